@@ -1,0 +1,96 @@
+"""The language model, or what stands in its place: messages in, text and tool calls out, streamed."""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict
+
+from vox.providers.stt.contract import SpeechHints
+
+
+class FunctionCall(TypedDict):
+    """A function's name and its arguments as JSON text, as OpenAI shapes them."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallMessage(TypedDict):
+    """One entry of an assistant message's `tool_calls`."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class Message(TypedDict):
+    """A message of the conversation in OpenAI's chat shape."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None
+    tool_calls: NotRequired[list[ToolCallMessage]]
+    tool_call_id: NotRequired[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool the model may call; `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LlmRequest:
+    """Everything a response depends on. `variables` are the session's own (caller's number, custom parameters)."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """A piece of the answer, to be spoken."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model wants a tool run; `arguments` is JSON text, complete. The built-in `end_call` hangs up."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of the response, where the vendor reports them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+LlmEvent = TextDelta | ToolCall | Usage
+
+
+class LanguageModel(Protocol):
+    """A model shared by all calls. It keeps no state of a call: the messages are the state."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
+        """Streams one response. Closing the generator cancels it. Raises `DependencyError` where the vendor failed."""
+        ...
+
+    def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
+        """What the caller may be expected to say next, for the recogniser; None where anything goes."""
+        ...

@@ -1,0 +1,74 @@
+"""Speech to text: one stream per call, one utterance at a time.
+
+The call pushes the caller's audio only while the caller has the turn, with a little of what came before the speech.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What the caller said. `confidence` is in 0..1 where the driver knows it."""
+
+    text: str
+    is_final: bool = True
+    confidence: float | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechHints:
+    """What the agent expects to hear next: a JSGF grammar for grammar-driven recognisers, phrases for the others."""
+
+    grammar: str | None = None
+    phrases: tuple[str, ...] = ()
+
+
+class SttStream(Protocol):
+    """One call's stream. Calls come in the order start, push…, (pause, push…)…, finish; or cancel at any time."""
+
+    def start(self, hints: SpeechHints | None) -> None:
+        """The caller begins an utterance."""
+        ...
+
+    def push(self, pcm: bytes) -> None:
+        """Audio of the utterance, s16le mono at the driver's `sample_rate`. Never blocks; bounded by the driver."""
+        ...
+
+    def pause(self) -> None:
+        """The caller fell silent but may go on: a batch driver may begin transcribing what it has."""
+        ...
+
+    async def finish(self) -> Transcript:
+        """The utterance is over: its final transcript (empty text for nothing understood).
+
+        The caller sets the deadline. Raises `DependencyError` where the vendor failed.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Throws the utterance away."""
+        ...
+
+    async def aclose(self) -> None:
+        """Ends the stream; idempotent."""
+        ...
+
+
+class SpeechToText(Protocol):
+    """A recogniser shared by all calls. `sample_rate` (Hz) is what its streams take."""
+
+    sample_rate: int
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> SttStream:
+        """A stream for one call; `on_partial` gets interim transcripts on the event loop, if the driver has any."""
+        ...

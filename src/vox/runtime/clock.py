@@ -1,0 +1,35 @@
+"""Time, identifiers and randomness, passed in as arguments so that tests can hold them still."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Monotonic seconds for deadlines, wall time for records."""
+
+    def now(self) -> float:
+        """Seconds on the monotonic clock (the event loop's own)."""
+        ...
+
+    def wall(self) -> datetime:
+        """The present time in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> float:
+        """Seconds on the monotonic clock; the same that asyncio and uvloop use for `loop.time()`."""
+        return time.monotonic()
+
+    def wall(self) -> datetime:
+        """The present time in UTC."""
+        return datetime.now(UTC)
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier such as `call_3f9a…`: 96 random bits in hex behind a readable prefix."""
+    return f"{prefix}_{secrets.token_hex(12)}"
