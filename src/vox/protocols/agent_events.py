@@ -1,0 +1,289 @@
+"""What an agent and its client (browser, app) tell each other, whatever the wire format.
+
+`ClientInput` comes from the client, `AgentEvent` goes to it; a codec of `/ws` (JSON, protobuf, RTVI, RTVI inside
+protobuf) maps both to wire messages. Audio is s16le throughout and mono unless `channels` says otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from vox.protocols.media_stream import WireMessage
+
+
+@dataclass(frozen=True, slots=True)
+class ClientReady:
+    """The client can take messages; `id` is echoed in the answer. Versions are the client's protocol's."""
+
+    id: str = ""
+    version: str = ""
+    library: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAudio:
+    """Microphone audio; `sample_rate` in Hz."""
+
+    pcm: bytes
+    sample_rate: int
+    channels: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClientText:
+    """Typed text in place of speech; `run` asks for an answer now, `speak` for a spoken one."""
+
+    text: str
+    run: bool = True
+    speak: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDigits:
+    """Keys pressed: each of 0-9, *, #."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientInterrupt:
+    """The client asks the agent to stop talking."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDisconnect:
+    """The client wants the call ended."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRequest:
+    """An application's own message; answered by `ServerResponse` or `ErrorResponse` with the same id."""
+
+    id: str
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientToolResult:
+    """The client ran a tool for the agent."""
+
+    call_id: str
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    result: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSpeak:
+    """The application has the agent say a text as it stands (`TTSSpeakFrame`)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """The application appends to or replaces the conversation (privileged; refused unless the configuration allows it)."""
+
+    messages: Sequence[Mapping[str, Any]]
+    replace: bool = False
+    run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientVadUpdate:
+    """The client changes the voice-activity times of its call (seconds)."""
+
+    start_s: float | None = None
+    stop_s: float | None = None
+
+
+ClientInput = (
+    ClientReady
+    | ClientAudio
+    | ClientText
+    | ClientDigits
+    | ClientInterrupt
+    | ClientDisconnect
+    | ClientRequest
+    | ClientToolResult
+    | ClientSpeak
+    | ClientContext
+    | ClientVadUpdate
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReady:
+    """The agent is there; answers `ClientReady` by its id."""
+
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingChanged:
+    """Somebody began or stopped to speak."""
+
+    who: Literal["user", "bot"]
+    is_speaking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserTranscript:
+    """What the caller said, interim or final; `timestamp` is ISO 8601."""
+
+    text: str
+    is_final: bool
+    timestamp: str
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStarted:
+    """The language model begins an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseText:
+    """A piece of the answer as the model streams it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseStopped:
+    """The language model's answer is complete or was cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """Synthesis of an answer begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """Synthesis of an answer is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceProgress:
+    """A sentence of the answer: announced (`new`), being played, or over (`completed`; `remaining` is what was cut off)."""
+
+    segment_id: str
+    text: str
+    status: Literal["new", "in-progress", "completed"]
+    spoken: str = ""
+    remaining: str = ""
+    will_be_spoken: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BotInterrupted:
+    """The caller cut in; unplayed audio is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolProgress:
+    """A tool the model asked for: announced, running, or over."""
+
+    call_id: str
+    name: str
+    status: Literal["started", "in-progress", "stopped"]
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    result: Any = None
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnMetrics:
+    """Seconds of one turn: caller's last speech to first bot audio, and the stages' own times to first result."""
+
+    response_s: float | None = None
+    stt_s: float | None = None
+    llm_ttfb_s: float | None = None
+    tts_ttfb_s: float | None = None
+    characters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentError:
+    """Something failed; `is_fatal` ends the call."""
+
+    message: str
+    is_fatal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerResponse:
+    """Answers a `ClientRequest`."""
+
+    id: str
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """Refuses a `ClientRequest`."""
+
+    id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerMessage:
+    """An application message from the agent."""
+
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class UserIdle:
+    """The caller has said nothing for the configured time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsSent:
+    """The agent presses keys towards the caller's side."""
+
+    digits: str
+
+
+AgentEvent = (
+    AgentReady
+    | SpeakingChanged
+    | UserTranscript
+    | ResponseStarted
+    | ResponseText
+    | ResponseStopped
+    | SpeechStarted
+    | SpeechStopped
+    | SentenceProgress
+    | BotInterrupted
+    | ToolProgress
+    | TurnMetrics
+    | AgentError
+    | ServerResponse
+    | ErrorResponse
+    | ServerMessage
+    | UserIdle
+    | DigitsSent
+)
+
+
+class AgentCodec(Protocol):
+    """One wire format of `/ws`. `receive` raises only `PeerError`."""
+
+    def receive(self, message: WireMessage) -> list[ClientInput]:
+        """Turns one wire message into inputs; unknown but well-formed messages give none."""
+        ...
+
+    def encode(self, event: AgentEvent) -> list[WireMessage]:
+        """The wire messages of an event; none where the format has no word for it."""
+        ...
+
+    def audio(self, pcm: bytes, sample_rate: int) -> WireMessage | None:
+        """The agent's audio, s16le mono; None where the format carries none."""
+        ...
