@@ -1,0 +1,121 @@
+# Two commands matter: `make up` and `make test`. `make` alone lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# The first runnable Python of 3.11 or later that can make virtual environments. It is run rather than looked up,
+# because version managers leave shims that exist and do not start. `make up PYTHON=/path/to/python3.12` overrides it.
+FIND_PYTHON = for name in python3.13 python3.12 python3.11 python3; do \
+	if $$name -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	command -v $$name; break; fi; done
+PYTHON ?= $(shell $(FIND_PYTHON))
+
+BIN := .venv/bin
+# uv does not read pip's configuration, so the package index set there is handed on to it. Where that is not enough
+# (credentials, proxies), pip itself installs the same files: slower, same hashes.
+INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/dev/null || true)}"; \
+	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
+	install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" \
+	|| { echo "uv could not; trying pip"; $(BIN)/pip install --quiet "$$@"; }; }; install
+PYTEST := $(BIN)/pytest -q
+SOURCES := $(wildcard src tests bench)
+
+##@ Everyday
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: setup ## Start everything on this machine and print where to talk to it
+	@exec $(BIN)/vox up
+
+.PHONY: setup
+setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
+
+.PHONY: test
+test: .make/dev ## Every check and every test, as CI runs them
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 format lint types imports test-fast test-e2e
+
+.PHONY: test-fast
+test-fast: .make/dev ## Unit and contract tests only, under a minute
+	@$(PYTEST) -n 2 $(wildcard tests/unit tests/contract)
+
+.PHONY: test-e2e
+test-e2e: .make/dev ## Real processes through their public protocols
+	@$(PYTEST) tests/e2e
+
+##@ One check at a time
+
+.PHONY: format
+format: .make/dev ## Is everything formatted?
+	@$(BIN)/ruff format --check $(SOURCES)
+
+.PHONY: lint
+lint: .make/dev ## ruff, all rules
+	@$(BIN)/ruff check $(SOURCES)
+
+.PHONY: types
+types: .make/dev ## pyright, strict
+	@$(BIN)/pyright --level error
+
+.PHONY: imports
+imports: .make/dev ## The arrows between the folders
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: fmt
+fmt: .make/dev ## Format, and fix what ruff can fix
+	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+##@ Now and then
+
+.PHONY: fuzz
+fuzz: .make/dev ## A million mutated inputs through every codec
+	@$(BIN)/python -m tests.fuzz.fuzz --inputs 1000000
+
+.PHONY: bench
+bench: .make/dev ## The load tests against their peers; writes bench/RESULTS.md
+	@$(BIN)/python bench/run.py
+
+.PHONY: docs-reference
+docs-reference: .make/dev ## Settings, metrics and error codes that docs/operations does not list yet
+	@$(BIN)/python -m tests.reference
+
+.PHONY: requirements
+requirements: .make/run ## Pin the newest versions that pyproject.toml allows
+	@compile() { $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --generate-hashes --universal \
+		--python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@" >/dev/null; }; \
+	compile --output-file requirements/run.txt; \
+	compile --group dev --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove everything that the other targets made
+	rm -rf .venv .make .ruff_cache .hypothesis .import_linter_cache dist build
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One environment for both: `run` is what `make up` needs, `dev` adds the tests' tools with the same pins.
+# A stamp older than its requirements, or than the environment itself, is made again; otherwise this costs nothing.
+
+.venv/bin/uv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Vox needs Python 3.11 or later with its venv module, and none was found." >&2; \
+		echo "Debian, Ubuntu: apt-get install python3 python3-venv. Elsewhere: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
+		exit 1; fi
+	@echo "Creating .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check "uv>=0.8"
+
+.make/run: requirements/run.txt pyproject.toml .venv/bin/uv
+	@echo "Installing what Vox runs on"
+	@$(INSTALL) --require-hashes -r requirements/run.txt
+	@$(INSTALL) --no-deps --editable .
+	@mkdir -p .make && touch $@
+
+.make/dev: requirements/dev.txt .make/run
+	@echo "Installing what the tests need"
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@mkdir -p .make && touch $@

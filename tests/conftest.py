@@ -1,0 +1,99 @@
+"""What holds for every test: its marker comes from its folder, and unit tests reach no network and leave no thread.
+
+`VOX_TEST_REQUIRE=all` is explained in `tests/require.py`, time that jumps in `tests/fakes/loop.py`.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import pytest_socket
+from hypothesis import HealthCheck, settings
+
+from tests.fakes.clock import FakeClock
+from tests.fakes.loop import VirtualClock, VirtualLoop
+
+FOLDER = Path(__file__).parent
+MARKERS = ("unit", "contract", "e2e")
+# e2e tests start processes and browsers; the 30 s of the other folders would make a slow machine a failing one.
+E2E_TIMEOUT_S = 180
+
+# A deadline per example measures the machine, not the code. `ci` tries the same examples every time, so that a red run
+# can be repeated; on a developer's machine every run looks somewhere new.
+settings.register_profile("dev", deadline=None)
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("VOX_TEST_REQUIRE") == "all" else "dev")
+
+
+def _folder_of(path: Path) -> str | None:
+    if not path.is_relative_to(FOLDER):
+        return None
+    first = path.relative_to(FOLDER).parts[0]
+    return first if first in MARKERS else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks each test with the name of its folder."""
+    folder = _folder_of(item.path)
+    if folder is not None:
+        item.add_marker(folder)
+    if folder == "e2e" and item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_S))
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Runs a test on virtual time when it asks for the fixture `virtual_loop`."""
+    wants_virtual = "virtual_loop" in getattr(item, "fixturenames", ())
+    return {"virtual": VirtualLoop} if wants_virtual else {"system": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Blocks sockets in unit tests, except the local pairs that an event loop wakes itself with."""
+    if _folder_of(request.path) != "unit":
+        yield
+        return
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a unit test that leaves a thread behind which would keep the process alive."""
+    if _folder_of(request.path) != "unit":
+        yield
+        return
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
+    for thread in left:
+        thread.join(timeout=1.0)
+    alive = [thread.name for thread in left if thread.is_alive()]
+    if alive:
+        pytest.fail(f"threads left running: {', '.join(alive)}")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until the test moves it."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def virtual_loop() -> VirtualLoop:
+    """The loop this test runs on; its time jumps to the next timer whenever nothing is ready."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop), "virtual_loop serves asynchronous tests; a plain one uses run_virtual"
+    return loop
+
+
+@pytest.fixture
+def virtual_clock(virtual_loop: VirtualLoop) -> VirtualClock:
+    """A clock that follows the virtual loop."""
+    return VirtualClock(virtual_loop)
