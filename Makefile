@@ -35,6 +35,7 @@ up: setup ## Start everything on this machine and print where to talk to it
 
 .PHONY: setup
 setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
+	@echo "Ready: .venv/bin/vox"
 
 .PHONY: test
 test: .make/dev ## Every check and every test, as CI runs them

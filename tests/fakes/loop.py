@@ -43,6 +43,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  asyncio's own
+        """Joins the threads, for as long as that takes: their end is not on virtual time."""
+        self._jumping_selector.working_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self._jumping_selector.working_threads -= 1
+
     def _thread_done(self, _future: asyncio.Future[Any]) -> None:
         self._jumping_selector.working_threads -= 1
 
