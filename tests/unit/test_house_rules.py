@@ -1,0 +1,254 @@
+"""The rules of the house that a program can check. Each test lists all offenders at once, and says what to do.
+
+An exception to a rule stands in the table beside it, with its reason; an entry that is no longer needed fails too.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests import reference
+from tests.reference import ROOT
+
+LONGEST_MODULE = 600
+LONGER_MODULES: dict[str, str] = {}
+
+CLOCK_CALLS = re.compile(
+    r"time\.(time|time_ns|monotonic|monotonic_ns|perf_counter|perf_counter_ns|sleep)"
+    r"|random\.(?!Random)\w+|uuid\.uuid\d|datetime\.(datetime\.)?(now|utcnow|today)|date\.today"
+)
+MAY_READ_THE_CLOCK = {"src/vox/runtime/clock.py": "the one place"}
+
+MAY_READ_THE_ENVIRONMENT: dict[str, str] = {}
+
+VAGUE_MODULES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "base", "services"}
+VAGUE_CLASSES = re.compile(r".(Manager|Handler|Processor|Helper|Base|Impl)$")
+
+# The brackets keep these patterns from finding themselves.
+UNFINISHED = re.compile(r"\b([T]ODO|[F]IXME|[X]XX|[H]ACK)\b")
+MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(home|Users|root|work)/[A-Za-z]")
+REGISTRY = re.compile(
+    r"pypi\.org/simple|files\.pythonhosted\.org|registry\.npmjs\.org"
+    r"|[\"']?(resolved|(extra-)?index-url|registry)[\"']? *[:=] *[\"']?https?:/",
+)
+
+NOT_OURS = {"__pycache__", "node_modules", "dist", "build", "var"}
+HIDDEN_BUT_OURS = {".ci", ".editorconfig", ".gitattributes", ".gitignore", ".pre-commit-config.yaml"}
+
+
+def files(*endings: str, under: Path = ROOT) -> Iterator[Path]:
+    for path in sorted(under.iterdir()):
+        hidden = path.name.startswith(".") and path.name not in HIDDEN_BUT_OURS
+        if hidden or path.name in NOT_OURS or path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from files(*endings, under=path)
+        elif not endings or path.suffix in endings:
+            yield path
+
+
+def modules(*folders: str) -> Iterator[tuple[str, str, ast.Module]]:
+    """Name, text and syntax tree of every Python file in these folders."""
+    for folder in folders:
+        if (ROOT / folder).exists():
+            for path in files(".py", under=ROOT / folder):
+                yield path.relative_to(ROOT).as_posix(), *parsed(path)
+
+
+@cache
+def parsed(path: Path) -> tuple[str, ast.Module]:
+    text = path.read_text(encoding="utf-8")
+    return text, ast.parse(text)
+
+
+def fail_if_any(rule: str, offenders: list[str]) -> None:
+    if offenders:
+        pytest.fail("\n  ".join([rule, *offenders]), pytrace=False)
+
+
+def unexcused(offenders: dict[str, list[str]], excuses: dict[str, str]) -> list[str]:
+    """What offends without an excuse, and excuses that nobody needs any more."""
+    found = [line for name, lines in sorted(offenders.items()) if name not in excuses for line in lines]
+    return found + [f"{name}: the exception in this file is no longer needed" for name in excuses.keys() - offenders]
+
+
+def dotted_calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Line and full name of every call on an imported name, aliases resolved."""
+    origin: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            origin |= {(alias.asname or alias.name): alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            origin |= {(alias.asname or alias.name): f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            first, dot, rest = ast.unparse(node.func).partition(".")
+            if first in origin:
+                yield node.lineno, f"{origin[first]}{dot}{rest}"
+
+
+def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules(*folders):
+        for line, call in dotted_calls(tree):
+            if pattern.fullmatch(call):
+                found.setdefault(name, []).append(f"{name}:{line} calls {call}")
+    return found
+
+
+def test_the_arrows_between_folders_point_down():
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=25)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_no_module_is_too_long_to_keep_in_mind():
+    long = {
+        name: [f"{name}: {count} lines"]
+        for name, text, _ in modules("src", "tests", "bench")
+        if (count := len(text.splitlines())) > LONGEST_MODULE
+    }
+    fail_if_any(f"over {LONGEST_MODULE} lines; what is the second thing in it?", unexcused(long, LONGER_MODULES))
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [
+        name
+        for name, text, tree in modules("src")
+        if text.strip() and not name.endswith("__init__.py") and not ast.get_docstring(tree)
+    ]
+    fail_if_any("no docstring at the top:", silent)
+
+
+def test_every_module_can_be_imported():
+    _, failures = reference.import_everything()
+    fail_if_any("modules that do not import:", failures)
+
+
+@pytest.mark.parametrize(
+    ("page", "declared"),
+    [
+        ("settings.md", reference.declared_settings),
+        ("metrics.md", reference.declared_metrics),
+        ("errors.md", reference.declared_errors),
+    ],
+)
+def test_the_operators_reference_is_complete(page: str, declared: Callable[[], list[reference.Row]]):
+    fail_if_any("`make docs-reference` prints these rows:", reference.differences(page, declared()))
+
+
+def test_error_codes_are_lower_snake_case():
+    codes = [row.key for row in reference.declared_errors()]
+    fail_if_any("codes are lower_snake_case:", [code for code in codes if not re.fullmatch(r"[a-z][a-z0-9_]+", code)])
+
+
+def test_links_between_documents_lead_somewhere():
+    broken = [
+        f"{page.relative_to(ROOT)} → {target}"
+        for page in files(".md")
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
+    ]
+    fail_if_any("links to nothing:", broken)
+
+
+def test_nothing_names_a_machine_or_a_registry():
+    found: list[str] = []
+    for path in files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        for number, line in enumerate(text.splitlines(), start=1):
+            if f"{ROOT}/" in line or MACHINE_PATH.search(line) or REGISTRY.search(line):
+                found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
+    fail_if_any("paths of one machine, or addresses of a package registry:", found)
+
+
+def test_nothing_is_left_unfinished():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in files(".py", ".md", ".html", ".js", ".css", ".toml", ".yaml", ".yml")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if UNFINISHED.search(line)
+    ]
+    fail_if_any("finish it, or put it into the issue tracker:", found)
+
+
+def test_packages_run_nothing_when_imported():
+    found: list[str] = []
+    for name, _, tree in modules("src"):
+        if name.endswith("__init__.py"):
+            for node in tree.body:
+                docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+                exports = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"__all__", "__version__"}
+                if not (docstring or exports or isinstance(node, ast.Import | ast.ImportFrom)):
+                    found.append(f"{name}:{node.lineno}")
+    fail_if_any("an __init__.py is empty or a deliberate export list:", found)
+
+
+def test_names_say_what_a_thing_is():
+    found: list[str] = []
+    for name, _, tree in modules("src"):
+        vague = VAGUE_MODULES & set(Path(name).with_suffix("").parts)
+        found += [f"{name}: {part}" for part in vague]
+        classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        found += [f"{name}:{node.lineno}: class {node.name}" for node in classes if VAGUE_CLASSES.search(node.name)]
+    fail_if_any("a name that could be anything's:", found)
+
+
+def test_time_and_chance_come_in_as_arguments():
+    found = calls_matching(CLOCK_CALLS, "src")
+    fail_if_any("take a Clock or a Random instead:", unexcused(found, MAY_READ_THE_CLOCK))
+
+
+def test_only_settings_and_commands_read_the_environment():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        if name.endswith("/settings.py") or name.startswith("src/vox/cli/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv", "os.environb"}:
+                found.setdefault(name, []).append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    fail_if_any("pass the value in:", unexcused(found, MAY_READ_THE_ENVIRONMENT))
+
+
+def test_a_broad_except_gives_its_reason():
+    found: list[str] = []
+    for name, text, tree in modules("src"):
+        lines = text.splitlines()
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            caught = (
+                {ast.unparse(kind) for kind in ast.walk(node.type) if isinstance(kind, ast.Name)}
+                if node.type
+                else set()
+            )
+            if node.type is not None and not caught & {"Exception", "BaseException"}:
+                continue
+            around = " ".join(lines[max(0, node.lineno - 3) : node.lineno + 1])
+            reason = re.sub(r"noqa: [A-Z0-9, ]+", "", " ".join(re.findall(r"#(.*)", around)))
+            if len(re.findall(r"[a-z]{2,}", reason)) < 3:
+                found.append(f"{name}:{node.lineno}: {lines[node.lineno - 1].strip()}")
+    fail_if_any("only at a task's or connection's top, with a comment that says so:", found)
+
+
+def test_unit_tests_do_not_wait():
+    found: list[str] = []
+    for name, text, tree in modules("tests/unit"):
+        on_virtual_time = "virtual_loop" in text or "run_virtual" in text
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
+                continue
+            call, value = ast.unparse(node.func), node.args[0].value
+            waits = call == "time.sleep" or (call == "asyncio.sleep" and not on_virtual_time)
+            if waits and isinstance(value, int | float) and value > 0:
+                found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    fail_if_any("use tests.fakes.clock, or the fixture virtual_loop:", found)
