@@ -1,0 +1,192 @@
+"""The life of a part: starting → ready → draining → stopped, and `lame` (alive, a dependency is down).
+
+Work that must not be cut (a call, a socket, an upload) holds a token. Draining ends when the last token is released or
+when the deadline passes, whichever is first; nothing shortens it, a second signal neither. Whether to take new work is
+the caller's decision: ask `is_accepting` first, then hold.
+"""
+
+import asyncio
+import math
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+
+from vox.errors import UsageError
+from vox.runtime.clock import Clock
+from vox.runtime.logging import get_logger
+
+RETRY_AFTER_MAX_S = 30.0
+"""A refused client is never told to stay away longer: another server may take over long before this one is drained."""
+
+_log = get_logger(__name__)
+
+
+class State(StrEnum):
+    """Where a part is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    LAME = "lame"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class _Event(StrEnum):
+    READY = "ready"
+    LAME = "lame"
+    DRAIN = "drain"
+    STOP = "stop"
+
+
+_TRANSITIONS: dict[tuple[State, _Event], State] = {
+    (State.STARTING, _Event.READY): State.READY,
+    (State.STARTING, _Event.LAME): State.LAME,
+    (State.STARTING, _Event.DRAIN): State.DRAINING,
+    (State.STARTING, _Event.STOP): State.STOPPED,
+    (State.READY, _Event.READY): State.READY,
+    (State.READY, _Event.LAME): State.LAME,
+    (State.READY, _Event.DRAIN): State.DRAINING,
+    (State.LAME, _Event.READY): State.READY,
+    (State.LAME, _Event.LAME): State.LAME,
+    (State.LAME, _Event.DRAIN): State.DRAINING,
+    # A drain is never taken back and never restarted: a late "ready" or a second signal changes nothing.
+    (State.DRAINING, _Event.READY): State.DRAINING,
+    (State.DRAINING, _Event.LAME): State.DRAINING,
+    (State.DRAINING, _Event.DRAIN): State.DRAINING,
+    (State.DRAINING, _Event.STOP): State.STOPPED,
+    (State.STOPPED, _Event.READY): State.STOPPED,
+    (State.STOPPED, _Event.LAME): State.STOPPED,
+    (State.STOPPED, _Event.DRAIN): State.STOPPED,
+    (State.STOPPED, _Event.STOP): State.STOPPED,
+}
+
+
+class Lifecycle:
+    """One part's state, its hold tokens and its drain deadline.
+
+    Args:
+        clock: for the drain deadline.
+        drain_timeout_s: how long running work may go on after `drain`.
+    """
+
+    def __init__(self, clock: Clock, drain_timeout_s: float) -> None:
+        self._clock = clock
+        self._drain_timeout_s = drain_timeout_s
+        self._state = State.STARTING
+        self._drain_deadline: float | None = None
+        self._holds = 0
+        self._changed = asyncio.Event()
+        self._listeners: list[Callable[[State], None]] = []
+
+    @property
+    def state(self) -> State:
+        """The present state."""
+        return self._state
+
+    @property
+    def is_accepting(self) -> bool:
+        """Whether new work may begin: ready, or lame (what needs the missing dependency fails on its own)."""
+        return self._state in {State.READY, State.LAME}
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the end has begun."""
+        return self._state in {State.DRAINING, State.STOPPED}
+
+    @property
+    def holds(self) -> int:
+        """How many tokens are held."""
+        return self._holds
+
+    @property
+    def retry_after_s(self) -> float:
+        """Whole seconds for a `Retry-After`: what is left of the drain, between 1 and RETRY_AFTER_MAX_S."""
+        if self._drain_deadline is None:
+            return 1.0
+        return float(min(max(math.ceil(self._drain_deadline - self._clock.now()), 1), RETRY_AFTER_MAX_S))
+
+    def ready(self) -> None:
+        """Begins to take work; also ends `lame`."""
+        self._apply(_Event.READY)
+
+    def lame(self) -> None:
+        """Says that a dependency is down."""
+        self._apply(_Event.LAME)
+
+    def drain(self) -> None:
+        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing."""
+        if self._drain_deadline is None:
+            self._drain_deadline = self._clock.now() + self._drain_timeout_s
+        self._apply(_Event.DRAIN)
+
+    def stop(self) -> None:
+        """Says that nothing runs any more."""
+        self._apply(_Event.STOP)
+
+    def subscribe(self, listener: Callable[[State], None]) -> Callable[[], None]:
+        """Calls `listener` on each change of state until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    @contextmanager
+    def hold(self) -> Generator[None]:
+        """Keeps the part from stopping while the block runs; allowed while draining, for work that belongs to work."""
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                self._changed.set()
+
+    async def drained(self) -> bool:
+        """Waits for `drain` and then for the last token; False when the deadline passed first."""
+        while self._state not in {State.DRAINING, State.STOPPED}:
+            await self._change()
+        deadline = self._drain_deadline if self._drain_deadline is not None else self._clock.now()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(deadline - self._clock.now(), 0)):
+                while self._holds:
+                    await self._change()
+        return not self._holds
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _apply(self, event: _Event) -> None:
+        before = self._state
+        after = _TRANSITIONS.get((before, event))
+        if after is None:
+            raise UsageError(
+                f"a part that is {before} cannot {event}", code="invalid_transition", hint="drain before stopping"
+            )
+        self._state = after
+        self._changed.set()
+        if after is not before:
+            _log.info("life cycle", state=after.value, was=before.value, holds=self._holds)
+            for listener in tuple(self._listeners):
+                listener(after)
+
+
+async def run_until_stopped(lifecycle: Lifecycle) -> bool:
+    """Turns SIGTERM and SIGINT into a drain and returns when it is over; False when the deadline cut work short.
+
+    Close the server after this, not before: while draining it still has to tell new callers to come back later.
+    """
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
+        for number in signals:
+            loop.add_signal_handler(number, lifecycle.drain)
+    try:
+        is_clean = await lifecycle.drained()
+        if not is_clean:
+            _log.warning("drain deadline passed", holds=lifecycle.holds)
+        lifecycle.stop()
+        return is_clean
+    finally:
+        with suppress(NotImplementedError):
+            for number in signals:
+                loop.remove_signal_handler(number)

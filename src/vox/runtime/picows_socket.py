@@ -1,0 +1,291 @@
+"""A WebSocket on picows: the fast path of our server and every client connection.
+
+The one thing to know: picows hands out raw frames, so reassembly, limits, keepalive and the closing handshake are here.
+Two of its traits are worked around. On a plain uvloop transport it queues the header of a message above 8 KiB without
+copying it, and the next message overwrites that header; large messages therefore carry their own room for it. And after a
+protocol error it waits for a peer that may never read; the keepalive timer cuts such a connection.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from logging import DEBUG, getLogger
+from typing import Any
+
+from multidict import CIMultiDict
+from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
+from picows import picows as native
+from picows.common import WSUpgradeResponseWithListener
+
+from vox.runtime.logging import get_logger
+from vox.runtime.sockets import ABNORMAL, CLOSE_TIMEOUT_S, NO_STATUS, Limits, SocketListener, checked_close
+
+_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_DATA = (WSMsgType.BINARY, WSMsgType.TEXT)
+_PING, _PONG, _CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
+_COPY_LIMIT = 8192
+"""Up to here picows copies header and message into one buffer."""
+_HEADER_ROOM = 14
+"""The longest frame header: what `send_reuse_external_bytearray` wants free before the message."""
+_READ_BUFFER_BYTES = 8192
+
+_log = get_logger(__name__)
+
+
+class PicowsSocket(WSListener):
+    """One connection: a `Socket` to its listener, a listener to picows."""
+
+    def __init__(self, listener: SocketListener, limits: Limits, on_gone: Callable[[], None] | None = None) -> None:
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._listener = listener
+        self._limits = limits
+        self._max_backlog_bytes = limits.max_backlog_bytes
+        self._on_gone = on_gone
+        self._loop = asyncio.get_running_loop()
+        self._is_open = False
+        self._is_heard = True
+        self._is_pinged = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._fragments: list[bytes] | None = None
+        self._fragments_are_text = False
+        self._fragment_bytes = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages still go out."""
+        return self._is_open and not self._transport.is_close_frame_sent
+
+    def send(self, message: str | bytes) -> None:
+        """Sends one message without blocking; closes with 1013 when the peer does not keep up."""
+        if not self._is_open:
+            return
+        kind = _TEXT if isinstance(message, str) else _BINARY
+        if len(message) > _COPY_LIMIT >> 2:  # a character takes up to four bytes
+            self._send_large(kind, message)
+        else:
+            self._send_frame(kind, message)
+        if self._unsent_bytes() > self._max_backlog_bytes:
+            self.close(1013, "peer reads too slowly")
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Begins the closing handshake; after CLOSE_TIMEOUT_S the connection is cut."""
+        code, reason = checked_close(code, reason)
+        if not self._is_open:
+            return
+        self._is_open = False
+        self._transport.send_close(code, reason)  # pyright: ignore[reportArgumentType]  any integer code is taken
+        self._arm(CLOSE_TIMEOUT_S, self.abort)
+
+    def abort(self) -> None:
+        """Cuts the connection without a handshake."""
+        self._transport.disconnect(graceful=False)
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The handshake is done."""
+        self._transport = transport
+        self._send_frame = transport.send
+        self._unsent_bytes = transport.underlying_transport.get_write_buffer_size
+        self._is_open = True
+        if self._limits.ping_interval_s > 0:
+            self._arm(self._limits.ping_interval_s, self._keep_alive)
+        try:
+            self._listener.opened(self)
+        except Exception:  # noqa: BLE001  a connection's top: a listener's fault ends this connection only
+            self._fail_listener()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """One frame; the usual case, a whole message, comes first."""
+        self._is_heard = True
+        kind = frame.msg_type
+        if not self._is_open and kind != _CLOSE:
+            return
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.close(1002, "no extension was negotiated")
+            return
+        if kind in _DATA and frame.fin and self._fragments is None:
+            try:
+                message = frame.get_payload_as_utf8_text() if kind == _TEXT else frame.get_payload_as_bytes()
+            except UnicodeDecodeError:
+                self.close(1007, "invalid UTF-8")
+                return
+            self._deliver(message)
+        elif kind == _PING:
+            transport.send_pong(frame.get_payload_as_bytes())
+        elif kind == _CLOSE:
+            self._answer_close(frame)
+        elif kind != _PONG:
+            self._collect(frame, kind)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The transport is gone."""
+        self._is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._fragments = None
+        try:
+            self._listener.closed(*self._verdict())
+        except Exception:  # noqa: BLE001  a connection's top: a listener's fault ends this connection only
+            _log.exception("socket listener failed when told of the close")
+        finally:
+            if self._on_gone is not None:
+                self._on_gone()
+            if not self.gone.done():
+                self.gone.set_result(None)
+
+    def pause_writing(self) -> None:
+        """`send` watches the backlog itself."""
+
+    def resume_writing(self) -> None:
+        """See pause_writing."""
+
+    def _send_large(self, kind: WSMsgType, message: str | bytes) -> None:
+        buffer = bytearray(_HEADER_ROOM)
+        buffer += message.encode() if isinstance(message, str) else message
+        self._transport.send_reuse_external_bytearray(kind, buffer, _HEADER_ROOM)
+
+    def _deliver(self, message: str | bytes) -> None:
+        try:
+            self._listener.received(message)
+        except Exception:  # noqa: BLE001  a connection's top: a listener's fault ends this connection only
+            self._fail_listener()
+
+    def _fail_listener(self) -> None:
+        _log.exception("socket listener failed")
+        self.close(1011, "internal error")
+
+    def _collect(self, frame: WSFrame, kind: WSMsgType) -> None:
+        is_first = kind != _CONTINUATION
+        if is_first is not (self._fragments is None):
+            self.close(1002, "fragments out of order")
+            return
+        if self._fragments is None:
+            self._fragments, self._fragment_bytes, self._fragments_are_text = [], 0, kind == _TEXT
+        # An empty fragment costs memory too; one byte each keeps their number bounded.
+        self._fragment_bytes += max(frame.payload_size, 1)
+        if self._fragment_bytes > self._limits.max_message_bytes:
+            self._fragments = None
+            self.close(1009, "message too big")
+            return
+        self._fragments.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            whole, self._fragments = b"".join(self._fragments), None
+            try:
+                message = whole.decode() if self._fragments_are_text else whole
+            except UnicodeDecodeError:
+                self.close(1007, "invalid UTF-8")
+                return
+            self._deliver(message)
+
+    def _answer_close(self, frame: WSFrame) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._transport.send(_CLOSE, frame.get_payload_as_bytes()[:2])
+        self._arm(CLOSE_TIMEOUT_S, self.abort)  # a graceful end waits for a peer that may read nothing more
+        self._transport.disconnect()
+
+    def _keep_alive(self) -> None:
+        limits = self._limits
+        if self._transport.is_close_frame_sent:  # picows refused a frame and waits for a peer that does not read
+            self.abort()
+        elif self._is_heard:
+            self._is_heard = self._is_pinged = False
+            self._arm(limits.ping_interval_s, self._keep_alive)
+        elif self._is_pinged:
+            self.close(1011, "keepalive ping timeout")
+            self._arm(min(limits.ping_timeout_s, CLOSE_TIMEOUT_S), self.abort)
+        else:
+            self._is_pinged = True
+            self._transport.send_ping(b"vox")
+            self._arm(limits.ping_timeout_s, self._keep_alive)
+
+    def _arm(self, delay_s: float, callback: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(delay_s, callback)
+
+    def _verdict(self) -> tuple[int, str]:
+        handshake: Any = self._transport.close_handshake
+        if handshake is None:
+            return ABNORMAL, ""
+        told = handshake.recv if handshake.recv_then_sent else handshake.sent
+        return int(told.code) or NO_STATUS, told.reason or ""
+
+
+class _Quiet:
+    """A logger for picows: the comings and goings of single connections are debug lines."""
+
+    def __init__(self) -> None:
+        self._logger = getLogger("picows")
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  the standard library's name
+        return level >= DEBUG and self._logger.isEnabledFor(DEBUG)
+
+    def debug(self, message: str, *args: object, **_options: object) -> None:
+        self._logger.debug(message, *args)
+
+    info = warning = error = exception = debug
+
+    def log(self, _level: int, message: str, *args: object) -> None:
+        self._logger.debug(message, *args)
+
+
+_QUIET = _Quiet()
+
+
+def server_protocol(socket: PicowsSocket, limits: Limits, headers: Iterable[tuple[str, str]]) -> Any:
+    """A picows protocol that takes over a server connection and answers 101 with these extra headers."""
+    response = WSUpgradeResponse.create_101_response(CIMultiDict(headers))
+    answer = WSUpgradeResponseWithListener(response, socket)
+
+    def choose(_request: object) -> WSUpgradeResponseWithListener:
+        return answer
+
+    return _protocol(choose, limits, None, None, None)
+
+
+def client_protocol(
+    socket: PicowsSocket, limits: Limits, host_port: str, path: str, headers: Iterable[tuple[str, str]]
+) -> Any:
+    """A picows protocol that performs the client's handshake; its caller keeps the deadline."""
+
+    def choose(_request: object, _response: object) -> PicowsSocket:
+        return socket
+
+    return _protocol(choose, limits, host_port, path, CIMultiDict(headers))
+
+
+def feed(protocol: Any, data: bytes | bytearray) -> None:
+    """Gives a picows protocol bytes that were read before it owned the connection."""
+    view = memoryview(data)
+    while view:
+        room = protocol.get_buffer(-1)
+        count = min(len(room), len(view))
+        room[:count] = view[:count]
+        protocol.buffer_updated(count)
+        view = view[count:]
+
+
+def _protocol(
+    factory: Callable[..., Any],
+    limits: Limits,
+    host_port: str | None,
+    path: str | None,
+    headers: CIMultiDict[str] | None,
+) -> Any:
+    make: Callable[..., Any] = vars(native)["WSProtocol"]  # absent from the library's stub
+    return make(
+        host_port,
+        path,
+        host_port is not None,
+        factory,
+        _QUIET,
+        True,  # disconnect when a listener raises
+        None,  # the caller keeps the handshake's deadline
+        False,  # our own keepalive
+        20,
+        20,
+        WSAutoPingStrategy.PING_WHEN_IDLE,
+        False,  # our own pongs
+        limits.max_message_bytes,
+        headers,
+        _READ_BUFFER_BYTES,
+    )

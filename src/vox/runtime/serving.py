@@ -1,0 +1,227 @@
+"""HTTP and WebSocket serving: uvicorn without its signal handling, and our WebSocket path.
+
+The server listens as soon as it is entered and until it is left; what a draining part answers is the application's
+business. Leaving it is the last step: it stops accepting, says 1001 to open sockets, closes idle connections, and after
+`close_timeout_s` cuts what is left. It never hangs.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Coroutine, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from vox.errors import DependencyError, UsageError
+from vox.runtime.logging import get_logger
+from vox.runtime.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+
+T = TypeVar("T")
+
+_BACKLOG = 2048
+_log = get_logger(__name__)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a program's main coroutine on uvloop where it exists, on asyncio elsewhere."""
+    try:
+        import uvloop  # noqa: PLC0415  absent on Windows
+    except ImportError:
+        return asyncio.run(main)
+    return uvloop.run(main)
+
+
+class Server:
+    """An ASGI application on one address, while the block runs.
+
+    Args:
+        app: the application; its lifespan runs inside the block.
+        host: address or name; empty means all interfaces (IPv4 and, where there is one, IPv6).
+        port: 0 picks a free one.
+        tls_cert: PEM file with the certificate chain; needs tls_key.
+        tls_key: PEM file with the private key.
+        keep_alive_s: how long an idle connection is kept.
+        close_timeout_s: how long leaving may take before connections are cut.
+        trusted_proxies: addresses whose X-Forwarded headers are believed, comma-separated.
+
+    Raises:
+        UsageError: on entering, when the address or the TLS files cannot be used.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str,
+        port: int,
+        *,
+        tls_cert: Path | str | None = None,
+        tls_key: Path | str | None = None,
+        keep_alive_s: int = 60,
+        close_timeout_s: float = 5.0,
+        trusted_proxies: str = "127.0.0.1,::1",
+    ) -> None:
+        if bool(tls_cert) is not bool(tls_key):
+            missing = "key" if tls_cert else "certificate"
+            raise UsageError(
+                f"TLS is half set up: the {missing} is missing", code="tls_incomplete", hint="set both files"
+            )
+        self._host = host
+        self._asked_port = port
+        self._port = port
+        self._close_timeout_s = close_timeout_s
+        self._config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=HttpProtocol,
+            ws=WebSocketProtocol,
+            loop="none",
+            ws_per_message_deflate=False,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            forwarded_allow_ips=trusted_proxies,
+            ssl_certfile=tls_cert or None,
+            ssl_keyfile=tls_key or None,
+            timeout_keep_alive=keep_alive_s,
+            timeout_graceful_shutdown=close_timeout_s,  # pyright: ignore[reportArgumentType]  it only waits for it
+        )
+        self._server = _Uvicorn(self._config)
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on; the real one where 0 was asked for."""
+        return self._port
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._config.load()
+        except OSError as error:  # ssl.SSLError is one
+            raise UsageError(
+                f"the TLS files cannot be used: {error.strerror or error}",
+                code="tls_unreadable",
+                hint=f"check {self._config.ssl_certfile} and {self._config.ssl_keyfile}",
+            ) from error
+        listening = await _listen(self._host, self._asked_port)
+        self._port = listening[0].getsockname()[1]
+        self._task = asyncio.create_task(self._server.serve(sockets=listening), name=f"http:{self._port}")
+        started = asyncio.create_task(self._server.up.wait())
+        try:
+            await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            await self.close()
+            raise
+        finally:
+            started.cancel()
+        if not self._server.up.is_set():
+            for one in listening:
+                one.close()
+            await self._task
+        _log.info("listening", host=self._host or "*", port=self._port, tls=self._config.is_ssl)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stops accepting, ends what is open, and returns within a second after close_timeout_s."""
+        if self._task is None:
+            return
+        task, self._task = self._task, None
+        self._server.should_exit = True
+        await asyncio.wait({task}, timeout=self._close_timeout_s + 0.5)
+        self._server.force_exit = True
+        for connection in tuple(self._server.server_state.connections):
+            connection.transport.abort()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
+        if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
+            _log.error("server ended with an error", error=str(failure))
+
+
+class _Uvicorn(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Signals belong to the life cycle, not to the server."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts; where uvicorn would end the process it raises."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            raise DependencyError(
+                "the application failed to start", code="startup_failed", hint="see the log"
+            ) from error
+        self.up.set()
+
+
+async def _listen(host: str, port: int) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    try:
+        for family, address in await _addresses(host):
+            actual_port = opened[0].getsockname()[1] if opened else port
+            try:
+                opened.append(_listener(family, address, actual_port))
+            except OSError:
+                if not opened or host:  # without IPv6, "all interfaces" means IPv4
+                    raise
+    except OSError as error:
+        for one in opened:
+            one.close()
+        raise _cannot_listen(host, port, error) from error
+    return opened
+
+
+def _listener(family: int, address: str, port: int) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind((address, port))
+        one.listen(_BACKLOG)
+        one.setblocking(False)
+    except BaseException:
+        one.close()
+        raise
+    return one
+
+
+async def _addresses(host: str) -> Sequence[tuple[int, str]]:
+    if not host:
+        return [(socket.AF_INET, "0.0.0.0"), *([(socket.AF_INET6, "::")] if socket.has_ipv6 else [])]  # noqa: S104  asked for
+    if host == "localhost":
+        return [(socket.AF_INET, "127.0.0.1")]
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in found))
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> UsageError:
+    where = f"{host or '*'}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(
+            f"{where} is already in use", code="address_in_use", hint="stop the other program, or choose another port"
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return UsageError(
+            f"not allowed to listen on {where}", code="address_not_allowed", hint="choose a port above 1023"
+        )
+    return UsageError(
+        f"cannot listen on {where}: {error.strerror or error}",
+        code="address_unusable",
+        hint="choose an address of this machine, or leave the host empty for all",
+    )

@@ -1,0 +1,150 @@
+"""uvicorn's two connection classes with what they lack: limits while headers arrive, and the hand-over to picows.
+
+uvicorn drops bytes that arrive in one segment with an upgrade request and has no bound on headers; both are mended here.
+A handed-over connection stays in uvicorn's set of connections until picows reports its end, so closing waits for it.
+"""
+
+import asyncio
+import sys
+from asyncio.transports import BaseTransport
+from collections.abc import Iterable
+from typing import Any, cast
+
+from httptools import HttpParserUpgrade
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from vox.runtime.picows_socket import PicowsSocket, feed, server_protocol
+from vox.runtime.sockets import Limits, SocketListener
+from vox.runtime.websocket import EXTENSION
+
+MAX_HEADER_BYTES = 64 * 1024
+HEADER_TIMEOUT_S = 10.0
+_MAX_EARLY_BYTES = 64 * 1024
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """An HTTP connection whose request line and headers are bounded in size and time."""
+
+    _is_between_headers = True
+    _header_bytes = 0
+    _header_timer: asyncio.TimerHandle | None = None
+    _data = b""
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """A client connected; its first request is due within HEADER_TIMEOUT_S."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._is_between_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The headers are complete."""
+        self._is_between_headers = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Parses; afterwards, and only where headers are still incomplete, checks their bounds."""
+        self._data = data
+        super().data_received(data)
+        self._data = b""
+        if not self._is_between_headers:
+            self._header_bytes = 0
+            if self._header_timer is not None:
+                self._disarm()
+        elif not self.transport.is_closing():
+            self._header_bytes += len(data)
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self.send_400_response("Request header fields too large.")
+            elif self._header_timer is None:
+                self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Passes the connection on, together with what arrived behind the upgrade request."""
+        upgrade = sys.exception()
+        self._disarm()
+        super().handle_websocket_upgrade()
+        if isinstance(upgrade, HttpParserUpgrade) and (rest := self._data[upgrade.args[0] :]):
+            protocol = cast("asyncio.Protocol", self.transport.get_protocol())
+            protocol.data_received(rest)
+
+    def _disarm(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket handshake that can end in a hand-over to picows instead of ASGI messages."""
+
+    _early: bytearray | None = None
+    _socket: PicowsSocket | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Holds back what a client sends before its upgrade is decided; reading pauses at a bound."""
+        if not self.handshake_initiated or self.handshake_complete:
+            super().data_received(data)
+            return
+        if self._early is None:
+            self._early = bytearray()
+        self._early += data
+        if len(self._early) > _MAX_EARLY_BYTES:
+            self.transport.pause_reading()
+
+    async def run_asgi(self) -> None:
+        """Runs the application with the hand-over on offer."""
+        cast("dict[str, Any]", self.scope)["extensions"][EXTENSION] = self._hand_over
+        await super().run_asgi()
+
+    async def send(self, message: Any) -> None:
+        """Takes an ASGI message; after an accept the held-back bytes follow."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # a refusal is an answer; uvicorn would log it as none
+        if self._early is not None and message["type"] == "websocket.accept":
+            early, self._early = bytes(self._early), None
+            self.transport.resume_reading()
+            super().data_received(early)
+
+    def shutdown(self) -> None:
+        """Says goodbye when the server closes."""
+        if self._socket is None:
+            super().shutdown()
+        else:
+            self._socket.close(1001, "server is closing")
+
+    def _hand_over(
+        self, listener: SocketListener, limits: Limits, subprotocol: str | None, headers: Iterable[tuple[str, str]]
+    ) -> PicowsSocket | None:
+        if self.handshake_complete or self.initial_response or self.transport.is_closing():
+            return None
+        # From here on uvicorn's half believes that everything is said, and keeps out of the way.
+        self.handshake_complete = self.close_sent = True
+        answer = [*headers, *([("Sec-WebSocket-Protocol", subprotocol)] if subprotocol else [])]
+        socket = self._socket = PicowsSocket(listener, limits, on_gone=self._gone)
+        protocol = server_protocol(socket, limits, answer)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        early, self._early = self._early, None
+        # uvicorn has checked the request; picows gets its essence, as it refuses `Connection: keep-alive, Upgrade`.
+        feed(
+            protocol,
+            b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: " + self.request.headers["Sec-WebSocket-Key"].encode() + b"\r\n\r\n",
+        )
+        if early is not None:
+            feed(protocol, early)
+            if len(early) > _MAX_EARLY_BYTES:
+                self.transport.resume_reading()
+        return socket
+
+    def _gone(self) -> None:
+        self.connections.discard(self)
