@@ -1,13 +1,12 @@
 """What the source declares (settings, metrics, error codes) beside what docs/operations lists.
 
 The tables are kept by hand, because their words are for people; `make docs-reference` prints the rows that are missing, and
-tests/unit/test_house_rules.py fails on every difference. Only the first cell of a row, and for settings the next two, are
+tests/unit/test_house_rules.py fails on every difference. Only the first cell of a row, and for settings the next three, are
 compared.
 """
 
 import ast
 import importlib
-import json
 import pkgutil
 import re
 import sys
@@ -15,13 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 import vox
 from vox.runtime import metrics
+from vox.runtime.settings import describe
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "vox"
@@ -124,27 +122,12 @@ def _models_of(module: ModuleType, ending: str) -> Iterator[type[BaseModel]]:
 
 
 def _rows_of(model: type[BaseModel], prefix: str) -> Iterator[Row]:
-    for name, field in model.model_fields.items():
-        key = f"{prefix}{field.alias or name}"
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _rows_of(field.annotation, f"{key}.")
-        else:
-            environment = ", ".join(f"`{variable}`" for variable in _variables_of(field)) or NOTHING
-            description = (field.description or "").replace("|", "\\|")
-            yield Row((f"`{key}`", environment, f"`{_default_of(field)}`", description), compared=3)
-
-
-def _variables_of(field: FieldInfo) -> tuple[str, ...]:
-    return tuple(name for marker in field.metadata for name in getattr(marker, "names", ()))
-
-
-def _default_of(field: FieldInfo) -> str:
-    if field.is_required():
-        return "required"
-    value: Any = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    return json.dumps(value, default=str, ensure_ascii=False).replace("|", "\\|")
+    for setting in describe(model, prefix):
+        default = f"`{setting.default}`" if setting.default not in {"", '""'} else NOTHING
+        variables = ", ".join(f"`{variable}`" for variable in setting.env) or NOTHING
+        kind = " | ".join(filter(None, (word.strip() for word in setting.type.split("|"))))  # without the empty choice
+        cells = (f"`{setting.key}`", kind, default, variables, setting.description)
+        yield Row(tuple(cell.replace("|", "\\|") for cell in cells), compared=4)
 
 
 def import_everything() -> tuple[list[ModuleType], list[str]]:

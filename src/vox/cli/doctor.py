@@ -1,0 +1,204 @@
+"""`vox doctor`: says what is wrong with an installation, what to do about it, and what is merely off.
+
+Each check is a function that returns findings; none changes anything. A check that cannot run is a finding too, so that one
+broken part never hides the others.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import shutil
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vox.errors import VoxError
+
+if TYPE_CHECKING:  # pydantic, the detector and the drivers are imported when the command runs, not for its help text
+    from vox.agent.settings import AgentSettings
+
+Status = Literal["ok", "off", "warn", "fail"]
+
+# A call holds its own socket; a vendor's driver may hold one for each of the three stages. The rest is for the process itself.
+FILES_PER_CALL = 4
+FILES_OF_THE_PROCESS = 200
+EXPECTED_CALLS = 300
+"""Calls that one core holds, for an installation without `max_concurrent_calls`."""
+
+OPTIONAL_PACKAGES = (
+    ("pocketsphinx", "recognition without keys", "offline"),
+    ("espeakng_loader", "speech without keys", "offline"),
+    ("openai", "OpenAI and compatible vendors", "openai"),
+    ("opentelemetry.sdk", "traces", "tracing"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; `remedy` says what to do unless the status is ok."""
+
+    check: str
+    status: Status
+    detail: str
+    remedy: str = ""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command line of `vox doctor`."""
+    parser = subparsers.add_parser("doctor", help="say what is wrong with this installation")
+    parser.add_argument(
+        "--config", type=Path, help="configuration to check (default: $VOXRAY_CONFIG, else config.json)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs every check; the exit code is 1 if one failed."""
+    findings = list(examine(args.config, os.environ))
+    print(as_json(findings) if args.json else as_table(findings))
+    return 1 if any(finding.status == "fail" for finding in findings) else 0
+
+
+def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """All findings, in the order in which a reader should see to them."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    settings, findings = check_configuration(config, environment)
+    yield from findings
+    if settings is not None:
+        yield check_port(settings.host, settings.bind_port)
+        if settings.tls_enable:
+            yield check_certificate(settings.tls_cert_file, settings.tls_key_file)
+        yield from check_providers(settings, environment)
+        yield check_open_files(settings.max_concurrent_calls)
+    yield from check_optional_parts()
+
+
+def check_configuration(
+    config: Path | None, environment: Mapping[str, str]
+) -> tuple["AgentSettings | None", list[Finding]]:
+    """Whether the configuration loads; its warnings are findings of their own."""
+    from vox.agent.settings import load  # noqa: PLC0415  see the module's docstring on start-up time
+
+    file = config or Path(environment.get("VOXRAY_CONFIG") or "config.json")
+    if not file.exists() and config is None and not environment.get("VOXRAY_CONFIG"):
+        remedy = "docs/how-to/configure-an-agent.md begins one; `vox up` needs none"
+        return None, [Finding("configuration", "off", "no config.json here, so no agent is checked", remedy)]
+    try:
+        loaded = load(file, environment, {})
+    except (VoxError, ImportError) as error:
+        return None, [_failed("configuration", error)]
+    warnings = [Finding("configuration", "warn", text, "see docs/operations/settings.md") for text in loaded.warnings]
+    return loaded.settings, [Finding("configuration", "ok", str(file)), *warnings]
+
+
+def check_port(host: str, port: int) -> Finding:
+    """Whether the agent could listen where it is told to."""
+    address = "127.0.0.1" if host == "localhost" else host
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            remedy = "stop what listens there (it may be Vox itself), or set VOXRAY_PORT"
+            return Finding("port", "fail", f"{host or '*'}:{port}: {error.strerror}", remedy)
+    return Finding("port", "ok", f"{host or '*'}:{port} is free")
+
+
+def check_certificate(cert_file: str, key_file: str) -> Finding:
+    """Whether certificate and key can be read and belong together."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file)
+    except (OSError, ssl.SSLError) as error:
+        remedy = "tls_cert_file and tls_key_file must be PEM files of one pair, readable by this user"
+        return Finding("tls", "fail", f"{cert_file}, {key_file}: {error}", remedy)
+    return Finding("tls", "ok", f"{cert_file} and its key")
+
+
+def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the voice detector and every agent's providers open: their packages, models, programs and keys."""
+    from vox.agent.services import Services  # noqa: PLC0415  see the module's docstring on start-up time
+    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.runtime.metrics import NullMetrics  # noqa: PLC0415  same
+
+    async def open_and_close(only: "AgentSettings") -> None:
+        async with Services(only, SystemClock(), NullMetrics(), environment):
+            pass
+
+    for name, profile in settings.profiles().items():
+        only = {"agents": {name: settings.agents[name]}, "default_agent": ""} if settings.agents else {}
+        try:
+            asyncio.run(open_and_close(settings.model_copy(update=only)))
+        except (VoxError, ImportError, OSError) as error:
+            yield _failed(f"agent {name}", error)
+        else:
+            chain = " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
+            yield Finding(f"agent {name}", "ok", f"{chain} open")
+
+
+def check_open_files(max_calls: int) -> Finding:
+    """Whether this process may open as many sockets as the configured number of calls needs."""
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return Finding("open files", "off", "this system has no such limit")
+    calls = max_calls or EXPECTED_CALLS
+    needed = FILES_OF_THE_PROCESS + calls * FILES_PER_CALL
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit not in {resource.RLIM_INFINITY, -1} and limit < needed:
+        remedy = f"`ulimit -n {needed}`, or LimitNOFILE={needed} in the systemd unit"
+        return Finding("open files", "warn", f"limit {limit}, {calls} calls may need {needed}", remedy)
+    return Finding("open files", "ok", f"limit {limit}, enough for {calls} calls")
+
+
+def check_optional_parts() -> Iterator[Finding]:
+    """What this installation can do only with something more."""
+    for module, purpose, extra in OPTIONAL_PACKAGES:
+        there = _is_installed(module)
+        remedy = "" if there else f"pip install 'vox-server[{extra}]'"
+        yield Finding(purpose, "ok" if there else "off", module if there else f"{module} is not installed", remedy)
+    program = shutil.which("flite")
+    yield Finding(
+        "speech by flite",
+        "ok" if program else "off",
+        program or "flite is not installed",
+        "" if program else "apt-get install flite",
+    )
+
+
+def as_table(findings: Iterable[Finding]) -> str:
+    """The findings as aligned text, remedies below what they remedy."""
+    rows = list(findings)
+    width = max((len(finding.check) for finding in rows), default=0)
+    lines: list[str] = []
+    for finding in rows:
+        lines.append(f"{finding.status:<4}  {finding.check:<{width}}  {finding.detail}")
+        if finding.remedy:
+            lines.append(f"{'':<4}  {'':<{width}}  → {finding.remedy}")
+    counts = {status: sum(finding.status == status for finding in rows) for status in ("fail", "warn", "off")}
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return "\n".join([*lines, "", summary or "nothing to complain about"])
+
+
+def as_json(findings: Iterable[Finding]) -> str:
+    """The findings as one JSON array of objects with check, status, detail and remedy."""
+    return json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False)
+
+
+def _failed(check: str, error: Exception) -> Finding:
+    if not isinstance(error, VoxError):
+        return Finding(check, "fail", f"{type(error).__name__}: {error}", "`make setup` installs what Vox runs on")
+    return Finding(check, "fail", f"{error.args[0]} [{error.code}]", error.hint or "see docs/operations/errors.md")
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a dotted name whose parent is missing
+        return False
