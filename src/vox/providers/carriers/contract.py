@@ -1,0 +1,154 @@
+"""What every carrier's driver does besides the media stream: answer the call's webhook, check its signature, hang up.
+
+A driver is a module of this folder with `answer`, `verify`, `Control`, `Config` and `create`. The three parts do not
+know each other: the codec of the stream (`protocols/carriers`) hangs up no calls, and whoever hangs up reads no audio.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import httpx2
+
+from vox.errors import DependencyError
+from vox.providers.contract import Deps, DriverConfig
+
+HANG_UP_TIMEOUT_S = 10.0
+REMEMBERED_CALLS = 10_000
+CLOCK_TOLERANCE_S = 300.0  # how old a signed request may be; what Telnyx and Vonage recommend
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A carrier's HTTP request as it came: the public URL with its query, header names in any case, the raw body."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """A header's value; empty where it is missing."""
+        if (value := self.headers.get(name)) is not None:
+            return value
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+    def form(self) -> list[tuple[str, str]]:
+        """The fields of a form body in order; none where the body is not a form."""
+        if not self.header("content-type").lower().startswith("application/x-www-form-urlencoded"):
+            return []
+        return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """What the carrier shall do with the call."""
+
+    content_type: str
+    body: bytes
+
+
+class CallControl(Protocol):
+    """Acts on a call over the carrier's REST API."""
+
+    @property
+    def can_hang_up(self) -> bool:
+        """Whether the credentials are complete (and the carrier has such an API)."""
+        ...
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Ends a call; whether a request was made and accepted.
+
+        Once for each call, and never with incomplete credentials: both are False. A call that is over already counts
+        as ended. `DependencyError(code="hang_up_failed")` where the carrier refuses or does not answer in time; the
+        call may then be tried again.
+        """
+        ...
+
+
+class CarrierDriver(Protocol):
+    """The shape of a module in this folder."""
+
+    def answer(self, stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:
+        """Connects the call to our media stream; None where the carrier asks no webhook."""
+        ...
+
+    def verify(self, request: WebhookRequest, secret: str, *, now: float) -> None:
+        """Lets a signed request pass; `UsageError(code="bad_signature")` for any other. `now`: seconds since 1970."""
+        ...
+
+    def create(self, config: Any, deps: Deps) -> CallControl:
+        """The call control, with credentials from the configuration or the environment."""
+        ...
+
+
+class NoConfig(DriverConfig):
+    """For carriers without options."""
+
+
+class NoControl:
+    """For carriers whose calls end with the stream."""
+
+    @property
+    def can_hang_up(self) -> bool:
+        """False."""
+        return False
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Does nothing."""
+        return False
+
+
+class HangUpOnce:
+    """Sends the hang-up of a call at most once; remembers the last 10,000 calls and forgets older ones.
+
+    Args:
+        http: the client to send with.
+        carrier: its name, for messages.
+        over_statuses: the HTTP statuses with which this carrier says that the call is over already.
+        timeout_s: the longest a request may take as a whole.
+    """
+
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        carrier: str,
+        *,
+        over_statuses: Collection[int] = (404,),
+        timeout_s: float = HANG_UP_TIMEOUT_S,
+    ) -> None:
+        self._http = http
+        self._carrier = carrier
+        self._over_statuses = over_statuses
+        self._timeout_s = timeout_s
+        self._done: dict[str, None] = {}
+
+    async def send(self, call_id: str, request: httpx2.Request) -> bool:
+        """Sends the request unless this call was hung up before."""
+        if call_id in self._done:
+            return False
+        self._done[call_id] = None
+        if len(self._done) > REMEMBERED_CALLS:
+            del self._done[next(iter(self._done))]
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                response = await self._http.send(request)
+        except (httpx2.HTTPError, TimeoutError) as error:
+            self._done.pop(call_id, None)
+            raise DependencyError(
+                f"{self._carrier} did not answer the request to hang up ({type(error).__name__}).",
+                code="hang_up_failed",
+                retryable=True,
+            ) from None  # the cause holds the URL, and with it the account
+        if response.is_success or response.status_code in self._over_statuses:
+            return True
+        self._done.pop(call_id, None)
+        raise DependencyError(
+            f"{self._carrier} answered {response.status_code} to the request to hang up.",
+            code="hang_up_failed",
+            hint="check the credentials" if response.status_code in {401, 403} else "",
+            retryable=response.status_code >= 500 or response.status_code == 429,  # noqa: PLR2004  HTTP statuses
+        )

@@ -1,0 +1,123 @@
+"""Plivo: XML answer with a bidirectional stream, V3 signature, hang-up over the REST API."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import httpx2
+
+from vox.providers.carriers.contract import (
+    HANG_UP_TIMEOUT_S,
+    HangUpOnce,
+    NoConfig,
+    WebhookAnswer,
+    WebhookRequest,
+)
+from vox.providers.carriers.markup import element, xml_answer, xml_text
+from vox.providers.contract import Deps
+from vox.security.signatures import bad_signature, hmac_base64, is_equal
+
+Config = NoConfig
+_MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream element
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The account whose calls may be ended."""
+
+    auth_id: str
+    auth_token: str = field(repr=False)
+
+
+class Control:
+    """Ends calls of one account."""
+
+    def __init__(
+        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._once = HangUpOnce(http, "Plivo", timeout_s=timeout_s)
+
+    @property
+    def can_hang_up(self) -> bool:
+        """Whether both credentials are there."""
+        return bool(self._credentials.auth_id and self._credentials.auth_token)
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Deletes the call."""
+        if not call_id or not self.can_hang_up:
+            return False
+        account = quote(self._credentials.auth_id, safe="")
+        request = self._http.build_request(
+            "DELETE", f"https://api.plivo.com/v1/Account/{account}/Call/{quote(call_id, safe='')}/"
+        )
+        auth = httpx2.BasicAuth(self._credentials.auth_id, self._credentials.auth_token)
+        return await self._once.send(call_id, next(auth.auth_flow(request)))
+
+
+def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
+    """XML that opens our stream and keeps the call alive on it.
+
+    Plivo passes parameters on only where they are letters and digits and 512 bytes at most: the plus sign of a number
+    is dropped, and a parameter with any other character, or beyond the limit, is left out.
+    """
+    attributes = {
+        "bidirectional": "true",
+        "keepCallAlive": "true",
+        "contentType": "audio/x-mulaw;rate=8000",
+    }
+    if extra := _extra_headers(parameters):
+        attributes["extraHeaders"] = extra
+    return xml_answer(element("Stream", attributes, xml_text(stream_url)))
+
+
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa: ARG001  a driver's functions keep their shape
+    """Checks `X-Plivo-Signature-V3` (or the main account's) with the auth token.
+
+    Signed are the URL, its query and the form in the order of the names, and the nonce.
+    """
+    nonce = request.header("x-plivo-signature-v3-nonce")
+    given = ",".join(filter(None, (request.header("x-plivo-signature-v3"), request.header("x-plivo-signature-ma-v3"))))
+    if not nonce or not given:
+        raise bad_signature("it has no X-Plivo-Signature-V3 or no nonce")
+    is_post = request.method.upper() == "POST"
+    fields = request.form() if is_post else []
+    if request.body and not fields:
+        raise bad_signature("its body is not part of what was signed")
+    expected = hmac_base64(secret, f"{_signed_url(request.url, fields)}.{nonce}", "sha256")
+    matches = [is_equal(expected, one.strip()) for one in given.split(",")]
+    if not any(matches):
+        raise bad_signature("X-Plivo-Signature-V3 does not match")
+
+
+def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+    """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN."""
+    credentials = Credentials(
+        auth_id=deps.secret("plivo_auth_id", "PLIVO_AUTH_ID") or "",
+        auth_token=deps.secret("plivo_auth_token", "PLIVO_AUTH_TOKEN") or "",
+    )
+    return Control(deps.http, credentials)
+
+
+def _extra_headers(parameters: Mapping[str, str]) -> str:
+    written = ""
+    for name, value in parameters.items():
+        plain = value.removeprefix("+")
+        if not (f"{name}{plain}".isascii() and name.isalnum() and plain.isalnum()):
+            continue
+        longer = f"{written},{name}={plain}" if written else f"{name}={plain}"
+        if len(longer) <= _MAX_EXTRA_HEADERS:
+            written = longer
+    return written
+
+
+def _signed_url(url: str, fields: Iterable[tuple[str, str]]) -> str:
+    parts = urlsplit(url)
+    query = "&".join(f"{name}={value}" for name, value in sorted(parse_qsl(parts.query, keep_blank_values=True)))
+    form = "".join(f"{name}{value}" for name, value in sorted(fields))
+    signed = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    if query or form:
+        signed += f"?{query}"
+    return f"{signed}.{form}" if query and form else signed + form

@@ -1,0 +1,81 @@
+"""Telnyx: TeXML answer with bidirectional RTP, Ed25519 signature, hang-up over call control."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote
+
+import httpx2
+
+from vox.providers.carriers.contract import (
+    CLOCK_TOLERANCE_S,
+    HANG_UP_TIMEOUT_S,
+    HangUpOnce,
+    NoConfig,
+    WebhookAnswer,
+    WebhookRequest,
+)
+from vox.providers.carriers.markup import element, parameter_elements, xml_answer
+from vox.providers.contract import Deps
+from vox.security.signatures import bad_signature, verify_ed25519
+
+Config = NoConfig
+_OVER: Final = (404, 422)  # 422 with code 90018 is "call has already ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The API key of call control."""
+
+    api_key: str = field(repr=False)
+
+
+class Control:
+    """Ends calls by their call control id."""
+
+    def __init__(
+        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        self._once = HangUpOnce(http, "Telnyx", over_statuses=_OVER, timeout_s=timeout_s)
+
+    @property
+    def can_hang_up(self) -> bool:
+        """Whether the API key is there."""
+        return bool(self._credentials.api_key)
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Sends the `hangup` action."""
+        if not call_id or not self.can_hang_up:
+            return False
+        request = self._http.build_request(
+            "POST",
+            f"https://api.telnyx.com/v2/calls/{quote(call_id, safe='')}/actions/hangup",
+            headers={"Authorization": f"Bearer {self._credentials.api_key}"},
+            json={},
+        )
+        return await self._once.send(call_id, request)
+
+
+def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
+    """TeXML that connects the call to our stream, PCMU both ways."""
+    attributes = {"url": stream_url, "bidirectionalMode": "rtp", "bidirectionalCodec": "PCMU", "codec": "PCMU"}
+    return xml_answer(element("Connect", {}, element("Stream", attributes, parameter_elements(parameters))))
+
+
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
+    """Checks `telnyx-signature-ed25519` with the account's public key (base64), over the timestamp and the body."""
+    signature, timestamp = request.header("telnyx-signature-ed25519"), request.header("telnyx-timestamp")
+    if not signature or not timestamp:
+        raise bad_signature("it has no telnyx-signature-ed25519 or no telnyx-timestamp")
+    if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):  # noqa: PLR2004  digits of seconds
+        raise bad_signature("its telnyx-timestamp is no number")
+    if abs(now - int(timestamp)) > CLOCK_TOLERANCE_S:
+        raise bad_signature("its telnyx-timestamp is more than 300 s away")
+    verify_ed25519(secret, signature, timestamp.encode() + b"|" + request.body)
+
+
+def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+    """The call control, with `telnyx_api_key`/TELNYX_API_KEY."""
+    return Control(deps.http, Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or ""))

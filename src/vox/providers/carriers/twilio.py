@@ -1,0 +1,128 @@
+"""Twilio: TwiML answer, `X-Twilio-Signature`, hang-up over the 2010 REST API."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+
+import httpx2
+from pydantic import Field
+
+from vox.providers.carriers.contract import HANG_UP_TIMEOUT_S, HangUpOnce, WebhookAnswer, WebhookRequest
+from vox.providers.carriers.markup import element, parameter_elements, xml_answer
+from vox.providers.contract import Deps, DriverConfig
+from vox.security.signatures import bad_signature, hmac_base64, is_equal, sha256_hex
+
+_HOST_PART: Final = r"^[a-z0-9-]*$"
+_DEFAULT_PORTS: Final = {"https": 443, "wss": 443, "http": 80, "ws": 80}
+
+
+class Config(DriverConfig):
+    """Options of the REST API; both empty means the default region us1."""
+
+    region: str = Field(default="", pattern=_HOST_PART)
+    edge: str = Field(default="", pattern=_HOST_PART)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The account whose calls may be ended."""
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+
+
+class Control:
+    """Ends calls of one account.
+
+    Args:
+        http: the client to send with.
+        credentials: hang-ups are refused where one of them is empty.
+        region: Twilio region such as `ie1`.
+        edge: Twilio edge such as `dublin`; without a region it means region us1.
+        timeout_s: the longest a request may take.
+    """
+
+    def __init__(
+        self,
+        http: httpx2.AsyncClient,
+        credentials: Credentials,
+        *,
+        region: str = "",
+        edge: str = "",
+        timeout_s: float = HANG_UP_TIMEOUT_S,
+    ) -> None:
+        self._http = http
+        self._credentials = credentials
+        host_parts = ("api", edge, region or ("us1" if edge else ""), "twilio.com")
+        self._host = ".".join(part for part in host_parts if part)
+        self._once = HangUpOnce(http, "Twilio", timeout_s=timeout_s)
+
+    @property
+    def can_hang_up(self) -> bool:
+        """Whether both credentials are there."""
+        return bool(self._credentials.account_sid and self._credentials.auth_token)
+
+    async def hang_up(self, call_id: str) -> bool:
+        """Sets the call's status to completed."""
+        if not call_id or not self.can_hang_up:
+            return False
+        account = quote(self._credentials.account_sid, safe="")
+        request = self._http.build_request(
+            "POST",
+            f"https://{self._host}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
+            data={"Status": "completed"},
+        )
+        auth = httpx2.BasicAuth(self._credentials.account_sid, self._credentials.auth_token)
+        return await self._once.send(call_id, next(auth.auth_flow(request)))
+
+
+def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
+    """TwiML that connects the call to our stream; the parameters come back in the stream's `start`."""
+    stream = element("Stream", {"url": stream_url}, parameter_elements(parameters))
+    return xml_answer(element("Connect", {}, stream))
+
+
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa: ARG001  a driver's functions keep their shape
+    """Checks `X-Twilio-Signature` with the account's auth token.
+
+    Signed are the URL, with the form's fields after it in the order of their names; for other bodies the URL alone,
+    which then holds the body's hash as `bodySHA256`. Proxies add and drop the standard port, so both forms count.
+    """
+    given = request.header("x-twilio-signature")
+    if not given:
+        raise bad_signature("it has no X-Twilio-Signature")
+    body_hash = parse_qs(urlsplit(request.url).query).get("bodySHA256", [""])[0]
+    if body_hash and not is_equal(sha256_hex(request.body), body_hash.lower()):
+        raise bad_signature("its body is not the one whose hash is in the URL")
+    fields = sorted(set(request.form())) if request.method.upper() == "POST" and not body_hash else []
+    if request.body and not body_hash and not fields:
+        raise bad_signature("its body is not part of what was signed")
+    signed = "".join(name + value for name, value in fields)
+    matches = [
+        is_equal(hmac_base64(secret, url + signed, "sha1"), given) for url in _with_and_without_port(request.url)
+    ]
+    if not any(matches):
+        raise bad_signature("X-Twilio-Signature does not match")
+
+
+def create(config: Config, deps: Deps) -> Control:
+    """The call control, with `twilio_account_sid`/TWILIO_ACCOUNT_SID and `twilio_auth_token`/TWILIO_AUTH_TOKEN."""
+    credentials = Credentials(
+        account_sid=deps.secret("twilio_account_sid", "TWILIO_ACCOUNT_SID") or "",
+        auth_token=deps.secret("twilio_auth_token", "TWILIO_AUTH_TOKEN") or "",
+    )
+    return Control(deps.http, credentials, region=config.region, edge=config.edge)
+
+
+def _with_and_without_port(url: str) -> list[str]:
+    parts = urlsplit(url)
+    default = _DEFAULT_PORTS.get(parts.scheme)
+    suffix = f":{default}"
+    if parts.netloc.endswith(suffix):
+        other = parts.netloc.removesuffix(suffix)
+    elif parts.netloc.rpartition("]")[2].rpartition("@")[2].count(":") == 0 and default:
+        other = parts.netloc + suffix
+    else:
+        return [url]
+    return [url, urlunsplit(parts._replace(netloc=other))]

@@ -1,0 +1,45 @@
+"""Vonage: NCCO answer that connects to a WebSocket, signed webhooks (JWT, HS256), no hang-up (the stream ends it)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from vox.providers.carriers.contract import CLOCK_TOLERANCE_S, NoConfig, NoControl, WebhookAnswer, WebhookRequest
+from vox.providers.contract import Deps
+from vox.security.signatures import bad_signature, is_equal, jwt_claims, sha256_hex
+
+Config = NoConfig
+Control = NoControl
+
+
+def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
+    """An NCCO that connects the call to our stream at 16 kHz.
+
+    The parameters come back in `websocket:connected`: pass the webhook's `uuid`, `from` and `to`, or the stream will
+    not know its call.
+    """
+    endpoint = {
+        "type": "websocket",
+        "uri": stream_url,
+        "content-type": "audio/l16;rate=16000",
+        "headers": dict(parameters),
+    }
+    return WebhookAnswer("application/json", msgspec.json.encode([{"action": "connect", "endpoint": [endpoint]}]))
+
+
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
+    """Checks the bearer token with the account's signature secret; its `payload_hash` must be that of the body."""
+    scheme, _, token = request.header("authorization").partition(" ")
+    if scheme.lower() != "bearer":
+        raise bad_signature("it has no bearer token")
+    claims = jwt_claims(token.strip(), secret, now=now, tolerance_s=CLOCK_TOLERANCE_S)
+    payload_hash = claims.get("payload_hash", "")
+    if not isinstance(payload_hash, str) or (request.body and not payload_hash):
+        raise bad_signature("its token does not vouch for the body")
+    if payload_hash and not is_equal(sha256_hex(request.body), payload_hash.lower()):
+        raise bad_signature("its body is not the one that was signed")
+
+
+def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+    """Nothing: a call whose NCCO has only the stream ends with it."""
+    return Control()
