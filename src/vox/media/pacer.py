@@ -6,6 +6,7 @@ one tick early and never late by design. What happens to a track's audio between
 """
 
 from collections.abc import Callable
+from math import isclose
 
 from vox.errors import UsageError
 from vox.media.playout_track import PlayoutTrack
@@ -59,7 +60,7 @@ class Pacer:
         self, ticker: Ticker, clock: Clock, metrics: Metrics, *, frame_s: float = 0.02, lead_s: float = 0.0
     ) -> None:
         phases = round(frame_s / ticker.period_s)
-        if phases < 1 or abs(phases * ticker.period_s - frame_s) > 1e-9:
+        if phases < 1 or not isclose(phases * ticker.period_s, frame_s):
             raise UsageError(
                 f"frames of {frame_s} s do not fit a ticker of {ticker.period_s} s",
                 code="invalid_frame_size",

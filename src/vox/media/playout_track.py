@@ -226,7 +226,7 @@ class PlayoutTrack:
             pace.underruns.inc()
             self._due = present - pace.lead_ticks
         frames = 0
-        while self._due is not None and self._due <= present and self._has_frame() and not self._paused:
+        while self._may_send(present):
             self._due += pace.phases
             frames += 1
             self._send_frame()
@@ -256,13 +256,16 @@ class PlayoutTrack:
         self._ended = False
         try:
             self._on_drained()
-        except Exception:
+        except Exception:  # noqa: BLE001  the top of one call's callback: the other calls go on
             _log.exception("playout_drained_callback_failed")
 
     def _leave(self) -> None:
         if self._phase is not None:
             self._pace.leave(self, self._phase)
             self._phase = None
+
+    def _may_send(self, present: int) -> bool:
+        return self._due is not None and self._due <= present and self._has_frame() and not self._paused
 
     def _has_frame(self) -> bool:
         return self._queued >= self._frame_bytes or (self._ended and self._queued > 0)
@@ -280,7 +283,7 @@ class PlayoutTrack:
             frame = self._gather(size)
         try:
             self._send(frame)
-        except Exception:
+        except Exception:  # noqa: BLE001  the top of one call's transport: the other calls go on
             _log.exception("playout_send_failed")
             self._pace.failed.inc()
             self.close()
@@ -292,7 +295,7 @@ class PlayoutTrack:
             callback = marks.pop(0)[2]
             try:
                 callback()
-            except Exception:
+            except Exception:  # noqa: BLE001  the top of one call's callback
                 _log.exception("playout_mark_callback_failed")
 
     def _gather(self, size: int) -> bytes:

@@ -59,9 +59,7 @@ class SpeechGate:
     def reset(self, slot: int, params: VadParams) -> None:
         """Starts a stream in `slot` (grown on demand): quiet, nothing counted."""
         while slot >= len(self._run):
-            for name, array in vars(self).items():
-                if isinstance(array, np.ndarray):
-                    setattr(self, name, _doubled(array))
+            self._grow()
         self._speaking[slot] = False
         self._run[slot] = 0
         self._volume[slot] = 0.0
@@ -110,6 +108,16 @@ class SpeechGate:
             self._speaking[slots[places]] ^= True
         self._run[slots] = run
         return places
+
+    def _grow(self) -> None:
+        self._speaking = _doubled(self._speaking)
+        self._run = _doubled(self._run)
+        self._start = _doubled(self._start)
+        self._stop = _doubled(self._stop)
+        self._confidence = _doubled(self._confidence)
+        self._min_volume = _doubled(self._min_volume)
+        self._threshold = _doubled(self._threshold)
+        self._volume = _doubled(self._volume)
 
 
 def _loudness(rms: Floats) -> Floats:

@@ -97,5 +97,5 @@ class Ticker:
             if callback in self._callbacks:
                 try:
                     callback(now)
-                except Exception:
+                except Exception:  # noqa: BLE001  the top of a timer: the others must run
                     _log.exception("tick_callback_failed")

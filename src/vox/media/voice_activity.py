@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vox.errors import UsageError
 from vox.media.levels import FULL_SCALE
 from vox.media.resample import Resampler
-from vox.media.silero import SAMPLE_RATES, WINDOW_S, Scores, Session, SileroBatch, load
+from vox.media.silero import SAMPLE_RATES, Scores, Session, SileroBatch, load
 from vox.media.speech_gate import Slots, SpeechGate, VadParams
 from vox.media.ticker import Ticker
 from vox.runtime.logging import get_logger
@@ -43,7 +43,9 @@ WINDOWS_DROPPED = Counter(
     "Windows of caller audio thrown away unheard, because scoring fell behind; decisions stay live.",
 )
 WINDOWS_SKIPPED = Counter("vox_vad_windows_skipped_total", "Windows of digital silence that needed no model.")
-RUNS_FAILED = Counter("vox_vad_runs_failed_total", "Runs of the Silero model that raised an error; their windows are lost.")
+RUNS_FAILED = Counter(
+    "vox_vad_runs_failed_total", "Runs of the Silero model that raised an error; their windows are lost."
+)
 STREAMS = Gauge("vox_vad_streams", "Open voice activity streams.")
 
 ENERGY_WINDOW_S = 0.01
@@ -261,7 +263,9 @@ class VoiceActivity:
                 raise UsageError(
                     f"a sample rate of {sample_rate} Hz is not audio", code="invalid_sample_rate", hint="pass Hz"
                 )
-            return _Lane(sample_rate, samples, None, self._worker, self._ticker, self._metrics, self._max_batch, self._count)
+            return _Lane(
+                sample_rate, samples, None, self._worker, self._ticker, self._metrics, self._max_batch, self._count
+            )
         if self._session is None:
             raise UsageError(
                 "the Silero model is not loaded",
@@ -270,7 +274,14 @@ class VoiceActivity:
             )
         batch = SileroBatch(self._session, sample_rate, self._max_batch)
         return _Lane(
-            sample_rate, batch.window_samples, batch, self._worker, self._ticker, self._metrics, self._max_batch, self._count
+            sample_rate,
+            batch.window_samples,
+            batch,
+            self._worker,
+            self._ticker,
+            self._metrics,
+            self._max_batch,
+            self._count,
         )
 
     def _count(self, change: int) -> None:
@@ -347,9 +358,7 @@ class _Lane:
             return
         fresh, self._fresh = self._fresh, []
         started = self._clock.now()
-        self.flight = asyncio.get_running_loop().run_in_executor(
-            self._worker, self._model.score, slots, fresh, samples
-        )
+        self.flight = asyncio.get_running_loop().run_in_executor(self._worker, self._model.score, slots, fresh, samples)
         self.flight.add_done_callback(lambda flight: self._landed(flight, streams, slots, started))
 
     def _collect(self) -> tuple[list[VadStream], list[bytes]]:
@@ -384,19 +393,17 @@ class _Lane:
         rms = np.sqrt(np.einsum("ij,ij->i", audio, audio) / np.float32(self.window_samples))
         return Scores(self.gate.energy_confidence(slots, rms), rms)
 
-    def _landed(
-        self, flight: asyncio.Future[Scores], streams: list[VadStream], slots: Slots, started: float
-    ) -> None:
+    def _landed(self, flight: asyncio.Future[Scores], streams: list[VadStream], slots: Slots, started: float) -> None:
         self.flight = None
         self._batch_size.observe(len(streams))
         self._seconds.observe(self._clock.now() - started)
-        if flight.cancelled() or (error := flight.exception()) is not None:
-            if not flight.cancelled():
-                self._failed.inc()
-                _log.error("vad_run_failed", error=str(error))
-            self._requeue(streams)
-        else:
+        error = asyncio.CancelledError() if flight.cancelled() else flight.exception()
+        if error is None:
             self._decide(streams, slots, flight.result())
+        else:
+            self._failed.inc()
+            _log.error("vad_run_failed", error=repr(error))
+            self._requeue(streams)
         self._free += self._retired
         self._retired.clear()
         if len(self.pending) >= self._max_batch and self.flight is None:
@@ -405,7 +412,7 @@ class _Lane:
     def _decide(self, streams: list[VadStream], slots: Slots, scores: Scores) -> None:
         changed = self.gate.step(slots, scores.confidence, scores.rms)
         self._requeue(streams)
-        for place in changed.tolist():
+        for place in cast("list[int]", changed.tolist()):
             stream = streams[place]
             if stream.is_open:
                 stream.tell(not stream.is_speaking)

@@ -1,17 +1,18 @@
 """Recorded speech for the tests, and everything that is not speech.
 
-`tests/fakes/speech.ulaw` is 8 kHz µ-law: 1.0 s of faint noise, flite's "I would like to book a table for two people on Friday
+`tests/fakes/speech.ulaw` is 8 kHz µ-law: 1.0 s of faint noise, flite's "Do you have a table for two people on Friday
 evening" (SPEECH_FROM_S to SPEECH_UNTIL_S, no pause longer than 0.07 s), and 1.2 s of faint noise.
 """
 
 from pathlib import Path
 
 import numpy as np
+
 from vox.media.g711 import mulaw_decode
 from vox.media.resample import resample
 
 SPEECH_FROM_S = 1.0
-SPEECH_UNTIL_S = 4.29
+SPEECH_UNTIL_S = 3.66
 _PATH = Path(__file__).parents[2] / "fakes" / "speech.ulaw"
 
 

@@ -1,9 +1,11 @@
 import asyncio
 from itertools import pairwise
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.unit.media.timeline import Timeline
 from vox.errors import UsageError
 from vox.media.pacer import FRAMES_LATE, FRAMES_SENT, UNDERRUNS, Pacer
@@ -34,7 +36,7 @@ class Stage:
         return track, frames, drained
 
     def count(self, spec):
-        return self.metrics.counter(spec).value
+        return cast("Any", self.metrics.counter(spec)).value
 
 
 def times(frames):

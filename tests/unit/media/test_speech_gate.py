@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from vox.media.levels import loudness_of
 from vox.media.speech_gate import SpeechGate, VadParams
 
@@ -12,9 +13,7 @@ def _play(gate, slot, confidences, volume=0.1):
     """The verdict after each window, as text."""
     verdicts = ""
     for confidence in confidences:
-        gate.step(
-            np.array([slot]), np.array([confidence], np.float32), np.array([volume], np.float32)
-        )
+        gate.step(np.array([slot]), np.array([confidence], np.float32), np.array([volume], np.float32))
         verdicts += "S" if gate.is_speaking(slot) else "."
     return verdicts
 
@@ -51,13 +50,12 @@ def test_parameters_can_change_while_speaking():
 
 def test_a_small_min_volume_is_a_linear_level_and_a_large_one_a_loudness():
     gate = SpeechGate(WINDOW_S)
-    once = {"start_s": 0.032, "stop_s": 0.032}
     cases = [
         (0.05, 0.04, False), (0.05, 0.06, True), (0.5, 0.4, False),
         (0.6, 0.0025, False), (0.6, 0.004, True), (0.9, 0.09, False), (0.9, 0.11, True),
     ]  # fmt: skip
     for min_volume, volume, speaks in cases:
-        gate.reset(0, VadParams(min_volume=min_volume, **once))
+        gate.reset(0, VadParams(min_volume=min_volume, start_s=0.032, stop_s=0.032))
         assert _play(gate, 0, [1.0] * 60, volume)[-1] == ("S" if speaks else "."), (min_volume, volume)
     assert loudness_of(0.0025) < 0.6 < loudness_of(0.004)
 

@@ -1,4 +1,5 @@
 import pytest
+
 from tests.unit.media.timeline import Timeline
 from vox.media.ticker import TICKS_LATE, Ticker
 from vox.runtime.metrics import Metrics
@@ -61,14 +62,14 @@ def test_it_only_runs_while_it_has_callbacks(timeline):
 def test_a_callback_may_remove_another_and_one_that_raises_stops_nobody(timeline):
     ticker, seen = _ticker(timeline), []
 
-    def second(now):
+    def second(_now):
         seen.append("second")
 
-    def first(now):
+    def first(_now):
         ticker.remove(second)
         raise RuntimeError("boom")
 
-    def third(now):
+    def third(_now):
         seen.append("third")
 
     for callback in (first, second, third):
