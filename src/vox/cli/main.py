@@ -1,7 +1,8 @@
 """The `vox` command: finds the sub-command, runs it, and turns errors into one line and an exit code.
 
-Each sub-command is one module of this folder with `register(subparsers)` and `run(args) -> int`. All of them are
-imported to build the help text, so their top level stays light: heavy imports belong into `run`.
+Each sub-command is one module of this folder with `register(subparsers)` and `run(args) -> int`; a command with commands of
+its own may set `run` as its parser's default instead. Only the module of the command that is given is imported, so that
+the help comes at once however much a server imports.
 """
 
 import argparse
@@ -10,10 +11,17 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from types import ModuleType
+from typing import Final
 
 from vox.errors import UsageError, VoxError
 
-COMMANDS = ("up", "agent", "call", "bench", "doctor")
+COMMANDS: Final = {
+    "up": "run everything on this machine, with offline speech and a demo agent",
+    "agent": "serve voice agents by browser and phone",
+    "call": "place a simulated phone call and measure the answers",
+    "bench": "measure how much this machine can hold",
+    "doctor": "say what is wrong with this installation",
+}
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -22,37 +30,35 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    modules = _load_commands()
-    parser = _build_parser(modules)
-    args = parser.parse_args(argv)
-    if args.command is None:
+    arguments = sys.argv[1:] if argv is None else argv
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    command = load_command(name) if name in COMMANDS else None
+    parser = _build_parser(command)
+    args = parser.parse_args(arguments)
+    if command is None:
         parser.print_help()
         return EXIT_USAGE
     try:
-        return int(modules[args.command].run(args))
+        return int(getattr(args, "run", command.run)(args))
     except VoxError as error:
-        print(f"vox {args.command}: {error} [{error.code}]", file=sys.stderr)
+        print(f"vox {name}: {error} [{error.code}]", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _load_commands() -> dict[str, ModuleType]:
-    modules: dict[str, ModuleType] = {}
-    for name in COMMANDS:
-        full_name = f"vox.cli.{name}"
-        try:
-            modules[name] = importlib.import_module(full_name)
-        except ModuleNotFoundError as error:
-            if error.name != full_name:
-                raise
-    return modules
+def load_command(name: str) -> ModuleType:
+    """The module of a command."""
+    return importlib.import_module(f"vox.cli.{name}")
 
 
-def _build_parser(modules: dict[str, ModuleType]) -> argparse.ArgumentParser:
+def _build_parser(command: ModuleType | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="vox", description="Self-hosted real-time voice.")
     parser.add_argument("--version", action="version", version=f"vox {version('vox-server')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for module in modules.values():
-        module.register(subparsers)
+    for name, text in COMMANDS.items():
+        if command is not None and command.__name__ == f"vox.cli.{name}":
+            command.register(subparsers)
+        else:
+            subparsers.add_parser(name, help=text)
     return parser

@@ -1,3 +1,4 @@
+import argparse
 import subprocess
 import sys
 from types import ModuleType
@@ -8,77 +9,87 @@ import pytest
 from vox.cli import main as command_line
 from vox.errors import DependencyError, UsageError
 
-HEAVY = ("numpy", "onnxruntime", "pydantic", "starlette", "uvicorn", "httpx2", "picows")
-
-
-def command_that(outcome: Any) -> ModuleType:
-    module = ModuleType("vox.cli.pretend")
-
-    def register(subparsers: Any) -> None:
-        subparsers.add_parser("pretend", help="pretends")
-
-    def run(_args: Any) -> int:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    vars(module).update(register=register, run=run)
-    return module
+HEAVY = ("asyncio", "httpx2", "numpy", "onnxruntime", "picows", "pydantic", "starlette", "structlog", "uvicorn")
 
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch):
+    """Puts a command in the place of `doctor` that returns, or raises, what it is given."""
+
     def install(outcome: Any) -> None:
-        monkeypatch.setattr(command_line, "_load_commands", lambda: {"pretend": command_that(outcome)})
+        module = ModuleType("vox.cli.doctor")
+
+        def register(subparsers: Any) -> None:
+            subparsers.add_parser("doctor", help="pretends").add_argument("--depth", type=int, default=0)
+
+        def run(args: argparse.Namespace) -> int:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome + args.depth
+
+        vars(module).update(register=register, run=run)
+        monkeypatch.setattr(command_line, "load_command", lambda _: module)
 
     return install
 
 
 def test_the_exit_code_is_the_commands(pretend):
     pretend(7)
-    assert command_line.main(["pretend"]) == 7
+    assert command_line.main(["doctor", "--depth", "2"]) == 9
 
 
 def test_wrong_input_is_one_line_and_exit_2(pretend, capsys: pytest.CaptureFixture[str]):
     pretend(UsageError("port 80 is taken", code="port_taken", hint="choose another"))
-    assert command_line.main(["pretend"]) == 2
+    assert command_line.main(["doctor"]) == 2
     captured = capsys.readouterr()
-    assert captured.err == "vox pretend: port 80 is taken (choose another) [port_taken]\n"
+    assert captured.err == "vox doctor: port 80 is taken (choose another) [port_taken]\n"
     assert captured.out == ""
 
 
 def test_any_other_error_of_ours_is_exit_1(pretend):
     pretend(DependencyError("no answer", code="vendor_down"))
-    assert command_line.main(["pretend"]) == 1
+    assert command_line.main(["doctor"]) == 1
 
 
 def test_an_interrupt_is_exit_130(pretend):
     pretend(KeyboardInterrupt())
-    assert command_line.main(["pretend"]) == 130
+    assert command_line.main(["doctor"]) == 130
 
 
 def test_a_defect_keeps_its_traceback(pretend):
     pretend(ZeroDivisionError("a defect"))
     with pytest.raises(ZeroDivisionError):
-        command_line.main(["pretend"])
+        command_line.main(["doctor"])
 
 
-def test_without_a_command_the_help_is_shown(pretend, capsys: pytest.CaptureFixture[str]):
-    pretend(0)
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]):
     assert command_line.main([]) == 2
-    assert "pretends" in capsys.readouterr().out
+    assert "doctor" in capsys.readouterr().out
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit, match="0"):
-        command_line.main(["--help"])
-    shown = capsys.readouterr().out
-    assert [name for name in command_line._load_commands() if f"\n    {name} " not in shown] == []
+def test_an_unknown_command_is_refused_with_the_list(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        command_line.main(["agnet"])
+    assert "doctor" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", command_line.COMMANDS)
+def test_every_command_is_there_and_says_the_same_of_itself(name: str):
+    module = command_line.load_command(name)
+    subparsers = argparse.ArgumentParser().add_subparsers()
+    module.register(subparsers)
+    [choice] = subparsers._choices_actions
+    assert (choice.dest, choice.help) == (name, command_line.COMMANDS[name])
 
 
 def test_help_imports_nothing_heavy():
-    """Help is instant because the commands import what they need only when they run."""
-    program = f"import sys, vox.cli.main as m; m._build_parser(m._load_commands()); print({HEAVY} & sys.modules.keys())"
-    program = program.replace(f"{HEAVY}", f"set({HEAVY})")
+    """Help comes at once because only the module of a given command is imported."""
+    program = (
+        "import sys, vox.cli.main as m\n"
+        "try: m.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print(sorted(set({HEAVY}) & sys.modules.keys()), file=sys.stderr)"
+    )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
-    assert result.stdout.strip() == "set()"
+    assert result.stderr.strip() == "[]"
+    assert [name for name in command_line.COMMANDS if f"\n    {name} " not in result.stdout] == []
