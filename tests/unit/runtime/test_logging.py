@@ -1,0 +1,136 @@
+"""Logs: parseable lines, levels, context, hidden secrets."""
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from vox.errors import UsageError
+from vox.runtime.logging import bound_fields, configure, get_logger, looks_secret
+
+
+@pytest.fixture(autouse=True)
+def restored_logging():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def written(level, use, *, as_json=True) -> list[Any]:
+    stream = io.StringIO()
+    configure(level, as_json, stream)
+    use(get_logger("vox.test"))
+    return [json.loads(line) if as_json else line for line in stream.getvalue().splitlines()]
+
+
+def test_a_json_line_has_time_level_message_and_fields():
+    (line,) = written(
+        "info",
+        lambda log: log.warning(
+            "late frame",
+            late_ms=21.5,
+            data=b"\x00",
+            what={
+                1,
+            },
+        ),
+    )
+    assert line["ts"].startswith("20")
+    assert line["ts"].endswith("Z")
+    assert (line["level"], line["msg"], line["late_ms"], line["logger"]) == ("warn", "late frame", 21.5, "vox.test")
+
+
+def test_bound_fields_are_on_every_line_of_the_block_and_gone_after_it():
+    def use(log):
+        with bound_fields(call_id="call_1"):
+            log.info("inside")
+        log.info("outside")
+
+    inside, outside = written("info", use)
+    assert inside["call_id"] == "call_1"
+    assert "call_id" not in outside
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warn", 2), ("warning", 2), ("ERROR", 1)])
+def test_a_level_hides_what_is_below_it(level, shown):
+    def use(log):
+        log.debug("a")
+        log.info("b")
+        log.warning("c")
+        log.error("d")
+
+    assert len(written(level, use)) == shown
+
+
+def test_an_unknown_level_is_a_usage_error():
+    with pytest.raises(UsageError) as caught:
+        configure("loud")
+    assert "debug, info, warn, error" in str(caught.value)
+
+
+def test_records_of_other_libraries_take_the_same_form():
+    (line,) = written("info", lambda _log: logging.getLogger("some.library").warning("lost %d", 3))
+    assert (line["level"], line["msg"], line["logger"]) == ("warn", "lost 3", "some.library")
+
+
+def test_the_noise_of_connections_is_only_there_at_debug():
+    def use(_log):
+        logging.getLogger("uvicorn.error").info("connection open")
+        logging.getLogger("picows.client").debug("connected")
+
+    assert written("info", use) == []
+    assert len(written("debug", use)) == 2
+
+
+def test_secrets_are_masked_by_key_and_inside_text():
+    def use(log):
+        log.info("a", api_key="k1", headers={"Authorization": "k2", "x": "y"}, accounts=[{"auth_token": "k3"}])
+        log.info("b", url="ws://h/ws?api_key=k4&rtvi=1&token=k5", header="Bearer k6k6k6")
+        logging.getLogger("uvicorn.error").error('"WebSocket /ws?token=k7" [accepted]')
+        log.info("c", max_tokens=5, token=None)
+
+    lines = written("info", use)
+    assert "k1" not in (text := json.dumps(lines))
+    assert not any(f"k{number}" in text for number in range(1, 8))
+    assert lines[0]["headers"]["x"] == "y"
+    assert "rtvi=1" in lines[1]["url"]
+    assert lines[3]["max_tokens"] == 5
+
+
+def test_what_looks_secret():
+    for key in ("api_key", "X-API-Key", "token", "auth_token", "authorization", "PASSWORD", "client_secret"):
+        assert looks_secret(key)
+    for key in ("call_id", "path", "port", "author"):
+        assert not looks_secret(key)
+
+
+def test_personal_data_is_written_at_debug_only():
+    def use(log):
+        log.info("heard", **{"pii.text": "my name is"})
+
+    assert "pii.text" not in written("info", use)[0]
+    assert written("debug", use)[0]["pii.text"] == "my name is"
+
+
+def test_an_exception_stays_inside_its_json_line():
+    def use(log):
+        try:
+            raise RuntimeError("boom")  # noqa: TRY301  the point of the test
+        except RuntimeError:
+            log.exception("failed", step="x")
+
+    (line,) = written("info", use)
+    assert line["level"] == "error"
+    assert "RuntimeError: boom" in line["exception"]
+
+
+def test_text_is_one_line_with_quoted_values():
+    (line,) = written("info", lambda log: log.info("call ended", reason="hang up", code=1000), as_json=False)
+    assert "INFO  call ended" in line
+    assert "reason='hang up' code=1000" in line
