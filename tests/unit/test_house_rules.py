@@ -226,8 +226,8 @@ def test_a_broad_except_gives_its_reason():
     for name, text, tree in modules("src"):
         lines = text.splitlines()
         for node in ast.walk(tree):
-            if not isinstance(node, ast.ExceptHandler):
-                continue
+            if not isinstance(node, ast.ExceptHandler) or isinstance(node.body[-1], ast.Raise):
+                continue  # what ends in a raise swallows nothing
             caught = (
                 {ast.unparse(kind) for kind in ast.walk(node.type) if isinstance(kind, ast.Name)}
                 if node.type
