@@ -1,0 +1,128 @@
+"""Who may still come in: the configured limit, and below it one that follows how late the audio is.
+
+A call that would be one too many is refused before the upgrade, because a caller who hears "busy" is better served than
+three hundred who hear stutter.
+"""
+
+from dataclasses import dataclass, field
+
+from vox.runtime.metrics import Counter, Gauge, Metrics, NullMetrics
+
+CALLS_ACTIVE = Gauge("vox_agent_calls_active", "Calls in progress")
+CALLS_LIMIT = Gauge("vox_agent_calls_limit", "Calls that may be held at present (0: no limit)")
+CALLS_ADMITTED = Counter("vox_agent_calls_admitted_total", "Calls taken")
+CALLS_REFUSED = Counter("vox_agent_calls_refused_total", "Calls refused before the upgrade", ("reason",))
+
+LATE_SHARE = 0.005
+"""Half of the 1 % of late frames that a call may have: the limit acts before the promise breaks."""
+BUSY_SHARE = 0.85
+"""CPU share of one core from which no further call is taken; measured: lateness begins to show beyond it."""
+GROWTH = 1.1
+"""Growth per observation after a cut: at one observation a second, twice the calls within eight seconds."""
+MIN_LIMIT = 4
+MIN_SAMPLE = 16
+"""Calls from which the cost per call is worth an estimate; fewer drown in the process's own noise."""
+SMOOTHING = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was observed since the last time: late share of the frames, CPU seconds per second, calls held."""
+
+    late_share: float
+    busy_share: float
+    calls: int
+
+
+@dataclass(slots=True)
+class AdaptiveLimit:
+    """The number of calls this machine holds without stutter. Pure; `observe` about once a second.
+
+    It knows nothing (None) until there are enough calls to tell what one costs; then it is the number that fills
+    `BUSY_SHARE` of a core, so that it stands before the flood comes. Late frames cut it by a tenth each time, and it
+    grows back no faster than `GROWTH`.
+    """
+
+    limit: int | None = None
+    _cost: float | None = None
+
+    def observe(self, load: Load) -> int | None:
+        """The limit after this observation; None while too little is known."""
+        if load.calls >= MIN_SAMPLE:
+            cost = load.busy_share / load.calls
+            self._cost = cost if self._cost is None else self._cost + SMOOTHING * (cost - self._cost)
+        if load.late_share > LATE_SHARE and load.calls >= MIN_LIMIT:
+            self.limit = max(MIN_LIMIT, int(min(load.calls, self.limit or load.calls) * 0.9))
+        elif self._cost:
+            affordable = max(MIN_LIMIT, int(BUSY_SHARE / self._cost))
+            grown = affordable if self.limit is None else max(self.limit + 1, int(self.limit * GROWTH))
+            self.limit = min(affordable, grown)
+        return self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """No, and when to come back."""
+
+    reason: str
+    retry_after_s: int
+
+
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """The place of one call; `release` it once, when the call is over."""
+
+    admission: "Admission"
+    is_released: bool = False
+
+    def release(self) -> None:
+        """Gives the place back; idempotent."""
+        if not self.is_released:
+            self.is_released = True
+            self.admission.leave()
+
+
+@dataclass(slots=True, eq=False)
+class Admission:
+    """Counts the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
+
+    max_calls: int = 0
+    retry_after_s: int = 5
+    adaptive: AdaptiveLimit | None = None
+    metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
+    is_closed: bool = False
+    calls: int = 0
+
+    @property
+    def limit(self) -> int:
+        """The limit in force; 0 for none."""
+        adaptive = self.adaptive.limit if self.adaptive else None
+        if adaptive is None:
+            return self.max_calls
+        return min(adaptive, self.max_calls) if self.max_calls else adaptive
+
+    def reserve(self) -> Reservation | Busy:
+        """A place for one more call, or why not."""
+        limit = self.limit
+        if self.is_closed:
+            reason = "draining"
+        elif limit and self.calls >= limit:
+            reason = "full" if limit == self.max_calls else "strained"
+        else:
+            self.calls += 1
+            self.metrics.counter(CALLS_ADMITTED).inc()
+            self.metrics.gauge(CALLS_ACTIVE).set(self.calls)
+            return Reservation(self)
+        self.metrics.counter(CALLS_REFUSED, reason).inc()
+        return Busy(reason, self.retry_after_s)
+
+    def leave(self) -> None:
+        """A call ended."""
+        self.calls -= 1
+        self.metrics.gauge(CALLS_ACTIVE).set(self.calls)
+
+    def observe(self, load: Load) -> None:
+        """Lets the adaptive limit follow the load."""
+        if self.adaptive is not None:
+            self.adaptive.observe(load)
+        self.metrics.gauge(CALLS_LIMIT).set(self.limit)

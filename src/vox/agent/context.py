@@ -1,0 +1,134 @@
+"""The conversation as the language model sees it, with one writer: the call.
+
+An answer enters as it is made and is settled once it was played or cut off: what stays is exactly what the caller
+heard. Tool calls and their results always stay, also when the answer around them was cut off.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from vox.errors import UsageError
+from vox.providers.llm.contract import Message, ToolCall
+
+MISSING_RESULT = '{"error": "the call ended before the tool answered"}'
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer of the agent: text and tool calls of one model response. `Conversation.settle` ends it."""
+
+    text: str = ""
+    tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    results: dict[str, str] = field(default_factory=dict[str, str])
+    is_settled: bool = False
+
+
+@dataclass(slots=True)
+class Conversation:
+    """All messages of one call. `max_messages` bounds it: the oldest turns behind the system prompt go first."""
+
+    system_prompt: str = ""
+    max_messages: int = 400
+    _entries: list[Message | Answer] = field(default_factory=list[Message | Answer])
+
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation in OpenAI's shape; answers not yet settled are left out, but for their tool calls."""
+        shaped: list[Message] = [{"role": "system", "content": self.system_prompt}] if self.system_prompt else []
+        for entry in self._entries:
+            if isinstance(entry, Answer):
+                shaped.extend(_answer_messages(entry))
+            else:
+                shaped.append(entry)
+        return tuple(shaped)
+
+    def hear(self, text: str, *, continues: bool = False) -> None:
+        """Adds what the caller said; `continues` joins it to the caller's last words if nothing was answered since."""
+        self._drop_silent_answers()
+        last = self._entries[-1] if self._entries else None
+        if continues and isinstance(last, dict) and last["role"] == "user":
+            last["content"] = f"{last['content']} {text}"
+            return
+        self._append({"role": "user", "content": text})
+
+    def begin_answer(self) -> Answer:
+        """A new answer, written to by the response that makes it."""
+        answer = Answer()
+        self._append(answer)
+        return answer
+
+    def settle(self, answer: Answer, heard: str) -> None:
+        """Ends an answer: `heard` is what the caller heard of it, all of it or the part before the interruption."""
+        answer.text = heard.strip()
+        answer.is_settled = True
+
+    def add_tool_call(self, answer: Answer, call: ToolCall) -> None:
+        """Records that the model asked for a tool, before it runs."""
+        answer.tool_calls.append(call)
+
+    def add_tool_result(self, answer: Answer, call_id: str, result: str) -> None:
+        """Records a tool's result, whatever became of the answer meanwhile."""
+        answer.results[call_id] = result
+
+    def append(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Adds an application's messages as they stand; raises UsageError where they have not the shape of a chat."""
+        for message in messages:
+            self._append(_checked(message))
+
+    def replace(self, messages: Iterable[Mapping[str, Any]]) -> None:
+        """Replaces everything behind the system prompt; a leading system message replaces that too."""
+        checked = [_checked(message) for message in messages]
+        if checked and checked[0]["role"] == "system":
+            self.system_prompt = checked.pop(0)["content"] or ""
+        self._entries = list(checked)
+
+    def _append(self, entry: Message | Answer) -> None:
+        self._entries.append(entry)
+        overflow = len(self._entries) - self.max_messages
+        if overflow > 0:
+            del self._entries[:overflow]
+            while self._entries and not _begins_turn(self._entries[0]):
+                del self._entries[0]
+
+    def _drop_silent_answers(self) -> None:
+        while self._entries:
+            last = self._entries[-1]
+            if not isinstance(last, Answer) or last.tool_calls or last.text or not last.is_settled:
+                return
+            self._entries.pop()
+
+
+def _answer_messages(answer: Answer) -> list[Message]:
+    text = answer.text if answer.is_settled or answer.tool_calls else ""
+    if not answer.tool_calls:
+        return [{"role": "assistant", "content": text}] if text else []
+    spoken: Message = {
+        "role": "assistant",
+        "content": text or None,
+        "tool_calls": [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in answer.tool_calls
+        ],
+    }
+    results: list[Message] = [
+        {"role": "tool", "tool_call_id": call.id, "content": answer.results.get(call.id, MISSING_RESULT)}
+        for call in answer.tool_calls
+    ]
+    return [spoken, *results]
+
+
+def _begins_turn(entry: Message | Answer) -> bool:
+    return not isinstance(entry, Answer) and entry["role"] == "user"
+
+
+def _checked(message: Mapping[str, Any]) -> Message:
+    try:
+        return msgspec.convert(dict(message), Message)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"a context message is not of the chat shape: {error}",
+            code="invalid_context_message",
+            hint="give each message a role (system, user, assistant, tool) and a text content",
+        ) from error

@@ -1,0 +1,60 @@
+"""The agent's metrics under the names that dashboards already know; labels that carry nothing stay empty.
+
+The unprefixed families and their label sets are a promise of compatibility; the `voxray_` ones are the documented names.
+"""
+
+from vox.runtime.metrics import Counter, Gauge, Histogram
+
+LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_STAGE = ("session_id", "stage", "status", "model")
+_ERROR = ("error_type", "session_id", "stage", "model")
+_HTTP = ("method", "route", "status_code", "session_id", "stage", "direction", "status", "model")
+
+UP = Gauge("voxray_up", "1 while the process serves")
+REQUESTS = Counter(
+    "voxray_http_requests_total", "Requests by method, route and status class", ("method", "route", "status")
+)
+REQUEST_SECONDS = Histogram(
+    "voxray_http_request_duration_seconds", "Request latency by route", ("route",), buckets=LATENCY_BUCKETS
+)
+ACTIVE_CONNECTIONS = Gauge("voxray_http_active_connections", "Requests in flight and live calls by route", ("route",))
+HTTP_REQUESTS = Counter("http_requests_total", "Requests (compatible labels)", _HTTP)
+HTTP_SECONDS = Histogram(
+    "http_request_duration_seconds", "Request latency (compatible labels)", _HTTP, buckets=LATENCY_BUCKETS
+)
+HTTP_ACTIVE = Gauge(
+    "http_active_connections",
+    "Requests in flight and live calls (compatible labels)",
+    ("route", "stage", "direction", "session_id", "model"),
+)
+HTTP_ERRORS = Counter("http_errors_total", "Requests answered with 4xx or 5xx", ("method", "route", "error_type"))
+
+STT_ERRORS = Counter("stt_errors_total", "Transcripts that failed", _ERROR)
+STT_FIRST_TOKEN = Histogram(
+    "stt_time_to_first_token_seconds", "End of speech to transcript", _STAGE, buckets=LATENCY_BUCKETS
+)
+STT_LATENCY = Histogram(
+    "stt_transcription_latency_seconds", "End of speech to transcript", _STAGE, buckets=LATENCY_BUCKETS
+)
+LLM_ERRORS = Counter("llm_errors_total", "Model responses that failed", _ERROR)
+LLM_FIRST_TOKEN = Histogram(
+    "llm_time_to_first_token_seconds", "Request to the model's first output", _STAGE, buckets=LATENCY_BUCKETS
+)
+LLM_GENERATION = Histogram(
+    "llm_generation_latency_seconds", "Request to the end of the model's response", _STAGE, buckets=LATENCY_BUCKETS
+)
+TTS_ERRORS = Counter("tts_errors_total", "Syntheses that failed", _ERROR)
+TTS_FIRST_CHUNK = Histogram(
+    "tts_time_to_first_audio_chunk_seconds", "Text to the first audio sent", _STAGE, buckets=LATENCY_BUCKETS
+)
+TTS_LATENCY = Histogram(
+    "tts_synthesis_latency_seconds", "Text to the sentence's last audio queued", _STAGE, buckets=LATENCY_BUCKETS
+)
+RESPONSE_SECONDS = Histogram(
+    "vox_agent_response_seconds", "Caller's last sound to the answer's first audio", buckets=LATENCY_BUCKETS
+)
+CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1, 5, 15, 60, 180, 600, 1800, 3600))
+CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))
+INTERRUPTIONS = Counter("vox_agent_interruptions_total", "Answers that the caller cut off")
+FALSE_INTERRUPTIONS = Counter("vox_agent_false_interruptions_total", "Answers held for a noise, then resumed")
+MALFORMED = Counter("vox_agent_malformed_messages_total", "Messages dropped as malformed, by wire format", ("format",))

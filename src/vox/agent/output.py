@@ -1,0 +1,229 @@
+"""The agent's voice in one call: sentences go in, paced wire audio comes out, and what was heard can be told at any time.
+
+An answer is begun, spoken sentence by sentence and ended; it may be held (silent, but not forgotten), released, or cut.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from vox.agent.playout import Heard, Ledger
+from vox.agent.transports.contract import CallTransport
+from vox.media import g711
+from vox.media.pacer import Pacer
+from vox.media.resample import Resampler
+from vox.protocols.media_stream import Encoding
+from vox.providers.tts.contract import SpokenWord, TextToSpeech
+from vox.runtime.clock import Clock
+
+FRAME_S = 0.02
+MARK_EVERY_S = 1.0
+"""Marks inside a long sentence keep the estimate of the carrier's playout within a second of the truth."""
+LAST_MARK_TIMEOUT_S = 2.0
+"""A carrier that does not echo the last mark within this time is taken to have played everything."""
+
+
+@dataclass(slots=True)
+class _Anchor:
+    """At `at` (seconds), `position` bytes had been heard and playing went on."""
+
+    position: int
+    at: float
+
+
+class Output:
+    """One call's outgoing audio. All methods run on the event loop; `speak` alone waits, for room in the queue.
+
+    Args:
+        transport: where the frames go.
+        pacer: the clockwork of all calls.
+        clock: the loop's time.
+        on_audible: called when the first frame of an answer goes out.
+        on_played: called when an answer was played to its end; never after `cut`.
+        on_progress: called as sentences begin and end and, where the transport shows it, at each word.
+        lead_s: how far the pacer runs ahead of real time.
+    """
+
+    def __init__(
+        self,
+        transport: CallTransport,
+        pacer: Pacer,
+        clock: Clock,
+        *,
+        on_audible: Callable[[], None],
+        on_played: Callable[[], None],
+        on_progress: Callable[[int], None],
+        lead_s: float = 0.0,
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._on_audible = on_audible
+        self._on_played = on_played
+        self._on_progress = on_progress
+        self._lead_s = lead_s
+        self._sample_bytes = 2 if transport.encoding == "s16le" else 1
+        self._rate = transport.sample_rate * self._sample_bytes
+        frame_bytes = int(transport.sample_rate * FRAME_S) * self._sample_bytes
+        self._track = pacer.open_track(
+            frame_bytes=frame_bytes,
+            silence=_silence(transport.encoding, frame_bytes),
+            send=transport.send_audio,
+            on_drained=self._drained,
+        )
+        self._ledger = Ledger(self._rate)
+        self._answer = 0
+        self._anchor: _Anchor | None = None
+        self._held_at: int | None = None
+        self._next_mark = 0
+        self._is_ended = False
+        self._is_played = True
+        self._last_mark: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no answer under way."""
+        return self._is_played
+
+    def begin(self) -> None:
+        """A new answer; whatever was left of the one before is gone."""
+        self._forget_last_mark()
+        self._track.reset()
+        self._ledger = Ledger(self._rate)
+        self._answer += 1
+        self._anchor = None
+        self._held_at = None
+        self._next_mark = int(MARK_EVERY_S * self._rate)
+        self._is_ended = self._is_played = False
+        self._track.at(1, self._audible)
+
+    async def speak(self, tts: TextToSpeech, text: str, *, voice: str | None, language: str | None) -> int:
+        """Synthesises one sentence into the queue; returns its number. Raises what the driver raises."""
+        segment = self._ledger.begin(text)
+        first = self._ledger.written
+        self._track.at(first + 1, lambda: self._on_progress(segment))
+        resampler = Resampler(tts.sample_rate, self._transport.sample_rate)
+        speech = tts.synthesize(text, voice=voice, language=language)
+        try:
+            async for chunk in speech:
+                self._enqueue(first, resampler.process(chunk.pcm), chunk.words, segment)
+                await self._track.room()
+        finally:
+            await speech.aclose()
+        self._enqueue(first, resampler.process(b"", last=True), (), segment)
+        self._ledger.complete()
+        self._track.at(max(first + 1, self._ledger.written), lambda: self._on_progress(segment))
+        self._mark(self._ledger.written)
+        return segment
+
+    async def play(self, pcm: bytes, sample_rate: int) -> None:
+        """Plays audio that has no text (tones), s16le mono."""
+        self._ledger.begin("")
+        self._enqueue(0, Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True), (), 0)
+        self._ledger.complete()
+        await self._track.room()
+
+    def end(self) -> None:
+        """No more sentences in this answer."""
+        self._is_ended = True
+        self._track.end()
+
+    def hold(self) -> None:
+        """Falls silent at once; what was not heard stays queued."""
+        if self._held_at is None:
+            self._held_at = self.position()
+            self._track.pause()
+            self._transport.clear_audio()
+
+    def release(self) -> None:
+        """Goes on where `hold` stopped."""
+        if self._held_at is not None:
+            self._anchor = _Anchor(self._held_at, self._clock.now()) if self._anchor else None
+            self._held_at = None
+            self._track.resume()
+
+    def cut(self) -> int:
+        """Throws the answer away from what was heard on; returns that position for `parts`."""
+        position = self.position()
+        if self._held_at is None and not self._is_played:
+            self._transport.clear_audio()
+        self._forget_last_mark()
+        self._answer += 1
+        self._held_at = None
+        self._is_played = True
+        self._track.clear()
+        return position
+
+    def parts(self, position: int | None = None) -> list[Heard]:
+        """The answer's sentences with what was heard of each, now or at a position that `cut` returned."""
+        return self._ledger.at(self.position() if position is None else position)
+
+    def all_parts(self) -> list[Heard]:
+        """The answer's sentences as if each had been heard to its end."""
+        return self._ledger.at(self._ledger.written + 1)
+
+    def position(self) -> int:
+        """Bytes of the answer that the caller has heard: what the marks say, carried on in real time."""
+        if self._held_at is not None:
+            return self._held_at
+        if self._anchor is None:
+            return 0
+        elapsed = max(0.0, self._clock.now() - self._anchor.at)
+        return min(self._track.sent_bytes, self._anchor.position + int(elapsed * self._rate))
+
+    def mark_reached(self, name: str) -> None:
+        """The carrier has played up to one of our marks; marks of answers that were cut are ignored."""
+        answer, _, position = name.partition(":")
+        if answer != str(self._answer) or not position.isdigit() or self._held_at is not None:
+            return
+        self._anchor = _Anchor(int(position), self._clock.now())
+        if self._last_mark is not None and int(position) >= self._ledger.written:
+            self._played()
+
+    def close(self) -> None:
+        """Ends the track; idempotent."""
+        self._forget_last_mark()
+        self._track.close()
+
+    def _enqueue(self, first: int, pcm: bytes, words: tuple[SpokenWord, ...], segment: int) -> None:
+        wire = pcm if self._transport.encoding == "s16le" else g711.encode(pcm, self._transport.encoding)
+        if not wire and not words:
+            return
+        self._ledger.audio(len(wire), words)
+        self._track.write(wire)
+        if self._transport.shows_progress:
+            for word in words:
+                position = max(first + 1, first + int(word.at_s * self._rate))
+                self._track.at(position, lambda: self._on_progress(segment))
+        while self._ledger.written >= self._next_mark:
+            self._mark(self._next_mark)
+
+    def _mark(self, position: int) -> None:
+        self._next_mark = position + int(MARK_EVERY_S * self._rate)
+        if self._transport.has_marks:
+            name = f"{self._answer}:{position}"
+            self._track.at(position, lambda: self._transport.send_mark(name))
+
+    def _audible(self) -> None:
+        self._anchor = _Anchor(0, self._clock.now())
+        self._on_audible()
+
+    def _drained(self) -> None:
+        if not self._is_ended or self._is_played:
+            return
+        wait_s = LAST_MARK_TIMEOUT_S if self._transport.has_marks and self._ledger.written else self._lead_s
+        self._last_mark = asyncio.get_running_loop().call_later(wait_s, self._played)
+
+    def _played(self) -> None:
+        self._forget_last_mark()
+        if not self._is_played:
+            self._is_played = True
+            self._on_played()
+
+    def _forget_last_mark(self) -> None:
+        if self._last_mark is not None:
+            self._last_mark.cancel()
+            self._last_mark = None
+
+
+def _silence(encoding: Encoding, size: int) -> bytes:
+    return {"mulaw": b"\xff", "alaw": b"\xd5", "s16le": b"\x00"}[encoding] * size

@@ -1,0 +1,107 @@
+"""The playout ledger: which text lies where in the audio, so that "what was heard" is a look-up.
+
+Positions are bytes of wire audio since the answer began. Text enters sentence by sentence, audio follows with the times of
+its words where the synthesiser knows them. Where it does not, words are spread over the sentence by their length.
+"""
+
+from dataclasses import dataclass, field
+
+from vox.providers.tts.contract import SpokenWord
+
+CHARACTERS_PER_SECOND = 15.0
+"""English speech at about 180 words a minute; used only for a sentence cut off before its synthesis was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One sentence at some position: what of it was heard, and what was not."""
+
+    segment: int
+    text: str
+    spoken: str
+
+    @property
+    def remaining(self) -> str:
+        """The part of the text that was not heard."""
+        return self.text[len(self.spoken) :].strip()
+
+
+@dataclass(slots=True)
+class _Segment:
+    text: str
+    start: int
+    size: int = 0
+    is_complete: bool = False
+    words: list[SpokenWord] = field(default_factory=list[SpokenWord])
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One answer's text against its audio. `bytes_per_second` is that of the wire audio."""
+
+    bytes_per_second: int
+    _segments: list[_Segment] = field(default_factory=list[_Segment])
+    _written: int = 0
+
+    @property
+    def written(self) -> int:
+        """Bytes of audio entered so far: the position at which the next audio will lie."""
+        return self._written
+
+    def begin(self, text: str) -> int:
+        """A sentence's audio begins here; returns the sentence's number."""
+        self._segments.append(_Segment(text, self._written))
+        return len(self._segments) - 1
+
+    def audio(self, size: int, words: tuple[SpokenWord, ...] = ()) -> None:
+        """So many bytes of the present sentence were queued, in which these words begin."""
+        segment = self._segments[-1]
+        segment.size += size
+        segment.words.extend(words)
+        self._written += size
+
+    def complete(self) -> None:
+        """The present sentence has all its audio."""
+        self._segments[-1].is_complete = True
+
+    def at(self, position: int) -> list[Heard]:
+        """Each sentence with the part of it that lies before `position`."""
+        return [
+            Heard(number, segment.text, self._spoken(segment, position))
+            for number, segment in enumerate(self._segments)
+        ]
+
+    def heard(self, position: int) -> str:
+        """The text before `position`: whole words only, as a listener would write it down."""
+        return " ".join(part.spoken for part in self.at(position) if part.spoken)
+
+    def _spoken(self, segment: _Segment, position: int) -> str:
+        played = position - segment.start
+        if played <= 0:
+            return ""
+        if segment.is_complete and played >= segment.size:
+            return segment.text
+        if segment.words:
+            return self._spoken_by_times(segment, played)
+        if segment.is_complete:
+            share = played / segment.size
+        else:
+            share = played / self.bytes_per_second * CHARACTERS_PER_SECOND / max(1, len(segment.text))
+        return _whole_words(segment.text, int(len(segment.text) * min(1.0, share)))
+
+    def _spoken_by_times(self, segment: _Segment, played: int) -> str:
+        """A word counts once the next one begins, or with the sentence's end."""
+        played_s = played / self.bytes_per_second
+        begun = [word for word in segment.words if word.at_s <= played_s]
+        if not begun:
+            return ""
+        return segment.text[: begun[-1].start].rstrip()
+
+
+def _whole_words(text: str, length: int) -> str:
+    if length >= len(text):
+        return text
+    if text[length].isspace():
+        return text[:length].rstrip()
+    space = max(text.rfind(" ", 0, length), text.rfind("\n", 0, length))
+    return text[:space].rstrip() if space > 0 else ""

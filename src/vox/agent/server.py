@@ -1,0 +1,111 @@
+"""The agent server as an object: settings, what calls share, who may come in, and the calls in progress."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from vox.agent.admission import AdaptiveLimit, Admission, Load
+from vox.agent.metrics import UP
+from vox.agent.services import Services
+from vox.agent.session import Session
+from vox.agent.settings import AgentSettings
+from vox.runtime import tracing
+from vox.runtime.clock import Clock
+from vox.runtime.lifecycle import Lifecycle, State
+from vox.runtime.logging import get_logger
+from vox.runtime.metrics import Metrics
+
+log = get_logger(__name__)
+
+OBSERVE_EVERY_S = 1.0
+CLOSE_TIMEOUT_S = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class AgentServer:
+    """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001."""
+
+    settings: AgentSettings
+    clock: Clock
+    metrics: Metrics
+    environment: Mapping[str, str]
+    lifecycle: Lifecycle
+    services: Services = field(init=False)
+    admission: Admission = field(init=False)
+    sessions: set[Session] = field(default_factory=set[Session])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __post_init__(self) -> None:
+        self.services = Services(self.settings, self.clock, self.metrics, self.environment)
+        self.admission = Admission(
+            max_calls=self.settings.max_concurrent_calls,
+            retry_after_s=self.settings.retry_after_secs,
+            adaptive=AdaptiveLimit() if self.settings.adaptive_limit else None,
+            metrics=self.metrics,
+        )
+
+    async def __aenter__(self) -> Self:
+        tracing.configure(self.settings.otlp_endpoint or None, "vox-agent")
+        await self._stack.enter_async_context(self.services)
+        await self._stack.enter_async_context(self._observing())
+        self.lifecycle.subscribe(self._follow)
+        self.metrics.gauge(UP).set(1)
+        self.lifecycle.ready()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.admission.is_closed = True
+        await self.end_calls()
+        await self._stack.aclose()
+
+    async def end_calls(self) -> None:
+        """Ends what is left when the drain is over: each call is told, and hung up."""
+        for session in tuple(self.sessions):
+            session.end(1001, "server_stopping")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
+
+    def keep(self, session: Session, tasks: asyncio.TaskGroup) -> None:
+        """Starts a session's life in the group of its connection, and remembers it until it is over."""
+        self.sessions.add(session)
+        task = tasks.create_task(session.run(), name=session.info.call_id)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: self.sessions.discard(session))
+
+    def _follow(self, state: State) -> None:
+        if state in {State.DRAINING, State.STOPPED}:
+            self.admission.is_closed = True
+
+    @asynccontextmanager
+    async def _observing(self) -> AsyncGenerator[None, None]:
+        task = asyncio.create_task(self._observe(), name="observe load")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _observe(self) -> None:
+        pacer = self.services.pacer
+        sent, late, cpu, at = pacer.frames_sent, pacer.frames_late, time.process_time(), self.clock.now()
+        while True:
+            await asyncio.sleep(OBSERVE_EVERY_S)
+            now_sent, now_late, now_cpu, now = (
+                pacer.frames_sent,
+                pacer.frames_late,
+                time.process_time(),
+                self.clock.now(),
+            )
+            self.admission.observe(
+                Load(
+                    late_share=(now_late - late) / max(1, now_sent - sent),
+                    busy_share=(now_cpu - cpu) / max(0.001, now - at),
+                    calls=self.admission.calls,
+                )
+            )
+            sent, late, cpu, at = now_sent, now_late, now_cpu, now

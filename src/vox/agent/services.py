@@ -1,0 +1,145 @@
+"""What all calls of one agent server share: the clockwork, the detector, and each agent's opened providers."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx2
+import msgspec
+
+from vox.agent.settings import AgentProfile, AgentSettings
+from vox.agent.tools import Tool, python_tool
+from vox.errors import UsageError
+from vox.media.pacer import Pacer
+from vox.media.ticker import Ticker
+from vox.media.voice_activity import VoiceActivity
+from vox.providers import registry
+from vox.providers.carriers.contract import CallControl
+from vox.providers.contract import Deps
+from vox.providers.llm.contract import LanguageModel
+from vox.providers.stt.contract import SpeechToText
+from vox.providers.tts.contract import TextToSpeech
+from vox.runtime.clock import Clock
+from vox.runtime.metrics import Metrics
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One named agent, ready to take calls. `greeting` is the profile's, else what its model brings along."""
+
+    name: str
+    profile: AgentProfile
+    stt: SpeechToText
+    llm: LanguageModel
+    tts: TextToSpeech
+    greeting: str
+    not_understood: str
+    tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
+
+
+class Services:
+    """Opens everything that calls need, once; `async with` closes it again.
+
+    Providers with the same name and options are opened once and shared between agents.
+    """
+
+    def __init__(self, settings: AgentSettings, clock: Clock, metrics: Metrics, environment: Mapping[str, str]) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.metrics = metrics
+        self.agents: dict[str, Agent] = {}
+        self._environment = environment
+        self._drivers: dict[str, Any] = {}
+        self._stack = AsyncExitStack()
+        self._deps: Deps | None = None
+        self._controls: dict[str, CallControl] = {}
+        self.ticker = Ticker(clock, metrics=metrics)
+        self.pacer = Pacer(self.ticker, clock, metrics, lead_s=settings.playout_lead_ms / 1000)
+        self.voice_activity = VoiceActivity(self.ticker, metrics)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._stack.enter_async_context(self.voice_activity)
+            timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+            http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
+            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment)
+            for name, profile in self.settings.profiles().items():
+                self.agents[name] = await self._open(name, profile, deps)
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def agent_for(self, name: str = "", callee: str = "") -> Agent | None:
+        """The agent of that name; else the one that answers the called number; else the default; None: no such name."""
+        if name:
+            return self.agents.get(name)
+        for agent in self.agents.values():
+            if callee and callee in agent.profile.numbers:
+                return agent
+        return self.agents.get(self.settings.default_agent) or next(iter(self.agents.values()))
+
+    def call_control(self, carrier: str) -> CallControl:
+        """The REST side of a carrier, made once."""
+        if self._deps is None:
+            raise UsageError("services are used before they are open", code="not_open")
+        if carrier not in self._controls:
+            self._controls[carrier] = registry.create("carriers", carrier, {}, self._deps)
+        return self._controls[carrier]
+
+    async def _open(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
+        stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
+        llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
+        tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
+        tools = {tool.spec.name: tool for tool in map(python_tool, profile.tools)}
+        return Agent(
+            name=name,
+            profile=profile,
+            stt=stt,
+            llm=llm,
+            tts=tts,
+            greeting=profile.greeting or str(getattr(llm, "greeting", "") or ""),
+            not_understood=profile.not_understood or str(getattr(llm, "not_understood", "") or ""),
+            tools=tools,
+        )
+
+    def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
+        options = dict(profile.llm_options)
+        if profile.model:
+            options.setdefault("model", profile.model)
+        if profile.flow:
+            options.setdefault("file", str((self.settings.folder / profile.flow).resolve()))
+        return options
+
+    async def _driver(self, kind: registry.Kind, name: str, options: Mapping[str, Any], deps: Deps) -> object:
+        key = f"{kind} {name} {msgspec.json.encode(dict(options), order='sorted').decode()}"
+        if key not in self._drivers:
+            driver = registry.create(kind, name, options, deps)
+            async with asyncio.timeout(60):
+                self._drivers[key] = await self._stack.enter_async_context(driver)
+        return self._drivers[key]
+
+
+def _stt_options(profile: AgentProfile) -> dict[str, Any]:
+    options = dict(profile.stt_options)
+    if profile.stt_model:
+        options.setdefault("model", profile.stt_model)
+    return options
+
+
+def _tts_options(profile: AgentProfile) -> dict[str, Any]:
+    options = dict(profile.tts_options)
+    if profile.tts_model:
+        options.setdefault("model", profile.tts_model)
+    return options

@@ -1,0 +1,59 @@
+"""What a call needs of the connection it came in by, and what it tells it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vox.protocols.agent_events import AgentEvent
+from vox.protocols.media_stream import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """Where a call comes from. `variables` are the session's: the carrier's parameters, the query's, the numbers."""
+
+    call_id: str
+    transport: str
+    caller: str = ""
+    callee: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class CallTransport(Protocol):
+    """The way out of a call. Nothing here blocks; a peer that cannot keep up is closed by the socket's own bound.
+
+    Attributes:
+        encoding: of the agent's audio on the wire.
+        sample_rate: of the agent's audio on the wire, in Hz.
+        has_marks: whether `send_mark` comes back as `Session.mark_reached` once the audio before it was played.
+        shows_progress: whether anybody looks at word-by-word progress.
+    """
+
+    encoding: Encoding
+    sample_rate: int
+    has_marks: bool
+    shows_progress: bool
+
+    def send_audio(self, frame: bytes) -> None:
+        """20 ms of the agent's audio in `encoding`."""
+        ...
+
+    def send_mark(self, name: str) -> None:
+        """Asks to be told when the audio so far was played."""
+        ...
+
+    def clear_audio(self) -> None:
+        """Has the other side throw away what it has not played yet."""
+        ...
+
+    def send_event(self, event: AgentEvent) -> None:
+        """Tells the client; nothing happens where the transport has no words for it."""
+        ...
+
+    def send_digits(self, digits: str) -> bool:
+        """Presses keys towards the caller's side; False where the wire cannot (tones are played instead)."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the connection."""
+        ...

@@ -1,0 +1,234 @@
+"""A phone call over a carrier's media stream: the socket's listener and the call's way out in one object.
+
+The first message or two tell which carrier it is; from the message that describes the call on there is a session.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from vox.agent.metrics import MALFORMED
+from vox.agent.services import Agent, Services
+from vox.agent.session import Session
+from vox.agent.transports.contract import CallInfo
+from vox.errors import PeerError
+from vox.media import g711
+from vox.protocols.agent_events import AgentEvent
+from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect
+from vox.protocols.media_stream import (
+    AudioCleared,
+    DigitPressed,
+    Encoding,
+    MarkReached,
+    ServerCodec,
+    StreamAudio,
+    StreamEvent,
+    StreamStarted,
+    StreamStopped,
+    WireMessage,
+)
+from vox.runtime.clock import new_id
+from vox.runtime.logging import get_logger
+from vox.runtime.websocket import Socket
+
+log = get_logger(__name__)
+
+START_TIMEOUT_S = 10.0
+MAX_MALFORMED = 50
+"""Malformed messages in one call until it is closed; a few may be a carrier's new feature, many are an attack."""
+
+
+class PhoneLink:
+    """One carrier connection.
+
+    Args:
+        services: what all calls share.
+        choose: finds the agent for the name in the path and the called number; None refuses the call.
+        on_session: starts the session's life, once there is one.
+    """
+
+    shows_progress = False
+
+    def __init__(
+        self,
+        services: Services,
+        choose: Callable[[StreamStarted], Agent | None],
+        on_session: Callable[[Session], None],
+    ) -> None:
+        self._services = services
+        self._choose = choose
+        self._on_session = on_session
+        self._socket: Socket | None = None
+        self._codec: ServerCodec | None = None
+        self._opening: list[WireMessage] = []
+        self._session: Session | None = None
+        self._malformed = 0
+        self._start_timer: asyncio.TimerHandle | None = None
+        self._encoding: Encoding = "mulaw"
+        self._odd = b""
+        self.encoding: Encoding = "mulaw"
+        self.sample_rate = 8000
+        self.has_marks = False
+        self.carrier = ""
+        self.call_id = ""
+        self.is_stopped_by_carrier = False
+
+    # The socket's listener
+
+    def opened(self, socket: Socket) -> None:
+        """The upgrade is done; the carrier has START_TIMEOUT_S to describe the call."""
+        self._socket = socket
+        loop = asyncio.get_running_loop()
+        self._start_timer = loop.call_later(START_TIMEOUT_S, self.close, 1002, "no start message came")
+
+    def received(self, message: WireMessage) -> None:
+        """One message of the carrier."""
+        codec = self._codec
+        if codec is None:
+            self._open(message)
+            return
+        try:
+            events = codec.receive(message)
+        except PeerError as error:
+            self._reject(error)
+            return
+        for event in events:
+            if type(event) is StreamAudio:  # the hot path: 50 a second and call
+                if self._session is not None:
+                    self._session.audio(self._decoded(event.payload))
+            else:
+                self._handle(event)
+        replies = codec.replies()
+        if replies and self._socket is not None:
+            for reply in replies:
+                self._socket.send(reply)
+        if self._session is not None:
+            self._session.heard_from()
+
+    def closed(self, code: int, reason: str) -> None:
+        """The socket is gone, and with it the call."""
+        self._socket = None
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+        if self._session is not None:
+            self._session.hang_up("hung_up")
+
+    # The call's way out
+
+    def send_audio(self, frame: bytes) -> None:
+        """20 ms towards the caller."""
+        if self._socket is not None and self._codec is not None:
+            self._socket.send(self._codec.audio(frame))
+
+    def send_mark(self, name: str) -> None:
+        """A mark behind the audio so far."""
+        self._send(self._codec.mark(name) if self._codec else None)
+
+    def clear_audio(self) -> None:
+        """Has the carrier throw away unplayed audio."""
+        self._send(self._codec.clear() if self._codec else None)
+
+    def send_event(self, event: AgentEvent) -> None:
+        """Carriers are told nothing."""
+
+    def send_digits(self, digits: str) -> bool:
+        """On the wire where the stream can carry them."""
+        messages = self._codec.digits(digits) if self._codec else []
+        for message in messages:
+            self._send(message)
+        return bool(messages)
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the stream, with the carrier's own word for it where there is one."""
+        if self._codec is not None:
+            self._send(self._codec.stop(reason))
+        if self._socket is not None:
+            self._socket.close(code, reason)
+
+    # Helpers
+
+    def _send(self, message: WireMessage | None) -> None:
+        if message is not None and self._socket is not None:
+            self._socket.send(message)
+
+    def _open(self, message: WireMessage) -> None:
+        self._opening.append(message)
+        name = detect(message)
+        if name is None:
+            if len(self._opening) >= MAX_OPENING_MESSAGES:
+                self._services.metrics.counter(MALFORMED, "telephony").inc()
+                log.warning("unknown carrier")
+                self.close(1008, "the opening messages are of no known carrier")
+            return
+        self.carrier = name
+        self._codec = codec_for(name)()
+        opening, self._opening = self._opening, []
+        for earlier in opening:
+            self.received(earlier)
+
+    def _handle(self, event: StreamEvent) -> None:
+        match event:
+            case StreamStarted():
+                self._start(event)
+            case DigitPressed():
+                if self._session is not None:
+                    self._session.digit(event.digit)
+            case MarkReached():
+                if self._session is not None:
+                    self._session.mark_reached(event.name)
+            case StreamStopped():
+                self.is_stopped_by_carrier = True
+                self.close(1000, "stopped")
+                if self._session is not None:
+                    self._session.hang_up("hung_up")
+            case StreamAudio() | AudioCleared():
+                pass
+            case _:
+                assert_never(event)
+
+    def _start(self, started: StreamStarted) -> None:
+        codec = self._codec
+        if codec is None or self._session is not None:
+            return
+        agent = self._choose(started)
+        if agent is None:
+            self.close(1008, "no such agent")
+            return
+        if self._start_timer is not None:
+            self._start_timer.cancel()
+        self._encoding = started.encoding
+        self.encoding = codec.reply_encoding
+        self.sample_rate = codec.reply_sample_rate
+        self.has_marks = codec.mark("0:0") is not None
+        self.call_id = started.call_id
+        info = CallInfo(
+            call_id=new_id("call"),
+            transport=started.carrier,
+            caller=started.caller,
+            callee=started.callee,
+            variables=_variables(started),
+        )
+        self._session = Session(self._services, agent, self, info, input_rate=started.sample_rate)
+        self._on_session(self._session)
+
+    def _decoded(self, payload: bytes) -> bytes:
+        if self._encoding != "s16le":
+            return g711.decode(payload, self._encoding)
+        if self._odd or len(payload) % 2:
+            payload = self._odd + payload
+            whole = len(payload) & ~1
+            self._odd = payload[whole:]
+            return payload[:whole]
+        return payload
+
+    def _reject(self, error: PeerError) -> None:
+        self._services.metrics.counter(MALFORMED, self.carrier).inc()
+        self._malformed += 1
+        if self._malformed == 1:
+            log.warning("malformed message dropped", carrier=self.carrier, code=error.code, error=str(error))
+        if self._malformed >= MAX_MALFORMED:
+            self.close(1008, "too many malformed messages")
+
+
+def _variables(started: StreamStarted) -> Mapping[str, str]:
+    return {**started.parameters, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}

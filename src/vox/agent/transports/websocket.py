@@ -1,0 +1,109 @@
+"""A call from a browser or an app over `/ws`: the socket's listener and the call's way out in one object."""
+
+from collections.abc import Callable
+
+from vox.agent.metrics import MALFORMED
+from vox.agent.services import Services
+from vox.agent.session import Session
+from vox.errors import PeerError
+from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, BotInterrupted
+from vox.protocols.media_stream import Encoding, WireMessage
+from vox.runtime.logging import get_logger
+from vox.runtime.websocket import Socket
+
+log = get_logger(__name__)
+
+MAX_MALFORMED = 50
+
+
+class ClientLink:
+    """One client connection; `start` is called once it is open, and gives the session.
+
+    Args:
+        services: what all calls share.
+        codec: the wire format that the client asked for.
+        sample_rate: of the agent's audio, in Hz.
+        start: makes the session for this link and starts it.
+    """
+
+    encoding: Encoding = "s16le"
+    has_marks = False
+    shows_progress = True
+
+    def __init__(
+        self, services: Services, codec: AgentCodec, sample_rate: int, start: Callable[["ClientLink"], Session]
+    ) -> None:
+        self.sample_rate = sample_rate
+        self._services = services
+        self._codec = codec
+        self._start = start
+        self._socket: Socket | None = None
+        self._session: Session | None = None
+        self._malformed = 0
+
+    # The socket's listener
+
+    def opened(self, socket: Socket) -> None:
+        """The upgrade is done: the call begins."""
+        self._socket = socket
+        self._session = self._start(self)
+
+    def received(self, message: WireMessage) -> None:
+        """One message of the client."""
+        session = self._session
+        if session is None:
+            return
+        session.heard_from()
+        try:
+            inputs = self._codec.receive(message)
+        except PeerError as error:
+            self._reject(error)
+            return
+        for one in inputs:
+            session.receive(one)
+
+    def closed(self, code: int, reason: str) -> None:
+        """The socket is gone, and with it the call."""
+        self._socket = None
+        if self._session is not None:
+            self._session.hang_up("hung_up")
+
+    # The call's way out
+
+    def send_audio(self, frame: bytes) -> None:
+        """20 ms of the agent's voice."""
+        if self._socket is not None:
+            message = self._codec.audio(frame, self.sample_rate)
+            if message is not None:
+                self._socket.send(message)
+
+    def send_mark(self, name: str) -> None:
+        """Clients echo no marks."""
+
+    def clear_audio(self) -> None:
+        """Tells the client that what it has not played yet is void."""
+        self.send_event(BotInterrupted())
+
+    def send_event(self, event: AgentEvent) -> None:
+        """Tells the client in its own words."""
+        if self._socket is not None:
+            for message in self._codec.encode(event):
+                self._socket.send(message)
+
+    def send_digits(self, digits: str) -> bool:
+        """The event alone tells a client; there is no line to play tones on."""
+        return True
+
+    def close(self, code: int, reason: str) -> None:
+        """Ends the connection."""
+        if self._socket is not None:
+            self._socket.close(code, reason)
+
+    def _reject(self, error: PeerError) -> None:
+        self._services.metrics.counter(MALFORMED, "ws").inc()
+        self._malformed += 1
+        if self._malformed == 1:
+            log.warning("malformed message dropped", code=error.code, error=str(error))
+        self.send_event(AgentError(str(error)))
+        if self._malformed >= MAX_MALFORMED:
+            self.close(1008, "too many malformed messages")

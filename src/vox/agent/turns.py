@@ -1,0 +1,489 @@
+"""Who has the turn: the pure state machine of a conversation.
+
+It takes events with their time and returns actions; it owns no task, socket or clock. Every way in which a turn may
+end, be cut off or never come is a row of `TurnMachine._table`, so read that first.
+
+    IDLE ──speech──▶ SPEAKING ──silence──▶ PAUSED ──turn_stop_s──▶ DECIDING ──transcript──▶ IDLE (+ Respond)
+                        ▲                    │                        │
+                        └────────speech──────┴────────speech──────────┘
+
+The agent's side is `BotState`: SILENT, THINKING (an answer is being made, nothing was heard), SPEAKING. Speech of the
+caller during THINKING or SPEAKING first *holds* the agent's output; words then make it an interruption, no words let
+the agent go on where it stopped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class UserState(StrEnum):
+    """The caller's side of the turn."""
+
+    IDLE = "idle"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    DECIDING = "deciding"
+
+
+class BotState(StrEnum):
+    """The agent's side of the turn."""
+
+    SILENT = "silent"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """The settings of turn taking; all times in seconds, 0 turns a time-out off.
+
+    Attributes:
+        turn_stop_s: silence after the voice activity detector's own stop time that ends the caller's turn.
+        turn_max_s: ends a turn that goes on for so long (noise that the detector takes for speech; bounds memory).
+        stt_timeout_s: how long a transcript may take before the turn ends without it.
+        allow_interruptions: whether the caller may cut in at all.
+        min_words: words needed to interrupt (0: voice is enough to hold the agent, any word to interrupt).
+        keywords: if not empty, only an utterance with one of these words interrupts.
+        idle_timeout_s: silence after the agent's last word until the caller counts as idle.
+        max_idle: the call ends after so many idle periods in a row (0: never).
+        digits_timeout_s: pause after the last digit that completes an entry; `#` completes it at once.
+        max_digits: an entry is complete at so many digits (0: no limit but 64).
+        min_lost_speech_s: speech at least this long without a transcript counts as not understood, less as noise.
+    """
+
+    turn_stop_s: float = 0.5
+    turn_max_s: float = 60.0
+    stt_timeout_s: float = 5.0
+    allow_interruptions: bool = True
+    min_words: int = 0
+    keywords: tuple[str, ...] = ()
+    idle_timeout_s: float = 0.0
+    max_idle: int = 0
+    digits_timeout_s: float = 2.0
+    max_digits: int = 0
+    min_lost_speech_s: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The voice activity detector hears the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The voice activity detector hears the caller no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialText:
+    """The recogniser's text so far of the utterance under way."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypedText:
+    """A complete turn that came as text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DigitEntered:
+    """A key was pressed."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotThinking:
+    """An answer is being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotAudible:
+    """The first audio of an answer went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotFinished:
+    """The answer was played to its end, or turned out to have no audio."""
+
+
+Event = (
+    SpeechBegan
+    | SpeechEnded
+    | PartialText
+    | TextArrived
+    | TypedText
+    | DigitEntered
+    | BotThinking
+    | BotAudible
+    | BotFinished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartListening:
+    """Begin an utterance at the recogniser, with the audio from before the speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseListening:
+    """The caller fell silent, perhaps only for breath."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishListening:
+    """Ask the recogniser for the final transcript."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelListening:
+    """Throw the utterance away."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBot:
+    """Stop the agent's audio at once, but keep what it was going to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBot:
+    """It was no interruption: the agent goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The agent's answer is void from what was heard on. `was_heard` is False where no audio had gone out."""
+
+    was_heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered."""
+
+    text: str
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """The caller said something, and the recogniser made nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell the client: the caller's turn began or ended, or the caller is idle."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Nothing will come of this call any more."""
+
+    reason: str
+
+
+Action = (
+    StartListening
+    | PauseListening
+    | FinishListening
+    | CancelListening
+    | HoldBot
+    | ReleaseBot
+    | Interrupt
+    | Respond
+    | NotUnderstood
+    | Notify
+    | EndCall
+)
+
+USER_STARTED = "user_started"
+USER_STOPPED = "user_stopped"
+USER_IDLE = "user_idle"
+MAX_DIGITS = 64
+
+_Row = Callable[[Any, Any, float, list[Action]], None]
+
+
+@dataclass(slots=True)
+class TurnMachine:
+    """One conversation's turns. Call `handle` for each event, `handle_timeout` when `next_deadline` has passed."""
+
+    policy: TurnPolicy
+    user: UserState = UserState.IDLE
+    bot: BotState = BotState.SILENT
+    is_held: bool = False
+    _turn_deadline: float | None = None
+    _text_deadline: float | None = None
+    _idle_deadline: float | None = None
+    _digits_deadline: float | None = None
+    _digits: str = ""
+    _texts: list[str] = field(default_factory=list[str])
+    _is_listening: bool = False
+    _texts_due: int = 0
+    _is_voiced: bool = False
+    _speech_began: float = 0.0
+    _speech_s: float = 0.0
+    _idle_count: int = 0
+    _cut_short: bool = False
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """The actions that this event asks for, in the order in which they are to be carried out."""
+        actions: list[Action] = []
+        row = self._table.get((self.user, type(event))) or self._anytime.get(type(event))
+        if row is not None:
+            row(self, event, now, actions)
+        return actions
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timeout` wants to be called."""
+        deadlines = [
+            deadline
+            for deadline in (self._turn_deadline, self._text_deadline, self._idle_deadline, self._digits_deadline)
+            if deadline is not None
+        ]
+        return min(deadlines) if deadlines else None
+
+    def handle_timeout(self, now: float) -> list[Action]:
+        """The actions of every deadline that has passed."""
+        actions: list[Action] = []
+        if self._turn_deadline is not None and now >= self._turn_deadline:
+            self._end_turn(now, actions)
+        if self._text_deadline is not None and now >= self._text_deadline:
+            self._text_deadline = None
+            if (
+                self.user is UserState.DECIDING
+            ):  # else the caller goes on, and the next finish sets a deadline of its own
+                actions.append(CancelListening())
+                self._texts_due = 0
+                self._conclude(now, actions)
+        if self._digits_deadline is not None and now >= self._digits_deadline:
+            self._complete_digits(now, actions)
+        if self._idle_deadline is not None and now >= self._idle_deadline:
+            self._idle_deadline = None
+            self._idle_count += 1
+            actions.append(Notify(USER_IDLE))
+            if self.policy.max_idle and self._idle_count >= self.policy.max_idle:
+                actions.append(EndCall("idle"))
+        return actions
+
+    # The caller's voice
+
+    def _speech_began_idle(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self._is_voiced = True
+        self._speech_began = now
+        if not self._may_listen():
+            return
+        self._idle_deadline = None
+        self._idle_count = 0
+        self._texts.clear()
+        self._speech_s = 0.0
+        self._begin_utterance(now, actions)
+
+    def _begin_utterance(self, now: float, actions: list[Action]) -> None:
+        self.user = UserState.SPEAKING
+        self._turn_deadline = now + self.policy.turn_max_s if self.policy.turn_max_s else None
+        if not self._is_listening:
+            self._is_listening = True
+            actions.append(StartListening())
+        if self.bot is not BotState.SILENT and self._voice_holds() and not self.is_held:
+            self.is_held = True
+            actions.append(HoldBot())
+        actions.append(Notify(USER_STARTED))
+
+    def _speech_resumed(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self._is_voiced = True
+        self._speech_began = now
+        self._begin_utterance(now, actions)
+
+    def _speech_ended(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self._is_voiced = False
+        self._speech_s += now - self._speech_began
+        self.user = UserState.PAUSED
+        self._turn_deadline = now + self.policy.turn_stop_s
+        actions.append(PauseListening())
+        actions.append(Notify(USER_STOPPED))
+        if self.policy.turn_stop_s <= 0:
+            self._end_turn(now, actions)
+
+    def _speech_ended_unheard(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self._is_voiced = False
+
+    def _end_turn(self, now: float, actions: list[Action]) -> None:
+        self._turn_deadline = None
+        if self.user is UserState.SPEAKING:
+            self._speech_s += now - self._speech_began
+        self.user = UserState.DECIDING
+        if self._is_listening:
+            self._is_listening = False
+            self._texts_due += 1
+            self._text_deadline = now + self.policy.stt_timeout_s if self.policy.stt_timeout_s else None
+            actions.append(FinishListening())
+
+    # The caller's words
+
+    def _partial(self, event: PartialText, now: float, actions: list[Action]) -> None:
+        if self.bot is not BotState.SILENT and self._words_interrupt(event.text):
+            self._interrupt(actions)
+
+    def _text(self, event: TextArrived, now: float, actions: list[Action]) -> None:
+        if not self._texts_due:
+            return
+        self._texts_due -= 1
+        if event.text.strip():
+            self._texts.append(event.text.strip())
+        if not self._texts_due and self.user is UserState.DECIDING:
+            self._conclude(now, actions)
+
+    def _conclude(self, now: float, actions: list[Action]) -> None:
+        self._text_deadline = None
+        self.user = UserState.IDLE
+        words = " ".join(self._texts)
+        self._texts.clear()
+        self._decide(words, now, actions)
+
+    def _decide(self, words: str, now: float, actions: list[Action]) -> None:
+        if self.bot is BotState.SILENT:
+            if words:
+                self._respond(words, actions)
+            elif self._speech_s >= self.policy.min_lost_speech_s:
+                actions.append(NotUnderstood())
+                self._arm_idle(now)
+            else:
+                self._arm_idle(now)
+            return
+        if words and self._words_interrupt(words):
+            self._interrupt(actions)
+            self._respond(words, actions)
+        elif self.is_held:
+            self.is_held = False
+            actions.append(ReleaseBot())
+
+    def _typed(self, event: TypedText, now: float, actions: list[Action]) -> None:
+        self._take_over(now, actions)
+        if event.text.strip():
+            self._respond(event.text.strip(), actions)
+
+    def _digit(self, event: DigitEntered, now: float, actions: list[Action]) -> None:
+        self._take_over(now, actions)
+        if event.digit != "#":
+            self._digits += event.digit
+        full = len(self._digits) >= (self.policy.max_digits or MAX_DIGITS)
+        if event.digit == "#" or full or self.policy.digits_timeout_s <= 0:
+            self._complete_digits(now, actions)
+        else:
+            self._digits_deadline = now + self.policy.digits_timeout_s
+
+    def _complete_digits(self, now: float, actions: list[Action]) -> None:
+        digits, self._digits, self._digits_deadline = self._digits, "", None
+        if digits:
+            self._take_over(now, actions)
+            self._respond(f"DTMF: {digits}", actions)
+
+    def _take_over(self, now: float, actions: list[Action]) -> None:
+        """Text and keys cut everything else short, also where voice may not."""
+        self._idle_deadline = None
+        self._idle_count = 0
+        if self._is_listening or self._texts_due:
+            self._is_listening, self._texts_due = False, 0
+            self._turn_deadline = self._text_deadline = None
+            actions.append(CancelListening())
+        self._texts.clear()
+        self.user = UserState.IDLE
+        if self.bot is not BotState.SILENT:
+            self._interrupt(actions)
+
+    # The agent's side
+
+    def _bot_thinking(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self.bot = BotState.THINKING
+        self.is_held = False
+        self._idle_deadline = None
+
+    def _bot_audible(self, _event: Event, now: float, actions: list[Action]) -> None:
+        if self.bot is BotState.THINKING:
+            self.bot = BotState.SPEAKING
+            self._cut_short = False
+
+    def _bot_finished(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self.bot = BotState.SILENT
+        self.is_held = False
+        self._cut_short = False
+        if self.user is UserState.IDLE:
+            if self._is_voiced:  # the caller began while the agent could not be interrupted
+                self._speech_began_idle(SpeechBegan(), now, actions)
+            else:
+                self._arm_idle(now)
+
+    def _interrupt(self, actions: list[Action]) -> None:
+        was_heard = self.bot is BotState.SPEAKING
+        self._cut_short = not was_heard
+        self.bot = BotState.SILENT
+        self.is_held = False
+        actions.append(Interrupt(was_heard=was_heard))
+
+    def _respond(self, words: str, actions: list[Action]) -> None:
+        self._idle_deadline = None
+        continues, self._cut_short = self._cut_short, False
+        self.bot = BotState.THINKING
+        actions.append(Respond(words, continues=continues))
+
+    # The rules
+
+    def _may_listen(self) -> bool:
+        return self.bot is BotState.SILENT or self.policy.allow_interruptions
+
+    def _voice_holds(self) -> bool:
+        return not self.policy.min_words and not self.policy.keywords
+
+    def _words_interrupt(self, text: str) -> bool:
+        words = text.split()
+        if not words or not self.policy.allow_interruptions:
+            return False
+        if self.policy.keywords:
+            said = f" {' '.join(_plain(words))} "
+            return any(f" {' '.join(_plain(keyword.split()))} " in said for keyword in self.policy.keywords)
+        return len(words) >= max(1, self.policy.min_words)
+
+    def _arm_idle(self, now: float) -> None:
+        self._idle_deadline = now + self.policy.idle_timeout_s if self.policy.idle_timeout_s else None
+
+    # Rows hold for one state of the caller; events without a row of the state are looked up in `_anytime`.
+
+    _table: ClassVar[dict[tuple[UserState, type[Event]], _Row]] = {
+        (UserState.IDLE, SpeechBegan): _speech_began_idle,
+        (UserState.PAUSED, SpeechBegan): _speech_resumed,
+        (UserState.DECIDING, SpeechBegan): _speech_resumed,
+        (UserState.SPEAKING, SpeechEnded): _speech_ended,
+        (UserState.IDLE, SpeechEnded): _speech_ended_unheard,
+        (UserState.PAUSED, SpeechEnded): _speech_ended_unheard,
+        (UserState.DECIDING, SpeechEnded): _speech_ended_unheard,
+        (UserState.SPEAKING, PartialText): _partial,
+        (UserState.PAUSED, PartialText): _partial,
+        (UserState.DECIDING, PartialText): _partial,
+    }
+    _anytime: ClassVar[dict[type[Event], _Row]] = {
+        TextArrived: _text,
+        TypedText: _typed,
+        DigitEntered: _digit,
+        BotThinking: _bot_thinking,
+        BotAudible: _bot_audible,
+        BotFinished: _bot_finished,
+    }
+
+
+def _plain(words: list[str]) -> list[str]:
+    return [word.strip(".,;:!?\"'").casefold() for word in words]

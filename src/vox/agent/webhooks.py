@@ -1,0 +1,143 @@
+"""The phone's front door: answers the carrier's webhook with where to stream, and knows the streams it announced.
+
+Where a carrier's secret is configured, the webhook must be signed, and the stream's address carries a short-lived token
+made from that secret, so that any instance behind a balancer can check it and nobody else can open a stream.
+"""
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from vox.agent.responses import error
+from vox.agent.server import AgentServer
+from vox.agent.settings import PHONE_RUNNERS
+from vox.errors import DependencyError, UsageError
+from vox.providers import registry
+from vox.providers.carriers.contract import CallControl, WebhookRequest
+from vox.runtime.logging import get_logger
+from vox.security.signatures import bad_signature, hmac_digest, is_equal
+
+log = get_logger(__name__)
+
+TOKEN_SECONDS = 300
+SECRETS: dict[str, tuple[str, ...]] = {
+    "twilio": ("twilio_auth_token", "TWILIO_AUTH_TOKEN"),
+    "telnyx": ("telnyx_public_key", "TELNYX_PUBLIC_KEY"),
+    "plivo": ("plivo_auth_token", "PLIVO_AUTH_TOKEN"),
+    "exotel": ("exotel_token", "EXOTEL_TOKEN"),
+    "vonage": ("vonage_signature_secret", "VONAGE_SIGNATURE_SECRET"),
+    "genesys": ("genesys_api_key", "GENESYS_API_KEY"),
+}
+"""What a carrier's requests are verified with: the key in `api_keys`, and the environment variable."""
+
+
+async def answer(server: AgentServer, request: Request, carrier: str, *, agent: str) -> Response:
+    """The answer to a carrier's webhook: its own form of "stream this call to us"."""
+    body = await _bounded_body(request, server.settings.max_request_body_bytes or 262_144)
+    if body is None:
+        return error(request, 413, "BAD_REQUEST", "The request body is larger than max_request_body_bytes")
+    driver = registry.load("carriers", carrier)
+    secret = _secret(server, carrier)
+    hook = WebhookRequest(request.method, _public_url(server, request), dict(request.headers), body)
+    if secret:
+        try:
+            driver.verify(hook, secret, now=server.clock.wall().timestamp())
+        except UsageError as refused:
+            log.warning("webhook refused", carrier=carrier, error=str(refused))
+            return error(request, 403, "FORBIDDEN", "The signature is missing or wrong")
+    elif server.settings.verify_signatures:
+        log.debug("webhook not verified: no secret is configured", carrier=carrier)
+    fields = {name.lower(): value for name, value in hook.form()}
+    parameters = {name: fields[name] for name in ("from", "to") if fields.get(name)}
+    if agent:
+        parameters["agent"] = agent
+    answered = driver.answer(_stream_url(server, request, agent, secret), parameters=parameters)
+    if answered is None:
+        return error(request, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
+    return Response(answered.body, media_type=answered.content_type)
+
+
+def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
+    """Lets a media stream pass that this server announced or its carrier signed.
+
+    Raises:
+        UsageError: anybody else's, where there is a secret to tell by.
+    """
+    runner = server.settings.runner_transport
+    secret = _secret(server, runner) if runner in PHONE_RUNNERS else ""
+    if not secret:
+        return
+    now = server.clock.wall().timestamp()
+    token = websocket.path_params.get("token") or websocket.query_params.get("token", "")
+    if token and _is_announced(token, agent, secret, now):
+        return
+    url = _public_url(server, websocket).replace("http", "ws", 1)
+    driver = registry.load("carriers", runner)
+    if runner == "exotel" and not token:
+        raise bad_signature("the stream carries no token")
+    driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
+
+
+async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
+    """Ends the phone call behind a stream that we ended, where credentials allow it; a failure is logged."""
+    control: CallControl = server.services.call_control(carrier)
+    try:
+        if await control.hang_up(call_id):
+            log.info("call hung up", carrier=carrier)
+    except DependencyError as failed:
+        log.warning("hang-up failed", carrier=carrier, code=failed.code, error=str(failed))
+
+
+def _secret(server: AgentServer, carrier: str) -> str:
+    if not server.settings.verify_signatures:
+        return ""
+    key, variable = SECRETS[carrier]
+    return server.settings.api_keys.get(key) or server.environment.get(variable, "")
+
+
+def _stream_url(server: AgentServer, request: HTTPConnection, agent: str, secret: str) -> str:
+    base = _public_base(server, request).replace("http", "ws", 1)
+    path = "/telephony/ws"
+    name = agent or ("default" if secret and not server.settings.agents else "")
+    if not name and secret:
+        chosen = server.services.agent_for()
+        name = chosen.name if chosen else ""
+    if name:
+        path += f"/{name}"
+    if secret:
+        expires = int(server.clock.wall().timestamp()) + TOKEN_SECONDS
+        path += f"/{expires}.{_seal(expires, name, secret)}"
+    return base + path
+
+
+def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
+    expires, _, seal = token.partition(".")
+    if not expires.isdigit() or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
+        return False
+    return is_equal(_seal(int(expires), agent, secret), seal)
+
+
+def _seal(expires: int, agent: str, secret: str) -> str:
+    return hmac_digest(secret, f"vox-stream:{agent}:{expires}", "sha256").hex()[:32]
+
+
+def _public_base(server: AgentServer, request: HTTPConnection) -> str:
+    settings = server.settings
+    forwarded = request.headers.get("x-forwarded-proto", "").lower().startswith("https")
+    is_secure = bool(settings.proxy_host) or forwarded or settings.tls_enable
+    host = settings.proxy_host or request.headers.get("host", "localhost")
+    return f"{'https' if is_secure else 'http'}://{host}"
+
+
+def _public_url(server: AgentServer, request: HTTPConnection) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{_public_base(server, request)}{request.url.path}{query}"
+
+
+async def _bounded_body(request: Request, limit: int) -> bytes | None:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)

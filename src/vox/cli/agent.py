@@ -1,0 +1,72 @@
+"""`vox agent`: the voice agent server."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vox.agent.settings import AgentSettings
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser("agent", help="serve voice agents by browser and phone")
+    parser.add_argument(
+        "-config", "--config", type=Path, metavar="FILE", help="JSON or YAML; default: $VOXRAY_CONFIG, else config.json"
+    )
+    parser.add_argument("-port", "--port", type=int, help="bind port (0 picks a free one)")
+    parser.add_argument("--host", help="bind address")
+    parser.add_argument("-transport", "--transport", metavar="CARRIER", help="answer this carrier's webhook at /")
+    parser.add_argument("-proxy", "--proxy", metavar="HOST", help="public host name for the carrier's stream address")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Loads the configuration and serves until told to stop."""
+    from vox.agent.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
+
+    environment = dict(os.environ)
+    given = {"port": args.port, "host": args.host, "runner_transport": args.transport, "proxy_host": args.proxy}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    named = args.config or (Path(environment["VOXRAY_CONFIG"]) if environment.get("VOXRAY_CONFIG") else None)
+    default = Path("config.json")
+    loaded = load(named or (default if default.exists() else None), environment, overrides)
+    return run_loop(serve_agent(loaded.settings, environment, warnings=loaded.warnings))
+
+
+async def serve_agent(
+    settings: "AgentSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = (), banner: str = ""
+) -> int:
+    """Serves until SIGTERM or SIGINT and the drain behind it; 0 when no call was cut.
+
+    `banner` is printed once the server listens, with `{address}` filled in.
+    """
+    from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.runtime.clock import SystemClock  # noqa: PLC0415
+    from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
+    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
+    from vox.runtime.serving import Server  # noqa: PLC0415
+
+    configure(settings.log_level, settings.json_logs)
+    log = get_logger(__name__)
+    for warning in warnings:
+        log.warning(warning)
+    clock = SystemClock()
+    lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
+    app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
+    tls: dict[str, Any] = (
+        {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
+    )
+    host = "127.0.0.1" if settings.host == "localhost" else settings.host
+    async with Server(app, host, settings.bind_port, **tls) as server:
+        scheme = "https" if settings.tls_enable else "http"
+        shown = host if host.strip("0.:") else "localhost"
+        address = f"{scheme}://{shown}:{server.port}"
+        log.info("agent ready", address=address, agents=", ".join(app.state.server.services.agents))
+        if banner:
+            print(banner.format(address=address), flush=True)
+        await run_until_stopped(lifecycle)
+        await app.state.server.end_calls()
+    return 0

@@ -1,0 +1,80 @@
+"""Who may come in: the configured limit, the drain, and the limit that follows the load."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vox.agent.admission import BUSY_SHARE, AdaptiveLimit, Admission, Busy, Load, Reservation
+from vox.runtime.metrics import Metrics
+
+
+def test_one_call_too_many_is_told_when_to_come_back():
+    admission = Admission(max_calls=2, retry_after_s=7)
+    first = admission.reserve()
+    assert isinstance(first, Reservation)
+    admission.reserve()
+    assert admission.reserve() == Busy("full", 7)
+    first.release()
+    first.release()
+    assert isinstance(admission.reserve(), Reservation)
+    assert admission.reserve() == Busy("full", 7)
+
+
+def test_a_draining_server_takes_nobody():
+    admission = Admission()
+    admission.is_closed = True
+    assert admission.reserve() == Busy("draining", 5)
+
+
+def test_refusals_and_calls_are_counted():
+    metrics = Metrics()
+    admission = Admission(max_calls=1, metrics=metrics)
+    admission.reserve()
+    admission.reserve()
+    text = metrics.render().decode()
+    assert 'vox_agent_calls_refused_total{reason="full"} 1.0' in text
+    assert "vox_agent_calls_active 1.0" in text
+
+
+def test_the_limit_is_known_before_the_machine_is_full():
+    limit = AdaptiveLimit()
+    assert limit.observe(Load(late_share=0, busy_share=0.01, calls=5)) is None
+    assert limit.observe(Load(late_share=0, busy_share=0.10, calls=50)) == int(BUSY_SHARE / 0.002)
+
+
+def test_late_frames_cut_the_limit_at_once_and_it_grows_back_slowly():
+    limit = AdaptiveLimit()
+    limit.observe(Load(late_share=0, busy_share=0.2, calls=100))
+    cut = limit.observe(Load(late_share=0.02, busy_share=0.5, calls=200))
+    assert cut == 180
+    grown = limit.observe(Load(late_share=0, busy_share=0.36, calls=180))
+    assert grown == 198
+
+
+def test_the_lower_limit_counts_and_a_strained_server_says_so():
+    admission = Admission(max_calls=500, adaptive=AdaptiveLimit())
+    for _ in range(20):
+        admission.reserve()
+    admission.observe(Load(late_share=0.0, busy_share=0.85, calls=20))
+    assert admission.limit == 20
+    assert admission.reserve() == Busy("strained", 5)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 2), st.integers(0, 2000)), min_size=1, max_size=100))
+def test_the_limit_never_falls_to_nothing(observations: list[tuple[float, float, int]]):
+    limit = AdaptiveLimit()
+    for late, busy, calls in observations:
+        found = limit.observe(Load(late, busy, calls))
+        assert found is None or found >= 4
+
+
+@pytest.mark.parametrize("capacity", [40, 300, 900])
+def test_a_flood_settles_near_what_the_machine_holds(capacity: int):
+    """A machine that is late beyond its capacity, offered twice of it: the steady state stays below, but not far."""
+    limit, calls = AdaptiveLimit(), 0
+    for _ in range(60):
+        allowed = limit.limit if limit.limit is not None else capacity * 2
+        calls = min(capacity * 2, allowed, calls + max(10, capacity // 10))
+        busy = calls / capacity
+        limit.observe(Load(late_share=0.05 if busy > 1 else 0.0, busy_share=busy, calls=calls))
+    assert capacity * 0.7 <= calls <= capacity

@@ -1,0 +1,329 @@
+"""The turn machine: each way in which a turn begins, ends, is cut off or never comes."""
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vox.agent.turns import (
+    USER_IDLE,
+    USER_STARTED,
+    USER_STOPPED,
+    Action,
+    BotAudible,
+    BotFinished,
+    BotState,
+    BotThinking,
+    CancelListening,
+    DigitEntered,
+    EndCall,
+    Event,
+    FinishListening,
+    HoldBot,
+    Interrupt,
+    Notify,
+    NotUnderstood,
+    PartialText,
+    PauseListening,
+    ReleaseBot,
+    Respond,
+    SpeechBegan,
+    SpeechEnded,
+    StartListening,
+    TextArrived,
+    TurnMachine,
+    TurnPolicy,
+    TypedText,
+    UserState,
+)
+
+STOP_S = 0.5
+
+
+class Story:
+    """Plays events at given times, letting every deadline before them pass at its own time."""
+
+    def __init__(self, policy: TurnPolicy | None = None) -> None:
+        self.machine = TurnMachine(policy or TurnPolicy(turn_stop_s=STOP_S))
+        self.now = 0.0
+
+    def at(self, when: float, event: Event | None = None) -> list[Action]:
+        actions: list[Action] = []
+        while (deadline := self.machine.next_deadline()) is not None and deadline <= when:
+            self.now = deadline
+            actions += self.machine.handle_timeout(deadline)
+        self.now = when
+        if event is not None:
+            actions += self.machine.handle(event, when)
+        return actions
+
+    def bot_speaks(self, when: float) -> None:
+        self.at(when, BotThinking())
+        self.at(when, BotAudible())
+
+
+def without_notices(actions: list[Action]) -> list[Action]:
+    return [action for action in actions if not isinstance(action, Notify)]
+
+
+def test_a_plain_turn_listens_finishes_after_the_pause_and_responds():
+    story = Story()
+    assert story.at(1.0, SpeechBegan()) == [StartListening(), Notify(USER_STARTED)]
+    assert story.at(2.0, SpeechEnded()) == [PauseListening(), Notify(USER_STOPPED)]
+    assert story.at(2.0 + STOP_S - 0.01) == []
+    assert story.at(2.0 + STOP_S) == [FinishListening()]
+    assert story.at(2.6, TextArrived("hello")) == [Respond("hello")]
+    assert story.machine.bot is BotState.THINKING
+
+
+def test_a_breath_does_not_end_the_turn():
+    story = Story()
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert without_notices(story.at(2.3, SpeechBegan())) == []
+    story.at(3.0, SpeechEnded())
+    assert story.at(3.0 + STOP_S) == [FinishListening()]
+
+
+def test_no_pause_means_the_detectors_stop_ends_the_turn():
+    story = Story(TurnPolicy(turn_stop_s=0))
+    story.at(1.0, SpeechBegan())
+    assert FinishListening() in story.at(2.0, SpeechEnded())
+
+
+def test_speech_while_the_transcript_is_awaited_joins_the_same_turn():
+    story = Story()
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(2.5) == [FinishListening()]
+    assert without_notices(story.at(2.6, SpeechBegan())) == [StartListening()]
+    assert story.at(2.7, TextArrived("a table")) == []
+    story.at(3.0, SpeechEnded())
+    assert story.at(3.5) == [FinishListening()]
+    assert story.at(3.6, TextArrived("for four")) == [Respond("a table for four")]
+
+
+def test_two_transcripts_due_at_once_are_joined_in_order():
+    story = Story(TurnPolicy(turn_stop_s=0))
+    for start in (1.0, 2.0):
+        story.at(start, SpeechBegan())
+        story.at(start + 0.5, SpeechEnded())
+    assert story.at(2.6, TextArrived("one")) == []
+    assert story.at(2.7, TextArrived("two")) == [Respond("one two")]
+
+
+def test_an_stt_that_never_answers_ends_the_turn_and_its_late_text_is_ignored():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, stt_timeout_s=5))
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(7.5) == [FinishListening(), CancelListening(), NotUnderstood()]
+    assert story.at(8.0, TextArrived("too late")) == []
+    assert story.machine.user is UserState.IDLE
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1.0, [NotUnderstood()]), (0.3, [])])
+def test_lost_speech_is_not_understood_but_a_short_noise_is_nothing(seconds: float, expected: list[Action]):
+    story = Story()
+    story.at(1.0, SpeechBegan())
+    story.at(1.0 + seconds, SpeechEnded())
+    story.at(1.0 + seconds + STOP_S)
+    assert story.at(4.0, TextArrived("  ")) == expected
+
+
+def test_a_barge_in_holds_at_once_and_interrupts_with_the_first_words():
+    story = Story()
+    story.bot_speaks(0.0)
+    assert without_notices(story.at(1.0, SpeechBegan())) == [StartListening(), HoldBot()]
+    story.at(2.0, SpeechEnded())
+    story.at(2.5)
+    assert story.at(2.6, TextArrived("stop")) == [Interrupt(was_heard=True), Respond("stop")]
+
+
+def test_partial_words_interrupt_before_the_final_text():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    assert story.at(1.3, PartialText("wait")) == [Interrupt(was_heard=True)]
+    story.at(2.0, SpeechEnded())
+    story.at(2.5)
+    assert story.at(2.6, TextArrived("wait a moment")) == [Respond("wait a moment")]
+
+
+def test_a_cough_lets_the_agent_go_on():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.2, SpeechEnded())
+    story.at(1.7)
+    assert story.at(1.8, TextArrived("")) == [ReleaseBot()]
+    assert story.machine.bot is BotState.SPEAKING
+    assert not story.machine.is_held
+
+
+def test_speech_before_the_answer_was_audible_continues_the_same_turn():
+    story = Story()
+    story.at(0.0, BotThinking())
+    assert HoldBot() in story.at(0.1, SpeechBegan())
+    story.at(0.5, SpeechEnded())
+    story.at(1.0)
+    expected = [Interrupt(was_heard=False), Respond("for four", continues=True)]
+    assert story.at(1.1, TextArrived("for four")) == expected
+
+
+def test_without_interruptions_nobody_listens_until_the_agent_is_done():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, allow_interruptions=False))
+    story.bot_speaks(0.0)
+    assert story.at(1.0, SpeechBegan()) == []
+    assert StartListening() in story.at(2.0, BotFinished())
+    story.at(3.0, SpeechEnded())
+    story.at(3.5)
+    assert story.at(3.6, TextArrived("now me")) == [Respond("now me")]
+
+
+def test_min_words_interrupts_only_with_enough_of_them_and_never_holds():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, min_words=3))
+    story.bot_speaks(0.0)
+    assert without_notices(story.at(1.0, SpeechBegan())) == [StartListening()]
+    assert story.at(1.2, PartialText("yes sure")) == []
+    story.at(1.5, SpeechEnded())
+    story.at(2.0)
+    assert story.at(2.1, TextArrived("yes sure")) == []
+    story.at(3.0, SpeechBegan())
+    assert story.at(3.5, PartialText("no not that")) == [Interrupt(was_heard=True)]
+
+
+def test_too_few_words_count_once_the_agent_has_finished_by_itself():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, min_words=3))
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.5, SpeechEnded())
+    story.at(1.6, BotFinished())
+    story.at(2.0)
+    assert story.at(2.1, TextArrived("yes")) == [Respond("yes")]
+
+
+@pytest.mark.parametrize(("said", "interrupts"), [("please STOP, now", True), ("unstoppable", False), ("go on", False)])
+def test_keywords_interrupt_as_whole_words(said: str, interrupts: bool):
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, keywords=("stop", "hold on")))
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
+
+
+def test_typed_text_cuts_the_agent_off_even_where_voice_may_not():
+    story = Story(TurnPolicy(allow_interruptions=False))
+    story.bot_speaks(0.0)
+    assert story.at(1.0, TypedText("hi")) == [Interrupt(was_heard=True), Respond("hi")]
+
+
+def test_digits_are_collected_until_the_pause_and_given_as_one_turn():
+    story = Story(TurnPolicy(digits_timeout_s=2))
+    assert story.at(0.0, DigitEntered("1")) == []
+    assert story.at(1.5, DigitEntered("2")) == []
+    assert story.at(3.5) == [Respond("DTMF: 12")]
+
+
+@pytest.mark.parametrize(("policy", "keys"), [(TurnPolicy(), "42#"), (TurnPolicy(max_digits=2), "42")])
+def test_the_hash_or_the_full_number_completes_digits_at_once(policy: TurnPolicy, keys: str):
+    story = Story(policy)
+    actions = [action for key in keys for action in story.at(0.0, DigitEntered(key))]
+    assert actions == [Respond("DTMF: 42")]
+
+
+def test_a_digit_interrupts_the_agent_and_the_utterance():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(0.5, SpeechBegan())
+    assert without_notices(story.at(1.0, DigitEntered("5"))) == [CancelListening(), Interrupt(was_heard=True)]
+
+
+def test_an_idle_caller_is_noticed_again_and_again_until_the_call_ends():
+    story = Story(TurnPolicy(idle_timeout_s=5, max_idle=2))
+    story.bot_speaks(0.0)
+    story.at(1.0, BotFinished())
+    assert story.at(6.0) == [Notify(USER_IDLE)]
+    story.bot_speaks(6.0)
+    story.at(7.0, BotFinished())
+    assert story.at(12.0) == [Notify(USER_IDLE), EndCall("idle")]
+
+
+def test_speaking_resets_the_idle_count():
+    story = Story(TurnPolicy(turn_stop_s=0, idle_timeout_s=5, max_idle=2))
+    story.at(0.0, BotFinished())
+    story.at(5.0)
+    story.at(5.5, SpeechBegan())
+    story.at(6.0, SpeechEnded())
+    story.at(6.1, TextArrived("here"))
+    story.at(7.0, BotFinished())
+    assert story.at(12.0) == [Notify(USER_IDLE)]
+
+
+def test_noise_that_never_stops_ends_the_turn_at_its_limit():
+    story = Story(TurnPolicy(turn_max_s=30))
+    story.at(0.0, SpeechBegan())
+    assert story.at(30.0) == [FinishListening()]
+
+
+_EVENTS = st.one_of(
+    st.sampled_from([SpeechBegan(), SpeechEnded(), BotThinking(), BotAudible(), BotFinished()]),
+    st.sampled_from(["", "yes", "a longer text here"]).flatmap(
+        lambda text: st.sampled_from([PartialText(text), TextArrived(text), TypedText(text)])
+    ),
+    st.sampled_from("0123456789*#").map(DigitEntered),
+)
+_POLICIES = st.builds(
+    TurnPolicy,
+    turn_stop_s=st.sampled_from([0.0, 0.5]),
+    allow_interruptions=st.booleans(),
+    min_words=st.integers(0, 3),
+    keywords=st.sampled_from([(), ("yes",)]),
+    idle_timeout_s=st.sampled_from([0.0, 3.0]),
+    max_idle=st.integers(0, 2),
+)
+
+
+@given(policy=_POLICIES, steps=st.lists(st.tuples(st.floats(0, 4), _EVENTS), max_size=60))
+def test_whatever_happens_the_machine_neither_hangs_nor_contradicts_itself(
+    policy: TurnPolicy, steps: list[tuple[float, Event]]
+):
+    story = Story(policy)
+    held, listening, due, now = False, False, 0, 0.0
+    for wait, event in steps:
+        now += wait
+        if isinstance(event, TextArrived) and not due:
+            continue  # the call sends a text only for a finish
+        if isinstance(event, (BotAudible, BotFinished)) and story.machine.bot is BotState.SILENT:
+            continue  # an answer that was cut tells nothing any more
+        if isinstance(event, TextArrived):
+            due -= 1
+        for action in story.at(now, event):
+            match action:
+                case HoldBot():
+                    assert not held
+                    held = True
+                case ReleaseBot():
+                    assert held
+                    held = False
+                case Interrupt():
+                    held = False
+                case StartListening():
+                    assert not listening
+                    listening = True
+                case FinishListening():
+                    assert listening
+                    listening, due = False, due + 1
+                case CancelListening():
+                    listening, due = False, 0
+                case _:
+                    pass
+        if isinstance(event, (BotThinking, BotFinished)):
+            held = False
+        assert held == story.machine.is_held
+    story.at(now + 1000.0)
+    assert story.machine.user is UserState.IDLE  # every turn ends, if only by its time-outs
+
+
+def test_every_setting_of_the_policy_has_its_line_of_documentation():
+    documented = TurnPolicy.__doc__ or ""
+    assert [field.name for field in fields(TurnPolicy) if f"{field.name}:" not in documented] == []
