@@ -5,8 +5,10 @@ deadlines, so a late wake-up is followed by its missing frames and the tracks ke
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from vox.clients.lines import open_line
 from vox.clients.script import Step
@@ -14,7 +16,7 @@ from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
 from vox.protocols.media_stream import WireMessage
 from vox.runtime.clock import Clock, new_id
-from vox.runtime.websocket import Socket, open_socket
+from vox.runtime.websocket import Socket, SocketListener, open_socket
 
 _NORMAL_CLOSURE = 1000
 _GOODBYE_TIMEOUT_S = 5.0
@@ -30,6 +32,16 @@ class CallOutcome:
     failure: VoxError | None = None
 
 
+class Connect(Protocol):
+    """How a call reaches its server: `open_socket`, or a test's."""
+
+    async def __call__(
+        self, url: str, listener: SocketListener, *, headers: Sequence[tuple[str, str]], connect_timeout_s: float
+    ) -> Socket:
+        """Connects a listener."""
+        ...
+
+
 async def place_call(
     url: str,
     script: Sequence[Step],
@@ -41,6 +53,7 @@ async def place_call(
     caller: str = "+15550100",
     callee: str = "+15550199",
     connect_timeout_s: float = 10.0,
+    connect: Connect = open_socket,
 ) -> CallOutcome:
     """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it."""
     call = SimulatedCall(
@@ -53,13 +66,14 @@ async def place_call(
         parameters=parameters,
     )
     connection = _Connection(call, clock)
-    socket = await open_socket(url, connection, headers=headers, connect_timeout_s=connect_timeout_s)
+    socket = await connect(url, connection, headers=headers, connect_timeout_s=connect_timeout_s)
     try:
         await _keep_time(call, socket, clock, connection)
     finally:
         socket.close(_NORMAL_CLOSURE, "caller hung up")
-    async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
-        await connection.is_closed.wait()
+    with contextlib.suppress(TimeoutError):  # a server that does not close is gone for us all the same
+        async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
+            await connection.is_closed.wait()
     return CallOutcome(call.report(), connection.close_code, connection.close_reason, connection.failure)
 
 
