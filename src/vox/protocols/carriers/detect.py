@@ -4,7 +4,7 @@ The one thing to know before changing it: `detect` only looks. The transport han
 to the codec afterwards, so that nothing is swallowed: Plivo's first message is already `start`, its second is audio.
 """
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -12,7 +12,24 @@ from vox.errors import PeerError, UsageError
 from vox.protocols.carriers import exotel, genesys, json_events, plivo, telnyx, twilio, vonage
 from vox.protocols.media_stream import CarrierCodec, ServerCodec, WireMessage
 
-_SERVERS: Final[dict[str, type[ServerCodec]]] = {
+
+class ServerFactory(Protocol):
+    """Makes our side of a stream; larger messages than the limit are refused."""
+
+    def __call__(self, *, max_message_bytes: int = ...) -> ServerCodec:
+        """One codec for one stream."""
+        ...
+
+
+class CarrierFactory(Protocol):
+    """Makes the carrier's side of a stream; larger messages than the limit are refused."""
+
+    def __call__(self, *, max_message_bytes: int = ...) -> CarrierCodec:
+        """One codec for one stream."""
+        ...
+
+
+_SERVERS: Final[dict[str, ServerFactory]] = {
     "twilio": twilio.Server,
     "telnyx": telnyx.Server,
     "plivo": plivo.Server,
@@ -20,7 +37,7 @@ _SERVERS: Final[dict[str, type[ServerCodec]]] = {
     "vonage": vonage.Server,
     "genesys": genesys.Server,
 }
-_CARRIERS: Final[dict[str, type[CarrierCodec]]] = {
+_CARRIERS: Final[dict[str, CarrierFactory]] = {
     "twilio": twilio.Carrier,
     "telnyx": telnyx.Carrier,
     "plivo": plivo.Carrier,
@@ -67,12 +84,12 @@ def detect(message: WireMessage, *, max_bytes: int = json_events.MAX_MESSAGE_BYT
             return None
 
 
-def codec_for(name: str) -> type[ServerCodec]:
+def codec_for(name: str) -> ServerFactory:
     """Our side of a carrier's stream; `UsageError` for a name that is none of `CARRIERS`."""
     return _SERVERS[_known(name)]
 
 
-def carrier_for(name: str) -> type[CarrierCodec]:
+def carrier_for(name: str) -> CarrierFactory:
     """The carrier's own side; `UsageError` for a name that is none of `CARRIERS`."""
     return _CARRIERS[_known(name)]
 

@@ -1,0 +1,269 @@
+"""What holds for every carrier's codecs, over both ends of the stream."""
+
+import json
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.protocols.carriers.pair import CODES, Pair, only, outcome, refused
+from vox.errors import PeerError, UsageError
+from vox.protocols.carriers import exotel, genesys, plivo, telnyx, vonage
+from vox.protocols.carriers.detect import CARRIERS, carrier_for, codec_for, detect
+from vox.protocols.media_stream import (
+    AudioCleared,
+    DigitPressed,
+    MarkReached,
+    StreamAudio,
+    StreamStarted,
+    StreamStopped,
+)
+
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+WORDS = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,10}", fullmatch=True)
+PCM = st.binary(min_size=2, max_size=960).map(lambda data: data[: len(data) // 2 * 2])
+VARIANTS = {
+    **{name: carrier_for(name) for name in CARRIERS},
+    "telnyx-alaw": lambda: telnyx.Carrier(encoding="alaw"),
+    "telnyx-l16": lambda: telnyx.Carrier(encoding="s16le", sample_rate=16000),
+    "plivo-l16": lambda: plivo.Carrier(encoding="s16le", sample_rate=16000),
+    "exotel-24k": lambda: exotel.Carrier(sample_rate=24000),
+    "exotel-mulaw": lambda: exotel.Carrier(encoding="mulaw"),
+    "vonage-8k": lambda: vonage.Carrier(sample_rate=8000),
+    "vonage-24k": lambda: vonage.Carrier(sample_rate=24000),
+    "genesys-l16": lambda: genesys.Carrier(encoding="s16le"),
+}
+
+
+@pytest.fixture(params=VARIANTS)
+def pair(request):
+    carrier = VARIANTS[request.param]()
+    return Pair(codec_for(carrier.carrier)(), carrier)
+
+
+each_carrier = pytest.mark.parametrize("name", CARRIERS)
+
+
+def test_the_call_is_described(pair):
+    started = pair.open(token="abc1")
+    assert started.carrier == pair.carrier.carrier
+    assert (started.call_id, started.stream_id) == ("call-1", "stream-1")
+    assert (started.caller, started.callee) == ("+15550001", "+15550002")
+    assert (started.encoding, started.sample_rate) == (pair.carrier.encoding, pair.carrier.sample_rate)
+    assert started.parameters["token"] == "abc1"
+
+
+def test_both_hear_each_other(pair):
+    pair.open()
+    heard = [pair.to_server(pair.carrier.audio(bytes([n, n]) * 160, timestamp_ms=20 * n)) for n in range(3)]
+    assert heard == [[StreamAudio(bytes([n, n]) * 160)] for n in range(3)]
+    said = [pair.to_carrier(pair.server.audio(bytes([n, n]) * 160)) for n in range(3)]
+    assert said == [[StreamAudio(bytes([n, n]) * 160)] for n in range(3)]
+
+
+def test_our_audio_is_in_the_announced_form_or_the_carriers_own(pair):
+    started = pair.open()
+    if pair.server.carrier == "telnyx":  # never announces what it wants to hear
+        assert (pair.server.reply_encoding, pair.server.reply_sample_rate) == ("mulaw", 8000)
+    else:
+        assert (pair.server.reply_encoding, pair.server.reply_sample_rate) == (started.encoding, started.sample_rate)
+
+
+@pytest.mark.parametrize("digit", "0123456789*#ABCD")
+def test_keys_arrive(pair, digit):
+    pair.open()
+    assert pair.to_server(pair.carrier.digit(digit)) == [DigitPressed(digit)]
+
+
+@pytest.mark.parametrize("digit", ["", "x", "ü", "-5"])
+def test_what_is_no_key_is_ignored(pair, digit):
+    pair.open()
+    assert pair.to_server(pair.carrier.digit(digit)) == []
+
+
+def test_only_the_first_of_several_keys_counts(pair):
+    pair.open()
+    assert pair.to_server(pair.carrier.digit("12")) == [DigitPressed("1")]
+
+
+def test_a_clear_is_heard(pair):
+    pair.open()
+    assert pair.to_carrier(pair.server.clear()) == [AudioCleared()]
+
+
+def test_the_caller_hangs_up(pair):
+    pair.open()
+    message = pair.carrier.close()
+    if message is None:
+        assert pair.carrier.carrier == "vonage"
+        return
+    (stopped,) = pair.to_server(message)
+    assert isinstance(stopped, StreamStopped)
+    late = pair.carrier.audio(bytes(320), timestamp_ms=20)
+    assert pair.to_server(late) == []
+
+
+def test_nothing_is_heard_before_the_call_is_described(pair):
+    audio = pair.carrier.audio(bytes(320), timestamp_ms=0)
+    assert refused(pair.server, audio) == "out_of_order_message"
+    pair.open()
+
+
+def test_a_call_is_described_once(pair):
+    pair.open()
+    again = pair.carrier.open(call_id="c", stream_id="stream-1", caller="", callee="", parameters={})
+    assert refused(pair.server, again[-1]) == "out_of_order_message"
+    assert pair.to_server(pair.carrier.digit("1")) == [DigitPressed("1")]
+
+
+@each_carrier
+def test_a_call_without_ids_is_refused_or_nameless(name):
+    carrier, server = carrier_for(name)(), codec_for(name)()
+    messages = carrier.open(call_id="", stream_id="", caller="", callee="", parameters={})
+    if name == "vonage":  # names nothing by itself
+        assert only(server.receive(messages[-1])).call_id == ""
+    else:
+        assert refused(server, messages[-1]) == "bad_message"
+
+
+@each_carrier
+def test_limits_hold(name):
+    carrier = carrier_for(name)()
+    opening = carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters={})[-1]
+    assert refused(codec_for(name)(max_message_bytes=20), opening) == "message_too_large"
+    server = codec_for(name)(max_message_bytes=2000)
+    big = carrier.audio(bytes(4000), timestamp_ms=0)
+    assert refused(server, big) == "message_too_large"
+    with pytest.raises(PeerError):
+        carrier_for(name)(max_message_bytes=20).receive(big)
+
+
+@each_carrier
+@pytest.mark.parametrize(
+    "parameters",
+    [{f"k{n}": "v" for n in range(65)}, {"k" * 4097: "v"}, {"k": "v" * 4097}],
+    ids=["many", "key", "value"],
+)
+def test_parameters_are_bounded(name, parameters):
+    server, carrier = codec_for(name)(), carrier_for(name)()
+    opening = carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters=parameters)[-1]
+    assert refused(server, opening) == "bad_message"
+
+
+@each_carrier
+def test_a_first_message_tells_the_carrier(name):
+    messages = carrier_for(name)().open(call_id="c", stream_id="s", caller="", callee="", parameters={})
+    assert len(messages) <= 2
+    found = [detect(message) for message in messages]
+    assert found == [None] * (len(messages) - 1) + [name]
+
+
+def test_plivos_second_message_is_not_swallowed():
+    pair = Pair(plivo.Server(), plivo.Carrier())
+    opening = pair.carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters={})
+    audio = pair.carrier.audio(b"\x01" * 160, timestamp_ms=0)
+    assert [detect(message) for message in (*opening, audio)] == ["plivo", None]
+    events = [event for message in (*opening, audio) for event in pair.server.receive(message)]
+    assert [type(event) for event in events] == [StreamStarted, StreamAudio]
+
+
+def test_an_unknown_carrier_is_named_with_the_known_ones():
+    for find in (codec_for, carrier_for):
+        with pytest.raises(UsageError) as caught:
+            find("twillio")
+        assert caught.value.code == "unknown_carrier"
+        assert "twilio" in str(caught.value)
+
+
+@each_carrier
+@given(data=st.data())
+def test_what_is_said_is_what_is_heard(name, data):
+    carrier = carrier_for(name)()
+    pair = Pair(codec_for(name)(), carrier)
+    ids = data.draw(st.fixed_dictionaries({"call_id": NAMES, "stream_id": NAMES}))
+    parameters = data.draw(st.dictionaries(WORDS.map(lambda word: f"p{word}"), WORDS, max_size=3))
+    started = pair.open(**ids, caller="1", callee="2", **parameters)
+    assert {"call_id": started.call_id, "stream_id": started.stream_id} == ids
+    assert parameters.items() <= started.parameters.items()
+    for payload in data.draw(st.lists(PCM, max_size=3)):
+        assert pair.to_server(carrier.audio(payload, timestamp_ms=7)) == [StreamAudio(payload)]
+        (said,) = pair.to_carrier(pair.server.audio(payload))
+        assert said.payload[: len(payload)] == payload
+        assert not said.payload[len(payload) :].strip(b"\x00")
+    mark = data.draw(NAMES)
+    asked = pair.server.mark(mark)
+    if asked is None:
+        assert name == "genesys"
+        return
+    assert pair.to_carrier(asked) == [MarkReached(mark)]
+    assert pair.to_server(carrier.mark_reached(mark)) == [MarkReached(mark)]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(
+    [
+        *(
+            "event",
+            "type",
+            "start",
+            "media",
+            "mark",
+            "dtmf",
+            "stop",
+            "name",
+            "action",
+            "payload",
+            "id",
+            "seq",
+            "version",
+        ),
+        *("parameters", "extra_headers", "stream_id", "streamSid", "serverseq", "clientseq", "content-type", "digit"),
+    ]
+)
+VALUES = st.sampled_from(
+    [
+        *("start", "media", "mark", "dtmf", "stop", "connected", "playAudio", "checkpoint", "playedStream"),
+        *("clearedAudio", "websocket:connected", "websocket:notify", "notify", "clear", "open", "close", "ping"),
+        *("event", "opened", "disconnect", "pause", "resume", "2", "audio/l16;rate=1", "error"),
+    ]
+)
+NEARLY = st.dictionaries(KEYS, VALUES | JSON | st.dictionaries(KEYS, VALUES | JSON, max_size=3), max_size=6)
+GARBAGE = st.one_of(
+    st.text(max_size=60),
+    st.binary(max_size=60),
+    JSON.map(json.dumps),
+    NEARLY.map(json.dumps),
+    NEARLY.map(lambda value: json.dumps(value).encode()),
+)
+
+
+@each_carrier
+@settings(max_examples=200)
+@given(is_open=st.booleans(), messages=st.lists(GARBAGE, max_size=6))
+def test_garbage_is_refused_or_ignored_and_nothing_else(name, is_open, messages):
+    pair = Pair(codec_for(name)(), carrier_for(name)())
+    if is_open:
+        pair.open()
+    for message in messages:
+        detect(message)
+        for codec in (pair.server, pair.carrier):
+            assert outcome(codec, message) in CODES | {"taken"}
+    for reply in pair.server.replies():
+        msgspec.json.decode(reply)
+
+
+@each_carrier
+@pytest.mark.parametrize(
+    "message", ["[" * 100_000, '{"event":' + "[" * 100_000, "\ud800", b"\xff{", '{"event":"\\ud800"}']
+)
+def test_known_traps_raise_nothing_else(name, message):
+    for codec in (codec_for(name)(), carrier_for(name)()):
+        with suppress(PeerError):
+            codec.receive(message)
+    detect(message)
