@@ -1,0 +1,140 @@
+// Plays what the agent says, at any sample rate, through a small jitter buffer.
+//
+// Messages in: {kind: "audio", pcm, rate} (s16le mono), "clear" (interrupted: drop what is left), "end" (the reply is complete).
+// Messages out: {kind: "started"}, "stopped", {kind: "level", level}, and with `record` {kind: "heard", pcm}.
+
+import { Resampler } from "./resampler.js";
+
+const START_S = 0.06; // buffered before a reply starts: three frames
+const STEP_S = 0.02; // what a late frame adds
+const MOST_S = 0.24;
+const LATE_WITHIN_S = 0.3; // audio after a gap this short was late; after a longer one it is a new reply
+const CALM_S = 20; // without a late frame for so long, the buffer shrinks again
+const FADE_S = 0.004;
+const MAX_QUEUED_S = 60; // beyond it the oldest is dropped
+const LEVEL_EVERY = 2048;
+
+class Playback extends AudioWorkletProcessor {
+  constructor({ processorOptions }) {
+    super();
+    this.isRecording = processorOptions.record;
+    this.chunks = [];
+    this.queued = 0;
+    this.offset = 0;
+    this.isPlaying = false;
+    this.isComplete = false;
+    this.waited = 0;
+    this.target = START_S;
+    this.ranDryAt = -1;
+    this.lastLateAt = 0;
+    this.energy = 0;
+    this.measured = 0;
+    this.port.onmessage = ({ data }) => this.receive(data);
+  }
+
+  receive(message) {
+    if (message.kind === "audio") this.add(new Int16Array(message.pcm), message.rate);
+    else if (message.kind === "clear") this.clear();
+    else if (message.kind === "end") this.complete();
+  }
+
+  add(pcm, rate) {
+    if (rate !== this.rate || this.isComplete) {
+      this.rate = rate;
+      this.resampler = new Resampler(rate, sampleRate);
+    }
+    if (this.ranDryAt >= 0 && !this.isComplete && currentTime - this.ranDryAt < LATE_WITHIN_S) {
+      this.target = Math.min(MOST_S, this.target + STEP_S);
+      this.lastLateAt = currentTime;
+    }
+    this.ranDryAt = -1;
+    this.isComplete = false;
+    this.push(this.resampler.process(Float32Array.from(pcm, (sample) => sample / 32768)));
+  }
+
+  push(samples) {
+    if (!samples.length) return;
+    this.chunks.push(samples);
+    this.queued += samples.length;
+    while (this.queued > MAX_QUEUED_S * sampleRate) {
+      this.queued -= this.chunks.shift().length - this.offset;
+      this.offset = 0;
+    }
+  }
+
+  complete() {
+    if (this.resampler && !this.isComplete) this.push(this.resampler.finish());
+    this.isComplete = true;
+  }
+
+  clear() {
+    const fade = new Float32Array(this.isPlaying ? Math.min(this.queued, Math.round(FADE_S * sampleRate)) : 0);
+    this.take(fade);
+    this.chunks = [];
+    this.queued = 0;
+    this.offset = 0;
+    this.push(fade.map((sample, index) => sample * (1 - index / fade.length)));
+    this.isComplete = true;
+  }
+
+  process(_, [[output, ...others]]) {
+    if (!this.isPlaying && this.queued) this.start(output.length);
+    if (this.isPlaying) this.play(output);
+    for (const other of others) other.set(output);
+    this.measure(output);
+    return true;
+  }
+
+  start(block) {
+    const target = this.target * sampleRate;
+    this.waited += block;
+    if (this.queued < target && this.waited < target && !this.isComplete) return;
+    if (currentTime - this.lastLateAt > CALM_S && this.target > START_S) {
+      this.target = Math.max(START_S, this.target - STEP_S);
+      this.lastLateAt = currentTime;
+    }
+    this.isPlaying = true;
+    this.waited = 0;
+    this.port.postMessage({ kind: "started" });
+  }
+
+  play(output) {
+    const played = this.take(output);
+    if (this.isRecording && played) {
+      const pcm = Int16Array.from(output.subarray(0, played), (sample) => Math.max(-32768, Math.min(32767, sample * 32768)));
+      this.port.postMessage({ kind: "heard", pcm: pcm.buffer }, [pcm.buffer]);
+    }
+    if (played === output.length) return;
+    this.isPlaying = false;
+    this.ranDryAt = currentTime;
+    this.port.postMessage({ kind: "stopped" });
+  }
+
+  take(output) {
+    let taken = 0;
+    while (taken < output.length && this.queued) {
+      const chunk = this.chunks[0];
+      const part = chunk.subarray(this.offset, this.offset + output.length - taken);
+      output.set(part, taken);
+      taken += part.length;
+      this.queued -= part.length;
+      this.offset += part.length;
+      if (this.offset === chunk.length) {
+        this.chunks.shift();
+        this.offset = 0;
+      }
+    }
+    return taken;
+  }
+
+  measure(output) {
+    for (const sample of output) this.energy += sample * sample;
+    this.measured += output.length;
+    if (this.measured < LEVEL_EVERY) return;
+    this.port.postMessage({ kind: "level", level: Math.sqrt(this.energy / this.measured) });
+    this.measured = 0;
+    this.energy = 0;
+  }
+}
+
+registerProcessor("playback", Playback);
