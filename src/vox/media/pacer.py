@@ -52,6 +52,10 @@ class Pacer:
         lead_s: how far a reply may run ahead of real time; its first `lead_s` leave at once and fill the far side's
             jitter buffer, at the price of as much more to throw away on a barge-in.
 
+    Attributes:
+        frames_sent: frames of all tracks so far.
+        frames_late: those that left more than one frame length after their deadline.
+
     Raises:
         UsageError: `invalid_frame_size` when the ticker's period does not divide `frame_s`.
     """
@@ -72,6 +76,8 @@ class Pacer:
         self._ticker = ticker
         self._clock = clock
         self._groups: list[dict[PlayoutTrack, None]] = [{} for _ in range(phases)]
+        self.frames_sent = 0
+        self.frames_late = 0
         self._active = 0
         self._last_index = 0
         self._longest_catch_up = round(LONGEST_CATCH_UP_S / ticker.period_s)
@@ -135,6 +141,7 @@ class Pacer:
 
     def count_immediate(self, frames: int) -> None:
         """Counts frames that a track sent on its own, at once."""
+        self.frames_sent += frames
         self._sent.inc(frames)
 
     def _tick(self, now: float) -> None:
@@ -152,6 +159,8 @@ class Pacer:
             if sent:
                 lateness = max(self._clock.now() - self._ticker.time_of(index), 0.0)
                 self._lateness.observe(lateness)
+                self.frames_sent += sent
                 self._sent.inc(sent)
                 if lateness > self.frame_s:
+                    self.frames_late += sent
                     self._late.inc(sent)

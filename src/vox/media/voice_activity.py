@@ -292,8 +292,7 @@ class VoiceActivity:
 
     def _tick(self, now: float) -> None:
         for lane in self._lanes.values():
-            if lane.pending and lane.flight is None:
-                lane.run()
+            lane.tick()
 
 
 class _Lane:
@@ -347,7 +346,15 @@ class _Lane:
             self._fresh.remove(slot)
         self._count(-1)
 
-    def run(self) -> None:
+    def tick(self) -> None:
+        if self._model is not None:
+            if self.pending and self.flight is None:
+                self._run()
+            return
+        while self.pending:  # a window of each stream at a time, until none is left
+            self._run()
+
+    def _run(self) -> None:
         streams, windows = self._collect()
         if not streams:
             return
@@ -407,7 +414,7 @@ class _Lane:
         self._free += self._retired
         self._retired.clear()
         if len(self.pending) >= self._max_batch and self.flight is None:
-            self.run()
+            self._run()
 
     def _decide(self, streams: list[VadStream], slots: Slots, scores: Scores) -> None:
         changed = self.gate.step(slots, scores.confidence, scores.rms)
