@@ -61,10 +61,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class CallAudio:
-    """One call's messages, framed and masked: what opens it, the sentence, one frame of silence, what ends it."""
+    """One call's messages, framed and masked: what opens it, the sentence, one frame of silence, what ends it.
+
+    `last_loud` is the frame of the sentence after which an answer is awaited.
+    """
 
     opening: bytes
     speech: Sequence[bytes]
+    last_loud: int
     silence: bytes
     farewell: bytes
 
@@ -122,7 +126,7 @@ class LoadCall(asyncio.Protocol):
         now = self._clock.now()
         if self._tally.is_counting:
             self._tally.send_lag_s.append(now - due)
-        if position == len(speech) - 1:
+        if position == self._audio.last_loud:
             self._ask(now)
         self._position = (position + 1) % self._cycle_frames
 
@@ -189,10 +193,12 @@ class LoadCall(asyncio.Protocol):
             payload = g711.encode(frame, line.encoding)
             return wire.client_frame(line.audio(payload, timestamp_ms=index * 20), mask)
 
-        speech = [framed(pcm[at : at + size].ljust(size, b"\0"), at // size) for at in range(0, len(pcm), size)]
+        frames = [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]
+        speech = [framed(frame, index) for index, frame in enumerate(frames)]
         return CallAudio(
             b"".join(wire.client_frame(message, mask) for message in opening),
             speech,
+            max((index for index, frame in enumerate(frames) if rms(frame) > _SILENT_RMS), default=0),
             framed(silence, len(speech)),
             wire.client_frame(farewell, mask) if (farewell := line.close()) is not None else b"",
         )

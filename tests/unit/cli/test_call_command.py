@@ -1,0 +1,72 @@
+import argparse
+
+import pytest
+
+from tests.unit.clients.fake_agent import tone
+from vox.cli import call
+from vox.clients.audio_files import write_wav
+from vox.clients.script import Press, Say, WaitForAgent
+from vox.errors import UsageError
+
+URL = "ws://localhost:1/telephony/ws"
+
+
+@pytest.fixture
+def wav(tmp_path):
+    file = tmp_path / "question.wav"
+    write_wav(file, [tone(0.2)], 8000)
+    return str(file)
+
+
+async def script_of(*argv):
+    parser = argparse.ArgumentParser()
+    call.register(parser.add_subparsers(dest="command"))
+    return await call._script(parser.parse_args(["call", *argv, URL]))
+
+
+async def test_speech_and_keys_happen_in_the_order_of_their_options(wav):
+    script = await script_of("--audio", wav, "--digits", "1#", "--audio", wav)
+    assert [type(step) for step in script] == [WaitForAgent, Say, WaitForAgent, Press, WaitForAgent, Say, WaitForAgent]
+    assert script[3] == Press("1#")
+
+
+async def test_a_barge_in_goes_with_the_next_speech_and_does_not_wait(wav):
+    script = await script_of("--audio", wav, "--barge-in", "0.5", "--audio", wav)
+    assert [type(step) for step in script] == [WaitForAgent, Say, Say, WaitForAgent]
+    assert [step.into_agent_s for step in script if isinstance(step, Say)] == [None, 0.5]
+
+
+async def test_a_barge_in_at_the_end_goes_with_the_last_speech(wav):
+    script = await script_of("--audio", wav, "--audio", wav, "--barge-in", "0.5")
+    assert [step.into_agent_s for step in script if isinstance(step, Say)] == [None, 0.5]
+
+
+async def test_turns_repeat_what_is_said(wav):
+    script = await script_of("--audio", wav, "--turns", "4")
+    assert sum(isinstance(step, Say) for step in script) == 4
+
+
+async def test_the_callers_patience_is_configurable(wav):
+    script = await script_of("--audio", wav, "--greeting", "7", "--patience", "8", "--silence", "9")
+    assert script[0] == WaitForAgent(silence_s=9.0, begin_timeout_s=7.0)
+    assert script[-1] == WaitForAgent(silence_s=9.0, begin_timeout_s=8.0)
+
+
+async def test_with_nothing_to_say_there_is_a_question():
+    script = await script_of()
+    assert [type(step) for step in script] == [WaitForAgent, Say, WaitForAgent]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["--audio", "nowhere.wav"], "bad_audio_file"),
+        (["--digits", "12x"], "bad_digits"),
+        (["--barge-in", "soon"], "bad_seconds"),
+        (["--barge-in", "1"], "empty_call"),
+    ],
+)
+async def test_what_no_caller_can_do_is_refused_by_name(argv, code):
+    with pytest.raises(UsageError) as error:
+        await script_of(*argv)
+    assert error.value.code == code
