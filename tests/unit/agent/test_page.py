@@ -46,17 +46,22 @@ DOCUMENT = Document((PAGE / "index.html").read_text())
 IDS = {attributes["id"] for _, attributes, _ in DOCUMENT.elements if "id" in attributes}
 
 
-def node(script: str) -> str:
-    assert NODE is not None
-    command = [NODE, "--input-type=module", "--eval", script]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+@pytest.fixture
+def node(tmp_path):
+    """Runs a script beside the page's modules and gives what it prints."""
+    shutil.copytree(PAGE, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "package.json").write_text('{"type":"module"}')
 
+    def run(script: str):
+        assert NODE is not None
+        (tmp_path / "script.js").write_text(script)
+        done = subprocess.run(
+            [NODE, "script.js"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
-def as_module(name: str) -> str:
-    """An import address node takes for a module, whatever the nearest package.json says."""
-    return json.dumps(
-        "data:text/javascript," + re.sub(r"[^\w]", lambda m: f"%{ord(m[0]):02X}", (PAGE / name).read_text())
-    )
+    return run
 
 
 def test_every_asset_the_page_names_is_there():
@@ -156,15 +161,15 @@ def test_scripts_are_valid(path, tmp_path):
 
 
 @needs_node
-def test_the_pages_protobuf_is_the_servers():
+def test_the_pages_protobuf_is_the_servers(node):
     server = ProtobufCodec()
     pcm = bytes(range(256)) * 2 + bytes(128)
     speech = server.audio(pcm, 24000)
     request = {"type": "ünïcode", "data": {"text": "x" * 300}}
     given = json.dumps([list(speech), list(encode_client_message(request)), list(pcm), request])
-    out = node(
+    result = node(
         f"""
-        import {{ decode, encodeAudio, encodeMessage }} from {as_module("protobuf.js")};
+        import {{ decode, encodeAudio, encodeMessage }} from "./protobuf.js";
         const [speech, message, pcm, request] = {given};
         const buffer = (bytes) => new Uint8Array(bytes).buffer;
         const heard = decode(buffer(speech));
@@ -176,7 +181,6 @@ def test_the_pages_protobuf_is_the_servers():
         }}));
         """
     )
-    result = json.loads(out)
     assert (bytes(result["heard"]), result["rate"], result["message"]) == (pcm, 24000, request)
     assert bytes(result["audio"]) == encode_client_audio(pcm, 16000)
     assert bytes(result["encoded"]) == encode_client_message(request)
@@ -187,10 +191,10 @@ def test_the_pages_protobuf_is_the_servers():
 @pytest.mark.parametrize(
     ("source", "target"), [(48000, 16000), (44100, 16000), (16000, 48000), (24000, 44100), (16000, 16000)]
 )
-def test_resampling_keeps_the_voice_and_lets_nothing_fold_back(source, target):
-    out = node(
+def test_resampling_keeps_the_voice_and_lets_nothing_fold_back(node, source, target):
+    low, voice, high, above = node(
         f"""
-        import {{ Resampler }} from {as_module("resampler.js")};
+        import {{ Resampler }} from "./resampler.js";
         const level = (frequency) => {{
           const resampler = new Resampler({source}, {target});
           const output = [];
@@ -205,12 +209,139 @@ def test_resampling_keeps_the_voice_and_lets_nothing_fold_back(source, target):
         console.log(JSON.stringify([level(200), level(1000), level(edge * 0.75), level(edge * 1.2)]));
         """
     )
-    low, voice, high, above = json.loads(out)
     for gain, samples in (low, voice, high):
         assert gain == pytest.approx(1, abs=0.01)
         assert samples == pytest.approx(target, abs=0.01 * target)
     if source > target:
         assert above[0] < 0.001
+
+
+# The worklets outside a browser: `run(seconds)` renders blocks of 128 samples, `receive(message)` is the page's message.
+WORKLET = """
+globalThis.sampleRate = RATE;
+globalThis.currentTime = 0;
+let Node;
+globalThis.registerProcessor = (_, node) => { Node = node; };
+globalThis.AudioWorkletProcessor = class {
+  constructor() { this.port = { postMessage: (message) => posted.push({ ...message, at: currentTime }) }; }
+};
+const posted = [];
+await import("./NAME-worklet.js");
+const worklet = new Node({ processorOptions: { record: true } });
+const receive = (message) => worklet.port.onmessage({ data: message });
+const output = [];
+let due = 0;
+const run = (seconds, input = () => []) => {
+  for (due += seconds; currentTime < due - 1e-9; currentTime += 128 / sampleRate) {
+    const block = new Float32Array(128);
+    worklet.process([input(Math.round(currentTime * sampleRate))], [[block]]);
+    output.push(...block);
+  }
+};
+const tone = (rate, seconds) => ({
+  kind: "audio", rate, pcm: Int16Array.from({ length: rate * seconds }, () => 16384).buffer,
+});
+const loudFrom = () => output.findIndex((x) => x > 0.1) / sampleRate;
+const loudFor = () => output.filter((x) => x > 0.1).length / sampleRate;
+"""
+
+
+def playback(script: str) -> str:
+    return WORKLET.replace("RATE", "48000").replace("NAME", "playback") + script
+
+
+@needs_node
+def test_a_reply_starts_after_three_frames_and_plays_without_a_gap(node):
+    result = node(
+        playback("""
+        for (let frame = 0; frame < 50; frame++) { receive(tone(16000, 0.02)); run(0.02); }
+        receive({ kind: "end" });
+        run(0.3);
+        const first = output.findIndex((x) => x > 0.1);
+        const last = output.findLastIndex((x) => x > 0.1);
+        const holes = output.slice(first, last).filter((x) => x < 0.1).length;
+        console.log(JSON.stringify({ from: loudFrom(), length: loudFor(), holes, kinds: posted.map(({ kind }) => kind) }));
+        """)
+    )
+    assert result["from"] == pytest.approx(0.05, abs=0.02)
+    assert result["length"] == pytest.approx(1.0, abs=0.01)
+    assert result["holes"] == 0
+    assert [kind for kind in result["kinds"] if kind in {"started", "stopped"}] == ["started", "stopped"]
+    assert "heard" in result["kinds"]
+
+
+@needs_node
+def test_a_short_reply_is_not_held_back_for_more(node):
+    result = node(
+        playback("receive(tone(8000, 0.02)); run(0.2); console.log(JSON.stringify([loudFrom(), loudFor()]));")
+    )
+    assert result[0] < 0.08
+    assert result[1] == pytest.approx(0.02, abs=0.005)
+
+
+@needs_node
+def test_late_frames_make_the_buffer_grow_until_nothing_is_late(node):
+    gaps = node(
+        playback("""
+        // Every 25th frame comes 100 ms late, and what was held back comes with it.
+        let held = 0;
+        for (let frame = 0; frame < 1000; frame++) {
+          if (frame % 25 > 19) held++;
+          else { for (; held; held--) receive(tone(24000, 0.02)); receive(tone(24000, 0.02)); }
+          run(0.02);
+        }
+        console.log(JSON.stringify(posted.filter(({ kind }) => kind === "stopped").map(({ at }) => at)));
+        """)
+    )
+    assert gaps
+    assert max(gaps) < 10
+
+
+@needs_node
+def test_an_interruption_silences_what_was_waiting_at_once(node):
+    result = node(
+        playback("""
+        for (let frame = 0; frame < 100; frame++) receive(tone(24000, 0.02));
+        run(0.5);
+        const before = output.length;
+        receive({ kind: "clear" });
+        run(1);
+        const after = output.slice(before);
+        const steps = after.map((x, index) => Math.abs(x - (index ? after[index - 1] : output[before - 1])));
+        const length = (after.findLastIndex((x) => Math.abs(x) > 1e-4) + 1) / sampleRate;
+        for (let frame = 0; frame < 10; frame++) { receive(tone(24000, 0.02)); run(0.02); }
+        run(0.3);
+        console.log(JSON.stringify({ length, step: Math.max(...steps), next: output.slice(-48000 / 2).some((x) => x > 0.4) }));
+        """)
+    )
+    assert result["length"] < 0.006
+    assert result["step"] < 0.05, "a click"
+    assert result["next"], "the next answer is heard"
+
+
+@needs_node
+def test_playback_never_holds_more_than_a_minute(node):
+    queued = node(
+        playback("for (let i = 0; i < 100; i++) receive(tone(48000, 1)); console.log(worklet.queued / sampleRate);")
+    )
+    assert queued <= 60
+
+
+@needs_node
+@pytest.mark.parametrize("rate", [16000, 44100, 48000])
+def test_the_microphone_becomes_20_ms_frames_of_16_khz(node, rate):
+    frames = node(
+        WORKLET.replace("RATE", str(rate)).replace("NAME", "capture")
+        + """
+        const block = (at) => Float32Array.from({ length: 128 }, (_, i) => 0.5 * Math.sin(2 * Math.PI * 440 * (at + i) / sampleRate));
+        run(1, (at) => [block(at), block(at)]);
+        console.log(JSON.stringify(posted.map(({ pcm, level }) => [[...new Int16Array(pcm)], level])));
+        """
+    )
+    assert len(frames) in {49, 50}
+    assert {len(pcm) for pcm, _ in frames} == {320}
+    assert max(max(pcm) for pcm, _ in frames) == pytest.approx(16384, rel=0.02)
+    assert frames[10][1] == pytest.approx(0.5 / 2**0.5, rel=0.05)
 
 
 def contrast(one: str, other: str) -> float:

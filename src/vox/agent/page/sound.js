@@ -22,6 +22,8 @@ export class Sound {
 
   /** Opens the speaker. Call it first from a click: browsers keep pages silent until then. */
   async open() {
+    clearTimeout(this.resting);
+    if (this.context) await this.context.resume();
     if (this.context || !window.AudioWorkletNode) return;
     const context = new AudioContext({ latencyHint: "interactive" });
     this.context = context;
@@ -74,6 +76,14 @@ export class Sound {
     this.source?.disconnect();
     if (this.capture) this.capture.port.onmessage = null;
     this.stream = this.source = this.capture = null;
+  }
+
+  /** Between calls: no microphone, nothing left to play, and soon no work for the sound card. */
+  rest() {
+    this.closeMicrophone();
+    this.clear();
+    clearTimeout(this.resting);
+    this.resting = setTimeout(() => this.context?.suspend(), 300);
   }
 
   mute(isMuted) {

@@ -16,6 +16,10 @@ const STATUS = {
   "bot-speaking": "Speaking",
   lost: "Not connected",
 };
+const INVITATION = {
+  idle: "Press Talk and speak, or type a message below. What you and the agent say appears here.",
+  calling: "Go ahead: speak, or type a message below.",
+};
 const MICROPHONE_PROBLEMS = {
   denied: "The microphone is blocked. Allow it for this page in your browser to talk; you can type meanwhile.",
   missing: "No microphone was found. Connect one to talk; you can type meanwhile.",
@@ -45,7 +49,8 @@ let noise = LOUD / 3;
 let isUserSpeaking = false;
 let isMuted = false;
 let unsent = []; // what was typed before the agent was ready
-let refused = null; // what Retry repeats
+let latest = { withMicrophone: true }; // what Try again repeats
+let fatalError = "";
 
 // --- The call ---
 
@@ -58,7 +63,7 @@ async function start({ withMicrophone }) {
   isUserSpeaking = isMuted = false;
   page.pressed.value = "";
   showLatency();
-  refused = { withMicrophone };
+  latest = { withMicrophone };
   setState("connecting");
   await openSound();
   if (withMicrophone) await openMicrophone();
@@ -95,14 +100,20 @@ function hangUp() {
 }
 
 function closed({ wasReady, code, reason }) {
-  if (code === 1000) finish("idle", reason);
+  if (fatalError) finish("lost", fatalError);
+  else if (code === 1000) finish("idle", reason);
   else if (wasReady) finish("lost", goodbye(code, reason));
-  else refuse(code);
+  else refuse(code, reason);
 }
 
-async function refuse(code) {
-  finish("lost", code === 1013 ? "All lines are busy at the moment. Please try again shortly." : "");
-  if (code !== 1013) showNotice(await explainRefusal(), { canRetry: true });
+async function refuse(code, reason) {
+  finish("lost", "The call could not be placed.");
+  if (code === 1013) showNotice("All lines are busy at the moment. Please try again shortly.", { canRetry: true });
+  else if (reason && code !== 1006) showNotice(`The server did not accept the call: ${reason}`, { canRetry: true });
+  else {
+    const explanation = await explainRefusal();
+    if (state === "lost") showNotice(explanation, { canRetry: true });
+  }
 }
 
 function goodbye(code, reason) {
@@ -113,15 +124,15 @@ function goodbye(code, reason) {
 
 function finish(next, explanation = "") {
   connection = null;
+  fatalError = "";
   unsent = [];
-  sound.closeMicrophone();
-  sound.clear();
+  sound.rest();
   transcript.hear("");
   transcript.interrupt();
   setSpeaking("user", false);
   setSpeaking("bot", false);
   setState(next);
-  if (explanation) showNotice(explanation, { canRetry: next === "lost" });
+  showNotice(explanation, { canRetry: next === "lost" });
 }
 
 // --- What the agent says ---
@@ -133,14 +144,13 @@ function received(type, data) {
     "user-stopped-speaking": userStopped,
     "user-transcription": userTranscription,
     "bot-llm-started": () => setState("thinking"),
+    "bot-llm-stopped": () => state === "thinking" && !transcript.isAwaitingSpeech && setState("listening"),
     "bot-output": botOutput,
     "bot-started-speaking": () => setState("bot-speaking"),
     "bot-stopped-speaking": botStopped,
     "bot-interrupted": interrupted,
     metrics: serverMetrics,
-    error: ({ error, message, fatal }) => {
-      showNotice(`The agent reports a problem: ${error ?? message ?? "unknown"}`, { canRetry: Boolean(fatal) });
-    },
+    error: serverError,
   }[type];
   handle?.(data);
 }
@@ -203,6 +213,12 @@ function serverMetrics({ processing = [] }) {
   if (turn.latency_s === null && !sound.isAudible) showLatency(response.value);
 }
 
+function serverError({ error, message, fatal }) {
+  const text = `The agent reports a problem: ${error ?? message ?? "unknown"}`;
+  if (fatal) fatalError = text;
+  showNotice(text);
+}
+
 // --- Turns and how long they take ---
 
 function openTurn(text) {
@@ -240,7 +256,7 @@ function sendText(text) {
 
 page.talk.addEventListener("click", () => start({ withMicrophone: true }));
 page.hangup.addEventListener("click", hangUp);
-page.retry.addEventListener("click", () => start(refused ?? { withMicrophone: true }));
+page.retry.addEventListener("click", () => start(latest));
 page.mute.addEventListener("click", async () => {
   if (!sound.hasMicrophone) {
     showNotice("");
@@ -292,9 +308,13 @@ page.speaker.addEventListener("change", async () => {
 // --- What is shown ---
 
 function setState(next) {
+  // Who speaks is heard; read aloud, it would be picked up by the microphone.
+  const isNews = state === "connecting" || ["idle", "connecting", "lost"].includes(next);
+  page.status.setAttribute("aria-live", isNews ? "polite" : "off");
   state = next;
   document.body.dataset.state = next;
   page.status.textContent = STATUS[next];
+  byId("invitation").textContent = INVITATION[next === "idle" || next === "lost" ? "idle" : "calling"];
   showControls();
 }
 

@@ -60,6 +60,11 @@ export class Transcript {
     return sentence.entry;
   }
 
+  /** Whether sentences are known that have not been spoken to their end. */
+  get isAwaitingSpeech() {
+    return [...this.sentences.values()].some(({ isCut }) => !isCut);
+  }
+
   /** The caller cut in: what comes next is a new answer. The end of the sentences now open may still be reported. */
   interrupt() {
     if (this.current?.who === "bot") this.current = null;
