@@ -20,7 +20,7 @@ async def find_capacity(
     """Runs points until the answer is close enough; returns the best clean one, None where not even the first passed."""
     best: LoadResult | None = None
     while (calls := search.next_calls()) is not None:
-        result = await measure_believably(measure, calls, on_point)
+        result = await measure_believably(measure, calls, on_point, clean_will_do=True)
         search.record(calls, passed=result.is_clean)
         if result.is_clean and (best is None or result.calls > best.calls):
             best = result
@@ -28,13 +28,20 @@ async def find_capacity(
 
 
 async def measure_believably(
-    measure: MeasurePoint, calls: int, on_point: Callable[[LoadResult], None] = lambda _: None
+    measure: MeasurePoint,
+    calls: int,
+    on_point: Callable[[LoadResult], None] = lambda _: None,
+    *,
+    clean_will_do: bool = False,
 ) -> LoadResult:
-    """Takes one point; again, a few times, where it failed and there is reason to doubt it."""
+    """Takes one point; again, a few times, while there is reason to doubt it.
+
+    `clean_will_do` believes a clean point all the same: a disturbance can spoil one but not flatter it.
+    """
     result = await measure(calls)
     on_point(result)
     for _ in range(_ATTEMPTS - 1):
-        if result.is_clean or not result.doubts():
+        if not result.doubts() or (clean_will_do and result.is_clean):
             break
         result = await measure(calls)
         on_point(result)

@@ -62,18 +62,39 @@ async def test_a_server_that_holds_nothing_has_no_best_point():
     assert await find_capacity(measure, CapacitySearch(start=8)) is None
 
 
-async def test_a_failure_in_doubt_is_tried_again_and_a_plain_one_is_not():
-    disturbed = replace(CLEAN, late_frames=500, server=ServerCost(0.5, 0.3, 0, 0))
-    results = [disturbed, disturbed, CLEAN, CLEAN]
+DISTURBED = ServerCost(0.5, 0.3, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "clean_will_do", "attempts"),
+    [
+        (CLEAN, False, 1),
+        (replace(CLEAN, late_frames=500), False, 1),
+        (replace(CLEAN, late_frames=500, server=DISTURBED), False, 2),
+        (replace(CLEAN, late_frames=500, server=DISTURBED), True, 2),
+        (replace(CLEAN, server=DISTURBED), False, 2),
+        (replace(CLEAN, server=DISTURBED), True, 1),
+    ],
+)
+async def test_a_point_in_doubt_is_taken_again(first, clean_will_do, attempts):
+    results = [first, CLEAN, CLEAN]
+    taken = []
 
     async def measure(_):
         return results.pop(0)
 
-    assert (await measure_believably(measure, 10)).is_clean
-    assert len(results) == 1
-    results[:] = [replace(CLEAN, late_frames=500), CLEAN]
-    assert not (await measure_believably(measure, 10)).is_clean
-    assert len(results) == 1
+    await measure_believably(measure, 10, taken.append, clean_will_do=clean_will_do)
+    assert len(taken) == attempts
+
+
+async def test_a_point_that_stays_in_doubt_is_not_taken_for_ever():
+    taken = []
+
+    async def measure(_):
+        return replace(CLEAN, server=DISTURBED)
+
+    assert (await measure_believably(measure, 10, taken.append)).doubts()
+    assert len(taken) == 3
 
 
 @pytest.mark.parametrize(
