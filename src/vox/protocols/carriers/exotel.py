@@ -244,7 +244,7 @@ class Carrier:
                 if len(payload) % BLOCK_BYTES:
                     raise PeerError(
                         f"Audio came in {len(payload)} bytes; Exotel takes multiples of {BLOCK_BYTES}.",
-                        code="bad_message",
+                        code="malformed_message",
                     )
                 return [StreamAudio(payload)] if payload else []
             case _Event(event="mark", mark=_Mark(name=name)):

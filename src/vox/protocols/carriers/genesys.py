@@ -168,7 +168,7 @@ class Server:
     def _check_order(self, heard: _FromClient) -> None:
         """Numbers may skip (a message we refused) but never go back; every message belongs to the opened session."""
         if heard.version != "2":
-            raise PeerError("AudioHook's version is not 2.", code="bad_message")
+            raise PeerError("AudioHook's version is not 2.", code="malformed_message")
         if heard.seq <= self._client_seq or not 0 <= heard.serverseq <= self._seq:
             raise json_events.out_of_order("a sequence number out of turn")
         if heard.type != "open" and heard.id != self._session:

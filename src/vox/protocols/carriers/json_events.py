@@ -47,7 +47,9 @@ def decode(decoder: msgspec.json.Decoder[T], message: WireMessage, max_bytes: in
     try:
         return decoder.decode(message)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise PeerError("A stream message is not the JSON that the carrier documents.", code="bad_message") from error
+        raise PeerError(
+            "A stream message is not the JSON that the carrier documents.", code="malformed_message"
+        ) from error
 
 
 def base64_text(payload: bytes) -> str:
@@ -65,7 +67,7 @@ def audio_events(payload: bytes, phase: Phase, encoding: Encoding) -> list[Strea
     if phase == "waiting":
         raise out_of_order("audio before the stream was described")
     if encoding == "s16le" and len(payload) & 1:
-        raise PeerError("16-bit audio came with an odd number of bytes.", code="bad_message")
+        raise PeerError("16-bit audio came with an odd number of bytes.", code="malformed_message")
     return [StreamAudio(payload)] if payload and phase == "streaming" else []
 
 
@@ -78,16 +80,16 @@ def digit_events(text: str) -> list[StreamEvent]:
 def identifier(text: str, name: str, *, may_be_empty: bool = False) -> str:
     """Checks an id or number that the peer chose; `PeerError` when missing or absurdly long."""
     if not text and not may_be_empty:
-        raise PeerError(f"The start message has no {name}.", code="bad_message")
+        raise PeerError(f"The start message has no {name}.", code="malformed_message")
     if len(text) > MAX_TEXT:
-        raise PeerError(f"The {name} is longer than {MAX_TEXT} characters.", code="bad_message")
+        raise PeerError(f"The {name} is longer than {MAX_TEXT} characters.", code="malformed_message")
     return text
 
 
 def parameters(raw: Mapping[str, Any]) -> dict[str, str]:
     """Custom parameters as text; numbers and booleans become their JSON text, objects are left out."""
     if len(raw) > MAX_PARAMETERS:
-        raise PeerError(f"The call has more than {MAX_PARAMETERS} custom parameters.", code="bad_message")
+        raise PeerError(f"The call has more than {MAX_PARAMETERS} custom parameters.", code="malformed_message")
     found: dict[str, str] = {}
     for key, value in raw.items():
         if isinstance(value, bool | int | float):

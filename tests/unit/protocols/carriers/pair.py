@@ -8,7 +8,7 @@ import pytest
 from vox.errors import PeerError
 from vox.protocols.media_stream import StreamStarted
 
-CODES = {"bad_message", "message_too_large", "out_of_order_message", "unsupported_media"}
+CODES = {"malformed_message", "message_too_large", "out_of_order_message", "unsupported_media"}
 
 
 class Pair:

@@ -125,7 +125,7 @@ def test_a_call_without_ids_is_refused_or_nameless(name):
     if name == "vonage":  # names nothing by itself
         assert only(server.receive(messages[-1])).call_id == ""
     else:
-        assert refused(server, messages[-1]) == "bad_message"
+        assert refused(server, messages[-1]) == "malformed_message"
 
 
 @each_carrier
@@ -149,7 +149,7 @@ def test_limits_hold(name):
 def test_parameters_are_bounded(name, parameters):
     server, carrier = codec_for(name)(), carrier_for(name)()
     opening = carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters=parameters)[-1]
-    assert refused(server, opening) == "bad_message"
+    assert refused(server, opening) == "malformed_message"
 
 
 @each_carrier

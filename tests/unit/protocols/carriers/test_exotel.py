@@ -77,7 +77,7 @@ def test_the_filling_is_silence_in_the_announced_encoding():
 
 
 def test_the_simulated_carrier_is_as_strict_as_the_real_one():
-    assert refused(Carrier(), '{"event":"media","stream_sid":"s-1","media":{"payload":"AQID"}}') == "bad_message"
+    assert refused(Carrier(), '{"event":"media","stream_sid":"s-1","media":{"payload":"AQID"}}') == "malformed_message"
 
 
 def test_what_we_say():

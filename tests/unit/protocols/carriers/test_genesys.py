@@ -134,8 +134,8 @@ def test_keys_come_in_two_forms(kind, parameters):
         (message("ping", 2, -1), "out_of_order_message"),
         (message("ping", 2, 1, id="another"), "out_of_order_message"),
         (message("open", 2, 1, asked()), "out_of_order_message"),
-        (message("ping", 2, 1, version="1"), "bad_message"),
-        (message("close", 2, 1, parameters=[1]), "bad_message"),
+        (message("ping", 2, 1, version="1"), "malformed_message"),
+        (message("close", 2, 1, parameters=[1]), "malformed_message"),
     ],
 )
 def test_the_order_is_kept(wrong, code):

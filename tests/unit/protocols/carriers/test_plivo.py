@@ -82,7 +82,7 @@ def test_linear_audio_is_answered_alike():
         "sampleRate": 16000,
         "payload": "AQI=",
     }
-    assert refused(server, MEDIA) == "bad_message"
+    assert refused(server, MEDIA) == "malformed_message"
 
 
 def test_what_we_say():

@@ -69,7 +69,7 @@ def test_l16_may_be_in_network_order():
     assert little.receive(MEDIA) == [StreamAudio(b"\x01\x02\x03\x04")]
     assert big.receive(MEDIA) == [StreamAudio(b"\x02\x01\x04\x03")]
     assert said(big.audio(b"\x02\x01\x04\x03"))["media"]["payload"] == "AQIDBA=="
-    assert refused(little, MEDIA.replace("AQIDBA==", "AQID")) == "bad_message"
+    assert refused(little, MEDIA.replace("AQIDBA==", "AQID")) == "malformed_message"
 
 
 @pytest.mark.parametrize("name", ["G722", "OPUS", "AMR-WB"])

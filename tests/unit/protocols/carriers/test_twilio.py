@@ -73,8 +73,8 @@ def test_what_we_say():
 
 
 def test_broken_audio_is_refused():
-    assert refused(started(), MEDIA.replace("//8AAP4=", "//8AAP4")) == "bad_message"
-    assert refused(started(), MEDIA.replace("//8AAP4=", "/ /8AA")) == "bad_message"
+    assert refused(started(), MEDIA.replace("//8AAP4=", "//8AAP4")) == "malformed_message"
+    assert refused(started(), MEDIA.replace("//8AAP4=", "/ /8AA")) == "malformed_message"
 
 
 def test_an_encoding_we_cannot_decode_is_refused():

@@ -58,7 +58,7 @@ def test_other_content_is_refused(content_type):
 
 def test_half_a_sample_is_refused():
     server, _ = started()
-    assert refused(server, b"\x01") == "bad_message"
+    assert refused(server, b"\x01") == "malformed_message"
     assert server.receive(b"") == []
 
 
