@@ -104,7 +104,7 @@ class JsonCodec:
             data["audio"] = pcm
         return write_object({"type": "TTSAudioRawFrame", "data": data}).decode()
 
-    def _receive_type(self, kind: str, data: Mapping[str, Any]) -> list[ClientInput]:  # noqa: C901  one case per frame
+    def _receive_type(self, kind: str, data: Mapping[str, Any]) -> list[ClientInput]:
         match kind:
             case "TranscriptionFrame":
                 text = read_fields(data, _Text, kind).text
@@ -247,7 +247,7 @@ def _arguments(given: dict[str, Any] | str | None) -> dict[str, Any]:
     return given or {}
 
 
-def _frames(event: AgentEvent) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: C901, PLR0912  one branch per event: a table
+def _frames(event: AgentEvent) -> Iterator[tuple[str, dict[str, Any]]]:
     match event:
         case ResponseText():
             yield "LLMTextFrame", _text_fields(event.text, spaced=True)

@@ -125,7 +125,7 @@ class Rtvi:
             case _:
                 return []
 
-    def _messages(self, event: AgentEvent) -> Iterator[_Message]:  # noqa: C901, PLR0912  one branch per event: a table
+    def _messages(self, event: AgentEvent) -> Iterator[_Message]:
         match event:
             case ResponseText():
                 yield "bot-llm-text", {"text": event.text}
