@@ -17,8 +17,10 @@ LATE_SHARE = 0.005
 """Half of the 1 % of late frames that a call may have: the limit acts before the promise breaks."""
 BUSY_SHARE = 0.85
 """CPU share of one core from which no further call is taken; measured: lateness begins to show beyond it."""
+EASY_SHARE = 0.4
+"""CPU share of one core below which there is no limit: one second of new calls cannot fill the rest of the core."""
 GROWTH = 1.1
-"""Growth per observation after a cut: at one observation a second, twice the calls within eight seconds."""
+"""Growth per observation after a cut: at two observations a second, twice the calls within four seconds."""
 MIN_LIMIT = 4
 MIN_SAMPLE = 16
 """Calls from which the cost per call is worth an estimate; fewer drown in the process's own noise."""
@@ -36,23 +38,25 @@ class Load:
 
 @dataclass(slots=True)
 class AdaptiveLimit:
-    """The number of calls this machine holds without stutter. Pure; `observe` about once a second.
+    """The number of calls this machine holds without stutter. Pure; `observe` about twice a second.
 
-    It knows nothing (None) until there are enough calls to tell what one costs; then it is the number that fills
-    `BUSY_SHARE` of a core, so that it stands before the flood comes. Late frames cut it by a tenth each time, and it
-    grows back no faster than `GROWTH`.
+    There is none (None) while the core is at ease. Beyond `EASY_SHARE` it is the number of calls that would fill
+    `BUSY_SHARE`, by what one costs now, so that it stands before the flood has come in. Late frames cut it by a tenth each
+    time, and it grows back no faster than `GROWTH`.
     """
 
     limit: int | None = None
     _cost: float | None = None
 
     def observe(self, load: Load) -> int | None:
-        """The limit after this observation; None while too little is known."""
+        """The limit after this observation; None while there is no reason for one."""
         if load.calls >= MIN_SAMPLE:
             cost = load.busy_share / load.calls
             self._cost = cost if self._cost is None else self._cost + SMOOTHING * (cost - self._cost)
         if load.late_share > LATE_SHARE and load.calls >= MIN_LIMIT:
             self.limit = max(MIN_LIMIT, int(min(load.calls, self.limit or load.calls) * 0.9))
+        elif load.busy_share < EASY_SHARE:
+            self.limit = None
         elif self._cost:
             affordable = max(MIN_LIMIT, int(BUSY_SHARE / self._cost))
             grown = affordable if self.limit is None else max(self.limit + 1, int(self.limit * GROWTH))

@@ -28,7 +28,8 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     clock: Clock | None = None,
 ) -> Starlette:
-    """The application; `app.state.server` is its `AgentServer`, opened and closed by the ASGI lifespan.
+    """The application; `app.state.server` is its `AgentServer`, opened and closed by the ASGI lifespan
+    unless it is open already.
 
     Args:
         settings: read from `VOXRAY_CONFIG` (else config.json, if there is one) and the environment where not given.
@@ -46,6 +47,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
+        if server.is_open:  # whoever made it also closes it
+            yield
+            return
         async with server:
             yield
 

@@ -176,7 +176,7 @@ class Output:
         if answer != str(self._answer) or not position.isdigit() or self._held_at is not None:
             return
         self._anchor = _Anchor(int(position), self._clock.now())
-        if self._last_mark is not None and int(position) >= self._ledger.written:
+        if self._is_ended and int(position) >= self._ledger.written:
             self._played()
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from vox.runtime.metrics import Metrics
 
 log = get_logger(__name__)
 
-OBSERVE_EVERY_S = 1.0
+OBSERVE_EVERY_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
 
 
@@ -35,6 +35,7 @@ class AgentServer:
     lifecycle: Lifecycle
     services: Services = field(init=False)
     admission: Admission = field(init=False)
+    is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -54,11 +55,13 @@ class AgentServer:
         await self._stack.enter_async_context(self._observing())
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
+        self.is_open = True
         self.lifecycle.ready()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         self.admission.is_closed = True
+        self.is_open = False
         await self.end_calls()
         await self._stack.aclose()
 

@@ -8,9 +8,9 @@ task of the call's own task group, so nothing outlives the call.
 import asyncio
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from vox.agent import turns
 from vox.agent.answer import Answering
@@ -93,6 +93,7 @@ class Session:
         self._listener: Listener | None = None
         self._input_rate = 0
         self._finishing = asyncio.Lock()
+        self._transcribing: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._limits: list[asyncio.TimerHandle] = []
@@ -222,8 +223,10 @@ class Session:
                 if self._listener is not None:
                     self._listener.pause()
             case turns.FinishListening():
-                self._spawn(self._transcribe(), "transcribe")
+                self._spawn(self._transcribe(), "transcribe", self._transcribing)
             case turns.CancelListening():
+                for task in self._transcribing:
+                    task.cancel()
                 if self._listener is not None:
                     self._listener.cancel()
             case turns.HoldBot():
@@ -422,11 +425,14 @@ class Session:
         if self._listener is not None:
             await self._listener.aclose()
 
-    def _spawn(self, work: "asyncio._CoroutineLike[None]", name: str) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str, kept: "set[asyncio.Task[None]] | None" = None) -> None:
         if self._tasks is None:
             work.close()
-        else:
-            self._tasks.create_task(work, name=name)
+            return
+        task = self._tasks.create_task(work, name=name)
+        if kept is not None:
+            kept.add(task)
+            task.add_done_callback(kept.discard)
 
 
 class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task group

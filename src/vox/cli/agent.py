@@ -60,13 +60,14 @@ async def serve_agent(
         {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
     )
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    async with Server(app, host, settings.bind_port, **tls) as server:
+    agents = app.state.server
+    async with agents, Server(app, host, settings.bind_port, **tls) as server:
         scheme = "https" if settings.tls_enable else "http"
         shown = host if host.strip("0.:") else "localhost"
         address = f"{scheme}://{shown}:{server.port}"
-        log.info("agent ready", address=address, agents=", ".join(app.state.server.services.agents))
+        log.info("agent ready", address=address, agents=", ".join(agents.services.agents))
         if banner:
             print(banner.format(address=address), flush=True)
         await run_until_stopped(lifecycle)
-        await app.state.server.end_calls()
+        await agents.end_calls()
     return 0

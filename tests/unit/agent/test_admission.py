@@ -39,16 +39,18 @@ def test_refusals_and_calls_are_counted():
 def test_the_limit_is_known_before_the_machine_is_full():
     limit = AdaptiveLimit()
     assert limit.observe(Load(late_share=0, busy_share=0.01, calls=5)) is None
-    assert limit.observe(Load(late_share=0, busy_share=0.10, calls=50)) == int(BUSY_SHARE / 0.002)
+    assert limit.observe(Load(late_share=0, busy_share=0.10, calls=50)) is None
+    assert limit.observe(Load(late_share=0, busy_share=0.50, calls=250)) == pytest.approx(BUSY_SHARE / 0.002, abs=1)
 
 
 def test_late_frames_cut_the_limit_at_once_and_it_grows_back_slowly():
     limit = AdaptiveLimit()
-    limit.observe(Load(late_share=0, busy_share=0.2, calls=100))
+    limit.observe(Load(late_share=0, busy_share=0.25, calls=100))
     cut = limit.observe(Load(late_share=0.02, busy_share=0.5, calls=200))
     assert cut == 180
-    grown = limit.observe(Load(late_share=0, busy_share=0.36, calls=180))
+    grown = limit.observe(Load(late_share=0, busy_share=0.45, calls=180))
     assert grown == 198
+    assert limit.observe(Load(late_share=0, busy_share=0.1, calls=40)) is None
 
 
 def test_the_lower_limit_counts_and_a_strained_server_says_so():

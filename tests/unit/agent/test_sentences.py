@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from vox.agent.sentences import SentenceSplitter
 
 
-def cut(*deltas: str, **options: int) -> list[str]:
-    splitter = SentenceSplitter(**options)
+def cut(*deltas: str, max_characters: int = 300) -> list[str]:
+    splitter = SentenceSplitter(max_characters=max_characters)
     return [piece for delta in deltas for piece in splitter.push(delta)] + splitter.flush()
 
 

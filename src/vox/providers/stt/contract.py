@@ -66,7 +66,7 @@ class SpeechToText(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> SttStream:

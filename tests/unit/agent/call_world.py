@@ -1,0 +1,221 @@
+"""A call without a network: a transport that remembers, a detector and providers under the test's hand."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Self
+
+from tests.fakes.loop import VirtualClock
+from vox.agent.services import Agent, Services
+from vox.agent.session import Session
+from vox.agent.settings import AgentProfile, AgentSettings
+from vox.agent.transports.contract import CallInfo
+from vox.media.voice_activity import SpeechEdge
+from vox.protocols.agent_events import AgentEvent
+from vox.protocols.media_stream import Encoding
+from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
+from vox.providers.stt.contract import SpeechHints, Transcript
+from vox.providers.tts.contract import SpeechChunk, SpokenWord
+from vox.runtime.metrics import Metrics
+
+RATE = 8000
+WORD_S = 0.5
+
+
+class _Opened:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        return None
+
+
+class Line:
+    """A carrier that plays what it gets in real time and echoes marks when it has played up to them."""
+
+    encoding: Encoding = "mulaw"
+    sample_rate = RATE
+    shows_progress = True
+
+    def __init__(self, *, has_marks: bool = True) -> None:
+        self.has_marks = has_marks
+        self.frames: list[tuple[float, bytes]] = []
+        self.events: list[AgentEvent] = []
+        self.clears = 0
+        self.closed: tuple[int, str] | None = None
+        self.session: Session | None = None
+
+    def send_audio(self, frame: bytes) -> None:
+        self.frames.append((asyncio.get_running_loop().time(), frame))
+
+    def send_mark(self, name: str) -> None:
+        assert self.session is not None
+        asyncio.get_running_loop().call_later(0.02, self.session.mark_reached, name)
+
+    def clear_audio(self) -> None:
+        self.clears += 1
+
+    def send_event(self, event: AgentEvent) -> None:
+        self.events.append(event)
+
+    def send_digits(self, digits: str) -> bool:
+        return False
+
+    def close(self, code: int, reason: str) -> None:
+        self.closed = (code, reason)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class Ear(_Opened):
+    """A recogniser that answers with the next text of `texts`, or never where that is None."""
+
+    sample_rate = RATE
+
+    def __init__(self) -> None:
+        self.texts: list[str | None] = []
+        self.delay_s = 0.0
+        self.heard = b""
+        self.hints: list[SpeechHints | None] = []
+        self.on_partial: Callable[[Transcript], None] | None = None
+        self.is_closed = False
+
+    def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Ear":
+        self.on_partial = on_partial
+        return self
+
+    def start(self, hints: SpeechHints | None) -> None:
+        self.hints.append(hints)
+        self.heard = b""
+
+    def push(self, pcm: bytes) -> None:
+        self.heard += pcm
+
+    def pause(self) -> None:
+        return None
+
+    async def finish(self) -> Transcript:
+        text = self.texts.pop(0)
+        await asyncio.sleep(self.delay_s if text is not None else 3600)
+        return Transcript(text or "")
+
+    def cancel(self) -> None:
+        return None
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
+
+class Mind(_Opened):
+    """A model whose answer is a function of the request."""
+
+    greeting = ""
+    not_understood = ""
+
+    def __init__(self) -> None:
+        self.requests: list[LlmRequest] = []
+        self.script: Callable[[LlmRequest], list[LlmEvent | float]] = lambda request: [TextDelta("one two three four.")]
+        self.cancelled = 0
+
+    async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
+        self.requests.append(request)
+        try:
+            for event in self.script(request):
+                if isinstance(event, float):
+                    await asyncio.sleep(event)
+                else:
+                    yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self.cancelled += 1
+            raise
+
+    def hints(self, messages: object) -> SpeechHints | None:
+        return None
+
+
+class Voice(_Opened):
+    """Half a second a word, in one chunk a word, with exact times."""
+
+    sample_rate = RATE
+
+    def __init__(self) -> None:
+        self.spoken: list[str] = []
+        self.first_delay_s = 0.0
+        self.error: Exception | None = None
+
+    async def synthesize(
+        self, text: str, *, voice: str | None = None, language: str | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        await asyncio.sleep(self.first_delay_s)
+        if self.error is not None:
+            raise self.error
+        self.spoken.append(text)
+        start = 0
+        for number, word in enumerate(text.split()):
+            start = text.index(word, start)
+            yield SpeechChunk(
+                b"\x10\x20" * int(RATE * WORD_S), (SpokenWord(start, start + len(word), number * WORD_S),)
+            )
+            start += len(word)
+
+
+class _Detector:
+    def __init__(self) -> None:
+        self.on_edge: Callable[[SpeechEdge], None] = lambda edge: None
+        self.is_closed = False
+
+    def open(self, *, on_edge: Callable[[SpeechEdge], None], **_options: object) -> "_Detector":
+        self.on_edge = on_edge
+        return self
+
+    def push(self, pcm: bytes) -> None:
+        return None
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class World:
+    """One call under test. Enter it on a virtual loop; times are seconds on that loop."""
+
+    def __init__(self, *, has_marks: bool = True, tools: dict[str, Any] | None = None, **profile: Any) -> None:
+        chosen = AgentProfile(**{"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
+        self.metrics = Metrics()
+        settings = AgentSettings(playout_lead_ms=0)
+        self.services = Services(settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
+        self.detector = _Detector()
+        self.services.voice_activity = self.detector  # type: ignore[assignment]
+        self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
+        agent = Agent(
+            "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools or {}
+        )
+        self.line = Line(has_marks=has_marks)
+        self.session = Session(self.services, agent, self.line, CallInfo("call_1", "test"), input_rate=RATE)
+        self.line.session = self.session
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self.session.run())
+        await asyncio.sleep(0)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.session.hang_up()
+        assert self._task is not None
+        await self._task
+
+    def speech(self, is_speaking: bool) -> None:
+        self.detector.on_edge(SpeechEdge(is_speaking=is_speaking, at_s=0.0))
+
+    async def say(self, text: str | None, seconds: float = 1.0) -> None:
+        """The caller speaks so long; the recogniser will understand this text."""
+        self.ear.texts.append(text)
+        self.speech(True)
+        await asyncio.sleep(seconds)
+        self.speech(False)
+
+    def conversation(self) -> list[tuple[str, str | None]]:
+        return [(message["role"], message["content"]) for message in self.session.conversation.messages()[1:]]
+
+    def sent_seconds(self) -> float:
+        return len(self.line.frames) * 0.02
