@@ -1,0 +1,197 @@
+"""What is fuzzed: each codec with conversations that it understands, as material for damage.
+
+A conversation is the other side's messages in order, so that stateful codecs (Genesys counts, Twilio waits for `start`)
+get past their first message. A probe calls what the codec says itself, which must never fail after any input.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from vox.protocols import agent_json, agent_protobuf, rtvi
+from vox.protocols.agent_events import (
+    AgentReady,
+    BotInterrupted,
+    ClientInput,
+    ErrorResponse,
+    ResponseText,
+    SentenceProgress,
+    SpeakingChanged,
+    TurnMetrics,
+    UserTranscript,
+)
+from vox.protocols.carriers import exotel, plivo, telnyx
+from vox.protocols.carriers.detect import CARRIERS, carrier_for, codec_for, detect
+from vox.protocols.media_stream import CarrierCodec, ServerCodec, StreamEvent
+
+Message = str | bytes
+
+
+class Receiver(Protocol):
+    """Anything that takes messages."""
+
+    def receive(self, message: Message) -> Sequence[StreamEvent | ClientInput | str]:
+        """Takes one message; raises `PeerError` only."""
+        ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """One codec to fuzz."""
+
+    name: str
+    make: Callable[[], Receiver]
+    conversations: list[list[Message]]
+    probe: Callable[[Any], object] = field(default=lambda _codec: None)
+
+
+class _Detect:
+    """`detect` as a receiver; it raises nothing at all."""
+
+    def receive(self, message: Message) -> list[str]:
+        name = detect(message)
+        return [name] if name else []
+
+
+class _Reader:
+    """A client's decoder as a receiver."""
+
+    def __init__(self, decode: Callable[[Message], object]) -> None:
+        self._decode = decode
+
+    def receive(self, message: Message) -> list[str]:
+        found = self._decode(message)
+        return [] if found is None else [type(found).__name__]
+
+
+def targets() -> dict[str, Target]:
+    """Every target by name."""
+    found: list[Target] = []
+    for name in CARRIERS:
+        carriers = _carriers(name)
+        found.append(Target(f"{name}-server", codec_for(name), [_call(make()) for make in carriers], _probe_server))
+        conversations = [_answers(codec_for(name)(), make()) for make in carriers]
+        found.append(Target(f"{name}-carrier", _opened(name), conversations, _probe_carrier))
+    openings = [_call(carrier_for(name)())[:3] for name in CARRIERS]
+    found.append(Target("detect", _Detect, openings))
+    found += _agent_targets()
+    return {target.name: target for target in found}
+
+
+def _carriers(name: str) -> list[Callable[[], CarrierCodec]]:
+    variants: dict[str, list[Callable[[], CarrierCodec]]] = {
+        "telnyx": [lambda: telnyx.Carrier(encoding="s16le", sample_rate=16000)],
+        "plivo": [lambda: plivo.Carrier(encoding="s16le", sample_rate=16000)],
+        "exotel": [lambda: exotel.Carrier(encoding="mulaw", sample_rate=8000)],
+    }
+    return [carrier_for(name), *variants.get(name, [])]
+
+
+def _open(carrier: CarrierCodec) -> list[Message]:
+    parameters = {"agent": "sales", "token": "abc1"}
+    return carrier.open(call_id="c-1", stream_id="s-1", caller="+15550001", callee="+15550002", parameters=parameters)
+
+
+def _call(carrier: CarrierCodec) -> list[Message]:
+    """What a carrier says in a short call."""
+    said: list[Message | None] = [*_open(carrier)]
+    said += [carrier.audio(bytes(320), timestamp_ms=20), carrier.digit("5"), carrier.mark_reached("m-1")]
+    said += [getattr(carrier, name)() for name in ("ping", "cleared") if hasattr(carrier, name)]
+    said += [carrier.audio(b"\x7f" * 320, timestamp_ms=40), carrier.close("hangup")]
+    return [message for message in said if message is not None]
+
+
+def _answers(server: ServerCodec, carrier: CarrierCodec) -> list[Message]:
+    """What our side says in a short call."""
+    for message in _open(carrier):
+        server.receive(message)
+    said: list[Message | None] = [*server.replies(), server.audio(bytes(320)), server.mark("m-1"), server.clear()]
+    said += [*server.digits("1#"), server.audio(b"\x7f" * 320), server.stop("over")]
+    return [message for message in said if message is not None]
+
+
+def _opened(name: str) -> Callable[[], Receiver]:
+    def make() -> Receiver:
+        carrier = carrier_for(name)()
+        _open(carrier)
+        return carrier
+
+    return make
+
+
+def _probe_server(server: ServerCodec) -> object:
+    return (
+        server.replies(),
+        server.audio(bytes(320)),
+        server.mark("m"),
+        server.clear(),
+        server.digits("1"),
+        server.stop(),
+    )
+
+
+def _probe_carrier(carrier: CarrierCodec) -> object:
+    return (carrier.audio(bytes(320), timestamp_ms=1), carrier.digit("1"), carrier.mark_reached("m"), carrier.close())
+
+
+def _agent_targets() -> list[Target]:
+    frames = [
+        ("TranscriptionFrame", {"text": "hello"}),
+        ("TTSSpeakFrame", {"text": "hello"}),
+        ("InputDTMFFrame", {"digit": "5"}),
+        ("FunctionCallResultFrame", {"function_name": "f", "tool_call_id": "t", "arguments": "{}", "result": 1}),
+        ("LLMMessagesAppendFrame", {"messages": [{"role": "user", "content": "hi"}], "run_llm": True}),
+        ("LLMContextFrame", {"context": {"messages": [{"role": "user", "content": "hi"}]}}),
+        ("VADParamsUpdateFrame", {"start_secs": 0.2, "stop_secs": 0.5}),
+        ("RTVIClientMessageFrame", {"msg_id": "1", "type": "send-text", "data": {"content": "x"}}),
+        ("TransportMessageFrame", {"message": {"label": "rtvi-ai", "type": "client-ready", "id": "1", "data": {}}}),
+        ("CancelFrame", {"reason": "bye"}),
+    ]
+    as_json: list[Message] = [agent_json.encode_client_frame(kind, data) for kind, data in frames]
+    as_json.append(agent_json.encode_client_audio(bytes(640), 16000))
+    messages = [
+        ("client-ready", {"version": "2.1.0", "about": {"library": "x"}}),
+        ("client-message", {"t": "name", "d": {"a": 1}}),
+        ("send-text", {"content": "hello", "options": {"run_immediately": True, "audio_response": False}}),
+        ("dtmf", {"buttons": ["1", "#"]}),
+        ("dtmf", {"button": "2"}),
+        ("llm-function-call-result", {"function_name": "f", "tool_call_id": "t", "arguments": {}, "result": 1}),
+        ("raw-audio", {"base64Audio": "AAAA", "sampleRate": 16000, "numChannels": 1}),
+        ("raw-audio-batch", {"base64AudioBatch": ["AAAA", "AAAA"], "sampleRate": 16000, "numChannels": 1}),
+        ("append-to-context", {"role": "user", "content": "hi", "run_immediately": True}),
+        ("disconnect-bot", {}),
+    ]
+    as_rtvi = [rtvi.client_message(kind, data, id_="1a2b3c4d") for kind, data in messages]
+    as_protobuf: list[Message] = [agent_protobuf.encode_client_audio(bytes(640), 16000)]
+    as_protobuf += [agent_protobuf.encode_client_message(text) for text in as_rtvi]
+    as_protobuf.append(agent_protobuf.encode_client_message({"type": "x", "id": 1}))
+    answers = [message for event in _EVENTS for message in agent_protobuf.ProtobufCodec().encode(event)]
+    as_protobuf += answers
+    rtvi_messages = cast("list[Message]", as_rtvi)
+    return [
+        Target(
+            "agent-json", lambda: agent_json.JsonCodec(allow_context=True, with_audio=True), [as_json], _probe_agent
+        ),
+        Target("agent-json-plain", agent_json.JsonCodec, [as_json], _probe_agent),
+        Target("agent-protobuf", lambda: agent_protobuf.ProtobufCodec(allow_context=True), [as_protobuf], _probe_agent),
+        Target(
+            "agent-rtvi", lambda: rtvi.RtviCodec(allow_context=True, with_audio=True), [rtvi_messages], _probe_agent
+        ),
+        Target("client-protobuf", lambda: _Reader(agent_protobuf.decode_server_message), [answers or as_protobuf]),
+    ]
+
+
+_EVENTS = (
+    AgentReady("1"),
+    SpeakingChanged("bot", is_speaking=True),
+    UserTranscript("hello", is_final=True, timestamp="2026-01-01T00:00:00Z"),
+    ResponseText("Hi"),
+    SentenceProgress("1", "Hi.", "new"),
+    BotInterrupted(),
+    TurnMetrics(response_s=0.5),
+    ErrorResponse("1", "no"),
+)
+
+
+def _probe_agent(codec: Any) -> object:
+    return [codec.encode(event) for event in _EVENTS], codec.audio(bytes(640), 24000)
