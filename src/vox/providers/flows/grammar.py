@@ -1,0 +1,298 @@
+"""Compiles what a caller may say next into a JSGF grammar, and checks its words against the recogniser's dictionary.
+
+The same flow and situation give the same text, so recognisers may cache by it. Lines `// pron: word = P R AH N` in the
+head carry pronunciations of words the dictionary lacks; the driver adds them before it loads the grammar.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from vox.providers.flows import spoken
+from vox.providers.flows.match import choice_patterns, frames_of
+from vox.providers.flows.patterns import Either, Many, Maybe, Node, Rule, Series, Value, Word, parse_pattern, words_in
+from vox.providers.flows.schema import ChoiceSlot, NumberSlot, Script, Slot, TextSlot, command_items, command_phrases
+
+LEADS: Final = "um | uh | well | hello | hi | yes | okay | so"
+WISHES: Final = "please | thanks | thank you"
+CORRECTIONS: Final = "make (it | that) | i mean | i said | sorry | actually | rather | change (it | that) to"
+ANSWERS: Final = "it is | it's | that's | that would be | i think"
+QUESTIONS: Final = "[and] what about [the | your] | do you have [a | any | the] | is there [a | any] | tell me about [the | your] | can i (get | have) [a]"
+CHANGES: Final = "[please] [change | not] [the]"
+NUMBER_RULES: Final = ((99, "below_hundred"), (999, "below_thousand"), (999_999, "below_million"))
+
+Situation = tuple[str, str | None, str | None]
+"""Phase, intent and asked slot: all that the grammar depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A word the recogniser must know, and where the flow has it from."""
+
+    word: str
+    place: str
+
+
+class Grammars:
+    """A flow's grammars, compiled when first asked for and kept: there are only as many as the flow has situations."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self._compiled: dict[Situation, str | None] = {}
+        self._phrases: dict[Situation, tuple[str, ...]] = {}
+
+    def grammar(self, situation: Situation) -> str | None:
+        """The grammar, or None where anything may be said (a `text` slot)."""
+        if situation not in self._compiled:
+            self._compiled[situation] = _compile(self._script, situation)
+        return self._compiled[situation]
+
+    def phrases(self, situation: Situation) -> tuple[str, ...]:
+        """Phrases worth listening for, for recognisers that take hints rather than grammars."""
+        if situation not in self._phrases:
+            self._phrases[situation] = tuple(dict.fromkeys(_hints(self._script, situation)))
+        return self._phrases[situation]
+
+
+def situations(script: Script) -> Iterator[Situation]:
+    """Every situation of a flow."""
+    yield ("open", None, None)
+    yield ("offered", None, None)
+    for name, intent in script.intents.items():
+        if intent.slots:
+            yield ("confirming", name, None)
+            yield ("changing", name, None)
+        for slot in intent.slots:
+            yield ("filling", name, slot)
+
+
+def flow_words(script: Script) -> Iterator[Place]:
+    """Every word the author wrote to be listened for, with its place in the file."""
+    for place, text in _listened(script):
+        for word in words_in(parse_pattern(text)):
+            yield Place(word.text, place)
+
+
+def unknown_words(script: Script, dictionary: Iterable[str]) -> list[Place]:
+    """The words that neither the dictionary (lines of `word P R AH N`) nor `pronounce` has, each once."""
+    wanted: dict[str, Place] = {}
+    for found in flow_words(script):
+        wanted.setdefault(found.word, found)
+    for word in pronounced(script):
+        wanted.pop(word, None)
+    for line in dictionary:
+        wanted.pop(line.split(" ", 1)[0], None)
+    return list(wanted.values())
+
+
+def pronounced(script: Script) -> Mapping[str, str]:
+    """The flow's own pronunciations by word, as the words stand in grammars."""
+    return {word.lower(): phones for word, phones in script.pronounce.items()}
+
+
+def _listened(script: Script) -> Iterator[tuple[str, str]]:
+    for name, intent in script.intents.items():
+        for number, phrase in enumerate(intent.phrases):
+            yield f"intents.{name}.phrases.{number}", phrase
+        for slot_name, slot in intent.slots.items():
+            place = f"intents.{name}.slots.{slot_name}"
+            yield f"{place}.label", slot.label or slot_name.replace("_", " ")
+            for number, phrase in enumerate(slot.phrases):
+                yield f"{place}.phrases.{number}", phrase
+            if isinstance(slot, ChoiceSlot):
+                for option, synonyms in slot.options.items():
+                    for said in (option, *synonyms):
+                        yield f"{place}.options.{option}", said
+    for name, command in command_items(script):
+        for number, phrase in enumerate(command_phrases(name, command)):
+            yield f"commands.{name}.phrases.{number}", phrase
+    for number, entry in enumerate(script.faq):
+        for keyword in entry.keywords:
+            yield f"faq.{number}.keywords", keyword
+
+
+class _Rules:
+    """The rules of one grammar, in the order in which they are first needed."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, str] = {}
+        self.words: set[str] = set()
+
+    def add(self, name: str, body: str) -> str:
+        self.bodies[name] = body
+        return f"<{name}>"
+
+    def built_in(self, name: str) -> str:
+        if name not in self.bodies:
+            self.bodies[name] = ""  # keeps its place while the rules it needs are added
+            self.bodies[name] = self.text(parse_pattern(spoken.RULES[name]), {})
+        return f"<{name}>"
+
+    def written(self, pattern: str) -> str:
+        return self.text(parse_pattern(pattern), {})
+
+    def text(self, node: Node, values: Mapping[str, str]) -> str:
+        match node:
+            case Word(text):
+                self.words.add(text)
+                return text
+            case Series(parts):
+                return " ".join(self.text(part, values) for part in parts)
+            case Either(options):
+                return f"({' | '.join(self.text(option, values) for option in options)})"
+            case Maybe(part):
+                return f"[{self.text(part, values)}]"
+            case Many(part):
+                return f"({self.text(part, values)})+"
+            case Value(name):
+                return values.get(name) or self.built_in(name)
+            case Rule(name):
+                return self.built_in(name)
+            case _:
+                assert_never(node)
+
+
+def _compile(script: Script, situation: Situation) -> str | None:
+    phase, intent, asking = situation
+    if intent is not None and asking is not None and isinstance(script.intents[intent].slots[asking], TextSlot):
+        return None
+    rules = _Rules()
+    options: list[str] = []
+    if phase == "filling" and intent is not None and asking is not None:
+        options += _answers(script, intent, asking, rules)
+    elif phase in {"confirming", "changing"} and intent is not None:
+        options += _corrections(script, intent, rules, is_confirming=phase == "confirming")
+    if phase == "offered":
+        options += [rules.built_in("yes"), rules.built_in("no")]
+    if phase not in {"confirming", "changing"}:
+        options += [_intent(script, name, rules) for name in script.intents if script.intents[name].phrases]
+    if phase not in {"filling", "confirming", "changing"} and script.faq:
+        keywords = " | ".join(rules.written(keyword) for entry in script.faq for keyword in entry.keywords)
+        options.append(rules.add("faq", f"[{rules.written(QUESTIONS)}] ({keywords})"))
+    for name, command in command_items(script):
+        if phrases := command_phrases(name, command):
+            options.append(rules.add(f"command_{name}", " | ".join(rules.written(phrase) for phrase in phrases)))
+    leads = "um | uh" if phase == "confirming" else LEADS
+    said = rules.add("said", " | ".join(options))
+    lead = rules.add("lead", rules.written(leads))
+    wish = rules.add("wish", rules.written(WISHES))
+    pronunciations = [
+        f"// pron: {word} = {phones}" for word, phones in sorted(pronounced(script).items()) if word in rules.words
+    ]
+    name = "_".join(part for part in situation if part)
+    lines = [
+        "#JSGF V1.0;",
+        *pronunciations,
+        f"grammar {name};",
+        f"public <utterance> = [{lead}] {said} [{wish}];",
+        *(f"<{name}> = {body};" for name, body in rules.bodies.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _intent(script: Script, name: str, rules: _Rules) -> str:
+    """What asks for an intent, with any of its details before or after."""
+    intent = script.intents[name]
+    rule = f"intent_{name}"
+    values = {
+        slot: _value(name, slot, kind, rules) for slot, kind in intent.slots.items() if not isinstance(kind, TextSlot)
+    }
+    phrases = " | ".join(rules.text(parse_pattern(phrase), values) for phrase in intent.phrases)
+    details = _details(script, name, rules)
+    return rules.add(rule, f"({phrases}) [{details}]" if details else phrases)
+
+
+def _details(script: Script, name: str, rules: _Rules) -> str:
+    """Any of an intent's values in their frames, once or more; empty where no value can stand in a sentence."""
+    rule = f"details_{name}"
+    if rule not in rules.bodies:
+        frames = [
+            rules.text(frame, {slot: _value(name, slot, kind, rules)})
+            for slot, kind in script.intents[name].slots.items()
+            if not isinstance(kind, TextSlot)
+            for frame in frames_of(slot, kind)
+        ]
+        if not frames:
+            return ""
+        rules.add(rule, f"({' | '.join(frames)})+")
+    return f"<{rule}>"
+
+
+def _answers(script: Script, name: str, asking: str, rules: _Rules) -> list[str]:
+    slot = script.intents[name].slots[asking]
+    value = _value(name, asking, slot, rules)
+    framed = [rules.text(frame, {asking: value}) for frame in frames_of(asking, slot)]
+    details = _details(script, name, rules)
+    answer = rules.add(
+        "answer", f"[{rules.written(ANSWERS)}] ({' | '.join([value, *framed])})" + (f" [{details}]" if details else "")
+    )
+    corrected = [f"(no | {rules.written(CORRECTIONS)}) {details}"] if details else []
+    return [answer, *corrected]
+
+
+def _corrections(script: Script, name: str, rules: _Rules, *, is_confirming: bool) -> list[str]:
+    slots = script.intents[name].slots
+    bare = [
+        _value(name, slot, kind, rules) for slot, kind in slots.items() if not isinstance(kind, TextSlot | ChoiceSlot)
+    ]
+    details = _details(script, name, rules)
+    values = (
+        rules.add("values", " | ".join([*([details] if details else []), *dict.fromkeys(bare)]))
+        if bare or details
+        else ""
+    )
+    labels = [rules.written(slot.label or key.replace("_", " ")) for key, slot in slots.items()]
+    no = rules.built_in("no")
+    changes = rules.add("changes", f"[{rules.written('change | not')}] [the] ({' | '.join(labels)})")
+    corrections = rules.add("corrections", rules.written(CORRECTIONS))
+    options = [f"[{no}] {changes}", no]
+    if values:
+        options.append(f"[{no}] [{corrections}] {values}" if not is_confirming else f"{no} [{corrections}] {values}")
+        if is_confirming and details:
+            options.append(f"[{corrections}] {details}")
+    return [rules.built_in("yes"), *options] if is_confirming else options
+
+
+def _value(intent: str, name: str, slot: Slot, rules: _Rules) -> str:
+    """The rule for a slot's values."""
+    if isinstance(slot, ChoiceSlot):
+        rule = f"choice_{intent}_{name}"
+        if rule not in rules.bodies:
+            rules.add(rule, " | ".join(rules.text(node, {}) for node, _ in choice_patterns(slot)))
+        return f"<{rule}>"
+    if isinstance(slot, NumberSlot):
+        return rules.built_in(next(rule for most, rule in NUMBER_RULES if slot.max <= most))
+    if slot.type == "yes_no":
+        return f"({rules.built_in('yes')} | {rules.built_in('no')})"
+    return rules.built_in(slot.type)
+
+
+def _hints(script: Script, situation: Situation) -> Iterator[str]:
+    yield script.name
+    yield from (word for word in script.pronounce)
+    _, intent, _ = situation
+    if intent is not None:
+        for slot in script.intents[intent].slots.values():
+            if isinstance(slot, ChoiceSlot):
+                yield from slot.options
+    for entry in script.faq:
+        yield from entry.keywords
+    for each in script.intents.values():
+        yield from (_plainest(parse_pattern(phrase)) for phrase in each.phrases if "{" not in phrase)
+
+
+def _plainest(node: Node) -> str:
+    """The first way of saying a pattern, without what may be left out."""
+    match node:
+        case Word(text):
+            return text
+        case Series(parts):
+            return " ".join(text for part in parts if (text := _plainest(part)))
+        case Either(options):
+            return _plainest(options[0])
+        case Many(part):
+            return _plainest(part)
+        case Maybe() | Value() | Rule():
+            return ""
+        case _:
+            assert_never(node)

@@ -1,0 +1,421 @@
+"""The flow's YAML as types: every key, its meaning, and errors that name the place and the remedy.
+
+The file format is a promise to its authors; docs/how-to/write-a-flow.md is its reference. YAML is read more strictly than
+usual: `yes`, `no` and `11:30` stay text, and a key given twice is an error.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from datetime import time
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, cast
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from vox.errors import UsageError
+from vox.providers.flows.patterns import names_in, parse_pattern, written_words
+
+_NAME = r"^[a-z][a-z0-9_]*$"
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_OUTSIDE = ("vars.", "result.")
+_MANY_ERRORS = 5
+
+
+def _phrase(text: str) -> str:
+    parse_pattern(text)
+    return text
+
+
+def _keyword(text: str) -> str:
+    if not written_words(text):
+        raise ValueError(f"'{text}' has no word")
+    return text
+
+
+def _key(value: object) -> str:
+    text = str(value)
+    if not re.fullmatch(r"[0-9*#]", text):
+        raise ValueError(f"'{text}' is not a telephone key; use one of 0-9, * and #")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"'{name}' is not a time zone; write one like Europe/London") from error
+    return name
+
+
+Name = Annotated[str, Field(pattern=_NAME)]
+Said = Annotated[str, Field(min_length=1)]
+Phrase = Annotated[str, AfterValidator(_phrase)]
+Keyword = Annotated[str, AfterValidator(_keyword)]
+Key = Annotated[str, BeforeValidator(_key)]
+
+
+class Strict(BaseModel):
+    """Frozen; a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", regex_engine="python-re")
+
+
+class SlotCommon(Strict):
+    """What every slot has."""
+
+    prompt: Said | None = None
+    reprompts: tuple[Said, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
+    label: Keyword | None = None
+    invalid: Said | None = None
+    optional: bool = False
+
+    @model_validator(mode="after")
+    def _asks_or_waits(self) -> Self:
+        if self.prompt is None and not self.optional:
+            raise ValueError("a slot needs a `prompt` to ask for it, or `optional: true`")
+        return self
+
+
+class NumberSlot(SlotCommon):
+    """A whole number between `min` and `max`."""
+
+    type: Literal["number"]
+    min: int = Field(default=0, ge=0)
+    max: int = Field(default=99, ge=0, le=999_999)
+
+
+class DigitsSlot(SlotCommon):
+    """A string of digits."""
+
+    type: Literal["digits"]
+    min_length: int = Field(default=1, ge=1)
+    max_length: int = Field(default=20, ge=1, le=40)
+
+
+class PhoneSlot(SlotCommon):
+    """A telephone number."""
+
+    type: Literal["phone"]
+    min_length: int = Field(default=7, ge=1)
+    max_length: int = Field(default=15, ge=1, le=40)
+
+
+class DateSlot(SlotCommon):
+    """A day from today to `max_days` ahead."""
+
+    type: Literal["date"]
+    max_days: int = Field(default=365, ge=0, le=3000)
+
+
+class TimeSlot(SlotCommon):
+    """A time of day between `earliest` and `latest`."""
+
+    type: Literal["time"]
+    earliest: time | None = None
+    latest: time | None = None
+
+
+class ChoiceSlot(SlotCommon):
+    """One of several options; each may be said by its name or one of its synonyms."""
+
+    type: Literal["choice"]
+    options: dict[Keyword, tuple[Phrase, ...]] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_as_list(cls, data: object) -> object:
+        """`options: [red, green]` is short for options without synonyms."""
+        if isinstance(data, dict):
+            given = cast("dict[str, object]", data)
+            options = given.get("options")
+            if isinstance(options, list):
+                return {**given, "options": {str(option): () for option in cast("list[object]", options)}}
+            if isinstance(options, dict):
+                named = cast("dict[str, object]", options)
+                return {**given, "options": {str(name): synonyms or () for name, synonyms in named.items()}}
+        return cast("object", data)
+
+
+class YesNoSlot(SlotCommon):
+    """Yes or no."""
+
+    type: Literal["yes_no"]
+
+
+class TextSlot(SlotCommon):
+    """Whatever is said; needs a recogniser for free speech."""
+
+    type: Literal["text"]
+
+
+Slot = Annotated[
+    NumberSlot | DigitsSlot | PhoneSlot | DateSlot | TimeSlot | ChoiceSlot | YesNoSlot | TextSlot,
+    Field(discriminator="type"),
+]
+
+
+class Intent(Strict):
+    """One thing the caller may want."""
+
+    phrases: tuple[Phrase, ...] = ()
+    key: Key | None = None
+    answer: Said | None = None
+    slots: dict[Name, Slot] = Field(default_factory=dict[str, Slot])
+    confirm: Said | None = None
+    done: Said | None = None
+    failed: Said = "I am sorry, that did not work."
+    tool: str | None = None
+    end: bool = False
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.phrases and self.key is None:
+            raise ValueError("an intent needs `phrases` or a `key` to be reached by")
+        if self.slots and self.answer is not None:
+            raise ValueError("an intent with slots has no `answer`; say the last word in `done`")
+        if self.slots and self.done is None:
+            raise ValueError("an intent with slots needs `done`, said when all is known")
+        if not self.slots and self.answer is None and self.done is None:
+            raise ValueError("an intent needs an `answer`, or `slots` and `done`")
+        if self.confirm is not None and not self.slots:
+            raise ValueError("`confirm` needs `slots` to confirm; remove it")
+        for place, text in self._texts():
+            _check_placeholders(place, text, self.slots)
+        for number, phrase in enumerate(self.phrases):
+            _check_values(f"phrases.{number}", phrase, self.slots)
+        for name, slot in self.slots.items():
+            for number, phrase in enumerate(slot.phrases):
+                _check_values(f"slots.{name}.phrases.{number}", phrase, {name: slot})
+                if name not in names_in(parse_pattern(phrase)):
+                    raise ValueError(
+                        f"slots.{name}.phrases.{number}: '{phrase}' lacks {{{name}}}, the place of the value"
+                    )
+        return self
+
+    def _texts(self) -> Iterator[tuple[str, str]]:
+        for place in ("answer", "confirm", "done", "failed"):
+            if (text := getattr(self, place)) is not None:
+                yield place, text
+        for name, slot in self.slots.items():
+            for place, text in (("prompt", slot.prompt), ("invalid", slot.invalid)):
+                if text is not None:
+                    yield f"slots.{name}.{place}", text
+
+
+class Faq(Strict):
+    """An answer found by keywords, when no intent fits."""
+
+    keywords: tuple[Keyword, ...] = Field(min_length=1)
+    answer: Said
+
+
+class Command(Strict):
+    """What may be said at any time. `phrases` replace the usual ones."""
+
+    phrases: tuple[Phrase, ...] | None = None
+    key: Key | None = None
+    answer: Said | None = None
+    tool: str | None = None
+    end: bool = False
+
+
+USUAL_COMMANDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "start_over": {"answer": "All right, from the beginning."},
+    "goodbye": {"answer": "Good bye.", "end": True},
+}
+"""What a command does where the flow does not say otherwise."""
+
+
+class Commands(Strict):
+    """The universal commands; `operator` exists only where it is given."""
+
+    repeat: Command = Command()
+    help: Command = Command()
+    start_over: Command = Command(**USUAL_COMMANDS["start_over"])
+    goodbye: Command = Command(**USUAL_COMMANDS["goodbye"])
+    operator: Command | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_usual(cls, data: object) -> object:
+        """What a flow does not say about a command stays as it usually is."""
+        if not isinstance(data, dict):
+            return data
+        given = cast("dict[str, object]", data)
+        return {
+            name: {**USUAL_COMMANDS.get(name, {}), **cast("dict[str, object]", command)}
+            if isinstance(command, dict)
+            else command
+            for name, command in given.items()
+        }
+
+
+class Handoff(Strict):
+    """What happens when the caller was not understood too often."""
+
+    answer: Said = "I am sorry that I can not help. Please call again later."
+    tool: str | None = None
+    end: bool = False
+
+
+class Fallback(Strict):
+    """What is said when nothing was understood: the first prompt first, the last one again and again."""
+
+    prompts: tuple[Said, ...] = Field(
+        default=("Sorry, I did not understand that.", "Sorry, please say that again."), min_length=1
+    )
+    after: int = Field(default=4, ge=1)
+    handoff: Handoff = Handoff()
+
+
+class Script(Strict):
+    """A whole flow."""
+
+    name: Said
+    greeting: Said
+    prompt: Said = "How can I help you?"
+    follow_up: Said = "Is there anything else?"
+    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    fallback: Fallback = Fallback()
+    commands: Commands = Commands()
+    intents: dict[Name, Intent] = Field(min_length=1)
+    faq: tuple[Faq, ...] = ()
+    pronounce: dict[Keyword, Annotated[str, Field(pattern=r"^[A-Z]{1,2}( [A-Z]{1,2})*$")]] = Field(
+        default_factory=dict[str, str]
+    )
+
+    @model_validator(mode="after")
+    def _keys_once(self) -> Self:
+        given = [(f"intents.{name}", intent.key) for name, intent in self.intents.items()]
+        given += [(f"commands.{name}", command.key) for name, command in command_items(self)]
+        taken: dict[str, str] = {}
+        for place, key in given:
+            if key is not None and key in taken:
+                raise ValueError(f"{place}.key: key {key} already belongs to {taken[key]}; choose another")
+            if key is not None:
+                taken[key] = place
+        return self
+
+
+DEFAULT_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "repeat": ("[please] repeat [that]", "[please] say (that | it) again", "what did you say", "once more", "pardon"),
+    "help": ("help", "help me", "what can (i | you) (say | do)", "what are my options"),
+    "start_over": ("start (over | again)", "cancel [that]", "never mind", "forget it", "from the beginning"),
+    "goodbye": (
+        "good bye",
+        "goodbye",
+        "bye [bye]",
+        "(that's | that was) (all | it | everything)",
+        "no (thanks | thank you)",
+    ),
+    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | somebody | a human | a person | an agent)"),
+}
+"""How the universal commands are said where the flow does not say otherwise."""
+
+
+def command_items(script: Script) -> Iterator[tuple[str, Command]]:
+    """The flow's universal commands by name, without those it does not have."""
+    for name in DEFAULT_PHRASES:
+        if (command := getattr(script.commands, name)) is not None:
+            yield name, command
+
+
+def command_phrases(name: str, command: Command) -> tuple[str, ...]:
+    """How a command is said."""
+    return DEFAULT_PHRASES[name] if command.phrases is None else command.phrases
+
+
+def read_script(text: str, source: str) -> Script:
+    """Reads a flow; raises `UsageError` (code `invalid_flow`) that names file, place and remedy."""
+    try:
+        data: object = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, only stricter
+    except yaml.YAMLError as error:
+        raise UsageError(
+            f"The flow {source} is not YAML: {error}", code="invalid_flow", hint="correct that line"
+        ) from None
+    if not isinstance(data, dict):
+        raise UsageError(
+            f"The flow {source} is not a mapping",
+            code="invalid_flow",
+            hint="begin it with `name:`, `greeting:` and `intents:`",
+        )
+    try:
+        return Script.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(dict(problem)) for problem in error.errors()]
+        more = f"; and {len(problems) - _MANY_ERRORS} more" if len(problems) > _MANY_ERRORS else ""
+        message = f"The flow {source} is wrong at " + "; ".join(problems[:_MANY_ERRORS]) + more
+        raise UsageError(
+            message, code="invalid_flow", hint="the keys are listed in docs/how-to/write-a-flow.md"
+        ) from None
+
+
+def _check_placeholders(place: str, text: str, slots: Mapping[str, object]) -> None:
+    for name in _PLACEHOLDER.findall(text):
+        if name not in slots and name != "result" and not name.startswith(_OUTSIDE):
+            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{_nearest(name, slots)}")
+
+
+def _check_values(place: str, phrase: str, slots: Mapping[str, object]) -> None:
+    for name in names_in(parse_pattern(phrase)):
+        if name not in slots:
+            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{_nearest(name, slots)}")
+
+
+def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in problem["loc"] if part not in _SLOT_TYPES) or "the top"
+    kind = str(problem["type"])
+    if kind == "extra_forbidden":
+        return f"{place}: this key is not known here{_nearest(str(problem['loc'][-1]), _KEYS)}"
+    if kind == "missing":
+        return f"{place}: this key is missing"
+    if kind == "union_tag_invalid":
+        return f"{place}: type '{problem['ctx']['tag']}' is not known; use one of {', '.join(sorted(_SLOT_TYPES))}"
+    if kind == "union_tag_not_found":
+        return f"{place}: `type` is missing; use one of {', '.join(sorted(_SLOT_TYPES))}"
+    return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}"
+
+
+_SLOT_TYPES: Final = frozenset({"number", "digits", "phone", "date", "time", "choice", "yes_no", "text"})
+_KEYS: Final = sorted(
+    {
+        key
+        for model in (
+            Script, Intent, Faq, Command, Commands, Fallback, Handoff, NumberSlot, DigitsSlot, DateSlot, TimeSlot, ChoiceSlot,
+        )
+        for key in model.model_fields
+    }
+)  # fmt: skip
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML where only true, false, null and plain whole numbers are not text, and no key comes twice."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {  # pyright: ignore[reportIncompatibleVariableOverride]  PyYAML keeps it on the class
+        first: [(f"tag:yaml.org,2002:{kind}", re.compile(form))]
+        for kind, form, firsts in (
+            ("bool", r"^(?:true|false)$", ("t", "f")),
+            ("null", r"^(?:null|~|)$", ("n", "~", "")),
+            ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", tuple("-+0123456789")),
+        )
+        for first in firsts
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key: object = self.construct_object(key_node, deep=True)  # pyright: ignore[reportUnknownMemberType]  stubs leave it open
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)

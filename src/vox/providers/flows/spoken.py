@@ -1,0 +1,112 @@
+"""How values are said in English: one table of rules, read by the grammar and by the understanding of values.
+
+Each rule is a pattern; `<name>` refers to another rule, `{name}` to a part whose meaning `values.py` needs. Adding a way
+of saying something here adds it to what the recogniser listens for and to what is understood.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+UNITS: Final = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TEENS: Final = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+TENS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+ORDINAL_UNITS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+ORDINAL_TEENS: Final = (
+    "tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth",
+    "nineteenth",
+)  # fmt: skip
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MONTHS: Final = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+
+DATES: Final = (
+    "today",
+    "tonight",
+    "tomorrow",
+    "[the] day after tomorrow",
+    "[this] {weekday}",
+    "next {weekday}",
+    "[a] week (on|from) {weekday}",
+    "in {count} (day|days)",
+    "in {count} (week|weeks)",
+    "in a week",
+    "[{weekday}] [the] {ordinal} [of] {month}",
+    "[{weekday}] {month} [the] {ordinal}",
+    "[{weekday}] the {ordinal}",
+)
+"""The ways of saying a day."""
+
+TIMES: Final = (
+    "{hour} [{minute}] [{half}]",
+    "{hour} o'clock [{half}]",
+    "half past {hour} [{half}]",
+    "[a] quarter past {hour} [{half}]",
+    "[a] quarter to {hour} [{half}]",
+    "{fives} [minutes] past {hour} [{half}]",
+    "{fives} [minutes] to {hour} [{half}]",
+    "(noon | midday)",
+    "midnight",
+)
+"""The ways of saying a time of day."""
+
+HALVES: Final = MappingProxyType(
+    {
+        "a m": "am",
+        "in the morning": "am",
+        "p m": "pm",
+        "in the afternoon": "pm",
+        "in the evening": "pm",
+        "at night": "pm",
+    }
+)
+"""What tells the two halves of the day apart."""
+
+YES: Final = (
+    "(yes | yeah | yep | sure | correct | exactly | right | okay | of course | sounds good | that sounds good) [please]",
+    "please do",
+    "[yes] (that's | it's | all) (right | correct | fine | good)",
+)
+NO: Final = (
+    "no [thanks | thank you]",
+    "nope",
+    "not (really | quite)",
+    "[no] (that's | it's) (wrong | not right | not correct)",
+    "wrong",
+)
+
+
+def _either(options: tuple[str, ...]) -> str:
+    return " | ".join(options)
+
+
+RULES: Final = MappingProxyType(
+    {
+        "digit": "zero | oh | " + _either(UNITS),
+        "digits": "(<digit> | (double | triple) <digit>)+",
+        "phone": "[plus] <digits>",
+        "unit": _either(UNITS),
+        "teen": _either(TEENS),
+        "ten": _either(TENS),
+        "below_hundred": "zero | <unit> | <teen> | <ten> [<unit>]",
+        "below_thousand": "<below_hundred> | (a | <unit>) hundred [[and] <below_hundred>]",
+        "below_million": "<below_thousand> | <below_thousand> thousand [[and] <below_thousand>]",
+        "count": _either(UNITS),
+        "ordinal": _either((*ORDINAL_UNITS, *ORDINAL_TEENS, "twentieth", "thirtieth", "thirty first"))
+        + f" | twenty ({_either(ORDINAL_UNITS)})",
+        "weekday": _either(WEEKDAYS),
+        "month": _either(MONTHS),
+        "date": _either(DATES),
+        "hour": _either((*UNITS, *TEENS[:3])),
+        "minute": f"oh <unit> | <teen> | ({_either(TENS[:4])}) [<unit>]",
+        "fives": "five | ten | twenty | twenty five",
+        "half": _either(tuple(HALVES)),
+        "time": _either(TIMES),
+        "yes": _either(YES),
+        "no": _either(NO),
+    }
+)
+"""Every rule by name."""

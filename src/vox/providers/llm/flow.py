@@ -1,0 +1,214 @@
+"""A conversation written down in a small YAML, in the place of a language model: no key, no network, no surprise.
+
+The driver keeps nothing of a call. Where a call stands is folded from its user messages by `flows/machine.py` each time;
+a bounded memory of prefixes only saves work. How to write a flow: docs/how-to/write-a-flow.md.
+"""
+
+import asyncio
+import importlib.util
+import json
+import re
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+from zoneinfo import ZoneInfo
+
+from vox.errors import UsageError
+from vox.providers.contract import Deps, DriverConfig
+from vox.providers.flows.grammar import Grammars, unknown_words
+from vox.providers.flows.machine import Machine, Reply, State
+from vox.providers.flows.schema import Script, read_script
+from vox.providers.flows.speech import fill
+from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta, ToolCall
+from vox.providers.stt.contract import SpeechHints
+from vox.runtime.logging import get_logger
+
+logger = get_logger(__name__)
+
+_REMEMBERED_PREFIXES = 4096
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+
+
+class Config(DriverConfig):
+    """Options of the flow agent.
+
+    `flow` is the YAML file; without it the demo restaurant answers. `grammar` is whether hints carry a JSGF grammar; it
+    makes every word of the flow be looked up in the recogniser's dictionary at start. `dictionary` is that dictionary
+    (CMU format); without it the one that comes with pocketsphinx, and no check where that is not installed.
+    """
+
+    flow: Path | None = None
+    grammar: bool = True
+    dictionary: Path | None = None
+
+
+class Flow:
+    """A scripted agent with the interface of a language model."""
+
+    def __init__(self, config: Config, deps: Deps) -> None:
+        self._config = config
+        self._clock = deps.clock
+        self._opened: tuple[Machine, Grammars, ZoneInfo | None] | None = None
+        self._folds: OrderedDict[tuple[date, tuple[str, ...]], tuple[State, Reply]] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        """Reads the flow and checks its words; raises `UsageError` that names place and remedy."""
+        script = await asyncio.to_thread(load_script, self._config)
+        zone = ZoneInfo(script.timezone) if script.timezone else None
+        self._opened = Machine(script), Grammars(script), zone
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened = None
+        self._folds.clear()
+
+    async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
+        """Answers the last user message, or announces what a tool has brought, sentence by sentence."""
+        machine, _, _ = self._parts()
+        for reply, places in self._replies(request):
+            call = reply.call
+            texts = reply.say
+            if call is not None and all(tool.name != call.tool for tool in request.tools):
+                logger.warning("flow_tool_unknown", tool=call.tool)
+                texts += machine.outcome(call, "tool not found").say
+                call = None
+            sentences = [part for text in texts for part in _SENTENCE_END.split(fill(text, places)) if part]
+            for number, sentence in enumerate(sentences, 1):
+                yield TextDelta(sentence if number == len(sentences) else sentence + " ")
+            if call is not None:
+                yield ToolCall(call.id, call.tool, json.dumps(dict(call.arguments)))
+            if reply.is_last:
+                yield ToolCall(f"end_{len(request.messages)}", "end_call", "{}")
+
+    def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
+        """The grammar and the phrases for what the caller may say next."""
+        _, grammars, _ = self._parts()
+        state, _ = self._fold(_user_texts(messages), self._today({}))
+        has_task = state.phase in {"filling", "confirming", "changing"}
+        phase = "open" if state.phase == "closed" else state.phase
+        situation = (phase, state.intent if has_task else None, state.asking if phase == "filling" else None)
+        return SpeechHints(grammars.grammar(situation) if self._config.grammar else None, grammars.phrases(situation))
+
+    def _replies(self, request: LlmRequest) -> Iterator[tuple[Reply, Mapping[str, str]]]:
+        """What is still to be said: outcomes of tools nobody heard yet, then the answer to the last user message."""
+        machine, _, _ = self._parts()
+        texts = _user_texts(request.messages)
+        places = {f"vars.{name}": value for name, value in request.variables.items()}
+        if not texts:
+            yield machine.greet(), places
+            return
+        state, reply = self._fold(texts, self._today(request.variables))
+        since = _last_answered(request.messages)
+        is_answered = False
+        for message in request.messages[since:]:
+            call = state.calls.get(message.get("tool_call_id", "")) if message["role"] == "tool" else None
+            if call is not None:
+                result = message["content"] or ""
+                yield machine.outcome(call, result), places | _result_places(result)
+                is_answered = is_answered or reply.call == call
+        if not is_answered:
+            yield reply, places
+
+    def _fold(self, texts: tuple[str, ...], today: date) -> tuple[State, Reply]:
+        """The state after these user messages, from the longest prefix that is remembered."""
+        machine, _, _ = self._parts()
+        known = len(texts)
+        while known and (today, texts[:known]) not in self._folds:
+            known -= 1
+        folded = self._folds[today, texts[:known]] if known else (State(said=machine.greet().say), Reply())
+        for length in range(known + 1, len(texts) + 1):
+            folded = machine.step(folded[0], texts[length - 1], today)
+            self._folds[today, texts[:length]] = folded
+        if texts:
+            self._folds.move_to_end((today, texts))
+        while len(self._folds) > _REMEMBERED_PREFIXES:
+            self._folds.popitem(last=False)
+        return folded
+
+    def _today(self, variables: Mapping[str, str]) -> date:
+        """The session's `today` (ISO) where it has one, so that midnight moves no booking; else the clock's."""
+        try:
+            return date.fromisoformat(variables["today"])
+        except (KeyError, ValueError):
+            _, _, zone = self._parts()
+            return self._clock.wall().astimezone(zone).date()
+
+    def _parts(self) -> tuple[Machine, Grammars, ZoneInfo | None]:
+        if self._opened is None:
+            raise UsageError("The flow is not open", code="flow_not_open", hint="use it inside `async with`")
+        return self._opened
+
+
+def create(config: Mapping[str, Any] | Config, deps: Deps) -> Flow:
+    """The driver for these options."""
+    return Flow(config if isinstance(config, Config) else Config.model_validate(config), deps)
+
+
+def load_script(config: Config) -> Script:
+    """Reads and checks a flow (blocking); raises `UsageError` with code `invalid_flow`, `flow_unreadable` or `unknown_word`."""
+    path = config.flow or files("vox").joinpath("agent", "demo.yaml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The flow {path} cannot be read: {error}", code="flow_unreadable", hint="set `flow` to a UTF-8 YAML file"
+        ) from error
+    script = read_script(text, str(path))
+    dictionary = config.dictionary or _pocketsphinx_dictionary()
+    if config.grammar and dictionary is not None:
+        _check_words(script, dictionary, str(path))
+    return script
+
+
+def _check_words(script: Script, dictionary: Path, source: str) -> None:
+    try:
+        with dictionary.open(encoding="utf-8") as lines:
+            unknown = unknown_words(script, lines)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The dictionary {dictionary} cannot be read: {error}", code="flow_unreadable", hint="correct `dictionary`"
+        ) from error
+    if unknown:
+        listed = ", ".join(f"'{found.word}' at {found.place}" for found in unknown)
+        raise UsageError(
+            f"The recogniser's dictionary lacks words of the flow {source}: {listed}",
+            code="unknown_word",
+            hint=f"write them differently, or add `pronounce: {{{unknown[0].word}: P R AH N}}`, or set `grammar: false`",
+        )
+
+
+def _pocketsphinx_dictionary() -> Path | None:
+    """The dictionary in pocketsphinx's wheel, found without loading the recogniser into this process."""
+    found = importlib.util.find_spec("pocketsphinx")
+    folders = found.submodule_search_locations if found is not None else None
+    path = Path(folders[0], "model", "en-us", "cmudict-en-us.dict") if folders else None
+    return path if path is not None and path.is_file() else None
+
+
+def _user_texts(messages: Sequence[Message]) -> tuple[str, ...]:
+    return tuple(message["content"] or "" for message in messages if message["role"] == "user")
+
+
+def _last_answered(messages: Sequence[Message]) -> int:
+    """The index behind the last words of the agent: tools that reported after it were not announced yet."""
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        if message["role"] == "assistant" and message["content"] and not message.get("tool_calls"):
+            return index + 1
+    return 0
+
+
+def _result_places(result: str) -> dict[str, str]:
+    try:
+        data: object = json.loads(result)
+    except ValueError:
+        return {"result": result}
+    if not isinstance(data, dict):
+        return {"result": str(data)}
+    return {"result": result, **{f"result.{key}": str(value) for key, value in cast("dict[str, object]", data).items()}}
