@@ -1,6 +1,7 @@
 """A slice of the fuzz run in every test run; the whole is `python -m tests.fuzz.fuzz --inputs 1000000`."""
 
 import pytest
+
 from tests.fuzz.fuzz import fuzz, load_corpus, replay
 from tests.fuzz.targets import targets
 
