@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vox.clients.lines import open_line
 from vox.clients.load import ServerUnderTest
 from vox.clients.server_process import free_port, pin, serving
 from vox.runtime.clock import Clock
 
 SERVER_CORE, CALLER_CORE = 0, 1
-ANSWER_WORDS = "This is a spoken answer of thirteen words that takes about three seconds."
+ANSWER = "This is a spoken answer of thirteen words that takes about three seconds."
 _RUN = "import sys; from vox.cli.main import main; sys.exit(main())"
 
 CONFIG: Mapping[str, Any] = {
@@ -28,15 +29,12 @@ CONFIG: Mapping[str, Any] = {
     "stt_provider": "fake",
     "llm_provider": "fake",
     "tts_provider": "fake",
-    "stt_options": {"transcript": "A table for two, please."},
-    "llm_options": {"text": ANSWER_WORDS},
-    "tts_options": {"duration_s": 2.5, "block_s": 0.2},
+    "llm_options": {"responses": [ANSWER]},
     "vad_type": "silero",
     "vad_start_secs_vad": 0.2,
     "vad_stop_secs": 0.2,
     "turn_detection": "silence",
     "turn_stop_secs": 0.2,
-    "runner_transport": "twilio",
     "playout_lead_ms": 0,  # frames sent ahead of time would hide how late the server is
     "adaptive_limit": False,
     "log_level": "error",
@@ -62,8 +60,16 @@ async def bench_agent(
 ) -> AsyncGenerator[BenchAgent]:
     """Runs `vox agent` with fake drivers until the block is left; `changes` are laid over its configuration."""
     port = free_port()
-    runner = "" if line == "protobuf" else line
-    config = {**CONFIG, "runner_transport": runner, "port": port, "max_concurrent_calls": max_calls, **(changes or {})}
+    rate = open_line(line).sample_rate
+    config = {
+        **CONFIG,
+        "stt_options": {"sample_rate": rate, "transcripts": ["A table for two, please."]},
+        "tts_options": {"sample_rate": rate, "duration_s": 2.5, "block_s": 0.2},
+        "runner_transport": "" if line == "protobuf" else line,
+        "port": port,
+        "max_concurrent_calls": max_calls,
+        **(changes or {}),
+    }
     with tempfile.TemporaryDirectory(prefix="vox-bench-") as folder:
         file, log = Path(folder, "config.json"), Path(folder, "server.log")
         await asyncio.to_thread(file.write_text, json.dumps(config))
