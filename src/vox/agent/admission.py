@@ -105,20 +105,25 @@ class Admission:
             return self.max_calls
         return min(adaptive, self.max_calls) if self.max_calls else adaptive
 
-    def reserve(self) -> Reservation | Busy:
-        """A place for one more call, or why not."""
+    def why_full(self) -> Busy | None:
+        """Why one more call would be refused; None where it would not."""
         limit = self.limit
         if self.is_closed:
-            reason = "draining"
-        elif limit and self.calls >= limit:
-            reason = "full" if limit == self.max_calls else "strained"
-        else:
-            self.calls += 1
-            self.metrics.counter(CALLS_ADMITTED).inc()
-            self.metrics.gauge(CALLS_ACTIVE).set(self.calls)
-            return Reservation(self)
-        self.metrics.counter(CALLS_REFUSED, reason).inc()
-        return Busy(reason, self.retry_after_s)
+            return Busy("draining", self.retry_after_s)
+        if limit and self.calls >= limit:
+            return Busy("full" if limit == self.max_calls else "strained", self.retry_after_s)
+        return None
+
+    def reserve(self) -> Reservation | Busy:
+        """A place for one more call, or why not."""
+        busy = self.why_full()
+        if busy is not None:
+            self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
+            return busy
+        self.calls += 1
+        self.metrics.counter(CALLS_ADMITTED).inc()
+        self.metrics.gauge(CALLS_ACTIVE).set(self.calls)
+        return Reservation(self)
 
     def leave(self) -> None:
         """A call ended."""

@@ -28,8 +28,9 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     clock: Clock | None = None,
 ) -> Starlette:
-    """The application; `app.state.server` is its `AgentServer`, opened and closed by the ASGI lifespan
-    unless it is open already.
+    """The application; `app.state.server` is its `AgentServer`.
+
+    The ASGI lifespan opens and closes it, unless it is open already.
 
     Args:
         settings: read from `VOXRAY_CONFIG` (else config.json, if there is one) and the environment where not given.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
@@ -60,6 +60,7 @@ def make_routes(server: AgentServer, checks: Checks) -> list[BaseRoute]:
         Route("/talk", http.page),
         Route("/page/{name}", http.asset),
         Route("/telephony/{agent}", http.webhook, methods=["POST"]),
+        Route("/ws", calls.explain),
         WebSocketRoute("/ws", calls.client),
         WebSocketRoute("/telephony/ws", calls.phone),
         WebSocketRoute("/telephony/ws/{agent}", calls.phone),
@@ -128,23 +129,15 @@ class _Calls:
     async def client(self, websocket: WebSocket) -> None:
         """`/ws`: a browser or an app."""
         server, query = self._server, websocket.query_params
-        if not self._has_key(websocket):
-            await _refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
-            return
-        if not _is_origin_allowed(websocket, server.settings.cors_allowed_origins):
-            await _refuse(websocket, 403, "FORBIDDEN", "This origin is not in cors_allowed_origins")
-            return
         agent = server.services.agent_for(query.get("agent", ""))
-        if agent is None:
-            await _refuse(websocket, 404, "NOT_FOUND", f"No agent is named {query.get('agent')}")
+        refusal = self._refusal(websocket)
+        if refusal is not None or agent is None:
+            status, code, message = refusal or (404, "NOT_FOUND", "")
+            await _refuse(websocket, status, code, message)
             return
         rate = query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))
-        if not rate.isdigit() or int(rate) not in OUTPUT_RATES:
-            known = ", ".join(map(str, sorted(OUTPUT_RATES)))
-            await _refuse(websocket, 400, "BAD_REQUEST", f"sample_rate must be one of {known}")
-            return
         codec = make_codec(
-            query, allow_context=server.settings.allow_context_messages, max_message_bytes=MAX_MESSAGE_BYTES
+            query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
         variables = {
             name.removeprefix(VARIABLE_PREFIX): value
@@ -195,11 +188,9 @@ class _Calls:
         server = self._server
         place = server.admission.reserve()
         if isinstance(place, Busy):
-            retry_after = place.retry_after_s
-            if place.reason == "draining":
-                retry_after = max(1, round(server.lifecycle.retry_after_s))
             message = f"Service unavailable: {place.reason}"
-            await _refuse(websocket, 503, "SERVICE_UNAVAILABLE", message, {"Retry-After": str(retry_after)})
+            headers = {"Retry-After": str(self._retry_after(place))}
+            await _refuse(websocket, 503, "SERVICE_UNAVAILABLE", message, headers)
             return None
         gauges = (
             server.metrics.gauge(ACTIVE_CONNECTIONS, route),
@@ -218,13 +209,43 @@ class _Calls:
                 gauge.dec()
             place.release()
 
-    def _has_key(self, websocket: WebSocket) -> bool:
+    async def explain(self, request: Request) -> Response:
+        """A plain GET of `/ws`: what the upgrade would be refused with, for pages that cannot see that themselves."""
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return error(request, *refusal)
+        busy = self._server.admission.why_full()
+        if busy is not None:
+            headers = {"Retry-After": str(self._retry_after(busy))}
+            return error(request, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {busy.reason}", headers=headers)
+        return error(request, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"Upgrade": "websocket"})
+
+    def _refusal(self, request: HTTPConnection) -> tuple[int, str, str] | None:
+        """Why a client may not come in, whether or not there is a place."""
+        server, query = self._server, request.query_params
+        if not self._has_key(request):
+            return 401, "UNAUTHORIZED", "Unauthorized"
+        if not _is_origin_allowed(request, server.settings.cors_allowed_origins):
+            return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
+        if server.services.agent_for(query.get("agent", "")) is None:
+            return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
+        rate = query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))
+        if not rate.isdigit() or int(rate) not in OUTPUT_RATES:
+            return 400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(map(str, sorted(OUTPUT_RATES)))}"
+        return None
+
+    def _retry_after(self, busy: Busy) -> int:
+        if busy.reason == "draining":
+            return max(1, round(self._server.lifecycle.retry_after_s))
+        return busy.retry_after_s
+
+    def _has_key(self, request: HTTPConnection) -> bool:
         key = self._server.settings.server_api_key.get_secret_value()
-        return not key or is_equal(key, _given_key(websocket))
+        return not key or is_equal(key, _given_key(request))
 
 
-def _given_key(websocket: WebSocket) -> str:
-    headers, query = websocket.headers, websocket.query_params
+def _given_key(request: HTTPConnection) -> str:
+    headers, query = request.headers, request.query_params
     if key := headers.get("x-api-key", "").strip():
         return key
     scheme, _, value = headers.get("authorization", "").partition(" ")
@@ -233,13 +254,13 @@ def _given_key(websocket: WebSocket) -> str:
     return query.get("api_key") or query.get("token") or ""
 
 
-def _is_origin_allowed(websocket: WebSocket, allowed: list[str] | None) -> bool:
+def _is_origin_allowed(request: HTTPConnection, allowed: list[str] | None) -> bool:
     """No Origin, localhost, the server's own host, and whoever is listed (`*` lists everybody)."""
-    origin = websocket.headers.get("origin")
+    origin = request.headers.get("origin")
     if not origin:
         return True
     host = urlsplit(origin).hostname or ""
-    own = urlsplit(f"//{websocket.headers.get('host', '')}").hostname or ""
+    own = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
     if host in {"localhost", "127.0.0.1", "::1"} or host == own:
         return True
     return bool(allowed) and (origin in allowed or "*" in allowed)

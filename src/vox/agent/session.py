@@ -136,6 +136,7 @@ class Session:
                 seconds = self._clock.now() - self._started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
                 metrics.counter(CALLS_ENDED, self._end_reason).inc()
+                log.debug("conversation", **{"pii.messages": self.conversation.messages()})
                 log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
 
     # From the transport

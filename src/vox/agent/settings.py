@@ -209,7 +209,7 @@ class AgentSettings(AgentProfile):
     api_keys: dict[str, str] = Field(
         default_factory=dict, description="Vendors' keys by name; better in the environment"
     )
-    allow_context_messages: bool = Field(
+    allow_client_context: bool = Field(
         default=False, description="Whether clients may rewrite the conversation over the JSON protocol"
     )
     verify_signatures: bool = Field(

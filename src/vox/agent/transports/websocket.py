@@ -6,7 +6,8 @@ from vox.agent.metrics import MALFORMED
 from vox.agent.services import Services
 from vox.agent.session import Session
 from vox.errors import PeerError
-from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, BotInterrupted
+from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted
+from vox.protocols.agent_json import JsonCodec
 from vox.protocols.media_stream import Encoding, WireMessage
 from vox.runtime.logging import get_logger
 from vox.runtime.websocket import Socket
@@ -47,6 +48,8 @@ class ClientLink:
         """The upgrade is done: the call begins."""
         self._socket = socket
         self._session = self._start(self)
+        if isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
+            self.send_event(AgentReady())
 
     def received(self, message: WireMessage) -> None:
         """One message of the client."""
