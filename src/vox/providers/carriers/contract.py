@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
 
 from vox.errors import DependencyError
 from vox.providers.contract import Deps, DriverConfig
+from vox.security.signatures import bad_signature
 
 HANG_UP_TIMEOUT_S = 10.0
 REMEMBERED_CALLS = 10_000
@@ -35,6 +36,13 @@ class WebhookRequest:
             return value
         wanted = name.lower()
         return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+    def address(self) -> SplitResult:
+        """The URL in its parts; `UsageError(code="bad_signature")` where the caller's `Host` made it none."""
+        try:
+            return urlsplit(self.url)
+        except ValueError:
+            raise bad_signature("its address is malformed") from None
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in order; none where the body is not a form."""

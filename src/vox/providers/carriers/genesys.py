@@ -7,7 +7,6 @@ check is worth something only because it insists on the six that Genesys documen
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
@@ -80,17 +79,21 @@ def _verify_signature(request: WebhookRequest, api_key: str, client_secret: str,
 
 
 def _check_parameters(parameters: Mapping[str, str | None], api_key: str, now: float) -> None:
-    created, expires = parameters.get("created") or "", parameters.get("expires") or ""
+    created, expires = _seconds(parameters.get("created")), _seconds(parameters.get("expires"))
     if parameters.get("alg", "hmac-sha256") != "hmac-sha256" or not is_equal(api_key, parameters.get("keyid") or ""):
         raise bad_signature("its signature is of another key or algorithm")
     if len(parameters.get("nonce") or "") < _MIN_NONCE:
         raise bad_signature("its signature has no nonce")
-    if not created or not abs(now - int(created)) <= _MAX_AGE_S or (expires and int(expires) < now):
+    if created is None or abs(now - created) > _MAX_AGE_S or (expires is not None and expires < now):
         raise bad_signature("its signature is too old, too new or undated")
 
 
+def _seconds(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
 def _component(request: WebhookRequest, name: str) -> str:
-    parts = urlsplit(request.url)
+    parts = request.address()
     match name:
         case "@request-target":
             return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

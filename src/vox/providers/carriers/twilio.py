@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlunsplit
 
 import httpx2
 from pydantic import Field
@@ -92,16 +92,15 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa
     given = request.header("x-twilio-signature")
     if not given:
         raise bad_signature("it has no X-Twilio-Signature")
-    body_hash = parse_qs(urlsplit(request.url).query).get("bodySHA256", [""])[0]
+    body_hash = parse_qs(request.address().query).get("bodySHA256", [""])[0]
     if body_hash and not is_equal(sha256_hex(request.body), body_hash.lower()):
         raise bad_signature("its body is not the one whose hash is in the URL")
     fields = sorted(set(request.form())) if request.method.upper() == "POST" and not body_hash else []
     if request.body and not body_hash and not fields:
         raise bad_signature("its body is not part of what was signed")
     signed = "".join(name + value for name, value in fields)
-    matches = [
-        is_equal(hmac_base64(secret, url + signed, "sha1"), given) for url in _with_and_without_port(request.url)
-    ]
+    urls = (request.url, _with_other_port(request.address()))
+    matches = [is_equal(hmac_base64(secret, url + signed, "sha1"), given) for url in urls]
     if not any(matches):
         raise bad_signature("X-Twilio-Signature does not match")
 
@@ -115,14 +114,9 @@ def create(config: Config, deps: Deps) -> Control:
     return Control(deps.http, credentials, region=config.region, edge=config.edge)
 
 
-def _with_and_without_port(url: str) -> list[str]:
-    parts = urlsplit(url)
-    default = _DEFAULT_PORTS.get(parts.scheme)
-    suffix = f":{default}"
-    if parts.netloc.endswith(suffix):
-        other = parts.netloc.removesuffix(suffix)
-    elif parts.netloc.rpartition("]")[2].rpartition("@")[2].count(":") == 0 and default:
-        other = parts.netloc + suffix
-    else:
-        return [url]
-    return [url, urlunsplit(parts._replace(netloc=other))]
+def _with_other_port(parts: SplitResult) -> str:
+    """The same URL with the scheme's port where it has none, without where it has it."""
+    suffix = f":{_DEFAULT_PORTS.get(parts.scheme, '')}"
+    has_port = ":" in parts.netloc.rpartition("]")[2].rpartition("@")[2]
+    netloc = parts.netloc.removesuffix(suffix) if has_port else parts.netloc + suffix
+    return urlunsplit(parts._replace(netloc=netloc))

@@ -253,6 +253,7 @@ class TestGenesys:
             {"Signature": "sig2=:NZBwyBHRRyRoeLqy1IzOa9VYBuI8TgMFt2GRDkDuJh4=:"},
             {"Signature_Input": 'sig1=("@authority");keyid="SGVsbG8sIEkgYW0gdGhlIEFQSSBrZXkh"'},
             {"Signature_Input": HEADERS["Signature-Input"].replace("created=1641013200", "created=")},
+            {"Signature_Input": HEADERS["Signature-Input"].replace("created=1641013200", 'created="soon"')},
             {"Signature_Input": HEADERS["Signature-Input"].replace("hmac-sha256", "none")},
             {"Signature_Input": HEADERS["Signature-Input"].replace("VGhpc0lzQVVuaXF1ZU5vbmNl", "short")},
             {"Signature_Input": HEADERS["Signature-Input"].replace('("@req', '("@nonsense" "@req')},
@@ -291,3 +292,14 @@ NAMES = st.sampled_from(
 )
 def test_no_request_passes_by_chance_or_raises_anything_else(driver, headers, path, body):
     assert refused(driver, WebhookRequest("POST", f"https://h.example/{path}", headers, body), "a-long-secret:AAAA")
+
+
+@pytest.mark.parametrize("driver", [twilio, plivo, exotel, genesys], ids=lambda d: d.__name__.rpartition(".")[2])
+def test_an_address_that_is_none_is_refused(driver):
+    headers = dict(TestGenesys.HEADERS) | {
+        "x-twilio-signature": "x",
+        "x-plivo-signature-v3": "x",
+        "x-plivo-signature-v3-nonce": "x",
+    }
+    secret = TestGenesys.SECRET
+    assert refused(driver, WebhookRequest("POST", "https://[/x", headers), secret, now=TestGenesys.CREATED)
