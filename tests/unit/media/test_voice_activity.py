@@ -136,6 +136,20 @@ def test_context_and_state_are_handled_as_the_models_own_wrapper_does():
         assert scores.confidence[0] == pytest.approx(float(reference(window)), abs=1e-4)
 
 
+@pytest.mark.parametrize("rate", [8000, 16000])
+def test_a_fresh_slot_scores_as_if_nobody_had_been_there(rate):
+    session = silero.load()
+    window = rate * 32 // 1000
+    windows = np.frombuffer(recording(rate), np.int16)[: 90 * window].reshape(-1, 1, window)
+    used, unused, slot = SileroBatch(session, rate, 1), SileroBatch(session, rate, 1), np.array([0])
+    for place in range(30, 60):
+        used.score(slot, [], windows[place])
+    for place in range(60, 64):
+        fresh = [0] if place == 60 else []
+        expected = unused.score(slot, fresh, windows[place]).confidence[0]
+        assert used.score(slot, fresh, windows[place]).confidence[0] == expected
+
+
 async def test_a_slot_that_is_used_again_starts_from_nothing():
     speech = recording(8000)
     async with booth() as it:
