@@ -256,13 +256,29 @@ async def test_messages_of_all_sizes_come_back_in_order(server):
         client = Recorder()
         socket = await open_socket(place.url, client)
         assert await client.next() == "opened"
-        # Large ones beside small ones in one tick: a header that is not copied would be overwritten here.
         sent = ["hi", b"\x00\x01", "", b"", b"a" * 9000, b"b", "é" * 5000, b"c" * 200_000, "z", b"d" * 70_000, b"e"]
         for message in sent:
             socket.send(message)
         assert [await client.next() for _ in sent] == sent
         socket.close()
         assert await client.next() == (1000, "")
+
+
+@everywhere(FAST)
+async def test_messages_queued_for_a_slow_reader_keep_their_headers(server):
+    async with serving(server, Place(max_backlog_bytes=1 << 30)) as place:
+        wire = await Wire.connect(place.port)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        listener = await place.listener()
+        sent = [
+            (2, b"x" * 9000),
+            (1, b"small"),
+        ] * 1500  # more than the kernel takes; the last header written is another
+        for opcode, payload in sent:
+            listener.socket.send(payload if opcode == 2 else payload.decode())
+        wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert [await wire.receive() for _ in sent] == sent
+        await wire.drop()
 
 
 @everywhere(FAST, PLAIN)
@@ -576,7 +592,8 @@ async def test_closing_the_server_never_hangs():
         await reader.readuntil(b"x\r\n")
         began = time.monotonic()
     assert time.monotonic() - began < 2.5
-    assert (await listener.until_closed())[0] == 1001
+    assert (await asyncio.wait_for(listener.until_closed(), 1))[0] == 1001
+    assert not server._server.server_state.connections
     writer.close()
     await wire.drop()
 

@@ -1,9 +1,10 @@
 """A WebSocket on picows: the fast path of our server and every client connection.
 
 The one thing to know: picows hands out raw frames, so reassembly, limits, keepalive and the closing handshake are here.
-Two of its traits are worked around. On a plain uvloop transport it queues the header of a message above 8 KiB without
-copying it, and the next message overwrites that header; large messages therefore carry their own room for it. And after a
-protocol error it waits for a peer that may never read; the keepalive timer cuts such a connection.
+Two of its traits are worked around. When a uvloop transport has a backlog, picows queues the header of a message above 8 KiB
+without copying it, and the next message overwrites that header (seen: half of the frames to a slow reader broken); large
+messages therefore bring room for their header. And after a protocol error it waits for a peer that may never read; the
+keepalive timer cuts such a connection.
 """
 
 import asyncio
