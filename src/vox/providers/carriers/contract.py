@@ -5,12 +5,14 @@ know each other: the codec of the stream (`protocols/carriers`) hangs up no call
 """
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
+import msgspec
 
 from vox.errors import DependencyError
 from vox.providers.contract import Deps, DriverConfig
@@ -19,6 +21,8 @@ from vox.security.signatures import bad_signature
 HANG_UP_TIMEOUT_S = 10.0
 REMEMBERED_CALLS = 10_000
 CLOCK_TOLERANCE_S = 300.0  # how old a signed request may be; what Telnyx and Vonage recommend
+
+_JSON = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,17 @@ class WebhookRequest:
         if not self.header("content-type").lower().startswith("application/x-www-form-urlencoded"):
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+
+    def fields(self) -> dict[str, str]:
+        """What the request says about the call, whatever its form: the URL's query, the form, the texts of a JSON object.
+
+        Names are in lower case (`from`, `to`, `callsid`, `uuid`); the body wins over the query.
+        """
+        found = dict(parse_qsl(self.address().query, keep_blank_values=True)) | dict(self.form())
+        if self.header("content-type").lower().startswith("application/json"):
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+                found |= {key: value for key, value in _JSON.decode(self.body).items() if isinstance(value, str)}
+        return {name.lower(): value for name, value in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
