@@ -27,6 +27,7 @@ from vox.runtime.clock import Clock
 _PATIENCE_S = 2.0  # a question younger than this at the end of a run is no failure
 _GOODBYE_S = 5.0
 _WAKE_S = 0.001
+_LEAST_RETRY_S = 1.0  # where a refusal names no time
 _DESCRIPTORS = 65_536
 
 
@@ -174,9 +175,9 @@ class _LoadRun:
             self._dialled[index] = True
             self._tasks.create_task(self._factory.dial(call))
         elif call.state is CallState.REFUSED and self._plan.redials:
-            self._calls[index] = call = self._factory.create(f"load-{self._plan.seed}-{index}-{due:.0f}")
+            self._calls[index] = self._factory.create(f"load-{self._plan.seed}-{index}-{due:.0f}")
             self._dialled[index] = False
-            return due + max(call.retry_after_s, 1.0)
+            return due + max(call.retry_after_s, _LEAST_RETRY_S)
         else:
             call.send_next(due)
         return due + FRAME_S
