@@ -64,7 +64,7 @@ def documented_rows(page: Path) -> Iterator[Row]:
 
 
 def declared_errors() -> list[Row]:
-    """Every error code that the source can raise: each text given or compared to a `code`, found by reading it."""
+    """Every error code that the source can raise: each text given to something named `code`, found by reading it."""
     places: dict[str, set[str]] = {}
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -84,6 +84,8 @@ def _codes_of(node: ast.AST) -> Iterator[str]:
         pairs = [*zip(defaulted, arguments.defaults, strict=True)]
         pairs += [(argument, value) for argument, value in zip(arguments.kwonlyargs, arguments.kw_defaults) if value]  # noqa: B905  kw_defaults has one entry per argument
         values += [value for argument, value in pairs if argument.arg == "code"]
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+        values.append(node.value)
     for value in values:
         for inner in ast.walk(value) if value else ():
             if isinstance(inner, ast.Constant) and isinstance(inner.value, str) and inner.value:
