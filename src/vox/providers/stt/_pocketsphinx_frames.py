@@ -1,0 +1,95 @@
+"""What the driver and its worker processes tell each other: length-prefixed MessagePack over the worker's stdin and stdout.
+
+Both ends are of one version and trust each other; the limit only keeps a broken stream from asking for memory.
+"""
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+MAX_FRAME = 8 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+class Begin(msgspec.Struct, tag=1, array_like=True, frozen=True):
+    """An utterance begins; without a grammar anything may be said."""
+
+    utterance: int
+    grammar: str | None
+
+
+class Audio(msgspec.Struct, tag=2, array_like=True, frozen=True):
+    """Audio of an utterance: s16le mono, 16 kHz."""
+
+    utterance: int
+    pcm: bytes
+
+
+class Decode(msgspec.Struct, tag=3, array_like=True, frozen=True):
+    """Asks for the text of all the audio so far; `is_final` goes before those that only may be the end."""
+
+    utterance: int
+    request: int
+    is_final: bool
+
+
+class Forget(msgspec.Struct, tag=4, array_like=True, frozen=True):
+    """The utterance is of no more interest."""
+
+    utterance: int
+
+
+class Ready(msgspec.Struct, tag=1, array_like=True, frozen=True):
+    """The models are loaded."""
+
+
+class Partial(msgspec.Struct, tag=2, array_like=True, frozen=True):
+    """What an utterance sounds like so far."""
+
+    utterance: int
+    text: str
+
+
+class Heard(msgspec.Struct, tag=3, array_like=True, frozen=True):
+    """The answer to `Decode`; `error` says why there is none."""
+
+    utterance: int
+    request: int
+    text: str
+    confidence: float | None = None
+    error: str = ""
+
+
+ToWorker = Begin | Audio | Decode | Forget
+FromWorker = Ready | Partial | Heard
+
+to_worker: "msgspec.msgpack.Decoder[ToWorker]" = msgspec.msgpack.Decoder(ToWorker)
+from_worker: "msgspec.msgpack.Decoder[FromWorker]" = msgspec.msgpack.Decoder(FromWorker)
+
+
+def frame(message: ToWorker | FromWorker) -> bytes:
+    """A message as it goes over the pipe."""
+    body = msgspec.msgpack.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Unframer:
+    """Cuts a stream of bytes into the bodies of frames."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The frames that this data completes; raises ValueError where the stream is broken."""
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise ValueError(f"a frame of {length} bytes")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield body

@@ -1,0 +1,213 @@
+"""The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`.
+
+One thread: it reads what has come, then does one piece of work, and so on. It ends when its stdin does, so that it never
+outlives its parent; signals that are meant for the parent, which drains its calls first, it ignores.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from vox.providers.stt._pocketsphinx_frames import (
+    Audio,
+    Begin,
+    Decode,
+    Forget,
+    FromWorker,
+    Heard,
+    Partial,
+    Ready,
+    ToWorker,
+    Unframer,
+    frame,
+    to_worker,
+)
+
+READ_BYTES = 1 << 20
+NICENESS = 5  # the parent's 20 ms grid goes first
+_LISTEN_BYTES = 6400  # 200 ms: a piece of free text takes about 30 ms
+
+
+class Result(Protocol):
+    """What a recogniser gives back."""
+
+    @property
+    def text(self) -> str:
+        """Empty where nothing fits."""
+        ...
+
+    @property
+    def confidence(self) -> float | None:
+        """In 0..1."""
+        ...
+
+
+class Ears(Protocol):
+    """What the desk needs of a recogniser; see `_pocketsphinx_recogniser.Recogniser`."""
+
+    def decode(self, pcm: bytes, grammar: str) -> Result: ...
+    def open_free_text(self) -> None: ...
+    def begin_free_text(self) -> None: ...
+    def hear_free_text(self, pcm: bytes) -> str: ...
+    def end_free_text(self) -> str: ...
+
+
+@dataclass(slots=True)
+class _Utterance:
+    grammar: str | None
+    audio: bytearray = field(default_factory=bytearray)
+    heard: int = 0  # bytes of audio that free text has listened to
+    said: list[str] = field(default_factory=list[str])  # free text up to earlier pauses
+    partial: str = ""
+
+
+class Desk:
+    """Takes orders in any mixture of utterances and does one piece of work at a time, the most urgent first."""
+
+    def __init__(self, ears: Ears, send: Callable[[FromWorker], None]) -> None:
+        self._ears = ears
+        self._send = send
+        self._utterances: dict[int, _Utterance] = {}
+        self._requests: list[Decode] = []
+        self._listening_to: int | None = None
+
+    @property
+    def has_work(self) -> bool:
+        """Whether `work` would do something."""
+        return bool(self._requests) or self._next_to_hear() is not None
+
+    def take(self, order: ToWorker) -> None:
+        """Notes an order."""
+        match order:
+            case Begin(utterance, grammar):
+                self._utterances[utterance] = _Utterance(grammar)
+                if grammar is None:
+                    self._ears.open_free_text()
+            case Audio(utterance, pcm):
+                if known := self._utterances.get(utterance):
+                    known.audio += pcm
+            case Decode(utterance):
+                # A later request of the same utterance makes an earlier one worthless.
+                self._requests = [earlier for earlier in self._requests if earlier.utterance != utterance]
+                self._requests.append(order)
+            case Forget(utterance):
+                self._requests = [request for request in self._requests if request.utterance != utterance]
+                self._utterances.pop(utterance, None)
+                if self._listening_to == utterance:
+                    self._stop_listening()
+
+    def work(self) -> None:
+        """Answers one request, those that end an utterance first; else listens to 200 ms of free speech."""
+        if self._requests:
+            request = next((request for request in self._requests if request.is_final), self._requests[0])
+            self._requests.remove(request)
+            self._send(self._answer(request))
+        elif (number := self._next_to_hear()) is not None:
+            utterance = self._utterances[number]
+            text = " ".join([*utterance.said, self._hear(number, utterance)]).strip()
+            if text and text != utterance.partial:
+                utterance.partial = text
+                self._send(Partial(number, text))
+
+    def _answer(self, request: Decode) -> Heard:
+        utterance = self._utterances.get(request.utterance)
+        if utterance is None:
+            return Heard(request.utterance, request.request, "", error="unknown utterance")
+        try:
+            if utterance.grammar is None:
+                return Heard(request.utterance, request.request, self._free_text(request.utterance, utterance))
+            result = self._ears.decode(bytes(utterance.audio), utterance.grammar)
+        except (ValueError, RuntimeError) as error:
+            return Heard(request.utterance, request.request, "", error=str(error) or type(error).__name__)
+        return Heard(request.utterance, request.request, result.text, result.confidence)
+
+    def _next_to_hear(self) -> int | None:
+        """The free speech to listen to: that which is being listened to, or where none is, the next."""
+        if self._listening_to is not None:
+            utterance = self._utterances[self._listening_to]
+            return self._listening_to if len(utterance.audio) - utterance.heard >= _LISTEN_BYTES else None
+        return next(
+            (
+                number
+                for number, utterance in self._utterances.items()
+                if utterance.grammar is None and len(utterance.audio) - utterance.heard >= _LISTEN_BYTES
+            ),
+            None,
+        )
+
+    def _hear(self, number: int, utterance: _Utterance) -> str:
+        if self._listening_to is None:
+            self._ears.begin_free_text()
+            self._listening_to = number
+        piece = bytes(utterance.audio[utterance.heard : utterance.heard + _LISTEN_BYTES])
+        utterance.heard += len(piece)
+        return self._ears.hear_free_text(piece)
+
+    def _free_text(self, number: int, utterance: _Utterance) -> str:
+        """Ends a sentence here; what comes later is a further one, so nothing is ever listened to twice."""
+        if self._listening_to is not None and self._listening_to != number:
+            self._stop_listening()
+        while len(utterance.audio) > utterance.heard:
+            self._hear(number, utterance)
+        if self._listening_to == number:
+            self._listening_to = None
+            if text := self._ears.end_free_text():
+                utterance.said.append(text)
+            del utterance.audio[:]
+            utterance.heard = 0
+        return " ".join(utterance.said)
+
+    def _stop_listening(self) -> None:
+        """Somebody else's sentence is over and wanted now: this one is listened to again from its beginning, later."""
+        if self._listening_to in self._utterances:
+            self._utterances[self._listening_to].heard = 0
+        self._listening_to = None
+        self._ears.end_free_text()
+
+
+def run(min_confidence: float, source: int, target: int) -> None:
+    """Serves orders from one file descriptor to another until the first ends."""
+    from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
+
+    unframer = Unframer()
+
+    def send(message: FromWorker) -> None:
+        data = memoryview(frame(message))
+        while data:
+            data = data[os.write(target, data) :]
+
+    desk = Desk(Recogniser(min_confidence), send)
+    send(Ready())
+    while True:
+        readable, _, _ = select.select([source], [], [], 0 if desk.has_work else None)
+        if readable:
+            data = os.read(source, READ_BYTES)
+            if not data:
+                return
+            for body in unframer.feed(data):
+                desk.take(to_worker.decode(body))
+        if desk.has_work:
+            desk.work()
+
+
+def main() -> int:
+    """Runs the worker on its stdin and stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(NICENESS)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    target = os.dup(1)
+    os.dup2(2, 1)  # nothing that a library prints may get into the stream
+    try:
+        run(float(sys.argv[1]), 0, target)
+    except BrokenPipeError:
+        return 0  # the parent is gone
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
