@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable
 from logging import DEBUG, getLogger
 from typing import Any
 
-from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeResponse
 from picows import picows as native
 from picows.common import WSUpgradeResponseWithListener
@@ -234,7 +233,7 @@ _QUIET = _Quiet()
 
 def server_protocol(socket: PicowsSocket, limits: Limits, headers: Iterable[tuple[str, str]]) -> Any:
     """A picows protocol that takes over a server connection and answers 101 with these extra headers."""
-    response = WSUpgradeResponse.create_101_response(CIMultiDict(headers))
+    response = WSUpgradeResponse.create_101_response(list(headers))
     answer = WSUpgradeResponseWithListener(response, socket)
 
     def choose(_request: object) -> WSUpgradeResponseWithListener:
@@ -251,7 +250,7 @@ def client_protocol(
     def choose(_request: object, _response: object) -> PicowsSocket:
         return socket
 
-    return _protocol(choose, limits, host_port, path, CIMultiDict(headers))
+    return _protocol(choose, limits, host_port, path, list(headers))
 
 
 def feed(protocol: Any, data: bytes | bytearray) -> None:
@@ -270,7 +269,7 @@ def _protocol(
     limits: Limits,
     host_port: str | None,
     path: str | None,
-    headers: CIMultiDict[str] | None,
+    headers: list[tuple[str, str]] | None,
 ) -> Any:
     make: Callable[..., Any] = vars(native)["WSProtocol"]  # absent from the library's stub
     return make(
