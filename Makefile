@@ -18,7 +18,7 @@ INSTALL = index="$${PIP_INDEX_URL:-$$($(BIN)/pip config get global.index-url 2>/
 	if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
 	install() { $(BIN)/uv pip install --quiet --python $(BIN)/python "$$@" \
 	|| { echo "uv could not; trying pip"; $(BIN)/pip install --quiet "$$@"; }; }; install
-PYTEST := $(BIN)/pytest -q
+PYTEST := $(BIN)/pytest -q -rs
 SOURCES := $(wildcard src tests bench)
 
 ##@ Everyday
