@@ -7,15 +7,7 @@ from tests.fuzz.targets import targets
 
 INPUTS = 20_000
 TARGETS = targets()
-KNOWN = {"agent-rtvi": "Rtvi.receive looks for an unhashable label in a set"}
-each_target = pytest.mark.parametrize(
-    "target",
-    [
-        pytest.param(target, marks=pytest.mark.xfail(reason=KNOWN[name], strict=False) if name in KNOWN else ())
-        for name, target in TARGETS.items()
-    ],
-    ids=TARGETS,
-)
+each_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
 
 @each_target

@@ -47,8 +47,8 @@ async def answer(server: AgentServer, request: Request, carrier: str, *, agent: 
             return error(request, 403, "FORBIDDEN", "The signature is missing or wrong")
     elif server.settings.verify_signatures:
         log.debug("webhook not verified: no secret is configured", carrier=carrier)
-    fields = {name.lower(): value for name, value in hook.form()}
-    parameters = {name: fields[name] for name in ("from", "to") if fields.get(name)}
+    fields = hook.fields()
+    parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
     answered = driver.answer(_stream_url(server, request, agent, secret), parameters=parameters)

@@ -79,7 +79,7 @@ class Rtvi:
         Raises:
             PeerError: `malformed_message` or `context_not_allowed`.
         """
-        if envelope.get("label", LABEL) not in {LABEL, ""}:
+        if envelope.get("label", LABEL) not in (LABEL, ""):  # no set: a label may be anything, also unhashable
             return []
         kind = envelope.get("type")
         if not isinstance(kind, str):

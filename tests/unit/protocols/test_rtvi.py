@@ -124,6 +124,7 @@ def test_client_messages_become_inputs(kind, data, expected):
 def test_foreign_labels_are_ignored_and_a_missing_label_is_not():
     codec = RtviCodec()
     assert codec.receive('{"label":"other","type":"disconnect-bot"}') == []
+    assert codec.receive('{"label":["rtvi-ai"],"type":"disconnect-bot"}') == []
     assert codec.receive(b'{"type":"disconnect-bot"}') == [ClientDisconnect()]
 
 
