@@ -6,8 +6,9 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import pytest_socket
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.loop import VirtualClock, VirtualLoop
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 FOLDER = Path(__file__).parent
 MARKERS = ("unit", "contract", "e2e")
@@ -27,7 +30,8 @@ settings.register_profile("dev", deadline=None)
 settings.register_profile(
     "ci", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("ci" if os.environ.get("VOX_TEST_REQUIRE") == "all" else "dev")
+MAY_SKIP = os.environ.get("VOX_TEST_REQUIRE") != "all"
+settings.load_profile("dev" if MAY_SKIP else "ci")
 
 
 def _folder_of(path: Path) -> str | None:
@@ -44,6 +48,28 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(folder)
     if folder == "e2e" and item.get_closest_marker("timeout") is None:
         item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_S))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turns every skip into a failure where nothing may be missing, whichever way it was asked for."""
+    report = yield
+    return _forbid_skip(report) if not hasattr(report, "wasxfail") else report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself while it is imported."""
+    report = yield
+    return _forbid_skip(report)
+
+
+def _forbid_skip(report: _Report) -> _Report:
+    if report.skipped and not MAY_SKIP:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (VOX_TEST_REQUIRE=all forbids skipping)"
+    return report
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
