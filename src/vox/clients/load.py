@@ -19,7 +19,7 @@ from typing import Protocol
 from vox.clients import raw_websocket as wire
 from vox.clients.audio_files import Recording, sample_question
 from vox.clients.lines import open_line
-from vox.clients.load_call import FRAME_S, CallState, LoadCall, Tally
+from vox.clients.load_call import FRAME_S, CallState, LoadCall, Tally, encode_call
 from vox.clients.load_results import LoadResult, ServerCost, spread
 from vox.clients.server_process import busy_seconds, usage
 from vox.runtime.clock import Clock
@@ -105,12 +105,13 @@ class CallFactory:
 
     def create(self, name: str) -> LoadCall:
         """A call that is ready to dial, its audio encoded."""
+        line = open_line(self._plan.line)
+        mask = self._random.randbytes(4)
         return LoadCall(
-            line=self._plan.line,
-            name=name,
-            pcm=self._pcm,
+            line,
+            encode_call(line, name, self._pcm, mask),
             request=wire.upgrade_request(self._target, self._random.randbytes(16)),
-            mask=self._random.randbytes(4),
+            mask=mask,
             cycle_frames=round(self._plan.cycle_s / FRAME_S),
             clock=self._clock,
             tally=self._tally,
@@ -175,7 +176,7 @@ class _LoadRun:
             self._dialled[index] = True
             self._tasks.create_task(self._factory.dial(call))
         elif call.state is CallState.REFUSED and self._plan.redials:
-            self._calls[index] = self._factory.create(f"load-{self._plan.seed}-{index}-{due:.0f}")
+            self._calls[index] = call.again()
             self._dialled[index] = False
             return due + max(call.retry_after_s, _LEAST_RETRY_S)
         else:

@@ -13,12 +13,12 @@ from enum import StrEnum
 from typing import cast
 
 from vox.clients import raw_websocket as wire
-from vox.clients.lines import clear_echoes, heard_rate, open_line
+from vox.clients.lines import clear_echoes, heard_rate
 from vox.clients.playout import PlayoutDeadline
 from vox.errors import VoxError
 from vox.media import g711
 from vox.media.levels import rms
-from vox.protocols.media_stream import AudioCleared, MarkReached, StreamAudio, StreamStopped
+from vox.protocols.media_stream import AudioCleared, CarrierCodec, MarkReached, StreamAudio, StreamStopped
 from vox.runtime.clock import Clock
 
 FRAME_S = 0.020
@@ -74,14 +74,16 @@ class CallAudio:
 
 
 class LoadCall(asyncio.Protocol):
-    """One simulated caller. `dial` returns what to connect with; `send_next` is due every 20 ms once it is open."""
+    """One simulated caller: a protocol to connect with; `send_next` is due every 20 ms once it is open.
+
+    `answered` is done when the upgrade was answered either way, `closed` when the connection is gone.
+    """
 
     def __init__(
         self,
+        line: CarrierCodec,
+        audio: CallAudio,
         *,
-        line: str,
-        name: str,
-        pcm: bytes,
         request: bytes,
         mask: bytes,
         cycle_frames: int,
@@ -89,10 +91,11 @@ class LoadCall(asyncio.Protocol):
         tally: Tally,
     ) -> None:
         self.state = CallState.DIALLING
-        self.closed = asyncio.get_running_loop().create_future()
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.retry_after_s = 0.0
-        self._line = open_line(line)
-        self._audio = self._encode(name, pcm, mask)
+        self._line = line
+        self._audio = audio
         self._request = request
         self._mask = mask
         self._cycle_frames = cycle_frames
@@ -114,6 +117,18 @@ class LoadCall(asyncio.Protocol):
     def is_connected(self) -> bool:
         """Whether there is a connection whose end can be awaited."""
         return self._transport is not None and not self.closed.done()
+
+    def again(self) -> "LoadCall":
+        """The same call, to be dialled anew after a refusal: nothing of it has been used."""
+        return LoadCall(
+            self._line,
+            self._audio,
+            request=self._request,
+            mask=self._mask,
+            cycle_frames=self._cycle_frames,
+            clock=self._clock,
+            tally=self._tally,
+        )
 
     def send_next(self, due: float) -> None:
         """Sends the frame that was due at `due`: the sentence, then silence until the cycle is over, and again."""
@@ -162,6 +177,8 @@ class LoadCall(asyncio.Protocol):
         try:
             if self.state is CallState.DIALLING:
                 data = self._read_head(data)
+                if self.state is not CallState.DIALLING:
+                    _finish(self.answered)
             if data and self.state is CallState.OPEN:
                 self._read_frames(data)
         except VoxError as error:
@@ -172,36 +189,14 @@ class LoadCall(asyncio.Protocol):
         self._forget_marks()
         if self.state in {CallState.DIALLING, CallState.OPEN}:
             self._break("connection lost" if self.state is CallState.OPEN else "no answer to the upgrade")
-        if not self.closed.done():
-            self.closed.set_result(None)
+        _finish(self.answered)
+        _finish(self.closed)
 
     def fail(self, reason: str) -> None:
         """The connection could not be made."""
         self._break(reason)
-        if not self.closed.done():
-            self.closed.set_result(None)
-
-    def _encode(self, name: str, pcm: bytes, mask: bytes) -> CallAudio:
-        line = self._line
-        opening = line.open(
-            call_id=name, stream_id=f"stream-{name}", caller="+15550100", callee="+15550199", parameters={}
-        )
-        size = int(line.sample_rate * FRAME_S) * 2
-        silence = bytes(size)
-
-        def framed(frame: bytes, index: int) -> bytes:
-            payload = g711.encode(frame, line.encoding)
-            return wire.client_frame(line.audio(payload, timestamp_ms=index * 20), mask)
-
-        frames = [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]
-        speech = [framed(frame, index) for index, frame in enumerate(frames)]
-        return CallAudio(
-            b"".join(wire.client_frame(message, mask) for message in opening),
-            speech,
-            max((index for index, frame in enumerate(frames) if rms(frame) > _SILENT_RMS), default=0),
-            framed(silence, len(speech)),
-            wire.client_frame(farewell, mask) if (farewell := line.close()) is not None else b"",
-        )
+        _finish(self.answered)
+        _finish(self.closed)
 
     def _read_head(self, data: bytes) -> bytes:
         self._head += data
@@ -306,3 +301,27 @@ class LoadCall(asyncio.Protocol):
             self.state = CallState.BROKEN
             self._tally.problems[reason] += 1
         self.abort()
+
+
+def encode_call(line: CarrierCodec, name: str, pcm: bytes, mask: bytes) -> CallAudio:
+    """Everything a call will send, ready to be written; `pcm` is the sentence at the line's rate."""
+    opening = line.open(call_id=name, stream_id=f"stream-{name}", caller="+15550100", callee="+15550199", parameters={})
+    size = int(line.sample_rate * FRAME_S) * 2
+    frames = [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]
+
+    def framed(frame: bytes, index: int) -> bytes:
+        payload = g711.encode(frame, line.encoding)
+        return wire.client_frame(line.audio(payload, timestamp_ms=index * 20), mask)
+
+    return CallAudio(
+        b"".join(wire.client_frame(message, mask) for message in opening),
+        [framed(frame, index) for index, frame in enumerate(frames)],
+        max((index for index, frame in enumerate(frames) if rms(frame) > _SILENT_RMS), default=0),
+        framed(bytes(size), len(frames)),
+        wire.client_frame(farewell, mask) if (farewell := line.close()) is not None else b"",
+    )
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

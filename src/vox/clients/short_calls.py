@@ -6,14 +6,16 @@ and again at the end.
 
 import asyncio
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from vox.clients.audio_files import Recording
 from vox.clients.load import CallFactory, Connect, LoadPlan, ServerUnderTest, allow_many_sockets
 from vox.clients.load_call import FRAME_S, CallState, Tally
 from vox.clients.server_process import usage
 from vox.runtime.clock import Clock
 
+_ANSWER_S = 10.0
 _GOODBYE_S = 10.0
 RSS_GROWTH_LIMIT = 0.05
 
@@ -85,7 +87,9 @@ class _ShortCaller:
     def __init__(self, plan: LoadPlan, clock: Clock, frames: int, connect: Connect | None) -> None:
         self.tally = Tally()
         self.completed = 0
-        self._factory = CallFactory(plan, clock, self.tally, connect)
+        rate = plan.speech.sample_rate
+        moment = Recording(plan.speech.pcm[: round(frames * FRAME_S * rate) * 2], rate)  # only what is sent is encoded
+        self._factory = CallFactory(replace(plan, speech=moment), clock, self.tally, connect)
         self._clock = clock
         self._frames = frames
         self._placed = 0
@@ -111,6 +115,7 @@ class _ShortCaller:
         self._placed += 1
         call = self._factory.create(f"short-{self._placed}")
         await self._factory.dial(call)
+        await asyncio.wait([call.answered], timeout=_ANSWER_S)
         due = self._clock.now()
         for _ in range(self._frames):
             call.send_next(due)
