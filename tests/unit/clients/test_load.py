@@ -85,7 +85,7 @@ async def test_a_server_that_is_not_there_is_a_broken_call(virtual_clock):
 
 async def test_short_calls_come_and_go(virtual_clock):
     server = MemoryServer()
-    result = await run_short_calls(plan(), virtual_clock, calls=30, at_once=5, connect=server.connect)
+    result = await run_short_calls(plan(), virtual_clock, calls=30, at_once=5, warm_up_calls=3, connect=server.connect)
     assert (result.completed, result.refused, result.broken) == (30, 0, 0)
     assert result.is_clean
     assert len(server.agents) == 33
@@ -93,6 +93,8 @@ async def test_short_calls_come_and_go(virtual_clock):
 
 
 async def test_short_calls_that_are_refused_are_not_whole(virtual_clock):
-    result = await run_short_calls(plan(), virtual_clock, calls=10, at_once=5, connect=MemoryServer(limit=0).connect)
+    result = await run_short_calls(
+        plan(), virtual_clock, calls=10, at_once=5, warm_up_calls=3, connect=MemoryServer(limit=0).connect
+    )
     assert (result.completed, result.refused) == (0, 10)
     assert not result.is_clean
