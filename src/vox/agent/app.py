@@ -8,12 +8,13 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from vox.agent.http_metrics import CountRequests
+from vox.agent.http_metrics import RequestCounts
 from vox.agent.routes import make_routes
 from vox.agent.server import AgentServer
 from vox.agent.settings import AgentSettings, load
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
+from vox.runtime.http import HttpEdge
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import Metrics, NullMetrics
@@ -54,9 +55,8 @@ def create_app(
         async with server:
             yield
 
-    app = Starlette(
-        routes=make_routes(server, Checks()), lifespan=lifespan, middleware=[Middleware(CountRequests, metrics=metrics)]
-    )
+    edge = Middleware(HttpEdge, observer=RequestCounts(metrics))
+    app = Starlette(routes=make_routes(server, Checks()), lifespan=lifespan, middleware=[edge])
     app.state.server = server
     return app
 

@@ -1,9 +1,8 @@
-"""Counts requests under the documented metric names, as plain ASGI."""
+"""Counts requests under the documented metric names; the observer of `vox.runtime.http.HttpEdge`."""
 
-import time
 from http import HTTPStatus
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from vox.agent.metrics import (
     ACTIVE_CONNECTIONS,
@@ -14,7 +13,7 @@ from vox.agent.metrics import (
     REQUEST_SECONDS,
     REQUESTS,
 )
-from vox.runtime.metrics import Metrics
+from vox.runtime.metrics import GaugeChild, Metrics
 
 ROUTES = {
     "/": "root",
@@ -23,58 +22,43 @@ ROUTES = {
     "/api/v1/health": "health",
     "/api/v1/ready": "ready",
     "/metrics": "metrics",
-    "/talk": "page",
     "/ws": "ws",
     "/telephony/ws": "telephony_ws",
 }
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class CountRequests:
-    """Wraps an application; routes have few names, so that a stranger cannot grow the registry."""
+class RequestCounts:
+    """Routes and methods have few names, so that a stranger cannot grow the registry."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Counts one HTTP request; WebSockets count themselves as live calls."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        route = route_name(scope["path"])
-        method = scope["method"] if scope["method"] in {"GET", "HEAD", "POST", "OPTIONS"} else "OTHER"
-        status = 500
-        began = time.perf_counter()
-        gauges = (
-            self._metrics.gauge(ACTIVE_CONNECTIONS, route),
-            self._metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", ""),
-        )
-
-        async def counted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        for gauge in gauges:
+    def started(self, scope: Scope) -> None:
+        """A request came in."""
+        for gauge in connection_gauges(self._metrics, route_name(scope["path"])):
             gauge.inc()
-        try:
-            await self._app(scope, receive, counted)
-        finally:
-            for gauge in gauges:
-                gauge.dec()
-            self._count(method, route, status, time.perf_counter() - began)
 
-    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
-        metrics = self._metrics
+    def finished(self, scope: Scope, status: int, duration_s: float) -> None:
+        """Its response is out."""
+        metrics, route = self._metrics, route_name(scope["path"])
+        for gauge in connection_gauges(metrics, route):
+            gauge.dec()
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        status_class = f"{status // 100}xx"
         is_error = status >= HTTPStatus.BAD_REQUEST
         labels = (method, route, _phrase(status), "", "http", "ingress", "error" if is_error else "success", "")
         metrics.counter(HTTP_REQUESTS, *labels).inc()
-        metrics.histogram(HTTP_SECONDS, *labels).observe(seconds)
-        metrics.counter(REQUESTS, method, route, f"{status // 100}xx").inc()
-        metrics.histogram(REQUEST_SECONDS, route).observe(seconds)
+        metrics.histogram(HTTP_SECONDS, *labels).observe(duration_s)
+        metrics.counter(REQUESTS, method, route, status_class).inc()
+        metrics.histogram(REQUEST_SECONDS, route).observe(duration_s)
         if is_error:
-            metrics.counter(HTTP_ERRORS, method, route, f"{status // 100}xx").inc()
+            metrics.counter(HTTP_ERRORS, method, route, status_class).inc()
+
+
+def connection_gauges(metrics: Metrics, route: str) -> tuple[GaugeChild, GaugeChild]:
+    """What counts the requests in flight and the live calls of a route, under both names."""
+    return metrics.gauge(ACTIVE_CONNECTIONS, route), metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
 
 
 def route_name(path: str) -> str:

@@ -2,27 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from vox.runtime.clock import new_id
-
-MAX_REQUEST_ID = 128
+from vox.runtime.http import error_envelope, request_id
 
 
-def json_response(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
     """A JSON body with a trailing newline."""
-    encoded = msgspec.json.encode(body) + b"\n"
-    return Response(encoded, status, headers, media_type="application/json")
+    return Response(msgspec.json.encode(body) + b"\n", status, media_type="application/json")
 
 
-def success(request: HTTPConnection, data: Mapping[str, Any], *, status_field: str | None = None) -> Response:
-    """`data` and `meta`; `status_field` repeats the status at the top, where documented probes look for it."""
-    top = {"status": status_field} if status_field else {}
-    return json_response({**top, "data": data, "meta": {"requestId": request_id(request)}})
+def success(request: HTTPConnection, data: Mapping[str, Any], *, status: str = "") -> Response:
+    """`data` and `meta`; `status` stands at the top too, where documented probes look for it."""
+    top = {"status": status} if status else {}
+    return json_response({**top, "data": data, "meta": {"requestId": request_id(request.scope)}})
 
 
 def error(
@@ -31,19 +27,9 @@ def error(
     code: str,
     message: str,
     *,
-    details: Sequence[Mapping[str, str | None]] = (),
+    details: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The error envelope; `details` name the fields at fault."""
-    body: dict[str, Any] = {"code": code, "message": message, "requestId": request_id(request)}
-    if details:
-        body["details"] = details
-    return json_response({"error": body}, status, headers)
-
-
-def request_id(request: HTTPConnection) -> str:
-    """The caller's X-Request-ID, else a fresh UUID."""
-    given = request.headers.get("x-request-id", "").strip()
-    if given and len(given) <= MAX_REQUEST_ID and given.isprintable():
-        return given
-    return str(UUID(hex=new_id("r").removeprefix("r_").ljust(32, "0"), version=4))
+    body = error_envelope(code, message, request_id(request.scope), details)
+    return Response(body, status, headers, media_type="application/json")

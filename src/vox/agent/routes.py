@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 
 from vox.agent import webhooks
 from vox.agent.admission import Busy
-from vox.agent.metrics import ACTIVE_CONNECTIONS, HTTP_ACTIVE
+from vox.agent.http_metrics import connection_gauges
 from vox.agent.responses import error, json_response, success
 from vox.agent.server import AgentServer
 from vox.agent.services import Agent
@@ -30,6 +30,7 @@ from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
 from vox.runtime.health import Checks
 from vox.runtime.logging import get_logger
+from vox.runtime.metrics import CONTENT_TYPE
 from vox.runtime.websocket import refuse, serve_socket
 from vox.security.signatures import is_equal
 
@@ -74,7 +75,7 @@ class _Http:
         self._checks = checks
 
     async def health(self, request: Request) -> Response:
-        return success(request, {"status": "ok"}, status_field="ok")
+        return success(request, {"status": "ok"}, status="ok")
 
     async def ready(self, request: Request) -> Response:
         lifecycle = self._server.lifecycle
@@ -87,10 +88,10 @@ class _Http:
         if failed:
             details = [{"field": name, "message": why} for name, why in failed.items()]
             return error(request, 503, "SERVICE_UNAVAILABLE", "Service unavailable", details=details)
-        return success(request, {"status": "ok"}, status_field="ok")
+        return success(request, {"status": "ok"}, status="ok")
 
     async def metrics(self, request: Request) -> Response:
-        return Response(self._server.metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(self._server.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def root(self, request: Request) -> Response:
         runner = self._server.settings.runner_transport
@@ -192,10 +193,7 @@ class _Calls:
             headers = {"Retry-After": str(self._retry_after(place))}
             await _refuse(websocket, 503, "SERVICE_UNAVAILABLE", message, headers)
             return None
-        gauges = (
-            server.metrics.gauge(ACTIVE_CONNECTIONS, route),
-            server.metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", ""),
-        )
+        gauges = connection_gauges(server.metrics, route)
         for gauge in gauges:
             gauge.inc()
         try:

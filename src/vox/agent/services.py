@@ -31,7 +31,11 @@ READ_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """One named agent, ready to take calls. `greeting` is the profile's, else what its model brings along."""
+    """One named agent, ready to take calls.
+
+    `speaks_first` says that the model begins the conversation where there is no greeting, `not_understood` is the profile's
+    or what the model brings along.
+    """
 
     name: str
     profile: AgentProfile
@@ -40,6 +44,7 @@ class Agent:
     tts: TextToSpeech
     greeting: str
     not_understood: str
+    speaks_first: bool = False
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
 
 
@@ -109,8 +114,9 @@ class Services:
             stt=stt,
             llm=llm,
             tts=tts,
-            greeting=profile.greeting or str(getattr(llm, "greeting", "") or ""),
-            not_understood=profile.not_understood or str(getattr(llm, "not_understood", "") or ""),
+            greeting=profile.greeting,
+            not_understood=profile.not_understood or llm.not_understood,
+            speaks_first=llm.speaks_first,
             tools=tools,
         )
 
@@ -119,7 +125,7 @@ class Services:
         if profile.model:
             options.setdefault("model", profile.model)
         if profile.flow:
-            options.setdefault("file", str((self.settings.folder / profile.flow).resolve()))
+            options.setdefault("flow", str((self.settings.folder / profile.flow).resolve()))
         return options
 
     async def _driver(self, kind: registry.Kind, name: str, options: Mapping[str, Any], deps: Deps) -> object:

@@ -119,6 +119,9 @@ class Session:
                     self._arm_limits()
                     if self._greeting:
                         self._say(self._greeting)
+                    elif self.agent.speaks_first:
+                        self._feed(turns.BotThinking())
+                        self._answering.respond()
                     while self._early:
                         self.receive(self._early.popleft())
                     await self._over.wait()

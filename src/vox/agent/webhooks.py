@@ -11,15 +11,17 @@ from starlette.websockets import WebSocket
 from vox.agent.responses import error
 from vox.agent.server import AgentServer
 from vox.agent.settings import PHONE_RUNNERS
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest
+from vox.runtime.http import read_body
 from vox.runtime.logging import get_logger
 from vox.security.signatures import bad_signature, hmac_digest, is_equal
 
 log = get_logger(__name__)
 
 TOKEN_SECONDS = 300
+DEFAULT_MAX_BODY_BYTES = 262_144
 SECRETS: dict[str, tuple[str, ...]] = {
     "twilio": ("twilio_auth_token", "TWILIO_AUTH_TOKEN"),
     "telnyx": ("telnyx_public_key", "TELNYX_PUBLIC_KEY"),
@@ -33,9 +35,11 @@ SECRETS: dict[str, tuple[str, ...]] = {
 
 async def answer(server: AgentServer, request: Request, carrier: str, *, agent: str) -> Response:
     """The answer to a carrier's webhook: its own form of "stream this call to us"."""
-    body = await _bounded_body(request, server.settings.max_request_body_bytes or 262_144)
-    if body is None:
-        return error(request, 413, "BAD_REQUEST", "The request body is larger than max_request_body_bytes")
+    try:
+        limit = server.settings.max_request_body_bytes or DEFAULT_MAX_BODY_BYTES
+        body = await read_body(request.scope, request.receive, max_bytes=limit)
+    except VoxError as failed:
+        return error(request, 400, "BAD_REQUEST", str(failed))
     driver = registry.load("carriers", carrier)
     secret = _secret(server, carrier)
     hook = WebhookRequest(request.method, _public_url(server, request), dict(request.headers), body)
@@ -132,12 +136,3 @@ def _public_base(server: AgentServer, request: HTTPConnection) -> str:
 def _public_url(server: AgentServer, request: HTTPConnection) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
     return f"{_public_base(server, request)}{request.url.path}{query}"
-
-
-async def _bounded_body(request: Request, limit: int) -> bytes | None:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            return None
-    return bytes(body)

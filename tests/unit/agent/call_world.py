@@ -109,7 +109,7 @@ class Ear(_Opened):
 class Mind(_Opened):
     """A model whose answer is a function of the request."""
 
-    greeting = ""
+    speaks_first = False
     not_understood = ""
 
     def __init__(self) -> None:
@@ -187,7 +187,7 @@ class World:
         self.services.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
         agent = Agent(
-            "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools or {}
+            "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
         )
         self.line = Line(has_marks=has_marks)
         self.session = Session(self.services, agent, self.line, CallInfo("call_1", "test"), input_rate=RATE)

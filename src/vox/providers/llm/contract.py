@@ -79,7 +79,15 @@ LlmEvent = TextDelta | ToolCall | Usage
 
 
 class LanguageModel(Protocol):
-    """A model shared by all calls. It keeps no state of a call: the messages are the state."""
+    """A model shared by all calls. It keeps no state of a call: the messages are the state.
+
+    Attributes:
+        speaks_first: whether it has something to say to a conversation without user messages (a scripted greeting).
+        not_understood: what it wants said when speech gave no transcript; empty where it has no such words.
+    """
+
+    speaks_first: bool
+    not_understood: str
 
     async def __aenter__(self) -> Self: ...
 

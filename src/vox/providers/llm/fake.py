@@ -49,6 +49,9 @@ class Config(DriverConfig):
 class FakeModel:
     """A language model that is no model."""
 
+    speaks_first = False
+    not_understood = ""
+
     def __init__(self, config: Config) -> None:
         self._config = config
         self._hints = SpeechHints(config.grammar, config.phrases) if config.grammar or config.phrases else None
@@ -96,9 +99,9 @@ class FakeModel:
         return last if self._config.echo else " ".join(_filler(self._config.words))
 
 
-def create(config: Mapping[str, Any] | Config, deps: Deps) -> FakeModel:
+def create(config: Config, deps: Deps) -> FakeModel:  # noqa: ARG001  the shape of every driver
     """The driver for these options."""
-    return FakeModel(config if isinstance(config, Config) else Config.model_validate(config))
+    return FakeModel(config)
 
 
 def _filler(count: int) -> Iterator[str]:

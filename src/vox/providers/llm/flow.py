@@ -14,7 +14,7 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 from zoneinfo import ZoneInfo
 
 from vox.errors import UsageError
@@ -49,6 +49,8 @@ class Config(DriverConfig):
 class Flow:
     """A scripted agent with the interface of a language model."""
 
+    speaks_first = True
+
     def __init__(self, config: Config, deps: Deps) -> None:
         self._config = config
         self._clock = deps.clock
@@ -67,6 +69,12 @@ class Flow:
     ) -> None:
         self._opened = None
         self._folds.clear()
+
+    @property
+    def not_understood(self) -> str:
+        """What the script says to words it does not know."""
+        machine, _, _ = self._parts()
+        return machine.script.fallback.prompts[0]
 
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""
@@ -145,9 +153,9 @@ class Flow:
         return self._opened
 
 
-def create(config: Mapping[str, Any] | Config, deps: Deps) -> Flow:
+def create(config: Config, deps: Deps) -> Flow:
     """The driver for these options."""
-    return Flow(config if isinstance(config, Config) else Config.model_validate(config), deps)
+    return Flow(config, deps)
 
 
 def load_script(config: Config) -> Script:

@@ -38,6 +38,9 @@ class Config(_openai.VendorConfig):
 class OpenAiChat:
     """A chat model behind OpenAI's API."""
 
+    speaks_first = False
+    not_understood = ""
+
     def __init__(self, config: Config, vendor: _openai.Vendor, client: "AsyncOpenAI") -> None:
         self._config = config
         self._vendor = vendor
