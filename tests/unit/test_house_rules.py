@@ -7,8 +7,10 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,16 @@ def test_links_between_documents_lead_somewhere():
         if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
     ]
     fail_if_any("links to nothing:", broken)
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    names = [re.split(r"[<>=;\[ ]", requirement)[0] for requirement in needed]
+    _, _, reasons = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Dependencies")
+    first_cells = "\n".join(line.split("|")[1] for line in reasons.splitlines() if line.startswith("|"))
+    missing = [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", first_cells)]
+    fail_if_any("ARCHITECTURE.md, Dependencies, gives no reason for:", missing)
 
 
 def test_nothing_names_a_machine_or_a_registry():

@@ -108,7 +108,7 @@ def check_port(host: str, port: int) -> Finding:
         except OSError as error:
             remedy = "stop what listens there (it may be Vox itself), or set VOXRAY_PORT"
             return Finding("port", "fail", f"{host or '*'}:{port}: {error.strerror}", remedy)
-    return Finding("port", "ok", f"{host or '*'}:{port} is free")
+    return Finding("port", "ok", f"{host or '*'}:{port} is free" if port else f"{host or '*'}, any free port")
 
 
 def check_certificate(cert_file: str, key_file: str) -> Finding:
