@@ -5,7 +5,7 @@ settles the conversation with what the caller heard; tools that are running fini
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +16,8 @@ from vox.agent.context import Answer, Conversation
 from vox.agent.metrics import LLM_ERRORS, TTS_ERRORS, TTS_LATENCY
 from vox.agent.output import Output
 from vox.agent.playout import Heard
+from vox.agent.resources import Agent
 from vox.agent.sentences import SentenceSplitter
-from vox.agent.services import Agent
 from vox.agent.timeline import TurnTimes
 from vox.agent.tools import Tool, Toolbox
 from vox.agent.transports.contract import CallTransport
@@ -35,8 +35,14 @@ from vox.protocols.agent_events import (
 )
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec, Usage
 from vox.runtime.logging import get_logger
+from vox.runtime.tracing import tracer
 
 log = get_logger(__name__)
+
+trace = tracer(__name__)
+
+Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+"""Starts a coroutine as a task of the call."""
 
 MAX_SENTENCES_AHEAD = 16
 MAX_TOOL_TASKS = 32
@@ -85,14 +91,14 @@ class Answering:
         self._client_results: dict[str, asyncio.Future[Any]] = {}
         self._toolbox = Toolbox({**agent.tools, **self._client_tools()}, timeout_s=agent.profile.tool_timeout_secs)
         self._tool_tasks: set[asyncio.Task[None]] = set()
-        self._tasks: asyncio.TaskGroup | None = None
+        self._spawn: Spawn | None = None
         self._run: _Run | None = None
         self._number = 0
         self.wants_end: str | None = None
 
-    def open(self, tasks: asyncio.TaskGroup) -> None:
-        """Gives the task group that owns this call's work."""
-        self._tasks = tasks
+    def open(self, spawn: Spawn) -> None:
+        """Gives the way to start work that the call owns."""
+        self._spawn = spawn
 
     async def close(self, grace_s: float) -> None:
         """Cuts the present answer and lets running tools finish, at most `grace_s`."""
@@ -113,9 +119,9 @@ class Answering:
     def play(self, pcm: bytes, sample_rate: int) -> None:
         """Plays audio without text, s16le mono, as an answer of its own."""
         self.cut()
-        if self._tasks is not None:
+        if self._spawn is not None:
             run = self._run = self._new_run(silent=False)
-            run.task = self._tasks.create_task(self._play(pcm, sample_rate), name="play")
+            run.task = self._spawn(self._play(pcm, sample_rate), "play")
 
     def cut(self) -> None:
         """Ends the answer where it is: the conversation keeps what was heard. Nothing happens without one."""
@@ -168,12 +174,12 @@ class Answering:
 
     def _begin(self, text: str | None, *, silent: bool) -> None:
         self.cut()
-        if self._tasks is None:
+        if self._spawn is None:
             return
         run = self._run = self._new_run(silent=silent)
         self._times.asked()
         work = self._answer(run) if text is None else self._recite(run, text)
-        run.task = self._tasks.create_task(work, name="answer")
+        run.task = self._spawn(work, "answer")
 
     async def _play(self, pcm: bytes, sample_rate: int) -> None:
         await self._output.play(pcm, sample_rate)
@@ -194,10 +200,11 @@ class Answering:
         sentences: asyncio.Queue[tuple[Answer, str] | None] = asyncio.Queue(MAX_SENTENCES_AHEAD)
         failure: VoxError | None = None
         try:
-            async with asyncio.TaskGroup() as stages:
-                stages.create_task(self._speak_all(run, sentences), name="speak")
-                await self._generate(run, sentences)
-                await sentences.put(None)
+            with trace.span("answer"):
+                async with asyncio.TaskGroup() as stages:
+                    stages.create_task(self._speak_all(run, sentences), name="speak")
+                    await self._generate(run, sentences)
+                    await sentences.put(None)
         except* VoxError as group:
             failure = next(error for error in group.exceptions if isinstance(error, VoxError))
         if failure is not None:
@@ -209,7 +216,8 @@ class Answering:
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._conversation.begin_answer()
             run.answers.append(answer)
-            calls = await self._generate_round(answer, sentences)
+            with trace.span("generate"):
+                calls = await self._generate_round(answer, sentences)
             if not calls:
                 return
             if any(call.name == END_CALL.name for call in calls):
@@ -270,9 +278,10 @@ class Answering:
         began = self._times.clock.now()
         self._times.synthesis_began(len(sentence))
         try:
-            await self._output.speak(
-                self._agent.tts, sentence, voice=profile.tts_voice or None, language=profile.stt_language or None
-            )
+            with trace.span("synthesize", characters=len(sentence)):
+                await self._output.speak(
+                    self._agent.tts, sentence, voice=profile.tts_voice or None, language=profile.stt_language or None
+                )
         except VoxError:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             raise
@@ -294,14 +303,14 @@ class Answering:
         await asyncio.shield(asyncio.gather(*started))
 
     def _start_tool(self, answer: Answer, call: ToolCall) -> asyncio.Task[None]:
-        if self._tasks is None or len(self._tool_tasks) >= MAX_TOOL_TASKS:
+        if self._spawn is None or len(self._tool_tasks) >= MAX_TOOL_TASKS:
             raise UsageError(
                 f"more than {MAX_TOOL_TASKS} tools run at once in one call",
                 code="too_many_tools",
                 hint="slow tools pile up",
             )
         self._conversation.add_tool_call(answer, call)
-        task = self._tasks.create_task(self._run_tool(answer, call), name=f"tool {call.name}")
+        task = self._spawn(self._run_tool(answer, call), f"tool {call.name}")
         self._tool_tasks.add(task)
         task.add_done_callback(self._tool_tasks.discard)
         return task

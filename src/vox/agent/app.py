@@ -55,7 +55,7 @@ def create_app(
         async with server:
             yield
 
-    edge = Middleware(HttpEdge, observer=RequestCounts(metrics))
+    edge = Middleware(HttpEdge, clock, observer=RequestCounts(metrics))
     app = Starlette(routes=make_routes(server, Checks()), lifespan=lifespan, middleware=[edge])
     app.state.server = server
     return app

@@ -16,9 +16,9 @@ from starlette.websockets import WebSocket
 from vox.agent import webhooks
 from vox.agent.admission import Busy
 from vox.agent.http_metrics import connection_gauges
+from vox.agent.resources import Agent
 from vox.agent.responses import error, json_response, success
 from vox.agent.server import AgentServer
-from vox.agent.services import Agent
 from vox.agent.session import Session
 from vox.agent.settings import PHONE_RUNNERS
 from vox.agent.transports.contract import CallInfo
@@ -106,7 +106,7 @@ class _Http:
     async def webhook(self, request: Request) -> Response:
         name = request.path_params["agent"]
         runner = self._server.settings.runner_transport
-        if self._server.services.agent_for(name) is None:
+        if self._server.resources.agent_for(name) is None:
             return error(request, 404, "NOT_FOUND", f"No agent is named {name}")
         if runner not in PHONE_RUNNERS:
             return error(request, 404, "NOT_FOUND", "No runner_transport is configured")
@@ -130,7 +130,7 @@ class _Calls:
     async def client(self, websocket: WebSocket) -> None:
         """`/ws`: a browser or an app."""
         server, query = self._server, websocket.query_params
-        agent = server.services.agent_for(query.get("agent", ""))
+        agent = server.resources.agent_for(query.get("agent", ""))
         refusal = self._refusal(websocket)
         if refusal is not None or agent is None:
             status, code, message = refusal or (404, "NOT_FOUND", "")
@@ -149,11 +149,11 @@ class _Calls:
 
         def link(tasks: asyncio.TaskGroup) -> ClientLink:
             def start(made: ClientLink) -> Session:
-                session = Session(server.services, agent, made, info)
+                session = Session(server.resources, agent, made, info)
                 server.keep(session, tasks)
                 return session
 
-            return ClientLink(server.services, codec, int(rate), start)
+            return ClientLink(server.resources, codec, int(rate), start)
 
         await self._hold(websocket, "ws", link)
 
@@ -161,7 +161,7 @@ class _Calls:
         """`/telephony/ws`: a carrier's media stream."""
         server = self._server
         name = websocket.path_params.get("agent") or websocket.query_params.get("agent", "")
-        if name and server.services.agent_for(name) is None:
+        if name and server.resources.agent_for(name) is None:
             await _refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
             return
         if server.settings.runner_transport not in PHONE_RUNNERS and not self._has_key(websocket):
@@ -175,10 +175,10 @@ class _Calls:
             return
 
         def choose(started: StreamStarted) -> Agent | None:
-            return server.services.agent_for(name or started.parameters.get("agent", ""), started.callee)
+            return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
         def link(tasks: asyncio.TaskGroup) -> PhoneLink:
-            return PhoneLink(server.services, choose, lambda session: server.keep(session, tasks))
+            return PhoneLink(server.resources, choose, lambda session: server.keep(session, tasks))
 
         phone = await self._hold(websocket, "telephony_ws", link)
         if isinstance(phone, PhoneLink) and phone.call_id and not phone.is_stopped_by_carrier:
@@ -225,7 +225,7 @@ class _Calls:
             return 401, "UNAUTHORIZED", "Unauthorized"
         if not _is_origin_allowed(request, server.settings.cors_allowed_origins):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
-        if server.services.agent_for(query.get("agent", "")) is None:
+        if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
         rate = query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))
         if not rate.isdigit() or int(rate) not in OUTPUT_RATES:

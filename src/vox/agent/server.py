@@ -9,7 +9,7 @@ from typing import Self
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
 from vox.agent.metrics import UP
-from vox.agent.services import Services
+from vox.agent.resources import Resources
 from vox.agent.session import Session
 from vox.agent.settings import AgentSettings
 from vox.runtime import tracing
@@ -33,7 +33,7 @@ class AgentServer:
     metrics: Metrics
     environment: Mapping[str, str]
     lifecycle: Lifecycle
-    services: Services = field(init=False)
+    resources: Resources = field(init=False)
     admission: Admission = field(init=False)
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
@@ -41,7 +41,7 @@ class AgentServer:
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
-        self.services = Services(self.settings, self.clock, self.metrics, self.environment)
+        self.resources = Resources(self.settings, self.clock, self.metrics, self.environment)
         self.admission = Admission(
             max_calls=self.settings.max_concurrent_calls,
             retry_after_s=self.settings.retry_after_secs,
@@ -51,7 +51,7 @@ class AgentServer:
 
     async def __aenter__(self) -> Self:
         tracing.configure(self.settings.otlp_endpoint or None, "vox-agent")
-        await self._stack.enter_async_context(self.services)
+        await self._stack.enter_async_context(self.resources)
         await self._stack.enter_async_context(self._observing())
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
@@ -64,6 +64,7 @@ class AgentServer:
         self.is_open = False
         await self.end_calls()
         await self._stack.aclose()
+        await tracing.close()
 
     async def end_calls(self) -> None:
         """Ends what is left when the drain is over: each call is told, and hung up."""
@@ -94,7 +95,7 @@ class AgentServer:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _observe(self) -> None:
-        pacer = self.services.pacer
+        pacer = self.resources.pacer
         sent, late, cpu, at = pacer.frames_sent, pacer.frames_late, time.process_time(), self.clock.now()
         while True:
             await asyncio.sleep(OBSERVE_EVERY_S)

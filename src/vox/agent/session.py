@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Coroutine, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -18,10 +19,11 @@ from vox.agent.context import Conversation
 from vox.agent.listening import Listener
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS, STT_ERRORS
 from vox.agent.output import Output
-from vox.agent.services import Agent, Services
+from vox.agent.resources import Agent, Resources
 from vox.agent.timeline import TurnTimes
 from vox.agent.transports.contract import CallInfo, CallTransport
-from vox.errors import VoxError
+from vox.errors import UsageError, VoxError
+from vox.media.channels import mono
 from vox.media.dtmf import tone
 from vox.media.voice_activity import SpeechEdge, VadStream
 from vox.protocols.agent_events import (
@@ -46,8 +48,10 @@ from vox.protocols.agent_events import (
     UserTranscript,
 )
 from vox.runtime.logging import bound_fields, get_logger
+from vox.runtime.tracing import tracer
 
 log = get_logger(__name__)
+trace = tracer(__name__)
 
 TOOLS_GRACE_S = 10.0
 MAX_EARLY = 64
@@ -59,7 +63,7 @@ class Session:
     """One call from its first message to its end. `run` is its life; the other methods may be called meanwhile.
 
     Args:
-        services: what all calls share.
+        resources: what all calls share.
         agent: who answers.
         transport: the way out.
         info: where the call comes from.
@@ -67,25 +71,25 @@ class Session:
     """
 
     def __init__(
-        self, services: Services, agent: Agent, transport: CallTransport, info: CallInfo, *, input_rate: int = 0
+        self, resources: Resources, agent: Agent, transport: CallTransport, info: CallInfo, *, input_rate: int = 0
     ) -> None:
         self.agent = agent
         self.info = info
-        self._services = services
-        self._clock = services.clock
+        self._resources = resources
+        self._clock = resources.clock
         self._transport = transport
         self._turns = turns.TurnMachine(agent.profile.turn_policy())
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
-        self._times = TurnTimes(services.clock, services.metrics)
+        self._times = TurnTimes(resources.clock, resources.metrics)
         self._output = Output(
             transport,
-            services.pacer,
-            services.clock,
+            resources.pacer,
+            resources.clock,
             on_audible=self._audible,
             on_played=self._played,
             on_progress=self._progress,
-            lead_s=services.settings.playout_lead_ms / 1000,
+            lead_s=resources.settings.playout_lead_ms / 1000,
         )
         self._answering = Answering(agent, self.conversation, self._output, transport, self._times, variables)
         self._greeting = fill(agent.greeting, variables)
@@ -102,20 +106,23 @@ class Session:
         self._is_silent_next = False
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
-        self._started_at = services.clock.now()
+        self._context = copy_context()
+        self._started_at = resources.clock.now()
         self._last_heard = self._started_at
         if input_rate:
             self._open_input(input_rate)
 
     async def run(self) -> None:
         """Carries the call until `hang_up`, the agent's own end, or a failure; never raises but on cancellation."""
-        metrics = self._services.metrics
-        with bound_fields(call_id=self.info.call_id):
+        metrics = self._resources.metrics
+        identity = {"call_id": self.info.call_id, "transport": self.info.transport, "agent": self.agent.name}
+        with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
+            self._context = copy_context()
             log.info("call started", transport=self.info.transport, agent=self.agent.name)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     self._tasks = tasks
-                    self._answering.open(tasks)
+                    self._answering.open(self._start)
                     self._arm_limits()
                     if self._greeting:
                         self._say(self._greeting)
@@ -130,7 +137,7 @@ class Session:
                     _leave_group()
             except* _CallOver:
                 pass
-            except* Exception as group:
+            except* Exception as group:  # the top of a call: the others go on, and the caller is told
                 self._end_reason = "failed"
                 log.exception("call failed", error=repr(group.exceptions[0]))
                 self._transport.close(1011, "internal error")
@@ -180,9 +187,7 @@ class Session:
             return
         match message:
             case ClientAudio():
-                if message.sample_rate != self._input_rate:
-                    self._open_input(message.sample_rate)
-                self.audio(message.pcm)
+                self._client_audio(message)
             case ClientReady():
                 self._transport.send_event(AgentReady(message.id))
             case ClientText():
@@ -227,7 +232,9 @@ class Session:
                 if self._listener is not None:
                     self._listener.pause()
             case turns.FinishListening():
-                self._spawn(self._transcribe(), "transcribe", self._transcribing)
+                task = self._start(self._transcribe(), "transcribe")
+                self._transcribing.add(task)
+                task.add_done_callback(self._transcribing.discard)
             case turns.CancelListening():
                 for task in self._transcribing:
                     task.cancel()
@@ -236,11 +243,11 @@ class Session:
             case turns.HoldBot():
                 self._output.hold()
             case turns.ReleaseBot():
-                self._services.metrics.counter(FALSE_INTERRUPTIONS).inc()
+                self._resources.metrics.counter(FALSE_INTERRUPTIONS).inc()
                 self._output.release()
             case turns.Interrupt():
                 if action.was_heard:
-                    self._services.metrics.counter(INTERRUPTIONS).inc()
+                    self._resources.metrics.counter(INTERRUPTIONS).inc()
                 self._answering.cut()
             case turns.Respond():
                 self.conversation.hear(action.text, continues=action.continues)
@@ -295,9 +302,10 @@ class Session:
             return
         async with self._finishing:
             try:
-                transcript = await listener.finish()
+                with trace.span("transcribe"):
+                    transcript = await listener.finish()
             except VoxError as error:
-                self._services.metrics.counter(STT_ERRORS, "provider_error", "", "stt", "").inc()
+                self._resources.metrics.counter(STT_ERRORS, "provider_error", "", "stt", "").inc()
                 log.warning("transcription failed", code=error.code, error=str(error))
                 self._transport.send_event(AgentError(f"transcription failed: {error.code}"))
                 self._feed(turns.TextArrived(""))
@@ -348,6 +356,16 @@ class Session:
 
     # Client inputs
 
+    def _client_audio(self, message: ClientAudio) -> None:
+        try:
+            pcm = mono(message.pcm, message.channels)
+            if message.sample_rate != self._input_rate:
+                self._open_input(message.sample_rate)
+        except UsageError as error:
+            self._transport.send_event(AgentError(str(error)))
+            return
+        self.audio(pcm)
+
     def _typed(self, message: ClientText) -> None:
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
         self._transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
@@ -382,34 +400,35 @@ class Session:
     # Opening and closing
 
     def _open_input(self, sample_rate: int) -> None:
-        self._input_rate = sample_rate
+        """Raises UsageError for a rate that no audio has."""
+        profile = self.agent.profile
+        vad = self._resources.voice_activity.open(
+            sample_rate=sample_rate, params=profile.vad_params(), on_edge=self._speech_edge
+        )
         if self._vad is not None:
             self._vad.close()
-        old, profile = self._listener, self.agent.profile
-        if old is not None:
-            self._spawn(old.aclose(), "close listener")
+        old, self._vad, self._input_rate = self._listener, vad, sample_rate
+        if old is not None and self._tasks is not None:
+            self._start(old.aclose(), "close listener")
         self._listener = Listener(
             self.agent.stt,
             sample_rate=sample_rate,
             pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
             language=profile.stt_language or None,
             on_partial=self._partial,
-            metrics=self._services.metrics,
-        )
-        self._vad = self._services.voice_activity.open(
-            sample_rate=sample_rate, params=profile.vad_params(), on_edge=self._speech_edge
+            metrics=self._resources.metrics,
         )
 
     def _arm_limits(self) -> None:
         loop = asyncio.get_running_loop()
-        settings = self._services.settings
+        settings = self._resources.settings
         if settings.rtc_max_duration_secs:
             self._limits.append(loop.call_later(settings.rtc_max_duration_secs, self.end, 1000, "too_long"))
         if settings.session_inactivity_secs:
             self._limits.append(loop.call_later(settings.session_inactivity_secs, self._check_activity))
 
     def _check_activity(self) -> None:
-        limit = self._services.settings.session_inactivity_secs
+        limit = self._resources.settings.session_inactivity_secs
         rest = self._last_heard + limit - self._clock.now()
         if rest <= 0:
             self.end(1000, "silent_peer")
@@ -429,14 +448,12 @@ class Session:
         if self._listener is not None:
             await self._listener.aclose()
 
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str, kept: "set[asyncio.Task[None]] | None" = None) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """A task of this call, with the call's own log fields and trace, whoever's message it was that asked for it."""
         if self._tasks is None:
             work.close()
-            return
-        task = self._tasks.create_task(work, name=name)
-        if kept is not None:
-            kept.add(task)
-            task.add_done_callback(kept.discard)
+            raise UsageError("the call is not running", code="call_not_running")
+        return self._tasks.create_task(work, name=name, context=self._context.copy())
 
 
 class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task group

@@ -84,7 +84,7 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
 
 async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
     """Ends the phone call behind a stream that we ended, where credentials allow it; a failure is logged."""
-    control: CallControl = server.services.call_control(carrier)
+    control: CallControl = server.resources.call_control(carrier)
     try:
         if await control.hang_up(call_id):
             log.info("call hung up", carrier=carrier)
@@ -104,7 +104,7 @@ def _stream_url(server: AgentServer, request: HTTPConnection, agent: str, secret
     path = "/telephony/ws"
     name = agent or ("default" if secret and not server.settings.agents else "")
     if not name and secret:
-        chosen = server.services.agent_for()
+        chosen = server.resources.agent_for()
         name = chosen.name if chosen else ""
     if name:
         path += f"/{name}"

@@ -65,7 +65,7 @@ async def serve_agent(
         scheme = "https" if settings.tls_enable else "http"
         shown = host if host.strip("0.:") else "localhost"
         address = f"{scheme}://{shown}:{server.port}"
-        log.info("agent ready", address=address, agents=", ".join(agents.services.agents))
+        log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
         if banner:
             print(banner.format(address=address), flush=True)
         await run_until_stopped(lifecycle)

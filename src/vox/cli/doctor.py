@@ -123,12 +123,12 @@ def check_certificate(cert_file: str, key_file: str) -> Finding:
 
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether the voice detector and every agent's providers open: their packages, models, programs and keys."""
-    from vox.agent.services import Services  # noqa: PLC0415  see the module's docstring on start-up time
+    from vox.agent.resources import Resources  # noqa: PLC0415  see the module's docstring on start-up time
     from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
     from vox.runtime.metrics import NullMetrics  # noqa: PLC0415  same
 
     async def open_and_close(only: "AgentSettings") -> None:
-        async with Services(only, SystemClock(), NullMetrics(), environment):
+        async with Resources(only, SystemClock(), NullMetrics(), environment):
             pass
 
     for name, profile in settings.profiles().items():

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vox.errors import UsageError
+from vox.media.channels import mono
 from vox.media.g711 import alaw_decode, mulaw_decode
 from vox.media.resample import Resampler
 
@@ -84,7 +85,7 @@ def parse_wav(content: bytes, name: str) -> Recording:
         elif tag == b"data":
             if not channels or not rate:
                 raise _bad(name, "its format chunk is missing or broken")
-            return Recording(_mono(_to_pcm(chunk, encoding, bits, name), channels), rate)
+            return Recording(_mixed(_to_pcm(chunk, encoding, bits, name), channels), rate)
         at += 8 + length + length % 2
     raise _bad(name, "it has no data chunk")
 
@@ -113,11 +114,9 @@ def _upper_16_of(width: int) -> Callable[[bytes], bytes]:
     return convert
 
 
-def _mono(pcm: bytes, channels: int) -> bytes:
-    if channels == 1:
-        return pcm
-    samples = np.frombuffer(pcm, "<i2", len(pcm) // 2 // channels * channels).reshape(-1, channels)
-    return samples.mean(axis=1).astype("<i2").tobytes()
+def _mixed(pcm: bytes, channels: int) -> bytes:
+    whole = len(pcm) // (2 * channels) * (2 * channels)  # a file may end within a frame
+    return mono(pcm[:whole], channels)
 
 
 def _bad(name: str, problem: str) -> UsageError:

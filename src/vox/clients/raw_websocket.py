@@ -129,7 +129,7 @@ class FrameReader:
             if head + length > end and length + len(self._fragments) <= self._max_bytes:
                 break
             if length + len(self._fragments) > self._max_bytes:
-                raise PeerError("the server sent a message beyond the bound", code="message_too_big")
+                raise PeerError("the server sent a message beyond the bound", code="message_too_large")
             at = head + length
             self._collect(first, data[head:at], messages)
         self._buffer = data[at:]

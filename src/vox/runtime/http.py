@@ -6,7 +6,6 @@ Route templates are only known after routing, so an observer is given the scope 
 
 import asyncio
 import secrets
-import time
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
 from vox.errors import PeerError, UsageError
+from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 
 _MAX_REQUEST_ID = 128
@@ -43,6 +43,7 @@ class HttpEdge:
 
     Args:
         app: the application.
+        clock: for the durations.
         observer: counts requests, where metrics are on.
         on_error: turns an exception that nothing caught, and the request id, into a response.
     """
@@ -50,11 +51,13 @@ class HttpEdge:
     def __init__(
         self,
         app: ASGIApp,
+        clock: Clock,
         *,
         observer: RequestObserver | None = None,
         on_error: Callable[[Exception, str], ErrorResponse] | None = None,
     ) -> None:
         self._app = app
+        self._clock = clock
         self._observer = observer
         self._on_error = on_error or _internal_error
 
@@ -72,7 +75,7 @@ class HttpEdge:
         await self._http(scope, receive, send, identity)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, identity: str) -> None:
-        observer, status, started_at = self._observer, 0, time.perf_counter()
+        observer, status, started_at = self._observer, 0, self._clock.now()
 
         async def watch(message: Message) -> None:
             nonlocal status
@@ -84,7 +87,7 @@ class HttpEdge:
             observer.started(scope)
         try:
             await self._app(scope, receive, watch)
-        except Exception as error:
+        except Exception as error:  # the top of a request: whatever it is becomes a response
             _log.exception("request failed", path=scope["path"])
             if status:
                 raise  # half an answer is out: only closing the connection tells the client
@@ -92,7 +95,7 @@ class HttpEdge:
             await respond(send, status, body, headers)
         finally:
             if observer is not None:
-                observer.finished(scope, status or 499, time.perf_counter() - started_at)
+                observer.finished(scope, status or 499, self._clock.now() - started_at)
 
 
 def request_id(scope: MutableMapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
 from tests.fakes.loop import VirtualClock
-from vox.agent.services import Agent, Services
+from vox.agent.resources import Agent, Resources
 from vox.agent.session import Session
 from vox.agent.settings import AgentProfile, AgentSettings
 from vox.agent.transports.contract import CallInfo
@@ -121,7 +121,7 @@ class Mind(_Opened):
         self.requests.append(request)
         try:
             for event in self.script(request):
-                if isinstance(event, float):
+                if isinstance(event, (int, float)):
                     await asyncio.sleep(event)
                 else:
                     yield event
@@ -179,18 +179,18 @@ class World:
     """One call under test. Enter it on a virtual loop; times are seconds on that loop."""
 
     def __init__(self, *, has_marks: bool = True, tools: dict[str, Any] | None = None, **profile: Any) -> None:
-        chosen = AgentProfile(**{"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
+        chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
         self.metrics = Metrics()
         settings = AgentSettings(playout_lead_ms=0)
-        self.services = Services(settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
+        self.resources = Resources(settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
         self.detector = _Detector()
-        self.services.voice_activity = self.detector  # type: ignore[assignment]
+        self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
         agent = Agent(
             "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
         )
         self.line = Line(has_marks=has_marks)
-        self.session = Session(self.services, agent, self.line, CallInfo("call_1", "test"), input_rate=RATE)
+        self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=RATE)
         self.line.session = self.session
         self._task: asyncio.Task[None] | None = None
 

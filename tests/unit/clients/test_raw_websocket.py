@@ -54,7 +54,7 @@ def test_long_messages_use_the_long_form():
 def test_messages_beyond_the_bound_are_refused_before_they_arrive():
     with pytest.raises(PeerError) as error:
         FrameReader(max_message_bytes=1000).feed(server_frame(BINARY, bytes(2000))[:10])
-    assert error.value.code == "message_too_big"
+    assert error.value.code == "message_too_large"
 
 
 @given(st.one_of(st.text(max_size=200), st.binary(max_size=70_000)), st.binary(min_size=4, max_size=4))

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.fakes.clock import FakeClock
 from vox.errors import PeerError, UsageError
 from vox.runtime.http import HttpEdge, error_envelope, read_body, request_id, respond
 
@@ -41,7 +42,7 @@ async def echo_id(scope, receive, send):
 
 
 async def test_the_incoming_request_id_is_trimmed_and_kept():
-    sent = await call(HttpEdge(echo_id), [(b"x-request-id", b"  abc-1 ")])
+    sent = await call(HttpEdge(echo_id, FakeClock()), [(b"x-request-id", b"  abc-1 ")])
     assert sent[1]["body"] == b"abc-1"
 
 
@@ -49,7 +50,7 @@ async def test_the_incoming_request_id_is_trimmed_and_kept():
 async def test_an_unusable_request_id_is_replaced(value):
     made = set()
     for _ in range(300):
-        sent = await call(HttpEdge(echo_id), [(b"x-request-id", value)])
+        sent = await call(HttpEdge(echo_id, FakeClock()), [(b"x-request-id", value)])
         made.add(text := sent[1]["body"].decode())
         assert str(UUID(text, version=4)) == text
     assert len(made) == 300
@@ -57,7 +58,7 @@ async def test_an_unusable_request_id_is_replaced(value):
 
 async def test_the_observer_sees_start_and_status():
     seen = Seen()
-    await call(HttpEdge(echo_id, observer=seen))
+    await call(HttpEdge(echo_id, FakeClock(), observer=seen))
     assert seen.events == [("started", "/x"), ("finished", 200)]
 
 
@@ -67,7 +68,7 @@ async def failing(scope, receive, send):
 
 async def test_an_exception_becomes_the_json_envelope_without_its_text():
     seen = Seen()
-    sent = await call(HttpEdge(failing, observer=seen), [(b"x-request-id", b"r1")])
+    sent = await call(HttpEdge(failing, FakeClock(), observer=seen), [(b"x-request-id", b"r1")])
     assert sent[0]["status"] == 500
     error = json.loads(sent[1]["body"])["error"]
     assert error == {"code": "INTERNAL_ERROR", "message": "Internal server error", "requestId": "r1"}
@@ -75,7 +76,9 @@ async def test_an_exception_becomes_the_json_envelope_without_its_text():
 
 
 async def test_the_application_may_shape_errors_itself():
-    edge = HttpEdge(failing, on_error=lambda error, identity: (418, identity.encode(), {"x-a": type(error).__name__}))
+    edge = HttpEdge(
+        failing, FakeClock(), on_error=lambda error, identity: (418, identity.encode(), {"x-a": type(error).__name__})
+    )
     sent = await call(edge, [(b"x-request-id", b"r2")])
     assert sent[0]["status"] == 418
     assert (b"x-a", b"ValueError") in sent[0]["headers"]
@@ -88,7 +91,7 @@ async def test_a_failure_behind_half_a_response_goes_on_to_the_server():
         raise ValueError
 
     with pytest.raises(ValueError):
-        await call(HttpEdge(half))
+        await call(HttpEdge(half, FakeClock()))
 
 
 def test_details_are_left_out_where_there_are_none():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from vox.agent.metrics import MALFORMED
-from vox.agent.services import Agent, Services
+from vox.agent.resources import Agent, Resources
 from vox.agent.session import Session
 from vox.agent.transports.contract import CallInfo
 from vox.errors import PeerError
@@ -42,7 +42,7 @@ class PhoneLink:
     """One carrier connection.
 
     Args:
-        services: what all calls share.
+        resources: what all calls share.
         choose: finds the agent for the name in the path and the called number; None refuses the call.
         on_session: starts the session's life, once there is one.
     """
@@ -51,11 +51,11 @@ class PhoneLink:
 
     def __init__(
         self,
-        services: Services,
+        resources: Resources,
         choose: Callable[[StreamStarted], Agent | None],
         on_session: Callable[[Session], None],
     ) -> None:
-        self._services = services
+        self._resources = resources
         self._choose = choose
         self._on_session = on_session
         self._socket: Socket | None = None
@@ -156,7 +156,7 @@ class PhoneLink:
         name = detect(message)
         if name is None:
             if len(self._opening) >= MAX_OPENING_MESSAGES:
-                self._services.metrics.counter(MALFORMED, "telephony").inc()
+                self._resources.metrics.counter(MALFORMED, "telephony").inc()
                 log.warning("unknown carrier")
                 self.close(1008, "the opening messages are of no known carrier")
             return
@@ -208,7 +208,7 @@ class PhoneLink:
             callee=started.callee,
             variables=_variables(started),
         )
-        self._session = Session(self._services, agent, self, info, input_rate=started.sample_rate)
+        self._session = Session(self._resources, agent, self, info, input_rate=started.sample_rate)
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:
@@ -222,7 +222,7 @@ class PhoneLink:
         return payload
 
     def _reject(self, error: PeerError) -> None:
-        self._services.metrics.counter(MALFORMED, self.carrier).inc()
+        self._resources.metrics.counter(MALFORMED, self.carrier).inc()
         self._malformed += 1
         if self._malformed == 1:
             log.warning("malformed message dropped", carrier=self.carrier, code=error.code, error=str(error))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from vox.agent.metrics import MALFORMED
-from vox.agent.services import Services
+from vox.agent.resources import Resources
 from vox.agent.session import Session
 from vox.errors import PeerError
 from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted
@@ -21,7 +21,7 @@ class ClientLink:
     """One client connection; `start` is called once it is open, and gives the session.
 
     Args:
-        services: what all calls share.
+        resources: what all calls share.
         codec: the wire format that the client asked for.
         sample_rate: of the agent's audio, in Hz.
         start: makes the session for this link and starts it.
@@ -32,10 +32,10 @@ class ClientLink:
     shows_progress = True
 
     def __init__(
-        self, services: Services, codec: AgentCodec, sample_rate: int, start: Callable[["ClientLink"], Session]
+        self, resources: Resources, codec: AgentCodec, sample_rate: int, start: Callable[["ClientLink"], Session]
     ) -> None:
         self.sample_rate = sample_rate
-        self._services = services
+        self._resources = resources
         self._codec = codec
         self._start = start
         self._socket: Socket | None = None
@@ -103,7 +103,7 @@ class ClientLink:
             self._socket.close(code, reason)
 
     def _reject(self, error: PeerError) -> None:
-        self._services.metrics.counter(MALFORMED, "ws").inc()
+        self._resources.metrics.counter(MALFORMED, "ws").inc()
         self._malformed += 1
         if self._malformed == 1:
             log.warning("malformed message dropped", code=error.code, error=str(error))

@@ -27,7 +27,7 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     return WebhookAnswer("application/json", msgspec.json.encode(body))
 
 
-def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa: ARG001  a driver's functions keep their shape
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Exotel signs nothing: looks for the shared token as basic credentials, as bearer token or as `token` in the URL."""
     scheme, _, value = request.header("authorization").partition(" ")
     offered: list[str | bytes] = list(parse_qs(request.address().query).get("token", []))
@@ -41,7 +41,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa
         raise bad_signature("it does not carry the shared token")
 
 
-def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Control:
     """Nothing: the call goes on in Exotel's flow when the stream is closed."""
     return Control()
 

@@ -30,7 +30,7 @@ _INPUT: Final = re.compile(r"^(?P<label>[a-z*][a-z0-9_.*-]*)=(?P<params>\((?P<co
 _PARAMETER: Final = re.compile(r';\s*(?P<name>[a-z*][a-z0-9_.*-]*)=(?:"(?P<text>[^"\\]*)"|(?P<number>-?\d{1,15}))')
 
 
-def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:  # noqa: ARG001  a driver's functions keep their shape
+def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:
     """None: the Audio Connector is given the stream's URL in its integration."""
     return None
 
@@ -51,7 +51,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
         _verify_signature(request, api_key, client_secret, now)
 
 
-def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Control:
     """Nothing: the session ends with `disconnect` on the stream, and the Architect flow goes on."""
     return Control()
 

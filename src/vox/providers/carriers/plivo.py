@@ -73,7 +73,7 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     return xml_answer(element("Stream", attributes, xml_text(stream_url)))
 
 
-def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa: ARG001  a driver's functions keep their shape
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Plivo-Signature-V3` (or the main account's) with the auth token.
 
     Signed are the URL, its query and the form in the order of the names, and the nonce.
@@ -92,7 +92,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa
         raise bad_signature("X-Plivo-Signature-V3 does not match")
 
 
-def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Control:
     """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN."""
     credentials = Credentials(
         auth_id=deps.secret("plivo_auth_id", "PLIVO_AUTH_ID") or "",

@@ -76,6 +76,6 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     verify_ed25519(secret, signature, timestamp.encode() + b"|" + request.body)
 
 
-def create(config: Config, deps: Deps) -> Control:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Control:
     """The call control, with `telnyx_api_key`/TELNYX_API_KEY."""
     return Control(deps.http, Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or ""))

@@ -83,7 +83,7 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     return xml_answer(element("Connect", {}, stream))
 
 
-def verify(request: WebhookRequest, secret: str, *, now: float) -> None:  # noqa: ARG001  a driver's functions keep their shape
+def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Twilio-Signature` with the account's auth token.
 
     Signed are the URL, with the form's fields after it in the order of their names; for other bodies the URL alone,

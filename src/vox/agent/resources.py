@@ -48,7 +48,7 @@ class Agent:
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
 
 
-class Services:
+class Resources:
     """Opens everything that calls need, once; `async with` closes it again.
 
     Providers with the same name and options are opened once and shared between agents.
@@ -98,7 +98,7 @@ class Services:
     def call_control(self, carrier: str) -> CallControl:
         """The REST side of a carrier, made once."""
         if self._deps is None:
-            raise UsageError("services are used before they are open", code="not_open")
+            raise UsageError("resources are used before they are open", code="not_open")
         if carrier not in self._controls:
             self._controls[carrier] = registry.create("carriers", carrier, {}, self._deps)
         return self._controls[carrier]
