@@ -88,10 +88,11 @@ docs-reference: .make/dev ## Settings, metrics and error codes that docs/operati
 
 .PHONY: requirements
 requirements: .make/run ## Pin the newest versions that pyproject.toml allows
-	@compile() { $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --all-extras --generate-hashes --universal \
+	@compile() { $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal \
 		--python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@" >/dev/null; }; \
-	compile --output-file requirements/run.txt; \
-	compile --group dev --output-file requirements/dev.txt
+	compile --group build --output-file requirements/build.txt; \
+	compile pyproject.toml --all-extras --output-file requirements/run.txt; \
+	compile pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made
@@ -101,19 +102,19 @@ clean: ## Remove everything that the other targets made
 # One environment for both: `run` is what `make up` needs, `dev` adds the tests' tools with the same pins.
 # A stamp older than its requirements, or than the environment itself, is made again; otherwise this costs nothing.
 
-.venv/bin/uv:
+.venv/bin/uv: requirements/build.txt
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Vox needs Python 3.11 or later with its venv module, and none was found." >&2; \
 		echo "Debian, Ubuntu: apt-get install python3 python3-venv. Elsewhere: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
 		exit 1; fi
 	@echo "Creating .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check "uv>=0.8"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
 
 .make/run: requirements/run.txt pyproject.toml .venv/bin/uv
 	@echo "Installing what Vox runs on"
 	@$(INSTALL) --require-hashes -r requirements/run.txt
-	@$(INSTALL) --no-deps --editable .
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@mkdir -p .make && touch $@
 
 .make/dev: requirements/dev.txt .make/run
