@@ -121,7 +121,7 @@ class Desk:
             if utterance.grammar is None:
                 return Heard(request.utterance, request.request, self._free_text(request.utterance, utterance))
             result = self._ears.decode(bytes(utterance.audio), utterance.grammar)
-        except (ValueError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001  one utterance's trouble must not end those of the others
             return Heard(request.utterance, request.request, "", error=str(error) or type(error).__name__)
         return Heard(request.utterance, request.request, result.text, result.confidence)
 

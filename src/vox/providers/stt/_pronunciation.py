@@ -51,9 +51,6 @@ PHONES = frozenset(
 )
 
 _PRON = re.compile(r"^\s*//\s*pron:\s*(\S+)\s*=\s*([A-Z ]+?)\s*$", re.MULTILINE)
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_HEADER = re.compile(r"#JSGF[^;]*;|\b(?:grammar|import)\s[^;]*;")
-_NOT_WORDS = re.compile(r"<[^>]*>|\{[^}]*\}|/[0-9.eE+-]+/|\bpublic\b|[=|;*+()\[\]]")
 
 _SPELLED = {
     "tch": "CH", "sch": "SH", "igh": "AY", "eau": "OW", "dge": "JH", "tio": "SH AH", "ough": "OW", "augh": "AO",
@@ -77,12 +74,6 @@ def written(grammar: str) -> dict[str, list[str]]:
         if phones.split() and PHONES.issuperset(phones.split()):
             found.setdefault(word, []).append(" ".join(phones.split()))
     return found
-
-
-def words_of(grammar: str) -> list[str]:
-    """Every word that a JSGF grammar can hear, each once."""
-    text = _NOT_WORDS.sub(" ", _HEADER.sub(" ", _COMMENT.sub(" ", grammar)))
-    return list(dict.fromkeys(text.split()))
 
 
 def guess(word: str) -> str:

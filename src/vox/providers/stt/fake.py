@@ -81,6 +81,6 @@ class Stream:
         """Nothing to end."""
 
 
-def create(config: Config, deps: Deps) -> FakeSpeechToText:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> FakeSpeechToText:
     """The driver."""
     return FakeSpeechToText(config)

@@ -183,7 +183,7 @@ class Stream:
             self._sent = len(self._utterance.audio)
 
 
-def create(config: Config, deps: Deps) -> PocketSphinx:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> PocketSphinx:
     """The driver."""
     return PocketSphinx(config)
 

@@ -115,7 +115,7 @@ class _Sentence:
         self._text = text
         self._rate = rate
         self._loop = loop
-        self._words = _WordFinder(text, start, samples_before, rate)
+        self._words = WordFinder(text, start, samples_before, rate)
         self._pcm = bytearray()
         self._pending: list[SpokenWord] = []
         self._handed_over = 0
@@ -152,7 +152,7 @@ class _Sentence:
             self._loop.call_soon_threadsafe(self.chunks.put_nowait, chunk)
 
 
-class _WordFinder:
+class WordFinder:
     """Finds the word of the request that an event speaks of.
 
     espeak-ng announces "5 o'clock" as five, o and clock, and a number once for each of its words: the first event inside a
@@ -191,6 +191,6 @@ def pieces(text: str) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def create(config: Config, deps: Deps) -> Espeak:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Espeak:
     """The driver."""
     return Espeak(config)

@@ -86,6 +86,6 @@ def tone(hz: float, duration_s: float, sample_rate: int) -> bytes:
     return pcm.tobytes()
 
 
-def create(config: Config, deps: Deps) -> FakeTextToSpeech:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> FakeTextToSpeech:
     """The driver."""
     return FakeTextToSpeech(config)

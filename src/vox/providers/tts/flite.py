@@ -26,7 +26,7 @@ MAX_TEXT = 2000
 
 _READ_BYTES = 16_384
 _VOICES = re.compile(r"Voices available:(.*)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 class Config(DriverConfig):
@@ -71,7 +71,7 @@ class Flite:
         self, text: str, *, voice: str | None = None, language: str | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
         """Speaks one sentence. Closing the generator kills the process."""
-        words = _CONTROL.sub(" ", text).strip()[:MAX_TEXT]
+        words = _UNSPEAKABLE.sub(" ", text).strip()[:MAX_TEXT]
         name = voice or self._config.voice
         self._check(name)
         if not words:
@@ -157,6 +157,6 @@ class Flite:
         return frozenset(found[1].split()) if found else frozenset()
 
 
-def create(config: Config, deps: Deps) -> Flite:  # noqa: ARG001  a driver's functions keep their shape
+def create(config: Config, deps: Deps) -> Flite:
     """The driver."""
     return Flite(config)

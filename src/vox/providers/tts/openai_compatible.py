@@ -82,7 +82,7 @@ class OpenAiSpeech:
         arguments: dict[str, Any] = {
             "model": self._config.model or self._vendor.model,
             "voice": voice or self._config.voice or self._vendor.voice,
-            "input": text[:MAX_TEXT],
+            "input": text[:MAX_TEXT].encode("utf-8", "replace").decode(),
             "response_format": self._format,
         }
         if self._config.speed is not None:
