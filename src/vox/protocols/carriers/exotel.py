@@ -11,27 +11,15 @@ import msgspec
 
 from vox.errors import PeerError
 from vox.protocols.carriers import json_events
-from vox.protocols.carriers.json_events import Phase, base64_text, quoted
-from vox.protocols.media_stream import (
-    AudioCleared,
-    Encoding,
-    MarkReached,
-    StreamAudio,
-    StreamEvent,
-    StreamStarted,
-    StreamStopped,
-    WireMessage,
-)
+from vox.protocols.carriers.json_events import base64_text, quoted
+from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
+from vox.protocols.media_stream import Encoding, StreamAudio, StreamEvent, StreamStarted, WireMessage
 
 BLOCK_BYTES: Final = 320  # Exotel's documentation of the Voicebot applet: payloads are multiples of this
 _LINEAR: Final = frozenset({"", "base64", "raw/slin", "slin", "slin16", "linear16", "pcm", "raw"})
 _SILENCE: Final[dict[Encoding, bytes]] = {"s16le": b"\x00", "mulaw": b"\xff", "alaw": b"\xd5"}
 _NAMES: Final[dict[Encoding, str]] = {"s16le": "base64", "mulaw": "audio/x-mulaw", "alaw": "audio/x-alaw"}
-
-
-class _Media(msgspec.Struct, gc=False):
-    payload: bytes = b""
-    track: str = "inbound"
+_ACCOUNT: Final = "exotel1"
 
 
 class _Format(msgspec.Struct):
@@ -40,79 +28,30 @@ class _Format(msgspec.Struct):
 
 
 class _Start(msgspec.Struct):
-    stream_sid: str = ""
-    call_sid: str = ""
-    account_sid: str = ""
-    caller: str = msgspec.field(default="", name="from")
-    callee: str = msgspec.field(default="", name="to")
+    stream_sid: Id
+    call_sid: Id
+    account_sid: Text = ""
+    caller: Text = msgspec.field(default="", name="from")
+    callee: Text = msgspec.field(default="", name="to")
     custom_parameters: dict[str, Any] | None = None
     media_format: _Format = msgspec.field(default_factory=_Format)
 
 
-class _Digit(msgspec.Struct):
-    digit: str = ""
+class _StartMessage(msgspec.Struct):
+    start: _Start
 
 
-class _Mark(msgspec.Struct):
-    name: str = ""
+_START: Final = msgspec.json.Decoder(_StartMessage)
 
 
-class _Stop(msgspec.Struct):
-    reason: str = ""
+class Server(JsonServer):
+    """Our side of an Exotel stream; it answers in the announced encoding and rate.
 
-
-class _Event(msgspec.Struct):
-    event: str
-    media: _Media | None = None
-    start: _Start | None = None
-    dtmf: _Digit | None = None
-    mark: _Mark | None = None
-    stop: _Stop | None = None
-
-
-_EVENT = msgspec.json.Decoder(_Event)
-
-
-class Server:
-    """Our side of an Exotel stream; it answers in the announced encoding and rate."""
+    Closing the socket ends the applet, and the call goes on to the flow's next one.
+    """
 
     carrier: ClassVar[str] = "exotel"
-    reply_encoding: Encoding
-    reply_sample_rate: int
-
-    def __init__(self, *, max_message_bytes: int = json_events.MAX_MESSAGE_BYTES) -> None:
-        self.reply_encoding = "s16le"
-        self.reply_sample_rate = 8000
-        self._max_message_bytes = max_message_bytes
-        self._phase: Phase = "waiting"
-        self._stream = '""'
-        self._audio_prefix = ""
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """Turns one wire message into events; audio of the outbound track is ignored."""
-        heard = json_events.decode(_EVENT, message, self._max_message_bytes)
-        match heard:
-            case _Event(event="media", media=_Media() as media):
-                if media.track != "inbound":
-                    return []
-                return json_events.audio_events(media.payload, self._phase, self.reply_encoding)
-            case _Event(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _Event(event="dtmf", dtmf=_Digit(digit=digit)):
-                return json_events.digit_events(digit)
-            case _Event(event="start", start=_Start() as start):
-                return [self._started(start)]
-            case _Event(event="stop", stop=stop):
-                if self._phase == "stopped":
-                    return []
-                self._phase = "stopped"
-                return [StreamStopped(stop.reason[: json_events.MAX_TEXT] if stop and stop.reason else "stop")]
-            case _:
-                return []
-
-    def replies(self) -> list[WireMessage]:
-        """None: Exotel expects no answers of the protocol itself."""
-        return []
+    reply_encoding: Encoding = "s16le"
 
     def audio(self, payload: bytes) -> WireMessage:
         """Audio for the caller in `reply_encoding`, filled up with silence to a multiple of 320 bytes."""
@@ -128,58 +67,38 @@ class Server:
         """Throws away what Exotel has not played yet."""
         return f'{{"event":"clear","stream_sid":{self._stream}}}'
 
-    def digits(self, digits: str) -> list[WireMessage]:
-        """None: the stream cannot carry digits towards the caller."""
-        return []
-
-    def stop(self, reason: str = "") -> WireMessage | None:
-        """None: closing the socket ends the applet; the call goes on to the flow's next one."""
-        return None
-
-    def _started(self, start: _Start) -> StreamStarted:
-        if self._phase != "waiting":
-            raise json_events.out_of_order("a second start")
-        started = StreamStarted(
+    def _described(self, message: WireMessage) -> StreamStarted:
+        start = json_events.decode(_START, message, self._max_message_bytes).start
+        encoding = self.reply_encoding = _encoding(start.media_format.encoding)
+        sample_rate = self.reply_sample_rate = json_events.media_rate(start.media_format.sample_rate)
+        self._stream = quoted(start.stream_sid)
+        self._audio_prefix = f'{{"event":"media","stream_sid":{self._stream},"media":{{"payload":"'
+        return StreamStarted(
             carrier=self.carrier,
-            stream_id=json_events.identifier(start.stream_sid, "stream_sid"),
-            call_id=json_events.identifier(start.call_sid, "call_sid"),
-            encoding=_encoding(start.media_format.encoding),
-            sample_rate=json_events.media_rate(start.media_format.sample_rate),
-            caller=json_events.identifier(start.caller, "from", may_be_empty=True),
-            callee=json_events.identifier(start.callee, "to", may_be_empty=True),
-            account_id=json_events.identifier(start.account_sid, "account_sid", may_be_empty=True),
+            stream_id=start.stream_sid,
+            call_id=start.call_sid,
+            encoding=encoding,
+            sample_rate=sample_rate,
+            caller=start.caller,
+            callee=start.callee,
+            account_id=start.account_sid,
             parameters=json_events.parameters(start.custom_parameters or {}),
         )
-        self._phase = "streaming"
-        self.reply_encoding, self.reply_sample_rate = started.encoding, started.sample_rate
-        self._stream = quoted(started.stream_id)
-        self._audio_prefix = f'{{"event":"media","stream_sid":{self._stream},"media":{{"payload":"'
-        return started
 
 
-class Carrier:
+class Carrier(JsonCarrier):
     """Exotel's side of the stream."""
 
     carrier: ClassVar[str] = "exotel"
-    encoding: Encoding
-    sample_rate: int
 
     def __init__(
         self,
         *,
         encoding: Encoding = "s16le",
         sample_rate: int = 8000,
-        account_sid: str = "exotel1",
         max_message_bytes: int = json_events.MAX_MESSAGE_BYTES,
     ) -> None:
-        self.encoding = encoding
-        self.sample_rate = sample_rate
-        self._account_sid = account_sid
-        self._max_message_bytes = max_message_bytes
-        self._call = '""'
-        self._stream = '""'
-        self._sequence = 0
-        self._chunk = 0
+        super().__init__(encoding=encoding, sample_rate=sample_rate, max_message_bytes=max_message_bytes)
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -194,7 +113,7 @@ class Carrier:
             "start": {
                 "stream_sid": stream_id,
                 "call_sid": call_id,
-                "account_sid": self._account_sid,
+                "account_sid": _ACCOUNT,
                 "from": caller,
                 "to": callee,
                 "custom_parameters": dict(parameters),
@@ -233,30 +152,19 @@ class Carrier:
         """The caller hung up."""
         return (
             f'{{"event":"stop","sequence_number":{self._next()},"stream_sid":{self._stream},"stop":{{"call_sid":'
-            f'{self._call},"account_sid":{quoted(self._account_sid)},"reason":{quoted(reason or "callended")}}}}}'
+            f'{self._call},"account_sid":"{_ACCOUNT}","reason":{quoted(reason or "callended")}}}}}'
         )
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """The server's audio, marks and clears; `PeerError` for audio in sizes that Exotel cannot play."""
-        heard = json_events.decode(_EVENT, message, self._max_message_bytes)
-        match heard:
-            case _Event(event="media", media=_Media(payload=payload)):
-                if len(payload) % BLOCK_BYTES:
-                    raise PeerError(
-                        f"Audio came in {len(payload)} bytes; Exotel takes multiples of {BLOCK_BYTES}.",
-                        code="malformed_message",
-                    )
-                return [StreamAudio(payload)] if payload else []
-            case _Event(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _Event(event="clear"):
-                return [AudioCleared()]
-            case _:
-                return []
-
-    def _next(self) -> int:
-        self._sequence += 1
-        return self._sequence
+        events = super().receive(message)
+        for event in events:
+            if isinstance(event, StreamAudio) and len(event.payload) % BLOCK_BYTES:
+                raise PeerError(
+                    f"Audio came in {len(event.payload)} bytes; Exotel takes multiples of {BLOCK_BYTES}.",
+                    code="malformed_message",
+                )
+        return events
 
 
 def _encoding(name: str) -> Encoding:

@@ -113,7 +113,7 @@ class Server:
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; every binary message is audio."""
         if isinstance(message, bytes):
-            _check_size(message, self._max_message_bytes)
+            json_events.check_size(message, self._max_message_bytes)
             return json_events.audio_events(message, self._phase, self.reply_encoding)
         heard = json_events.decode(_FROM_CLIENT, message, self._max_message_bytes)
         self._check_order(heard)
@@ -308,7 +308,7 @@ class Carrier:
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """The server's audio, barge-ins and its wish to disconnect; `closed` is the end."""
         if isinstance(message, bytes):
-            _check_size(message, self._max_message_bytes)
+            json_events.check_size(message, self._max_message_bytes)
             return [StreamAudio(message)] if message else []
         heard = json_events.decode(_FROM_SERVER, message, self._max_message_bytes)
         if heard.seq <= self._server_seq or not 0 <= heard.clientseq <= self._seq or heard.id != self._session:
@@ -365,11 +365,6 @@ def _choice(offered: list[_Media]) -> _Media | None:
             if (media.type, media.format, media.channels, media.rate) == ("audio", wanted, ["external"], 8000):
                 return media
     return None
-
-
-def _check_size(message: bytes, max_bytes: int) -> None:
-    if len(message) > max_bytes:
-        raise PeerError(f"Audio of {len(message)} bytes is over the limit of {max_bytes}.", code="message_too_large")
 
 
 def _parameters(raw: msgspec.Raw) -> dict[str, Any]:

@@ -40,16 +40,23 @@ SAMPLE_RATES: Final = frozenset({8000, 16000, 24000, 48000})
 
 def decode(decoder: msgspec.json.Decoder[T], message: WireMessage, max_bytes: int) -> T:
     """Decodes one message; `PeerError` for anything too large, malformed or of the wrong shape."""
+    check_size(message, max_bytes)
+    try:
+        return decoder.decode(message)
+    except msgspec.MsgspecError as error:  # its words name the place and never quote the message
+        raise PeerError(
+            f"A stream message is not the JSON that the carrier documents: {error}.", code="malformed_message"
+        ) from error
+    except (UnicodeError, RecursionError) as error:
+        raise PeerError("A stream message is not valid JSON.", code="malformed_message") from error
+
+
+def check_size(message: WireMessage, max_bytes: int) -> None:
+    """Refuses a message over the limit; text counts in characters, which are never more than its bytes."""
     if len(message) > max_bytes:
         raise PeerError(
             f"A message of {len(message)} bytes is over the limit of {max_bytes}.", code="message_too_large"
         )
-    try:
-        return decoder.decode(message)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise PeerError(
-            "A stream message is not the JSON that the carrier documents.", code="malformed_message"
-        ) from error
 
 
 def base64_text(payload: bytes) -> str:

@@ -5,12 +5,13 @@ the second one may be audio. After `clearAudio` Plivo acknowledges the clear and
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from vox.protocols.carriers import json_events
-from vox.protocols.carriers.json_events import Phase, base64_text, quoted
+from vox.protocols.carriers.json_events import base64_text, quoted
+from vox.protocols.carriers.json_stream import FromCarrier, Id, JsonCarrier, JsonServer, Media, Text
 from vox.protocols.carriers.pending_marks import PendingMarks
 from vox.protocols.media_stream import (
     AudioCleared,
@@ -20,16 +21,15 @@ from vox.protocols.media_stream import (
     StreamAudio,
     StreamEvent,
     StreamStarted,
-    StreamStopped,
     WireMessage,
 )
 
-_CONTENT_TYPES: dict[Encoding, str] = {"mulaw": "audio/x-mulaw", "alaw": "audio/x-alaw", "s16le": "audio/x-l16"}
-
-
-class _Media(msgspec.Struct, gc=False):
-    payload: bytes = b""
-    track: str = "inbound"
+_CONTENT_TYPES: Final[dict[Encoding, str]] = {
+    "mulaw": "audio/x-mulaw",
+    "alaw": "audio/x-alaw",
+    "s16le": "audio/x-l16",
+}
+_ACCOUNT: Final = "MA00000000000000000000"
 
 
 class _Format(msgspec.Struct, rename="camel"):
@@ -38,90 +38,43 @@ class _Format(msgspec.Struct, rename="camel"):
 
 
 class _Start(msgspec.Struct, rename="camel"):
-    call_id: str = ""
-    stream_id: str = ""
-    account_id: str = ""
-    caller: str = msgspec.field(default="", name="from")
-    callee: str = msgspec.field(default="", name="to")
+    call_id: Id
+    stream_id: Id
+    account_id: Text = ""
+    caller: Text = msgspec.field(default="", name="from")
+    callee: Text = msgspec.field(default="", name="to")
     media_format: _Format = msgspec.field(default_factory=_Format)
 
 
-class _Digit(msgspec.Struct):
-    digit: str = ""
-
-
-class _FromCarrier(msgspec.Struct):
-    event: str
-    media: _Media | None = None
-    start: _Start | None = None
-    dtmf: _Digit | None = None
-    name: str = ""
+class _StartMessage(msgspec.Struct):
+    start: _Start
     extra_headers: str | dict[str, Any] | None = None
 
 
 class _FromServer(msgspec.Struct):
     event: str
-    media: _Media | None = None
-    name: str = ""
-    dtmf: str = ""
+    media: Media | None = None
+    name: Text = ""
+    dtmf: Text = ""
 
 
-_FROM_CARRIER = msgspec.json.Decoder(_FromCarrier)
-_FROM_SERVER = msgspec.json.Decoder(_FromServer)
-_HEADERS = msgspec.json.Decoder(dict[str, Any])
+_START: Final = msgspec.json.Decoder(_StartMessage)
+_FROM_SERVER: Final = msgspec.json.Decoder(_FromServer)
+_HEADERS: Final = msgspec.json.Decoder(dict[str, Any])
 
 
-class Server:
+class Server(JsonServer):
     """Our side of a Plivo stream; it answers in the announced encoding.
 
     Caller and callee come from `start`, else from the extra headers `from` and `to`.
     """
 
     carrier: ClassVar[str] = "plivo"
-    reply_encoding: Encoding
-    reply_sample_rate: int
+    reply_encoding: Encoding = "mulaw"
 
     def __init__(self, *, max_message_bytes: int = json_events.MAX_MESSAGE_BYTES) -> None:
-        self.reply_encoding = "mulaw"
-        self.reply_sample_rate = 8000
-        self._max_message_bytes = max_message_bytes
-        self._phase: Phase = "waiting"
-        self._stream = '""'
-        self._audio_prefix = ""
+        super().__init__(max_message_bytes=max_message_bytes)
         self._marks = PendingMarks(json_events.MAX_PENDING_MARKS)
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """Turns one wire message into events; audio of the outbound track is ignored."""
-        heard = json_events.decode(_FROM_CARRIER, message, self._max_message_bytes)
-        match heard:
-            case _FromCarrier(event="media", media=_Media() as media):
-                if media.track != "inbound":
-                    return []
-                return json_events.audio_events(media.payload, self._phase, self.reply_encoding)
-            case _FromCarrier(event="playedStream", name=name):
-                self._marks.reached(name)
-                return [MarkReached(json_events.identifier(name, "name of a checkpoint", may_be_empty=True))]
-            case _FromCarrier(event="clearedAudio"):
-                return self._marks.cleared()
-            case _FromCarrier(event="dtmf", dtmf=_Digit(digit=digit)):
-                return json_events.digit_events(digit)
-            case _FromCarrier(event="start", start=_Start() as start):
-                return [self._started(start, heard.extra_headers)]
-            case _FromCarrier(event="stop"):
-                if self._phase == "stopped":
-                    return []
-                self._phase = "stopped"
-                return [StreamStopped("stop")]
-            case _:
-                return []
-
-    def replies(self) -> list[WireMessage]:
-        """None: Plivo expects no answers of the protocol itself."""
-        return []
-
-    def audio(self, payload: bytes) -> WireMessage:
-        """Audio for the caller in `reply_encoding`."""
-        return f'{self._audio_prefix}{base64_text(payload)}"}}}}'
 
     def mark(self, name: str) -> WireMessage | None:
         """A checkpoint; Plivo says when it was played, we when it was cleared."""
@@ -138,57 +91,44 @@ class Server:
         wanted = "".join(digit for digit in digits.upper() if digit in json_events.DIGITS)
         return [f'{{"event":"sendDTMF","dtmf":"{wanted}"}}'] if wanted else []
 
-    def stop(self, reason: str = "") -> WireMessage | None:
-        """None: closing the socket ends a Plivo stream."""
-        return None
+    def _acknowledged(self, heard: FromCarrier) -> list[StreamEvent]:
+        match heard.event:
+            case "playedStream":
+                self._marks.reached(heard.name)
+                return [MarkReached(heard.name)]
+            case "clearedAudio":
+                return self._marks.cleared()
+            case _:
+                return []
 
-    def _started(self, start: _Start, extra_headers: str | dict[str, Any] | None) -> StreamStarted:
-        if self._phase != "waiting":
-            raise json_events.out_of_order("a second start")
-        parameters = json_events.parameters(_headers(extra_headers))
-        started = StreamStarted(
-            carrier=self.carrier,
-            stream_id=json_events.identifier(start.stream_id, "streamId"),
-            call_id=json_events.identifier(start.call_id, "callId"),
-            encoding=json_events.media_encoding(start.media_format.encoding),
-            sample_rate=json_events.media_rate(start.media_format.sample_rate),
-            caller=json_events.identifier(start.caller or parameters.get("from", ""), "from", may_be_empty=True),
-            callee=json_events.identifier(start.callee or parameters.get("to", ""), "to", may_be_empty=True),
-            account_id=json_events.identifier(start.account_id, "accountId", may_be_empty=True),
-            parameters=parameters,
-        )
-        self._phase = "streaming"
-        self.reply_encoding, self.reply_sample_rate = started.encoding, started.sample_rate
-        self._stream = quoted(started.stream_id)
+    def _described(self, message: WireMessage) -> StreamStarted:
+        heard = json_events.decode(_START, message, self._max_message_bytes)
+        start = heard.start
+        parameters = json_events.parameters(_headers(heard.extra_headers))
+        encoding = self.reply_encoding = json_events.media_encoding(start.media_format.encoding)
+        sample_rate = self.reply_sample_rate = json_events.media_rate(start.media_format.sample_rate)
+        self._stream = quoted(start.stream_id)
         self._audio_prefix = (
             f'{{"event":"playAudio","streamId":{self._stream},"media":{{"contentType":'
-            f'"{_CONTENT_TYPES[started.encoding]}","sampleRate":{started.sample_rate},"payload":"'
+            f'"{_CONTENT_TYPES[encoding]}","sampleRate":{sample_rate},"payload":"'
         )
-        return started
+        return StreamStarted(
+            carrier=self.carrier,
+            stream_id=start.stream_id,
+            call_id=start.call_id,
+            encoding=encoding,
+            sample_rate=sample_rate,
+            caller=start.caller or parameters.get("from", ""),
+            callee=start.callee or parameters.get("to", ""),
+            account_id=start.account_id,
+            parameters=parameters,
+        )
 
 
-class Carrier:
+class Carrier(JsonCarrier):
     """Plivo's side of the stream; parameters travel as extra headers (letters and digits survive, as with Plivo)."""
 
     carrier: ClassVar[str] = "plivo"
-    encoding: Encoding
-    sample_rate: int
-
-    def __init__(
-        self,
-        *,
-        encoding: Encoding = "mulaw",
-        sample_rate: int = 8000,
-        account_id: str = "MA00000000000000000000",
-        max_message_bytes: int = json_events.MAX_MESSAGE_BYTES,
-    ) -> None:
-        self.encoding = encoding
-        self.sample_rate = sample_rate
-        self._account_id = account_id
-        self._max_message_bytes = max_message_bytes
-        self._stream = '""'
-        self._sequence = 0
-        self._chunk = 0
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -202,7 +142,7 @@ class Carrier:
             "start": {
                 "callId": call_id,
                 "streamId": stream_id,
-                "accountId": self._account_id,
+                "accountId": _ACCOUNT,
                 "tracks": ["inbound"],
                 "mediaFormat": {"encoding": _CONTENT_TYPES[self.encoding], "sampleRate": self.sample_rate},
             },
@@ -238,24 +178,19 @@ class Carrier:
         return f'{{"event":"stop","sequenceNumber":{self._next()},"streamId":{self._stream}}}'
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """The server's audio, checkpoints, clears and digits."""
+        """The server's audio, checkpoints, clears and digits, each in Plivo's own word."""
         heard = json_events.decode(_FROM_SERVER, message, self._max_message_bytes)
-        match heard:
-            case _FromServer(event="playAudio", media=_Media(payload=payload)):
-                return [StreamAudio(payload)] if payload else []
-            case _FromServer(event="checkpoint", name=name):
-                return [MarkReached(json_events.identifier(name, "name of a checkpoint", may_be_empty=True))]
-            case _FromServer(event="clearAudio"):
+        match heard.event:
+            case "playAudio" if heard.media is not None:
+                return [StreamAudio(heard.media.payload)] if heard.media.payload else []
+            case "checkpoint":
+                return [MarkReached(heard.name)]
+            case "clearAudio":
                 return [AudioCleared()]
-            case _FromServer(event="sendDTMF", dtmf=digits):
-                json_events.identifier(digits, "list of digits", may_be_empty=True)
-                return [DigitPressed(digit) for digit in digits.upper() if digit in json_events.DIGITS]
+            case "sendDTMF":
+                return [DigitPressed(digit) for digit in heard.dtmf.upper() if digit in json_events.DIGITS]
             case _:
                 return []
-
-    def _next(self) -> int:
-        self._sequence += 1
-        return self._sequence
 
 
 def _headers(raw: str | dict[str, Any] | None) -> dict[str, Any]:

@@ -7,29 +7,17 @@ L16 is RTP's name, yet on this WebSocket Telnyx's samples are little-endian; `l1
 
 import array
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
 from vox.protocols.carriers import json_events
-from vox.protocols.carriers.json_events import Phase, base64_text, quoted
-from vox.protocols.media_stream import (
-    AudioCleared,
-    Encoding,
-    MarkReached,
-    StreamAudio,
-    StreamEvent,
-    StreamStarted,
-    StreamStopped,
-    WireMessage,
-)
+from vox.protocols.carriers.json_events import base64_text, quoted
+from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
+from vox.protocols.media_stream import Encoding, StreamAudio, StreamEvent, StreamStarted, WireMessage
 
-_RTP_NAMES: dict[Encoding, str] = {"mulaw": "PCMU", "alaw": "PCMA", "s16le": "L16"}
-
-
-class _Media(msgspec.Struct, gc=False):
-    payload: bytes = b""
-    track: str = "inbound"
+_RTP_NAMES: Final[dict[Encoding, str]] = {"mulaw": "PCMU", "alaw": "PCMA", "s16le": "L16"}
+_USER: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class _Format(msgspec.Struct):
@@ -38,35 +26,23 @@ class _Format(msgspec.Struct):
 
 
 class _Start(msgspec.Struct):
-    call_control_id: str = ""
-    user_id: str = ""
-    caller: str = msgspec.field(default="", name="from")
-    callee: str = msgspec.field(default="", name="to")
+    call_control_id: Id
+    user_id: Text = ""
+    caller: Text = msgspec.field(default="", name="from")
+    callee: Text = msgspec.field(default="", name="to")
     media_format: _Format = msgspec.field(default_factory=_Format)
     custom_parameters: dict[str, Any] | list[dict[str, Any]] | None = None
 
 
-class _Digit(msgspec.Struct):
-    digit: str = ""
+class _StartMessage(msgspec.Struct):
+    stream_id: Id
+    start: _Start
 
 
-class _Mark(msgspec.Struct):
-    name: str = ""
+_START: Final = msgspec.json.Decoder(_StartMessage)
 
 
-class _Event(msgspec.Struct):
-    event: str
-    media: _Media | None = None
-    start: _Start | None = None
-    dtmf: _Digit | None = None
-    mark: _Mark | None = None
-    stream_id: str = ""
-
-
-_EVENT = msgspec.json.Decoder(_Event)
-
-
-class Server:
+class Server(JsonServer):
     """Our side of a Telnyx stream.
 
     Args:
@@ -77,8 +53,6 @@ class Server:
     """
 
     carrier: ClassVar[str] = "telnyx"
-    reply_encoding: Encoding
-    reply_sample_rate: int
 
     def __init__(
         self,
@@ -88,47 +62,24 @@ class Server:
         l16_byteorder: Literal["little", "big"] = "little",
         max_message_bytes: int = json_events.MAX_MESSAGE_BYTES,
     ) -> None:
-        self.reply_encoding = reply_encoding
+        super().__init__(max_message_bytes=max_message_bytes)
+        self.reply_encoding: Encoding = reply_encoding
         self.reply_sample_rate = reply_sample_rate
-        self._max_message_bytes = max_message_bytes
         self._swaps = l16_byteorder == "big"
-        self._phase: Phase = "waiting"
-        self._encoding: Encoding = "mulaw"
+        self._audio_prefix = '{"event":"media","media":{"payload":"'
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; audio of the outbound track is ignored."""
-        heard = json_events.decode(_EVENT, message, self._max_message_bytes)
-        match heard:
-            case _Event(event="media", media=_Media() as media):
-                if media.track != "inbound":
-                    return []
-                events = json_events.audio_events(media.payload, self._phase, self._encoding)
-                if self._swaps and self._encoding == "s16le":
-                    return [StreamAudio(_swapped(media.payload)) for _ in events]
-                return events
-            case _Event(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _Event(event="dtmf", dtmf=_Digit(digit=digit)):
-                return json_events.digit_events(digit)
-            case _Event(event="start", start=_Start() as start):
-                return [self._started(start, heard.stream_id)]
-            case _Event(event="stop"):
-                if self._phase == "stopped":
-                    return []
-                self._phase = "stopped"
-                return [StreamStopped("stop")]
-            case _:
-                return []
-
-    def replies(self) -> list[WireMessage]:
-        """None: Telnyx expects no answers of the protocol itself."""
-        return []
+        events = super().receive(message)
+        if self._swaps and self._encoding == "s16le":
+            return [StreamAudio(_swapped(it.payload)) if isinstance(it, StreamAudio) else it for it in events]
+        return events
 
     def audio(self, payload: bytes) -> WireMessage:
         """Audio for the caller in `reply_encoding`; Telnyx takes 20 ms to 30 s a message."""
         if self._swaps and self.reply_encoding == "s16le":
             payload = _swapped(payload)
-        return f'{{"event":"media","media":{{"payload":"{base64_text(payload)}"}}}}'
+        return f'{self._audio_prefix}{base64_text(payload)}"}}}}'
 
     def mark(self, name: str) -> WireMessage | None:
         """A mark that Telnyx echoes."""
@@ -138,56 +89,26 @@ class Server:
         """Throws away what Telnyx has not played yet."""
         return '{"event":"clear"}'
 
-    def digits(self, digits: str) -> list[WireMessage]:
-        """None: the stream cannot carry digits towards the caller."""
-        return []
-
-    def stop(self, reason: str = "") -> WireMessage | None:
-        """None: closing the socket ends a Telnyx stream."""
-        return None
-
-    def _started(self, start: _Start, stream_id: str) -> StreamStarted:
-        if self._phase != "waiting":
-            raise json_events.out_of_order("a second start")
-        started = StreamStarted(
+    def _described(self, message: WireMessage) -> StreamStarted:
+        heard = json_events.decode(_START, message, self._max_message_bytes)
+        start = heard.start
+        return StreamStarted(
             carrier=self.carrier,
-            stream_id=json_events.identifier(stream_id, "stream_id"),
-            call_id=json_events.identifier(start.call_control_id, "call_control_id"),
+            stream_id=heard.stream_id,
+            call_id=start.call_control_id,
             encoding=json_events.media_encoding(start.media_format.encoding),
             sample_rate=json_events.media_rate(start.media_format.sample_rate),
-            caller=json_events.identifier(start.caller, "from", may_be_empty=True),
-            callee=json_events.identifier(start.callee, "to", may_be_empty=True),
-            account_id=json_events.identifier(start.user_id, "user_id", may_be_empty=True),
+            caller=start.caller,
+            callee=start.callee,
+            account_id=start.user_id,
             parameters=_parameters(start.custom_parameters),
         )
-        self._phase = "streaming"
-        self._encoding = started.encoding
-        return started
 
 
-class Carrier:
+class Carrier(JsonCarrier):
     """Telnyx's side of the stream; `encoding` (at `sample_rate` Hz) is announced in `start`."""
 
     carrier: ClassVar[str] = "telnyx"
-    encoding: Encoding
-    sample_rate: int
-
-    def __init__(
-        self,
-        *,
-        encoding: Encoding = "mulaw",
-        sample_rate: int = 8000,
-        user_id: str = "00000000-0000-0000-0000-000000000000",
-        max_message_bytes: int = json_events.MAX_MESSAGE_BYTES,
-    ) -> None:
-        self.encoding = encoding
-        self.sample_rate = sample_rate
-        self._user_id = user_id
-        self._max_message_bytes = max_message_bytes
-        self._call = '""'
-        self._stream = '""'
-        self._sequence = 0
-        self._chunk = 0
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -198,7 +119,7 @@ class Carrier:
             "event": "start",
             "sequence_number": str(self._next()),
             "start": {
-                "user_id": self._user_id,
+                "user_id": _USER,
                 "call_control_id": call_id,
                 "from": caller,
                 "to": callee,
@@ -239,26 +160,9 @@ class Carrier:
     def close(self, reason: str = "") -> WireMessage | None:
         """The caller hung up."""
         return (
-            f'{{"event":"stop","sequence_number":"{self._next()}","stop":{{"user_id":{quoted(self._user_id)},'
+            f'{{"event":"stop","sequence_number":"{self._next()}","stop":{{"user_id":"{_USER}",'
             f'"call_control_id":{self._call}}},"stream_id":{self._stream}}}'
         )
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """The server's audio, marks and clears."""
-        heard = json_events.decode(_EVENT, message, self._max_message_bytes)
-        match heard:
-            case _Event(event="media", media=_Media(payload=payload)):
-                return [StreamAudio(payload)] if payload else []
-            case _Event(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _Event(event="clear"):
-                return [AudioCleared()]
-            case _:
-                return []
-
-    def _next(self) -> int:
-        self._sequence += 1
-        return self._sequence
 
 
 def _parameters(raw: dict[str, Any] | list[dict[str, Any]] | None) -> dict[str, str]:

@@ -5,27 +5,16 @@ The one thing to know before changing it: Twilio echoes a mark both when the aud
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from vox.protocols.carriers import json_events
-from vox.protocols.carriers.json_events import Phase, base64_text, quoted
-from vox.protocols.media_stream import (
-    AudioCleared,
-    Encoding,
-    MarkReached,
-    StreamAudio,
-    StreamEvent,
-    StreamStarted,
-    StreamStopped,
-    WireMessage,
-)
+from vox.protocols.carriers.json_events import base64_text, quoted
+from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
+from vox.protocols.media_stream import StreamStarted, WireMessage
 
-
-class _Media(msgspec.Struct, gc=False):
-    payload: bytes = b""
-    track: str = "inbound"
+_ACCOUNT: Final = "AC00000000000000000000000000000000"
 
 
 class _Format(msgspec.Struct, rename="camel"):
@@ -34,40 +23,21 @@ class _Format(msgspec.Struct, rename="camel"):
 
 
 class _Start(msgspec.Struct, rename="camel"):
-    stream_sid: str = ""
-    call_sid: str = ""
-    account_sid: str = ""
+    stream_sid: Id
+    call_sid: Id
+    account_sid: Text = ""
     custom_parameters: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     media_format: _Format = msgspec.field(default_factory=_Format)
 
 
-class _Digit(msgspec.Struct):
-    digit: str = ""
+class _StartMessage(msgspec.Struct):
+    start: _Start
 
 
-class _Mark(msgspec.Struct):
-    name: str = ""
+_START: Final = msgspec.json.Decoder(_StartMessage)
 
 
-class _FromCarrier(msgspec.Struct):
-    event: str
-    media: _Media | None = None
-    start: _Start | None = None
-    dtmf: _Digit | None = None
-    mark: _Mark | None = None
-
-
-class _FromServer(msgspec.Struct):
-    event: str
-    media: _Media | None = None
-    mark: _Mark | None = None
-
-
-_FROM_CARRIER = msgspec.json.Decoder(_FromCarrier)
-_FROM_SERVER = msgspec.json.Decoder(_FromServer)
-
-
-class Server:
+class Server(JsonServer):
     """Our side of a Twilio stream.
 
     Twilio names neither caller nor callee in the stream: they are taken from the custom parameters `from` and `to`,
@@ -75,45 +45,6 @@ class Server:
     """
 
     carrier: ClassVar[str] = "twilio"
-    reply_encoding: Encoding = "mulaw"
-    reply_sample_rate: int = 8000
-
-    def __init__(self, *, max_message_bytes: int = json_events.MAX_MESSAGE_BYTES) -> None:
-        self._max_message_bytes = max_message_bytes
-        self._phase: Phase = "waiting"
-        self._encoding: Encoding = "mulaw"
-        self._stream = '""'
-        self._audio_prefix = ""
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """Turns one wire message into events; audio of the outbound track is ignored."""
-        heard = json_events.decode(_FROM_CARRIER, message, self._max_message_bytes)
-        match heard:
-            case _FromCarrier(event="media", media=_Media() as media):
-                if media.track != "inbound":
-                    return []
-                return json_events.audio_events(media.payload, self._phase, self._encoding)
-            case _FromCarrier(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _FromCarrier(event="dtmf", dtmf=_Digit(digit=digit)):
-                return json_events.digit_events(digit)
-            case _FromCarrier(event="start", start=_Start() as start):
-                return [self._started(start)]
-            case _FromCarrier(event="stop"):
-                if self._phase == "stopped":
-                    return []
-                self._phase = "stopped"
-                return [StreamStopped("stop")]
-            case _:
-                return []
-
-    def replies(self) -> list[WireMessage]:
-        """None: Twilio expects no answers of the protocol itself."""
-        return []
-
-    def audio(self, payload: bytes) -> WireMessage:
-        """Audio for the caller, µ-law 8 kHz."""
-        return f'{self._audio_prefix}{base64_text(payload)}"}}}}'
 
     def mark(self, name: str) -> WireMessage | None:
         """A mark that Twilio echoes."""
@@ -123,55 +54,31 @@ class Server:
         """Throws away what Twilio has not played yet."""
         return f'{{"event":"clear","streamSid":{self._stream}}}'
 
-    def digits(self, digits: str) -> list[WireMessage]:
-        """None: the stream cannot carry digits towards the caller."""
-        return []
-
-    def stop(self, reason: str = "") -> WireMessage | None:
-        """None: closing the socket ends a Twilio stream."""
-        return None
-
-    def _started(self, start: _Start) -> StreamStarted:
-        if self._phase != "waiting":
-            raise json_events.out_of_order("a second start")
+    def _described(self, message: WireMessage) -> StreamStarted:
+        start = json_events.decode(_START, message, self._max_message_bytes).start
         parameters = json_events.parameters(start.custom_parameters)
-        started = StreamStarted(
+        self._stream = quoted(start.stream_sid)
+        self._audio_prefix = f'{{"event":"media","streamSid":{self._stream},"media":{{"payload":"'
+        return StreamStarted(
             carrier=self.carrier,
-            stream_id=json_events.identifier(start.stream_sid, "streamSid"),
-            call_id=json_events.identifier(start.call_sid, "callSid"),
+            stream_id=start.stream_sid,
+            call_id=start.call_sid,
             encoding=json_events.media_encoding(start.media_format.encoding),
             sample_rate=json_events.media_rate(start.media_format.sample_rate),
             caller=parameters.get("from", ""),
             callee=parameters.get("to", ""),
-            account_id=json_events.identifier(start.account_sid, "accountSid", may_be_empty=True),
+            account_id=start.account_sid,
             parameters=parameters,
         )
-        self._phase = "streaming"
-        self._encoding = started.encoding
-        self._stream = quoted(started.stream_id)
-        self._audio_prefix = f'{{"event":"media","streamSid":{self._stream},"media":{{"payload":"'
-        return started
 
 
-class Carrier:
+class Carrier(JsonCarrier):
     """Twilio's side of the stream; caller and callee travel as the custom parameters `from` and `to`."""
 
     carrier: ClassVar[str] = "twilio"
-    encoding: Encoding = "mulaw"
-    sample_rate: int = 8000
 
-    def __init__(
-        self,
-        *,
-        account_sid: str = "AC00000000000000000000000000000000",
-        max_message_bytes: int = json_events.MAX_MESSAGE_BYTES,
-    ) -> None:
-        self._account_sid = account_sid
-        self._max_message_bytes = max_message_bytes
-        self._call = '""'
-        self._stream = '""'
-        self._sequence = 0
-        self._chunk = 0
+    def __init__(self, *, max_message_bytes: int = json_events.MAX_MESSAGE_BYTES) -> None:
+        super().__init__(max_message_bytes=max_message_bytes)
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -183,7 +90,7 @@ class Carrier:
             "event": "start",
             "sequenceNumber": str(self._next()),
             "start": {
-                "accountSid": self._account_sid,
+                "accountSid": _ACCOUNT,
                 "streamSid": stream_id,
                 "callSid": call_id,
                 "tracks": ["inbound"],
@@ -219,23 +126,6 @@ class Carrier:
     def close(self, reason: str = "") -> WireMessage | None:
         """The caller hung up."""
         return (
-            f'{{"event":"stop","sequenceNumber":"{self._next()}","stop":{{"accountSid":{quoted(self._account_sid)},'
+            f'{{"event":"stop","sequenceNumber":"{self._next()}","stop":{{"accountSid":"{_ACCOUNT}",'
             f'"callSid":{self._call}}},"streamSid":{self._stream}}}'
         )
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """The server's audio, marks and clears."""
-        heard = json_events.decode(_FROM_SERVER, message, self._max_message_bytes)
-        match heard:
-            case _FromServer(event="media", media=_Media(payload=payload)):
-                return [StreamAudio(payload)] if payload else []
-            case _FromServer(event="mark", mark=_Mark(name=name)):
-                return [MarkReached(json_events.identifier(name, "name of a mark", may_be_empty=True))]
-            case _FromServer(event="clear"):
-                return [AudioCleared()]
-            case _:
-                return []
-
-    def _next(self) -> int:
-        self._sequence += 1
-        return self._sequence

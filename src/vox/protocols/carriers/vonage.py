@@ -48,7 +48,7 @@ class Server:
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; every binary message is audio."""
         if isinstance(message, bytes):
-            _check_size(message, self._max_message_bytes)
+            json_events.check_size(message, self._max_message_bytes)
             return json_events.audio_events(message, self._phase, "s16le")
         heard = json_events.decode(_MESSAGE, message, self._max_message_bytes)
         match heard.get("event"):
@@ -167,7 +167,7 @@ class Carrier:
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """The server's audio, notifies and clears."""
         if isinstance(message, bytes):
-            _check_size(message, self._max_message_bytes)
+            json_events.check_size(message, self._max_message_bytes)
             return [StreamAudio(message)] if message else []
         heard = json_events.decode(_MESSAGE, message, self._max_message_bytes)
         match heard.get("action"):
@@ -178,11 +178,6 @@ class Carrier:
                 return [AudioCleared()]
             case _:
                 return []
-
-
-def _check_size(message: bytes, max_bytes: int) -> None:
-    if len(message) > max_bytes:
-        raise PeerError(f"Audio of {len(message)} bytes is over the limit of {max_bytes}.", code="message_too_large")
 
 
 def _rate(content_type: str) -> str:

@@ -267,3 +267,46 @@ def test_known_traps_raise_nothing_else(name, message):
         with suppress(PeerError):
             codec.receive(message)
     detect(message)
+
+
+JSON_CARRIERS = ("twilio", "telnyx", "plivo", "exotel")
+each_json_carrier = pytest.mark.parametrize("name", JSON_CARRIERS)
+
+
+@each_json_carrier
+def test_a_refused_start_names_what_is_wrong_with_it(name):
+    opening = carrier_for(name)().open(call_id="", stream_id="s", caller="", callee="", parameters={})[-1]
+    with pytest.raises(PeerError, match="call") as caught:
+        codec_for(name)().receive(opening)
+    assert caught.value.code == "malformed_message"
+    assert refused(codec_for(name)(), '{"event":"start"}') == "malformed_message"
+
+
+@each_json_carrier
+def test_a_refused_start_may_be_said_again(name):
+    pair = Pair(codec_for(name)(), carrier_for(name)())
+    wrong = pair.carrier.open(call_id="", stream_id="x", caller="", callee="", parameters={})[-1]
+    assert refused(pair.server, wrong) == "malformed_message"
+    assert pair.open().stream_id == "stream-1"
+    assert pair.to_carrier(pair.server.audio(bytes(320))) == [StreamAudio(bytes(320))]
+
+
+@each_json_carrier
+def test_marks_names_are_bounded(name):
+    pair = Pair(codec_for(name)(), carrier_for(name)())
+    pair.open()
+    assert refused(pair.server, pair.carrier.mark_reached("m" * 4097)) == "malformed_message"
+    assert refused(pair.carrier, pair.server.mark("m" * 4097)) == "malformed_message"
+
+
+@each_json_carrier
+def test_a_stop_may_come_with_a_reason_or_with_nonsense(name):
+    for stop, reason in (
+        ('{"reason":"gone"}', "gone"),
+        ('{"reason":""}', "stop"),
+        ('"x"', "stop"),
+        ('{"reason":[1]}', "stop"),
+    ):
+        pair = Pair(codec_for(name)(), carrier_for(name)())
+        pair.open()
+        assert pair.to_server(f'{{"event":"stop","stop":{stop}}}') == [StreamStopped(reason)]

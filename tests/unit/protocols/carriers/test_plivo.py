@@ -112,6 +112,14 @@ def test_a_checkpoint_that_a_clear_threw_away_is_reported_with_the_acknowledgeme
     assert pair.to_server(pair.carrier.mark_reached("after")) == [MarkReached("after")]
 
 
+def test_another_carriers_words_mean_nothing():
+    pair = Pair(Server(), Carrier())
+    pair.open()
+    assert pair.to_server('{"event":"mark","mark":{"name":"m"}}') == []
+    assert pair.to_carrier('{"event":"clear"}') == []
+    assert pair.to_carrier('{"event":"media","media":{"payload":"AQID"}}') == []
+
+
 def test_pending_checkpoints_are_bounded():
     server, _ = started()
     for number in range(3000):
