@@ -1,8 +1,8 @@
 """Compiles a JSGF grammar into the smallest automaton over its words. Pure.
 
 pocketsphinx has a compiler of its own, which keeps every empty transition of the text's structure: with the grammar of the
-demo flow (4 KB) it then took 3 s of CPU per second of speech. Without empty transitions and with equal states merged
-it takes a fiftieth. Weights and tags are read and ignored; recursion and imports are refused.
+demo flow (4 KB) it then took 1.3 s of CPU per second of speech. Without empty transitions and with equal states merged it
+takes 0.09 s, and with narrower beams 0.02 s. Weights and tags are read and ignored; recursion and imports are refused.
 """
 
 import re

@@ -5,8 +5,8 @@ caller for the next. A grammar forces whatever was said onto one of its sentence
 phones, and where that explains the words much better, they were not said. Without a grammar the general language model
 listens while the caller speaks.
 
-Telephone audio has nothing above 4 kHz, where the model expects energy. Mirroring a fifth of the lower half into the upper
-one repairs most of it: on 80 phrases 76 right instead of 69, against 75 for the 16 kHz original.
+Telephone audio has nothing above 4 kHz, where the model expects energy. Mirroring a twentieth of the lower half into the upper
+one repairs some of it: of 128 sentences through mu-law 109 are right instead of 101; the 16 kHz originals give 117.
 """
 
 import math
@@ -37,7 +37,7 @@ _SHORT_FRAMES, _LONG_FRAMES = 50, 100
 _SCORE_SPREAD = 6.0
 
 _MIN_BYTES = 3200  # 100 ms: no word is shorter, and the decoder fails on nothing at all
-_MIRRORED = 0.2
+_MIRRORED = 0.05
 _FFT = 512
 _HIGH_FROM = 4_300 * _FFT // SAMPLE_RATE
 _SPEECH = slice(300 * _FFT // SAMPLE_RATE, 3_400 * _FFT // SAMPLE_RATE)
