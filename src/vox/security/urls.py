@@ -107,8 +107,8 @@ def url_refused(why: str) -> UsageError:
 
 def _host_and_port(authority: str) -> tuple[str, Address | None, int | None]:
     if authority.startswith("["):
-        inside, _, after = authority[1:].partition("]")
-        address = parse_address(inside) if ":" in inside else None
+        inside, closing, after = authority[1:].partition("]")
+        address = parse_address(inside) if closing and ":" in inside else None
         if address is None:
             raise url_refused("its IPv6 address cannot be read, or has a zone")
         return str(address), address, _port_of(after)
