@@ -18,6 +18,7 @@ from vox.errors import UsageError, VoxError
 COMMANDS: Final = {
     "up": "run everything on this machine, with offline speech and a demo agent",
     "agent": "serve voice agents by browser and phone",
+    "directory": "keep the list of relays and find the nearest healthy ones",
     "call": "place a simulated phone call and measure the answers",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",

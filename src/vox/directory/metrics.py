@@ -1,0 +1,27 @@
+"""The directory's metrics."""
+
+from vox.runtime.metrics import Counter, Gauge, Histogram
+
+RELAYS = Gauge("vox_directory_relays", "Registered relays, by state", ("state",))
+RELAYS_LISTED = Gauge("vox_directory_relays_listed", "Relays that clients are told of at present")
+CONNECTIONS = Gauge("vox_directory_connections", "Connections on all relays, as they reported")
+REQUESTS = Counter("vox_directory_requests_total", "HTTP requests, by route and status", ("route", "status"))
+REQUEST_SECONDS = Histogram(
+    "vox_directory_request_seconds",
+    "Time to answer an HTTP request, by route",
+    ("route",),
+    (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0),
+)
+CHANGES = Counter("vox_directory_changes_total", "Registrations, heartbeats, deletions and drains", ("kind",))
+REFUSALS = Counter("vox_directory_refusals_total", "Requests refused, by error code", ("code",))
+PROBES = Counter("vox_directory_probes_total", "Health probes, by result", ("result",))
+PROBE_SECONDS = Histogram("vox_directory_probe_seconds", "Time a relay took to answer a probe that succeeded")
+TRANSITIONS = Counter("vox_directory_transitions_total", "Changes of a relay's state", ("state",))
+FAIL_STATIC = Gauge(
+    "vox_directory_fail_static",
+    "1 while so many relays fail at once that the directory doubts itself and removes nobody",
+)
+SELECTIONS = Counter(
+    "vox_directory_selections_total", "Relays chosen for clients, by how far rules had to be relaxed", ("relaxed",)
+)
+UNWRITTEN = Gauge("vox_directory_unwritten_changes", "Heartbeats and probe results that wait for the database")

@@ -1,0 +1,128 @@
+"""The relays in memory: what every read is answered from.
+
+Each relay's list form is encoded when it changes; a request only joins bytes. Everything runs on the event loop's thread and
+nothing awaits, so a reader never sees half a change. What must survive a restart is the journal's business.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from random import Random
+
+from vox.directory.bodies import Place
+from vox.directory.geography import NearestIndex
+from vox.directory.relay import Relay, list_form
+
+Listener = Callable[[str, Relay | None], None]
+"""Called after each change with the relay's id and the relay, or None where it is gone."""
+
+CANDIDATES = 4
+"""Relays drawn per place of an unordered list, so that the better half of them can be taken."""
+
+
+class Registry:
+    """All relays by id and by address, the listed ones also by place."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self._relays: dict[str, Relay] = {}
+        self._by_url: dict[str, str] = {}
+        self._listed: dict[str, bytes] = {}
+        self._listed_ids: list[str] = []
+        self._places_in_ids: dict[str, int] = {}
+        self._index = NearestIndex()
+        self._listeners: list[Listener] = []
+
+    def __len__(self) -> int:
+        return len(self._relays)
+
+    def __iter__(self) -> Iterator[Relay]:
+        return iter(self._relays.values())
+
+    @property
+    def listed_count(self) -> int:
+        """How many relays clients are told of."""
+        return len(self._listed)
+
+    def get(self, relay_id: str) -> Relay | None:
+        """The relay with that id."""
+        return self._relays.get(relay_id)
+
+    def at_url(self, url: str) -> Relay | None:
+        """The relay at that address."""
+        relay_id = self._by_url.get(url)
+        return self._relays[relay_id] if relay_id is not None else None
+
+    def put(self, relay: Relay) -> None:
+        """Adds a relay, or replaces the one with its id."""
+        before = self._relays.get(relay.id)
+        if before == relay:
+            return
+        if before is not None and before.url != relay.url and self._by_url.get(before.url) == relay.id:
+            del self._by_url[before.url]
+        self._relays[relay.id] = relay
+        self._by_url[relay.url] = relay.id
+        self._list(relay, before)
+        self._changed(relay.id, relay)
+
+    def drop(self, relay_id: str) -> Relay | None:
+        """Takes a relay out and returns it."""
+        relay = self._relays.pop(relay_id, None)
+        if relay is not None:
+            if self._by_url.get(relay.url) == relay_id:
+                del self._by_url[relay.url]
+            self._unlist(relay_id)
+            self._changed(relay_id, None)
+        return relay
+
+    def nearest_json(self, place: Place, limit: int) -> list[bytes]:
+        """The nearest listed relays as JSON objects with their distance, nearest first."""
+        listed = self._listed
+        found = islice(self._index.nearest(place.latitude, place.longitude), limit)
+        return [b'%b,"distance_km":%.3f}' % (listed[relay_id], km) for relay_id, km in found]
+
+    def spread_json(self, limit: int, random: Random) -> list[bytes]:
+        """Listed relays without a place to go by: a fresh draw each time, those with more room first."""
+        listed, ids = self._listed, self._listed_ids
+        drawn = random.sample(ids, min(len(ids), limit * CANDIDATES))
+        drawn.sort(key=self._room)
+        return [listed[relay_id] + b"}" for relay_id in drawn[:limit]]
+
+    def listed(self) -> Iterable[Relay]:
+        """The relays that clients are told of."""
+        return (self._relays[relay_id] for relay_id in self._listed_ids)
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Calls the listener after each change, until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _room(self, relay_id: str) -> float:
+        relay = self._relays[relay_id]
+        return max(relay.current_connections / relay.capacity, relay.stress)
+
+    def _list(self, relay: Relay, before: Relay | None) -> None:
+        if not relay.is_listed:
+            self._unlist(relay.id)
+            return
+        is_new = relay.id not in self._listed
+        self._listed[relay.id] = list_form(relay)
+        if is_new:
+            self._places_in_ids[relay.id] = len(self._listed_ids)
+            self._listed_ids.append(relay.id)
+        moved = before is None or (before.latitude, before.longitude) != (relay.latitude, relay.longitude)
+        if is_new or moved:
+            self._index.add(relay.id, relay.latitude, relay.longitude)
+
+    def _unlist(self, relay_id: str) -> None:
+        if self._listed.pop(relay_id, None) is None:
+            return
+        self._index.remove(relay_id)
+        place, last = self._places_in_ids.pop(relay_id), self._listed_ids.pop()
+        if last != relay_id:  # the last one fills the gap, so that a random draw stays one index away
+            self._listed_ids[place] = last
+            self._places_in_ids[last] = place
+
+    def _changed(self, relay_id: str, relay: Relay | None) -> None:
+        self.revision += 1
+        for listener in tuple(self._listeners):
+            listener(relay_id, relay)

@@ -1,0 +1,136 @@
+"""The directory's HTTP, except for the list, which `vox.directory.app` answers before any routing.
+
+Handlers parse, ask the gate, ask the directory, answer.
+"""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from vox.directory.access import Caller
+from vox.directory.bodies import MAX_BODY_BYTES, Heartbeat, Registration, read_body
+from vox.directory.metrics import REFUSALS
+from vox.directory.relay import Relay, iso, status_form, whole_form
+from vox.directory.responses import PUBLIC, bad_id, error_response, json_response
+from vox.directory.server import Directory
+from vox.directory.settings import RELAY_ID
+from vox.errors import VoxError
+from vox.runtime import http
+from vox.runtime.health import Checks
+from vox.runtime.metrics import CONTENT_TYPE
+from vox.security import requests as signed_requests
+
+BODY_TIMEOUT_S = 10.0
+
+
+def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
+    """All routes but the list."""
+    public, changes = _Public(directory, checks), _Changes(directory)
+    return [
+        Route("/_health", public.health, methods=["GET", "HEAD"]),
+        Route("/ready", public.ready, methods=["GET", "HEAD"]),
+        Route("/metrics", public.metrics),
+        Route("/v1/relays/register", changes.register, methods=["POST"]),
+        Route("/v1/relays/{id}/status", public.status),
+        Route("/v1/relays/{id}/heartbeat", changes.heartbeat, methods=["POST"]),
+        Route("/v1/relays/{id}/drain", changes.drain, methods=["POST"]),
+        Route("/v1/relays/{id}", changes.delete, methods=["DELETE"]),
+    ]
+
+
+class _Public:
+    def __init__(self, directory: Directory, checks: Checks) -> None:
+        self._directory = directory
+        self._checks = checks
+
+    async def health(self, request: Request) -> Response:
+        now = self._directory.clock.wall()
+        return json_response({"status": "ok", "timestamp": iso(now)})
+
+    async def ready(self, request: Request) -> Response:
+        lifecycle = self._directory.lifecycle
+        if not lifecycle.is_accepting:
+            headers = {"retry-after": f"{lifecycle.retry_after_s:.0f}"}
+            return json_response({"status": lifecycle.state.value, "checks": {}}, 503, headers)
+        found = await self._checks.run()
+        is_ready = all(why is None for why in found.values())
+        body = {
+            "status": "ok" if is_ready else "unavailable",
+            "checks": {name: why or "ok" for name, why in found.items()},
+        }
+        return json_response(body, 200 if is_ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        self._directory.measure()
+        return Response(self._directory.metrics.render(), headers={"content-type": CONTENT_TYPE})
+
+    async def status(self, request: Request) -> Response:
+        relay = self._directory.require(_relay_id(request))
+        return json_response(status_form(relay), headers={"cache-control": "no-cache", **PUBLIC})
+
+
+class _Changes:
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def register(self, request: Request) -> Response:
+        body = await self._body(request)
+        wanted = read_body(Registration, body)
+        if wanted.signing_key:
+            signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
+        caller = self._directory.gate.admit(request, body, None, wanted.signing_key)
+        await self._directory.check_nonce(caller)
+        await self._directory.check_address(wanted.url)
+        relay, is_new = await self._directory.register(wanted, caller)
+        return json_response(whole_form(relay), 201 if is_new else 200)
+
+    async def heartbeat(self, request: Request) -> Response:
+        body = await self._body(request)
+        relay = await self._admitted(request, body)
+        beat = read_body(Heartbeat, body) if body.strip() else Heartbeat()
+        directory = self._directory
+        directory.heartbeat(relay, beat)
+        every_ms = directory.settings.health_check.interval_ms
+        answer = {
+            "status": "ok",
+            "ttl_ms": 3 * (beat.interval_ms or every_ms),
+            "next_heartbeat_ms": beat.interval_ms or every_ms // 2,
+            "directory_revision": directory.registry.revision,
+        }
+        return json_response(answer)
+
+    async def drain(self, request: Request) -> Response:
+        body = await self._body(request)
+        relay = await self._admitted(request, body)
+        beat = read_body(Heartbeat, body) if body.strip() else Heartbeat()
+        changed = await self._directory.drain(relay, is_draining=beat.draining is not False)
+        return json_response(status_form(changed))
+
+    async def delete(self, request: Request) -> Response:
+        body = await self._body(request)
+        relay = await self._admitted(request, body)
+        await self._directory.delete(relay, force=request.query_params.get("force") == "1")
+        return json_response({"status": "deleted"})
+
+    async def _body(self, request: Request) -> bytes:
+        self._directory.gate.limit(request)
+        return await http.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
+
+    async def _admitted(self, request: Request, body: bytes) -> Relay:
+        relay = self._directory.require(_relay_id(request))
+        caller: Caller = self._directory.gate.admit(request, body, relay)
+        await self._directory.check_nonce(caller)
+        return self._directory.require(relay.id)
+
+
+def refusal(directory: Directory, error: VoxError) -> Response:
+    """The answer to a request that was refused, and its count."""
+    directory.metrics.counter(REFUSALS, error.code).inc()
+    return error_response(error)
+
+
+def _relay_id(request: Request) -> str:
+    relay_id: str = request.path_params["id"]
+    if not RELAY_ID.fullmatch(relay_id):
+        raise bad_id()
+    return relay_id

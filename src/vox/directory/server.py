@@ -1,0 +1,304 @@
+"""The directory as an object: what may be done to relays, in memory and in the database.
+
+Enter it before the first request. Registrations, deletions and drains are in the database before they are answered;
+heartbeats and probe results follow within half a second.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any, Self
+from uuid import UUID
+
+from vox.directory import records
+from vox.directory.access import Caller, Gate
+from vox.directory.bodies import Heartbeat, Registration
+from vox.directory.errors import relay_busy, relay_not_found, url_taken
+from vox.directory.journal import Journal
+from vox.directory.metrics import CHANGES, CONNECTIONS, RELAYS, RELAYS_LISTED
+from vox.directory.prober import Prober
+from vox.directory.records import Changes, Record
+from vox.directory.registry import Registry
+from vox.directory.relay import Relay, iso
+from vox.directory.settings import DirectorySettings
+from vox.errors import DependencyError, UsageError
+from vox.runtime.clock import Clock
+from vox.runtime.lifecycle import Lifecycle
+from vox.runtime.logging import get_logger
+from vox.runtime.metrics import Metrics
+from vox.security.requests import NONCE_MEMORY_S
+from vox.stores.sql import SqlDatabase, sqlite_url
+
+REMEMBER_REMOVED_S = 86_400.0
+RESOLVE_TIMEOUT_S = 3.0
+
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a directory stands on; tests hand in their own."""
+
+    clock: Clock
+    metrics: Metrics
+    lifecycle: Lifecycle
+    random: Random
+
+
+class Directory:
+    """Everything behind the routes, while the block runs."""
+
+    def __init__(self, settings: DirectorySettings, parts: Parts) -> None:
+        self.settings = settings
+        self.clock = parts.clock
+        self.metrics = parts.metrics
+        self.lifecycle = parts.lifecycle
+        self.random = parts.random
+        self.registry = Registry()
+        self.gate = Gate(settings.access, settings.server.public_url, parts.clock)
+        url = settings.database.url.get_secret_value() or sqlite_url(settings.database.path)
+        self.database = SqlDatabase(url)
+        self.journal = Journal(self.database, self._record, self._learn, parts.metrics)
+        self.prober = Prober(
+            settings, self.registry, self.journal, self.remove, parts.clock, parts.metrics, parts.random
+        )
+        self.is_open = False
+        self._changing = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.database)
+            await stack.enter_async_context(self.journal.running())
+            await self._load_bootstrap()
+            if self.settings.health_check.enabled:
+                await stack.enter_async_context(self.prober.running())
+            self._stack = stack.pop_all()
+        self.is_open = True
+        self.lifecycle.ready()
+        _log.info("relays loaded", relays=len(self.registry), listed=self.registry.listed_count)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self.is_open = False
+        await self._stack.aclose()
+
+    async def check_address(self, url: str) -> None:
+        """Whether the directory would probe that address at all.
+
+        Raises:
+            UsageError: url_refused, for what leads into networks that are not permitted.
+        """
+        if not self.settings.health_check.enabled:
+            return
+        self.prober.guard.check_url(url)
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT_S):
+                await self.prober.guard.resolve(url)
+        except (TimeoutError, DependencyError):
+            return  # a name that is not known yet is the probes' business
+
+    async def check_nonce(self, caller: Caller) -> None:
+        """Whether a signed request comes for the first time at any of the directories on this database.
+
+        Raises:
+            UsageError: signature_replayed.
+        """
+        if not caller.nonce or self.database.is_sqlite:
+            return
+        now_s = int(self.clock.wall().timestamp())
+        nonce = f"{caller.owner} {caller.nonce}"
+        until_s = now_s + int(NONCE_MEMORY_S)
+        if not await self.database.run(lambda connection: records.use_nonce(connection, nonce, now_s, until_s)):
+            raise UsageError("The request was seen before.", code="signature_replayed", hint="sign each request afresh")
+
+    async def register(self, wanted: Registration, caller: Caller) -> tuple[Relay, bool]:
+        """Adds a relay, or renews the one at the same address; says whether it is new.
+
+        Raises:
+            UsageError: relay_url_taken where somebody else holds the address.
+            DependencyError: the database failed; nothing is changed then.
+        """
+        async with self._changing:
+            now = iso(self.clock.wall())
+            known = self.registry.at_url(wanted.url)
+            if known is not None and not caller.may_change(known):
+                raise url_taken()
+            relay = self._renewed(known, wanted, now) if known else await self._fresh(wanted, caller, now)
+            if wanted.signing_key:
+                relay = replace(relay, signing_key=wanted.signing_key)
+            await self._save(relay)
+            self._count("register")
+        self.prober.look_at(relay.id)
+        _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=known is None)
+        return relay, known is None
+
+    def heartbeat(self, relay: Relay, beat: Heartbeat) -> Relay:
+        """Takes in what a relay says of itself. It proves that the relay can speak, not that it can be reached."""
+        given = {
+            name: value
+            for name, value in (
+                ("current_connections", beat.current_connections),
+                ("capacity", beat.capacity),
+                ("is_draining", beat.draining),
+                ("version", beat.version),
+                ("stress", beat.stress),
+                ("features", tuple(beat.features) if beat.features is not None else None),
+            )
+            if value is not None
+        }
+        changed = replace(relay, last_seen_at=iso(self.clock.wall()), **given)
+        self.registry.put(changed)
+        self.journal.heard(relay.id)
+        self._count("heartbeat")
+        return changed
+
+    async def drain(self, relay: Relay, *, is_draining: bool) -> Relay:
+        """Takes a relay out of lists, or puts it back, without touching what runs on it."""
+        async with self._changing:
+            changed = replace(self.require(relay.id), is_draining=is_draining)
+            await self._save(changed)
+        self._count("drain" if is_draining else "resume")
+        return changed
+
+    async def delete(self, relay: Relay, *, force: bool) -> None:
+        """Forgets a relay.
+
+        Raises:
+            UsageError: relay_busy where connections are on it and force is not asked for.
+        """
+        if relay.current_connections and relay.healthy and not force:
+            raise relay_busy(relay.current_connections)
+        await self.remove(relay.id)
+        self._count("delete")
+
+    async def remove(self, relay_id: str) -> None:
+        """Takes a relay out of database and memory."""
+        async with self._changing:
+            relay = self.registry.get(relay_id)
+            if relay is None:
+                return
+            now_s = self.clock.wall().timestamp()
+            await self.database.run(lambda connection: records.remove(connection, relay, now_s))
+            self.prober.forget(relay_id)
+            self.registry.drop(relay_id)
+        _log.info("relay removed", relay=relay_id, url=relay.url)
+
+    def require(self, relay_id: str) -> Relay:
+        """The relay with that id; relay_not_found where there is none."""
+        relay = self.registry.get(relay_id)
+        if relay is None:
+            raise relay_not_found()
+        return relay
+
+    async def check_database(self) -> None:
+        """Raises where the database does not answer."""
+        await self.database.run(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    def measure(self) -> None:
+        """Sets the gauges that are counted over all relays; done when somebody asks for metrics."""
+        states: dict[str, int] = dict.fromkeys(("pending", "healthy", "suspect", "unhealthy", "draining"), 0)
+        connections = 0
+        for relay in self.registry:
+            state = "draining" if relay.is_draining else relay.state
+            states[state] = states.get(state, 0) + 1
+            connections += relay.current_connections
+        for state, count in states.items():
+            self.metrics.gauge(RELAYS, state).set(count)
+        self.metrics.gauge(RELAYS_LISTED).set(self.registry.listed_count)
+        self.metrics.gauge(CONNECTIONS).set(connections)
+
+    async def _fresh(self, wanted: Registration, caller: Caller, now: str) -> Relay:
+        since_s = self.clock.wall().timestamp() - REMEMBER_REMOVED_S
+        before = await self.database.run(
+            lambda connection: records.find_removed(connection, wanted.url, caller.owner, since_s)
+        )
+        is_same = before is not None and before.signing_key in {"", caller.signing_key}
+        relay = Relay(
+            id=before.relay_id if before is not None and is_same else self._new_id(),
+            name=wanted.name,
+            url=wanted.url,
+            latitude=wanted.latitude,
+            longitude=wanted.longitude,
+            region=wanted.region,
+            capacity=wanted.capacity,
+            public_key=wanted.public_key,
+            registered_at=before.registered_at if before is not None and is_same else now,
+            last_seen_at=now,
+            owner=caller.owner,
+            signing_key=caller.signing_key,
+            features=tuple(wanted.features),
+        )
+        return relay if self.settings.health_check.enabled else replace(relay, healthy=True, state="healthy")
+
+    def _renewed(self, known: Relay, wanted: Registration, now: str) -> Relay:
+        return replace(
+            known,
+            name=wanted.name,
+            latitude=wanted.latitude,
+            longitude=wanted.longitude,
+            region=wanted.region,
+            capacity=wanted.capacity,
+            public_key=wanted.public_key,
+            features=tuple(wanted.features),
+            last_seen_at=now,
+            current_connections=0,
+            is_draining=False,
+        )
+
+    async def _load_bootstrap(self) -> None:
+        now = iso(self.clock.wall())
+        is_probed = self.settings.health_check.enabled
+        for one in self.settings.bootstrap_relays:
+            known = self.registry.get(one.id)
+            fixed: dict[str, Any] = {
+                "name": one.name or one.id,
+                "url": one.url,
+                "latitude": one.lat,
+                "longitude": one.lon,
+                "region": one.region,
+                "capacity": one.capacity,
+                "public_key": one.public_key,
+                "is_bootstrap": True,
+            }
+            if one.signing_key:
+                fixed["signing_key"] = one.signing_key
+            if known is None:
+                known = Relay(
+                    id=one.id, registered_at=now, last_seen_at=now, **fixed,
+                    healthy=not is_probed, state="pending" if is_probed else "healthy",
+                )  # fmt: skip
+                await self._save(known)
+            elif (changed := replace(known, **fixed)) != known:
+                await self._save(changed)
+        named = {one.id for one in self.settings.bootstrap_relays}
+        for relay in [one for one in self.registry if one.is_bootstrap and one.id not in named]:
+            await self._save(replace(relay, is_bootstrap=False))
+
+    async def _save(self, relay: Relay) -> None:
+        record = Record(relay, *self.prober.memory_of(relay.id))
+        await self.database.run(lambda connection: records.save(connection, record))
+        self.registry.put(relay)
+
+    def _record(self, relay_id: str) -> Record | None:
+        relay = self.registry.get(relay_id)
+        return Record(relay, *self.prober.memory_of(relay_id)) if relay is not None else None
+
+    def _learn(self, changes: Changes) -> None:
+        for record in changes.records:
+            relay = self.journal.ours_over(record.relay, self.registry.get(record.relay.id))
+            if not self.settings.health_check.enabled and not relay.healthy:
+                relay = replace(relay, healthy=True, state="healthy")
+            self.prober.learn(record)
+            self.registry.put(relay)
+        for relay_id in changes.removed:
+            self.prober.forget(relay_id)
+            self.registry.drop(relay_id)
+
+    def _new_id(self) -> str:
+        return str(UUID(int=self.random.getrandbits(128), version=4))
+
+    def _count(self, kind: str) -> None:
+        self.metrics.counter(CHANGES, kind).inc()
