@@ -11,15 +11,26 @@ from typing import Final, assert_never
 from vox.providers.flows import spoken
 from vox.providers.flows.match import choice_patterns, frames_of
 from vox.providers.flows.patterns import Either, Many, Maybe, Node, Rule, Series, Value, Word, parse_pattern, words_in
-from vox.providers.flows.schema import ChoiceSlot, NumberSlot, Script, Slot, TextSlot, command_items, command_phrases
+from vox.providers.flows.schema import (
+    ChoiceSlot,
+    DateSlot,
+    NumberSlot,
+    Script,
+    Slot,
+    TextSlot,
+    command_items,
+    command_phrases,
+)
 
-LEADS: Final = "um | uh | well | hello | hi | yes | okay | so"
-WISHES: Final = "please | thanks | thank you"
-CORRECTIONS: Final = "make (it | that) | i mean | i said | sorry | actually | rather | change (it | that) to"
-ANSWERS: Final = "it is | it's | that's | that would be | i think"
-QUESTIONS: Final = "[and] what about [the | your] | do you have [a | any | the] | is there [a | any] | tell me about [the | your] | can i (get | have) [a]"
-CHANGES: Final = "[please] [change | not] [the]"
-NUMBER_RULES: Final = ((99, "below_hundred"), (999, "below_thousand"), (999_999, "below_million"))
+LEADS: Final = "um | uh | hello | hi"
+PAUSES: Final = "um | uh"
+WISHES: Final = "please | thank you"
+CORRECTIONS: Final = "make it | i said | sorry | actually"
+ANSWERS: Final = "it's"
+QUESTIONS: Final = "[and] what about [the | your] | do you have [any | the] | is there [any] | tell me about [the | your] | can i [have]"
+NUMBER_RULES: Final = ((19, "below_twenty"), (99, "below_hundred"), (999, "below_thousand"), (999_999, "below_million"))
+_MAX_ROTATIONS = 4
+_ONE_WORD = {"a m": "a.m.", "p m": "p.m."}  # single letters are heard in every breath; the dictionary has these whole
 
 Situation = tuple[str, str | None, str | None]
 """Phase, intent and asked slot: all that the grammar depends on."""
@@ -125,7 +136,10 @@ class _Rules:
     def built_in(self, name: str) -> str:
         if name not in self.bodies:
             self.bodies[name] = ""  # keeps its place while the rules it needs are added
-            self.bodies[name] = self.text(parse_pattern(spoken.RULES[name]), {})
+            body = self.text(parse_pattern(spoken.RULES[name]), {})
+            for letters, word in _ONE_WORD.items() if name == "half" else ():
+                body = body.replace(letters, word)
+            self.bodies[name] = body
         return f"<{name}>"
 
     def written(self, pattern: str) -> str:
@@ -165,14 +179,18 @@ def _compile(script: Script, situation: Situation) -> str | None:
     if phase == "offered":
         options += [rules.built_in("yes"), rules.built_in("no")]
     if phase not in {"confirming", "changing"}:
-        options += [_intent(script, name, rules) for name in script.intents if script.intents[name].phrases]
+        options += [
+            _intent(script, name, rules, is_open=phase != "filling")
+            for name, each in script.intents.items()
+            if each.phrases and name != intent
+        ]
     if phase not in {"filling", "confirming", "changing"} and script.faq:
         keywords = " | ".join(rules.written(keyword) for entry in script.faq for keyword in entry.keywords)
         options.append(rules.add("faq", f"[{rules.written(QUESTIONS)}] ({keywords})"))
     for name, command in command_items(script):
         if phrases := command_phrases(name, command):
             options.append(rules.add(f"command_{name}", " | ".join(rules.written(phrase) for phrase in phrases)))
-    leads = "um | uh" if phase == "confirming" else LEADS
+    leads = LEADS if phase in {"open", "offered"} else PAUSES
     said = rules.add("said", " | ".join(options))
     lead = rules.add("lead", rules.written(leads))
     wish = rules.add("wish", rules.written(WISHES))
@@ -190,67 +208,76 @@ def _compile(script: Script, situation: Situation) -> str | None:
     return "\n".join(lines) + "\n"
 
 
-def _intent(script: Script, name: str, rules: _Rules) -> str:
-    """What asks for an intent, with any of its details before or after."""
-    intent = script.intents[name]
-    rule = f"intent_{name}"
-    values = {
-        slot: _value(name, slot, kind, rules) for slot, kind in intent.slots.items() if not isinstance(kind, TextSlot)
-    }
-    phrases = " | ".join(rules.text(parse_pattern(phrase), values) for phrase in intent.phrases)
-    details = _details(script, name, rules)
-    return rules.add(rule, f"({phrases}) [{details}]" if details else phrases)
+def _intent(script: Script, name: str, rules: _Rules, *, is_open: bool) -> str:
+    """What asks for an intent; while nothing else is asked, with any of its details behind it."""
+    slots = script.intents[name].slots
+    values = {slot: _value(name, slot, kind, rules) for slot, kind in slots.items() if not isinstance(kind, TextSlot)}
+    phrases = " | ".join(rules.text(parse_pattern(phrase), values) for phrase in script.intents[name].phrases)
+    details = _details(script, name, rules) if is_open else ""
+    return rules.add(f"intent_{name}", f"({phrases}) [{details}]" if details else phrases)
 
 
-def _details(script: Script, name: str, rules: _Rules) -> str:
-    """Any of an intent's values in their frames, once or more; empty where no value can stand in a sentence."""
-    rule = f"details_{name}"
-    if rule not in rules.bodies:
-        frames = [
-            rules.text(frame, {slot: _value(name, slot, kind, rules)})
-            for slot, kind in script.intents[name].slots.items()
-            if not isinstance(kind, TextSlot)
-            for frame in frames_of(slot, kind)
-        ]
-        if not frames:
-            return ""
-        rules.add(rule, f"({' | '.join(frames)})+")
-    return f"<{rule}>"
+def _details(script: Script, name: str, rules: _Rules, without: str | None = None) -> str:
+    """An intent's values in their frames, in the order of the slots from any of them on; empty where there are none.
+
+    A free loop over them would be more patient, and costs the recogniser fifty times as much.
+    """
+    groups: list[str] = []
+    for slot, kind in script.intents[name].slots.items():
+        if slot != without and not isinstance(kind, TextSlot) and (frames := frames_of(slot, kind)):
+            marked = [frame for frame in frames if not _begins_openly(frame)]
+            values = {slot: _value(name, slot, kind, rules)}
+            said = [rules.text(frame, values) for frame in marked or frames]
+            groups.append(f"({' | '.join([*said, rules.built_in('soon')] if isinstance(kind, DateSlot) else said)})")
+    if not groups:
+        return ""
+    rule = f"details_{name}" + (f"_without_{without}" if without else "")
+    rotations = (groups[start:] + groups[:start] for start in range(min(len(groups), _MAX_ROTATIONS)))
+    return rules.add(
+        rule, " | ".join(" ".join([first, *(f"[{group}]" for group in rest)]) for first, *rest in rotations)
+    )
+
+
+def _begins_openly(frame: Node) -> bool:
+    """Whether a frame may begin without a word of its own; a breath behind a sentence then becomes a value."""
+    return isinstance(frame, Value) or (isinstance(frame, Series) and isinstance(frame.parts[0], Maybe))
 
 
 def _answers(script: Script, name: str, asking: str, rules: _Rules) -> list[str]:
+    """An answer to the question, or a correction of an earlier one.
+
+    More than one value in an answer is understood but not listened for: it would cost more single words than it gains.
+    """
     slot = script.intents[name].slots[asking]
     value = _value(name, asking, slot, rules)
     framed = [rules.text(frame, {asking: value}) for frame in frames_of(asking, slot)]
-    details = _details(script, name, rules)
-    answer = rules.add(
-        "answer", f"[{rules.written(ANSWERS)}] ({' | '.join([value, *framed])})" + (f" [{details}]" if details else "")
-    )
-    corrected = [f"(no | {rules.written(CORRECTIONS)}) {details}"] if details else []
-    return [answer, *corrected]
+    options = [rules.add("answer", f"[{rules.written(ANSWERS)}] ({' | '.join([value, *framed])})")]
+    others = _details(script, name, rules, without=asking)
+    return [*options, f"(no | {rules.written(CORRECTIONS)}) ({others})"] if others else options
 
 
 def _corrections(script: Script, name: str, rules: _Rules, *, is_confirming: bool) -> list[str]:
+    """What may follow a read-back: yes, no, and other values; bare ones only where they are announced or asked for."""
     slots = script.intents[name].slots
-    bare = [
-        _value(name, slot, kind, rules) for slot, kind in slots.items() if not isinstance(kind, TextSlot | ChoiceSlot)
-    ]
     details = _details(script, name, rules)
-    values = (
-        rules.add("values", " | ".join([*([details] if details else []), *dict.fromkeys(bare)]))
-        if bare or details
-        else ""
+    bare = [_value(name, key, slot, rules) for key, slot in slots.items() if not isinstance(slot, TextSlot)]
+    shorter = [
+        rules.built_in("near_day") if isinstance(slot, DateSlot) else value
+        for slot, value in zip((slot for slot in slots.values() if not isinstance(slot, TextSlot)), bare, strict=True)
+    ]
+    values = " | ".join([*([details] if details else []), *dict.fromkeys(shorter)])
+    labels = " | ".join(rules.written(slot.label or key.replace("_", " ")) for key, slot in slots.items())
+    options = [
+        f"[no] [{rules.written('change | not')}] [the] ({labels})",
+        f"[no] ({rules.written(CORRECTIONS)}) ({values})",
+    ]
+    if details:
+        options.append(f"[no] {details}")
+    return (
+        [rules.built_in("yes"), rules.built_in("no"), *options]
+        if is_confirming
+        else [rules.built_in("no"), *options, *bare]
     )
-    labels = [rules.written(slot.label or key.replace("_", " ")) for key, slot in slots.items()]
-    no = rules.built_in("no")
-    changes = rules.add("changes", f"[{rules.written('change | not')}] [the] ({' | '.join(labels)})")
-    corrections = rules.add("corrections", rules.written(CORRECTIONS))
-    options = [f"[{no}] {changes}", no]
-    if values:
-        options.append(f"[{no}] [{corrections}] {values}" if not is_confirming else f"{no} [{corrections}] {values}")
-        if is_confirming and details:
-            options.append(f"[{corrections}] {details}")
-    return [rules.built_in("yes"), *options] if is_confirming else options
 
 
 def _value(intent: str, name: str, slot: Slot, rules: _Rules) -> str:

@@ -61,7 +61,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the conversation stands. `slots` are those of the intent being filled, or of the last one completed."""
+    """Where the conversation stands.
+
+    `slots` are those of the intent being filled, or of the last one completed; `calls` the tools asked for, by the number
+    of the user message that led to them.
+    """
 
     phase: Phase = "open"
     intent: str | None = None
@@ -70,7 +74,7 @@ class State:
     misses: int = 0
     turn: int = 0
     said: tuple[str, ...] = ()
-    calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
+    calls: Mapping[int, Call] = field(default_factory=dict[int, Call])
 
 
 Step = tuple[State, Reply]
@@ -110,7 +114,7 @@ class Machine:
         if reply.call is not None:
             call = replace(reply.call, id=f"flow_{turn}")
             reply = replace(reply, call=call)
-            state = replace(state, calls={**state.calls, call.id: call})
+            state = replace(state, calls={**state.calls, turn: call})
         return replace(state, turn=turn, said=reply.say or state.said), reply
 
     def outcome(self, call: Call, result: str) -> Reply:
@@ -143,6 +147,8 @@ class Machine:
             return self._commanded(state, "goodbye")
         if (entry := self._matcher.faq(words)) is not None:
             return self._ask_again(state, (entry.answer,))
+        if (guessed := self._matcher.guess(words, today)) is not None:
+            return self._wanted(state, guessed.name, guessed.details, today)
         return self._missed(state)
 
     def _in_task(self, state: State, name: str, words: Sequence[str], today: date, rival: int) -> Step | None:

@@ -69,12 +69,60 @@ FILLERS: Final = frozenset(
 )
 """Words that carry nothing by themselves: they do not count against a match."""
 
+COMMON: Final = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "i",
+        "you",
+        "we",
+        "it",
+        "is",
+        "are",
+        "am",
+        "was",
+        "do",
+        "does",
+        "can",
+        "could",
+        "would",
+        "will",
+        "what",
+        "when",
+        "where",
+        "how",
+        "which",
+        "who",
+        "that",
+        "this",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "me",
+        "my",
+        "your",
+        "our",
+        "there",
+        "have",
+        "has",
+        "be",
+        "and",
+        "or",
+        "not",
+    ]
+)
+"""Words that tell no intent from another."""
+
 GREETINGS: Final = frozenset({"hello", "hi", "hey"})
 
 FRAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "date": ("[on | for] {slot}",),
-        "time": ("(at | around | about | by) {slot}", "[for | to] {slot}"),
+        "date": ("(on | for) {slot}", "{slot}"),
+        "time": ("(at | around | by) {slot}", "[for] {slot}"),
         "phone": ("[my number is] {slot}",),
         "digits": ("[(it is | number)] {slot}",),
         "choice": ("[the] {slot}",),
@@ -148,6 +196,7 @@ class Matcher:
         self._vocabulary = {
             name: frozenset(part for node in nodes for word in words_in(node, optional=False) for part in word.heard)
             - FILLERS
+            - COMMON
             for name, nodes in self._phrases.items()
         }
         spread = Counter(word for words in self._vocabulary.values() for word in words)
@@ -155,19 +204,24 @@ class Matcher:
         self._unknown_weight = log(1 + len(self._vocabulary))
 
     def intent(self, words: Sequence[str], today: date) -> HeardIntent | None:
-        """The intent whose phrases fit most of the words; else the one that shares clearly most words with them."""
-        best: HeardIntent | None = None
-        for name, nodes in self._phrases.items():
-            found = self._fit(name, nodes, words, today)
-            if found is not None and (best is None or found.matched > best.matched):
-                best = found
-        if best is not None:
-            return best
-        name = self._alike(words)
-        if name is None:
+        """The intent whose phrases, with its details, fit most of the words."""
+        found = (self._fit(name, nodes, words, today) for name, nodes in self._phrases.items())
+        return max((each for each in found if each is not None), key=lambda each: each.matched, default=None)
+
+    def guess(self, words: Sequence[str], today: date) -> HeardIntent | None:
+        """The intent that shares clearly most of the words that tell intents apart."""
+        said = {word for word in words if word not in FILLERS | COMMON}
+        total = sum(self._weights.get(word, self._unknown_weight) for word in said)
+        scores = sorted(
+            ((sum(self._weights[word] for word in said & known), name) for name, known in self._vocabulary.items()),
+            reverse=True,
+        )
+        if not scores or total == 0 or scores[0][0] < _ALIKE * total:
             return None
-        details = self.details(name, words, today)
-        return HeardIntent(name, details, 1)
+        if len(scores) > 1 and scores[0][0] < _AHEAD * scores[1][0]:
+            return None
+        name = scores[0][1]
+        return HeardIntent(name, self.details(name, words, today), 1)
 
     def command(self, words: Sequence[str]) -> str | None:
         """The universal command that these words are, and little else."""
@@ -256,27 +310,16 @@ class Matcher:
                         best = HeardIntent(name, details, matched)
         return best
 
-    def _alike(self, words: Sequence[str]) -> str | None:
-        said = {word for word in words if word not in FILLERS}
-        total = sum(self._weights.get(word, self._unknown_weight) for word in said)
-        scores = sorted(
-            ((sum(self._weights[word] for word in said & known), name) for name, known in self._vocabulary.items()),
-            reverse=True,
-        )
-        if not scores or total == 0 or scores[0][0] < _ALIKE * total:
-            return None
-        if len(scores) > 1 and scores[0][0] < _AHEAD * scores[1][0]:
-            return None
-        return scores[0][1]
-
     def _candidates(
         self, intent: str, words: Sequence[str], today: date, asked: str | None, *, loose: bool
     ) -> Iterator[_Candidate]:
         for name, slot in self._script.intents[intent].slots.items():
             is_asked = name == asked
 
-            def parse(_: str, at: int, slot: Slot = slot) -> Reading:
-                return self._read(slot, words, at, today)
+            readings = [self._read(slot, words, at, today) for at in range(len(words))]
+
+            def parse(_: str, at: int, readings: Sequence[Reading] = readings) -> Reading:
+                return readings[at] if at < len(readings) else []
 
             for start in range(len(words)):
                 for node in self._frames[intent, name]:
@@ -293,6 +336,8 @@ class Matcher:
                         yield _Candidate(start, end, name, raw, is_asked)
 
     def _read(self, slot: Slot, words: Sequence[str], at: int, today: date) -> Reading:
+        if at >= len(words) or not words[at]:
+            return []
         match slot:
             case NumberSlot():
                 return read_number(words, at)
@@ -314,7 +359,7 @@ class Matcher:
                 )
                 return sorted(found, key=lambda reading: -reading[0])
             case TextSlot():
-                return [(len(words), " ".join(words[at:]))] if at < len(words) else []
+                return [(len(words), " ".join(words[at:]))]
             case _:
                 assert_never(slot)
 
@@ -371,7 +416,7 @@ def _is_framed(slot: Slot, words: Sequence[str], start: int, end: int, raw: obje
     """Whether the match has words of its own around the value; `for seven` is too little to be a time."""
     if any(last == end and value == raw for last, value in parse("", start)):
         return False
-    return not (isinstance(slot, TimeSlot) and words[start] in {"for", "to"})
+    return not (isinstance(slot, TimeSlot) and words[start] == "for")
 
 
 def _joined(

@@ -75,7 +75,14 @@ _PIECE = re.compile(
 )
 _HALF_DAY = re.compile(r"(?<![a-z])([ap])\.? ?m\b\.?|(?<=\d)([ap])\.?m\b\.?")
 _ENDINGS = {"s": "is", "d": "would", "ll": "will", "m": "am", "re": "are", "ve": "have"}
-_IRREGULAR = {"can't": "can not", "cannot": "can not", "won't": "will not", "let's": "let us", "o'clock": "o'clock"}
+_IRREGULAR = {
+    "can't": "can not",
+    "cannot": "can not",
+    "won't": "will not",
+    "let's": "let us",
+    "o'clock": "o'clock",
+    "goodbye": "good bye",
+}
 
 
 def written_words(text: str) -> tuple[str, ...]:

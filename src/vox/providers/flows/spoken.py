@@ -1,7 +1,7 @@
-"""How values are said in English: one table of rules, read by the grammar and by the understanding of values.
+"""How values are said in English, as patterns: what is understood (`DATES`, `TIMES`) and what is listened for (`RULES`).
 
-Each rule is a pattern; `<name>` refers to another rule, `{name}` to a part whose meaning `values.py` needs. Adding a way
-of saying something here adds it to what the recogniser listens for and to what is understood.
+In `DATES` and `TIMES` a `{name}` is a part whose meaning `values.py` needs; in `RULES` a `<name>` is another rule. The
+rules say the same more tightly, since a recogniser pays for every state; a test holds them to be understood.
 """
 
 from types import MappingProxyType
@@ -36,9 +36,9 @@ DATES: Final = (
     "in a week",
     "[{weekday}] [the] {ordinal} [of] {month}",
     "[{weekday}] {month} [the] {ordinal}",
-    "[{weekday}] the {ordinal}",
+    "[{weekday}] [the] {ordinal}",
 )
-"""The ways of saying a day."""
+"""The ways of saying a day; `values.py` has their meanings in this order."""
 
 TIMES: Final = (
     "{hour} [{minute}] [{half}]",
@@ -51,7 +51,7 @@ TIMES: Final = (
     "(noon | midday)",
     "midnight",
 )
-"""The ways of saying a time of day."""
+"""The ways of saying a time of day; `values.py` has their meanings in this order."""
 
 HALVES: Final = MappingProxyType(
     {
@@ -89,6 +89,7 @@ RULES: Final = MappingProxyType(
         "digits": "(<digit> | (double | triple) <digit>)+",
         "phone": "[plus] <digits>",
         "unit": _either(UNITS),
+        "below_twenty": _either(("zero", *UNITS, *TEENS)),
         "teen": _either(TEENS),
         "ten": _either(TENS),
         "below_hundred": "zero | <unit> | <teen> | <ten> [<unit>]",
@@ -99,14 +100,19 @@ RULES: Final = MappingProxyType(
         + f" | twenty ({_either(ORDINAL_UNITS)})",
         "weekday": _either(WEEKDAYS),
         "month": _either(MONTHS),
-        "date": _either(DATES),
+        "soon": "today | tonight | tomorrow",
+        "near_day": "<soon> | <weekday>",
+        "day_of_month": "[the] <ordinal> [[of] <month>] | <month> [the] <ordinal>",
+        "date": "<soon> | [the] day after tomorrow | [this | next] <weekday> | in <count> days"
+        " | [<weekday>] <day_of_month>",
         "hour": _either((*UNITS, *TEENS[:3])),
         "minute": f"oh <unit> | <teen> | ({_either(TENS[:4])}) [<unit>]",
         "fives": "five | ten | twenty | twenty five",
         "half": _either(tuple(HALVES)),
-        "time": _either(TIMES),
-        "yes": _either(YES),
-        "no": _either(NO),
+        "past": "half past | quarter (past | to) | a quarter (past | to) | <fives> [minutes] (past | to)",
+        "time": "(<hour> [<minute> | o'clock] | <past> <hour>) [<half>] | noon | midday | midnight",
+        "yes": "(yes | yeah | sure | of course | exactly | correct) [please] | [yes] (that's | it's | all) (right | correct)",
+        "no": "no | no (thanks | thank you) | [no] (that's | it's) (wrong | not right) | wrong",
     }
 )
-"""Every rule by name."""
+"""Every rule by name, for the recogniser."""

@@ -29,6 +29,12 @@ _ORDINALS = {
     "thirtieth": 30,
 }
 _NOON = 12
+_TIME_STARTS = frozenset({"half", "a", "quarter", "twenty", "noon", "midday", "midnight", *spoken.UNITS, *spoken.TEENS})
+_DATE_STARTS = frozenset(
+    {"today", "tonight", "tomorrow", "the", "day", "this", "next", "a", "week", "in", *spoken.WEEKDAYS, *spoken.MONTHS}
+    | set(_ORDINALS)
+    | set(_TENS)
+)
 _CLOCK = re.compile(r"([01]?\d|2[0-3])[:.]([0-5]\d)")
 _FURTHEST = 366
 
@@ -90,11 +96,13 @@ def read_time(words: Sequence[str], at: int) -> Reading:
         for end, half in _read_half(words, at + 1):
             found.insert(0, (end, SpokenTime(clock.hour, clock.minute, cast("Literal['am', 'pm']", half))))
         return found
-    return _read_forms(_TIME_FORMS, words, at, _TIME_PARTS)
+    return _read_forms(_TIME_FORMS, words, at, _TIME_PARTS) if _may_begin(_TIME_STARTS, _word(words, at)) else []
 
 
 def read_date(words: Sequence[str], at: int, today: date) -> Reading:
     """A day not before `today`."""
+    if not _may_begin(_DATE_STARTS, _word(words, at)):
+        return []
     try:
         return [(at + 1, date.fromisoformat(_word(words, at)))]
     except ValueError:
@@ -152,6 +160,11 @@ def _below_thousand(words: Sequence[str], at: int) -> list[tuple[int, int]]:
         rest = _below_hundred(words, at + 2 + (_word(words, at + 2) == "and"))
         found = [*((end, 100 * hundreds + more) for end, more in rest), (at + 2, 100 * hundreds), *found]
     return found
+
+
+def _may_begin(starts: frozenset[str], word: str) -> bool:
+    """Whether a reading can begin with the word; spares trying every form on words that begin none."""
+    return word in starts or word[:1].isdecimal()
 
 
 def _read_forms(
@@ -335,5 +348,5 @@ _DATE_FORMS: tuple[tuple[Node, Callable[[Mapping[str, object], date], date | Non
         strict=True,
     )
 )
-_YES = parse_pattern(spoken.RULES["yes"])
-_NO = parse_pattern(spoken.RULES["no"])
+_YES = parse_pattern(" | ".join(spoken.YES))
+_NO = parse_pattern(" | ".join(spoken.NO))

@@ -16,7 +16,24 @@ from vox.providers.contract import Deps, DriverConfig
 from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta, ToolCall, Usage
 from vox.providers.stt.contract import SpeechHints
 
-WORDS: Final = ["this", "is", "a", "made", "up", "answer", "that", "says", "a", "few", "plain", "words", "and", "then", "it", "stops"]
+WORDS: Final = [
+    "this",
+    "is",
+    "a",
+    "made",
+    "up",
+    "answer",
+    "that",
+    "says",
+    "a",
+    "few",
+    "plain",
+    "words",
+    "and",
+    "then",
+    "it",
+    "stops",
+]
 
 
 class FakeCall(DriverConfig):
@@ -99,7 +116,7 @@ class FakeModel:
         return last if self._config.echo else " ".join(_filler(self._config.words))
 
 
-def create(config: Config, deps: Deps) -> FakeModel:  # noqa: ARG001  the shape of every driver
+def create(config: Config, deps: Deps) -> FakeModel:
     """The driver for these options."""
     return FakeModel(config)
 

@@ -30,6 +30,7 @@ from vox.runtime.logging import get_logger
 logger = get_logger(__name__)
 
 _REMEMBERED_PREFIXES = 4096
+_PENDING = "before the tool answered"  # what the conversation shows of a tool that still runs
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -114,12 +115,15 @@ class Flow:
         state, reply = self._fold(texts, self._today(request.variables))
         since = _last_answered(request.messages)
         is_answered = False
-        for message in request.messages[since:]:
-            call = state.calls.get(message.get("tool_call_id", "")) if message["role"] == "tool" else None
-            if call is not None:
-                result = message["content"] or ""
-                yield machine.outcome(call, result), places | _result_places(result)
-                is_answered = is_answered or reply.call == call
+        turn = 0
+        for index, message in enumerate(request.messages):
+            turn += message["role"] == "user"
+            call = state.calls.get(turn)
+            result = message["content"] or ""
+            if message["role"] != "tool" or index < since or call is None or _PENDING in result:
+                continue
+            yield machine.outcome(call, result), places | _result_places(result)
+            is_answered = is_answered or turn == len(texts)
         if not is_answered:
             yield reply, places
 
@@ -207,8 +211,10 @@ def _last_answered(messages: Sequence[Message]) -> int:
     """The index behind the last words of the agent: tools that reported after it were not announced yet."""
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
-        if message["role"] == "assistant" and message["content"] and not message.get("tool_calls"):
-            return index + 1
+        if message["role"] == "assistant" and message["content"]:
+            called = {call["function"]["name"] for call in message.get("tool_calls", ())}
+            if called <= {"end_call"}:
+                return index + 1
     return 0
 
 
