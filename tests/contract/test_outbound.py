@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from vox.errors import DependencyError, UsageError, VoxError
-from vox.security.outbound import OutboundGuard, system_resolver
+from vox.security.outbound import OutboundGuard, SystemResolver
 
 LOOPBACK = ipaddress.ip_network("127.0.0.1/32")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -463,6 +463,6 @@ async def test_tls_does_not_fall_back_to_plain_text_by_redirect():
 
 
 async def test_the_system_knows_its_own_name():
-    assert "127.0.0.1" in await system_resolver("127.0.0.1", 80)
+    assert await SystemResolver()("127.0.0.1", 80) == ["127.0.0.1"]
     outbound = OutboundGuard(allowed_private=[LOOPBACK, ipaddress.ip_network("::1/128")], allowed_ports=None)
     assert (await outbound.resolve("http://localhost:8080/x")).path == "/x"

@@ -12,7 +12,9 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 
 import httpx2
@@ -26,6 +28,7 @@ Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 WEB_PORTS = frozenset({80, 443})
 MAX_IN_FLIGHT = 64
+MAX_LOOKUPS = 32
 
 _LOG = get_logger(__name__)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -70,10 +73,21 @@ class FetchResult:
     url: str
 
 
-async def system_resolver(host: str, port: int) -> list[str]:
-    """Every address of a name, as the system finds them, the preferred one first."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+class SystemResolver:
+    """Every address of a name, as the system finds them, the preferred one first.
+
+    Look-ups run in threads of their own: names whose servers never answer hold a thread each until the system gives up,
+    and in the loop's common pool they would hold up whatever else runs there.
+    """
+
+    def __init__(self, max_threads: int = MAX_LOOKUPS) -> None:
+        self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="vox-lookup")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """Asks the system; raises `OSError` for an unknown name."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class OutboundGuard:
@@ -83,7 +97,7 @@ class OutboundGuard:
         allowed_private: networks that may be connected to although they are not public; never metadata services.
         allowed_ports: None allows all.
         allowed_schemes: of URLs; `fetch` itself speaks http and https.
-        resolver: gives all addresses of a name; asked once for each URL.
+        resolver: gives all addresses of a name, asked once for each URL; by default the system's.
         own_addresses: addresses of this server, which are refused.
         ssl_context: how certificates are checked; by default against the authorities the system trusts.
         max_in_flight: fetches that run at once; further ones wait, within their deadline.
@@ -95,7 +109,7 @@ class OutboundGuard:
         allowed_private: Sequence[Network] = (),
         allowed_ports: frozenset[int] | None = WEB_PORTS,
         allowed_schemes: frozenset[str] = frozenset({"https", "http"}),
-        resolver: Resolver = system_resolver,
+        resolver: Resolver | None = None,
         own_addresses: Iterable[Address | str] = (),
         ssl_context: ssl.SSLContext | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
@@ -103,7 +117,7 @@ class OutboundGuard:
         self._allowed_private = tuple(allowed_private)
         self._allowed_ports = allowed_ports
         self._allowed_schemes = allowed_schemes
-        self._resolver = resolver
+        self._resolver = resolver or SystemResolver()
         self._own_addresses = frozenset(ip_address(str(address)) for address in own_addresses)
         self._ssl_context = ssl_context
         self._free = asyncio.Semaphore(max_in_flight)
@@ -243,7 +257,7 @@ class OutboundGuard:
             extensions={"sni_hostname": target.host, "target": target.path.encode("ascii")},
         )
         try:
-            async with httpx2.AsyncHTTPTransport(verify=self._ssl_context, trust_env=False) as transport:
+            async with httpx2.AsyncHTTPTransport(verify=self._ssl_context) as transport:
                 response = await transport.handle_async_request(outgoing)
                 try:
                     return _Answer(response.status_code, response.headers, await _read(response, max_bytes))

@@ -137,13 +137,11 @@ def _ascii_name(text: str) -> str:
     """The name as it is looked up: Unicode folded and encoded, one final dot dropped."""
     if not _DEVIATIONS.isdisjoint(text):
         raise url_refused("its host has letters with two encodings; write it in its xn-- form")
-    name = unicodedata.normalize("NFKC", text).lower().replace("\u3002", ".")
-    if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii").lower()
-        except UnicodeError:
-            raise url_refused("its host is not a name") from None
-    name = name.removesuffix(".")
+    try:
+        name = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise url_refused("its host is not a name") from None
+    name = name.lower().removesuffix(".")
     if not name or len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, name.split("."))):
         raise url_refused("its host is not a name")
     return name

@@ -109,6 +109,11 @@ def test_what_the_signature_says_of_itself_cannot_be_changed(old, new):
     assert refusal(changed(signed(), "signature-input", old, new)) == "bad_signature"
 
 
+@pytest.mark.parametrize("digest", ["", requests.content_digest(b"other"), "sha-512=:AA==:"])
+def test_a_digest_that_is_not_the_bodys_is_refused(digest):
+    assert refusal({**signed(), "content-digest": digest}) == "bad_signature"
+
+
 def test_a_body_with_a_digest_of_its_own_is_refused():
     other = (*REQUEST[:2], b"other")
     assert refusal({**signed(), "content-digest": requests.content_digest(b"other")}, other) == "bad_signature"
@@ -179,6 +184,7 @@ def test_an_unsigned_request_is_told_apart():
         ("signature-input", '"@query" ', ""),
         ("signature-input", ' "content-digest"', ""),
         ("signature-input", '"@query"', '"@path"'),
+        ("signature-input", '"@query"', '"@query" "@query"'),
         ("signature-input", '"@query"', '"@query" "date"'),
         ("signature-input", '"@query"', '"@query";req'),
         ("signature-input", "ed25519", "hmac-sha256"),

@@ -115,6 +115,12 @@ def test_hostile_urls_are_refused(text):
     assert refused(text)
 
 
+@pytest.mark.parametrize("text", ["http://user@relay.example/", "http://relay.example:80@127.0.0.1/"])
+def test_a_user_name_is_named_as_what_is_wrong(text):
+    with pytest.raises(UsageError, match="user name"):
+        parse_url(text, allowed_schemes=WEB)
+
+
 @pytest.mark.parametrize(
     ("text", "host", "port", "path"),
     [
