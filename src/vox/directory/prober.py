@@ -7,18 +7,20 @@ relay. Whatever a relay's answer means is decided in `vox.directory.health`; her
 import asyncio
 import heapq
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_network
 from random import Random
 
 import msgspec
 
+from vox.directory.health import Status
+from vox.directory.health_book import HealthBook
 from vox.directory.journal import Journal
-from vox.directory.metrics import PROBE_SECONDS, PROBES, TRANSITIONS
-from vox.directory.records import Record
+from vox.directory.metrics import PROBE_SECONDS, PROBES
+from vox.directory.probe_rounds import after_probe, next_round
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay
 from vox.directory.settings import DirectorySettings
@@ -28,11 +30,11 @@ from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
 from vox.security.signatures import verify_ed25519
+from vox.stores.leases import Leases
 
 MAX_ANSWER_BYTES = 4096
 CHALLENGE_HEADER = "vox-challenge"
 CHALLENGE_WORDS = b"vox relay health\n"
-JITTER = 0.1
 
 _log = get_logger(__name__)
 
@@ -40,6 +42,7 @@ _log = get_logger(__name__)
 @dataclass(slots=True)
 class _Watched:
     due: float
+    is_retry: bool = False
     is_running: bool = False
     token: int = 0
 
@@ -49,126 +52,161 @@ class Prober:
 
     Args:
         settings: how often, how long, through what.
-        registry: what is probed, and where findings go.
+        registry: what is probed.
+        book: is told what came of it.
         journal: is told which relays have findings to write.
+        leases: say which relays are this directory's to probe.
         remove: takes a relay out for good.
-        clock: when probes are due.
+        clock: wall time says when probes are due.
         metrics: counts probes.
-        random: jitter.
-        guard: the way out; made from the settings unless given.
+        random: jitter, and this directory's name among others.
     """
 
     def __init__(
         self,
         settings: DirectorySettings,
         registry: Registry,
+        book: HealthBook,
         journal: Journal,
+        leases: Leases,
         remove: Callable[[str], Awaitable[None]],
         clock: Clock,
         metrics: Metrics,
         random: Random,
-        guard: OutboundGuard | None = None,
     ) -> None:
-        self._health = settings.health_check
+        self._settings = settings.health_check
         self._registry = registry
+        self._book = book
         self._journal = journal
+        self._leases = leases
         self._remove = remove
         self._clock = clock
         self._metrics = metrics
         self._random = random
-        self.guard = guard or make_guard(settings)
+        self.guard = make_guard(settings)
+        self._holder = f"{random.getrandbits(96):024x}"
+        # Two rounds and a probe: a directory that lives renews in time, and one that died is replaced within three rounds.
+        self._lease_s = (2.5 * settings.health_check.interval_ms + settings.health_check.timeout_ms) / 1000
         self._watched: dict[str, _Watched] = {}
         self._heap: list[tuple[float, str]] = []
         self._wake = asyncio.Event()
-        self._places = asyncio.Semaphore(self._health.max_concurrent)
+        self._places = asyncio.Semaphore(self._settings.max_concurrent)
 
     def look_at(self, relay_id: str) -> None:
         """Probes a relay at once, for instance because it is new."""
-        self._plan(relay_id, self._clock.now())
+        self._plan(relay_id, self._book.now(), is_retry=False)
+
+    def watch(self, relay_id: str) -> None:
+        """Probes a relay from now on, at its own time of each round; at once where it was never up."""
+        if relay_id in self._watched:
+            return
+        now = self._book.now()
+        is_known = self._book.of(relay_id).is_up
+        due = next_round(relay_id, now - self._book.policy.interval_s / 2, self._book.policy, self._random)
+        self._plan(relay_id, max(due, now) if is_known else now, is_retry=False)
 
     def forget(self, relay_id: str) -> None:
         """Probes a relay no more."""
         self._watched.pop(relay_id, None)
 
-    def learn(self, record: Record) -> None:
-        """Takes in what the database knows of a relay's health."""
-        if record.relay.id not in self._watched:
-            spread_s = self._health.interval_ms / 1000 * self._random.random() if record.relay.healthy else 0.0
-            self._plan(record.relay.id, self._clock.now() + spread_s)
-
-    def memory_of(self, relay_id: str) -> tuple[str, int]:
-        """What the database should keep of a relay's health: text, and the token of the lease it was found under."""
+    def token_of(self, relay_id: str) -> int:
+        """The token of the lease that the last finding about a relay was made under."""
         watched = self._watched.get(relay_id)
-        return "", watched.token if watched else 0
+        return watched.token if watched else 0
+
+    def is_ours(self, relay_id: str) -> bool:
+        """Whether this directory probes the relay at present."""
+        return self.token_of(relay_id) > 0
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Probes until the block is left; probes in flight are given up then."""
-        for relay in self._registry:
-            if relay.id not in self._watched:
-                self._plan(relay.id, self._clock.now())
+        """Probes until the block is left; probes in flight are given up then, and the leases given back."""
         task = asyncio.create_task(self._run(), name="prober")
         try:
             yield
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            with suppress(VoxError):
+                await self._leases.release(self._holder)
 
-    def _plan(self, relay_id: str, due: float) -> None:
+    def _plan(self, relay_id: str, due: float, *, is_retry: bool) -> None:
         watched = self._watched.setdefault(relay_id, _Watched(due))
-        watched.due = due
+        if watched.is_running:
+            return  # it plans its own next round when it is done
+        watched.due, watched.is_retry = due, is_retry
         heapq.heappush(self._heap, (due, relay_id))
         self._wake.set()
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                wait_s = self._heap[0][0] - self._clock.now() if self._heap else None
-                if wait_s is None or wait_s > 0:
-                    self._wake.clear()
-                    try:
-                        async with asyncio.timeout(wait_s):
-                            await self._wake.wait()
-                    except TimeoutError:
-                        pass
-                    continue
-                due, relay_id = heapq.heappop(self._heap)
-                watched = self._watched.get(relay_id)
-                if watched is None or watched.due != due or watched.is_running:
-                    continue  # planned anew since, forgotten, or still at it
                 await self._places.acquire()
-                watched.is_running = True
-                tasks.create_task(self._visit(relay_id, watched), name=f"probe {relay_id}")
+                self._places.release()  # there is room; what is due fills it
+                due = self._take_due()
+                if not due:
+                    await self._rest()
+                    continue
+                held: Mapping[str, int] = {}
+                try:
+                    held = await self._leases.acquire(due, self._holder, self._lease_s)
+                except VoxError as error:
+                    _log.warning("nobody is probed without leases", code=error.code, relays=len(due))
+                for relay_id in due:
+                    watched = self._watched.get(relay_id)
+                    if watched is None or watched.is_running:
+                        continue
+                    watched.token = held.get(relay_id, 0)
+                    if not watched.token:
+                        self._plan(relay_id, self._book.now() + self._book.policy.interval_s / 2, is_retry=False)
+                        continue
+                    await self._places.acquire()
+                    watched.is_running = True
+                    tasks.create_task(self._visit(relay_id, watched), name=f"probe {relay_id}")
+
+    def _take_due(self) -> list[str]:
+        now = self._book.now()
+        due: list[str] = []
+        while self._heap and self._heap[0][0] <= now and len(due) < self._settings.max_concurrent:
+            at, relay_id = heapq.heappop(self._heap)
+            watched = self._watched.get(relay_id)
+            if watched is not None and watched.due == at and not watched.is_running and relay_id not in due:
+                due.append(relay_id)  # else planned anew since, forgotten, or still at it
+        return due
+
+    async def _rest(self) -> None:
+        self._wake.clear()
+        wait_s = max(0.0, self._heap[0][0] - self._book.now()) if self._heap else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._wake.wait()
 
     async def _visit(self, relay_id: str, watched: _Watched) -> None:
+        started_at = self._book.now()
+        next_at, is_retry = started_at + self._book.policy.interval_s, False
         try:
             relay = self._registry.get(relay_id)
-            if relay is not None:
-                failure = await self._probe(relay)
-                await self._judge(relay_id, failure)
+            if relay is None:
+                return
+            failure = await self._probe(relay)
+            outcome = after_probe(
+                relay_id, started_at, failure, self._book.policy, self._random, is_retry=watched.is_retry
+            )
+            next_at, is_retry = outcome.at, outcome.is_retry
+            relay = self._registry.get(relay_id)
+            if relay is None:
+                return
+            changed = self._book.observe(relay, outcome.observation)
+            self._journal.probed(relay_id)
+            if changed.state == Status.REMOVED:
+                await self._remove(relay_id)
         except VoxError as error:
-            _log.warning("probe could not be recorded", relay=relay_id, code=error.code)
+            _log.warning("a probe's outcome could not be written", relay=relay_id, code=error.code)
         finally:
             self._places.release()
             watched.is_running = False
             if self._watched.get(relay_id) is watched:
-                interval_s = self._health.interval_ms / 1000
-                swing = 1 + JITTER * (2 * self._random.random() - 1)
-                self._plan(relay_id, self._clock.now() + interval_s * swing)
-
-    async def _judge(self, relay_id: str, failure: str | None) -> None:
-        relay = self._registry.get(relay_id)
-        if relay is None:
-            return
-        failed = 0 if failure is None else relay.failed_checks + 1
-        healthy = failure is None or (relay.healthy and failed < self._health.failure_threshold)
-        state = "healthy" if failure is None else "suspect" if healthy else "unhealthy"
-        if state != relay.state:
-            self._metrics.counter(TRANSITIONS, state).inc()
-        self._registry.put(replace(relay, failed_checks=failed, healthy=healthy, state=state))
-        self._journal.probed(relay_id)
-        if failed >= self._health.removal_threshold and not relay.is_bootstrap:
-            await self._remove(relay_id)
+                self._plan(relay_id, next_at, is_retry=is_retry)
 
     async def _probe(self, relay: Relay) -> str | None:
         """None where the relay is well, else why it is not."""
@@ -178,7 +216,7 @@ class Prober:
                 "GET",
                 relay.probe_url,
                 headers={"accept": "application/json, text/plain", CHALLENGE_HEADER: challenge},
-                deadline_s=self._health.timeout_ms / 1000,
+                deadline_s=self._settings.timeout_ms / 1000,
                 max_bytes=MAX_ANSWER_BYTES,
             )
         except VoxError as error:

@@ -87,6 +87,7 @@ _tombstones = Table(
     Column("owner", String, nullable=False),
     Column("signing_key", String, nullable=False),
     Column("registered_at", String, nullable=False),
+    Column("health", String, nullable=False),
     Column("removed_at_s", Float, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index("idx_relay_tombstones_revision", "revision"),
@@ -147,6 +148,7 @@ class Tombstone:
     owner: str
     signing_key: str
     registered_at: str
+    health: str
 
 
 def create_schema(connection: Connection) -> None:
@@ -198,9 +200,9 @@ def save(connection: Connection, record: Record) -> int:
     return revision
 
 
-def remove(connection: Connection, relay: Relay, now_s: float) -> int:
+def remove(connection: Connection, record: Record, now_s: float) -> int:
     """Deletes a relay and remembers that it was; returns the revision."""
-    revision = _next_revision(connection)
+    revision, relay = _next_revision(connection), record.relay
     connection.execute(delete(_details).where(_details.c.relay_id == relay.id))
     connection.execute(delete(_relays).where(_relays.c.id == relay.id))
     connection.execute(delete(_tombstones).where(_tombstones.c.relay_id == relay.id))
@@ -211,6 +213,7 @@ def remove(connection: Connection, relay: Relay, now_s: float) -> int:
             owner=relay.owner,
             signing_key=relay.signing_key,
             registered_at=relay.registered_at,
+            health=record.health,
             removed_at_s=now_s,
             revision=revision,
         )
@@ -223,7 +226,7 @@ def find_removed(connection: Connection, url: str, owner: str, since_s: float) -
     connection.execute(delete(_tombstones).where(_tombstones.c.removed_at_s < since_s))
     wanted = select(_tombstones).where(_tombstones.c.url == url, _tombstones.c.owner == owner)
     row = connection.execute(wanted.order_by(_tombstones.c.removed_at_s.desc())).first()
-    return Tombstone(row.relay_id, row.owner, row.signing_key, row.registered_at) if row else None
+    return Tombstone(row.relay_id, row.owner, row.signing_key, row.registered_at, row.health) if row else None
 
 
 def save_heartbeats(connection: Connection, relays: Iterable[Relay]) -> int:

@@ -11,10 +11,12 @@ from random import Random
 from typing import Any, Self
 from uuid import UUID
 
-from vox.directory import records
+from vox.directory import health, records
 from vox.directory.access import Caller, Gate
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.errors import relay_busy, relay_not_found, url_taken
+from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
+from vox.directory.health_book import HealthBook, shown
 from vox.directory.journal import Journal
 from vox.directory.metrics import CHANGES, CONNECTIONS, RELAYS, RELAYS_LISTED
 from vox.directory.prober import Prober
@@ -28,6 +30,7 @@ from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
 from vox.security.requests import NONCE_MEMORY_S
+from vox.stores.leases import MemoryLeases, SqlLeases
 from vox.stores.sql import SqlDatabase, sqlite_url
 
 REMEMBER_REMOVED_S = 86_400.0
@@ -61,9 +64,20 @@ class Directory:
         url = settings.database.url.get_secret_value() or sqlite_url(settings.database.path)
         self.database = SqlDatabase(url)
         self.journal = Journal(self.database, self._record, self._learn, parts.metrics)
+        self.book = HealthBook(settings.health_check, self.registry, parts.clock, parts.metrics)
+        shared = None if self.database.is_sqlite else SqlLeases(self.database, parts.clock)
         self.prober = Prober(
-            settings, self.registry, self.journal, self.remove, parts.clock, parts.metrics, parts.random
+            settings,
+            self.registry,
+            self.book,
+            self.journal,
+            shared or MemoryLeases(parts.clock),
+            self.remove,
+            parts.clock,
+            parts.metrics,
+            parts.random,
         )
+        self._shared_leases = shared
         self.is_open = False
         self._changing = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -71,6 +85,8 @@ class Directory:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
+            if self._shared_leases is not None:
+                await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
             await self._load_bootstrap()
             if self.settings.health_check.enabled:
@@ -129,9 +145,10 @@ class Directory:
             relay = self._renewed(known, wanted, now) if known else await self._fresh(wanted, caller, now)
             if wanted.signing_key:
                 relay = replace(relay, signing_key=wanted.signing_key)
-            await self._save(relay)
+            relay = await self._save(relay)
             self._count("register")
-        self.prober.look_at(relay.id)
+        if known is None or not known.healthy:
+            self.prober.look_at(relay.id)
         _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=known is None)
         return relay, known is None
 
@@ -142,7 +159,6 @@ class Directory:
             for name, value in (
                 ("current_connections", beat.current_connections),
                 ("capacity", beat.capacity),
-                ("is_draining", beat.draining),
                 ("version", beat.version),
                 ("stress", beat.stress),
                 ("features", tuple(beat.features) if beat.features is not None else None),
@@ -150,16 +166,19 @@ class Directory:
             if value is not None
         }
         changed = replace(relay, last_seen_at=iso(self.clock.wall()), **given)
-        self.registry.put(changed)
+        interval_s = beat.interval_ms / 1000 if beat.interval_ms else None
+        changed = self.book.observe(changed, HeartbeatArrived(interval_s, beat.draining))
         self.journal.heard(relay.id)
+        if changed.is_draining is not relay.is_draining and self.prober.is_ours(relay.id):
+            self.journal.probed(relay.id)
         self._count("heartbeat")
         return changed
 
     async def drain(self, relay: Relay, *, is_draining: bool) -> Relay:
         """Takes a relay out of lists, or puts it back, without touching what runs on it."""
         async with self._changing:
-            changed = replace(self.require(relay.id), is_draining=is_draining)
-            await self._save(changed)
+            seen = DrainRequested() if is_draining else DrainEnded()
+            changed = await self._save(self.book.observe(self.require(relay.id), seen))
         self._count("drain" if is_draining else "resume")
         return changed
 
@@ -180,10 +199,9 @@ class Directory:
             relay = self.registry.get(relay_id)
             if relay is None:
                 return
-            now_s = self.clock.wall().timestamp()
-            await self.database.run(lambda connection: records.remove(connection, relay, now_s))
-            self.prober.forget(relay_id)
-            self.registry.drop(relay_id)
+            record, now_s = self._record_of(relay), self.clock.wall().timestamp()
+            await self.database.run(lambda connection: records.remove(connection, record, now_s))
+            self._forget(relay_id)
         _log.info("relay removed", relay=relay_id, url=relay.url)
 
     def require(self, relay_id: str) -> Relay:
@@ -231,7 +249,9 @@ class Directory:
             signing_key=caller.signing_key,
             features=tuple(wanted.features),
         )
-        return relay if self.settings.health_check.enabled else replace(relay, healthy=True, state="healthy")
+        if before is not None and is_same and before.health:
+            relay = self.book.enter(relay, health.revived(health.load(before.health)))
+        return relay
 
     def _renewed(self, known: Relay, wanted: Registration, now: str) -> Relay:
         return replace(
@@ -245,12 +265,10 @@ class Directory:
             features=tuple(wanted.features),
             last_seen_at=now,
             current_connections=0,
-            is_draining=False,
         )
 
     async def _load_bootstrap(self) -> None:
         now = iso(self.clock.wall())
-        is_probed = self.settings.health_check.enabled
         for one in self.settings.bootstrap_relays:
             known = self.registry.get(one.id)
             fixed: dict[str, Any] = {
@@ -266,10 +284,7 @@ class Directory:
             if one.signing_key:
                 fixed["signing_key"] = one.signing_key
             if known is None:
-                known = Relay(
-                    id=one.id, registered_at=now, last_seen_at=now, **fixed,
-                    healthy=not is_probed, state="pending" if is_probed else "healthy",
-                )  # fmt: skip
+                known = Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed)
                 await self._save(known)
             elif (changed := replace(known, **fixed)) != known:
                 await self._save(changed)
@@ -277,25 +292,46 @@ class Directory:
         for relay in [one for one in self.registry if one.is_bootstrap and one.id not in named]:
             await self._save(replace(relay, is_bootstrap=False))
 
-    async def _save(self, relay: Relay) -> None:
-        record = Record(relay, *self.prober.memory_of(relay.id))
+    async def _save(self, relay: Relay) -> Relay:
+        relay = self.book.enter(relay)
+        record = self._record_of(relay)
         await self.database.run(lambda connection: records.save(connection, record))
         self.registry.put(relay)
+        self.prober.watch(relay.id)
+        return relay
 
     def _record(self, relay_id: str) -> Record | None:
         relay = self.registry.get(relay_id)
-        return Record(relay, *self.prober.memory_of(relay_id)) if relay is not None else None
+        return self._record_of(relay) if relay is not None else None
+
+    def _record_of(self, relay: Relay) -> Record:
+        return Record(relay, health.dump(self.book.of(relay.id)), self.prober.token_of(relay.id))
 
     def _learn(self, changes: Changes) -> None:
         for record in changes.records:
-            relay = self.journal.ours_over(record.relay, self.registry.get(record.relay.id))
-            if not self.settings.health_check.enabled and not relay.healthy:
-                relay = replace(relay, healthy=True, state="healthy")
-            self.prober.learn(record)
-            self.registry.put(relay)
+            self._learn_of(record)
         for relay_id in changes.removed:
-            self.prober.forget(relay_id)
-            self.registry.drop(relay_id)
+            self._forget(relay_id)
+
+    def _learn_of(self, record: Record) -> None:
+        ours = self.registry.get(record.relay.id)
+        read = self.journal.ours_over(record.relay, ours)
+        if ours is None or not self.prober.is_ours(read.id):
+            known = health.load(record.health) if record.health else None
+            self.registry.put(self.book.enter(read, known))
+            self.prober.watch(read.id)
+            return
+        # Its health is judged here; what another directory heard of it counts as heard.
+        is_told = None if read.is_draining == ours.is_draining else read.is_draining
+        if read.last_seen_at > ours.last_seen_at or is_told is not None:
+            self.book.observe(replace(read, healthy=ours.healthy), HeartbeatArrived(None, is_told))
+        else:
+            self.registry.put(shown(read, self.book.of(read.id)))
+
+    def _forget(self, relay_id: str) -> None:
+        self.prober.forget(relay_id)
+        self.book.forget(relay_id)
+        self.registry.drop(relay_id)
 
     def _new_id(self) -> str:
         return str(UUID(int=self.random.getrandbits(128), version=4))

@@ -1,0 +1,123 @@
+"""Remembers each relay's health, puts every observation through `health.step`, and shows the outcome in the registry.
+
+The only place that changes `healthy`, `failed_checks`, `state` and `is_draining` of a relay.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from vox.directory import health
+from vox.directory.fleet_watch import FleetWatch
+from vox.directory.health import Health, HealthPolicy, Observation, StatusChanged
+from vox.directory.metrics import FAIL_STATIC, TRANSITIONS
+from vox.directory.registry import Registry
+from vox.directory.relay import Relay
+from vox.directory.settings import HealthCheck
+from vox.runtime.clock import Clock
+from vox.runtime.logging import get_logger
+from vox.runtime.metrics import Metrics
+
+_log = get_logger(__name__)
+
+
+class HealthBook:
+    """The health of all relays."""
+
+    def __init__(self, settings: HealthCheck, registry: Registry, clock: Clock, metrics: Metrics) -> None:
+        self.policy = HealthPolicy(
+            interval_s=settings.interval_ms / 1000,
+            failure_threshold=settings.failure_threshold,
+            removal_threshold=settings.removal_threshold,
+            removal_after_s=settings.removal_after_ms / 1000,
+        )
+        self._is_enabled = settings.enabled
+        self._registry = registry
+        self._clock = clock
+        self._metrics = metrics
+        self._health: dict[str, Health] = {}
+        self._watch = FleetWatch(self.policy)
+        self._alarm = metrics.gauge(FAIL_STATIC)
+        self._was_frozen = False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._health)
+
+    def of(self, relay_id: str) -> Health:
+        """A relay's health; that of a new one where nothing is known."""
+        return self._health.get(relay_id) or Health()
+
+    def enter(self, relay: Relay, known: Health | None = None) -> Relay:
+        """Begins to remember a relay and returns it as it stands; what is known already is kept."""
+        found = known or self._health.get(relay.id) or Health()
+        if found.is_bootstrap != relay.is_bootstrap:
+            found = replace(found, is_bootstrap=relay.is_bootstrap)
+        if not self._is_enabled and not found.is_up:
+            found = replace(found, status=health.Status.HEALTHY, failed_checks=0)
+        self._note(relay.id, found)
+        return shown(relay, found)
+
+    def forget(self, relay_id: str) -> None:
+        """Remembers a relay no more."""
+        self._health.pop(relay_id, None)
+        self._watch.forget(relay_id)
+
+    def observe(self, relay: Relay, seen: Observation) -> Relay:
+        """Takes in what was seen of a relay and returns it as it stands now; the registry has it already."""
+        before = self.of(relay.id)
+        after, changes = health.step(before, seen, self.now(), self.policy, is_frozen=self.is_frozen)
+        self._note(relay.id, after)
+        for change in changes:
+            if isinstance(change, StatusChanged):
+                self._metrics.counter(TRANSITIONS, change.after.value).inc()
+                _log.info(
+                    "relay's health changed",
+                    relay=relay.id,
+                    url=relay.url,
+                    state=change.after.value,
+                    was=change.before.value,
+                    reason=change.reason,
+                )
+        changed = shown(relay, after)
+        self._registry.put(changed)
+        return changed
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether so much fails at once that the directory doubts itself."""
+        return self._watch.verdict(self.now()).is_frozen
+
+    def now(self) -> float:
+        """Seconds since 1970, which is what health is reckoned in."""
+        return self._clock.wall().timestamp()
+
+    def _note(self, relay_id: str, known: Health) -> None:
+        self._health[relay_id] = known
+        verdict = self._watch.note(relay_id, known, self.now())
+        if verdict.is_frozen is not self._was_frozen:
+            self._was_frozen = verdict.is_frozen
+            self._alarm.set(int(verdict.is_frozen))
+            if verdict.is_frozen:
+                _log.error(
+                    "so many relays fail at once that this directory may be cut off: none is taken out",
+                    failing=verdict.failing,
+                    up=verdict.up,
+                )
+            else:
+                _log.info("relays are judged again", failing=verdict.failing, up=verdict.up)
+
+
+def shown(relay: Relay, known: Health) -> Relay:
+    """The relay with its health written on it."""
+    return replace(
+        relay,
+        healthy=known.is_up,
+        failed_checks=known.failed_checks,
+        state=known.status.value,
+        is_draining=known.is_draining,
+    )
+
+
+def seconds(moment: str) -> float:
+    """Seconds since 1970 of a time as it stands in answers."""
+    return datetime.fromisoformat(moment).timestamp()

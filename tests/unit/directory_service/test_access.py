@@ -1,0 +1,209 @@
+"""Attacks on the directory, and what it answers."""
+
+import asyncio
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.fakes.clock import EPOCH
+from tests.unit.directory_service.rig import SYDNEY, rig
+from vox.directory.prober import CHALLENGE_HEADER, challenge_message
+from vox.security.requests import KeyPair, new_key_pair, new_nonce, sign, sign_bytes
+
+KEYS = {
+    "access": {
+        "mode": "keys",
+        "admin_key": "admin-0123456789abcdef",
+        "api_keys": [
+            {"name": "alice", "key": "alice-0123456789abcdef"},
+            {"name": "bob", "key": "bob-0123456789abcdef"},
+        ],
+    }
+}
+SIGNED = {"access": {"mode": "signed", "admin_key": "admin-0123456789abcdef"}}
+AUTHORITY = "directory.test"
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}-0123456789abcdef"}
+
+
+def signed(
+    pair: KeyPair, method: str, path: str, body: Any = None, *, age_s: int = 0, nonce: str = ""
+) -> dict[str, Any]:
+    content = b"" if body is None else json.dumps(body).encode()
+    created = int(EPOCH.timestamp()) - age_s
+    headers = sign(
+        method,
+        path,
+        content,
+        created=created,
+        nonce=nonce or new_nonce(),
+        private_key=pair.private,
+        authority=AUTHORITY,
+    )
+    return {"method": method, "url": path, "content": content, "headers": headers}
+
+
+def registration(pair: KeyPair, **change: Any) -> dict[str, Any]:
+    return signed(pair, "POST", "/v1/relays/register", {**SYDNEY, "signing_key": pair.public, **change})
+
+
+async def test_the_open_mode_is_for_the_private_network_only(tmp_path):
+    async with rig(tmp_path, peer="203.0.113.7") as it:
+        answer = await it.http.post("/v1/relays/register", json=SYDNEY)
+        assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
+        assert (await it.http.get("/v1/relays")).status_code == 200
+
+
+async def test_keys_are_asked_for_and_recognised(tmp_path):
+    async with rig(tmp_path, KEYS) as it:
+        nobody = await it.http.post("/v1/relays/register", json=SYDNEY)
+        wrong = await it.http.post("/v1/relays/register", json=SYDNEY, headers=bearer("eve"))
+        right = await it.http.post("/v1/relays/register", json=SYDNEY, headers={"x-api-key": "alice-0123456789abcdef"})
+    assert [one.status_code for one in (nobody, wrong, right)] == [401, 401, 201]
+    assert nobody.json()["code"] == "UNAUTHORIZED"
+
+
+@pytest.mark.parametrize(("method", "action"), [("POST", "/heartbeat"), ("POST", "/drain"), ("DELETE", "")])
+async def test_a_relay_obeys_its_owner_and_administrators_only(tmp_path, method: str, action: str):
+    async with rig(tmp_path, KEYS) as it:
+        relay = await it.register(SYDNEY, headers=bearer("alice"))
+        path = f"/v1/relays/{relay['id']}{action}"
+        stranger = await it.http.request(method, path, headers=bearer("bob"))
+        nobody = await it.http.request(method, path)
+        assert (stranger.status_code, stranger.json()["code"]) == (403, "NOT_THE_OWNER")
+        assert nobody.status_code == 401
+        assert (await it.http.request(method, path, headers=bearer("admin"))).status_code == 200
+
+
+async def test_nobody_takes_over_an_address(tmp_path):
+    async with rig(tmp_path, KEYS) as it:
+        first = await it.register(SYDNEY, headers=bearer("alice"))
+        answer = await it.http.post("/v1/relays/register", json={**SYDNEY, "public_key": "evil"}, headers=bearer("bob"))
+        assert (answer.status_code, answer.json()["code"]) == (409, "RELAY_URL_TAKEN")
+        [shown] = (await it.http.get("/v1/relays")).json()["relays"]
+    assert (shown["id"], shown["public_key"]) == (first["id"], SYDNEY["public_key"])
+
+
+async def test_a_signed_relay_registers_and_speaks_for_itself(tmp_path):
+    pair = new_key_pair()
+    async with rig(tmp_path, SIGNED) as it:
+        answer = await it.http.request(**registration(pair))
+        assert answer.status_code == 201, answer.text
+        path = f"/v1/relays/{answer.json()['id']}/heartbeat"
+        assert (await it.http.request(**signed(pair, "POST", path))).status_code == 200
+        assert (await it.http.request(**registration(pair, name="again"))).status_code == 200
+
+
+async def test_a_signature_is_good_once_for_its_own_request_and_not_for_long(tmp_path):
+    pair, other = new_key_pair(), new_key_pair()
+    async with rig(tmp_path, SIGNED) as it:
+        relay = (await it.http.request(**registration(pair))).json()
+        beat = f"/v1/relays/{relay['id']}/heartbeat"
+        once = signed(pair, "POST", beat)
+        stale = signed(pair, "POST", beat, age_s=120)
+        elsewhere: dict[str, Any] = {
+            **signed(pair, "POST", beat),
+            "method": "DELETE",
+            "url": f"/v1/relays/{relay['id']}",
+        }
+        tampered: dict[str, Any] = {**signed(pair, "POST", beat), "content": b'{"draining":true}'}
+        answers = [
+            await it.http.request(**request)
+            for request in (once, once, stale, elsewhere, tampered, signed(other, "POST", beat))
+        ]
+        unsigned = await it.http.post(beat)
+    codes = [answer.json().get("code", "") for answer in answers]
+    assert codes == ["", "SIGNATURE_REPLAYED", "SIGNATURE_EXPIRED", *["BAD_SIGNATURE"] * 3]
+    assert [answer.status_code for answer in answers] == [200, *[401] * 5]
+    assert unsigned.status_code == 401
+
+
+async def test_a_key_in_a_registration_must_have_signed_it(tmp_path):
+    mine, theirs = new_key_pair(), new_key_pair()
+    body = {**SYDNEY, "signing_key": theirs.public}
+    async with rig(tmp_path, SIGNED) as it:
+        answer = await it.http.request(**signed(mine, "POST", "/v1/relays/register", body))
+        bad = await it.http.post("/v1/relays/register", json={**SYDNEY, "signing_key": "no key"})
+    assert (answer.status_code, answer.json()["code"]) == (401, "BAD_SIGNATURE")
+    assert (bad.status_code, bad.json()["code"]) == (400, "INVALID_PUBLIC_KEY")
+
+
+async def test_a_pinned_relay_is_not_taken_over_in_the_open_mode_either(tmp_path):
+    pair, thief = new_key_pair(), new_key_pair()
+    async with rig(tmp_path) as it:
+        relay = (await it.http.request(**registration(pair))).json()
+        path = f"/v1/relays/{relay['id']}"
+        assert (await it.http.delete(path)).status_code == 401
+        assert (await it.http.post("/v1/relays/register", json=SYDNEY)).status_code == 409
+        assert (await it.http.request(**registration(thief))).status_code == 409
+
+
+async def test_a_signed_relay_proves_that_the_address_is_its_own(tmp_path, virtual_clock):
+    pair, thief = new_key_pair(), new_key_pair()
+
+    def answering(with_key: KeyPair):
+        def answer(headers: dict[str, str]) -> tuple[int, bytes]:
+            message = challenge_message(str(SYDNEY["url"]), headers[CHALLENGE_HEADER])
+            body = {"status": "ok", "challenge_signature": sign_bytes(with_key.private, message)}
+            return 200, msgspec.json.encode(body)
+
+        return answer
+
+    async with rig(tmp_path, {**SIGNED, "health_check": {"interval_ms": 1000}}, clock=virtual_clock) as it:
+        await it.http.request(**registration(pair))
+        probe = "https://sydney.example.com/_health"
+        for impostor in ((200, b"OK"), (200, b"{}"), answering(thief)):
+            it.internet.answers[probe] = impostor
+            await asyncio.sleep(3)
+            assert await it.listed() == []
+        it.internet.answers[probe] = answering(pair)
+        await asyncio.sleep(5)
+        assert await it.listed() == ["Sydney"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wss://127.0.0.1",
+        "ws://localhost:8090",
+        "https://169.254.169.254/latest/meta-data",
+        "wss://10.0.0.1",
+        "wss://[::1]",
+        "wss://[::ffff:127.0.0.1]",
+        "wss://[fe80::1]",
+        "wss://0.0.0.0",
+        "wss://100.64.0.1",
+        "wss://[64:ff9b::7f00:1]",
+        "wss://trap.internal.example.com",
+    ],
+)
+async def test_internal_addresses_are_not_registered(tmp_path, url: str):
+    config = {"health_check": {"enabled": True, "interval_ms": 30_000}}
+    async with rig(tmp_path, config) as it:
+        if "localhost" in url:
+            it.directory.prober.guard._resolver = _loopback
+        answer = await it.http.post("/v1/relays/register", json={**SYDNEY, "url": url})
+        assert (answer.status_code, answer.json()["code"]) == (400, "URL_REFUSED")
+        assert it.internet.asked == []
+
+
+async def _loopback(host: str, port: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+async def test_too_many_changes_are_told_to_wait(tmp_path):
+    async with rig(tmp_path, {"access": {"changes_per_minute": 60}}) as it:
+        answers = [await it.http.post("/v1/relays/nobody/heartbeat") for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [404] * 20 + [429]
+    assert answers[-1].headers["retry-after"] == "1"
+    assert answers[-1].json()["code"] == "RATE_LIMITED"
+
+
+async def test_a_long_body_is_refused(tmp_path):
+    async with rig(tmp_path) as it:
+        answer = await it.http.post("/v1/relays/register", content=b"x" * 20_000)
+    assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
