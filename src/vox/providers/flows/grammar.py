@@ -10,7 +10,19 @@ from typing import Final, assert_never
 
 from vox.providers.flows import spoken
 from vox.providers.flows.match import choice_patterns, frames_of
-from vox.providers.flows.patterns import Either, Many, Maybe, Node, Rule, Series, Value, Word, parse_pattern, words_in
+from vox.providers.flows.patterns import (
+    Either,
+    Many,
+    Maybe,
+    Node,
+    Rule,
+    Series,
+    Value,
+    Word,
+    names_in,
+    parse_pattern,
+    words_in,
+)
 from vox.providers.flows.schema import (
     ChoiceSlot,
     DateSlot,
@@ -211,8 +223,10 @@ def _compile(script: Script, situation: Situation) -> str | None:
 def _intent(script: Script, name: str, rules: _Rules, *, is_open: bool) -> str:
     """What asks for an intent; while nothing else is asked, with any of its details behind it."""
     slots = script.intents[name].slots
-    values = {slot: _value(name, slot, kind, rules) for slot, kind in slots.items() if not isinstance(kind, TextSlot)}
-    phrases = " | ".join(rules.text(parse_pattern(phrase), values) for phrase in script.intents[name].phrases)
+    patterns = [parse_pattern(phrase) for phrase in script.intents[name].phrases]
+    used = dict.fromkeys(slot for pattern in patterns for slot in names_in(pattern))
+    values = {slot: _value(name, slot, slots[slot], rules) for slot in used}
+    phrases = " | ".join(rules.text(pattern, values) for pattern in patterns)
     details = _details(script, name, rules) if is_open else ""
     return rules.add(f"intent_{name}", f"({phrases}) [{details}]" if details else phrases)
 

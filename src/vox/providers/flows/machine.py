@@ -109,7 +109,7 @@ class Machine:
                 speech = part
                 state, more = self._heard(state, part, today)
                 reply = Reply(reply.say + more.say, more.call or reply.call, more.is_last)
-        if not speech and not reply.say:
+        if not speech and not reply.say and reply.call is None:
             state, reply = self._missed(state)
         if reply.call is not None:
             call = replace(reply.call, id=f"flow_{turn}")

@@ -249,7 +249,8 @@ class _Reader:
             return
         self._piece = _PIECE.match(self._text, self._at)
         if self._piece is None:
-            self._fail(f"'{rest.strip()[0]}' at column {self._at + 1} starts nothing that is known")
+            column = len(self._text) - len(rest.lstrip()) + 1
+            self._fail(f"'{rest.lstrip()[0]}' at column {column} starts nothing that is known")
         self._at = self._piece.end()
 
     def _fail(self, problem: str) -> NoReturn:

@@ -19,6 +19,50 @@ from vox.providers.flows.patterns import names_in, parse_pattern, written_words
 
 _NAME = r"^[a-z][a-z0-9_]*$"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+PHONES: Final = frozenset(
+    [
+        "AA",
+        "AE",
+        "AH",
+        "AO",
+        "AW",
+        "AY",
+        "B",
+        "CH",
+        "D",
+        "DH",
+        "EH",
+        "ER",
+        "EY",
+        "F",
+        "G",
+        "HH",
+        "IH",
+        "IY",
+        "JH",
+        "K",
+        "L",
+        "M",
+        "N",
+        "NG",
+        "OW",
+        "OY",
+        "P",
+        "R",
+        "S",
+        "SH",
+        "T",
+        "TH",
+        "UH",
+        "UW",
+        "V",
+        "W",
+        "Y",
+        "Z",
+        "ZH",
+    ]
+)
+"""The phones of the CMU dictionary."""
 _OUTSIDE = ("vars.", "result.")
 _MANY_ERRORS = 5
 
@@ -44,15 +88,24 @@ def _key(value: object) -> str:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"'{name}' is not a time zone; write one like Europe/London") from error
     return name
+
+
+def _phones(text: str) -> str:
+    if unknown := [phone for phone in text.split() if phone not in PHONES] or not text.split():
+        raise ValueError(
+            f"'{text}' is no pronunciation because of {unknown}; use the phones {' '.join(sorted(PHONES))}"
+        )
+    return " ".join(text.split())
 
 
 Name = Annotated[str, Field(pattern=_NAME)]
 Said = Annotated[str, Field(min_length=1)]
 Phrase = Annotated[str, AfterValidator(_phrase)]
 Keyword = Annotated[str, AfterValidator(_keyword)]
+Phones = Annotated[str, AfterValidator(_phones)]
 Key = Annotated[str, BeforeValidator(_key)]
 
 
@@ -185,7 +238,7 @@ class Intent(Strict):
         for place, text in self._texts():
             _check_placeholders(place, text, self.slots)
         for number, phrase in enumerate(self.phrases):
-            _check_values(f"phrases.{number}", phrase, self.slots)
+            _check_values(f"phrases.{number}", phrase, {k: v for k, v in self.slots.items() if v.type != "text"})
         for name, slot in self.slots.items():
             for number, phrase in enumerate(slot.phrases):
                 _check_values(f"slots.{name}.phrases.{number}", phrase, {name: slot})
@@ -283,9 +336,7 @@ class Script(Strict):
     commands: Commands = Commands()
     intents: dict[Name, Intent] = Field(min_length=1)
     faq: tuple[Faq, ...] = ()
-    pronounce: dict[Keyword, Annotated[str, Field(pattern=r"^[A-Z]{1,2}( [A-Z]{1,2})*$")]] = Field(
-        default_factory=dict[str, str]
-    )
+    pronounce: dict[Keyword, Phones] = Field(default_factory=dict[str, str])
 
     @model_validator(mode="after")
     def _keys_once(self) -> Self:

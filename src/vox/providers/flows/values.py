@@ -53,7 +53,7 @@ def read_number(words: Sequence[str], at: int) -> Reading:
     """A whole number from zero to 999,999."""
     found: dict[int, int] = dict(_below_thousand(words, at))
     for end, thousands in tuple(found.items()):
-        if thousands and _word(words, end) == "thousand":
+        if _word(words, end) == "thousand":
             found[end + 1] = 1000 * thousands
             for last, rest in _below_thousand(words, end + 1 + (_word(words, end + 1) == "and")):
                 found[last] = 1000 * thousands + rest
@@ -67,7 +67,7 @@ def read_digits(words: Sequence[str], at: int) -> Reading:
     while at < len(words):
         word = words[at]
         repeats = _REPEATS.get(word, 1)
-        if repeats > 1 and (digit := _DIGITS.get(_word(words, at + 1))):
+        if repeats > 1 and (digit := _one_digit(_word(words, at + 1))):
             digits += repeats * digit
             at += 2
         elif (plain := word.replace("-", "").replace(".", "")).isdecimal():
@@ -136,6 +136,10 @@ def resolve_time(said: SpokenTime, earliest: time | None = None, latest: time | 
 
 def _word(words: Sequence[str], at: int) -> str:
     return words[at] if 0 <= at < len(words) else ""
+
+
+def _one_digit(word: str) -> str | None:
+    return word if len(word) == 1 and word.isdecimal() else _DIGITS.get(word)
 
 
 def _nothing(_name: str, _at: int) -> Reading:

@@ -80,6 +80,8 @@ class Flow:
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""
         machine, _, _ = self._parts()
+        sentences: list[str] = []
+        calls: list[ToolCall] = []
         for reply, places in self._replies(request):
             call = reply.call
             texts = reply.say
@@ -87,13 +89,15 @@ class Flow:
                 logger.warning("flow_tool_unknown", tool=call.tool)
                 texts += machine.outcome(call, "tool not found").say
                 call = None
-            sentences = [part for text in texts for part in _SENTENCE_END.split(fill(text, places)) if part]
-            for number, sentence in enumerate(sentences, 1):
-                yield TextDelta(sentence if number == len(sentences) else sentence + " ")
+            sentences += [part for text in texts for part in _SENTENCE_END.split(fill(text, places)) if part]
             if call is not None:
-                yield ToolCall(call.id, call.tool, json.dumps(dict(call.arguments)))
+                calls.append(ToolCall(call.id, call.tool, json.dumps(dict(call.arguments))))
             if reply.is_last:
-                yield ToolCall(f"end_{len(request.messages)}", "end_call", "{}")
+                calls.append(ToolCall(f"end_{len(request.messages)}", "end_call", "{}"))
+        for number, sentence in enumerate(sentences, 1):
+            yield TextDelta(sentence if number == len(sentences) else sentence + " ")
+        for tool_call in calls:
+            yield tool_call
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """The grammar and the phrases for what the caller may say next."""

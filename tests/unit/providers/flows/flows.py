@@ -1,0 +1,78 @@
+"""A small flow that every test of the flows reads, and how to talk to it."""
+
+from datetime import date
+
+from vox.providers.flows.machine import Machine, Reply, State
+from vox.providers.flows.schema import Script, read_script
+
+TODAY = date(2026, 11, 20)  # a Friday
+
+BOOKING = """
+name: Test
+greeting: Hello.
+prompt: What can I do?
+follow_up: Anything else?
+intents:
+  hours:
+    phrases: ["(what are | when are) [your] opening hours", are you open]
+    key: 1
+    answer: From noon to ten.
+  booking:
+    phrases: ["[i'd like to] book a table", "[a] table"]
+    key: 2
+    tool: book_table
+    slots:
+      people:
+        type: number
+        min: 1
+        max: 12
+        phrases: ["for {people} [people | persons]", "{people} (people | persons)"]
+        prompt: How many?
+        reprompts: [A number please., "For example: four."]
+        invalid: One to twelve.
+      day: {type: date, max_days: 90, prompt: "Which day?"}
+      time: {type: time, earliest: 12:00, latest: 21:30, prompt: "What time?"}
+    confirm: A table for {people} on {day} at {time}?
+    done: Booked as {result.reference}.
+    failed: The book is closed.
+  wine:
+    phrases: [wine]
+    slots:
+      colour: {type: choice, prompt: "Red or white?", options: {red: [burgundy], white: [riesling]}}
+      chilled: {type: yes_no, prompt: "Chilled?"}
+    done: "{colour} it is, chilled {chilled}."
+  account:
+    phrases: [my account]
+    slots:
+      number: {type: digits, min_length: 4, max_length: 4, prompt: "Your number?"}
+      phone: {type: phone, prompt: "Your telephone?"}
+      note: {type: text, prompt: "What is it about?"}
+    done: "{number}, {phone}, {note}, {vars.caller}."
+faq:
+  - {keywords: [parking, car], answer: Behind the house.}
+commands:
+  operator: {answer: One moment., tool: transfer}
+  goodbye: {answer: Bye.}
+fallback:
+  prompts: ["Sorry?", "Again?"]
+  after: 3
+  handoff: {answer: I give up., end: true}
+"""
+
+
+def script(text: str = BOOKING) -> Script:
+    return read_script(text, "test.yaml")
+
+
+def talk(*messages: str, text: str = BOOKING) -> tuple[State, Reply]:
+    """The state and the answer after these user messages."""
+    machine = Machine(script(text))
+    state, reply = State(said=machine.greet().say), machine.greet()
+    for message in messages:
+        state, reply = machine.step(state, message, TODAY)
+    return state, reply
+
+
+def said(*messages: str) -> str:
+    """What the flow says to the last of these messages."""
+    return " ".join(talk(*messages)[1].say)

@@ -1,0 +1,212 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.unit.providers.flows.flows import BOOKING
+from vox.errors import UsageError
+from vox.providers.contract import Deps
+from vox.providers.llm import flow as module
+from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec
+from vox.providers.llm.flow import Config, Flow, create
+
+FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TOOLS = (ToolSpec("book_table", "", {}), ToolSpec("transfer", "", {}))
+REQUEST = "a table for four tomorrow at seven"
+
+
+@pytest.fixture
+def clock():
+    return FakeClock(wall=FRIDAY)
+
+
+def made(clock, **options) -> Flow:
+    return create(Config(**options), Deps(clock, httpx2.AsyncClient()))
+
+
+@pytest.fixture
+async def flow(clock, tmp_path):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING)
+    async with made(clock, flow=path) as opened:
+        yield opened
+
+
+def user(text):
+    return {"role": "user", "content": text}
+
+
+def bot(text, *calls):
+    message = {"role": "assistant", "content": text}
+    if calls:
+        message["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in calls
+        ]
+    return message
+
+
+def result(call, content):
+    return {"role": "tool", "tool_call_id": call.id, "content": content}
+
+
+def request(*messages, tools=TOOLS, variables=None):
+    return LlmRequest(messages, tools, variables=variables or {})
+
+
+async def respond(flow, *messages, tools=TOOLS, **variables):
+    """The text, and the tool calls, of one response."""
+    events = [event async for event in flow.respond(request(*messages, tools=tools, variables=variables))]
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    return text, [event for event in events if isinstance(event, ToolCall)]
+
+
+async def test_a_conversation_without_a_user_begins_with_the_greeting(flow):
+    assert await respond(flow, {"role": "system", "content": "Be nice."}) == ("Hello.", [])
+
+
+async def test_an_answer_comes_sentence_by_sentence(flow):
+    events = [event async for event in flow.respond(request(user("a table for twenty")))]
+    assert events == [TextDelta("One to twelve. "), TextDelta("How many?")]
+
+
+async def test_the_messages_are_the_state(flow):
+    """Whatever became of the answers, cut short or never spoken, the flow stands where the caller's words lead."""
+    heard = await respond(flow, user("a table"), bot("How many?"), user("four"), bot("Which day?"), user("tomorrow"))
+    cut = await respond(flow, user("a table"), bot("How"), user("four"), user("tomorrow"))
+    assert heard == cut == ("What time?", [])
+
+
+async def test_calls_do_not_disturb_each_other(flow):
+    assert (await respond(flow, user("a table")))[0] == "How many?"
+    assert (await respond(flow, user("wine")))[0] == "Red or white?"
+    assert (await respond(flow, user("a table"), user("two")))[0] == "Which day?"
+
+
+async def test_a_tool_is_called_with_json_and_its_outcome_told(flow):
+    said, calls = await respond(flow, user(REQUEST), user("yes"))
+    assert said == ""
+    assert [call.name for call in calls] == ["book_table"]
+    assert json.loads(calls[0].arguments) == {"people": 4, "day": "2026-11-21", "time": "19:00"}
+    done = (user(REQUEST), user("yes"), bot(None, *calls), result(calls[0], '{"reference": "A 7"}'))
+    assert await respond(flow, *done) == ("Booked as A 7. Anything else?", [])
+    assert (await respond(flow, *done, bot("Booked as A 7. Anything else?"), user("are you open")))[
+        0
+    ] == "From noon to ten."
+
+
+async def test_a_tool_that_failed_is_told_as_such(flow):
+    _, calls = await respond(flow, user(REQUEST), user("yes"))
+    told = await respond(flow, user(REQUEST), user("yes"), bot(None, *calls), result(calls[0], "error: no"))
+    assert told == ("The book is closed. Anything else?", [])
+
+
+async def test_nothing_is_claimed_that_no_tool_has_done(flow):
+    assert await respond(flow, user(REQUEST), user("yes"), tools=()) == ("The book is closed. Anything else?", [])
+
+
+async def test_an_outcome_nobody_heard_is_told_before_the_next_answer(flow):
+    _, calls = await respond(flow, user(REQUEST), user("yes"))
+    before = (user(REQUEST), user("yes"), bot(None, *calls), result(calls[0], '{"reference": 3}'))
+    assert (await respond(flow, *before, user("are you open")))[0] == "Booked as 3. Anything else? From noon to ten."
+    running = result(calls[0], '{"error": "the call ended before the tool answered"}')
+    assert (await respond(flow, *before[:3], running, user("are you open")))[0] == "From noon to ten."
+
+
+async def test_a_context_that_lost_its_beginning_asks_for_no_tool_twice(flow):
+    _, calls = await respond(flow, user("are you open"), user(REQUEST), user("yes"))
+    later = (user(REQUEST), user("yes"), bot(None, *calls), result(calls[0], '{"reference": 3}'))
+    assert await respond(flow, *later) == ("Booked as 3. Anything else?", [])
+
+
+async def test_good_bye_is_said_before_the_call_ends(flow):
+    said, calls = await respond(flow, user("bye"))
+    assert said == "Bye."
+    assert [call.name for call in calls] == ["end_call"]
+
+
+async def test_days_are_counted_from_the_clock_or_from_the_sessions_today(flow, clock):
+    async def day(**variables):
+        _, calls = await respond(flow, user(REQUEST), user("yes"), **variables)
+        return json.loads(calls[0].arguments)["day"]
+
+    assert await day() == "2026-11-21"
+    clock.advance(86_400)
+    assert await day() == "2026-11-22"
+    assert await day(today="2026-11-20") == "2026-11-21"
+
+
+async def test_the_flows_time_zone_tells_the_day(clock, tmp_path):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING + "timezone: Pacific/Kiritimati\n")  # fourteen hours ahead
+    async with made(clock, flow=path) as flow:
+        _, calls = await respond(flow, user(REQUEST), user("yes"))
+    assert json.loads(calls[0].arguments)["day"] == "2026-11-22"
+
+
+async def test_session_variables_are_filled_in(flow):
+    messages = [user(text) for text in ("my account", "4711", "555 1234", "hello there my friend")]
+    assert (await respond(flow, *messages, caller="+44"))[0].endswith("+44. Anything else?")
+
+
+async def test_memory_is_bounded_and_forgetting_changes_nothing(flow, monkeypatch):
+    monkeypatch.setattr(module, "_REMEMBERED_PREFIXES", 3)
+    for number in range(20):
+        assert (await respond(flow, user(f"a table for {number % 10 + 1}"), user("tomorrow")))[0] == "What time?"
+        assert len(flow._folds) <= 3
+
+
+async def test_hints_follow_the_conversation(flow):
+    def grammar(*messages):
+        return flow.hints(tuple(messages)).grammar
+
+    assert grammar() == grammar(user("are you open"))
+    assert "grammar filling_booking_people;" in grammar(user("a table"))
+    assert "grammar confirming_booking;" in grammar(user(REQUEST))
+    assert "grammar offered;" in grammar(user("wine"), user("red"), user("yes"))
+    assert flow.hints((user("my account"), user("4711"), user("555 1234"))).grammar is None
+
+
+async def test_grammars_can_be_left_to_other_recognisers(clock, tmp_path):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING.replace("burgundy", "Spätburgunder"))
+    async with made(clock, flow=path, grammar=False) as flow:
+        hints = flow.hints(())
+    assert hints is not None
+    assert hints.grammar is None
+    assert hints.phrases
+
+
+async def test_a_word_the_recogniser_does_not_know_is_refused_at_start(clock, tmp_path):
+    path, dictionary = tmp_path / "flow.yaml", tmp_path / "words.dict"
+    path.write_text(BOOKING)
+    words = {word for line in BOOKING.split("\n") for word in module.re.findall(r"[a-z']+", line.lower())} | {"name"}
+    commands = "i'd please repeat that say it again what did you once more pardon help me can do my options over forget from the beginning never mind good bye that's was all everything no thanks thank speak talk to with someone somebody human person agent start cancel"
+    known = sorted({*words, *commands.split()} - {"riesling"})
+    dictionary.write_text("".join(f"{word} X\n" for word in known))
+    with pytest.raises(UsageError) as caught:
+        await made(clock, flow=path, dictionary=dictionary).__aenter__()
+    assert caught.value.code == "unknown_word"
+    assert "'riesling' at intents.wine.slots.colour.options.white" in str(caught.value)
+    assert "pronounce: {riesling" in str(caught.value)
+
+
+async def test_a_flow_that_cannot_be_read_is_named(clock):
+    with pytest.raises(UsageError) as caught:
+        await made(clock, flow=Path("nowhere.yaml")).__aenter__()
+    assert caught.value.code == "flow_unreadable"
+    assert "nowhere.yaml" in str(caught.value)
+
+
+async def test_the_demo_flow_books_a_table(clock):
+    async with made(clock) as flow:
+        assert "Vox" in (await respond(flow))[0]
+        assert "noon" in (await respond(flow, user("what are your opening hours")))[0]
+        assert "Market Street" in (await respond(flow, user("where are you")))[0]
+        read_back = await respond(flow, user("book a table"), user("four"), user("tomorrow"), user("half past seven"))
+        assert read_back[0] == "A table for four tomorrow at seven thirty in the evening. Is that right?"
+        for key, part in (("1", "noon"), ("2", "Market"), ("3", "soup"), ("4", "how many"), ("0", "You can ask")):
+            assert part in (await respond(flow, user(f"DTMF: {key}")))[0]
