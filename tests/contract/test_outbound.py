@@ -291,6 +291,13 @@ async def test_a_slow_drip_meets_the_deadline_of_the_whole(start):
         assert asyncio.get_running_loop().time() - before < 5
 
 
+async def test_a_tls_handshake_that_never_ends_meets_it_too():
+    async with peer() as server:  # waits for the end of a request's head, which a ClientHello does not have
+        outbound, _ = guard()
+        url = f"https://relay.example:{server.port}/"
+        assert await failure(DependencyError, outbound, url, deadline_s=0.3) == "fetch_timeout"
+
+
 async def test_a_resolver_that_never_answers_meets_it_too():
     async def silent(_host: str, _port: int) -> list[str]:
         await asyncio.Event().wait()
