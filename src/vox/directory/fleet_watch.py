@@ -3,6 +3,7 @@
 Its verdict goes into `health.step` as `is_frozen`. It is only as old as the last observation noted, so note every one.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from vox.directory.health import Health, HealthPolicy, Status
@@ -48,8 +49,8 @@ class FleetWatch:
         self._panic_share = panic_share
         self._status: dict[str, Status] = {}
         self._counts: dict[Status, int] = dict.fromkeys(Status, 0)
-        self._failing_since: dict[str, float] = {}  # of those that are up, in the order of their beginning
-        self._recent: dict[str, float] = {}  # the part of it that began within the window
+        self._failing: set[str] = set()  # of those that are up
+        self._recent = OrderedDict[str, float]()  # the part of it that began within the window; read from its front
         self._is_frozen = False
 
     def note(self, relay_id: str, health: Health, now: float) -> Verdict:
@@ -65,10 +66,11 @@ class FleetWatch:
             self._status[relay_id] = health.status
         is_failing = health.is_up and health.failed_checks > 0 and not health.is_in_maintenance
         if not is_failing:
-            self._failing_since.pop(relay_id, None)
+            self._failing.discard(relay_id)
             self._recent.pop(relay_id, None)
-        elif relay_id not in self._failing_since:
-            self._failing_since[relay_id] = self._recent[relay_id] = now
+        elif relay_id not in self._failing:
+            self._failing.add(relay_id)
+            self._recent[relay_id] = now
         return self.verdict(now)
 
     def forget(self, relay_id: str) -> None:
@@ -76,7 +78,7 @@ class FleetWatch:
         status = self._status.pop(relay_id, None)
         if status is not None:
             self._counts[status] -= 1
-        self._failing_since.pop(relay_id, None)
+        self._failing.discard(relay_id)
         self._recent.pop(relay_id, None)
 
     def verdict(self, now: float) -> Verdict:
@@ -89,7 +91,7 @@ class FleetWatch:
         healthy = self._counts[Status.HEALTHY]
         up = healthy + self._counts[Status.SUSPECT]
         limit = self._freeze_share * up
-        failing = len(self._failing_since)
+        failing = len(self._failing)
         self._is_frozen = up >= self._freeze_from and (failing if self._is_frozen else len(self._recent)) > limit
         known = up + self._counts[Status.UNHEALTHY]
         return Verdict(self._is_frozen, healthy < self._panic_share * known, up, failing)

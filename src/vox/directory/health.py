@@ -230,7 +230,7 @@ def step(
         return health, []
     seen = _drained(_counted(health, observation, now, policy, is_frozen), observation, now)
     changes: list[Change] = [] if seen.drain == health.drain else [DrainChanged(seen.drain)]
-    signal = _signal(seen, now, policy, is_excused=is_frozen or seen.is_in_maintenance)
+    signal = _signal(seen, observation, now, policy, is_excused=is_frozen or seen.is_in_maintenance)
     after = TRANSITIONS.get((seen.status, signal)) if signal is not None else None
     if signal is None or after is None:
         return seen, changes
@@ -277,6 +277,8 @@ def _counted(health: Health, observation: Observation, now: float, policy: Healt
         case HeartbeatArrived():
             interval_s = observation.interval_s or health.heartbeat_interval_s
             return replace(health, last_heartbeat=now, heartbeat_interval_s=interval_s, last_seen=now)
+        case ProbeFailed() if not health.is_up:
+            return replace(health, successes=0)  # no success in a row goes over it, counted or not
         case ProbeFailed() | DrainRequested() | DrainEnded() | Tick():
             return health
 
@@ -299,20 +301,24 @@ def _drained(health: Health, observation: Observation, now: float) -> Health:
     return health if drain is health.drain else replace(health, drain=drain)
 
 
-def _signal(health: Health, now: float, policy: HealthPolicy, *, is_excused: bool) -> Signal | None:
+def _signal(
+    health: Health, observation: Observation, now: float, policy: HealthPolicy, *, is_excused: bool
+) -> Signal | None:
+    has_failed = isinstance(observation, ProbeFailed) and observation.is_counted and not is_excused
     if health.is_up:
-        if health.failed_checks >= policy.failure_threshold and not is_excused:
+        if has_failed and health.failed_checks >= policy.failure_threshold:
             return Signal.FAILED
         is_doubted = health.failed_checks > 0 or _is_silent(health, now, policy)
         return Signal.DOUBTED if is_doubted else Signal.CLEARED
-    if health.successes:
+    if isinstance(observation, ProbeSucceeded):
         is_held = health.held_down_until is not None and now < health.held_down_until
         return Signal.PROVED if not is_held and health.successes >= _needed(health, now, policy) else None
     is_expired = (
-        health.failed_checks >= policy.removal_threshold
+        has_failed
+        and health.failed_checks >= policy.removal_threshold
         and health.failing_since is not None
         and now - health.failing_since >= policy.removal_after_s
-        and not (is_excused or health.is_bootstrap)
+        and not health.is_bootstrap
     )
     return Signal.EXPIRED if is_expired else None
 

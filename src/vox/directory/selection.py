@@ -1,0 +1,242 @@
+"""Which relays a client should use: filter, then score, then a deterministic tie-break. Pure; the caller brings time and chance.
+
+Scores are milliseconds, so that a decision can be explained: `Choice.terms` add up to `score_ms`. `distance` keeps exactly
+the documented order, nearest first. The other two policies take the best few as equal and spread clients over them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from heapq import nsmallest
+from math import inf, log
+from typing import Literal
+
+from vox.directory.geography import distance_km
+
+PolicyName = Literal["distance", "load_aware", "measured"]
+
+ASSIGNMENTS_COUNT_S = 20.0
+"""How long at least a client that was sent to a relay counts if the relay does not report; jicofo's number."""
+
+_ROUTE_MS_PER_KM = 1.7 / 100.0
+"""Round trip: 1 ms per 100 km of fibre, and routes are 1.7 times as long as the great circle."""
+_ROUTE_BASE_MS = 8.0
+_UNKNOWN_ROUTE_MS = 100.0
+"""Without coordinates or measurement every relay is equally far."""
+_EASY_LOAD = 0.6
+_LOAD_MS = 40.0
+"""The load term at 80 % of the capacity; it is 0 up to 60 % and has no bound towards 100 %."""
+_UNSTABLE_MS_PER_POINT = 0.01
+"""One change between up and down (1000 points) weighs as much as 10 ms."""
+_AS_GOOD_MS = 10.0
+_AS_GOOD_SHARE = 0.1
+
+
+@dataclass(slots=True)
+class Candidate:
+    """What selection needs to know of a relay. Mutable, because load changes with every assignment; use its methods."""
+
+    id: str
+    latitude: float
+    longitude: float
+    region: str = "unknown"
+    capacity: int = 1000
+    connections: int = 0
+    """As last reported."""
+    is_available: bool = True
+    """Up and not draining."""
+    penalty: float = 0.0
+    """Points for going up and down, see `Health.penalty_at`."""
+    features: frozenset[str] = frozenset()
+    _assigned: int = 0
+    _assigned_before: int = 0
+    _assigned_since: float = -inf
+
+    def assign(self, now: float) -> None:
+        """A client was sent there: it counts until the relay reports, or else for 20 to 40 s."""
+        self._turn(now)
+        self._assigned += 1
+
+    def report(self, connections: int, capacity: int | None = None) -> None:
+        """The relay said how many connections it has, which includes whoever arrived of those that were assigned."""
+        self.connections = connections
+        if capacity is not None:
+            self.capacity = capacity
+        self._assigned = self._assigned_before = 0
+
+    def expected_connections(self, now: float) -> int:
+        """Reported connections, and clients sent there since that still count."""
+        age_s = now - self._assigned_since
+        if age_s < ASSIGNMENTS_COUNT_S:
+            return self.connections + self._assigned_before + self._assigned
+        return self.connections + (self._assigned if age_s < 2.0 * ASSIGNMENTS_COUNT_S else 0)
+
+    def load(self, now: float) -> float:
+        """Expected connections as a share of the capacity."""
+        return self.expected_connections(now) / self.capacity if self.capacity > 0 else inf
+
+    def has_room(self, now: float) -> bool:
+        """Whether one more fits."""
+        return self.expected_connections(now) < self.capacity
+
+    def _turn(self, now: float) -> None:
+        """Begins a new stretch of 20 s where the last one is over; the one before it counts until this one is over."""
+        age_s = now - self._assigned_since
+        if age_s >= 2.0 * ASSIGNMENTS_COUNT_S:
+            self._assigned_before = self._assigned = 0
+            self._assigned_since = now
+        elif age_s >= ASSIGNMENTS_COUNT_S:
+            self._assigned_before, self._assigned = self._assigned, 0
+            self._assigned_since += ASSIGNMENTS_COUNT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks for.
+
+    `region` is a wish: where nothing is left in it, any region will do. `features` are conditions. `rtts_ms` are the
+    client's own measurements by relay id. Clients with the same `key` (a room, say) get the same relay among equals.
+    `draw` is a random number from the caller, which spreads clients that say neither where they are nor a key.
+    """
+
+    latitude: float | None = None
+    longitude: float | None = None
+    limit: int = 10
+    region: str | None = None
+    features: frozenset[str] = frozenset()
+    rtts_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    key: str = ""
+    draw: int = 0
+    needs_room: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One relay for the client. `terms` explain the score; `is_elsewhere` says that the wished region had none."""
+
+    id: str
+    distance_km: float | None
+    score_ms: float
+    terms: Mapping[str, float]
+    is_elsewhere: bool = False
+
+
+def select(
+    candidates: Iterable[Candidate], request: Request, policy: PolicyName = "distance", now: float = 0.0
+) -> list[Choice]:
+    """The relays for this client, best first, at most `request.limit`; empty if none fits.
+
+    Looks at every candidate: of a large fleet pass those that `NearestIndex` names first.
+    """
+    fit, is_elsewhere = _filtered(candidates, request, now)
+    score = _SCORES[policy]
+    choices = {
+        candidate.id: _choice(candidate, score(candidate, km, request, now), km, is_elsewhere)
+        for candidate in fit
+        for km in [_distance(candidate, request)]
+    }
+    if policy == "distance" and request.latitude is not None:
+        return nsmallest(request.limit, choices.values(), key=lambda choice: (choice.distance_km, choice.id))
+    by_score = sorted(choices.values(), key=lambda choice: (choice.score_ms, choice.id))
+    if not by_score:
+        return []
+    limit_ms = by_score[0].score_ms + max(_AS_GOOD_MS, by_score[0].score_ms * _AS_GOOD_SHARE)
+    equals = [candidate for candidate in fit if choices[candidate.id].score_ms <= limit_ms]
+    equals.sort(key=_tie_break(request, policy, now))
+    return [*(choices[candidate.id] for candidate in equals), *by_score[len(equals) :]][: request.limit]
+
+
+def fits(candidate: Candidate, request: Request, now: float) -> bool:
+    """Whether the relay may be offered at all, the region aside."""
+    return (
+        candidate.is_available
+        and request.features <= candidate.features
+        and (not request.needs_room or candidate.has_room(now))
+    )
+
+
+def by_rendezvous(ids: Iterable[str], key: str) -> list[str]:
+    """The ids in the order that belongs to the key: whoever leaves or joins moves only the keys that are its own."""
+    return sorted(ids, key=lambda relay_id: (-_share(key, relay_id), relay_id))
+
+
+def load_penalty_ms(load: float) -> float:
+    """What load costs: nothing up to 60 %, 40 ms at 80 %, without bound towards 100 %."""
+    if load >= 1.0:
+        return inf
+    return max(0.0, _LOAD_MS * (load - _EASY_LOAD) / (1.0 - load) * (1.0 - 0.8) / (0.8 - _EASY_LOAD))
+
+
+def expected_rtt_ms(km: float | None) -> float:
+    """The round trip that distance lets one expect."""
+    return _UNKNOWN_ROUTE_MS if km is None else _ROUTE_BASE_MS + km * _ROUTE_MS_PER_KM
+
+
+_Terms = dict[str, float]
+
+
+def _filtered(candidates: Iterable[Candidate], request: Request, now: float) -> tuple[Collection[Candidate], bool]:
+    fit = [candidate for candidate in candidates if fits(candidate, request, now)]
+    if request.region is None:
+        return fit, False
+    there = [candidate for candidate in fit if candidate.region == request.region]
+    return (there, False) if there else (fit, True)
+
+
+def _distance_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
+    return {"distance": expected_rtt_ms(km)}
+
+
+def _load_aware_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
+    return {"distance": expected_rtt_ms(km), **_own_terms(candidate, now)}
+
+
+def _measured_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
+    rtt_ms = request.rtts_ms.get(candidate.id)
+    path = {"distance": expected_rtt_ms(km)} if rtt_ms is None else {"measured": rtt_ms}
+    return {**path, **_own_terms(candidate, now)}
+
+
+_SCORES: dict[PolicyName, Callable[[Candidate, float | None, Request, float], _Terms]] = {
+    "distance": _distance_score,
+    "load_aware": _load_aware_score,
+    "measured": _measured_score,
+}
+
+
+def _own_terms(candidate: Candidate, now: float) -> _Terms:
+    return {
+        "load": load_penalty_ms(candidate.load(now)),
+        "instability": candidate.penalty * _UNSTABLE_MS_PER_POINT,
+    }
+
+
+def _choice(candidate: Candidate, terms: _Terms, km: float | None, is_elsewhere: bool) -> Choice:
+    return Choice(candidate.id, km, sum(terms.values()), terms, is_elsewhere)
+
+
+def _distance(candidate: Candidate, request: Request) -> float | None:
+    if request.latitude is None or request.longitude is None:
+        return None
+    return distance_km(request.latitude, request.longitude, candidate.latitude, candidate.longitude)
+
+
+def _tie_break(request: Request, policy: PolicyName, now: float) -> Callable[[Candidate], tuple[float, str]]:
+    """The order among equals: by key if there is one, else the emptiest first, else a draw weighted by room."""
+    if request.key:
+        return lambda candidate: (-_share(request.key, candidate.id), candidate.id)
+    if policy == "distance":
+        draw = str(request.draw)
+
+        def drawn(candidate: Candidate) -> tuple[float, str]:
+            room = max(candidate.capacity - candidate.expected_connections(now), 1e-9)
+            return -log(_share(draw, candidate.id)) / room, candidate.id
+
+        return drawn
+    return lambda candidate: (candidate.load(now), candidate.id)
+
+
+def _share(key: str, relay_id: str) -> float:
+    """A number in (0, 1] that belongs to this pair, the same everywhere."""
+    digest = blake2b(f"{key}\n{relay_id}".encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) + 1) / 2.0**64
