@@ -1,12 +1,14 @@
-"""Speech for tests from the wheels alone: a voice that asks, and ears that tell which of some sentences was spoken."""
+"""Speech for tests: a voice that asks, and ears that tell which of some sentences was spoken."""
 
 import asyncio
 import re
+import shutil
 from collections.abc import Sequence
 from typing import Any, cast
 
 import httpx2
 
+from tests.require import require
 from vox.clients.audio_files import Recording
 from vox.media.resample import resample
 from vox.providers import registry
@@ -18,9 +20,13 @@ RATE = 16_000
 
 
 async def speak(text: str, *, lead_s: float = 0.0, tail_s: float = 0.0) -> Recording:
-    """The text in the offline voice, s16le at 16 kHz, between stretches of silence."""
+    """The text in a caller's voice, s16le at 16 kHz, between stretches of silence.
+
+    It is flite's, which recognisers understand; the agents under test speak with espeak-ng's.
+    """
+    require(shutil.which("flite") is not None, "flite", "apt-get install flite")
     async with httpx2.AsyncClient() as http:
-        driver = cast("TextToSpeech", registry.create("tts", "espeak", {}, Deps(SystemClock(), http)))
+        driver = cast("TextToSpeech", registry.create("tts", "flite", {"voice": "rms"}, Deps(SystemClock(), http)))
         async with driver:
             speech = b"".join([chunk.pcm async for chunk in driver.synthesize(text)])
             pcm = resample(speech, driver.sample_rate, RATE)

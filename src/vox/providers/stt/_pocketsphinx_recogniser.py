@@ -28,9 +28,9 @@ MAX_GRAMMARS = 64
 # Tuned on four voices of flite and one of espeak-ng, in and out of grammar, at 16 kHz and through 8 kHz mu-law. A score is
 # per frame of speech: how much worse the grammar's words explain it than bare phones. Single words score lower even when
 # right, and a "yes" refused is worse than a stray word taken for one, so the limit falls with the length.
-# The beams are narrower than the decoder's own: on the demo flow's grammar they are as exact at 40 % of the time. The low
-# word insertion probability keeps the breath behind an utterance from becoming an "at" or a "the".
-_GRAMMAR_SEARCH = {"lw": 4.0, "wip": 0.01, "beam": 1e-30, "pbeam": 1e-30, "wbeam": 1e-20}
+# Without the lattice's best path: it ends where the lattice is cheapest, not where the grammar ends, and dropped last words
+# ("what are your opening"). The low word insertion probability keeps the breath behind an utterance from becoming an "at".
+_GRAMMAR_SEARCH = {"bestpath": False, "lw": 4.0, "wip": 0.01, "beam": 1e-48, "pbeam": 1e-48, "wbeam": 7e-29}
 _REJECT_SCORE = -25.0
 _REJECT_SCORE_SHORT = -30.0
 _SHORT_FRAMES, _LONG_FRAMES = 50, 100
@@ -45,7 +45,6 @@ _NARROW_BELOW = 1e-5  # of the speech band's power; 16 kHz microphones have 1e-3
 
 _SILENCES = frozenset({"<sil>", "<s>", "</s>", "(NULL)", "[NOISE]", "[SPEECH]", "[COUGH]", "[SMACK]", "[UH]", "[UM]"})
 _LOG_BASE = 1e4  # the decoder's scores are logarithms to the base 1.0001
-_GRAMMAR_SHIFT = 1024  # grammar segments carry their scores unscaled, phone segments scaled down by ten bits
 _PHONES = "phones"
 
 
@@ -155,10 +154,10 @@ class Recogniser:
         decoder.process_raw(audio, False, True)
         decoder.end_utt()
         text = _text(decoder)
-        scale = _LOG_BASE if search == _PHONES else _LOG_BASE / _GRAMMAR_SHIFT
         segments = list(decoder.seg() or ()) if decoder.hyp() is not None else []
         return text, [
-            (str(part.word), int(part.start_frame), int(part.end_frame), _log(part.ascore) * scale) for part in segments
+            (str(part.word), int(part.start_frame), int(part.end_frame), _log(part.ascore) * _LOG_BASE)
+            for part in segments
         ]
 
 
