@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from vox.providers.flows import spoken
-from vox.providers.flows.match import choice_patterns, frames_of
 from vox.providers.flows.patterns import (
     Either,
     Many,
@@ -33,6 +32,7 @@ from vox.providers.flows.schema import (
     command_items,
     command_phrases,
 )
+from vox.providers.flows.slots import choice_patterns, frames_of
 
 LEADS: Final = "um | uh | hello | hi"
 PAUSES: Final = "um | uh"

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
-from vox.providers.flows.match import FILLERS, GREETINGS, Details, Matcher, accept
+from vox.providers.flows.match import FILLERS, GREETINGS, Details, Matcher
 from vox.providers.flows.patterns import heard_words
 from vox.providers.flows.schema import (
-    ChoiceSlot,
     Command,
-    DateSlot,
     DigitsSlot,
     Handoff,
     NumberSlot,
@@ -27,8 +25,8 @@ from vox.providers.flows.schema import (
     YesNoSlot,
     command_items,
 )
-from vox.providers.flows.speech import Value, fill, iso, say, say_digits, say_number
-from vox.providers.flows.values import read_date, read_time
+from vox.providers.flows.slots import accept, keyed_value, spoken_value
+from vox.providers.flows.speech import Value, fill, iso, say, say_number
 
 Phase = Literal["open", "offered", "filling", "confirming", "changing", "closed"]
 
@@ -314,48 +312,3 @@ class Machine:
         if kind == "command":
             return self._commanded(state, target)
         return self._missed(state)
-
-
-def spoken_value(slot: Slot, value: Value, today: date) -> str:
-    """The value in words, digits one by one."""
-    return (
-        say_digits(value) if isinstance(slot, DigitsSlot | PhoneSlot) and isinstance(value, str) else say(value, today)
-    )
-
-
-def keyed_value(slot: Slot, keys: str, today: date) -> object | None:
-    """What pressed keys mean to a slot: digits, 1 or 2 for yes or no, the number of an option, `0730`, `2411` (day, month)."""
-    match slot:
-        case NumberSlot():
-            return int(keys[:7])
-        case DigitsSlot() | PhoneSlot():
-            return keys
-        case YesNoSlot():
-            return {"1": True, "2": False}.get(keys)
-        case ChoiceSlot():
-            names = list(slot.options)
-            return names[int(keys) - 1] if len(keys) < 4 and 0 < int(keys) <= len(names) else None  # noqa: PLR2004  no option needs more
-        case TimeSlot():
-            clock = f"{keys[:-2]}:{keys[-2:]}" if len(keys) > 2 else keys  # noqa: PLR2004  hours alone
-            readings = read_time((clock,), 0)
-            return readings[0][1] if readings else None
-        case DateSlot():
-            months = [
-                "january",
-                "february",
-                "march",
-                "april",
-                "may",
-                "june",
-                "july",
-                "august",
-                "september",
-                "october",
-                "november",
-                "december",
-            ]
-            month = int(keys[2:4] or 0)
-            readings = read_date((keys[:2], months[month - 1]), 0, today) if len(keys) == 4 and 1 <= month <= 12 else []  # noqa: PLR2004
-            return readings[0][1] if readings else None
-        case TextSlot():
-            return keys

@@ -6,39 +6,15 @@ Pure and built once per flow. Nothing here decides what happens next; `machine.p
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from math import log
-from types import MappingProxyType
-from typing import Final, assert_never, cast
+from typing import Final
 
 from vox.providers.flows.patterns import Node, Parser, heard_words, match_at, parse_pattern, words_in
-from vox.providers.flows.schema import (
-    ChoiceSlot,
-    DateSlot,
-    DigitsSlot,
-    Faq,
-    NumberSlot,
-    PhoneSlot,
-    Script,
-    Slot,
-    TextSlot,
-    TimeSlot,
-    YesNoSlot,
-    command_items,
-    command_phrases,
-)
+from vox.providers.flows.schema import ChoiceSlot, Faq, Script, Slot, TextSlot, TimeSlot, command_items, command_phrases
+from vox.providers.flows.slots import accept, choice_patterns, frames_of, is_certain, read_slot
 from vox.providers.flows.speech import Value
-from vox.providers.flows.values import (
-    Reading,
-    SpokenTime,
-    read_date,
-    read_digits,
-    read_number,
-    read_phone,
-    read_time,
-    read_yes_no,
-    resolve_time,
-)
+from vox.providers.flows.values import Reading, read_yes_no
 
 FILLERS: Final = frozenset(
     [
@@ -118,20 +94,6 @@ COMMON: Final = frozenset(
 """Words that tell no intent from another."""
 
 GREETINGS: Final = frozenset({"hello", "hi", "hey"})
-
-FRAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "date": ("(on | for) {slot}", "{slot}"),
-        "time": ("(at | around | by) {slot}", "[for] {slot}"),
-        "phone": ("[my number is] {slot}",),
-        "digits": ("[(it is | number)] {slot}",),
-        "choice": ("[the] {slot}",),
-        "number": (),
-        "yes_no": (),
-        "text": (),
-    }
-)
-"""How values of a type are said inside a longer sentence, where the slot itself does not say (`phrases`)."""
 
 _CERTAIN_WORDS = 3
 _COVERED = 0.5
@@ -289,7 +251,7 @@ class Matcher:
         slots = self._script.intents[name].slots
 
         def parse(slot: str, at: int) -> Reading:
-            return self._read(slots[slot], words, at, today)
+            return read_slot(slots[slot], self._choices.get(id(slots[slot]), ()), words, at, today)
 
         best: HeardIntent | None = None
         carrying = sum(word not in FILLERS for word in words)
@@ -316,7 +278,8 @@ class Matcher:
         for name, slot in self._script.intents[intent].slots.items():
             is_asked = name == asked
 
-            readings = [self._read(slot, words, at, today) for at in range(len(words))]
+            choices = self._choices.get(id(slot), ())
+            readings = [read_slot(slot, choices, words, at, today) for at in range(len(words))]
 
             def parse(_: str, at: int, readings: Sequence[Reading] = readings) -> Reading:
                 return readings[at] if at < len(readings) else []
@@ -334,82 +297,6 @@ class Matcher:
                 if is_asked or loose:
                     for end, raw in parse(name, start):
                         yield _Candidate(start, end, name, raw, is_asked)
-
-    def _read(self, slot: Slot, words: Sequence[str], at: int, today: date) -> Reading:
-        if at >= len(words) or not words[at]:
-            return []
-        match slot:
-            case NumberSlot():
-                return read_number(words, at)
-            case DigitsSlot():
-                return read_digits(words, at)
-            case PhoneSlot():
-                return read_phone(words, at)
-            case DateSlot():
-                return read_date(words, at, today)
-            case TimeSlot():
-                return read_time(words, at)
-            case YesNoSlot():
-                return read_yes_no(words, at)
-            case ChoiceSlot():
-                found = (
-                    (end, name)
-                    for node, name in self._choices[id(slot)]
-                    for end, _ in match_at(node, words, at, _no_values)
-                )
-                return sorted(found, key=lambda reading: -reading[0])
-            case TextSlot():
-                return [(len(words), " ".join(words[at:]))]
-            case _:
-                assert_never(slot)
-
-
-def frames_of(name: str, slot: Slot) -> tuple[Node, ...]:
-    """The sentences a slot's value is recognised in, its own before the usual ones of its type."""
-    usual = (frame.replace("{slot}", f"{{{name}}}") for frame in FRAMES[slot.type])
-    return tuple(parse_pattern(frame) for frame in (slot.phrases or usual))
-
-
-def choice_patterns(slot: ChoiceSlot) -> tuple[tuple[Node, str], ...]:
-    """Each way of saying an option, with the option's name."""
-    return tuple((parse_pattern(said), name) for name, synonyms in slot.options.items() for said in (name, *synonyms))
-
-
-def accept(slot: Slot, raw: object, today: date) -> Value | None:
-    """The value as the slot keeps it, or None where the slot does not allow it."""
-    match slot:
-        case NumberSlot():
-            number = cast("int", raw)
-            return number if slot.min <= number <= slot.max else None
-        case DigitsSlot() | PhoneSlot():
-            digits = cast("str", raw)
-            return digits if slot.min_length <= len(digits.removeprefix("+")) <= slot.max_length else None
-        case DateSlot():
-            day = cast("date", raw)
-            return day if today <= day <= today + timedelta(days=slot.max_days) else None
-        case TimeSlot():
-            return resolve_time(cast("SpokenTime", raw), slot.earliest, slot.latest)
-        case ChoiceSlot() | YesNoSlot() | TextSlot():
-            return cast("str | bool", raw)
-        case _:
-            assert_never(slot)
-
-
-def is_certain(slot: Slot, raw: object, *, framed: bool) -> bool:
-    """Whether a value that nobody asked for may be taken: it stands in a frame, or cannot mean anything else."""
-    match slot:
-        case DateSlot() | ChoiceSlot():
-            return True
-        case TimeSlot():
-            return framed or not cast("SpokenTime", raw).is_plain
-        case PhoneSlot() | DigitsSlot():
-            return framed or (accept(slot, raw, date.min) is not None and len(cast("str", raw)) > 2)  # noqa: PLR2004  not a count
-        case NumberSlot() | YesNoSlot():
-            return framed
-        case TextSlot():
-            return False
-        case _:
-            assert_never(slot)
 
 
 def _is_framed(slot: Slot, words: Sequence[str], start: int, end: int, raw: object, parse: Parser) -> bool:

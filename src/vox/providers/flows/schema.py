@@ -1,20 +1,17 @@
 """The flow's YAML as types: every key, its meaning, and errors that name the place and the remedy.
 
-The file format is a promise to its authors; docs/how-to/write-a-flow.md is its reference. YAML is read more strictly than
-usual: `yes`, `no` and `11:30` stay text, and a key given twice is an error.
+The file format is a promise to its authors; docs/how-to/write-a-flow.md is its reference. `reading.py` reads it.
 """
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import time
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 from zoneinfo import ZoneInfo
 
-import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from vox.errors import UsageError
 from vox.providers.flows.patterns import names_in, parse_pattern, written_words
 
 _NAME = r"^[a-z][a-z0-9_]*$"
@@ -64,7 +61,6 @@ PHONES: Final = frozenset(
 )
 """The phones of the CMU dictionary."""
 _OUTSIDE = ("vars.", "result.")
-_MANY_ERRORS = 5
 
 
 def _phrase(text: str) -> str:
@@ -379,94 +375,19 @@ def command_phrases(name: str, command: Command) -> tuple[str, ...]:
     return DEFAULT_PHRASES[name] if command.phrases is None else command.phrases
 
 
-def read_script(text: str, source: str) -> Script:
-    """Reads a flow; raises `UsageError` (code `invalid_flow`) that names file, place and remedy."""
-    try:
-        data: object = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  a SafeLoader, only stricter
-    except yaml.YAMLError as error:
-        raise UsageError(
-            f"The flow {source} is not YAML: {error}", code="invalid_flow", hint="correct that line"
-        ) from None
-    if not isinstance(data, dict):
-        raise UsageError(
-            f"The flow {source} is not a mapping",
-            code="invalid_flow",
-            hint="begin it with `name:`, `greeting:` and `intents:`",
-        )
-    try:
-        return Script.model_validate(data)
-    except ValidationError as error:
-        problems = [_explain(dict(problem)) for problem in error.errors()]
-        more = f"; and {len(problems) - _MANY_ERRORS} more" if len(problems) > _MANY_ERRORS else ""
-        message = f"The flow {source} is wrong at " + "; ".join(problems[:_MANY_ERRORS]) + more
-        raise UsageError(
-            message, code="invalid_flow", hint="the keys are listed in docs/how-to/write-a-flow.md"
-        ) from None
-
-
 def _check_placeholders(place: str, text: str, slots: Mapping[str, object]) -> None:
     for name in _PLACEHOLDER.findall(text):
         if name not in slots and name != "result" and not name.startswith(_OUTSIDE):
-            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{_nearest(name, slots)}")
+            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{nearest(name, slots)}")
 
 
 def _check_values(place: str, phrase: str, slots: Mapping[str, object]) -> None:
     for name in names_in(parse_pattern(phrase)):
         if name not in slots:
-            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{_nearest(name, slots)}")
+            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{nearest(name, slots)}")
 
 
-def _nearest(name: str, known: Mapping[str, object] | list[str]) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remark on the known name that was probably meant; empty where none is near."""
     found = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{found[0]}'?" if found else ""
-
-
-def _explain(problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part not in _SLOT_TYPES) or "the top"
-    kind = str(problem["type"])
-    if kind == "extra_forbidden":
-        return f"{place}: this key is not known here{_nearest(str(problem['loc'][-1]), _KEYS)}"
-    if kind == "missing":
-        return f"{place}: this key is missing"
-    if kind == "union_tag_invalid":
-        return f"{place}: type '{problem['ctx']['tag']}' is not known; use one of {', '.join(sorted(_SLOT_TYPES))}"
-    if kind == "union_tag_not_found":
-        return f"{place}: `type` is missing; use one of {', '.join(sorted(_SLOT_TYPES))}"
-    return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}"
-
-
-_SLOT_TYPES: Final = frozenset({"number", "digits", "phone", "date", "time", "choice", "yes_no", "text"})
-_KEYS: Final = sorted(
-    {
-        key
-        for model in (
-            Script, Intent, Faq, Command, Commands, Fallback, Handoff, NumberSlot, DigitsSlot, DateSlot, TimeSlot, ChoiceSlot,
-        )
-        for key in model.model_fields
-    }
-)  # fmt: skip
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML where only true, false, null and plain whole numbers are not text, and no key comes twice."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {  # pyright: ignore[reportIncompatibleVariableOverride]  PyYAML keeps it on the class
-        first: [(f"tag:yaml.org,2002:{kind}", re.compile(form))]
-        for kind, form, firsts in (
-            ("bool", r"^(?:true|false)$", ("t", "f")),
-            ("null", r"^(?:null|~|)$", ("n", "~", "")),
-            ("int", r"^[-+]?(?:0|[1-9][0-9]*)$", tuple("-+0123456789")),
-        )
-        for first in firsts
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key: object = self.construct_object(key_node, deep=True)  # pyright: ignore[reportUnknownMemberType]  stubs leave it open
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)

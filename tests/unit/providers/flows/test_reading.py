@@ -3,7 +3,8 @@ import yaml
 
 from tests.unit.providers.flows.flows import BOOKING, script
 from vox.errors import UsageError
-from vox.providers.flows.schema import ChoiceSlot, read_script
+from vox.providers.flows.reading import read_script
+from vox.providers.flows.schema import ChoiceSlot
 
 
 def refused(text: str) -> str:
