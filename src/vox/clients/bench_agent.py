@@ -50,7 +50,7 @@ class BenchAgent:
 
     def url(self, line: str) -> str:
         """The address for a line of `lines.LINES`."""
-        path = "/ws?format=protobuf" if line == "protobuf" else "/telephony/ws"
+        path = "/ws?format=protobuf&sample_rate=16000" if line == "protobuf" else "/telephony/ws"
         return f"ws://127.0.0.1:{self.port}{path}"
 
 
