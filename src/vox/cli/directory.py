@@ -1,6 +1,8 @@
 """`vox directory`: the relay directory, and commands that ask one."""
 
 import argparse
+import asyncio
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,10 +23,27 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--port", type=int, help="bind port (0 picks a free one)")
     parser.add_argument("--host", help="bind address")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="ask a directory instead of serving one")
+    listing = _asking(actions, "list", "print healthy relays, nearest first")
+    listing.add_argument("--lat", type=float, help="latitude in degrees")
+    listing.add_argument("--lon", type=float, help="longitude in degrees")
+    listing.add_argument("--limit", type=int, default=10, help="how many (10)")
+    adding = _asking(actions, "register", "add a relay, or renew it")
+    for name, what in (("name", "name for people"), ("relay-url", "where clients connect"), ("public-key", "base64")):
+        adding.add_argument(f"--{name}", required=True, help=what)
+    adding.add_argument("--lat", type=float, required=True, help="latitude in degrees")
+    adding.add_argument("--lon", type=float, required=True, help="longitude in degrees")
+    adding.add_argument("--region", default="unknown", help="region code")
+    adding.add_argument("--capacity", type=int, default=1000, help="most connections (1000)")
+    draining = _asking(actions, "drain", "take a relay out of lists; what runs on it goes on")
+    draining.add_argument("id", help="the relay's id")
+    draining.add_argument("--resume", action="store_true", help="put it back")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Loads the configuration and serves until told to stop."""
+    """Serves until told to stop, or asks a directory that is somewhere else."""
+    if args.action:
+        return asyncio.run(_ask(args))
     from vox.directory.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
@@ -64,4 +83,54 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
         shown = host if host.strip("0.:") else "localhost"
         log.info("directory ready", address=f"http://{shown}:{server.port}", relays=len(directory.registry))
         await run_until_stopped(lifecycle)
+    return 0
+
+
+def _asking(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=text)
+    parser.add_argument(
+        "--url",
+        default=os.environ.get("VOX_DIRECTORY_URL", "http://127.0.0.1:8090"),
+        help="the directory ($VOX_DIRECTORY_URL, else http://127.0.0.1:8090)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+async def _ask(args: argparse.Namespace) -> int:
+    from vox.clients.directory import DirectoryClient  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    async with DirectoryClient(args.url, api_key=os.environ.get("VOX_DIRECTORY_KEY", "")) as client:
+        if args.action == "list":
+            relays = await client.relays(latitude=args.lat, longitude=args.lon, limit=args.limit)
+            if args.json:
+                print(json.dumps([{name: getattr(one, name) for name in one.__struct_fields__} for one in relays]))
+                return 0
+            for relay in relays:
+                away = f"{relay.distance_km:8.0f} km" if relay.distance_km is not None else ""
+                print(
+                    f"{relay.id:36} {relay.region:12} {relay.current_connections:6}/{relay.capacity:<6} {away}  {relay.url}"
+                )
+            return 0
+        if args.action == "register":
+            answer = await client.register(
+                {
+                    "name": args.name,
+                    "url": args.relay_url,
+                    "latitude": args.lat,
+                    "longitude": args.lon,
+                    "region": args.region,
+                    "capacity": args.capacity,
+                    "public_key": args.public_key,
+                }
+            )
+        else:
+            answer = await client.drain(args.id, is_draining=not args.resume)
+        print(
+            json.dumps(answer)
+            if args.json
+            else f"{answer['id']} {answer['state']}{' draining' if answer['draining'] else ''}"
+        )
     return 0

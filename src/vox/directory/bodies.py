@@ -15,6 +15,7 @@ from pydantic import ValidationError as PydanticError
 
 from vox.directory.errors import FieldProblem, ValidationError, invalid
 from vox.directory.relay import is_relay_url
+from vox.directory.selection import PolicyName, Request
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -22,6 +23,9 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_BODY_BYTES = 16_384
 MAX_COUNT = 2**31 - 1  # what the documented INTEGER columns hold on every database
+
+POLICIES: dict[str, PolicyName] = {"distance": "distance", "load_aware": "load_aware", "measured": "measured"}
+MAX_RTT_MS = 60_000
 
 _CODES = {
     "missing": "invalid_type",
@@ -129,9 +133,48 @@ def query_fields(query: bytes) -> dict[str, str]:
     except ValueError:
         raise invalid("", "the query is malformed") from None
     for name, values in fields.items():
-        if len(values) > 1 and name != "exclude":
+        if len(values) > 1:
             raise invalid(name, "given more than once")
     return {name: values[0] for name, values in fields.items()}
+
+
+def selection_query(query: bytes, draw: int) -> tuple[Request, PolicyName, bool]:
+    """What a client asks of `select`: the request, the policy, and whether the choice is to be explained.
+
+    Raises:
+        ValidationError: a field is wrong.
+    """
+    fields = query_fields(query)
+    place, rtts = place_of(fields), _rtts(fields.get("rtt", ""))
+    policy = fields.get("policy", "measured" if rtts else "load_aware")
+    if policy not in POLICIES:
+        raise invalid("policy", f"must be one of {', '.join(POLICIES)}", "invalid_enum_value")
+    features = frozenset(one for one in fields.get("features", "").split(",") if one)
+    request = Request(
+        latitude=place.latitude if place else None,
+        longitude=place.longitude if place else None,
+        limit=3,
+        region=fields.get("region") or None,
+        features=features,
+        rtts_ms=rtts,
+        key=fields.get("key", ""),
+        draw=draw,
+    )
+    return request, POLICIES[policy], fields.get("explain") == "1"
+
+
+def _rtts(text: str) -> dict[str, float]:
+    rtts: dict[str, float] = {}
+    for one in filter(None, text.split(",")):
+        relay_id, _, milliseconds = one.rpartition(":")
+        try:
+            value = float(milliseconds)
+        except ValueError:
+            value = math.nan
+        if not relay_id or not 0 <= value <= MAX_RTT_MS:
+            raise invalid("rtt", "must be id:milliseconds, separated by commas", "invalid_format")
+        rtts[relay_id] = value
+    return rtts
 
 
 def place_of(fields: Mapping[str, str]) -> Place | None:

@@ -25,6 +25,7 @@ from vox.directory.registry import Registry
 from vox.directory.relay import Relay
 from vox.directory.settings import DirectorySettings
 from vox.errors import UsageError, VoxError
+from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
@@ -33,8 +34,6 @@ from vox.security.signatures import verify_ed25519
 from vox.stores.leases import Leases
 
 MAX_ANSWER_BYTES = 4096
-CHALLENGE_HEADER = "vox-challenge"
-CHALLENGE_WORDS = b"vox relay health\n"
 
 _log = get_logger(__name__)
 
@@ -242,11 +241,6 @@ def make_guard(settings: DirectorySettings) -> OutboundGuard:
         allowed_schemes=frozenset({"http", "https", "ws", "wss"}),
         max_in_flight=settings.health_check.max_concurrent,
     )
-
-
-def challenge_message(url: str, challenge: str) -> bytes:
-    """What a relay signs to prove that the address is its own."""
-    return CHALLENGE_WORDS + f"{url}\n{challenge}".encode()
 
 
 def proves_ownership(relay: Relay, challenge: str, body: bytes) -> bool:

@@ -87,6 +87,18 @@ class Registry:
         drawn.sort(key=self._room)
         return [listed[relay_id] + b"}" for relay_id in drawn[:limit]]
 
+    def is_listed(self, relay_id: str) -> bool:
+        """Whether clients are told of that relay."""
+        return relay_id in self._listed
+
+    def nearest_ids(self, place: Place, limit: int) -> list[str]:
+        """The nearest listed relays, nearest first."""
+        return [relay_id for relay_id, _ in islice(self._index.nearest(place.latitude, place.longitude), limit)]
+
+    def spread_ids(self, limit: int, random: Random) -> list[str]:
+        """A fresh draw of listed relays."""
+        return random.sample(self._listed_ids, min(len(self._listed_ids), limit))
+
     def listed(self) -> Iterable[Relay]:
         """The relays that clients are told of."""
         return (self._relays[relay_id] for relay_id in self._listed_ids)

@@ -56,12 +56,12 @@ class Relay:
 
 def list_form(relay: Relay) -> bytes:
     """The JSON object of a list without its closing brace: the distance, where asked for, is appended per request."""
-    return msgspec.json.encode(_public(relay))[:-1]
+    return msgspec.json.encode(listed_form(relay))[:-1]
 
 
 def whole_form(relay: Relay) -> dict[str, Any]:
     """All that callers may know of a relay, as registration answers it."""
-    return {**_public(relay), "state": relay.state, "draining": relay.is_draining}
+    return {**listed_form(relay), "state": relay.state, "draining": relay.is_draining}
 
 
 def status_form(relay: Relay) -> dict[str, Any]:
@@ -94,7 +94,8 @@ def is_relay_url(url: str) -> bool:
     return True
 
 
-def _public(relay: Relay) -> dict[str, Any]:
+def listed_form(relay: Relay) -> dict[str, Any]:
+    """The documented fields."""
     return {
         "id": relay.id,
         "name": relay.name,

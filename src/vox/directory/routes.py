@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from vox.directory.access import Caller
-from vox.directory.bodies import MAX_BODY_BYTES, Heartbeat, Registration, read_body
+from vox.directory.bodies import MAX_BODY_BYTES, Heartbeat, Registration, read_body, selection_query
 from vox.directory.metrics import REFUSALS
+from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
 from vox.directory.responses import PUBLIC, bad_id, error_response, json_response
 from vox.directory.server import Directory
@@ -30,6 +31,10 @@ def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
         Route("/_health", public.health, methods=["GET", "HEAD"]),
         Route("/ready", public.ready, methods=["GET", "HEAD"]),
         Route("/metrics", public.metrics),
+        Route("/openapi.json", public.openapi),
+        Route("/v1/directory", public.snapshot),
+        Route("/v1/relays/select", public.select),
+        Route("/api/relay/select", public.select),
         Route("/v1/relays/register", changes.register, methods=["POST"]),
         Route("/v1/relays/{id}/status", public.status),
         Route("/v1/relays/{id}/heartbeat", changes.heartbeat, methods=["POST"]),
@@ -67,6 +72,24 @@ class _Public:
     async def status(self, request: Request) -> Response:
         relay = self._directory.require(_relay_id(request))
         return json_response(status_form(relay), headers={"cache-control": "no-cache", **PUBLIC})
+
+    async def select(self, request: Request) -> Response:
+        directory = self._directory
+        wanted, policy, explain = selection_query(request.scope["query_string"], directory.random.getrandbits(64))
+        body = directory.chooser.choose(wanted, policy, explain=explain)
+        return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
+
+    async def snapshot(self, request: Request) -> Response:
+        directory = self._directory
+        body = directory.press.answer(directory.registry.listed())
+        tag = f'"{directory.press.serial}"'
+        headers = {"etag": tag, "cache-control": "public, max-age=60, stale-if-error=86400", **PUBLIC}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        return Response(body, headers=headers, media_type="application/json")
+
+    async def openapi(self, request: Request) -> Response:
+        return json_response(describe_api(), headers={"cache-control": "public, max-age=300", **PUBLIC})
 
 
 class _Changes:

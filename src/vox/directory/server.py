@@ -14,6 +14,7 @@ from uuid import UUID
 from vox.directory import health, records
 from vox.directory.access import Caller, Gate
 from vox.directory.bodies import Heartbeat, Registration
+from vox.directory.chooser import Chooser
 from vox.directory.errors import relay_busy, relay_not_found, url_taken
 from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
@@ -24,12 +25,13 @@ from vox.directory.records import Changes, Record
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay, iso
 from vox.directory.settings import DirectorySettings
+from vox.directory.snapshot import SnapshotPress
 from vox.errors import DependencyError, UsageError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.security.requests import NONCE_MEMORY_S
+from vox.security.requests import NONCE_MEMORY_S, new_key_pair
 from vox.stores.leases import MemoryLeases, SqlLeases
 from vox.stores.sql import SqlDatabase, sqlite_url
 
@@ -78,6 +80,8 @@ class Directory:
             parts.random,
         )
         self._shared_leases = shared
+        self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
+        self._press: SnapshotPress | None = None
         self.is_open = False
         self._changing = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -89,6 +93,9 @@ class Directory:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
             await self._load_bootstrap()
+            fresh = new_key_pair().private
+            key = await self.database.run(lambda connection: records.read_value(connection, "signing_key", fresh))
+            self._press = SnapshotPress(key, self.clock)
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
             self._stack = stack.pop_all()
@@ -203,6 +210,13 @@ class Directory:
             await self.database.run(lambda connection: records.remove(connection, record, now_s))
             self._forget(relay_id)
         _log.info("relay removed", relay=relay_id, url=relay.url)
+
+    @property
+    def press(self) -> SnapshotPress:
+        """Makes signed lists; there once the directory is open."""
+        if self._press is None:
+            raise DependencyError("the directory is not open yet", code="database_failed", retryable=True)
+        return self._press
 
     def require(self, relay_id: str) -> Relay:
         """The relay with that id; relay_not_found where there is none."""

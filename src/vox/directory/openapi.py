@@ -1,0 +1,143 @@
+"""The directory's API as an OpenAPI 3.1 document; the bodies come from the models that check them."""
+
+from typing import Any
+
+from vox.directory.bodies import DEFAULT_LIMIT, MAX_LIMIT, POLICIES, Heartbeat, Registration
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_NUMBER: dict[str, Any] = {"type": "number"}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_TRUTH: dict[str, Any] = {"type": "boolean"}
+_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+
+_STATUS = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "url": {"type": "string", "format": "uri"},
+    "region": _TEXT,
+    "healthy": _TRUTH,
+    "current_connections": _COUNT,
+    "capacity": _COUNT,
+    "last_seen_at": _TIME,
+}
+_STATE = {
+    "state": {"type": "string", "enum": ["pending", "healthy", "suspect", "unhealthy"]},
+    "draining": _TRUTH,
+}
+_RELAY = {
+    **_STATUS,
+    "latitude": _NUMBER,
+    "longitude": _NUMBER,
+    "public_key": _TEXT,
+    "registered_at": _TIME,
+    "failed_checks": _COUNT,
+}
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}
+_PLACE = [
+    {"name": "lat", "in": "query", "schema": {"type": "number", "minimum": -90, "maximum": 90}},
+    {"name": "lon", "in": "query", "schema": {"type": "number", "minimum": -180, "maximum": 180}},
+]
+_LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+}
+_WISHES = [
+    {"name": "region", "in": "query", "schema": _TEXT},
+    {"name": "features", "in": "query", "schema": _TEXT, "description": "Names separated by commas"},
+    {"name": "key", "in": "query", "schema": _TEXT, "description": "Clients with one key get one relay among equals"},
+    {"name": "rtt", "in": "query", "schema": _TEXT, "description": "Own measurements: id:milliseconds,…"},
+    {"name": "policy", "in": "query", "schema": {"type": "string", "enum": list(POLICIES)}},
+    {"name": "explain", "in": "query", "schema": {"type": "string", "enum": ["1"]}},
+]
+
+
+def describe_api() -> dict[str, Any]:
+    """The whole document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Vox relay directory", "version": "1"},
+        "paths": {
+            "/_health": {
+                "get": _operation("health", "Whether the directory lives", {"status": _TEXT, "timestamp": _TIME})
+            },
+            "/v1/relays": {
+                "get": _operation("listRelays", "Healthy relays, nearest first", _list(), [*_PLACE, _LIMIT], 400)
+            },
+            "/v1/relays/select": {
+                "get": _operation(
+                    "selectRelay", "One relay and two to fall back on", _selection(), [*_PLACE, *_WISHES], 400, 503
+                )
+            },
+            "/v1/directory": {
+                "get": _operation(
+                    "snapshot", "The signed list", dict.fromkeys(("signed", "signature", "public_key", "key_id"), _TEXT)
+                )
+            },
+            "/v1/relays/register": {
+                "post": _change(
+                    "registerRelay", "Add or renew a relay", {**_RELAY, **_STATE}, Registration, is_new=True
+                )
+            },
+            "/v1/relays/{id}/status": {
+                "get": _operation("relayStatus", "One relay", {**_STATUS, **_STATE}, [_ID], 400, 404)
+            },
+            "/v1/relays/{id}/heartbeat": {
+                "post": _change("heartbeat", "A sign of life, with load", {"status": _TEXT}, Heartbeat)
+            },
+            "/v1/relays/{id}/drain": {
+                "post": _change("drainRelay", "Take a relay out of lists, or put it back", {**_STATUS, **_STATE}, None)
+            },
+            "/v1/relays/{id}": {"delete": _change("unregisterRelay", "Forget a relay", {"status": _TEXT}, None)},
+        },
+        "components": {
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "signature": {"type": "apiKey", "in": "header", "name": "Signature-Input"},
+            },
+            "schemas": {
+                "Relay": _object(_RELAY),
+                "Error": _object({"error": _TEXT, "code": _TEXT}),
+            },
+        },
+    }
+
+
+def _operation(
+    name: str, summary: str, answer: dict[str, Any], parameters: list[dict[str, Any]] | None = None, *errors: int
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": _json("Done", _object(answer))}
+    for status in errors:
+        responses[str(status)] = _json("Refused", {"$ref": "#/components/schemas/Error"})
+    return {"operationId": name, "summary": summary, "parameters": parameters or [], "responses": responses}
+
+
+def _change(name: str, summary: str, answer: dict[str, Any], body: Any, *, is_new: bool = False) -> dict[str, Any]:
+    errors = (400, 401, 403, 409, 429, 503) if is_new else (400, 401, 403, 404, 429, 503)
+    operation = _operation(name, summary, answer, [] if is_new else [_ID], *errors)
+    operation["security"] = [{}, {"key": []}, {"signature": []}]
+    if is_new:
+        operation["responses"]["201"] = _json("Added", _object(answer))
+    if body is not None:
+        schema = body.model_json_schema()
+        operation["requestBody"] = {"required": is_new, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _list() -> dict[str, Any]:
+    relay = _object(_RELAY)
+    relay["properties"] = {**_RELAY, "distance_km": {"type": "number", "minimum": 0}}
+    return {"relays": {"type": "array", "items": relay}, "count": _COUNT}
+
+
+def _selection() -> dict[str, Any]:
+    relay = {"$ref": "#/components/schemas/Relay"}
+    return {"relay": relay, "fallbacks": {"type": "array", "items": relay}, "expires_in_ms": _COUNT}
