@@ -162,7 +162,7 @@ def test_penalties_fade():
 
 
 def test_removal_is_no_way_around_a_hold():
-    held = replace(Health(Status.UNHEALTHY), penalty=3000.0, changed_at=100.0, held_down_until=2000.0)
+    held = replace(Health(Status.UNHEALTHY), penalty=3000.0, penalised_at=100.0, held_down_until=2000.0)
     back = revived(replace(held, status=Status.REMOVED))
     assert back.status is Status.PENDING
     assert after(back, *[OK] * 5, start=200).status is Status.PENDING
