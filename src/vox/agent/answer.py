@@ -1,16 +1,14 @@
 """One answer at a time: model → sentences → speech, cancellable at any point without losing what was heard.
 
 The model's text is cut into sentences as it streams, and each is synthesised while the next is still being written. A cut
-settles the conversation with what the caller heard; tools that are running finish and leave their results.
+settles the conversation with what the caller heard. The tasks of an answer that was cut may need a while to end (a vendor's
+stream wants closing): whatever they still say is of no consequence, because their run is over.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
+from typing import Any, cast
 
 from vox.agent.context import Answer, Conversation
 from vox.agent.metrics import LLM_ERRORS, TTS_ERRORS, TTS_LATENCY
@@ -19,11 +17,14 @@ from vox.agent.playout import Heard
 from vox.agent.resources import Agent
 from vox.agent.sentences import SentenceSplitter
 from vox.agent.timeline import TurnTimes
-from vox.agent.tools import Tool, Toolbox
+from vox.agent.tool_calls import END_CALL, Spawn, ToolCalls
 from vox.agent.transports.contract import CallTransport
-from vox.errors import DependencyError, UsageError, VoxError
+from vox.errors import DependencyError, VoxError
+from vox.media.dtmf import tone
 from vox.protocols.agent_events import (
     AgentError,
+    AgentEvent,
+    DigitsSent,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -31,9 +32,8 @@ from vox.protocols.agent_events import (
     SpeakingChanged,
     SpeechStarted,
     SpeechStopped,
-    ToolProgress,
 )
-from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec, Usage
+from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -41,28 +41,43 @@ log = get_logger(__name__)
 
 trace = tracer(__name__)
 
-Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
-"""Starts a coroutine as a task of the call."""
-
-MAX_SENTENCES_AHEAD = 16
-MAX_TOOL_TASKS = 32
-END_CALL = ToolSpec("end_call", "Ends the call politely once everything is said.", {"type": "object", "properties": {}})
+MAX_PIECES_AHEAD = 16
+TONE_RATE = 8000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    answer: Answer
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    answer: Answer
+    keys: str
+
+
+_Pieces = asyncio.Queue[_Sentence | _Keys | None]
+"""What an answer will sound like, in order; None ends it."""
+
+
+@dataclass(slots=True, eq=False)
 class _Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
-    A silent one is shown, not spoken.
+    `voice` is its number at the output. A silent one is shown, not spoken.
     """
 
-    number: int = 0
+    number: int
+    voice: int
+    is_silent: bool = False
     answers: list[Answer] = field(default_factory=list[Answer])
     owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
+    shown: int = 0
     task: asyncio.Task[None] | None = None
     end_reason: str | None = None
-    is_silent: bool = False
     is_over: bool = False
+    is_generating: bool = False
     is_audible: bool = False
 
 
@@ -88,9 +103,7 @@ class Answering:
         self._transport = transport
         self._times = times
         self._variables = variables
-        self._client_results: dict[str, asyncio.Future[Any]] = {}
-        self._toolbox = Toolbox({**agent.tools, **self._client_tools()}, timeout_s=agent.profile.tool_timeout_secs)
-        self._tool_tasks: set[asyncio.Task[None]] = set()
+        self._tools = ToolCalls(agent.profile, agent.tools, conversation, transport.send_event)
         self._spawn: Spawn | None = None
         self._run: _Run | None = None
         self._number = 0
@@ -99,14 +112,12 @@ class Answering:
     def open(self, spawn: Spawn) -> None:
         """Gives the way to start work that the call owns."""
         self._spawn = spawn
+        self._tools.open(spawn)
 
     async def close(self, grace_s: float) -> None:
         """Cuts the present answer and lets running tools finish, at most `grace_s`."""
         self.cut()
-        if self._tool_tasks:
-            _, late = await asyncio.wait(self._tool_tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
+        await self._tools.close(grace_s)
 
     def respond(self, *, silent: bool = False) -> None:
         """Has the model answer the conversation as it stands; a silent answer is shown, not spoken."""
@@ -114,14 +125,8 @@ class Answering:
 
     def say(self, text: str) -> None:
         """Speaks a text of our own as an answer."""
+        self._times.unasked()
         self._begin(text, silent=False)
-
-    def play(self, pcm: bytes, sample_rate: int) -> None:
-        """Plays audio without text, s16le mono, as an answer of its own."""
-        self.cut()
-        if self._spawn is not None:
-            run = self._run = self._new_run(silent=False)
-            run.task = self._spawn(self._play(pcm, sample_rate), "play")
 
     def cut(self) -> None:
         """Ends the answer where it is: the conversation keeps what was heard. Nothing happens without one."""
@@ -131,6 +136,7 @@ class Answering:
         run.is_over = True
         if run.task is not None:
             run.task.cancel()
+        self._generated(run)
         parts = self._output.parts(self._output.cut())
         self._settle(run, parts)
         self._finish(run, parts)
@@ -156,120 +162,117 @@ class Answering:
     def progress(self, segment: int) -> None:
         """Tells a client that looks how far a sentence is."""
         parts = self._output.parts()
-        if self._run is not None and self._transport.shows_progress and segment < len(parts):
+        if self._run is not None and self._transport.shows_progress and segment < len(parts) and parts[segment].text:
             self._show(self._run, parts[segment], is_over=False)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
         """The client's answer to a tool that it runs."""
-        waiting = self._client_results.get(call_id)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(result)
+        self._tools.client_result(call_id, result)
 
     # The making of an answer
-
-    def _new_run(self, *, silent: bool) -> _Run:
-        self._number += 1
-        self._output.begin()
-        return _Run(self._number, is_silent=silent)
 
     def _begin(self, text: str | None, *, silent: bool) -> None:
         self.cut()
         if self._spawn is None:
             return
-        run = self._run = self._new_run(silent=silent)
+        self._number += 1
+        run = self._run = _Run(self._number, self._output.begin(), is_silent=silent)
         self._times.asked()
-        work = self._answer(run) if text is None else self._recite(run, text)
-        run.task = self._spawn(work, "answer")
+        run.task = self._spawn(self._make(run, text), "answer")
 
-    async def _play(self, pcm: bytes, sample_rate: int) -> None:
-        await self._output.play(pcm, sample_rate)
-        self._output.end()
-
-    async def _recite(self, run: _Run, text: str) -> None:
-        answer = self._conversation.begin_answer()
-        run.answers.append(answer)
-        splitter = SentenceSplitter()
-        try:
-            for sentence in [*splitter.push(text), *splitter.flush()]:
-                await self._speak(run, answer, sentence)
-        except VoxError as error:
-            self._report(error)
-        self._output.end()
-
-    async def _answer(self, run: _Run) -> None:
-        sentences: asyncio.Queue[tuple[Answer, str] | None] = asyncio.Queue(MAX_SENTENCES_AHEAD)
-        failure: VoxError | None = None
+    async def _make(self, run: _Run, text: str | None) -> None:
+        """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
+        failure: Exception | None = None
+        pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
         try:
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:
-                    stages.create_task(self._speak_all(run, sentences), name="speak")
-                    await self._generate(run, sentences)
-                    await sentences.put(None)
-        except* VoxError as group:
-            failure = next(error for error in group.exceptions if isinstance(error, VoxError))
+                    stages.create_task(self._speak_all(run, pieces), name="speak")
+                    if text is None:
+                        await self._generate(run, pieces)
+                    else:
+                        await self._recite(run, text, pieces)
+                    await pieces.put(None)
+        except* Exception as group:  # noqa: BLE001  a task's top: the caller is told, and the call goes on
+            failure = _first(group)
+        if run.is_over:  # cut while it failed: the failure has swallowed the cancellation
+            return
         if failure is not None:
             self._report(failure)
-            await self._apologise(run)
-        self._output.end()
+            await self._apologise(run, is_recited=text is not None)
+        self._output.end(run.voice)
 
-    async def _generate(self, run: _Run, sentences: asyncio.Queue[tuple[Answer, str] | None]) -> None:
+    async def _recite(self, run: _Run, text: str, pieces: _Pieces) -> None:
+        answer = self._new_answer(run)
+        splitter = SentenceSplitter()
+        for sentence in [*splitter.push(text), *splitter.flush()]:
+            await pieces.put(_Sentence(answer, sentence))
+
+    async def _generate(self, run: _Run, pieces: _Pieces) -> None:
         for _ in range(self._agent.profile.max_tool_rounds):
-            answer = self._conversation.begin_answer()
-            run.answers.append(answer)
+            answer = self._new_answer(run)
             with trace.span("generate"):
-                calls = await self._generate_round(answer, sentences)
+                calls = await self._generate_round(run, answer, pieces)
             if not calls:
                 return
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
-            await self._run_tools(answer, calls)
+            await self._tools.run(answer, calls, lambda keys, owner=answer: self._press(run, owner, keys, pieces))
             if all(call.name == END_CALL.name for call in calls):
                 return
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
+        if self._agent.profile.error_message:
+            await self._recite(run, self._agent.profile.error_message, pieces)
 
-    async def _generate_round(
-        self, answer: Answer, sentences: asyncio.Queue[tuple[Answer, str] | None]
-    ) -> list[ToolCall]:
+    async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter()
         calls: list[ToolCall] = []
         request = LlmRequest(
-            messages=self._conversation.messages(),
-            tools=(*self._toolbox.specs(), END_CALL),
-            variables=self._variables,
+            messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
         )
+        run.is_generating = True
         self._transport.send_event(ResponseStarted())
         stream = self._agent.llm.respond(request)
         try:
             async for event in stream:
+                if run.is_over:
+                    return []
                 self._times.first_token()
                 match event:
                     case TextDelta():
                         answer.text += event.text
                         self._transport.send_event(ResponseText(event.text))
                         for sentence in splitter.push(event.text):
-                            await sentences.put((answer, sentence))
+                            await pieces.put(_Sentence(answer, sentence))
                     case ToolCall():
                         calls.append(event)
                     case Usage():
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
-        except VoxError:
+        except Exception:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
             raise
         finally:
+            self._generated(run)
             await stream.aclose()
-            self._transport.send_event(ResponseStopped())
         self._times.generated()
         for sentence in splitter.flush():
-            await sentences.put((answer, sentence))
+            await pieces.put(_Sentence(answer, sentence))
         return calls
 
-    async def _speak_all(self, run: _Run, sentences: asyncio.Queue[tuple[Answer, str] | None]) -> None:
-        while (item := await sentences.get()) is not None:
-            await self._speak(run, *item)
+    async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
+        while (piece := await pieces.get()) is not None:
+            if run.is_over:
+                return
+            if isinstance(piece, _Sentence):
+                await self._speak(run, piece.answer, piece.text)
+            else:
+                run.owners[len(run.owners)] = piece.answer
+                await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
 
     async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
-        self._show(run, Heard(len(run.owners), sentence, ""), is_over=False)
+        self._show(run, Heard(run.shown if run.is_silent else len(run.owners), sentence, ""), is_over=False)
+        run.shown += 1
         if run.is_silent:
             return
         if not run.owners:
@@ -277,72 +280,52 @@ class Answering:
         run.owners[len(run.owners)] = answer
         began = self._times.clock.now()
         self._times.synthesis_began(len(sentence))
+        voice, language = profile.tts_voice or None, profile.stt_language or None
         try:
             with trace.span("synthesize", characters=len(sentence)):
-                await self._output.speak(
-                    self._agent.tts, sentence, voice=profile.tts_voice or None, language=profile.stt_language or None
+                is_spoken = await self._output.speak(
+                    run.voice, self._agent.tts, sentence, voice=voice, language=language
                 )
-        except VoxError:
+        except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             raise
-        metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
+        if is_spoken:
+            metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
 
-    async def _apologise(self, run: _Run) -> None:
+    async def _apologise(self, run: _Run, *, is_recited: bool) -> None:
         text = self._agent.profile.error_message
-        if text and not run.is_over:
-            answer = self._conversation.begin_answer()
-            run.answers.append(answer)
-            with suppress(VoxError):  # the synthesiser may be what failed; that was reported
-                await self._speak(run, answer, text)
-
-    # Tools
-
-    async def _run_tools(self, answer: Answer, calls: list[ToolCall]) -> None:
-        """Runs them side by side. Cancelling this leaves them running: their results belong to the conversation."""
-        started = [self._start_tool(answer, call) for call in calls]
-        await asyncio.shield(asyncio.gather(*started))
-
-    def _start_tool(self, answer: Answer, call: ToolCall) -> asyncio.Task[None]:
-        if self._spawn is None or len(self._tool_tasks) >= MAX_TOOL_TASKS:
-            raise UsageError(
-                f"more than {MAX_TOOL_TASKS} tools run at once in one call",
-                code="too_many_tools",
-                hint="slow tools pile up",
-            )
-        self._conversation.add_tool_call(answer, call)
-        task = self._spawn(self._run_tool(answer, call), f"tool {call.name}")
-        self._tool_tasks.add(task)
-        task.add_done_callback(self._tool_tasks.discard)
-        return task
-
-    async def _run_tool(self, answer: Answer, call: ToolCall) -> None:
-        self._transport.send_event(ToolProgress(call.id, call.name, "started"))
-        if call.name == END_CALL.name:
-            result = '{"ok": true}'
-        else:
-            self._transport.send_event(ToolProgress(call.id, call.name, "in-progress", arguments=_arguments(call)))
-            result = await self._toolbox.run(call)
-        self._conversation.add_tool_result(answer, call.id, result)
-        self._transport.send_event(ToolProgress(call.id, call.name, "stopped", result=result))
-
-    def _client_tools(self) -> dict[str, Tool]:
-        tools: dict[str, Tool] = {}
-        for described in self._agent.profile.client_tools:
-            spec = ToolSpec(
-                described["name"], described.get("description", ""), described.get("parameters", {"type": "object"})
-            )
-            tools[spec.name] = Tool(spec, self._ask_client)
-        return tools
-
-    async def _ask_client(self, call: ToolCall, _arguments: Mapping[str, Any]) -> Any:
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._client_results[call.id] = waiting
+        if not text or is_recited:
+            return
         try:
-            return await waiting
-        finally:
-            del self._client_results[call.id]
+            await self._speak(run, self._new_answer(run), text)
+        except Exception as error:  # noqa: BLE001  the synthesiser may be what failed, and that was reported
+            log.debug("apology failed", error=repr(error))
+
+    async def _press(self, run: _Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
+        """Presses keys on the wire, or has them played as tones after what is said before."""
+        if run.is_over:
+            return False
+        self._transport.send_event(DigitsSent(keys))
+        if self._transport.send_digits(keys):
+            return True
+        try:
+            async with asyncio.timeout(self._agent.profile.tool_timeout_secs):
+                await pieces.put(_Keys(answer, keys))
+        except TimeoutError:  # nobody takes them any more
+            return False
+        return True
+
+    def _new_answer(self, run: _Run) -> Answer:
+        answer = self._conversation.begin_answer()
+        run.answers.append(answer)
+        return answer
 
     # The end of an answer
+
+    def _generated(self, run: _Run) -> None:
+        if run.is_generating:
+            run.is_generating = False
+            self._transport.send_event(ResponseStopped())
 
     def _settle(self, run: _Run, parts: list[Heard]) -> None:
         for answer in run.answers:
@@ -354,7 +337,7 @@ class Answering:
 
     def _finish(self, run: _Run, parts: list[Heard]) -> None:
         for part in parts:
-            if part.segment in run.owners:
+            if part.segment in run.owners and part.text:
                 self._show(run, part, is_over=True)
         if run.owners:
             self._transport.send_event(SpeechStopped())
@@ -363,24 +346,29 @@ class Answering:
 
     def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
-        self._transport.send_event(
-            SentenceProgress(
-                f"{run.number}.{part.segment}",
-                part.text,
-                status,
-                spoken=part.spoken,
-                remaining=part.remaining,
-                will_be_spoken=not run.is_silent,
-            )
+        event: AgentEvent = SentenceProgress(
+            f"{run.number}.{part.segment}",
+            part.text,
+            status,
+            spoken=part.spoken,
+            remaining=part.remaining,
+            will_be_spoken=not run.is_silent,
         )
+        self._transport.send_event(event)
 
-    def _report(self, error: VoxError) -> None:
-        log.warning("answer failed", code=error.code, error=str(error), retryable=error.retryable)
-        what = "a provider failed" if isinstance(error, DependencyError) else str(error)
-        self._transport.send_event(AgentError(f"the answer failed: {what} ({error.code})"))
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, VoxError):
+            log.warning("answer failed", code=error.code, error=str(error), retryable=error.retryable)
+            what = "a provider failed" if isinstance(error, DependencyError) else str(error)
+            self._transport.send_event(AgentError(f"the answer failed: {what} ({error.code})"))
+        else:
+            log.error("answer failed", exc_info=error)
+            self._transport.send_event(AgentError("the answer failed"))
 
 
-def _arguments(call: ToolCall) -> dict[str, Any]:
-    with suppress(msgspec.DecodeError):
-        return msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-    return {}
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """A failure out of a group of them; one of ours, which says what to do, before any other."""
+    ours = group.subgroup(VoxError) or group
+    while isinstance(ours, ExceptionGroup):
+        ours = cast("Exception", ours.exceptions[0])
+    return ours

@@ -4,6 +4,7 @@ An answer enters as it is made and is settled once it was played or cut off: wha
 heard. Tool calls and their results always stay, also when the answer around them was cut off.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,15 @@ from vox.errors import UsageError
 from vox.providers.llm.contract import Message, ToolCall
 
 MISSING_RESULT = '{"error": "the call ended before the tool answered"}'
+MAX_CHARACTERS = 400_000
+"""Of all messages behind the system prompt: about 100,000 tokens, what the larger models take."""
+
+_VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
+
+
+def fill(text: str, variables: Mapping[str, str]) -> str:
+    """The text with each `{{name}}` replaced by that session variable; unknown names become empty."""
+    return _VARIABLE.sub(lambda match: variables.get(match.group(1), ""), text)
 
 
 @dataclass(slots=True)
@@ -28,10 +38,11 @@ class Answer:
 
 @dataclass(slots=True)
 class Conversation:
-    """All messages of one call. `max_messages` bounds it: the oldest turns behind the system prompt go first."""
+    """All messages of one call, bounded in number and characters: the oldest turns behind the system prompt go first."""
 
     system_prompt: str = ""
     max_messages: int = 400
+    max_characters: int = MAX_CHARACTERS
     _entries: list[Message | Answer] = field(default_factory=list[Message | Answer])
 
     def messages(self) -> tuple[Message, ...]:
@@ -50,6 +61,7 @@ class Conversation:
         last = self._entries[-1] if self._entries else None
         if continues and isinstance(last, dict) and last["role"] == "user":
             last["content"] = f"{last['content']} {text}"
+            self._forget_oldest()
             return
         self._append({"role": "user", "content": text})
 
@@ -74,8 +86,8 @@ class Conversation:
 
     def append(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Adds an application's messages as they stand; raises UsageError where they have not the shape of a chat."""
-        for message in messages:
-            self._append(_checked(message))
+        for message in [_checked(message) for message in messages]:
+            self._append(message)
 
     def replace(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Replaces everything behind the system prompt; a leading system message replaces that too."""
@@ -83,14 +95,25 @@ class Conversation:
         if checked and checked[0]["role"] == "system":
             self.system_prompt = checked.pop(0)["content"] or ""
         self._entries = list(checked)
+        self._forget_oldest()
 
     def _append(self, entry: Message | Answer) -> None:
         self._entries.append(entry)
-        overflow = len(self._entries) - self.max_messages
-        if overflow > 0:
-            del self._entries[:overflow]
-            while self._entries and not _begins_turn(self._entries[0]):
-                del self._entries[0]
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        """Whole turns go, so that no tool's result stands without its call; the last entry always stays."""
+        entries = self._entries
+        overflow = max(0, len(entries) - self.max_messages)
+        sizes = [_size(entry) for entry in entries]
+        characters = sum(sizes[overflow:])
+        while overflow < len(entries) - 1 and characters > self.max_characters:
+            characters -= sizes[overflow]
+            overflow += 1
+        if overflow:
+            while overflow < len(entries) - 1 and not _begins_turn(entries[overflow]):
+                overflow += 1
+            del entries[:overflow]
 
     def _drop_silent_answers(self) -> None:
         while self._entries:
@@ -117,6 +140,13 @@ def _answer_messages(answer: Answer) -> list[Message]:
         for call in answer.tool_calls
     ]
     return [spoken, *results]
+
+
+def _size(entry: Message | Answer) -> int:
+    if not isinstance(entry, Answer):
+        return len(entry["content"] or "")
+    results = sum(map(len, entry.results.values()))
+    return len(entry.text) + results + sum(len(call.arguments) for call in entry.tool_calls)
 
 
 def _begins_turn(entry: Message | Answer) -> bool:

@@ -1,11 +1,14 @@
 """The ear of one call: the recogniser's stream, fed with the caller's audio while the caller has the turn.
 
-Outside an utterance audio only passes through a small pre-roll, so that the recogniser gets the first syllable too. While a
-transcript is awaited, the audio of a next utterance waits its turn here, at most `MAX_WAITING_S` of it (oldest dropped).
+Outside an utterance audio only passes through a small pre-roll, so that the recogniser gets the first syllable too. The
+recogniser takes one utterance at a time: what is said while a transcript is awaited waits its turn here, at most
+`MAX_WAITING_S` of it (oldest dropped).
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from vox.media.resample import Resampler
 from vox.media.ring import PreRoll
@@ -16,6 +19,16 @@ AUDIO_DROPPED = Counter(
     "vox_agent_listening_dropped_total", "Pieces of caller audio dropped while a transcript was awaited"
 )
 MAX_WAITING_S = 15.0
+
+
+@dataclass(slots=True, eq=False)
+class Utterance:
+    """What the caller says in one go; `audio` is what waits for the recogniser, which `is_begun` says has it."""
+
+    hints: SpeechHints | None = None
+    audio: deque[bytes] = field(default_factory=deque[bytes])
+    is_begun: bool = False
+    is_void: bool = False
 
 
 class Listener:
@@ -44,81 +57,93 @@ class Listener:
         self._pre_roll = PreRoll(int(pre_roll_s * sample_rate) * 2)
         self._stream: SttStream = stt.open_stream(self._partial, language=language)
         self._resampler: Resampler | None = None
-        self._is_listening = False
-        self._is_finishing = False
-        self._waiting: deque[bytes] = deque()
+        self._present: Utterance | None = None  # the one being spoken
+        self._line: deque[Utterance] = deque()  # all that are not transcribed yet; the first is at the recogniser
+        self._finishing = asyncio.Lock()
         self._waiting_bytes = 0
-        self._waiting_hints: SpeechHints | None = None
+        self._is_closed = False
         self._dropped = metrics.counter(AUDIO_DROPPED)
-        self._utterance = 0
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio; on the hot path of every call, so it only moves bytes."""
-        if not self._is_listening:
+        present = self._present
+        if present is None:
             self._pre_roll.append(pcm)
-        elif self._is_finishing:
-            self._wait(pcm)
-        else:
+        elif present.is_begun:
             self._feed(pcm)
+        else:
+            self._wait(present, pcm)
 
     def start(self, hints: SpeechHints | None) -> None:
         """An utterance begins."""
-        self._is_listening = True
         audio = self._pre_roll.take()
-        if self._is_finishing:
-            self._waiting_hints = hints
-            self._wait(audio)
-            return
-        self._begin(hints)
-        self._feed(audio)
+        is_first = not self._line and not self._finishing.locked()
+        self._present = Utterance(hints)
+        self._line.append(self._present)
+        if is_first:
+            self._begin(self._present)
+            self._feed(audio)
+        else:
+            self._wait(self._present, audio)
 
     def pause(self) -> None:
         """The caller fell silent."""
-        if self._is_listening and not self._is_finishing:
+        if self._present is not None and self._present.is_begun:
             self._stream.pause()
 
-    async def finish(self) -> Transcript | None:
-        """The utterance is over: its transcript, or None if it was cancelled meanwhile. One at a time."""
-        utterance = self._utterance
-        self._is_listening = False
-        self._is_finishing = True
-        try:
-            if self._resampler is not None:
-                tail = self._resampler.process(b"", last=True)
-                if tail:
+    def finish(self) -> Utterance:
+        """The utterance is over, from this moment on; `transcript` tells what it was."""
+        utterance, self._present = self._present, None
+        return utterance or Utterance(is_void=True)
+
+    async def transcript(self, utterance: Utterance) -> Transcript | None:
+        """The text of a finished utterance, or None if it was cancelled meanwhile; those before it come first."""
+        async with self._finishing:
+            if utterance.is_void:
+                return None
+            try:
+                if self._resampler is not None and (tail := self._resampler.process(b"", last=True)):
                     self._stream.push(tail)
-            transcript = await self._stream.finish()
-        finally:
-            if utterance == self._utterance:
-                self._is_finishing = False
-        if utterance != self._utterance:
-            return None
-        if self._is_listening:
-            self._begin(self._waiting_hints)
-            while self._waiting:
-                self._feed(self._waiting.popleft())
-            self._waiting_bytes = 0
-        return transcript
+                transcript = await self._stream.finish()
+            finally:  # also where the recogniser failed: the caller has gone on speaking
+                if self._line and self._line[0] is utterance:
+                    self._line.popleft()
+                self._begin_next()
+        return None if utterance.is_void else transcript
 
     def cancel(self) -> None:
         """Throws everything away."""
-        self._utterance += 1
-        if self._is_listening or self._is_finishing:
+        if self._line or self._finishing.locked():
             self._stream.cancel()
-        self._is_listening = self._is_finishing = False
-        self._waiting.clear()
+        for utterance in self._line:
+            utterance.is_void = True
+        self._line.clear()
+        self._present = None
         self._waiting_bytes = 0
 
     async def aclose(self) -> None:
         """Ends the stream; idempotent."""
         self.cancel()
+        self._is_closed = True
         await self._stream.aclose()
 
-    def _begin(self, hints: SpeechHints | None) -> None:
+    def _begin(self, utterance: Utterance) -> None:
+        utterance.is_begun = True
         self._resampler = (
             None if self._stt.sample_rate == self._sample_rate else Resampler(self._sample_rate, self._stt.sample_rate)
         )
-        self._stream.start(hints)
+        self._stream.start(utterance.hints)
+
+    def _begin_next(self) -> None:
+        if not self._line or self._is_closed:
+            return
+        utterance = self._line[0]
+        if not utterance.is_begun:
+            self._begin(utterance)
+            while utterance.audio:
+                pcm = utterance.audio.popleft()
+                self._waiting_bytes -= len(pcm)
+                self._feed(pcm)
 
     def _feed(self, pcm: bytes) -> None:
         if self._resampler is not None:
@@ -126,13 +151,14 @@ class Listener:
         if pcm:
             self._stream.push(pcm)
 
-    def _wait(self, pcm: bytes) -> None:
-        self._waiting.append(pcm)
+    def _wait(self, utterance: Utterance, pcm: bytes) -> None:
+        utterance.audio.append(pcm)
         self._waiting_bytes += len(pcm)
         while self._waiting_bytes > MAX_WAITING_S * self._sample_rate * 2:
-            self._waiting_bytes -= len(self._waiting.popleft())
+            oldest = next(waiting for waiting in self._line if waiting.audio)
+            self._waiting_bytes -= len(oldest.audio.popleft())
             self._dropped.inc()
 
     def _partial(self, transcript: Transcript) -> None:
-        if self._is_listening and not self._is_finishing:
+        if self._present is not None and self._present.is_begun:
             self._on_partial(transcript.text)

@@ -1,6 +1,8 @@
 """The agent's voice in one call: sentences go in, paced wire audio comes out, and what was heard can be told at any time.
 
 An answer is begun, spoken sentence by sentence and ended; it may be held (silent, but not forgotten), released, or cut.
+Whoever speaks names the answer by the number that `begin` gave: what was made for an answer that is cut meanwhile is
+thrown away, because the task that makes it may need a while to notice.
 """
 
 import asyncio
@@ -21,6 +23,7 @@ MARK_EVERY_S = 1.0
 """Marks inside a long sentence keep the estimate of the carrier's playout within a second of the truth."""
 LAST_MARK_TIMEOUT_S = 2.0
 """A carrier that does not echo the last mark within this time is taken to have played everything."""
+MAX_POSITION_DIGITS = 15
 
 
 @dataclass(slots=True)
@@ -41,6 +44,7 @@ class Output:
         on_audible: called when the first frame of an answer goes out.
         on_played: called when an answer was played to its end; never after `cut`.
         on_progress: called as sentences begin and end and, where the transport shows it, at each word.
+        on_broken: called when the transport takes no more audio.
         lead_s: how far the pacer runs ahead of real time.
     """
 
@@ -53,6 +57,7 @@ class Output:
         on_audible: Callable[[], None],
         on_played: Callable[[], None],
         on_progress: Callable[[int], None],
+        on_broken: Callable[[], None],
         lead_s: float = 0.0,
     ) -> None:
         self._transport = transport
@@ -60,6 +65,7 @@ class Output:
         self._on_audible = on_audible
         self._on_played = on_played
         self._on_progress = on_progress
+        self._on_broken = on_broken
         self._lead_s = lead_s
         self._sample_bytes = 2 if transport.encoding == "s16le" else 1
         self._rate = transport.sample_rate * self._sample_bytes
@@ -84,8 +90,8 @@ class Output:
         """Whether there is no answer under way."""
         return self._is_played
 
-    def begin(self) -> None:
-        """A new answer; whatever was left of the one before is gone."""
+    def begin(self) -> int:
+        """A new answer, by its number; whatever was left of the one before is gone."""
         self._forget_last_mark()
         self._track.reset()
         self._ledger = Ledger(self._rate)
@@ -95,9 +101,14 @@ class Output:
         self._next_mark = int(MARK_EVERY_S * self._rate)
         self._is_ended = self._is_played = False
         self._track.at(1, self._audible)
+        return self._answer
 
-    async def speak(self, tts: TextToSpeech, text: str, *, voice: str | None, language: str | None) -> int:
-        """Synthesises one sentence into the queue; returns its number. Raises what the driver raises."""
+    async def speak(
+        self, answer: int, tts: TextToSpeech, text: str, *, voice: str | None, language: str | None
+    ) -> bool:
+        """Synthesises one sentence into the queue; False where the answer was cut. Raises what the driver raises."""
+        if answer != self._answer:
+            return False
         segment = self._ledger.begin(text)
         first = self._ledger.written
         self._track.at(first + 1, lambda: self._on_progress(segment))
@@ -105,27 +116,36 @@ class Output:
         speech = tts.synthesize(text, voice=voice, language=language)
         try:
             async for chunk in speech:
+                if answer != self._answer:
+                    return False
                 self._enqueue(first, resampler.process(chunk.pcm), chunk.words, segment)
-                await self._track.room()
+                if not await self._has_room(answer):
+                    return False
         finally:
             await speech.aclose()
+        if answer != self._answer:
+            return False
         self._enqueue(first, resampler.process(b"", last=True), (), segment)
         self._ledger.complete()
         self._track.at(max(first + 1, self._ledger.written), lambda: self._on_progress(segment))
         self._mark(self._ledger.written)
-        return segment
+        return True
 
-    async def play(self, pcm: bytes, sample_rate: int) -> None:
-        """Plays audio that has no text (tones), s16le mono."""
-        self._ledger.begin("")
-        self._enqueue(0, Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True), (), 0)
+    async def play(self, answer: int, pcm: bytes, sample_rate: int) -> bool:
+        """Queues audio that has no text (tones), s16le mono; False where the answer was cut."""
+        if answer != self._answer:
+            return False
+        segment = self._ledger.begin("")
+        wire = Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True)
+        self._enqueue(self._ledger.written, wire, (), segment)
         self._ledger.complete()
-        await self._track.room()
+        return await self._has_room(answer)
 
-    def end(self) -> None:
-        """No more sentences in this answer."""
-        self._is_ended = True
-        self._track.end()
+    def end(self, answer: int) -> None:
+        """No more sentences in this answer; nothing happens where it was cut."""
+        if answer == self._answer and not self._is_played:
+            self._is_ended = True
+            self._track.end()
 
     def hold(self) -> None:
         """Falls silent at once; what was not heard stays queued."""
@@ -173,7 +193,7 @@ class Output:
     def mark_reached(self, name: str) -> None:
         """The carrier has played up to one of our marks; marks of answers that were cut are ignored."""
         answer, _, position = name.partition(":")
-        if answer != str(self._answer) or not position.isdigit() or self._held_at is not None:
+        if answer != str(self._answer) or not _is_number(position) or self._held_at is not None:
             return
         self._anchor = _Anchor(int(position), self._clock.now())
         if self._is_ended and int(position) >= self._ledger.written:
@@ -183,6 +203,12 @@ class Output:
         """Ends the track; idempotent."""
         self._forget_last_mark()
         self._track.close()
+
+    async def _has_room(self, answer: int) -> bool:
+        if not await self._track.room() and answer == self._answer:
+            self._on_broken()
+            return False
+        return answer == self._answer
 
     def _enqueue(self, first: int, pcm: bytes, words: tuple[SpokenWord, ...], segment: int) -> None:
         wire = pcm if self._transport.encoding == "s16le" else g711.encode(pcm, self._transport.encoding)
@@ -223,6 +249,10 @@ class Output:
         if self._last_mark is not None:
             self._last_mark.cancel()
             self._last_mark = None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= MAX_POSITION_DIGITS
 
 
 def _silence(encoding: Encoding, size: int) -> bytes:

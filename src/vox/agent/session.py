@@ -2,30 +2,28 @@
 
 Everything that happens on a call comes in through a synchronous method (audio, digits, marks, client inputs), becomes an
 event of the turn machine, and its actions are carried out at once. What takes time — an answer, a transcript, a tool — is a
-task of the call's own task group, so nothing outlives the call.
+task of the call's own task group, so nothing outlives the call. Whoever calls these methods (socket, detector, pacer, timer)
+serves other calls too: a failure ends this call and never reaches them.
 """
 
 import asyncio
-import re
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from dataclasses import replace
+from functools import partial
 from typing import Any, assert_never
 
 from vox.agent import turns
 from vox.agent.answer import Answering
-from vox.agent.context import Conversation
-from vox.agent.listening import Listener
-from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS, STT_ERRORS
+from vox.agent.context import Conversation, fill
+from vox.agent.hearing import Hearing
+from vox.agent.limits import CallLimits
+from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
 from vox.agent.output import Output
 from vox.agent.resources import Agent, Resources
 from vox.agent.timeline import TurnTimes
 from vox.agent.transports.contract import CallInfo, CallTransport
 from vox.errors import UsageError, VoxError
-from vox.media.channels import mono
-from vox.media.dtmf import tone
-from vox.media.voice_activity import SpeechEdge, VadStream
 from vox.protocols.agent_events import (
     AgentError,
     AgentReady,
@@ -41,7 +39,6 @@ from vox.protocols.agent_events import (
     ClientText,
     ClientToolResult,
     ClientVadUpdate,
-    DigitsSent,
     ErrorResponse,
     SpeakingChanged,
     UserIdle,
@@ -56,7 +53,8 @@ trace = tracer(__name__)
 TOOLS_GRACE_S = 10.0
 MAX_EARLY = 64
 """Client messages that may come before the call's task has run for the first time; older ones are dropped."""
-DTMF_SAMPLE_RATE = 8000
+MAX_TEXT = 10_000
+"""Characters of one text from a client: typed, to be spoken, or a tool's result."""
 
 
 class Session:
@@ -86,21 +84,26 @@ class Session:
             transport,
             resources.pacer,
             resources.clock,
-            on_audible=self._audible,
-            on_played=self._played,
-            on_progress=self._progress,
+            on_audible=partial(self._safely, self._audible),
+            on_played=partial(self._safely, self._played),
+            on_progress=partial(self._safely, self._progress),
+            on_broken=partial(self.end, 1011, "failed"),
             lead_s=resources.settings.playout_lead_ms / 1000,
         )
         self._answering = Answering(agent, self.conversation, self._output, transport, self._times, variables)
         self._greeting = fill(agent.greeting, variables)
-        self._vad: VadStream | None = None
-        self._listener: Listener | None = None
-        self._input_rate = 0
-        self._finishing = asyncio.Lock()
-        self._transcribing: set[asyncio.Task[None]] = set()
+        self._hearing = Hearing(
+            agent, resources, self._times, feed=self._feed, tell=transport.send_event, spawn=self._start
+        )
+        self._limits = CallLimits(
+            resources.clock,
+            max_duration_s=resources.settings.rtc_max_duration_secs,
+            max_silence_s=resources.settings.session_inactivity_secs,
+            is_busy=lambda: not self._output.is_idle,
+            on_end=partial(self.end, 1000),
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
-        self._limits: list[asyncio.TimerHandle] = []
         self._over = asyncio.Event()
         self._end_reason = "hung_up"
         self._is_silent_next = False
@@ -108,9 +111,8 @@ class Session:
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
         self._started_at = resources.clock.now()
-        self._last_heard = self._started_at
         if input_rate:
-            self._open_input(input_rate)
+            self._hearing.open(input_rate)
 
     async def run(self) -> None:
         """Carries the call until `hang_up`, the agent's own end, or a failure; never raises but on cancellation."""
@@ -123,7 +125,7 @@ class Session:
                 async with asyncio.TaskGroup() as tasks:
                     self._tasks = tasks
                     self._answering.open(self._start)
-                    self._arm_limits()
+                    self._limits.open()
                     if self._greeting:
                         self._say(self._greeting)
                     elif self.agent.speaks_first:
@@ -131,18 +133,20 @@ class Session:
                         self._answering.respond()
                     while self._early:
                         self.receive(self._early.popleft())
-                    await self._over.wait()
-                    self._stop_timers()
+                    try:
+                        await self._over.wait()
+                    finally:  # also where the call is cancelled: an answer must know before its tasks do
+                        self._stop_timers()
+                        self._answering.cut()
                     await self._answering.close(TOOLS_GRACE_S)
                     _leave_group()
             except* _CallOver:
                 pass
-            except* Exception as group:  # the top of a call: the others go on, and the caller is told
-                self._end_reason = "failed"
-                log.exception("call failed", error=repr(group.exceptions[0]))
-                self._transport.close(1011, "internal error")
+            except* Exception as group:  # noqa: BLE001  the top of a call: the others go on, and the caller is told
+                self._fail(group.exceptions[0])
             finally:
-                await self._close()
+                self.release()
+                await self._hearing.aclose()
                 seconds = self._clock.now() - self._started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
                 metrics.counter(CALLS_ENDED, self._end_reason).inc()
@@ -153,12 +157,16 @@ class Session:
 
     def audio(self, pcm: bytes) -> None:
         """The caller's audio at the input rate, s16le mono."""
-        if self._vad is not None and self._listener is not None:
-            self._listener.push(pcm)
-            self._vad.push(pcm)
+        try:
+            if not self._limits.has_audio:
+                self._limits.first_audio()
+            self._hearing.push(pcm)
+        except Exception as error:  # noqa: BLE001  the top of what a socket brings to this call
+            self._fail(error)
 
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
+        self._times.typed()
         self._feed(turns.DigitEntered(digit))
 
     def mark_reached(self, name: str) -> None:
@@ -167,7 +175,7 @@ class Session:
 
     def heard_from(self) -> None:
         """The other side is alive."""
-        self._last_heard = self._clock.now()
+        self._limits.heard_at = self._clock.now()
 
     def hang_up(self, reason: str = "hung_up") -> None:
         """Ends the call; idempotent."""
@@ -177,17 +185,31 @@ class Session:
 
     def end(self, code: int, reason: str) -> None:
         """Ends the call from our side: the other side is told, and the call hung up."""
-        self._transport.close(code, reason)
         self.hang_up(reason)
+        try:
+            self._transport.close(code, reason)
+        except Exception:  # a line that cannot even be closed: the call is over all the same
+            log.exception("closing failed", call_id=self.info.call_id)
 
     def receive(self, message: ClientInput) -> None:
         """Something from a client of `/ws`."""
         if self._tasks is None and not isinstance(message, ClientAudio):
             self._early.append(message)
-            return
+        elif not self._over.is_set():
+            self._safely(self._receive, message)
+
+    def release(self) -> None:
+        """Gives back what the call holds of the shared clockworks; idempotent, and `run` does it too."""
+        self._stop_timers()
+        self._output.close()
+        self._hearing.release()
+
+    def _receive(self, message: ClientInput) -> None:
         match message:
             case ClientAudio():
-                self._client_audio(message)
+                if not self._limits.has_audio:
+                    self._limits.first_audio()
+                self._hearing.push_client(message)
             case ClientReady():
                 self._transport.send_event(AgentReady(message.id))
             case ClientText():
@@ -198,48 +220,43 @@ class Session:
             case ClientInterrupt():
                 self._feed(turns.TypedText(""))
             case ClientDisconnect():
-                self._transport.close(1000, "bye")
-                self.hang_up("client_left")
+                self.end(1000, "client_left")
             case ClientRequest():
-                answer = ErrorResponse(message.id, f"this agent knows no request named {message.name}")
+                answer = ErrorResponse(message.id, f"this agent knows no request named {message.name[:100]}")
                 self._transport.send_event(answer)
             case ClientToolResult():
                 self._answering.client_tool_result(message.call_id, message.result)
             case ClientSpeak():
-                self._say(message.text)
+                if self._is_short(message.text):
+                    self._say(message.text)
             case ClientContext():
                 self._rewrite(message)
             case ClientVadUpdate():
-                self._update_vad(message)
+                self._hearing.update(message)
             case _:
                 assert_never(message)
 
     # The turn machine
 
     def _feed(self, event: turns.Event) -> None:
-        if self._tasks is None or self._over.is_set():
-            return
-        for action in self._turns.handle(event, self._clock.now()):
+        if self._tasks is not None and not self._over.is_set():
+            self._safely(self._take_turns, lambda: self._turns.handle(event, self._clock.now()))
+
+    def _take_turns(self, decide: Callable[[], list[turns.Action]]) -> None:
+        for action in decide():
             self._carry_out(action)
         self._arm_timer()
 
     def _carry_out(self, action: turns.Action) -> None:
         match action:
             case turns.StartListening():
-                if self._listener is not None:
-                    self._listener.start(self.agent.llm.hints(self.conversation.messages()))
+                self._hearing.start(self.agent.llm.hints(self.conversation.messages()))
             case turns.PauseListening():
-                if self._listener is not None:
-                    self._listener.pause()
+                self._hearing.pause()
             case turns.FinishListening():
-                task = self._start(self._transcribe(), "transcribe")
-                self._transcribing.add(task)
-                task.add_done_callback(self._transcribing.discard)
+                self._hearing.finish()
             case turns.CancelListening():
-                for task in self._transcribing:
-                    task.cancel()
-                if self._listener is not None:
-                    self._listener.cancel()
+                self._hearing.cancel()
             case turns.HoldBot():
                 self._output.hold()
             case turns.ReleaseBot():
@@ -252,7 +269,6 @@ class Session:
             case turns.Respond():
                 self.conversation.hear(action.text, continues=action.continues)
                 self._answering.respond(silent=self._is_silent_next)
-                self._is_silent_next = False
             case turns.NotUnderstood():
                 if self.agent.not_understood:
                     self._say(self.agent.not_understood)
@@ -267,7 +283,7 @@ class Session:
         if what == turns.USER_STARTED:
             self._transport.send_event(SpeakingChanged("user", is_speaking=True))
         elif what == turns.USER_STOPPED:
-            self._times.speech_ended(self.agent.profile.vad_stop_secs)
+            self._times.speech_ended(self._hearing.stop_s)
             self._transport.send_event(SpeakingChanged("user", is_speaking=False))
         else:
             self._transport.send_event(UserIdle())
@@ -275,7 +291,7 @@ class Session:
                 self._say(self.agent.profile.user_idle_prompt)
 
     def _arm_timer(self) -> None:
-        deadline = self._turns.next_deadline()
+        deadline = None if self._over.is_set() else self._turns.next_deadline()
         if deadline == self._deadline and self._timer is not None:
             return
         self._deadline = deadline
@@ -285,49 +301,14 @@ class Session:
 
     def _time_out(self) -> None:
         self._timer = None
-        if self._over.is_set():
-            return
-        for action in self._turns.handle_timeout(self._clock.now()):
-            self._carry_out(action)
-        self._arm_timer()
-
-    def _speech_edge(self, edge: SpeechEdge) -> None:
-        self._feed(turns.SpeechBegan() if edge.is_speaking else turns.SpeechEnded())
-
-    async def _transcribe(self) -> None:
-        """Awaits one final transcript; a failure counts as nothing understood."""
-        listener = self._listener
-        if listener is None:
-            self._feed(turns.TextArrived(""))
-            return
-        async with self._finishing:
-            try:
-                with trace.span("transcribe"):
-                    transcript = await listener.finish()
-            except VoxError as error:
-                self._resources.metrics.counter(STT_ERRORS, "provider_error", "", "stt", "").inc()
-                log.warning("transcription failed", code=error.code, error=str(error))
-                self._transport.send_event(AgentError(f"transcription failed: {error.code}"))
-                self._feed(turns.TextArrived(""))
-                return
-        if transcript is None:
-            return
-        self._times.transcribed()
-        if transcript.text:
-            timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-            self._transport.send_event(UserTranscript(transcript.text, is_final=True, timestamp=timestamp))
-        self._feed(turns.TextArrived(transcript.text))
-
-    def _partial(self, text: str) -> None:
-        timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-        self._transport.send_event(UserTranscript(text, is_final=False, timestamp=timestamp))
-        self._feed(turns.PartialText(text))
+        if not self._over.is_set():
+            self._safely(self._take_turns, lambda: self._turns.handle_timeout(self._clock.now()))
 
     # The agent's voice
 
     def _say(self, text: str) -> None:
         """Says a text as it stands, as an answer of its own."""
-        if self._tasks is None:
+        if self._tasks is None or self._over.is_set():
             return
         self._answering.cut()
         self._feed(turns.BotThinking())
@@ -339,6 +320,7 @@ class Session:
         self._feed(turns.BotAudible())
 
     def _played(self) -> None:
+        self.heard_from()  # who listens has no reason to send anything
         self._answering.played()
         end_reason = self._answering.wants_end
         self._feed(turns.BotFinished())
@@ -348,38 +330,29 @@ class Session:
     def _progress(self, segment: int) -> None:
         self._answering.progress(segment)
 
-    def send_digits(self, digits: str) -> None:
-        """Presses keys towards the caller's side: on the wire, or as tones where the wire cannot."""
-        self._transport.send_event(DigitsSent(digits))
-        if not self._transport.send_digits(digits):
-            self._answering.play(tone(digits, DTMF_SAMPLE_RATE), DTMF_SAMPLE_RATE)
-
     # Client inputs
 
-    def _client_audio(self, message: ClientAudio) -> None:
-        try:
-            pcm = mono(message.pcm, message.channels)
-            if message.sample_rate != self._input_rate:
-                self._open_input(message.sample_rate)
-        except UsageError as error:
-            self._transport.send_event(AgentError(str(error)))
-            return
-        self.audio(pcm)
-
     def _typed(self, message: ClientText) -> None:
+        if not self._is_short(message.text):
+            return
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
         self._transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
         if message.run:
             self._times.typed()
             self._is_silent_next = not message.speak
             self._feed(turns.TypedText(message.text))
+            self._is_silent_next = False
         else:
             self.conversation.hear(message.text)
+
+    def _is_short(self, text: str) -> bool:
+        if len(text) > MAX_TEXT:
+            self._transport.send_event(AgentError(f"a text of {len(text)} characters is over the limit of {MAX_TEXT}"))
+        return len(text) <= MAX_TEXT
 
     def _rewrite(self, message: ClientContext) -> None:
         try:
             if message.replace:
-                self._answering.cut()
                 self.conversation.replace(message.messages)
             else:
                 self.conversation.append(message.messages)
@@ -387,66 +360,30 @@ class Session:
             self._transport.send_event(AgentError(str(error)))
             return
         if message.run:
+            self._answering.cut()
             self._feed(turns.BotThinking())
             self._answering.respond()
-
-    def _update_vad(self, message: ClientVadUpdate) -> None:
-        if self._vad is not None:
-            params = self.agent.profile.vad_params()
-            start = params.start_s if message.start_s is None else message.start_s
-            stop = params.stop_s if message.stop_s is None else message.stop_s
-            self._vad.update(replace(params, start_s=start, stop_s=stop))
+        elif message.replace:  # what was being said answers a conversation that is gone
+            self._answering.cut()
+            self._feed(turns.BotFinished())
 
     # Opening and closing
 
-    def _open_input(self, sample_rate: int) -> None:
-        """Raises UsageError for a rate that no audio has."""
-        profile = self.agent.profile
-        vad = self._resources.voice_activity.open(
-            sample_rate=sample_rate, params=profile.vad_params(), on_edge=self._speech_edge
-        )
-        if self._vad is not None:
-            self._vad.close()
-        old, self._vad, self._input_rate = self._listener, vad, sample_rate
-        if old is not None and self._tasks is not None:
-            self._start(old.aclose(), "close listener")
-        self._listener = Listener(
-            self.agent.stt,
-            sample_rate=sample_rate,
-            pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
-            language=profile.stt_language or None,
-            on_partial=self._partial,
-            metrics=self._resources.metrics,
-        )
+    def _safely(self, work: Callable[..., None], *args: Any) -> None:
+        try:
+            work(*args)
+        except Exception as error:  # noqa: BLE001  the top of what others bring to this call: see the module's docstring
+            self._fail(error)
 
-    def _arm_limits(self) -> None:
-        loop = asyncio.get_running_loop()
-        settings = self._resources.settings
-        if settings.rtc_max_duration_secs:
-            self._limits.append(loop.call_later(settings.rtc_max_duration_secs, self.end, 1000, "too_long"))
-        if settings.session_inactivity_secs:
-            self._limits.append(loop.call_later(settings.session_inactivity_secs, self._check_activity))
-
-    def _check_activity(self) -> None:
-        limit = self._resources.settings.session_inactivity_secs
-        rest = self._last_heard + limit - self._clock.now()
-        if rest <= 0:
-            self.end(1000, "silent_peer")
-        else:
-            self._limits.append(asyncio.get_running_loop().call_later(rest, self._check_activity))
+    def _fail(self, error: BaseException) -> None:
+        log.error("call failed", call_id=self.info.call_id, exc_info=error)
+        self.hang_up("failed")
+        self.end(1011, "internal error")
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, *self._limits):
-            if timer is not None:
-                timer.cancel()
-
-    async def _close(self) -> None:
-        self._stop_timers()
-        self._output.close()
-        if self._vad is not None:
-            self._vad.close()
-        if self._listener is not None:
-            await self._listener.aclose()
+        self._limits.close()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task of this call, with the call's own log fields and trace, whoever's message it was that asked for it."""
@@ -463,11 +400,3 @@ class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task
 def _leave_group() -> None:
     """Ends what is still running in the call's task group."""
     raise _CallOver
-
-
-_VARIABLE = re.compile(r"\{\{\s*([\w.-]+)\s*\}\}")
-
-
-def fill(text: str, variables: Mapping[str, str]) -> str:
-    """The text with each `{{name}}` replaced by that session variable; unknown names become empty."""
-    return _VARIABLE.sub(lambda match: variables.get(match.group(1), ""), text)

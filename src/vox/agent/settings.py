@@ -76,6 +76,9 @@ class AgentProfile(BaseModel):
         default_factory=list[dict[str, Any]],
         description="Tools that the client runs: objects with name, description, parameters",
     )
+    keypad: bool = Field(
+        default=False, description="Whether the model may press telephone keys (tool `press_keys`), for menus"
+    )
     tool_timeout_secs: float = Field(default=30.0, gt=0, description="Longest run of a tool")
     max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
 

@@ -39,9 +39,13 @@ class TurnTimes:
         self._speech_end = self._speech_edge - vad_stop_s
 
     def typed(self) -> None:
-        """The turn came as text."""
+        """The turn came as text, or as a key."""
         self._speech_end = self.clock.now()
         self._speech_edge = None
+
+    def unasked(self) -> None:
+        """What is said next answers nobody: it counts as no response."""
+        self._speech_end = None
 
     def transcribed(self) -> None:
         """The final transcript is there."""

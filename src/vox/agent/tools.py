@@ -1,13 +1,15 @@
-"""Tools that a model may call: functions of the operator, tools of the client, and what the call itself can do.
+"""Tools that a model may call: functions of the operator, and what runs them.
 
-A tool runs to its end even if the caller cuts the answer off, and whatever it says, fails with or times out with becomes
-a result in the conversation.
+Whatever a tool says, fails with or times out with becomes a result in the conversation. Plain functions run in threads of
+their own that end with the process: one that hangs keeps nobody else waiting, and does not keep a server from stopping.
 """
 
 import asyncio
 import importlib
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +24,8 @@ log = get_logger(__name__)
 
 RunTool = Callable[[ToolCall, Mapping[str, Any]], Awaitable[Any]]
 MAX_RESULT_CHARACTERS = 20_000
+MAX_THREADS = 64
+"""Plain functions that may run at once in this process, those included that were given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,10 @@ class Tool:
 
 @dataclass(slots=True)
 class Toolbox:
-    """The tools of one call. A tool call that comes again under the same id gets the first one's result."""
+    """The tools of one call, and how long one may take."""
 
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
     timeout_s: float = 30.0
-    _results: dict[str, str] = field(default_factory=dict[str, str])
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """What the model is told."""
@@ -46,64 +49,120 @@ class Toolbox:
 
     async def run(self, call: ToolCall) -> str:
         """The result as JSON text; an error is a result too. Raises only cancellation."""
-        if call.id not in self._results:
-            self._results[call.id] = await self._run(call)
-        return self._results[call.id]
-
-    async def _run(self, call: ToolCall) -> str:
         tool = self.tools.get(call.name)
         if tool is None:
-            return _error(f"there is no tool named {call.name}")
+            return error_result(f"there is no tool named {call.name}")
         try:
             arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            return _error(f"the arguments of {call.name} are not a JSON object: {error}")
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            return error_result(f"the arguments of {call.name} are not a JSON object: {error}")
         try:
             async with asyncio.timeout(self.timeout_s):
                 result = await tool.run(call, arguments)
-            return msgspec.json.encode(result).decode()[:MAX_RESULT_CHARACTERS]
+            return _encoded(result)
         except TimeoutError:
-            return _error(f"{call.name} did not answer within {self.timeout_s:g} s")
-        except (ValidationError, VoxError) as error:
-            return _error(f"{call.name}: {error}")
+            return error_result(f"{call.name} did not answer within {self.timeout_s:g} s")
+        except ValidationError as error:
+            return error_result(f"{call.name}: {_problems(error)}")
+        except VoxError as error:
+            return error_result(f"{call.name}: {error}")
         except Exception as error:  # the operator's own code; the call goes on and the model is told
             log.exception("tool failed", tool=call.name)
-            return _error(f"{call.name} failed: {type(error).__name__}")
+            return error_result(f"{call.name} failed: {type(error).__name__}")
 
 
 def python_tool(path: str) -> Tool:
     """The function at `module:name` as a tool: its signature is the schema, its docstring the description.
 
     Raises:
-        UsageError: the path does not lead to a function.
+        UsageError: the path does not lead to a function whose parameters can be described.
     """
     module_name, _, name = path.partition(":")
     try:
         function = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+        fields = _fields(function)
+        adapter: TypeAdapter[Any] = TypeAdapter(create_model(name, __config__=ConfigDict(extra="forbid"), **fields))
+        spec = ToolSpec(name, inspect.getdoc(function) or name, adapter.json_schema())
+    except Exception as error:  # the operator's own module, in whatever way it fails to be a tool
         raise UsageError(
-            f"the tool {path!r} cannot be loaded: {error}",
+            f"the tool {path!r} cannot be used: {error}",
             code="unknown_tool",
-            hint="write it as package.module:function, and install the package beside vox",
+            hint="write it as package.module:function, with annotated parameters, and install the package beside vox",
         ) from error
-    fields: dict[str, Any] = {
-        parameter.name: (
-            Any if parameter.annotation is inspect.Parameter.empty else parameter.annotation,
-            ... if parameter.default is inspect.Parameter.empty else parameter.default,
-        )
-        for parameter in inspect.signature(function, eval_str=True).parameters.values()
-    }
-    adapter: TypeAdapter[Any] = TypeAdapter(create_model(name, __config__=ConfigDict(extra="forbid"), **fields))
 
     async def run(_call: ToolCall, arguments: Mapping[str, Any]) -> Any:
         checked = adapter.validate_python(arguments)
         values = {key: getattr(checked, key) for key in fields}
         if inspect.iscoroutinefunction(function):
             return await function(**values)
-        return await asyncio.to_thread(function, **values)
+        result = await _in_thread(lambda: function(**values))
+        return await result if inspect.isawaitable(result) else result
 
-    return Tool(ToolSpec(name, inspect.getdoc(function) or name, adapter.json_schema()), run)
+    return Tool(spec, run)
 
 
-def _error(message: str) -> str:
-    return msgspec.json.encode({"error": message}).decode()
+def error_result(message: str) -> str:
+    """What the model is told of a tool that failed."""
+    return msgspec.json.encode({"error": message[:MAX_RESULT_CHARACTERS]}).decode()
+
+
+def _fields(function: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise TypeError(f"its parameter {parameter} has no name that a model could give it by")
+        fields[parameter.name] = (
+            Any if parameter.annotation is parameter.empty else parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+    return fields
+
+
+def _encoded(result: Any) -> str:
+    text = msgspec.json.encode(result).decode()
+    if len(text) <= MAX_RESULT_CHARACTERS:
+        return text
+    return msgspec.json.encode({"truncated": text[:MAX_RESULT_CHARACTERS]}).decode()
+
+
+def _problems(error: ValidationError) -> str:
+    """Which argument is wrong and why, without what was given: it is in the conversation already."""
+    wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
+
+
+class _Threads:
+    running = 0
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    if _Threads.running >= MAX_THREADS:
+        raise UsageError(
+            f"{MAX_THREADS} plain functions run already",
+            code="too_many_tools",
+            hint="write slow tools as async functions",
+        )
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+    context = copy_context()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        _Threads.running -= 1
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = context.run(work)
+        except BaseException as error:  # noqa: BLE001  a thread's top: the call that waits for it is told
+            failure = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
+        loop.call_soon_threadsafe(settle, result, failure)
+
+    _Threads.running += 1
+    threading.Thread(target=run, name="vox-tool", daemon=True).start()
+    return await done

@@ -15,6 +15,7 @@ the agent go on where it stopped.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from typing import Any, ClassVar
 
 
@@ -41,7 +42,8 @@ class TurnPolicy:
 
     Attributes:
         turn_stop_s: silence after the voice activity detector's own stop time that ends the caller's turn.
-        turn_max_s: ends a turn that goes on for so long (noise that the detector takes for speech; bounds memory).
+        turn_max_s: ends an utterance that goes on for so long, pauses included (noise that the detector takes for speech;
+            bounds memory).
         stt_timeout_s: how long a transcript may take before the turn ends without it.
         allow_interruptions: whether the caller may cut in at all.
         min_words: words needed to interrupt (0: voice is enough to hold the agent, any word to interrupt).
@@ -214,6 +216,8 @@ USER_STARTED = "user_started"
 USER_STOPPED = "user_stopped"
 USER_IDLE = "user_idle"
 MAX_DIGITS = 64
+MAX_TEXTS_DUE = 8
+"""Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
 
 _Row = Callable[[Any, Any, float, list[Action]], None]
 
@@ -227,6 +231,7 @@ class TurnMachine:
     bot: BotState = BotState.SILENT
     is_held: bool = False
     _turn_deadline: float | None = None
+    _turn_limit: float = 0.0
     _text_deadline: float | None = None
     _idle_deadline: float | None = None
     _digits_deadline: float | None = None
@@ -278,6 +283,8 @@ class TurnMachine:
             actions.append(Notify(USER_IDLE))
             if self.policy.max_idle and self._idle_count >= self.policy.max_idle:
                 actions.append(EndCall("idle"))
+            elif self.policy.max_idle:  # where the caller is asked something now, the next period begins behind that
+                self._arm_idle(now)
         return actions
 
     # The caller's voice
@@ -295,10 +302,11 @@ class TurnMachine:
 
     def _begin_utterance(self, now: float, actions: list[Action]) -> None:
         self.user = UserState.SPEAKING
-        self._turn_deadline = now + self.policy.turn_max_s if self.policy.turn_max_s else None
         if not self._is_listening:
             self._is_listening = True
+            self._turn_limit = now + self.policy.turn_max_s if self.policy.turn_max_s else inf
             actions.append(StartListening())
+        self._turn_deadline = self._turn_limit if self._turn_limit < inf else None
         if self.bot is not BotState.SILENT and self._voice_holds() and not self.is_held:
             self.is_held = True
             actions.append(HoldBot())
@@ -313,7 +321,7 @@ class TurnMachine:
         self._is_voiced = False
         self._speech_s += now - self._speech_began
         self.user = UserState.PAUSED
-        self._turn_deadline = now + self.policy.turn_stop_s
+        self._turn_deadline = min(now + self.policy.turn_stop_s, self._turn_limit)
         actions.append(PauseListening())
         actions.append(Notify(USER_STOPPED))
         if self.policy.turn_stop_s <= 0:
@@ -327,6 +335,11 @@ class TurnMachine:
         if self.user is UserState.SPEAKING:
             self._speech_s += now - self._speech_began
         self.user = UserState.DECIDING
+        if self._texts_due >= MAX_TEXTS_DUE:
+            self._is_listening, self._texts_due = False, 0
+            actions.append(CancelListening())
+            self._conclude(now, actions)
+            return
         if self._is_listening:
             self._is_listening = False
             self._texts_due += 1
@@ -359,11 +372,10 @@ class TurnMachine:
         if self.bot is BotState.SILENT:
             if words:
                 self._respond(words, actions)
-            elif self._speech_s >= self.policy.min_lost_speech_s:
+                return
+            self._arm_idle(now)
+            if self._speech_s >= self.policy.min_lost_speech_s:
                 actions.append(NotUnderstood())
-                self._arm_idle(now)
-            else:
-                self._arm_idle(now)
             return
         if words and self._words_interrupt(words):
             self._interrupt(actions)
@@ -376,6 +388,8 @@ class TurnMachine:
         self._take_over(now, actions)
         if event.text.strip():
             self._respond(event.text.strip(), actions)
+        else:
+            self._arm_idle(now)
 
     def _digit(self, event: DigitEntered, now: float, actions: list[Action]) -> None:
         self._take_over(now, actions)
@@ -402,6 +416,8 @@ class TurnMachine:
             self._turn_deadline = self._text_deadline = None
             actions.append(CancelListening())
         self._texts.clear()
+        if self.user is UserState.SPEAKING:
+            actions.append(Notify(USER_STOPPED))
         self.user = UserState.IDLE
         if self.bot is not BotState.SILENT:
             self._interrupt(actions)

@@ -9,7 +9,7 @@ from vox.agent.resources import Agent, Resources
 from vox.agent.session import Session
 from vox.agent.settings import AgentProfile, AgentSettings
 from vox.agent.transports.contract import CallInfo
-from vox.media.voice_activity import SpeechEdge
+from vox.media.voice_activity import SpeechEdge, VadParams
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
@@ -42,23 +42,34 @@ class Line:
         self.events: list[AgentEvent] = []
         self.clears = 0
         self.closed: tuple[int, str] | None = None
+        self.digits: list[str] = []
+        self.takes_digits = False
+        self.echoes_marks = True
+        self.error: Exception | None = None
+        self.audio_error: Exception | None = None
         self.session: Session | None = None
 
     def send_audio(self, frame: bytes) -> None:
+        if self.audio_error is not None:
+            raise self.audio_error
         self.frames.append((asyncio.get_running_loop().time(), frame))
 
     def send_mark(self, name: str) -> None:
         assert self.session is not None
-        asyncio.get_running_loop().call_later(0.02, self.session.mark_reached, name)
+        if self.echoes_marks:
+            asyncio.get_running_loop().call_later(0.02, self.session.mark_reached, name)
 
     def clear_audio(self) -> None:
         self.clears += 1
 
     def send_event(self, event: AgentEvent) -> None:
+        if self.error is not None:
+            raise self.error
         self.events.append(event)
 
     def send_digits(self, digits: str) -> bool:
-        return False
+        self.digits.append(digits)
+        return self.takes_digits
 
     def close(self, code: int, reason: str) -> None:
         self.closed = (code, reason)
@@ -77,6 +88,9 @@ class Ear(_Opened):
         self.delay_s = 0.0
         self.heard = b""
         self.hints: list[SpeechHints | None] = []
+        self.error: Exception | None = None
+        self.start_error: Exception | None = None
+        self.closing_s = 0.0
         self.on_partial: Callable[[Transcript], None] | None = None
         self.is_closed = False
 
@@ -85,6 +99,8 @@ class Ear(_Opened):
         return self
 
     def start(self, hints: SpeechHints | None) -> None:
+        if self.start_error is not None:
+            raise self.start_error
         self.hints.append(hints)
         self.heard = b""
 
@@ -97,12 +113,15 @@ class Ear(_Opened):
     async def finish(self) -> Transcript:
         text = self.texts.pop(0)
         await asyncio.sleep(self.delay_s if text is not None else 3600)
+        if self.error is not None:
+            raise self.error
         return Transcript(text or "")
 
     def cancel(self) -> None:
         return None
 
     async def aclose(self) -> None:
+        await asyncio.sleep(self.closing_s)
         self.is_closed = True
 
 
@@ -116,6 +135,7 @@ class Mind(_Opened):
         self.requests: list[LlmRequest] = []
         self.script: Callable[[LlmRequest], list[LlmEvent | float]] = lambda request: [TextDelta("one two three four.")]
         self.cancelled = 0
+        self.closing_s = 0.0
 
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         self.requests.append(request)
@@ -127,6 +147,7 @@ class Mind(_Opened):
                     yield event
         except (asyncio.CancelledError, GeneratorExit):
             self.cancelled += 1
+            await asyncio.sleep(self.closing_s)  # a vendor's stream wants closing
             raise
 
     def hints(self, messages: object) -> SpeechHints | None:
@@ -141,17 +162,22 @@ class Voice(_Opened):
     def __init__(self) -> None:
         self.spoken: list[str] = []
         self.first_delay_s = 0.0
+        self.word_delay_s = 0.0
         self.error: Exception | None = None
+        self.fails_after = 0
 
     async def synthesize(
         self, text: str, *, voice: str | None = None, language: str | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
         await asyncio.sleep(self.first_delay_s)
-        if self.error is not None:
+        if self.error is not None and not self.fails_after:
             raise self.error
         self.spoken.append(text)
         start = 0
         for number, word in enumerate(text.split()):
+            await asyncio.sleep(self.word_delay_s)
+            if self.error is not None and number == self.fails_after:
+                raise self.error
             start = text.index(word, start)
             yield SpeechChunk(
                 b"\x10\x20" * int(RATE * WORD_S), (SpokenWord(start, start + len(word), number * WORD_S),)
@@ -163,13 +189,26 @@ class _Detector:
     def __init__(self) -> None:
         self.on_edge: Callable[[SpeechEdge], None] = lambda edge: None
         self.is_closed = False
+        self.opened: list[int] = []
+        self.heard = b""
+        self.params: VadParams | None = None
+        self.error: Exception | None = None
 
-    def open(self, *, on_edge: Callable[[SpeechEdge], None], **_options: object) -> "_Detector":
+    def open(
+        self, *, on_edge: Callable[[SpeechEdge], None], sample_rate: int, params: VadParams, **_options: object
+    ) -> "_Detector":
         self.on_edge = on_edge
+        self.opened.append(sample_rate)
+        self.params = params
         return self
 
     def push(self, pcm: bytes) -> None:
-        return None
+        if self.error is not None:
+            raise self.error
+        self.heard += pcm
+
+    def update(self, params: VadParams) -> None:
+        self.params = params
 
     def close(self) -> None:
         self.is_closed = True
@@ -178,11 +217,19 @@ class _Detector:
 class World:
     """One call under test. Enter it on a virtual loop; times are seconds on that loop."""
 
-    def __init__(self, *, has_marks: bool = True, tools: dict[str, Any] | None = None, **profile: Any) -> None:
+    def __init__(
+        self,
+        *,
+        has_marks: bool = True,
+        tools: dict[str, Any] | None = None,
+        settings: dict[str, Any] | None = None,
+        input_rate: int = RATE,
+        **profile: Any,
+    ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
         self.metrics = Metrics()
-        settings = AgentSettings(playout_lead_ms=0)
-        self.resources = Resources(settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
+        chosen_settings = AgentSettings.model_validate({"playout_lead_ms": 0, **(settings or {})})
+        self.resources = Resources(chosen_settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
         self.detector = _Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
@@ -190,7 +237,7 @@ class World:
             "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
         )
         self.line = Line(has_marks=has_marks)
-        self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=RATE)
+        self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session
         self._task: asyncio.Task[None] | None = None
 
@@ -202,7 +249,12 @@ class World:
     async def __aexit__(self, *_error: object) -> None:
         self.session.hang_up()
         assert self._task is not None
-        await self._task
+        await asyncio.gather(self._task, return_exceptions=self._task.cancelling() > 0)
+
+    def cancel(self) -> None:
+        """The connection's task group gives up."""
+        assert self._task is not None
+        self._task.cancel()
 
     def speech(self, is_speaking: bool) -> None:
         self.detector.on_edge(SpeechEdge(is_speaking=is_speaking, at_s=0.0))
@@ -213,6 +265,19 @@ class World:
         self.speech(True)
         await asyncio.sleep(seconds)
         self.speech(False)
+
+    def partial(self, text: str) -> None:
+        assert self.ear.on_partial is not None
+        self.ear.on_partial(Transcript(text, is_final=False))
+
+    @property
+    def is_over(self) -> bool:
+        return self._task is not None and self._task.done()
+
+    def counted(self, metric: str) -> float:
+        """A metric's value with its labels written as they are rendered; 0 where it was never counted."""
+        lines = self.metrics.render().decode().splitlines()
+        return sum(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == metric)
 
     def conversation(self) -> list[tuple[str, str | None]]:
         return [(message["role"], message["content"]) for message in self.session.conversation.messages()[1:]]

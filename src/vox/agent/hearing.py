@@ -1,0 +1,218 @@
+"""The caller's side of one call: the voice detector, the recogniser's ear, and the transcripts they give.
+
+Audio goes in, events of the turn machine come out. The rate of the first audio stays the call's: a client that changes
+its rate is converted, so that neither the detector's verdict nor an utterance under way is lost.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+from vox.agent import turns
+from vox.agent.listening import Listener, Utterance
+from vox.agent.metrics import STT_ERRORS
+from vox.agent.resources import Agent, Resources
+from vox.agent.timeline import TurnTimes
+from vox.errors import UsageError, VoxError
+from vox.media.channels import mono
+from vox.media.resample import Resampler
+from vox.media.voice_activity import SpeechEdge, VadStream
+from vox.protocols.agent_events import AgentError, AgentEvent, ClientAudio, ClientVadUpdate, UserTranscript
+from vox.providers.stt.contract import SpeechHints
+from vox.runtime.logging import get_logger
+from vox.runtime.tracing import tracer
+
+log = get_logger(__name__)
+trace = tracer(__name__)
+
+INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000})
+"""Rates that microphones and carriers have. An odd one would need a filter of millions of coefficients."""
+CLOSE_TIMEOUT_S = 3.0
+
+
+class Hearing:
+    """Hears one caller.
+
+    Args:
+        agent: whose recogniser and detector settings hold.
+        resources: what all calls share.
+        times: is told when things happen.
+        feed: takes the turn machine's events.
+        tell: takes what the client should know.
+        spawn: starts a coroutine as a task of the call.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        resources: Resources,
+        times: TurnTimes,
+        *,
+        feed: Callable[[turns.Event], None],
+        tell: Callable[[AgentEvent], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+    ) -> None:
+        self._agent = agent
+        self._resources = resources
+        self._times = times
+        self._feed = feed
+        self._tell = tell
+        self._spawn = spawn
+        self._vad_params = agent.profile.vad_params()
+        self._vad: VadStream | None = None
+        self._listener: Listener | None = None
+        self._sample_rate = 0
+        self._converter: Resampler | None = None
+        self._converter_rate = 0
+        self._refused_rate = 0
+        self._transcribing: set[asyncio.Task[None]] = set()
+
+    @property
+    def stop_s(self) -> float:
+        """How long after the caller's last sound the detector says so, in seconds."""
+        return self._vad_params.stop_s
+
+    def open(self, sample_rate: int) -> None:
+        """Begins to listen at this rate; raises UsageError for one that no microphone has."""
+        _check_rate(sample_rate)
+        profile = self._agent.profile
+        vad = self._resources.voice_activity.open(
+            sample_rate=sample_rate, params=self._vad_params, on_edge=self._speech_edge
+        )
+        try:
+            self._listener = Listener(
+                self._agent.stt,
+                sample_rate=sample_rate,
+                pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
+                language=profile.stt_language or None,
+                on_partial=self._partial,
+                metrics=self._resources.metrics,
+            )
+        except BaseException:
+            vad.close()
+            raise
+        self._vad, self._sample_rate = vad, sample_rate
+
+    def push(self, pcm: bytes) -> None:
+        """The caller's audio at the rate of `open`, s16le mono."""
+        if self._vad is not None and self._listener is not None:
+            self._listener.push(pcm)
+            self._vad.push(pcm)
+
+    def push_client(self, message: ClientAudio) -> None:
+        """A client's audio at any rate; the first opens the ear. What cannot be heard is refused, once for each rate."""
+        try:
+            pcm = mono(message.pcm, message.channels)
+            if not self._sample_rate:
+                self.open(message.sample_rate)
+            elif message.sample_rate != self._sample_rate:
+                pcm = self._converted(pcm, message.sample_rate)
+        except UsageError as error:
+            if message.sample_rate != self._refused_rate:
+                self._refused_rate = message.sample_rate
+                self._tell(AgentError(str(error)))
+            return
+        self.push(pcm)
+
+    def update(self, message: ClientVadUpdate) -> None:
+        """The client changes the detector's times."""
+        start = self._vad_params.start_s if message.start_s is None else message.start_s
+        stop = self._vad_params.stop_s if message.stop_s is None else message.stop_s
+        self._vad_params = replace(self._vad_params, start_s=start, stop_s=stop)
+        if self._vad is not None:
+            self._vad.update(self._vad_params)
+
+    def start(self, hints: SpeechHints | None) -> None:
+        """The caller begins an utterance."""
+        if self._listener is not None:
+            try:
+                self._listener.start(hints)
+            except VoxError as error:
+                self._report(error)
+
+    def pause(self) -> None:
+        """The caller fell silent, perhaps only for breath."""
+        if self._listener is not None:
+            self._listener.pause()
+
+    def finish(self) -> None:
+        """The utterance is over; a `TextArrived` follows, empty where nothing was understood or the recogniser failed."""
+        if self._listener is None:
+            self._feed(turns.TextArrived(""))
+            return
+        task = self._spawn(self._transcribe(self._listener, self._listener.finish()), "transcribe")
+        self._transcribing.add(task)
+        task.add_done_callback(self._transcribing.discard)
+
+    def cancel(self) -> None:
+        """Throws away what was said; no `TextArrived` follows."""
+        for task in self._transcribing:
+            task.cancel()
+        if self._listener is not None:
+            self._listener.cancel()
+
+    def release(self) -> None:
+        """Hears nothing any more; idempotent."""
+        if self._vad is not None:
+            self._vad.close()
+
+    async def aclose(self) -> None:
+        """Ends the recogniser's stream, whatever it answers to that."""
+        self.release()
+        if self._listener is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._listener.aclose()
+        except Exception as error:  # noqa: BLE001  the end of a call: its place must be given back all the same
+            log.warning("recogniser did not close", error=repr(error))
+
+    def _converted(self, pcm: bytes, sample_rate: int) -> bytes:
+        if self._converter is None or sample_rate != self._converter_rate:
+            _check_rate(sample_rate)
+            self._converter, self._converter_rate = Resampler(sample_rate, self._sample_rate), sample_rate
+        return self._converter.process(pcm)
+
+    def _speech_edge(self, edge: SpeechEdge) -> None:
+        self._feed(turns.SpeechBegan() if edge.is_speaking else turns.SpeechEnded())
+
+    async def _transcribe(self, listener: Listener, utterance: Utterance) -> None:
+        try:
+            with trace.span("transcribe"):
+                transcript = await listener.transcript(utterance)
+        except Exception as error:  # noqa: BLE001  a task's top: whatever a driver raises, the call goes on
+            self._report(error)
+            self._feed(turns.TextArrived(""))
+            return
+        if transcript is None:
+            return
+        self._times.transcribed()
+        if transcript.text:
+            self._tell(UserTranscript(transcript.text, is_final=True, timestamp=self._timestamp()))
+        self._feed(turns.TextArrived(transcript.text))
+
+    def _partial(self, text: str) -> None:
+        self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
+        self._feed(turns.PartialText(text))
+
+    def _timestamp(self) -> str:
+        return self._resources.clock.wall().isoformat(timespec="milliseconds")
+
+    def _report(self, error: Exception) -> None:
+        self._resources.metrics.counter(STT_ERRORS, "provider_error", "", "stt", "").inc()
+        if isinstance(error, VoxError):
+            log.warning("transcription failed", code=error.code, error=str(error))
+            self._tell(AgentError(f"transcription failed: {error.code}"))
+        else:
+            log.error("transcription failed", exc_info=error)
+            self._tell(AgentError("transcription failed"))
+
+
+def _check_rate(sample_rate: int) -> None:
+    if sample_rate not in INPUT_RATES:
+        raise UsageError(
+            f"audio at {sample_rate} Hz is not understood",
+            code="invalid_sample_rate",
+            hint=f"send one of {', '.join(map(str, sorted(INPUT_RATES)))} Hz",
+        )
