@@ -33,6 +33,7 @@ class Peer:
     port: int = 0
     seen: list[bytes] = field(default_factory=list[bytes])
     names: list[str | None] = field(default_factory=list[str | None])
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def connections(self) -> int:
@@ -60,6 +61,7 @@ async def peer(
         except (OSError, EOFError):
             pass  # the client left, which is what some tests are about
         finally:
+            me.left.set()
             writer.close()
 
     if tls is not None:
@@ -274,12 +276,12 @@ async def test_a_compressed_body_is_not_unpacked():
     assert b"accept-encoding: identity" in server.seen[0]
 
 
-@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 O", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
 async def test_a_slow_drip_meets_the_deadline_of_the_whole(start):
     async def drip(_me: Peer, writer: asyncio.StreamWriter) -> None:
         writer.write(start)
         while True:
-            writer.write(b"x" if start.endswith(b"\r\n\r\n") or not start else b"x: y\r\n")
+            writer.write(b"x: y\r\n" if start.endswith(b"OK\r\n") else b"x")
             await writer.drain()
             await asyncio.sleep(0.02)
 
@@ -296,6 +298,7 @@ async def test_a_tls_handshake_that_never_ends_meets_it_too():
         outbound, _ = guard()
         url = f"https://relay.example:{server.port}/"
         assert await failure(DependencyError, outbound, url, deadline_s=0.3) == "fetch_timeout"
+        await server.left.wait()  # the socket does not stay behind
 
 
 async def test_a_resolver_that_never_answers_meets_it_too():
@@ -334,6 +337,70 @@ async def test_what_is_no_whole_answer_is_an_error_of_the_other_end(answer):
         outbound, _ = guard()
         code = await failure(DependencyError, outbound, f"http://relay.example:{server.port}/")
     assert code in {"answer_malformed", "fetch_failed"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nto the end", 200, b"to the end"),
+        (b"HTTP/1.0 200 OK\r\n\r\n", 200, b""),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 304, b""),
+        (b"HTTP/1.1 100 Continue\r\nX: 1\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n" + OK, 200, b"OK"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nO\r\n1;x=y\r\nK\r\n0\r\nX: late\r\n\r\n",
+            200,
+            b"OK",
+        ),
+        (OK + b"HTTP/1.1 500 Second\r\n\r\n", 200, b"OK"),
+        (OK + b"\x00garbage", 200, b"OK"),
+    ],
+)
+async def test_every_way_to_end_an_answer_is_understood(answer, status, body):
+    async with peer(answer) as server:
+        outbound, _ = guard()
+        got = await get(outbound, f"http://relay.example:{server.port}/")
+    assert (got.status, got.body) == (status, body)
+    assert "x" not in got.headers
+
+
+async def test_an_answer_to_head_has_no_body_whatever_it_says():
+    async with peer(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n") as server:
+        outbound, _ = guard()
+        got = await get(outbound, f"http://relay.example:{server.port}/", method="HEAD")
+    assert (got.status, got.body, got.headers["content-length"]) == (200, b"", "1000000")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nOK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nOKK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nOK",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+    ],
+)
+async def test_an_answer_that_could_be_read_in_two_ways_is_not_read(answer):
+    async with peer(answer) as server:
+        outbound, _ = guard()
+        code = await failure(DependencyError, outbound, f"http://relay.example:{server.port}/")
+    assert code == "answer_malformed"
+
+
+async def test_framing_without_end_is_cut_too():
+    async def extensions(_me: Peer, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1")
+        while True:
+            writer.write(b";x=y" * 1000)
+            await writer.drain()
+
+    async with peer(extensions) as server:
+        outbound, _ = guard()
+        assert await failure(DependencyError, outbound, f"http://relay.example:{server.port}/") == "answer_too_large"
 
 
 async def test_nobody_listening_and_nobody_known_are_told_apart():

@@ -1,10 +1,10 @@
 """Fetches URLs that strangers gave, without being sent where only this machine can go (SSRF).
 
-A name is resolved once, every address it has must pass, and the connection goes to the very address that passed: the
-URL handed to the HTTP library has the address as its host, the name travels in the `Host` header and in TLS.
+A name is resolved once, every address it has must pass, and the connection goes to the very address that passed; the
+name travels in the `Host` header and in TLS.
 
-The one thing to know before changing it: connections are never kept. The library keeps them by address, and a kept one
-would carry a second name's request over TLS that was checked for the first.
+The one thing to know before changing it: connections are never kept. One that is kept by its address would carry a
+second name's request over TLS that was checked for the first.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ import httpx2
 from vox.errors import DependencyError, UsageError
 from vox.runtime.logging import get_logger
 from vox.security.addresses import Address, Network, parse_address, refusal
+from vox.security.exchange import Answer, exchange, failed
 from vox.security.urls import Url, join_url, parse_url, url_refused
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -36,6 +37,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_ONE_ORIGIN = frozenset({"authorization", "cookie", "proxy-authorization", "signature", "signature-input"})
 _OF_THE_BODY = frozenset({"content-type", "content-digest", "content-encoding", "content-language"})
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "accept-encoding"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~]*")
 
@@ -177,12 +179,12 @@ class OutboundGuard:
                 followed = 0
                 while max_redirects and answer.status in _REDIRECTS and "location" in answer.headers:
                     if followed == max_redirects:
-                        raise _failed(f"More than {max_redirects} redirects.", code="too_many_redirects")
+                        raise failed(f"More than {max_redirects} redirects.", code="too_many_redirects")
                     followed += 1
                     request, target = await self._redirected(request, answer)
                     answer = await self._exchange(request, target, max_bytes)
         except TimeoutError:
-            raise _failed(f"No complete answer within {deadline_s:g} s.", code="fetch_timeout") from None
+            raise failed(f"No complete answer within {deadline_s:g} s.", code="fetch_timeout") from None
         elapsed_s = asyncio.get_running_loop().time() - started
         return FetchResult(answer.status, answer.headers, answer.body, target.address, elapsed_s, str(request.url))
 
@@ -208,7 +210,7 @@ class OutboundGuard:
         except (OSError, UnicodeError):
             found = []
         if not found:
-            raise _failed("The host's name has no address.", code="host_unresolvable")
+            raise failed("The host's name has no address.", code="host_unresolvable")
         addresses: list[Address] = []
         for text in found:
             address = parse_address(text)
@@ -220,15 +222,15 @@ class OutboundGuard:
             addresses.append(address)
         return _target(url, addresses[0])
 
-    async def _redirected(self, request: "_Request", answer: "_Answer") -> tuple["_Request", Target]:
+    async def _redirected(self, request: "_Request", answer: Answer) -> tuple["_Request", Target]:
         status = answer.status
         try:
             url = join_url(request.url, answer.headers["location"], allowed_schemes=self._allowed_schemes)
             target = await self._resolve(url)
         except UsageError:
-            raise _failed("The answer redirects to a URL that is refused.", code="redirect_refused") from None
+            raise failed("The answer redirects to a URL that is refused.", code="redirect_refused") from None
         if request.url.scheme == "https" and url.scheme != "https":
-            raise _failed("The answer redirects from https to http.", code="redirect_refused")
+            raise failed("The answer redirects from https to http.", code="redirect_refused")
         dropped: frozenset[str] = frozenset() if url.origin == request.url.origin else _FOR_ONE_ORIGIN
         method, body = request.method, request.body
         if (status == 303 and method != "HEAD") or (status in {301, 302} and method == "POST"):  # noqa: PLR2004  RFC 9110, 15.4
@@ -236,40 +238,26 @@ class OutboundGuard:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         return _Request(method, url, headers, body), target
 
-    async def _exchange(self, request: "_Request", target: Target, max_bytes: int) -> "_Answer":
+    async def _exchange(self, request: "_Request", target: Target, max_bytes: int) -> Answer:
         """One request over a connection of its own."""
         if target.scheme not in {"http", "https"}:
             raise url_refused("only http and https can be fetched")
-        if self._ssl_context is None:
+        if target.scheme == "https" and self._ssl_context is None:
             self._ssl_context = await asyncio.to_thread(httpx2.create_ssl_context)  # reads files for 20 ms and more
-        outgoing = httpx2.Request(
-            request.method,
-            httpx2.URL(scheme=target.scheme, host=target.address, port=target.port),
-            headers={
-                "user-agent": "vox",
-                **{name.lower(): value for name, value in request.headers.items()},
-                "host": target.authority,
-                "accept-encoding": "identity",  # what arrives is counted and handed on as it travelled
-                "connection": "close",
-            },
-            content=request.body or None,
-            # No time-outs here: the deadline of the whole fetch is around this.
-            extensions={"sni_hostname": target.host, "target": target.path.encode("ascii")},
-        )
         try:
-            async with httpx2.AsyncHTTPTransport(verify=self._ssl_context) as transport:
-                response = await transport.handle_async_request(outgoing)
-                try:
-                    return _Answer(response.status_code, response.headers, await _read(response, max_bytes))
-                finally:
-                    await response.aclose()
-        except httpx2.LocalProtocolError:
-            raise UsageError("The request cannot be sent in this form.", code="invalid_request") from None
-        except httpx2.RemoteProtocolError:
-            raise _failed("The answer is not HTTP, or broke off.", code="answer_malformed") from None
-        except httpx2.HTTPError as error:
-            _LOG.debug("outbound_failed", host=target.host, address=target.address, reason=type(error).__name__)
-            raise _failed("No connection, or it broke.", code="fetch_failed") from None
+            return await exchange(
+                target.address,
+                target.port,
+                _encoded(request, target),
+                tls=self._ssl_context if target.scheme == "https" else None,
+                server_name=target.host,
+                has_body=request.method != "HEAD",
+                max_bytes=max_bytes,
+            )
+        except DependencyError as error:
+            why = str(error.__cause__ or error)
+            _LOG.debug("outbound_failed", host=target.host, address=target.address, code=error.code, reason=why)
+            raise failed(str(error), code=error.code) from None  # the cause has the address
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,22 +268,19 @@ class _Request:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-async def _read(response: httpx2.Response, max_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in response.aiter_raw():
-        size += len(piece)
-        if size > max_bytes:
-            raise _failed(f"The answer is longer than {max_bytes} bytes.", code="answer_too_large")
-        pieces.append(piece)
-    return b"".join(pieces)
+def _encoded(request: _Request, target: Target) -> bytes:
+    fields = {
+        "host": target.authority,
+        "user-agent": "vox",
+        "accept": "*/*",
+        **{name.lower(): value for name, value in request.headers.items()},
+        "accept-encoding": "identity",  # what arrives is counted and handed on as it travelled
+        "connection": "close",
+    }
+    if request.body or request.method in _WITH_BODY:
+        fields["content-length"] = str(len(request.body))
+    lines = [f"{request.method} {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + request.body
 
 
 def _checked(method: str, headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -310,7 +295,3 @@ def _checked(method: str, headers: Mapping[str, str] | None) -> dict[str, str]:
 
 def _target(url: Url, address: Address) -> Target:
     return Target(url.host, url.port, str(address), url.scheme, url.path, url.authority)
-
-
-def _failed(message: str, *, code: str) -> DependencyError:
-    return DependencyError(message, code=code, retryable=True)
