@@ -53,9 +53,9 @@ class ValidationError(UsageError):
         self.problems = tuple(problems)
 
 
-def invalid(path: str, message: str, code: str = "custom") -> ValidationError:
+def invalid(path: str, message: str, kind: str = "custom") -> ValidationError:
     """One wrong field."""
-    return ValidationError([FieldProblem(path, message, code)])
+    return ValidationError([FieldProblem(path, message, kind)])
 
 
 def relay_not_found() -> UsageError:

@@ -118,7 +118,7 @@ async def test_the_directory_keeps_its_key_over_a_restart(tmp_path):
 
 
 async def test_our_client_registers_signed_and_lives_a_relays_life(tmp_path):
-    async with rig(tmp_path, {"access": {"mode": "signed"}}) as it:
+    async with rig(tmp_path, {"access": {"mode": "signed"}}) as it:  # noqa: SIM117  the client needs it
         async with client_of(it, key_pair=new_key_pair()) as client:
             relay = await client.register(SYDNEY)
             assert (await client.heartbeat(relay["id"], current_connections=3))["status"] == "ok"
