@@ -4,11 +4,13 @@ Scores are milliseconds, so that a decision can be explained: `Choice.terms` add
 the documented order, nearest first. The other two policies take the best few as equal and spread clients over them.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import nsmallest
 from math import inf, log
+from operator import itemgetter
 from typing import Literal
 
 from vox.directory.geography import distance_km
@@ -129,21 +131,11 @@ def select(
     Looks at every candidate: of a large fleet pass those that `NearestIndex` names first.
     """
     fit, is_elsewhere = _filtered(candidates, request, now)
-    score = _SCORES[policy]
-    choices = {
-        candidate.id: _choice(candidate, score(candidate, km, request, now), km, is_elsewhere)
-        for candidate in fit
-        for km in [_distance(candidate, request)]
-    }
-    if policy == "distance" and request.latitude is not None:
-        return nsmallest(request.limit, choices.values(), key=lambda choice: (choice.distance_km, choice.id))
-    by_score = sorted(choices.values(), key=lambda choice: (choice.score_ms, choice.id))
-    if not by_score:
-        return []
-    limit_ms = by_score[0].score_ms + max(_AS_GOOD_MS, by_score[0].score_ms * _AS_GOOD_SHARE)
-    equals = [candidate for candidate in fit if choices[candidate.id].score_ms <= limit_ms]
-    equals.sort(key=_tie_break(request, policy, now))
-    return [*(choices[candidate.id] for candidate in equals), *by_score[len(equals) :]][: request.limit]
+    if policy == "distance" and request.latitude is not None and request.longitude is not None:
+        chosen = _nearest(fit, request.latitude, request.longitude, request.limit)
+    else:
+        chosen = _best(fit, request, policy, now)
+    return [Choice(found.id, km, sum(terms.values()), terms, is_elsewhere) for found, km, terms in chosen]
 
 
 def fits(candidate: Candidate, request: Request, now: float) -> bool:
@@ -173,6 +165,7 @@ def expected_rtt_ms(km: float | None) -> float:
 
 
 _Terms = dict[str, float]
+_Scored = tuple[Candidate, float | None, _Terms]
 
 
 def _filtered(candidates: Iterable[Candidate], request: Request, now: float) -> tuple[Collection[Candidate], bool]:
@@ -183,36 +176,56 @@ def _filtered(candidates: Iterable[Candidate], request: Request, now: float) -> 
     return (there, False) if there else (fit, True)
 
 
-def _distance_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
+def _nearest(fit: Iterable[Candidate], lat: float, lon: float, limit: int) -> list[_Scored]:
+    found = [(distance_km(lat, lon, one.latitude, one.longitude), one.id, one) for one in fit]
+    return [(one, km, {"distance": expected_rtt_ms(km)}) for km, _, one in nsmallest(limit, found)]
+
+
+def _best(fit: Iterable[Candidate], request: Request, policy: PolicyName, now: float) -> list[_Scored]:
+    terms_of = _TERMS[policy]
+    scored = [
+        (sum(terms.values()), one.id, (one, km, terms))
+        for one in fit
+        for km in [_distance(one, request)]
+        for terms in [terms_of(one, km, request, now)]
+    ]
+    if not scored:
+        return []
+    scored.sort()
+    best_ms = scored[0][0]
+    limit_ms = best_ms + max(_AS_GOOD_MS, best_ms * _AS_GOOD_SHARE)
+    as_good = bisect_right(scored, limit_ms, key=itemgetter(0))
+    order = _tie_break(request, policy, now)
+    equals = sorted((found for _, _, found in scored[:as_good]), key=lambda found: order(found[0]))
+    return [*equals, *(found for _, _, found in scored[as_good:])][: request.limit]
+
+
+def _distance_terms(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
     return {"distance": expected_rtt_ms(km)}
 
 
-def _load_aware_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
-    return {"distance": expected_rtt_ms(km), **_own_terms(candidate, now)}
-
-
-def _measured_score(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
-    rtt_ms = request.rtts_ms.get(candidate.id)
-    path = {"distance": expected_rtt_ms(km)} if rtt_ms is None else {"measured": rtt_ms}
-    return {**path, **_own_terms(candidate, now)}
-
-
-_SCORES: dict[PolicyName, Callable[[Candidate, float | None, Request, float], _Terms]] = {
-    "distance": _distance_score,
-    "load_aware": _load_aware_score,
-    "measured": _measured_score,
-}
-
-
-def _own_terms(candidate: Candidate, now: float) -> _Terms:
+def _load_aware_terms(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
     return {
+        "distance": expected_rtt_ms(km),
         "load": load_penalty_ms(candidate.load(now)),
         "instability": candidate.penalty * _UNSTABLE_MS_PER_POINT,
     }
 
 
-def _choice(candidate: Candidate, terms: _Terms, km: float | None, is_elsewhere: bool) -> Choice:
-    return Choice(candidate.id, km, sum(terms.values()), terms, is_elsewhere)
+def _measured_terms(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
+    terms = _load_aware_terms(candidate, km, request, now)
+    rtt_ms = request.rtts_ms.get(candidate.id)
+    if rtt_ms is not None:
+        del terms["distance"]
+        terms["measured"] = rtt_ms
+    return terms
+
+
+_TERMS: dict[PolicyName, Callable[[Candidate, float | None, Request, float], _Terms]] = {
+    "distance": _distance_terms,
+    "load_aware": _load_aware_terms,
+    "measured": _measured_terms,
+}
 
 
 def _distance(candidate: Candidate, request: Request) -> float | None:
