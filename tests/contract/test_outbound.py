@@ -98,6 +98,7 @@ async def get(outbound, url, *, method="GET", deadline_s=10.0, max_bytes=4096, *
 async def failure(kind: type[VoxError], outbound, url, **kwargs):
     with pytest.raises(kind) as caught:
         await get(outbound, url, **kwargs)
+    assert caught.value.__cause__ is None
     for internal in ("127.0.0.", "10.0.0.", "169.254", "httpx", "Errno"):
         assert internal not in str(caught.value)
     return caught.value.code
@@ -116,14 +117,19 @@ async def test_an_answer_arrives_and_the_server_sees_the_name():
     assert lines[0] == "GET /base/_health?a=%2F HTTP/1.1"
     assert [line for line in lines if line.lower().startswith("host:")] == [f"host: relay.example:{server.port}"]
     assert "x-probe: 1" in lines
+    assert "connection: close" in lines
+    assert not any(line.startswith("content-length") for line in lines)
 
 
 async def test_a_body_and_a_method_travel():
     async with peer() as server:
         outbound, _ = guard()
-        await get(outbound, f"http://relay.example:{server.port}/", method="POST", body=b'{"a":1}')
+        url = f"http://relay.example:{server.port}/"
+        await get(outbound, url, method="POST", body=b'{"a":1}')
+        await get(outbound, url, method="POST")
     assert server.seen[0].startswith(b"POST / ")
     assert server.seen[0].endswith(b'\r\n\r\n{"a":1}')
+    assert b"\r\ncontent-length: 0\r\n" in server.seen[1]  # RFC 9110, 8.6
 
 
 async def test_a_name_that_changes_its_answer_gains_nothing():
@@ -352,7 +358,7 @@ async def test_what_is_no_whole_answer_is_an_error_of_the_other_end(answer):
             200,
             b"OK",
         ),
-        (OK + b"HTTP/1.1 500 Second\r\n\r\n", 200, b"OK"),
+        (OK + b"HTTP/1.1 500 Second\r\nContent-Length: 3\r\n\r\nabc", 200, b"OK"),
         (OK + b"\x00garbage", 200, b"OK"),
     ],
 )
@@ -389,6 +395,18 @@ async def test_an_answer_that_could_be_read_in_two_ways_is_not_read(answer):
         outbound, _ = guard()
         code = await failure(DependencyError, outbound, f"http://relay.example:{server.port}/")
     assert code == "answer_malformed"
+
+
+async def test_a_head_without_end_is_cut():
+    async def headers(_me: Peer, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"X: y\r\n" * 1000)
+            await writer.drain()
+
+    async with peer(headers) as server:
+        outbound, _ = guard()
+        assert await failure(DependencyError, outbound, f"http://relay.example:{server.port}/") == "answer_malformed"
 
 
 async def test_framing_without_end_is_cut_too():

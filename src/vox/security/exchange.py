@@ -20,7 +20,6 @@ MAX_HEAD_BYTES = 65_536
 _PIECE_BYTES = 65_536
 # Chunks of one byte each are six times as long as what they carry.
 _MOST_FRAMING = 8
-_WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class _Reply:
             self.headers.clear()  # an interim answer; the real one follows
             return
         self.status = status
-        self.is_complete = not self._has_body or status in _WITHOUT_BODY
+        self.is_complete = not self._has_body  # the parser knows that 204 and 304 have none
 
     def on_body(self, body: bytes) -> None:
         if self.status and not self.is_complete:
@@ -135,6 +134,4 @@ async def _read(reader: asyncio.StreamReader, *, has_body: bool, max_bytes: int)
             raise failed("The answer's head is too long.", code="answer_malformed")
         if len(reply.body) > max_bytes or body_bytes > MAX_HEAD_BYTES + _MOST_FRAMING * max_bytes:
             raise failed(f"The answer is longer than {max_bytes} bytes.", code="answer_too_large")
-    if len(reply.body) > max_bytes:
-        raise failed(f"The answer is longer than {max_bytes} bytes.", code="answer_too_large")
     return Answer(reply.status, httpx2.Headers(reply.headers), bytes(reply.body))
