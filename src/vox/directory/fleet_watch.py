@@ -26,7 +26,8 @@ class FleetWatch:
     """Sees every relay's health after each step, and judges the fleet.
 
     Frozen when more than `freeze_share` of the relays that were up began to fail within one interval; thawed when no
-    more than that share still fails. Below `freeze_from` relays a share says nothing, and nothing is frozen.
+    more than that share still fails, however long that takes. Below `freeze_from` relays a share says nothing, and
+    nothing is frozen.
 
     Args:
         freeze_share: of the relays that are up.
@@ -56,7 +57,7 @@ class FleetWatch:
     def note(self, relay_id: str, health: Health, now: float) -> Verdict:
         """Takes in a relay's health, and returns the verdict that holds for the next step.
 
-        Failures of relays in maintenance are expected and say nothing about the directory.
+        Failures of relays on their way out are expected and say nothing about the directory.
         """
         before = self._status.get(relay_id)
         if before is not health.status:
@@ -64,7 +65,7 @@ class FleetWatch:
                 self._counts[before] -= 1
             self._counts[health.status] += 1
             self._status[relay_id] = health.status
-        is_failing = health.is_up and health.failed_checks > 0 and not health.is_in_maintenance
+        is_failing = health.is_up and health.failed_checks > 0 and not health.is_draining
         if not is_failing:
             self._failing.discard(relay_id)
             self._recent.pop(relay_id, None)
@@ -92,6 +93,9 @@ class FleetWatch:
         up = healthy + self._counts[Status.SUSPECT]
         limit = self._freeze_share * up
         failing = len(self._failing)
-        self._is_frozen = up >= self._freeze_from and (failing if self._is_frozen else len(self._recent)) > limit
+        if self._is_frozen:
+            self._is_frozen = failing > limit
+        else:
+            self._is_frozen = up >= self._freeze_from and len(self._recent) > limit
         known = up + self._counts[Status.UNHEALTHY]
         return Verdict(self._is_frozen, healthy < self._panic_share * known, up, failing)

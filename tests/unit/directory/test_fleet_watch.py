@@ -75,12 +75,33 @@ def test_a_share_of_a_handful_says_nothing(count, up):
     assert fleet.up == up
 
 
-def test_relays_in_maintenance_are_expected_to_fail():
+@pytest.mark.parametrize("is_maintenance", [True, False])
+def test_relays_on_their_way_out_are_expected_to_fail(is_maintenance):
     fleet = Fleet(10)
     for relay_id in list(fleet.relays)[:8]:
-        fleet.see(relay_id, DrainRequested(is_maintenance=True), 5)
+        fleet.see(relay_id, DrainRequested(is_maintenance=is_maintenance), 5)
         fleet.see(relay_id, ProbeFailed(), 10)
     assert not fleet.watch.verdict(10).is_frozen
+
+
+def test_an_operator_ends_a_freeze_by_draining_what_is_really_dead():
+    fleet = Fleet(10)
+    dead = list(fleet.relays)[:6]
+    fleet.rounds(10, ProbeFailed(), start=10, ids=dead)
+    assert fleet.watch.verdict(300).is_frozen
+    for relay_id in dead:
+        fleet.see(relay_id, DrainRequested(reason="its data centre is gone"), 310)
+    fleet.rounds(1, ProbeFailed(), start=320, ids=dead)
+    assert fleet.up == 4
+
+
+def test_a_freeze_outlasts_relays_that_are_deleted_meanwhile():
+    fleet = Fleet(5)
+    fleet.rounds(2, ProbeFailed(), start=10)
+    del fleet.relays["relay-0"]
+    fleet.watch.forget("relay-0")
+    fleet.rounds(10, ProbeFailed(), start=70)
+    assert fleet.up == 4
 
 
 def test_suspects_are_listed_when_half_of_the_relays_are_gone():
