@@ -90,7 +90,8 @@ class Flow:
                 logger.warning("flow_tool_unknown", tool=call.tool)
                 texts += machine.outcome(call, "tool not found").say
                 call = None
-            sentences += [part for text in texts for part in _SENTENCE_END.split(fill(text, places)) if part]
+            parts = (part for text in texts for part in _SENTENCE_END.split(fill(text, places)) if part)
+            sentences += [part[0].upper() + part[1:] for part in parts]
             if call is not None:
                 calls.append(ToolCall(call.id, call.tool, json.dumps(dict(call.arguments))))
             if reply.is_last:

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -183,7 +184,7 @@ async def test_grammars_can_be_left_to_other_recognisers(clock, tmp_path):
 async def test_a_word_the_recogniser_does_not_know_is_refused_at_start(clock, tmp_path):
     path, dictionary = tmp_path / "flow.yaml", tmp_path / "words.dict"
     path.write_text(BOOKING)
-    words = {word for line in BOOKING.split("\n") for word in module.re.findall(r"[a-z']+", line.lower())} | {"name"}
+    words = {word for line in BOOKING.split("\n") for word in re.findall(r"[a-z']+", line.lower())} | {"name"}
     commands = "i'd please repeat that say it again what did you once more pardon help me can do my options over forget from the beginning never mind good bye that's was all everything no thanks thank speak talk to with someone somebody human person agent start cancel"
     known = sorted({*words, *commands.split()} - {"riesling"})
     dictionary.write_text("".join(f"{word} X\n" for word in known))
@@ -199,6 +200,27 @@ async def test_a_flow_that_cannot_be_read_is_named(clock):
         await made(clock, flow=Path("nowhere.yaml")).__aenter__()
     assert caught.value.code == "flow_unreadable"
     assert "nowhere.yaml" in str(caught.value)
+
+
+async def test_it_speaks_first_and_has_words_for_silence(flow):
+    assert flow.speaks_first
+    assert flow.not_understood == "Sorry?"
+
+
+async def test_the_example_of_the_manual_goes_as_the_manual_says(clock, tmp_path):
+    manual = (Path(__file__).parents[4] / "docs/how-to/write-a-flow.md").read_text()
+    example = re.search(r"```yaml\n(name.*?)```", manual, re.DOTALL)
+    assert example is not None
+    path = tmp_path / "bakery.yaml"
+    path.write_text(example[1])
+    lines = re.findall(r"\*\*(Green Bakery|Caller):\*\* (.*)", manual)
+    async with made(clock, flow=path) as flow:
+        messages = []
+        for speaker, line in lines:
+            if speaker == "Caller":
+                messages.append(user(line))
+            else:
+                assert (await respond(flow, *messages))[0] == line
 
 
 async def test_the_demo_flow_books_a_table(clock):
