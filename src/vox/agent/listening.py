@@ -152,6 +152,8 @@ class Listener:
             self._stream.push(pcm)
 
     def _wait(self, utterance: Utterance, pcm: bytes) -> None:
+        if not pcm:
+            return
         utterance.audio.append(pcm)
         self._waiting_bytes += len(pcm)
         while self._waiting_bytes > MAX_WAITING_S * self._sample_rate * 2:

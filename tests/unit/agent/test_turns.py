@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.agent.turns import (
+    MAX_TEXTS_DUE,
     USER_IDLE,
     USER_STARTED,
     USER_STOPPED,
@@ -263,6 +264,55 @@ def test_noise_that_never_stops_ends_the_turn_at_its_limit():
     story = Story(TurnPolicy(turn_max_s=30))
     story.at(0.0, SpeechBegan())
     assert story.at(30.0) == [FinishListening()]
+
+
+def test_breaths_do_not_lengthen_a_turn_beyond_its_limit():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, turn_max_s=10))
+    finished: list[Action] = []
+    for second in range(12):
+        finished += story.at(second, SpeechBegan())
+        finished += story.at(second + 0.7, SpeechEnded())
+    assert finished.count(FinishListening()) == 1
+    assert FinishListening() in story.at(12.5)  # the second utterance, which has a limit of its own
+
+
+def test_a_pause_at_the_limit_ends_the_turn_at_the_limit():
+    story = Story(TurnPolicy(turn_stop_s=3, turn_max_s=10))
+    story.at(0.0, SpeechBegan())
+    story.at(9.0, SpeechEnded())
+    assert story.at(9.99) == []
+    assert story.at(10.0) == [FinishListening()]
+
+
+def test_an_idle_caller_whom_nobody_asks_is_given_up_too():
+    story = Story(TurnPolicy(idle_timeout_s=5, max_idle=3))
+    story.at(0.0, BotFinished())
+    assert story.at(15.0) == [Notify(USER_IDLE), Notify(USER_IDLE), Notify(USER_IDLE), EndCall("idle")]
+
+
+def test_an_agent_that_was_silenced_waits_for_the_caller_like_one_that_has_finished():
+    story = Story(TurnPolicy(idle_timeout_s=5))
+    story.bot_speaks(0.0)
+    assert story.at(1.0, TypedText("")) == [Interrupt(was_heard=True)]
+    assert story.at(6.0) == [Notify(USER_IDLE)]
+
+
+def test_a_key_in_the_middle_of_speech_tells_that_the_speech_is_over():
+    story = Story()
+    story.at(0.0, SpeechBegan())
+    assert story.at(1.0, DigitEntered("5")) == [CancelListening(), Notify(USER_STOPPED)]
+    assert story.at(1.5, SpeechEnded()) == []
+
+
+def test_a_recogniser_that_owes_too_many_transcripts_is_given_up():
+    story = Story(TurnPolicy(turn_stop_s=0))
+    actions: list[Action] = []
+    for number in range(MAX_TEXTS_DUE + 1):
+        actions += story.at(number, SpeechBegan())
+        actions += story.at(number + 0.5, SpeechEnded())
+    assert without_notices(actions)[-2:] == [CancelListening(), NotUnderstood()]
+    assert story.machine.user is UserState.IDLE
+    assert story.at(20.0, TextArrived("too late")) == []
 
 
 _EVENTS = st.one_of(
