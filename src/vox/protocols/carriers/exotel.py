@@ -1,7 +1,8 @@
 """Exotel's Voicebot applet: JSON text messages with snake_case keys, 16-bit linear audio at 8, 16 or 24 kHz.
 
 The one thing to know before changing it: Exotel plays audio badly unless each payload is a multiple of 320 bytes, so
-`audio` fills up with silence. The `encoding` it announces is usually the word `base64`, which means linear samples.
+`audio` fills up with silence. The `encoding` it announces is a word of its own, `base64` or `audio/x-raw`, which means
+linear samples.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
 from vox.protocols.media_stream import Encoding, StreamAudio, StreamEvent, StreamStarted, WireMessage
 
 BLOCK_BYTES: Final = 320  # Exotel's documentation of the Voicebot applet: payloads are multiples of this
-_LINEAR: Final = frozenset({"", "base64", "raw/slin", "slin", "slin16", "linear16", "pcm", "raw"})
+_LINEAR: Final = frozenset({"", "base64", "audio/x-raw", "raw/slin", "slin", "slin16", "linear16", "pcm", "raw"})
 _SILENCE: Final[dict[Encoding, bytes]] = {"s16le": b"\x00", "mulaw": b"\xff", "alaw": b"\xd5"}
 _NAMES: Final[dict[Encoding, str]] = {"s16le": "base64", "mulaw": "audio/x-mulaw", "alaw": "audio/x-alaw"}
 _ACCOUNT: Final = "exotel1"

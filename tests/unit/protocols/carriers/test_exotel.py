@@ -50,6 +50,7 @@ def test_a_documented_stream():
     ("name", "rate", "encoding"),
     [
         ("base64", '"16000"', "s16le"),
+        ("audio/x-raw", '"8000"', "s16le"),  # the current documents; the others are older or seen on the wire
         ("raw/slin", "24000", "s16le"),
         ("audio/L16", "16000", "s16le"),
         ("audio/x-mulaw;rate=8000", "8000", "mulaw"),
