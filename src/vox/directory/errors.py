@@ -30,6 +30,7 @@ STATUS: Final[dict[str, int]] = {
     "rate_limited": 429,
     "nonces_exhausted": 503,
     "no_relay_available": 503,
+    "too_many_listeners": 503,
     "database_failed": 503,
     "database_busy": 503,
 }

@@ -3,12 +3,15 @@
 Handlers parse, ask the gate, ask the directory, answer.
 """
 
+from pathlib import Path
+
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from vox.directory.access import Caller
 from vox.directory.bodies import MAX_BODY_BYTES, Heartbeat, Registration, read_body, selection_query
+from vox.directory.events import ChangeStream
 from vox.directory.metrics import REFUSALS
 from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
@@ -22,6 +25,11 @@ from vox.runtime.metrics import CONTENT_TYPE
 from vox.security import requests as signed_requests
 
 BODY_TIMEOUT_S = 10.0
+PAGE = Path(__file__).parent / "page"
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
+    "x-content-type-options": "nosniff",
+}
 
 
 def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
@@ -31,6 +39,9 @@ def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
         Route("/_health", public.health, methods=["GET", "HEAD"]),
         Route("/ready", public.ready, methods=["GET", "HEAD"]),
         Route("/metrics", public.metrics),
+        Route("/", public.page, methods=["GET", "HEAD"]),
+        Route("/page/{name}", public.asset),
+        Route("/v1/events", public.events),
         Route("/openapi.json", public.openapi),
         Route("/v1/directory", public.snapshot),
         Route("/v1/relays/select", public.select),
@@ -47,6 +58,20 @@ class _Public:
     def __init__(self, directory: Directory, checks: Checks) -> None:
         self._directory = directory
         self._checks = checks
+        self._stream = ChangeStream(directory.registry, directory.lifecycle)
+
+    async def page(self, request: Request) -> Response:
+        return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache", **PAGE_HEADERS})
+
+    async def asset(self, request: Request) -> Response:
+        path = PAGE / Path(request.path_params["name"]).name
+        if path.name == "index.html" or not path.is_file():
+            return json_response({"error": "Not found", "code": "NOT_FOUND"}, 404)
+        return FileResponse(path, headers={"cache-control": "no-cache", **PAGE_HEADERS})
+
+    async def events(self, request: Request) -> Response:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._stream.listen(), headers=headers, media_type="text/event-stream")
 
     async def health(self, request: Request) -> Response:
         now = self._directory.clock.wall()

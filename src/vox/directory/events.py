@@ -1,0 +1,76 @@
+"""The change stream: all relays at first, then once a second what changed, as server-sent events.
+
+What waits for a listener is the set of ids that changed since its last event, so it cannot grow beyond the number of relays
+however slow the listener is; a relay that changed ten times is sent once, as it is then.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from vox.directory.registry import Registry
+from vox.directory.relay import Relay, whole_form
+from vox.errors import VoxError
+from vox.runtime.lifecycle import Lifecycle
+
+MAX_LISTENERS = 200
+EVERY_S = 1.0
+KEEP_ALIVE_ROUNDS = 15
+"""Rounds without a change after which a comment is sent, so that proxies keep the connection."""
+
+
+class ChangeStream:
+    """Follows the registry for listeners."""
+
+    def __init__(self, registry: Registry, lifecycle: Lifecycle) -> None:
+        self._registry = registry
+        self._lifecycle = lifecycle
+        self._waiting: set[_Listener] = set()
+        registry.subscribe(self._follow)
+
+    def listen(self) -> AsyncGenerator[bytes, None]:
+        """The events for one more listener, until it leaves or the directory is drained.
+
+        Raises:
+            VoxError: too_many_listeners.
+        """
+        if len(self._waiting) >= MAX_LISTENERS:
+            raise VoxError("Too many listeners", code="too_many_listeners", retryable=True, retry_after_s=30)
+        return self._events()
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
+        listener = _Listener()
+        self._waiting.add(listener)
+        try:
+            yield _event("relays", [whole_form(relay) for relay in self._registry])
+            quiet = 0
+            while not self._lifecycle.is_draining:
+                await asyncio.sleep(EVERY_S)
+                quiet += 1
+                if listener.changed:
+                    changed, listener.changed = listener.changed, {}
+                    found = {relay_id: self._registry.get(relay_id) for relay_id in changed}
+                    here = [whole_form(relay) for relay in found.values() if relay is not None]
+                    gone = [relay_id for relay_id, relay in found.items() if relay is None]
+                    yield _event("changes", {"changed": here, "gone": gone})
+                    quiet = 0
+                elif quiet >= KEEP_ALIVE_ROUNDS:
+                    yield b": still here\n\n"
+                    quiet = 0
+        finally:
+            self._waiting.discard(listener)
+
+    def _follow(self, relay_id: str, _relay: Relay | None) -> None:
+        for listener in self._waiting:
+            listener.changed[relay_id] = None
+
+
+class _Listener:
+    def __init__(self) -> None:
+        self.changed: dict[str, None] = {}
+
+
+def _event(name: str, data: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
