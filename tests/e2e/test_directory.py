@@ -1,0 +1,157 @@
+"""`vox directory` as its users have it: a process, real relays, a real browser."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.e2e.agents import STOP_TIMEOUT_S, VOX, RunningAgent
+from tests.e2e.chromium import open_page
+from vox.runtime.http import respond
+from vox.runtime.serving import Server
+
+QUICK = {"interval_ms": 400, "timeout_ms": 300, "removal_after_ms": 0}
+
+
+@contextlib.asynccontextmanager
+async def directory(
+    folder: Path, *, name: str = "directory", **config: Any
+) -> AsyncGenerator[tuple[RunningAgent, httpx2.AsyncClient], None]:
+    """A `vox directory` on a free port; left by SIGTERM."""
+    file, log = folder / f"{name}.json", folder / f"{name}.log"
+    values: dict[str, Any] = {
+        "server": {"host": "127.0.0.1", "port": 0},
+        "database": {"path": str(folder / "data" / "relays.db")},
+        "health_check": QUICK,
+        "outbound": {"allowed_private": ["127.0.0.0/8"]},
+        "logs": {"level": "info", "json_lines": True},
+        **config,
+    }
+    file.write_text(json.dumps(values))
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(VOX, "directory", "--config", str(file)), stdout=subprocess.DEVNULL, stderr=output, env=dict(os.environ)
+        )
+    running = RunningAgent(process, log)
+    try:
+        ready = await running.logged("directory ready", times=1 + len(running.lines("directory ready")))
+        running.port = int(ready[-1]["address"].rpartition(":")[2])
+        async with httpx2.AsyncClient(base_url=running.http, timeout=5) as http:
+            yield running, http
+        if process.returncode is None and name != "killed":
+            running.terminate()
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            assert await process.wait() == (-9 if name == "killed" else 0), log.read_text()[-3000:]
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+class FakeRelay:
+    """Answers `/_health` as documented, until told not to."""
+
+    def __init__(self) -> None:
+        self.is_well = True
+        self.asked = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            self.asked += 1
+            await respond(send, 200 if self.is_well else 503, b"OK", {"content-type": "text/plain"})
+
+
+def described(server: Server, **change: Any) -> dict[str, Any]:
+    relay = {"name": "Sydney", "latitude": -33.87, "longitude": 151.21, "public_key": "k"}
+    return {**relay, "url": f"ws://127.0.0.1:{server.port}", **change}
+
+
+async def listed(http: httpx2.AsyncClient) -> list[str]:
+    return [relay["name"] for relay in (await http.get("/v1/relays?lat=0&lon=0")).json()["relays"]]
+
+
+async def eventually(http: httpx2.AsyncClient, names: list[str]) -> None:
+    async with asyncio.timeout(20):
+        while await listed(http) != names:  # noqa: ASYNC110  what it waits for happens in another process
+            await asyncio.sleep(0.05)
+
+
+async def test_a_relay_comes_is_found_fails_and_comes_back(tmp_path: Path):
+    relay = FakeRelay()
+    async with Server(relay, "127.0.0.1", 0) as server, directory(tmp_path) as (_, http):
+        answer = await http.post("/v1/relays/register", json=described(server))
+        assert (answer.status_code, answer.json()["healthy"]) == (201, False)
+        await eventually(http, ["Sydney"])
+        relay.is_well = False
+        beat = f"/v1/relays/{answer.json()['id']}/heartbeat"
+        async with asyncio.timeout(20):
+            while await listed(http):
+                assert (await http.post(beat)).status_code in {200, 404}
+                await asyncio.sleep(0.05)
+        relay.is_well = True
+        await http.post("/v1/relays/register", json=described(server))
+        await eventually(http, ["Sydney"])
+
+
+async def test_relays_survive_a_kill(tmp_path: Path):
+    async with Server(FakeRelay(), "127.0.0.1", 0) as server:
+        async with directory(tmp_path, name="killed") as (running, http):
+            identity = (await http.post("/v1/relays/register", json=described(server))).json()["id"]
+            running.process.kill()
+        async with directory(tmp_path) as (_, http):
+            assert (await http.get(f"/v1/relays/{identity}/status")).status_code == 200
+
+
+async def test_the_commands_list_register_and_drain(tmp_path: Path):
+    async with directory(tmp_path, health_check={"enabled": False}) as (running, http):
+
+        async def vox(*words: str) -> str:
+            process = await asyncio.create_subprocess_exec(
+                *(VOX, "directory", *words, "--url", running.http), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            output, error = await process.communicate()
+            assert process.returncode == 0, error.decode()
+            return output.decode()
+
+        place = ("--lat", "-33.87", "--lon", "151.21")
+        made = await vox(
+            "register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *place, "--public-key", "k"
+        )
+        identity = made.split()[0]
+        assert identity in await vox("list", *place)
+        assert "draining" in await vox("drain", identity)
+        assert await listed(http) == []
+
+
+async def test_the_page_draws_sydney_in_australia_and_follows_changes(tmp_path: Path):
+    bootstrap = [
+        {"id": "syd", "name": "Sydney", "url": "wss://syd.example.com", "lat": -33.87, "lon": 151.21, "region": "au"},
+        {"id": "lon", "name": "London", "url": "wss://lon.example.com", "lat": 51.5, "lon": -0.13, "region": "eu"},
+        {"id": "nyc", "name": "New York", "url": "wss://nyc.example.com", "lat": 40.71, "lon": -74.0, "region": "us"},
+    ]
+    config: dict[str, Any] = {"health_check": {"enabled": False}, "bootstrap_relays": bootstrap}
+    async with directory(tmp_path, **config) as (running, http), open_page(tmp_path, running.http) as page:
+        await page.wait_for("document.querySelectorAll('#relays circle').length === 3")
+        over = await page.evaluate("""(() => {
+            const dot = document.querySelector('[data-relay=syd]').getBoundingClientRect();
+            document.querySelector('#relays').style.pointerEvents = 'none';
+            const land = document.elementFromPoint(dot.x + dot.width / 2, dot.y + dot.height / 2);
+            document.querySelector('#relays').style.pointerEvents = '';
+            return land.dataset.land;
+        })()""")
+        await http.post("/v1/relays/syd/heartbeat", json={"current_connections": 250, "draining": True})
+        await page.wait_for("document.querySelector('[data-relay=syd]').classList.contains('draining')")
+        rows = await page.evaluate("document.querySelector('#rows').innerText")
+        summary = await page.evaluate("document.querySelector('#summary').innerText")
+        await page.screenshot(tmp_path / "relays.png")
+        errors = page.errors
+    assert over == "Australia"
+    assert "250 of 1000" in rows
+    assert summary == "2 of 3 take new clients"
+    assert errors == []
