@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 
 from vox.errors import UsageError
-from vox.providers.llm.contract import Message, ToolCall
+from vox.providers.llm.contract import MISSING_RESULT, Message, ToolCall
 
-MISSING_RESULT = '{"error": "the call ended before the tool answered"}'
 MAX_CHARACTERS = 400_000
 """Of all messages behind the system prompt: about 100,000 tokens, what the larger models take."""
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.context import MISSING_RESULT, Conversation
+from vox.agent.context import Conversation
 from vox.errors import UsageError
-from vox.providers.llm.contract import ToolCall
+from vox.providers.llm.contract import MISSING_RESULT, ToolCall
 
 
 def roles(conversation: Conversation) -> list[tuple[str, str | None]]:

@@ -7,6 +7,9 @@ from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict
 
 from vox.providers.stt.contract import SpeechHints
 
+MISSING_RESULT = '{"error": "the tool has not answered yet"}'
+"""What stands for a tool's result as long as there is none: models demand a result for every call."""
+
 
 class FunctionCall(TypedDict):
     """A function's name and its arguments as JSON text, as OpenAI shapes them."""

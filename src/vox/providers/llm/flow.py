@@ -24,14 +24,13 @@ from vox.providers.flows.machine import Machine, Reply, State
 from vox.providers.flows.reading import read_script
 from vox.providers.flows.schema import Script
 from vox.providers.flows.speech import fill
-from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta, ToolCall
+from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall
 from vox.providers.stt.contract import SpeechHints
 from vox.runtime.logging import get_logger
 
 logger = get_logger(__name__)
 
 _REMEMBERED_PREFIXES = 4096
-_PENDING = "before the tool answered"  # what the conversation shows of a tool that still runs
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -126,7 +125,7 @@ class Flow:
             turn += message["role"] == "user"
             call = state.calls.get(turn)
             result = message["content"] or ""
-            if message["role"] != "tool" or index < since or call is None or _PENDING in result:
+            if message["role"] != "tool" or index < since or call is None or result == MISSING_RESULT:
                 continue
             yield machine.outcome(call, result), places | _result_places(result)
             is_answered = is_answered or turn == len(texts)

@@ -11,7 +11,7 @@ from tests.unit.providers.flows.flows import BOOKING
 from vox.errors import UsageError
 from vox.providers.contract import Deps
 from vox.providers.llm import flow as module
-from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec
+from vox.providers.llm.contract import MISSING_RESULT, LlmRequest, TextDelta, ToolCall, ToolSpec
 from vox.providers.llm.flow import Config, Flow, create
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -113,7 +113,7 @@ async def test_an_outcome_nobody_heard_is_told_before_the_next_answer(flow):
     _, calls = await respond(flow, user(REQUEST), user("yes"))
     before = (user(REQUEST), user("yes"), bot(None, *calls), result(calls[0], '{"reference": 3}'))
     assert (await respond(flow, *before, user("are you open")))[0] == "Booked as 3. Anything else? From noon to ten."
-    running = result(calls[0], '{"error": "the call ended before the tool answered"}')
+    running = result(calls[0], MISSING_RESULT)
     assert (await respond(flow, *before[:3], running, user("are you open")))[0] == "From noon to ten."
 
 
