@@ -54,7 +54,7 @@ class Config(DriverConfig):
 
     workers: int = Field(default=1, ge=1, le=64, description="Processes; one serves about 100 calls with a grammar")
     min_confidence: float = Field(
-        default=0.3,
+        default=0.35,
         ge=0,
         le=1,
         description="What a grammar heard with less counts as not understood; 0 takes everything",
