@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[str] = ()) -> int:
     """Serves until SIGTERM or SIGINT."""
-    from random import SystemRandom  # noqa: PLC0415  not needed for `vox --help`
+    import secrets  # noqa: PLC0415  not needed for `vox --help`
+    from random import Random  # noqa: PLC0415  same
 
     from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.directory.server import Directory, Parts  # noqa: PLC0415
@@ -77,7 +78,7 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
         log.warning(warning)
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
-    directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, SystemRandom()))
+    directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, Random(secrets.randbits(256))))
     host = "127.0.0.1" if settings.server.host == "localhost" else settings.server.host
     async with directory, Server(create_app(directory), host, settings.server.port) as server:
         shown = host if host.strip("0.:") else "localhost"

@@ -99,6 +99,8 @@ class Gate:
             raise UsageError("An API key or a signature is needed", code="unauthorized")
         if not self._is_inside(_peer(request)):
             raise UsageError("Relays are changed from the private network only", code="forbidden")
+        if "origin" in request.headers:  # a browser inside the network, on behalf of a page from anywhere
+            raise UsageError("Pages in browsers change relays with an API key only", code="forbidden")
         return Caller("")
 
     def _by_key(self, given: str) -> Caller:

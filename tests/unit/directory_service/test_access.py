@@ -1,4 +1,4 @@
-"""Attacks on the directory, and what it answers."""
+"""Attacks on the directory, and what it answers; where probes are needed on virtual time (virtual_loop)."""
 
 import asyncio
 import json
@@ -56,6 +56,12 @@ async def test_the_open_mode_is_for_the_private_network_only(tmp_path):
         answer = await it.http.post("/v1/relays/register", json=SYDNEY)
         assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
         assert (await it.http.get("/v1/relays")).status_code == 200
+
+
+async def test_a_page_in_a_browser_inside_the_network_changes_nothing(tmp_path):
+    async with rig(tmp_path) as it:
+        answer = await it.http.post("/v1/relays/register", json=SYDNEY, headers={"origin": "https://evil.example.com"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")
 
 
 async def test_keys_are_asked_for_and_recognised(tmp_path):

@@ -1,4 +1,4 @@
-"""The status page: the map's land is where it belongs, and changes reach it."""
+"""The status page: land is where it belongs, and changes reach listeners, on virtual time (virtual_loop)."""
 
 import asyncio
 import json

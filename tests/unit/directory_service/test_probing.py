@@ -1,4 +1,4 @@
-"""Probes from outside in: which relays clients are told of, on virtual time."""
+"""Probes from outside in: which relays clients are told of, on virtual time (the fixture virtual_loop, through its clock)."""
 
 import asyncio
 from datetime import timedelta
