@@ -1,6 +1,7 @@
 """What all calls of one agent server share: the clockwork, the detector, and each agent's opened providers."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -10,9 +11,10 @@ from typing import Any, Self, cast
 import httpx2
 import msgspec
 
-from vox.agent.settings import AgentProfile, AgentSettings
+from vox.agent.profile import AgentProfile
+from vox.agent.settings import AgentSettings
 from vox.agent.tools import Tool, python_tool
-from vox.errors import UsageError
+from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker
 from vox.media.voice_activity import VoiceActivity
@@ -25,6 +27,7 @@ from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
 
+OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 
@@ -90,8 +93,9 @@ class Resources:
         """The agent of that name; else the one that answers the called number; else the default; None: no such name."""
         if name:
             return self.agents.get(name)
+        number = _number(callee)
         for agent in self.agents.values():
-            if callee and callee in agent.profile.numbers:
+            if number and number in map(_number, agent.profile.numbers):
                 return agent
         return self.agents.get(self.settings.default_agent) or next(iter(self.agents.values()))
 
@@ -132,9 +136,21 @@ class Resources:
         key = f"{kind} {name} {msgspec.json.encode(dict(options), order='sorted').decode()}"
         if key not in self._drivers:
             driver = registry.create(kind, name, options, deps)
-            async with asyncio.timeout(60):
-                self._drivers[key] = await self._stack.enter_async_context(driver)
+            try:
+                async with asyncio.timeout(OPEN_TIMEOUT_S):
+                    self._drivers[key] = await self._stack.enter_async_context(driver)
+            except TimeoutError:
+                raise DependencyError(
+                    f"the {kind} provider {name!r} did not open within {OPEN_TIMEOUT_S:g} s",
+                    code="provider_timeout",
+                    hint="`vox doctor` says whether it works here",
+                ) from None
         return self._drivers[key]
+
+
+def _number(text: str) -> str:
+    """A called number as it compares: carriers write it with and without `+`, people with blanks and dashes."""
+    return re.sub(r"[\s().-]", "", text).removeprefix("+").casefold()
 
 
 def _stt_options(profile: AgentProfile) -> dict[str, Any]:

@@ -4,15 +4,25 @@ Precedence: file < environment < command line. A key of the file that stands out
 the agent says otherwise. Every key is documented in docs/operations/settings.md.
 """
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from vox.agent.turns import TurnPolicy
+from vox.agent.profile import AgentProfile, or_default
 from vox.errors import UsageError
-from vox.media.voice_activity import VadParams
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
@@ -25,148 +35,10 @@ NOT_HERE_YET = {
 }
 
 
-def _none_is_empty(value: object) -> object:
-    return "" if value is None else value
-
-
-OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
-
-
-class AgentProfile(BaseModel):
-    """What makes one agent: its words, its providers, its manners. Times in seconds unless the name says otherwise."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    system_prompt: Annotated[str, Env("VOXRAY_SYSTEM_PROMPT")] = Field(
-        default="You are a helpful voice assistant. Answer briefly, in plain spoken sentences.",
-        description="What the model is told first; {{name}} is replaced by the session variable of that name",
-    )
-    greeting: Annotated[str, Env("VOXRAY_GREETING")] = Field(
-        default="",
-        description="Said when the call begins; empty: the caller speaks first (a flow has its own greeting)",
-    )
-    variables: dict[str, str] = Field(default_factory=dict, description="Session variables and their defaults")
-    numbers: list[str] = Field(default_factory=list, description="Called numbers that this agent answers")
-
-    provider: OptionalText = Field(default="", description="Default provider of all three stages")
-    stt_provider: OptionalText = Field(default="", description="Speech-to-text provider")
-    llm_provider: OptionalText = Field(default="", description="Language model provider; `flow` runs a scripted flow")
-    tts_provider: OptionalText = Field(default="", description="Text-to-speech provider")
-    model: OptionalText = Field(default="", description="Language model; empty: the provider's default")
-    stt_model: OptionalText = Field(default="", description="Recogniser model; empty: the provider's default")
-    stt_language: OptionalText = Field(default="", description="Language (BCP-47); empty: automatic")
-    tts_model: OptionalText = Field(default="", description="Synthesiser model; empty: the provider's default")
-    tts_voice: OptionalText = Field(default="", description="Voice; empty: the provider's default")
-    stt_options: dict[str, Any] = Field(
-        default_factory=dict, description="Further options of the speech-to-text driver"
-    )
-    llm_options: dict[str, Any] = Field(
-        default_factory=dict, description="Further options of the language model driver"
-    )
-    tts_options: dict[str, Any] = Field(
-        default_factory=dict, description="Further options of the text-to-speech driver"
-    )
-    flow: str = Field(
-        default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
-    )
-    tools: list[str] = Field(
-        default_factory=list, description="Python functions the model may call, as module:function"
-    )
-    client_tools: list[dict[str, Any]] = Field(
-        default_factory=list[dict[str, Any]],
-        description="Tools that the client runs: objects with name, description, parameters",
-    )
-    keypad: bool = Field(
-        default=False, description="Whether the model may press telephone keys (tool `press_keys`), for menus"
-    )
-    tool_timeout_secs: float = Field(default=30.0, gt=0, description="Longest run of a tool")
-    max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
-
-    turn_detection: Literal["none", "silence", ""] = Field(
-        default="none", description="`silence` waits turn_stop_secs after speech; `none` ends a turn with vad_stop_secs"
-    )
-    turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
-    turn_pre_speech_ms: float = Field(
-        default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
-    )
-    turn_max_duration_secs: float = Field(
-        default=8.0, ge=0, description="Accepted for compatibility; see turn_limit_secs"
-    )
-    turn_limit_secs: float = Field(default=60.0, gt=0, le=600, description="A turn ends after so long, come what may")
-    turn_async: bool = Field(default=False, description="Accepted for compatibility; turns never block here")
-    vad_start_secs: float = Field(default=0.0, ge=0, description="Accepted for compatibility; see vad_start_secs_vad")
-    user_turn_stop_timeout_secs: float = Field(
-        default=5.0, gt=0, description="A turn ends so long after the speech even if the recogniser never answers"
-    )
-    user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
-    user_idle_prompt: str = Field(default="", description="Said to an idle caller")
-    user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
-    error_message: str = Field(
-        default="", description="Said when a provider failed in the middle of an answer; empty: nothing is said"
-    )
-    not_understood: str = Field(default="", description="Said when speech gave no transcript; empty: nothing is said")
-
-    vad_type: Literal["energy", "silero", "aic"] = Field(
-        default="silero", description="Voice activity detector; `aic` is taken as silero"
-    )
-    vad_threshold: float = Field(
-        default=0.02, gt=0, description="Full-scale RMS that the energy detector compares with"
-    )
-    vad_confidence: float = Field(default=0.7, gt=0, lt=1, description="Probability from which a window is speech")
-    vad_start_secs_vad: float = Field(default=0.2, ge=0, le=5, description="Speech needed to count as speaking")
-    vad_stop_secs: float = Field(default=0.2, ge=0, le=10, description="Silence needed to count as silent")
-    vad_min_volume: float = Field(
-        default=0.0, ge=0, le=1, description="Least volume: up to 0.5 as linear RMS, above as loudness (-110 to -10 dB)"
-    )
-    vad_batch_size: Annotated[int, Env("VOXRAY_VAD_BATCH_SIZE")] = Field(
-        default=0, ge=0, description="Most calls in one detector run; 0: chosen by the server"
-    )
-    allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
-    interruption_strategy: OptionalText = Field(
-        default="", description="`min_words` or `keyword`; empty: any understood speech interrupts"
-    )
-    min_words: int = Field(default=0, ge=0, description="Words that interrupt under a strategy (0: 1)")
-    interruption_keywords: list[str] = Field(
-        default_factory=list, description="Words that interrupt under `keyword`; without any it is min_words"
-    )
-
-    @model_validator(mode="after")
-    def _flow_has_no_model(self) -> Self:
-        if self.flow and self.llm_provider not in {"", "flow"}:
-            raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
-        return self
-
-    def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
-        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`, else openai."""
-        own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
-        if not own and kind == "llm" and self.flow:
-            return "flow"
-        return own or self.provider or "openai"
-
-    def turn_policy(self) -> TurnPolicy:
-        """These settings as the turn machine takes them."""
-        strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
-        return TurnPolicy(
-            turn_stop_s=self.turn_stop_secs if self.turn_detection == "silence" else 0.0,
-            turn_max_s=self.turn_limit_secs,
-            stt_timeout_s=self.user_turn_stop_timeout_secs,
-            allow_interruptions=self.allow_interruptions,
-            min_words=max(1, self.min_words) if strategy else 0,
-            keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
-            idle_timeout_s=self.user_idle_timeout_secs,
-            max_idle=self.user_idle_max,
-        )
-
-    def vad_params(self) -> VadParams:
-        """These settings as the voice activity detector takes them."""
-        return VadParams(
-            confidence=self.vad_confidence,
-            start_s=self.vad_start_secs_vad,
-            stop_s=self.vad_stop_secs,
-            min_volume=self.vad_min_volume,
-            kind="energy" if self.vad_type == "energy" else "silero",
-            threshold=self.vad_threshold,
-        )
+DEFAULT_PORT = 8080
+DEFAULT_AGENT = "default"
+_AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_RESERVED_NAMES = {"ws"}  # /telephony/ws is the stream, /telephony/<agent> an agent's webhook
 
 
 class Recording(BaseModel):
@@ -174,6 +46,16 @@ class Recording(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     enable: Annotated[bool, Env("VOXRAY_RECORDING_ENABLE")] = Field(default=False, description="Not available yet")
+    bucket: Annotated[str, Env("VOXRAY_RECORDING_BUCKET")] = Field(default="", description="Not available yet")
+    base_path: Annotated[str, Env("VOXRAY_RECORDING_BASE_PATH")] = Field(
+        default="recordings", description="Not available yet"
+    )
+    format: Annotated[str, Env("VOXRAY_RECORDING_FORMAT")] = Field(default="wav", description="Not available yet")
+    worker_count: Annotated[int, Env("VOXRAY_RECORDING_WORKER_COUNT")] = Field(
+        default=2, description="Not available yet"
+    )
+    queue_cap: Annotated[int, Env("VOXRAY_RECORDING_QUEUE_CAP")] = Field(default=32, description="Not available yet")
+    max_retries: Annotated[int, Env("VOXRAY_RECORDING_MAX_RETRIES")] = Field(default=3, description="Not available yet")
 
 
 class Transcripts(BaseModel):
@@ -181,6 +63,15 @@ class Transcripts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     enable: Annotated[bool, Env("VOXRAY_TRANSCRIPTS_ENABLE")] = Field(default=False, description="Not available yet")
+    driver: Annotated[str, Env("VOXRAY_TRANSCRIPTS_DRIVER")] = Field(default="", description="Not available yet")
+    dsn: Annotated[SecretStr, Env("VOXRAY_TRANSCRIPTS_DSN")] = Field(
+        default=SecretStr(""), description="Not available yet"
+    )
+    table_name: Annotated[str, Env("VOXRAY_TRANSCRIPTS_TABLE")] = Field(
+        default="call_transcripts",
+        validation_alias=AliasChoices("table_name", "table"),
+        description="Not available yet; `table` is the same key",
+    )
 
 
 class AgentSettings(AgentProfile):
@@ -236,14 +127,14 @@ class AgentSettings(AgentProfile):
     playout_lead_ms: float = Field(
         default=40.0, ge=0, le=1000, description="How far audio is sent ahead of real time, against jitter"
     )
-    pipeline_input_queue_cap: Annotated[int, Env("VOXRAY_PIPELINE_INPUT_QUEUE_CAP")] = Field(
-        default=256, gt=0, description="Accepted for compatibility; audio is never queued behind a pipeline here"
+    pipeline_input_queue_cap: Annotated[int, or_default(256), Env("VOXRAY_PIPELINE_INPUT_QUEUE_CAP")] = Field(
+        default=256, description="Accepted for compatibility; audio is never queued behind a pipeline here"
     )
     ws_write_coalesce_ms: Annotated[int, Env("VOXRAY_WS_WRITE_COALESCE_MS")] = Field(
         default=0, ge=0, description="Accepted for compatibility; writes of one tick are joined anyway"
     )
-    ws_write_coalesce_max_frames: Annotated[int, Env("VOXRAY_WS_WRITE_COALESCE_MAX_FRAMES")] = Field(
-        default=10, gt=0, description="Accepted for compatibility"
+    ws_write_coalesce_max_frames: Annotated[int, or_default(10), Env("VOXRAY_WS_WRITE_COALESCE_MAX_FRAMES")] = Field(
+        default=10, description="Accepted for compatibility"
     )
 
     tls_enable: Annotated[bool, Env("VOXRAY_TLS_ENABLE")] = Field(default=False, description="Serve TLS")
@@ -254,6 +145,7 @@ class AgentSettings(AgentProfile):
     )
     json_logs: Annotated[bool, Env("VOXRAY_JSON_LOGS")] = Field(default=False, description="One JSON object a line")
     metrics_enabled: bool | None = Field(default=True, description="Whether /metrics has anything to say")
+    metrics: dict[str, Any] = Field(default_factory=dict, description="Accepted for compatibility")
     otlp_endpoint: Annotated[str, Env("VOXRAY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
         default="", description="OpenTelemetry collector for traces (extra `tracing`); empty: none"
     )
@@ -282,27 +174,43 @@ class AgentSettings(AgentProfile):
     def _trim_level(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("agents", mode="before")
+    @classmethod
+    def _without_comments(cls, value: object) -> object:
+        """Keys that begin with `_` are comments, and null means not set, as in the rest of the file."""
+        return _without_comments(value, levels=2)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.tls_enable and not (self.tls_cert_file and self.tls_key_file):
             raise ValueError("tls_enable needs both tls_cert_file and tls_key_file")
-        if self.default_agent and self.default_agent not in self.agents:
-            raise ValueError(f"default_agent {self.default_agent!r} is not one of the agents: {', '.join(self.agents)}")
+        names = self.agents or {DEFAULT_AGENT: {}}
+        if self.default_agent and self.default_agent not in names:
+            raise ValueError(f"default_agent {self.default_agent!r} is not one of the agents: {', '.join(names)}")
+        for name in self.agents:
+            if not _AGENT_NAME.fullmatch(name) or name in _RESERVED_NAMES:
+                raise ValueError(
+                    f"agents.{name[:40]}: a name has 1 to 64 letters, digits, `_`, `.` or `-`, and is not `ws`"
+                )
         if self.session_store == "redis" and not self.redis_url:
             raise ValueError("session_store redis needs redis_url")
         return self
 
     @property
     def bind_port(self) -> int:
-        """The port to listen on; 0 picks a free one (only from the command line, the file's 0 means 8080)."""
+        """The port to listen on; 0 picks a free one."""
         return self.runner_port or self.port if self.runner_transport else self.port
 
     def profiles(self) -> dict[str, AgentProfile]:
-        """Every agent by name; the flat form is one agent named `default`."""
+        """Every agent by name; the flat form is one agent named `default`.
+
+        Raises:
+            UsageError: a key of an agent has a wrong value.
+        """
         base = {key: value for key, value in self.model_dump().items() if key in AgentProfile.model_fields}
         if not self.agents:
-            return {"default": AgentProfile.model_validate(base)}
-        return {name: AgentProfile.model_validate({**base, **own}) for name, own in self.agents.items()}
+            return {DEFAULT_AGENT: AgentProfile.model_validate(base)}
+        return {name: _profile(name, base, own) for name, own in self.agents.items()}
 
 
 def load(
@@ -310,23 +218,93 @@ def load(
 ) -> Loaded[AgentSettings]:
     """The settings of file, environment and command line, with warnings for what is known but not available yet.
 
+    A port of 0 picks a free one on the command line; in a file or the environment it means the default.
+
     Raises:
         UsageError: a value is wrong or contradicts another; the message names the key and the remedy.
     """
-    given = dict(overrides or {})
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
     given.setdefault("folder", file.resolve().parent if file else Path.cwd())
     loaded = load_settings(AgentSettings, file=file, environment=environment, overrides=given)
-    settings = loaded.settings
-    for name, own in settings.agents.items():
-        unknown = sorted(set(own) - set(AgentProfile.model_fields))
-        if unknown:
+    settings, warnings = loaded.settings, list(loaded.warnings)
+    changes: dict[str, Any] = {"agents": _known_keys(settings.agents, warnings)}
+    if "port" in given:
+        changes["runner_port"] = 0
+    elif settings.port == 0:
+        changes["port"] = DEFAULT_PORT
+    settings = settings.model_copy(update=changes)
+    for name, profile in settings.profiles().items():
+        warnings += _odd_values(f"agents.{name}." if settings.agents else "", profile)
+    return Loaded(settings, [*warnings, *_not_here_yet(settings), *_open_doors(settings)])
+
+
+def _profile(name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> AgentProfile:
+    merged = {**base, **own}
+    if "llm_provider" in own and "flow" not in own and own["llm_provider"] != "flow":
+        merged["flow"] = ""  # an agent with a model of its own does not follow the common flow
+    if "flow" in own and "llm_provider" not in own:
+        merged["llm_provider"] = ""
+    try:
+        return AgentProfile.model_validate(merged)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    # No cause: pydantic's error holds the values, and one of them may be a secret.
+    problems = [f"{'.'.join(map(str, ('agents', name, *one['loc'])))}: {_sentence(one['msg'])}" for one in wrong]
+    raise UsageError("; ".join(problems), code="invalid_setting", hint="correct the value and start again")
+
+
+def _sentence(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]
+
+
+def _without_comments(value: object, *, levels: int) -> object:
+    if not levels or not isinstance(value, Mapping):
+        return value
+    entries = cast("Mapping[object, object]", value).items()
+    return {
+        str(key): _without_comments(inner, levels=levels - 1)
+        for key, inner in entries
+        if not str(key).startswith("_") and inner is not None
+    }
+
+
+def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) -> dict[str, dict[str, Any]]:
+    """The agents with the keys an agent has; of others the operator is told."""
+    known = set(AgentProfile.model_fields)
+    for name, own in agents.items():
+        misplaced = sorted(set(own) & set(AgentSettings.model_fields) - known)
+        if misplaced:
             raise UsageError(
-                f"agents.{name} has unknown keys: {', '.join(unknown)}",
+                f"agents.{name} has keys of the server: {', '.join(misplaced)}",
                 code="invalid_setting",
-                hint="the server's own keys stand outside agents",
+                hint="they stand outside agents",
             )
-    warnings = [*loaded.warnings, *_not_here_yet(settings)]
-    return Loaded(settings, warnings)
+        for key in sorted(set(own) - known):
+            near = get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            warnings.append(f"unknown key agents.{name}.{key} is ignored{hint}")
+    return {name: {key: value for key, value in own.items() if key in known} for name, own in agents.items()}
+
+
+def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
+    """Values that the compatible original takes for "off" without a word."""
+    odd = {
+        "turn_detection": (profile.turn_detection, {"", "none", "silence"}),
+        "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
+    }
+    return [
+        f"{prefix}{key} {value!r} is not known and counts as none"
+        for key, (value, known) in odd.items()
+        if value not in known
+    ]
+
+
+def _open_doors(settings: AgentSettings) -> list[str]:
+    is_public = settings.host not in {"localhost", "127.0.0.1", "::1"}
+    if is_public and not settings.server_api_key.get_secret_value():
+        return ["server_api_key is not set: whoever reaches this server may talk to its agents over /ws"]
+    return []
 
 
 def _not_here_yet(settings: AgentSettings) -> list[str]:
@@ -343,6 +321,8 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         warnings.append(
             f"transport {settings.transport}: WebRTC is not available in this version; /ws and phone calls are"
         )
+    if settings.session_store == "redis":
+        warnings.append("session_store redis is not used in this version: calls keep their state in this process")
     if settings.runner_transport in {"webrtc", "daily", "livekit"}:
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings

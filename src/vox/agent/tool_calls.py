@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from vox.agent.context import Answer, Conversation
-from vox.agent.settings import AgentProfile
+from vox.agent.profile import AgentProfile, ClientTool
 from vox.agent.tools import Tool, Toolbox, error_result
 from vox.errors import UsageError
 from vox.protocols.agent_events import AgentEvent, ToolProgress
@@ -128,8 +128,8 @@ class ToolCalls:
                 del self._client_results[call.id]
 
 
-def _described(tool: Mapping[str, Any]) -> ToolSpec:
-    return ToolSpec(tool["name"], tool.get("description", ""), tool.get("parameters", {"type": "object"}))
+def _described(tool: ClientTool) -> ToolSpec:
+    return ToolSpec(tool.name, tool.description, tool.parameters)
 
 
 def _distinct(calls: Sequence[ToolCall]) -> list[ToolCall]:

@@ -1,0 +1,184 @@
+"""One agent's configuration: its words, its providers, its manners.
+
+The same keys stand at the top of a configuration, where they hold for every agent, and under `agents.<name>`.
+"""
+
+from typing import Annotated, Any, Literal, Self, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from vox.agent.turns import TurnPolicy
+from vox.media.voice_activity import VadParams
+from vox.runtime.settings import Env
+
+
+def _none_is_empty(value: object) -> object:
+    return "" if value is None else value
+
+
+def or_default(default: float) -> BeforeValidator:
+    """Takes zero and less for "not set", as files of the compatible original mean it."""
+
+    def check(value: object) -> object:
+        try:
+            return default if not isinstance(value, bool) and float(cast("Any", value)) <= 0 else value
+        except (TypeError, ValueError):
+            return value
+
+    return BeforeValidator(check)
+
+
+OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
+
+
+class ClientTool(BaseModel):
+    """A tool that the client runs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its name: 1 to 64 of letters, digits, `_` and `-`")
+    description: str = Field(default="", description="What it does, for the model")
+    parameters: dict[str, Any] = Field(
+        default_factory=lambda: {"type": "object", "properties": {}}, description="JSON Schema of its arguments"
+    )
+
+
+class AgentProfile(BaseModel):
+    """What makes one agent: its words, its providers, its manners. Times in seconds unless the name says otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    system_prompt: Annotated[str, Env("VOXRAY_SYSTEM_PROMPT")] = Field(
+        default="You are a helpful voice assistant. Answer briefly, in plain spoken sentences.",
+        description="What the model is told first; {{name}} is replaced by the session variable of that name",
+    )
+    greeting: Annotated[str, Env("VOXRAY_GREETING")] = Field(
+        default="",
+        description="Said when the call begins; empty: the caller speaks first (a flow has its own greeting)",
+    )
+    variables: dict[str, str] = Field(default_factory=dict, description="Session variables and their defaults")
+    numbers: list[str] = Field(default_factory=list, description="Called numbers that this agent answers")
+
+    provider: OptionalText = Field(default="", description="Default provider of all three stages")
+    stt_provider: OptionalText = Field(default="", description="Speech-to-text provider")
+    llm_provider: OptionalText = Field(default="", description="Language model provider; `flow` runs a scripted flow")
+    tts_provider: OptionalText = Field(default="", description="Text-to-speech provider")
+    model: OptionalText = Field(default="", description="Language model; empty: the provider's default")
+    stt_model: OptionalText = Field(default="", description="Recogniser model; empty: the provider's default")
+    stt_language: OptionalText = Field(default="", description="Language (BCP-47); empty: automatic")
+    tts_model: OptionalText = Field(default="", description="Synthesiser model; empty: the provider's default")
+    tts_voice: OptionalText = Field(default="", description="Voice; empty: the provider's default")
+    stt_options: dict[str, Any] = Field(
+        default_factory=dict, description="Further options of the speech-to-text driver"
+    )
+    llm_options: dict[str, Any] = Field(
+        default_factory=dict, description="Further options of the language model driver"
+    )
+    tts_options: dict[str, Any] = Field(
+        default_factory=dict, description="Further options of the text-to-speech driver"
+    )
+    flow: str = Field(
+        default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
+    )
+    tools: list[str] = Field(
+        default_factory=list, description="Python functions the model may call, as module:function"
+    )
+    client_tools: list[ClientTool] = Field(default_factory=list[ClientTool], description="Tools that the client runs")
+    keypad: bool = Field(
+        default=False, description="Whether the model may press telephone keys (tool `press_keys`), for menus"
+    )
+    tool_timeout_secs: float = Field(default=30.0, gt=0, description="Longest run of a tool")
+    max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
+
+    turn_detection: OptionalText = Field(
+        default="none",
+        description="`silence` waits turn_stop_secs after speech; anything else ends a turn with vad_stop_secs",
+    )
+    turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
+    turn_pre_speech_ms: float = Field(
+        default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
+    )
+    turn_max_duration_secs: float = Field(
+        default=8.0, ge=0, description="Accepted for compatibility; see turn_limit_secs"
+    )
+    turn_limit_secs: float = Field(default=60.0, gt=0, le=600, description="A turn ends after so long, come what may")
+    turn_async: bool = Field(default=False, description="Accepted for compatibility; turns never block here")
+    vad_start_secs: float = Field(default=0.0, ge=0, description="Accepted for compatibility; see vad_start_secs_vad")
+    user_turn_stop_timeout_secs: Annotated[float, or_default(5.0)] = Field(
+        default=5.0, description="A turn ends so long after the speech even if the recogniser never answers"
+    )
+    user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
+    user_idle_prompt: str = Field(default="", description="Said to an idle caller")
+    user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
+    error_message: str = Field(
+        default="", description="Said when a provider failed in the middle of an answer; empty: nothing is said"
+    )
+    not_understood: str = Field(default="", description="Said when speech gave no transcript; empty: nothing is said")
+
+    vad_type: Literal["energy", "silero", "aic"] = Field(
+        default="silero", description="Voice activity detector; `aic` is taken as silero"
+    )
+    vad_threshold: Annotated[float, or_default(0.02)] = Field(
+        default=0.02, description="Full-scale RMS that the energy detector compares with"
+    )
+    vad_confidence: Annotated[float, or_default(0.7)] = Field(
+        default=0.7, le=1, description="Probability from which a window is speech"
+    )
+    vad_start_secs_vad: Annotated[float, or_default(0.2)] = Field(
+        default=0.2, le=5, description="Speech needed to count as speaking"
+    )
+    vad_stop_secs: Annotated[float, or_default(0.2)] = Field(
+        default=0.2, le=10, description="Silence needed to count as silent"
+    )
+    vad_min_volume: Annotated[float, or_default(0.0)] = Field(
+        default=0.0, le=1, description="Least volume: up to 0.5 as linear RMS, above as loudness (-110 to -10 dB)"
+    )
+    vad_batch_size: Annotated[int, Env("VOXRAY_VAD_BATCH_SIZE")] = Field(
+        default=0, ge=0, description="Most calls in one detector run; 0: chosen by the server"
+    )
+    allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
+    interruption_strategy: OptionalText = Field(
+        default="", description="`min_words` or `keyword`; empty: any understood speech interrupts"
+    )
+    min_words: int = Field(default=0, ge=0, description="Words that interrupt under a strategy (0: 1)")
+    interruption_keywords: list[str] = Field(
+        default_factory=list, description="Words that interrupt under `keyword`; without any it is min_words"
+    )
+
+    @model_validator(mode="after")
+    def _flow_has_no_model(self) -> Self:
+        if self.flow and self.llm_provider not in {"", "flow"}:
+            raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        return self
+
+    def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
+        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`, else openai."""
+        own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
+        if not own and kind == "llm" and self.flow:
+            return "flow"
+        return own or self.provider or "openai"
+
+    def turn_policy(self) -> TurnPolicy:
+        """These settings as the turn machine takes them."""
+        strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
+        return TurnPolicy(
+            turn_stop_s=self.turn_stop_secs if self.turn_detection == "silence" else 0.0,
+            turn_max_s=self.turn_limit_secs,
+            stt_timeout_s=self.user_turn_stop_timeout_secs,
+            allow_interruptions=self.allow_interruptions,
+            min_words=max(1, self.min_words) if strategy else 0,
+            keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
+            idle_timeout_s=self.user_idle_timeout_secs,
+            max_idle=self.user_idle_max,
+        )
+
+    def vad_params(self) -> VadParams:
+        """These settings as the voice activity detector takes them."""
+        return VadParams(
+            confidence=self.vad_confidence,
+            start_s=self.vad_start_secs_vad,
+            stop_s=self.vad_stop_secs,
+            min_volume=self.vad_min_volume,
+            kind="energy" if self.vad_type == "energy" else "silero",
+            threshold=self.vad_threshold,
+        )
