@@ -49,7 +49,7 @@ def test_the_environment_names_the_file_and_wins(tmp_path: Path):
 
 def test_each_warning_is_a_finding(tmp_path: Path):
     file = tmp_path / "config.json"
-    file.write_text('{"gretting": "Hello"}')
+    file.write_text('{"gretting": "Hello", "host": "localhost"}')
     _, findings = doctor.check_configuration(file, STRANGERS)
     assert [finding.status for finding in findings] == ["ok", "warn"]
     assert "greeting" in findings[1].detail
