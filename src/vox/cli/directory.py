@@ -78,7 +78,8 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
         log.warning(warning)
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
-    directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, Random(secrets.randbits(256))))
+    chance = Random(secrets.randbits(256))  # noqa: S311  jitter and draws; what must not be guessed comes from secrets
+    directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
     host = "127.0.0.1" if settings.server.host == "localhost" else settings.server.host
     async with directory, Server(create_app(directory), host, settings.server.port) as server:
         shown = host if host.strip("0.:") else "localhost"

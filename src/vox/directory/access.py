@@ -60,13 +60,13 @@ class Gate:
         self._rates = RateLimiter(per_s, max(LEAST_BURST, int(per_s * BURST_S)), MAX_ADDRESSES)
         self._nonces = NonceMemory()
 
-    def limit(self, request: Request) -> None:
-        """Counts a change against the caller's address.
+    def limit(self, request: Request, relay_id: str = "") -> None:
+        """Counts a change against the caller's address, per relay where there is one: many relays may share an address.
 
         Raises:
             UsageError: rate_limited, with the time to wait.
         """
-        wait_s = self._rates.take(_rate_key(_peer(request)), self._clock.now())
+        wait_s = self._rates.take((_rate_key(_peer(request)), relay_id), self._clock.now())
         if wait_s is not None:
             raise UsageError("Too many requests", code="rate_limited", retryable=True, retry_after_s=wait_s)
 

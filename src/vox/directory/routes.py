@@ -161,7 +161,8 @@ class _Changes:
         return json_response({"status": "deleted"})
 
     async def _body(self, request: Request) -> bytes:
-        self._directory.gate.limit(request)
+        relay_id: str = request.path_params.get("id", "")
+        self._directory.gate.limit(request, relay_id if self._directory.registry.get(relay_id) else "")
         return await http.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
 
     async def _admitted(self, request: Request, body: bytes) -> Relay:

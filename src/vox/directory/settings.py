@@ -144,7 +144,7 @@ class Access(Settings):
     admin_key: Annotated[SecretStr, Env("VOX_DIRECTORY_ADMIN_KEY")] = SecretStr("")
     """One more key that may change every relay"""
     changes_per_minute: Annotated[int, Env("VOX_DIRECTORY_CHANGES_PER_MINUTE")] = Field(default=600, ge=1)
-    """Registrations, heartbeats and deletions that one address may make in a minute"""
+    """Changes that one address may make in a minute to each relay, and registrations together"""
 
     @field_validator("open_networks")
     @classmethod

@@ -213,3 +213,10 @@ async def test_a_long_body_is_refused(tmp_path):
     async with rig(tmp_path) as it:
         answer = await it.http.post("/v1/relays/register", content=b"x" * 20_000)
     assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+
+
+async def test_relays_behind_one_address_do_not_use_up_each_others_heartbeats(tmp_path):
+    async with rig(tmp_path, {"access": {"changes_per_minute": 60}}) as it:
+        relays = [await it.register({**SYDNEY, "url": f"wss://r{number}.example.com"}) for number in range(5)]
+        answers = [await it.http.post(f"/v1/relays/{relay['id']}/heartbeat") for _ in range(10) for relay in relays]
+    assert {answer.status_code for answer in answers} == {200}
