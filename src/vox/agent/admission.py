@@ -1,9 +1,11 @@
 """Who may still come in: the configured limit, and below it one that follows how late the audio is.
 
 A call that would be one too many is refused before the upgrade, because a caller who hears "busy" is better served than
-three hundred who hear stutter.
+three hundred who hear stutter. A connection takes its place before it has said who calls; where all places are taken, one
+that has been silent for `SILENT_S` makes room, so that silence cannot keep callers out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from vox.runtime.metrics import Counter, Gauge, Metrics, NullMetrics
@@ -12,6 +14,9 @@ CALLS_ACTIVE = Gauge("vox_agent_calls_active", "Calls in progress")
 CALLS_LIMIT = Gauge("vox_agent_calls_limit", "Calls that may be held at present (0: no limit)")
 CALLS_ADMITTED = Counter("vox_agent_calls_admitted_total", "Calls taken")
 CALLS_REFUSED = Counter("vox_agent_calls_refused_total", "Calls refused before the upgrade", ("reason",))
+CALLS_EVICTED = Counter(
+    "vox_agent_calls_evicted_total", "Connections closed to make room, because they had not begun a call"
+)
 
 LATE_SHARE = 0.005
 """Half of the 1 % of late frames that a call may have: the limit acts before the promise breaks."""
@@ -21,6 +26,8 @@ EASY_SHARE = 0.4
 """CPU share of one core below which there is no limit: one second of new calls cannot fill the rest of the core."""
 GROWTH = 1.1
 """Growth per observation after a cut: at two observations a second, twice the calls within four seconds."""
+SILENT_S = 2.0
+"""Carriers send their first messages with the upgrade; who has said nothing for so long may have to go."""
 MIN_LIMIT = 4
 MIN_SAMPLE = 16
 """Calls from which the cost per call is worth an estimate; fewer drown in the process's own noise."""
@@ -74,15 +81,25 @@ class Busy:
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """The place of one call; `release` it once, when the call is over."""
+    """The place of one call; `release` it once, when the call is over.
+
+    A silent one is on probation until `begin` is called: `on_evicted` is called where somebody else gets the place.
+    """
 
     admission: "Admission"
+    since: float = 0.0
+    on_evicted: Callable[[], None] | None = None
     is_released: bool = False
+
+    def begin(self) -> None:
+        """Somebody calls: the place is theirs."""
+        self.admission.probation.pop(self, None)
 
     def release(self) -> None:
         """Gives the place back; idempotent."""
         if not self.is_released:
             self.is_released = True
+            self.admission.probation.pop(self, None)
             self.admission.leave()
 
 
@@ -96,6 +113,7 @@ class Admission:
     metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
     is_closed: bool = False
     calls: int = 0
+    probation: dict[Reservation, None] = field(default_factory=dict[Reservation, None])
 
     @property
     def limit(self) -> int:
@@ -105,25 +123,43 @@ class Admission:
             return self.max_calls
         return min(adaptive, self.max_calls) if self.max_calls else adaptive
 
-    def why_full(self) -> Busy | None:
+    def why_full(self, now: float) -> Busy | None:
         """Why one more call would be refused; None where it would not."""
-        limit = self.limit
         if self.is_closed:
             return Busy("draining", self.retry_after_s)
-        if limit and self.calls >= limit:
+        limit = self.limit
+        if limit and self.calls >= limit and (self.calls > limit or self._silent(now) is None):
             return Busy("full" if limit == self.max_calls else "strained", self.retry_after_s)
         return None
 
-    def reserve(self) -> Reservation | Busy:
-        """A place for one more call, or why not."""
-        busy = self.why_full()
+    def reserve(self, now: float, *, is_silent: bool = False) -> Reservation | Busy:
+        """A place for one more call, or why not. `is_silent`: nobody has said who calls; `now`: seconds of any clock."""
+        busy = self.why_full(now)
         if busy is not None:
             self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
             return busy
+        if self.limit and self.calls >= self.limit:
+            self._evict(now)
         self.calls += 1
         self.metrics.counter(CALLS_ADMITTED).inc()
         self.metrics.gauge(CALLS_ACTIVE).set(self.calls)
-        return Reservation(self)
+        place = Reservation(self, now)
+        if is_silent:
+            self.probation[place] = None
+        return place
+
+    def _silent(self, now: float) -> Reservation | None:
+        """The one on probation for the longest time, if that is long enough."""
+        oldest = next(iter(self.probation), None)
+        return oldest if oldest is not None and now - oldest.since >= SILENT_S else None
+
+    def _evict(self, now: float) -> None:
+        place = self._silent(now)
+        if place is not None:
+            place.release()
+            self.metrics.counter(CALLS_EVICTED).inc()
+            if place.on_evicted is not None:
+                place.on_evicted()
 
     def leave(self) -> None:
         """A call ended."""

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from vox.agent.http_metrics import RequestCounts
-from vox.agent.routes import make_routes
+from vox.agent.routes import http_error, make_routes
 from vox.agent.server import AgentServer
 from vox.agent.settings import AgentSettings, load
 from vox.runtime.clock import Clock, SystemClock
@@ -56,7 +57,8 @@ def create_app(
             yield
 
     edge = Middleware(HttpEdge, clock, observer=RequestCounts(metrics))
-    app = Starlette(routes=make_routes(server, Checks()), lifespan=lifespan, middleware=[edge])
+    routes = make_routes(server, Checks())
+    app = Starlette(routes=routes, lifespan=lifespan, middleware=[edge], exception_handlers={HTTPException: http_error})
     app.state.server = server
     return app
 

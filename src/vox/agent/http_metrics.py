@@ -56,6 +56,16 @@ class RequestCounts:
             metrics.counter(HTTP_ERRORS, method, route, status_class).inc()
 
 
+def count_upgrade(metrics: Metrics, route: str, status: int) -> None:
+    """An upgrade to a WebSocket was accepted (101) or refused. Its duration is that of a call, so no histogram gets it."""
+    is_error = status >= HTTPStatus.BAD_REQUEST
+    labels = ("GET", route, _phrase(status), "", "http", "ingress", "error" if is_error else "success", "")
+    metrics.counter(HTTP_REQUESTS, *labels).inc()
+    metrics.counter(REQUESTS, "GET", route, f"{status // 100}xx").inc()
+    if is_error:
+        metrics.counter(HTTP_ERRORS, "GET", route, f"{status // 100}xx").inc()
+
+
 def connection_gauges(metrics: Metrics, route: str) -> tuple[GaugeChild, GaugeChild]:
     """What counts the requests in flight and the live calls of a route, under both names."""
     return metrics.gauge(ACTIVE_CONNECTIONS, route), metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
@@ -67,6 +77,8 @@ def route_name(path: str) -> str:
         return ROUTES[path]
     if path.startswith("/page/"):
         return "page"
+    if path.startswith("/telephony/ws/"):
+        return "telephony_ws"
     return "telephony" if path.startswith("/telephony/") else "fallback"
 
 

@@ -4,18 +4,20 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from vox.agent import webhooks
-from vox.agent.admission import Busy
-from vox.agent.http_metrics import connection_gauges
+from vox.agent.admission import Busy, Reservation
+from vox.agent.http_metrics import connection_gauges, count_upgrade, route_name
 from vox.agent.resources import Agent
 from vox.agent.responses import error, json_response, success
 from vox.agent.server import AgentServer
@@ -38,11 +40,14 @@ log = get_logger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 DEFAULT_OUTPUT_RATE = 24_000
-OUTPUT_RATES = frozenset({8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000})
+OUTPUT_RATES = {str(rate): rate for rate in (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)}
 MAX_MESSAGE_BYTES = 1 << 20
 VARIABLE_PREFIX = "var."
+_HOST = re.compile(r"[\w.:\[\]-]+")
+_REFUSALS = {404: ("NOT_FOUND", "Not found"), 405: ("BAD_REQUEST", "Method not allowed")}
 
-_MakeLink = Callable[[asyncio.TaskGroup], ClientLink | PhoneLink]
+_Link = ClientLink | PhoneLink
+_MakeLink = Callable[[asyncio.TaskGroup, Reservation], _Link]
 
 
 def make_routes(server: AgentServer, checks: Checks) -> list[BaseRoute]:
@@ -60,13 +65,23 @@ def make_routes(server: AgentServer, checks: Checks) -> list[BaseRoute]:
         Route("/", http.root, methods=["GET", "HEAD", "POST"]),
         Route("/talk", http.page),
         Route("/page/{name}", http.asset),
-        Route("/telephony/{agent}", http.webhook, methods=["POST"]),
         Route("/ws", calls.explain),
+        Route("/telephony/ws", calls.explain_phone),
+        Route("/telephony/{agent}", http.webhook, methods=["GET", "POST"]),
         WebSocketRoute("/ws", calls.client),
         WebSocketRoute("/telephony/ws", calls.phone),
         WebSocketRoute("/telephony/ws/{agent}", calls.phone),
         WebSocketRoute("/telephony/ws/{agent}/{token}", calls.phone),
+        WebSocketRoute("/{path:path}", calls.nowhere),
     ]
+
+
+async def http_error(request: HTTPConnection, failure: Exception) -> Response:
+    """What the router refuses, in the envelope of everything else: an unknown path, a method that a path has not."""
+    status = failure.status_code if isinstance(failure, HTTPException) else 500
+    headers = failure.headers if isinstance(failure, HTTPException) else None
+    code, message = _REFUSALS.get(status, ("BAD_REQUEST", "Bad request"))
+    return error(request, status, code, message, headers=headers)
 
 
 class _Http:
@@ -96,7 +111,7 @@ class _Http:
     async def root(self, request: Request) -> Response:
         runner = self._server.settings.runner_transport
         if runner in PHONE_RUNNERS:
-            if request.method == "POST":
+            if webhooks.is_call(runner, request):
                 return await webhooks.answer(self._server, request, runner, agent="")
             return json_response({"data": {"status": f"Bot started with {runner}"}})
         if request.method == "POST":
@@ -133,10 +148,9 @@ class _Calls:
         agent = server.resources.agent_for(query.get("agent", ""))
         refusal = self._refusal(websocket)
         if refusal is not None or agent is None:
-            status, code, message = refusal or (404, "NOT_FOUND", "")
-            await _refuse(websocket, status, code, message)
+            await self._refuse(websocket, *(refusal or (404, "NOT_FOUND", "No such agent")))
             return
-        rate = query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))
+        rate = OUTPUT_RATES[query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))]
         codec = make_codec(
             query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
@@ -147,72 +161,83 @@ class _Calls:
         }
         info = CallInfo(new_id("call"), "ws", variables=variables)
 
-        def link(tasks: asyncio.TaskGroup) -> ClientLink:
+        def link(tasks: asyncio.TaskGroup, _place: Reservation) -> ClientLink:
             def start(made: ClientLink) -> Session:
                 session = Session(server.resources, agent, made, info)
                 server.keep(session, tasks)
                 return session
 
-            return ClientLink(server.resources, codec, int(rate), start)
+            return ClientLink(server.resources, codec, rate, start)
 
-        await self._hold(websocket, "ws", link)
+        await self._hold(websocket, link)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
         server = self._server
         name = websocket.path_params.get("agent") or websocket.query_params.get("agent", "")
         if name and server.resources.agent_for(name) is None:
-            await _refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
+            await self._refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
             return
         if server.settings.runner_transport not in PHONE_RUNNERS and not self._has_key(websocket):
-            await _refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
+            await self._refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
             return
         try:
             webhooks.check_stream(server, websocket, name)
         except UsageError as refused:
             log.warning("stream refused", code=refused.code, error=str(refused))
-            await _refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
+            await self._refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
             return
 
         def choose(started: StreamStarted) -> Agent | None:
             return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
-        def link(tasks: asyncio.TaskGroup) -> PhoneLink:
-            return PhoneLink(server.resources, choose, lambda session: server.keep(session, tasks))
+        def link(tasks: asyncio.TaskGroup, place: Reservation) -> PhoneLink:
+            def start(session: Session) -> None:
+                place.begin()
+                server.keep(session, tasks)
 
-        phone = await self._hold(websocket, "telephony_ws", link)
-        if isinstance(phone, PhoneLink) and phone.call_id and not phone.is_stopped_by_carrier:
-            await webhooks.hang_up(server, phone.carrier, phone.call_id)
+            return PhoneLink(server.resources, choose, start)
 
-    async def _hold(self, websocket: WebSocket, route: str, make: _MakeLink) -> ClientLink | PhoneLink | None:
-        """Takes a place, serves the socket and gives the place back."""
-        server = self._server
-        place = server.admission.reserve()
+        await self._hold(websocket, link, is_silent=True)
+
+    async def nowhere(self, websocket: WebSocket) -> None:
+        """A path that is none."""
+        await self._refuse(websocket, 404, "NOT_FOUND", "Not found")
+
+    async def _hold(self, websocket: WebSocket, make: _MakeLink, *, is_silent: bool = False) -> None:
+        """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
+        server, route = self._server, route_name(websocket.scope["path"])
+        place = server.admission.reserve(server.clock.now(), is_silent=is_silent)
         if isinstance(place, Busy):
-            message = f"Service unavailable: {place.reason}"
             headers = {"Retry-After": str(self._retry_after(place))}
-            await _refuse(websocket, 503, "SERVICE_UNAVAILABLE", message, headers)
-            return None
+            await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
+            return
         gauges = connection_gauges(server.metrics, route)
         for gauge in gauges:
             gauge.inc()
-        try:
-            with server.lifecycle.hold():
+        count_upgrade(server.metrics, route, 101)
+        with server.lifecycle.hold():
+            try:
                 async with asyncio.TaskGroup() as tasks:
-                    link = make(tasks)
+                    link = make(tasks, place)
+                    if isinstance(link, PhoneLink):
+                        place.on_evicted = link.evict
                     await serve_socket(websocket, link, max_message_bytes=MAX_MESSAGE_BYTES)
-                return link
-        finally:
-            for gauge in gauges:
-                gauge.dec()
-            place.release()
+            finally:
+                for gauge in gauges:
+                    gauge.dec()
+                place.release()
+            if isinstance(link, PhoneLink) and link.call_id and not link.is_stopped_by_carrier:
+                await webhooks.hang_up(server, link.carrier, link.call_id)
 
     async def explain(self, request: Request) -> Response:
         """A plain GET of `/ws`: what the upgrade would be refused with, for pages that cannot see that themselves."""
         refusal = self._refusal(request)
-        if refusal is not None:
-            return error(request, *refusal)
-        busy = self._server.admission.why_full()
+        return error(request, *refusal) if refusal is not None else await self.explain_phone(request)
+
+    async def explain_phone(self, request: Request) -> Response:
+        """The same for the carriers' stream."""
+        busy = self._server.admission.why_full(self._server.clock.now())
         if busy is not None:
             headers = {"Retry-After": str(self._retry_after(busy))}
             return error(request, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {busy.reason}", headers=headers)
@@ -227,10 +252,16 @@ class _Calls:
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
-        rate = query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))
-        if not rate.isdigit() or int(rate) not in OUTPUT_RATES:
-            return 400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(map(str, sorted(OUTPUT_RATES)))}"
+        if query.get("sample_rate", str(DEFAULT_OUTPUT_RATE)) not in OUTPUT_RATES:
+            return 400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(OUTPUT_RATES)}"
         return None
+
+    async def _refuse(
+        self, websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> None:
+        count_upgrade(self._server.metrics, route_name(websocket.scope["path"]), status)
+        response = error(websocket, status, code, message, headers=headers)
+        await refuse(websocket, status, bytes(response.body), dict(response.headers))
 
     def _retry_after(self, busy: Busy) -> int:
         if busy.reason == "draining":
@@ -257,23 +288,23 @@ def _is_origin_allowed(request: HTTPConnection, allowed: list[str] | None) -> bo
     origin = request.headers.get("origin")
     if not origin:
         return True
-    host = urlsplit(origin).hostname or ""
-    own = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    if host in {"localhost", "127.0.0.1", "::1"} or host == own:
+    host, own = _host_of(origin), _host_of(f"//{request.headers.get('host', '')}")
+    if host in {"localhost", "127.0.0.1", "::1"} or (host and host == own):
         return True
     return bool(allowed) and (origin in allowed or "*" in allowed)
 
 
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _page_policy(request: Request) -> str:
     host = request.headers.get("host", "")
+    host = host if _HOST.fullmatch(host) else ""
     return (
         "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; worker-src 'self' blob:; "
         f"connect-src 'self' ws://{host} wss://{host}; media-src 'self' blob:; frame-ancestors 'self'"
     )
-
-
-async def _refuse(
-    websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None
-) -> None:
-    response = error(websocket, status, code, message, headers=headers)
-    await refuse(websocket, status, bytes(response.body), dict(response.headers))

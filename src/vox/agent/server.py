@@ -79,7 +79,11 @@ class AgentServer:
         task = tasks.create_task(session.run(), name=session.info.call_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: self.sessions.discard(session))
+        task.add_done_callback(lambda _: self._forget(session))
+
+    def _forget(self, session: Session) -> None:
+        self.sessions.discard(session)
+        session.release()  # a session whose task was cancelled before it began has not done that itself
 
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:

@@ -136,7 +136,6 @@ class Session:
                     try:
                         await self._over.wait()
                     finally:  # also where the call is cancelled: an answer must know before its tasks do
-                        self._stop_timers()
                         self._answering.cut()
                     await self._answering.close(TOOLS_GRACE_S)
                     _leave_group()
@@ -173,9 +172,9 @@ class Session:
         """The carrier has played up to a mark."""
         self._output.mark_reached(name)
 
-    def heard_from(self) -> None:
-        """The other side is alive."""
-        self._limits.heard_at = self._clock.now()
+    def heard_from(self, now: float) -> None:
+        """The other side was alive at this time of the clock."""
+        self._limits.heard_at = now
 
     def hang_up(self, reason: str = "hung_up") -> None:
         """Ends the call; idempotent."""
@@ -200,7 +199,9 @@ class Session:
 
     def release(self) -> None:
         """Gives back what the call holds of the shared clockworks; idempotent, and `run` does it too."""
-        self._stop_timers()
+        self._limits.close()
+        if self._timer is not None:
+            self._timer.cancel()
         self._output.close()
         self._hearing.release()
 
@@ -320,7 +321,7 @@ class Session:
         self._feed(turns.BotAudible())
 
     def _played(self) -> None:
-        self.heard_from()  # who listens has no reason to send anything
+        self.heard_from(self._clock.now())  # who listens has no reason to send anything
         self._answering.played()
         end_reason = self._answering.wants_end
         self._feed(turns.BotFinished())
@@ -379,11 +380,6 @@ class Session:
         log.error("call failed", call_id=self.info.call_id, exc_info=error)
         self.hang_up("failed")
         self.end(1011, "internal error")
-
-    def _stop_timers(self) -> None:
-        self._limits.close()
-        if self._timer is not None:
-            self._timer.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """A task of this call, with the call's own log fields and trace, whoever's message it was that asked for it."""

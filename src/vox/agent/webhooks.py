@@ -4,6 +4,8 @@ Where a carrier's secret is configured, the webhook must be signed, and the stre
 made from that secret, so that any instance behind a balancer can check it and nobody else can open a stream.
 """
 
+from urllib.parse import quote
+
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
@@ -11,12 +13,12 @@ from starlette.websockets import WebSocket
 from vox.agent.responses import error
 from vox.agent.server import AgentServer
 from vox.agent.settings import PHONE_RUNNERS
-from vox.errors import DependencyError, UsageError, VoxError
+from vox.errors import UsageError, VoxError
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest
 from vox.runtime.http import read_body
 from vox.runtime.logging import get_logger
-from vox.security.signatures import bad_signature, hmac_digest, is_equal
+from vox.security.signatures import hmac_digest, is_equal
 
 log = get_logger(__name__)
 
@@ -31,6 +33,16 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "genesys": ("genesys_api_key", "GENESYS_API_KEY"),
 }
 """What a carrier's requests are verified with: the key in `api_keys`, and the environment variable."""
+SEALS: dict[str, tuple[str, str]] = {"telnyx": ("telnyx_api_key", "TELNYX_API_KEY")}
+"""What streams are announced with where the above is a public key, which others may know."""
+ASK_BY_GET = frozenset({"vonage", "exotel"})
+"""Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
+
+
+def is_call(carrier: str, request: Request) -> bool:
+    """Whether a request to `/` announces a call."""
+    names = {name.lower() for name in request.query_params}
+    return request.method == "POST" or (carrier in ASK_BY_GET and not names.isdisjoint({"uuid", "callsid"}))
 
 
 async def answer(server: AgentServer, request: Request, carrier: str, *, agent: str) -> Response:
@@ -51,11 +63,16 @@ async def answer(server: AgentServer, request: Request, carrier: str, *, agent: 
             return error(request, 403, "FORBIDDEN", "The signature is missing or wrong")
     elif server.settings.verify_signatures:
         log.debug("webhook not verified: no secret is configured", carrier=carrier)
-    fields = hook.fields()
+    try:
+        fields = hook.fields()
+    except UsageError:
+        return error(request, 400, "BAD_REQUEST", "The Host header is no host")
     parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
-    answered = driver.answer(_stream_url(server, request, agent, secret), parameters=parameters)
+    elif secret and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
+        agent = chosen.name  # the token is made out to one agent, so the called number decides here
+    answered = driver.answer(_stream_url(server, request, carrier, agent), parameters=parameters)
     if answered is None:
         return error(request, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
     return Response(answered.body, media_type=answered.content_type)
@@ -73,50 +90,49 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
         return
     now = server.clock.wall().timestamp()
     token = websocket.path_params.get("token") or websocket.query_params.get("token", "")
-    if token and _is_announced(token, agent, secret, now):
+    if token and _is_announced(token, agent, _sealing_key(server, runner), now):
         return
     url = _public_url(server, websocket).replace("http", "ws", 1)
     driver = registry.load("carriers", runner)
-    if runner == "exotel" and not token:
-        raise bad_signature("the stream carries no token")
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
 
 
 async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
     """Ends the phone call behind a stream that we ended, where credentials allow it; a failure is logged."""
-    control: CallControl = server.resources.call_control(carrier)
     try:
+        control: CallControl = server.resources.call_control(carrier)
         if await control.hang_up(call_id):
             log.info("call hung up", carrier=carrier)
-    except DependencyError as failed:
+    except VoxError as failed:
         log.warning("hang-up failed", carrier=carrier, code=failed.code, error=str(failed))
 
 
 def _secret(server: AgentServer, carrier: str) -> str:
-    if not server.settings.verify_signatures:
-        return ""
-    key, variable = SECRETS[carrier]
+    return _key(server, *SECRETS[carrier]) if server.settings.verify_signatures else ""
+
+
+def _sealing_key(server: AgentServer, carrier: str) -> str:
+    private = _key(server, *SEALS[carrier]) if carrier in SEALS else ""
+    return private or _secret(server, carrier)
+
+
+def _key(server: AgentServer, key: str, variable: str) -> str:
     return server.settings.api_keys.get(key) or server.environment.get(variable, "")
 
 
-def _stream_url(server: AgentServer, request: HTTPConnection, agent: str, secret: str) -> str:
-    base = _public_base(server, request).replace("http", "ws", 1)
+def _stream_url(server: AgentServer, request: HTTPConnection, carrier: str, agent: str) -> str:
     path = "/telephony/ws"
-    name = agent or ("default" if secret and not server.settings.agents else "")
-    if not name and secret:
-        chosen = server.resources.agent_for()
-        name = chosen.name if chosen else ""
-    if name:
-        path += f"/{name}"
-    if secret:
+    if agent:
+        path += f"/{quote(agent, safe='')}"
+    if agent and _secret(server, carrier):
         expires = int(server.clock.wall().timestamp()) + TOKEN_SECONDS
-        path += f"/{expires}.{_seal(expires, name, secret)}"
-    return base + path
+        path += f"/{expires}.{_seal(expires, agent, _sealing_key(server, carrier))}"
+    return _public_base(server, request).replace("http", "ws", 1) + path
 
 
 def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
     expires, _, seal = token.partition(".")
-    if not expires.isdigit() or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
+    if not (expires.isascii() and expires.isdigit()) or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
         return False
     return is_equal(_seal(int(expires), agent, secret), seal)
 
@@ -134,5 +150,8 @@ def _public_base(server: AgentServer, request: HTTPConnection) -> str:
 
 
 def _public_url(server: AgentServer, request: HTTPConnection) -> str:
-    query = f"?{request.url.query}" if request.url.query else ""
-    return f"{_public_base(server, request)}{request.url.path}{query}"
+    """The address that the carrier called and signed, letter by letter: nothing here may decode or parse it."""
+    scope = request.scope
+    path = scope.get("raw_path") or quote(scope["path"]).encode()
+    query = scope.get("query_string", b"")
+    return f"{_public_base(server, request)}{(path + (b'?' + query if query else b'')).decode('latin-1')}"

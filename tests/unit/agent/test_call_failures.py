@@ -398,7 +398,7 @@ async def test_a_peer_without_a_message_is_given_up_but_not_while_the_agent_spea
         assert world.line.closed is None
         await asyncio.sleep(5)
         assert world.line.closed is None
-        world.session.heard_from()
+        world.session.heard_from(asyncio.get_running_loop().time())
         await asyncio.sleep(4.9)
         assert world.line.closed is None
         await asyncio.sleep(6)

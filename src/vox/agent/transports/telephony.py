@@ -10,6 +10,7 @@ from typing import assert_never
 from vox.agent.metrics import MALFORMED
 from vox.agent.resources import Agent, Resources
 from vox.agent.session import Session
+from vox.agent.transports.allowance import Allowance
 from vox.agent.transports.contract import CallInfo
 from vox.errors import PeerError
 from vox.media import g711
@@ -63,6 +64,8 @@ class PhoneLink:
         self._opening: list[WireMessage] = []
         self._session: Session | None = None
         self._malformed = 0
+        self._clock = resources.clock
+        self._allowance = Allowance(resources.clock.now())
         self._start_timer: asyncio.TimerHandle | None = None
         self._encoding: Encoding = "mulaw"
         self._odd = b""
@@ -83,6 +86,10 @@ class PhoneLink:
 
     def received(self, message: WireMessage) -> None:
         """One message of the carrier."""
+        now = self._clock.now()
+        if not self._allowance.spend(len(message), now):
+            self._flooded()
+            return
         codec = self._codec
         if codec is None:
             self._open(message)
@@ -103,7 +110,7 @@ class PhoneLink:
             for reply in replies:
                 self._socket.send(reply)
         if self._session is not None:
-            self._session.heard_from()
+            self._session.heard_from(now)
 
     def closed(self, code: int, reason: str) -> None:
         """The socket is gone, and with it the call."""
@@ -112,6 +119,10 @@ class PhoneLink:
             self._start_timer.cancel()
         if self._session is not None:
             self._session.hang_up("hung_up")
+
+    def evict(self) -> None:
+        """Makes room: somebody else calls, and here nobody has said a word."""
+        self.close(1013, "busy, and no start message came")
 
     # The call's way out
 
@@ -220,6 +231,11 @@ class PhoneLink:
             self._odd = payload[whole:]
             return payload[:whole]
         return payload
+
+    def _flooded(self) -> None:
+        self._resources.metrics.counter(MALFORMED, self.carrier or "telephony").inc()
+        log.warning("too much sent", carrier=self.carrier)
+        self.close(1008, "more was sent than a call needs")
 
     def _reject(self, error: PeerError) -> None:
         self._resources.metrics.counter(MALFORMED, self.carrier).inc()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from vox.agent.metrics import MALFORMED
 from vox.agent.resources import Resources
 from vox.agent.session import Session
+from vox.agent.transports.allowance import Allowance
 from vox.errors import PeerError
 from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted
 from vox.protocols.agent_json import JsonCodec
@@ -41,6 +42,8 @@ class ClientLink:
         self._socket: Socket | None = None
         self._session: Session | None = None
         self._malformed = 0
+        self._clock = resources.clock
+        self._allowance = Allowance(resources.clock.now())
 
     # The socket's listener
 
@@ -56,7 +59,13 @@ class ClientLink:
         session = self._session
         if session is None:
             return
-        session.heard_from()
+        now = self._clock.now()
+        if not self._allowance.spend(len(message), now):
+            self._resources.metrics.counter(MALFORMED, "ws").inc()
+            log.warning("too much sent", call_id=session.info.call_id)
+            self.close(1008, "more was sent than a call needs")
+            return
+        session.heard_from(now)
         try:
             inputs = self._codec.receive(message)
         except PeerError as error:
