@@ -27,6 +27,7 @@ _SILENT_RMS = 0.01
 _NOISE_PEAK = 57  # of 32767: evenly spread it is -60 dBFS
 _NOISE_FRAMES = 8
 _NEW_REPLY_GAP_S = 0.1  # audio that follows sooner still belongs to the reply before the question
+_BETWEEN_REPLIES_S = 1.0  # silence behind which audio during the question is a reply of its own, not one that stalled
 _SWITCHING_PROTOCOLS = 101
 _UNAVAILABLE = 503
 
@@ -254,6 +255,8 @@ class LoadCall(asyncio.Protocol):
         if self._asked_at and not self._is_answering and now - self._heard_at > _NEW_REPLY_GAP_S:
             self._is_answering = True
             self._deadline.restart()
+        elif self._position <= self._audio.last_loud and now - self._heard_at > _BETWEEN_REPLIES_S:
+            self._deadline.restart()  # it took a breath in the question for its end: a reply, if an early one
         self._heard_at = now
         lateness_s = self._deadline.arrived(now, len(payload) / self._sample_bytes / heard_rate(self._line))
         tally = self._tally
