@@ -186,7 +186,7 @@ class Voice(_Opened):
             start += len(word)
 
 
-class _Detector:
+class Detector:
     def __init__(self) -> None:
         self.on_edge: Callable[[SpeechEdge], None] = lambda edge: None
         self.is_closed = False
@@ -197,7 +197,7 @@ class _Detector:
 
     def open(
         self, *, on_edge: Callable[[SpeechEdge], None], sample_rate: int, params: VadParams, **_options: object
-    ) -> "_Detector":
+    ) -> "Detector":
         self.on_edge = on_edge
         self.opened.append(sample_rate)
         self.params = params
@@ -231,7 +231,7 @@ class World:
         self.metrics = Metrics()
         chosen_settings = AgentSettings.model_validate({"playout_lead_ms": 0, **(settings or {})})
         self.resources = Resources(chosen_settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
-        self.detector = _Detector()
+        self.detector = Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
         agent = Agent(
