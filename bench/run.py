@@ -135,7 +135,7 @@ async def measure_line(bench: Bench, line: str, *, is_quick: bool) -> LineResult
     return LineResults(line, rows, ours, peers)
 
 
-def report(results: Sequence[LineResults], bench: Bench) -> str:
+def report(results: Sequence[LineResults], bench: Bench) -> list[str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -160,7 +160,18 @@ def report(results: Sequence[LineResults], bench: Bench) -> str:
     ]
     for each in results:
         lines += line_report(each)
-    return "\n".join(lines)
+    return lines
+
+
+def stress_report(calls: int) -> list[str]:
+    """What a full server does to one call too many, and what ten thousand calls leave behind."""
+    lines = ["## Overload and wear", ""]
+    for what in (["--calls", str(calls), "--overload", "2"], ["--calls", "50", "--short-calls", "10000"]):
+        command = [str(Path(sys.executable).with_name("vox")), "bench", "calls", "--pin", *what]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+        lines += ["```", f"$ vox bench calls --pin {' '.join(what)}", done.stdout.strip(), "```", ""]
+        print(done.stdout, done.stderr, flush=True)
+    return lines
 
 
 def line_report(results: LineResults) -> list[str]:
@@ -263,7 +274,10 @@ async def run(args: argparse.Namespace) -> None:
     python = args.peer_python or await asyncio.to_thread(peer_python)
     bench = Bench(take_caller_core(wants_pin=not args.no_pin), python, 6.0 if args.quick else args.seconds)
     results = [await measure_line(bench, line, is_quick=args.quick) for line in args.line or LINES]
-    text = report(results, bench)
+    lines = report(results, bench)
+    if not args.quick and results[0].ours is not None:
+        lines += await asyncio.to_thread(stress_report, results[0].ours.calls)
+    text = "\n".join(lines)
     if args.quick:
         print(text)
     else:
