@@ -1,5 +1,6 @@
 """The agent server as an ASGI application: `vox agent` serves it, and so does plain `uvicorn --factory`."""
 
+import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -68,6 +69,15 @@ def _settings_of(environment: Mapping[str, str]) -> AgentSettings:
     path = Path(named or "config.json")
     loaded = load(path if named or path.exists() else None, environment)
     configure(loaded.settings.log_level, loaded.settings.json_logs)
+    _take_over_logs()
     for warning in loaded.warnings:
         log.warning(warning)
     return loaded.settings
+
+
+def _take_over_logs() -> None:
+    """Plain uvicorn writes lines of its own, with the query and the key in it; through our formatter they lose that."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True

@@ -120,6 +120,8 @@ class _Http:
 
     async def webhook(self, request: Request) -> Response:
         name = request.path_params["agent"]
+        if name == "ws":  # the stream, which the router would have found for GET
+            raise HTTPException(405, headers={"Allow": "GET"})
         runner = self._server.settings.runner_transport
         if self._server.resources.agent_for(name) is None:
             return error(request, 404, "NOT_FOUND", f"No agent is named {name}")

@@ -57,6 +57,7 @@ class AgentServer:
         self.metrics.gauge(UP).set(1)
         self.is_open = True
         self.lifecycle.ready()
+        self._log_configuration()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -80,6 +81,24 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+
+    def _log_configuration(self) -> None:
+        """What this server is, for whoever reads its log later; no secrets."""
+        settings = self.settings
+        log.info(
+            "configuration",
+            agents={
+                name: "/".join(agent.profile.stage(kind) for kind in ("stt", "llm", "tts"))
+                for name, agent in self.resources.agents.items()
+            },
+            runner_transport=settings.runner_transport,
+            max_concurrent_calls=settings.max_concurrent_calls,
+            adaptive_limit=settings.adaptive_limit,
+            drain_timeout_secs=settings.drain_timeout_secs,
+            asks_for_key=bool(settings.server_api_key.get_secret_value()),
+            tls=settings.tls_enable,
+            log_level=settings.log_level,
+        )
 
     def _forget(self, session: Session) -> None:
         self.sessions.discard(session)

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 async def serve_agent(
     settings: "AgentSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = (), banner: str = ""
 ) -> int:
-    """Serves until SIGTERM or SIGINT and the drain behind it; 0 when no call was cut.
+    """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls.
 
     `banner` is printed once the server listens, with `{address}` filled in.
     """
@@ -64,6 +64,7 @@ async def serve_agent(
     async with agents, Server(app, host, settings.bind_port, **tls) as server:
         scheme = "https" if settings.tls_enable else "http"
         shown = host if host.strip("0.:") else "localhost"
+        shown = f"[{shown}]" if ":" in shown else shown
         address = f"{scheme}://{shown}:{server.port}"
         log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
         if banner:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         "tts_provider": "espeak",
         "turn_detection": "silence",
         "turn_stop_secs": 0.4,
-        "host": args.host or environment.get("VOXRAY_HOST", "127.0.0.1"),
+        "host": args.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if args.port is not None:
         overrides["port"] = args.port
