@@ -216,7 +216,7 @@ class Session:
             case ClientText():
                 self._typed(message)
             case ClientDigits():
-                for digit in message.digits:
+                for digit in message.digits[: turns.MAX_DIGITS]:
                     self.digit(digit)
             case ClientInterrupt():
                 self._feed(turns.TypedText(""))

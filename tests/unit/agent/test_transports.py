@@ -286,11 +286,38 @@ async def test_a_clients_malformed_messages_are_answered_and_many_end_the_call()
         assert browser.socket.closed == (1008, "too many malformed messages")
 
 
-async def test_a_client_that_floods_is_closed():
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x" * (1 << 20),
+        encode_client_frame("TranscriptionFrame", {"text": "hi"}),
+        encode_client_frame("InputDTMFFrame", {"digit": "5"}),
+        encode_client_frame("InterruptionFrame"),
+    ],
+)
+async def test_a_client_that_floods_is_closed(message: str):
     async with client() as browser:
-        for _ in range(10):
-            browser.link.received("x" * (1 << 20))
+        for _ in range(100):
+            browser.link.received(message)
         assert browser.socket.closed == (1008, "more was sent than a call needs")
+        assert len(browser.world.mind.requests) <= 64
+
+
+async def test_a_client_may_talk_type_and_press_as_quickly_as_people_do():
+    async with client() as browser:
+        for _ in range(600):
+            browser.link.received(encode_client_frame("InputDTMFFrame", {"digit": "5"}))
+            await asyncio.sleep(0.15)
+        assert browser.socket.closed is None
+
+
+async def test_keys_on_the_line_are_bounded_too():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        for _ in range(100):
+            line.say(codec.digit("5"))
+        assert line.socket.closed == (1008, "more was sent than a call needs")
 
 
 async def test_after_the_socket_is_gone_nothing_is_sent():

@@ -1,6 +1,7 @@
 """How much one connection may send: enough for any microphone, too little to keep a server busy.
 
-A message costs its length and a little more for being one. Who sends beyond the allowance is closed, because audio that
+A message costs its length and a little more for being one; what is no audio costs much more, because it may begin a turn:
+a model is asked, a voice made, and a millisecond of everybody's time is gone. Who sends beyond the allowance is closed, because audio that
 comes faster than anybody speaks is no call, and everybody else's frames wait while it is read.
 """
 
@@ -9,6 +10,8 @@ BYTES_PER_SECOND = 1 << 19
 BURST_BYTES = 4 << 20
 """A recording of two minutes at 16 kHz, sent at once."""
 MESSAGE_BYTES = 128
+EVENT_BYTES = 1 << 16
+"""For a text, a key, a mark: 64 at once, then eight a second."""
 
 
 class Allowance:

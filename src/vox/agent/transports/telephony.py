@@ -10,7 +10,7 @@ from typing import assert_never
 from vox.agent.metrics import MALFORMED
 from vox.agent.resources import Agent, Resources
 from vox.agent.session import Session
-from vox.agent.transports.allowance import Allowance
+from vox.agent.transports.allowance import EVENT_BYTES, Allowance
 from vox.agent.transports.contract import CallInfo
 from vox.errors import PeerError
 from vox.media import g711
@@ -103,8 +103,11 @@ class PhoneLink:
             if type(event) is StreamAudio:  # the hot path: 50 a second and call
                 if self._session is not None:
                     self._session.audio(self._decoded(event.payload))
-            else:
+            elif self._allowance.spend(EVENT_BYTES, now):
                 self._handle(event)
+            else:
+                self._flooded()
+                return
         replies = codec.replies()
         if replies and self._socket is not None:
             for reply in replies:

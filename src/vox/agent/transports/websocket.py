@@ -5,9 +5,9 @@ from collections.abc import Callable
 from vox.agent.metrics import MALFORMED
 from vox.agent.resources import Resources
 from vox.agent.session import Session
-from vox.agent.transports.allowance import Allowance
+from vox.agent.transports.allowance import EVENT_BYTES, Allowance
 from vox.errors import PeerError
-from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted
+from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
 from vox.protocols.agent_json import JsonCodec
 from vox.protocols.media_stream import Encoding, WireMessage
 from vox.runtime.logging import get_logger
@@ -61,9 +61,7 @@ class ClientLink:
             return
         now = self._clock.now()
         if not self._allowance.spend(len(message), now):
-            self._resources.metrics.counter(MALFORMED, "ws").inc()
-            log.warning("too much sent", call_id=session.info.call_id)
-            self.close(1008, "more was sent than a call needs")
+            self._flooded()
             return
         session.heard_from(now)
         try:
@@ -72,6 +70,9 @@ class ClientLink:
             self._reject(error)
             return
         for one in inputs:
+            if type(one) is not ClientAudio and not self._allowance.spend(EVENT_BYTES, now):
+                self._flooded()
+                return
             session.receive(one)
 
     def closed(self, code: int, reason: str) -> None:
@@ -110,6 +111,11 @@ class ClientLink:
         """Ends the connection."""
         if self._socket is not None:
             self._socket.close(code, reason)
+
+    def _flooded(self) -> None:
+        self._resources.metrics.counter(MALFORMED, "ws").inc()
+        log.warning("too much sent", transport="ws")
+        self.close(1008, "more was sent than a call needs")
 
     def _reject(self, error: PeerError) -> None:
         self._resources.metrics.counter(MALFORMED, "ws").inc()
