@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from vox.agent import turns
+from vox.agent import turn_events as events
 from vox.agent.listening import Listener, Utterance
 from vox.agent.metrics import STT_ERRORS
 from vox.agent.resources import Agent, Resources
@@ -49,7 +49,7 @@ class Hearing:
         resources: Resources,
         times: TurnTimes,
         *,
-        feed: Callable[[turns.Event], None],
+        feed: Callable[[events.Event], None],
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
@@ -139,7 +139,7 @@ class Hearing:
     def finish(self) -> None:
         """The utterance is over; a `TextArrived` follows, empty where nothing was understood or the recogniser failed."""
         if self._listener is None:
-            self._feed(turns.TextArrived(""))
+            self._feed(events.TextArrived(""))
             return
         task = self._spawn(self._transcribe(self._listener, self._listener.finish()), "transcribe")
         self._transcribing.add(task)
@@ -175,7 +175,7 @@ class Hearing:
         return self._converter.process(pcm)
 
     def _speech_edge(self, edge: SpeechEdge) -> None:
-        self._feed(turns.SpeechBegan() if edge.is_speaking else turns.SpeechEnded())
+        self._feed(events.SpeechBegan() if edge.is_speaking else events.SpeechEnded())
 
     async def _transcribe(self, listener: Listener, utterance: Utterance) -> None:
         try:
@@ -183,18 +183,18 @@ class Hearing:
                 transcript = await listener.transcript(utterance)
         except Exception as error:  # noqa: BLE001  a task's top: whatever a driver raises, the call goes on
             self._report(error)
-            self._feed(turns.TextArrived(""))
+            self._feed(events.TextArrived(""))
             return
         if transcript is None:
             return
         self._times.transcribed()
         if transcript.text:
             self._tell(UserTranscript(transcript.text, is_final=True, timestamp=self._timestamp()))
-        self._feed(turns.TextArrived(transcript.text))
+        self._feed(events.TextArrived(transcript.text))
 
     def _partial(self, text: str) -> None:
         self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
-        self._feed(turns.PartialText(text))
+        self._feed(events.PartialText(text))
 
     def _timestamp(self) -> str:
         return self._resources.clock.wall().isoformat(timespec="milliseconds")

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, assert_never
 
-from vox.agent import turns
+from vox.agent import turn_events as events
 from vox.agent.answer import Answering
 from vox.agent.context import Conversation, fill
 from vox.agent.hearing import Hearing
@@ -23,6 +23,7 @@ from vox.agent.output import Output
 from vox.agent.resources import Agent, Resources
 from vox.agent.timeline import TurnTimes
 from vox.agent.transports.contract import CallInfo, CallTransport
+from vox.agent.turns import TurnMachine
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
     AgentError,
@@ -76,7 +77,7 @@ class Session:
         self._resources = resources
         self._clock = resources.clock
         self._transport = transport
-        self._turns = turns.TurnMachine(agent.profile.turn_policy())
+        self._turns = TurnMachine(agent.profile.turn_policy())
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._times = TurnTimes(resources.clock, resources.metrics)
@@ -129,7 +130,7 @@ class Session:
                     if self._greeting:
                         self._say(self._greeting)
                     elif self.agent.speaks_first:
-                        self._feed(turns.BotThinking())
+                        self._feed(events.BotThinking())
                         self._answering.respond()
                     while self._early:
                         self.receive(self._early.popleft())
@@ -166,7 +167,7 @@ class Session:
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
         self._times.typed()
-        self._feed(turns.DigitEntered(digit))
+        self._feed(events.DigitEntered(digit))
 
     def mark_reached(self, name: str) -> None:
         """The carrier has played up to a mark."""
@@ -216,10 +217,10 @@ class Session:
             case ClientText():
                 self._typed(message)
             case ClientDigits():
-                for digit in message.digits[: turns.MAX_DIGITS]:
+                for digit in message.digits[: events.MAX_DIGITS]:
                     self.digit(digit)
             case ClientInterrupt():
-                self._feed(turns.TypedText(""))
+                self._feed(events.TypedText(""))
             case ClientDisconnect():
                 self.end(1000, "client_left")
             case ClientRequest():
@@ -239,51 +240,51 @@ class Session:
 
     # The turn machine
 
-    def _feed(self, event: turns.Event) -> None:
+    def _feed(self, event: events.Event) -> None:
         if self._tasks is not None and not self._over.is_set():
             self._safely(self._take_turns, lambda: self._turns.handle(event, self._clock.now()))
 
-    def _take_turns(self, decide: Callable[[], list[turns.Action]]) -> None:
+    def _take_turns(self, decide: Callable[[], list[events.Action]]) -> None:
         for action in decide():
             self._carry_out(action)
         self._arm_timer()
 
-    def _carry_out(self, action: turns.Action) -> None:
+    def _carry_out(self, action: events.Action) -> None:
         match action:
-            case turns.StartListening():
+            case events.StartListening():
                 self._hearing.start(self.agent.llm.hints(self.conversation.messages()))
-            case turns.PauseListening():
+            case events.PauseListening():
                 self._hearing.pause()
-            case turns.FinishListening():
+            case events.FinishListening():
                 self._hearing.finish()
-            case turns.CancelListening():
+            case events.CancelListening():
                 self._hearing.cancel()
-            case turns.HoldBot():
+            case events.HoldBot():
                 self._output.hold()
-            case turns.ReleaseBot():
+            case events.ReleaseBot():
                 self._resources.metrics.counter(FALSE_INTERRUPTIONS).inc()
                 self._output.release()
-            case turns.Interrupt():
+            case events.Interrupt():
                 if action.was_heard:
                     self._resources.metrics.counter(INTERRUPTIONS).inc()
                 self._answering.cut()
-            case turns.Respond():
+            case events.Respond():
                 self.conversation.hear(action.text, continues=action.continues)
                 self._answering.respond(silent=self._is_silent_next)
-            case turns.NotUnderstood():
+            case events.NotUnderstood():
                 if self.agent.not_understood:
                     self._say(self.agent.not_understood)
-            case turns.Notify():
+            case events.Notify():
                 self._notify(action.what)
-            case turns.EndCall():
+            case events.EndCall():
                 self.end(1000, action.reason)
             case _:
                 assert_never(action)
 
     def _notify(self, what: str) -> None:
-        if what == turns.USER_STARTED:
+        if what == events.USER_STARTED:
             self._transport.send_event(SpeakingChanged("user", is_speaking=True))
-        elif what == turns.USER_STOPPED:
+        elif what == events.USER_STOPPED:
             self._times.speech_ended(self._hearing.stop_s)
             self._transport.send_event(SpeakingChanged("user", is_speaking=False))
         else:
@@ -312,19 +313,19 @@ class Session:
         if self._tasks is None or self._over.is_set():
             return
         self._answering.cut()
-        self._feed(turns.BotThinking())
+        self._feed(events.BotThinking())
         self._answering.say(text)
 
     def _audible(self) -> None:
         self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
         self._answering.audible()
-        self._feed(turns.BotAudible())
+        self._feed(events.BotAudible())
 
     def _played(self) -> None:
         self.heard_from(self._clock.now())  # who listens has no reason to send anything
         self._answering.played()
         end_reason = self._answering.wants_end
-        self._feed(turns.BotFinished())
+        self._feed(events.BotFinished())
         if end_reason is not None:
             self.end(1000, end_reason)
 
@@ -341,7 +342,7 @@ class Session:
         if message.run:
             self._times.typed()
             self._is_silent_next = not message.speak
-            self._feed(turns.TypedText(message.text))
+            self._feed(events.TypedText(message.text))
             self._is_silent_next = False
         else:
             self.conversation.hear(message.text)
@@ -362,11 +363,11 @@ class Session:
             return
         if message.run:
             self._answering.cut()
-            self._feed(turns.BotThinking())
+            self._feed(events.BotThinking())
             self._answering.respond()
         elif message.replace:  # what was being said answers a conversation that is gone
             self._answering.cut()
-            self._feed(turns.BotFinished())
+            self._feed(events.BotFinished())
 
     # Opening and closing
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.turns import (
-    MAX_TEXTS_DUE,
+from vox.agent.turn_events import (
     USER_IDLE,
     USER_STARTED,
     USER_STOPPED,
@@ -33,11 +32,11 @@ from vox.agent.turns import (
     SpeechEnded,
     StartListening,
     TextArrived,
-    TurnMachine,
     TurnPolicy,
     TypedText,
     UserState,
 )
+from vox.agent.turns import MAX_TEXTS_DUE, TurnMachine
 
 STOP_S = 0.5
 

@@ -1,0 +1,206 @@
+"""The words of turn taking: the policy, what happens, and what is to be done about it.
+
+Events go into `vox.agent.turns.TurnMachine`, actions come out; all of them are plain values.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class UserState(StrEnum):
+    """The caller's side of the turn."""
+
+    IDLE = "idle"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+    DECIDING = "deciding"
+
+
+class BotState(StrEnum):
+    """The agent's side of the turn."""
+
+    SILENT = "silent"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPolicy:
+    """The settings of turn taking; all times in seconds, 0 turns a time-out off.
+
+    Attributes:
+        turn_stop_s: silence after the voice activity detector's own stop time that ends the caller's turn.
+        turn_max_s: ends an utterance that goes on for so long, pauses included (noise that the detector takes for speech;
+            bounds memory).
+        stt_timeout_s: how long a transcript may take before the turn ends without it.
+        allow_interruptions: whether the caller may cut in at all.
+        min_words: words needed to interrupt (0: voice is enough to hold the agent, any word to interrupt).
+        keywords: if not empty, only an utterance with one of these words interrupts.
+        idle_timeout_s: silence after the agent's last word until the caller counts as idle.
+        max_idle: the call ends after so many idle periods in a row (0: never).
+        digits_timeout_s: pause after the last digit that completes an entry; `#` completes it at once.
+        max_digits: an entry is complete at so many digits (0: no limit but 64).
+        min_lost_speech_s: speech at least this long without a transcript counts as not understood, less as noise.
+    """
+
+    turn_stop_s: float = 0.5
+    turn_max_s: float = 60.0
+    stt_timeout_s: float = 5.0
+    allow_interruptions: bool = True
+    min_words: int = 0
+    keywords: tuple[str, ...] = ()
+    idle_timeout_s: float = 0.0
+    max_idle: int = 0
+    digits_timeout_s: float = 2.0
+    max_digits: int = 0
+    min_lost_speech_s: float = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The voice activity detector hears the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """The voice activity detector hears the caller no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialText:
+    """The recogniser's text so far of the utterance under way."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypedText:
+    """A complete turn that came as text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DigitEntered:
+    """A key was pressed."""
+
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotThinking:
+    """An answer is being made."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotAudible:
+    """The first audio of an answer went out."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotFinished:
+    """The answer was played to its end, or turned out to have no audio."""
+
+
+Event = (
+    SpeechBegan
+    | SpeechEnded
+    | PartialText
+    | TextArrived
+    | TypedText
+    | DigitEntered
+    | BotThinking
+    | BotAudible
+    | BotFinished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StartListening:
+    """Begin an utterance at the recogniser, with the audio from before the speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseListening:
+    """The caller fell silent, perhaps only for breath."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishListening:
+    """Ask the recogniser for the final transcript."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelListening:
+    """Throw the utterance away."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldBot:
+    """Stop the agent's audio at once, but keep what it was going to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseBot:
+    """It was no interruption: the agent goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """The agent's answer is void from what was heard on. `was_heard` is False where no audio had gone out."""
+
+    was_heard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered."""
+
+    text: str
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotUnderstood:
+    """The caller said something, and the recogniser made nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell the client: the caller's turn began or ended, or the caller is idle."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Nothing will come of this call any more."""
+
+    reason: str
+
+
+Action = (
+    StartListening
+    | PauseListening
+    | FinishListening
+    | CancelListening
+    | HoldBot
+    | ReleaseBot
+    | Interrupt
+    | Respond
+    | NotUnderstood
+    | Notify
+    | EndCall
+)
+
+USER_STARTED = "user_started"
+USER_STOPPED = "user_stopped"
+USER_IDLE = "user_idle"
+MAX_DIGITS = 64
