@@ -164,6 +164,7 @@ async def test_a_client_that_does_not_read_is_closed_and_frees_its_place(tmp_pat
                 if len(agent.lines("call ended")) == 1:
                     break
             await agent.logged("call ended")
+            assert not agent.lines("too much sent")  # it was not what it sent that ended it
         deaf.close()
         await until(lambda: count(agent, "vox_agent_calls_active") == 0)
 

@@ -80,7 +80,7 @@ class Output:
         self._answer = 0
         self._anchor: _Anchor | None = None
         self._held_at: int | None = None
-        self._next_mark = 0
+        self._next_mark = self._last_marked = 0
         self._is_ended = False
         self._is_played = True
         self._last_mark: asyncio.TimerHandle | None = None
@@ -98,7 +98,7 @@ class Output:
         self._answer += 1
         self._anchor = None
         self._held_at = None
-        self._next_mark = int(MARK_EVERY_S * self._rate)
+        self._next_mark, self._last_marked = int(MARK_EVERY_S * self._rate), 0
         self._is_ended = self._is_played = False
         self._track.at(1, self._audible)
         return self._answer
@@ -225,7 +225,8 @@ class Output:
 
     def _mark(self, position: int) -> None:
         self._next_mark = position + int(MARK_EVERY_S * self._rate)
-        if self._transport.has_marks:
+        if self._transport.has_marks and position > self._last_marked:
+            self._last_marked = position
             name = f"{self._answer}:{position}"
             self._track.at(position, lambda: self._transport.send_mark(name))
 

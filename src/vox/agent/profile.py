@@ -134,7 +134,9 @@ class AgentProfile(BaseModel):
         default=0.0, le=1, description="Least volume: up to 0.5 as linear RMS, above as loudness (-110 to -10 dB)"
     )
     vad_batch_size: Annotated[int, Env("VOXRAY_VAD_BATCH_SIZE")] = Field(
-        default=0, ge=0, description="Most calls in one detector run; 0: chosen by the server"
+        default=0,
+        ge=0,
+        description="Accepted for compatibility; the server chooses how many calls share a detector run",
     )
     allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
     interruption_strategy: OptionalText = Field(

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
+from urllib.parse import urlsplit
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
 from vox.agent.metrics import UP
@@ -50,7 +51,7 @@ class AgentServer:
         )
 
     async def __aenter__(self) -> Self:
-        tracing.configure(self.settings.otlp_endpoint or None, "vox-agent")
+        tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
         await self._stack.enter_async_context(self._observing())
         self.lifecycle.subscribe(self._follow)
@@ -136,3 +137,10 @@ class AgentServer:
                 )
             )
             sent, late, cpu, at = now_sent, now_late, now_cpu, now
+
+
+def traces_at(endpoint: str) -> str | None:
+    """Where spans go: the collector's address, which OpenTelemetry's own variable gives without a path."""
+    if endpoint and not urlsplit(endpoint).path.strip("/"):
+        return f"{endpoint.rstrip('/')}/v1/traces"
+    return endpoint or None

@@ -9,6 +9,7 @@ import importlib
 import inspect
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,12 +132,11 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
 
 
-class _Threads:
-    running = 0
+_free_threads = threading.BoundedSemaphore(MAX_THREADS)
 
 
 async def _in_thread(work: Callable[[], Any]) -> Any:
-    if _Threads.running >= MAX_THREADS:
+    if not _free_threads.acquire(blocking=False):
         raise UsageError(
             f"{MAX_THREADS} plain functions run already",
             code="too_many_tools",
@@ -147,7 +147,6 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
     context = copy_context()
 
     def settle(result: Any, error: BaseException | None) -> None:
-        _Threads.running -= 1
         if done.done():
             return
         if error is None:
@@ -161,8 +160,10 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
             result = context.run(work)
         except BaseException as error:  # noqa: BLE001  a thread's top: the call that waits for it is told
             failure = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
-        loop.call_soon_threadsafe(settle, result, failure)
+        finally:
+            _free_threads.release()
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(settle, result, failure)
 
-    _Threads.running += 1
     threading.Thread(target=run, name="vox-tool", daemon=True).start()
     return await done

@@ -89,6 +89,13 @@ async def test_marks_stand_at_every_second_and_behind_every_sentence():
     assert stage.line.sent_marks == ["1:8000", "1:12000", "1:16000"]
 
 
+async def test_a_sentence_that_ends_on_a_full_second_has_one_mark_there():
+    stage = Stage()
+    await stage.speak()
+    await asyncio.sleep(3)
+    assert stage.line.sent_marks == ["1:8000", "1:16000"]
+
+
 @pytest.mark.parametrize(
     "name", ["", "1", "1:", ":16000", "0:16000", "2:16000", "1:-5", "1:²", "1:१२", "1:" + "9" * 5000, "x:y", "1:8000:1"]
 )

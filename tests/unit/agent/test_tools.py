@@ -161,15 +161,31 @@ async def test_a_plain_function_runs_beside_the_event_loop_and_one_that_hangs_is
 ):
     release = threading.Event()
     monkeypatch.setattr("tests.unit.agent.test_tools.hang", lambda: release.wait(10), raising=False)
-    try:
-        result = await toolbox_of("hang", timeout_s=0.05).run(call("hang"))
-        assert "did not answer within 0.05 s" in result
-    finally:
-        release.set()
+    result = await toolbox_of("hang", timeout_s=0.05).run(call("hang"))
+    assert "did not answer within 0.05 s" in result
+    asyncio.get_running_loop().call_soon(release.set)
+
+
+def test_a_plain_function_that_outlives_its_event_loop_ends_quietly(monkeypatch: pytest.MonkeyPatch):
+    release, ended = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        release.wait(10)
+        ended.set()
+
+    monkeypatch.setattr("tests.unit.agent.test_tools.hang", hang, raising=False)
+    assert "did not answer" in asyncio.run(toolbox_of("hang", timeout_s=0.05).run(call("hang")))
+    release.set()
+    assert ended.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "vox-tool":
+            thread.join(10)
+    assert tools_module._free_threads._value == tools_module.MAX_THREADS
 
 
 async def test_only_so_many_plain_functions_run_at_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tools_module, "MAX_THREADS", 0)
+    monkeypatch.setattr(tools_module, "_free_threads", threading.BoundedSemaphore(1))
+    tools_module._free_threads.acquire()
     assert "plain functions run already" in await toolbox_of("long").run(call("long"))
 
 
