@@ -46,6 +46,10 @@ HEADINGS = (
 LINES = {"twilio": "8 kHz µ-law, Twilio Media Streams JSON", "protobuf": "16 kHz s16le, protobuf frames"}
 
 
+# Late frames alone say how many calls are heard cleanly; behind these, answers still come as quickly as to one caller.
+RESPONSIVE = {"twilio": (240, 300, 400, 500), "protobuf": (192, 240, 300)}
+
+
 @dataclass(frozen=True)
 class Contender:
     """One server that can be started afresh for a number of calls."""
@@ -129,6 +133,7 @@ async def measure_line(bench: Bench, line: str, *, is_quick: bool) -> LineResult
         rows.append(("Vox", "at Pipecat's maximum", await bench.point(VOX, line, peers.calls)))
         over = await bench.point(PIPECAT, line, round(peers.calls * 1.25))
         rows.append(("Pipecat", "a quarter more", over))
+    rows += [("Vox", "responsive", await bench.point(VOX, line, calls)) for calls in RESPONSIVE[line]]
     if ours is not None:
         rows.append(("Vox", "80 % of its maximum", await bench.point(VOX, line, round(ours.calls * 0.8))))
         rows.append(("Vox", "clean maximum", ours))

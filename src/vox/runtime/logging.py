@@ -25,7 +25,10 @@ _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNIN
 _CHATTY = ("uvicorn", "picows", "asyncio", "websockets", "httpx2", "httpcore2", "hypercorn", "openai", "multipart")
 _SECRET_KEY = re.compile(r"api[-_]?key|token|authorization|passw(or)?d|secret|credential|cookie", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
-    r"((?:api[-_]?key|[a-z_-]*token|passw(?:or)?d|[a-z_-]*secret)=)[^&\s\"']+|(\bbearer\s+)[\w.~+/=-]+", re.IGNORECASE
+    r"((?:proxy-)?authorization:\s*|(?:set-)?cookie:\s*).+"  # a header: all of its value
+    r"|((?:[a-z_-]*api[-_]?key|[a-z_-]*token|passw(?:or)?d|[a-z_-]*secret)(?:=|:\s+))[^&\s\"']+"
+    r"|(\bbearer\s+)[\w.~+/=-]+",
+    re.IGNORECASE,
 )
 _MAX_DEPTH = 6
 
@@ -106,7 +109,9 @@ def _masked(key: str, value: Any, depth: int) -> Any:
         return HIDDEN
     if isinstance(value, str):
         return (
-            _SECRET_IN_TEXT.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", value) if _may_hide(value) else value
+            _SECRET_IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", value)
+            if _may_hide(value)
+            else value
         )
     if depth < _MAX_DEPTH and isinstance(value, Mapping):
         items = cast("Mapping[Any, Any]", value).items()
@@ -117,7 +122,7 @@ def _masked(key: str, value: Any, depth: int) -> Any:
 
 
 def _may_hide(text: str) -> bool:
-    return "=" in text or "earer" in text or "EARER" in text
+    return "=" in text or ": " in text or "earer" in text or "EARER" in text
 
 
 class _DropPersonal:

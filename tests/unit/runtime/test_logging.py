@@ -103,6 +103,20 @@ def test_secrets_are_masked_by_key_and_inside_text():
     assert lines[3]["max_tokens"] == 5
 
 
+def test_headers_that_a_library_writes_out_are_masked_too():
+    def use(_log):
+        server = logging.getLogger("uvicorn.error")
+        server.debug("< x-api-key: k1")
+        server.debug("< authorization: Bearer k2.k2")
+        server.debug("< Authorization: Basic azM=")
+        server.debug("< cookie: session=k4; other=k5")
+        server.debug("< host: example.test")
+
+    text = json.dumps(written("debug", use))
+    assert not any(secret in text for secret in ("k1", "k2", "azM", "k4", "k5"))
+    assert "host: example.test" in text
+
+
 def test_what_looks_secret():
     for key in ("api_key", "X-API-Key", "token", "auth_token", "authorization", "PASSWORD", "client_secret"):
         assert looks_secret(key)
