@@ -16,7 +16,7 @@ from tests.require import require
 @contextlib.contextmanager
 def postgres() -> Generator[str, None, None]:
     """The URL of an empty database; PostgreSQL refuses to run as root, so then it runs as nobody."""
-    programs = [shutil.which(name) for name in ("initdb", "pg_ctl")]
+    programs = [_program(name) for name in ("initdb", "pg_ctl")]
     require(None not in programs, "PostgreSQL's initdb and pg_ctl", "apt-get install postgresql")
     initdb, pg_ctl = (str(program) for program in programs)
     folder = Path(tempfile.mkdtemp(prefix="voxpg"))  # short: the path of a unix socket may have 107 characters
@@ -39,3 +39,11 @@ def postgres() -> Generator[str, None, None]:
     finally:
         run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program(name: str) -> str | None:
+    """Debian keeps the server's programs out of the search path, one folder a version."""
+    if (found := shutil.which(name)) is not None:
+        return found
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(installed[-1]) if installed else None
