@@ -1,6 +1,7 @@
 """The `vox` command as a user runs it: a process of its own."""
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -53,3 +54,18 @@ def test_doctor_opens_every_agents_providers(tmp_path: Path):
 def test_doctor_without_a_configuration_is_content(tmp_path: Path):
     result = vox("doctor", cwd=tmp_path)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands():
+    with subprocess.Popen(
+        [VOX, "up", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as up:
+        try:
+            assert up.stdout is not None
+            proposed = next(line for line in up.stdout if " call " in line).partition(":")[2]
+            placed = subprocess.run(shlex.split(proposed), capture_output=True, text=True, check=False, timeout=90)
+        finally:
+            up.terminate()
+    assert placed.returncode == 0, placed.stdout + placed.stderr
+    assert "speech" in placed.stdout
+    assert up.returncode == 0

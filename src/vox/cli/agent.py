@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ async def serve_agent(
 ) -> int:
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls.
 
-    `banner` is printed once the server listens, with `{address}` filled in.
+    `banner` is printed once the server listens, with `{address}`, `{stream}` (of phone calls) and `{vox}` filled in.
     """
     from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
@@ -68,7 +69,12 @@ async def serve_agent(
         address = f"{scheme}://{shown}:{server.port}"
         log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
         if banner:
-            print(banner.format(address=address), flush=True)
+            print(
+                banner.format(
+                    address=address, stream=f"{address.replace('http', 'ws', 1)}/telephony/ws", vox=sys.argv[0]
+                ),
+                flush=True,
+            )
         await run_until_stopped(lifecycle)
         await agents.end_calls()
     return 0

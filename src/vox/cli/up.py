@@ -8,7 +8,7 @@ from vox.cli.agent import serve_agent
 
 BANNER = """
   Vox is up. Open {address}/ and talk to it.
-  A simulated phone call:  vox call --carrier twilio --say "when are you open" {address}
+  A simulated phone call:  {vox} call --carrier twilio --say "what are your opening hours" {stream}
   Stop it with Ctrl-C; calls in progress are not cut.
 """
 
