@@ -16,6 +16,7 @@ from vox.agent.resources import Agent, Resources
 from vox.agent.timeline import TurnTimes
 from vox.errors import UsageError, VoxError
 from vox.media.channels import mono
+from vox.media.dtmf import DtmfDetector
 from vox.media.resample import Resampler
 from vox.media.voice_activity import SpeechEdge, VadStream
 from vox.protocols.agent_events import AgentError, AgentEvent, ClientAudio, ClientVadUpdate, UserTranscript
@@ -66,6 +67,7 @@ class Hearing:
         self._converter: Resampler | None = None
         self._converter_rate = 0
         self._refused_rate = 0
+        self._keys: DtmfDetector | None = None
         self._transcribing: set[asyncio.Task[None]] = set()
 
     @property
@@ -93,12 +95,16 @@ class Hearing:
             vad.close()
             raise
         self._vad, self._sample_rate = vad, sample_rate
+        self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio at the rate of `open`, s16le mono."""
         if self._vad is not None and self._listener is not None:
             self._listener.push(pcm)
             self._vad.push(pcm)
+            if self._keys is not None:
+                for digit in self._keys.push(pcm):
+                    self._feed(events.DigitEntered(digit))
 
     def push_client(self, message: ClientAudio) -> None:
         """A client's audio at any rate; the first opens the ear. What cannot be heard is refused, once for each rate."""

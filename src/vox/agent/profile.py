@@ -138,6 +138,10 @@ class AgentProfile(BaseModel):
         ge=0,
         description="Accepted for compatibility; the server chooses how many calls share a detector run",
     )
+    hear_keys: bool = Field(
+        default=False,
+        description="Hear key tones in the caller's audio, for lines that report no keys; costs 13 µs a frame",
+    )
     allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
     interruption_strategy: OptionalText = Field(
         default="", description="`min_words` or `keyword`; empty: any understood speech interrupts"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent.call_world import World
+from tests.unit.agent.call_world import RATE, World
 from vox.agent.tools import Tool
 from vox.errors import DependencyError
+from vox.media.dtmf import tone
 from vox.protocols.agent_events import (
     AgentError,
     AgentReady,
@@ -299,3 +300,13 @@ async def test_hanging_up_in_the_middle_closes_everything_and_cancels_the_model(
     before = len(world.line.frames)
     await asyncio.sleep(5)
     assert len(world.line.frames) == before
+
+
+async def test_keys_that_come_as_tones_are_heard_where_the_line_reports_none():
+    async with World(hear_keys=True) as world:
+        pcm = tone("42#", RATE)
+        for at in range(0, len(pcm), 320):
+            world.session.audio(pcm[at : at + 320])
+        world.session.audio(bytes(3200))
+        await asyncio.sleep(0.1)
+        assert world.conversation()[0] == ("user", "DTMF: 42")
