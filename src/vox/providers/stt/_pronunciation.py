@@ -6,49 +6,7 @@ the flow's author forgot, so that one word does not make a whole grammar unusabl
 
 import re
 
-PHONES = frozenset(
-    [
-        "AA",
-        "AE",
-        "AH",
-        "AO",
-        "AW",
-        "AY",
-        "B",
-        "CH",
-        "D",
-        "DH",
-        "EH",
-        "ER",
-        "EY",
-        "F",
-        "G",
-        "HH",
-        "IH",
-        "IY",
-        "JH",
-        "K",
-        "L",
-        "M",
-        "N",
-        "NG",
-        "OW",
-        "OY",
-        "P",
-        "R",
-        "S",
-        "SH",
-        "T",
-        "TH",
-        "UH",
-        "UW",
-        "V",
-        "W",
-        "Y",
-        "Z",
-        "ZH",
-    ]
-)
+from vox.providers.stt.contract import PHONES
 
 _PRON = re.compile(r"^\s*//\s*pron:\s*(\S+)\s*=\s*([A-Z ]+?)\s*$", re.MULTILINE)
 
