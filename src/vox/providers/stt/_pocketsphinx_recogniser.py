@@ -6,7 +6,8 @@ phones, and where that explains the words much better, they were not said. Witho
 listens while the caller speaks.
 
 Telephone audio has nothing above 4 kHz, where the model expects energy. Mirroring a twentieth of the lower half into the upper
-one repairs some of it: of 128 sentences through mu-law 109 are right instead of 101; the 16 kHz originals give 117.
+one repairs some of it: of 128 sentences through mu-law 109 were right instead of 101, the 16 kHz originals gave 117 (with narrower
+beams and the lattice's best path; not measured again since).
 """
 
 import math
@@ -25,7 +26,7 @@ SAMPLE_RATE = 16_000
 MAX_GRAMMARS = 64
 """Grammars kept compiled; the one used longest ago goes first."""
 
-# Tuned on four voices of flite and one of espeak-ng, in and out of grammar, at 16 kHz and through 8 kHz mu-law. A score is
+# Tuned on synthetic voices, and judged on the same ones, with an earlier search; the search changed since, they did not. A score is
 # per frame of speech: how much worse the grammar's words explain it than bare phones. Single words score lower even when
 # right, and a "yes" refused is worse than a stray word taken for one, so the limit falls with the length.
 # Without the lattice's best path: it ends where the lattice is cheapest, not where the grammar ends, and dropped last words
@@ -170,8 +171,8 @@ _Segment = tuple[str, int, int, float]
 def trimmed(pcm: bytes) -> bytes:
     """The audio without the silence around what was said, but for a tenth of a second.
 
-    The decoder normalises by the mean over the whole utterance, and half a second of digital silence shifts that so far that
-    two of three sentences of one voice were lost.
+    The decoder normalises by the mean over the whole utterance, which digital silence shifts: of 18 phrases of espeak-ng between 0.7 s
+    and 0.4 s of it 7 were right, trimmed 13. With a little noise in its place trimming changed nothing (105 of 128 against 106).
     """
     samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2")
     frames = len(samples) // _STEP
