@@ -68,7 +68,7 @@ async def hear(driver: Any, pcm: bytes, grammar: str | None = GRAMMAR, partials:
 def workers() -> list[int]:
     """The worker processes of this process."""
     listed = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
     )
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "_pocketsphinx_worker" in line]
 
