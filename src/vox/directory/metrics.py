@@ -24,4 +24,13 @@ FAIL_STATIC = Gauge(
 SELECTIONS = Counter(
     "vox_directory_selections_total", "Relays chosen for clients, by how far rules had to be relaxed", ("relaxed",)
 )
+RTT_ERROR = Histogram(
+    "vox_directory_rtt_error_ms",
+    "How far the round trip that distance lets one expect is from what clients measured",
+    (),
+    (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0),
+)
+RTT_REPORTS = Counter(
+    "vox_directory_rtt_reports_total", "Round trips that clients reported, by what became of them", ("result",)
+)
 UNWRITTEN = Gauge("vox_directory_unwritten_changes", "Heartbeats and probe results that wait for the database")

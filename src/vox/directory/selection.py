@@ -17,8 +17,13 @@ from vox.directory.geography import distance_km
 
 PolicyName = Literal["distance", "load_aware", "measured"]
 
+Relaxed = Literal["no", "group", "region"]
+"""How far a wish for a region was given up: not at all, to its group (`eu` of `eu-west`), or altogether."""
+
 ASSIGNMENTS_COUNT_S = 20.0
-"""How long at least a client that was sent to a relay counts if the relay does not report; jicofo's number."""
+"""How long at least a client that was sent to a relay counts if the relay never says its load; jicofo's number."""
+REPORT_OVERDUE_S = 120.0
+"""The same for a relay that does say its load: four heartbeats of the documented 30 s."""
 
 _ROUTE_MS_PER_KM = 1.7 / 100.0
 """Round trip: 1 ms per 100 km of fibre, and routes are 1.7 times as long as the great circle."""
@@ -50,12 +55,16 @@ class Candidate:
     penalty: float = 0.0
     """Points for going up and down, see `Health.penalty_at`."""
     features: frozenset[str] = frozenset()
+    _counts_s: float = ASSIGNMENTS_COUNT_S
     _assigned: int = 0
     _assigned_before: int = 0
     _assigned_since: float = -inf
 
     def assign(self, now: float) -> None:
-        """A client was sent there: it counts until the relay reports, or else for 20 to 40 s."""
+        """A client was sent there: it counts until the relay reports, or else for 20 to 40 s.
+
+        Of a relay that has reported before the next report is waited for, for 120 to 240 s.
+        """
         self._turn(now)
         self._assigned += 1
 
@@ -65,13 +74,14 @@ class Candidate:
         if capacity is not None:
             self.capacity = capacity
         self._assigned = self._assigned_before = 0
+        self._counts_s = REPORT_OVERDUE_S
 
     def expected_connections(self, now: float) -> int:
         """Reported connections, and clients sent there since that still count."""
         age_s = now - self._assigned_since
-        if age_s < ASSIGNMENTS_COUNT_S:
+        if age_s < self._counts_s:
             return self.connections + self._assigned_before + self._assigned
-        return self.connections + (self._assigned if age_s < 2.0 * ASSIGNMENTS_COUNT_S else 0)
+        return self.connections + (self._assigned if age_s < 2.0 * self._counts_s else 0)
 
     def load(self, now: float) -> float:
         """Expected connections as a share of the capacity."""
@@ -82,21 +92,21 @@ class Candidate:
         return self.expected_connections(now) < self.capacity
 
     def _turn(self, now: float) -> None:
-        """Begins a new stretch of 20 s where the last one is over; the one before it counts until this one is over."""
+        """Begins a new stretch where the last one is over; the one before it counts until this one is over."""
         age_s = now - self._assigned_since
-        if age_s >= 2.0 * ASSIGNMENTS_COUNT_S:
+        if age_s >= 2.0 * self._counts_s:
             self._assigned_before = self._assigned = 0
             self._assigned_since = now
-        elif age_s >= ASSIGNMENTS_COUNT_S:
+        elif age_s >= self._counts_s:
             self._assigned_before, self._assigned = self._assigned, 0
-            self._assigned_since += ASSIGNMENTS_COUNT_S
+            self._assigned_since += self._counts_s
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a client asks for.
 
-    `region` is a wish: where nothing is left in it, any region will do. `features` are conditions. `rtts_ms` are the
+    `region` is a wish: where nothing is left in it, its group will do, and then any region. `features` are conditions. `rtts_ms` are the
     client's own measurements by relay id. Clients with the same `key` (a room, say) get the same relay among equals.
     `draw` is a random number from the caller, which spreads clients that say neither where they are nor a key.
     """
@@ -109,18 +119,17 @@ class Request:
     rtts_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     key: str = ""
     draw: int = 0
-    needs_room: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One relay for the client. `terms` explain the score; `is_elsewhere` says that the wished region had none."""
+    """One relay for the client. `terms` explain the score; `relaxed` says how far from the wished region it is."""
 
     id: str
     distance_km: float | None
     score_ms: float
     terms: Mapping[str, float]
-    is_elsewhere: bool = False
+    relaxed: Relaxed = "no"
 
 
 def select(
@@ -130,21 +139,22 @@ def select(
 
     Looks at every candidate: of a large fleet pass those that `NearestIndex` names first.
     """
-    fit, is_elsewhere = _filtered(candidates, request, now)
+    fit, relaxed = _filtered(candidates, request, now)
     if policy == "distance" and request.latitude is not None and request.longitude is not None:
         chosen = _nearest(fit, request.latitude, request.longitude, request.limit)
     else:
         chosen = _best(fit, request, policy, now)
-    return [Choice(found.id, km, sum(terms.values()), terms, is_elsewhere) for found, km, terms in chosen]
+    return [Choice(found.id, km, sum(terms.values()), terms, relaxed) for found, km, terms in chosen]
 
 
 def fits(candidate: Candidate, request: Request, now: float) -> bool:
     """Whether the relay may be offered at all, the region aside."""
-    return (
-        candidate.is_available
-        and request.features <= candidate.features
-        and (not request.needs_room or candidate.has_room(now))
-    )
+    return candidate.is_available and request.features <= candidate.features and candidate.has_room(now)
+
+
+def region_group(region: str) -> str:
+    """What regions have in common whose names begin alike: `eu` of `eu-west`."""
+    return region.partition("-")[0]
 
 
 def by_rendezvous(ids: Iterable[str], key: str) -> list[str]:
@@ -168,12 +178,16 @@ _Terms = dict[str, float]
 _Scored = tuple[Candidate, float | None, _Terms]
 
 
-def _filtered(candidates: Iterable[Candidate], request: Request, now: float) -> tuple[Collection[Candidate], bool]:
+def _filtered(candidates: Iterable[Candidate], request: Request, now: float) -> tuple[Collection[Candidate], Relaxed]:
     fit = [candidate for candidate in candidates if fits(candidate, request, now)]
     if request.region is None:
-        return fit, False
+        return fit, "no"
     there = [candidate for candidate in fit if candidate.region == request.region]
-    return (there, False) if there else (fit, True)
+    if there:
+        return there, "no"
+    group = region_group(request.region)
+    around = [candidate for candidate in fit if region_group(candidate.region) == group]
+    return (around, "group") if around else (fit, "region")
 
 
 def _nearest(fit: Iterable[Candidate], lat: float, lon: float, limit: int) -> list[_Scored]:

@@ -175,6 +175,8 @@ class Directory:
         changed = replace(relay, last_seen_at=iso(self.clock.wall()), **given)
         interval_s = beat.interval_ms / 1000 if beat.interval_ms else None
         changed = self.book.observe(changed, HeartbeatArrived(interval_s, beat.draining))
+        if beat.current_connections is not None:
+            self.chooser.reported(relay.id)
         self.journal.heard(relay.id)
         if changed.is_draining is not relay.is_draining and self.prober.is_ours(relay.id):
             self.journal.probed(relay.id)

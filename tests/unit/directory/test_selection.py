@@ -62,7 +62,6 @@ def test_who_is_down_draining_or_full_is_not_offered(policy):
     candidates[3].is_available = False
     candidates[2].report(connections=1000)
     assert set(ids(select(candidates, IN_LONDON, policy))) == {"us-east-1", "ap-1"}
-    assert "eu-de-1" in ids(select(candidates, replace(IN_LONDON, needs_room=False), policy))
     for candidate in candidates:
         candidate.is_available = False
     assert select(candidates, IN_LONDON, policy) == []
@@ -74,10 +73,17 @@ def test_features_are_conditions_and_a_region_is_a_wish(policy):
     assert set(ids(select(fleet(), video, policy))) == {"eu-de-1", "ap-1"}
     in_america = select(fleet(), replace(IN_LONDON, region="us-east"), policy)
     assert ids(in_america) == ["us-east-1"]
-    assert not in_america[0].is_elsewhere
+    assert in_america[0].relaxed == "no"
     elsewhere = select(fleet(), replace(video, region="us-east"), policy)
     assert ids(elsewhere)[0] == "eu-de-1"
-    assert all(choice.is_elsewhere for choice in elsewhere)
+    assert {choice.relaxed for choice in elsewhere} == {"region"}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_where_a_region_has_none_its_group_goes_before_the_rest_of_the_world(policy):
+    choices = select(fleet(), Request(*NEW_YORK, region="eu-north"), policy)
+    assert set(ids(choices)) == {"eu-de-1", "eu-fr-1"}
+    assert {choice.relaxed for choice in choices} == {"group"}
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -197,6 +203,15 @@ def test_assignments_count_until_the_report_or_for_a_while():
     assert relay.expected_connections(140.0) == 10
     relay.report(12, capacity=50)
     assert (relay.expected_connections(101.0), relay.capacity) == (12, 50)
+
+
+def test_where_relays_say_their_load_assignments_wait_for_it():
+    relay = Candidate("a", 0, 0, capacity=100)
+    relay.report(10)
+    for _ in range(5):
+        relay.assign(100.0)
+    assert relay.expected_connections(219.9) == 15  # until the report is long overdue
+    assert relay.expected_connections(340.0) == 10
 
 
 @given(st.lists(st.floats(0, 15), min_size=1, max_size=60))
