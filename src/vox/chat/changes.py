@@ -1,0 +1,95 @@
+"""What a unit of work gives back, and how its events and audit entries enter the database with it.
+
+The record is written inside the same transaction: an event exists exactly if its change does. Versions count the changes of
+who may see or do what; they are taken from one row, which puts such changes in one order over all processes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, insert, text
+
+from vox.chat.events import CHANGES_ACCESS, KEPT, Event
+from vox.chat.schema import audit_log, event_log
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One line of the audit log.
+
+    Args:
+        event_type: dotted, such as role.create.
+        actor_id: who did it.
+        target_id: to whom or what; None where there is no one thing.
+        metadata: what else is worth knowing; never secrets.
+    """
+
+    event_type: str
+    actor_id: int | None
+    target_id: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[T]):
+    """The outcome of a unit of work.
+
+    Args:
+        value: what the endpoint gets.
+        events: what everybody concerned is told, in order.
+        audit: what the audit log keeps.
+    """
+
+    value: T
+    events: Sequence[Event] = ()
+    audit: Sequence[AuditEntry] = ()
+
+
+Unit = Callable[[Connection], Change[T]]
+
+
+def recorded(connection: Connection, change: Change[T], next_id: Callable[[], int], now_ms: int) -> Change[T]:
+    """Writes what must outlive the process, and returns the change with ids and versions in its events.
+
+    Args:
+        connection: the unit's own, in its transaction.
+        change: the outcome.
+        next_id: gives snowflakes.
+        now_ms: Unix milliseconds.
+    """
+    events: list[Event] = []
+    for event in change.events:
+        kept, counts = event.type in KEPT, event.type in CHANGES_ACCESS
+        if kept or counts:
+            version = _next_version(connection) if counts else 0
+            event = replace(event, id=next_id(), version=version)  # noqa: PLW2901  the same event, completed
+        if kept:
+            connection.execute(
+                insert(event_log).values(
+                    id=event.id,
+                    event_type=event.type,
+                    payload=msgspec.json.encode(event.payload).decode(),
+                    timestamp=now_ms,
+                )
+            )
+        events.append(event)
+    for entry in change.audit:
+        connection.execute(
+            insert(audit_log).values(
+                id=next_id(),
+                event_type=entry.event_type,
+                actor_id=entry.actor_id,
+                target_id=entry.target_id,
+                metadata=msgspec.json.encode(entry.metadata).decode(),
+                timestamp=now_ms,
+            )
+        )
+    return replace(change, events=tuple(events))
+
+
+def _next_version(connection: Connection) -> int:
+    return int(connection.execute(text("UPDATE meta SET version = version + 1 RETURNING version")).scalar_one())

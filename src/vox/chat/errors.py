@@ -1,0 +1,116 @@
+"""What the chat server answers when it refuses: `raise refuse(code, message)`.
+
+The codes and their statuses are the original's wire contract, so they stand in one table; a few codes have several statuses
+there, and those places say `status=`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from vox.errors import UsageError, VoxError
+
+STATUS: Final[dict[str, int]] = {
+    "AUTH_FAILED": 401,
+    "AUTH_EXPIRED": 401,
+    "AUTH_RATE_LIMITED": 429,
+    "SESSION_NOT_FOUND": 404,
+    "BANNED": 403,
+    "MISSING_PERMISSIONS": 403,
+    "FORBIDDEN": 403,
+    "ROLE_HIERARCHY": 403,
+    "NOT_DM_PARTICIPANT": 403,
+    "USER_BLOCKED": 403,
+    "DM_PERMISSION_DENIED": 403,
+    "THREAD_LOCKED": 403,
+    "USER_NOT_FOUND": 404,
+    "SPACE_NOT_FOUND": 404,
+    "MESSAGE_NOT_FOUND": 404,
+    "FILE_NOT_FOUND": 404,
+    "REPORT_NOT_FOUND": 404,
+    "BAN_NOT_FOUND": 404,
+    "REQUEST_NOT_FOUND": 404,
+    "NOT_FOUND": 404,
+    "INVITE_INVALID": 404,
+    "EMPTY_MESSAGE": 400,
+    "MESSAGE_TOO_LARGE": 400,
+    "INVALID_ATTACHMENT": 400,
+    "INVALID_TARGET": 400,
+    "INVALID_TARGET_TYPE": 400,
+    "INVALID_OPERATION": 400,
+    "INVALID_LIMIT": 400,
+    "INVALID_USER_ID": 400,
+    "INVALID_URL": 400,
+    "INVALID_CATEGORY": 400,
+    "FULL_SYNC_REQUIRED": 400,
+    "TOO_MANY_RECIPIENTS": 400,
+    "NOT_GROUP_DM": 400,
+    "PIN_LIMIT_REACHED": 400,
+    "PROTOCOL_VERSION_MISMATCH": 400,
+    "UNKNOWN": 404,
+    "NAME_TAKEN": 409,
+    "INVITE_EXPIRED": 410,
+    "PAYLOAD_TOO_LARGE": 413,
+    "FILE_TOO_LARGE": 413,
+    "QUOTA_EXCEEDED": 413,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+    "RANGE_NOT_SATISFIABLE": 416,
+    "VALIDATION_ERROR": 422,
+    "RATE_LIMITED": 429,
+    "INTERNAL_ERROR": 500,
+    "GIF_UPSTREAM_ERROR": 502,
+    "GIF_PROVIDER_UNAVAILABLE": 503,
+    "UNAVAILABLE": 503,
+}
+"""HTTP status by wire code. NAME_TAKEN, QUOTA_EXCEEDED, RANGE_NOT_SATISFIABLE and UNAVAILABLE are ours: the original failed with 500 there."""
+
+
+class Refusal(UsageError):  # noqa: N818  what it is to the client: an answer, not a failure
+    """A request that is answered with an error of the table.
+
+    Args:
+        wire_code: a key of STATUS.
+        message: for people.
+        status: where the code has another status than its usual one.
+        extras: further fields of the error object, such as retry_after_ms.
+    """
+
+    def __init__(self, wire_code: str, message: str, *, status: int | None = None, **extras: object) -> None:
+        super().__init__(message, code=wire_code.lower())
+        self.wire_code = wire_code
+        self.status = status or STATUS[wire_code]
+        self.extras = extras
+
+
+def refuse(wire_code: str, message: str, *, status: int | None = None, **extras: object) -> Refusal:
+    """What to raise; the status is the one of the table unless given."""
+    return Refusal(wire_code, message, status=status, **extras)
+
+
+def missing_permission(name: str) -> Refusal:
+    """The caller lacks a permission."""
+    return refuse("MISSING_PERMISSIONS", f"This needs the permission {name}.", missing_permission=name)
+
+
+WireForm = tuple[int, bytes, Mapping[str, str]]
+"""Status, body, headers."""
+
+
+def wire_form(error: VoxError) -> WireForm:
+    """An error as a response; what is no refusal is named by its kind only."""
+    if isinstance(error, Refusal):
+        headers = {"content-type": "application/json"}
+        after_ms = error.extras.get("retry_after_ms")
+        if isinstance(after_ms, int):
+            headers["retry-after"] = str(-(-after_ms // 1000))
+        return error.status, _body(error.wire_code, error.args[0], error.extras), headers
+    if error.retryable:
+        after_s = max(1, round(error.retry_after_s or 1))
+        body = _body("UNAVAILABLE", "The server is busy; try again.", {"retry_after_ms": after_s * 1000})
+        return 503, body, {"content-type": "application/json", "retry-after": str(after_s)}
+    return 500, _body("INTERNAL_ERROR", "Internal server error", {}), {"content-type": "application/json"}
+
+
+def _body(code: str, message: str, extras: Mapping[str, object]) -> bytes:
+    return msgspec.json.encode({"error": {"code": code, "message": message, **extras}})

@@ -1,0 +1,59 @@
+"""Browsers of other origins: off unless origins are named, then CORS for REST and a check of the gateway's handshake.
+
+Tokens travel in headers only, never in cookies, so a foreign page has nothing to ride on; the check keeps pages that were
+not named from using a token they were tricked into holding.
+"""
+
+from collections.abc import Sequence
+
+from starlette.types import Scope
+
+ALLOWED_HEADERS = b"authorization, content-type, x-vox-ids, range"
+EXPOSED_HEADERS = b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, content-range"
+METHODS = b"GET, POST, PUT, PATCH, DELETE"
+
+
+class Origins:
+    """Which origins may call.
+
+    Args:
+        allowed: exact origins such as https://chat.example.com; `*` for any; empty turns the check off.
+    """
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = frozenset(origin.rstrip("/").lower().encode() for origin in allowed)
+        self.is_on = bool(self._allowed)
+
+    def is_preflight(self, scope: Scope) -> bool:
+        """Whether a browser asks before the real request."""
+        return scope["method"] == "OPTIONS" and _header(scope, b"access-control-request-method") is not None
+
+    def headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """What the response must carry; nothing but Vary for an origin that was not named."""
+        origin = _header(scope, b"origin")
+        found = [(b"vary", b"origin")]
+        if origin is None or not self._knows(origin):
+            return found
+        found += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS)]
+        if self.is_preflight(scope):
+            found += [
+                (b"access-control-allow-methods", METHODS),
+                (b"access-control-allow-headers", ALLOWED_HEADERS),
+                (b"access-control-max-age", b"600"),
+            ]
+        return found
+
+    def may_connect(self, scope: Scope) -> bool:
+        """Whether a socket may be opened; programs send no Origin and always may."""
+        origin = _header(scope, b"origin")
+        return not self.is_on or origin is None or self._knows(origin)
+
+    def _knows(self, origin: bytes) -> bool:
+        return b"*" in self._allowed or origin.lower() in self._allowed
+
+
+def _header(scope: Scope, name: bytes) -> bytes | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            return value
+    return None

@@ -1,0 +1,156 @@
+"""The REST rate limits: the original's categories, a token bucket for each principal and category, and what headers say.
+
+A bucket is one number (GCRA: the time at which it will be full again), so the answer is arithmetic and the same in memory
+and in Redis. Keys of IPv6 clients are their /64, because one subscriber owns all of it.
+"""
+
+import ipaddress
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+MAX_KEYS = 200_000
+"""Buckets remembered in memory; beyond it the least recently used is forgotten and starts full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """How many requests at once, and how many a second in the long run."""
+
+    name: str
+    burst: int
+    refill_per_s: float
+
+
+CATEGORIES: Final[dict[str, Category]] = {
+    name: Category(name, burst, refill)
+    for name, burst, refill in (
+        ("auth", 5, 0.1),
+        ("messages", 50, 1.0),
+        ("channels", 20, 0.5),
+        ("roles", 10, 0.2),
+        ("members", 20, 0.5),
+        ("invites", 10, 0.2),
+        ("webhooks", 10, 0.2),
+        ("emoji", 10, 0.2),
+        ("moderation", 10, 0.2),
+        ("voice", 30, 1.0),
+        ("server", 10, 0.2),
+        ("bots", 10, 0.2),
+        ("e2ee", 30, 0.5),
+        ("search", 10, 0.1),
+        ("files", 20, 0.5),
+        ("federation", 50, 1.0),
+    )
+}
+"""The original's numbers."""
+
+_BY_PREFIX: Final[dict[str, str]] = {
+    "auth": "auth",
+    "feeds": "channels",
+    "rooms": "channels",
+    "categories": "channels",
+    "threads": "channels",
+    "roles": "roles",
+    "members": "members",
+    "invites": "invites",
+    "webhooks": "webhooks",
+    "emoji": "emoji",
+    "stickers": "emoji",
+    "moderation": "moderation",
+    "voice": "voice",
+    "server": "server",
+    "bots": "bots",
+    "keys": "e2ee",
+    "dms": "messages",
+    "files": "files",
+    "federation": "federation",
+    "reports": "moderation",
+    "admin": "moderation",
+    "users": "members",
+}
+
+
+def category_of(path: str) -> Category:
+    """The category of a path, in the original's order of questions."""
+    if "/messages" in path:
+        return CATEGORIES["messages"]
+    if path.startswith("/api/v1/webhooks/") and "/execute" in path:
+        return CATEGORIES["messages"]
+    if "/search" in path:
+        return CATEGORIES["search"]
+    first = path.removeprefix("/api/v1/").partition("/")[0]
+    return CATEGORIES[_BY_PREFIX.get(first, "server")]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer for one request.
+
+    Args:
+        remaining: requests that may follow at once.
+        full_in_s: seconds until the bucket is full again.
+        retry_after_s: seconds until a request is let through; None where this one was.
+    """
+
+    remaining: int
+    full_in_s: float
+    retry_after_s: float | None = None
+
+
+class Limits(Protocol):
+    """Where the buckets are kept."""
+
+    def take(self, key: str, category: Category, now: float) -> "Verdict | Awaitable[Verdict]":
+        """Takes one token; a refusal costs nothing."""
+        ...
+
+
+class MemoryLimits:
+    """Buckets of this process.
+
+    Args:
+        scale: multiplies burst and refill of every category; 0 lets everything through.
+    """
+
+    def __init__(self, scale: float = 1.0, max_keys: int = MAX_KEYS) -> None:
+        self._scale = scale
+        self._max_keys = max_keys
+        self._full_at: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def take(self, key: str, category: Category, now: float) -> Verdict:
+        """Takes one token; a refusal costs nothing."""
+        if not self._scale:
+            return Verdict(category.burst, 0.0)
+        bucket = (key, category.name)
+        verdict, full_at = taken(self._full_at.get(bucket, 0.0), category, self._scale, now)
+        self._full_at[bucket] = full_at
+        self._full_at.move_to_end(bucket)
+        if len(self._full_at) > self._max_keys:
+            self._full_at.popitem(last=False)
+        return verdict
+
+
+def taken(full_at: float, category: Category, scale: float, now: float) -> tuple[Verdict, float]:
+    """One token from a bucket that will be full at `full_at`: the verdict and when it is full from now on."""
+    interval_s = 1.0 / (category.refill_per_s * scale)
+    burst_s = max(1, int(category.burst * scale)) * interval_s
+    full_at = max(full_at, now)
+    after = full_at + interval_s
+    # Sums of intervals are off by a few billionths; that must not cost a caller who waited as told.
+    wait_s = after - now - burst_s
+    if wait_s > interval_s * 1e-6:
+        return Verdict(0, full_at - now, wait_s), full_at
+    return Verdict(max(0, math.floor((burst_s - (after - now)) / interval_s + 1e-6)), after - now), after
+
+
+def network_key(address: str) -> str:
+    """The part of a client's address that one subscriber owns: all of IPv4, the /64 of IPv6."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address

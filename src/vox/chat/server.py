@@ -1,0 +1,193 @@
+"""The chat server as an object: what its routes and sockets stand on, and the one path of every change.
+
+All state hangs on a `Chat`, so a second one in the same process starts clean. It opens by itself at the first request where
+nobody runs the ASGI lifespan, and it keeps nothing that belongs to one event loop: several may use it at once.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+
+from vox.chat.accounts import Accounts
+from vox.chat.bus.contract import Bus, Entry
+from vox.chat.bus.memory import MemoryBus
+from vox.chat.changes import Change, Unit, recorded
+from vox.chat.community import Community
+from vox.chat.config import Config
+from vox.chat.events import Event
+from vox.chat.gateway import Hub
+from vox.chat.ids import Snowflakes
+from vox.chat.people.sweep import sweep
+from vox.chat.rate_limits import Limits, MemoryLimits
+from vox.chat.schema.migrate import prepare
+from vox.chat.settings import ChatSettings
+from vox.errors import VoxError
+from vox.runtime.clock import Clock
+from vox.runtime.lifecycle import Lifecycle
+from vox.runtime.logging import get_logger
+from vox.runtime.metrics import Metrics
+from vox.stores.sql import SqlDatabase
+
+T = TypeVar("T")
+
+SWEEP_S = 3600.0
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a chat server stands on; tests hand in their own."""
+
+    clock: Clock
+    metrics: Metrics
+    lifecycle: Lifecycle
+    bus: Bus | None = None
+    limits: Limits | None = None
+    worker: int = 0
+
+
+class Chat:
+    """Everything behind the routes and the gateway."""
+
+    def __init__(self, settings: ChatSettings, parts: Parts) -> None:
+        self.settings = settings
+        self.clock = parts.clock
+        self.metrics = parts.metrics
+        self.lifecycle = parts.lifecycle
+        self.database = SqlDatabase(
+            settings.database_url.get_secret_value(),
+            synchronous=settings.sqlite_synchronous,
+            pool_size=settings.db_pool_size,
+            max_overflow=settings.db_max_overflow,
+            pool_recycle_s=settings.db_pool_recycle,
+        )
+        self.ids = Snowflakes(parts.clock, parts.worker)
+        self.community = Community()
+        self.config = Config(settings)
+        self.limits = parts.limits or MemoryLimits(settings.rate_limit_scale)
+        self.accounts = Accounts(self)
+        self.bus = parts.bus or MemoryBus(parts.clock)
+        self.hub = Hub(self)
+        self._opening = threading.Lock()
+        self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether database and community are there."""
+        return self._is_open
+
+    def open(self) -> None:
+        """Opens the database, brings its tables up to date and loads the community; does nothing the second time.
+
+        It blocks, so that it works before any event loop runs.
+
+        Raises:
+            UsageError: the database cannot be used; the message says why.
+        """
+        with self._opening:
+            if self._is_open:
+                return
+            self.database.open()
+            prepare(self.database)
+            self.database.run_now(self._load)
+            self.bus.subscribe(self._arrived)
+            self._is_open = True
+        self.lifecycle.ready()
+        _log.info("community loaded", users=len(self.community.users), feeds=len(self.community.feeds))
+
+    def close(self) -> None:
+        """Closes the database; what was acknowledged is on the disk."""
+        with self._opening:
+            if self._is_open:
+                self._is_open = False
+                self.database.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """What needs a lasting event loop: the bus to other processes, and the hourly sweep."""
+        async with self.bus.running():
+            sweeping = asyncio.create_task(self._sweep(), name="chat-sweep")
+            try:
+                yield
+            finally:
+                self.lifecycle.drain()
+                await self.hub.drain()
+                sweeping.cancel()
+                await asyncio.wait({sweeping})
+
+    async def check(self) -> None:
+        """Asks the database for a sign of life.
+
+        Raises:
+            DependencyError: there is none.
+        """
+        await self.database.read(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+
+    async def read(self, unit: Callable[[Connection], T]) -> T:
+        """Runs a read-only unit of work on a reader's thread.
+
+        Raises:
+            DependencyError: the database failed or is too busy.
+        """
+        return await self.database.read(unit)
+
+    async def change(self, unit: Unit[T]) -> T:
+        """Runs a unit of work in the writer's transaction; its events are out when this returns.
+
+        Raises:
+            VoxError: what the unit raised; nothing of it is stored then.
+            DependencyError: the database failed or is too busy.
+        """
+        change = await self.database.write(partial(self._in_transaction, unit), then=self._committed)
+        return change.value
+
+    def tell(self, *events: Event) -> None:
+        """Sends events that no database row stands behind, such as typing."""
+        self.bus.publish(events)
+
+    def _in_transaction(self, unit: Unit[T], connection: Connection) -> Change[T]:
+        change = unit(connection)
+        if not change.events and not change.audit:
+            return change
+        return recorded(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
+
+    def _committed(self, change: Change[object]) -> None:
+        for event in change.events:
+            self._absorb(event)
+        self.bus.publish(change.events)
+
+    def _absorb(self, event: Event) -> None:
+        shift = self.community.apply(event)
+        if shift is not None:
+            self.hub.shifted(event, shift)
+        self.config.absorb(event)
+        self.accounts.absorb(event)
+
+    def _arrived(self, entries: Sequence[Entry]) -> None:
+        """Takes entries in the order of the bus, also those of this process, which are absorbed already."""
+        for entry in entries:
+            if entry.is_foreign:
+                self._absorb(entry.event)
+        self.hub.publish(entries)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = self.clock.wall()
+            try:
+                removed = await self.database.write(lambda connection: sweep(connection, now))  # noqa: B023  awaited here
+            except VoxError as error:
+                _log.warning("sweep failed", error=str(error))
+            else:
+                _log.info("swept", removed=removed)
+
+    def _load(self, connection: Connection) -> None:
+        self.community.load(connection)
+        self.config.load(connection)
