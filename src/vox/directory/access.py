@@ -66,7 +66,7 @@ class Gate:
         Raises:
             UsageError: rate_limited, with the time to wait.
         """
-        wait_s = self._rates.take((_rate_key(_peer(request)), relay_id), self._clock.now())
+        wait_s = self._rates.take((_rate_key(peer_of(request)), relay_id), self._clock.now())
         if wait_s is not None:
             raise UsageError("Too many requests", code="rate_limited", retryable=True, retry_after_s=wait_s)
 
@@ -97,7 +97,7 @@ class Gate:
             raise UsageError("This relay signs its requests, and this one is not signed", code="unauthorized")
         if self._access.mode != "open":
             raise UsageError("An API key or a signature is needed", code="unauthorized")
-        if not self._is_inside(_peer(request)):
+        if not self._is_inside(peer_of(request)):
             raise UsageError("Relays are changed from the private network only", code="forbidden")
         if "origin" in request.headers:  # a browser inside the network, on behalf of a page from anywhere
             raise UsageError("Pages in browsers change relays with an API key only", code="forbidden")
@@ -121,7 +121,7 @@ class Gate:
         key = new_key or (relay.signing_key if relay is not None else "")
         if not key:
             raise UsageError("This relay has no signing key", code="not_the_owner")
-        if self._access.mode == "open" and not self._is_inside(_peer(request)) and relay is None:
+        if self._access.mode == "open" and not self._is_inside(peer_of(request)) and relay is None:
             raise UsageError("Relays are registered from the private network only", code="forbidden")
         path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
         query = request.scope["query_string"].decode("latin-1")
@@ -147,7 +147,8 @@ class Gate:
         return any((mapped or address) in network for network in self._networks)
 
 
-def _peer(request: Request) -> str:
+def peer_of(request: Request) -> str:
+    """The address a request came from; empty where there is none."""
     return request.client.host if request.client else ""
 
 

@@ -34,6 +34,7 @@ ROUTES = {
     "/ready": "ready",
     "/metrics": "metrics",
     "/v1/relays/register": "register",
+    "/v1/rtt-reports": "rtt-reports",
 }
 
 
@@ -125,7 +126,7 @@ def route_name(path: str) -> str:
         return ROUTES[path]
     parts = path.split("/")
     if path.startswith("/v1/relays/"):
-        return parts[-1] if parts[-1] in {"status", "heartbeat", "drain", "select"} else "relay"
+        return parts[-1] if parts[-1] in {"status", "heartbeat", "drain", "key", "select", "probe-plan"} else "relay"
     return "other"
 
 

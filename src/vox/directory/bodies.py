@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticError
 
 from vox.directory.errors import FieldProblem, ValidationError, invalid
@@ -82,6 +82,35 @@ class Heartbeat(_Body):
     features: _Features | None = None
 
 
+class Draining(_Body):
+    """The body of a drain: `until` is when the relay comes back by itself; `maintenance` also excuses failed probes."""
+
+    draining: bool = True
+    maintenance: bool = False
+    reason: str = Field(default="", max_length=200)
+    until: AwareDatetime | None = None
+
+
+class RttReport(_Body):
+    """One round trip that a client measured."""
+
+    relay_id: str = Field(min_length=1, max_length=64)
+    rtt_ms: float = Field(ge=0, le=MAX_RTT_MS, allow_inf_nan=False)
+
+
+class RttReports(_Body):
+    """The body of a report of round trips."""
+
+    rtts: list[RttReport] = Field(min_length=1, max_length=32)
+
+
+class KeyChange(_Body):
+    """The body of a change of keys: the new one, and the new one's signature over `key_change_message`."""
+
+    signing_key: str = Field(min_length=1, max_length=128)
+    proof: str = Field(min_length=1, max_length=128)
+
+
 def read_body(model: type[B], body: bytes) -> B:
     """A body that fits its model.
 
@@ -138,7 +167,7 @@ def query_fields(query: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def selection_query(query: bytes, draw: int) -> tuple[Request, PolicyName, bool]:
+def selection_query(query: bytes, draw: int, learned_ms: Mapping[str, float]) -> tuple[Request, PolicyName, bool]:
     """What a client asks of `select`: the request, the policy, and whether the choice is to be explained.
 
     Raises:
@@ -146,7 +175,7 @@ def selection_query(query: bytes, draw: int) -> tuple[Request, PolicyName, bool]
     """
     fields = query_fields(query)
     place, rtts = place_of(fields), _rtts(fields.get("rtt", ""))
-    policy = fields.get("policy", "measured" if rtts else "load_aware")
+    policy = fields.get("policy", "measured")
     if policy not in POLICIES:
         raise invalid("policy", f"must be one of {', '.join(POLICIES)}", "invalid_enum_value")
     features = frozenset(one for one in fields.get("features", "").split(",") if one)
@@ -157,10 +186,21 @@ def selection_query(query: bytes, draw: int) -> tuple[Request, PolicyName, bool]
         region=fields.get("region") or None,
         features=features,
         rtts_ms=rtts,
+        learned_ms=learned_ms,
         key=fields.get("key", ""),
         draw=draw,
     )
     return request, POLICIES[policy], fields.get("explain") == "1"
+
+
+def plan_query(query: bytes) -> tuple[Place | None, str]:
+    """Where a client is that wants to measure, and the relay it uses so far.
+
+    Raises:
+        ValidationError: a field is wrong.
+    """
+    fields = query_fields(query)
+    return place_of(fields), fields.get("home", "")
 
 
 def _rtts(text: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
+from vox.directory.bodies import Place
 from vox.directory.errors import no_relay_available
 from vox.directory.geography import NearestIndex
 from vox.directory.health_book import HealthBook
@@ -16,6 +17,7 @@ from vox.directory.metrics import RTT_ERROR, SELECTIONS
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay, listed_form
 from vox.directory.selection import Candidate, Choice, PolicyName, Request, expected_rtt_ms, region_group, select
+from vox.protocols.relay_directory import MOVE_MS, MOVE_SHARE
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
 
@@ -23,6 +25,9 @@ LOOKED_AT = 200
 """Nearest relays that are scored; the others only where these leave no choice."""
 CHOSEN = 3
 EXPIRES_S = 300
+NEAR_MEASURED = 3
+MEASURE_BUDGET_MS = 800
+"""For all measurements of one plan together."""
 
 _Group = tuple[str, str]
 """What relays may have in common: ("region", name), ("group", name), ("feature", name), or ("", "") for all."""
@@ -72,11 +77,31 @@ class Chooser:
         if relay is not None and candidate is not None:
             candidate.report(relay.current_connections, relay.capacity)
 
-    def near(self, latitude: float | None, longitude: float | None, limit: int) -> list[Relay]:
-        """Listed relays with room around a place, or drawn where there is none; for clients that want to measure."""
-        wanted = Request(latitude, longitude, limit, draw=self._random.getrandbits(64))
-        found = self._choices(wanted, "distance", self._clock.now())
-        return [relay for choice in found if (relay := self._registry.get(choice.id)) is not None]
+    def plan(self, place: Place | None, home: str) -> dict[str, Any]:
+        """What a client should measure: the relay it uses, the three that promise most, and one drawn at random."""
+        wanted = Request(*((place.latitude, place.longitude) if place else (None, None)), limit=NEAR_MEASURED)
+        near = [choice.id for choice in self._choices(wanted, "distance", self._clock.now())]
+        chosen = {home: "home"} if home in self._listed else {}
+        chosen |= {one: "near" for one in near if one not in chosen}
+        drawn = self._registry.spread_ids(len(chosen) + 1, self._random)
+        chosen |= dict.fromkeys([one for one in drawn if one not in chosen][:1], "explore")
+        return {
+            "relays": [
+                {"id": one, "url": relay.url, "probe_url": relay.probe_url, "why": why}
+                for one, why in chosen.items()
+                if (relay := self._registry.get(one)) is not None
+            ],
+            "probes_each": 3,
+            "budget_ms": MEASURE_BUDGET_MS,
+            "move": {"at_most_share": MOVE_SHARE, "at_least_ms": MOVE_MS},
+            "report_to": "/v1/rtt-reports",
+        }
+
+    def replacement(self, relay: Relay) -> Relay | None:
+        """The listed relay with room that is nearest to one on its way out."""
+        wanted = Request(relay.latitude, relay.longitude, 1, relay.region)
+        found = self._choices(wanted, "load_aware", self._clock.now())
+        return self._registry.get(found[0].id) if found else None
 
     def _choices(self, wanted: Request, policy: PolicyName, now: float) -> list[Choice]:
         choices: list[Choice] = []
@@ -99,7 +124,7 @@ class Chooser:
             pool = min([self._groups.get(group, _NOBODY), *features], key=len)
             if len(pool) == 0:
                 continue
-            measured = [one for one in wanted.rtts_ms if one in self._listed and group in self._listed[one][2]]
+            measured = [one for one in (*wanted.rtts_ms, *wanted.learned_ms) if one in self._listed]
             if wanted.latitude is None or wanted.longitude is None:
                 found = pool.draw(self._random)
             else:

@@ -26,6 +26,7 @@ STATUS: Final[dict[str, int]] = {
     "not_the_owner": 403,
     "relay_url_taken": 409,
     "relay_busy": 409,
+    "address_full": 409,
     "body_too_large": 413,
     "rate_limited": 429,
     "nonces_exhausted": 503,
@@ -67,6 +68,11 @@ def relay_not_found() -> UsageError:
 def url_taken() -> UsageError:
     """Another owner has a relay at that address."""
     return UsageError("Another owner has registered this url", code="relay_url_taken")
+
+
+def url_refused() -> UsageError:
+    """The address is private, unknown or not to be found out: one answer, so that nobody maps the inside network by asking."""
+    return UsageError("The url is refused: it does not lead to a public address", code="url_refused")
 
 
 def relay_busy(connections: int) -> UsageError:

@@ -1,11 +1,12 @@
 """The change stream: all relays at first, then once a second what changed, as server-sent events.
 
 What waits for a listener is the set of ids that changed since its last event, so it cannot grow beyond the number of relays
-however slow the listener is; a relay that changed ten times is sent once, as it is then.
+however slow the listener is; a relay that changed ten times is sent once, as it is then. Whoever uses a relay that is on its way
+out is told where to go in an event `moving` of its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -22,11 +23,20 @@ KEEP_ALIVE_ROUNDS = 15
 
 
 class ChangeStream:
-    """Follows the registry for listeners."""
+    """Follows the registry for listeners.
 
-    def __init__(self, registry: Registry, lifecycle: Lifecycle) -> None:
+    Args:
+        registry: what is followed.
+        lifecycle: its drain ends all streams.
+        moving: what users of a relay that is being drained are told.
+    """
+
+    def __init__(
+        self, registry: Registry, lifecycle: Lifecycle, moving: Callable[[Relay], dict[str, Any]] | None = None
+    ) -> None:
         self._registry = registry
         self._lifecycle = lifecycle
+        self._moving = moving
         self._waiting: set[_Listener] = set()
         registry.subscribe(self._follow)
 
@@ -44,6 +54,7 @@ class ChangeStream:
         listener = _Listener()
         self._waiting.add(listener)
         try:
+            leaving = {relay.id for relay in self._registry if relay.is_draining}
             yield _event("relays", [whole_form(relay) for relay in self._registry])
             quiet = 0
             while not self._lifecycle.is_draining:
@@ -55,6 +66,11 @@ class ChangeStream:
                     here = [whole_form(relay) for relay in found.values() if relay is not None]
                     gone = [relay_id for relay_id, relay in found.items() if relay is None]
                     yield _event("changes", {"changed": here, "gone": gone})
+                    now_leaving = {relay.id for relay in found.values() if relay is not None and relay.is_draining}
+                    for relay in found.values():
+                        if self._moving is not None and relay is not None and relay.id in now_leaving - leaving:
+                            yield _event("moving", self._moving(relay))
+                    leaving = (leaving - changed.keys()) | now_leaving
                     quiet = 0
                 elif quiet >= KEEP_ALIVE_ROUNDS:
                     yield b": still here\n\n"

@@ -12,7 +12,7 @@ import msgspec
 from vox.errors import UsageError
 from vox.security.urls import parse_url
 
-_SCHEMES = {"wss": "https", "ws": "http", "https": "https", "http": "http"}
+SCHEMES = {"wss": "https", "ws": "http", "https": "https", "http": "http"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ class Relay:
     @property
     def probe_url(self) -> str:
         """Where its health is asked: `/_health` below its own path, over HTTP also where clients use a WebSocket."""
-        parts = parse_url(self.url, allowed_schemes=_SCHEMES)
+        parts = parse_url(self.url, allowed_schemes=SCHEMES)
         path = parts.path.partition("?")[0].rstrip("/")
-        return str(replace(parts, scheme=_SCHEMES[parts.scheme], path=f"{path}/_health"))
+        return str(replace(parts, scheme=SCHEMES[parts.scheme], path=f"{path}/_health"))
 
 
 def list_form(relay: Relay) -> bytes:
@@ -88,7 +88,7 @@ def iso(moment: datetime) -> str:
 def is_relay_url(url: str) -> bool:
     """Whether clients could connect there: ws, wss, http or https, a host, and nobody's password."""
     try:
-        parse_url(url, allowed_schemes=_SCHEMES)
+        parse_url(url, allowed_schemes=SCHEMES)
     except UsageError:
         return False
     return True

@@ -3,26 +3,42 @@
 Handlers parse, ask the gate, ask the directory, answer.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from vox.directory.access import Caller
-from vox.directory.bodies import MAX_BODY_BYTES, Heartbeat, Registration, read_body, selection_query
+from vox.directory.access import Caller, peer_of
+from vox.directory.bodies import (
+    MAX_BODY_BYTES,
+    Draining,
+    Heartbeat,
+    KeyChange,
+    Registration,
+    RttReports,
+    plan_query,
+    read_body,
+    selection_query,
+)
+from vox.directory.errors import invalid
 from vox.directory.events import ChangeStream
-from vox.directory.metrics import REFUSALS
+from vox.directory.health import DrainEnded, DrainRequested
+from vox.directory.metrics import REFUSALS, RTT_REPORTS
 from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
 from vox.directory.responses import PUBLIC, bad_id, error_response, json_response
 from vox.directory.server import Directory
 from vox.directory.settings import RELAY_ID
 from vox.errors import VoxError
+from vox.protocols.relay_directory import key_change_message
 from vox.runtime import http
 from vox.runtime.health import Checks
 from vox.runtime.metrics import CONTENT_TYPE
 from vox.security import requests as signed_requests
+from vox.security.signatures import verify_ed25519
 
 BODY_TIMEOUT_S = 10.0
 PAGE = Path(__file__).parent / "page"
@@ -46,10 +62,13 @@ def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
         Route("/v1/directory", public.snapshot),
         Route("/v1/relays/select", public.select),
         Route("/api/relay/select", public.select),
+        Route("/v1/relays/probe-plan", public.plan),
+        Route("/v1/rtt-reports", changes.report_rtts, methods=["POST"]),
         Route("/v1/relays/register", changes.register, methods=["POST"]),
         Route("/v1/relays/{id}/status", public.status),
         Route("/v1/relays/{id}/heartbeat", changes.heartbeat, methods=["POST"]),
         Route("/v1/relays/{id}/drain", changes.drain, methods=["POST"]),
+        Route("/v1/relays/{id}/key", changes.change_key, methods=["POST"]),
         Route("/v1/relays/{id}", changes.delete, methods=["DELETE"]),
     ]
 
@@ -58,7 +77,18 @@ class _Public:
     def __init__(self, directory: Directory, checks: Checks) -> None:
         self._directory = directory
         self._checks = checks
-        self._stream = ChangeStream(directory.registry, directory.lifecycle)
+        self._stream = ChangeStream(directory.registry, directory.lifecycle, self._moving)
+
+    def _moving(self, relay: Relay) -> dict[str, Any]:
+        other = self._directory.chooser.replacement(relay)
+        out = _drain_form(self._directory, relay) or {"reason": "", "until": None}
+        replacement = {"id": other.id, "url": other.url} if other is not None else None
+        return {
+            "id": relay.id,
+            "reason": out["reason"],
+            "until": out["until"],
+            "replacement": replacement,
+        }
 
     async def page(self, request: Request) -> Response:
         return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache", **PAGE_HEADERS})
@@ -96,12 +126,19 @@ class _Public:
 
     async def status(self, request: Request) -> Response:
         relay = self._directory.require(_relay_id(request))
-        return json_response(status_form(relay), headers={"cache-control": "no-cache", **PUBLIC})
+        return json_response(_status(self._directory, relay), headers={"cache-control": "no-cache", **PUBLIC})
 
     async def select(self, request: Request) -> Response:
         directory = self._directory
-        wanted, policy, explain = selection_query(request.scope["query_string"], directory.random.getrandbits(64))
+        learned_ms = directory.round_trips.learned(peer_of(request), directory.clock.now())
+        draw = directory.random.getrandbits(64)
+        wanted, policy, explain = selection_query(request.scope["query_string"], draw, learned_ms)
         body = directory.chooser.choose(wanted, policy, explain=explain)
+        return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
+
+    async def plan(self, request: Request) -> Response:
+        place, home = plan_query(request.scope["query_string"])
+        body = self._directory.chooser.plan(place, home)
         return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
 
     async def snapshot(self, request: Request) -> Response:
@@ -127,9 +164,18 @@ class _Changes:
         if wanted.signing_key:
             signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         caller = self._directory.gate.admit(request, body, None, wanted.signing_key)
-        await self._directory.check_nonce(caller)
-        await self._directory.check_address(wanted.url)
-        relay, is_new = await self._directory.register(wanted, caller)
+        directory = self._directory
+        await directory.check_nonce(caller)
+        if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
+            relay, is_new = await directory.register(wanted, caller)
+            return json_response(whole_form(relay), 201 if is_new else 200)
+        address = await directory.check_address(wanted.url)
+        if not caller.is_admin:
+            directory.addresses.claim(wanted.url, address)
+        try:
+            relay, is_new = await directory.register(wanted, caller)
+        finally:
+            directory.addresses.settle(wanted.url)
         return json_response(whole_form(relay), 201 if is_new else 200)
 
     async def heartbeat(self, request: Request) -> Response:
@@ -145,14 +191,41 @@ class _Changes:
             "next_heartbeat_ms": beat.interval_ms or every_ms // 2,
             "directory_revision": directory.registry.revision,
         }
+        drain = directory.book.of(relay.id).drain
+        if drain is not None and drain.by == "operator":
+            answer["command"] = "drain"
         return json_response(answer)
 
     async def drain(self, request: Request) -> Response:
         body = await self._body(request)
         relay = await self._admitted(request, body)
-        beat = read_body(Heartbeat, body) if body.strip() else Heartbeat()
-        changed = await self._directory.drain(relay, is_draining=beat.draining is not False)
-        return json_response(status_form(changed))
+        wanted = read_body(Draining, body) if body.strip() else Draining()
+        until = wanted.until.timestamp() if wanted.until is not None else None
+        if until is not None and until <= self._directory.book.now():
+            raise invalid("until", "must be in the future", "too_small")
+        asked = DrainRequested("operator", wanted.reason, until, wanted.maintenance)
+        changed = await self._directory.drain(relay, asked if wanted.draining else DrainEnded())
+        return json_response(_status(self._directory, changed))
+
+    async def change_key(self, request: Request) -> Response:
+        body = await self._body(request)
+        relay = await self._admitted(request, body)
+        wanted = read_body(KeyChange, body)
+        signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
+        verify_ed25519(wanted.signing_key, wanted.proof, key_change_message(relay.id, wanted.signing_key))
+        return json_response(whole_form(await self._directory.pin(relay, wanted.signing_key)))
+
+    async def report_rtts(self, request: Request) -> Response:
+        directory = self._directory
+        body = await self._body(request)
+        now, peer, accepted = directory.clock.now(), peer_of(request), 0
+        for one in read_body(RttReports, body).rtts:
+            is_known = directory.registry.is_listed(one.relay_id)
+            directory.metrics.counter(RTT_REPORTS, "noted" if is_known else "unknown_relay").inc()
+            if is_known:
+                directory.round_trips.note(peer, one.relay_id, one.rtt_ms, now)
+                accepted += 1
+        return json_response({"status": "ok", "accepted": accepted}, headers={"cache-control": "no-store", **PUBLIC})
 
     async def delete(self, request: Request) -> Response:
         body = await self._body(request)
@@ -176,6 +249,20 @@ def refusal(directory: Directory, error: VoxError) -> Response:
     """The answer to a request that was refused, and its count."""
     directory.metrics.counter(REFUSALS, error.code).inc()
     return error_response(error)
+
+
+def _status(directory: Directory, relay: Relay) -> dict[str, Any]:
+    """The documented status, and why and until when the relay is out where it is."""
+    drain = _drain_form(directory, relay)
+    return status_form(relay) if drain is None else {**status_form(relay), "drain": drain}
+
+
+def _drain_form(directory: Directory, relay: Relay) -> dict[str, Any] | None:
+    drain = directory.book.of(relay.id).drain
+    if drain is None:
+        return None
+    until = iso(datetime.fromtimestamp(drain.until, UTC)) if drain.until is not None else None
+    return {"by": drain.by, "reason": drain.reason, "until": until, "maintenance": drain.is_maintenance}
 
 
 def _relay_id(request: Request) -> str:

@@ -107,7 +107,7 @@ class Request:
     """What a client asks for.
 
     `region` is a wish: where nothing is left in it, its group will do, and then any region. `features` are conditions. `rtts_ms` are the
-    client's own measurements by relay id. Clients with the same `key` (a room, say) get the same relay among equals.
+    client's own measurements by relay id, `learned_ms` those of its neighbours. Clients with the same `key` (a room, say) get the same relay among equals.
     `draw` is a random number from the caller, which spreads clients that say neither where they are nor a key.
     """
 
@@ -117,6 +117,7 @@ class Request:
     region: str | None = None
     features: frozenset[str] = frozenset()
     rtts_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    learned_ms: Mapping[str, float] = field(default_factory=dict[str, float])
     key: str = ""
     draw: int = 0
 
@@ -228,10 +229,12 @@ def _load_aware_terms(candidate: Candidate, km: float | None, request: Request, 
 
 def _measured_terms(candidate: Candidate, km: float | None, request: Request, now: float) -> _Terms:
     terms = _load_aware_terms(candidate, km, request, now)
-    rtt_ms = request.rtts_ms.get(candidate.id)
-    if rtt_ms is not None:
-        del terms["distance"]
-        terms["measured"] = rtt_ms
+    for name, known_ms in (("measured", request.rtts_ms), ("learned", request.learned_ms)):
+        rtt_ms = known_ms.get(candidate.id)
+        if rtt_ms is not None:
+            del terms["distance"]
+            terms[name] = rtt_ms
+            break
     return terms
 
 

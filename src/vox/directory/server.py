@@ -13,9 +13,10 @@ from uuid import UUID
 
 from vox.directory import health, records
 from vox.directory.access import Caller, Gate
+from vox.directory.addresses import Addresses
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.chooser import Chooser
-from vox.directory.errors import relay_busy, relay_not_found, url_taken
+from vox.directory.errors import relay_busy, relay_not_found, url_refused, url_taken
 from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
 from vox.directory.journal import Journal
@@ -24,14 +25,15 @@ from vox.directory.prober import Prober
 from vox.directory.records import Changes, Record
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay, iso
+from vox.directory.round_trips import RoundTrips
 from vox.directory.settings import DirectorySettings
 from vox.directory.snapshot import SnapshotPress
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.security.requests import NONCE_MEMORY_S, new_key_pair
+from vox.security.requests import NONCE_MEMORY_S, fingerprint, new_key_pair
 from vox.stores.leases import MemoryLeases, SqlLeases
 from vox.stores.sql import SqlDatabase, sqlite_url
 
@@ -81,6 +83,8 @@ class Directory:
         )
         self._shared_leases = shared
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
+        self.addresses = Addresses(self.registry, settings.outbound.relays_per_address)
+        self.round_trips = RoundTrips()
         self._press: SnapshotPress | None = None
         self.is_open = False
         self._changing = asyncio.Lock()
@@ -108,20 +112,21 @@ class Directory:
         self.is_open = False
         await self._stack.aclose()
 
-    async def check_address(self, url: str) -> None:
-        """Whether the directory would probe that address at all.
+    async def check_address(self, url: str) -> str:
+        """The address behind a URL, as the probes would find it; empty where relays are not probed.
 
         Raises:
-            UsageError: url_refused, for what leads into networks that are not permitted.
+            UsageError: url_refused, for what leads into networks that are not permitted, and for what leads nowhere.
         """
         if not self.settings.health_check.enabled:
-            return
-        self.prober.guard.check_url(url)
+            return ""
         try:
             async with asyncio.timeout(RESOLVE_TIMEOUT_S):
-                await self.prober.guard.resolve(url)
-        except (TimeoutError, DependencyError):
-            return  # a name that is not known yet is the probes' business
+                return (await self.prober.guard.resolve(url)).address
+        except (TimeoutError, VoxError) as error:
+            reason = error.args[0] if isinstance(error, VoxError) else "nobody knows its host in time"
+            _log.info("relay's url refused", url=url, reason=reason)
+            raise url_refused() from None
 
     async def check_nonce(self, caller: Caller) -> None:
         """Whether a signed request comes for the first time at any of the directories on this database.
@@ -183,12 +188,20 @@ class Directory:
         self._count("heartbeat")
         return changed
 
-    async def drain(self, relay: Relay, *, is_draining: bool) -> Relay:
+    async def drain(self, relay: Relay, wanted: DrainRequested | DrainEnded) -> Relay:
         """Takes a relay out of lists, or puts it back, without touching what runs on it."""
         async with self._changing:
-            seen = DrainRequested() if is_draining else DrainEnded()
-            changed = await self._save(self.book.observe(self.require(relay.id), seen))
-        self._count("drain" if is_draining else "resume")
+            changed = await self._save(self.book.observe(self.require(relay.id), wanted))
+        self._count("drain" if isinstance(wanted, DrainRequested) else "resume")
+        return changed
+
+    async def pin(self, relay: Relay, signing_key: str) -> Relay:
+        """Puts a relay's new key in the place of its old one."""
+        async with self._changing:
+            owner = f"signed:{fingerprint(signing_key)}" if relay.owner.startswith("signed:") else relay.owner
+            changed = await self._save(replace(self.require(relay.id), signing_key=signing_key, owner=owner))
+        self._count("key")
+        _log.info("relay's key changed", relay=relay.id, key=fingerprint(signing_key))
         return changed
 
     async def delete(self, relay: Relay, *, force: bool) -> None:

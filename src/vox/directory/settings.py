@@ -159,6 +159,8 @@ class Probing(Settings):
     """Private networks that relays may live in, such as 10.0.0.0/8; empty: public addresses only"""
     allowed_ports: Annotated[list[int], Env("VOX_DIRECTORY_ALLOWED_PORTS")] = Field(default_factory=list[int])
     """Ports that relays may use; empty: all"""
+    relays_per_address: Annotated[int, Env("VOX_DIRECTORY_RELAYS_PER_ADDRESS")] = Field(default=2, ge=0)
+    """Relays that may register at one public address (IPv6: one /64), administrators' and bootstrap relays aside; 0: any number"""
 
     @field_validator("allowed_private")
     @classmethod

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, cast
+from zlib import crc32
 
 import httpx2
 
@@ -93,4 +94,11 @@ async def rig(
 
 
 async def _public(host: str, port: int) -> list[str]:
-    return ["10.0.0.9"] if host.endswith(".internal.example.com") else ["93.184.215.14"]
+    """Every name has an address of its own, but for those that say otherwise."""
+    if host.endswith(".unknown.example.com"):
+        raise OSError("no such name")
+    if host.endswith(".internal.example.com"):
+        return ["10.0.0.9"]
+    if host.endswith(".farm.example.com"):
+        return ["93.184.215.14"]
+    return [f"93.184.{crc32(host.encode()) % 65_536 // 256}.{crc32(host.encode()) % 256}"]

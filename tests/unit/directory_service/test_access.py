@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.clock import EPOCH
 from tests.unit.directory_service.rig import SYDNEY, rig
-from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
+from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message, key_change_message
 from vox.security.requests import KeyPair, new_key_pair, new_nonce, sign, sign_bytes
 
 KEYS = {
@@ -195,6 +195,78 @@ async def test_internal_addresses_are_not_registered(tmp_path, url: str):
         answer = await it.http.post("/v1/relays/register", json={**SYDNEY, "url": url})
         assert (answer.status_code, answer.json()["code"]) == (400, "URL_REFUSED")
         assert it.internet.asked == []
+
+
+async def test_what_is_inside_and_what_is_nowhere_look_the_same_from_outside(tmp_path):
+    hosts = ["10.0.0.1", "127.0.0.1", "localhost", "169.254.169.254", "[::1]", "vault.internal.example.com"]
+    hosts += ["nobody.unknown.example.com", "slow.example.com"]
+    async with rig(tmp_path, {"health_check": {"enabled": True}}) as it:
+        answers = [
+            await it.http.post("/v1/relays/register", json={**SYDNEY, "url": f"wss://{host}"}) for host in hosts[:-1]
+        ]
+        it.directory.prober.guard._resolver = _late
+        answers.append(await it.http.post("/v1/relays/register", json={**SYDNEY, "url": f"wss://{hosts[-1]}"}))
+        assert len(it.directory.registry) == 0
+    assert {(answer.status_code, answer.content) for answer in answers} == {
+        (400, b'{"error":"The url is refused: it does not lead to a public address","code":"URL_REFUSED"}')
+    }
+    assert len({frozenset(answer.headers.keys()) for answer in answers}) == 1
+
+
+async def _late(host: str, port: int) -> list[str]:
+    raise TimeoutError
+
+
+async def test_two_relays_live_at_one_address_and_no_more(tmp_path):
+    config = {"health_check": {"enabled": True}, "access": {"mode": "open", "admin_key": "admin-0123456789abcdef"}}
+    async with rig(tmp_path, config) as it:
+
+        async def register(host: str, **options: Any) -> tuple[int, str]:
+            body = {**SYDNEY, "url": f"wss://{host}"}
+            answer = await it.http.post("/v1/relays/register", json=body, **options)
+            return answer.status_code, answer.json().get("code", "")
+
+        assert await register("one.farm.example.com") == (201, "")
+        assert await register("two.farm.example.com") == (201, "")
+        assert await register("three.farm.example.com") == (409, "ADDRESS_FULL")
+        assert await register("one.farm.example.com") == (200, "")  # it is there already
+        assert await register("elsewhere.example.com") == (201, "")
+        assert await register("four.farm.example.com", headers=bearer("admin")) == (201, "")
+        first = it.directory.registry.at_url("wss://one.farm.example.com")
+        assert first is not None
+        await it.http.delete(f"/v1/relays/{first.id}")
+        await it.directory.remove(it.directory.registry.at_url("wss://four.farm.example.com").id)  # type: ignore[union-attr]
+        assert await register("three.farm.example.com") == (201, "")
+
+
+async def test_ports_and_addresses_of_one_customer_are_one_address(tmp_path):
+    async with rig(tmp_path) as it:
+        urls = ["wss://a.example.com:1", "wss://a.example.com:2", "wss://a.example.com:3"]
+        urls += ["wss://[2600::1]", "wss://[2600::2:1]", "wss://[2600::3:1]", "wss://[2600:0:0:1::1]"]
+        urls += [f"ws://10.0.0.1:{port}" for port in (1, 2, 3)]  # private: the operator let them in
+        codes = [(await it.http.post("/v1/relays/register", json={**SYDNEY, "url": url})).status_code for url in urls]
+    assert codes == [201, 201, 409, 201, 201, 409, 201, 201, 201, 201]
+
+
+async def test_a_relay_changes_its_key_with_the_old_one(tmp_path):
+    old, new, thief = new_key_pair(), new_key_pair(), new_key_pair()
+    async with rig(tmp_path, SIGNED) as it:
+        relay = (await it.http.request(**registration(old))).json()
+        path = f"/v1/relays/{relay['id']}/key"
+
+        def change(by: KeyPair, to: KeyPair, proven_by: KeyPair) -> dict[str, Any]:
+            proof = sign_bytes(proven_by.private, key_change_message(relay["id"], to.public))
+            return signed(by, "POST", path, {"signing_key": to.public, "proof": proof})
+
+        by_thief = await it.http.request(**change(thief, thief, thief))
+        not_held = await it.http.request(**change(old, new, old))
+        assert [(one.status_code, one.json()["code"]) for one in (by_thief, not_held)] == [(401, "BAD_SIGNATURE")] * 2
+        assert (await it.http.request(**change(old, new, new))).status_code == 200
+        beat = f"/v1/relays/{relay['id']}/heartbeat"
+        answers = [await it.http.request(**signed(pair, "POST", beat)) for pair in (old, new)]
+        assert [answer.status_code for answer in answers] == [401, 200]
+        again = await it.http.request(**registration(new))
+        assert (again.status_code, again.json()["id"]) == (200, relay["id"])
 
 
 async def _loopback(host: str, port: int) -> list[str]:
