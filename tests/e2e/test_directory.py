@@ -108,25 +108,89 @@ async def test_relays_survive_a_kill(tmp_path: Path):
             assert (await http.get(f"/v1/relays/{identity}/status")).status_code == 200
 
 
+PLACE = ("--lat", "-33.87", "--lon", "151.21")
+ADDED = ("register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *PLACE, "--public-key", "k")
+
+
+async def vox(running: RunningAgent, *words: str, **environment: str) -> tuple[int, str, str]:
+    """Exit code, output and complaints of `vox directory WORDS`."""
+    process = await asyncio.create_subprocess_exec(
+        *(VOX, "directory", *words, "--url", running.http),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    output, error = await process.communicate()
+    return process.returncode or 0, output.decode(), error.decode()
+
+
 async def test_the_commands_list_register_and_drain(tmp_path: Path):
     async with directory(tmp_path, health_check={"enabled": False}) as (running, http):
-
-        async def vox(*words: str) -> str:
-            process = await asyncio.create_subprocess_exec(
-                *(VOX, "directory", *words, "--url", running.http), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-            )
-            output, error = await process.communicate()
-            assert process.returncode == 0, error.decode()
-            return output.decode()
-
-        place = ("--lat", "-33.87", "--lon", "151.21")
-        made = await vox(
-            "register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *place, "--public-key", "k"
-        )
+        code, made, error = await vox(running, *ADDED)
+        assert code == 0, error
         identity = made.split()[0]
-        assert identity in await vox("list", *place)
-        assert "draining" in await vox("drain", identity)
+        assert identity in (await vox(running, "list", *PLACE))[1]
+        assert json.loads((await vox(running, "list", "--json"))[1])[0]["id"] == identity
+        code, drained, error = await vox(
+            running,
+            "drain",
+            identity,
+            "--maintenance",
+            "--reason",
+            "disks",
+            "--until",
+            "2099-01-01T00:00:00Z",
+            "--json",
+        )
+        assert code == 0, error
+        assert json.loads(drained)["drain"]["until"] == "2099-01-01T00:00:00.000Z"
         assert await listed(http) == []
+        assert (await vox(running, "drain", identity, "--resume"))[0] == 0
+        assert await listed(http) == ["Sydney"]
+
+
+async def test_commands_sign_with_a_key_that_only_its_owner_reads(tmp_path: Path):
+    key = tmp_path / "relay.key"
+    access = {"mode": "signed"}
+    async with directory(tmp_path, health_check={"enabled": False}, access=access) as (running, _):
+        code, made, error = await vox(running, *ADDED, "--key-file", str(key))
+        assert code == 0, error
+        assert (key.stat().st_mode & 0o777, len(key.read_text())) == (0o600, 45)
+        again = await vox(running, *ADDED, "--key-file", str(key))
+        assert again[1].split()[0] == made.split()[0]
+        drain = ("drain", made.split()[0])
+        assert "draining" in (await vox(running, *drain, "--key-file", str(key)))[1]
+        refusals = [
+            await vox(running, *drain),
+            await vox(running, *drain, "--key-file", str(tmp_path / "no.key")),
+        ]
+        key.chmod(0o640)
+        refusals.append(await vox(running, *drain, "--key-file", str(key)))
+    assert not (tmp_path / "no.key").exists()
+    for (code, _, error), words in zip(refusals, ("not signed", "no key at", "can be read by others"), strict=True):
+        assert code != 0
+        assert words in error
+        assert "Traceback" not in error
+
+
+async def test_commands_take_the_api_key_from_the_environment_and_say_what_is_wrong(tmp_path: Path):
+    access = {"mode": "keys", "api_keys": [{"name": "alice", "key": "alice-0123456789abcdef"}]}
+    async with directory(tmp_path, health_check={"enabled": False}, access=access) as (running, _):
+        good = await vox(running, *ADDED, VOX_DIRECTORY_KEY="alice-0123456789abcdef")
+        answers = {
+            "UNAUTHORIZED": await vox(running, *ADDED),
+            "unknown": await vox(running, *ADDED, VOX_DIRECTORY_KEY="eve"),
+            "RELAY_NOT_FOUND": await vox(running, "drain", "nobody", VOX_DIRECTORY_KEY="alice-0123456789abcdef"),
+            "lon: ": await vox(running, "list", "--lat", "1"),
+            "limit: ": await vox(running, "list", "--limit", "1000"),
+            "time": await vox(running, "drain", "nobody", "--until", "2099-01-01T00:00:00"),
+        }
+    answers["does not answer"] = await vox(running, "list")
+    assert good[0] == 0, good[2]
+    for words, (code, output, error) in answers.items():
+        assert code != 0, words
+        assert words in error, error
+        assert (output, "Traceback" in error) == ("", False)
 
 
 async def test_the_page_draws_sydney_in_australia_and_follows_changes(tmp_path: Path):

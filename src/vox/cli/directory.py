@@ -5,11 +5,15 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vox.errors import UsageError
+
 if TYPE_CHECKING:
     from vox.directory.settings import DirectorySettings
+    from vox.security.requests import KeyPair
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,11 +37,20 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         adding.add_argument(f"--{name}", required=True, help=what)
     adding.add_argument("--lat", type=float, required=True, help="latitude in degrees")
     adding.add_argument("--lon", type=float, required=True, help="longitude in degrees")
+    adding.add_argument("--features", default="", help="names of what it can do, separated by commas")
     adding.add_argument("--region", default="unknown", help="region code")
     adding.add_argument("--capacity", type=int, default=1000, help="most connections (1000)")
     draining = _asking(actions, "drain", "take a relay out of lists; what runs on it goes on")
     draining.add_argument("id", help="the relay's id")
     draining.add_argument("--resume", action="store_true", help="put it back")
+    draining.add_argument("--maintenance", action="store_true", help="its failures are expected meanwhile")
+    draining.add_argument("--reason", default="", help="why, for whoever asks its status")
+    draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2026-03-04T12:00:00Z)")
+    for asking, what in (
+        (adding, "is made, readable by you only, where it is missing"),
+        (draining, "as it registered"),
+    ):
+        asking.add_argument("--key-file", type=Path, metavar="FILE", help=f"sign with the Ed25519 key in there; {what}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -98,13 +111,55 @@ def _asking(
         help="the directory ($VOX_DIRECTORY_URL, else http://127.0.0.1:8090)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.epilog = "An API key is read from $VOX_DIRECTORY_KEY."
     return parser
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)  # ValueError is argparse's own way to refuse
+    if moment.tzinfo is None:
+        raise argparse.ArgumentTypeError("say the time zone: Z or +01:00")
+    return moment
+
+
+def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
+    """The key in a file: private, base64, on a line of its own."""
+    from vox.security.requests import key_pair, new_key_pair  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    try:
+        mode = file.stat().st_mode
+        if mode & 0o077:
+            raise UsageError(
+                f"{file} can be read by others",
+                code="key_file_unsafe",
+                hint=f"run: chmod 600 {file}; better make a new key",
+            )
+        return key_pair(file.read_text().strip())
+    except FileNotFoundError:
+        if not is_made:
+            raise UsageError(
+                f"there is no key at {file}",
+                code="key_file_missing",
+                hint="give the file that the relay registered with",
+            ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", code="key_file_unusable") from None
+    made = new_key_pair()
+    try:
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+            output.write(f"{made.private}\n")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error}", code="key_file_unusable") from None
+    return made
 
 
 async def _ask(args: argparse.Namespace) -> int:
     from vox.clients.directory import DirectoryClient  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
-    async with DirectoryClient(args.url, api_key=os.environ.get("VOX_DIRECTORY_KEY", "")) as client:
+    key_file: Path | None = getattr(args, "key_file", None)
+    pair = _key_pair(key_file, is_made=args.action == "register") if key_file is not None else None
+    api_key = os.environ.get("VOX_DIRECTORY_KEY", "")
+    async with DirectoryClient(args.url, api_key=api_key, key_pair=pair) as client:
         if args.action == "list":
             relays = await client.relays(latitude=args.lat, longitude=args.lon, limit=args.limit)
             if args.json:
@@ -126,10 +181,17 @@ async def _ask(args: argparse.Namespace) -> int:
                     "region": args.region,
                     "capacity": args.capacity,
                     "public_key": args.public_key,
+                    "features": [name for name in args.features.split(",") if name],
                 }
             )
         else:
-            answer = await client.drain(args.id, is_draining=not args.resume)
+            answer = await client.drain(
+                args.id,
+                is_draining=not args.resume,
+                is_maintenance=args.maintenance,
+                reason=args.reason,
+                until=args.until,
+            )
         print(
             json.dumps(answer)
             if args.json

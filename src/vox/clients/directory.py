@@ -1,11 +1,16 @@
 """A client of the relay directory: for relays that register, and for whoever looks for one.
 
-Every call has a deadline. With `cache_file` the signed list is kept, so that relays are found while the directory is away.
+Every call has a deadline. With `cache_file` the signed list is kept (by `snapshot`), so that relays are found while the directory
+is away: `relays` and `select` then answer from it, and so they do after a restart.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlencode, urlsplit
@@ -14,13 +19,17 @@ import httpx2
 import msgspec
 
 from vox.errors import DependencyError, PeerError, UsageError
-from vox.protocols.relay_directory import Snapshot, challenge_message, snapshot_message
+from vox.protocols.relay_directory import Snapshot, challenge_message, key_change_message, snapshot_message
 from vox.runtime.clock import Clock, SystemClock
+from vox.runtime.logging import get_logger
 from vox.security.requests import KeyPair, new_nonce, sign, sign_bytes
 from vox.security.signatures import verify_ed25519
 
 DEADLINE_S = 5.0
 MAX_ANSWER_BYTES = 16 << 20
+EARTH_RADIUS_KM = 6371.0
+
+_log = get_logger(__name__)
 
 
 class RelayInfo(msgspec.Struct, frozen=True):
@@ -51,6 +60,15 @@ class Selection:
     fallbacks: tuple[RelayInfo, ...]
 
 
+class Measurement(msgspec.Struct, frozen=True):
+    """A relay that a client should measure, where, and why: home, near or explore."""
+
+    id: str
+    url: str
+    probe_url: str
+    why: str
+
+
 class DirectoryClient:
     """Talks to one directory while the block runs.
 
@@ -60,7 +78,8 @@ class DirectoryClient:
         key_pair: signs changes, where the directory asks for signatures.
         clock: ages of signatures and snapshots.
         deadline_s: for each call.
-        snapshot_key: the directory's public key; snapshots are checked against it. None: the first one seen is believed.
+        snapshot_key: the directory's public key; snapshots are checked against it. None: the first one seen is believed, and remembered
+            in the cache file.
         cache_file: keeps the last good snapshot.
         transport: for tests.
     """
@@ -90,6 +109,7 @@ class DirectoryClient:
         self._snapshot_key = snapshot_key
         self._cache_file = cache_file
         self._serial = 0
+        self._has_read_cache = False
         self._http = httpx2.AsyncClient(
             base_url=f"{parts.scheme}://{parts.netloc}", timeout=deadline_s, transport=transport, follow_redirects=False
         )
@@ -106,9 +126,17 @@ class DirectoryClient:
     async def relays(
         self, *, latitude: float | None = None, longitude: float | None = None, limit: int = 10
     ) -> list[RelayInfo]:
-        """Healthy relays: nearest first where coordinates are given, in fresh order where not."""
-        place = {} if latitude is None or longitude is None else {"lat": latitude, "lon": longitude}
-        answer = await self._get("/v1/relays", {**place, "limit": limit})
+        """Healthy relays: nearest first where coordinates are given, in fresh order where not.
+
+        Raises:
+            DependencyError: directory_unreachable, and the cache has nothing valid either.
+        """
+        try:
+            answer = await self._get("/v1/relays", {**_place(latitude, longitude), "limit": limit})
+        except DependencyError:
+            if self._cache_file is None:
+                raise
+            return _nearest(await self._cached(), latitude, longitude)[:limit]
         return _converted(answer.get("relays"), list[RelayInfo])
 
     async def select(
@@ -122,14 +150,35 @@ class DirectoryClient:
         rtts_ms: Mapping[str, float] | None = None,
     ) -> Selection:
         """One relay and up to two to fall back on; `rtts_ms` are own measurements by relay id."""
-        query: dict[str, Any] = {} if latitude is None or longitude is None else {"lat": latitude, "lon": longitude}
+        query = _place(latitude, longitude)
         given = {"region": region, "key": key, "features": ",".join(features)}
         query |= {name: value for name, value in given.items() if value}
         if rtts_ms:
             query["rtt"] = ",".join(f"{relay_id}:{rtt:g}" for relay_id, rtt in rtts_ms.items())
-        answer = await self._get("/v1/relays/select", query)
+        try:
+            answer = await self._get("/v1/relays/select", query)
+        except DependencyError as error:
+            if (
+                features or self._cache_file is None or error.code != "directory_unreachable"
+            ):  # the signed list does not say who has which feature
+                raise
+            best, *others = _nearest(await self._cached(), latitude, longitude)
+            return Selection(best, tuple(others[:2]))
         fallbacks = _converted(answer.get("fallbacks"), list[RelayInfo])
         return Selection(_converted(answer.get("relay"), RelayInfo), tuple(fallbacks))
+
+    async def probe_plan(
+        self, *, latitude: float | None = None, longitude: float | None = None, home: str = ""
+    ) -> list[Measurement]:
+        """The relays that are worth measuring; `home` is the id of the one in use."""
+        query = _place(latitude, longitude) | ({"home": home} if home else {})
+        answer = await self._get("/v1/relays/probe-plan", query)
+        return _converted(answer.get("relays"), list[Measurement])
+
+    async def report_rtts(self, rtts_ms: Mapping[str, float]) -> None:
+        """Tells what was measured, by relay id, for the good of others in the same network."""
+        rtts = [{"relay_id": relay_id, "rtt_ms": rtt_ms} for relay_id, rtt_ms in rtts_ms.items()]
+        await self._change("POST", "/v1/rtt-reports", {"rtts": rtts})
 
     async def status(self, relay_id: str) -> dict[str, Any]:
         """What the directory says of one relay."""
@@ -144,9 +193,28 @@ class DirectoryClient:
         """A sign of life; `load` as documented: current_connections, capacity, stress, draining and so on."""
         return await self._change("POST", f"/v1/relays/{relay_id}/heartbeat", load or None)
 
-    async def drain(self, relay_id: str, *, is_draining: bool = True) -> dict[str, Any]:
-        """Takes a relay out of lists, or puts it back."""
-        return await self._change("POST", f"/v1/relays/{relay_id}/drain", {"draining": is_draining})
+    async def drain(
+        self,
+        relay_id: str,
+        *,
+        is_draining: bool = True,
+        is_maintenance: bool = False,
+        reason: str = "",
+        until: datetime | None = None,
+    ) -> dict[str, Any]:
+        """Takes a relay out of lists, or puts it back; maintenance also excuses its failures, and `until` ends it."""
+        body: dict[str, Any] = {"draining": is_draining}
+        if is_draining:
+            body |= {"maintenance": is_maintenance, "reason": reason}
+            body |= {"until": until.isoformat()} if until is not None else {}
+        return await self._change("POST", f"/v1/relays/{relay_id}/drain", body)
+
+    async def change_key(self, relay_id: str, new: KeyPair) -> dict[str, Any]:
+        """Pins another key to a relay, in the name of the old one, and signs with it from then on."""
+        proof = sign_bytes(new.private, key_change_message(relay_id, new.public))
+        answer = await self._change("POST", f"/v1/relays/{relay_id}/key", {"signing_key": new.public, "proof": proof})
+        self._pair = new
+        return answer
 
     async def delete(self, relay_id: str, *, force: bool = False) -> None:
         """Forgets a relay; one in use only by force."""
@@ -159,27 +227,67 @@ class DirectoryClient:
             PeerError: snapshot_refused: wrong signature, older than one seen before, or expired.
             DependencyError: directory_unreachable, and there is nothing in the cache.
         """
+        await self._read_cache()
         try:
             text = msgspec.json.encode(await self._get("/v1/directory", {}))
         except DependencyError:
-            if self._cache_file is None or not self._cache_file.exists():
+            if self._cache_file is None:
                 raise
-            return self._opened(self._cache_file.read_bytes())
+            return await self._cached()
         relays = self._opened(text)
         if self._cache_file is not None:
-            aside = self._cache_file.with_suffix(".new")
-            aside.write_bytes(text)
-            aside.replace(self._cache_file)
+            try:
+                await asyncio.to_thread(_replace, self._cache_file, text)
+            except OSError as error:
+                _log.warning("the signed list cannot be kept", file=str(self._cache_file), error=str(error))
         return relays
 
-    def _opened(self, text: bytes) -> list[RelayInfo]:
+    async def _cached(self) -> list[RelayInfo]:
+        """The relays of the kept list; to be called where the directory just failed to answer."""
+        text = await self._read_cache()
+        if text is None:
+            raise DependencyError(
+                "the directory does not answer, and no signed list is kept",
+                code="directory_unreachable",
+                retryable=True,
+            )
+        relays = self._opened(text)
+        if not relays:
+            raise DependencyError(
+                "the directory does not answer, and the kept list is empty",
+                code="directory_unreachable",
+                retryable=True,
+            )
+        return relays
+
+    async def _read_cache(self) -> bytes | None:
+        """What is kept; the first time also whom to believe, and from which number on."""
+        if self._cache_file is None:
+            return None
+        try:
+            text = await asyncio.to_thread(self._cache_file.read_bytes)
+        except OSError:
+            return None
+        if not self._has_read_cache:
+            self._has_read_cache = True
+            try:
+                key, snapshot = self._verified(text)
+            except PeerError:
+                return None  # torn or of another directory: the next good list replaces it
+            self._snapshot_key, self._serial = key, max(self._serial, snapshot.serial)
+        return text
+
+    def _verified(self, text: bytes) -> tuple[str, Snapshot]:
         try:
             sealed = msgspec.json.decode(text, type=_Sealed)
             key = self._snapshot_key or sealed.public_key
             verify_ed25519(key, sealed.signature, snapshot_message(sealed.signed))
-            snapshot = msgspec.json.decode(sealed.signed, type=Snapshot)
+            return key, msgspec.json.decode(sealed.signed, type=Snapshot)
         except (msgspec.MsgspecError, UsageError):
             raise _refused("its signature is wrong") from None
+
+    def _opened(self, text: bytes) -> list[RelayInfo]:
+        key, snapshot = self._verified(text)
         if snapshot.serial < self._serial:
             raise _refused("it is older than one seen before")
         if self._clock.wall().timestamp() > snapshot.valid_until:
@@ -214,13 +322,17 @@ class DirectoryClient:
             raise DependencyError(
                 f"the directory does not answer: {type(error).__name__}", code="directory_unreachable", retryable=True
             ) from error
+        body: dict[str, Any] = {}
         try:
             body = msgspec.json.decode(answer.content[:MAX_ANSWER_BYTES], type=dict[str, Any])
         except msgspec.MsgspecError:
-            raise PeerError("the directory's answer is no JSON object", code="directory_answer_malformed") from None
+            if answer.status_code < 500:  # noqa: PLR2004  beyond, it is a proxy's page where the directory is away
+                raise PeerError("the directory's answer is no JSON object", code="directory_answer_malformed") from None
         if answer.is_success:
             return body
         message = f"the directory refused: {body.get('error')} ({body.get('code')}, HTTP {answer.status_code})"
+        if body.get("code") == "NO_RELAY_AVAILABLE":
+            raise DependencyError(message, code="no_relay_available", retryable=True)
         if answer.status_code >= 500:  # noqa: PLR2004  its own fault
             raise DependencyError(message, code="directory_unreachable", retryable=True)
         raise UsageError(message, code="directory_refused", hint=_hint(body))
@@ -235,6 +347,32 @@ class _Sealed(msgspec.Struct):
 def sign_challenge(key_pair: KeyPair, url: str, challenge: str) -> str:
     """What a relay puts into its health answer as `challenge_signature` when a probe brings a challenge."""
     return sign_bytes(key_pair.private, challenge_message(url, challenge))
+
+
+def _replace(file: Path, text: bytes) -> None:
+    """Writes aside first, under a name of its own, so that nobody ever reads half a list."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as aside:
+        aside.write(text)
+    Path(aside.name).replace(file)
+
+
+def _place(latitude: float | None, longitude: float | None) -> dict[str, Any]:
+    """Half a place is sent as it is: the directory says what is missing."""
+    return {name: value for name, value in (("lat", latitude), ("lon", longitude)) if value is not None}
+
+
+def _nearest(relays: list[RelayInfo], latitude: float | None, longitude: float | None) -> list[RelayInfo]:
+    if latitude is None or longitude is None:
+        return relays
+    here = [msgspec.structs.replace(one, distance_km=_distance_km(latitude, longitude, one)) for one in relays]
+    return sorted(here, key=lambda one: (one.distance_km, one.id))
+
+
+def _distance_km(latitude: float, longitude: float, relay: RelayInfo) -> float:
+    north, east = radians(relay.latitude - latitude) / 2, radians(relay.longitude - longitude) / 2
+    a = sin(north) ** 2 + cos(radians(latitude)) * cos(radians(relay.latitude)) * sin(east) ** 2
+    return round(2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, a))), 3)
 
 
 def _converted(value: Any, kind: Any) -> Any:

@@ -1,11 +1,17 @@
 """Selection, the signed list and our own client, through the whole application."""
 
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import httpx2
 import msgspec
 import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
+from vox.clients import directory as directory_client
 from vox.clients.directory import DirectoryClient
 from vox.directory.app import create_app
 from vox.errors import DependencyError, PeerError, UsageError
@@ -87,6 +93,90 @@ async def test_the_signed_list_survives_the_directory(tmp_path):
         clock.advance(90_000)
         with pytest.raises(PeerError, match="expired"):
             await client.snapshot()
+
+
+async def test_relays_are_found_while_the_directory_is_away_also_after_a_restart(tmp_path):
+    clock = FakeClock()
+    cache = tmp_path / "kept" / "relays.json"
+    async with rig(tmp_path, clock=clock) as it, client_of(it, cache_file=cache) as client:
+        for relay in (LONDON, SYDNEY):
+            await it.register(relay)
+        await client.snapshot()
+        expected = [(one.name, one.distance_km) for one in await client.relays(latitude=-33, longitude=151)]
+    proxys_page = httpx2.MockTransport(lambda request: httpx2.Response(502, text="<h1>Bad Gateway</h1>"))
+    options: dict[str, Any] = {"transport": proxys_page, "clock": clock}
+    async with DirectoryClient("http://directory.test", cache_file=cache, **options) as client:
+        near = await client.relays(latitude=-33, longitude=151)
+        assert [(relay.name, relay.distance_km) for relay in near] == expected
+        chosen = await client.select(latitude=51, longitude=0)
+        assert (chosen.relay.name, [one.name for one in chosen.fallbacks]) == ("London", ["Sydney"])
+        with pytest.raises(DependencyError):
+            await client.select(features=["video"])
+    assert [file.name for file in cache.parent.iterdir()] == ["relays.json"]
+    async with DirectoryClient("http://directory.test", cache_file=tmp_path / "none.json", **options) as client:
+        with pytest.raises(DependencyError, match="no signed list is kept"):
+            await client.relays()
+
+
+async def test_who_was_believed_once_is_remembered_over_a_restart(tmp_path):
+    clock = FakeClock()
+    cache = tmp_path / "relays.json"
+    async with rig(tmp_path, clock=clock) as it:
+        await it.register(SYDNEY)
+        old = (await it.http.get("/v1/directory")).json()
+        clock.advance(60)
+        async with client_of(it, cache_file=cache) as client:
+            await client.snapshot()
+    replay = httpx2.MockTransport(lambda request: httpx2.Response(200, json=old))
+    async with DirectoryClient("http://directory.test", transport=replay, clock=clock, cache_file=cache) as client:
+        with pytest.raises(PeerError, match="older"):
+            await client.snapshot()
+    (tmp_path / "evil").mkdir()
+    async with rig(tmp_path / "evil", clock=clock) as it, client_of(it, cache_file=cache) as client:
+        with pytest.raises(PeerError, match="signature"):
+            await client.snapshot()
+    cache.write_bytes(b"torn")
+    async with rig(tmp_path, clock=clock) as it, client_of(it, cache_file=cache) as client:
+        assert [relay.name for relay in await client.snapshot()] == ["Sydney"]
+    assert cache.read_bytes() != b"torn"
+
+
+async def test_the_loop_goes_on_while_the_list_is_written(tmp_path, monkeypatch):
+    threads: list[int] = []
+    keep = directory_client._replace
+
+    def noted(file: Path, text: bytes) -> None:
+        threads.append(threading.get_ident())
+        keep(file, text)
+
+    monkeypatch.setattr(directory_client, "_replace", noted)
+    async with rig(tmp_path) as it, client_of(it, cache_file=tmp_path / "relays.json") as client:
+        await client.snapshot()
+    assert threads
+    assert threads[0] != threading.get_ident()
+
+
+async def test_a_list_that_cannot_be_kept_is_still_good(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    async with rig(tmp_path) as it, client_of(it, cache_file=tmp_path / "file" / "relays.json") as client:
+        await it.register(SYDNEY)
+        assert [relay.name for relay in await client.snapshot()] == ["Sydney"]
+
+
+async def test_our_client_measures_moves_keys_and_maintains(tmp_path):
+    async with rig(tmp_path, {"access": {"mode": "signed"}}) as it:  # noqa: SIM117  the client needs it
+        async with client_of(it, key_pair=new_key_pair()) as client:
+            relay = await client.register(SYDNEY)
+            [plan] = await client.probe_plan(latitude=0, longitude=0, home=relay["id"])
+            assert (plan.why, plan.probe_url) == ("home", "https://sydney.example.com/_health")
+            await client.report_rtts({relay["id"]: 12.5})
+            await client.change_key(relay["id"], new_key_pair())
+            until = it.directory.clock.wall() + timedelta(hours=1)
+            answer = await client.drain(relay["id"], is_maintenance=True, reason="disks", until=until)
+            assert answer["drain"] == {
+                "by": "operator", "reason": "disks", "until": "2026-01-01T01:00:00.000Z", "maintenance": True
+            }  # fmt: skip
+            assert (await client.drain(relay["id"], is_draining=False))["draining"] is False
 
 
 async def test_a_list_signed_by_somebody_else_is_refused(tmp_path):
