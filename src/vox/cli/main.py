@@ -1,7 +1,7 @@
 """The `vox` command: finds the sub-command, runs it, and turns errors into one line and an exit code.
 
 Each sub-command is one module of this folder with `register(subparsers)` and `run(args) -> int`; a command with commands of
-its own may set `run` as its parser's default instead. Only the module of the command that is given is imported, so that
+its own may set `run` as its parser's default instead. Without a command it is `chat`, as the original had it. Only the module of the command that is given is imported, so that
 the help comes at once however much a server imports.
 """
 
@@ -18,11 +18,14 @@ from vox.errors import UsageError, VoxError
 COMMANDS: Final = {
     "up": "run everything on this machine, with offline speech and a demo agent",
     "agent": "serve voice agents by browser and phone",
+    "chat": "serve a community: messages, roles, files, events",
     "directory": "keep the list of relays and find the nearest healthy ones",
     "call": "place a simulated phone call and measure the answers",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",
 }
+
+OWN_FLAGS: Final = frozenset({"-h", "--help", "--version"})
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -31,7 +34,9 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
-    arguments = sys.argv[1:] if argv is None else argv
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in OWN_FLAGS):
+        arguments.insert(0, "chat")
     name = next((word for word in arguments if not word.startswith("-")), "")
     command = load_command(name) if name in COMMANDS else None
     parser = _build_parser(command)

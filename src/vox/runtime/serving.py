@@ -48,6 +48,7 @@ class Server:
         keep_alive_s: how long an idle connection is kept.
         close_timeout_s: how long leaving may take before connections are cut.
         trusted_proxies: addresses whose X-Forwarded headers are believed, comma-separated.
+        reuse_port: share the port with other processes that ask for the same; the kernel spreads the connections.
 
     Raises:
         UsageError: on entering, when the address or the TLS files cannot be used.
@@ -64,6 +65,7 @@ class Server:
         keep_alive_s: int = 60,
         close_timeout_s: float = 5.0,
         trusted_proxies: str = "127.0.0.1,::1",
+        reuse_port: bool = False,
     ) -> None:
         if bool(tls_cert) is not bool(tls_key):
             missing = "key" if tls_cert else "certificate"
@@ -74,6 +76,7 @@ class Server:
         self._asked_port = port
         self._port = port
         self._close_timeout_s = close_timeout_s
+        self._reuse_port = reuse_port
         self._config = uvicorn.Config(
             app,
             host=host,
@@ -108,7 +111,7 @@ class Server:
                 code="tls_unreadable",
                 hint=f"check {self._config.ssl_certfile} and {self._config.ssl_keyfile}",
             ) from error
-        listening = await _listen(self._host, self._asked_port)
+        listening = await _listen(self._host, self._asked_port, reuse_port=self._reuse_port)
         self._port = listening[0].getsockname()[1]
         self._task = asyncio.create_task(self._server.serve(sockets=listening), name=f"http:{self._port}")
         started = asyncio.create_task(self._server.up.wait())
@@ -169,13 +172,13 @@ class _Uvicorn(uvicorn.Server):
         self.up.set()
 
 
-async def _listen(host: str, port: int) -> list[socket.socket]:
+async def _listen(host: str, port: int, *, reuse_port: bool) -> list[socket.socket]:
     opened: list[socket.socket] = []
     try:
         for family, address in await _addresses(host):
             actual_port = opened[0].getsockname()[1] if opened else port
             try:
-                opened.append(_listener(family, address, actual_port))
+                opened.append(_listener(family, address, actual_port, reuse_port=reuse_port))
             except OSError:
                 if not opened or host:  # without IPv6, "all interfaces" means IPv4
                     raise
@@ -186,10 +189,12 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
     return opened
 
 
-def _listener(family: int, address: str, port: int) -> socket.socket:
+def _listener(family: int, address: str, port: int, *, reuse_port: bool) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind((address, port))

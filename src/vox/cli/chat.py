@@ -1,0 +1,146 @@
+"""`vox chat`, and bare `vox`: the community server, and what its administrator does from a shell."""
+
+import argparse
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vox.errors import UsageError
+
+if TYPE_CHECKING:
+    from vox.chat.settings import ChatSettings
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser("chat", help="serve a community: messages, roles, files, events")
+    add_flags(parser)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of serving")
+    admin = actions.add_parser("admin", help="people with all permissions")
+    verbs = admin.add_subparsers(dest="verb", metavar="VERB", required=True)
+    create = verbs.add_parser("create", help="make an administrator; the password is asked for, or read from stdin")
+    create.add_argument("username", help="the account; an existing one becomes administrator")
+    actions.add_parser("migrate", help="bring the database's tables up to date, and stop")
+    backup = actions.add_parser("backup", help="copy the SQLite database while the server runs")
+    backup.add_argument("file", type=Path, help="where to; must not exist")
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of the original's `vox` command, and ours."""
+    parser.add_argument("--host", help="bind address ($VOX_HOST, else 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="bind port ($VOX_PORT, else 8000; 0 picks a free one)")
+    parser.add_argument("--database-url", help="where the data is ($VOX_DATABASE_URL, else sqlite+aiosqlite:///vox.db)")
+    parser.add_argument("--redis-url", help="what several processes share ($VOX_REDIS_URL)")
+    parser.add_argument(
+        "--workers", type=int, help="processes behind the address ($VOX_WORKERS, else 1); more need Redis"
+    )
+    parser.add_argument("--reload", action="store_true", help="restart when the source changes, for development")
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until told to stop, or does what the action says."""
+    from vox.chat.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
+    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
+
+    names = ("host", "port", "database_url", "redis_url", "workers")
+    given: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+    loaded = load_chat_settings(dict(os.environ), given)
+    settings = loaded.settings
+    configure(settings.log_level, settings.log_format == "json")
+    if not getattr(args, "worker", None):
+        for warning in loaded.warnings:
+            get_logger(__name__).warning(warning)
+    action = getattr(args, "action", None)
+    if action == "admin":
+        return _create_administrator(settings, args.username)
+    if action == "migrate":
+        return _migrate(settings)
+    if action == "backup":
+        return _backup(settings, args.file)
+    if args.reload:
+        return _reload(settings, given)
+    if settings.workers > 1 and args.worker is None:
+        from vox.cli.workers import supervise  # noqa: PLC0415  only where there are several
+
+        return run_loop(supervise(settings.host, settings.port, settings.workers, given))
+    return run_loop(serve_chat(settings, worker=args.worker))
+
+
+async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> int:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        settings: the server's.
+        worker: its number among several processes on one port; None where it is alone.
+    """
+    from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.chat.server import Parts  # noqa: PLC0415
+    from vox.runtime.clock import SystemClock  # noqa: PLC0415
+    from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
+    from vox.runtime.logging import get_logger  # noqa: PLC0415
+    from vox.runtime.metrics import Metrics  # noqa: PLC0415
+    from vox.runtime.serving import Server  # noqa: PLC0415
+
+    clock = SystemClock()
+    lifecycle = Lifecycle(clock, settings.drain_timeout_s)
+    app = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
+    async with Server(
+        app,
+        settings.host,
+        settings.port,
+        trusted_proxies=settings.trusted_proxies,
+        reuse_port=worker is not None,
+    ) as server:
+        shown = settings.host if settings.host.strip("0.:") else "localhost"
+        get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
+        await run_until_stopped(lifecycle)
+        await app.chat.hub.drain(settings.drain_timeout_s)
+    return 0
+
+
+def _create_administrator(settings: "ChatSettings", username: str) -> int:
+    from vox.chat.people.first_administrator import create_administrator  # noqa: PLC0415  heavy
+
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"Password for {username}: ")
+        if getpass.getpass("Again: ") != password:
+            raise UsageError("the two passwords differ", code="invalid_value", hint="try again")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    print(create_administrator(settings, username, password))
+    return 0
+
+
+def _migrate(settings: "ChatSettings") -> int:
+    from vox.chat.schema.migrate import prepare  # noqa: PLC0415  heavy
+    from vox.stores.sql import SqlDatabase  # noqa: PLC0415
+
+    database = SqlDatabase(settings.database_url.get_secret_value())
+    database.open()
+    try:
+        prepare(database)
+    finally:
+        database.close()
+    print("The database is up to date.")
+    return 0
+
+
+def _backup(settings: "ChatSettings", file: Path) -> int:
+    from vox.stores.backup import back_up  # noqa: PLC0415  heavy
+
+    back_up(settings.database_url.get_secret_value(), file)
+    print(f"Copied to {file}.")
+    return 0
+
+
+def _reload(settings: "ChatSettings", given: dict[str, Any]) -> int:
+    import uvicorn  # noqa: PLC0415  for development only
+
+    if url := given.get("database_url"):
+        os.environ["VOX_DATABASE_URL"] = url
+    uvicorn.run("vox.api.app:create_app", factory=True, host=settings.host, port=settings.port, reload=True)
+    return 0

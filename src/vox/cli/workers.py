@@ -1,0 +1,95 @@
+"""Several chat processes behind one address: started, started again when they die, and stopped together.
+
+The kernel spreads connections over the processes (SO_REUSEPORT), and Redis makes them one server. A process that dies again
+within seconds waits longer each time, so that a broken configuration does not burn the machine.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from typing import Any, Final
+
+from vox.errors import DependencyError
+from vox.runtime.logging import get_logger
+
+RESTART_S: Final = 0.5
+RESTART_MAX_S: Final = 30.0
+STABLE_S: Final = 60.0
+"""A process that lived this long is started again without waiting longer than before."""
+STOP_GRACE_S: Final = 10.0
+"""Beyond its drain a process gets this long to end before it is killed."""
+
+_log = get_logger(__name__)
+
+
+async def supervise(host: str, port: int, workers: int, given: dict[str, Any]) -> int:
+    """Runs the processes until SIGTERM or SIGINT; 0 when all ended cleanly.
+
+    Args:
+        host: bind address.
+        port: bind port; 0 picks one that all share.
+        workers: how many processes.
+        given: settings from the command line, handed on.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    with _reserved(host, port) as actual:
+        flags = [
+            f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name not in {"port", "workers"}
+        ]
+        command = [sys.executable, "-m", "vox", "chat", *flags, f"--port={actual}", "--workers=1"]
+        _log.info("starting workers", workers=workers, port=actual)
+        async with asyncio.TaskGroup() as group:
+            kept = [group.create_task(_keep([*command, f"--worker={one}"], one, stopping)) for one in range(workers)]
+    return max(task.result() for task in kept)
+
+
+async def _keep(command: list[str], number: int, stopping: asyncio.Event) -> int:
+    delay_s = RESTART_S
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+        ended = asyncio.create_task(process.wait())
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.is_set():
+                return await _end(process, ended)
+        finally:
+            stopped.cancel()
+            if not ended.done():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await ended
+        if loop.time() - began > STABLE_S:
+            delay_s = RESTART_S
+        elif ended.result() == 2:  # noqa: PLR2004  wrong input: the next one would say the same
+            raise DependencyError(f"worker {number} cannot start", code="worker_failed", hint="see its message above")
+        _log.error("worker died", worker=number, exit=ended.result(), restart_in_s=delay_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                await stopping.wait()
+                return 0
+        delay_s = min(delay_s * 2, RESTART_MAX_S)
+
+
+async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> int:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    return await ended
+
+
+@contextlib.contextmanager
+def _reserved(host: str, port: int) -> Generator[int]:
+    """The port all share; it stays bound here, unlistened, so that no other program takes it between two restarts."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind((host or "0.0.0.0", port))  # noqa: S104  asked for
+        yield one.getsockname()[1]
