@@ -1,0 +1,136 @@
+"""The bus within one process: a list with bounds.
+
+The one thing to know: subscribers are called under the lock, so that entries published from several threads (one event loop
+per socket, as in Starlette's test client) still reach the sessions in the order of their positions.
+"""
+
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+
+from vox.chat.bus.contract import LIVE_ONLY, Entry, PresenceSubscriber, Subscriber
+from vox.chat.events import Event, encode_tail
+from vox.runtime.clock import Clock, new_id
+
+MAX_ENTRIES = 100_000
+MAX_BYTES = 64 << 20
+"""Of encoded events; the objects around them take about as much again."""
+MAX_AGE_S = 600.0
+"""Twice as long as a session may be resumed."""
+
+
+class MemoryBus:
+    """Implements `vox.chat.bus.contract.Bus`; the oldest entries are dropped first when a bound is reached.
+
+    Args:
+        clock: for ages.
+        max_entries: how many entries the log keeps.
+        max_bytes: how many encoded bytes it keeps.
+        max_age_s: how long it keeps them.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+        max_age_s: float = MAX_AGE_S,
+    ) -> None:
+        self.epoch = new_id("log")
+        self._clock = clock
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._lock = threading.RLock()
+        self._entries: deque[Entry] = deque()
+        self._times: deque[float] = deque()
+        self._bytes = 0
+        self._position = 0
+        self._subscriber: Subscriber | None = None
+        self._sessions: dict[str, tuple[float, bytes]] = {}
+
+    @property
+    def position(self) -> int:
+        """The position of the last entry."""
+        return self._position
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None, None]:
+        """Nothing runs beside the publishers."""
+        yield
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Appends events and calls the subscriber at once."""
+        with self._lock:
+            entries = [self._append(event) for event in events]
+            self._trim()
+            if entries and self._subscriber is not None:
+                self._subscriber(entries)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Names the one subscriber."""
+        self._subscriber = subscriber
+
+    async def entries_after(self, position: int, limit: int) -> list[Entry] | None:
+        """The next entries, or None where the log does not reach back that far."""
+        with self._lock:
+            self._trim()
+            first = self._position - len(self._entries) + 1
+            if not first - 1 <= position <= self._position:
+                return None
+            start = position + 1 - first
+            if start * 2 < len(self._entries):
+                return list(islice(self._entries, start, start + limit))
+            # A deque is walked from its left; what is missed lies at the right as a rule.
+            found = list(islice(reversed(self._entries), len(self._entries) - start))
+            return found[::-1][:limit]
+
+    async def save_session(self, session_id: str, blob: bytes, ttl_s: float) -> None:
+        """Keeps a detached session; those that are over are swept on the way."""
+        now = self._clock.now()
+        with self._lock:
+            self._sessions = {name: kept for name, kept in self._sessions.items() if kept[0] > now}
+            self._sessions[session_id] = (now + ttl_s, blob)
+
+    async def load_session(self, session_id: str) -> bytes | None:
+        """Takes a kept session."""
+        with self._lock:
+            until, blob = self._sessions.pop(session_id, (0.0, None))
+        return blob if until > self._clock.now() else None
+
+    async def drop_session(self, session_id: str) -> None:
+        """Forgets a kept session."""
+        with self._lock:
+            self._sessions.pop(session_id, None)
+
+    def set_presence(self, user_id: int, record: bytes | None) -> None:
+        """There is no other process to tell."""
+
+    def subscribe_presence(self, subscriber: PresenceSubscriber) -> None:
+        """There is no other process to hear from."""
+
+    async def presences(self) -> Mapping[tuple[int, str], bytes]:
+        """There is no other process."""
+        return {}
+
+    def _append(self, event: Event) -> Entry:
+        tail = encode_tail(event)
+        if event.type in LIVE_ONLY:
+            return Entry(0, event, tail)
+        self._position += 1
+        entry = Entry(self._position, event, tail)
+        self._entries.append(entry)
+        self._times.append(self._clock.now())
+        self._bytes += len(tail)
+        return entry
+
+    def _trim(self) -> None:
+        oldest = self._clock.now() - self._max_age_s
+        while self._entries and (
+            len(self._entries) > self._max_entries or self._bytes > self._max_bytes or self._times[0] < oldest
+        ):
+            self._times.popleft()
+            self._bytes -= len(self._entries.popleft().tail)
