@@ -180,7 +180,7 @@ class ChatApp:
             await _send(send, 200, b'{"status":"ok"}', [(b"content-type", JSON)])
         elif path == "/ready":
             await self._ready(send)
-        elif path == "/metrics" and self.chat.settings.metrics:
+        elif path == "/metrics" and self.chat.settings.expose_metrics:
             self.chat.hub.measure()
             await _send(send, 200, self.chat.metrics.render(), [(b"content-type", CONTENT_TYPE.encode())])
         else:

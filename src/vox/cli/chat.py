@@ -46,11 +46,18 @@ def run(args: argparse.Namespace) -> int:
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
-    names = ("host", "port", "database_url", "redis_url", "workers")
-    given: dict[str, Any] = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+    names = {
+        "host": "http_host",
+        "port": "http_port",
+        "database_url": "database_url",
+        "redis_url": "redis_url",
+        "workers": "workers",
+    }
+    flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    given: dict[str, Any] = {names[name]: value for name, value in flags.items()}
     loaded = load_chat_settings(dict(os.environ), given)
     settings = loaded.settings
-    configure(settings.log_level, settings.log_format == "json")
+    configure(settings.log_threshold, settings.log_format == "json")
     if not getattr(args, "worker", None):
         for warning in loaded.warnings:
             get_logger(__name__).warning(warning)
@@ -66,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     if settings.workers > 1 and args.worker is None:
         from vox.cli.workers import supervise  # noqa: PLC0415  only where there are several
 
-        return run_loop(supervise(settings.host, settings.port, settings.workers, given))
+        return run_loop(supervise(settings.http_host, settings.http_port, settings.workers, flags))
     return run_loop(serve_chat(settings, worker=args.worker))
 
 
@@ -90,12 +97,12 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     app = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
     async with Server(
         app,
-        settings.host,
-        settings.port,
-        trusted_proxies=settings.trusted_proxies,
+        settings.http_host,
+        settings.http_port,
+        trusted_proxies=",".join(settings.trusted_proxies),
         reuse_port=worker is not None,
     ) as server:
-        shown = settings.host if settings.host.strip("0.:") else "localhost"
+        shown = settings.http_host if settings.http_host.strip("0.:") else "localhost"
         get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
         await run_until_stopped(lifecycle)
         await app.chat.hub.drain(settings.drain_timeout_s)
@@ -142,5 +149,5 @@ def _reload(settings: "ChatSettings", given: dict[str, Any]) -> int:
 
     if url := given.get("database_url"):
         os.environ["VOX_DATABASE_URL"] = url
-    uvicorn.run("vox.api.app:create_app", factory=True, host=settings.host, port=settings.port, reload=True)
+    uvicorn.run("vox.api.app:create_app", factory=True, host=settings.http_host, port=settings.http_port, reload=True)
     return 0

@@ -32,7 +32,7 @@ async def supervise(host: str, port: int, workers: int, given: dict[str, Any]) -
         host: bind address.
         port: bind port; 0 picks one that all share.
         workers: how many processes.
-        given: settings from the command line, handed on.
+        given: flags of the command line by name, handed on.
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -24,7 +24,7 @@ from vox.runtime.metrics import Metrics
 API = "/api/v1"
 PASSWORD = "correct horse battery"
 DEADLINE_S = 10.0
-QUIET: dict[str, Any] = {"rate_limit_scale": 0, "password_hash_cost": "test"}
+QUIET: dict[str, Any] = {"rate_limit_scale": 0, "password_memory_kib": 64, "password_passes": 1}
 
 
 @dataclass(slots=True)
