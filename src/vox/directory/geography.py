@@ -40,6 +40,8 @@ _PLENTY = 80
 _PICKED = 24
 _SLACK = 1e-9
 """Kept off a radius of certainty, for the rounding between the two ways to a distance (1e-9 of the radius is 6 mm)."""
+_COSINE_SLACK = 1e-14
+"""Kept off a squared chord that comes from a cosine: fifty roundings."""
 _MOST_REMEMBERED = 4_000_000
 """Sites in all remembered neighbourhoods, 8 bytes each; beyond it the oldest are forgotten.
 
@@ -119,11 +121,12 @@ class NearestIndex:
         while True:
             sites = near.sites
             certain = near.certain(x, y, z)
+            picked_certain = -1.0
             if len(sites) > _PLENTY:
                 picked, picked_certain = near.pick(x, y, z)
-                if picked_certain < certain:
-                    yield picked, picked_certain
-            yield sites, certain
+                yield picked, min(picked_certain, certain)
+            if picked_certain < certain:  # else all that is certain was among the picked
+                yield sites, certain
             if level < 0:
                 return
             level -= 1
@@ -221,7 +224,7 @@ class NearestIndex:
 class _Neighbourhood:
     """All sites within a reach of a cube's centre (None: all there are), straight through the sphere."""
 
-    __slots__ = ("_cx", "_cy", "_cz", "_reach", "_xs", "_ys", "_zs", "hint", "sites")
+    __slots__ = ("_cx", "_cy", "_cz", "_positions", "_reach", "hint", "sites")
 
     def __init__(self, sites: list[_Site], cx: float, cy: float, cz: float, reach: float | None) -> None:
         self.sites = sites
@@ -231,9 +234,7 @@ class _Neighbourhood:
         self._cy = cy
         self._cz = cz
         self._reach = reach
-        self._xs: _Floats | None = None
-        self._ys: _Floats | None = None
-        self._zs: _Floats | None = None
+        self._positions: _Floats | None = None
 
     @property
     def weight(self) -> int:
@@ -251,11 +252,12 @@ class _Neighbourhood:
     def pick(self, x: float, y: float, z: float) -> tuple[list[_Site], float]:
         """The nearest few of many sites, and the haversine up to which none is missing among them."""
         sites = self.sites
-        if self._xs is None or self._ys is None or self._zs is None:
-            self._xs, self._ys, self._zs = (np.array([site[axis] for site in sites]) for axis in (4, 5, 6))
-        squares = (self._xs - x) ** 2 + (self._ys - y) ** 2 + (self._zs - z) ** 2
-        nearest = np.argpartition(squares, _PICKED)[: _PICKED + 1]
-        chord = sqrt(squares[nearest[-1]]) - _SLACK  # argpartition leaves the farthest of the lower part last
+        if self._positions is None:
+            self._positions = np.array([site[4:] for site in sites])
+        nearness = self._positions @ (-x, -y, -z)  # the cosine of the angle, the nearest first
+        nearest = np.argpartition(nearness, _PICKED)[: _PICKED + 1]
+        # argpartition leaves the farthest of the lower part last.
+        chord = sqrt(max(0.0, 2.0 + 2.0 * float(nearness[nearest[-1]]) - _COSINE_SLACK)) - _SLACK
         return [sites[index] for index in nearest.tolist()], chord * chord / 4.0 if chord > 0.0 else -1.0
 
 
