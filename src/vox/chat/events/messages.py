@@ -1,0 +1,139 @@
+"""Events around messages: in feeds and their threads for who may read them, in DMs for the participants."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vox.chat.audience import Audience, Participants, Readers, Users
+from vox.chat.events.event import Event, shown
+from vox.errors import UsageError
+
+
+def message_create(
+    *,
+    msg_id: int,
+    author_id: int | None,
+    body: str | None,
+    timestamp: int,
+    feed_id: int | None = None,
+    dm_id: int | None = None,
+    thread_id: int | None = None,
+    opaque_blob: str | None = None,
+    reply_to: int | None = None,
+    mentions: Sequence[int] | None = None,
+    webhook_id: int | None = None,
+    embed: Mapping[str, Any] | None = None,
+    attachments: Sequence[Mapping[str, Any]] | None = None,
+) -> Event:
+    """A message was sent; `timestamp` in Unix milliseconds."""
+    payload = {"msg_id": msg_id, "author_id": author_id, "body": body, "timestamp": timestamp} | shown(
+        opaque_blob=opaque_blob,
+        feed_id=feed_id,
+        dm_id=dm_id,
+        thread_id=thread_id,
+        reply_to=reply_to,
+        mentions=list(mentions) if mentions else None,
+        webhook_id=webhook_id,
+        embed=embed,
+        attachments=list(attachments) if attachments else None,
+    )
+    return Event("message_create", payload, _readers(feed_id, dm_id))
+
+
+def message_update(
+    *, msg_id: int, body: str | None, edit_timestamp: int, feed_id: int | None = None, dm_id: int | None = None
+) -> Event:
+    """A message was edited; `edit_timestamp` in Unix milliseconds."""
+    payload = (
+        {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id) | {"body": body, "edit_timestamp": edit_timestamp}
+    )
+    return Event("message_update", payload, _readers(feed_id, dm_id))
+
+
+def message_delete(*, msg_id: int, feed_id: int | None = None, dm_id: int | None = None) -> Event:
+    """A message was deleted."""
+    return Event("message_delete", {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
+
+
+def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: int | None = None, dm_id: int | None = None) -> Event:
+    """Several messages of one feed or DM were deleted."""
+    payload = shown(feed_id=feed_id, dm_id=dm_id) | {"msg_ids": list(msg_ids)}
+    return Event("message_bulk_delete", payload, _readers(feed_id, dm_id))
+
+
+def message_reaction_add(
+    *, msg_id: int, user_id: int, emoji: str, feed_id: int | None = None, dm_id: int | None = None
+) -> Event:
+    """Somebody reacted; feed or DM decide who is told and are not part of the payload."""
+    payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
+    return Event("message_reaction_add", payload, _readers(feed_id, dm_id))
+
+
+def message_reaction_remove(
+    *, msg_id: int, user_id: int, emoji: str, feed_id: int | None = None, dm_id: int | None = None
+) -> Event:
+    """Somebody took a reaction back."""
+    payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
+    return Event("message_reaction_remove", payload, _readers(feed_id, dm_id))
+
+
+def message_pin_update(*, msg_id: int, feed_id: int, pinned: bool) -> Event:
+    """A message was pinned or unpinned."""
+    return Event("message_pin_update", {"msg_id": msg_id, "feed_id": feed_id, "pinned": pinned}, Readers(feed_id))
+
+
+def typing_start(*, user_id: int, feed_id: int | None = None, dm_id: int | None = None) -> Event:
+    """Somebody types; he is told too, as the original does."""
+    return Event("typing_start", {"user_id": user_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
+
+
+def notification_create(
+    *,
+    user_id: int,
+    type: str,  # noqa: A002  the field's name on the wire
+    feed_id: int | None = None,
+    thread_id: int | None = None,
+    msg_id: int | None = None,
+    actor_id: int | None = None,
+    body_preview: str | None = None,
+) -> Event:
+    """Somebody is to be notified; `type` is mention, reply, reaction or message."""
+    payload = {"user_id": user_id, "type": type} | shown(
+        feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
+    )
+    return Event("notification_create", payload, Users((user_id,)))
+
+
+def dm_create(*, dm_id: int, participant_ids: Sequence[int], is_group: bool, name: str | None = None) -> Event:
+    """A DM was opened."""
+    payload = {"dm_id": dm_id, "participant_ids": list(participant_ids), "is_group": is_group} | shown(name=name)
+    return Event("dm_create", payload, Participants(dm_id))
+
+
+def dm_update(*, dm_id: int, changed: Mapping[str, Any]) -> Event:
+    """A DM has another name, icon or kind."""
+    return Event("dm_update", {"dm_id": dm_id, **changed}, Participants(dm_id))
+
+
+def dm_recipient_add(*, dm_id: int, user_id: int) -> Event:
+    """Somebody was added to a group."""
+    return Event("dm_recipient_add", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id))
+
+
+def dm_recipient_remove(*, dm_id: int, user_id: int, is_leaving: bool = False) -> Event:
+    """Somebody left, which only the rest is told, or was removed, which he is told too."""
+    besides = () if is_leaving else (user_id,)
+    return Event("dm_recipient_remove", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id, besides))
+
+
+def dm_read_notify(*, dm_id: int, user_id: int, up_to_msg_id: int) -> Event:
+    """Somebody has read a DM up to a message."""
+    payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
+    return Event("dm_read_notify", payload, Participants(dm_id))
+
+
+def _readers(feed_id: int | None, dm_id: int | None) -> Audience:
+    if feed_id is not None:
+        return Readers(feed_id)
+    if dm_id is not None:
+        return Participants(dm_id)
+    raise UsageError("The event names neither a feed nor a DM.", code="event_without_place")

@@ -1,0 +1,133 @@
+"""What the 64-bit permission masks mean, and how roles and overrides become one mask.
+
+Pure arithmetic; `vox.chat.community` feeds it. Before changing: bits and order of resolution are wire contract, and a mask in a
+space without VIEW_SPACE is 0, so that no later question can forget to ask for it.
+"""
+
+from collections.abc import Iterable
+from enum import IntFlag
+from typing import Final, NamedTuple
+
+
+class P(IntFlag):
+    """One permission each. Bits 7, 20-23 and 39-61 are unused and travel unchanged."""
+
+    VIEW_SPACE = 1 << 0
+    SEND_MESSAGES = 1 << 1
+    SEND_EMBEDS = 1 << 2
+    ATTACH_FILES = 1 << 3
+    ADD_REACTIONS = 1 << 4
+    READ_HISTORY = 1 << 5
+    MENTION_EVERYONE = 1 << 6
+    CONNECT = 1 << 8
+    SPEAK = 1 << 9
+    VIDEO = 1 << 10
+    MUTE_MEMBERS = 1 << 11
+    DEAFEN_MEMBERS = 1 << 12
+    MOVE_MEMBERS = 1 << 13
+    PRIORITY_SPEAKER = 1 << 14
+    STREAM = 1 << 15
+    STAGE_MODERATOR = 1 << 16
+    CREATE_THREADS = 1 << 17
+    MANAGE_THREADS = 1 << 18
+    SEND_IN_THREADS = 1 << 19
+    MANAGE_SPACES = 1 << 24
+    MANAGE_ROLES = 1 << 25
+    MANAGE_EMOJI = 1 << 26
+    MANAGE_WEBHOOKS = 1 << 27
+    MANAGE_SERVER = 1 << 28
+    KICK_MEMBERS = 1 << 29
+    BAN_MEMBERS = 1 << 30
+    CREATE_INVITES = 1 << 31
+    CHANGE_NICKNAME = 1 << 32
+    MANAGE_NICKNAMES = 1 << 33
+    VIEW_AUDIT_LOG = 1 << 34
+    MANAGE_MESSAGES = 1 << 35
+    VIEW_REPORTS = 1 << 36
+    MANAGE_2FA = 1 << 37
+    MANAGE_REPORTS = 1 << 38
+    ADMINISTRATOR = 1 << 62
+
+
+ALL: Final = (1 << 63) - 1
+"""What an administrator holds, everywhere."""
+
+EVERYONE_DEFAULT: Final = int(
+    P.VIEW_SPACE
+    | P.SEND_MESSAGES
+    | P.ADD_REACTIONS
+    | P.READ_HISTORY
+    | P.CONNECT
+    | P.SPEAK
+    | P.CREATE_THREADS
+    | P.SEND_IN_THREADS
+    | P.CREATE_INVITES
+    | P.CHANGE_NICKNAME,
+)
+"""What the role @everyone gets when a community is founded: 6443107123."""
+
+EVERYONE: Final = "@everyone"
+"""The name which, at position 0, makes a role the one everybody has."""
+
+_VIEW_SPACE: Final = int(P.VIEW_SPACE)
+_ADMINISTRATOR: Final = int(P.ADMINISTRATOR)
+
+
+class Mask(NamedTuple):
+    """What one override allows and denies; where both name a bit, allow wins."""
+
+    allow: int = 0
+    deny: int = 0
+
+
+NO_MASK: Final = Mask()
+
+
+def base(everyone: int, roles: Iterable[int]) -> int:
+    """The mask outside of any space: what @everyone has and every assigned role adds."""
+    mask = everyone
+    for permissions in roles:
+        mask |= permissions
+    return ALL if mask & _ADMINISTRATOR else mask
+
+
+def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = (), own: Mask = NO_MASK) -> int:
+    """The mask in a space: first the override of @everyone, then those of the roles together, then the user's own.
+
+    Args:
+        base_mask: what `base` gave.
+        everyone: the override of @everyone in this space.
+        roles: the overrides of the user's other roles, in any order.
+        own: the override of the user himself.
+    """
+    if base_mask & _ADMINISTRATOR:
+        return ALL
+    mask = base_mask & ~everyone.deny | everyone.allow
+    allow = deny = 0
+    for override in roles:
+        allow |= override.allow
+        deny |= override.deny
+    mask = mask & ~deny | allow
+    mask = mask & ~own.deny | own.allow
+    if mask & _ADMINISTRATOR:
+        return ALL
+    return mask if mask & _VIEW_SPACE else 0
+
+
+def holds(mask: int, permission: int) -> bool:
+    """Whether a mask has every bit of a permission."""
+    wanted = int(permission)
+    return mask & wanted == wanted
+
+
+def outranks(rank: float, other: float) -> bool:
+    """Whether somebody of this rank may act on somebody or something of the other: a lower number is the higher rank."""
+    return rank < other
+
+
+def exceeds(mask: int, granted: int) -> int:
+    """The bits somebody with `mask` must not grant, because he lacks them himself; 0 when he may grant them all.
+
+    An administrator may grant everything. This is what keeps MANAGE_ROLES from being a way to become an administrator.
+    """
+    return 0 if mask & _ADMINISTRATOR else int(granted) & ~mask
