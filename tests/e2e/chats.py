@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,11 @@ class RunningChat:
 
 @contextlib.asynccontextmanager
 async def chat_server(
-    folder: Path, *arguments: str, uvicorn: bool = False, port: int = 0, **environment: str
+    folder: Path,
+    *arguments: str,
+    uvicorn: bool = False,
+    port: int = 0,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[RunningChat, None]:
     """A chat server with its database in that folder, killed when the block is left."""
     port = port or free_port()
@@ -68,7 +72,11 @@ async def chat_server(
     given = {name: value for name, value in os.environ.items() if not name.startswith("VOX_")}
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, stdout=subprocess.DEVNULL, stderr=output, env={**given, **QUICK, **environment}
+            *command,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            env={**given, **QUICK, **(environment or {})},
         )
     running = RunningChat(process, port, log)
     try:

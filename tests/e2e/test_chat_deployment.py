@@ -128,7 +128,10 @@ async def test_caddy_as_documented_carries_rest_gateway_and_uploads(tmp_path: Pa
 
 
 async def test_everybody_behind_a_proxy_is_limited_by_their_own_address(tmp_path: Path):
-    async with chat_server(tmp_path, VOX_RATE_LIMIT_SCALE="1") as chat, httpx2.AsyncClient(base_url=chat.http) as http:
+    async with (
+        chat_server(tmp_path, environment={"VOX_RATE_LIMIT_SCALE": "1"}) as chat,
+        httpx2.AsyncClient(base_url=chat.http) as http,
+    ):
         wrong = {"username": "nobody", "password": PASSWORD}
 
         async def login(address: str) -> int:
@@ -221,7 +224,7 @@ def installed(tmp_path: Path) -> Path:
 
 async def test_the_installed_wheel_serves_without_the_checkout(tmp_path: Path, installed: Path):
     async with (
-        chat_server(tmp_path, uvicorn=True, PYTHONPATH=str(installed)) as chat,
+        chat_server(tmp_path, uvicorn=True, environment={"PYTHONPATH": str(installed)}) as chat,
         httpx2.AsyncClient(base_url=chat.http) as http,
     ):
         account = await register(http, "alice")
