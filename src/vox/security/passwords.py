@@ -1,0 +1,143 @@
+"""Passwords as Argon2id, hashed on a few threads of their own.
+
+A hash takes tens of milliseconds and tens of MiB on purpose, so it may neither run on an event loop nor in any number at
+once: what does not fit is refused early and told when to come back. An unknown user costs the same work as a known one.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from vox.errors import DependencyError
+
+T = TypeVar("T")
+
+DEADLINE_S = 10.0
+PARALLELISM = 4
+"""Lanes of one hash: the default of RFC 9106's low-memory choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one hash takes.
+
+    Args:
+        memory_kib: memory in KiB.
+        passes: passes over it.
+    """
+
+    memory_kib: int = 65_536
+    passes: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of a check.
+
+    Args:
+        is_right: whether the password was right.
+        renewed: a hash to store instead of the old one, where its cost is no longer the present one.
+    """
+
+    is_right: bool
+    renewed: str | None = None
+
+
+class Passwords:
+    """Hashes and checks; usable from several event loops at once.
+
+    Args:
+        cost: of new hashes.
+        threads: hashes at the same time.
+        waiting: how many may wait for a thread; the next is refused.
+        deadline_s: how long one may wait.
+    """
+
+    def __init__(
+        self, cost: Cost | None = None, *, threads: int = 2, waiting: int = 32, deadline_s: float = DEADLINE_S
+    ) -> None:
+        cost = cost or Cost()
+        self._hasher = PasswordHasher(
+            time_cost=cost.passes,
+            memory_cost=max(cost.memory_kib, 8 * PARALLELISM),
+            parallelism=PARALLELISM,
+        )
+        self._room = threads + waiting
+        self._deadline_s = deadline_s
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._dummy: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """The hash to store, in the PHC form, which names its own cost.
+
+        Raises:
+            DependencyError: too many passwords wait (passwords_busy).
+        """
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def check(self, password: str, stored: str | None) -> Verdict:
+        """Checks a password; without a stored hash it does the same work and says no.
+
+        Raises:
+            DependencyError: too many passwords wait (passwords_busy).
+        """
+        return await self._run(lambda: self._check(password, stored))
+
+    def hash_now(self, password: str) -> str:
+        """The hash to store, computed on the calling thread; for commands."""
+        return self._hasher.hash(password)
+
+    def close(self) -> None:
+        """Lets the threads end; what waits is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, password: str, stored: str | None) -> Verdict:
+        is_known = stored is not None
+        try:
+            self._hasher.verify(stored if stored is not None else self._dummy_hash(), password)
+        except (VerificationError, InvalidHashError):
+            return Verdict(is_right=False)
+        if stored is None or not is_known:
+            return Verdict(is_right=False)
+        renew = self._hasher.check_needs_rehash(stored)
+        return Verdict(is_right=True, renewed=self._hasher.hash(password) if renew else None)
+
+    def _dummy_hash(self) -> str:
+        if self._dummy is None:
+            self._dummy = self._hasher.hash("a password that nobody has")
+        return self._dummy
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            if self._inside >= self._room:
+                raise _busy()
+            self._inside += 1
+        future = self._threads.submit(work)
+        future.add_done_callback(self._left)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            raise _busy() from None
+
+    def _left(self, _future: object) -> None:
+        with self._lock:
+            self._inside -= 1
+
+
+def _busy() -> DependencyError:
+    return DependencyError(
+        "too many passwords are being checked",
+        code="passwords_busy",
+        hint="try again",
+        retryable=True,
+        retry_after_s=2.0,
+    )
