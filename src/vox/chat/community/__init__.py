@@ -1,0 +1,21 @@
+"""The community in memory: who is here, what they may see and do, and how events change it."""
+
+from vox.chat.community.administrators import administrators_in
+from vox.chat.community.community import Community
+from vox.chat.community.loading import read_state
+from vox.chat.community.state import Category, Feed, Person, Place, Role, Room, Shift, State, Thread
+
+__all__ = [
+    "Category",
+    "Community",
+    "Feed",
+    "Person",
+    "Place",
+    "Role",
+    "Room",
+    "Shift",
+    "State",
+    "Thread",
+    "administrators_in",
+    "read_state",
+]

@@ -1,0 +1,234 @@
+"""The one place that answers who may see or do what, from memory, alike for REST and gateway.
+
+Before changing: the state changes by events only, in the order of their versions, and only on the event loop that absorbs them;
+questions may come from any thread.
+"""
+
+import math
+
+from sqlalchemy import Connection
+
+from vox.chat.audience import (
+    Audience,
+    Everyone,
+    Former,
+    Holders,
+    Participants,
+    Readers,
+    SpaceKind,
+    SpaceOverride,
+    Viewers,
+)
+from vox.chat.audience import Users as TheseUsers
+from vox.chat.community import administrators
+from vox.chat.community.applying import apply_to
+from vox.chat.community.loading import read_state
+from vox.chat.community.masks import Masks
+from vox.chat.community.state import EVERYTHING, MISSED, Category, Feed, Person, Role, Room, Shift, State, Thread
+from vox.chat.events import Event
+from vox.chat.permissions import P
+
+_VIEW = P.VIEW_SPACE.value
+_READ = P.VIEW_SPACE.value | P.READ_HISTORY.value
+_ADMINISTRATOR = P.ADMINISTRATOR.value
+_REDEFINES_ROLES = frozenset({"role_create", "role_update", "role_delete"})
+
+
+class Community:
+    """The members, roles, spaces and conversations of this server, and what follows from them.
+
+    Args:
+        state: what is known at the beginning; nothing, until `load` or `replace`.
+    """
+
+    def __init__(self, state: State | None = None) -> None:
+        self._state = state or State()
+        self._masks = Masks(self._state)
+
+    @property
+    def state(self) -> State:
+        """Everything; not to be changed by who looks."""
+        return self._state
+
+    @property
+    def version(self) -> int:
+        """The last change that is part of this memory."""
+        return self._state.version
+
+    @property
+    def users(self) -> dict[int, Person]:
+        """Users by id, the inactive too."""
+        return self._state.users
+
+    @property
+    def roles(self) -> dict[int, Role]:
+        """Roles by id, @everyone too."""
+        return self._state.roles
+
+    @property
+    def categories(self) -> dict[int, Category]:
+        """Categories by id."""
+        return self._state.categories
+
+    @property
+    def feeds(self) -> dict[int, Feed]:
+        """Feeds by id."""
+        return self._state.feeds
+
+    @property
+    def rooms(self) -> dict[int, Room]:
+        """Rooms by id."""
+        return self._state.rooms
+
+    @property
+    def threads(self) -> dict[int, Thread]:
+        """Threads by id."""
+        return self._state.threads
+
+    @property
+    def dms(self) -> dict[int, frozenset[int]]:
+        """Participants by DM."""
+        return self._state.dms
+
+    @property
+    def everyone_role_id(self) -> int | None:
+        """The role everybody has; None in an empty database."""
+        return self._masks.everyone_id
+
+    def overrides_of(self, kind: SpaceKind, space_id: int) -> list[SpaceOverride]:
+        """The overrides of a space in the order of their rows."""
+        masks = self._state.overrides.get((kind, space_id), {})
+        return [SpaceOverride(target[0], target[1], mask.allow, mask.deny) for target, mask in masks.items()]
+
+    def permissions(self, user_id: int) -> int:
+        """The mask of a user outside of any space; 0 for strangers and the inactive."""
+        return self._masks.of(user_id)
+
+    def permissions_in(self, user_id: int, kind: SpaceKind, space_id: int) -> int:
+        """The mask of a user in a space; 0 without VIEW_SPACE, for strangers, the inactive and unknown spaces."""
+        return self._masks.of_in(user_id, kind, space_id)
+
+    def may(self, user_id: int, permission: int) -> bool:
+        """Whether a user holds a permission in the community."""
+        wanted = int(permission)
+        return self._masks.of(user_id) & wanted == wanted
+
+    def may_in(self, user_id: int, kind: SpaceKind, space_id: int, permission: int) -> bool:
+        """Whether a user holds a permission in a space, which includes that the space is visible."""
+        wanted = int(permission) | _VIEW
+        return self._masks.of_in(user_id, kind, space_id) & wanted == wanted
+
+    def is_administrator(self, user_id: int) -> bool:
+        """Whether a user is active and holds ADMINISTRATOR."""
+        return self._masks.of(user_id) & _ADMINISTRATOR != 0
+
+    def visible_feeds(self, user_id: int) -> frozenset[int]:
+        """The feeds a user may view."""
+        of_in = self._masks.of_in
+        return frozenset(feed_id for feed_id in tuple(self._state.feeds) if of_in(user_id, "feed", feed_id))
+
+    def readable_feeds(self, user_id: int) -> frozenset[int]:
+        """The feeds whose messages a user may read."""
+        of_in = self._masks.of_in
+        return frozenset(
+            feed_id for feed_id in tuple(self._state.feeds) if of_in(user_id, "feed", feed_id) & _READ == _READ
+        )
+
+    def visible_rooms(self, user_id: int) -> frozenset[int]:
+        """The rooms a user may view."""
+        of_in = self._masks.of_in
+        return frozenset(room_id for room_id in tuple(self._state.rooms) if of_in(user_id, "room", room_id))
+
+    def rank(self, user_id: int) -> float:
+        """The best position among a user's assigned roles, where lower is higher; infinity without any."""
+        person = self._state.users.get(user_id)
+        if person is None:
+            return math.inf
+        roles, everyone_id = self._state.roles, self._masks.everyone_id
+        positions = [
+            roles[role_id].position for role_id in person.role_ids if role_id in roles and role_id != everyone_id
+        ]
+        return min(positions, default=math.inf)
+
+    def may_act_on(self, actor_id: int, target_id: int) -> bool:
+        """Whether rank allows to kick, ban or rename somebody: a strictly better one, or ADMINISTRATOR."""
+        return self.is_administrator(actor_id) or self.rank(actor_id) < self.rank(target_id)
+
+    def may_manage_role(self, actor_id: int, position: int) -> bool:
+        """Whether rank allows to make, edit, assign or revoke a role at a position: strictly below one's own rank."""
+        return self.is_administrator(actor_id) or self.rank(actor_id) < position
+
+    def in_dm(self, user_id: int, dm_id: int) -> bool:
+        """Whether an active user takes part in a DM."""
+        person = self._state.users.get(user_id)
+        return person is not None and person.is_active and user_id in self._state.dms.get(dm_id, ())
+
+    def sees(self, user_id: int, audience: Audience) -> bool:
+        """Whether a user belongs to an audience now; the inactive belong to none."""
+        person = self._state.users.get(user_id)
+        if person is None or not person.is_active:
+            return False
+        match audience:
+            case Everyone():
+                return True
+            case Readers():
+                return self._masks.of_in(user_id, "feed", audience.feed_id) & _READ == _READ
+            case Viewers():
+                return self._masks.of_in(user_id, audience.kind, audience.id) != 0
+            case Participants():
+                return user_id in self._state.dms.get(audience.dm_id, ()) or user_id in audience.besides
+            case TheseUsers():
+                return user_id in audience.ids
+            case Holders():
+                return self._masks.of(user_id) & audience.permission == audience.permission
+            case Former():
+                return self._masks.of_among(user_id, audience.overrides) != 0
+
+    def members_seeing(self, audience: Audience) -> list[int]:
+        """The ids of all users that belong to an audience."""
+        return [user_id for user_id in tuple(self._state.users) if self.sees(user_id, audience)]
+
+    def would_leave_no_administrator(self, event: Event) -> bool:
+        """Whether an event that has not happened yet would take the last administrator away."""
+        return administrators.would_leave_no_administrator(self._state, event)
+
+    def load(self, connection: Connection) -> None:
+        """Reads everything from the database in place of what is known; for the start, before anybody asks."""
+        self.replace(read_state(connection))
+
+    def replace(self, state: State) -> Shift | None:
+        """Takes a fresh `read_state`; one that is older than what is known is left aside, and gives None."""
+        if state.version < self._state.version:
+            return None
+        self._state = state
+        self._masks = Masks(state)
+        return EVERYTHING
+
+    def apply(self, event: Event) -> Shift | None:
+        """Takes an event of the log.
+
+        Returns:
+            Whose view may have changed, None when nobody's. A shift with `must_reload` when an event before this one is missing:
+            this one is not taken then, and `replace` must get a fresh `read_state`.
+        """
+        state = self._state
+        if event.version:
+            if event.version <= state.version:
+                return None
+            if event.version > state.version + 1:
+                return MISSED
+        shift = apply_to(state, event)
+        if event.type in _REDEFINES_ROLES:
+            self._masks = Masks(state)
+        elif shift is not None:
+            self._drop(shift)
+        if event.version:
+            state.version = event.version
+        return shift
+
+    def _drop(self, shift: Shift) -> None:
+        if shift.users:
+            self._masks.drop_people()
+        for kind, space_id in shift.spaces:
+            if kind != "dm":
+                self._masks.drop_space(kind, space_id)

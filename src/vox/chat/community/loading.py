@@ -1,0 +1,99 @@
+"""The community as the database has it: one consistent read of every row that decides who may see or do what."""
+
+from collections import defaultdict
+from typing import Any, cast
+
+from sqlalchemy import Column, Connection, select
+
+from vox.chat.community.state import Category, Feed, Person, Role, Room, Space, State, Target, Thread
+from vox.chat.permissions import Mask
+from vox.chat.schema import (
+    categories,
+    dm_participants,
+    dms,
+    feeds,
+    meta,
+    permission_overrides,
+    role_members,
+    roles,
+    rooms,
+    threads,
+    users,
+)
+
+
+def read_state(connection: Connection) -> State:
+    """Reads everything; the connection's transaction must be a snapshot, as `SqlDatabase.read` and `write` give."""
+    state = State(version=connection.execute(select(meta.c.version)).scalar_one_or_none() or 0)
+    held = _pairs(connection, role_members.c.user_id, role_members.c.role_id)
+    _read_people(connection, state, held)
+    _read_spaces(connection, state)
+    _read_overrides(connection, state)
+    talking = _pairs(connection, dm_participants.c.dm_id, dm_participants.c.user_id)
+    for (dm_id,) in connection.execute(select(dms.c.id)):
+        state.dms[dm_id] = frozenset(talking.get(dm_id, ()))
+    return state
+
+
+def _read_people(connection: Connection, state: State, held: dict[int, list[int]]) -> None:
+    role = roles.c
+    for row in connection.execute(select(role.id, role.name, role.color, role.position, role.permissions)):
+        state.roles[row[0]] = Role(*row)
+    user = users.c
+    columns = (user.id, user.username, user.display_name, user.nickname, user.avatar, user.active, user.federated)
+    for id_, username, display_name, nickname, avatar, active, federated in connection.execute(select(*columns)):
+        state.users[id_] = Person(
+            id=id_,
+            username=username,
+            display_name=display_name or username,
+            nickname=nickname,
+            avatar=avatar,
+            is_active=bool(active),
+            role_ids=frozenset(held.get(id_, ())),
+            is_federated=bool(federated),
+        )
+
+
+def _read_spaces(connection: Connection, state: State) -> None:
+    category = categories.c
+    for row in connection.execute(select(category.id, category.name, category.position)):
+        state.categories[row[0]] = Category(*row)
+    feed = feeds.c
+    columns = (feed.id, feed.name, feed.type, feed.topic, feed.category_id, feed.position)
+    for row in connection.execute(select(*columns)):
+        state.feeds[row[0]] = Feed(*row)
+    room = rooms.c
+    columns = (room.id, room.name, room.type, room.category_id, room.position, room.max_members, room.topic)
+    for row in connection.execute(select(*columns)):
+        state.rooms[row[0]] = Room(*row)
+    thread = threads.c
+    columns = (thread.id, thread.name, thread.feed_id, thread.parent_msg_id, thread.archived, thread.locked)
+    for id_, name, feed_id, parent_msg_id, archived, locked in connection.execute(select(*columns)):
+        state.threads[id_] = Thread(id_, name, feed_id, parent_msg_id, bool(archived), bool(locked))
+
+
+def _read_overrides(connection: Connection, state: State) -> None:
+    override = permission_overrides.c
+    columns = (
+        override.space_type,
+        override.space_id,
+        override.target_type,
+        override.target_id,
+        override.allow,
+        override.deny,
+    )
+    for space_type, space_id, target_type, target_id, allow, deny in connection.execute(
+        select(*columns).order_by(override.id)
+    ):
+        known = state.feeds if space_type == "feed" else state.rooms
+        if space_id in known and (target_type != "role" or target_id in state.roles):
+            space = cast("Space", (space_type, space_id))
+            target = cast("Target", (target_type, target_id))
+            state.overrides.setdefault(space, {})[target] = Mask(allow, deny)
+
+
+def _pairs(connection: Connection, key: Column[Any], value: Column[Any]) -> dict[int, list[int]]:
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for row in connection.execute(select(key, value)):
+        found[row[0]].append(row[1])
+    return found
