@@ -5,7 +5,7 @@ of hands: whoever writes under a lease writes the token along, and a write with 
 That is what makes a holder harmless that was paused and does not know that its time is over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from sqlalchemy import (
@@ -19,8 +19,10 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    delete,
     func,
     literal,
+    select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,21 +40,44 @@ _leases = Table(
     Column("token", BigInteger, nullable=False),
     Column("expires_at_s", Float, nullable=False),
 )
+_members = Table(
+    "lease_members",
+    _tables,
+    Column("holder", String, primary_key=True),
+    Column("expires_at_s", Float, nullable=False),
+)
 _LARGEST_BATCH: Final = 500
+_SCHEMA_LOCK: Final = 0x766F786C  # any number that other programs on the database do not use
+STALE_S: Final = 3600.0
+"""A lease that ended this long ago belongs to nobody who might still write under it."""
 
 
 class Leases(Protocol):
     """Takes, keeps and gives back leases by name."""
 
     async def acquire(self, names: Sequence[str], holder: str, ttl_s: float) -> Mapping[str, int]:
-        """Takes those leases that are free, keeps those that are the holder's, all for another `ttl_s`.
+        """Takes those leases that are free, keeps those that are the holder's, all for another `ttl_s` from now.
 
         Returns the token of each lease that is the holder's now; one that is missing belongs to somebody else.
         """
         ...
 
-    async def release(self, holder: str) -> None:
-        """Gives back everything the holder has; the tokens go on from where they are."""
+    async def join(self, holder: str, ttl_s: float) -> Sequence[str]:
+        """Counts the holder among those who share the work for another `ttl_s`; returns all of them, in order."""
+        ...
+
+    async def release(self, holder: str, left_s: float = 0.0) -> None:
+        """Gives back everything the holder has, for others after `left_s` at most, and no longer counts it.
+
+        The tokens go on from where they are.
+        """
+        ...
+
+    async def prune(self, names: Collection[str]) -> int:
+        """Forgets leases that ended over `STALE_S` ago of things that are not among these, which is all there are.
+
+        Returns how many. What comes to be again under an old name gets tokens from 1.
+        """
         ...
 
 
@@ -62,6 +87,7 @@ class MemoryLeases:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._leases: dict[str, tuple[str, int, float]] = {}
+        self._members: dict[str, float] = {}
 
     async def acquire(self, names: Sequence[str], holder: str, ttl_s: float) -> Mapping[str, int]:
         """See `Leases`."""
@@ -75,11 +101,26 @@ class MemoryLeases:
                 held[name] = token
         return held
 
-    async def release(self, holder: str) -> None:
+    async def join(self, holder: str, ttl_s: float) -> Sequence[str]:
         """See `Leases`."""
-        for name, (owner, token, _) in self._leases.items():
+        now = self._clock.now()
+        self._members = {one: until for one, until in self._members.items() if until > now}
+        self._members[holder] = now + ttl_s
+        return sorted(self._members)
+
+    async def release(self, holder: str, left_s: float = 0.0) -> None:
+        """See `Leases`."""
+        self._members.pop(holder, None)
+        until = self._clock.now() + left_s
+        for name, (owner, token, expires) in self._leases.items():
             if owner == holder:
-                self._leases[name] = ("", token, 0.0)
+                self._leases[name] = ("", token, min(expires, until))
+
+    async def prune(self, names: Collection[str]) -> int:
+        """See `Leases`."""
+        before, until = len(self._leases), self._clock.now() - STALE_S
+        self._leases = {name: one for name, one in self._leases.items() if name in names or one[2] > until}
+        return before - len(self._leases)
 
 
 class SqlLeases:
@@ -109,10 +150,45 @@ class SqlLeases:
             )
         return held
 
-    async def release(self, holder: str) -> None:
+    async def join(self, holder: str, ttl_s: float) -> Sequence[str]:
         """See `Leases`."""
-        mine = update(_leases).where(_leases.c.holder == holder)
-        await self._database.run(lambda connection: connection.execute(mine.values(holder="", expires_at_s=0.0)))
+
+        def unit(connection: Connection) -> list[str]:
+            now = self._now(connection)
+            until = now + literal(ttl_s)
+            build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            ours = build(_members).values(holder=holder, expires_at_s=until)
+            connection.execute(ours.on_conflict_do_update(index_elements=["holder"], set_={"expires_at_s": until}))
+            present = select(_members.c.holder).where(_members.c.expires_at_s > now)
+            return sorted(connection.execute(present).scalars())
+
+        return await self._database.run(unit)
+
+    async def release(self, holder: str, left_s: float = 0.0) -> None:
+        """See `Leases`."""
+
+        def unit(connection: Connection) -> None:
+            until = self._now(connection) + literal(left_s)
+            mine = update(_leases).where(_leases.c.holder == holder)
+            connection.execute(mine.values(holder="", expires_at_s=_sooner(until)))
+            connection.execute(delete(_members).where(_members.c.holder == holder))
+
+        await self._database.run(unit)
+
+    async def prune(self, names: Collection[str]) -> int:
+        """See `Leases`; also forgets who shared the work that long ago."""
+        known = set(names)
+
+        def unit(connection: Connection) -> int:
+            until = self._now(connection) - literal(STALE_S)
+            connection.execute(delete(_members).where(_members.c.expires_at_s < until))
+            ended = select(_leases.c.name).where(_leases.c.expires_at_s < until)
+            stale = [name for name in connection.execute(ended).scalars() if name not in known]
+            for name in stale:
+                connection.execute(delete(_leases).where(_leases.c.name == name, _leases.c.expires_at_s < until))
+            return len(stale)
+
+        return await self._database.run(unit)
 
     def _take(self, connection: Connection, names: Iterable[str], holder: str, ttl_s: float) -> dict[str, int]:
         now = self._now(connection)
@@ -144,5 +220,17 @@ class SqlLeases:
 
 
 def create_table(connection: Connection) -> None:
-    """Makes the table of leases where it is missing."""
+    """Makes the tables of leases and of their holders where they are missing; several processes may do so at once."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
     _tables.create_all(connection)
+
+
+def forget_leases(connection: Connection, names: Iterable[str]) -> None:
+    """Forgets the leases of things that are no more, within a transaction of the caller's."""
+    for name in names:
+        connection.execute(delete(_leases).where(_leases.c.name == name))
+
+
+def _sooner(until: ColumnElement[float]) -> ColumnElement[float]:
+    return case((_leases.c.expires_at_s < until, _leases.c.expires_at_s), else_=until)

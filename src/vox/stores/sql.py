@@ -1,170 +1,207 @@
-"""SQL on SQLite or PostgreSQL: one writer thread, and each unit of work is one hop to it and one transaction.
+"""SQL on SQLite or PostgreSQL: units of work are plain functions of a connection, run on the database's own threads.
 
-SQLite allows one writer anyway, and a thread of its own keeps the event loop free of disk waits. Units of work are plain
-functions of a connection, so nothing can await while a transaction is open.
+Nothing can await while a transaction is open, and the event loop never waits for a disk. No object of one event loop is kept:
+several loops may use one database. A unit may be run more than once before it is committed (after another unit of its batch
+failed, or after a deadlock), so it changes nothing but the database; what must follow the commit goes into `then`.
 """
 
 import asyncio
+import concurrent.futures
+import weakref
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Protocol, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
 
-from vox.errors import DependencyError, UsageError
-from vox.runtime.logging import get_logger
+from vox.errors import DependencyError
+from vox.stores.engines import Synchronous, is_in_memory, make_engine, parse_url, raw, sqlite_url
+from vox.stores.postgres_threads import PostgresThreads
+from vox.stores.sqlite_threads import SqliteThreads
+from vox.stores.units import Mode, Pending
+
+__all__ = ["DEADLINE_S", "MAX_WAITING", "SqlDatabase", "raw", "sqlite_url"]
 
 T = TypeVar("T")
 
-MAX_WAITING = 1024
-"""Units of work that may wait for the writer; the next is refused rather than queued."""
-DEADLINE_S = 10.0
+MAX_WAITING: Final = 4096
+"""Units of work that may wait for the writer, and as many for the readers; the next is refused rather than queued."""
+DEADLINE_S: Final = 10.0
 
-_log = get_logger(__name__)
+
+class _Threads(Protocol):
+    def waiting(self, pending: Pending) -> int: ...
+    def submit(self, pending: Pending) -> None: ...
+    def stop(self, timeout_s: float) -> None: ...
 
 
 class SqlDatabase:
-    """A database while the block runs.
+    """A database between `open` and `close`, or while the block runs.
 
     Args:
-        url: `sqlite:///path` (see `sqlite_url`) or `postgresql://…`; the driver is chosen here.
+        url: `sqlite:///path` (see `sqlite_url`), `sqlite://` in memory, or `postgresql://…`; the driver is chosen here.
+        readers: threads that read from a SQLite file.
+        synchronous: SQLite's promise after a power cut: FULL keeps every commit, NORMAL may lose the last ones; after a mere
+            crash of the process both keep everything.
+        pool_size: PostgreSQL connections that are kept.
+        max_overflow: PostgreSQL connections beyond those, for a rush.
+        pool_recycle_s: a PostgreSQL connection is replaced after this time.
 
     Raises:
-        UsageError: the URL is none (database_url_invalid), or its driver is not installed (missing_dependency).
+        UsageError: the URL is none (database_url_invalid).
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = _with_driver(url)
-        self._engine: Engine | None = None
-        self._thread: ThreadPoolExecutor | None = None
-        self._waiting = 0
+    def __init__(
+        self,
+        url: str,
+        *,
+        readers: int = 4,
+        synchronous: Synchronous = "FULL",
+        pool_size: int = 1,
+        max_overflow: int = 0,
+        pool_recycle_s: int = 1800,
+    ) -> None:
+        self._url = parse_url(url)
+        self._readers = readers
+        self._synchronous: Synchronous = synchronous
+        self._pool = (pool_size, max_overflow, pool_recycle_s)
+        self._threads: _Threads | None = None
+        self._finalizer: weakref.finalize[[float], Any] | None = None
 
     @property
     def is_sqlite(self) -> bool:
         """Whether this is SQLite."""
         return self._url.get_backend_name() == "sqlite"
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether everything is gone when it closes."""
+        return self.is_sqlite and is_in_memory(self._url)
+
+    def open(self) -> None:
+        """Makes the database usable; connects with the first unit of work. Does nothing where it is open.
+
+        Raises:
+            UsageError: the driver is not installed (missing_dependency), or SQLite is too old (sqlite_too_old).
+        """
+        if self._threads is not None:
+            return
+        size, overflow, recycle_s = self._pool
+        engine = make_engine(
+            self._url,
+            synchronous=self._synchronous,
+            pool_size=size,
+            max_overflow=overflow,
+            pool_recycle_s=recycle_s,
+        )
+        self._threads = self._make_threads(engine, size + overflow)
+        self._finalizer = weakref.finalize(self, self._threads.stop, 0)  # a forgotten database leaves no threads
+
+    def close(self) -> None:
+        """Finishes what is queued and lets go of the database; blocks for at most DEADLINE_S."""
+        threads, self._threads = self._threads, None
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        if threads is not None:
+            threads.stop(DEADLINE_S)
+
     async def __aenter__(self) -> Self:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sql")
-        try:
-            self._engine = _make_engine(self._url)
-        except ModuleNotFoundError as error:
-            self._thread.shutdown(wait=False)
-            raise UsageError(
-                f"the database needs the package {error.name}",
-                code="missing_dependency",
-                hint="install vox-server[postgres]",
-            ) from error
+        self.open()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        thread, self._thread = self._thread, None
-        engine, self._engine = self._engine, None
-        if thread is None or engine is None:
-            return
-        closing = asyncio.get_running_loop().run_in_executor(thread, engine.dispose)
-        await asyncio.wait({closing}, timeout=DEADLINE_S)
-        thread.shutdown(wait=False)
+        await asyncio.to_thread(self.close)
 
-    async def run(self, work: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
-        """Runs one unit of work in one transaction on the writer's thread.
+    async def write(
+        self,
+        unit: Callable[[Connection], T],
+        then: Callable[[T], object] | None = None,
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> T:
+        """Runs one unit of work so that all of it is stored or nothing.
 
-        A unit of work that missed its deadline is not undone: it may still be committed later.
+        `then` runs on this loop right after the commit, in the order of the commits, before this returns; also where the caller
+        is gone by then. A unit that missed its deadline is not undone: it may still be committed later.
 
         Raises:
-            DependencyError: the database failed (database_failed), or too much waits for it (database_busy).
+            VoxError: what the unit raised, unchanged; so does every error that is not the database's.
+            DependencyError: a constraint refused it (database_conflict), the database failed (database_failed), or it is too
+                busy (database_busy).
         """
-        if self._thread is None or self._engine is None:
+        return await self._submitted(unit, "write", then, deadline_s)
+
+    async def run(self, work: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
+        """`write` without anything to follow."""
+        return await self._submitted(work, "write", None, deadline_s)
+
+    async def read(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
+        """Runs one unit of work on one snapshot, in which it can change nothing.
+
+        Raises:
+            DependencyError: as `write`.
+        """
+        return await self._submitted(unit, "read", None, deadline_s)
+
+    def run_now(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
+        """`write` for code without an event loop; blocks.
+
+        Raises:
+            DependencyError: as `write`.
+        """
+        return self._waited_for(unit, "write", deadline_s)
+
+    def run_alone(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
+        """Runs a unit with no transaction begun, while nobody of this process writes to SQLite; blocks.
+
+        For migrations and backups: the unit begins and ends its own transactions.
+
+        Raises:
+            DependencyError: as `write`.
+        """
+        return self._waited_for(unit, "alone", deadline_s)
+
+    async def _submitted(
+        self, unit: Callable[[Connection], T], mode: Mode, then: Callable[[T], object] | None, deadline_s: float
+    ) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._submit(Pending(unit, mode, future, loop, then))
+        timer = loop.call_later(deadline_s, _expire, future, deadline_s)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+
+    def _waited_for(self, unit: Callable[[Connection], T], mode: Mode, deadline_s: float) -> T:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        self._submit(Pending(unit, mode, future))
+        try:
+            return future.result(deadline_s)
+        except TimeoutError:
+            if future.done():
+                raise
+            raise _no_answer(deadline_s) from None
+
+    def _submit(self, pending: Pending) -> None:
+        threads = self._threads
+        if threads is None:
             raise DependencyError("the database is closed", code="database_failed", retryable=True)
-        if self._waiting >= MAX_WAITING:
+        if threads.waiting(pending) >= MAX_WAITING:
             raise DependencyError(
                 "too much waits for the database", code="database_busy", retryable=True, retry_after_s=1
             )
-        engine = self._engine
+        threads.submit(pending)
 
-        def in_transaction() -> T:
-            with engine.begin() as connection:
-                return work(connection)
-
-        self._waiting += 1
-        hop = asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
-        hop.add_done_callback(self._done)
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await asyncio.shield(hop)
-        except TimeoutError:
-            raise DependencyError(
-                f"the database did not answer within {deadline_s:g} s", code="database_busy", retryable=True
-            ) from None
-        except SQLAlchemyError as error:
-            _log.error("database failed", error=str(error.__cause__ or error), kind=type(error).__name__)
-            raise DependencyError("the database failed", code="database_failed", retryable=True) from error
-
-    def _done(self, hop: "asyncio.Future[Any]") -> None:
-        self._waiting -= 1
-        if not hop.cancelled():
-            hop.exception()  # who waited has been told; a deadline that passed first leaves nobody to tell
+    def _make_threads(self, engine: Engine, connections: int) -> _Threads:
+        if self.is_sqlite:
+            return SqliteThreads(engine, 0 if self.is_in_memory else self._readers)
+        return PostgresThreads(engine, connections)
 
 
-def sqlite_url(path: str | Path) -> str:
-    """The URL of a SQLite file; its folder is made where it is missing.
-
-    Raises:
-        UsageError: the folder cannot be made (database_unusable).
-    """
-    file = Path(path)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the database's folder {file.parent} cannot be made: {error.strerror}",
-            code="database_unusable",
-            hint="choose a path that this user may write",
-        ) from error
-    return URL.create("sqlite", database=str(file)).render_as_string()
+def _expire(future: "asyncio.Future[Any]", deadline_s: float) -> None:
+    if not future.done():
+        future.set_exception(_no_answer(deadline_s))
 
 
-def _with_driver(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise _bad_url() from None
-    backend = parsed.get_backend_name()
-    if backend in {"postgresql", "postgres"}:
-        return parsed.set(drivername="postgresql+psycopg")
-    if backend == "sqlite":
-        return parsed.set(drivername="sqlite+pysqlite")
-    raise _bad_url()
-
-
-def _bad_url() -> UsageError:
-    return UsageError(
-        "the database's URL is neither SQLite nor PostgreSQL",
-        code="database_url_invalid",
-        hint="write postgresql://user:password@host/name",
-    )
-
-
-def _make_engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        options = "-c statement_timeout=8000 -c lock_timeout=5000"
-        return create_engine(
-            url,
-            pool_size=1,
-            max_overflow=0,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": 5, "options": options},
-        )
-    engine = create_engine(url, connect_args={"timeout": 5.0})
-
-    def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    event.listen(engine, "connect", prepare)
-    return engine
+def _no_answer(deadline_s: float) -> DependencyError:
+    return DependencyError(f"the database did not answer within {deadline_s:g} s", code="database_busy", retryable=True)

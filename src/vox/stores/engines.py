@@ -1,0 +1,187 @@
+"""How a database is reached: its URL, its driver, its connection settings, and what its errors mean to a caller.
+
+SQLite's driver must not begin transactions by itself (`isolation_level=None`): the writer begins and ends them.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from vox.errors import DependencyError, UsageError, VoxError
+from vox.runtime.logging import get_logger
+
+Synchronous = Literal["NORMAL", "FULL"]
+
+OLDEST_SQLITE: Final = (3, 35, 0)
+"""RETURNING came with 3.35; FTS5's trigram tokenizer with 3.34."""
+BUSY_TIMEOUT_S: Final = 5.0
+"""How long one statement waits for another process's lock."""
+
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "foreign_keys=ON",
+    "temp_store=MEMORY",
+    "mmap_size=268435456",
+    "cache_size=-32768",  # KiB
+    "wal_autocheckpoint=2000",  # pages, 8 MB: a checkpoint is the one moment that waits for the disk
+    "journal_size_limit=67108864",
+)
+_POSTGRES_OPTIONS: Final = "-c statement_timeout=8000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+
+_log = get_logger(__name__)
+
+
+def parse_url(url: str) -> URL:
+    """The URL with the driver used here, whichever driver it named.
+
+    Raises:
+        UsageError: it is neither SQLite nor PostgreSQL (database_url_invalid).
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _bad_url() from None
+    backend = parsed.get_backend_name()
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite+pysqlite")
+    raise _bad_url()
+
+
+def is_in_memory(url: URL) -> bool:
+    """Whether the database lives and dies with its one connection."""
+    name = url.database or ":memory:"
+    return ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
+
+
+def sqlite_url(path: str | Path) -> str:
+    """The URL of a SQLite file; its folder is made where it is missing.
+
+    Raises:
+        UsageError: the folder cannot be made (database_unusable).
+    """
+    file = Path(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the database's folder {file.parent} cannot be made: {error.strerror}",
+            code="database_unusable",
+            hint="choose a path that this user may write",
+        ) from error
+    return URL.create("sqlite", database=str(file)).render_as_string()
+
+
+def make_engine(
+    url: URL,
+    *,
+    synchronous: Synchronous = "FULL",
+    pool_size: int = 1,
+    max_overflow: int = 0,
+    pool_recycle_s: int = 1800,
+) -> Engine:
+    """An engine that has connected to nothing yet; the pool's numbers are for PostgreSQL, SQLite's connections are held.
+
+    Raises:
+        UsageError: the driver is not installed (missing_dependency), or SQLite is too old (sqlite_too_old).
+    """
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, synchronous)
+    try:
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=max_overflow,
+            pool_recycle=pool_recycle_s,
+            pool_timeout=BUSY_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
+        )
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the database needs the package {error.name}",
+            code="missing_dependency",
+            hint="install psycopg[binary]",
+        ) from error
+
+
+def raw(connection: Connection) -> Any:
+    """The driver's own connection (`sqlite3.Connection` or `psycopg.Connection`), for statements where every microsecond counts.
+
+    It is inside the unit's transaction: never commit, roll back or close it.
+    """
+    return connection.connection.dbapi_connection
+
+
+def caller_error(error: BaseException, engine: Engine) -> BaseException:
+    """What a caller is told when a unit of work or its commit raised; errors that are not the database's pass unchanged.
+
+    Codes: database_conflict (a constraint refused the change), database_busy (locked by another process), database_failed.
+    """
+    driver: Any = engine.dialect.loaded_dbapi
+    if isinstance(error, VoxError) or not isinstance(error, (SQLAlchemyError, driver.Error)):
+        return error
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(
+        cause, driver.IntegrityError
+    ):  # two changes met; the caller knows what that means, so it is no log line
+        told = DependencyError("the database refused a change that contradicts another", code="database_conflict")
+        told.__cause__ = error
+        return told
+    if is_busy(cause):
+        told = DependencyError("another process keeps the database locked", code="database_busy", retryable=True)
+    else:
+        told = DependencyError("the database failed", code="database_failed", retryable=True)
+    _log.error("database failed", error=str(cause), kind=type(cause).__name__, code=told.code)
+    told.__cause__ = error
+    return told
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether SQLite waited for another process's lock in vain."""
+    return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    }
+
+
+def _sqlite_engine(url: URL, synchronous: Synchronous) -> Engine:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise UsageError(
+            f"SQLite {sqlite3.sqlite_version} is too old",
+            code="sqlite_too_old",
+            hint=f"Vox needs SQLite {wanted} or later: take a newer Python or use PostgreSQL",
+        )
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={
+            "timeout": BUSY_TIMEOUT_S,
+            "isolation_level": None,
+            "check_same_thread": False,
+            "cached_statements": 512,
+        },
+    )
+
+    def prepare(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in (*_PRAGMAS, f"synchronous={synchronous}"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine, "connect", prepare)
+    return engine
+
+
+def _bad_url() -> UsageError:
+    return UsageError(
+        "the database's URL is neither SQLite nor PostgreSQL",
+        code="database_url_invalid",
+        hint="write postgresql://user:password@host/name",
+    )

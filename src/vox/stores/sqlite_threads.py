@@ -1,0 +1,229 @@
+"""SQLite's threads: one that writes, a few that read.
+
+The writer takes everything that waits, runs it in one transaction and commits once (group commit). A unit costs no statement
+beyond its own: where one fails after it has changed something, the whole batch is rolled back and run again with a savepoint
+each, so that only the failing one is lost. An in-memory database has one connection, so its reads go to the writer, too.
+"""
+
+import queue
+import sqlite3
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from vox.errors import VoxError
+from vox.stores.engines import caller_error, is_busy, raw
+from vox.stores.units import Pending, deliver
+
+LARGEST_BATCH: Final = 256
+"""Units in one transaction: a few milliseconds, so that nobody waits long for the others' commit."""
+LOCK_ATTEMPTS: Final = 2
+"""How often another process's lock is waited for, each time as long as the busy timeout."""
+_SCRATCH: Final = "vox_unit"
+
+
+class SqliteThreads:
+    """The threads of one SQLite database; they start with the first unit and end with `stop`.
+
+    Args:
+        engine: makes connections that begin no transaction by themselves.
+        readers: how many threads read; 0 sends reads to the writer, as an in-memory database needs it.
+    """
+
+    def __init__(self, engine: Engine, readers: int) -> None:
+        self._engine = engine
+        self._readers = readers
+        self._writes: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._held: Pending | None = None
+        self._connection: Connection | None = None
+        self._starting = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._is_reading = False
+
+    def waiting(self, pending: Pending) -> int:
+        """How many units wait where this one would go."""
+        return (self._reads if self._is_for_readers(pending) else self._writes).qsize()
+
+    def submit(self, pending: Pending) -> None:
+        """Queues a unit."""
+        if not self._threads or (not self._is_reading and self._is_for_readers(pending)):
+            self._start(self._is_for_readers(pending))
+        (self._reads if self._is_for_readers(pending) else self._writes).put(pending)
+
+    def stop(self, timeout_s: float) -> None:
+        """Finishes what is queued and ends the threads."""
+        with self._starting:
+            for thread in self._threads:
+                (self._writes if thread.name == "sql-writer" else self._reads).put(None)
+            threads, self._threads = self._threads, []
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout_s)
+
+    def _is_for_readers(self, pending: Pending) -> bool:
+        return pending.mode == "read" and self._readers > 0
+
+    def _start(self, is_reading: bool) -> None:
+        """Starts what is missing; threads are daemons so that a forgotten database does not keep a process alive."""
+        with self._starting:
+            if not self._threads:
+                self._threads.append(threading.Thread(target=self._write_all, name="sql-writer", daemon=True))
+                self._threads[-1].start()
+            if is_reading and not self._is_reading:
+                self._is_reading = True
+                for number in range(self._readers):
+                    self._threads.append(threading.Thread(target=self._read_all, name=f"sql-{number}", daemon=True))
+                    self._threads[-1].start()
+
+    def _write_all(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            batch = [pending for pending in batch if not pending.is_abandoned]
+            if not batch:
+                continue
+            try:
+                if self._connection is None:
+                    self._connection = self._engine.connect()
+                if batch[0].mode == "alone":
+                    self._run_alone(self._connection, batch[0])
+                else:
+                    self._commit(self._connection, batch)
+            except (SQLAlchemyError, sqlite3.Error) as error:
+                self._fail(batch, error)
+            deliver(batch)
+        if self._connection is not None:
+            with suppress(SQLAlchemyError, sqlite3.Error):
+                raw(self._connection).execute("PRAGMA optimize")
+            self._connection.close()
+
+    def _next_batch(self) -> list[Pending] | None:
+        """What waits, at least one; a unit that wants to be alone ends a batch and is the next one."""
+        first, self._held = self._held or self._writes.get(), None
+        if first is None:
+            return None
+        batch = [first]
+        while batch[0].mode != "alone" and len(batch) < LARGEST_BATCH:
+            try:
+                pending = self._writes.get_nowait()
+            except queue.Empty:
+                break
+            if pending is None:
+                self._writes.put(None)
+                break
+            if pending.mode == "alone":
+                self._held = pending
+                break
+            batch.append(pending)
+        return batch
+
+    def _commit(self, connection: Connection, batch: list[Pending]) -> None:
+        driver = raw(connection)
+        _begin(driver)
+        if not self._run_plainly(connection, driver, batch):
+            _roll_back(connection, driver)
+            _begin(driver)
+            for pending in batch:
+                self._run_in_savepoint(connection, driver, pending)
+        connection.commit()  # ends what SQLAlchemy believes to have begun
+        if driver.in_transaction:
+            driver.execute("COMMIT")
+
+    def _run_plainly(self, connection: Connection, driver: Any, batch: list[Pending]) -> bool:
+        """Runs all units; False where one failed after changes, so that the batch must be undone."""
+        for pending in batch:
+            changes = driver.total_changes
+            try:
+                pending.value = _run(connection, driver, pending)
+                pending.error = None
+            except VoxError as error:
+                pending.error = error
+                if driver.total_changes != changes or not driver.in_transaction:
+                    return False
+            except Exception:  # noqa: BLE001  the top of a unit; it is run once more and told then
+                return False
+        return True
+
+    def _run_in_savepoint(self, connection: Connection, driver: Any, pending: Pending) -> None:
+        driver.execute(f"SAVEPOINT {_SCRATCH}")
+        try:
+            pending.value, pending.error = _run(connection, driver, pending), None
+        except Exception as error:
+            if not driver.in_transaction:  # a full disk and the like undo everything
+                raise
+            driver.execute(f"ROLLBACK TO {_SCRATCH}")
+            pending.error = caller_error(error, self._engine)
+        driver.execute(f"RELEASE {_SCRATCH}")
+
+    def _run_alone(self, connection: Connection, pending: Pending) -> None:
+        driver = raw(connection)
+        try:
+            pending.value, pending.error = pending.work(connection), None
+        except Exception as error:  # noqa: BLE001  the top of a unit: its caller is told
+            pending.error = caller_error(error, self._engine)
+        _roll_back(connection, driver)
+
+    def _fail(self, batch: list[Pending], error: BaseException) -> None:
+        """Nothing of the batch is stored; the next one begins on a fresh connection, except where that would lose the data."""
+        told = caller_error(error, self._engine)
+        for pending in batch:
+            pending.error = told
+        if self._connection is None:
+            return
+        if self._readers:
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+        else:
+            _roll_back(self._connection, raw(self._connection))
+
+    def _read_all(self) -> None:
+        connection: Connection | None = None
+        while (pending := self._reads.get()) is not None:
+            if pending.is_abandoned:
+                continue
+            try:
+                if connection is None:
+                    connection = self._engine.connect()
+                    raw(connection).execute("PRAGMA query_only=1")
+                driver = raw(connection)
+                driver.execute("BEGIN")
+                try:
+                    pending.value = pending.work(connection)
+                finally:
+                    _roll_back(connection, driver)
+            except Exception as error:  # noqa: BLE001  the top of a unit: its caller is told
+                pending.error = caller_error(error, self._engine)
+            deliver([pending])
+        if connection is not None:
+            connection.close()
+
+
+def _run(connection: Connection, driver: Any, pending: Pending) -> Any:
+    if pending.mode == "write":
+        return pending.work(connection)
+    driver.execute("PRAGMA query_only=1")
+    try:
+        return pending.work(connection)
+    finally:
+        driver.execute("PRAGMA query_only=0")
+
+
+def _begin(driver: Any) -> None:
+    for attempt in range(LOCK_ATTEMPTS):
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or attempt + 1 == LOCK_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _roll_back(connection: Connection, driver: Any) -> None:
+    with suppress(SQLAlchemyError, sqlite3.Error):
+        connection.rollback()
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
