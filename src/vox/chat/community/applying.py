@@ -33,11 +33,11 @@ def _member_join(state: State, said: _Fields, facts: _Fields) -> Shift | None:
         id=user_id,
         username=said["username"],
         display_name=said.get("display_name") or (known.display_name if known else said["username"]),
-        nickname=facts["nickname"],
-        avatar=facts["avatar"],
+        nickname=facts.get("nickname"),
+        avatar=facts.get("avatar"),
         is_active=True,
-        role_ids=frozenset(facts["role_ids"]),
-        is_federated=facts["is_federated"],
+        role_ids=frozenset(facts.get("role_ids", ())),
+        is_federated=facts.get("is_federated", False),
     )
     return _one(user_id)
 
@@ -128,9 +128,9 @@ def _feed_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
         type=said.get("type", "text"),
         topic=said.get("topic"),
         category_id=said.get("category_id"),
-        position=facts["position"],
+        position=facts.get("position", 0),
     )
-    _set_masks(state, ("feed", feed.id), _masks(state, facts["overrides"]))
+    _set_masks(state, ("feed", feed.id), _masks(state, facts.get("overrides", ())))
     state.feeds[feed.id] = feed
     return _at(("feed", feed.id))
 
@@ -157,10 +157,10 @@ def _room_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
         name=said["name"],
         type=said.get("type", "voice"),
         category_id=said.get("category_id"),
-        position=facts["position"],
-        max_members=facts["max_members"],
+        position=facts.get("position", 0),
+        max_members=facts.get("max_members"),
     )
-    _set_masks(state, ("room", room.id), _masks(state, facts["overrides"]))
+    _set_masks(state, ("room", room.id), _masks(state, facts.get("overrides", ())))
     state.rooms[room.id] = room
     return _at(("room", room.id))
 
