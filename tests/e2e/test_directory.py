@@ -211,11 +211,13 @@ async def test_the_page_draws_sydney_in_australia_and_follows_changes(tmp_path: 
         })()""")
         await http.post("/v1/relays/syd/heartbeat", json={"current_connections": 250, "draining": True})
         await page.wait_for("document.querySelector('[data-relay=syd]').classList.contains('draining')")
+        await http.post("/v1/relays/lon/heartbeat", json={"current_connections": 1000})
+        await page.wait_for("document.querySelector('[data-relay=lon]').classList.contains('full')")
         rows = await page.evaluate("document.querySelector('#rows').innerText")
         summary = await page.evaluate("document.querySelector('#summary').innerText")
         await page.screenshot(tmp_path / "relays.png")
         errors = page.errors
     assert over == "Australia"
     assert "250 of 1000" in rows
-    assert summary == "2 of 3 take new clients"
+    assert summary == "1 of 3 take new clients"
     assert errors == []

@@ -8,8 +8,11 @@ let planned = false;
 const across = (longitude) => ((longitude + 180) / 360) * 1000;
 const down = (latitude) => ((90 - latitude) / 180) * 500;
 
+const isFull = (relay) => relay.current_connections >= relay.capacity;
+
 function stateOf(relay) {
-  return relay.draining ? "draining" : relay.state;
+  if (relay.draining) return "draining";
+  return relay.healthy && isFull(relay) ? "full" : relay.state;
 }
 
 function element(name, attributes, text) {
@@ -32,8 +35,9 @@ async function drawLand() {
 function draw() {
   planned = false;
   const all = [...relays.values()].sort((a, b) => a.region.localeCompare(b.region) || a.name.localeCompare(b.name));
-  const healthy = all.filter((relay) => relay.healthy && !relay.draining).length;
-  summary.textContent = `${healthy} of ${all.length} take new clients`;
+  const open = all.filter((relay) => relay.healthy && !relay.draining && !isFull(relay)).length;
+  const said = `${open} of ${all.length} take new clients`;
+  if (summary.textContent !== said) summary.textContent = said; // screen readers say every change, also to the same
   document.getElementById("relays").replaceChildren(...all.map(dot));
   document.getElementById("rows").replaceChildren(...all.map(row));
 }
@@ -44,7 +48,7 @@ function dot(relay) {
   const circle = element("circle", {
     cx: across(relay.longitude).toFixed(2),
     cy: down(relay.latitude).toFixed(2),
-    r: (4 + 4 * Math.min(1, load)).toFixed(1),
+    r: (5 + 4 * Math.min(1, load)).toFixed(1),
     class: state,
     "data-relay": relay.id,
   });
@@ -63,16 +67,24 @@ function row(relay) {
     state,
     relay.region,
     `${relay.current_connections} of ${relay.capacity}`,
-    new Date(relay.last_seen_at).toLocaleString(),
+    seen(relay.last_seen_at),
     `${relay.latitude.toFixed(1)}, ${relay.longitude.toFixed(1)}`,
   ];
   for (const text of texts) {
     const cell = document.createElement("td");
-    cell.textContent = text;
+    cell.append(text);
     line.append(cell);
   }
   line.children[1].className = `state ${state}`;
   return line;
+}
+
+function seen(moment) {
+  const time = document.createElement("time");
+  time.dateTime = moment;
+  time.title = moment;
+  time.textContent = new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
+  return time;
 }
 
 function plan() {
