@@ -28,6 +28,7 @@ CLOCK_CALLS = re.compile(
 MAY_READ_THE_CLOCK = {"src/vox/runtime/clock.py": "the one place"}
 
 MAY_READ_THE_ENVIRONMENT = {
+    "src/vox/chat/app.py": "uvicorn --factory calls create_app, which no command comes before",
     "src/vox/agent/app.py": "plain `uvicorn vox.agent.app:create_app --factory` has no command of ours in front",
 }
 

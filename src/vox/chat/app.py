@@ -140,9 +140,9 @@ class ChatApp:
             (b"x-ratelimit-reset", b"%d" % reset),
         )
         if verdict.retry_after_s is not None:
-            code = "AUTH_RATE_LIMITED" if category.name == "auth" else "RATE_LIMITED"
+            prefix = "AUTH_" if category.name == "auth" else ""
             after_ms = max(1, int(verdict.retry_after_s * 1000))
-            raise refuse(code, "Too many requests; wait and try again.", retry_after_ms=after_ms)
+            raise refuse(f"{prefix}RATE_LIMITED", "Too many requests; wait and try again.", retry_after_ms=after_ms)
 
     async def _read_body(self, route: Route, call: Call[Any, Any], *, is_loose: bool) -> None:
         if route.body is Upload:
