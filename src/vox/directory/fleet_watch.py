@@ -86,7 +86,7 @@ class FleetWatch:
         """What holds now."""
         while self._recent:
             oldest = next(iter(self._recent))
-            if now - self._recent[oldest] <= self._window_s:
+            if 0 <= now - self._recent[oldest] <= self._window_s:  # later than now: the clock was set back
                 break
             del self._recent[oldest]
         healthy = self._counts[Status.HEALTHY]

@@ -254,6 +254,11 @@ def revived(health: Health) -> Health:
     )
 
 
+def with_drain_of(health: str, other: str) -> str:
+    """The health in the first text with the drain in the second: probes write the one, owners and operators the other."""
+    return dump(replace(load(health), drain=load(other).drain))
+
+
 def dump(health: Health) -> str:
     """The health as JSON text, to be kept."""
     return msgspec.json.encode(health).decode()

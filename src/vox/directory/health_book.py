@@ -9,7 +9,7 @@ from datetime import datetime
 
 from vox.directory import health
 from vox.directory.fleet_watch import FleetWatch
-from vox.directory.health import Health, HealthPolicy, Observation, StatusChanged
+from vox.directory.health import Drain, Health, HealthPolicy, Observation, StatusChanged
 from vox.directory.metrics import FAIL_STATIC, TRANSITIONS
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay
@@ -47,15 +47,23 @@ class HealthBook:
         """A relay's health; that of a new one where nothing is known."""
         return self._health.get(relay_id) or Health()
 
-    def enter(self, relay: Relay, known: Health | None = None) -> Relay:
-        """Begins to remember a relay and returns it as it stands; what is known already is kept."""
+    def enter(self, relay: Relay, known: Health | None = None, *, is_ours: bool = True) -> Relay:
+        """Begins to remember a relay and returns it as it stands; what is known already is kept.
+
+        A relay that another directory probes (not `is_ours`) says nothing about whether this one is cut off.
+        """
+        found = self.seen_as(relay, known)
+        self._note(relay.id, found, is_ours=is_ours)
+        return shown(relay, found)
+
+    def seen_as(self, relay: Relay, known: Health | None = None) -> Health:
+        """The health that `enter` would remember; nothing is changed."""
         found = known or self._health.get(relay.id) or Health()
         if found.is_bootstrap != relay.is_bootstrap:
             found = replace(found, is_bootstrap=relay.is_bootstrap)
         if not self._is_enabled and not found.is_up:
             found = replace(found, status=health.Status.HEALTHY, failed_checks=0)
-        self._note(relay.id, found)
-        return shown(relay, found)
+        return found
 
     def forget(self, relay_id: str) -> None:
         """Remembers a relay no more."""
@@ -82,6 +90,22 @@ class HealthBook:
         self._registry.put(changed)
         return changed
 
+    def drain_after(self, relay_id: str, seen: Observation) -> Drain | None:
+        """The drain that an observation would lead to; nothing is changed."""
+        after, _ = health.step(self.of(relay_id), seen, self.now(), self.policy, is_frozen=self.is_frozen)
+        return after.drain
+
+    def put_back(self, relay: Relay, before: Health) -> None:
+        """Undoes an observation whose outcome could not be carried out."""
+        self._note(relay.id, before)
+        self._registry.put(shown(relay, before))
+
+    def learn_drain(self, relay_id: str, drain: Drain | None) -> None:
+        """Takes in that a relay is drained, or no longer, as another directory wrote it."""
+        known = self._health.get(relay_id)
+        if known is not None and known.drain != drain:
+            self._note(relay_id, replace(known, drain=drain))
+
     @property
     def is_frozen(self) -> bool:
         """Whether so much fails at once that the directory doubts itself."""
@@ -91,9 +115,13 @@ class HealthBook:
         """Seconds since 1970, which is what health is reckoned in."""
         return self._clock.wall().timestamp()
 
-    def _note(self, relay_id: str, known: Health) -> None:
+    def _note(self, relay_id: str, known: Health, *, is_ours: bool = True) -> None:
         self._health[relay_id] = known
-        verdict = self._watch.note(relay_id, known, self.now())
+        if is_ours:
+            verdict = self._watch.note(relay_id, known, self.now())
+        else:
+            self._watch.forget(relay_id)
+            verdict = self._watch.verdict(self.now())
         if verdict.is_frozen is not self._was_frozen:
             self._was_frozen = verdict.is_frozen
             self._alarm.set(int(verdict.is_frozen))

@@ -4,7 +4,7 @@ Each function is a unit of work for `SqlDatabase.run`. Every change takes the ne
 changes of several directories in one order: who asks for what came after a revision misses nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,8 +28,11 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
+from vox.directory import health
 from vox.directory.relay import Relay
+from vox.directory.url_keys import url_key
 
 _DOCUMENTED: Final = """\
 CREATE TABLE IF NOT EXISTS relays (
@@ -51,6 +54,7 @@ _INDEXES: Final = (
     "CREATE INDEX IF NOT EXISTS idx_relays_healthy ON relays(healthy)",
     "CREATE INDEX IF NOT EXISTS idx_relays_region ON relays(region)",
 )
+_LATER_INDEXES: Final = ("CREATE INDEX IF NOT EXISTS idx_request_nonces_expires ON request_nonces(expires_at_s)",)
 _SCHEMA_LOCK: Final = 0x766F7864  # any number that other programs on the database do not use
 
 _tables = MetaData()
@@ -78,6 +82,12 @@ _details = Table(
     Column("probe_token", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
     Index("idx_relay_details_revision", "revision"),
+)
+_urls = Table(
+    "relay_urls",
+    _tables,
+    Column("url_key", String, primary_key=True),
+    Column("relay_id", String, ForeignKey("relays.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 _tombstones = Table(
     "relay_tombstones",
@@ -119,7 +129,15 @@ _DOCUMENTED_FIELDS: Final = (
     "last_seen_at",
     "failed_checks",
 )
-_DETAIL_FIELDS: Final = ("owner", "signing_key", "is_bootstrap", "is_draining", "version", "stress", "state")
+_DETAIL_FIELDS: Final = ("owner", "signing_key", "is_bootstrap", "version", "stress")
+_NO_DETAILS: Final = {
+    **dict.fromkeys(("owner", "signing_key", "version", "features", "health"), ""),
+    "is_bootstrap": False,
+    "is_draining": False,
+    "stress": 0.0,
+    "state": "pending",
+    "probe_token": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +151,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened after a revision."""
+    """What happened after a revision, or (`is_whole`) all that there is."""
 
     revision: int
     records: tuple[Record, ...]
     removed: tuple[str, ...]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +178,15 @@ def create_schema(connection: Connection) -> None:
     documented = _DOCUMENTED.replace("REAL", "DOUBLE PRECISION") if is_postgres else _DOCUMENTED
     for statement in (documented, *_INDEXES):
         connection.execute(text(statement))
-    _tables.create_all(connection, tables=[_details, _tombstones, _state, _seen_nonces])
+    _tables.create_all(connection, tables=[_details, _urls, _tombstones, _state, _seen_nonces])
+    for statement in _LATER_INDEXES:
+        connection.execute(text(statement))
+    bare = select(_relays.c.id).where(_relays.c.id.not_in(select(_details.c.relay_id)))
+    for relay_id in connection.execute(bare).scalars().all():  # the original wrote these
+        connection.execute(_new(connection, _details, {"relay_id": relay_id, "revision": 0, **_NO_DETAILS}))
+    unkeyed = select(_relays.c.id, _relays.c.url).where(_relays.c.id.not_in(select(_urls.c.relay_id)))
+    for row in connection.execute(unkeyed.order_by(_relays.c.registered_at)).all():
+        connection.execute(_new(connection, _urls, {"url_key": url_key(row.url), "relay_id": row.id}))
     if connection.execute(select(_state).where(_state.c.key == "revision")).first() is None:
         connection.execute(insert(_state).values(key="revision", number=0, value=""))
 
@@ -167,7 +194,7 @@ def create_schema(connection: Connection) -> None:
 def changes_since(connection: Connection, revision: int) -> Changes:
     """Every relay and every removal after a revision; -1 for all there are."""
     current = connection.execute(select(_state.c.number).where(_state.c.key == "revision")).scalar_one()
-    joined = select(_relays, _details).join_from(_relays, _details, _relays.c.id == _details.c.relay_id, isouter=True)
+    joined = select(_relays, _details).join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
     if revision >= 0:
         joined = joined.where(_details.c.revision > revision)
     rows = connection.execute(joined).all()
@@ -176,34 +203,75 @@ def changes_since(connection: Connection, revision: int) -> Changes:
         gone = (
             connection.execute(select(_tombstones.c.relay_id).where(_tombstones.c.revision > revision)).scalars().all()
         )
-    return Changes(current, tuple(_record(row) for row in rows), tuple(gone))
+    return Changes(current, tuple(_record(row) for row in rows), tuple(gone), is_whole=revision < 0)
+
+
+def register(
+    connection: Connection,
+    url: str,
+    owner: str,
+    since_s: float,
+    decide: "Callable[[Record | None, Tombstone | None], Record]",
+) -> tuple[Record, bool]:
+    """Adds the relay at an address, or renews the one that is there, in whatever directory it was registered.
+
+    `decide` is given what is at the address, or else what was there since then, and returns what shall be; what it raises
+    undoes everything. Returns the relay, and whether it is new. All directories come through here one after the other.
+    """
+    revision = _next_revision(connection)
+    existing = at_url(connection, url)
+    record = decide(existing, None if existing else _find_removed(connection, url, owner, since_s))
+    _put(connection, record, revision)
+    return record, existing is None
+
+
+def at_url(connection: Connection, url: str) -> Record | None:
+    """The relay at an address, however it is written."""
+    joined = select(_relays, _details).join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
+    joined = joined.join(_urls, _urls.c.relay_id == _relays.c.id).where(_urls.c.url_key == url_key(url))
+    row = connection.execute(joined).first()
+    return _record(row) if row is not None else None
 
 
 def save(connection: Connection, record: Record) -> int:
-    """Writes a relay whole, new or not, and forgets that it was ever removed; returns the revision."""
+    """Writes what a relay is, new or not, and forgets that it was ever removed; returns the revision.
+
+    The health of a relay that is there already stays as it is: that is for its probes to write.
+    """
     revision = _next_revision(connection)
-    relay = record.relay
-    documented = {name: getattr(relay, name) for name in _DOCUMENTED_FIELDS}
-    documented["healthy"] = int(relay.healthy)
-    details: dict[str, Any] = {name: getattr(relay, name) for name in _DETAIL_FIELDS}
-    details |= {
-        "features": " ".join(relay.features),
-        "health": record.health,
-        "probe_token": record.probe_token,
-        "revision": revision,
-    }
-    if not connection.execute(update(_relays).where(_relays.c.id == relay.id).values(documented)).rowcount:
-        connection.execute(insert(_relays).values(id=relay.id, **documented))
-    if not connection.execute(update(_details).where(_details.c.relay_id == relay.id).values(details)).rowcount:
-        connection.execute(insert(_details).values(relay_id=relay.id, **details))
-    connection.execute(delete(_tombstones).where(_tombstones.c.relay_id == relay.id))
+    _put(connection, record, revision)
     return revision
+
+
+def renew(connection: Connection, relay: Relay) -> bool:
+    """Writes what a relay is; False, and nothing written, where it is gone."""
+    revision = _next_revision(connection)
+    if connection.execute(select(_relays.c.id).where(_relays.c.id == relay.id)).first() is None:
+        return False
+    _put(connection, Record(relay), revision)
+    return True
+
+
+def save_drains(connection: Connection, records: Iterable[Record]) -> list[str]:
+    """Writes who is on its way out, or no longer, and nothing else of its health; returns the ids that are there."""
+    revision, there = _next_revision(connection), list[str]()
+    for record in records:
+        stored = select(_details.c.health).where(_details.c.relay_id == record.relay.id)
+        found = connection.execute(stored).scalar_one_or_none()
+        if found is None:
+            continue
+        merged = health.with_drain_of(found or record.health, record.health)
+        values = {"health": merged, "is_draining": health.load(merged).is_draining, "revision": revision}
+        connection.execute(update(_details).where(_details.c.relay_id == record.relay.id).values(values))
+        there.append(record.relay.id)
+    return there
 
 
 def remove(connection: Connection, record: Record, now_s: float) -> int:
     """Deletes a relay and remembers that it was; returns the revision."""
     revision, relay = _next_revision(connection), record.relay
-    connection.execute(delete(_details).where(_details.c.relay_id == relay.id))
+    for table in (_urls, _details):
+        connection.execute(delete(table).where(table.c.relay_id == relay.id))
     connection.execute(delete(_relays).where(_relays.c.id == relay.id))
     connection.execute(delete(_tombstones).where(_tombstones.c.relay_id == relay.id))
     connection.execute(
@@ -221,7 +289,7 @@ def remove(connection: Connection, record: Record, now_s: float) -> int:
     return revision
 
 
-def find_removed(connection: Connection, url: str, owner: str, since_s: float) -> Tombstone | None:
+def _find_removed(connection: Connection, url: str, owner: str, since_s: float) -> Tombstone | None:
     """The relay that was removed from this address since then, and forgets all that were removed before."""
     connection.execute(delete(_tombstones).where(_tombstones.c.removed_at_s < since_s))
     wanted = select(_tombstones).where(_tombstones.c.url == url, _tombstones.c.owner == owner)
@@ -238,7 +306,6 @@ def save_heartbeats(connection: Connection, relays: Iterable[Relay]) -> int:
             "last_seen_at": relay.last_seen_at,
             "current_connections": relay.current_connections,
             "capacity": relay.capacity,
-            "is_draining": relay.is_draining,
             "version": relay.version,
             "stress": relay.stress,
             "features": " ".join(relay.features),
@@ -248,7 +315,7 @@ def save_heartbeats(connection: Connection, relays: Iterable[Relay]) -> int:
     ]
     if rows:
         _update_many(connection, _relays, "id", ("last_seen_at", "current_connections", "capacity"), rows)
-        columns = ("is_draining", "version", "stress", "features", "revision")
+        columns = ("version", "stress", "features", "revision")
         _update_many(connection, _details, "relay_id", columns, rows)
     return revision
 
@@ -259,15 +326,16 @@ def save_health(connection: Connection, records: Iterable[Record]) -> int:
     for record in records:
         relay = record.relay
         details = update(_details).where(_details.c.relay_id == relay.id, _details.c.probe_token <= record.probe_token)
+        stored = connection.execute(select(_details.c.health).where(_details.c.relay_id == relay.id))
         values = {
             "state": relay.state,
-            "health": record.health,
+            "health": health.with_drain_of(record.health, stored.scalar_one_or_none() or record.health),
             "probe_token": record.probe_token,
             "revision": revision,
         }
         if connection.execute(details.values(values)).rowcount:
-            health = {"healthy": int(relay.healthy), "failed_checks": relay.failed_checks}
-            connection.execute(update(_relays).where(_relays.c.id == relay.id).values(health))
+            shown = {"healthy": int(relay.healthy), "failed_checks": relay.failed_checks}
+            connection.execute(update(_relays).where(_relays.c.id == relay.id).values(shown))
     return revision
 
 
@@ -275,23 +343,56 @@ def read_value(connection: Connection, key: str, default: str) -> str:
     """A value of the directory's own, such as its signing key; written where it is missing."""
     found = connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one_or_none()
     if found is None:
-        connection.execute(insert(_state).values(key=key, number=0, value=default))
-        return default
+        # Two directories may start at once: whoever comes second reads what the first wrote.
+        connection.execute(_new(connection, _state, {"key": key, "number": 0, "value": default}))
+        return connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one()
     return found
+
+
+def find_value(connection: Connection, key: str) -> str:
+    """A value of the directory's own; empty where there is none."""
+    return connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one_or_none() or ""
+
+
+def drop_value(connection: Connection, key: str) -> None:
+    """Forgets a value of the directory's own."""
+    connection.execute(delete(_state).where(_state.c.key == key))
 
 
 def use_nonce(connection: Connection, nonce: str, now_s: int, expires_at_s: int) -> bool:
     """Whether this nonce is used for the first time; it is remembered until it expires."""
     connection.execute(delete(_seen_nonces).where(_seen_nonces.c.expires_at_s < now_s))
-    if connection.execute(select(_seen_nonces).where(_seen_nonces.c.nonce == nonce)).first() is not None:
-        return False
-    connection.execute(insert(_seen_nonces).values(nonce=nonce, expires_at_s=expires_at_s))
-    return True
+    return (
+        connection.execute(_new(connection, _seen_nonces, {"nonce": nonce, "expires_at_s": expires_at_s})).rowcount == 1
+    )
 
 
 def _next_revision(connection: Connection) -> int:
     bump = update(_state).where(_state.c.key == "revision").values(number=_state.c.number + 1)
     return int(connection.execute(bump.returning(_state.c.number)).scalar_one())
+
+
+def _new(connection: Connection, table: Table, values: dict[str, Any]) -> "postgresql.Insert | sqlite.Insert":
+    """An insert that does nothing where the row is there already, also where another process writes it just now."""
+    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return build(table).values(values).on_conflict_do_nothing()
+
+
+def _put(connection: Connection, record: Record, revision: int) -> None:
+    relay = record.relay
+    documented = {name: getattr(relay, name) for name in _DOCUMENTED_FIELDS if name != "failed_checks"}
+    details: dict[str, Any] = {name: getattr(relay, name) for name in _DETAIL_FIELDS}
+    details |= {"features": " ".join(relay.features), "revision": revision}
+    found = {"health": record.health, "probe_token": record.probe_token, "state": relay.state}
+    found["is_draining"] = relay.is_draining
+    if not connection.execute(update(_relays).where(_relays.c.id == relay.id).values(documented)).rowcount:
+        probed = {"healthy": int(relay.healthy), "failed_checks": relay.failed_checks}
+        connection.execute(insert(_relays).values(id=relay.id, **documented, **probed))
+    if not connection.execute(update(_details).where(_details.c.relay_id == relay.id).values(details)).rowcount:
+        connection.execute(insert(_details).values(relay_id=relay.id, **details, **found))
+    connection.execute(delete(_urls).where(_urls.c.relay_id == relay.id))
+    connection.execute(_new(connection, _urls, {"url_key": url_key(relay.url), "relay_id": relay.id}))
+    connection.execute(delete(_tombstones).where(_tombstones.c.relay_id == relay.id))
 
 
 def _update_many(
@@ -303,10 +404,8 @@ def _update_many(
 
 def _record(row: Row[Any]) -> Record:
     documented: dict[str, Any] = {name: getattr(row, name) for name in _DOCUMENTED_FIELDS}
-    has_details = row.owner is not None  # a table that the original wrote has none
-    details: dict[str, Any] = (
-        {name: getattr(row, name) for name in _DETAIL_FIELDS} if has_details else {"state": "pending"}
-    )
-    features = tuple((row.features or "").split())
-    relay = Relay(id=row.id, healthy=bool(row.healthy) and has_details, features=features, **documented, **details)
-    return Record(relay, row.health or "", row.probe_token or 0)
+    details: dict[str, Any] = {name: getattr(row, name) for name in (*_DETAIL_FIELDS, "state", "is_draining")}
+    # What the original called healthy was never probed by these rules.
+    healthy = bool(row.healthy) and bool(row.health)
+    relay = Relay(id=row.id, healthy=healthy, features=tuple(row.features.split()), **documented, **details)
+    return Record(relay, row.health, row.probe_token)

@@ -11,6 +11,7 @@ from random import Random
 from vox.directory.bodies import Place
 from vox.directory.geography import NearestIndex
 from vox.directory.relay import Relay, list_form
+from vox.directory.url_keys import url_key
 
 Listener = Callable[[str, Relay | None], None]
 """Called after each change with the relay's id and the relay, or None where it is gone."""
@@ -48,8 +49,8 @@ class Registry:
         return self._relays.get(relay_id)
 
     def at_url(self, url: str) -> Relay | None:
-        """The relay at that address."""
-        relay_id = self._by_url.get(url)
+        """The relay at that address, however it is written."""
+        relay_id = self._by_url.get(url_key(url))
         return self._relays[relay_id] if relay_id is not None else None
 
     def put(self, relay: Relay) -> None:
@@ -57,10 +58,11 @@ class Registry:
         before = self._relays.get(relay.id)
         if before == relay:
             return
-        if before is not None and before.url != relay.url and self._by_url.get(before.url) == relay.id:
-            del self._by_url[before.url]
+        if before is None or before.url != relay.url:
+            if before is not None:
+                self._leave_url(before)
+            self._by_url[url_key(relay.url)] = relay.id
         self._relays[relay.id] = relay
-        self._by_url[relay.url] = relay.id
         self._list(relay, before)
         self._changed(relay.id, relay)
 
@@ -68,8 +70,7 @@ class Registry:
         """Takes a relay out and returns it."""
         relay = self._relays.pop(relay_id, None)
         if relay is not None:
-            if self._by_url.get(relay.url) == relay_id:
-                del self._by_url[relay.url]
+            self._leave_url(relay)
             self._unlist(relay_id)
             self._changed(relay_id, None)
         return relay
@@ -107,6 +108,11 @@ class Registry:
         """Calls the listener after each change, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def _leave_url(self, relay: Relay) -> None:
+        key = url_key(relay.url)
+        if self._by_url.get(key) == relay.id:
+            del self._by_url[key]
 
     def _room(self, relay_id: str) -> float:
         relay = self._relays[relay_id]

@@ -5,13 +5,15 @@ heartbeats and probe results follow within half a second.
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from vox.directory import health, records
+from vox.directory import audit, health, records
 from vox.directory.access import Caller, Gate
 from vox.directory.addresses import Addresses
 from vox.directory.bodies import Heartbeat, Registration
@@ -22,26 +24,32 @@ from vox.directory.health_book import HealthBook, shown
 from vox.directory.journal import Journal
 from vox.directory.metrics import CHANGES, CONNECTIONS, RELAYS, RELAYS_LISTED
 from vox.directory.prober import Prober
-from vox.directory.records import Changes, Record
+from vox.directory.records import Changes, Record, Tombstone
 from vox.directory.registry import Registry
 from vox.directory.relay import Relay, iso
 from vox.directory.round_trips import RoundTrips
 from vox.directory.settings import DirectorySettings
+from vox.directory.signing_key import signing_key
 from vox.directory.snapshot import SnapshotPress
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.security.requests import NONCE_MEMORY_S, fingerprint, new_key_pair
-from vox.stores.leases import MemoryLeases, SqlLeases
+from vox.security.requests import NONCE_MEMORY_S, fingerprint
+from vox.stores.leases import MemoryLeases, SqlLeases, forget_leases
 from vox.stores.sql import SqlDatabase, sqlite_url
 
 REMEMBER_REMOVED_S = 86_400.0
 RESOLVE_TIMEOUT_S = 3.0
+SEQ_WINDOW = 64
+"""A heartbeat whose number is behind the last one by less than this came late or twice; by more, its relay began anew."""
 
+T = TypeVar("T")
 
 _log = get_logger(__name__)
+_asking: ContextVar[str] = ContextVar("asking", default="")
+"""Who makes the request at hand, for the audit; set once the caller is proven."""
 
 
 @dataclass(slots=True)
@@ -67,7 +75,8 @@ class Directory:
         self.gate = Gate(settings.access, settings.server.public_url, parts.clock)
         url = settings.database.url.get_secret_value() or sqlite_url(settings.database.path)
         self.database = SqlDatabase(url)
-        self.journal = Journal(self.database, self._record, self._learn, parts.metrics)
+        self._changing = asyncio.Lock()
+        self.journal = Journal(self.database, self._record, self._learn, parts.metrics, self._changing)
         self.book = HealthBook(settings.health_check, self.registry, parts.clock, parts.metrics)
         shared = None if self.database.is_sqlite else SqlLeases(self.database, parts.clock)
         self.prober = Prober(
@@ -87,7 +96,8 @@ class Directory:
         self.round_trips = RoundTrips()
         self._press: SnapshotPress | None = None
         self.is_open = False
-        self._changing = asyncio.Lock()
+        self._seqs: dict[str, int] = {}
+        self._at_work = set[asyncio.Task[Any]]()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -97,8 +107,7 @@ class Directory:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
             await self._load_bootstrap()
-            fresh = new_key_pair().private
-            key = await self.database.run(lambda connection: records.read_value(connection, "signing_key", fresh))
+            key = await signing_key(self.database, self.settings.database.path)
             self._press = SnapshotPress(key, self.clock)
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
@@ -110,6 +119,7 @@ class Directory:
 
     async def __aexit__(self, *_error: object) -> None:
         self.is_open = False
+        await asyncio.gather(*self._at_work, return_exceptions=True)
         await self._stack.aclose()
 
     async def check_address(self, url: str) -> str:
@@ -129,12 +139,14 @@ class Directory:
             raise url_refused() from None
 
     async def check_nonce(self, caller: Caller) -> None:
-        """Whether a signed request comes for the first time at any of the directories on this database.
+        """Whether a signed request comes for the first time at any of the directories on this database, restarts included.
 
         Raises:
             UsageError: signature_replayed.
+            DependencyError: the database failed: what may be a replay is refused.
         """
-        if not caller.nonce or self.database.is_sqlite:
+        _asking.set(caller.owner)
+        if not caller.nonce:
             return
         now_s = int(self.clock.wall().timestamp())
         nonce = f"{caller.owner} {caller.nonce}"
@@ -149,23 +161,52 @@ class Directory:
             UsageError: relay_url_taken where somebody else holds the address.
             DependencyError: the database failed; nothing is changed then.
         """
-        async with self._changing:
-            now = iso(self.clock.wall())
-            known = self.registry.at_url(wanted.url)
-            if known is not None and not caller.may_change(known):
-                raise url_taken()
-            relay = self._renewed(known, wanted, now) if known else await self._fresh(wanted, caller, now)
-            if wanted.signing_key:
-                relay = replace(relay, signing_key=wanted.signing_key)
-            relay = await self._save(relay)
-            self._count("register")
-        if known is None or not known.healthy:
+        relay, is_new = await self._to_the_end(self._register(wanted, caller))
+        if not relay.healthy:
             self.prober.look_at(relay.id)
-        _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=known is None)
-        return relay, known is None
+        _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=is_new)
+        return relay, is_new
+
+    async def _register(self, wanted: Registration, caller: Caller) -> tuple[Relay, bool]:
+        wall = self.clock.wall()
+        at_s, now, fresh_id = wall.timestamp(), iso(wall), self._new_id()
+
+        def decide(existing: Record | None, before: Tombstone | None) -> Record:
+            if existing is None:
+                return self._fresh(wanted, caller, now, fresh_id, before)
+            if not caller.may_change(existing.relay):
+                raise url_taken()
+            relay = self._renewed(existing.relay, wanted, now)
+            return replace(existing, relay=replace(relay, signing_key=wanted.signing_key or relay.signing_key))
+
+        def unit(connection: records.Connection) -> tuple[Record, bool]:
+            since_s = at_s - REMEMBER_REMOVED_S
+            record, is_new = records.register(connection, wanted.url, caller.owner, since_s, decide)
+            relay = record.relay
+            detail = fingerprint(relay.signing_key) if relay.signing_key else ""
+            action = "register" if is_new else "renew"
+            audit.note(connection, audit.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
+            return record, is_new
+
+        async with self._changing:
+            record, is_new = await self._written(unit)
+            self._seqs.pop(record.relay.id, None)
+            if self.registry.get(record.relay.id) is None:
+                relay = self.book.enter(record.relay, health.load(record.health) if record.health else None)
+            else:
+                relay = self.book.enter(record.relay)
+            self._keep(relay)
+            self._count("register")
+        return relay, is_new
 
     def heartbeat(self, relay: Relay, beat: Heartbeat) -> Relay:
-        """Takes in what a relay says of itself. It proves that the relay can speak, not that it can be reached."""
+        """Takes in what a relay says of itself. It proves that the relay can speak, not that it can be reached.
+
+        A heartbeat that came late or twice (`seq`) is a sign of life, and what it says is old. `cpu` and `egress_bps` are
+        taken for what other implementations send, and not kept: `stress` is what a relay makes of them.
+        """
+        if self._is_late(relay.id, beat.seq):
+            beat = Heartbeat()
         given = {
             name: value
             for name, value in (
@@ -183,26 +224,64 @@ class Directory:
         if beat.current_connections is not None:
             self.chooser.reported(relay.id)
         self.journal.heard(relay.id)
-        if changed.is_draining is not relay.is_draining and self.prober.is_ours(relay.id):
-            self.journal.probed(relay.id)
+        if changed.is_draining is not relay.is_draining:
+            self.journal.drained(relay.id)
         self._count("heartbeat")
         return changed
 
     async def drain(self, relay: Relay, wanted: DrainRequested | DrainEnded) -> Relay:
         """Takes a relay out of lists, or puts it back, without touching what runs on it."""
-        async with self._changing:
-            changed = await self._save(self.book.observe(self.require(relay.id), wanted))
-        self._count("drain" if isinstance(wanted, DrainRequested) else "resume")
+        action = "drain" if isinstance(wanted, DrainRequested) else "resume"
+        changed = await self._to_the_end(self._drain(relay.id, wanted, action))
+        self._count(action)
         return changed
+
+    async def _drain(self, relay_id: str, wanted: DrainRequested | DrainEnded, action: str) -> Relay:
+        async with self._changing:
+            relay = self.require(relay_id)
+            drained = replace(self.book.of(relay_id), drain=self.book.drain_after(relay_id, wanted))
+            record = Record(relay, health.dump(drained))
+            detail = wanted.reason if isinstance(wanted, DrainRequested) else ""
+            entry = self._entry(action, relay, detail)
+
+            def unit(connection: records.Connection) -> bool:
+                if not records.save_drains(connection, [record]):
+                    return False
+                audit.note(connection, entry)
+                return True
+
+            if not await self._written(unit):
+                self._forget(relay_id)  # another directory removed it
+                raise relay_not_found()
+            return self.book.observe(self.require(relay_id), wanted)
 
     async def pin(self, relay: Relay, signing_key: str) -> Relay:
         """Puts a relay's new key in the place of its old one."""
-        async with self._changing:
-            owner = f"signed:{fingerprint(signing_key)}" if relay.owner.startswith("signed:") else relay.owner
-            changed = await self._save(replace(self.require(relay.id), signing_key=signing_key, owner=owner))
+        changed = await self._to_the_end(self._pin(relay.id, signing_key))
         self._count("key")
         _log.info("relay's key changed", relay=relay.id, key=fingerprint(signing_key))
         return changed
+
+    async def _pin(self, relay_id: str, signing_key: str) -> Relay:
+        async with self._changing:
+            relay = self.require(relay_id)
+            owner = f"signed:{fingerprint(signing_key)}" if relay.owner.startswith("signed:") else relay.owner
+            changed = replace(relay, signing_key=signing_key, owner=owner)
+            entry = self._entry("key", relay, f"now {fingerprint(signing_key)}")
+
+            def unit(connection: records.Connection) -> bool:
+                if not records.renew(connection, changed):
+                    return False
+                audit.note(connection, entry)
+                return True
+
+            if not await self._written(unit):
+                self._forget(relay_id)  # another directory removed it
+                raise relay_not_found()
+            # What was seen of the relay meanwhile stays.
+            changed = replace(self.require(relay_id), signing_key=signing_key, owner=owner)
+            self._keep(changed)
+            return changed
 
     async def delete(self, relay: Relay, *, force: bool) -> None:
         """Forgets a relay.
@@ -212,17 +291,27 @@ class Directory:
         """
         if relay.current_connections and relay.healthy and not force:
             raise relay_busy(relay.current_connections)
-        await self.remove(relay.id)
+        await self._to_the_end(self._remove(relay.id, "force_delete" if force else "delete", _asking.get()))
         self._count("delete")
 
     async def remove(self, relay_id: str) -> None:
-        """Takes a relay out of database and memory."""
+        """Takes a relay out of database and memory, because it is dead for long."""
+        await self._to_the_end(self._remove(relay_id, "remove", audit.DIRECTORY))
+
+    async def _remove(self, relay_id: str, action: str, actor: str) -> None:
         async with self._changing:
             relay = self.registry.get(relay_id)
             if relay is None:
                 return
             record, now_s = self._record_of(relay), self.clock.wall().timestamp()
-            await self.database.run(lambda connection: records.remove(connection, record, now_s))
+
+            def unit(connection: records.Connection) -> None:
+                records.remove(connection, record, now_s)
+                audit.note(connection, audit.Entry(now_s, action, relay_id, relay.url, actor))
+                if self._shared_leases is not None:
+                    forget_leases(connection, [relay_id])
+
+            await self._written(unit)
             self._forget(relay_id)
         _log.info("relay removed", relay=relay_id, url=relay.url)
 
@@ -239,6 +328,19 @@ class Directory:
         if relay is None:
             raise relay_not_found()
         return relay
+
+    async def find(self, relay_id: str) -> Relay:
+        """The relay with that id, also where another directory registered it this very moment.
+
+        Raises:
+            UsageError: relay_not_found.
+        """
+        if self.registry.get(relay_id) is None and not self.database.is_sqlite:
+            try:
+                await self.journal.catch_up()
+            except DependencyError as error:
+                _log.warning("other directories could not be asked for a relay", code=error.code)
+        return self.require(relay_id)
 
     async def check_database(self) -> None:
         """Raises where the database does not answer."""
@@ -257,14 +359,10 @@ class Directory:
         self.metrics.gauge(RELAYS_LISTED).set(self.registry.listed_count)
         self.metrics.gauge(CONNECTIONS).set(connections)
 
-    async def _fresh(self, wanted: Registration, caller: Caller, now: str) -> Relay:
-        since_s = self.clock.wall().timestamp() - REMEMBER_REMOVED_S
-        before = await self.database.run(
-            lambda connection: records.find_removed(connection, wanted.url, caller.owner, since_s)
-        )
+    def _fresh(self, wanted: Registration, caller: Caller, now: str, fresh_id: str, before: Tombstone | None) -> Record:
         is_same = before is not None and before.signing_key in {"", caller.signing_key}
         relay = Relay(
-            id=before.relay_id if before is not None and is_same else self._new_id(),
+            id=before.relay_id if before is not None and is_same else fresh_id,
             name=wanted.name,
             url=wanted.url,
             latitude=wanted.latitude,
@@ -278,9 +376,11 @@ class Directory:
             signing_key=caller.signing_key,
             features=tuple(wanted.features),
         )
+        known = None
         if before is not None and is_same and before.health:
-            relay = self.book.enter(relay, health.revived(health.load(before.health)))
-        return relay
+            known = health.revived(health.load(before.health))
+        found = self.book.seen_as(relay, known)
+        return Record(shown(relay, found), health.dump(found))
 
     def _renewed(self, known: Relay, wanted: Registration, now: str) -> Relay:
         return replace(
@@ -321,13 +421,51 @@ class Directory:
         for relay in [one for one in self.registry if one.is_bootstrap and one.id not in named]:
             await self._save(replace(relay, is_bootstrap=False))
 
-    async def _save(self, relay: Relay) -> Relay:
-        relay = self.book.enter(relay)
-        record = self._record_of(relay)
-        await self.database.run(lambda connection: records.save(connection, record))
+    async def _save(self, relay: Relay) -> None:
+        """Writes a relay of the configuration; whoever else registered its address makes way."""
+        other = self.registry.at_url(relay.url)
+        if other is not None and other.id != relay.id:
+            await self._remove(other.id, "remove", audit.DIRECTORY)
+        known = self.book.seen_as(relay)
+        record = Record(shown(relay, known), health.dump(known))
+        await self._written(lambda connection: records.save(connection, record))
+        self._keep(self.book.enter(relay))
+
+    def _keep(self, relay: Relay) -> None:
         self.registry.put(relay)
         self.prober.watch(relay.id)
-        return relay
+
+    async def _written(self, unit: Callable[[records.Connection], T]) -> T:
+        try:
+            return await self.database.run(unit)
+        except DependencyError:
+            self.journal.doubt()  # a unit that missed its deadline may be written nevertheless
+            raise
+
+    async def _to_the_end(self, change: Coroutine[Any, Any, T]) -> T:
+        """Carries a change out also where whoever asked for it leaves: what is in the database is to be in memory too."""
+        task = asyncio.create_task(change)
+        self._at_work.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._at_work.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked raises it; those who left need not
+
+    def _entry(self, action: str, relay: Relay, detail: str = "") -> audit.Entry:
+        now_s = self.clock.wall().timestamp()
+        return audit.Entry(now_s, action, relay.id, relay.url, _asking.get(), detail)
+
+    def _is_late(self, relay_id: str, seq: int | None) -> bool:
+        if seq is None:
+            return False
+        last = self._seqs.get(relay_id, -1)
+        if last - SEQ_WINDOW < seq <= last:
+            return True
+        self._seqs[relay_id] = seq
+        return False
 
     def _record(self, relay_id: str) -> Record | None:
         relay = self.registry.get(relay_id)
@@ -338,28 +476,37 @@ class Directory:
 
     def _learn(self, changes: Changes) -> None:
         for record in changes.records:
-            self._learn_of(record)
-        for relay_id in changes.removed:
+            try:
+                self._learn_of(record)
+            except (VoxError, ValueError) as error:
+                _log.error("a relay in the database cannot be read", relay=record.relay.id, error=str(error))
+        gone = set(changes.removed)
+        if changes.is_whole:
+            gone |= {relay.id for relay in self.registry} - {record.relay.id for record in changes.records}
+        for relay_id in gone:
             self._forget(relay_id)
 
     def _learn_of(self, record: Record) -> None:
         ours = self.registry.get(record.relay.id)
         read = self.journal.ours_over(record.relay, ours)
+        known = health.load(record.health) if record.health else None
+        if ours is not None and known is not None and self.journal.knows_drain_better(read.id):
+            known = replace(known, drain=self.book.of(read.id).drain)
         if ours is None or not self.prober.is_ours(read.id):
-            known = health.load(record.health) if record.health else None
-            self.registry.put(self.book.enter(read, known))
-            self.prober.watch(read.id)
+            self._keep(self.book.enter(read, known, is_ours=self.database.is_sqlite))
             return
-        # Its health is judged here; what another directory heard of it counts as heard.
-        is_told = None if read.is_draining == ours.is_draining else read.is_draining
-        if read.last_seen_at > ours.last_seen_at or is_told is not None:
-            self.book.observe(replace(read, healthy=ours.healthy), HeartbeatArrived(None, is_told))
+        # Its health is judged here; what another directory heard of it counts as heard, and its drain is as it is written.
+        if known is not None:
+            self.book.learn_drain(read.id, known.drain)
+        if read.last_seen_at > ours.last_seen_at:
+            self.book.observe(read, HeartbeatArrived())
         else:
             self.registry.put(shown(read, self.book.of(read.id)))
 
     def _forget(self, relay_id: str) -> None:
         self.prober.forget(relay_id)
         self.book.forget(relay_id)
+        self._seqs.pop(relay_id, None)
         self.registry.drop(relay_id)
 
     def _new_id(self) -> str:

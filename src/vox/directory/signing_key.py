@@ -1,0 +1,68 @@
+"""Where the key is kept that signs the directory's lists.
+
+On SQLite it is in a file of its own beside the database, readable by its owner only, so that a copy of the database gives
+nobody the power to sign. On PostgreSQL it is in the table `directory_state`: all directories on it must sign with one key,
+the database is all that they share, and a key to encrypt it with would have to be shared the same way.
+"""
+
+import os
+from pathlib import Path
+
+from vox.directory import records
+from vox.errors import UsageError
+from vox.security.requests import key_pair, new_key_pair
+from vox.stores.sql import SqlDatabase
+
+_NAME = "signing_key"
+
+
+async def signing_key(database: SqlDatabase, path: str) -> str:
+    """The private key, base64; made where there is none, and moved out of a SQLite file that has it from earlier.
+
+    Args:
+        database: open.
+        path: of the SQLite file.
+
+    Raises:
+        UsageError: `database_unusable` where the key's file cannot be read or written, or holds no key.
+        DependencyError: the database failed.
+    """
+    fresh = new_key_pair().private
+    if not database.is_sqlite:
+        return await database.run(lambda connection: records.read_value(connection, _NAME, fresh))
+    file = Path(f"{path}.key")
+
+    def unit(connection: records.Connection) -> str:
+        key = _kept_in(file, records.find_value(connection, _NAME) or fresh)
+        records.drop_value(connection, _NAME)
+        return key
+
+    return await database.run(unit)
+
+
+def _kept_in(file: Path, fresh: str) -> str:
+    try:
+        if not file.exists():
+            _write(file, fresh)
+        found = file.read_text(encoding="ascii").strip()
+        key_pair(found)
+    except (OSError, UnicodeDecodeError, UsageError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it holds none"
+        raise UsageError(
+            f"the key that signs lists cannot be kept in {file.name}: {why}",
+            code="database_unusable",
+            hint="make the database's folder writable, or restore the file",
+        ) from None
+    return found
+
+
+def _write(file: Path, key: str) -> None:
+    """Whole or not at all, and never readable by others, not even for a moment."""
+    draft = file.with_name(f"{file.name}.new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as output:
+        output.write(f"{key}\n")
+        output.flush()
+        os.fsync(output.fileno())
+    draft.replace(file)
