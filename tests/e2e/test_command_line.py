@@ -1,12 +1,19 @@
 """The `vox` command as a user runs it: a process of its own."""
 
 import json
+import os
 import shlex
 import socket
 import subprocess
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import takewhile
 from pathlib import Path
+
+import httpx2
+import pytest
 
 VOX = Path(sys.executable).parent / "vox"
 
@@ -56,16 +63,58 @@ def test_doctor_without_a_configuration_is_content(tmp_path: Path):
     assert result.returncode == 0, result.stdout
 
 
-def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands():
-    with subprocess.Popen(
-        [VOX, "up", "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as up:
+@contextmanager
+def vox_up(data: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str], dict[str, str], list[str]]]:
+    """A `vox up` on free ports: the process, the parts' addresses by name, and its banner."""
+    command = [VOX, "up", "--port", "0", "--data", str(data), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as up:
         try:
             assert up.stdout is not None
-            proposed = next(line for line in up.stdout if " call " in line).partition(":")[2]
-            placed = subprocess.run(shlex.split(proposed), capture_output=True, text=True, check=False, timeout=90)
+            banner = list(takewhile(lambda line: "Ctrl-C" not in line, up.stdout))
+            words = [line.split() for line in banner]
+            yield up, {one[0]: one[1] for one in words if len(one) > 1 and one[1].startswith("http://")}, banner
         finally:
             up.terminate()
+
+
+def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands(tmp_path: Path):
+    with vox_up(tmp_path) as (up, _, banner):
+        proposed = next(line for line in banner if " call " in line).partition(":")[2]
+        placed = subprocess.run(shlex.split(proposed), capture_output=True, text=True, check=False, timeout=90)
     assert placed.returncode == 0, placed.stdout + placed.stderr
     assert "speech" in placed.stdout
     assert up.returncode == 0
+
+
+def test_up_runs_all_parts_in_one_process_and_sigterm_ends_them(tmp_path: Path):
+    with vox_up(tmp_path / "state") as (up, addresses, _):
+        assert set(addresses) == {"agent", "directory"}
+        assert httpx2.get(f"{addresses['agent']}/health").status_code == 200
+        assert httpx2.get(f"{addresses['directory']}/_health").status_code == 200
+        up.terminate()
+        assert up.wait(20) == 0
+    assert (tmp_path / "state" / "relays.db").exists()
+    for address in addresses.values():
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(address)
+
+
+def test_up_only_runs_what_is_asked_for(tmp_path: Path):
+    with vox_up(tmp_path, "--only", "directory") as (up, addresses, banner):
+        assert set(addresses) == {"directory"}
+        assert not [line for line in banner if "talk" in line]
+    assert up.returncode == 0
+
+
+def test_up_says_in_one_line_whose_port_is_taken_and_what_to_do(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [VOX, "up", "--only", "directory", "--data", str(tmp_path)]
+        environment = {**os.environ, "VOX_DIRECTORY_PORT": str(port)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"vox up: the directory cannot start: 127.0.0.1:{port} is already in use (")
+    assert "--port 0" in last
+    assert "Traceback" not in done.stderr

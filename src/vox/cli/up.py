@@ -1,40 +1,298 @@
-"""`vox up`: everything in one process on embedded defaults; today that is the agent with the demo flow."""
+"""`vox up`: all parts in one process on embedded defaults.
+
+A part is an entry of `PARTS`. Each has its own life cycle and its own port, and they know each other only by address. All
+settings are read before anything starts; the first SIGTERM drains all parts, and no server closes before every part is
+drained, because what runs in one may still need another.
+"""
 
 import argparse
+import asyncio
 import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from vox.cli.agent import serve_agent
+from vox.errors import VoxError
 
-BANNER = """
-  Vox is up. Open {address}/ and talk to it.
+if TYPE_CHECKING:
+    from vox.runtime.lifecycle import Lifecycle
+
+TALK = """\
+Open {address}/ and talk to it.
   A simulated phone call:  {vox} call --carrier twilio --say "what are your opening hours" {stream}
-  Stop it with Ctrl-C; calls in progress are not cut.
 """
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line and the environment say; `port` is the talk page's, and 0 means free ones for all parts."""
+
+    environment: Mapping[str, str]
+    data: Path
+    host: str | None = None
+    port: int | None = None
+
+    @property
+    def any_port(self) -> int | None:
+        """The port of the parts that are not the talk page: 0 or not said."""
+        return 0 if self.port == 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A part that listens. `end_work` cuts what is left once the part is drained or its deadline has passed."""
+
+    address: str
+    lifecycle: "Lifecycle"
+    end_work: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A part whose settings are read; entering `serve()` makes it listen."""
+
+    serve: Callable[[], AbstractAsyncContextManager[Running]]
+    warnings: Sequence[str]
+    log_level: str
+    json_logs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of Vox: its name, what the banner says of its address, and how it is set up."""
+
+    name: str
+    shows: str
+    plan: Callable[[Choices], Plan]
+
+    @property
+    def ready(self) -> str:
+        """What is logged once it listens, the same as by its own command."""
+        return f"{self.name} ready"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
     parser = subparsers.add_parser("up", help="run everything on this machine, with offline speech and a demo agent")
-    parser.add_argument("--port", type=int, help="port of the talk page (default 8080; 0 picks a free one)")
+    parser.add_argument(
+        "--port", type=int, help="port of the talk page (default 8080; 0 picks free ones for all parts)"
+    )
     parser.add_argument("--host", help="bind address (default 127.0.0.1: browsers give a microphone to localhost only)")
+    names = ",".join(part.name for part in PARTS)
+    parser.add_argument("--only", type=_names, metavar="PARTS", help=f"some of them, by comma ({names})")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help=f"where state is kept (default {_SHOWN_DATA})")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until told to stop."""
-    from vox.agent.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
+    """Serves until told to stop; always 0, also where a drain's deadline cut work."""
+    from vox.runtime.serving import run as run_loop  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
     environment = dict(os.environ)
-    overrides = {
+    choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
+    wanted = [part for part in PARTS if args.only is None or part.name in args.only]
+    return run_loop(serve_parts(wanted, choices))
+
+
+async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
+    """Starts the parts in order, prints their addresses, and serves until SIGTERM or SIGINT and the drain behind it.
+
+    Raises:
+        VoxError: a part cannot start; the message names it and the remedy. Those that had started are closed again.
+    """
+    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    plans = [(part, _of(part, lambda part=part: part.plan(choices))) for part in parts]
+    configure(plans[0][1].log_level, plans[0][1].json_logs)  # one process has one log: the first part's settings hold
+    log = get_logger(__name__)
+    running: list[tuple[Part, Running]] = []
+    async with AsyncExitStack() as stack:
+        for part, plan in plans:
+            for warning in plan.warnings:
+                log.warning(warning, part=part.name)
+            try:
+                found = await stack.enter_async_context(plan.serve())
+            except VoxError as error:
+                raise _named(part, error, is_alone=len(parts) == 1) from error
+            running.append((part, found))
+            log.info(part.ready, address=found.address)
+        with _drained_by_signals([found.lifecycle for _, found in running]):
+            print(banner(running, choices.data), flush=True)  # whoever reads it may send a signal at once
+            async with asyncio.TaskGroup() as tasks:
+                for _, found in running:
+                    tasks.create_task(_finish(found))
+    return 0
+
+
+def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
+    """What is printed once everything listens."""
+    addresses = {part.name: found.address for part, found in running}
+    lines = ["", "  Vox is up."]
+    if (talk := addresses.get("agent")) is not None:
+        stream = f"{talk.replace('http', 'ws', 1)}/telephony/ws"
+        lines[1] += " " + TALK.format(address=talk, stream=stream, vox=sys.argv[0]).rstrip()
+    lines += [f"  {part.name:<10} {found.address:<24} {part.shows}" for part, found in running]
+    return "\n".join(
+        [*lines, f"  State is kept in {data}.", "  Stop it with Ctrl-C; calls in progress are not cut.", ""]
+    )
+
+
+def _agent(choices: Choices) -> Plan:
+    from vox.agent.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    environment = choices.environment
+    overrides: dict[str, Any] = {
         "flow": str(files("vox.agent") / "demo.yaml"),
         "stt_provider": "pocketsphinx",
         "tts_provider": "espeak",
         "turn_detection": "silence",
         "turn_stop_secs": 0.4,
-        "host": args.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
+        "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
-    if args.port is not None:
-        overrides["port"] = args.port
+    if choices.port is not None:
+        overrides["port"] = choices.port
     loaded = load(None, environment, overrides)
-    return run_loop(serve_agent(loaded.settings, environment, warnings=loaded.warnings, banner=BANNER))
+    settings = loaded.settings
+
+    @asynccontextmanager
+    async def serve() -> AsyncGenerator[Running]:
+        from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
+        from vox.runtime.serving import Server  # noqa: PLC0415  same
+
+        clock = SystemClock()
+        lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
+        app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
+        tls: dict[str, Any] = (
+            {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
+        )
+        agents = app.state.server
+        async with agents, Server(app, _bindable(settings.host), settings.bind_port, **tls) as server:
+            scheme = "https" if settings.tls_enable else "http"
+            yield Running(_address(scheme, settings.host, server.port), lifecycle, agents.end_calls)
+
+    return Plan(serve, loaded.warnings, settings.log_level, settings.json_logs)
+
+
+def _directory(choices: Choices) -> Plan:
+    from vox.directory.settings import DirectorySettings, load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.runtime.settings import describe  # noqa: PLC0415  same
+
+    variables = {setting.key: setting.env for setting in describe(DirectorySettings)}
+    given = {"server.host": choices.host, "server.port": choices.any_port}
+    defaults: dict[str, Any] = {"server.host": "127.0.0.1", "database.path": str(choices.data / "relays.db")}
+    if (choices.host or "127.0.0.1") in LOOPBACK:  # a relay that runs beside it, and nobody elsewhere can register one
+        defaults["outbound.allowed_private"] = ["127.0.0.0/8", "::1/128"]
+    unsaid = {key: value for key, value in defaults.items() if not any(map(choices.environment.get, variables[key]))}
+    said = {key: value for key, value in given.items() if value is not None}
+    loaded = load(None, choices.environment, {**unsaid, **said})
+    settings = loaded.settings
+
+    @asynccontextmanager
+    async def serve() -> AsyncGenerator[Running]:
+        import secrets  # noqa: PLC0415  not needed for `vox --help`
+        from random import Random  # noqa: PLC0415  same
+
+        from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+        from vox.directory.server import Directory, Parts  # noqa: PLC0415  same
+        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
+        from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
+        from vox.runtime.serving import Server  # noqa: PLC0415  same
+
+        clock = SystemClock()
+        lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
+        chance = Random(secrets.randbits(256))  # noqa: S311  jitter and draws; what must not be guessed comes from secrets
+        directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
+        host, port = settings.server.host, settings.server.port
+        async with directory, Server(create_app(directory), _bindable(host), port) as server:
+            yield Running(_address("http", host, server.port), lifecycle)
+
+    return Plan(serve, loaded.warnings, settings.logs.level, settings.logs.json_lines)
+
+
+PARTS = (
+    Part("agent", "talk page, phone calls", _agent),
+    Part("directory", "relays on a map", _directory),
+)
+
+_SHOWN_DATA = "$XDG_DATA_HOME/vox, else ~/.local/share/vox"
+
+
+def _usual_data(environment: Mapping[str, str]) -> Path:
+    given = environment.get("XDG_DATA_HOME", "")
+    return (Path(given) if given.startswith("/") else Path.home() / ".local" / "share") / "vox"
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = [part.name for part in PARTS]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is no part; there are {', '.join(known)}")
+    return names
+
+
+def _of(part: Part, make: Callable[[], Plan]) -> Plan:
+    try:
+        return make()
+    except VoxError as error:
+        raise _named(part, error, is_alone=True) from error
+
+
+def _named(part: Part, error: VoxError, *, is_alone: bool) -> VoxError:
+    """The same error, saying which part it is about, and what else there is to do where its port is taken."""
+    hints = [error.hint] if error.hint else []
+    if error.code == "address_in_use":
+        hints.append("--port 0 picks free ones")
+        if not is_alone:
+            others = ",".join(other.name for other in PARTS if other is not part)
+            hints.append(f"--only {others} leaves this part out")
+    return type(error)(f"the {part.name} cannot start: {error.args[0]}", code=error.code, hint="; ".join(hints))
+
+
+def _bindable(host: str) -> str:
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def _address(scheme: str, host: str, port: int) -> str:
+    shown = host if host.strip("0.:") else "localhost"
+    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+@contextmanager
+def _drained_by_signals(lifecycles: Sequence["Lifecycle"]) -> Generator[None]:
+    """While the block runs, SIGTERM and SIGINT drain all of them."""
+
+    def drain() -> None:
+        for each in lifecycles:
+            each.drain()
+
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
+        for number in signals:
+            loop.add_signal_handler(number, drain)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+async def _finish(part: Running) -> None:
+    """Waits until a part is told to drain and has nothing left, or its deadline has passed; then ends what is left."""
+    from vox.runtime.logging import get_logger  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    if not await part.lifecycle.drained():
+        get_logger(__name__).warning("drain deadline passed", address=part.address, holds=part.lifecycle.holds)
+    part.lifecycle.stop()
+    if part.end_work is not None:
+        await part.end_work()
