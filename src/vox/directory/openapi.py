@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from vox.directory.bodies import DEFAULT_LIMIT, MAX_LIMIT, POLICIES, Heartbeat, Registration
+from pydantic import BaseModel
+
+from vox.directory.bodies import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    POLICIES,
+    Draining,
+    Heartbeat,
+    KeyChange,
+    Registration,
+    RttReports,
+)
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "number"}
@@ -24,6 +35,16 @@ _STATE = {
     "state": {"type": "string", "enum": ["pending", "healthy", "suspect", "unhealthy"]},
     "draining": _TRUTH,
 }
+_DRAIN: dict[str, Any] = {
+    "type": "object",
+    "description": "While the relay is being drained: by whom, why, until when",
+    "properties": {
+        "by": {"type": "string", "enum": ["relay", "operator"]},
+        "reason": _TEXT,
+        "until": {"type": ["string", "null"], "format": "date-time"},
+        "maintenance": _TRUTH,
+    },
+}
 _RELAY = {
     **_STATUS,
     "latitude": _NUMBER,
@@ -33,6 +54,10 @@ _RELAY = {
     "failed_checks": _COUNT,
 }
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}
+_HOME = {"name": "home", "in": "query", "schema": _TEXT, "description": "The id of the relay in use"}
+_CHANGE_ERRORS = (400, 401, 403, 404, 413, 429, 503)
+_SOMETIMES = {"drain", "command", "distance_km", "explain"}
+"""Fields that are there only where there is something to say."""
 _PLACE = [
     {"name": "lat", "in": "query", "schema": {"type": "number", "minimum": -90, "maximum": 90}},
     {"name": "lon", "in": "query", "schema": {"type": "number", "minimum": -180, "maximum": 180}},
@@ -47,7 +72,12 @@ _WISHES = [
     {"name": "features", "in": "query", "schema": _TEXT, "description": "Names separated by commas"},
     {"name": "key", "in": "query", "schema": _TEXT, "description": "Clients with one key get one relay among equals"},
     {"name": "rtt", "in": "query", "schema": _TEXT, "description": "Own measurements: id:milliseconds,…"},
-    {"name": "policy", "in": "query", "schema": {"type": "string", "enum": list(POLICIES)}},
+    {
+        "name": "policy",
+        "description": "measured unless asked otherwise",
+        "in": "query",
+        "schema": {"type": "string", "enum": list(POLICIES)},
+    },
     {"name": "explain", "in": "query", "schema": {"type": "string", "enum": ["1"]}},
 ]
 
@@ -69,6 +99,19 @@ def describe_api() -> dict[str, Any]:
                     "selectRelay", "One relay and two to fall back on", _selection(), [*_PLACE, *_WISHES], 400, 503
                 )
             },
+            "/v1/relays/probe-plan": {
+                "get": _operation("probePlan", "Which relays a client should measure", _plan(), [*_PLACE, _HOME], 400)
+            },
+            "/v1/rtt-reports": {
+                "post": _change(
+                    "reportRtts",
+                    "Round trips that a client measured",
+                    {"status": _TEXT, "accepted": _COUNT},
+                    RttReports,
+                    400,
+                    429,
+                )
+            },
             "/v1/directory": {
                 "get": _operation(
                     "snapshot", "The signed list", dict.fromkeys(("signed", "signature", "public_key", "key_id"), _TEXT)
@@ -76,19 +119,35 @@ def describe_api() -> dict[str, Any]:
             },
             "/v1/relays/register": {
                 "post": _change(
-                    "registerRelay", "Add or renew a relay", {**_RELAY, **_STATE}, Registration, is_new=True
+                    "registerRelay",
+                    "Add or renew a relay",
+                    {**_RELAY, **_STATE},
+                    Registration,
+                    *_CHANGE_ERRORS,
+                    is_new=True,
                 )
             },
-            "/v1/relays/{id}/status": {
-                "get": _operation("relayStatus", "One relay", {**_STATUS, **_STATE}, [_ID], 400, 404)
-            },
+            "/v1/relays/{id}/status": {"get": _operation("relayStatus", "One relay", _status(), [_ID], 400, 404)},
             "/v1/relays/{id}/heartbeat": {
-                "post": _change("heartbeat", "A sign of life, with load", {"status": _TEXT}, Heartbeat)
+                "post": _change("heartbeat", "A sign of life, with load", _heard(), Heartbeat, *_CHANGE_ERRORS)
             },
             "/v1/relays/{id}/drain": {
-                "post": _change("drainRelay", "Take a relay out of lists, or put it back", {**_STATUS, **_STATE}, None)
+                "post": _change(
+                    "drainRelay", "Take a relay out of lists, or put it back", _status(), Draining, *_CHANGE_ERRORS
+                )
             },
-            "/v1/relays/{id}": {"delete": _change("unregisterRelay", "Forget a relay", {"status": _TEXT}, None)},
+            "/v1/relays/{id}/key": {
+                "post": _change(
+                    "changeKey",
+                    "Pin another key, in the name of the old one",
+                    {**_RELAY, **_STATE},
+                    KeyChange,
+                    *_CHANGE_ERRORS,
+                )
+            },
+            "/v1/relays/{id}": {
+                "delete": _change("unregisterRelay", "Forget a relay", {"status": _TEXT}, None, *_CHANGE_ERRORS, 409)
+            },
         },
         "components": {
             "securitySchemes": {
@@ -112,15 +171,18 @@ def _operation(
     return {"operationId": name, "summary": summary, "parameters": parameters or [], "responses": responses}
 
 
-def _change(name: str, summary: str, answer: dict[str, Any], body: Any, *, is_new: bool = False) -> dict[str, Any]:
-    errors = (400, 401, 403, 409, 429, 503) if is_new else (400, 401, 403, 404, 429, 503)
-    operation = _operation(name, summary, answer, [] if is_new else [_ID], *errors)
+def _change(
+    name: str, summary: str, answer: dict[str, Any], body: type[BaseModel] | None, *errors: int, is_new: bool = False
+) -> dict[str, Any]:
+    parameters = [_ID] if 404 in errors else []  # noqa: PLR2004  only what has an id can be missing
+    operation = _operation(name, summary, answer, parameters, *errors)
     operation["security"] = [{}, {"key": []}, {"signature": []}]
     if is_new:
         operation["responses"]["201"] = _json("Added", _object(answer))
     if body is not None:
         schema = body.model_json_schema()
-        operation["requestBody"] = {"required": is_new, "content": {"application/json": {"schema": schema}}}
+        required = bool(schema.get("required"))
+        operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     return operation
 
 
@@ -129,15 +191,33 @@ def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties)}
+    required = [name for name in properties if name not in _SOMETIMES]
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _list() -> dict[str, Any]:
-    relay = _object(_RELAY)
-    relay["properties"] = {**_RELAY, "distance_km": {"type": "number", "minimum": 0}}
+    relay = _object({**_RELAY, "distance_km": {"type": "number", "minimum": 0}})
     return {"relays": {"type": "array", "items": relay}, "count": _COUNT}
 
 
+def _status() -> dict[str, Any]:
+    return {**_STATUS, **_STATE, "drain": _DRAIN}
+
+
+def _heard() -> dict[str, Any]:
+    times = {"ttl_ms": _COUNT, "next_heartbeat_ms": _COUNT, "directory_revision": _COUNT}
+    return {"status": _TEXT, **times, "command": {"type": "string", "enum": ["drain"]}}
+
+
+def _plan() -> dict[str, Any]:
+    relay = _object({"id": _TEXT, "url": _TEXT, "probe_url": _TEXT, "why": {"enum": ["home", "near", "explore"]}})
+    move = _object({"at_most_share": _NUMBER, "at_least_ms": _NUMBER})
+    counts = {"probes_each": _COUNT, "budget_ms": _COUNT}
+    return {"relays": {"type": "array", "items": relay}, **counts, "move": move, "report_to": _TEXT}
+
+
 def _selection() -> dict[str, Any]:
-    relay = {"$ref": "#/components/schemas/Relay"}
-    return {"relay": relay, "fallbacks": {"type": "array", "items": relay}, "expires_in_ms": _COUNT}
+    relay = _object({**_RELAY, "distance_km": _NUMBER, "latency": _NUMBER, "explain": {"type": "object"}})
+    texts = {"policy": _TEXT, "relaxed": {"type": "string", "enum": ["no", "group", "region"]}}
+    fallbacks = {"type": "array", "items": relay}
+    return {"relay": relay, "fallbacks": fallbacks, **texts, "expires_in_ms": _COUNT, "directory_revision": _COUNT}

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import msgspec
 import pytest
+from starlette.routing import Route
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
 from vox.clients import directory as directory_client
 from vox.clients.directory import DirectoryClient
 from vox.directory.app import create_app
+from vox.directory.routes import make_routes
 from vox.errors import DependencyError, PeerError, UsageError
+from vox.runtime.health import Checks
 from vox.security.requests import new_key_pair
 
 
@@ -241,7 +243,42 @@ async def test_our_client_says_that_nobody_answers():
 async def test_the_api_describes_every_route(tmp_path):
     async with rig(tmp_path) as it:
         document = (await it.http.get("/openapi.json")).json()
-    assert {"/v1/relays", "/v1/relays/register", "/v1/relays/{id}/heartbeat", "/v1/relays/{id}"} <= set(
-        document["paths"]
-    )
-    assert msgspec.json.encode(document)
+        routes = {(route.path, method) for route in _routes(it) for method in (route.methods or set()) - {"HEAD"}}
+    described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    operators = {"/", "/ready", "/metrics", "/openapi.json", "/page/{name}", "/v1/events", "/api/relay/select"}
+    assert described == {("/v1/relays", "GET"), *(one for one in routes if one[0] not in operators)}
+
+
+def _routes(it: Rig) -> list[Route]:
+    return [one for one in make_routes(it.directory, Checks()) if isinstance(one, Route)]
+
+
+@pytest.mark.parametrize(
+    ("path", "at"),
+    [
+        ("/v1/relays?lat=1&lon=2", "/v1/relays"),
+        ("/v1/relays/select?lat=1&lon=2", "/v1/relays/select"),
+        ("/v1/relays/probe-plan", "/v1/relays/probe-plan"),
+        ("/v1/relays/{id}/status", "/v1/relays/{id}/status"),
+        ("/v1/directory", "/v1/directory"),
+        ("/_health", "/_health"),
+    ],
+)
+async def test_answers_are_as_the_api_describes_them(tmp_path, path: str, at: str):
+    async with rig(tmp_path) as it:
+        relay = await it.register(SYDNEY)
+        await it.register(LONDON)
+        document = (await it.http.get("/openapi.json")).json()
+        answer = (await it.http.get(path.replace("{id}", relay["id"]))).json()
+    schema = document["paths"][at]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    _agree(schema, answer)
+
+
+def _agree(schema: dict[str, Any], found: Any) -> None:
+    if schema.get("type") == "array":
+        for one in found:
+            _agree(schema["items"], one)
+    elif "properties" in schema:
+        assert set(schema["required"]) <= set(found) <= set(schema["properties"])
+        for name, value in found.items():
+            _agree(schema["properties"][name], value)
