@@ -160,7 +160,7 @@ class Lane:
         self.requests = cycle(requests)
         self.per_s = per_s
         self.waiting = deque[float]()
-        self.idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(connections)]
+        self.idle = deque(socket.create_connection(("127.0.0.1", port)) for _ in range(connections))
         for one in self.idle:
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             one.setblocking(False)
@@ -191,7 +191,7 @@ class Generator:
         clocks = [(lane, 1 / lane.per_s) for lane in self._lanes if lane.per_s]
         for lane in self._lanes:
             while not lane.per_s and lane.idle:
-                self._ask(lane, lane.idle.pop(), started)
+                self._ask(lane, lane.idle.popleft(), started)
         now = started
         while now < end or (self._began and now < end + 5):
             if now < end:
@@ -201,7 +201,7 @@ class Generator:
                         lane.due += 1
             for lane, _ in clocks:
                 while lane.waiting and lane.idle:
-                    self._ask(lane, lane.idle.pop(), lane.waiting.popleft())
+                    self._ask(lane, lane.idle.popleft(), lane.waiting.popleft())
             for number, _ in self._poll.poll(0):
                 self._receive(number, is_over=now >= end)
             now = time.perf_counter()
