@@ -21,6 +21,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import cycle
 from math import asin, atan2, cos, degrees, radians, sin, sqrt
 from pathlib import Path
@@ -425,13 +426,14 @@ class Bench:
         path = str(self.folder / "relays.db")
         relays = make_relays(self.count, self.seed)
 
-        def save(connection: Any) -> None:
-            for relay in relays:
+        def save(connection: Any, some: Sequence[Relay]) -> None:
+            for relay in some:
                 records.save(connection, Record(relay, "", 0))
 
         async with SqlDatabase(sqlite_url(path)) as database:
             await database.run(records.create_schema)
-            await database.run(save)
+            for first in range(0, len(relays), 500):  # a unit of work has a deadline
+                await database.run(partial(save, some=relays[first : first + 500]))
         port = free_port()
         config = {
             "server": {"host": "127.0.0.1", "port": port},
