@@ -362,9 +362,8 @@ def drop_value(connection: Connection, key: str) -> None:
 def use_nonce(connection: Connection, nonce: str, now_s: int, expires_at_s: int) -> bool:
     """Whether this nonce is used for the first time; it is remembered until it expires."""
     connection.execute(delete(_seen_nonces).where(_seen_nonces.c.expires_at_s < now_s))
-    return (
-        connection.execute(_new(connection, _seen_nonces, {"nonce": nonce, "expires_at_s": expires_at_s})).rowcount == 1
-    )
+    fresh = _new(connection, _seen_nonces, {"nonce": nonce, "expires_at_s": expires_at_s})
+    return connection.execute(fresh.returning(_seen_nonces.c.nonce)).first() is not None
 
 
 def _next_revision(connection: Connection) -> int:
