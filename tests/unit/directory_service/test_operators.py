@@ -1,4 +1,4 @@
-"""What operators do to relays: drain, maintain, and what users of such a relay are told."""
+"""What operators do to relays, and what users of such a relay are told; on virtual time (virtual_loop) where time matters."""
 
 import asyncio
 from typing import Any
