@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 from vox.chat.errors import refuse
 from vox.chat.events import Event, Users
 from vox.chat.people.profiles import Profiles
+from vox.chat.people.roster import Roster
 from vox.chat.schema import sessions
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
@@ -70,6 +71,7 @@ class Accounts:
             waiting=settings.password_waiting,
         )
         self.profiles = Profiles()
+        self.roster = Roster()
         self._chat = chat
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}

@@ -1,0 +1,17 @@
+"""How long a page may be: what the caller asks for, cut to the present limit."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+
+def clamped(chat: "Chat", wanted: int, name: str) -> int:
+    """The page length that is granted.
+
+    Args:
+        chat: the server.
+        wanted: what the query says; beyond 1 to 1000 it was refused already.
+        name: the list's, as in page_limit_<name>.
+    """
+    return min(wanted, chat.config.limit(f"page_limit_{name}"))

@@ -1,0 +1,222 @@
+"""Roles: made, changed, deleted, given and taken, always below one's own rank and within one's own permissions.
+
+The questions are asked of memory before the change; that an administrator is left is asked inside the transaction, behind a
+lock, because two changes at the same moment could otherwise take the last two away.
+"""
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from vox.chat.access import USER, allowed
+from vox.chat.changes import AuditEntry, Change
+from vox.chat.community import Community
+from vox.chat.community.state import Role
+from vox.chat.errors import refuse
+from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
+from vox.chat.people.hierarchy import (
+    assert_administrator_left,
+    assert_below,
+    assert_holds,
+    in_turn,
+)
+from vox.chat.people.pages import clamped
+from vox.chat.people.roster import member
+from vox.chat.people.shapes import Items, Member, NewRole, PageQuery, RoleChange, RoleInfo
+from vox.chat.permissions import EVERYONE, P, holds
+from vox.chat.routing import Call, RouteTable
+from vox.chat.schema import permission_overrides, role_members, roles
+from vox.chat.spaces.wording import assert_length
+
+routes = RouteTable()
+
+
+@routes.get("/roles", access=USER, query=PageQuery, returns=Items[RoleInfo])
+async def list_roles(call: Call[None, PageQuery]) -> Items[RoleInfo]:
+    """Roles by id, @everyone too."""
+    chat, page = call.chat, call.query
+    known = chat.community.roles
+    limit = clamped(chat, page.limit, "roles")
+    ids = sorted(role_id for role_id in tuple(known) if role_id > page.after)[:limit]
+    return Items([_info(known[role_id]) for role_id in ids], str(ids[-1]) if ids else None)
+
+
+@routes.get("/roles/{role_id}/members", access=USER, query=PageQuery, returns=Items[Member])
+async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
+    """Active members with a role."""
+    chat, page = call.chat, call.query
+    role, people = _role(chat.community, call.id("role_id")), chat.community.users
+    is_everyones = role.id == chat.community.everyone_role_id
+    ids = [
+        user_id
+        for user_id in chat.accounts.roster.ids(chat)
+        if user_id > page.after and (is_everyones or role.id in people[user_id].role_ids)
+    ][: clamped(chat, page.limit, "members")]
+    return Items([member(people[user_id]) for user_id in ids], str(ids[-1]) if ids else None)
+
+
+@routes.post("/roles", access=allowed(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
+async def create_role(call: Call[NewRole]) -> RoleInfo:
+    """A new role, below one's own rank and with permissions one holds."""
+    chat, body = call.chat, call.body
+    _assert_name(call, body.name)
+    assert_below(chat.community, call.user_id, body.position)
+    assert_holds(chat.community.permissions(call.user_id), body.permissions)
+    return await chat.change(partial(_create, actor_id=call.user_id, body=body))
+
+
+@routes.patch("/roles/{role_id}", access=allowed(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
+async def change_role(call: Call[RoleChange]) -> RoleInfo:
+    """Another name, colour, position or other permissions."""
+    chat, body = call.chat, call.body
+    role = _role(chat.community, call.id("role_id"))
+    assert_below(chat.community, call.user_id, role.position)
+    changed: dict[str, Any] = {
+        name: value
+        for name in ("name", "color", "permissions", "position")
+        if (value := getattr(body, name)) is not None
+    }
+    if body.name is not None and body.name != role.name:
+        _assert_name(call, body.name)
+    if body.position is not None:
+        assert_below(chat.community, call.user_id, body.position)
+    if body.permissions is not None:
+        assert_holds(chat.community.permissions(call.user_id), body.permissions ^ role.permissions)
+    if role.id == chat.community.everyone_role_id and (
+        changed.get("name", role.name) != role.name or changed.get("position", 0) != 0
+    ):
+        raise refuse("INVALID_TARGET", "The role of everybody keeps its name and its position.")
+    if changed:
+        await chat.change(partial(_change, actor_id=call.user_id, role_id=role.id, changed=changed))
+    return _info(_role(chat.community, role.id))
+
+
+@routes.delete("/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+async def delete_role(call: Call) -> None:
+    """Deletes a role, from its members and from all overrides."""
+    chat = call.chat
+    role = _role(chat.community, call.id("role_id"))
+    assert_below(chat.community, call.user_id, role.position)
+    assert_holds(chat.community.permissions(call.user_id), role.permissions)
+    _assert_not_everyones(chat.community, role)
+    await chat.change(partial(_delete, actor_id=call.user_id, role=role))
+
+
+@routes.put("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+async def assign_role(call: Call) -> None:
+    """Gives a role; one that somebody has already is no error."""
+    chat = call.chat
+    user_id, role = _target(call)
+    assert_below(chat.community, call.user_id, role.position)
+    assert_holds(chat.community.permissions(call.user_id), role.permissions)
+    await chat.change(partial(_assign, actor_id=call.user_id, user_id=user_id, role_id=role.id))
+
+
+@routes.delete("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+async def revoke_role(call: Call) -> None:
+    """Takes a role; one that somebody does not have is no error."""
+    chat = call.chat
+    user_id, role = _target(call)
+    assert_below(chat.community, call.user_id, role.position)
+    assert_holds(chat.community.permissions(call.user_id), role.permissions)
+    await chat.change(partial(_revoke, actor_id=call.user_id, user_id=user_id, role=role))
+
+
+def _create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[RoleInfo]:
+    role_id = connection.execute(
+        insert(roles)
+        .values(name=body.name, color=body.color, permissions=body.permissions, position=body.position)
+        .returning(roles.c.id)
+    ).scalar_one()
+    info = RoleInfo(role_id, body.name, body.color, body.permissions, body.position)
+    event = role_create(
+        role_id=role_id, name=body.name, color=body.color, permissions=body.permissions, position=body.position
+    )
+    metadata = {"name": body.name, "permissions": body.permissions, "position": body.position}
+    return Change(info, [event], [AuditEntry("role.create", actor_id, role_id, metadata)])
+
+
+def _change(connection: Connection, *, actor_id: int, role_id: int, changed: dict[str, Any]) -> Change[None]:
+    in_turn(connection)
+    before = connection.execute(select(roles).where(roles.c.id == role_id)).mappings().first()
+    if before is None:
+        raise _no_role(role_id)
+    connection.execute(update(roles).where(roles.c.id == role_id).values(changed))
+    if holds(before["permissions"], P.ADMINISTRATOR):
+        assert_administrator_left(connection)
+    diff = {name: [before[name], value] for name, value in changed.items()}
+    audit = AuditEntry("role.update", actor_id, role_id, {"changed": diff})
+    return Change(None, [role_update(role_id=role_id, changed=changed)], [audit])
+
+
+def _delete(connection: Connection, *, actor_id: int, role: Role) -> Change[None]:
+    in_turn(connection)
+    is_override = (permission_overrides.c.target_type == "role") & (permission_overrides.c.target_id == role.id)
+    connection.execute(delete(permission_overrides).where(is_override))
+    if not connection.execute(delete(roles).where(roles.c.id == role.id)).rowcount:
+        raise _no_role(role.id)
+    if holds(role.permissions, P.ADMINISTRATOR):
+        assert_administrator_left(connection)
+    audit = AuditEntry("role.delete", actor_id, role.id, {"name": role.name, "permissions": role.permissions})
+    return Change(None, [role_delete(role_id=role.id)], [audit])
+
+
+def _assign(connection: Connection, *, actor_id: int, user_id: int, role_id: int) -> Change[None]:
+    in_turn(connection)
+    if connection.execute(select(roles.c.id).where(roles.c.id == role_id)).first() is None:
+        raise _no_role(role_id)
+    pair = (role_members.c.role_id == role_id) & (role_members.c.user_id == user_id)
+    if connection.execute(select(role_members.c.user_id).where(pair)).first() is not None:
+        return Change(None)
+    connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))
+    audit = AuditEntry("role.assign", actor_id, user_id, {"role_id": role_id})
+    return Change(None, [role_assign(role_id=role_id, user_id=user_id)], [audit])
+
+
+def _revoke(connection: Connection, *, actor_id: int, user_id: int, role: Role) -> Change[None]:
+    in_turn(connection)
+    pair = (role_members.c.role_id == role.id) & (role_members.c.user_id == user_id)
+    if not connection.execute(delete(role_members).where(pair)).rowcount:
+        return Change(None)
+    if holds(role.permissions, P.ADMINISTRATOR):
+        assert_administrator_left(connection)
+    audit = AuditEntry("role.revoke", actor_id, user_id, {"role_id": role.id})
+    return Change(None, [role_revoke(role_id=role.id, user_id=user_id)], [audit])
+
+
+def _target(call: Call) -> tuple[int, Role]:
+    community = call.chat.community
+    user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
+    role = _role(community, call.id("role_id"))
+    person = community.users.get(user_id)
+    if person is None or not person.is_active:
+        raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
+    _assert_not_everyones(community, role)
+    return user_id, role
+
+
+def _assert_name(call: Call[NewRole] | Call[RoleChange], name: str) -> None:
+    assert_length(call.chat.config.limit, "name", name, "role_name_max", "role_name_min")
+    if name == EVERYONE:
+        raise refuse("VALIDATION_ERROR", f"body.name: {EVERYONE} is the role of everybody; expected another name")
+
+
+def _assert_not_everyones(community: Community, role: Role) -> None:
+    if role.id == community.everyone_role_id:
+        raise refuse("INVALID_TARGET", "Everybody has this role; it is neither given nor taken nor deleted.")
+
+
+def _role(community: Community, role_id: int) -> Role:
+    role = community.roles.get(role_id)
+    if role is None:
+        raise _no_role(role_id)
+    return role
+
+
+def _no_role(role_id: int) -> Exception:
+    return refuse("SPACE_NOT_FOUND", f"There is no role {role_id}.")
+
+
+def _info(role: Role) -> RoleInfo:
+    return RoleInfo(role.id, role.name, role.color, role.permissions, role.position)
