@@ -163,6 +163,8 @@ def _nothing(column: Any) -> str:
         return "false"
     if kind.startswith("TIMESTAMP"):
         return "to_timestamp(0)"
+    if kind.startswith("JSON"):
+        return "'null'"
     return "0" if "INT" in kind else "''"
 
 
