@@ -1,0 +1,118 @@
+"""From a request to a stored message and the people it concerns: the same for feeds, threads and conversations.
+
+Permissions are asked before the unit of work, from memory; notifications are told after it, because who may read the message is
+a question to memory as well. Interception of commands belongs between the two, in `deliver`.
+"""
+
+from functools import partial
+
+from vox.chat.errors import missing_permission, refuse
+from vox.chat.events import notification_create
+from vox.chat.permissions import P
+from vox.chat.server import Chat
+from vox.chat.spaces.conflicts import conflict_means
+from vox.chat.spaces.content import EVERYONE_MENTION, Content, content_of
+from vox.chat.spaces.notifications import Circle, notified, preview
+from vox.chat.spaces.sending import Address, Draft, Posted, post
+from vox.chat.spaces.shapes import SendMessage, Sent
+
+READ = P.VIEW_SPACE | P.READ_HISTORY
+
+
+async def deliver(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Sent:
+    """Stores a message, tells everybody concerned, and returns what its author gets.
+
+    Args:
+        chat: the server.
+        author_id: who sends it; that he may send there at all has been asked.
+        address: where to.
+        message: as it came.
+
+    Raises:
+        Refusal: as §7 of the specification says.
+    """
+    draft = _draft(chat, author_id, address, message)
+    now_s = int(chat.clock.wall().timestamp())
+    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+        posted = await chat.change(partial(post, draft=draft, next_id=chat.ids.next, now_s=now_s))
+    if posted.is_new:
+        _notify(chat, draft, posted)
+    return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
+
+
+def may_read(chat: Chat, address: Address, user_id: int) -> bool:
+    """Whether a user may read what stands at an address."""
+    if address.dm_id is not None:
+        return chat.community.in_dm(user_id, address.dm_id)
+    return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
+
+
+def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Draft:
+    community, limits = chat.community, chat.config.limit
+    feed_id = address.feed_id
+    if feed_id is None:
+        content = content_of(message, limits, takes_blob=True)
+        return Draft(author_id, address, content, _known(chat, content))
+
+    def may(permission: P) -> bool:
+        return community.may_in(author_id, "feed", feed_id, permission)
+
+    feed = community.feeds.get(feed_id)
+    if feed is None:
+        raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
+    content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
+    if feed.type == "announcement" and not may(P.MANAGE_SPACES):
+        raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
+    names_thread = feed.type == "forum" and address.thread_id is None
+    return Draft(author_id, address, content, _known(chat, content), names_thread)
+
+
+def _known(chat: Chat, content: Content) -> list[int]:
+    return [user for user in content.mentions if user in chat.community.users]
+
+
+def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
+    address, content, community = draft.address, draft.content, chat.community
+    everyone = ()
+    if EVERYONE_MENTION in content.mentions:
+        everyone = community.dms.get(address.dm_id, ()) if address.dm_id is not None else tuple(community.users)
+    if not (draft.known or everyone or posted.answered is not None or posted.followers):
+        return
+    circle = Circle(draft.author_id, draft.known, everyone, posted.answered, posted.followers)
+    text = preview(content.body)
+    chat.tell(
+        *(
+            notification_create(
+                user_id=user,
+                type=reason,
+                feed_id=address.feed_id,
+                thread_id=address.thread_id,
+                msg_id=posted.msg_id,
+                actor_id=draft.author_id,
+                body_preview=text,
+            )
+            for user, reason in notified(circle, partial(may_read, chat, address))
+        )
+    )
+
+
+def thread_address(chat: Chat, feed_id: int, thread_id: int) -> Address:
+    """The address of a thread in its feed.
+
+    Raises:
+        Refusal: SPACE_NOT_FOUND where the thread is not in that feed.
+    """
+    thread = chat.community.threads.get(thread_id)
+    if thread is None or thread.feed_id != feed_id:
+        raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread_id} in this feed.")
+    return Address(feed_id, thread_id)
+
+
+def assert_may(chat: Chat, user_id: int, feed_id: int, permission: P) -> None:
+    """Refuses who lacks a permission in a feed.
+
+    Raises:
+        Refusal: MISSING_PERMISSIONS.
+    """
+    if not chat.community.may_in(user_id, "feed", feed_id, permission):
+        raise missing_permission(permission.name or "")

@@ -1,0 +1,73 @@
+"""What somebody who types into a search box means, as conditions for two engines. Pure.
+
+No character of the text ever reaches an engine's query syntax: words consist of letters and digits only and are quoted, and
+everything else is compared literally, as a parameter.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+MAX_WORDS: Final = 32
+"""More words do not narrow a search, they only cost time."""
+
+_TERMS: Final = re.compile(r'"([^"]*)"|(\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a message must have.
+
+    Args:
+        words: beginnings of words, all of them.
+        literals: parts that must appear as they are, because they are more than words; without case.
+        whole: the text as it was typed; a message that contains it is found as well, wherever in a word it stands.
+    """
+
+    words: Sequence[str]
+    literals: Sequence[str]
+    whole: str
+
+
+def wanted(text: str) -> Wanted:
+    """Takes a query apart: words by blanks, phrases by quotes."""
+    terms = [phrase or word for phrase, word in _TERMS.findall(text)]
+    terms = [term for term in (term.strip() for term in terms) if term]
+    words: list[str] = []
+    literals: list[str] = []
+    for term in terms:
+        found = list(_words(term))
+        words += found
+        if found != [term]:
+            literals.append(term)
+    whole = terms[0] if len(terms) == 1 else text.strip()
+    return Wanted(list(dict.fromkeys(words))[:MAX_WORDS], list(dict.fromkeys(literals))[:MAX_WORDS], whole)
+
+
+def fts5(words: Sequence[str]) -> str:
+    """The words for SQLite's MATCH."""
+    return " AND ".join(f'"{word}"*' for word in words)
+
+
+def tsquery(words: Sequence[str]) -> str:
+    """The words for PostgreSQL's to_tsquery."""
+    return " & ".join(f"'{word}':*" for word in words)
+
+
+def like(text: str) -> str:
+    """A pattern that finds the text anywhere, for LIKE with a backslash as escape."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def _words(term: str) -> Iterator[str]:
+    for is_word, letters in groupby(term, _is_of_word):
+        if is_word:
+            yield "".join(letters)
+
+
+def _is_of_word(letter: str) -> bool:
+    return unicodedata.category(letter)[0] in "LNM"
