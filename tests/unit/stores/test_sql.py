@@ -1,0 +1,335 @@
+"""The database's promises to whoever writes and reads, on SQLite; PostgreSQL's are in tests/contract/chat/test_database.py."""
+
+import asyncio
+import sqlite3
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from vox.errors import DependencyError, UsageError
+from vox.stores import sql, sqlite_threads
+from vox.stores.backup import back_up
+from vox.stores.engines import raw
+from vox.stores.sql import SqlDatabase, sqlite_url
+from vox.stores.statements import Statement
+
+ADD = Statement("INSERT INTO t (n) VALUES (:n)")
+IN_MEMORY = ["sqlite://", "sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:", "sqlite:///:memory:"]
+
+
+class RefusedError(UsageError):
+    pass
+
+
+@pytest.fixture(params=["file", "memory"])
+def database(request: pytest.FixtureRequest, tmp_path: Path):
+    it = SqlDatabase("sqlite://" if request.param == "memory" else sqlite_url(tmp_path / "x.db"), synchronous="NORMAL")
+    it.open()
+    it.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY, of INTEGER REFERENCES t (n))"))
+    yield it
+    it.close()
+
+
+def add(n: int):
+    return lambda connection: ADD.run(connection, {"n": n}).rowcount
+
+
+def numbers(connection: Connection) -> list[int]:
+    return [n for (n,) in connection.exec_driver_sql("SELECT n FROM t ORDER BY n")]
+
+
+def blocked(release: threading.Event, started: threading.Event | None = None):
+    """A unit that holds the writer until released, so that what follows becomes one batch."""
+
+    def unit(_connection: Connection) -> None:
+        if started is not None:
+            started.set()
+        assert release.wait(10)
+
+    return unit
+
+
+async def test_a_unit_that_fails_after_changes_takes_nobody_with_it(database: SqlDatabase):
+    release = threading.Event()
+
+    def half(connection: Connection) -> None:
+        ADD.run(connection, {"n": 100})
+        raise RefusedError("no", code="no")
+
+    def twice(connection: Connection) -> None:
+        ADD.run(connection, {"n": 101})
+        ADD.run(connection, {"n": 101})
+
+    def bug(connection: Connection) -> None:
+        ADD.run(connection, {"n": 102})
+        raise ZeroDivisionError
+
+    first = asyncio.create_task(database.write(blocked(release)))
+    await asyncio.sleep(0)
+    units = [add(1), half, add(2), twice, add(3), bug, add(4)]
+    waiting = [asyncio.create_task(database.write(unit)) for unit in units]
+    await asyncio.sleep(0)
+    release.set()
+    await first
+    outcome = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in outcome] == [
+        int,
+        RefusedError,
+        int,
+        DependencyError,
+        int,
+        ZeroDivisionError,
+        int,
+    ]
+    assert isinstance(outcome[3], DependencyError)
+    assert outcome[3].code == "database_conflict"
+    assert await database.read(numbers) == [1, 2, 3, 4]
+
+
+async def test_what_follows_a_commit_happens_in_its_order_and_before_the_caller_goes_on(database: SqlDatabase):
+    seen: list[str] = []
+
+    async def change(n: int) -> None:
+        await database.write(add(n), lambda _: seen.append(f"then {n}"))
+        seen.append(f"caller {n}")
+
+    await asyncio.gather(*(change(n) for n in range(1, 50)))
+    then = [line for line in seen if line.startswith("then")]
+    assert then == [f"then {n}" for n in range(1, 50)]
+    assert all(seen.index(f"then {n}") < seen.index(f"caller {n}") for n in range(1, 50))
+
+
+async def test_what_follows_a_commit_happens_also_where_the_caller_is_gone(database: SqlDatabase):
+    release, started, told = threading.Event(), threading.Event(), asyncio.Event()
+
+    def unit(connection: Connection) -> None:
+        blocked(release, started)(connection)
+        ADD.run(connection, {"n": 1})
+
+    caller = asyncio.create_task(database.write(unit, lambda _: told.set()))
+    await asyncio.to_thread(started.wait, 10)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    release.set()
+    async with asyncio.timeout(10):
+        await told.wait()
+    assert await database.read(numbers) == [1]
+
+
+async def test_nothing_follows_a_unit_that_failed(database: SqlDatabase):
+    seen: list[object] = []
+
+    def fail(_connection: Connection) -> None:
+        raise RefusedError("no", code="no")
+
+    with pytest.raises(RefusedError):
+        await database.write(fail, seen.append)
+    assert seen == []
+
+
+async def test_who_gave_up_before_the_unit_began_changes_nothing(database: SqlDatabase):
+    release = threading.Event()
+    first = asyncio.create_task(database.write(blocked(release)))
+    second = asyncio.create_task(database.write(add(1)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second.cancel()
+    await asyncio.sleep(0)
+    release.set()
+    await first
+    assert await database.read(numbers) == []
+
+
+async def test_a_reader_changes_nothing_and_sees_one_moment(database: SqlDatabase):
+    with pytest.raises(DependencyError):
+        await database.read(add(1))
+    assert await database.read(numbers) == []
+    await database.write(add(2))  # the writer may write again after a reader was refused
+    assert await database.read(numbers) == [2]
+
+
+async def test_a_reader_of_a_file_sees_one_moment_while_others_write(tmp_path: Path):
+    async with SqlDatabase(sqlite_url(tmp_path / "x.db"), synchronous="NORMAL") as database:
+        await database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+        began, written = threading.Event(), threading.Event()
+
+        def look_twice(connection: Connection) -> tuple[list[int], list[int]]:
+            first = numbers(connection)
+            began.set()
+            assert written.wait(10)
+            return first, numbers(connection)
+
+        reading = asyncio.create_task(database.read(look_twice))
+        await asyncio.to_thread(began.wait, 10)
+        await database.write(add(1))
+        written.set()
+        assert await reading == ([], [])
+
+
+async def test_references_are_enforced(database: SqlDatabase):
+    with pytest.raises(DependencyError) as caught:
+        await database.write(lambda c: c.exec_driver_sql("INSERT INTO t VALUES (1, 99)"))
+    assert caught.value.code == "database_conflict"
+
+
+async def test_more_than_may_wait_is_refused_at_once(database: SqlDatabase, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sql, "MAX_WAITING", 3)
+    release, started = threading.Event(), threading.Event()
+    first = asyncio.create_task(database.write(blocked(release, started)))
+    await asyncio.to_thread(started.wait, 10)
+    waiting = [asyncio.create_task(database.write(add(n))) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(DependencyError) as caught:
+        await database.write(add(9))
+    assert caught.value.code == "database_busy"
+    release.set()
+    await asyncio.gather(first, *waiting)
+    assert await database.read(numbers) == [0, 1, 2]
+
+
+async def test_nobody_waits_for_ever(database: SqlDatabase):
+    release = threading.Event()
+    with pytest.raises(DependencyError) as caught:
+        await database.write(blocked(release), deadline_s=0.05)
+    assert caught.value.code == "database_busy"
+    release.set()
+
+
+async def test_another_process_that_writes_is_waited_for(tmp_path: Path):
+    file = tmp_path / "x.db"
+    async with SqlDatabase(sqlite_url(file)) as database:
+        await database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT INTO t VALUES (1)")
+        waiting = asyncio.create_task(database.write(add(2)))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        other.execute("COMMIT")
+        other.close()
+        assert await waiting == 1
+        assert await database.read(numbers) == [1, 2]
+
+
+async def test_another_process_that_never_ends_is_reported_as_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sqlite_threads, "LOCK_ATTEMPTS", 1)
+    monkeypatch.setattr("vox.stores.engines.BUSY_TIMEOUT_S", 0.05)
+    file = tmp_path / "x.db"
+    async with SqlDatabase(sqlite_url(file)) as database:
+        await database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DependencyError) as caught:
+            await database.write(add(2))
+        assert caught.value.code == "database_busy"
+        other.close()
+        await database.write(add(2))  # and it recovers
+
+
+@pytest.mark.parametrize("url", IN_MEMORY)
+def test_several_event_loops_share_a_database_in_memory(url: str):
+    database = SqlDatabase(url)
+    database.open()
+    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    threads = [threading.Thread(target=lambda n=n: asyncio.run(database.write(add(n)))) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert asyncio.run(database.read(numbers)) == list(range(8))
+    database.close()
+
+
+def test_two_databases_in_memory_know_nothing_of_each_other():
+    one, two = SqlDatabase("sqlite://"), SqlDatabase("sqlite://")
+    one.open()
+    two.open()
+    one.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    with pytest.raises(DependencyError):
+        two.run_now(numbers)
+    one.close()
+    two.close()
+
+
+def test_closing_stores_what_was_queued_and_refuses_what_comes_later(tmp_path: Path):
+    url = sqlite_url(tmp_path / "x.db")
+    database = SqlDatabase(url)
+    database.open()
+    database.open()
+    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+
+    async def leave() -> None:
+        writing = asyncio.create_task(database.write(add(1)))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(database.close)
+        assert await writing == 1
+
+    asyncio.run(leave())
+    with pytest.raises(DependencyError):
+        database.run_now(add(2))
+    database.open()
+    assert database.run_now(numbers) == [1]
+    database.close()
+
+
+def test_a_forgotten_database_leaves_no_threads(tmp_path: Path):
+    before = set(threading.enumerate())
+    database = SqlDatabase(sqlite_url(tmp_path / "x.db"))
+    database.open()
+    database.run_now(lambda c: c.exec_driver_sql("SELECT 1").scalar_one())
+    ours = set(threading.enumerate()) - before
+    assert len(ours) == 1
+    gone = weakref.ref(database)
+    del database
+    assert gone() is None
+    for thread in ours:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_a_unit_alone_begins_its_own_transaction(database: SqlDatabase):
+    def unit(connection: Connection) -> bool:
+        assert not raw(connection).in_transaction
+        connection.exec_driver_sql("BEGIN")
+        ADD.run(connection, {"n": 1})
+        return raw(connection).in_transaction
+
+    assert database.run_alone(unit)
+    assert database.run_now(numbers) == []  # what it did not commit is gone
+
+
+def test_an_old_sqlite_is_refused_with_what_is_needed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(UsageError) as caught:
+        SqlDatabase("sqlite://").open()
+    assert caught.value.code == "sqlite_too_old"
+    assert "3.35.0" in str(caught.value)
+
+
+def test_a_backup_holds_what_was_committed_and_only_its_owner_reads_it(tmp_path: Path):
+    database = SqlDatabase(sqlite_url(tmp_path / "x.db"))
+    database.open()
+    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    database.run_now(add(1))
+    copy = tmp_path / "copy.db"
+    assert back_up(database, copy) == copy.stat().st_size
+    assert copy.stat().st_mode & 0o777 == 0o600
+    database.run_now(add(2))
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
+    connection.close()
+    for target in (copy, tmp_path / "nowhere" / "copy.db"):
+        with pytest.raises(UsageError) as caught:
+            back_up(database, target)
+        assert caught.value.code == "backup_impossible"
+    assert sorted(file.name for file in tmp_path.iterdir() if "copy" in file.name) == ["copy.db"]
+    database.close()
+
+
+def test_a_statement_reads_the_same_for_both_engines():
+    statement = Statement("SELECT :a, b::text, :long_name WHERE x LIKE '50%'")
+    assert statement._postgresql == "SELECT %(a)s, b::text, %(long_name)s WHERE x LIKE '50%%'"
