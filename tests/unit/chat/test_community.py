@@ -1,0 +1,173 @@
+"""What the community answers in the situations people talk about."""
+
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vox.chat import events
+from vox.chat.audience import EVERYONE, Former, Holders, SpaceOverride, Viewers
+from vox.chat.community import Community
+from vox.chat.events import Event
+from vox.chat.permissions import ALL, EVERYONE_DEFAULT, P
+
+_ALICE, _BOB, _CAROL = 1, 2, 3
+_EVERYONE_ROLE, _ADMIN_ROLE, _MOD_ROLE = 1, 2, 3
+_HIDE = SpaceOverride("role", _EVERYONE_ROLE, deny=P.VIEW_SPACE.value)
+
+
+def _community(*more: Event) -> Community:
+    community = Community()
+    happened = (
+        events.role_create(
+            role_id=_EVERYONE_ROLE, name="@everyone", color=None, permissions=EVERYONE_DEFAULT, position=0
+        ),
+        events.role_create(
+            role_id=_ADMIN_ROLE, name="Admin", color=None, permissions=P.ADMINISTRATOR.value, position=1
+        ),
+        events.role_create(role_id=_MOD_ROLE, name="Mod", color=None, permissions=P.MANAGE_MESSAGES.value, position=5),
+        events.member_join(user_id=_ALICE, username="alice", role_ids=[_ADMIN_ROLE]),
+        events.member_join(user_id=_BOB, username="bob"),
+        events.member_join(user_id=_CAROL, username="carol", role_ids=[_MOD_ROLE]),
+        events.feed_create(feed_id=1, name="general"),
+        *more,
+    )
+    for event in happened:
+        community.apply(event)
+    return community
+
+
+def _hidden_feed() -> Event:
+    return events.feed_create(
+        feed_id=2, name="secret", overrides=[_HIDE, SpaceOverride("role", _MOD_ROLE, allow=P.VIEW_SPACE.value)]
+    )
+
+
+def test_a_hidden_feed_is_there_for_the_role_it_is_opened_to_and_for_administrators_only() -> None:
+    community = _community(_hidden_feed())
+    assert community.visible_feeds(_BOB) == {1}
+    assert community.visible_feeds(_CAROL) == community.visible_feeds(_ALICE) == {1, 2}
+    assert community.permissions_in(_BOB, "feed", 2) == 0
+    assert community.may_in(_CAROL, "feed", 2, P.SEND_MESSAGES | P.MANAGE_MESSAGES)
+    assert community.permissions_in(_ALICE, "feed", 2) == ALL
+
+
+def test_without_read_history_a_feed_is_seen_but_its_messages_are_not() -> None:
+    override = SpaceOverride("user", _BOB, deny=P.READ_HISTORY.value)
+    community = _community(events.feed_create(feed_id=2, name="news", overrides=[override]))
+    message = events.message_create(msg_id=9, author_id=_ALICE, body="hi", timestamp=1, feed_id=2)
+    assert community.sees(_BOB, events.feed_update(feed_id=2, changed={}).audience)
+    assert not community.sees(_BOB, message.audience)
+    assert community.readable_feeds(_BOB) == {1}
+    assert community.sees(_CAROL, message.audience)
+
+
+def test_a_kicked_member_sees_nothing_at_once_and_everything_again_after_coming_back() -> None:
+    community = _community(events.dm_create(dm_id=1, participant_ids=[_ALICE, _BOB], is_group=False))
+    audiences = [events.message_create(msg_id=9, author_id=1, body="", timestamp=1, feed_id=1).audience, EVERYONE]
+    audiences.append(events.typing_start(user_id=_ALICE, dm_id=1).audience)
+    assert all(community.sees(_BOB, audience) for audience in audiences)
+    community.apply(events.member_leave(user_id=_BOB))
+    assert not any(community.sees(_BOB, audience) for audience in audiences)
+    assert community.permissions(_BOB) == community.permissions_in(_BOB, "feed", 1) == 0
+    assert not community.in_dm(_BOB, 1)
+    community.apply(events.member_unban(user_id=_BOB))
+    assert all(community.sees(_BOB, audience) for audience in audiences)
+
+
+def test_the_end_of_a_hidden_feed_is_told_to_those_who_saw_it() -> None:
+    community = _community(_hidden_feed())
+    gone = events.feed_delete(feed_id=2, overrides=community.overrides_of("feed", 2))
+    community.apply(gone)
+    assert [community.sees(user, gone.audience) for user in (_ALICE, _BOB, _CAROL)] == [True, False, True]
+    assert not community.sees(_CAROL, Viewers("feed", 2))
+    assert not community.sees(99, Former())
+
+
+def test_a_deleted_role_takes_its_overrides_with_it() -> None:
+    community = _community(_hidden_feed())
+    community.apply(events.role_delete(role_id=_MOD_ROLE))
+    assert community.overrides_of("feed", 2) == [_HIDE]
+    assert community.visible_feeds(_CAROL) == {1}
+
+
+def test_a_deleted_feed_takes_its_threads_with_it() -> None:
+    community = _community(events.thread_create(thread_id=4, parent_feed_id=1, name="t"))
+    assert community.threads[4].feed_id == 1
+    community.apply(events.feed_delete(feed_id=1, overrides=[]))
+    assert not community.threads
+    assert community.permissions_in(_ALICE, "feed", 1) == 0
+
+
+def test_the_members_of_a_changed_role_must_be_looked_at_again_and_nobody_else() -> None:
+    community = _community()
+    shift = community.apply(events.role_update(role_id=_MOD_ROLE, changed={"permissions": 0}))
+    assert shift is not None
+    assert shift.users == {_CAROL}
+    assert not shift.everything
+    shift = community.apply(events.role_update(role_id=_EVERYONE_ROLE, changed={"permissions": 0}))
+    assert shift is not None
+    assert shift.everything
+    shift = community.apply(
+        events.permission_override_update(
+            space_type="feed", space_id=1, target_type="user", target_id=_BOB, allow=0, deny=1
+        )
+    )
+    assert shift is not None
+    assert shift.spaces == {("feed", 1)}
+
+
+def test_invite_codes_are_for_those_who_may_list_them() -> None:
+    community = _community(events.role_update(role_id=_EVERYONE_ROLE, changed={"permissions": P.VIEW_SPACE.value}))
+    audience = events.invite_create(code="abc", creator_id=_ALICE).audience
+    assert [community.sees(user, audience) for user in (_ALICE, _BOB)] == [True, False]
+    assert community.members_seeing(Holders(P.MANAGE_MESSAGES.value)) == [_ALICE, _CAROL]
+
+
+def test_a_lower_position_is_a_higher_rank() -> None:
+    community = _community()
+    assert [community.rank(user) for user in (_ALICE, _BOB, _CAROL, 99)] == [1, math.inf, 5, math.inf]
+    assert community.may_act_on(_CAROL, _BOB)
+    assert not community.may_act_on(_CAROL, _ALICE)
+    assert not community.may_act_on(_BOB, _BOB)
+    assert community.may_act_on(_ALICE, _ALICE)
+    assert [community.may_manage_role(_CAROL, position) for position in (1, 5, 6)] == [False, False, True]
+
+
+def test_the_role_of_everyone_gives_nobody_a_rank_even_if_assigned() -> None:
+    community = _community(events.role_assign(role_id=_EVERYONE_ROLE, user_id=_BOB))
+    assert community.rank(_BOB) == math.inf
+
+
+def test_the_last_administrator_can_lose_it_in_no_way() -> None:
+    community = _community()
+    ways = [
+        events.role_delete(role_id=_ADMIN_ROLE),
+        events.role_update(role_id=_ADMIN_ROLE, changed={"permissions": 1}),
+        events.role_revoke(role_id=_ADMIN_ROLE, user_id=_ALICE),
+        events.member_leave(user_id=_ALICE),
+        events.member_ban(user_id=_ALICE),
+    ]
+    assert all(community.would_leave_no_administrator(way) for way in ways)
+    assert not community.would_leave_no_administrator(events.role_delete(role_id=_MOD_ROLE))
+    assert community.is_administrator(_ALICE)
+    community.apply(events.role_assign(role_id=_ADMIN_ROLE, user_id=_BOB))
+    assert not community.would_leave_no_administrator(ways[2])
+    community.apply(events.member_ban(user_id=_BOB))
+    assert community.would_leave_no_administrator(ways[2])
+
+
+@given(st.permutations(range(1, 6)), st.lists(st.integers(0, 4)))
+def test_events_are_taken_in_the_order_of_their_versions_or_not_at_all(order: list[int], again: list[int]) -> None:
+    community = Community()
+    named = [events.member_join(user_id=number, username=f"u{number}") for number in range(1, 6)]
+    log = [
+        Event(event.type, event.payload, event.audience, number, number, event.facts)
+        for number, event in enumerate(named, 1)
+    ]
+    for number in [*order, *[order[index] for index in again]]:
+        before = community.version
+        shift = community.apply(log[number - 1])
+        assert community.version == (number if number == before + 1 else before)
+        assert (shift is not None and shift.must_reload) == (number > before + 1)
+    assert sorted(community.users) == list(range(1, community.version + 1))
