@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import subprocess
+from collections import Counter
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,26 @@ async def test_relays_survive_a_kill(tmp_path: Path):
             running.process.kill()
         async with directory(tmp_path) as (_, http):
             assert (await http.get(f"/v1/relays/{identity}/status")).status_code == 200
+
+
+async def test_a_burst_fills_every_relay_and_overfills_none(tmp_path: Path):
+    capacities = {"a": 20, "b": 35, "c": 45}
+    bootstrap = [
+        {"id": name, "url": f"wss://{name}.example.com", "lat": 50, "lon": 8 + place, "capacity": capacity}
+        for place, (name, capacity) in enumerate(capacities.items())
+    ]
+    config: dict[str, Any] = {"health_check": {"enabled": False}, "bootstrap_relays": bootstrap}
+    async with directory(tmp_path, **config) as (_, http):
+        for name in capacities:
+            await http.post(f"/v1/relays/{name}/heartbeat", json={"current_connections": 0})
+        answers = await asyncio.gather(*(http.get("/v1/relays/select?lat=50&lon=8") for _ in range(150)))
+        sent = Counter(answer.json()["relay"]["id"] for answer in answers if answer.is_success)
+        assert sent == capacities
+        assert {answer.headers.get("retry-after") for answer in answers if not answer.is_success} == {"5"}
+        await http.post("/v1/relays/a/heartbeat")  # says nothing of its load, so nothing is known to have changed
+        assert (await http.get("/v1/relays/select")).json()["code"] == "NO_RELAY_AVAILABLE"
+        await http.post("/v1/relays/a/heartbeat", json={"current_connections": 19})
+        assert (await http.get("/v1/relays/select")).json()["relay"]["id"] == "a"
 
 
 PLACE = ("--lat", "-33.87", "--lon", "151.21")

@@ -206,6 +206,32 @@ EXAMPLES = [
     Example("7.5", "GET", "/v1/relays/select", 200, {
         "relay": {**RELAY, "latency": float}, "fallbacks": list,
         "policy": str, "relaxed": "no", "expires_in_ms": 300000, "directory_revision": int}),
+    # --- measuring, and operators
+    Example("7.6", "GET", "/v1/relays/probe-plan?lat=51&lon=0&home=relay-us-east-1", 200, {
+        "relays": [
+            {"id": "relay-us-east-1", "url": str, "probe_url": "https://relay-us-east-1.fluxer.app/_health", "why": "home"},
+            {"id": "relay-eu-west-1", "url": str, "probe_url": str, "why": "near"},
+            {"id": UUID4, "url": "wss://sydney.example.com", "probe_url": str, "why": "near"}],
+        "probes_each": 3, "budget_ms": 800, "move": {"at_most_share": float, "at_least_ms": 10.0},
+        "report_to": "/v1/rtt-reports"}),
+    Example("7.6", "POST", "/v1/rtt-reports", 200, {"status": "ok", "accepted": 1},
+            {"rtts": [{"relay_id": "relay-us-east-1", "rtt_ms": 12.5}, {"relay_id": "nobody", "rtt_ms": 1}]}),
+    Example("7.6", "POST", "/v1/rtt-reports", 400, wrong("rtts.0.rtt_ms", code="too_small"),
+            {"rtts": [{"relay_id": "relay-us-east-1", "rtt_ms": -1}]}),
+    Example("7.5", "GET", "/v1/relays/select?policy=best", 400, wrong("policy", code="invalid_enum_value")),
+    Example("7.5", "GET", "/v1/relays/select?features=nobody-has-it", 503, {"error": str, "code": "NO_RELAY_AVAILABLE"},
+            None, {"retry-after": "5"}),
+    Example("7.9", "POST", "/v1/relays/relay-eu-west-1/drain", 200, {
+        **STATUS, "draining": True,
+        "drain": {"by": "operator", "reason": "disks", "until": "2099-01-01T00:00:00.000Z", "maintenance": True}},
+        {"maintenance": True, "reason": "disks", "until": "2099-01-01T00:00:00Z"}),
+    Example("7.9", "GET", "/v1/relays/relay-eu-west-1/status", 200, {**STATUS, "draining": True, "drain": {
+        "by": "operator", "reason": "disks", "until": TIME, "maintenance": True}}),
+    Example("7.4", "POST", "/v1/relays/relay-eu-west-1/heartbeat", 200, {
+        "status": "ok", "ttl_ms": int, "next_heartbeat_ms": int, "directory_revision": int, "command": "drain"}),
+    Example("7.9", "POST", "/v1/relays/relay-eu-west-1/drain", 200, {**STATUS, "draining": False}, {"draining": False}),
+    Example("7.1", "POST", "/v1/relays/relay-eu-west-1/key", 400, {"error": str, "code": "INVALID_PUBLIC_KEY"},
+            {"signing_key": "no key", "proof": "none"}),
     Example("7.7", "GET", "/v1/directory", 200, {"signed": str, "signature": str, "public_key": str, "key_id": str}),
     # --- metrics
     Example("user: Metrics", "GET", "/metrics", 200, re.compile(
