@@ -1,4 +1,4 @@
-"""What the directory has stored and what it remembers are one, whatever goes wrong; probes on virtual time."""
+"""What the directory has stored and what it remembers are one, whatever goes wrong; probes on virtual time (virtual_loop)."""
 
 import asyncio
 import sqlite3
