@@ -166,7 +166,7 @@ class Chooser:
         candidate.region, candidate.features = relay.region, frozenset(relay.features)
         candidate.is_available = relay.healthy and not relay.is_draining
         candidate.penalty = self._book.of(relay_id).penalty_at(self._book.now(), self._book.policy)
-        candidate.capacity = relay.capacity
+        candidate.capacity, candidate.stress = relay.capacity, relay.stress
         if candidate.connections != relay.current_connections:  # said to another directory, or about to be `reported`
             candidate.report(relay.current_connections)
 

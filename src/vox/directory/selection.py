@@ -55,6 +55,8 @@ class Candidate:
     penalty: float = 0.0
     """Points for going up and down, see `Health.penalty_at`."""
     features: frozenset[str] = frozenset()
+    stress: float = 0.0
+    """How busy the relay says it is, whatever the reason: 0 to 1."""
     _counts_s: float = ASSIGNMENTS_COUNT_S
     _assigned: int = 0
     _assigned_before: int = 0
@@ -84,8 +86,8 @@ class Candidate:
         return self.connections + (self._assigned if age_s < 2.0 * self._counts_s else 0)
 
     def load(self, now: float) -> float:
-        """Expected connections as a share of the capacity."""
-        return self.expected_connections(now) / self.capacity if self.capacity > 0 else inf
+        """Expected connections as a share of the capacity, or the relay's own word where that is worse."""
+        return max(self.expected_connections(now) / self.capacity, self.stress) if self.capacity > 0 else inf
 
     def has_room(self, now: float) -> bool:
         """Whether one more fits."""

@@ -105,6 +105,16 @@ def test_a_loaded_relay_loses_to_one_that_is_a_little_farther():
     assert paris.terms["load"] > 40
 
 
+def test_a_relay_that_says_it_is_busy_loses_however_few_its_connections():
+    candidates = fleet()
+    candidates[3].stress = 0.85
+    choices = select(candidates, IN_LONDON, "load_aware")
+    assert ids(choices)[0] == "eu-de-1"
+    assert next(one for one in choices if one.id == "eu-fr-1").terms["load"] == pytest.approx(load_penalty_ms(0.85))
+    candidates[3].stress = 1.0  # as busy as can be, and still better than nobody
+    assert ids(select(candidates[3:], IN_LONDON, "load_aware")) == ["eu-fr-1"]
+
+
 def test_a_relay_that_bounced_loses_to_one_that_did_not():
     steady, bouncing = Candidate("b", *PARIS), Candidate("a", *PARIS, penalty=2000.0)
     choices = select([bouncing, steady], IN_LONDON, "load_aware")
