@@ -9,20 +9,15 @@ import asyncio
 import json
 import os
 import platform
-import select
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from array import array
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import cycle
 from math import asin, atan2, cos, degrees, radians, sin, sqrt
 from pathlib import Path
 from random import Random
@@ -33,12 +28,12 @@ from urllib.request import urlopen
 import msgspec
 import numpy as np
 
+from http_load import CLOCK, Lane, Load, ask, bare_app, no_lifespan, percentile_ms
 from vox.clients.bench_agent import SERVER_CORE, take_caller_core
 from vox.clients.server_process import busy_seconds, free_port, serving, usage
 from vox.directory import records
 from vox.directory.records import Record
 from vox.directory.relay import Relay
-from vox.runtime.clock import SystemClock
 from vox.runtime.http import read_body, respond
 from vox.runtime.lifecycle import Lifecycle, run_until_stopped
 from vox.runtime.serving import Server
@@ -46,7 +41,6 @@ from vox.runtime.serving import run as run_loop
 from vox.stores.sql import SqlDatabase, sqlite_url
 
 ROOT = Path(__file__).parent.parent
-CLOCK = SystemClock()
 GOAL_PER_S = 8000
 BEATS_PER_S = 100
 CONNECTIONS = 16
@@ -128,7 +122,7 @@ def make_questions(count: int, seed: int) -> list[bytes]:
     """Requests from places spread evenly over the globe, each different."""
     chance = Random(seed)  # noqa: S311  the same for everybody who measures
     return [
-        _request(
+        ask(
             "GET",
             f"/v1/relays?lat={degrees(asin(chance.uniform(-1, 1))):.4f}&lon={chance.uniform(-180, 180):.4f}&limit=10",
         )
@@ -143,99 +137,8 @@ def make_beats(relays: Sequence[Relay], seed: int) -> list[bytes]:
     for relay in chance.sample(relays, len(relays)):
         connections = CAPACITY if chance.random() < 0.02 else chance.randrange(CAPACITY)
         body = json.dumps({"current_connections": connections}).encode()
-        beats.append(_request("POST", f"/v1/relays/{relay.id}/heartbeat", body))
+        beats.append(ask("POST", f"/v1/relays/{relay.id}/heartbeat", body))
     return beats
-
-
-def _request(method: str, target: str, body: bytes = b"") -> bytes:
-    head = f"{method} {target} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: */*\r\n"
-    if body:
-        head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
-
-
-class Lane:
-    """Keep-alive connections with one kind of request, one at a time on each; a rate of 0 asks again at once."""
-
-    def __init__(self, port: int, requests: Sequence[bytes], connections: int, per_s: float) -> None:
-        self.requests = cycle(requests)
-        self.per_s = per_s
-        self.waiting = deque[float]()
-        self.idle = deque(socket.create_connection(("127.0.0.1", port)) for _ in range(connections))
-        for one in self.idle:
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            one.setblocking(False)
-        self.due = 0
-        self.seconds = array("d")
-        self.refused = 0
-        self.in_time = 0
-
-
-class Generator:
-    """Asks without pause on one thread, without pipelining; what is due by the clock does not wait for what is asked at once."""
-
-    def __init__(self, lanes: Sequence[Lane]) -> None:
-        self._poll = select.epoll()
-        self._lanes = lanes
-        self._open: dict[int, tuple[socket.socket, Lane]] = {}
-        self._began: dict[int, float] = {}
-        self._parts: dict[int, bytes] = {}
-        for lane in lanes:
-            for one in lane.idle:
-                self._open[one.fileno()] = (one, lane)
-                self._poll.register(one.fileno(), select.EPOLLIN)
-
-    def run(self, seconds: float) -> float:
-        """Asks for so long; returns how long it took until nothing was in flight."""
-        started = time.perf_counter()
-        end = started + seconds
-        clocks = [(lane, 1 / lane.per_s) for lane in self._lanes if lane.per_s]
-        for lane in self._lanes:
-            while not lane.per_s and lane.idle:
-                self._ask(lane, lane.idle.popleft(), started)
-        now = started
-        while now < end or (self._began and now < end + 5):
-            if now < end:
-                for lane, every in clocks:
-                    while (due := started + lane.due * every) <= now:
-                        lane.waiting.append(due)
-                        lane.due += 1
-            for lane, _ in clocks:
-                while lane.waiting and lane.idle:
-                    self._ask(lane, lane.idle.popleft(), lane.waiting.popleft())
-            for number, _ in self._poll.poll(0):
-                self._receive(number, is_over=now >= end)
-            now = time.perf_counter()
-        took = time.perf_counter() - started
-        for one, _ in self._open.values():
-            one.close()
-        self._poll.close()
-        return took
-
-    def _ask(self, lane: Lane, one: socket.socket, since: float) -> None:
-        self._began[one.fileno()] = since
-        one.send(next(lane.requests))
-
-    def _receive(self, number: int, *, is_over: bool) -> None:
-        one, lane = self._open[number]
-        data = self._parts.pop(number, b"") + one.recv(65536)
-        if not data:
-            raise ConnectionError("the server closed a connection")
-        head = data.find(b"\r\n\r\n")
-        at = data.find(b"content-length: ")
-        if head < 0 or len(data) < head + 4 + int(data[at + 16 : data.index(b"\r", at)]):
-            self._parts[number] = data
-            return
-        now = time.perf_counter()
-        lane.seconds.append(now - self._began.pop(number))
-        if not data.startswith(b"HTTP/1.1 200"):
-            lane.refused += 1
-        elif not is_over:
-            lane.in_time += 1
-        if lane.per_s or is_over:
-            lane.idle.append(one)
-        else:
-            self._ask(lane, one, now)
 
 
 @dataclass
@@ -253,7 +156,7 @@ def measure(target: Target, questions: Sequence[bytes], beats: Sequence[bytes], 
     # Paced requests need connections enough that a pause of the server does not hold back what is due.
     asking = Lane(target.port, questions, CONNECTIONS * (4 if per_s else 1), per_s)
     beating = Lane(target.port, beats, BEAT_CONNECTIONS * 4, BEATS_PER_S) if beats else None
-    generator = Generator([asking, beating] if beating else [asking])
+    generator = Load([asking, beating] if beating else [asking])
     before, busy_before = usage(target.pid), busy_seconds(SERVER_CORE)
     took = generator.run(seconds)
     after, busy_after = usage(target.pid), busy_seconds(SERVER_CORE)
@@ -272,23 +175,18 @@ def measure(target: Target, questions: Sequence[bytes], beats: Sequence[bytes], 
         server=target.name,
         load=f"{per_s:.0f}/s" if per_s else f"{CONNECTIONS} connections",
         per_s=asking.in_time / seconds,
-        p50_ms=_percentile_ms(asking.seconds, 0.5),
-        p99_ms=_percentile_ms(asking.seconds, 0.99),
-        p999_ms=_percentile_ms(asking.seconds, 0.999),
-        worst_ms=_percentile_ms(asking.seconds, 1),
+        p50_ms=percentile_ms(asking.seconds, 0.5),
+        p99_ms=percentile_ms(asking.seconds, 0.99),
+        p999_ms=percentile_ms(asking.seconds, 0.999),
+        worst_ms=percentile_ms(asking.seconds, 1),
         core=spent / took,
         others_share=max(others, 0.0),
         beats_due_per_s=beating.due / seconds if beating else 0.0,
         beats_per_s=beating.in_time / seconds if beating else 0.0,
-        beat_p50_ms=_percentile_ms(heard, 0.5),
-        beat_p99_ms=_percentile_ms(heard, 0.99),
+        beat_p50_ms=percentile_ms(heard, 0.5),
+        beat_p99_ms=percentile_ms(heard, 0.99),
         problems=problems,
     )
-
-
-def _percentile_ms(seconds: Sequence[float], share: float) -> float:
-    ordered = sorted(seconds)
-    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1000 if ordered else 0.0
 
 
 class FullScan:
@@ -300,7 +198,7 @@ class FullScan:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answers lists and heartbeats, and nothing else."""
         if scope["type"] == "lifespan":
-            await _no_lifespan(receive, send)
+            await no_lifespan(receive, send)
         elif scope["method"] == "POST":
             beat = msgspec.json.decode(await read_body(scope, receive, max_bytes=16_384))
             moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -364,36 +262,17 @@ class FullScanInNumpy(FullScan):
         ]
 
 
-async def bare(scope: Any, receive: Any, send: Any) -> None:
-    """Answers a constant as large as a list of ten: what the HTTP stack and the load generator can do at most."""
-    if scope["type"] == "lifespan":
-        await _no_lifespan(receive, send)
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": BARE_HEADERS})
-    await send({"type": "http.response.body", "body": BARE_BODY})
-
-
 LISTED = (
     *("id", "name", "url", "latitude", "longitude", "region", "capacity", "current_connections", "public_key"),
     *("registered_at", "last_seen_at", "healthy", "failed_checks"),
 )
-BARE_BODY = b"x" * 4096
-BARE_HEADERS = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(BARE_BODY))]
 PEERS = {"full scan": FullScan, "full scan, numpy": FullScanInNumpy}
 BARE = "bare ASGI"
 
 
-async def _no_lifespan(receive: Any, send: Any) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return
-
-
 async def serve(name: str, port: int, count: int, seed: int) -> None:
     """Serves the constant or a peer, until told to stop; runs in a process of its own."""
-    app: Any = bare if name == BARE else PEERS[name](make_relays(count, seed))
+    app: Any = bare_app if name == BARE else PEERS[name](make_relays(count, seed))
     lifecycle = Lifecycle(CLOCK, 1)
     async with Server(app, "127.0.0.1", port):
         lifecycle.ready()
