@@ -153,6 +153,10 @@ class ChatSettings(Settings):
             if problem := problem_with(name, value):
                 near = get_close_matches(name, DEFAULTS, n=1)
                 raise ValueError(f"{problem}; did you mean {near[0]}?" if near and name not in DEFAULTS else problem)
+        together = {**DEFAULTS, **limits}
+        for name, low in together.items():
+            if name.endswith("_min") and low > together[f"{name.removesuffix('_min')}_max"]:
+                raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
 
     @model_validator(mode="after")

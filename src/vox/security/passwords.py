@@ -100,12 +100,11 @@ class Passwords:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _check(self, password: str, stored: str | None) -> Verdict:
-        is_known = stored is not None
         try:
             self._hasher.verify(stored if stored is not None else self._dummy_hash(), password)
         except (VerificationError, InvalidHashError):
             return Verdict(is_right=False)
-        if stored is None or not is_known:
+        if stored is None:
             return Verdict(is_right=False)
         renew = self._hasher.check_needs_rehash(stored)
         return Verdict(is_right=True, renewed=self._hasher.hash(password) if renew else None)

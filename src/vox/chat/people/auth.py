@@ -4,10 +4,11 @@ Every way to get a token leads through `_logged_in` or `register`, so that one p
 in front of it.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from vox.chat.access import NOBODY, USER
 from vox.chat.accounts import login_revoked
@@ -27,7 +28,7 @@ from vox.chat.people.shapes import (
     SessionList,
 )
 from vox.chat.routing import Call, RouteTable
-from vox.chat.schema import bans, sessions, users
+from vox.chat.schema import bans, sessions, totp_secrets, users, webauthn_credentials
 from vox.chat.spaces.wording import assert_length
 from vox.security.tokens import Token, mint
 
@@ -39,6 +40,17 @@ LONGEST_PASSWORD = 4096
 LONGEST_CLIENT = 200
 
 routes = RouteTable()
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What a login is decided by; a second factor from an original database must not be passed by for want of a check."""
+
+    user_id: int
+    password_hash: str | None
+    is_active: bool
+    is_banned: bool
+    has_second_factor: bool
 
 
 @routes.post("/auth/register", access=NOBODY, body=Registration, status=201, returns=Registered)
@@ -73,19 +85,21 @@ async def register(call: Call[Registration]) -> Registered:
 async def login(call: Call[Credentials]) -> LoggedIn:
     """A token for name and password; a right invite lets who was kicked or left come back with it."""
     chat, body = call.chat, call.body
-    row = None
+    row: _Account | None = None
     if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
         row = await chat.read(partial(_credentials, username=body.username))
-    stored = row[1] if row is not None else None
+    stored = row.password_hash if row is not None else None
     verdict = await chat.accounts.passwords.check(body.password[:LONGEST_PASSWORD], stored)
     if row is None or not verdict.is_right:
         raise refuse("AUTH_FAILED", "Username or password is wrong.")
-    user_id, is_active, is_banned = row[0], row[2], row[3]
+    user_id = row.user_id
     if verdict.renewed is not None:
         await chat.database.write(partial(_set_hash, user_id=user_id, hashed=verdict.renewed, old=stored))
-    if is_banned or (not is_active and not body.invite_code):
+    if row.is_banned or (not row.is_active and not body.invite_code):
         raise refuse("BANNED", "This account is not a member of the community any more.")
-    if not is_active and body.invite_code:
+    if row.has_second_factor:
+        raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
+    if not row.is_active and body.invite_code:
         await come_back(chat, user_id, body.invite_code)
     return await _logged_in(call, user_id)
 
@@ -176,13 +190,15 @@ def _session(call: Call[Registration] | Call[Credentials], token: Token, now_s: 
     return NewSession(token.digest, now_s, now_s + call.chat.config.session_ttl_s, client or None)
 
 
-def _credentials(connection: Connection, *, username: str) -> tuple[int, str | None, bool, bool] | None:
+def _credentials(connection: Connection, *, username: str) -> _Account | None:
+    totp = exists().where(totp_secrets.c.user_id == users.c.id, totp_secrets.c.enabled)
+    passkey = exists().where(webauthn_credentials.c.user_id == users.c.id)
     row = connection.execute(
-        select(users.c.id, users.c.password_hash, users.c.active, bans.c.id)
+        select(users.c.id, users.c.password_hash, users.c.active, bans.c.id, or_(totp, passkey))
         .outerjoin(bans, bans.c.user_id == users.c.id)
         .where(users.c.username == username, users.c.home_domain.is_(None))
     ).first()
-    return None if row is None else (row[0], row[1], bool(row[2]), row[3] is not None)
+    return None if row is None else _Account(row[0], row[1], bool(row[2]), row[3] is not None, bool(row[4]))
 
 
 def _set_hash(connection: Connection, *, user_id: int, hashed: str, old: str | None) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from vox.chat.access import NOBODY, USER, allowed, assert_permission, checked, self_or
 from vox.chat.accounts import login_revoked
 from vox.chat.changes import AuditEntry, Change
+from vox.chat.community.administrators import administrators_in
 from vox.chat.community.state import Person
 from vox.chat.errors import refuse
 from vox.chat.events import (
@@ -24,7 +25,7 @@ from vox.chat.events import (
     member_update,
     message_bulk_delete,
 )
-from vox.chat.people.hierarchy import assert_outranks, in_turn
+from vox.chat.people.hierarchy import assert_administrator_left, assert_outranks, in_turn
 from vox.chat.people.pages import clamped
 from vox.chat.people.returning import come_back, deactivate
 from vox.chat.people.roster import member
@@ -151,7 +152,7 @@ def _remove(connection: Connection, *, actor_id: int, user_id: int, reason: str 
     is_active = connection.execute(select(users.c.active).where(users.c.id == user_id)).scalar()
     if not is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
-    revoked = deactivate(connection, user_id)
+    revoked = _deactivate(connection, user_id)
     kind = "member.leave" if actor_id == user_id else "member.kick"
     audit = AuditEntry(kind, actor_id, user_id, {"reason": reason} if reason else {})
     return Change(None, [*revoked, member_leave(user_id=user_id), login_revoked(user_id)], [audit])
@@ -168,13 +169,22 @@ def _ban(
         if len(removed) == BATCH:
             return Change(None, events)
     in_turn(connection)
-    events += deactivate(connection, person.id)
+    events += _deactivate(connection, person.id)
     connection.execute(delete(bans).where(bans.c.user_id == person.id))
     connection.execute(insert(bans).values(user_id=person.id, reason=body.reason, created_at=now_ms // 1000))
     events += [member_ban(user_id=person.id), login_revoked(person.id)]
     metadata = {"reason": body.reason, "delete_msg_days": body.delete_msg_days or 0}
     audit = AuditEntry("member.ban", actor_id, person.id, metadata)
     return Change(Ban(person.id, person.display_name, body.reason, now_ms // 1000), events, [audit])
+
+
+def _deactivate(connection: Connection, user_id: int) -> list[Event]:
+    """Two administrators who remove each other at the same moment must not both succeed."""
+    was_administrator = user_id in administrators_in(connection)
+    revoked = deactivate(connection, user_id)
+    if was_administrator:
+        assert_administrator_left(connection)
+    return revoked
 
 
 def _told(removed: Sequence[Removed]) -> list[Event]:

@@ -160,6 +160,15 @@ class UserChange(Struct):
     bio: str | None = None
 
 
+class Presence(Struct):
+    """Whether somebody is there, as others see it."""
+
+    user_id: int
+    status: str
+    custom_status: object = None
+    activity: object = None
+
+
 class Blocks(Struct):
     """Whom a user has blocked."""
 

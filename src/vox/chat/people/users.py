@@ -13,7 +13,7 @@ from vox.chat.access import USER, self_or
 from vox.chat.changes import Change
 from vox.chat.errors import refuse
 from vox.chat.events import user_update
-from vox.chat.people.shapes import User, UserChange
+from vox.chat.people.shapes import Presence, User, UserChange
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import users
@@ -43,7 +43,7 @@ async def change_user(call: Call[UserChange]) -> User:
     return await _profile(call, user_id)
 
 
-@routes.get("/users/{user_id}/presence", access=USER)
+@routes.get("/users/{user_id}/presence", access=USER, returns=Presence)
 async def get_presence(call: Call) -> Any:
     """Whether somebody is there, as others may see it."""
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
