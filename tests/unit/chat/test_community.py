@@ -1,15 +1,23 @@
 """What the community answers in the situations people talk about."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.chat import events
 from vox.chat.audience import EVERYONE, Former, Holders, SpaceOverride, Viewers
-from vox.chat.community import Community
+from vox.chat.community import Community, Person
+from vox.chat.community.state import Space, Target
 from vox.chat.events import Event
-from vox.chat.permissions import ALL, EVERYONE_DEFAULT, P
+from vox.chat.permissions import ALL, EVERYONE_DEFAULT, Mask, P
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _ALICE, _BOB, _CAROL = 1, 2, 3
 _EVERYONE_ROLE, _ADMIN_ROLE, _MOD_ROLE = 1, 2, 3
@@ -155,6 +163,46 @@ def test_the_last_administrator_can_lose_it_in_no_way() -> None:
     assert not community.would_leave_no_administrator(ways[2])
     community.apply(events.member_ban(user_id=_BOB))
     assert community.would_leave_no_administrator(ways[2])
+
+
+class _Interrupted(dict[K, V]):
+    """A dictionary that lets something else happen right after one look into it, as another thread would."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def get(self, key: K, default: Any = None, /) -> Any:
+        found = super().get(key, default)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+
+@pytest.mark.parametrize("question", ["community", "space"])
+def test_an_answer_worked_out_while_a_role_is_taken_away_is_not_remembered(question: str) -> None:
+    community = _community(_hidden_feed())
+    users = _Interrupted[int, Person](community.users)
+    community = Community(replace(community.state, users=users))
+    revoked = events.role_revoke(role_id=_MOD_ROLE, user_id=_CAROL)
+    users.meanwhile = lambda: community.apply(revoked)
+    if question == "space":
+        community.permissions_in(_CAROL, "feed", 2)
+        assert community.permissions_in(_CAROL, "feed", 2) == 0
+    else:
+        community.permissions(_CAROL)
+        assert not community.may(_CAROL, P.MANAGE_MESSAGES)
+
+
+def test_an_answer_worked_out_while_a_feed_is_hidden_is_not_remembered() -> None:
+    community = _community()
+    overrides = _Interrupted[Space, dict[Target, Mask]]()
+    community = Community(replace(community.state, overrides=overrides))
+    hidden = events.permission_override_update(
+        space_type="feed", space_id=1, target_type="role", target_id=_EVERYONE_ROLE, allow=0, deny=P.VIEW_SPACE.value
+    )
+    overrides.meanwhile = lambda: community.apply(hidden)
+    community.permissions_in(_BOB, "feed", 1)
+    assert community.permissions_in(_BOB, "feed", 1) == 0
 
 
 @given(st.permutations(range(1, 6)), st.lists(st.integers(0, 4)))
