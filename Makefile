@@ -79,8 +79,17 @@ fuzz: .make/dev ## A million mutated inputs through every codec
 	@$(BIN)/python -m tests.fuzz.fuzz --inputs 1000000
 
 .PHONY: bench
-bench: .make/dev ## The load tests against their peers; writes bench/RESULTS.md
+bench: .make/dev ## The load tests against their peers; writes bench/results/calls.md
 	@$(BIN)/python bench/run.py
+
+.PHONY: bench-directory
+bench-directory: .make/dev ## Relay lists per core, beside a full scan
+	@$(BIN)/python bench/directory.py
+
+.PHONY: bench-chat
+bench-chat: .make/dev ## The chat server's REST and gateway, beside FastAPI and aiosqlite
+	@$(BIN)/python bench/chat.py
+	@$(BIN)/python bench/gateway.py
 
 .PHONY: docs-reference
 docs-reference: .make/dev ## Settings, metrics and error codes that docs/operations does not list yet

@@ -1,4 +1,4 @@
-"""Measures telephone calls per core, ours and Pipecat's, in one run; writes RESULTS.md. See README.md beside this file."""
+"""Measures telephone calls per core, ours and Pipecat's, in one run; writes results/calls.md. See README.md beside this file."""
 
 import argparse
 import asyncio
@@ -26,7 +26,7 @@ from vox.runtime.clock import SystemClock
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-RESULTS = HERE / "RESULTS.md"
+RESULTS = HERE / "results" / "calls.md"
 PEER_ENVIRONMENT = ROOT / "build" / "pipecat-bench"
 CLOCK = SystemClock()
 MEGABYTE = 1 << 20
