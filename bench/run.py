@@ -168,7 +168,7 @@ def report(results: Sequence[LineResults], bench: Bench) -> list[str]:
         f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit.stdout.strip()}{' with changes' if changed.stdout else ''}",
         f"- {machine()}, Python {platform.python_version()}, Pipecat {version}",
         f"- {placement}; fresh server for each point; 8 s warm-up, {bench.seconds:.0f} s counted",
-        "- method: [README.md](README.md); written by `bench/run.py`, not by hand",
+        "- method: [README.md](../README.md); written by `bench/run.py`, not by hand",
         "",
     ]
     for each in results:
