@@ -147,6 +147,24 @@ def test_the_role_of_everyone_gives_nobody_a_rank_even_if_assigned() -> None:
     assert community.rank(_BOB) == math.inf
 
 
+def test_a_role_at_position_0_gives_no_permissions_but_that_of_everyone() -> None:
+    powerful = events.role_create(role_id=9, name="Root", color=None, permissions=P.ADMINISTRATOR.value, position=0)
+    community = _community(powerful, events.role_assign(role_id=9, user_id=_BOB))
+    assert community.permissions(_BOB) == EVERYONE_DEFAULT
+    assert community.everyone_role_id == _EVERYONE_ROLE
+
+
+def test_feeds_and_rooms_outlive_their_category() -> None:
+    community = _community(
+        events.category_create(category_id=4, name="c", position=0),
+        events.feed_create(feed_id=5, name="f", category_id=4),
+        events.room_create(room_id=6, name="r", category_id=4),
+        events.category_delete(category_id=4),
+    )
+    assert community.feeds[5].category_id is community.rooms[6].category_id is None
+    assert not community.categories
+
+
 def test_the_last_administrator_can_lose_it_in_no_way() -> None:
     community = _community()
     ways = [
