@@ -147,7 +147,7 @@ class Journal:
             is_whole, self._is_in_doubt = self._is_in_doubt, False
             since = -1 if is_whole else self._read_up_to
             try:
-                changes = await self._database.run(lambda connection: records.changes_since(connection, since))
+                changes = await self._database.read(lambda connection: records.changes_since(connection, since))
             except BaseException:
                 self._is_in_doubt = self._is_in_doubt or is_whole
                 raise
@@ -171,14 +171,19 @@ class Journal:
         return [found for one in waiting if (found := self._look_up(one)) is not None]
 
     async def _write_forever(self) -> None:
+        is_waiting = False
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
             try:
                 await self.write()
             except DependencyError as error:
-                _log.warning("changes wait for the database", code=error.code)
+                if not is_waiting:  # said once, not twice a second
+                    _log.warning("changes wait for the database", code=error.code)
+                is_waiting = True
             except Exception:  # noqa: BLE001  the top of a task that must not end
                 _log.exception("changes could not be written")
+            else:
+                is_waiting = False
 
     async def _read_forever(self) -> None:
         failed = 0
@@ -191,7 +196,8 @@ class Journal:
             except DependencyError as error:
                 failed += 1
                 self._is_in_doubt = self._is_in_doubt or failed >= DOUBT_AFTER
-                _log.warning("other directories' changes are not read", code=error.code)
+                if failed == 1:
+                    _log.warning("other directories' changes are not read", code=error.code)
             except Exception:  # noqa: BLE001  the top of a task that must not end
                 _log.exception("other directories' changes could not be taken in")
             else:
