@@ -195,7 +195,8 @@ class GatewayServer:
 
 def capabilities(asked: Identify) -> frozenset[str]:
     """The capabilities a client names; anything that is no text is not one."""
-    named = cast("list[object]", asked.capabilities) if isinstance(asked.capabilities, list) else []
+    claimed: object = asked.capabilities
+    named = cast("list[object]", claimed) if isinstance(claimed, list) else []
     return frozenset(one for one in named if isinstance(one, str))
 
 

@@ -35,6 +35,16 @@ class AsgiSocket:
         """Whether messages still go out."""
         return self._is_open
 
+    @property
+    def backlog_bytes(self) -> int:
+        """What waits to be handed to the server."""
+        return self._outbox_bytes
+
+    @property
+    def write_frames(self) -> None:
+        """Frames are the server's business."""
+        return
+
     def send(self, message: str | bytes) -> None:
         """Queues one message; closes with 1013 when the peer does not keep up."""
         if not self._is_open:

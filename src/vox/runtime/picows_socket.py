@@ -44,6 +44,7 @@ class PicowsSocket(WSListener):
         self._is_open = False
         self._is_heard = True
         self._is_pinged = False
+        self._is_server = False
         self._timer: asyncio.TimerHandle | None = None
         self._fragments: list[bytes] | None = None
         self._fragments_are_text = False
@@ -66,6 +67,20 @@ class PicowsSocket(WSListener):
         if self._unsent_bytes() > self._max_backlog_bytes:
             self.close(1013, "peer reads too slowly")
 
+    @property
+    def backlog_bytes(self) -> int:
+        """What the peer has not yet read."""
+        return self._unsent_bytes() if self._is_open else 0
+
+    @property
+    def write_frames(self) -> Callable[[bytes], int] | None:
+        """Writes whole frames as they are; None on a client's side, whose frames are masked."""
+        return self._write_frames if self._is_server else None
+
+    def go_away(self) -> None:
+        """Says what the listener wants said when the server closes."""
+        self.close(*self._limits.going_away)
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begins the closing handshake; after CLOSE_TIMEOUT_S the connection is cut."""
         code, reason = checked_close(code, reason)
@@ -84,6 +99,8 @@ class PicowsSocket(WSListener):
         self._transport = transport
         self._send_frame = transport.send
         self._unsent_bytes = transport.underlying_transport.get_write_buffer_size
+        self._write = transport.underlying_transport.write
+        self._is_server = not transport.is_client_side
         self._is_open = True
         if self._limits.ping_interval_s > 0:
             self._arm(self._limits.ping_interval_s, self._keep_alive)
@@ -136,6 +153,12 @@ class PicowsSocket(WSListener):
 
     def resume_writing(self) -> None:
         """See pause_writing."""
+
+    def _write_frames(self, frames: bytes) -> int:
+        if not self._is_open:
+            return 0
+        self._write(frames)
+        return self._unsent_bytes()
 
     def _send_large(self, kind: WSMsgType, message: str | bytes) -> None:
         buffer = bytearray(_HEADER_ROOM)

@@ -3,6 +3,7 @@
 Everything here is called on the event loop's thread and returns at once: no message costs a task or a future.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,19 @@ class Socket(Protocol):
         """Whether messages still go out."""
         ...
 
+    @property
+    def backlog_bytes(self) -> int:
+        """What was sent and the peer has not yet read, as far as this side knows."""
+        ...
+
+    @property
+    def write_frames(self) -> Callable[[bytes], int] | None:
+        """Writes whole, unmasked frames as they are and returns the backlog; None where frames are another's business.
+
+        For a server that sends the same bytes to many: the caller encodes, watches the backlog and closes.
+        """
+        ...
+
 
 class SocketListener(Protocol):
     """What happens on a socket, in order: `opened`, any number of `received`, `closed`."""
@@ -52,12 +66,13 @@ class SocketListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one socket; a time of 0 turns the keepalive off."""
+    """Bounds of one socket; a time of 0 turns the keepalive off. `going_away` is said when the server closes."""
 
     max_message_bytes: int = 1 << 20
     max_backlog_bytes: int = 1 << 20
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 20.0
+    going_away: tuple[int, str] = (1001, "server is closing")
 
 
 def checked_close(code: int, reason: str) -> tuple[int, str]:

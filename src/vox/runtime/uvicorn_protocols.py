@@ -119,7 +119,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self._socket is None:
             super().shutdown()
         else:
-            self._socket.close(1001, "server is closing")
+            self._socket.go_away()
 
     def _hand_over(
         self, listener: SocketListener, limits: Limits, subprotocol: str | None, headers: Iterable[tuple[str, str]]

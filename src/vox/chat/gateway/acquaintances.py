@@ -1,0 +1,46 @@
+"""Who knows whom: people who share a DM or a friendship are told of each other's presence at once, however many are online."""
+
+from collections.abc import Iterable, Mapping
+
+
+class Acquaintances:
+    """The DMs and friendships of all users; pure memory, kept up to date by events."""
+
+    def __init__(self) -> None:
+        self._dms: dict[int, frozenset[int]] = {}
+        self._dms_of: dict[int, set[int]] = {}
+        self._friends: dict[int, set[int]] = {}
+
+    def load(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+        """Takes what the database knows; what events have said meanwhile stays."""
+        for dm_id, participants in tuple(dms.items()):
+            self.dm_is(dm_id, participants)
+        for one, other in friendships:
+            self.befriend(one, other)
+
+    def dm_is(self, dm_id: int, participants: frozenset[int]) -> None:
+        """A DM has these participants now."""
+        before = self._dms.get(dm_id, frozenset())
+        self._dms[dm_id] = participants
+        for user_id in participants - before:
+            self._dms_of.setdefault(user_id, set()).add(dm_id)
+        for user_id in before - participants:
+            self._dms_of[user_id].discard(dm_id)
+
+    def befriend(self, one: int, other: int) -> None:
+        """Two are friends now."""
+        self._friends.setdefault(one, set()).add(other)
+        self._friends.setdefault(other, set()).add(one)
+
+    def part(self, one: int, other: int) -> None:
+        """Two are friends no longer."""
+        self._friends.get(one, set()).discard(other)
+        self._friends.get(other, set()).discard(one)
+
+    def of(self, user_id: int) -> set[int]:
+        """Everybody whom a user shares a DM or a friendship with."""
+        found = set(self._friends.get(user_id, ()))
+        for dm_id in self._dms_of.get(user_id, ()):
+            found |= self._dms[dm_id]
+        found.discard(user_id)
+        return found

@@ -1,0 +1,432 @@
+"""The hub: every gateway session of this process, and what reaches it.
+
+Two paths meet here. Events come in by `publish`, in the order of the bus, and go to the sessions of their audience; clients
+come in by `serve`, and begin or resume a session. Before changing: all state is guarded by one lock, because sockets may live
+on several event loops; nothing is awaited while it is held, and a session's own socket is only touched on its own loop.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.websockets import WebSocket
+
+from vox.chat.audience_index import AudienceIndex
+from vox.chat.bus.contract import LIVE_ONLY, Entry
+from vox.chat.community import Shift
+from vox.chat.events import Event, typing_start
+from vox.chat.gateway import metrics
+from vox.chat.gateway.acquaintances import Acquaintances
+from vox.chat.gateway.admission import Admission
+from vox.chat.gateway.bounds import Bounds
+from vox.chat.gateway.connection import Connection
+from vox.chat.gateway.counting import TypingPauses
+from vox.chat.gateway.outlet import Item, Outlet
+from vox.chat.gateway.presence_board import PresenceBoard, Record, decode_record, described, encode_record
+from vox.chat.gateway.presence_news import PresenceNews
+from vox.chat.gateway.session import Session
+from vox.chat.gateway.spaces import APPEARS, Changes, View, space_of
+from vox.chat.permissions import P
+from vox.chat.rate_limits import network_key
+from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
+from vox.protocols.gateway_server import Closing, GatewayServer, as_id
+from vox.runtime.websocket import serve_socket
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+RESTART = (int(CloseCode.SERVER_RESTART), "Server restarting")
+CLOSE_WAIT_S = 1.0
+"""How long a drain waits for the closing handshakes."""
+
+
+class Hub:
+    """All sessions of this process.
+
+    Args:
+        chat: the server they belong to.
+        bounds: the limits; None for the defaults with the settings' number of connections per address.
+    """
+
+    def __init__(self, chat: "Chat", bounds: Bounds | None = None) -> None:
+        self.bounds = bounds or Bounds(per_address=chat.settings.connections_per_address)
+        self.lock = threading.RLock()
+        self.position = 0
+        self.view = View(chat.community)
+        self.index: AudienceIndex[Session] = AudienceIndex(chat.community)
+        self.connections: dict[Session, Connection] = {}
+        self.acquaintances = Acquaintances()
+        self.board = PresenceBoard(offline_after_s=self.bounds.offline_after_s)
+        self.news = PresenceNews(
+            self.board,
+            self.bounds,
+            chat.clock,
+            tell=self.tell,
+            everyone=self.index.everyone,
+            of_user=self.index.of_user,
+            related=self.acquaintances.of,
+        )
+        self._chat = chat
+        self._admission = Admission(chat, self)
+        self._outlets: dict[asyncio.AbstractEventLoop, Outlet] = {}
+        self._sockets: set[Connection] = set()
+        self._per_address: dict[str, int] = {}
+        self._typing = TypingPauses(self.bounds.typing_interval_s)
+        self._changes = Changes()
+        self._coming: set[object] = set()
+        self._is_draining = False
+        self._counted = {"deliveries": 0, "dropped": 0}
+        chat.bus.subscribe_presence(self._heard_presence)
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """Serves one socket to its end."""
+        clock, bounds = self._chat.clock, self.bounds
+        client = websocket.client
+        async with asyncio.TaskGroup() as group:
+            connection = Connection(
+                self,
+                address=network_key(client.host) if client else "unknown",
+                is_compressed=websocket.query_params.get("compress") == "zstd",
+                clock=clock,
+                protocol=GatewayServer(
+                    clock.now(),
+                    identify_deadline_s=bounds.identify_deadline_s,
+                    heartbeat_deadline_s=bounds.heartbeat_deadline_s,
+                    messages=bounds.client_messages,
+                    messages_period_s=bounds.client_messages_period_s,
+                ),
+                spawn=group.create_task,
+            )
+            await serve_socket(
+                websocket,
+                connection,
+                max_message_bytes=MAX_FRAME_BYTES,
+                max_backlog_bytes=2 * bounds.backlog_bytes,
+                ping_interval_s=0,
+                going_away=RESTART,
+            )
+        await self._admission.keep(connection)
+
+    def shifted(self, event: Event, shift: Shift) -> None:
+        """The community has taken an event that changes who may see what; told of before the event is published."""
+        with self.lock:
+            self.index.shift(shift)
+            self._changes.add(shift)
+            if event.type in APPEARS:
+                space = space_of(event)
+                if space is not None:
+                    self._coming.add(space[0])
+            for kind, place_id in shift.spaces:
+                if kind == "dm":
+                    self.acquaintances.dm_is(place_id, self._chat.community.dms.get(place_id, frozenset()))
+
+    def publish(self, entries: Sequence[Entry]) -> None:
+        """Delivers events to the sessions that may know of them; entries come in the order of the log."""
+        with self.lock:
+            if self._changes:
+                self._apply_changes()
+            for entry in entries:
+                self._publish(entry)
+
+    def tell(self, kind: str, payload: dict[str, Any], sessions: Iterable[Session]) -> None:
+        """Sends what stands in no log."""
+        with self.lock:
+            self._deliver(Item(kind, payload, self.position, is_passing=True), sessions)
+
+    def close_user(self, user_id: int, code: int, reason: str) -> None:
+        """Ends all sessions of a user; they cannot be resumed."""
+        with self.lock:
+            for session in tuple(self.index.of_user(user_id)):
+                self._end(session, code, reason)
+
+    def close_login(self, session_id: int, code: int, reason: str) -> None:
+        """Ends the sessions of one login (a row of `sessions`); they cannot be resumed."""
+        with self.lock:
+            for session in [one for one in self.connections if one.login_id == session_id]:
+                self._end(session, code, reason)
+
+    async def drain(self, over_s: float = 0.0) -> None:
+        """Lets nobody in any more and sends everybody away, resumable, spread over a time.
+
+        Args:
+            over_s: seconds from the first to the last; clients come back to other processes then, not all at once.
+        """
+        self._is_draining = True
+        with self.lock:
+            leaving = tuple(self._sockets)
+        for number, connection in enumerate(leaving, 1):
+            self._on_its_loop(connection, partial(connection.close, CloseCode.SERVER_RESTART, RESTART[1]))
+            if over_s > 0 and number < len(leaving):
+                await asyncio.sleep(over_s / len(leaving))
+        deadline = self._chat.clock.now() + CLOSE_WAIT_S
+        while self._sockets and self._chat.clock.now() < deadline:  # noqa: ASYNC110  they end on any loop
+            await asyncio.sleep(CLOSE_WAIT_S / 50)
+
+    def measure(self) -> None:
+        """Sets the metrics; called before they are read."""
+        counted = self._chat.metrics
+        with self.lock:
+            outlets = tuple(self._outlets.values())
+            counted.gauge(metrics.SESSIONS).set(len(self.connections))
+            counted.gauge(metrics.CONNECTIONS).set(len(self._sockets))
+            counted.gauge(metrics.ONLINE).set(len(self.board.shown))
+            backlog = sum(one.socket.backlog_bytes for one in self.connections if one.socket and one.unsent_events)
+            counted.gauge(metrics.BACKLOG).set(backlog)
+            for outlet in outlets:
+                self._count(outlet)
+
+    def opened(self, connection: Connection) -> Closing | None:
+        """A socket is open."""
+        with self.lock:
+            loop = asyncio.get_running_loop()
+            connection.outlet = self._outlets.get(loop) or self._new_outlet(loop)
+            if self._is_draining:
+                return Closing(CloseCode.SERVER_RESTART, RESTART[1])
+            if len(self._sockets) >= self._chat.config.limit("max_total_connections"):
+                return Closing(CloseCode.SERVER_FULL, "the server is full")
+            address = connection.address
+            if self._per_address.get(address, 0) >= self.bounds.per_address:
+                return Closing(CloseCode.RATE_LIMITED, "too many connections from this address")
+            self._per_address[address] = self._per_address.get(address, 0) + 1
+            self._sockets.add(connection)
+            return None
+
+    async def identify(self, connection: Connection, asked: Identify) -> None:
+        """Begins a session."""
+        await self._admission.identify(connection, asked)
+
+    async def resume(self, connection: Connection, asked: Resume) -> None:
+        """Goes on with a session."""
+        await self._admission.resume(connection, asked)
+
+    def heartbeat(self, session: Session, seq: int | None) -> None:
+        """The client lives, and has everything up to `seq`."""
+        if seq is not None and 0 < seq <= session.seq:
+            with self.lock:
+                session.trim(seq)
+
+    def typing(self, session: Session, asked: Typing) -> None:
+        """Shows a user as typing to those who may read there; what he may not do, and too often, is dropped."""
+        user_id, community, now = session.user_id, self._chat.community, self._chat.clock.now()
+        feed_id, dm_id = as_id(asked.feed_id), as_id(asked.dm_id)
+        if feed_id is not None:
+            held = community.permissions_in(user_id, "feed", feed_id)
+            if held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
+                self._chat.tell(typing_start(user_id=user_id, feed_id=feed_id))
+        elif dm_id is not None and community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
+            self._chat.tell(typing_start(user_id=user_id, dm_id=dm_id))
+
+    def presence(self, session: Session, asked: PresenceUpdate) -> None:
+        """Takes a user's status: his own sessions are told the true one, then the others what they may see."""
+        user_id, clock = session.user_id, self._chat.clock
+        at_ms = int(clock.wall().timestamp() * 1000)
+        record = Record(str(asked.status), asked.custom_status, asked.activity, at_ms)
+        with self.lock:
+            self.tell("presence_update", described(user_id, record), self.index.of_user(user_id))
+            if self.board.say(user_id, record, clock.now()):
+                self.news.changed(user_id)
+        self._chat.bus.set_presence(user_id, encode_record(record))
+
+    def ended(self, connection: Connection) -> None:
+        """The connection is being closed: its session waits for its client."""
+        with self.lock:
+            self.leave(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """The socket is gone."""
+        with self.lock:
+            self.leave(connection)
+            if connection in self._sockets:
+                self._sockets.discard(connection)
+                left = self._per_address[connection.address] - 1
+                if left:
+                    self._per_address[connection.address] = left
+                else:
+                    del self._per_address[connection.address]
+        if connection.closing is not None:
+            self._chat.metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
+
+    def join(self, session: Session, connection: Connection) -> None:
+        """A session goes on over this connection; the lock is held, on the connection's loop."""
+        assert connection.socket is not None  # noqa: S101  it was opened before it could ask
+        session.attach(connection.socket, is_compressed=connection.is_compressed)
+        self.connections[session] = connection
+        self.index.add(session)
+
+    def arrive(self, session: Session) -> None:
+        """The user of a session that has just joined is present; the lock is held."""
+        clock = self._chat.clock
+        now, at_ms = clock.now(), int(clock.wall().timestamp() * 1000)
+        was_here = self.board.own(session.user_id) is not None
+        if self.board.arrive(session.user_id, now, at_ms):
+            self.news.changed(session.user_id)
+        record = self.board.own(session.user_id)
+        if not was_here and record is not None:
+            self._chat.bus.set_presence(session.user_id, encode_record(record))
+
+    def leave(self, connection: Connection) -> None:
+        """A connection's session waits for its client to come back; the lock is held, on the connection's loop."""
+        session, connection.session = connection.session, None
+        if session is None or session not in self.connections:
+            return
+        if connection.outlet is not None:
+            connection.outlet.flush()
+        self._part(session)
+        self._admission.wait_for(session, connection)
+
+    def _part(self, session: Session) -> None:
+        del self.connections[session]
+        self.index.remove(session)
+        session.detach()
+        now = self._chat.clock.now()
+        if self.board.leave(session.user_id, now):
+            self.news.changed(session.user_id)
+        if self.board.own(session.user_id) is None:
+            self._chat.bus.set_presence(session.user_id, None)
+
+    def _end(self, session: Session, code: int, reason: str) -> None:
+        connection = self.connections[session]
+        connection.session = None
+        self._part(session)
+        self._on_its_loop(connection, partial(connection.close, CloseCode(code), reason))
+
+    def take_over(self, session: Session) -> tuple[Session, int]:
+        """Takes a session away from a connection that its client has left without a word; the lock is held.
+
+        Returns:
+            The session to go on with (what the old socket's loop still has in hand must not find it), and its place in the log.
+        """
+        connection = self.connections[session]
+        outlet, position = connection.outlet, self.position
+        if outlet is not None and outlet.is_here:
+            outlet.flush()
+        elif outlet is not None:
+            position = outlet.sent_up_to(position)
+        connection.session = None
+        self._part(session)
+        self._on_its_loop(
+            connection, partial(connection.close, CloseCode.SESSION_EXPIRED, "the session goes on elsewhere")
+        )
+        return session.copied(), position
+
+    def _apply_changes(self) -> None:
+        changes, self._changes = self._changes, Changes()
+        users = self._chat.community.users
+        told: dict[tuple[frozenset[Any], frozenset[Any]], list[Session]] = {}
+        for session in tuple(self.connections):
+            person = users.get(session.user_id)
+            if person is None or not person.is_active:
+                self._end(session, CloseCode.AUTH_FAILED, "not a member any more")
+                continue
+            known = session.known
+            visible = self.view.after(session.user_id, known, changes)
+            if visible is known or visible == known:
+                continue
+            lost = frozenset(space for space in known - visible if self.view.exists(space))
+            gained = visible - known - self._coming
+            if lost or gained:
+                session.known = self.view.share((known - lost) | gained)
+                told.setdefault((lost, gained), []).append(session)
+        for (lost, gained), sessions in told.items():
+            for item in self.view.frames(lost, gained, self.position):
+                self._deliver(item, sessions)
+
+    def _publish(self, entry: Entry) -> None:
+        event, base = entry.event, self.position
+        if entry.position:
+            self.position = entry.position
+        if event.type in {"friend_add", "friend_remove"}:
+            change = self.acquaintances.befriend if event.type == "friend_add" else self.acquaintances.part
+            change(event.payload["user_id"], event.payload["target_id"])
+        told = space_of(event)
+        if told is not None:
+            self._publish_space(entry, base, *told)
+            return
+        sessions = self.index.sessions(event.audience)
+        if sessions:
+            item = Item(event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY)
+            self._deliver(item, sessions)
+
+    def _publish_space(self, entry: Entry, base: int, space: Any, appears: bool) -> None:
+        if appears:
+            self._coming.discard(space)
+            sessions = [one for one in self.index.sessions(entry.event.audience) if space not in one.known]
+        else:
+            sessions = [one for one in self.connections if space in one.known]
+        for session in sessions:
+            session.known = self.view.share(session.known | {space} if appears else session.known - {space})
+        if sessions:
+            event = entry.event
+            item = Item(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
+            self._deliver(item, sessions)
+
+    def _deliver(self, item: Item, sessions: Iterable[Session]) -> None:
+        if len(self._outlets) == 1:
+            next(iter(self._outlets.values())).add(item, sessions)
+            return
+        parts: dict[Outlet, list[Session]] = {}
+        for session in sessions:
+            connection = self.connections.get(session)
+            if connection is not None and connection.outlet is not None:
+                parts.setdefault(connection.outlet, []).append(session)
+        for outlet, some in parts.items():
+            outlet.add(item, some)
+
+    def _heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+        found = decode_record(record) if record is not None else None
+        with self.lock:
+            if self.board.heard(user_id, process, found, self._chat.clock.now()):
+                self.news.changed(user_id)
+
+    def _new_outlet(self, loop: asyncio.AbstractEventLoop) -> Outlet:
+        self._outlets = {one: outlet for one, outlet in self._outlets.items() if not one.is_closed()}
+        outlet = Outlet(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
+        outlet.doors = asyncio.Semaphore(self.bounds.identifies)
+        self._outlets[loop] = outlet
+        loop.call_later(self.bounds.sweep_s, self._sweep, outlet)
+        return outlet
+
+    def _slow(self, session: Session, backlog_bytes: int) -> None:
+        if backlog_bytes > self.bounds.backlog_bytes or session.unsent_events > self.bounds.backlog_events:
+            connection = self.connections.get(session)
+            if connection is not None:
+                connection.close(CloseCode.UNKNOWN_ERROR, "reads too slowly")
+
+    def _sweep(self, outlet: Outlet) -> None:
+        now = self._chat.clock.now()
+        with self.lock:
+            for connection in tuple(self._sockets):
+                if connection.outlet is outlet:
+                    connection.expire(now)
+            for user_id in self.board.due(now):
+                if self.board.gone(user_id, now):
+                    self.news.changed(user_id)
+                self._chat.bus.set_presence(user_id, None)
+            self.news.sweep()
+            self._typing.sweep(now)
+            self._admission.sweep(now)
+            is_needed = (
+                self.board.has_deadlines
+                or self.news.is_waiting
+                or any(connection.outlet is outlet for connection in self._sockets)
+            )
+            if is_needed:
+                outlet.loop.call_later(self.bounds.sweep_s, self._sweep, outlet)
+            else:
+                self._count(outlet)
+                del self._outlets[outlet.loop]
+
+    def _count(self, outlet: Outlet) -> None:
+        counted = self._chat.metrics
+        counted.counter(metrics.DELIVERIES).inc(outlet.deliveries)
+        counted.counter(metrics.DROPPED).inc(outlet.dropped)
+        outlet.deliveries = outlet.dropped = 0
+
+    def _on_its_loop(self, connection: Connection, work: Any) -> None:
+        outlet = connection.outlet
+        if outlet is None or outlet.is_here:
+            work()
+        elif not outlet.loop.is_closed():
+            outlet.loop.call_soon_threadsafe(work)

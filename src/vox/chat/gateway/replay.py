@@ -1,0 +1,46 @@
+"""What a client missed: the log between what it has and now, seen with today's eyes.
+
+The one thing to know: permissions are those of now, for the whole gap. What the user may not read any more is not told, however
+long it was readable; what he may read now is told. Spaces that appeared or vanished meanwhile are told first, unless their
+own making or deletion is in the gap: then at that place.
+"""
+
+from collections.abc import Callable, Sequence
+
+from vox.chat.audience import Audience
+from vox.chat.bus.contract import Entry
+from vox.chat.gateway.outlet import Item
+from vox.chat.gateway.session import Session
+from vox.chat.gateway.spaces import View, space_of
+
+
+def missed(
+    session: Session, entries: Sequence[Entry], start: int, view: View, sees: Callable[[int, Audience], bool]
+) -> list[Item]:
+    """The frames that bring a client up to date; the session then knows what they tell.
+
+    Args:
+        session: rewound to what the client has.
+        entries: the log from `start` on to the present place, complete.
+        start: the place up to which the client has everything.
+        view: what users see of the spaces now.
+        sees: whether a user is in an audience now.
+    """
+    user_id = session.user_id
+    visible = view.of(user_id)
+    named = [space_of(entry.event) for entry in entries]
+    made = {space for space, appears in filter(None, named) if appears} & visible - session.known
+    deleted = {space for space, appears in filter(None, named) if not appears} & session.known - visible
+    found = view.frames(session.known - visible - deleted, visible - session.known - made, start)
+    base = start
+    for entry, told in zip(entries, named, strict=True):
+        event = entry.event
+        if told is None:
+            if sees(user_id, event.audience):
+                found.append(Item(event.type, event.payload, base, encoded=entry.tail))
+        elif told[0] in (made if told[1] else deleted):
+            space, appears = told
+            found.append(Item(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears))
+        base = entry.position
+    session.known = visible
+    return found
