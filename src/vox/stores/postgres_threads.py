@@ -17,7 +17,8 @@ from vox.stores.units import Pending, deliver
 
 RETRIED: Final = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database says itself that trying again is the answer."""
-_ATTEMPTS: Final = 2
+_ATTEMPTS: Final = 4
+"""Whoever was aborted may meet the same other one again; each round waits for the deadlock to be noticed, one second."""
 
 
 class PostgresThreads:

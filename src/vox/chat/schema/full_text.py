@@ -5,6 +5,8 @@ SQLite: the FTS5 table `message_search` (rowid = message id, column body), kept 
 body is indexed: an opaque blob is unreadable to the server. Neither engine knows a language, so words are matched as written,
 without accents on SQLite.
 
+Every message has its row in the index, also one without a body: FTS5 checks and rebuilds itself by that.
+
 A deleted word leaves SQLite's index at once from 3.42 on (`secure-delete`); before, when its segment is merged: `tidy`.
 """
 
@@ -27,17 +29,17 @@ CREATE VIRTUAL TABLE message_search USING fts5(
     body, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
 )"""
 _ON_INSERT: Final = """
-CREATE TRIGGER message_search_insert AFTER INSERT ON messages WHEN new.body <> '' BEGIN
+CREATE TRIGGER message_search_insert AFTER INSERT ON messages BEGIN
     INSERT INTO message_search (rowid, body) VALUES (new.id, new.body);
 END"""
 _ON_DELETE: Final = """
-CREATE TRIGGER message_search_delete AFTER DELETE ON messages WHEN old.body <> '' BEGIN
+CREATE TRIGGER message_search_delete AFTER DELETE ON messages BEGIN
     INSERT INTO message_search (message_search, rowid, body) VALUES ('delete', old.id, old.body);
 END"""
 _ON_UPDATE: Final = """
 CREATE TRIGGER message_search_update AFTER UPDATE OF body ON messages BEGIN
-    INSERT INTO message_search (message_search, rowid, body) SELECT 'delete', old.id, old.body WHERE old.body <> '';
-    INSERT INTO message_search (rowid, body) SELECT new.id, new.body WHERE new.body <> '';
+    INSERT INTO message_search (message_search, rowid, body) VALUES ('delete', old.id, old.body);
+    INSERT INTO message_search (rowid, body) VALUES (new.id, new.body);
 END"""
 _SQLITE: Final = (_TABLE, _ON_INSERT, _ON_DELETE, _ON_UPDATE)
 _VECTOR: Final = f"""
