@@ -70,7 +70,8 @@ class Passwords:
         )
         self._room = threads + waiting
         self._deadline_s = deadline_s
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._size = threads
+        self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self._inside = 0
         self._dummy: str | None = None
@@ -96,8 +97,11 @@ class Passwords:
         return self._hasher.hash(password)
 
     def close(self) -> None:
-        """Lets the threads end; what waits is dropped."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Lets the threads end; what waits is dropped. The next password starts them again."""
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _check(self, password: str, stored: str | None) -> Verdict:
         try:
@@ -119,7 +123,9 @@ class Passwords:
             if self._inside >= self._room:
                 raise _busy()
             self._inside += 1
-        future = self._threads.submit(work)
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(self._size, thread_name_prefix="passwords")
+            future = self._threads.submit(work)
         future.add_done_callback(self._left)
         try:
             async with asyncio.timeout(self._deadline_s):
