@@ -1,0 +1,251 @@
+"""Whose token it is: from the database once, from memory after that, and from neither once it is revoked."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, insert, select
+
+from tests.fakes.clock import FakeClock
+from vox.chat.accounts import CLOSE_CODE, Accounts, Login, login_revoked
+from vox.chat.community.state import Person
+from vox.chat.config import Config
+from vox.chat.errors import Refusal
+from vox.chat.events import Users, user_update
+from vox.chat.schema import sessions, users
+from vox.chat.settings import load_chat_settings
+from vox.security.tokens import digest
+
+DAY = 86_400
+
+
+class Chat:
+    """The part of a server that accounts stand on, with SQLite under it and every read counted."""
+
+    def __init__(self, connection: Connection, **environment: str) -> None:
+        self.settings = load_chat_settings(environment, {}).settings
+        self.config = Config(self.settings)
+        self.clock = FakeClock()
+        self.connection = connection
+        self.reads = 0
+        self.during_read: Callable[[], None] = lambda: None
+        self.closed: list[tuple[Any, ...]] = []
+        self.community = SimpleNamespace(
+            users={1: Person(1, "ada", "Ada"), 2: Person(2, "bob", "Bob"), 3: Person(3, "eve", "Eve", is_active=False)}
+        )
+        self.hub = SimpleNamespace(
+            close_user=lambda *a: self.closed.append(("user", *a)),
+            close_login=lambda *a: self.closed.append(("login", *a)),
+        )
+        self.database = SimpleNamespace(write=self.write)
+        self.accounts = Accounts(self)  # pyright: ignore[reportArgumentType]
+
+    async def read(self, unit: Callable[[Connection], Any]) -> Any:
+        self.reads += 1
+        found = unit(self.connection)
+        self.during_read()
+        return found
+
+    async def write(self, unit: Callable[[Connection], Any]) -> Any:
+        return unit(self.connection)
+
+    @property
+    def now_s(self) -> int:
+        return int(self.clock.wall().timestamp())
+
+    def log_in(self, user_id: int, token: str = "vox_sess_a", *, lasts_s: int = 30 * DAY, kind: str = "login") -> int:  # noqa: S107  a test token
+        found = self.connection.execute(
+            insert(sessions)
+            .values(
+                token=digest(token),
+                user_id=user_id,
+                created_at=self.now_s,
+                expires_at=self.now_s + lasts_s,
+                last_used_at=self.now_s,
+                kind=kind,
+            )
+            .returning(sessions.c.id)
+        )
+        return int(found.scalar_one())
+
+    def row(self) -> Any:
+        return self.connection.execute(select(sessions)).one()
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Chat]]:
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        users.create(connection)
+        sessions.create(connection)
+        yield lambda **environment: Chat(connection, **environment)
+    engine.dispose()
+
+
+@pytest.fixture
+def chat(make: Callable[..., Chat]) -> Chat:
+    return make()
+
+
+async def refusal(chat: Chat, token: str) -> tuple[int, str]:
+    with pytest.raises(Refusal) as caught:
+        await chat.accounts.who(token)
+    return caught.value.status, caught.value.wire_code
+
+
+async def test_a_login_is_looked_up_once_in_half_a_minute(chat: Chat):
+    session = chat.log_in(1)
+    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    chat.clock.advance(29)
+    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    assert chat.reads == 1
+    chat.clock.advance(2)
+    await chat.accounts.who("vox_sess_a")
+    assert chat.reads == 2
+
+
+@pytest.mark.parametrize("prefix", ["mfa_", "setup_totp_", "setup_webauthn_", "fed_"])
+async def test_a_ticket_is_no_login_even_if_its_row_says_so(chat: Chat, prefix: str):
+    chat.log_in(1, prefix + "x")
+    assert await refusal(chat, prefix + "x") == (401, "AUTH_FAILED")
+    assert chat.reads == 0
+
+
+async def test_a_row_of_another_kind_lets_nobody_in(chat: Chat):
+    chat.log_in(1, "vox_sess_t", kind="mfa")
+    assert await refusal(chat, "vox_sess_t") == (401, "AUTH_EXPIRED")
+
+
+@pytest.mark.parametrize("token", ["", "vox_sess_unknown", "x" * 10_000, "'; DROP TABLE sessions; --", "\ud800"])
+async def test_what_is_no_token_has_expired(chat: Chat, token: str):
+    assert await refusal(chat, token) == (401, "AUTH_EXPIRED")
+
+
+async def test_an_overlong_token_does_not_reach_the_database(chat: Chat):
+    await refusal(chat, "x" * 10_000)
+    assert chat.reads == 0
+
+
+async def test_an_expired_login_is_over_also_while_it_is_remembered(chat: Chat):
+    chat.log_in(1, lasts_s=10)
+    await chat.accounts.who("vox_sess_a")
+    chat.connection.execute(sessions.update().values(expires_at=chat.now_s + 10))
+    chat.clock.advance(31 * DAY)
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+
+
+async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
+    chat = make(VOX_AUTH_SESSION_MAX_DAYS="30")
+    session = chat.log_in(1, lasts_s=DAY)
+    chat.connection.execute(sessions.update().values(created_at=chat.now_s - 30 * DAY, expires_at=chat.now_s + 5))
+    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    chat.clock.advance(6)
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+
+
+async def test_a_user_who_is_no_member_is_banned_from_everything(chat: Chat):
+    session = chat.log_in(3)
+    assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
+    assert await chat.accounts.whose("vox_sess_a") == Login(3, session), "but the way back is open"
+
+
+async def test_who_stops_being_a_member_is_out_at_once_though_the_token_is_remembered(chat: Chat):
+    chat.log_in(2)
+    await chat.accounts.who("vox_sess_a")
+    chat.community.users[2] = Person(2, "bob", "Bob", is_active=False)
+    assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
+
+
+async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
+    session = chat.log_in(1)
+    chat.log_in(2, "vox_sess_b")
+    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.who("vox_sess_b")
+    chat.connection.execute(sessions.delete().where(sessions.c.id == session))
+    chat.accounts.absorb(login_revoked(1, [session]))
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+    assert [call[:3] for call in chat.closed] == [("login", session, CLOSE_CODE)]
+    reads = chat.reads
+    await chat.accounts.who("vox_sess_b")
+    assert chat.reads == reads, "others are still remembered"
+
+
+async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(chat: Chat):
+    chat.log_in(1)
+    await chat.accounts.who("vox_sess_a")
+    chat.connection.execute(sessions.delete())
+    chat.accounts.absorb(login_revoked(1))
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+    assert [call[:3] for call in chat.closed] == [("user", 1, CLOSE_CODE)]
+
+
+async def test_a_revocation_while_the_row_is_being_read_is_not_forgotten(chat: Chat):
+    session = chat.log_in(1)
+    chat.during_read = lambda: chat.accounts.absorb(login_revoked(1, [session]))
+    await chat.accounts.who("vox_sess_a")
+    chat.during_read = lambda: None
+    chat.connection.execute(sessions.delete())
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+
+
+async def test_a_login_in_use_is_prolonged_once_less_than_half_is_left(chat: Chat):
+    chat.log_in(1)
+    end = chat.now_s + 30 * DAY
+    chat.clock.advance(14 * DAY)
+    await chat.accounts.who("vox_sess_a")
+    assert chat.row().expires_at == end
+    chat.clock.advance(2 * DAY)
+    await chat.accounts.who("vox_sess_a")
+    assert chat.row().expires_at == chat.now_s + 30 * DAY
+
+
+async def test_a_login_ends_after_the_absolute_time_however_much_it_is_used(make: Callable[..., Chat]):
+    chat = make(VOX_AUTH_SESSION_TTL_DAYS="10", VOX_AUTH_SESSION_MAX_DAYS="25")
+    chat.log_in(1, lasts_s=10 * DAY)
+    for _ in range(24):
+        chat.clock.advance(DAY)
+        await chat.accounts.who("vox_sess_a")
+    chat.clock.advance(DAY)
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+
+
+async def test_the_last_use_is_noted_but_not_at_every_request(chat: Chat):
+    chat.log_in(1)
+    first = chat.now_s
+    chat.clock.advance(60)
+    await chat.accounts.who("vox_sess_a")
+    assert chat.row().last_used_at == first
+    chat.clock.advance(300)
+    await chat.accounts.who("vox_sess_a")
+    assert chat.row().last_used_at == chat.now_s
+
+
+async def test_no_more_than_so_many_logins_are_remembered(chat: Chat, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("vox.chat.accounts.MAX_REMEMBERED", 2)
+    for name in ("a", "b", "c"):
+        chat.log_in(1, name)
+        await chat.accounts.who(name)
+    reads = chat.reads
+    await chat.accounts.who("c")
+    await chat.accounts.who("b")
+    assert chat.reads == reads
+    await chat.accounts.who("a")
+    assert chat.reads == reads + 1
+
+
+def test_a_revocation_is_for_servers_only():
+    event = login_revoked(1, [2])
+    assert event.audience == Users(())
+    assert event.payload == {}
+
+
+async def test_a_changed_profile_is_read_again(chat: Chat):
+    chat.connection.execute(insert(users).values(id=1, username="ada", created_at=5, bio="old"))
+    first = await chat.accounts.profiles.read(chat, 1)  # pyright: ignore[reportArgumentType]
+    assert first is not None
+    assert first.bio == "old"
+    chat.connection.execute(users.update().values(bio="new"))
+    assert chat.accounts.profiles.kept(1) is first
+    chat.accounts.absorb(user_update(user_id=1, changed={"bio": "new"}))
+    assert chat.accounts.profiles.kept(1) is None
