@@ -10,9 +10,9 @@ from typing import Literal
 from sqlalchemy import Connection, insert
 
 from vox.chat.community import Community
-from vox.chat.errors import missing_permission, refuse
+from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride
-from vox.chat.permissions import P, exceeds
+from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks
 from vox.chat.schema import permission_overrides
 from vox.chat.spaces.shapes import Override
 
@@ -33,9 +33,7 @@ def checked_overrides(
             _check_user(community, actor_id, override.target_id)
         else:
             raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
-        beyond = exceeds(community.permissions(actor_id), override.allow | override.deny)
-        if beyond:
-            raise missing_permission(P(beyond).name or str(beyond))
+        assert_holds(community.permissions(actor_id), override.allow | override.deny)
         found[override.target_type, override.target_id] = SpaceOverride(
             override.target_type, override.target_id, override.allow, override.deny
         )
@@ -65,12 +63,12 @@ def _check_role(community: Community, actor_id: int, role_id: int) -> None:
     role = community.roles.get(role_id)
     if role is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no role {role_id}.")
-    if role_id != community.everyone_role_id and not community.may_manage_role(actor_id, role.position):
-        raise refuse("ROLE_HIERARCHY", "This role ranks as high as you or higher.")
+    if role_id != community.everyone_role_id:
+        assert_below(community, actor_id, role.position)
 
 
 def _check_user(community: Community, actor_id: int, user_id: int) -> None:
     if user_id not in community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
-    if user_id != actor_id and not community.may_act_on(actor_id, user_id):
-        raise refuse("ROLE_HIERARCHY", "This member ranks as high as you or higher.")
+    if user_id != actor_id:
+        assert_outranks(community, actor_id, user_id)

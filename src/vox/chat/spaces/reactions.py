@@ -3,7 +3,6 @@
 from functools import partial
 
 from sqlalchemy import Connection, delete, distinct, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vox.chat.access import IN_DM, in_feed
 from vox.chat.changes import Change
@@ -16,6 +15,7 @@ from vox.chat.server import Chat
 from vox.chat.spaces.delivery import may_read
 from vox.chat.spaces.editing import within
 from vox.chat.spaces.history import no_message
+from vox.chat.spaces.inserts import insert_new
 from vox.chat.spaces.sending import Address
 from vox.chat.spaces.shapes import Reaction, ReactionList
 
@@ -101,9 +101,7 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
     )
     if connection.execute(others).scalar_one() >= MAX_EMOJI_PER_MESSAGE:
         raise refuse("INVALID_OPERATION", f"A message takes at most {MAX_EMOJI_PER_MESSAGE} different reactions.")
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    values = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
-    if not connection.execute(insert(reactions).values(values).on_conflict_do_nothing()).rowcount:
+    if not insert_new(connection, reactions, {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}):
         return Change(None)
     event = message_reaction_add(
         msg_id=msg_id, user_id=user_id, emoji=emoji, feed_id=address.feed_id, dm_id=address.dm_id

@@ -3,13 +3,13 @@
 from functools import partial
 
 from sqlalchemy import Connection, Table, delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from vox.chat.changes import Change
 from vox.chat.errors import refuse
 from vox.chat.events import Event
 from vox.chat.server import Chat
 from vox.chat.spaces.conflicts import conflict_means
+from vox.chat.spaces.inserts import insert_new
 
 
 async def follow(chat: Chat, table: Table, place_id: int, user_id: int, event: Event) -> None:
@@ -35,9 +35,7 @@ async def unfollow(chat: Chat, table: Table, place_id: int, user_id: int, event:
 
 
 def _follow(connection: Connection, *, table: Table, place_id: int, user_id: int, event: Event) -> Change[None]:
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    values = {_place(table): place_id, "user_id": user_id}
-    added = connection.execute(insert(table).values(values).on_conflict_do_nothing()).rowcount
+    added = insert_new(connection, table, {_place(table): place_id, "user_id": user_id})
     return Change(None, (event,) if added else ())
 
 
