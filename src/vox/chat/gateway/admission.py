@@ -225,21 +225,24 @@ class Admission:
         hub, session = self._hub, waiting.session
         if not self._has_room(connection, login, session):
             return
+        blind_s = 0.0 if last_seq == session.seq else hub.bounds.heartbeat_deadline_s
         session.rewind(last_seq)
         items = missed(session, entries, start, hub.view, self._chat.community.sees)
         run_bytes = sum(len(item.tail) for item in items)
-        if len(items) > hub.bounds.replay_events or run_bytes > hub.bounds.backlog_bytes // 2:
+        if len(items) > hub.bounds.replay_events or run_bytes > 2 * hub.bounds.backlog_bytes:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
             return
         session.login_id = login.session_id
         hub.join(session, connection)
         connection.session = session
         if items and connection.outlet is not None:
+            session.credit_bytes = run_bytes
             connection.outlet.send(session, Run(items))
         connection.send(frame("resumed", {"seq": session.seq}))
         self._chat.metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)
-        away_s = self._chat.clock.wall().timestamp() - waiting.left_at_ms / 1000
+        # Presence is in no log: what went to a socket that was dead already is told again.
+        away_s = self._chat.clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
         hub.news.catch_up(session, self._chat.clock.now() - away_s)
         connection.accepted(session)
 

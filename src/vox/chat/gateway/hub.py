@@ -103,7 +103,7 @@ class Hub:
                 websocket,
                 connection,
                 max_message_bytes=MAX_FRAME_BYTES,
-                max_backlog_bytes=2 * bounds.backlog_bytes,
+                max_backlog_bytes=4 * bounds.backlog_bytes,
                 ping_interval_s=0,
                 going_away=RESTART,
             )
@@ -389,7 +389,8 @@ class Hub:
         return outlet
 
     def _slow(self, session: Session, backlog_bytes: int) -> None:
-        if backlog_bytes > self.bounds.backlog_bytes or session.unsent_events > self.bounds.backlog_events:
+        allowed = self.bounds.backlog_bytes + session.credit_bytes
+        if backlog_bytes > allowed or session.unsent_events > self.bounds.backlog_events:
             connection = self.connections.get(session)
             if connection is not None:
                 connection.close(CloseCode.UNKNOWN_ERROR, "reads too slowly")

@@ -48,6 +48,7 @@ class Session:
 
     __slots__ = (
         "capabilities",
+        "credit_bytes",
         "is_compressed",
         "is_fast",
         "known",
@@ -83,6 +84,7 @@ class Session:
         self.is_compressed = False
         self.is_fast = False
         self.unsent_events = 0
+        self.credit_bytes = 0
         self.pending: list[object] | None = None
 
     def copied(self) -> "Session":
@@ -109,7 +111,7 @@ class Session:
 
     def settle(self) -> None:
         """Is served by the fast path again, if it is of the kind that can be."""
-        self.unsent_events = 0
+        self.unsent_events = self.credit_bytes = 0
         self.is_fast = self.write is not None and not self.wants_string_ids
 
     def moved(self, seq: int, space: Space, *, appeared: bool) -> None:
