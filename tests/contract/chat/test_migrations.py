@@ -111,9 +111,14 @@ def test_alembic_from_nothing_makes_the_same_tables_as_a_starting_server(url: st
 
 
 @pytest.mark.parametrize(
-    ("revision", "is_marked"), [(WITHOUT_KEY_PACKAGES, True), (WITH_KEY_PACKAGES, True), (WITH_KEY_PACKAGES, False)]
+    ("revision", "is_marked", "way"),
+    [
+        (WITHOUT_KEY_PACKAGES, True, "start"),
+        (WITH_KEY_PACKAGES, True, "alembic"),
+        (WITHOUT_KEY_PACKAGES, False, "alembic"),
+        (WITH_KEY_PACKAGES, False, "start"),
+    ],
 )
-@pytest.mark.parametrize("way", ["start", "alembic"])
 def test_an_original_database_keeps_what_was_in_it(
     url: str, database: SqlDatabase, revision: str, is_marked: bool, way: str
 ):

@@ -513,7 +513,7 @@ CREATE INDEX ix_voice_states_room_id ON voice_states (room_id);
 CREATE INDEX ix_webhooks_feed_id ON webhooks (feed_id);
 CREATE INDEX ix_messages_author_id_id ON messages (author_id, id);
 CREATE INDEX ix_messages_dm_id_id ON messages (dm_id, id) WHERE dm_id IS NOT NULL;
-CREATE INDEX ix_messages_feed_id_id ON messages (feed_id, id);
+CREATE INDEX ix_messages_feed_id_thread_id_id ON messages (feed_id, thread_id, id);
 CREATE INDEX ix_messages_thread_id_id ON messages (thread_id, id) WHERE thread_id IS NOT NULL;
 CREATE INDEX ix_messages_timeline ON messages (feed_id, id) WHERE feed_id IS NOT NULL AND thread_id IS NULL;
 CREATE INDEX ix_thread_subscribers_user_id ON thread_subscribers (user_id);
