@@ -37,14 +37,16 @@ class Access:
         Raises:
             Refusal: as §3 and §5 of the specification say.
         """
-        community, user, permission = chat.community, call.user_id, self.permission
+        if self.kind in {"nobody", "user", "checked"}:
+            return
+        community, permission = chat.community, self.permission
         if self.kind == "permission":
-            assert_permission(permission is None or community.may(user, permission), permission)
+            assert_permission(permission is None or community.may(call.user_id, permission), permission)
         elif self.kind in {"feed", "room"}:
             self._check_space(chat, call)
         elif self.kind == "self":
             self._check_self(chat, call)
-        elif self.kind == "dm" and not community.in_dm(user, call.id("dm_id")):
+        elif self.kind == "dm" and not community.in_dm(call.user_id, call.id("dm_id")):
             raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
 
     def _check_space(self, chat: "Chat", call: "Call[object, object]") -> None:

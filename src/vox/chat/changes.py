@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from sqlalchemy import Connection, insert, text
 
-from vox.chat.events import CHANGES_ACCESS, KEPT, Event
+from vox.chat.events import CHANGES_ACCESS, KEPT, Event, audience_text
 from vox.chat.schema import audit_log, event_log
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Change(Generic[T]):
+class Change(Generic[T_co]):
     """The outcome of a unit of work.
 
     Args:
@@ -44,7 +45,7 @@ class Change(Generic[T]):
         audit: what the audit log keeps.
     """
 
-    value: T
+    value: T_co
     events: Sequence[Event] = ()
     audit: Sequence[AuditEntry] = ()
 
@@ -74,6 +75,8 @@ def recorded(connection: Connection, change: Change[T], next_id: Callable[[], in
                     event_type=event.type,
                     payload=msgspec.json.encode(event.payload).decode(),
                     timestamp=now_ms,
+                    audience=audience_text(event.audience),
+                    version=event.version,
                 )
             )
         events.append(event)

@@ -1,9 +1,11 @@
 """`vox chat`, and bare `vox`: the community server, and what its administrator does from a shell."""
 
 import argparse
+import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ from vox.errors import UsageError
 
 if TYPE_CHECKING:
     from vox.chat.settings import ChatSettings
+    from vox.stores.sql import SqlDatabase
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -124,14 +127,9 @@ def _create_administrator(settings: "ChatSettings", username: str) -> int:
 
 def _migrate(settings: "ChatSettings") -> int:
     from vox.chat.schema.migrate import prepare  # noqa: PLC0415  heavy
-    from vox.stores.sql import SqlDatabase  # noqa: PLC0415
 
-    database = SqlDatabase(settings.database_url.get_secret_value())
-    database.open()
-    try:
+    with _opened(settings) as database:
         prepare(database)
-    finally:
-        database.close()
     print("The database is up to date.")
     return 0
 
@@ -139,9 +137,22 @@ def _migrate(settings: "ChatSettings") -> int:
 def _backup(settings: "ChatSettings", file: Path) -> int:
     from vox.stores.backup import back_up  # noqa: PLC0415  heavy
 
-    back_up(settings.database_url.get_secret_value(), file)
-    print(f"Copied to {file}.")
+    with _opened(settings) as database:
+        size = back_up(database, file)
+    print(f"Copied {size:,} bytes to {file}.")
     return 0
+
+
+@contextlib.contextmanager
+def _opened(settings: "ChatSettings") -> "Generator[SqlDatabase]":
+    from vox.stores.sql import SqlDatabase  # noqa: PLC0415  heavy
+
+    database = SqlDatabase(settings.database_url.get_secret_value())
+    database.open()
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _reload(settings: "ChatSettings", given: dict[str, Any]) -> int:
