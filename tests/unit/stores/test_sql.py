@@ -199,15 +199,22 @@ async def test_nobody_waits_for_ever(database: SqlDatabase):
     release.set()
 
 
-async def test_another_process_that_writes_is_waited_for(tmp_path: Path):
+async def test_another_process_that_writes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begin, tried = sqlite_threads._begin, threading.Event()
+
+    def begin_and_tell(driver: sqlite3.Connection) -> None:
+        tried.set()
+        begin(driver)
+
     file = tmp_path / "x.db"
     async with SqlDatabase(sqlite_url(file)) as database:
         await database.write(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
         other = sqlite3.connect(file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO t VALUES (1)")
+        monkeypatch.setattr(sqlite_threads, "_begin", begin_and_tell)
         waiting = asyncio.create_task(database.write(add(2)))
-        await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(tried.wait, 10)
         assert not waiting.done()
         other.execute("COMMIT")
         other.close()
