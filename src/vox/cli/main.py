@@ -41,11 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = load_command(name) if name in COMMANDS else None
     parser = _build_parser(command)
     args = parser.parse_args(arguments)
-    if command is None:
-        parser.print_help()
-        return EXIT_USAGE
     try:
-        return int(getattr(args, "run", command.run)(args))
+        return int(getattr(args, "run", (command or load_command(args.command)).run)(args))
     except VoxError as error:
         print(f"vox {name}: {error} [{error.code}]", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED

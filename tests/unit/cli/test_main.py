@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from vox.cli import chat
 from vox.cli import main as command_line
 from vox.errors import DependencyError, UsageError
 
@@ -63,8 +64,18 @@ def test_a_defect_keeps_its_traceback(pretend):
         command_line.main(["doctor"])
 
 
-def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]):
-    assert command_line.main([]) == 2
+@pytest.mark.parametrize("arguments", [[], ["--port", "9000"], ["--database-url", "sqlite://", "--host", "::1"]])
+def test_without_a_command_it_is_the_chat_server(monkeypatch: pytest.MonkeyPatch, arguments: list[str]):
+    given: list[argparse.Namespace] = []
+    monkeypatch.setattr(chat, "run", lambda args: given.append(args) or 0)
+    assert command_line.main(arguments) == 0
+    assert given[0].port == (9000 if "--port" in arguments else None)
+    assert given[0].database_url == ("sqlite://" if "--database-url" in arguments else None)
+
+
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="0"):
+        command_line.main(["--help"])
     assert "doctor" in capsys.readouterr().out
 
 
