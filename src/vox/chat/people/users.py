@@ -44,12 +44,13 @@ async def change_user(call: Call[UserChange]) -> User:
 
 
 @routes.get("/users/{user_id}/presence", access=USER, returns=Presence)
-async def get_presence(call: Call) -> Any:
+async def get_presence(call: Call) -> Presence:
     """Whether somebody is there, as others may see it."""
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
     if user_id not in call.chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
-    return call.chat.hub.presence_of(user_id)
+    shown = call.chat.hub.presence_of(user_id)
+    return Presence(user_id, shown["status"], shown.get("custom_status"), shown.get("activity"))
 
 
 def _change(connection: Connection, *, user_id: int, changed: dict[str, Any]) -> Change[None]:
