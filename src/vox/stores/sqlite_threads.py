@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from vox.errors import VoxError
+from vox.errors import DependencyError, VoxError
 from vox.stores.engines import caller_error, is_busy, raw
 from vox.stores.units import Pending, deliver
 
@@ -126,7 +126,10 @@ class SqliteThreads:
             _roll_back(connection, driver)
             _begin(driver)
             for pending in batch:
-                self._run_in_savepoint(connection, driver, pending)
+                if pending.is_abandoned:
+                    pending.error = _given_up()
+                else:
+                    self._run_in_savepoint(connection, driver, pending)
         connection.commit()  # ends what SQLAlchemy believes to have begun
         if driver.in_transaction:
             driver.execute("COMMIT")
@@ -134,6 +137,9 @@ class SqliteThreads:
     def _run_plainly(self, connection: Connection, driver: Any, batch: list[Pending]) -> bool:
         """Runs all units; False where one failed after changes, so that the batch must be undone."""
         for pending in batch:
+            if pending.is_abandoned:  # given up while the others of its batch ran
+                pending.error = _given_up()
+                continue
             changes = driver.total_changes
             try:
                 pending.value = _run(connection, driver, pending)
@@ -209,6 +215,10 @@ def _run(connection: Connection, driver: Any, pending: Pending) -> Any:
         return pending.work(connection)
     finally:
         driver.execute("PRAGMA query_only=0")
+
+
+def _given_up() -> DependencyError:
+    return DependencyError("nobody waits for it any more", code="database_busy", retryable=True)
 
 
 def _begin(driver: Any) -> None:
