@@ -1,0 +1,127 @@
+"""Who is notified of what: mentions first, then replies, then followers; nobody twice, and nobody who may not read."""
+
+from typing import Any
+
+from tests.contract.chat.rig import Gateway, Person, Rig
+from tests.contract.chat.spaces_scene import deny, feed, say, write
+from vox.chat.permissions import P
+
+
+async def notes(gateway: Gateway) -> list[dict[str, Any]]:
+    return [event["d"] for event in await gateway.events() if event["type"] == "notification_create"]
+
+
+async def everybody(chat: Rig) -> tuple[Person, Person]:
+    alice, bob = await chat.register("alice"), await chat.register("bob")
+    await feed(alice)
+    return alice, bob
+
+
+async def test_a_mention_is_told_with_all_its_fields(chat: Rig):
+    alice, bob = await everybody(chat)
+    async with bob.gateway() as gateway, alice.gateway() as own:
+        msg_id = await say(alice, 1, "x" * 101, mentions=[bob.user_id, alice.user_id])
+        assert await notes(gateway) == [
+            {
+                "user_id": bob.user_id, "type": "mention", "feed_id": 1, "msg_id": msg_id, "actor_id": alice.user_id,
+                "body_preview": "x" * 99 + "…",
+            }
+        ]  # fmt: skip
+        assert await notes(own) == []
+
+
+async def test_a_reply_is_told_and_a_mention_in_it_counts_once(chat: Rig):
+    alice, bob = await everybody(chat)
+    question = await say(bob, 1)
+    async with bob.gateway() as gateway:
+        await say(alice, 1, reply_to=question)
+        assert [note["type"] for note in await notes(gateway)] == ["reply"]
+        await alice.ok("PUT", "/feeds/1/subscribers")
+        await bob.ok("PUT", "/feeds/1/subscribers")
+        await say(alice, 1, reply_to=question, mentions=[bob.user_id, 0])
+        assert [note["type"] for note in await notes(gateway)] == ["mention"]
+        await say(alice, 1)
+        assert [note["type"] for note in await notes(gateway)] == ["message"]
+
+
+async def test_a_reply_across_places_is_told_to_nobody(chat: Rig):
+    alice, bob = await everybody(chat)
+    await feed(alice, "other")
+    question = await say(bob, 1)
+    async with bob.gateway() as gateway:
+        await say(alice, 2, reply_to=question)
+        assert await notes(gateway) == []
+
+
+async def test_followers_of_a_thread_hear_of_it_and_followers_of_its_feed_do_not(chat: Rig):
+    alice, bob = await everybody(chat)
+    carol = await chat.register("carol")
+    await alice.ok("POST", "/feeds/1/threads", {"parent_msg_id": 1, "name": "aside"})
+    await bob.ok("PUT", "/feeds/1/subscribers")
+    await carol.ok("PUT", "/feeds/1/threads/1/subscribers")
+    async with bob.gateway() as of_feed, carol.gateway() as of_thread:
+        sent = await alice.ok("POST", "/feeds/1/threads/1/messages", {"body": "x"})
+        assert await notes(of_feed) == []
+        assert await notes(of_thread) == [
+            {
+                "user_id": carol.user_id, "type": "message", "feed_id": 1, "thread_id": 1, "msg_id": sent["msg_id"],
+                "actor_id": alice.user_id, "body_preview": "x",
+            }
+        ]  # fmt: skip
+        await carol.ok("DELETE", "/feeds/1/threads/1/subscribers")
+        await alice.ok("POST", "/feeds/1/threads/1/messages", {"body": "y"})
+        assert await notes(of_thread) == []
+
+
+async def test_everyone_means_everybody_who_may_read(chat: Rig):
+    alice, bob = await everybody(chat)
+    carol = await chat.register("carol")
+    await carol.ok("PUT", "/feeds/1/subscribers")
+    await deny(alice, 1, carol, P.READ_HISTORY)
+    async with bob.gateway() as reader, carol.gateway() as shut_out:
+        await say(alice, 1, mentions=[0, carol.user_id])
+        assert [note["type"] for note in await notes(reader)] == ["mention"]
+        assert await notes(shut_out) == []
+
+
+async def test_a_reaction_is_told_to_the_author_with_its_emoji(chat: Rig):
+    alice, bob = await everybody(chat)
+    msg_id = await say(bob, 1)
+    async with bob.gateway() as gateway:
+        await bob.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/mine")
+        assert await notes(gateway) == []
+        for _ in range(2):
+            await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/yes")
+        assert await notes(gateway) == [
+            {
+                "user_id": bob.user_id, "type": "reaction", "feed_id": 1, "msg_id": msg_id,
+                "actor_id": alice.user_id, "body_preview": "yes",
+            }
+        ]  # fmt: skip
+
+
+async def test_in_a_conversation_everyone_means_its_participants(chat: Rig):
+    alice, bob = await everybody(chat)
+    carol = await chat.register("carol")
+    dm = (await alice.ok("POST", "/dms", {"recipient_id": bob.user_id}))["dm_id"]
+    async with bob.gateway() as gateway, carol.gateway() as stranger:
+        msg_id = await write(alice, dm, "psst", mentions=[0, carol.user_id])
+        assert await notes(gateway) == [
+            {
+                "user_id": bob.user_id, "type": "mention", "msg_id": msg_id, "actor_id": alice.user_id,
+                "body_preview": "psst",
+            }
+        ]  # fmt: skip
+        await write(alice, dm, "again")
+        assert await notes(gateway) == []
+        told = {event["type"] for event in await stranger.events()}
+        assert told <= {"presence_update"}
+
+
+async def test_an_encrypted_message_has_no_preview(chat: Rig):
+    alice, bob = await everybody(chat)
+    dm = (await alice.ok("POST", "/dms", {"recipient_id": bob.user_id}))["dm_id"]
+    async with bob.gateway() as gateway:
+        await alice.ok("POST", f"/dms/{dm}/messages", {"opaque_blob": "…", "mentions": [bob.user_id]})
+        (note,) = await notes(gateway)
+        assert "body_preview" not in note
