@@ -91,7 +91,7 @@ class SqliteThreads:
                     self._run_alone(self._connection, batch[0])
                 else:
                     self._commit(self._connection, batch)
-            except (SQLAlchemyError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  the top of the writer, which must outlive every batch
                 self._fail(batch, error)
             deliver(batch)
         if self._connection is not None:
@@ -158,7 +158,9 @@ class SqliteThreads:
             pending.value, pending.error = _run(connection, driver, pending), None
         except Exception as error:
             if not driver.in_transaction:  # a full disk and the like undo everything
-                raise
+                raise DependencyError(
+                    "the database undid the whole transaction", code="database_failed", retryable=True
+                ) from error
             driver.execute(f"ROLLBACK TO {_SCRATCH}")
             pending.error = caller_error(error, self._engine)
         driver.execute(f"RELEASE {_SCRATCH}")

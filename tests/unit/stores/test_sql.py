@@ -120,6 +120,40 @@ async def test_what_follows_a_commit_happens_also_where_the_caller_is_gone(datab
     assert await database.read(numbers) == [1]
 
 
+def test_what_follows_a_commit_happens_also_where_the_loop_is_closed(database: SqlDatabase):
+    release, started, told = threading.Event(), threading.Event(), threading.Event()
+
+    async def leave() -> None:
+        writing = asyncio.create_task(database.write(blocked(release, started), lambda _: told.set()))
+        await asyncio.to_thread(started.wait, 10)
+        writing.cancel()
+
+    asyncio.run(leave())
+    release.set()
+    assert told.wait(10)
+
+
+async def test_a_failure_that_undoes_the_whole_transaction_stores_nothing_and_is_survived(database: SqlDatabase):
+    release = threading.Event()
+
+    def lose_everything(connection: Connection) -> None:
+        raw(connection).execute("ROLLBACK")  # what SQLite does by itself when the disk is full
+        raise sqlite3.OperationalError("disk is full")
+
+    first = asyncio.create_task(database.write(blocked(release)))
+    units = [add(1), lose_everything, add(2)]
+    waiting = [asyncio.create_task(database.write(unit)) for unit in units]
+    await asyncio.sleep(0)
+    release.set()
+    outcome = await asyncio.gather(first, *waiting, return_exceptions=True)
+    failed = [result for result in outcome if isinstance(result, DependencyError)]
+    assert failed
+    assert {error.code for error in failed} == {"database_failed"}
+    stored = await database.read(numbers)
+    assert stored == [n for n, result in ((1, outcome[1]), (2, outcome[3])) if result == 1]
+    assert await database.write(add(3)) == 1
+
+
 async def test_nothing_follows_a_unit_that_failed(database: SqlDatabase):
     seen: list[object] = []
 
