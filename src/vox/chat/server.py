@@ -5,6 +5,7 @@ nobody runs the ASGI lifespan, and it keeps nothing that belongs to one event lo
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from vox.chat.config import Config
 from vox.chat.events import Event
 from vox.chat.gateway import Hub
 from vox.chat.ids import Snowflakes
+from vox.chat.people.first_administrator import offer_setup_token
 from vox.chat.people.sweep import sweep
 from vox.chat.rate_limits import Limits, MemoryLimits
 from vox.chat.schema.migrate import prepare
@@ -98,6 +100,8 @@ class Chat:
             prepare(self.database)
             self.database.run_now(self._load)
             self.bus.subscribe(self._arrived)
+            if self.settings.registration != "open":
+                self._invite_founder()
             self._is_open = True
         self.lifecycle.ready()
         _log.info("community loaded", users=len(self.community.users), feeds=len(self.community.feeds))
@@ -176,6 +180,12 @@ class Chat:
             if entry.is_foreign:
                 self._absorb(entry.event)
         self.hub.publish(entries)
+
+    def _invite_founder(self) -> None:
+        """Shows the set-up token where nobody could become administrator otherwise; to the terminal, not to the log."""
+        token = self.database.run_now(offer_setup_token)
+        if token is not None:
+            sys.stderr.write(f"\n  Set-up token for the first administrator, once: {token}\n\n")
 
     async def _sweep(self) -> None:
         while True:
