@@ -66,9 +66,7 @@ def content_of(
     """
     body = message.body
     blob = message.opaque_blob if takes_blob else None
-    embed = None if message.embed is None else embed_of(message.embed)
-    if not may_embed:
-        embed = None
+    embed = embed_of(message.embed) if may_embed and message.embed is not None else None
     attachments = list(dict.fromkeys(message.attachments or ()))
     if not (body and body.strip()) and not attachments and embed is None and not blob:
         raise refuse("EMPTY_MESSAGE", "A message needs a text, an attachment or an embed.")

@@ -51,7 +51,7 @@ def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -
     community, limits = chat.community, chat.config.limit
     feed_id = address.feed_id
     if feed_id is None:
-        content = content_of(message, limits, takes_blob=True)
+        content = content_of(message, limits, may_embed=False, takes_blob=True)
         return Draft(author_id, address, content, _known(chat, content))
 
     def may(permission: P) -> bool:
