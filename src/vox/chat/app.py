@@ -25,6 +25,7 @@ from vox.chat.settings import ChatSettings, load_chat_settings
 from vox.chat.wire import encode, encode_with_string_ids
 from vox.errors import PeerError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
+from vox.runtime.foreign_server import drained_first
 from vox.runtime.http import read_body, respond
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
@@ -220,6 +221,7 @@ class ChatApp:
             try:
                 await asyncio.to_thread(self.chat.open)
                 await stack.enter_async_context(self.chat.running())
+                await stack.enter_async_context(drained_first(self.chat.drain))
             except VoxError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return

@@ -126,6 +126,11 @@ class Chat:
                 sweeping.cancel()
                 await asyncio.wait({sweeping})
 
+    async def drain(self) -> None:
+        """Takes nobody in any more and sends the gateway's clients away, resumable, over the configured time."""
+        self.lifecycle.drain()
+        await self.hub.drain(self.settings.drain_timeout_s)
+
     async def check(self) -> None:
         """Asks the database for a sign of life.
 

@@ -108,7 +108,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         shown = settings.http_host if settings.http_host.strip("0.:") else "localhost"
         get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
         await run_until_stopped(lifecycle)
-        await app.chat.hub.drain(settings.drain_timeout_s)
+        await app.chat.drain()
     return 0
 
 
