@@ -8,6 +8,7 @@ from vox.chat.access import USER, allowed
 from vox.chat.changes import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import category_create, category_delete, category_update
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import categories, feeds, rooms
@@ -64,6 +65,7 @@ def _create(connection: Connection, *, actor_id: int, body: CreateCategory) -> C
 
 
 def _update(connection: Connection, *, actor_id: int, category_id: int, body: UpdateCategory) -> Change[None]:
+    in_turn(connection)
     rows = connection.execute(
         select(categories.c.id, categories.c.position).order_by(categories.c.id).with_for_update()
     )
@@ -90,6 +92,7 @@ def _update(connection: Connection, *, actor_id: int, category_id: int, body: Up
 
 
 def _delete(connection: Connection, *, actor_id: int, category_id: int) -> Change[None]:
+    in_turn(connection)
     query = select(categories.c.name).where(categories.c.id == category_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -21,6 +21,7 @@ from vox.chat.events import (
     feed_unsubscribe,
     feed_update,
 )
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import feed_subscribers, feeds, files, messages, permission_overrides
@@ -90,6 +91,7 @@ async def unsubscribe(call: Call) -> None:
 def _create(
     connection: Connection, *, actor_id: int, body: CreateFeed, overrides: Sequence[SpaceOverride]
 ) -> Change[int]:
+    in_turn(connection)
     assert_category(connection, body.category_id)
     position = last_position(connection, body.category_id)
     values = {"name": body.name, "type": body.type, "category_id": body.category_id, "position": position}
@@ -107,7 +109,8 @@ def _create(
 
 
 def _update(connection: Connection, *, actor_id: int, feed_id: int, body: UpdateFeed) -> Change[None]:
-    query = select(feeds.c.category_id).where(feeds.c.id == feed_id).with_for_update()
+    in_turn(connection)
+    query = select(feeds.c.category_id).where(feeds.c.id == feed_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
@@ -128,6 +131,7 @@ def _update(connection: Connection, *, actor_id: int, feed_id: int, body: Update
 
 
 def _delete(connection: Connection, *, actor_id: int, feed_id: int, overrides: Sequence[SpaceOverride]) -> Change[None]:
+    in_turn(connection)
     query = select(feeds.c.name).where(feeds.c.id == feed_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

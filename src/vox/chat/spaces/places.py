@@ -61,7 +61,7 @@ def move(connection: Connection, kind: Kind, space_id: int, category_id: int | N
     before: list[tuple[int, Item]] = []
     for each, table in _TABLES.items():
         query = select(table.c.id, table.c.position).where(table.c.category_id.is_not_distinct_from(category_id))
-        rows = connection.execute(query.order_by(table.c.id).with_for_update())
+        rows = connection.execute(query.order_by(table.c.id).with_for_update(key_share=True))
         for id_, position in rows:
             before.append((position, (each, id_)))
     before.sort()

@@ -10,6 +10,7 @@ from vox.chat.access import allowed, in_room
 from vox.chat.changes import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, room_create, room_delete, room_update
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import permission_overrides, rooms
@@ -58,6 +59,7 @@ async def delete_room(call: Call) -> None:
 def _create(
     connection: Connection, *, actor_id: int, body: CreateRoom, overrides: Sequence[SpaceOverride]
 ) -> Change[int]:
+    in_turn(connection)
     assert_category(connection, body.category_id)
     position = last_position(connection, body.category_id)
     values = {"name": body.name, "type": body.type, "category_id": body.category_id, "position": position}
@@ -75,6 +77,7 @@ def _create(
 
 
 def _update(connection: Connection, *, actor_id: int, room_id: int, body: UpdateRoom) -> Change[None]:
+    in_turn(connection)
     query = select(rooms.c.category_id).where(rooms.c.id == room_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -96,6 +99,7 @@ def _update(connection: Connection, *, actor_id: int, room_id: int, body: Update
 
 
 def _delete(connection: Connection, *, actor_id: int, room_id: int, overrides: Sequence[SpaceOverride]) -> Change[None]:
+    in_turn(connection)
     row = connection.execute(select(rooms.c.name).where(rooms.c.id == room_id).with_for_update()).one_or_none()
     if row is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no room {room_id}.")

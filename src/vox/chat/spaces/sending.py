@@ -14,6 +14,7 @@ from vox.chat.changes import Change
 from vox.chat.errors import refuse
 from vox.chat.events import Event, message_create, thread_create
 from vox.chat.ids import time_of
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.spaces.attachments import Scope, attach, attachable
 from vox.chat.spaces.content import Content, stored_embed, told_embed
 from vox.chat.spaces.shapes import Attachment
@@ -119,6 +120,8 @@ def post(connection: Connection, draft: Draft, next_id: Callable[[], int], now_s
         earlier = _sent_before(connection, draft, content.nonce, now_s)
         if earlier is not None:
             return Change(earlier)
+    if draft.names_thread:
+        in_turn(connection)
     _assert_open(connection, draft)
     attachments: Sequence[Attachment] = ()
     if content.attachments:

@@ -9,6 +9,7 @@ from vox.chat.access import checked, in_feed
 from vox.chat.changes import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import thread_create, thread_delete, thread_subscribe, thread_unsubscribe, thread_update
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import messages, thread_subscribers, threads
@@ -105,6 +106,7 @@ def _page(connection: Connection, *, feed_id: int, after: int, limit: int) -> li
 
 
 def _create(connection: Connection, *, feed_id: int, body: CreateThread) -> Change[ThreadInfo]:
+    in_turn(connection)
     values = {"name": body.name, "feed_id": feed_id, "parent_msg_id": body.parent_msg_id}
     thread_id: int = connection.execute(insert(threads).values(values).returning(threads.c.id)).scalar_one()
     event = thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=body.name, parent_msg_id=body.parent_msg_id)
@@ -117,6 +119,7 @@ def _update(connection: Connection, *, thread: ThreadInfo, body: UpdateThread) -
     changed = {name: value for name, value in wanted.items() if value is not None}
     if not changed:
         return Change(None)
+    in_turn(connection)
     statement = update(threads).where(threads.c.id == thread.thread_id).values(changed)
     if not connection.execute(statement).rowcount:
         raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread.thread_id}.")
@@ -125,6 +128,7 @@ def _update(connection: Connection, *, thread: ThreadInfo, body: UpdateThread) -
 
 
 def _delete(connection: Connection, *, actor_id: int, thread: ThreadInfo) -> Change[None]:
+    in_turn(connection)
     query = select(threads.c.name).where(threads.c.id == thread.thread_id).with_for_update()
     if connection.execute(query).one_or_none() is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread.thread_id}.")
