@@ -49,7 +49,7 @@ async def get_presence(call: Call) -> Presence:
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
     if user_id not in call.chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
-    shown = call.chat.hub.presence_of(user_id)
+    shown = call.chat.hub.board.public(user_id)
     return Presence(user_id, shown["status"], shown.get("custom_status"), shown.get("activity"))
 
 
