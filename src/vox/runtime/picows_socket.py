@@ -26,13 +26,33 @@ _COPY_LIMIT = 8192
 """Up to here picows copies header and message into one buffer."""
 _HEADER_ROOM = 14
 """The longest frame header: what `send_reuse_external_bytearray` wants free before the message."""
-_READ_BUFFER_BYTES = 8192
 
 _log = get_logger(__name__)
 
 
 class PicowsSocket(WSListener):
     """One connection: a `Socket` to its listener, a listener to picows."""
+
+    __slots__ = (
+        "_fragment_bytes",
+        "_fragments",
+        "_fragments_are_text",
+        "_is_heard",
+        "_is_open",
+        "_is_pinged",
+        "_is_server",
+        "_limits",
+        "_listener",
+        "_loop",
+        "_max_backlog_bytes",
+        "_on_gone",
+        "_send_frame",
+        "_timer",
+        "_transport",
+        "_unsent_bytes",
+        "_write",
+        "gone",
+    )
 
     def __init__(self, listener: SocketListener, limits: Limits, on_gone: Callable[[], None] | None = None) -> None:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -310,5 +330,5 @@ def _protocol(
         False,  # our own pongs
         limits.max_message_bytes,
         headers,
-        _READ_BUFFER_BYTES,
+        limits.read_buffer_bytes,
     )

@@ -66,13 +66,17 @@ class SocketListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one socket; a time of 0 turns the keepalive off. `going_away` is said when the server closes."""
+    """Bounds of one socket; a time of 0 turns the keepalive off.
+
+    `going_away` is said when the server closes; the read buffer grows when a message is larger.
+    """
 
     max_message_bytes: int = 1 << 20
     max_backlog_bytes: int = 1 << 20
     ping_interval_s: float = 20.0
     ping_timeout_s: float = 20.0
     going_away: tuple[int, str] = (1001, "server is closing")
+    read_buffer_bytes: int = 8192
 
 
 def checked_close(code: int, reason: str) -> tuple[int, str]:

@@ -140,6 +140,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: " + self.request.headers["Sec-WebSocket-Key"].encode() + b"\r\n\r\n",
         )
+        # What only uvicorn's half needs is half of an idle socket's memory.
+        spent = cast("Any", self)
+        spent.conn = spent.queue = spent.writable = spent.request = spent.response = None
         if early is not None:
             feed(protocol, early)
             if len(early) > _MAX_EARLY_BYTES:

@@ -72,12 +72,13 @@ async def serve_socket(
     ping_interval_s: float = 20.0,
     ping_timeout_s: float = 20.0,
     going_away: tuple[int, str] = (1001, "server is closing"),
+    read_buffer_bytes: int = 8192,
 ) -> None:
     """Accepts the upgrade and returns when the socket is closed; a peer that left before is never told to the listener.
 
     Cancelling this coroutine closes the socket with `going_away`, and so does our own server when it closes.
     """
-    limits = Limits(max_message_bytes, max_backlog_bytes, ping_interval_s, ping_timeout_s, going_away)
+    limits = Limits(max_message_bytes, max_backlog_bytes, ping_interval_s, ping_timeout_s, going_away, read_buffer_bytes)
     hand_over = cast("HandOver | None", websocket.scope.get("extensions", {}).get(EXTENSION))
     if hand_over is None:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
