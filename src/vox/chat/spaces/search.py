@@ -150,17 +150,25 @@ def _by_words(filters: Sequence[str], *, is_sqlite: bool) -> str:
             "SELECT id FROM messages WHERE search_vector @@ to_tsquery('simple', :words)"
             " AND id < :before AND id > :after ORDER BY id DESC LIMIT :candidates"
         )
-    where = " AND ".join(filters)
-    return f"SELECT m.id FROM ({hits}) h JOIN messages m ON m.id = h.id WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
+    return _among(hits, filters, is_sqlite=is_sqlite)
 
 
 def _anywhere(connection: Connection, filters: Sequence[str], meant: Wanted, *, is_sqlite: bool) -> str:
-    where = " AND ".join([*filters, _contains(":whole", is_sqlite=is_sqlite)])
-    between = "m.id < :before AND m.id > :after"
+    filters = [*filters, _contains(":whole", is_sqlite=is_sqlite)]
     if not is_sqlite and len(meant.whole) >= _TRIGRAM and _TRIGRAMS.row(connection, {}):
-        return f"SELECT m.id FROM messages m WHERE {between} AND {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
-    newest = "SELECT id FROM messages m WHERE " + between + " ORDER BY id DESC LIMIT :scanned"  # noqa: S608  our own texts only
-    return f"SELECT m.id FROM ({newest}) n JOIN messages m ON m.id = n.id WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
+        where = " AND ".join(["m.id < :before AND m.id > :after", *filters])
+        return f"SELECT m.id FROM messages m WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
+    newest = "SELECT id FROM messages WHERE id < :before AND id > :after ORDER BY id DESC LIMIT :scanned"
+    return _among(newest, filters, is_sqlite=is_sqlite)
+
+
+def _among(candidates: str, filters: Sequence[str], *, is_sqlite: bool) -> str:
+    """The newest of the candidates that pass the filters."""
+    where = " AND ".join(filters)
+    if is_sqlite:
+        # A CROSS JOIN keeps the order of its left side, so this stops at the limit; ORDER BY would make it read all first.
+        return f"SELECT m.id FROM ({candidates}) c CROSS JOIN messages m ON m.id = c.id WHERE {where} LIMIT :limit"  # noqa: S608  our own texts only
+    return f"SELECT m.id FROM ({candidates}) c JOIN messages m ON m.id = c.id WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
 
 
 def _contains(parameter: str, *, is_sqlite: bool) -> str:
