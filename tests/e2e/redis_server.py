@@ -1,0 +1,84 @@
+"""A Redis of its own for a test: on a free port, without files, gone afterwards."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.require import require
+
+START_S = 10.0
+
+
+@dataclass(slots=True)
+class RunningRedis:
+    """A server under test that can be stopped and started again under the same address.
+
+    Args:
+        port: where it listens, on the loopback interface.
+        folder: its working folder.
+    """
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Starts it, and returns when it answers."""
+        command = [
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "--dir", str(self.folder),
+        ]  # fmt: skip
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_S
+        while not self._answers():
+            assert self.process.poll() is None, "redis-server ended"
+            assert time.monotonic() < deadline, "redis-server does not answer"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Ends it without warning; what it held is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+
+    def flush(self) -> None:
+        """Empties it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as one:
+            one.sendall(b"FLUSHALL\r\n")
+            assert one.recv(16).startswith(b"+OK")
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as one:
+                one.sendall(b"PING\r\n")
+                return one.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+@contextlib.contextmanager
+def redis_server() -> Generator[RunningRedis, None, None]:
+    """An empty Redis."""
+    require(shutil.which("redis-server") is not None, "redis-server", "apt-get install redis-server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="voxredis"))
+    running = RunningRedis(port, folder)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.kill()
+        shutil.rmtree(folder, ignore_errors=True)
