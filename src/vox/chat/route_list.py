@@ -1,5 +1,6 @@
 """Every route table of the API, in one list."""
 
+from vox.chat.files import custom_images, embeds, gifs, uploads
 from vox.chat.people import auth, friends, invites, members, moderation, overrides, roles, server, users
 from vox.chat.routing import RouteTable
 from vox.chat.spaces import (
@@ -21,10 +22,13 @@ from vox.chat.spaces import (
 _MODULES = (
     auth,
     categories,
+    custom_images,
     dm_messages,
     dms,
+    embeds,
     feeds,
     friends,
+    gifs,
     invites,
     layout,
     members,
@@ -40,6 +44,7 @@ _MODULES = (
     server,
     sync,
     threads,
+    uploads,
     users,
 )
 

@@ -22,6 +22,8 @@ from vox.chat.changes import Change, Unit, recorded
 from vox.chat.community import Community
 from vox.chat.config import Config
 from vox.chat.events import Event
+from vox.chat.files.desk import Desk, storage_of
+from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
 from vox.chat.ids import Snowflakes
 from vox.chat.people.first_administrator import offer_setup_token
@@ -34,6 +36,7 @@ from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.security.outbound import OutboundGuard
 from vox.stores.sql import SqlDatabase
 
 T = TypeVar("T")
@@ -77,6 +80,9 @@ class Chat:
         self.accounts = Accounts(self)
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.hub = Hub(self)
+        self.storage = storage_of(settings)
+        self.desk = Desk(settings)
+        self.outbound = OutboundGuard()
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -96,6 +102,7 @@ class Chat:
         with self._opening:
             if self._is_open:
                 return
+            self.storage.prepare()
             self.database.open()
             prepare(self.database)
             self.database.run_now(self._load)
@@ -111,6 +118,7 @@ class Chat:
         with self._opening:
             if self._is_open:
                 self._is_open = False
+                self.desk.close()
                 self.database.close()
 
     @asynccontextmanager
@@ -198,6 +206,7 @@ class Chat:
             now = self.clock.wall()
             try:
                 removed = await self.database.write(lambda connection: sweep(connection, now))  # noqa: B023  awaited here
+                removed += await sweep_files(self, now)
             except VoxError as error:
                 _log.warning("sweep failed", error=str(error))
             else:

@@ -6,7 +6,6 @@ it is there whole or not at all, also after the power failed. All file work happ
 The one thing to know before changing it: the original kept files flat in the folder; those are still found.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import os
@@ -18,6 +17,7 @@ from typing import BinaryIO, TypeVar
 from vox.errors import UsageError
 from vox.providers.contract import DriverConfig
 from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
+from vox.providers.storage.threads import in_thread
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ def create(config: Config) -> LocalStorage:
 
 async def _in_thread(work: Callable[[], T], doing: str, key: str) -> T:
     try:
-        return await asyncio.to_thread(work)
+        return await in_thread(work)
     except OSError as error:
         raise failed(doing, key) from error
 

@@ -12,7 +12,7 @@ import vox.providers.storage
 from vox.errors import UsageError
 from vox.providers.storage.contract import Storage
 
-NOT_DRIVERS = frozenset({"contract", "opening"})
+NOT_DRIVERS = frozenset({"contract", "opening", "threads"})
 
 
 def names() -> list[str]:
@@ -21,15 +21,15 @@ def names() -> list[str]:
     return sorted(module.name for module in modules if module.name not in NOT_DRIVERS)
 
 
-def open_driver(name: str, options: Mapping[str, Any]) -> Storage:
-    """A storage that is ready to use.
+def driver(name: str, options: Mapping[str, Any]) -> Storage:
+    """A storage, to be prepared before its use; this alone touches nothing.
 
     Args:
         name: such as local.
         options: the fields of the driver's `Config`.
 
     Raises:
-        UsageError: `unknown_provider`, `provider_not_installed`, or what the driver finds wrong.
+        UsageError: `unknown_provider`, or `provider_not_installed`.
     """
     if name not in names():
         raise UsageError(f"there is no storage {name!r}", code="unknown_provider", hint=f"known: {', '.join(names())}")
@@ -41,6 +41,15 @@ def open_driver(name: str, options: Mapping[str, Any]) -> Storage:
             code="provider_not_installed",
             hint=f"pip install 'vox-server[{name}]'",
         ) from error
-    storage = cast("Storage", module.create(module.Config(**options)))
+    return cast("Storage", module.create(module.Config(**options)))
+
+
+def open_driver(name: str, options: Mapping[str, Any]) -> Storage:
+    """A storage that is ready to use.
+
+    Raises:
+        UsageError: as `driver`, or what the driver finds wrong.
+    """
+    storage = driver(name, options)
     storage.prepare()
     return storage
