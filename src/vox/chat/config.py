@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select, update
 
 from vox.chat.events import Event, Users
 from vox.chat.limits import DEFAULTS, problem_with
 from vox.chat.schema import config as config_rows
 from vox.chat.settings import ChatSettings
+from vox.chat.spaces.inserts import insert_new
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
 
@@ -160,8 +161,8 @@ def store(values: Mapping[str, str]) -> Callable[[Connection], None]:
 
     def write(connection: Connection) -> None:
         for key, value in values.items():
-            connection.execute(delete(config_rows).where(config_rows.c.key == key))
-            connection.execute(insert(config_rows).values(key=key, value=value))
+            if not insert_new(connection, config_rows, {"key": key, "value": value}):
+                connection.execute(update(config_rows).where(config_rows.c.key == key).values(value=value))
 
     return write
 

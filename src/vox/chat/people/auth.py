@@ -16,6 +16,7 @@ from vox.chat.changes import Change
 from vox.chat.errors import refuse
 from vox.chat.people.first_administrator import use_setup_token
 from vox.chat.people.founding import NewSession, NewUser, create_session, create_user
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.people.invitations import assert_usable, use_invite
 from vox.chat.people.returning import come_back
 from vox.chat.people.shapes import (
@@ -159,6 +160,7 @@ async def _assert_welcome(chat: "Chat", body: Registration) -> None:
 def _register(
     connection: Connection, *, user: NewUser, session: NewSession, how: Registration, mode: str
 ) -> Change[int]:
+    in_turn(connection)
     as_administrator = False
     if how.setup_token is not None:
         use_setup_token(connection, how.setup_token)

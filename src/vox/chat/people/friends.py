@@ -7,7 +7,7 @@ other, and asking again changes nothing.
 from collections.abc import Sequence
 from functools import partial
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from vox.chat.access import self_or
 from vox.chat.changes import Change
@@ -18,6 +18,7 @@ from vox.chat.people.shapes import Blocks, DmSettings, DmSettingsChange, Friend,
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import blocks, dm_settings, friends, users
+from vox.chat.spaces.inserts import insert_new
 
 OWN = self_or(P.ADMINISTRATOR)
 
@@ -109,8 +110,8 @@ async def change_dm_settings(call: Call[DmSettingsChange]) -> DmSettings:
         return await get_dm_settings(call)
 
     def unit(connection: Connection) -> Change[None]:
-        connection.execute(delete(dm_settings).where(dm_settings.c.user_id == user_id))
-        connection.execute(insert(dm_settings).values(user_id=user_id, dm_permission=wanted))
+        if not insert_new(connection, dm_settings, {"user_id": user_id, "dm_permission": wanted}):
+            connection.execute(update(dm_settings).where(dm_settings.c.user_id == user_id).values(dm_permission=wanted))
         return Change(None)
 
     await call.chat.change(unit)
@@ -126,10 +127,8 @@ def _blocked(connection: Connection, *, user_id: int) -> Sequence[int]:
 
 
 def _block(connection: Connection, *, user_id: int, target: int, now_s: int) -> Change[None]:
-    row = (blocks.c.user_id == user_id) & (blocks.c.blocked_id == target)
-    if connection.execute(select(blocks.c.user_id).where(row)).first() is not None:
+    if not insert_new(connection, blocks, {"user_id": user_id, "blocked_id": target, "created_at": now_s}):
         return Change(None)
-    connection.execute(insert(blocks).values(user_id=user_id, blocked_id=target, created_at=now_s))
     return Change(None, [block_add(user_id=user_id, target_id=target)])
 
 
@@ -159,22 +158,18 @@ def _ask(connection: Connection, *, user_id: int, target: int, now_s: int) -> Ch
     refused = (blocks.c.user_id == target) & (blocks.c.blocked_id == user_id)
     if connection.execute(select(blocks.c.user_id).where(refused)).first() is not None:
         raise refuse("USER_BLOCKED", "This user has blocked you.")
-    if _status(connection, user_id, target) is not None:
+    if not insert_new(connection, friends, _row(user_id, target, "pending", now_s)):
         return Change(None)
-    connection.execute(insert(friends).values(user_id=user_id, friend_id=target, status="pending", created_at=now_s))
     return Change(None, [friend_request(user_id=user_id, target_id=target)])
 
 
 def _accept(connection: Connection, *, user_id: int, target: int, now_s: int) -> Change[None]:
-    if _status(connection, target, user_id) != "pending":
-        raise _no_request(target)
-    there = (friends.c.user_id == target) & (friends.c.friend_id == user_id)
+    there = (friends.c.user_id == target) & (friends.c.friend_id == user_id) & (friends.c.status == "pending")
     back = (friends.c.user_id == user_id) & (friends.c.friend_id == target)
-    connection.execute(update(friends).where(there).values(status="accepted"))
-    if not connection.execute(update(friends).where(back).values(status="accepted")).rowcount:
-        connection.execute(
-            insert(friends).values(user_id=user_id, friend_id=target, status="accepted", created_at=now_s)
-        )
+    if not connection.execute(update(friends).where(there).values(status="accepted")).rowcount:
+        raise _no_request(target)
+    if not insert_new(connection, friends, _row(user_id, target, "accepted", now_s)):
+        connection.execute(update(friends).where(back).values(status="accepted"))
     return Change(None, [friend_add(user_id=user_id, target_id=target)])
 
 
@@ -195,10 +190,8 @@ def _unfriend(connection: Connection, *, user_id: int, target: int) -> Change[No
     return Change(None, [friend_remove(user_id=user_id, target_id=target)])
 
 
-def _status(connection: Connection, user_id: int, friend_id: int) -> str | None:
-    return connection.execute(
-        select(friends.c.status).where(friends.c.user_id == user_id, friends.c.friend_id == friend_id)
-    ).scalar()
+def _row(user_id: int, friend_id: int, status: str, now_s: int) -> dict[str, int | str]:
+    return {"user_id": user_id, "friend_id": friend_id, "status": status, "created_at": now_s}
 
 
 def _pair(call: Call) -> tuple[int, int]:

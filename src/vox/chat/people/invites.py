@@ -17,6 +17,7 @@ from vox.chat.people.shapes import Invite, InvitePreview, InviteQuery, Items, Ne
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import invites
+from vox.chat.spaces.conflicts import conflict_means
 
 CODE_BYTES = 8
 _COLUMNS = (
@@ -50,7 +51,8 @@ async def create_invite(call: Call[NewInvite]) -> Invite:
         expires_at=now_s + body.max_age if body.max_age else None,
         created_at=now_s,
     )
-    await chat.change(partial(_create, actor_id=call.user_id, invite=invite))
+    with conflict_means(refuse("SPACE_NOT_FOUND", f"There is no feed {body.feed_id}.")):
+        await chat.change(partial(_create, actor_id=call.user_id, invite=invite))
     return invite
 
 
@@ -81,10 +83,10 @@ async def show_invite(call: Call) -> InvitePreview:
 @routes.delete("/invites/{code}", access=allowed(P.CREATE_INVITES))
 async def delete_invite(call: Call) -> None:
     """Makes an invite void."""
-    code = call.text("code")
-    if "\0" in code:
+    name = call.text("code")
+    if "\0" in name:
         raise _unknown()
-    await call.chat.change(partial(_delete, actor_id=call.user_id, code=code))
+    await call.chat.change(partial(_delete, actor_id=call.user_id, code=name))
 
 
 def _create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[None]:

@@ -142,6 +142,7 @@ async def unban(call: Call) -> None:
 
 
 def _rename(connection: Connection, *, actor_id: int, user_id: int, nickname: str | None) -> Change[None]:
+    in_turn(connection)
     connection.execute(update(users).where(users.c.id == user_id).values(nickname=nickname))
     audit = AuditEntry("member.update", actor_id, user_id, {"changed": {"nickname": nickname}})
     return Change(None, [member_update(user_id=user_id, nickname=nickname)], [audit])
@@ -162,13 +163,13 @@ def _ban(
     connection: Connection, *, actor_id: int, person: Person, body: BanRequest, now_ms: int, since_ms: int | None
 ) -> Change[Ban | None]:
     """Deletes one batch of messages; the unit that finds no further batch bans in the same transaction."""
+    in_turn(connection)
     events: list[Event] = []
     if since_ms is not None:
         removed = delete_messages_of_author(connection, person.id, since_ms)
         events += _told(removed)
         if len(removed) == BATCH:
             return Change(None, events)
-    in_turn(connection)
     events += _deactivate(connection, person.id)
     connection.execute(delete(bans).where(bans.c.user_id == person.id))
     connection.execute(insert(bans).values(user_id=person.id, reason=body.reason, created_at=now_ms // 1000))

@@ -7,17 +7,17 @@ everybody may be overridden by all who may override; other roles and users only 
 from functools import partial
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from vox.chat.access import allowed
 from vox.chat.changes import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
-from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks
+from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks, in_turn
 from vox.chat.people.shapes import Mask
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
-from vox.chat.schema import permission_overrides
+from vox.chat.schema import feeds, permission_overrides, roles, rooms
 
 Kind = Literal["feed", "room"]
 
@@ -93,6 +93,9 @@ def _asserted(call: Call[Any], kind: Kind, *, allow: int, deny: int) -> tuple[Sp
 def _write(
     connection: Connection, *, actor_id: int, kind: Kind, space_id: int, old: SpaceOverride, new: SpaceOverride | None
 ) -> Change[None]:
+    in_turn(connection)
+    if new is not None:
+        _assert_still_there(connection, kind, space_id, new)
     rows = permission_overrides.c
     gone = connection.execute(
         delete(permission_overrides).where(
@@ -127,3 +130,14 @@ def _write(
     )
     metadata["after"] = {"allow": new.allow, "deny": new.deny}
     return Change(None, [event], [AuditEntry("permission.update", actor_id, new.target_id, metadata)])
+
+
+def _assert_still_there(connection: Connection, kind: Kind, space_id: int, override: SpaceOverride) -> None:
+    """Space and role may have been deleted since they were asked for; no foreign key would keep the row away."""
+    spaces = feeds if kind == "feed" else rooms
+    if connection.execute(select(spaces.c.id).where(spaces.c.id == space_id)).first() is None:
+        raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space_id}.")
+    if override.target_type == "role":
+        found = connection.execute(select(roles.c.id).where(roles.c.id == override.target_id)).first()
+        if found is None:
+            raise refuse("SPACE_NOT_FOUND", f"There is no role {override.target_id}.")

@@ -124,6 +124,7 @@ async def revoke_role(call: Call) -> None:
 
 
 def _create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[RoleInfo]:
+    in_turn(connection)
     role_id = connection.execute(
         insert(roles)
         .values(name=body.name, color=body.color, permissions=body.permissions, position=body.position)

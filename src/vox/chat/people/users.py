@@ -13,6 +13,7 @@ from vox.chat.access import USER, self_or
 from vox.chat.changes import Change
 from vox.chat.errors import refuse
 from vox.chat.events import user_update
+from vox.chat.people.hierarchy import in_turn
 from vox.chat.people.shapes import Presence, User, UserChange
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
@@ -54,6 +55,7 @@ async def get_presence(call: Call) -> Presence:
 
 
 def _change(connection: Connection, *, user_id: int, changed: dict[str, Any]) -> Change[None]:
+    in_turn(connection)
     connection.execute(update(users).where(users.c.id == user_id).values(changed))
     return Change(None, [user_update(user_id=user_id, changed=changed)])
 
