@@ -52,12 +52,15 @@ class Documentation:
 def openapi(routes: Sequence[Route]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of the routes."""
     kinds = [kind for route in routes for kind in (route.body, route.query, route.returns) if _has_schema(kind)]
-    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
+    schemas, components = msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)
     by_kind = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
     components["Error"] = _error_schema()
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, by_kind, components)
+    for route in routes:  # their fields stand among the parameters
+        if route.query is not None:
+            components.pop(_name_in(by_kind[id(route.query)]), None)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Vox chat", "version": "1", "description": "REST API of the Vox community server."},
@@ -103,13 +106,17 @@ def _path_parameters(route: Route) -> list[dict[str, Any]]:
 def _query_parameters(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
     if route.query is None:
         return []
-    schema = by_kind[id(route.query)]
-    schema = components[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    schema = components[_name_in(by_kind[id(route.query)])]
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": part}
         for name, part in schema.get("properties", {}).items()
     ]
+
+
+def _name_in(schema: dict[str, Any]) -> str:
+    """The component that a struct's schema refers to."""
+    return schema["$ref"].rpartition("/")[2]
 
 
 def _success(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
@@ -121,6 +128,13 @@ def _success(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
 
 def _json(schema: Any) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
+
+
+def _schema_of(kind: type) -> dict[str, Any]:
+    """The schema of a type that msgspec has none for: `object` is any JSON at all."""
+    if kind is object:
+        return {"description": "Any JSON."}
+    raise NotImplementedError
 
 
 def _has_schema(kind: Any) -> bool:
