@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.postgres import postgres
 from tests.e2e.test_directory import FakeRelay, described, directory, eventually
-from vox.directory import audit
+from vox.directory import audit, records
 from vox.directory.access import Caller
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.health import DrainEnded, DrainRequested
@@ -163,9 +163,11 @@ async def test_what_one_directory_hears_the_other_tells(tmp_path: Path):
 
 
 @contextlib.asynccontextmanager
-async def in_process(url: str, seed: int) -> AsyncGenerator[Directory, None]:
+async def in_process(url: str, seed: int, **database: Any) -> AsyncGenerator[Directory, None]:
     """A directory without HTTP and without probes, for what must happen between two steps of it."""
-    settings = DirectorySettings.model_validate({"database": {"url": url}, "health_check": {"enabled": False}})
+    settings = DirectorySettings.model_validate(
+        {"database": {"url": url, **database}, "health_check": {"enabled": False}}
+    )
     clock = SystemClock()
     async with Directory(settings, Parts(clock, Metrics(), Lifecycle(clock, 1.0), Random(seed))) as opened:
         yield opened
@@ -206,6 +208,34 @@ async def test_a_relay_of_another_directory_is_known_as_soon_as_it_is_asked_for(
                 assert (await two.find(relay.id)).url == relay.url
             with pytest.raises(UsageError):
                 await two.find("nobody")
+
+
+async def test_a_relay_of_another_directory_can_be_asked_for_and_heard_at_once(tmp_path: Path):
+    with postgres() as url:
+        config: dict[str, Any] = {"database": {"url": url}, "health_check": {"enabled": False}}
+        async with (
+            directory(tmp_path, name="first", **config) as (_, first),
+            directory(tmp_path, name="second", **config) as (_, second),
+        ):
+            for number in range(5):
+                relay = {"name": "A", "url": f"wss://r{number}.example.com", "public_key": "k"}
+                body = {**relay, "latitude": 1, "longitude": 2}
+                path = f"/v1/relays/{(await first.post('/v1/relays/register', json=body)).json()['id']}"
+                assert (await second.get(f"{path}/status")).status_code == 200
+                body = {**body, "url": f"wss://s{number}.example.com"}
+                path = f"/v1/relays/{(await second.post('/v1/relays/register', json=body)).json()['id']}"
+                assert (await first.post(f"{path}/heartbeat")).status_code == 200
+            assert (await second.get("/v1/relays/nobody/status")).status_code == 404
+
+
+async def test_directories_that_are_given_one_key_file_sign_alike_and_leave_none_in_the_database(tmp_path: Path):
+    with postgres() as url:
+        async with in_process(url, 1) as one:
+            before = one.press.public_key
+        for _ in range(2):
+            async with in_process(url, 2, signing_key_file=str(tmp_path / "lists.key")) as two:
+                assert two.press.public_key == before
+                assert await two.database.run(lambda connection: records.find_value(connection, "signing_key")) == ""
 
 
 async def test_a_drain_reaches_the_other_directory_with_its_reason_and_ends_there():

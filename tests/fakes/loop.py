@@ -3,13 +3,16 @@
 Code with sleeps, time-outs and deadlines then runs in microseconds and always in the same order. Real I/O keeps its
 precedence: as long as a file descriptor is ready, or a thread of the loop's executor works, time stands still.
 
+Threads that the loop did not start itself, such as a database's, are waited for under `standing_still`.
+
 A test asks for the fixture `virtual_loop` and runs on such a loop; `run_virtual` is the same for a plain function.
 """
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -69,6 +72,20 @@ class VirtualClock:
     def wall(self) -> datetime:
         """The present time in UTC, moving with the loop."""
         return EPOCH + timedelta(seconds=self.now() - self._start_s)
+
+
+@contextmanager
+def standing_still() -> Generator[None]:
+    """While the block waits for a thread of somebody else's, a virtual loop's time stands still; others are left alone."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        yield
+        return
+    loop._jumping_selector.working_threads += 1
+    try:
+        yield
+    finally:
+        loop._jumping_selector.working_threads -= 1
 
 
 def run_virtual(main: Coroutine[Any, Any, _T]) -> _T:

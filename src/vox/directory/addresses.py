@@ -1,8 +1,8 @@
 """How many relays live at each public address, so that nobody fills the directory from one machine.
 
 Counted are host names and, where registration looked one up, the address behind it (IPv6 by /64, which is what one customer
-gets). What was looked up is not kept over a restart: until such a relay registers anew only its name is counted. Private
-addresses are not counted: only an operator lets them in.
+gets). What was looked up is not kept over a restart; the first probe of each relay finds it again. Private addresses are not
+counted: only an operator lets them in.
 """
 
 from vox.directory.registry import Registry
@@ -46,9 +46,14 @@ class Addresses:
         if self._registry.at_url(url) is None:
             self._forget(url)
 
+    def found(self, url: str, address: str) -> None:
+        """Counts a registered relay at the address where a probe just found it, and no longer at an earlier one."""
+        if url in self._places and (places := _places(url, address)) != self._places[url]:
+            self._note(url, places)
+
     def _follow(self, relay_id: str, relay: Relay | None) -> None:
         before = self._url_of.pop(relay_id, "")
-        if before and (relay is None or relay.url != before):
+        if before and (relay is None or relay.is_bootstrap or relay.url != before):
             self._forget(before)
         if relay is None or relay.is_bootstrap:
             return

@@ -16,13 +16,13 @@ from pydantic import ValidationError as PydanticError
 from vox.directory.errors import FieldProblem, ValidationError, invalid
 from vox.directory.relay import is_relay_url
 from vox.directory.selection import PolicyName, Request
+from vox.directory.settings import MAX_COUNT
 
 B = TypeVar("B", bound=BaseModel)
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_BODY_BYTES = 16_384
-MAX_COUNT = 2**31 - 1  # what the documented INTEGER columns hold on every database
 
 POLICIES: dict[str, PolicyName] = {"distance": "distance", "load_aware": "load_aware", "measured": "measured"}
 MAX_RTT_MS = 60_000

@@ -4,6 +4,19 @@ from vox.runtime.metrics import Counter, Gauge, Histogram
 
 RELAYS = Gauge("vox_directory_relays", "Registered relays, by state", ("state",))
 RELAYS_LISTED = Gauge("vox_directory_relays_listed", "Relays that clients are told of at present")
+RELAYS_BY_REGION = Gauge(
+    "vox_directory_relays_by_region",
+    "Registered relays, by region; `other` is what comes after 100 of them",
+    ("region",),
+)
+HEARTBEAT_AGE = Gauge(
+    "vox_directory_heartbeat_age_seconds",
+    "Time since the last heartbeat of relays that send any: the median, and the one that is silent for longest",
+    ("which",),
+)
+SNAPSHOT_AGE = Gauge(
+    "vox_directory_snapshot_age_seconds", "Age of the signed list that was made last; 0 before the first one"
+)
 CONNECTIONS = Gauge("vox_directory_connections", "Connections on all relays, as they reported")
 REQUESTS = Counter("vox_directory_requests_total", "HTTP requests, by route and status", ("route", "status"))
 REQUEST_SECONDS = Histogram(

@@ -73,6 +73,7 @@ class Prober:
         journal: is told which relays have findings to write.
         leases: say which relays are this directory's to probe.
         remove: takes a relay out for good.
+        found_at: is told the URL of each relay that is well, and the address behind it.
         clock: wall time says when probes are due.
         metrics: counts probes.
         random: jitter, and this directory's name among others.
@@ -86,6 +87,7 @@ class Prober:
         journal: Journal,
         leases: Leases,
         remove: Callable[[str], Awaitable[None]],
+        found_at: Callable[[str, str], None],
         clock: Clock,
         metrics: Metrics,
         random: Random,
@@ -96,6 +98,7 @@ class Prober:
         self._journal = journal
         self._leases = leases
         self._remove = remove
+        self._found_at = found_at
         self._clock = clock
         self._metrics = metrics
         self._random = random
@@ -335,6 +338,7 @@ class Prober:
         elif relay.signing_key and not proves_ownership(relay, challenge, answer.body):
             failure = "not_the_owner"
         else:
+            self._found_at(relay.url, answer.address)
             self._metrics.histogram(PROBE_SECONDS).observe(answer.elapsed_s)
         self._metrics.counter(PROBES, failure or "ok").inc()
         return failure

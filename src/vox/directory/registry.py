@@ -2,6 +2,9 @@
 
 Each relay's list form is encoded when it changes; a request only joins bytes. Everything runs on the event loop's thread and
 nothing awaits, so a reader never sees half a change. What must survive a restart is the journal's business.
+
+A relay that leaves the list, because it is full for instance, mostly comes back soon, and taking it out of the index costs all
+questions around it. So it stays in there and is passed over; who left longest ago is taken out once they are many.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +21,10 @@ Listener = Callable[[str, Relay | None], None]
 
 CANDIDATES = 4
 """Relays drawn per place of an unordered list, so that the better half of them can be taken."""
+LEAST_PASSED_OVER = 32
+PASSED_OVER_SHARE = 1 / 32
+"""Relays that stay in the index without being listed, at most, as a share of the listed ones: a question looks at each of them
+where they are all around it."""
 
 
 class Registry:
@@ -31,6 +38,7 @@ class Registry:
         self._listed_ids: list[str] = []
         self._places_in_ids: dict[str, int] = {}
         self._index = NearestIndex()
+        self._passed_over: dict[str, None] = {}  # in the index and not listed, who left last at the end
         self._listeners: list[Listener] = []
 
     def __len__(self) -> int:
@@ -72,13 +80,15 @@ class Registry:
         if relay is not None:
             self._leave_url(relay)
             self._unlist(relay_id)
+            self._passed_over.pop(relay_id, None)
+            self._index.remove(relay_id)
             self._changed(relay_id, None)
         return relay
 
     def nearest_json(self, place: Place, limit: int) -> list[bytes]:
         """The nearest listed relays as JSON objects with their distance, nearest first."""
         listed = self._listed
-        found = islice(self._index.nearest(place.latitude, place.longitude), limit)
+        found = islice(self._index.nearest(place.latitude, place.longitude, listed.__contains__), limit)
         return [b'%b,"distance_km":%.3f}' % (listed[relay_id], km) for relay_id, km in found]
 
     def spread_json(self, limit: int, random: Random) -> list[bytes]:
@@ -94,7 +104,8 @@ class Registry:
 
     def nearest_ids(self, place: Place, limit: int) -> list[str]:
         """The nearest listed relays, nearest first."""
-        return [relay_id for relay_id, _ in islice(self._index.nearest(place.latitude, place.longitude), limit)]
+        found = self._index.nearest(place.latitude, place.longitude, self._listed.__contains__)
+        return [relay_id for relay_id, _ in islice(found, limit)]
 
     def spread_ids(self, limit: int, random: Random) -> list[str]:
         """A fresh draw of listed relays."""
@@ -127,6 +138,7 @@ class Registry:
         if is_new:
             self._places_in_ids[relay.id] = len(self._listed_ids)
             self._listed_ids.append(relay.id)
+            self._passed_over.pop(relay.id, None)
         moved = before is None or (before.latitude, before.longitude) != (relay.latitude, relay.longitude)
         if is_new or moved:
             self._index.add(relay.id, relay.latitude, relay.longitude)
@@ -134,11 +146,18 @@ class Registry:
     def _unlist(self, relay_id: str) -> None:
         if self._listed.pop(relay_id, None) is None:
             return
-        self._index.remove(relay_id)
+        self._pass_over(relay_id)
         place, last = self._places_in_ids.pop(relay_id), self._listed_ids.pop()
         if last != relay_id:  # the last one fills the gap, so that a random draw stays one index away
             self._listed_ids[place] = last
             self._places_in_ids[last] = place
+
+    def _pass_over(self, relay_id: str) -> None:
+        self._passed_over[relay_id] = None
+        while len(self._passed_over) > max(LEAST_PASSED_OVER, int(len(self._listed) * PASSED_OVER_SHARE)):
+            first = next(iter(self._passed_over))
+            del self._passed_over[first]
+            self._index.remove(first)
 
     def _changed(self, relay_id: str, relay: Relay | None) -> None:
         self.revision += 1

@@ -125,7 +125,7 @@ class _Public:
         return Response(self._directory.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def status(self, request: Request) -> Response:
-        relay = self._directory.require(_relay_id(request))
+        relay = await self._directory.find(_relay_id(request))
         return json_response(_status(self._directory, relay), headers={"cache-control": "no-cache", **PUBLIC})
 
     async def select(self, request: Request) -> Response:
@@ -239,7 +239,7 @@ class _Changes:
         return await http.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
 
     async def _admitted(self, request: Request, body: bytes) -> Relay:
-        relay = self._directory.require(_relay_id(request))
+        relay = await self._directory.find(_relay_id(request))
         caller: Caller = self._directory.gate.admit(request, body, relay)
         await self._directory.check_nonce(caller)
         return self._directory.require(relay.id)

@@ -5,11 +5,12 @@ heartbeats and probe results follow within half a second.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from random import Random
+from statistics import median
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -22,7 +23,15 @@ from vox.directory.errors import relay_busy, relay_not_found, url_refused, url_t
 from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
 from vox.directory.journal import Journal
-from vox.directory.metrics import CHANGES, CONNECTIONS, RELAYS, RELAYS_LISTED
+from vox.directory.metrics import (
+    CHANGES,
+    CONNECTIONS,
+    HEARTBEAT_AGE,
+    RELAYS,
+    RELAYS_BY_REGION,
+    RELAYS_LISTED,
+    SNAPSHOT_AGE,
+)
 from vox.directory.prober import Prober
 from vox.directory.records import Changes, Record, Tombstone
 from vox.directory.registry import Registry
@@ -42,6 +51,10 @@ from vox.stores.sql import SqlDatabase, sqlite_url
 
 REMEMBER_REMOVED_S = 86_400.0
 RESOLVE_TIMEOUT_S = 3.0
+SAVED_AT_ONCE = 200
+"""Relays of the configuration in one commit: thousands are quick, and none waits too long for the database."""
+MOST_REGIONS = 100
+OTHER_REGION = "other"
 SEQ_WINDOW = 64
 """A heartbeat whose number is behind the last one by less than this came late or twice; by more, its relay began anew."""
 
@@ -79,6 +92,7 @@ class Directory:
         self.journal = Journal(self.database, self._record, self._learn, parts.metrics, self._changing)
         self.book = HealthBook(settings.health_check, self.registry, parts.clock, parts.metrics)
         shared = None if self.database.is_sqlite else SqlLeases(self.database, parts.clock)
+        self.addresses = Addresses(self.registry, settings.outbound.relays_per_address)
         self.prober = Prober(
             settings,
             self.registry,
@@ -86,17 +100,18 @@ class Directory:
             self.journal,
             shared or MemoryLeases(parts.clock),
             self.remove,
+            self.addresses.found,
             parts.clock,
             parts.metrics,
             parts.random,
         )
         self._shared_leases = shared
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
-        self.addresses = Addresses(self.registry, settings.outbound.relays_per_address)
         self.round_trips = RoundTrips()
         self._press: SnapshotPress | None = None
         self.is_open = False
         self._seqs: dict[str, int] = {}
+        self._regions = frozenset[str]()
         self._at_work = set[asyncio.Task[Any]]()
         self._stack = AsyncExitStack()
 
@@ -107,7 +122,7 @@ class Directory:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
             await self._load_bootstrap()
-            key = await signing_key(self.database, self.settings.database.path)
+            key = await signing_key(self.database, self.settings.database.path, self.settings.database.signing_key_file)
             self._press = SnapshotPress(key, self.clock)
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
@@ -358,6 +373,23 @@ class Directory:
             self.metrics.gauge(RELAYS, state).set(count)
         self.metrics.gauge(RELAYS_LISTED).set(self.registry.listed_count)
         self.metrics.gauge(CONNECTIONS).set(connections)
+        self._measure_regions()
+        now = self.book.now()
+        heard = [at for relay_id in self.book if (at := self.book.of(relay_id).last_heartbeat) is not None]
+        self.metrics.gauge(HEARTBEAT_AGE, "median").set(max(0.0, now - median(heard)) if heard else 0.0)
+        self.metrics.gauge(HEARTBEAT_AGE, "oldest").set(max(0.0, now - min(heard)) if heard else 0.0)
+        self.metrics.gauge(SNAPSHOT_AGE).set(self._press.age_s if self._press is not None else 0.0)
+
+    def _measure_regions(self) -> None:
+        """Counts by region; whoever registers names them, so there is an end to what is remembered."""
+        counts = dict.fromkeys(self._regions, 0)
+        for relay in self.registry:
+            is_known = relay.region in counts or len(counts) < MOST_REGIONS
+            region = relay.region if is_known else OTHER_REGION
+            counts[region] = counts.get(region, 0) + 1
+        self._regions = frozenset(counts)
+        for region, count in counts.items():
+            self.metrics.gauge(RELAYS_BY_REGION, region).set(count)
 
     def _fresh(self, wanted: Registration, caller: Caller, now: str, fresh_id: str, before: Tombstone | None) -> Record:
         is_same = before is not None and before.signing_key in {"", caller.signing_key}
@@ -398,6 +430,7 @@ class Directory:
 
     async def _load_bootstrap(self) -> None:
         now = iso(self.clock.wall())
+        wanted: list[Relay] = []
         for one in self.settings.bootstrap_relays:
             known = self.registry.get(one.id)
             fixed: dict[str, Any] = {
@@ -413,23 +446,43 @@ class Directory:
             if one.signing_key:
                 fixed["signing_key"] = one.signing_key
             if known is None:
-                known = Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed)
-                await self._save(known)
+                wanted.append(Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed))
             elif (changed := replace(known, **fixed)) != known:
-                await self._save(changed)
+                wanted.append(changed)
         named = {one.id for one in self.settings.bootstrap_relays}
-        for relay in [one for one in self.registry if one.is_bootstrap and one.id not in named]:
-            await self._save(replace(relay, is_bootstrap=False))
+        wanted += [
+            replace(one, is_bootstrap=False) for one in self.registry if one.is_bootstrap and one.id not in named
+        ]
+        for first in range(0, len(wanted), SAVED_AT_ONCE):
+            await self._save(wanted[first : first + SAVED_AT_ONCE])
 
-    async def _save(self, relay: Relay) -> None:
-        """Writes a relay of the configuration; whoever else registered its address makes way."""
-        other = self.registry.at_url(relay.url)
-        if other is not None and other.id != relay.id:
-            await self._remove(other.id, "remove", audit.DIRECTORY)
-        known = self.book.seen_as(relay)
-        record = Record(shown(relay, known), health.dump(known))
-        await self._written(lambda connection: records.save(connection, record))
-        self._keep(self.book.enter(relay))
+    async def _save(self, relays: Sequence[Relay]) -> None:
+        """Writes relays of the configuration; whoever else registered their addresses makes way."""
+        now_s = self.clock.wall().timestamp()
+        others = [
+            self._record_of(other)
+            for relay in relays
+            if (other := self.registry.at_url(relay.url)) is not None and other.id != relay.id
+        ]
+        health_of = {relay.id: self.book.seen_as(relay) for relay in relays}
+        wanted = [
+            Record(shown(relay, found), health.dump(found)) for relay in relays for found in [health_of[relay.id]]
+        ]
+
+        def unit(connection: records.Connection) -> None:
+            for one in others:
+                records.remove(connection, one, now_s)
+                entry = audit.Entry(now_s, "remove", one.relay.id, one.relay.url, audit.DIRECTORY)
+                audit.note(connection, entry)
+            for one in wanted:
+                records.save(connection, one)
+
+        await self._written(unit)
+        for one in others:
+            self._forget(one.relay.id)
+            _log.info("relay removed", relay=one.relay.id, url=one.relay.url)
+        for relay in relays:
+            self._keep(self.book.enter(relay, health_of[relay.id]))
 
     def _keep(self, relay: Relay) -> None:
         self.registry.put(relay)

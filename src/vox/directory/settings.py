@@ -5,6 +5,7 @@ had are also read from its `RELAY_DIRECTORY__…` variables.
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,8 +13,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
+from vox.directory.relay import is_relay_url
+from vox.directory.url_keys import url_key
+from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, load_settings
+from vox.security.requests import fingerprint
 
+MAX_COUNT = 2**31 - 1  # what the documented INTEGER columns hold on every database
 RELAY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PRIVATE_NETWORKS = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"]
 
@@ -40,6 +46,8 @@ class Database(Settings):
     """SQLite file; its folder is made where it is missing"""
     url: Annotated[SecretStr, Env("VOX_DIRECTORY_DATABASE_URL")] = SecretStr("")
     """PostgreSQL by URL, for several directories on one database; goes before the path"""
+    signing_key_file: Annotated[str, Env("VOX_DIRECTORY_SIGNING_KEY_FILE")] = ""
+    """File with the key that signs lists, made where it is missing; empty: beside the SQLite file, or in the PostgreSQL database"""
 
 
 class HealthCheck(Settings):
@@ -95,7 +103,7 @@ class BootstrapRelay(Settings):
     """Longitude in degrees"""
     region: str = Field(default="unknown", min_length=1, max_length=50)
     """Region code"""
-    capacity: int = Field(default=1000, ge=1)
+    capacity: int = Field(default=1000, ge=1, le=MAX_COUNT)
     """Most connections"""
     public_key: str = ""
     """Key for end-to-end encryption, base64"""
@@ -109,6 +117,23 @@ class BootstrapRelay(Settings):
     def _is_id(cls, value: str) -> str:
         if not RELAY_ID.fullmatch(value):
             raise ValueError("use 1 to 64 letters, digits, dots, dashes and underscores")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        if not is_relay_url(value):
+            raise ValueError("use wss://host, or ws, https or http")
+        return value
+
+    @field_validator("signing_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        try:
+            if value:
+                fingerprint(value)
+        except UsageError:
+            raise ValueError("it is no Ed25519 public key in base64") from None
         return value
 
 
@@ -197,9 +222,11 @@ class DirectorySettings(Settings):
 
     @model_validator(mode="after")
     def _ids_once(self) -> Self:
-        for what in ("id", "url"):
-            values = [getattr(one, what) for one in self.bootstrap_relays]
-            twice = {value for value in values if values.count(value) > 1}
+        for what, values in (
+            ("id", [one.id for one in self.bootstrap_relays]),
+            ("url", [url_key(one.url) for one in self.bootstrap_relays]),
+        ):
+            twice = [value for value, times in Counter(values).items() if times > 1]
             if twice:
                 raise ValueError(f"bootstrap_relays has the same {what} twice: {', '.join(sorted(twice))}")
         return self

@@ -2,7 +2,7 @@
 
 On SQLite it is in a file of its own beside the database, readable by its owner only, so that a copy of the database gives
 nobody the power to sign. On PostgreSQL it is in the table `directory_state`: all directories on it must sign with one key,
-the database is all that they share, and a key to encrypt it with would have to be shared the same way.
+and the database is all that they share. An operator who would rather give each of them the same file names it in the settings.
 """
 
 import os
@@ -10,34 +10,52 @@ from pathlib import Path
 
 from vox.directory import records
 from vox.errors import UsageError
+from vox.runtime.logging import get_logger
 from vox.security.requests import key_pair, new_key_pair
 from vox.stores.sql import SqlDatabase
 
 _NAME = "signing_key"
+_PUBLIC = "signing_key_public"
+
+_log = get_logger(__name__)
 
 
-async def signing_key(database: SqlDatabase, path: str) -> str:
-    """The private key, base64; made where there is none, and moved out of a SQLite file that has it from earlier.
+async def signing_key(database: SqlDatabase, path: str, key_file: str = "") -> str:
+    """The private key, base64; made where there is none, and moved into its file where the database has it from earlier.
 
     Args:
         database: open.
         path: of the SQLite file.
+        key_file: where the key is, whatever the database; empty for the usual place.
 
     Raises:
         UsageError: `database_unusable` where the key's file cannot be read or written, or holds no key.
         DependencyError: the database failed.
     """
     fresh = new_key_pair().private
-    if not database.is_sqlite:
-        return await database.run(lambda connection: records.read_value(connection, _NAME, fresh))
-    file = Path(f"{path}.key")
+    file = Path(key_file) if key_file else Path(f"{path}.key") if database.is_sqlite else None
 
-    def unit(connection: records.Connection) -> str:
-        key = _kept_in(file, records.find_value(connection, _NAME) or fresh)
-        records.drop_value(connection, _NAME)
-        return key
+    def unit(connection: records.Connection) -> tuple[str, str]:
+        if file is None:
+            key = records.read_value(connection, _NAME, fresh)
+        else:
+            key = _kept_in(file, records.find_value(connection, _NAME) or fresh)
+            records.drop_value(connection, _NAME)
+        public, before = key_pair(key).public, records.find_value(connection, _PUBLIC)
+        if before != public:
+            records.drop_value(connection, _PUBLIC)
+            records.read_value(connection, _PUBLIC, public)
+        return key, before if before != public else ""
 
-    return await database.run(unit)
+    key, before = await database.run(unit)
+    if before:
+        _log.warning(
+            "lists are signed with another key than before: clients that know the old one refuse them; "
+            "all directories on one database need the same key file",
+            now=key_pair(key).public,
+            before=before,
+        )
+    return key
 
 
 def _kept_in(file: Path, fresh: str) -> str:
@@ -51,7 +69,7 @@ def _kept_in(file: Path, fresh: str) -> str:
         raise UsageError(
             f"the key that signs lists cannot be kept in {file.name}: {why}",
             code="database_unusable",
-            hint="make the database's folder writable, or restore the file",
+            hint="make its folder writable, or restore the file",
         ) from None
     return found
 

@@ -42,6 +42,11 @@ class SnapshotPress:
         """The number of the list that was made last."""
         return self._serial
 
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last list was made; 0 where none was."""
+        return max(0.0, self._clock.wall().timestamp() - self._made) if self._answer else 0.0
+
     def answer(self, relays: Iterable[Relay]) -> bytes:
         """The JSON body: `signed` (JSON text), `signature`, `public_key`, `key_id`."""
         now = self._clock.wall().timestamp()

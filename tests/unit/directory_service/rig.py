@@ -1,6 +1,5 @@
 """A whole directory in memory: its application behind a client without a socket, and relays that answer as told."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from zlib import crc32
 import httpx2
 
 from tests.fakes.clock import FakeClock
+from tests.fakes.loop import standing_still
 from vox.directory.app import create_app
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
@@ -45,6 +45,8 @@ class FakeInternet:
 
     answers: dict[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    address: str = "203.0.113.1"
+    """Where all of them live; by default nowhere that is counted."""
 
     async def fetch(self, method: str, url: str, **options: Any) -> FetchResult:
         self.asked.append(url)
@@ -54,7 +56,7 @@ class FakeInternet:
         if answer is None:
             raise DependencyError("no answer", code="fetch_failed")
         status, body = cast("tuple[int, bytes]", answer)
-        return FetchResult(status, {}, body, "203.0.113.1", 0.01, url)
+        return FetchResult(status, {}, body, self.address, 0.01, url)
 
 
 @dataclass
@@ -96,17 +98,9 @@ async def rig(
 
 
 def _standing_still(submitted: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Keeps a virtual loop's time from jumping while the database works in its own threads, which the loop knows nothing of."""
-
     async def wait(*args: Any) -> Any:
-        selector = getattr(asyncio.get_running_loop(), "_jumping_selector", None)
-        if selector is None:
+        with standing_still():
             return await submitted(*args)
-        selector.working_threads += 1
-        try:
-            return await submitted(*args)
-        finally:
-            selector.working_threads -= 1
 
     return wait
 

@@ -239,6 +239,27 @@ async def test_two_relays_live_at_one_address_and_no_more(tmp_path):
         assert await register("three.farm.example.com") == (201, "")
 
 
+async def test_after_a_restart_two_relays_at_one_address_are_still_enough(tmp_path, virtual_clock):
+    hosts = ["one.farm.example.com", "two.farm.example.com"]
+    config = {"health_check": {"interval_ms": 30_000}}
+    for _ in range(2):
+        async with rig(tmp_path, config, clock=virtual_clock) as it:
+            it.internet.address = "93.184.215.14"
+            it.internet.answers = {f"https://{host}/_health": (200, b"OK") for host in hosts}
+            for host in [] if len(it.directory.registry) else hosts:
+                await it.register({**SYDNEY, "url": f"wss://{host}"})
+            await asyncio.sleep(60)
+    async with rig(tmp_path, config, clock=virtual_clock) as it:
+        it.internet.address = "93.184.215.14"
+        it.internet.answers = {f"https://{host}/_health": (200, b"OK") for host in hosts}
+        await asyncio.sleep(60)
+        answer = await it.http.post("/v1/relays/register", json={**SYDNEY, "url": "wss://three.farm.example.com"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "ADDRESS_FULL")
+        it.internet.address = "93.184.215.99"  # they move elsewhere
+        await asyncio.sleep(60)
+        await it.register({**SYDNEY, "url": "wss://three.farm.example.com"})
+
+
 async def test_ports_and_addresses_of_one_customer_are_one_address(tmp_path):
     async with rig(tmp_path) as it:
         urls = ["wss://a.example.com:1", "wss://a.example.com:2", "wss://a.example.com:3"]

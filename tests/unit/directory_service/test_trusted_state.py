@@ -54,6 +54,24 @@ async def test_the_key_that_signs_lists_is_in_a_file_of_its_own(tmp_path: Path, 
         assert database.execute("SELECT count(*) FROM directory_state WHERE key = 'signing_key'").fetchone() == (0,)
 
 
+async def test_the_key_that_signs_lists_can_be_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    async with rig(tmp_path) as it:
+        before = it.directory.press.public_key
+    file = tmp_path / "secrets" / "lists.key"
+    file.parent.mkdir()
+    (tmp_path / "relays.db.key").rename(file)
+    config = {"database": {"path": str(tmp_path / "relays.db"), "signing_key_file": str(file)}}
+    async with rig(tmp_path, config) as it:
+        assert it.directory.press.public_key == before
+    assert not (tmp_path / "relays.db.key").exists()
+    assert "another key" not in "".join(capsys.readouterr())
+    file.unlink()
+    async with rig(tmp_path, config) as it:
+        assert it.directory.press.public_key != before
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "lists are signed with another key than before" in "".join(capsys.readouterr())
+
+
 async def test_one_address_is_one_relay_however_it_is_written(tmp_path):
     async with rig(tmp_path) as it:
         first = await it.register(SYDNEY)

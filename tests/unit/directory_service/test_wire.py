@@ -261,3 +261,23 @@ async def test_metrics_count_relays(tmp_path):
         text = (await it.http.get("/metrics")).text
     assert 'vox_directory_relays{state="healthy"} 2.0' in text
     assert 'vox_directory_changes_total{kind="register"} 1.0' in text
+
+
+async def test_metrics_tell_regions_silence_and_the_age_of_the_signed_list(tmp_path):
+    clock = FakeClock()
+    async with rig(tmp_path, {"access": {"changes_per_minute": 100_000}}, clock=clock) as it:
+        relays = [
+            await it.register({**SYDNEY, "url": f"wss://r{number}.example.com", "region": f"region-{number % 120}"})
+            for number in range(125)
+        ]
+        await it.http.post(f"/v1/relays/{relays[0]['id']}/heartbeat")
+        await it.http.get("/v1/directory")
+        clock.advance(90)
+        await it.http.post(f"/v1/relays/{relays[1]['id']}/heartbeat")
+        text = (await it.http.get("/metrics")).text
+    assert 'vox_directory_relays_by_region{region="region-3"} 2.0' in text
+    assert 'vox_directory_relays_by_region{region="other"} 20.0' in text
+    assert text.count("vox_directory_relays_by_region{") == 101
+    assert 'vox_directory_heartbeat_age_seconds{which="oldest"} 90.0' in text
+    assert 'vox_directory_heartbeat_age_seconds{which="median"} 45.0' in text
+    assert "vox_directory_snapshot_age_seconds 90.0" in text
