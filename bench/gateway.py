@@ -11,11 +11,11 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gateway_reader import Crowd, Seen
 from gateway_servers import token
-
 from vox.clients.server_process import pin
 
 HERE = Path(__file__).parent
@@ -34,10 +34,12 @@ class Contender:
         self.port = int(process.stdout.readline())
 
     def tell(self, command: str) -> None:
+        """Gives a command."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
-    def ask(self, command: str) -> dict:
+    def ask(self, command: str) -> dict[str, float]:
+        """Gives a command and waits for its answer."""
         self.tell(command)
         return json.loads(self.process.stdout.readline())
 
@@ -74,9 +76,12 @@ def gather(server: Contender, count: int) -> Crowd:
     return crowd
 
 
+def _is_ready(crowd: Crowd, count: int) -> bool:
+    return crowd.seen.ready == count
+
+
 def broadcast(server: Contender, crowd: Crowd, per_tick: int, seconds: float) -> tuple[float, float]:
     crowd.counts_kinds = False
-    crowd._rest.clear()
     server.tell(f"go {per_tick} {seconds}")
     report = crowd.listen(server.process)
     seen = crowd.seen
@@ -99,10 +104,10 @@ def deliveries(seconds: float) -> None:
                 assert len(crowd.sockets) == SOCKETS
                 print(f"# presence frames while {SOCKETS} connected: {presence} (at most {2 * SOCKETS})")
                 assert presence <= 2 * SOCKETS
-            for per_tick in GOALS:
+            for per_tick, goal in GOALS.items():
                 rate, per_cpu = max(broadcast(server, crowd, per_tick, seconds) for _ in range(3))
-                goal = f"{GOALS[per_tick]:,}" if name == "vox" else ""
-                print(f"{name:12}{per_tick:>9}{rate:>13,.0f}{per_cpu:>16,.0f}{goal:>10}", flush=True)
+                shown = f"{goal:,}" if name == "vox" else ""
+                print(f"{name:12}{per_tick:>9}{rate:>13,.0f}{per_cpu:>16,.0f}{shown:>10}", flush=True)
             crowd.close()
 
 
@@ -116,7 +121,8 @@ def memory() -> None:
             for number in range(101, 101 + SOCKETS):
                 crowd.connect(identify(number) if name == "vox" else None)
                 crowd.read(0)
-            crowd.read_until(lambda: name != "vox" or crowd.seen.ready == SOCKETS)
+            if name == "vox":
+                crowd.read_until(partial(_is_ready, crowd, SOCKETS))
             time.sleep(0.5)
             after = server.ask("rss")["rss"]
             goal = "  goal 20.0 kB" if name == "vox" else ""

@@ -99,7 +99,7 @@ class Crowd:
 
     def listen(self, server: subprocess.Popen[str]) -> dict[str, float]:
         """Reads until the server reports how many events it has sent, and then until everybody has them."""
-        self.seen = Seen()
+        self.seen, self._rest = Seen(), {}
         assert server.stdout is not None
         self._epoll.register(server.stdout.fileno(), select.EPOLLIN)
         self._reports = server.stdout

@@ -37,7 +37,11 @@ from vox.security.tokens import digest
 
 PEOPLE = 5000
 PAYLOAD = 200
-WIRE = b"\x81\x7e" + PAYLOAD.to_bytes(2, "big") + b'{"seq":12345,"type":"message_create","d":{"body":"'.ljust(PAYLOAD, b"x")
+WIRE = (
+    b"\x81\x7e"
+    + PAYLOAD.to_bytes(2, "big")
+    + b'{"seq":12345,"type":"message_create","d":{"body":"'.ljust(PAYLOAD, b"x")
+)
 TEXT = WIRE[4:].decode()
 BUSY_BYTES = 32 << 10
 
@@ -49,6 +53,10 @@ def token(number: int) -> str:
     return f"vox_sess_bench_{number:06}"
 
 
+def _resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
 async def serve_commands(port: int, go: Go) -> None:
     print(port, flush=True)
     loop = asyncio.get_running_loop()
@@ -56,7 +64,7 @@ async def serve_commands(port: int, go: Go) -> None:
         words = line.split()
         if words[0] == "rss":
             gc.collect()
-            answer = {"rss": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")}
+            answer = {"rss": _resident_bytes()}
         else:
             wall, cpu = time.perf_counter(), time.process_time()
             events = await go(int(words[1]), float(words[2]))
@@ -67,7 +75,11 @@ async def serve_commands(port: int, go: Go) -> None:
 async def vox() -> None:
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as folder:
-        given = {"database_url": f"sqlite:///{folder}/vox.db", "storage_path": folder, "connections_per_address": 1_000_000}
+        given = {
+            "database_url": f"sqlite:///{folder}/vox.db",
+            "storage_path": folder,
+            "connections_per_address": 1_000_000,
+        }
         app = make_app(load_chat_settings({}, given).settings, Parts(clock, Metrics(), Lifecycle(clock, 1.0)))
         chat = app.chat
         chat.open()
@@ -76,10 +88,19 @@ async def vox() -> None:
         def fill(connection):
             connection.execute(insert(roles).values(id=1, name="@everyone", position=0, permissions=6443107123))
             connection.execute(insert(feeds).values(id=1, name="general", type="text", position=0))
-            rows = [{"id": n, "username": f"u{n}", "display_name": f"User {n}", "created_at": now} for n in range(1, PEOPLE + 1)]
+            rows = [
+                {"id": n, "username": f"u{n}", "display_name": f"User {n}", "created_at": now}
+                for n in range(1, PEOPLE + 1)
+            ]
             connection.execute(insert(users), rows)
             logins = [
-                {"token": digest(token(n)), "user_id": n, "created_at": now, "expires_at": now + 10**6, "last_used_at": now}
+                {
+                    "token": digest(token(n)),
+                    "user_id": n,
+                    "created_at": now,
+                    "expires_at": now + 10**6,
+                    "last_used_at": now,
+                }
                 for n in range(1, PEOPLE + 1)
             ]
             connection.execute(insert(sessions), logins)
@@ -87,14 +108,19 @@ async def vox() -> None:
 
         chat.database.run_now(fill)
         event = message_create(msg_id=1 << 62, author_id=1, body="", timestamp=1_790_000_000_000, feed_id=1)
-        room = PAYLOAD - len('{"seq":12345,"type":"message_create","d":') - len(json.dumps(event.payload, separators=(",", ":"))) - 1
+        room = (
+            PAYLOAD
+            - len('{"seq":12345,"type":"message_create","d":')
+            - len(json.dumps(event.payload, separators=(",", ":")))
+            - 1
+        )
         event = message_create(msg_id=1 << 62, author_id=1, body="x" * room, timestamp=1_790_000_000_000, feed_id=1)
 
         async def go(per_tick: int, seconds: float) -> int:
             if per_tick == 0:  # brings everybody to a number of his own
                 for session in chat.hub.connections:
                     private = notification_create(user_id=session.user_id, type="message")
-                    chat.bus.publish([private] * random.randrange(60))
+                    chat.bus.publish([private] * random.randrange(60))  # noqa: S311  a load
                     await asyncio.sleep(0)
                 return 0
             until, events = time.perf_counter() + seconds, 0
@@ -108,7 +134,7 @@ async def vox() -> None:
                         chat.bus.publish((one,))
                 events += per_tick
                 await asyncio.sleep(0)
-                while any(one.socket is not None and one.socket.backlog_bytes > BUSY_BYTES for one in sample):
+                while any(one.socket is not None and one.socket.backlog_bytes > BUSY_BYTES for one in sample):  # noqa: ASYNC110  flow control
                     await asyncio.sleep(0.001)
             return events
 
@@ -132,7 +158,7 @@ async def transport() -> None:
                 write(block)
             events += per_tick
             await asyncio.sleep(0)
-            while any(one.get_write_buffer_size() > BUSY_BYTES for one in transports[::125]):
+            while any(one.get_write_buffer_size() > BUSY_BYTES for one in transports[::125]):  # noqa: ASYNC110  flow control
                 await asyncio.sleep(0.001)
         return events
 
@@ -166,7 +192,7 @@ async def starlette() -> None:
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws_max_queue=1024)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn tells nobody
         await asyncio.sleep(0.01)
     await serve_commands(server.servers[0].sockets[0].getsockname()[1], go)
     task.cancel()

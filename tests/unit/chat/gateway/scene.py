@@ -34,6 +34,10 @@ class FakeSocket:
         self.verdict: tuple[int, str] | None = None
         self.is_stuck = False
         self.backlog_bytes = 0
+        self.stamp: Callable[[], int] = lambda: 0
+        self.stamps: list[int] = []
+        self.closed_at = 0
+        self._unread: list[tuple[int, str | bytes]] = []
         self.write_frames: Callable[[bytes], int] | None = self._write_frames if takes_frames else None
 
     @property
@@ -41,11 +45,22 @@ class FakeSocket:
         return self.verdict is None
 
     def send(self, message: str | bytes) -> None:
-        if self.is_open:
+        if self.is_open and self.is_stuck:
+            self._unread.append((self.stamp(), message))
+        elif self.is_open:
             self.messages.append(message)
+            self.stamps.append(self.stamp())
+
+    def catch_up(self) -> None:
+        """Reads what it was stuck on."""
+        self.is_stuck = False
+        self.messages += [text for _, text in self._unread]
+        self.stamps += [stamp for stamp, _ in self._unread]
+        self._unread, self.backlog_bytes = [], 0
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        self.verdict = self.verdict or (code, reason)
+        if self.verdict is None:
+            self.verdict, self.closed_at = (code, reason), self.stamp()
 
     def _write_frames(self, frames: bytes) -> int:
         if not self.is_open:
@@ -53,8 +68,10 @@ class FakeSocket:
         self.writes += 1
         if self.is_stuck:
             self.backlog_bytes += len(frames)
+            self._unread += [(self.stamp(), text) for text in texts(frames)]
         else:
-            self.messages += texts(frames)
+            for text in texts(frames):
+                self.send(text)
         return self.backlog_bytes
 
 
@@ -69,12 +86,18 @@ class Client:
     is_gone: bool = False
     _taken: int = 0
     ready: dict[str, Any] = field(default_factory=dict[str, Any])
+    opening: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     last_seq: int = 0
 
     async def say(self, kind: str, d: Any = None) -> None:
         """Sends a message and lets everything settle."""
         self.connection.received(json.dumps({"type": kind} if d is None else {"type": kind, "d": d}))
         await settle()
+
+    def stamped(self) -> list[tuple[int, dict[str, Any]]]:
+        """What has come since the last time, each with the stamp of when it was written."""
+        stamps = self.socket.stamps[self._taken :]
+        return list(zip(stamps, self.frames(), strict=True))
 
     def frames(self) -> list[dict[str, Any]]:
         """What has come since the last time."""
@@ -90,6 +113,16 @@ class Client:
     def events(self) -> list[tuple[str, Any]]:
         """Type and content of what has come since the last time."""
         return [(one["type"], one.get("d")) for one in self.frames()]
+
+    def hangs_up_by_itself(self) -> None:
+        """From now on the client answers a close at once."""
+        close = self.socket.close
+
+        def closing(code: int = 1000, reason: str = "") -> None:
+            close(code, reason)
+            self.connection.closed(code, reason)
+
+        self.socket.close = closing
 
     async def drop(self) -> None:
         """The connection is lost."""
@@ -107,7 +140,9 @@ class Scene:
         self.clock = FakeClock()
         administrator = Role(2, "Admin", None, 1, 1 << 62)
         state = State(
-            users={n: Person(n, f"u{n}", f"U{n}", role_ids=frozenset({2} if n == 1 else ())) for n in range(1, people + 1)},
+            users={
+                n: Person(n, f"u{n}", f"U{n}", role_ids=frozenset({2} if n == 1 else ())) for n in range(1, people + 1)
+            },
             roles={1: Role(1, "@everyone", None, 0, int(EVERYONE_DEFAULT)), 2: administrator},
             feeds={1: Feed(1, "one"), 2: Feed(2, "two")},
         )
@@ -131,6 +166,7 @@ class Scene:
         self.friendships: list[tuple[int, int]] = []
         self.hub = Hub(cast("Any", chat), bounds)
         self.bus.subscribe(self._arrived)
+        self.stamp: Callable[[], int] = lambda: 0
         self._next_id = 100
 
     async def who(self, token: str) -> Login:
@@ -148,11 +184,11 @@ class Scene:
         numbered: list[Event] = []
         for event in events:
             version = self.community.version + 1 if event.type in CHANGES_ACCESS else 0
-            event = Event(event.type, event.payload, event.audience, 1, version, event.facts)
-            shift = self.community.apply(event)
+            kept = Event(event.type, event.payload, event.audience, 1, version, event.facts)
+            shift = self.community.apply(kept)
             if shift is not None:
-                self.hub.shifted(event, shift)
-            numbered.append(event)
+                self.hub.shifted(kept, shift)
+            numbered.append(kept)
         self.bus.publish(numbered)
 
     def say(self, feed_id: int = 1, author_id: int = 1) -> int:
@@ -185,13 +221,15 @@ class Scene:
     async def join(self, user_id: int, *capabilities: str, **more: Any) -> Client:
         """A session behind its ready frame."""
         client = self.open(user_id, **more)
+        client.socket.stamp = self.stamp
         await client.say("identify", {"token": f"t{user_id}", "capabilities": list(capabilities)})
-        client.opening = client.frames()  # pyright: ignore[reportAttributeAccessIssue]
+        client.opening = client.frames()
         return client
 
     async def resume(self, before: Client, last_seq: int | None = None, **more: Any) -> Client:
         """Another connection that goes on with a client's session."""
         client = self.open(before.user_id, **more)
+        client.socket.stamp = self.stamp
         d = {
             "token": f"t{before.user_id}",
             "session_id": before.ready["session_id"],

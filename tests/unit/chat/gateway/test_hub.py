@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.unit.chat.gateway.scene import Scene, settle
+from vox.chat.events import dm_create as dm
 from vox.chat.events import (
     feed_create,
     feed_delete,
@@ -13,7 +14,6 @@ from vox.chat.events import (
     permission_override_delete,
     permission_override_update,
 )
-from vox.chat.events import dm_create as dm
 from vox.chat.gateway import Bounds
 from vox.chat.permissions import P
 
@@ -62,7 +62,8 @@ async def test_private_feed_messages_reach_only_those_who_may_read_them():
     admin, bob = await scene.join(1), await scene.join(2)
     scene.happen(hide())
     await settle()
-    admin.frames(), bob.frames()
+    admin.frames()
+    bob.frames()
     scene.say(feed_id=1)
     scene.say(feed_id=2)
     await settle()
@@ -231,7 +232,8 @@ async def test_too_long_a_gap_is_exhausted():
 async def test_a_slow_reader_is_closed_resumable_and_blocks_nobody():
     scene = Scene(Bounds(backlog_bytes=1000, busy_bytes=300))
     bob, eve = await scene.join(2), await scene.join(3)
-    bob.frames(), eve.frames()
+    bob.frames()
+    eve.frames()
     bob.socket.is_stuck = True
     sent = []
     for _ in range(12):
@@ -304,7 +306,8 @@ async def test_the_typing_of_before_is_not_replayed():
 async def test_ids_as_texts_for_who_asks():
     scene = Scene()
     bob, plain = await scene.join(2, "string_ids"), await scene.join(3)
-    bob.frames(), plain.frames()
+    bob.frames()
+    plain.frames()
     assert bob.ready["user_id"] == "2"
     sent = scene.say()
     await settle()
@@ -317,7 +320,8 @@ async def test_other_sockets_get_the_same_frames(how):
     scene = Scene()
     bob, plain = await scene.join(2, **how), await scene.join(3)
     assert all(isinstance(message, bytes) for message in bob.socket.messages) is ("compressed" in how)
-    bob.frames(), plain.frames()
+    bob.frames()
+    plain.frames()
     scene.say()
     scene.say()
     await settle()
@@ -401,9 +405,7 @@ async def test_drain_sends_everybody_away_resumable():
     bob, opening = await scene.join(2), scene.open(3)
     task_done = scene.hub.drain()
     for client in (bob, opening):
-        client.socket.close = lambda code, reason, one=client: (
-            setattr(one.socket, "verdict", (code, reason)), one.connection.closed(code, reason)
-        )  # fmt: skip
+        client.hangs_up_by_itself()
     await task_done
     assert bob.socket.verdict == opening.socket.verdict == (4008, "Server restarting")
     assert scene.open(4).socket.verdict == (4008, "Server restarting")
