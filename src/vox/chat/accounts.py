@@ -5,6 +5,7 @@ every process forgets the login and closes its sockets on seeing it. Whether the
 community at each call.
 """
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
 
 if TYPE_CHECKING:
+    from vox.chat.community.state import Person
     from vox.chat.server import Chat
 
 REVOKED: Final = "_login_revoked"
@@ -30,6 +32,9 @@ REMEMBERED_S: Final = 30.0
 MAX_REMEMBERED: Final = 100_000
 """Tokens kept in memory; beyond it the longest known is asked of the database again."""
 USE_RECORDED_EVERY_S: Final = 300
+NEWCOMER_WAIT_S: Final = 1.0
+"""How long the news of a registration may take from another process."""
+NEWCOMER_TRIES: Final = 20
 CLOSE_CODE: Final = 4004
 """AUTH_FAILED, which clients take as final."""
 
@@ -82,13 +87,32 @@ class Accounts:
 
         Raises:
             Refusal: AUTH_FAILED for what is no login token, AUTH_EXPIRED for unknown and expired ones, BANNED for a user who is
-                no member any more.
+                no member any more, UNAVAILABLE for one of whom this process has not heard yet.
         """
         login = await self.whose(token)
         person = self._chat.community.users.get(login.user_id)
         if person is None or not person.is_active:
-            raise refuse("BANNED", "This account is not a member of the community any more.")
+            await self.member(login.user_id)
         return login
+
+    async def member(self, user_id: int) -> "Person":
+        """An active member; waits a moment for one who has just registered in another process.
+
+        Raises:
+            Refusal: BANNED or UNAVAILABLE, as `who` says.
+        """
+        users = self._chat.community.users
+        for _ in range(NEWCOMER_TRIES):
+            if user_id in users:
+                break
+            await asyncio.sleep(NEWCOMER_WAIT_S / NEWCOMER_TRIES)
+            users = self._chat.community.users
+        person = users.get(user_id)
+        if person is None:
+            raise refuse("UNAVAILABLE", "This account is not known here yet; try again.", retry_after_ms=1000)
+        if not person.is_active:
+            raise refuse("BANNED", "This account is not a member of the community any more.")
+        return person
 
     async def whose(self, token: str) -> Login:
         """The login of a user, member or not: only for the way back into the community.
@@ -112,6 +136,13 @@ class Accounts:
             self._revoke(event.facts["user_id"], event.facts.get("session_ids"))
         elif event.type == "user_update":
             self.profiles.forget(event.payload["user_id"])
+
+    def forget_all(self) -> None:
+        """Forgets what is known of tokens and profiles: revocations may have been missed."""
+        with self._lock:
+            self._revocations += 1
+            self._known = {}
+        self.profiles = Profiles()
 
     def close(self) -> None:
         """Lets the threads that hash passwords end."""

@@ -66,6 +66,7 @@ async def test_names_differ_by_case_and_display_name_defaults_to_the_name(chat: 
         {"username": "ada", "password": "a" * 129},
         {"username": "ada", "password": PASSWORD, "display_name": "a" * 65},
         {"username": "a\0da", "password": PASSWORD},
+        {"username": "   ", "password": PASSWORD},
         {"username": "a\u202eda", "password": PASSWORD},
         {"username": ["ada"], "password": PASSWORD},
         {"username": {"$gt": ""}, "password": PASSWORD},

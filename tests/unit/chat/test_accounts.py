@@ -157,6 +157,34 @@ async def test_who_stops_being_a_member_is_out_at_once_though_the_token_is_remem
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
 
 
+async def test_who_has_just_registered_elsewhere_is_waited_for(chat: Chat, monkeypatch: pytest.MonkeyPatch):
+    session = chat.log_in(7)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            chat.community.users[7] = Person(7, "new", "New")
+
+    monkeypatch.setattr("vox.chat.accounts.asyncio.sleep", sleep)
+    assert await chat.accounts.who("vox_sess_a") == Login(7, session)
+    assert len(waits) == 3
+
+
+async def test_who_stays_unknown_is_told_to_try_again_and_not_that_he_is_banned(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+):
+    chat.log_in(7)
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr("vox.chat.accounts.asyncio.sleep", sleep)
+    assert await refusal(chat, "vox_sess_a") == (503, "UNAVAILABLE")
+    assert sum(waits) == pytest.approx(1.0)
+
+
 async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     session = chat.log_in(1)
     chat.log_in(2, "vox_sess_b")

@@ -62,8 +62,8 @@ async def register(call: Call[Registration]) -> Registered:
     assert_length(limit, "username", body.username, "username_max", "username_min")
     assert_length(limit, "password", body.password, "password_max", "password_min")
     assert_length(limit, "display_name", body.display_name, "display_name_max")
-    if not body.username.isprintable():
-        raise refuse("VALIDATION_ERROR", "body.username: expected printable characters")
+    if not body.username.isprintable() or not body.username.strip():
+        raise refuse("VALIDATION_ERROR", "body.username: expected printable characters, and not spaces only")
     await _assert_welcome(chat, body)
     now_s = _now_s(chat)
     user = NewUser(
@@ -181,9 +181,7 @@ async def _logged_in(call: Call[Credentials], user_id: int) -> LoggedIn:
     token = mint(TOKEN_PREFIX)
     session = _session(call, token, _now_s(chat))
     await chat.database.write(lambda connection: create_session(connection, user_id, session))
-    person = chat.community.users.get(user_id)
-    if person is None or not person.is_active:
-        raise refuse("BANNED", "This account is not a member of the community any more.")
+    person = await chat.accounts.member(user_id)
     return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
 
 
