@@ -22,6 +22,7 @@ from vox.chat.route_list import all_routes
 from vox.chat.routing import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.server import Chat, Parts
 from vox.chat.settings import ChatSettings, load_chat_settings
+from vox.chat.sharing import shared
 from vox.chat.wire import encode, encode_with_string_ids
 from vox.errors import PeerError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
@@ -252,7 +253,7 @@ def make_app(settings: ChatSettings, parts: Parts | None = None) -> ChatApp:
     if parts is None:
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
-    return ChatApp(Chat(settings, parts))
+    return ChatApp(Chat(settings, shared(settings, parts)))
 
 
 def _credentials(scope: Scope) -> tuple[str | None, bool]:

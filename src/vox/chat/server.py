@@ -8,7 +8,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -18,7 +18,10 @@ from sqlalchemy import Connection, text
 from vox.chat.accounts import Accounts
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
+from vox.chat.bus.shared import SharedBus
+from vox.chat.catching_up import CatchingUp
 from vox.chat.changes import Change, Unit, recorded
+from vox.chat.checkpoints import Checkpoints
 from vox.chat.community import Community
 from vox.chat.config import Config
 from vox.chat.events import Event
@@ -31,6 +34,7 @@ from vox.chat.people.sweep import sweep
 from vox.chat.rate_limits import Limits, MemoryLimits
 from vox.chat.schema.migrate import prepare
 from vox.chat.settings import ChatSettings
+from vox.chat.worker_ids import Ids, LeasedIds, SqlNumbers, largest_number
 from vox.errors import VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
@@ -56,6 +60,8 @@ class Parts:
     bus: Bus | None = None
     limits: Limits | None = None
     worker: int = 0
+    ids: LeasedIds | None = None
+    running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
 
 
 class Chat:
@@ -73,7 +79,7 @@ class Chat:
             max_overflow=settings.db_max_overflow,
             pool_recycle_s=settings.db_pool_recycle,
         )
-        self.ids = Snowflakes(parts.clock, parts.worker)
+        self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
         self.community = Community()
         self.config = Config(settings)
         self.limits = parts.limits or MemoryLimits(settings.rate_limit_scale)
@@ -83,6 +89,8 @@ class Chat:
         self.storage = storage_of(settings)
         self.desk = Desk(settings)
         self.outbound = OutboundGuard()
+        self._parts = parts
+        self._catching_up = CatchingUp(self)
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -106,6 +114,7 @@ class Chat:
             self.database.open()
             prepare(self.database)
             self.database.run_now(self._load)
+            self._number_after(self.database.run_now(largest_number))
             self.bus.subscribe(self._arrived)
             if self.settings.registration != "open":
                 self._invite_founder()
@@ -124,15 +133,29 @@ class Chat:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """What needs a lasting event loop: the bus to other processes, and the hourly sweep."""
-        async with self.bus.running():
-            sweeping = asyncio.create_task(self._sweep(), name="chat-sweep")
+        async with AsyncExitStack() as stack:
+            if not self.database.is_sqlite and not isinstance(self.ids, LeasedIds):
+                # While one process takes over from another, two of them number for a moment.
+                leased = LeasedIds(self.clock, SqlNumbers(self.database, self.clock))
+                leased.after, self.ids = self.ids.next(), leased
+            if isinstance(self.ids, LeasedIds):
+                await stack.enter_async_context(self.ids.running())
+            for part in self._parts.running:
+                await stack.enter_async_context(part())
+            await stack.enter_async_context(self.bus.running())
+            stack.push_async_callback(self._catching_up.close)
+            await self._catching_up.settled()
+            tasks = {asyncio.create_task(self._sweep(), name="chat-sweep")}
+            if isinstance(self.bus, SharedBus):
+                tasks.add(asyncio.create_task(Checkpoints(self, self.bus).run(), name="chat-checkpoints"))
             try:
                 yield
             finally:
                 self.lifecycle.drain()
                 await self.hub.drain()
-                sweeping.cancel()
-                await asyncio.wait({sweeping})
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
 
     async def drain(self) -> None:
         """Takes nobody in any more and sends the gateway's clients away, resumable, over the configured time."""
@@ -163,6 +186,8 @@ class Chat:
             DependencyError: the database failed or is too busy.
         """
         change = await self.database.write(partial(self._in_transaction, unit), then=self._committed)
+        if self._catching_up.is_on:
+            await self._catching_up.settled()
         return change.value
 
     def tell(self, *events: Event) -> None:
@@ -177,22 +202,34 @@ class Chat:
 
     def _committed(self, change: Change[object]) -> None:
         for event in change.events:
-            self._absorb(event)
+            if not self._absorb(event):
+                self._catching_up.missed(event.version)
         self.bus.publish(change.events)
 
-    def _absorb(self, event: Event) -> None:
+    def _absorb(self, event: Event) -> bool:
+        """Takes an event into the memory; False where one before it is missing, so that it could not be taken."""
         shift = self.community.apply(event)
-        if shift is not None:
+        is_taken = shift is None or not shift.must_reload
+        if shift is not None and is_taken:
             self.hub.shifted(event, shift)
         self.config.absorb(event)
         self.accounts.absorb(event)
+        return is_taken
 
     def _arrived(self, entries: Sequence[Entry]) -> None:
         """Takes entries in the order of the bus, also those of this process, which are absorbed already."""
-        for entry in entries:
-            if entry.is_foreign:
-                self._absorb(entry.event)
-        self.hub.publish(entries)
+        start = 0
+        for index, entry in enumerate(entries):
+            if not entry.is_foreign:
+                continue
+            if entry.event.version and index > start:
+                # What stands before a change of access is delivered by what held before it.
+                self.hub.publish(entries[start:index])
+                start = index
+            if not self._absorb(entry.event):
+                self._catching_up.missed(entry.event.version, entries[index:])
+                return
+        self.hub.publish(entries[start:])
 
     def _invite_founder(self) -> None:
         """Shows the set-up token where nobody could become administrator otherwise; to the terminal, not to the log."""
@@ -211,6 +248,13 @@ class Chat:
                 _log.warning("sweep failed", error=str(error))
             else:
                 _log.info("swept", removed=removed)
+
+    def _number_after(self, largest: int) -> None:
+        """Numbers go on above what is stored, whatever the clock says today."""
+        if isinstance(self.ids, LeasedIds):
+            self.ids.after = largest
+        else:
+            self.ids = Snowflakes(self.clock, self._parts.worker, largest)
 
     def _load(self, connection: Connection) -> None:
         self.community.load(connection)

@@ -46,11 +46,12 @@ return {at[1], at[2], redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+',
 """
 
 SAVE_SESSION: Final = """
--- KEYS session; ARGV process blob ttl_ms live
--- 0: the session has moved to another process, and what this one knows of it is old.
-local owner = redis.call('HGET', KEYS[1], 'owner')
-if owner and owner ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'blob', ARGV[2], 'live', ARGV[4])
+-- KEYS session; ARGV process blob ttl_ms live number
+-- 0: the session has moved to another process, and what this one knows of it is old. A write that was overtaken is left out.
+local at = redis.call('HMGET', KEYS[1], 'owner', 'number')
+if at[1] and at[1] ~= ARGV[1] then return 0 end
+if at[2] and tonumber(at[2]) > tonumber(ARGV[5]) then return 1 end
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'blob', ARGV[2], 'live', ARGV[4], 'number', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 """
@@ -65,7 +66,7 @@ if ARGV[3] == '0' and found[3] == '1' and found[1] ~= ARGV[1] and redis.call('EX
   return 'ask'
 end
 redis.call('HDEL', KEYS[1], 'blob')
-redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'number', 0)
 return {found[2], position, found[1]}
 """
 
@@ -81,12 +82,6 @@ LEASE: Final = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-
-RELEASE: Final = """
--- KEYS name; ARGV holder
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1
 """
 

@@ -5,6 +5,7 @@ step, so the process that still thinks it serves that client can neither overwri
 """
 
 import asyncio
+import itertools
 from typing import Any, Final
 
 from vox.chat.bus import redis_scripts as scripts
@@ -36,6 +37,7 @@ class RedisSessions:
         self._save = client.register_script(scripts.SAVE_SESSION)
         self._load = client.register_script(scripts.LOAD_SESSION)
         self._drop = client.register_script(scripts.DROP_SESSION)
+        self._count = itertools.count(1)
         self.moved: Moved | None = None
 
     async def save(self, session_id: str, blob: bytes, ttl_s: float, *, is_live: bool) -> bool:
@@ -44,8 +46,8 @@ class RedisSessions:
         Raises:
             DependencyError: redis_failed.
         """
+        arguments = [self._process, blob, max(1, int(ttl_s * 1000)), int(is_live), next(self._count)]
         with failures():
-            arguments = [self._process, blob, max(1, int(ttl_s * 1000)), int(is_live)]
             return bool(await self._save(keys=[_key(session_id)], args=arguments))
 
     async def load(self, session_id: str) -> tuple[bytes, int] | None:

@@ -1,0 +1,119 @@
+"""Closes gaps in what a process remembers of the community: while there is one, nothing is delivered.
+
+A gap shows when an event arrives whose version is not the next one: another process's change is still under way, or was lost.
+Before changing: events are held from the very entry that shows the gap, and go on only when the memory holds at least what that
+entry says; so nobody is ever served by permissions older than the event.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection
+
+from vox.chat.bus.contract import Entry
+from vox.chat.bus.shared import SharedBus
+from vox.chat.community import Shift, State, read_state
+from vox.chat.events import Event, Users
+from vox.errors import VoxError
+from vox.protocols.gateway import CloseCode
+from vox.runtime.logging import get_logger
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+RETRY_S: Final = 0.05
+RETRY_MAX_S: Final = 2.0
+SETTLE_S: Final = 5.0
+"""How long the answer to a change waits until this process remembers it."""
+RELOADED: Final = Event("_reloaded", {}, Users(()))
+
+_log = get_logger(__name__)
+
+
+class CatchingUp:
+    """Reloads the community of a server when something is missing.
+
+    Args:
+        chat: whose.
+    """
+
+    def __init__(self, chat: "Chat") -> None:
+        self._chat = chat
+        self._bus = chat.bus if isinstance(chat.bus, SharedBus) else None
+        self._needed = 0
+        self._is_everything_old = False
+        self._task: asyncio.Task[None] | None = None
+        if self._bus is not None:
+            self._bus.on_lost(self.lost)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a gap is being closed."""
+        return self._task is not None and not self._task.done()
+
+    def missed(self, version: int, entries: Sequence[Entry] = ()) -> None:
+        """An event with this version shows a gap; these entries, which begin with it, are given again afterwards."""
+        self._needed = max(self._needed, version)
+        self._begin(entries)
+
+    def lost(self) -> None:
+        """Events of any kind may be missing: every session begins anew, and everything is read again."""
+        hub, accounts = self._chat.hub, self._chat.accounts
+        for user_id in {session.user_id for session in tuple(hub.connections)}:
+            hub.close_user(user_id, CloseCode.SESSION_EXPIRED, "events were lost")
+        accounts.forget_all()
+        self._is_everything_old = True
+        self._begin(())
+
+    async def settled(self, within_s: float = SETTLE_S) -> None:
+        """Waits for the gap to be closed, but not for ever: the database may be away."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=within_s)
+
+    async def close(self) -> None:
+        """Stops."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _begin(self, entries: Sequence[Entry]) -> None:
+        if self._bus is not None:
+            self._bus.hold(entries)
+        if not self.is_on:
+            self._task = asyncio.create_task(self._reload(), name="chat-catching-up")
+
+    async def _reload(self) -> None:
+        chat, delay_s = self._chat, RETRY_S
+        while self._is_behind:
+            was_everything_old, self._is_everything_old = self._is_everything_old, False
+            try:
+                state = await chat.read(self._everything if was_everything_old else read_state)
+            except VoxError as error:
+                _log.warning("the community cannot be read again yet", error=str(error))
+                self._is_everything_old |= was_everything_old
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
+                continue
+            shift = chat.community.replace(state)
+            if shift is not None:
+                self._shifted(shift)
+            if self._is_behind:
+                await asyncio.sleep(RETRY_S)
+        _log.info("caught up", version=chat.community.version)
+        # Without an await since the last look: nothing can have come between.
+        if self._bus is not None:
+            self._task = None
+            self._bus.go_on()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._is_everything_old or self._chat.community.version < self._needed
+
+    def _shifted(self, shift: Shift) -> None:
+        self._chat.hub.shifted(RELOADED, shift)
+        self._chat.hub.publish(())
+
+    def _everything(self, connection: Connection) -> State:
+        self._chat.config.load(connection)
+        return read_state(connection)

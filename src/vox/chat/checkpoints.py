@@ -1,0 +1,97 @@
+"""Keeps connected gateway sessions on a shared bus, so that another process can go on with them when this one dies.
+
+Every second those that have moved are written. A client that was told more than the last checkpoint knows cannot be placed in
+the log exactly; it is told that its session is over, never served twice or with a hole.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from vox.chat.bus.shared import SharedBus
+from vox.chat.gateway.session import Session
+from vox.errors import VoxError
+from vox.runtime.logging import get_logger
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+EVERY_S: Final = 1.0
+AT_ONCE: Final = 50
+
+_log = get_logger(__name__)
+
+
+class Checkpoints:
+    """The checkpoints of a server's sessions.
+
+    Args:
+        chat: whose.
+        bus: where they are kept.
+    """
+
+    def __init__(self, chat: "Chat", bus: SharedBus) -> None:
+        self._chat = chat
+        self._bus = bus
+        self._kept: dict[Session, tuple[int, float]] = {}
+        bus.on_moved(self._moved)
+
+    async def run(self) -> None:
+        """Writes checkpoints until it is cancelled."""
+        is_failing = False
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.keep()
+            except VoxError as error:
+                if not is_failing:
+                    _log.warning("sessions cannot be kept for other processes", error=str(error))
+                is_failing = True
+            else:
+                is_failing = False
+
+    async def keep(self) -> None:
+        """Writes those sessions that have moved since the last time.
+
+        Raises:
+            DependencyError: the bus failed.
+        """
+        hub, now = self._chat.hub, self._chat.clock.now()
+        renewed_before = now - hub.bounds.resumable_s / 3
+        with hub.lock:
+            self._kept = {session: kept for session, kept in self._kept.items() if session in hub.connections}
+            moved = [
+                session
+                for session in hub.connections
+                if (kept := self._kept.get(session)) is None or kept[0] != session.seq or kept[1] < renewed_before
+            ]
+        for start in range(0, len(moved), AT_ONCE):
+            await asyncio.gather(*(self._keep_one(session) for session in moved[start : start + AT_ONCE]))
+
+    async def _keep_one(self, session: Session) -> None:
+        hub, clock = self._chat.hub, self._chat.clock
+        with hub.lock:
+            connection = hub.connections.get(session)
+            if connection is None or connection.outlet is None or not connection.outlet.is_here:
+                return
+            connection.outlet.flush()
+            if session not in hub.connections:
+                return
+            seq = session.seq
+            blob = session.saved(self._bus.epoch, hub.position, int(clock.wall().timestamp() * 1000))
+        if await self._bus.checkpoint_session(session.session_id, blob, hub.bounds.resumable_s):
+            self._kept[session] = (seq, clock.now())
+            return
+        with hub.lock:
+            if session in hub.connections:
+                hub.take_over(session)
+
+    def _moved(self, session_id: str) -> tuple[bytes, float] | None:
+        """Another process wants or has a session."""
+        hub = self._chat.hub
+        with hub.lock:
+            found = next((one for one in hub.connections if one.session_id == session_id), None)
+            if found is None:
+                return None
+            session, position = hub.take_over(found)
+            left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
+            return session.saved(self._bus.epoch, position, left_at_ms), hub.bounds.resumable_s
