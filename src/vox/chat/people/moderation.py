@@ -167,12 +167,9 @@ def _audit(connection: Connection, *, query: AuditQuery, limit: int) -> list[Aud
     row = audit_log.c
     wanted: list[Any] = [row.id > query.after]
     if query.event_type is not None:
-        is_glob = "*" in query.event_type
-        wanted.append(
-            row.event_type.like(like_pattern(query.event_type), escape="\\")
-            if is_glob
-            else row.event_type == query.event_type
-        )
+        kind = query.event_type.lower()  # SQLite's LIKE knows no case, PostgreSQL's does
+        is_glob = "*" in kind
+        wanted.append(row.event_type.like(like_pattern(kind), escape="\\") if is_glob else row.event_type == kind)
     if query.actor_id is not None:
         wanted.append(row.actor_id == query.actor_id)
     if query.target_id is not None:
