@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from vox.protocols import agent_json, agent_protobuf, rtvi
+from vox.protocols import agent_json, agent_protobuf, gateway, rtvi
 from vox.protocols.agent_events import (
     AgentReady,
     BotInterrupted,
@@ -22,6 +22,8 @@ from vox.protocols.agent_events import (
 )
 from vox.protocols.carriers import exotel, plivo, telnyx
 from vox.protocols.carriers.detect import CARRIERS, carrier_for, codec_for, detect
+from vox.protocols.gateway_client import GatewayClient
+from vox.protocols.gateway_server import GatewayServer
 from vox.protocols.media_stream import CarrierCodec, ServerCodec, StreamEvent
 
 Message = str | bytes
@@ -53,6 +55,30 @@ class _Detect:
         return [name] if name else []
 
 
+class _Gateway:
+    """The gateway's server half; each login it asks for is granted."""
+
+    def __init__(self) -> None:
+        self._server = GatewayServer(0.0)
+
+    def receive(self, message: Message) -> list[str]:
+        asked = self._server.receive(message, 0.0)
+        asked += self._server.accepted(0.0)
+        return [type(one).__name__ for one in asked]
+
+
+class _GatewayClient:
+    """The gateway's client half."""
+
+    def __init__(self) -> None:
+        self._client = GatewayClient("token")
+        self._client.connected()
+
+    def receive(self, message: Message) -> list[str]:
+        found, answers = self._client.receive(message, 0.0)
+        return [found.type, *answers]
+
+
 class _Reader:
     """A client's decoder as a receiver."""
 
@@ -75,6 +101,7 @@ def targets() -> dict[str, Target]:
     openings = [_call(carrier_for(name)())[:3] for name in CARRIERS]
     found.append(Target("detect", _Detect, openings))
     found += _agent_targets()
+    found += _gateway_targets()
     return {target.name: target for target in found}
 
 
@@ -178,6 +205,28 @@ def _agent_targets() -> list[Target]:
             "agent-rtvi", lambda: rtvi.RtviCodec(allow_context=True, with_audio=True), [rtvi_messages], _probe_agent
         ),
         Target("client-protobuf", lambda: _Reader(agent_protobuf.decode_server_message), [answers or as_protobuf]),
+    ]
+
+
+def _gateway_targets() -> list[Target]:
+    said: list[Message] = [
+        gateway.encode_client("identify", {"token": "t", "protocol_version": 1, "capabilities": ["string_ids"]}),
+        gateway.encode_client("heartbeat", {"seq": 3}),
+        gateway.encode_client("typing", {"feed_id": 1}),
+        gateway.encode_client("typing", {"dm_id": "9007199254740993"}),
+        gateway.encode_client("presence_update", {"status": "dnd", "custom_status": "x", "activity": {"name": "y"}}),
+    ]
+    back: list[Message] = [gateway.encode_client("resume", {"token": "t", "session_id": "sess_1", "last_seq": 7})]
+    told: list[Message] = [
+        gateway.HELLO,
+        gateway.numbered(1, gateway.tail("ready", {"session_id": "sess_1", "user_id": 1})),
+        gateway.numbered(2, gateway.tail("message_create", {"msg_id": 1 << 62, "body": "hi", "feed_id": 1})),
+        gateway.HEARTBEAT_ACK,
+        gateway.frame("resumed", {"seq": 2}),
+    ]
+    return [
+        Target("gateway-server", _Gateway, [said, [*back, *said[1:]]]),
+        Target("gateway-client", _GatewayClient, [told]),
     ]
 
 

@@ -22,6 +22,7 @@ from vox.protocols.gateway import (
 
 MAX_FRAME_BYTES = 64 << 20
 _LARGEST_CODE_OF_TRANSPORT = 3999
+_LONGEST_INTERVAL_MS = 3_600_000
 
 
 class Return(StrEnum):
@@ -128,7 +129,7 @@ class GatewayClient:
     def _answer(self, found: ServerMessage, now: float) -> list[str]:
         if found.type == "hello":
             interval = found.d.get("heartbeat_interval")
-            if isinstance(interval, int) and interval > 0:
+            if isinstance(interval, int) and 0 < interval <= _LONGEST_INTERVAL_MS:
                 self._interval_s = interval / 1000
             self._next_heartbeat = now + self._interval_s
             return [self._opening()]
