@@ -76,7 +76,14 @@ def run(args: argparse.Namespace) -> int:
     if settings.workers > 1 and args.worker is None:
         from vox.cli.workers import supervise  # noqa: PLC0415  only where there are several
 
-        return run_loop(supervise(settings.http_host, settings.http_port, settings.workers, flags))
+        if not settings.redis_bus_url.get_secret_value():
+            raise UsageError(
+                f"{settings.workers} workers need Redis, which makes them one server",
+                code="workers_need_redis",
+                hint="set VOX_REDIS_URL or --redis-url, or use one worker",
+            )
+        address = (settings.http_host, settings.http_port)
+        return run_loop(supervise(*address, settings.workers, flags, drain_timeout_s=settings.drain_timeout_s))
     return run_loop(serve_chat(settings, worker=args.worker))
 
 
@@ -107,9 +114,21 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     ) as server:
         shown = settings.http_host if settings.http_host.strip("0.:") else "localhost"
         get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
+        watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
         await app.chat.drain()
+        if watching is not None:
+            watching.cancel()
+            await asyncio.wait({watching})
     return 0
+
+
+async def _outlive_nobody(drain: Callable[[], None]) -> None:
+    """Drains when the supervising process is gone: nobody else would end this one."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(1.0)
+    drain()
 
 
 def _create_administrator(settings: "ChatSettings", username: str) -> int:

@@ -21,11 +21,13 @@ STABLE_S: Final = 60.0
 """A process that lived this long is started again without waiting longer than before."""
 STOP_GRACE_S: Final = 10.0
 """Beyond its drain a process gets this long to end before it is killed."""
+WRONG_INPUT: Final = 2
+"""The exit code of a process whose configuration is wrong: the next one would say the same."""
 
 _log = get_logger(__name__)
 
 
-async def supervise(host: str, port: int, workers: int, given: dict[str, Any]) -> int:
+async def supervise(host: str, port: int, workers: int, given: dict[str, Any], *, drain_timeout_s: float) -> int:
     """Runs the processes until SIGTERM or SIGINT; 0 when all ended cleanly.
 
     Args:
@@ -33,23 +35,32 @@ async def supervise(host: str, port: int, workers: int, given: dict[str, Any]) -
         port: bind port; 0 picks one that all share.
         workers: how many processes.
         given: flags of the command line by name, handed on.
+        drain_timeout_s: how long a process may send its clients away.
+
+    Raises:
+        DependencyError: a process cannot start because of its configuration (worker_failed).
     """
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    stop_s = drain_timeout_s + STOP_GRACE_S
     with _reserved(host, port) as actual:
         flags = [
             f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name not in {"port", "workers"}
         ]
         command = [sys.executable, "-m", "vox", "chat", *flags, f"--port={actual}", "--workers=1"]
         _log.info("starting workers", workers=workers, port=actual)
-        async with asyncio.TaskGroup() as group:
-            kept = [group.create_task(_keep([*command, f"--worker={one}"], one, stopping)) for one in range(workers)]
+        kept = [
+            asyncio.create_task(_keep([*command, f"--worker={one}"], one, stopping, stop_s)) for one in range(workers)
+        ]
+        await asyncio.wait(kept, return_when=asyncio.FIRST_EXCEPTION)
+        stopping.set()  # where one cannot start, the others end in order too
+        await asyncio.wait(kept)
     return max(task.result() for task in kept)
 
 
-async def _keep(command: list[str], number: int, stopping: asyncio.Event) -> int:
+async def _keep(command: list[str], number: int, stopping: asyncio.Event, stop_s: float) -> int:
     delay_s = RESTART_S
     loop = asyncio.get_running_loop()
     while True:
@@ -60,7 +71,7 @@ async def _keep(command: list[str], number: int, stopping: asyncio.Event) -> int
         try:
             await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopping.is_set():
-                return await _end(process, ended)
+                return await _end(process, ended, number, stop_s)
         finally:
             stopped.cancel()
             if not ended.done():
@@ -69,7 +80,7 @@ async def _keep(command: list[str], number: int, stopping: asyncio.Event) -> int
                 await ended
         if loop.time() - began > STABLE_S:
             delay_s = RESTART_S
-        elif ended.result() == 2:  # noqa: PLR2004  wrong input: the next one would say the same
+        elif ended.result() == WRONG_INPUT:
             raise DependencyError(f"worker {number} cannot start", code="worker_failed", hint="see its message above")
         _log.error("worker died", worker=number, exit=ended.result(), restart_in_s=delay_s)
         with contextlib.suppress(TimeoutError):
@@ -79,10 +90,15 @@ async def _keep(command: list[str], number: int, stopping: asyncio.Event) -> int
         delay_s = min(delay_s * 2, RESTART_MAX_S)
 
 
-async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]") -> int:
+async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]", number: int, stop_s: float) -> int:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
-    return await ended
+    await asyncio.wait({ended}, timeout=stop_s)
+    if not ended.done():
+        _log.error("worker does not end and is killed", worker=number)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    return abs(await ended)
 
 
 @contextlib.contextmanager
