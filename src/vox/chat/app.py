@@ -9,7 +9,6 @@ import contextlib
 import os
 from typing import Any
 
-import msgspec
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -165,7 +164,7 @@ class ChatApp:
             return
         try:
             call.body = decode(raw)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, not the type, or nested too deeply
             raise refuse("VALIDATION_ERROR", f"body: {error}") from None
 
     def _refused(self, error: VoxError, path: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:

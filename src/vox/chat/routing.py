@@ -28,6 +28,7 @@ Q = TypeVar("Q", default=None)
 PREFIX = "/api/v1"
 BODY_TIMEOUT_S = 30.0
 MAX_ID = (1 << 63) - 1
+MAX_ID_DIGITS = 19
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -103,9 +104,10 @@ class Call(Generic[B, Q]):
         text = self.path["user_id"]
         if text == "@me":
             return self.user_id
-        if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
+        number = _number(text)
+        if number is None:
             raise refuse("INVALID_USER_ID", "A user id is a number.")
-        return int(text)
+        return number
 
     def id(self, name: str) -> int:
         """A number of the path.
@@ -113,10 +115,10 @@ class Call(Generic[B, Q]):
         Raises:
             Refusal: VALIDATION_ERROR where it is none.
         """
-        text = self.path[name]
-        if not (text.isascii() and text.isdigit()) or int(text) > MAX_ID:
+        number = _number(self.path[name])
+        if number is None:
             raise refuse("VALIDATION_ERROR", f"path.{name}: expected an id, a number below 2^63")
-        return int(text)
+        return number
 
     def text(self, name: str) -> str:
         """A text of the path."""
@@ -337,6 +339,13 @@ def decode_query(raw: bytes, kind: type[Q]) -> Q:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise refuse("VALIDATION_ERROR", f"query: {error}") from None
+
+
+def _number(text: str) -> int | None:
+    if len(text) > MAX_ID_DIGITS or not (text.isascii() and text.isdigit()):
+        return None
+    number = int(text)
+    return number if number <= MAX_ID else None
 
 
 def client_of(scope: Scope) -> str:
