@@ -1,10 +1,12 @@
 """`vox chat`, and bare `vox`: the community server, and what its administrator does from a shell."""
 
 import argparse
+import asyncio
 import contextlib
 import getpass
 import os
 import sys
+from collections.abc import Callable
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
