@@ -45,6 +45,15 @@ def _relay_url(value: str) -> str:
     return value
 
 
+def _plain(value: str) -> str:
+    if any(
+        character < " " or character == "\x7f" for character in value
+    ):  # PostgreSQL keeps no NUL, and logs no others
+        raise ValueError("Control characters are not allowed")
+    return value
+
+
+_Plain = AfterValidator(_plain)
 _RelayUrl = Annotated[str, Field(min_length=1, max_length=2048), AfterValidator(_relay_url)]
 _Features = Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,50}$")]], Field(max_length=32)]
 
@@ -56,12 +65,12 @@ class _Body(BaseModel):
 class Registration(_Body):
     """The body of a registration."""
 
-    name: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, _Plain] = Field(min_length=1, max_length=100)
     url: _RelayUrl
     latitude: float = Field(ge=-90, le=90, allow_inf_nan=False)
     longitude: float = Field(ge=-180, le=180, allow_inf_nan=False)
-    public_key: str = Field(min_length=1, max_length=1024)
-    region: str = Field(default="unknown", min_length=1, max_length=50)
+    public_key: Annotated[str, _Plain] = Field(min_length=1, max_length=1024)
+    region: Annotated[str, _Plain] = Field(default="unknown", min_length=1, max_length=50)
     capacity: int = Field(default=1000, ge=1, le=MAX_COUNT)
     signing_key: str = Field(default="", max_length=128)
     features: _Features = Field(default_factory=list[str])
@@ -76,7 +85,7 @@ class Heartbeat(_Body):
     egress_bps: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     stress: float | None = Field(default=None, ge=0, le=1)
     draining: bool | None = None
-    version: str | None = Field(default=None, max_length=100)
+    version: Annotated[str, _Plain] | None = Field(default=None, max_length=100)
     seq: int | None = Field(default=None, ge=0, le=MAX_COUNT)
     interval_ms: int | None = Field(default=None, ge=1000, le=3_600_000)
     features: _Features | None = None
@@ -87,7 +96,7 @@ class Draining(_Body):
 
     draining: bool = True
     maintenance: bool = False
-    reason: str = Field(default="", max_length=200)
+    reason: Annotated[str, _Plain] = Field(default="", max_length=200)
     until: AwareDatetime | None = None
 
 

@@ -28,6 +28,8 @@ STATUS: Final[dict[str, int]] = {
     "relay_busy": 409,
     "address_full": 409,
     "body_too_large": 413,
+    "body_timeout": 408,
+    "body_incomplete": 400,
     "rate_limited": 429,
     "nonces_exhausted": 503,
     "no_relay_available": 503,

@@ -17,6 +17,8 @@ from vox.errors import VoxError
 from vox.runtime.lifecycle import Lifecycle
 
 MAX_LISTENERS = 200
+MAX_PER_ADDRESS = 50
+"""Listeners at one address, so that nobody takes all places; a proxy that names its clients is not their address."""
 EVERY_S = 1.0
 KEEP_ALIVE_ROUNDS = 15
 """Rounds without a change after which a comment is sent, so that proxies keep the connection."""
@@ -40,18 +42,18 @@ class ChangeStream:
         self._waiting: set[_Listener] = set()
         registry.subscribe(self._follow)
 
-    def listen(self) -> AsyncGenerator[bytes, None]:
-        """The events for one more listener, until it leaves or the directory is drained.
+    def listen(self, address: str = "") -> AsyncGenerator[bytes, None]:
+        """The events for one more listener, until it leaves or the directory is drained; `address` is where it is.
 
         Raises:
             VoxError: too_many_listeners.
         """
-        if len(self._waiting) >= MAX_LISTENERS:
+        there = sum(one.address == address for one in self._waiting) if address else 0
+        if len(self._waiting) >= MAX_LISTENERS or there >= MAX_PER_ADDRESS:
             raise VoxError("Too many listeners", code="too_many_listeners", retryable=True, retry_after_s=30)
-        return self._events()
+        return self._events(_Listener(address))
 
-    async def _events(self) -> AsyncGenerator[bytes, None]:
-        listener = _Listener()
+    async def _events(self, listener: "_Listener") -> AsyncGenerator[bytes, None]:
         self._waiting.add(listener)
         try:
             leaving = {relay.id for relay in self._registry if relay.is_draining}
@@ -84,7 +86,8 @@ class ChangeStream:
 
 
 class _Listener:
-    def __init__(self) -> None:
+    def __init__(self, address: str) -> None:
+        self.address = address
         self.changed: dict[str, None] = {}
 
 

@@ -101,7 +101,7 @@ class _Public:
 
     async def events(self, request: Request) -> Response:
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(self._stream.listen(), headers=headers, media_type="text/event-stream")
+        return StreamingResponse(self._stream.listen(peer_of(request)), headers=headers, media_type="text/event-stream")
 
     async def health(self, request: Request) -> Response:
         now = self._directory.clock.wall()

@@ -8,7 +8,10 @@ import pytest
 
 import vox.directory
 from tests.unit.directory_service.rig import LONDON, SYDNEY, rig
-from vox.directory.events import ChangeStream
+from vox.directory.events import MAX_PER_ADDRESS, ChangeStream
+from vox.directory.registry import Registry
+from vox.errors import VoxError
+from vox.runtime.lifecycle import Lifecycle
 
 WORLD = json.loads((Path(vox.directory.__file__).parent / "page" / "world.json").read_text())
 
@@ -99,6 +102,21 @@ async def test_listeners_hear_what_changed_once_a_second(tmp_path, virtual_clock
         it.directory.lifecycle.drain()
         assert [part async for part in events] == []
         await asyncio.sleep(0)
+
+
+async def test_one_address_does_not_take_all_places(virtual_clock):
+    stream = ChangeStream(Registry(), Lifecycle(virtual_clock, 1.0))
+    held = [stream.listen("192.0.2.1") for _ in range(MAX_PER_ADDRESS)]
+    for one in held:
+        await anext(one)
+    with pytest.raises(VoxError) as caught:
+        stream.listen("192.0.2.1")
+    assert caught.value.code == "too_many_listeners"
+    await anext(other := stream.listen("192.0.2.2"))
+    await held[0].aclose()
+    await anext(again := stream.listen("192.0.2.1"))
+    for one in (*held, other, again):
+        await one.aclose()
 
 
 def payload(event: bytes, name: str):

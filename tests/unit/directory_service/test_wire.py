@@ -1,5 +1,6 @@
 """The documented endpoints: fields, types and codes, as the original's clients expect them."""
 
+import asyncio
 import re
 
 import pytest
@@ -281,3 +282,25 @@ async def test_metrics_tell_regions_silence_and_the_age_of_the_signed_list(tmp_p
     assert 'vox_directory_heartbeat_age_seconds{which="oldest"} 90.0' in text
     assert 'vox_directory_heartbeat_age_seconds{which="median"} 45.0' in text
     assert "vox_directory_snapshot_age_seconds 90.0" in text
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "a\nb", "\x7f"])
+@pytest.mark.parametrize("field", ["name", "region", "public_key", "version", "reason"])
+async def test_control_characters_reach_no_database(tmp_path, field: str, text: str):
+    async with rig(tmp_path) as it:
+        relay = await it.register(SYDNEY)
+        path = {"version": f"{relay['id']}/heartbeat", "reason": f"{relay['id']}/drain"}.get(field, "register")
+        answer = await it.http.post(f"/v1/relays/{path}", json={**SYDNEY, field: text})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["path"] == field
+
+
+async def test_a_body_that_does_not_arrive_is_the_callers_fault(tmp_path, virtual_clock):
+    async with rig(tmp_path, clock=virtual_clock) as it:
+
+        async def trickle():
+            yield b"{"
+            await asyncio.sleep(60)
+
+        answer = await it.http.post("/v1/relays/register", content=trickle())
+    assert (answer.status_code, answer.json()["code"]) == (408, "BODY_TIMEOUT")
