@@ -82,7 +82,7 @@ async def agent_server(
     file = folder / "config.json"
     file.write_text(json.dumps({"host": "127.0.0.1", "log_level": "debug", "json_logs": True, **config}))
     log = folder / "agent.log"
-    options = ["--config", str(file)] if command == "agent" else []
+    options = ["--config", str(file)] if command == "agent" else ["--data", str(folder / "data")]
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(VOX, command, *options, "--port", "0", *arguments),
