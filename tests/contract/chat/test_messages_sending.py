@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from sqlalchemy import update
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, feed, mismatches, refusal, say
+from vox.chat.changes import Change
 from vox.chat.permissions import P
 from vox.chat.schema import message_mentions, message_nonces, messages
+from vox.chat.spaces.sending import NONCE_LIFE_S, forget_nonces
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")
@@ -217,3 +220,18 @@ async def test_objects_where_texts_are_expected_are_refused(chat: Rig, name: str
     for value in ({"$ne": ""}, ["x"], 1, True):
         body = {"body": "x", name: value}
         assert refusal(await alice.post("/feeds/1/messages", body)) == INVALID
+
+
+async def test_a_nonce_counts_for_ten_minutes(chat: Rig):
+    alice = await chat.register("alice")
+    await feed(alice)
+    first = await say(alice, 1, nonce="n")
+    old = update(message_nonces).values(created_at=message_nonces.c.created_at - NONCE_LIFE_S - 1)
+    await chat.chat.change(lambda connection: Change(connection.execute(old).rowcount))
+    second = await say(alice, 1, nonce="n")
+    assert second != first
+    assert await say(alice, 1, nonce="n") == second
+    now_s = int(chat.chat.clock.wall().timestamp())
+    assert await chat.chat.change(lambda connection: Change(forget_nonces(connection, now_s))) == 0
+    later = now_s + NONCE_LIFE_S + 1
+    assert await chat.chat.change(lambda connection: Change(forget_nonces(connection, later))) == 1

@@ -1,9 +1,16 @@
 """Feeds, rooms and categories: who sees them, how they are made, moved and deleted."""
 
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, count, deny, feed, grant, mismatches, refusal, say
+from vox.chat.changes import Change, Unit
 from vox.chat.permissions import EVERYONE_DEFAULT, P
 from vox.chat.schema import audit_log, feeds, messages, permission_overrides, threads
+from vox.chat.spaces.removal import BATCH
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")
@@ -295,3 +302,29 @@ async def test_the_default_permissions_suffice_to_read_and_write(chat: Rig):
     await feed(alice)
     await say(bob, 1)
     assert EVERYONE_DEFAULT & P.SEND_MESSAGES
+
+
+async def test_a_large_feed_is_emptied_in_batches(chat: Rig):
+    alice = await chat.register("alice")
+    doomed, other = await feed(alice, "doomed"), await feed(alice, "other")
+    await say(alice, other)
+    rows = [
+        {"id": number, "feed_id": doomed, "author_id": alice.user_id, "body": "x", "timestamp": number}
+        for number in range(1, 2 * BATCH + 10)
+    ]
+    await chat.chat.change(lambda connection: Change(connection.execute(insert(messages), rows).rowcount))
+    units = chat.chat.change
+    largest = 0
+
+    async def counted(unit: Unit[Any]) -> Any:
+        nonlocal largest
+        before = await count(chat, messages)
+        value = await units(unit)
+        largest = max(largest, before - await count(chat, messages))
+        return value
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chat.chat, "change", counted)
+        await alice.ok("DELETE", f"/feeds/{doomed}")
+    assert largest == BATCH
+    assert await count(chat, messages) == 1

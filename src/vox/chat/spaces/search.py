@@ -80,6 +80,9 @@ def find(connection: Connection, *, scope: Scope, query: SearchQuery, limit: int
         driver.set_progress_handler(lambda: next(left, -1) < 0, _STEPS)
     else:
         driver.execute(f"SET LOCAL statement_timeout = {DEADLINE_MS}")
+        driver.execute(
+            "SET LOCAL plan_cache_mode = force_custom_plan"
+        )  # a plan for any word is a bad one for a rare word
     errors: Any = connection.dialect.dbapi
     try:
         return _find(connection, scope, query, meant, limit)
@@ -141,34 +144,36 @@ def _find(connection: Connection, scope: Scope, query: SearchQuery, meant: Wante
 
 def _by_words(filters: Sequence[str], *, is_sqlite: bool) -> str:
     if is_sqlite:
+        # A CROSS JOIN keeps the order of its left side, which the index gives.
         hits = (
-            "SELECT rowid AS id FROM message_search WHERE message_search MATCH :words"
-            " AND rowid < :before AND rowid > :after ORDER BY rowid DESC LIMIT :candidates"
+            f"SELECT {_LOOKED_AT} FROM message_search s CROSS JOIN messages m ON m.id = s.rowid"  # noqa: S608  our own texts only
+            " WHERE message_search MATCH :words AND s.rowid < :before AND s.rowid > :after"
+            " ORDER BY s.rowid DESC LIMIT :candidates"
         )
     else:
         hits = (
-            "SELECT id FROM messages WHERE search_vector @@ to_tsquery('simple', :words)"
-            " AND id < :before AND id > :after ORDER BY id DESC LIMIT :candidates"
+            f"SELECT {_LOOKED_AT} FROM messages m WHERE m.search_vector @@ to_tsquery('simple', :words)"  # noqa: S608  our own texts only
+            " AND m.id < :before AND m.id > :after ORDER BY m.id DESC LIMIT :candidates"
         )
     return _among(hits, filters, is_sqlite=is_sqlite)
 
 
 def _anywhere(connection: Connection, filters: Sequence[str], meant: Wanted, *, is_sqlite: bool) -> str:
     filters = [*filters, _contains(":whole", is_sqlite=is_sqlite)]
+    between = "m.id < :before AND m.id > :after"
     if not is_sqlite and len(meant.whole) >= _TRIGRAM and _TRIGRAMS.row(connection, {}):
-        where = " AND ".join(["m.id < :before AND m.id > :after", *filters])
+        where = " AND ".join([between, *filters])
         return f"SELECT m.id FROM messages m WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
-    newest = "SELECT id FROM messages WHERE id < :before AND id > :after ORDER BY id DESC LIMIT :scanned"
+    newest = f"SELECT {_LOOKED_AT} FROM messages m WHERE {between} ORDER BY m.id DESC LIMIT :scanned"  # noqa: S608  our own texts only
     return _among(newest, filters, is_sqlite=is_sqlite)
 
 
 def _among(candidates: str, filters: Sequence[str], *, is_sqlite: bool) -> str:
     """The newest of the candidates that pass the filters."""
+    # SQLite takes them one by one, in their order, and stops at the limit; ORDER BY would make it take all of them first.
+    order = "" if is_sqlite else "ORDER BY m.id DESC"
     where = " AND ".join(filters)
-    if is_sqlite:
-        # A CROSS JOIN keeps the order of its left side, so this stops at the limit; ORDER BY would make it read all first.
-        return f"SELECT m.id FROM ({candidates}) c CROSS JOIN messages m ON m.id = c.id WHERE {where} LIMIT :limit"  # noqa: S608  our own texts only
-    return f"SELECT m.id FROM ({candidates}) c JOIN messages m ON m.id = c.id WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
+    return f"SELECT m.id FROM ({candidates}) m WHERE {where} {order} LIMIT :limit"  # noqa: S608  our own texts only
 
 
 def _contains(parameter: str, *, is_sqlite: bool) -> str:
@@ -197,6 +202,7 @@ def _filters(query: SearchQuery) -> list[str]:
     return found
 
 
+_LOOKED_AT: Final = "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.body, m.embed"
 _TRIGRAM: Final = 3
 _TRIGRAMS: Final = Statement("SELECT 1", "SELECT 1 WHERE to_regclass('ix_messages_body_trigrams') IS NOT NULL")
 _FOUND: Final = Statement(

@@ -14,6 +14,9 @@ from typing import Final
 MAX_WORDS: Final = 32
 """More words do not narrow a search, they only cost time."""
 
+SHORTEST_BEGINNING: Final = 3
+"""A beginning costs as much as all messages with all its words: at 300,000 messages one letter took 0.7 s, a whole word 3 ms."""
+
 _TERMS: Final = re.compile(r'"([^"]*)"|(\S+)')
 
 
@@ -22,7 +25,7 @@ class Wanted:
     """What a message must have.
 
     Args:
-        words: beginnings of words, all of them.
+        words: words, all of them; the last may be a beginning.
         literals: parts that must appear as they are, because they are more than words; without case.
         whole: the text as it was typed; a message that contains it is found as well, wherever in a word it stands.
     """
@@ -49,18 +52,24 @@ def wanted(text: str) -> Wanted:
 
 def fts5(words: Sequence[str]) -> str:
     """The words for SQLite's MATCH."""
-    return " AND ".join(f'"{word}"*' for word in words)
+    return " AND ".join(f'"{word}"{"*" if is_beginning else ""}' for word, is_beginning in _with_last(words))
 
 
 def tsquery(words: Sequence[str]) -> str:
     """The words for PostgreSQL's to_tsquery."""
-    return " & ".join(f"'{word}':*" for word in words)
+    return " & ".join(f"'{word}'{':*' if is_beginning else ''}" for word, is_beginning in _with_last(words))
 
 
 def like(text: str) -> str:
     """A pattern that finds the text anywhere, for LIKE with a backslash as escape."""
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+def _with_last(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Each word, and whether it may be the beginning of a longer one: the last one, which may still be being typed."""
+    for number, word in enumerate(words, start=1):
+        yield word, number == len(words) and len(word) >= SHORTEST_BEGINNING
 
 
 def _words(term: str) -> Iterator[str]:

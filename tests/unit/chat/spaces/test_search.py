@@ -1,0 +1,58 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, insert
+
+from vox.chat.errors import Refusal
+from vox.chat.schema import feeds, messages
+from vox.chat.schema.migrate import prepare
+from vox.chat.spaces import search
+from vox.chat.spaces.search import Scope, find
+from vox.chat.spaces.shapes import SearchQuery
+from vox.stores.sql import SqlDatabase
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[SqlDatabase]:
+    database = SqlDatabase(f"sqlite:///{tmp_path / 'vox.db'}")
+    database.open()
+    prepare(database)
+    database.run_now(_fill)
+    yield database
+    database.close()
+
+
+def _fill(connection: Connection) -> None:
+    connection.execute(insert(feeds).values(id=1, name="f"))
+    rows = [{"id": number, "feed_id": 1, "body": f"word {number}", "timestamp": number} for number in range(1, 101)]
+    connection.execute(insert(messages), rows)
+
+
+def _ids(database: SqlDatabase, text: str) -> list[int]:
+    query = SearchQuery(text)
+    return [message.msg_id for message in database.run_now(lambda c: find(c, scope=Scope([1]), query=query, limit=3))]
+
+
+def test_the_newest_hits_come_first(database: SqlDatabase):
+    assert _ids(database, "word") == [100, 99, 98]
+
+
+def test_older_hits_than_the_newest_candidates_are_left_out(database: SqlDatabase, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(search, "CANDIDATES", 10)
+    monkeypatch.setattr(search, "SCANNED", 10)
+    assert _ids(database, "ord 7") == []
+    assert _ids(database, "word 7") == [7]
+    assert _ids(database, "ord 99") == [99]
+
+
+def test_a_search_that_takes_too_long_is_given_up_and_hurts_no_other(
+    database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "DEADLINE_MS", 0)
+        patch.setattr(search, "_STEPS", 1)
+        with pytest.raises(Refusal) as refusal:
+            _ids(database, "word")
+        assert (refusal.value.wire_code, refusal.value.status) == ("UNAVAILABLE", 503)
+    assert _ids(database, "word") == [100, 99, 98]
