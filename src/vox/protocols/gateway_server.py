@@ -173,7 +173,7 @@ class GatewayServer:
             asked = _content(envelope, shape)
         except (ValueError, RecursionError):
             return self._close(CloseCode.AUTH_FAILED, "fields are missing")
-        if isinstance(asked, Identify) and asked.protocol_version not in (None, PROTOCOL_VERSION):  # noqa: PLR6201  it may be unhashable
+        if isinstance(asked, Identify) and asked.protocol_version not in (None, PROTOCOL_VERSION):
             return self._close(CloseCode.VERSION_MISMATCH, "protocol version 1 only")
         self.state = State.CHECKING
         return asked

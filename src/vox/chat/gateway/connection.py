@@ -5,7 +5,7 @@ All decisions about the protocol are `protocols.gateway_server`'s, all about ses
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from vox.chat.gateway.outlet import Outlet
 from vox.chat.gateway.session import Session
@@ -137,11 +137,12 @@ class Connection:
         self._carry_out(self.protocol.accepted(self._clock.now()))
 
     def send(self, frame: bytes) -> None:
-        """Sends one frame without a number, or with it already inside."""
-        if self.socket is None:
+        """Sends one frame without a number, or with it already inside; it never overtakes what was published before."""
+        if self.socket is None or self.outlet is None:
             return
+        self.outlet.flush()
         if self.is_compressed:
-            self.socket.send(cast("Outlet", self.outlet).compressed(frame))
+            self.socket.send(self.outlet.compressed(frame))
         else:
             self.socket.send(frame.decode())
 
