@@ -104,10 +104,10 @@ class Desk:
             yield
 
     @contextmanager
-    def _turn(self, what: str | int, most: int, code: str = "UNAVAILABLE") -> Generator[None, None, None]:
+    def _turn(self, what: str | int, most: int, refusal: str = "UNAVAILABLE") -> Generator[None, None, None]:
         with self._counting:
             if self._busy[what] >= most:
-                raise refuse(code, "Too much of this at once; try again.", retry_after_ms=BUSY_MS)
+                raise refuse(refusal, "Too much of this at once; try again.", retry_after_ms=BUSY_MS)
             self._busy[what] += 1
         try:
             yield

@@ -71,7 +71,7 @@ class _File(msgspec.Struct):
 
 class _Item(msgspec.Struct):
     file: dict[str, dict[str, _File]]
-    id: int | str = ""
+    id: int | str | None = None
     slug: str = ""
     title: str | None = None
 
@@ -143,7 +143,7 @@ def page_of(body: bytes, limit: int) -> GifPage:
                 if found is not None and found.url.startswith("https://"):
                     formats[name + ending] = GifFormat(found.url, found.width, found.height)
         if formats:
-            results.append(Gif(str(item.id or item.slug), item.title or "", formats))
+            results.append(Gif(item.slug if item.id is None else str(item.id), item.title or "", formats))
     return GifPage(results[:limit], str(page.current_page + 1) if page.has_next else None)
 
 

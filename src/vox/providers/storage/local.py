@@ -11,11 +11,11 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vox.errors import UsageError
-from vox.providers.contract import DriverConfig
 from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
 from vox.providers.storage.threads import in_thread
 
@@ -25,7 +25,8 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 
-class Config(DriverConfig):
+@dataclass(frozen=True, slots=True)
+class Config:
     """Where the folder is; it is made where it is missing."""
 
     path: str

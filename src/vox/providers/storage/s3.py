@@ -5,6 +5,7 @@ of more than a part's size are multipart, and one that breaks is aborted, so no 
 """
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import obstore
@@ -13,7 +14,6 @@ from obstore.store import S3Store
 from pydantic import SecretStr
 
 from vox.errors import UsageError
-from vox.providers.contract import DriverConfig
 from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
 
 PART_BYTES: Final = 5 * 1024 * 1024
@@ -23,13 +23,14 @@ DEADLINE: Final = "60s"
 """For one request to the service, a part at most."""
 
 
-class Config(DriverConfig):
+@dataclass(frozen=True, slots=True)
+class Config:
     """The bucket; empty keys mean what the machine has, such as an instance's role."""
 
     bucket: str
     endpoint: str = ""
-    access_key: SecretStr = SecretStr("")
-    secret_key: SecretStr = SecretStr("")
+    access_key: SecretStr = field(default_factory=lambda: SecretStr(""))
+    secret_key: SecretStr = field(default_factory=lambda: SecretStr(""))
     region: str = "us-east-1"
 
 

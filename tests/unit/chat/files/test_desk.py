@@ -1,0 +1,64 @@
+import asyncio
+import io
+
+import pytest
+from PIL import Image
+
+from vox.chat.errors import Refusal
+from vox.chat.files import desk as desks
+from vox.chat.files.desk import Desk, storage_of
+from vox.chat.files.images import Dimensions
+from vox.chat.settings import load_chat_settings
+from vox.providers.storage.local import LocalStorage
+
+SETTINGS = load_chat_settings({}, {}).settings
+
+
+def png() -> io.BytesIO:
+    out = io.BytesIO()
+    Image.new("L", (3, 2)).save(out, format="PNG")
+    out.seek(0)
+    return out
+
+
+def test_turns_are_given_back():
+    desk = Desk(SETTINGS)
+    for _ in range(desks.UPLOADS_OF_ONE_USER * 3):
+        with desk.uploading(1):
+            pass
+    assert not desk._busy
+
+
+def test_one_user_has_few_turns_and_others_have_theirs(monkeypatch):
+    monkeypatch.setattr(desks, "UPLOADS_OF_ONE_USER", 1)
+    monkeypatch.setattr(desks, "UPLOADS_AT_ONCE", 2)
+    desk = Desk(SETTINGS)
+    with desk.uploading(1):
+        with pytest.raises(Refusal) as error, desk.uploading(1):
+            pass
+        assert error.value.wire_code == "RATE_LIMITED"
+        with desk.uploading(2):
+            with pytest.raises(Refusal) as error, desk.uploading(3):
+                pass
+            assert error.value.wire_code == "UNAVAILABLE"
+            assert error.value.extras["retry_after_ms"]
+
+
+async def test_pictures_are_painted_and_the_line_is_bounded(monkeypatch):
+    monkeypatch.setattr(desks, "PICTURES_WAITING", 0)
+    desk = Desk(SETTINGS)
+    tasks = [asyncio.ensure_future(desk.painted(png(), "image/png", io.BytesIO())) for _ in range(5)]
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert done.count(Dimensions(3, 2)) == desks.PICTURES_AT_ONCE
+    assert {each.wire_code for each in done if isinstance(each, Refusal)} == {"UNAVAILABLE"}
+    desk.close()
+    assert await desk.painted(png(), "image/png", io.BytesIO()) == Dimensions(3, 2)
+    desk.close()
+
+
+def test_storage_of_the_settings_touches_nothing_yet(tmp_path):
+    storage = storage_of(load_chat_settings({}, {"storage_path": str(tmp_path / "up")}).settings)
+    assert isinstance(storage, LocalStorage)
+    assert not (tmp_path / "up").exists()
+    storage.prepare()
+    assert (tmp_path / "up").is_dir()
