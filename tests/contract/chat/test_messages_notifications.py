@@ -2,16 +2,22 @@
 
 from typing import Any
 
-from tests.contract.chat.rig import Gateway, Person, Rig
+import pytest
+
+from tests.contract.chat.rig import Gateway, Rig
+from tests.contract.chat.rig import Person as Caller
 from tests.contract.chat.spaces_scene import deny, feed, say, write
+from vox.chat.community import Person
+from vox.chat.events import Event
 from vox.chat.permissions import P
+from vox.chat.spaces.delivery import TOLD_AT_ONCE
 
 
 async def notes(gateway: Gateway) -> list[dict[str, Any]]:
     return [event["d"] for event in await gateway.events() if event["type"] == "notification_create"]
 
 
-async def everybody(chat: Rig) -> tuple[Person, Person]:
+async def everybody(chat: Rig) -> tuple[Caller, Caller]:
     alice, bob = await chat.register("alice"), await chat.register("bob")
     await feed(alice)
     return alice, bob
@@ -125,3 +131,22 @@ async def test_an_encrypted_message_has_no_preview(chat: Rig):
         await alice.ok("POST", f"/dms/{dm}/messages", {"opaque_blob": "…", "mentions": [bob.user_id]})
         (note,) = await notes(gateway)
         assert "body_preview" not in note
+
+
+async def test_everyone_in_a_large_community_is_told_once(chat: Rig):
+    alice, bob = await everybody(chat)
+    for user_id in range(100, 100 + 2 * TOLD_AT_ONCE):
+        chat.chat.community.users[user_id] = Person(user_id, f"u{user_id}", f"u{user_id}")
+    told: list[int] = []
+    tell = chat.chat.tell
+
+    def heard(*events: Event) -> None:
+        told.extend(event.payload["user_id"] for event in events)
+        assert len(events) <= TOLD_AT_ONCE
+        tell(*events)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chat.chat, "tell", heard)
+        await say(alice, 1, mentions=[bob.user_id, 0])
+    assert told[0] == bob.user_id
+    assert sorted(told) == [bob.user_id, *range(100, 100 + 2 * TOLD_AT_ONCE)]

@@ -4,7 +4,9 @@ Permissions are asked before the unit of work, from memory; notifications are to
 a question to memory as well. Interception of commands belongs between the two, in `deliver`.
 """
 
+import asyncio
 from functools import partial
+from itertools import islice
 
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import notification_create
@@ -15,6 +17,9 @@ from vox.chat.spaces.content import EVERYONE_MENTION, Content, content_of
 from vox.chat.spaces.notifications import Circle, notified, preview
 from vox.chat.spaces.sending import Address, Draft, Posted, post
 from vox.chat.spaces.shapes import SendMessage, Sent
+
+TOLD_AT_ONCE = 200
+"""Notifications between two turns of the event loop: a mention of everyone in a large community must not hold up all sockets."""
 
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
@@ -36,7 +41,7 @@ async def deliver(chat: Chat, author_id: int, address: Address, message: SendMes
     with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(partial(post, draft=draft, next_id=chat.ids.next, now_s=now_s))
     if posted.is_new:
-        _notify(chat, draft, posted)
+        await _notify(chat, draft, posted)
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
@@ -71,7 +76,7 @@ def _known(chat: Chat, content: Content) -> list[int]:
     return [user for user in content.mentions if user in chat.community.users]
 
 
-def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
+async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
     address, content, community = draft.address, draft.content, chat.community
     everyone = ()
     if EVERYONE_MENTION in content.mentions:
@@ -79,21 +84,25 @@ def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
     if not (draft.known or everyone or posted.answered is not None or posted.followers):
         return
     circle = Circle(draft.author_id, draft.known, everyone, posted.answered, posted.followers)
+    told = notified(circle, partial(may_read, chat, address))
     text = preview(content.body)
-    chat.tell(
-        *(
-            notification_create(
-                user_id=user,
-                type=reason,
-                feed_id=address.feed_id,
-                thread_id=address.thread_id,
-                msg_id=posted.msg_id,
-                actor_id=draft.author_id,
-                body_preview=text,
+    while some := list(islice(told, TOLD_AT_ONCE)):
+        chat.tell(
+            *(
+                notification_create(
+                    user_id=user,
+                    type=reason,
+                    feed_id=address.feed_id,
+                    thread_id=address.thread_id,
+                    msg_id=posted.msg_id,
+                    actor_id=draft.author_id,
+                    body_preview=text,
+                )
+                for user, reason in some
             )
-            for user, reason in notified(circle, partial(may_read, chat, address))
         )
-    )
+        if len(some) == TOLD_AT_ONCE:
+            await asyncio.sleep(0)
 
 
 def thread_address(chat: Chat, feed_id: int, thread_id: int) -> Address:
