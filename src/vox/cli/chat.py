@@ -6,8 +6,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Callable
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,7 +127,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
 async def _outlive_nobody(drain: Callable[[], None]) -> None:
     """Drains when the supervising process is gone: nobody else would end this one."""
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110  the kernel tells nobody
         await asyncio.sleep(1.0)
     drain()
 
