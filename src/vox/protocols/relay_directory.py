@@ -16,7 +16,10 @@ MOVE_MS = 10.0
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The signed list of all listed relays; `serial` only ever grows, times are seconds since 1970."""
+    """The signed list of all listed relays; `serial` is when it was made in ms, and only ever grows at one directory.
+
+    Times are seconds since 1970.
+    """
 
     serial: int
     made_at: float

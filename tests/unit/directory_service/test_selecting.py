@@ -192,12 +192,15 @@ async def test_an_older_list_than_the_last_is_refused(tmp_path):
     clock = FakeClock()
     async with rig(tmp_path, clock=clock) as it:
         old = (await it.http.get("/v1/directory")).json()
+        clock.advance(25)
+        others = (await it.http.get("/v1/directory")).json()
         clock.advance(10)
         new = (await it.http.get("/v1/directory")).json()
-    answers = [new, old]
+    answers = [new, others, old]
     replay = httpx2.MockTransport(lambda request: httpx2.Response(200, json=answers.pop(0)))
     async with DirectoryClient("http://directory.test", transport=replay, clock=clock) as client:
         await client.snapshot()
+        await client.snapshot()  # as from another directory on the same database
         with pytest.raises(PeerError, match="older"):
             await client.snapshot()
 
