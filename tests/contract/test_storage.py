@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from tests.require import require
 from vox.errors import DependencyError, UsageError, VoxError
@@ -21,6 +22,7 @@ from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import names, open_driver
 
 BUCKET = "vox-test"
+KEY = SecretStr("key")
 SIX_MIB = os.urandom(6 * 1024 * 1024)
 """More than one part of a multipart upload."""
 
@@ -58,7 +60,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "local":
         return open_driver("local", {"path": str(tmp_path / "files")})
     options: dict[str, Any] = {
-        "bucket": BUCKET, "endpoint": request.getfixturevalue("s3_server"), "access_key": "k", "secret_key": "s"
+        "bucket": BUCKET, "endpoint": request.getfixturevalue("s3_server"), "access_key": KEY, "secret_key": KEY
     }  # fmt: skip
     return open_driver(request.param, options)
 
@@ -196,7 +198,7 @@ async def test_a_bucket_that_does_not_answer_is_a_failure_worth_a_retry():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        storage = open_driver("s3", {"bucket": "b", "endpoint": address, "access_key": "k", "secret_key": "s"})
+        storage = open_driver("s3", {"bucket": "b", "endpoint": address, "access_key": KEY, "secret_key": KEY})
         with pytest.raises(DependencyError) as error:
             await storage.put("key", given(b"x"), content_type="text/plain")
     assert error.value.code == "storage_failed"
