@@ -1,13 +1,28 @@
 """Short words for what tests of people do again and again."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2
 
 from tests.contract.chat.rig import API, Person, Rig
 from vox.chat.permissions import P
+from vox.runtime.clock import SystemClock
 
 BASE = int(P.VIEW_SPACE | P.SEND_MESSAGES | P.READ_HISTORY)
+
+
+class LateClock(SystemClock):
+    """The machine's clock, with a date that a test moves on; what holds a lease on the monotonic clock keeps it."""
+
+    def __init__(self) -> None:
+        self._late = timedelta()
+
+    def wall(self) -> datetime:
+        return super().wall() + self._late
+
+    def advance(self, seconds: float) -> None:
+        self._late += timedelta(seconds=seconds)
 
 
 def outcome(reply: httpx2.Response) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
-from tests.contract.chat.people_scene import anonymous, log_in, outcome
+from tests.contract.chat.people_scene import LateClock, anonymous, log_in, outcome
 from tests.contract.chat.rig import PASSWORD, Rig, community
 from tests.fakes.clock import FakeClock
 from vox.chat.changes import Change
@@ -328,7 +328,7 @@ async def test_a_login_slides_while_it_is_used_and_expires_when_it_is_not(databa
 async def test_the_sweep_removes_expired_logins_and_events_that_sync_no_longer_reaches(
     database_url: str, tmp_path: Path
 ):
-    clock = FakeClock()
+    clock = LateClock()
     async with community(database_url, tmp_path, clock=clock) as rig:
         ada = await rig.register("ada")
         await log_in(rig, "ada", PASSWORD)

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from tests.contract.chat.people_scene import audited, give_role, log_in, outcome
+from tests.contract.chat.people_scene import LateClock, audited, give_role, log_in, outcome
 from tests.contract.chat.rig import PASSWORD, Person, Rig, community
-from tests.fakes.clock import FakeClock
 from vox.chat.permissions import P
 from vox.chat.schema import audit_log
 
@@ -79,7 +78,7 @@ async def test_who_cannot_be_banned(people: list[Person]):
 
 
 async def test_a_ban_deletes_what_was_written_in_the_last_days_everywhere(database_url: str, tmp_path: Path):
-    clock = FakeClock()
+    clock = LateClock()
     async with community(database_url, tmp_path, clock=clock) as rig:
         ada, bob, eve = [await rig.register(name) for name in ("ada", "bob", "eve")]
         feeds = [(await ada.ok("POST", "/feeds", {"name": n, "type": "text"}))["feed_id"] for n in ("a", "b")]

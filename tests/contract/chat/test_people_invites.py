@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chat.people_scene import BASE, anonymous, audited, give_role, outcome, set_everyone
+from tests.contract.chat.people_scene import BASE, LateClock, anonymous, audited, give_role, outcome, set_everyone
 from tests.contract.chat.rig import Person, Rig, community
-from tests.fakes.clock import FakeClock
 from vox.chat.permissions import P
 
 GONE = (422, "INVITE_INVALID")
@@ -120,13 +119,13 @@ async def test_zero_uses_are_as_many_as_one_likes(people: list[Person]):
 
 
 async def test_an_invite_expires_on_every_database(database_url: str, tmp_path: Path):
-    clock = FakeClock()
+    clock = LateClock()
     async with community(database_url, tmp_path, clock=clock) as rig:
         ada, bob = await rig.register("ada"), await rig.register("bob")
-        code = (await ada.ok("POST", "/invites", {"max_age": 60}))["code"]
-        clock.advance(59)
+        code = (await ada.ok("POST", "/invites", {"max_age": 600}))["code"]
+        clock.advance(300)
         assert outcome(await bob.post("/members/join", {"invite_code": code})) == (204, "")
-        clock.advance(1)
+        clock.advance(301)
         assert outcome(await bob.post("/members/join", {"invite_code": code})) == (410, "INVITE_EXPIRED")
 
 
