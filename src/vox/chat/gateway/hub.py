@@ -434,3 +434,8 @@ class Hub:
             work()
         elif not outlet.loop.is_closed():
             outlet.loop.call_soon_threadsafe(work)
+
+
+async def serve(chat: "Chat", websocket: WebSocket) -> None:
+    """Serves one gateway socket to its end."""
+    await chat.hub.serve(websocket)
