@@ -1,0 +1,104 @@
+"""Limits and worker numbers that processes share through Redis, and what holds while it is away."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.redis_server import RunningRedis, redis_server
+from vox.chat.rate_limits import Category, MemoryLimits, Verdict
+from vox.chat.redis_limits import RedisLimits
+from vox.chat.worker_ids import LeasedIds, Numbers, RedisNumbers, SqlNumbers
+from vox.runtime.clock import SystemClock
+from vox.stores.sql import SqlDatabase
+
+FIVE = Category("five", 5, 0.01)
+clock = SystemClock()
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RunningRedis]:
+    with redis_server() as running:
+        yield running
+
+
+async def take(limits: RedisLimits, key: str = "user:1", category: Category = FIVE) -> Verdict:
+    verdict: Verdict | Awaitable[Verdict] = limits.take(key, category, clock.now())
+    return verdict if isinstance(verdict, Verdict) else await verdict
+
+
+async def test_two_processes_share_a_bucket(redis: RunningRedis):
+    redis.flush()
+    one, two = RedisLimits(redis.url, 1.0, clock), RedisLimits(redis.url, 1.0, clock)
+    async with one.running(), two.running():
+        let_through = [(await take(limits)).retry_after_s is None for limits in (one, two) * 5]
+        assert let_through == [True] * 5 + [False] * 5
+        refused = await take(two)
+        assert refused.remaining == 0
+        assert refused.retry_after_s == pytest.approx(100, abs=2)
+        assert (await take(two, "user:2")).remaining == 4
+
+
+async def test_the_shared_bucket_answers_like_the_one_in_memory(redis: RunningRedis):
+    redis.flush()
+    memory, shared = MemoryLimits(), RedisLimits(redis.url, 1.0, clock)
+    async with shared.running():
+        for _ in range(7):
+            here = memory.take("k", FIVE, clock.now())
+            there = await take(shared, "k")
+            assert there.remaining == here.remaining
+            assert there.full_in_s == pytest.approx(here.full_in_s, abs=1)
+            assert (there.retry_after_s is None) == (here.retry_after_s is None)
+
+
+async def test_without_redis_the_limits_of_this_process_hold(redis: RunningRedis):
+    limits = RedisLimits(redis.url, 1.0, clock)
+    redis.kill()
+    try:
+        async with limits.running():
+            began = time.monotonic()
+            verdicts = [await take(limits) for _ in range(7)]
+            assert [one.retry_after_s is None for one in verdicts] == [True] * 5 + [False] * 2
+            assert time.monotonic() - began < 1.0
+    finally:
+        redis.start()
+
+
+async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(redis: RunningRedis):
+    redis.flush()
+
+    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    limits = RedisLimits(f"redis://127.0.0.1:{port}/0", 1.0, clock)
+    async with limits.running():
+        began = time.monotonic()
+        assert (await take(limits)).remaining == 4
+        assert (await take(limits)).remaining == 3
+        assert time.monotonic() - began < 1.0
+    gone.set()
+    server.close()
+
+
+@pytest.mark.parametrize("engine", ["redis", "database"])
+async def test_worker_numbers_of_real_engines_are_exclusive(redis: RunningRedis, tmp_path: Path, engine: str):
+    redis.flush()
+    async with SqlDatabase(f"sqlite:///{tmp_path / 'ids.db'}") as database:
+
+        def numbers() -> Numbers:
+            return RedisNumbers(redis.url) if engine == "redis" else SqlNumbers(database, clock)
+
+        leased = [LeasedIds(clock, numbers(), lambda: 500) for _ in range(3)]
+        async with leased[0].running(), leased[1].running(), leased[2].running():
+            assert [one.worker for one in leased] == [500, 501, 502]
+            await leased[0].renew()
+            assert leased[0].worker == 500
+        later = LeasedIds(clock, numbers(), lambda: 500)
+        async with later.running():
+            assert later.worker == 503, "a number rests before it is used again"
