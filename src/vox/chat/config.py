@@ -185,12 +185,19 @@ def _parsed(key: str, text: str) -> Any:
     """A row's text as the field's type, by the field's own rules."""
     value: Any = text
     if key.startswith("allowed_"):
-        value = json.loads(text) if text.startswith("[") else [part.strip() for part in text.split(",") if part.strip()]
+        try:
+            value = json.loads(text) if text.startswith("[") else _parts(text)
+        except ValueError:
+            raise _wrong_row(key, "it is no list") from None
     try:
         return _plain(getattr(ChatSettings.model_validate({key: value}), key))
     except ValidationError as error:
         message = error.errors(include_url=False, include_input=False)[0]["msg"]
         raise _wrong_row(key, message) from None
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _limit(name: str, text: str) -> int:

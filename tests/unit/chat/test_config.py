@@ -62,6 +62,8 @@ def test_a_row_without_a_value_and_an_unknown_row_change_nothing(connection: Con
         ("limit_bio_max", "many"),
         ("limit_bio_max", "-1"),
         ("session_ttl_days", "0"),
+        ("allowed_file_mimes", "[broken"),
+        ("allowed_file_mimes", "[1]"),
     ],
 )
 def test_a_wrong_row_ends_the_start_and_is_named(connection: Connection, key: str, value: str):
