@@ -118,3 +118,17 @@ def test_up_says_in_one_line_whose_port_is_taken_and_what_to_do(tmp_path: Path):
     assert last.startswith(f"vox up: the directory cannot start: 127.0.0.1:{port} is already in use (")
     assert "--port 0" in last
     assert "Traceback" not in done.stderr
+
+
+def test_up_goes_on_where_nobody_reads_what_it_says(tmp_path: Path):
+    command = [VOX, "up", "--port", "0", "--data", str(tmp_path), "--only", "directory"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        up.stdout.close()
+        ready = next(line for line in up.stderr if "directory ready" in line)
+        address = ready.partition("address=")[2].split()[0]
+        assert httpx2.get(f"{address}/_health").status_code == 200
+        up.terminate()
+        assert up.wait(20) == 0
+        assert "Traceback" not in up.stderr.read()

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +37,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def serve_agent(
-    settings: "AgentSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = (), banner: str = ""
+    settings: "AgentSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = ()
 ) -> int:
-    """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls.
-
-    `banner` is printed once the server listens, with `{address}`, `{stream}` (of phone calls) and `{vox}` filled in.
-    """
+    """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
@@ -68,13 +64,6 @@ async def serve_agent(
         shown = f"[{shown}]" if ":" in shown else shown
         address = f"{scheme}://{shown}:{server.port}"
         log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
-        if banner:
-            print(
-                banner.format(
-                    address=address, stream=f"{address.replace('http', 'ws', 1)}/telephony/ws", vox=sys.argv[0]
-                ),
-                flush=True,
-            )
         await run_until_stopped(lifecycle)
         await agents.end_calls()
     return 0

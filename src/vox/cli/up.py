@@ -122,7 +122,7 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
             running.append((part, found))
             log.info(part.ready, address=found.address)
         with _drained_by_signals([found.lifecycle for _, found in running]):
-            print(banner(running, choices.data), flush=True)  # whoever reads it may send a signal at once
+            _say(banner(running, choices.data))  # whoever reads it may send a signal at once
             async with asyncio.TaskGroup() as tasks:
                 for _, found in running:
                     tasks.create_task(_finish(found))
@@ -255,6 +255,14 @@ def _named(part: Part, error: VoxError, *, is_alone: bool) -> VoxError:
             others = ",".join(other.name for other in PARTS if other is not part)
             hints.append(f"--only {others} leaves this part out")
     return type(error)(f"the {part.name} cannot start: {error.args[0]}", code=error.code, hint="; ".join(hints))
+
+
+def _say(text: str) -> None:
+    """Prints in one piece; that nobody reads it, or no longer, is no reason to end."""
+    try:
+        print(f"{text}\n", end="", flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails again at its end
 
 
 def _bindable(host: str) -> str:
