@@ -64,7 +64,7 @@ class Admission:
         self._hub = hub
         self._failures = AuthFailures(hub.bounds.auth_failures, hub.bounds.auth_failures_period_s)
         self._waiting: dict[str, Waiting] = {}
-        self._knows_friends = False
+        self._has_learnt = False
 
     async def identify(self, connection: Connection, asked: Identify) -> None:
         """Begins a session, or closes the connection with the reason."""
@@ -154,7 +154,7 @@ class Admission:
         assert outlet is not None and outlet.doors is not None  # noqa: S101, PT018  set when the socket opened
         try:
             async with asyncio.timeout(self._hub.bounds.identify_timeout_s), outlet.doors:
-                await self._learn_friends()
+                await self._learn()
                 return await chat.accounts.who(token)
         except Refusal:
             self._failures.add(connection.address, clock.now())
@@ -164,11 +164,14 @@ class Admission:
             connection.close(CloseCode.UNKNOWN_ERROR, "try again")
         return None
 
-    async def _learn_friends(self) -> None:
-        if self._knows_friends:
+    async def _learn(self) -> None:
+        """Reads once what no event has told this process: who knows whom, and who is present elsewhere."""
+        if self._has_learnt:
             return
-        self._knows_friends = True
+        self._has_learnt = True
         self._hub.acquaintances.load(self._chat.community.dms, await self._chat.read(_friendships))
+        for (user_id, process), record in (await self._chat.bus.presences()).items():
+            self._hub.heard_presence(user_id, process, record)
 
     def _has_room(self, connection: Connection, login: Login, session: Session | None) -> bool:
         if connection.protocol.state is not State.CHECKING:

@@ -80,7 +80,7 @@ class Hub:
         self._coming: set[object] = set()
         self._is_draining = False
         self._counted = {"deliveries": 0, "dropped": 0}
-        chat.bus.subscribe_presence(self._heard_presence)
+        chat.bus.subscribe_presence(self.heard_presence)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serves one socket to its end."""
@@ -251,6 +251,13 @@ class Hub:
         if connection.closing is not None:
             self._chat.metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
 
+    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+        """Another process says how a user is present there."""
+        found = decode_record(record) if record is not None else None
+        with self.lock:
+            if self.board.heard(user_id, process, found, self._chat.clock.now()):
+                self.news.changed(user_id)
+
     def join(self, session: Session, connection: Connection) -> None:
         """A session goes on over this connection; the lock is held, on the connection's loop."""
         assert connection.socket is not None  # noqa: S101  it was opened before it could ask
@@ -376,12 +383,6 @@ class Hub:
                 parts.setdefault(connection.outlet, []).append(session)
         for outlet, some in parts.items():
             outlet.add(item, some)
-
-    def _heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
-        found = decode_record(record) if record is not None else None
-        with self.lock:
-            if self.board.heard(user_id, process, found, self._chat.clock.now()):
-                self.news.changed(user_id)
 
     def _new_outlet(self, loop: asyncio.AbstractEventLoop) -> Outlet:
         self._outlets = {one: outlet for one, outlet in self._outlets.items() if not one.is_closed()}
