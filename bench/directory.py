@@ -373,7 +373,7 @@ async def run(bench: Bench, seconds: float) -> list[Result]:
 
 
 HEADINGS = (
-    *("server", "load", "lists / s", "p50 / p99 / p99.9 / worst (ms)", "CPU of the core"),
+    *("server", "load", "lists / s", "p50 / p99 / p99.9 / worst (ms)", "CPU of the core", "lists / CPU s"),
     *("heartbeats / s: due, answered", "heartbeat p50 / p99 (ms)", "notes"),
 )
 
@@ -390,6 +390,7 @@ def line(result: Result) -> str:
         f"{result.per_s:,.0f}",
         f"{result.p50_ms:.2f} / {result.p99_ms:.2f} / {result.p999_ms:.2f} / {result.worst_ms:.1f}",
         f"{result.core:.0%}",
+        f"{result.per_s / result.core:,.0f}" if result.core else "-",
         f"{result.beats_due_per_s:.1f}, {result.beats_per_s:.1f}" if has_beats else "none",
         f"{result.beat_p50_ms:.2f} / {result.beat_p99_ms:.2f}" if has_beats else "-",
         "; ".join(notes),
