@@ -15,6 +15,8 @@ from vox.runtime.clock import Clock
 
 HAND_OVER_S: Final = 1.0
 """How long a living process may take to give up a session."""
+UNKNOWN_S: Final = 0.2
+"""How long the others have to give up a session of which nothing is written yet."""
 ASK_EVERY_S: Final = 0.02
 CHANNEL: Final = PREFIX + "moved"
 
@@ -56,23 +58,27 @@ class RedisSessions:
         Raises:
             DependencyError: redis_failed.
         """
-        until = self._clock.now() + HAND_OVER_S
+        began = self._clock.now()
         is_asked = False
         with failures():
             while True:
-                is_late = self._clock.now() >= until
-                keys = [_key(session_id), PREFIX + "log"]
+                waited_s = self._clock.now() - began
+                keys, is_late = [_key(session_id), PREFIX + "log"], waited_s >= HAND_OVER_S
                 found = await self._load(keys=keys, args=[self._process, self._lease_prefix, int(is_late)])
-                if found != b"ask":
+                if found != b"ask" and (found[0] is not None or waited_s >= UNKNOWN_S):
                     break
                 if not is_asked:
                     is_asked = True
-                    await self._client.publish(CHANNEL, f"{self._process}\n{session_id}")
+                    if await self._tell(session_id) <= 1 and found != b"ask":  # only this process listens
+                        return None
                 await asyncio.sleep(ASK_EVERY_S)
             blob, position, owner = found
             if blob is not None and owner.decode() != self._process:
-                await self._client.publish(CHANNEL, f"{self._process}\n{session_id}")
+                await self._tell(session_id)
         return None if blob is None else (blob, int(position or 0))
+
+    async def _tell(self, session_id: str) -> int:
+        return int(await self._client.publish(CHANNEL, f"{self._process}\n{session_id}"))
 
     async def drop(self, session_id: str) -> None:
         """Forgets a session of this process.
