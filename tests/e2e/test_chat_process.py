@@ -56,6 +56,13 @@ async def test_with_registration_closed_the_set_up_token_makes_one_administrator
         assert again.status_code in {401, 403}
 
 
+@pytest.mark.parametrize(("form", "is_json"), [("json", True), ("text", False)])
+async def test_uvicorn_s_process_logs_as_the_settings_say(tmp_path: Path, form: str, is_json: bool):
+    async with chat_server(tmp_path, uvicorn=True, environment={"VOX_LOG_FORMAT": form}) as chat:
+        said = [line for line in chat.log.read_text().splitlines() if "community loaded" in line]
+    assert [line.startswith("{") for line in said] == [is_json]
+
+
 async def test_a_port_in_use_is_one_line(tmp_path: Path):
     async with chat_server(tmp_path) as chat:
         command = (str(VOX), "chat", "--port", str(chat.port))

@@ -28,7 +28,7 @@ from vox.runtime.clock import SystemClock
 from vox.runtime.foreign_server import drained_first
 from vox.runtime.http import read_body, respond
 from vox.runtime.lifecycle import Lifecycle
-from vox.runtime.logging import get_logger
+from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
 
 JSON = b"application/json"
@@ -39,10 +39,16 @@ _log = get_logger(__name__)
 
 
 class ChatApp:
-    """The application; `state.chat` is what it serves."""
+    """The application; `chat` is what it serves.
 
-    def __init__(self, chat: Chat) -> None:
+    Args:
+        chat: the server.
+        logs_by_settings: whether its lifespan sets up the process's logging, where no command of ours has.
+    """
+
+    def __init__(self, chat: Chat, *, logs_by_settings: bool = False) -> None:
         self.chat = chat
+        self._logs_by_settings = logs_by_settings
         self.router = Router(*all_routes())
         self.origins = Origins(chat.settings.allowed_origins)
         self._documentation = Documentation(self.router.routes)
@@ -217,6 +223,8 @@ class ChatApp:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        if self._logs_by_settings:
+            configure(self.chat.settings.log_threshold, self.chat.settings.log_format == "json")
         async with contextlib.AsyncExitStack() as stack:
             try:
                 await asyncio.to_thread(self.chat.open)
@@ -244,15 +252,15 @@ def create_app(database_url: str | None = None) -> ChatApp:
     loaded = load_chat_settings(dict(os.environ), overrides)
     for warning in loaded.warnings:
         _log.warning(warning)
-    return make_app(loaded.settings)
+    return make_app(loaded.settings, logs_by_settings=True)
 
 
-def make_app(settings: ChatSettings, parts: Parts | None = None) -> ChatApp:
-    """The application of given settings."""
+def make_app(settings: ChatSettings, parts: Parts | None = None, *, logs_by_settings: bool = False) -> ChatApp:
+    """The application of given settings; see ChatApp for `logs_by_settings`."""
     if parts is None:
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
-    return ChatApp(Chat(settings, shared(settings, parts)))
+    return ChatApp(Chat(settings, shared(settings, parts)), logs_by_settings=logs_by_settings)
 
 
 def _credentials(scope: Scope) -> tuple[str | None, bool]:

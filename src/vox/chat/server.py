@@ -116,7 +116,7 @@ class Chat:
             self.database.run_now(self._load)
             self._number_after(self.database.run_now(largest_number))
             self.bus.subscribe(self._arrived)
-            if self.settings.registration != "open":
+            if self.settings.registration != "open" and not self._parts.worker:
                 self._invite_founder()
             self._is_open = True
         self.lifecycle.ready()
@@ -128,6 +128,7 @@ class Chat:
             if self._is_open:
                 self._is_open = False
                 self.desk.close()
+                self.accounts.close()
                 self.database.close()
 
     @asynccontextmanager
