@@ -2,57 +2,33 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import stat
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from pydantic import SecretStr
 
+from tests.fakes.s3_server import BUCKET, s3_server
 from tests.require import require
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import names, open_driver
 
-BUCKET = "vox-test"
 KEY = SecretStr("key")
 SIX_MIB = os.urandom(6 * 1024 * 1024)
 """More than one part of a multipart upload."""
 
 
 @pytest.fixture(scope="module")
-def s3_server() -> Iterator[str]:
+def s3_address() -> Iterator[str]:
     """The address of an S3 server with an empty bucket."""
-    require(find_spec("obstore") is not None, "obstore", "pip install 'vox-server[s3]'")
-    program = shutil.which("moto_server") or shutil.which("moto_server", path=str(Path(sys.executable).parent))
-    require(program is not None, "an S3 server", "pip install 'moto[server]', so that moto_server is in the path")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [str(program), "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(100):
-            try:
-                httpx2.put(f"{address}/{BUCKET}", timeout=5).raise_for_status()
-                break
-            except httpx2.TransportError:
-                assert server.poll() is None, "moto_server ended"
-                with pytest.raises(subprocess.TimeoutExpired):
-                    server.wait(0.2)
+    with s3_server() as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 @pytest.fixture(params=names())
@@ -60,7 +36,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "local":
         return open_driver("local", {"path": str(tmp_path / "files")})
     options: dict[str, Any] = {
-        "bucket": BUCKET, "endpoint": request.getfixturevalue("s3_server"), "access_key": KEY, "secret_key": KEY
+        "bucket": BUCKET, "endpoint": request.getfixturevalue("s3_address"), "access_key": KEY, "secret_key": KEY
     }  # fmt: skip
     return open_driver(request.param, options)
 

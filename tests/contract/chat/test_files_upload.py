@@ -239,3 +239,11 @@ async def test_bulk_delete_revokes_too(alice, feed):
     message = await alice.ok("POST", f"/feeds/{feed}/messages", {"body": "x", "attachments": [file["file_id"]]})
     await alice.ok("POST", f"/feeds/{feed}/messages/bulk-delete", {"msg_ids": [message["msg_id"]]})
     assert (await alice.get(f"/files/{file['file_id']}")).status_code == 404
+
+
+async def test_a_file_whose_bytes_somebody_deleted_is_404(alice, feed, tmp_path):
+    file = (await upload(alice, f"/feeds/{feed}/files")).json()["file_id"]
+    for path in (tmp_path / "uploads").rglob(file):
+        path.unlink()
+    reply = await alice.get(f"/files/{file}")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "FILE_NOT_FOUND")

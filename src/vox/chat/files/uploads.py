@@ -32,6 +32,8 @@ from vox.chat.files.shelf import (
 )
 from vox.chat.permissions import P
 from vox.chat.routing import Call, Reply, RouteTable, Upload
+from vox.errors import UsageError
+from vox.runtime.logging import get_logger
 
 INLINE_MEDIA: Final = frozenset({
     "audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4", "audio/webm",
@@ -41,6 +43,8 @@ INLINE_MEDIA: Final = frozenset({
 LONGEST_ID: Final = 128
 
 routes = RouteTable()
+
+_log = get_logger(__name__)
 
 
 class LinkQuery(msgspec.Struct, frozen=True):
@@ -97,7 +101,11 @@ async def download(call: Call[None, LinkQuery]) -> Reply:
     if call.scope["method"] == "HEAD":
         return Reply(status, headers=headers, stream=_nothing())
     pieces = _pieces(call, file, span)
-    first = await anext(pieces, b"")  # what the storage refuses is still an answer then, and no broken body
+    try:
+        first = await anext(pieces, b"")  # what the storage refuses is still an answer then, and no broken body
+    except UsageError as error:
+        _log.warning("stored file missing", file_id=file.id, code=error.code)
+        raise no_file() from None
     stream = _from_first(first, pieces)
     return Reply(status, headers=headers, stream=stream, on_end=pieces.aclose)
 
