@@ -45,7 +45,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     draining.add_argument("--resume", action="store_true", help="put it back")
     draining.add_argument("--maintenance", action="store_true", help="its failures are expected meanwhile")
     draining.add_argument("--reason", default="", help="why, for whoever asks its status")
-    draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2026-03-04T12:00:00Z)")
+    draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2030-01-01T06:00:00Z)")
     for asking, what in (
         (adding, "is made, readable by you only, where it is missing"),
         (draining, "as it registered"),

@@ -27,9 +27,9 @@ from vox.security.signatures import verify_ed25519
 
 DEADLINE_S = 5.0
 MAX_ANSWER_BYTES = 16 << 20
-OLDER_MS = 30_000
+OLDER_MS = 120_000
 """How much older than the last one a signed list may be: directories on one database make theirs every five seconds, each at
-its own time and by its own clock."""
+its own time and by its own clock, and caches keep them for a minute."""
 EARTH_RADIUS_KM = 6371.0
 
 _log = get_logger(__name__)

@@ -126,7 +126,7 @@ async def test_who_was_believed_once_is_remembered_over_a_restart(tmp_path):
     async with rig(tmp_path, clock=clock) as it:
         await it.register(SYDNEY)
         old = (await it.http.get("/v1/directory")).json()
-        clock.advance(60)
+        clock.advance(130)
         async with client_of(it, cache_file=cache) as client:
             await client.snapshot()
     replay = httpx2.MockTransport(lambda request: httpx2.Response(200, json=old))
@@ -192,9 +192,9 @@ async def test_an_older_list_than_the_last_is_refused(tmp_path):
     clock = FakeClock()
     async with rig(tmp_path, clock=clock) as it:
         old = (await it.http.get("/v1/directory")).json()
-        clock.advance(25)
+        clock.advance(100)
         others = (await it.http.get("/v1/directory")).json()
-        clock.advance(10)
+        clock.advance(100)
         new = (await it.http.get("/v1/directory")).json()
     answers = [new, others, old]
     replay = httpx2.MockTransport(lambda request: httpx2.Response(200, json=answers.pop(0)))
