@@ -348,3 +348,46 @@ async def _stalled(person: Person, feed: int, body: AsyncIterator[bytes | None])
     }  # fmt: skip
     await person.rig.app(scope, receive, send)
     return answer[0]
+
+
+async def test_sending_and_deleting_a_file_at_once_leaves_no_half(alice, feed):
+    """CVE-2026-4635 was a crash in such a race."""
+    for _ in range(8):
+        file = (await upload(alice, f"/feeds/{feed}/files")).json()["file_id"]
+        sent, deleted, again = await asyncio.gather(
+            alice.post(f"/feeds/{feed}/messages", {"body": "race", "attachments": [file]}),
+            alice.delete(f"/files/{file}"),
+            alice.delete(f"/files/{file}"),
+        )
+        assert sent.status_code in {201, 400}
+        assert sorted([deleted.status_code, again.status_code]) == [204, 404]
+        assert (await alice.get(f"/files/{file}")).status_code == 404
+    history = (await alice.ok("GET", f"/feeds/{feed}/messages"))["messages"]
+    assert all(message["attachments"] == [] for message in history)
+
+
+async def test_taking_one_name_at_once_is_given_to_one(alice, tmp_path):
+    replies = await asyncio.gather(
+        *(
+            alice.call(
+                "POST",
+                "/emoji",
+                files={"image": ("x", encoded(Image.new("L", (2, 2)), "PNG"), "")},
+                data={"name": "one"},
+            )
+            for _ in range(4)
+        )
+    )
+    assert sorted(reply.status_code for reply in replies) == [201, 409, 409, 409]
+    assert len([path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]) == 1
+
+
+async def test_moderator_of_one_feed_is_none_in_another(chat, alice, feed):
+    await let_everybody_attach(alice)
+    bob, eve = await chat.register("bob"), await chat.register("eve")
+    other = await a_feed(alice, "other")
+    await alice.ok("PUT", f"/feeds/{other}/permissions/user/{eve.user_id}", {"allow": 1 << 35, "deny": 0})
+    here = (await upload(bob, f"/feeds/{feed}/files")).json()["file_id"]
+    there = (await upload(bob, f"/feeds/{other}/files")).json()["file_id"]
+    assert (await eve.delete(f"/files/{here}")).status_code == 403
+    assert (await eve.delete(f"/files/{there}")).status_code == 204

@@ -65,7 +65,7 @@ async def test_public_address_is_for_emoji_only(database_url, tmp_path, s3_addre
 
 
 async def test_bucket_that_fails_is_503_and_leaves_no_file(database_url, tmp_path, s3_address):
-    wrong = settings(s3_address) | {"s3_bucket": "no-such-bucket"}
+    wrong: dict[str, Any] = settings(s3_address) | {"s3_bucket": "no-such-bucket"}
     async with community(database_url, tmp_path, **wrong) as chat:
         alice = await chat.register("alice")
         feed = await a_feed(alice)
