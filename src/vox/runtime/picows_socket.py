@@ -93,7 +93,7 @@ class PicowsSocket(WSListener):
         return self._unsent_bytes() if self._is_open else 0
 
     @property
-    def write_frames(self) -> Callable[[bytes], int] | None:
+    def write_frames(self) -> Callable[[bytes], None] | None:
         """Writes whole frames as they are; None on a client's side, whose frames are masked."""
         return self._write_frames if self._is_server else None
 
@@ -174,11 +174,9 @@ class PicowsSocket(WSListener):
     def resume_writing(self) -> None:
         """See pause_writing."""
 
-    def _write_frames(self, frames: bytes) -> int:
-        if not self._is_open:
-            return 0
-        self._write(frames)
-        return self._unsent_bytes()
+    def _write_frames(self, frames: bytes) -> None:
+        if self._is_open:
+            self._write(frames)
 
     def _send_large(self, kind: WSMsgType, message: str | bytes) -> None:
         buffer = bytearray(_HEADER_ROOM)

@@ -40,8 +40,8 @@ class Socket(Protocol):
         ...
 
     @property
-    def write_frames(self) -> Callable[[bytes], int] | None:
-        """Writes whole, unmasked frames as they are and returns the backlog; None where frames are another's business.
+    def write_frames(self) -> Callable[[bytes], None] | None:
+        """Writes whole, unmasked frames as they are; None where frames are another's business.
 
         For a server that sends the same bytes to many: the caller encodes, watches the backlog and closes.
         """

@@ -80,7 +80,7 @@ class Session:
         self.known: frozenset[Space] = frozenset()
         self.moves: list[Move] = []
         self.socket: Socket | None = None
-        self.write: Callable[[bytes], int] | None = None
+        self.write: Callable[[bytes], None] | None = None
         self.is_compressed = False
         self.is_fast = False
         self.unsent_events = 0

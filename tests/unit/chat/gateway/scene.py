@@ -38,7 +38,7 @@ class FakeSocket:
         self.stamps: list[int] = []
         self.closed_at = 0
         self._unread: list[tuple[int, str | bytes]] = []
-        self.write_frames: Callable[[bytes], int] | None = self._write_frames if takes_frames else None
+        self.write_frames: Callable[[bytes], None] | None = self._write_frames if takes_frames else None
 
     @property
     def is_open(self) -> bool:
@@ -62,9 +62,9 @@ class FakeSocket:
         if self.verdict is None:
             self.verdict, self.closed_at = (code, reason), self.stamp()
 
-    def _write_frames(self, frames: bytes) -> int:
+    def _write_frames(self, frames: bytes) -> None:
         if not self.is_open:
-            return 0
+            return
         self.writes += 1
         if self.is_stuck:
             self.backlog_bytes += len(frames)
@@ -72,7 +72,6 @@ class FakeSocket:
         else:
             for text in texts(frames):
                 self.send(text)
-        return self.backlog_bytes
 
 
 @dataclass(eq=False)

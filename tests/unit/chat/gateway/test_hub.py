@@ -230,13 +230,13 @@ async def test_too_long_a_gap_is_exhausted():
 
 
 async def test_a_slow_reader_is_closed_resumable_and_blocks_nobody():
-    scene = Scene(Bounds(backlog_bytes=1000, busy_bytes=300))
+    scene = Scene(Bounds(backlog_bytes=2500, busy_bytes=300))
     bob, eve = await scene.join(2), await scene.join(3)
     bob.frames()
     eve.frames()
     bob.socket.is_stuck = True
     sent = []
-    for _ in range(12):
+    for _ in range(32):
         sent.append(scene.say())
         await settle()
     assert bob.socket.verdict == (4000, "reads too slowly")
@@ -250,7 +250,8 @@ async def test_a_slow_reader_misses_typing_first():
     scene = Scene(Bounds(busy_bytes=100))
     bob = await scene.join(2)
     bob.socket.is_stuck = True
-    scene.say()
+    for _ in range(16):
+        scene.say()
     await settle()
     backlog = bob.socket.backlog_bytes
     assert backlog > 100
