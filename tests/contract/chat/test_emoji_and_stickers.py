@@ -1,11 +1,16 @@
 """Custom emoji and stickers; what holds for one holds for the other."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from PIL import Image
+from sqlalchemy import Connection, insert
 
 from tests.contract.chat.rig import Person, Rig, community
+from vox.chat.changes import Change
+from vox.chat.files.orphans import sweep_files
+from vox.chat.schema import emoji, files
 
 MANAGE_EMOJI = 1 << 26
 
@@ -145,3 +150,26 @@ async def test_allowed_types_are_the_operators(database_url, tmp_path):
         alice = await chat.register("alice")
         assert (await create(alice, "/emoji", "no")).status_code == 415
         assert (await create(alice, "/emoji", "yes", picture("GIF"))).status_code == 201
+
+
+async def test_emoji_of_an_original_server_go_on(chat, alice, tmp_path):
+    """There the file lies flat in the folder, and its row does not say what it is for."""
+
+    def original(connection: Connection) -> Change[None]:
+        row = {
+            "id": "old-1",
+            "name": "x.png",
+            "size": 3,
+            "mime": "image/png",
+            "url": "/api/v1/files/old-1",
+            "created_at": 1,
+        }
+        connection.execute(insert(files).values(**row, uploader_id=alice.user_id))
+        connection.execute(insert(emoji).values(name="old", creator_id=alice.user_id, image=row["url"]))
+        return Change(None)
+
+    await chat.chat.change(original)
+    (tmp_path / "uploads" / "old-1").write_bytes(b"old")
+    bob = await chat.register("bob")
+    assert await sweep_files(chat.chat, chat.chat.clock.wall() + timedelta(days=2)) == 0
+    assert (await bob.get("/files/old-1")).content == b"old"
