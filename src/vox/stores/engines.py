@@ -3,7 +3,9 @@
 SQLite's driver must not begin transactions by itself (`isolation_level=None`): the writer begins and ends them.
 """
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -31,6 +33,13 @@ _PRAGMAS: Final = (
     "journal_size_limit=67108864",
 )
 _POSTGRES_OPTIONS: Final = "-c statement_timeout=8000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+_POSTGRES_WIRE: Final = {
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""A server that vanished without a word must not keep a commit waiting, and with it all later outcomes: milliseconds, seconds."""
 
 _log = get_logger(__name__)
 
@@ -100,7 +109,7 @@ def make_engine(
             pool_recycle=pool_recycle_s,
             pool_timeout=BUSY_TIMEOUT_S,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS},
+            connect_args={"connect_timeout": 5, "options": _POSTGRES_OPTIONS, **_POSTGRES_WIRE},
         )
     except ModuleNotFoundError as error:
         raise UsageError(
@@ -176,7 +185,17 @@ def _sqlite_engine(url: URL, synchronous: Synchronous) -> Engine:
         cursor.close()
 
     event.listen(engine, "connect", prepare)
+    if not is_in_memory(url):
+        event.listen(engine, "do_connect", _make_private)
     return engine
+
+
+def _make_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:
+    """A new database is for its owner only, and so are the files SQLite puts beside it; one that is there stays as it is."""
+    file = str(arguments[0]) if arguments else ""
+    if file and not file.startswith("file:"):
+        with suppress(OSError):  # it is there, or SQLite says better what is wrong
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _bad_url() -> UsageError:

@@ -36,7 +36,7 @@ class PostgresThreads:
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._idle = 0
-        self._turns = _Turns()
+        self._turns = Turns()
 
     def waiting(self, pending: Pending) -> int:
         """How many units wait where this one would go."""
@@ -94,16 +94,16 @@ class PostgresThreads:
                 try:
                     _commit(connection)
                 except BaseException:
-                    deliver(self._turns.finish(turn, None))
+                    self._turns.finish(turn, None)
                     raise
-                deliver(self._turns.finish(turn, pending))
+                self._turns.finish(turn, pending)
                 return
             if pending.mode == "alone":
                 _commit(connection)
         deliver([pending])
 
 
-class _Turns:
+class Turns:
     """Gives numbers, and lets outcomes out in the order of the numbers."""
 
     def __init__(self) -> None:
@@ -113,20 +113,24 @@ class _Turns:
         self._done: dict[int, Pending | None] = {}
 
     def take(self) -> int:
+        """The number of a unit that is about to commit."""
         with self._lock:
             return next(self._numbers)
 
-    def finish(self, turn: int, pending: Pending | None) -> list[Pending]:
-        """What may go out now that this turn is over; None for a turn that came to nothing."""
-        released: list[Pending] = []
+    def finish(self, turn: int, pending: Pending | None) -> None:
+        """Lets out what may go now that this turn is over; None for a turn that came to nothing.
+
+        Under the lock: a thread that pauses between the two must not be overtaken by the next turn's.
+        """
         with self._lock:
             self._done[turn] = pending
+            released: list[Pending] = []
             while self._next in self._done:
                 outcome = self._done.pop(self._next)
                 self._next += 1
                 if outcome is not None:
                     released.append(outcome)
-        return released
+            deliver(released)
 
 
 def _commit(connection: Connection) -> None:

@@ -371,6 +371,20 @@ def test_a_backup_holds_what_was_committed_and_only_its_owner_reads_it(tmp_path:
     database.close()
 
 
+def test_a_new_database_is_for_its_owner_only_and_an_old_one_stays_as_it_is(tmp_path: Path):
+    shared = tmp_path / "shared.db"
+    shared.touch()
+    shared.chmod(0o640)
+    for name, mode in (("new.db", 0o600), ("shared.db", 0o640)):
+        database = SqlDatabase(sqlite_url(tmp_path / name))
+        database.open()
+        database.run_now(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER)"))
+        files = list(tmp_path.glob(f"{name}*"))
+        assert {file.stat().st_mode & 0o777 for file in files} == {mode}
+        assert len(files) == 3  # the journal and its index hold the same secrets
+        database.close()
+
+
 def test_a_statement_reads_the_same_for_both_engines():
     statement = Statement("SELECT :a, b::text, :long_name WHERE x LIKE '50%'")
     assert statement._postgresql == "SELECT %(a)s, b::text, %(long_name)s WHERE x LIKE '50%%'"

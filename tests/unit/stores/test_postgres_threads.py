@@ -1,0 +1,60 @@
+"""Outcomes leave in the order of their commits, however the threads are scheduled."""
+
+import concurrent.futures
+import threading
+from collections.abc import Iterable
+
+import pytest
+
+from vox.stores import postgres_threads
+from vox.stores.postgres_threads import Turns
+from vox.stores.units import Pending
+
+
+def unit() -> Pending:
+    future: concurrent.futures.Future[None] = concurrent.futures.Future()
+    return Pending(lambda _connection: None, "write", future)
+
+
+def test_an_outcome_waits_for_those_of_earlier_turns():
+    turns, first, second = Turns(), unit(), unit()
+    one, two = turns.take(), turns.take()
+    turns.finish(two, second)
+    assert not second.future.done()
+    turns.finish(one, first)
+    assert first.future.done()
+    assert second.future.done()
+
+
+def test_a_turn_that_came_to_nothing_holds_up_nobody():
+    turns, second = Turns(), unit()
+    one, two = turns.take(), turns.take()
+    turns.finish(two, second)
+    turns.finish(one, None)
+    assert second.future.done()
+
+
+def test_a_thread_that_pauses_while_it_delivers_is_not_overtaken(monkeypatch: pytest.MonkeyPatch):
+    turns, first, second = Turns(), unit(), unit()
+    one, two = turns.take(), turns.take()
+    order: list[Pending] = []
+    is_delivering, later_is_here = threading.Event(), threading.Event()
+
+    def deliver(done: Iterable[Pending]) -> None:
+        those = list(done)
+        if those == [first]:
+            is_delivering.set()
+            later_is_here.wait(0.2)  # long enough for the other thread, which must not get here
+        order.extend(those)
+        if those == [second]:
+            later_is_here.set()
+
+    monkeypatch.setattr(postgres_threads, "deliver", deliver)
+    early = threading.Thread(target=turns.finish, args=(one, first))
+    late = threading.Thread(target=turns.finish, args=(two, second))
+    early.start()
+    assert is_delivering.wait(5)
+    late.start()
+    for thread in (early, late):
+        thread.join(5)
+    assert order == [first, second]
