@@ -1,20 +1,24 @@
 """Closes gaps in what a process remembers of the community: while there is one, nothing is delivered.
 
-A gap shows when an event arrives whose version is not the next one: another process's change is still under way, or was lost.
+A gap shows when an event arrives whose version is not the next one, or that was made when the database knew a later one: another
+process's change is still under way, or was lost.
 Before changing: events are held from the very entry that shows the gap, and go on only when the memory holds at least what that
 entry says; so nobody is ever served by permissions older than the event.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.shared import SharedBus
+from vox.chat.changes import Change
 from vox.chat.community import Shift, State, read_state
 from vox.chat.events import Event, Users
+from vox.chat.schema import meta
 from vox.errors import VoxError
 from vox.protocols.gateway import CloseCode
 from vox.runtime.logging import get_logger
@@ -22,10 +26,13 @@ from vox.runtime.logging import get_logger
 if TYPE_CHECKING:
     from vox.chat.server import Chat
 
+T = TypeVar("T")
+
 RETRY_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
 SETTLE_S: Final = 5.0
 """How long the answer to a change waits until this process remembers it."""
+AS_OF: Final = "_as_of"
 RELOADED: Final = Event("_reloaded", {}, Users(()))
 
 _log = get_logger(__name__)
@@ -117,3 +124,22 @@ class CatchingUp:
     def _everything(self, connection: Connection) -> State:
         self._chat.config.load(connection)
         return read_state(connection)
+
+
+def as_of_now(connection: Connection, change: Change[T]) -> Change[T]:
+    """Marks a change with the version it was made at, within its transaction.
+
+    Another process may have taken somebody's permission just before, and be slower to say so: whoever delivers this change must
+    know of that first.
+    """
+    if not change.events or change.events[0].version:
+        return change
+    first = next((event.version for event in change.events if event.version), 0)
+    version = first - 1 if first else connection.execute(select(meta.c.version)).scalar_one()
+    marked = replace(change.events[0], facts={**change.events[0].facts, AS_OF: version})
+    return replace(change, events=(marked, *change.events[1:]))
+
+
+def needed_version(event: Event) -> int:
+    """The version that a process must remember before it may deliver an event."""
+    return int(event.facts.get(AS_OF, 0))

@@ -19,7 +19,7 @@ from vox.chat.accounts import Accounts
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.shared import SharedBus
-from vox.chat.catching_up import CatchingUp
+from vox.chat.catching_up import CatchingUp, as_of_now, needed_version
 from vox.chat.changes import Change, Unit, recorded
 from vox.chat.checkpoints import Checkpoints
 from vox.chat.community import Community
@@ -199,7 +199,8 @@ class Chat:
         change = unit(connection)
         if not change.events and not change.audit:
             return change
-        return recorded(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
+        done = recorded(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
+        return as_of_now(connection, done) if isinstance(self.bus, SharedBus) else done
 
     def _committed(self, change: Change[object]) -> None:
         for event in change.events:
@@ -221,6 +222,11 @@ class Chat:
         """Takes entries in the order of the bus, also those of this process, which are absorbed already."""
         start = 0
         for index, entry in enumerate(entries):
+            needed = needed_version(entry.event)
+            if needed > self.community.version:
+                self.hub.publish(entries[start:index])
+                self._catching_up.missed(needed, entries[index:])
+                return
             if not entry.is_foreign:
                 continue
             if entry.event.version and index > start:

@@ -262,6 +262,20 @@ async def test_a_session_moves_to_the_process_that_takes_it(empty_redis: Running
         await until(lambda: at_two.names == ["delivered by one"])
 
 
+async def test_a_session_waits_for_what_the_other_process_may_have_delivered(empty_redis: RunningRedis):
+    async with redis_bus(empty_redis) as (one, at_one), redis_bus(empty_redis) as (two, at_two):
+        two.hold(())
+        one.publish([event("delivered by one")])
+        await until(lambda: at_one.names == ["delivered by one"])
+        await one.save_session("s", b"x", 30)
+        loading = asyncio.create_task(two.load_session("s"))
+        await asyncio.sleep(0.1)
+        assert not loading.done()
+        two.go_on()
+        assert await loading == b"x"
+        assert at_two.names == ["delivered by one"]
+
+
 async def test_a_living_process_gives_up_the_session_it_still_serves(empty_redis: RunningRedis):
     async with redis_bus(empty_redis) as (one, _), redis_bus(empty_redis) as (two, _heard):
         assert await one.checkpoint_session("s", b"a second ago", 30)

@@ -238,6 +238,28 @@ async def test_a_missing_change_is_read_from_the_database_before_anything_is_del
         assert sorted(created) == sorted(f"new-{index}" for index in range(10))
 
 
+async def test_a_message_never_overtakes_the_permission_that_was_taken_before_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+):
+    """The other process has stored that bob may not read any more, and is slow to say so."""
+    alice, bob = await people(pair)
+    feed_id = await feed_of(alice)
+    await pair.settled()
+    async with bob.gateway() as gateway:
+        slow = pair.two.chat.bus
+        unsaid: list[Any] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(slow, "publish", unsaid.append)
+            mask = {"allow": 0, "deny": int(P.READ_HISTORY)}
+            await at(pair.two, alice).ok("PUT", f"/feeds/{feed_id}/permissions/user/{bob.user_id}", mask)
+            await say(alice, feed_id, "not for bob")
+            await asyncio.sleep(0.1)
+        for events in unsaid:
+            slow.publish(events)
+        await pair.settled()
+        assert bodies(await gateway.events()) == []
+
+
 async def test_a_lost_log_ends_every_session_and_nothing_is_pretended(pair: Pair):
     alice, bob = await people(pair)
     feed_id = await feed_of(alice)
