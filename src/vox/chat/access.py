@@ -25,11 +25,13 @@ class Access:
         kind: which question is asked.
         permission: what is needed, where a permission is.
         text: the demand in words, for the documentation.
+        sees: the space of the path that must be visible besides.
     """
 
     kind: Kind
     permission: P | None = None
     text: str = ""
+    sees: Literal["feed", "room"] | None = None
 
     def check(self, chat: "Chat", call: "Call[object, object]") -> None:
         """Raises the refusal where the caller may not.
@@ -42,6 +44,8 @@ class Access:
         community, permission = chat.community, self.permission
         if self.kind == "permission":
             assert_permission(permission is None or community.may(call.user_id, permission), permission)
+            if self.sees is not None:
+                self._check_sees(chat, call, self.sees)
         elif self.kind in {"feed", "room"}:
             self._check_space(chat, call)
         elif self.kind == "self":
@@ -59,6 +63,12 @@ class Access:
         else:
             assert_permission(community.may(call.user_id, permission), permission)
             raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space}.")
+
+    def _check_sees(self, chat: "Chat", call: "Call[object, object]", kind: Literal["feed", "room"]) -> None:
+        community, space = chat.community, call.id(f"{kind}_id")
+        known = community.feeds if kind == "feed" else community.rooms
+        if space in known:
+            assert_permission(community.may_in(call.user_id, kind, space, P.VIEW_SPACE), P.VIEW_SPACE)
 
     def _check_self(self, chat: "Chat", call: "Call[object, object]") -> None:
         target = call.target_id
@@ -78,9 +88,10 @@ IN_DM = Access("dm", text="participant of the conversation")
 """Participants of the conversation in the path."""
 
 
-def allowed(permission: P) -> Access:
-    """Who holds the permission in the community."""
-    return Access("permission", permission, _name(permission))
+def allowed(permission: P, *, sees: Literal["feed", "room"] | None = None) -> Access:
+    """Who holds the permission in the community, and may view the space of the path where one is named by `sees`."""
+    text = _name(permission) + (f", and VIEW_SPACE in the {sees}" if sees else "")
+    return Access("permission", permission, text, sees)
 
 
 def in_feed(permission: P) -> Access:

@@ -52,7 +52,7 @@ async def create_feed(call: Call[CreateFeed]) -> FeedInfo:
     return feed_info(chat.community, feed_id)
 
 
-@routes.patch("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES), body=UpdateFeed, returns=FeedInfo)
+@routes.patch("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES, sees="feed"), body=UpdateFeed, returns=FeedInfo)
 async def update_feed(call: Call[UpdateFeed]) -> FeedInfo:
     """Another name, topic, category or position."""
     chat, body, feed_id = call.chat, call.body, call.id("feed_id")
@@ -62,7 +62,7 @@ async def update_feed(call: Call[UpdateFeed]) -> FeedInfo:
     return feed_info(chat.community, feed_id)
 
 
-@routes.delete("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES))
+@routes.delete("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES, sees="feed"))
 async def delete_feed(call: Call) -> None:
     """Deletes a feed with its threads and messages."""
     chat, feed_id = call.chat, call.id("feed_id")

@@ -39,7 +39,7 @@ async def create_room(call: Call[CreateRoom]) -> RoomInfo:
     return room_info(chat.community, room_id)
 
 
-@routes.patch("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES), body=UpdateRoom, returns=RoomInfo)
+@routes.patch("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES, sees="room"), body=UpdateRoom, returns=RoomInfo)
 async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
     """Another name, category or position."""
     chat, body, room_id = call.chat, call.body, call.id("room_id")
@@ -48,7 +48,7 @@ async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
     return room_info(chat.community, room_id)
 
 
-@routes.delete("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES))
+@routes.delete("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES, sees="room"))
 async def delete_room(call: Call) -> None:
     """Deletes a room."""
     chat, room_id = call.chat, call.id("room_id")
