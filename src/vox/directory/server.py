@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from random import Random
-from statistics import median
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
@@ -20,18 +19,11 @@ from vox.directory.addresses import Addresses
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.chooser import Chooser
 from vox.directory.errors import relay_busy, relay_not_found, url_refused, url_taken
+from vox.directory.gauges import Gauges
 from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
 from vox.directory.journal import Journal
-from vox.directory.metrics import (
-    CHANGES,
-    CONNECTIONS,
-    HEARTBEAT_AGE,
-    RELAYS,
-    RELAYS_BY_REGION,
-    RELAYS_LISTED,
-    SNAPSHOT_AGE,
-)
+from vox.directory.metrics import CHANGES
 from vox.directory.prober import Prober
 from vox.directory.records import Changes, Record, Tombstone
 from vox.directory.registry import Registry
@@ -40,6 +32,7 @@ from vox.directory.round_trips import RoundTrips
 from vox.directory.settings import DirectorySettings
 from vox.directory.signing_key import signing_key
 from vox.directory.snapshot import SnapshotPress
+from vox.directory.sole_use import sole_use
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
@@ -53,8 +46,6 @@ REMEMBER_REMOVED_S = 86_400.0
 RESOLVE_TIMEOUT_S = 3.0
 SAVED_AT_ONCE = 200
 """Relays of the configuration in one commit: thousands are quick, and none waits too long for the database."""
-MOST_REGIONS = 100
-OTHER_REGION = "other"
 SEQ_WINDOW = 64
 """A heartbeat whose number is behind the last one by less than this came late or twice; by more, its relay began anew."""
 
@@ -106,18 +97,20 @@ class Directory:
             parts.random,
         )
         self._shared_leases = shared
+        self._gauges = Gauges(self.registry, self.book, parts.metrics)
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
         self.round_trips = RoundTrips()
         self._press: SnapshotPress | None = None
         self.is_open = False
         self._seqs: dict[str, int] = {}
-        self._regions = frozenset[str]()
         self._at_work = set[asyncio.Task[Any]]()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
+            if self.database.is_sqlite and not self.database.is_in_memory:
+                stack.enter_context(sole_use(self.settings.database.path))
             if self._shared_leases is not None:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
@@ -363,33 +356,7 @@ class Directory:
 
     def measure(self) -> None:
         """Sets the gauges that are counted over all relays; done when somebody asks for metrics."""
-        states: dict[str, int] = dict.fromkeys(("pending", "healthy", "suspect", "unhealthy", "draining"), 0)
-        connections = 0
-        for relay in self.registry:
-            state = "draining" if relay.is_draining else relay.state
-            states[state] = states.get(state, 0) + 1
-            connections += relay.current_connections
-        for state, count in states.items():
-            self.metrics.gauge(RELAYS, state).set(count)
-        self.metrics.gauge(RELAYS_LISTED).set(self.registry.listed_count)
-        self.metrics.gauge(CONNECTIONS).set(connections)
-        self._measure_regions()
-        now = self.book.now()
-        heard = [at for relay_id in self.book if (at := self.book.of(relay_id).last_heartbeat) is not None]
-        self.metrics.gauge(HEARTBEAT_AGE, "median").set(max(0.0, now - median(heard)) if heard else 0.0)
-        self.metrics.gauge(HEARTBEAT_AGE, "oldest").set(max(0.0, now - min(heard)) if heard else 0.0)
-        self.metrics.gauge(SNAPSHOT_AGE).set(self._press.age_s if self._press is not None else 0.0)
-
-    def _measure_regions(self) -> None:
-        """Counts by region; whoever registers names them, so there is an end to what is remembered."""
-        counts = dict.fromkeys(self._regions, 0)
-        for relay in self.registry:
-            is_known = relay.region in counts or len(counts) < MOST_REGIONS
-            region = relay.region if is_known else OTHER_REGION
-            counts[region] = counts.get(region, 0) + 1
-        self._regions = frozenset(counts)
-        for region, count in counts.items():
-            self.metrics.gauge(RELAYS_BY_REGION, region).set(count)
+        self._gauges.measure(self._press.age_s if self._press is not None else 0.0)
 
     def _fresh(self, wanted: Registration, caller: Caller, now: str, fresh_id: str, before: Tombstone | None) -> Record:
         is_same = before is not None and before.signing_key in {"", caller.signing_key}

@@ -33,7 +33,8 @@ async def signing_key(database: SqlDatabase, path: str, key_file: str = "") -> s
         DependencyError: the database failed.
     """
     fresh = new_key_pair().private
-    file = Path(key_file) if key_file else Path(f"{path}.key") if database.is_sqlite else None
+    beside = Path(f"{path}.key") if database.is_sqlite and not database.is_in_memory else None
+    file = Path(key_file) if key_file else beside
 
     def unit(connection: records.Connection) -> tuple[str, str]:
         if file is None:

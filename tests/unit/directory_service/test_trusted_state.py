@@ -15,7 +15,7 @@ from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
 from tests.unit.directory_service.test_access import KEYS, SIGNED, bearer, registration, signed
 from tests.unit.directory_service.test_probing import HEALTHY, PROBED, SYDNEY_PROBE
 from vox.directory import audit
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.security.requests import new_key_pair
 
 
@@ -70,6 +70,18 @@ async def test_the_key_that_signs_lists_can_be_anywhere(tmp_path: Path, capsys: 
         assert it.directory.press.public_key != before
     assert file.stat().st_mode & 0o777 == 0o600
     assert "lists are signed with another key than before" in "".join(capsys.readouterr())
+
+
+async def test_two_directories_do_not_share_one_file(tmp_path: Path):
+    async with rig(tmp_path) as it:
+        await it.register(SYDNEY)
+        with pytest.raises(UsageError) as caught:
+            async with rig(tmp_path):
+                pass
+        assert caught.value.code == "database_in_use"
+        assert await it.listed() == ["Sydney"]
+    async with rig(tmp_path) as it:
+        assert await it.listed() == ["Sydney"]
 
 
 async def test_one_address_is_one_relay_however_it_is_written(tmp_path):
