@@ -156,6 +156,22 @@ async def test_two_processes_see_one_order(empty_redis: RunningRedis):
         assert (at_one.lost, at_two.lost) == (1, 1)  # the start
 
 
+async def test_communities_in_two_databases_of_one_redis_do_not_hear_each_other(empty_redis: RunningRedis):
+    one, other = (RedisBus(empty_redis.url[:-1] + number, SystemClock()) for number in "01")
+    at_one, at_other = listen(one), listen(other)
+    told: list[int] = []
+    other.subscribe_presence(lambda user_id, _process, _record: told.append(user_id))
+    async with one.running(), other.running():
+        one.set_presence(7, b"online")
+        one.publish([event("one"), typing_start(user_id=1, feed_id=2)])
+        other.publish([event("other")])
+        await until(lambda: at_one.names == ["one"] and at_other.names == ["other"])
+        await until(lambda: len(at_one.entries) == 2)
+        assert len(at_other.entries) == 1
+        assert await other.load_session("nobody's") is None
+    assert told == []
+
+
 async def test_a_process_reads_what_was_published_before_it_began(empty_redis: RunningRedis):
     async with redis_bus(empty_redis) as (one, at_one):
         start = one.position

@@ -16,10 +16,9 @@ from typing import Any, Final
 
 import msgspec
 
-from vox.chat.bus import redis_presence, redis_sessions
 from vox.chat.bus import redis_scripts as scripts
 from vox.chat.bus.contract import LIVE_ONLY, Entry, PresenceSubscriber, Subscriber
-from vox.chat.bus.redis_link import PREFIX, connect, failures
+from vox.chat.bus.redis_link import PREFIX, channel, connect, failures
 from vox.chat.bus.redis_presence import LEASE_PREFIX, LEASE_S, RedisPresence
 from vox.chat.bus.redis_sessions import RedisSessions
 from vox.chat.bus.shared import Lost, Moved
@@ -42,7 +41,7 @@ RETRY_MAX_S: Final = 2.0
 CHECK_S: Final = 1.0
 """How often the log is compared with what pub/sub brought, while that is silent."""
 REACH_S: Final = 5.0
-_LOG, _STREAM, _LIVE = PREFIX + "log", PREFIX + "stream", PREFIX + "live"
+_LOG, _STREAM = PREFIX + "log", PREFIX + "stream"
 
 _log = get_logger(__name__)
 _pack = msgspec.msgpack.Encoder().encode
@@ -73,6 +72,7 @@ class RedisBus:
         self._hello_script = self._writer.register_script(scripts.HELLO)
         self._publish_script = self._writer.register_script(scripts.PUBLISH)
         self._read_script = self._client.register_script(scripts.READ)
+        self._live = channel(self._client, "live")
         self._sessions = RedisSessions(self._client, self.process, LEASE_PREFIX, clock)
         self._presence = RedisPresence(self._client, self.process)
         self._lock = threading.Lock()
@@ -270,7 +270,7 @@ class RedisBus:
         with failures():
             await self._writer.ping()
             ending = self._ending
-            keys = [_LOG, _STREAM, _LIVE]
+            keys = [_LOG, _STREAM, self._live]
             epoch, position = await self._hello_script(keys=keys, args=[new_id("log"), self._run, self._read, ending])
         if ending == self._ending:
             self._ending = ""
@@ -325,9 +325,9 @@ class RedisBus:
         with failures():
             if batch[0].type in LIVE_ONLY:
                 message = f"{self._epoch}\n{self.process}\n{number}\n0\n".encode() + payload
-                await self._writer.publish(_LIVE, message)
+                await self._writer.publish(self._live, message)
                 return True
-            keys = [_LOG, _STREAM, _LIVE, f"{PREFIX}batch:{self.process}"]
+            keys = [_LOG, _STREAM, self._live, f"{PREFIX}batch:{self.process}"]
             arguments = [self._epoch, self._run, self.process, number, len(batch), payload, self._max_log]
             done = await self._publish_script(keys=keys, args=arguments)
         if done is None:
@@ -357,7 +357,7 @@ class RedisBus:
             pubsub = self._client.pubsub()
             try:
                 with failures():
-                    await pubsub.subscribe(_LIVE, redis_presence.CHANNEL, redis_sessions.CHANNEL)
+                    await pubsub.subscribe(self._live, self._presence.channel, self._sessions.channel)
                     await self._catch_up()
                     listening.set()
                     delay_s = RETRY_S
@@ -381,10 +381,10 @@ class RedisBus:
                     raise DependencyError("the subscription is deaf", code="redis_failed", retryable=True)
                 continue
             missed = 0
-            channel, data = message["channel"].decode(), message["data"]
-            if channel == _LIVE:
+            where, data = message["channel"].decode(), message["data"]
+            if where == self._live:
                 await self._take(data)
-            elif channel == redis_presence.CHANNEL:
+            elif where == self._presence.channel:
                 self._presence.heard(data)
             else:
                 await self._sessions.heard(data)

@@ -62,6 +62,11 @@ def connect(
     return library.Redis.from_pool(pool)
 
 
+def channel(client: Any, name: str) -> str:
+    """The name of a channel; unlike keys, channels are shared by all databases of a Redis, so its number is part of it."""
+    return f"{PREFIX}{client.connection_pool.connection_kwargs.get('db') or 0}:{name}"
+
+
 @contextlib.contextmanager
 def failures() -> Generator[None]:
     """Turns what the library raises into ours.

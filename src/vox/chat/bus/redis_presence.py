@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vox.chat.bus.contract import PresenceSubscriber
-from vox.chat.bus.redis_link import PREFIX, failures
+from vox.chat.bus.redis_link import PREFIX, channel, failures
 
 LEASE_S: Final = 15
 LEASE_PREFIX: Final = PREFIX + "alive:"
-CHANNEL: Final = PREFIX + "presence"
 _PROCESSES: Final = PREFIX + "processes"
 
 
@@ -27,6 +26,7 @@ class RedisPresence:
     def __init__(self, client: Any, process: str) -> None:
         self._client = client
         self._process = process
+        self.channel = channel(client, "presence")
         self._own: dict[int, bytes] = {}
         self._changed: dict[int, bytes | None] = {}
         self._others: dict[str, dict[int, bytes]] = {}
@@ -64,7 +64,7 @@ class RedisPresence:
                             pipe.hdel(self._here, str(user_id))
                         else:
                             pipe.hset(self._here, str(user_id), record)
-                        pipe.publish(CHANNEL, b"%b\n%d\n%b" % (self._process.encode(), user_id, record or b""))
+                        pipe.publish(self.channel, b"%b\n%d\n%b" % (self._process.encode(), user_id, record or b""))
                     await pipe.execute()
         except BaseException:
             self._changed = {**changed, **self._changed}
@@ -110,7 +110,7 @@ class RedisPresence:
                 pipe.delete(LEASE_PREFIX + self._process, self._here)
                 pipe.srem(_PROCESSES, self._process)
                 for user_id in self._own:
-                    pipe.publish(CHANNEL, b"%b\n%d\n" % (self._process.encode(), user_id))
+                    pipe.publish(self.channel, b"%b\n%d\n" % (self._process.encode(), user_id))
                 await pipe.execute()
 
     def heard(self, message: bytes) -> None:

@@ -9,7 +9,7 @@ import itertools
 from typing import Any, Final
 
 from vox.chat.bus import redis_scripts as scripts
-from vox.chat.bus.redis_link import PREFIX, failures
+from vox.chat.bus.redis_link import PREFIX, channel, failures
 from vox.chat.bus.shared import Moved
 from vox.runtime.clock import Clock
 
@@ -18,7 +18,6 @@ HAND_OVER_S: Final = 1.0
 UNKNOWN_S: Final = 0.2
 """How long the others have to give up a session of which nothing is written yet."""
 ASK_EVERY_S: Final = 0.02
-CHANNEL: Final = PREFIX + "moved"
 
 
 class RedisSessions:
@@ -39,6 +38,7 @@ class RedisSessions:
         self._save = client.register_script(scripts.SAVE_SESSION)
         self._load = client.register_script(scripts.LOAD_SESSION)
         self._drop = client.register_script(scripts.DROP_SESSION)
+        self.channel = channel(client, "moved")
         self._count = itertools.count(1)
         self.moved: Moved | None = None
 
@@ -78,7 +78,7 @@ class RedisSessions:
         return None if blob is None else (blob, int(position or 0))
 
     async def _tell(self, session_id: str) -> int:
-        return int(await self._client.publish(CHANNEL, f"{self._process}\n{session_id}"))
+        return int(await self._client.publish(self.channel, f"{self._process}\n{session_id}"))
 
     async def drop(self, session_id: str) -> None:
         """Forgets a session of this process.
