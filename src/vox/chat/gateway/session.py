@@ -5,7 +5,7 @@ client had been served before it (`ring`); resuming reads the log from there.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -194,14 +194,6 @@ def read_saved(blob: bytes) -> Saved:
         msgspec.DecodeError: another version wrote it.
     """
     return _saved_decoder.decode(blob)
-
-
-def by_user(sessions: Iterable[Session]) -> dict[int, list[Session]]:
-    """Sessions grouped by their user."""
-    found: dict[int, list[Session]] = {}
-    for session in sessions:
-        found.setdefault(session.user_id, []).append(session)
-    return found
 
 
 _saved_decoder = msgspec.msgpack.Decoder(Saved)
