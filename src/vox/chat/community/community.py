@@ -32,6 +32,7 @@ _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value
 _ADMINISTRATOR = P.ADMINISTRATOR.value
 _REDEFINES_ROLES = frozenset({"role_create", "role_update", "role_delete"})
+_BRINGS_OR_TAKES = frozenset({"member_join", "member_leave", "member_ban", "member_unban"})
 
 
 class Community:
@@ -44,6 +45,7 @@ class Community:
     def __init__(self, state: State | None = None) -> None:
         self._state = state or State()
         self._masks = Masks(self._state)
+        self._comings = 0
 
     @property
     def state(self) -> State:
@@ -54,6 +56,11 @@ class Community:
     def version(self) -> int:
         """The last change that is part of this memory."""
         return self._state.version
+
+    @property
+    def comings(self) -> int:
+        """Goes up whenever somebody comes or goes: for who keeps something built from the members."""
+        return self._comings
 
     @property
     def users(self) -> dict[int, Person]:
@@ -202,6 +209,7 @@ class Community:
             return None
         self._state = state
         self._masks = Masks(state)
+        self._comings += 1
         return EVERYTHING
 
     def apply(self, event: Event) -> Shift | None:
@@ -218,6 +226,8 @@ class Community:
             if event.version > state.version + 1:
                 return MISSED
         shift = apply_to(state, event)
+        if event.type in _BRINGS_OR_TAKES:
+            self._comings += 1
         if event.type in _REDEFINES_ROLES:
             self._masks = Masks(state)
         elif shift is not None:

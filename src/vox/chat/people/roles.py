@@ -5,6 +5,7 @@ lock, because two changes at the same moment could otherwise take the last two a
 """
 
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -46,14 +47,13 @@ async def list_roles(call: Call[None, PageQuery]) -> Items[RoleInfo]:
 async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
     """Active members with a role."""
     chat, page = call.chat, call.query
-    role, people = _role(chat.community, call.id("role_id")), chat.community.users
+    role = _role(chat.community, call.id("role_id"))
     is_everyones = role.id == chat.community.everyone_role_id
-    ids = [
-        user_id
-        for user_id in chat.accounts.roster.ids(chat)
-        if user_id > page.after and (is_everyones or role.id in people[user_id].role_ids)
-    ][: clamped(chat, page.limit, "members")]
-    return Items([member(people[user_id]) for user_id in ids], str(ids[-1]) if ids else None)
+    found = (
+        person for person in chat.accounts.roster.after(chat, page.after) if is_everyones or role.id in person.role_ids
+    )
+    items = [member(person) for person in islice(found, clamped(chat, page.limit, "members"))]
+    return Items(items, str(items[-1].user_id) if items else None)
 
 
 @routes.post("/roles", access=allowed(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
