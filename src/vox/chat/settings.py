@@ -54,7 +54,7 @@ class ChatSettings(Settings):
     s3_region: Annotated[str, Env("VOX_S3_REGION")] = "us-east-1"
     """Region of the bucket"""
     s3_public_url: Annotated[str, Env("VOX_S3_PUBLIC_URL")] = ""
-    """Where the bucket is read directly; empty: files come through this server, with its permission checks"""
+    """Where browsers read emoji and stickers of the bucket directly; empty: through this server, as all other files"""
     user_quota_bytes: Annotated[int, Env("VOX_USER_QUOTA_BYTES")] = Field(default=0, ge=0)
     """Bytes of files one user may keep; 0: no bound"""
     signed_media_urls: Annotated[bool, Env("VOX_SIGNED_MEDIA_URLS")] = False
