@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.contract.chat.rig import Gateway
 from tests.e2e.agents import VOX
 from tests.e2e.chats import API, QUICK, RunningChat, bearer, chat_server, gateway, register
 from tests.e2e.redis_server import RunningRedis, redis_server
+from vox.errors import VoxError
 
 DEADLINE_S = 20.0
 CHECKPOINT_S = 1.5
@@ -158,6 +159,84 @@ async def died(session: Gateway) -> bool:
     for frame in rest:
         session.inbox.put_nowait(frame)
     return False
+
+
+@dataclass(slots=True)
+class Listener:
+    """A client that comes back whenever its connection ends, and writes down what it was told."""
+
+    tree: Tree
+    account: dict[str, Any]
+    stretches: list[list[int]] = field(default_factory=lambda: [[]])
+    """The numbers it heard; a new stretch begins where it was told that its session is over."""
+    resumed: int = 0
+
+    async def listen(self) -> None:
+        session_id, last_seq = "", 0
+        session: Gateway | None = None
+        while True:
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    session = await stack.enter_async_context(gateway(self.tree.chat.gateway))
+                    await session.expect("hello")
+                    if session_id:
+                        known = {"session_id": session_id, "last_seq": last_seq}
+                        await session.send("resume", {"token": self.account["token"], **known})
+                    else:
+                        await session.send("identify", {"token": self.account["token"]})
+                    while (frame := await session.inbox.get()) is not None:
+                        if frame["type"] == "ready":
+                            session_id, last_seq = frame["d"]["session_id"], 0
+                        self.resumed += frame["type"] == "resumed"
+                        if "seq" in frame:
+                            assert frame["seq"] == last_seq + 1, "a number is missing or repeated"
+                            last_seq = frame["seq"]
+                        if frame["type"] == "message_create":
+                            self.stretches[-1].append(int(frame["d"]["body"]))
+                except (AssertionError, OSError, VoxError) as error:
+                    if "missing or repeated" in str(error):
+                        raise
+                if session is not None and session.close_code in {4009, 4010}:
+                    session_id = ""
+                    self.stretches.append([])
+            await asyncio.sleep(0.05)
+
+
+async def test_nothing_is_lost_or_repeated_while_processes_end_and_are_killed_under_load(tree: Tree):
+    """Numbers are said without pause. One child is told to end, then one is killed, then one is told to end again."""
+    alice = await tree.register("alice")
+    async with tree.http() as http:
+        feed = await http.post(f"{API}/feeds", json={"name": "general", "type": "text"}, headers=bearer(alice))
+        feed_id = feed.json()["feed_id"]
+    listeners = [Listener(tree, alice) for _ in range(4)]
+    listening = [asyncio.create_task(one.listen()) for one in listeners]
+    said = 0
+    for number, how in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)):
+        for _ in range(25):
+            await say(tree, alice, feed_id, str(said))
+            said += 1
+        os.kill(tree.busy_child(), how)
+        for _ in range(25):
+            await say(tree, alice, feed_id, str(said))
+            said += 1
+        await until_workers(tree, 3 + number)
+    async with asyncio.timeout(DEADLINE_S):
+        while any(not one.stretches[-1] or one.stretches[-1][-1] != said - 1 for one in listeners):
+            for task in listening:
+                if task.done():
+                    task.result()
+            await say(tree, alice, feed_id, str(said))
+            said += 1
+            await asyncio.sleep(0.2)
+    for task in listening:
+        task.cancel()
+    await asyncio.wait(listening)
+    for one in listeners:
+        for stretch in one.stretches:
+            first = stretch[0] if stretch else 0
+            assert stretch == list(range(first, first + len(stretch)))
+        assert len(one.stretches) <= 2, "only the kill may end a session"
+    assert sum(one.resumed for one in listeners) >= 2
 
 
 async def test_sigterm_drains_all_and_ends_with_0(tree: Tree):

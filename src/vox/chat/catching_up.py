@@ -118,8 +118,12 @@ class CatchingUp:
         return self._is_everything_old or self._chat.community.version < self._needed
 
     def _shifted(self, shift: Shift) -> None:
-        self._chat.hub.shifted(RELOADED, shift)
-        self._chat.hub.publish(())
+        hub = self._chat.hub
+        hub.shifted(RELOADED, shift)
+        with hub.lock:
+            for dm_id, members in self._chat.community.dms.items():
+                hub.acquaintances.dm_is(dm_id, members)
+        hub.publish(())
 
     def _everything(self, connection: Connection) -> State:
         self._chat.config.load(connection)

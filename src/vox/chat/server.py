@@ -90,6 +90,7 @@ class Chat:
         self.desk = Desk(settings)
         self.outbound = OutboundGuard()
         self._parts = parts
+        self._is_shared = isinstance(self.bus, SharedBus)
         self._catching_up = CatchingUp(self)
         self._opening = threading.Lock()
         self._is_open = False
@@ -200,7 +201,7 @@ class Chat:
         if not change.events and not change.audit:
             return change
         done = recorded(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
-        return as_of_now(connection, done) if isinstance(self.bus, SharedBus) else done
+        return as_of_now(connection, done) if self._is_shared else done
 
     def _committed(self, change: Change[object]) -> None:
         for event in change.events:
