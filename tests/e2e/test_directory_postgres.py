@@ -20,7 +20,7 @@ from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.health import DrainEnded, DrainRequested
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
-from vox.errors import UsageError
+from vox.errors import DependencyError, UsageError
 from vox.runtime.clock import SystemClock
 from vox.runtime.http import respond
 from vox.runtime.lifecycle import Lifecycle
@@ -236,6 +236,17 @@ async def test_directories_that_are_given_one_key_file_sign_alike_and_leave_none
             async with in_process(url, 2, signing_key_file=str(tmp_path / "lists.key")) as two:
                 assert two.press.public_key == before
                 assert await two.database.run(lambda connection: records.find_value(connection, "signing_key")) == ""
+
+
+async def test_without_the_database_nobody_says_that_a_relay_is_not_there():
+    with postgres() as url:
+        async with in_process(url, 1) as one:
+            relay, _ = await one.register(wanted(), Caller(""))
+            one.database.close()
+            assert (await one.find(relay.id)).id == relay.id
+            with pytest.raises(DependencyError):
+                await one.find("registered-elsewhere")
+            one.database.open()
 
 
 async def test_a_drain_reaches_the_other_directory_with_its_reason_and_ends_there():

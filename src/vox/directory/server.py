@@ -44,6 +44,7 @@ from vox.stores.sql import SqlDatabase, sqlite_url
 
 REMEMBER_REMOVED_S = 86_400.0
 RESOLVE_TIMEOUT_S = 3.0
+FIND_TIMEOUT_S = 2.0
 SAVED_AT_ONCE = 200
 """Relays of the configuration in one commit: thousands are quick, and none waits too long for the database."""
 SEQ_WINDOW = 64
@@ -342,12 +343,14 @@ class Directory:
 
         Raises:
             UsageError: relay_not_found.
+            DependencyError: the database does not say whether there is one.
         """
         if self.registry.get(relay_id) is None and not self.database.is_sqlite:
             try:
-                await self.journal.catch_up()
-            except DependencyError as error:
-                _log.warning("other directories could not be asked for a relay", code=error.code)
+                async with asyncio.timeout(FIND_TIMEOUT_S):
+                    await self.journal.catch_up()
+            except TimeoutError:
+                raise DependencyError("The database does not answer", code="database_busy", retryable=True) from None
         return self.require(relay_id)
 
     async def check_database(self) -> None:

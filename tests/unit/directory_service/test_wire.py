@@ -1,4 +1,4 @@
-"""The documented endpoints: fields, types and codes, as the original's clients expect them."""
+"""The documented endpoints: fields, types and codes, as the original's clients expect them; on virtual time (virtual_loop) where something is late."""
 
 import asyncio
 import re
