@@ -17,6 +17,7 @@ from vox.chat.documentation import Documentation
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.origins import Origins
 from vox.chat.rate_limits import CATEGORIES, Category, Verdict, network_key
+from vox.chat.request_metrics import RequestMetrics
 from vox.chat.route_list import all_routes
 from vox.chat.routing import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.server import Chat, Parts
@@ -26,7 +27,7 @@ from vox.chat.wire import encode, encode_with_string_ids
 from vox.errors import PeerError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
 from vox.runtime.foreign_server import drained_first
-from vox.runtime.http import read_body, respond
+from vox.runtime.http import identity_of, read_body, respond
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
@@ -34,6 +35,8 @@ from vox.runtime.metrics import CONTENT_TYPE, Metrics
 JSON = b"application/json"
 PRIVATE = (b"cache-control", b"private, no-store")
 NO_SNIFF = (b"x-content-type-options", b"nosniff")
+FOUND = "vox.route"
+"""Where the scope keeps its route, once it is found."""
 
 _log = get_logger(__name__)
 
@@ -52,6 +55,7 @@ class ChatApp:
         self.router = Router(*all_routes())
         self.origins = Origins(chat.settings.allowed_origins)
         self._documentation = Documentation(self.router.routes)
+        self._counting = RequestMetrics(chat.metrics) if chat.settings.expose_metrics else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection's scope."""
@@ -75,22 +79,33 @@ class ChatApp:
             return
         if not self.chat.is_open:
             await asyncio.to_thread(self.chat.open)
+        began_s, status = self.chat.clock.now(), 500
+        try:
+            status = await self._answer(scope, receive, send, extra)
+        finally:
+            if self._counting is not None:
+                self._counting.finished(scope.get(FOUND), status, self.chat.clock.now() - began_s)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, extra: list[tuple[bytes, bytes]]) -> int:
         try:
             reply = await self._rest(scope, receive, extra)
         except VoxError as error:
-            reply = self._refused(error, path)
+            reply = self._refused(error, scope)
         except Exception:  # noqa: BLE001  the top of a request: whatever it is becomes a response
-            _log.exception("request failed", method=scope["method"], path=path)
+            request = identity_of(scope["headers"])
+            _log.exception("request failed", route=_named(scope), request_id=request)
             reply = (
                 500,
                 b'{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}',
-                [(b"content-type", JSON)],
+                [(b"content-type", JSON), (b"x-request-id", request.encode("latin-1")), PRIVATE],
             )
+        is_head = scope["method"] == "HEAD"
         if isinstance(reply, Reply):
-            await _send_reply(send, reply, extra, is_head=scope["method"] == "HEAD")
-            return
+            await _send_reply(send, reply, extra, is_head=is_head)
+            return reply.status
         status, body, headers = reply
-        await _send(send, status, b"" if scope["method"] == "HEAD" else body, [*headers, *extra], len(body))
+        await _send(send, status, b"" if is_head else body, [*headers, *extra], len(body))
+        return status
 
     async def _rest(
         self, scope: Scope, receive: Receive, extra: list[tuple[bytes, bytes]]
@@ -104,6 +119,7 @@ class ChatApp:
             route, values = self.router.find(
                 scope["method"], scope.get("raw_path", b"").decode("ascii", "replace") or scope["path"]
             )
+            scope[FOUND] = route
         except Refusal as error:
             refusal = error
         login, login_error = None, None
@@ -173,11 +189,13 @@ class ChatApp:
         except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, not the type, or nested too deeply
             raise refuse("VALIDATION_ERROR", f"body: {error}") from None
 
-    def _refused(self, error: VoxError, path: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    def _refused(self, error: VoxError, scope: Scope) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         status, body, headers = wire_form(error)
-        if not isinstance(error, Refusal):
-            _log.warning("request failed", path=path, code=error.code, status=status)
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        if not isinstance(error, Refusal):
+            request = identity_of(scope["headers"])
+            _log.warning("request failed", route=_named(scope), code=error.code, status=status, request_id=request)
+            raw.append((b"x-request-id", request.encode("latin-1")))
         raw.append(PRIVATE)
         return status, body, raw
 
@@ -261,6 +279,12 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, logs_by_sett
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
     return ChatApp(Chat(settings, shared(settings, parts)), logs_by_settings=logs_by_settings)
+
+
+def _named(scope: Scope) -> str:
+    """The route of a request for the log; never the path, in which people's codes may stand."""
+    route: Route | None = scope.get(FOUND)
+    return scope["method"] if route is None else route.name
 
 
 def _credentials(scope: Scope) -> tuple[str | None, bool]:
