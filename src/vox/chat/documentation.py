@@ -9,6 +9,7 @@ import msgspec
 from starlette.types import Send
 
 from vox.chat.errors import STATUS
+from vox.chat.files.shelf import FileInfo
 from vox.chat.routing import Route, Upload
 
 _REF = "#/components/schemas/{name}"
@@ -87,7 +88,7 @@ def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]
     if route.access.kind != "nobody":
         operation["security"] = [{"token": []}]
     if route.body is Upload:
-        form = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}
+        form = _form(*(("image", "name") if route.returns is not FileInfo else ("file", "", "name", "mime")))
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     elif route.body is not None:
         operation["requestBody"] = {"required": route.method != "DELETE", "content": _json(by_kind[id(route.body)])}
@@ -97,7 +98,7 @@ def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for name in re.findall(r"{(\w+)}", route.template):
-        is_number = name.endswith("_id") and name != "file_id"
+        is_number = (name.endswith("_id") and name != "file_id") or name == "target"
         kind: dict[str, Any] = {"type": "integer", "minimum": 0} if is_number else {"type": "string"}
         found.append({"name": name, "in": "path", "required": True, "schema": kind})
     return found
@@ -119,9 +120,21 @@ def _name_in(schema: dict[str, Any]) -> str:
     return schema["$ref"].rpartition("/")[2]
 
 
+def _form(file: str, required: str, *optional: str) -> dict[str, Any]:
+    """The form of an upload: its file, and texts beside it."""
+    names = [name for name in (required, *optional) if name]
+    return {
+        "type": "object",
+        "required": [name for name in (file, required) if name],
+        "properties": {file: {"type": "string", "format": "binary"}, **{name: {"type": "string"} for name in names}},
+    }
+
+
 def _success(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
     if route.returns is None:
         return {"description": "Done."}
+    if route.returns is bytes:
+        return {"description": "Done.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
     schema = by_kind.get(id(route.returns))
     return {"description": "Done.", **({"content": _json(schema)} if schema is not None else {})}
 
