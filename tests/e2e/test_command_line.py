@@ -88,12 +88,14 @@ def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands(tmp_path: Pa
 
 def test_up_runs_all_parts_in_one_process_and_sigterm_ends_them(tmp_path: Path):
     with vox_up(tmp_path / "state") as (up, addresses, _):
-        assert set(addresses) == {"agent", "directory"}
+        assert set(addresses) == {"agent", "chat", "directory"}
         assert httpx2.get(f"{addresses['agent']}/health").status_code == 200
+        account = {"username": "alice", "password": "correct horse battery"}
+        assert httpx2.post(f"{addresses['chat']}/api/v1/auth/register", json=account).status_code == 201
         assert httpx2.get(f"{addresses['directory']}/_health").status_code == 200
         up.terminate()
         assert up.wait(20) == 0
-    assert (tmp_path / "state" / "relays.db").exists()
+    assert {"relays.db", "vox.db", "uploads"} <= {one.name for one in (tmp_path / "state").iterdir()}
     for address in addresses.values():
         with pytest.raises(httpx2.ConnectError):
             httpx2.get(address)

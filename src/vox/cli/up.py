@@ -217,8 +217,43 @@ def _directory(choices: Choices) -> Plan:
     return Plan(serve, loaded.warnings, settings.logs.level, settings.logs.json_lines)
 
 
+def _chat(choices: Choices) -> Plan:
+    from vox.chat.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+
+    environment = choices.environment
+    defaults = {
+        "database_url": ("VOX_DATABASE_URL", f"sqlite+aiosqlite:///{choices.data / 'vox.db'}"),
+        "storage_path": ("VOX_STORAGE_PATH", str(choices.data / "uploads")),
+    }
+    unsaid = {key: value for key, (variable, value) in defaults.items() if not environment.get(variable)}
+    given = {"http_host": choices.host, "http_port": choices.any_port}
+    said = {key: value for key, value in given.items() if value is not None}
+    loaded = load_chat_settings(environment, {**unsaid, **said})
+    settings = loaded.settings
+
+    @asynccontextmanager
+    async def serve() -> AsyncGenerator[Running]:
+        from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+        from vox.chat.server import Parts  # noqa: PLC0415  same
+        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
+        from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
+        from vox.runtime.serving import Server  # noqa: PLC0415  same
+
+        choices.data.mkdir(parents=True, exist_ok=True)
+        clock = SystemClock()
+        lifecycle = Lifecycle(clock, settings.drain_timeout_s)
+        app = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
+        host, proxies = settings.http_host, ",".join(settings.trusted_proxies)
+        async with Server(app, _bindable(host), settings.http_port, trusted_proxies=proxies) as server:
+            yield Running(_address("http", host, server.port), lifecycle, app.chat.drain)
+
+    return Plan(serve, loaded.warnings, settings.log_threshold, settings.log_format == "json")
+
+
 PARTS = (
     Part("agent", "talk page, phone calls", _agent),
+    Part("chat", "a community: REST and gateway, /docs", _chat),
     Part("directory", "relays on a map", _directory),
 )
 
