@@ -121,6 +121,32 @@ async def test_no_text_among_string_ids_fails_the_server(admin: Person) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["", "application/json", "multipart/form-data", "multipart/form-data; boundary=",
+                                  "multipart/form-data; boundary=x", "multipart/form-data; boundary=" + "x" * 300,
+                                  "multipart/form-data; boundary=\xff", "multipart/mixed; boundary=x"])  # fmt: skip
+async def test_no_upload_fails_the_server(admin: Person, kind: str) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="%b"; filename="%b"\r\nContent-Type: %b\r\n\r\n%b\r\n'
+    forms = (
+        b"", b"{}", b"--", b"--x", b"--x--", b"--x\r\n\r\n\r\n--x--\r\n", b"\0" * 1000, b"\r\n" * 1000, b"--x\r\n" * 1000,
+        *(
+            b"".join(part % (name, title, mime, content) for name in names) + b"--x--\r\n"
+            for names in ((b"file",), (b"image", b"name"), (b"name", b"mime"), (b"\xff",))
+            for title in (b"", b"\xff\0", b"a" * 300, b"../../x", b'"; name="y')
+            for mime, content in ((b"image/png", b"\x89PNG\r\n\x1a\n"), (b"", b""), (b"\0", b"GIF89a"), (b"text/html", b"<script>"))
+        ),
+    )  # fmt: skip
+    for route in ROUTES:
+        for form in forms if route.body is Upload else ():
+            headers = {**admin.headers, "content-type": kind.encode("latin-1")}
+            raw = [
+                (name.encode(), value if isinstance(value, bytes) else value.encode())
+                for name, value in headers.items()
+            ]
+            reply = await admin.rig.http.request(route.method, filled(route), headers=raw, content=form)
+            assert reply.status_code < 500, f"{route.name} {form[:200]!r}: {reply.text}"
+            assert well_formed(reply)
+
+
 async def test_deep_nesting_and_surrogates_are_refused_as_invalid(admin: Person) -> None:
     for raw in (b"[" * 200_000, b'{"name":' * 100_000, b'{"name":"\\ud800","type":"text"}', b'{"name":"\xff"}', b"{"):
         reply = await admin.call("POST", "/feeds", content=raw)
