@@ -1,4 +1,4 @@
-"""A Redis of its own for a test: on a free port, without files, gone afterwards."""
+"""A Redis of its own for a test: on a free port, gone afterwards."""
 
 import contextlib
 import shutil
@@ -22,11 +22,13 @@ class RunningRedis:
     Args:
         port: where it listens, on the loopback interface.
         folder: its working folder.
+        is_persistent: whether it has everything again after `kill` and `start`.
     """
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    is_persistent: bool = False
 
     @property
     def url(self) -> str:
@@ -35,7 +37,8 @@ class RunningRedis:
     def start(self) -> None:
         """Starts it, and returns when it answers."""
         command = [
-            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "yes" if self.is_persistent else "no", "--appendfsync", "always",
             "--dir", str(self.folder),
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -68,14 +71,14 @@ class RunningRedis:
 
 
 @contextlib.contextmanager
-def redis_server() -> Generator[RunningRedis, None, None]:
+def redis_server(*, is_persistent: bool = False) -> Generator[RunningRedis, None, None]:
     """An empty Redis."""
     require(shutil.which("redis-server") is not None, "redis-server", "apt-get install redis-server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="voxredis"))
-    running = RunningRedis(port, folder)
+    running = RunningRedis(port, folder, is_persistent=is_persistent)
     try:
         running.start()
         yield running

@@ -234,6 +234,22 @@ async def test_a_redis_that_lost_its_memory_begins_a_new_epoch(redis: RunningRed
         await until(lambda: at_one.names[-1] == "after")
 
 
+async def test_a_redis_that_was_started_again_is_not_trusted_to_have_everything():
+    """It may have lost its last second, and others may have published over it: positions alone would not show."""
+    with redis_server(is_persistent=True) as persistent:
+        async with redis_bus(persistent) as (one, at_one), redis_bus(persistent) as (_, at_two):
+            one.publish([event("before")])
+            await until(lambda: at_two.names == ["before"])
+            epoch, position = one.epoch, one.position
+            persistent.kill()
+            persistent.start()
+            one.publish([event("after")])
+            await until(lambda: at_one.names == at_two.names == ["before", "after"])
+            assert one.epoch != epoch
+            assert one.position > position
+            assert (at_one.lost, at_two.lost) == (2, 2)
+
+
 async def test_too_much_waiting_ends_the_epoch_rather_than_skip(redis: RunningRedis):
     redis.kill()
     redis.start()

@@ -35,7 +35,7 @@ MAX_BATCH: Final = 256
 MAX_RECENT: Final = 10_000
 """Entries remembered here, so that many clients who come back at once do not all read from Redis."""
 MAX_LOG: Final = 100_000
-"""Batches that the log keeps, at least; a batch is one event when it is quiet."""
+"""Events that the log keeps, at least."""
 RETRY_S: Final = 0.05
 RETRY_MAX_S: Final = 2.0
 CHECK_S: Final = 1.0

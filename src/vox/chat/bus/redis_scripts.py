@@ -24,7 +24,7 @@ return {ARGV[1], base}
 """
 
 PUBLISH: Final = """
--- KEYS log stream channel batch; ARGV epoch run origin batch count payload max_length
+-- KEYS log stream channel batch; ARGV epoch run origin batch count payload kept_events
 -- Appends a batch and sends it out. 1: done, 0: was done before, nil: the log is another one.
 local at = redis.call('HMGET', KEYS[1], 'epoch', 'run')
 if at[1] ~= ARGV[1] or at[2] ~= ARGV[2] then return false end
@@ -32,7 +32,7 @@ local done = redis.call('GET', KEYS[4])
 if done and tonumber(done) >= tonumber(ARGV[4]) then return 0 end
 local last = redis.call('HINCRBY', KEYS[1], 'position', ARGV[5])
 local first = string.format('%.0f', last - tonumber(ARGV[5]) + 1)
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[7], string.format('%.0f-0', last),
+redis.call('XADD', KEYS[2], 'MINID', '~', string.format('%.0f', last - ARGV[7]), string.format('%.0f-0', last),
   'f', first, 'o', ARGV[3], 'b', ARGV[4], 'p', ARGV[6])
 redis.call('SET', KEYS[4], ARGV[4], 'EX', 3600)
 redis.call('PUBLISH', KEYS[3], ARGV[1] .. '\\n' .. ARGV[3] .. '\\n' .. ARGV[4] .. '\\n' .. first .. '\\n' .. ARGV[6])
