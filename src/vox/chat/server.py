@@ -32,8 +32,10 @@ from vox.chat.ids import Snowflakes
 from vox.chat.people.first_administrator import offer_setup_token
 from vox.chat.people.sweep import sweep
 from vox.chat.rate_limits import Limits, MemoryLimits
+from vox.chat.schema.full_text import tidy
 from vox.chat.schema.migrate import prepare
 from vox.chat.settings import ChatSettings
+from vox.chat.spaces.sending import forget_nonces
 from vox.chat.worker_ids import Ids, LeasedIds, SqlNumbers, largest_number
 from vox.errors import VoxError
 from vox.runtime.clock import Clock
@@ -147,7 +149,7 @@ class Chat:
             await stack.enter_async_context(self.bus.running())
             stack.push_async_callback(self._catching_up.close)
             await self._catching_up.settled()
-            tasks = {asyncio.create_task(self._sweep(), name="chat-sweep")}
+            tasks = {asyncio.create_task(self._sweep_for_ever(), name="chat-sweep")}
             if isinstance(self.bus, SharedBus):
                 tasks.add(asyncio.create_task(Checkpoints(self, self.bus).run(), name="chat-checkpoints"))
             try:
@@ -191,6 +193,21 @@ class Chat:
         if self._catching_up.is_on:
             await self._catching_up.settled()
         return change.value
+
+    async def sweep(self) -> int:
+        """Deletes what time has made worthless: logins, old events, nonces, files nobody can reach; runs once an hour.
+
+        Returns:
+            How many rows and files went.
+
+        Raises:
+            DependencyError: the database failed; the next round goes on.
+        """
+        now = self.clock.wall()
+        removed = await self.database.write(lambda connection: sweep(connection, now))
+        removed += await self.database.write(lambda connection: forget_nonces(connection, int(now.timestamp())))
+        await self.database.write(tidy)
+        return removed + await sweep_files(self, now)
 
     def tell(self, *events: Event) -> None:
         """Sends events that no database row stands behind, such as typing."""
@@ -245,15 +262,15 @@ class Chat:
         if token is not None:
             sys.stderr.write(f"\n  Set-up token for the first administrator, once: {token}\n\n")
 
-    async def _sweep(self) -> None:
+    async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            now = self.clock.wall()
             try:
-                removed = await self.database.write(lambda connection: sweep(connection, now))  # noqa: B023  awaited here
-                removed += await sweep_files(self, now)
+                removed = await self.sweep()
             except VoxError as error:
                 _log.warning("sweep failed", error=str(error))
+            except Exception:  # noqa: BLE001  the top of a task: one bad hour must not be the last one
+                _log.exception("sweep failed")
             else:
                 _log.info("swept", removed=removed)
 
