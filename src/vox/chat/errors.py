@@ -73,19 +73,23 @@ class Refusal(UsageError):  # noqa: N818  what it is to the client: an answer, n
         wire_code: a key of STATUS.
         message: for people.
         status: where the code has another status than its usual one.
+        allow: the methods that a path does take, for 405 (RFC 9110 section 15.5.6).
         extras: further fields of the error object, such as retry_after_ms.
     """
 
-    def __init__(self, wire_code: str, message: str, *, status: int | None = None, **extras: object) -> None:
+    def __init__(
+        self, wire_code: str, message: str, *, status: int | None = None, allow: str = "", **extras: object
+    ) -> None:
         super().__init__(message, code=wire_code.lower())
         self.wire_code = wire_code
         self.status = status or STATUS[wire_code]
+        self.allow = allow
         self.extras = extras
 
 
-def refuse(wire_code: str, message: str, *, status: int | None = None, **extras: object) -> Refusal:
+def refuse(wire_code: str, message: str, *, status: int | None = None, allow: str = "", **extras: object) -> Refusal:
     """What to raise; the status is the one of the table unless given."""
-    return Refusal(wire_code, message, status=status, **extras)
+    return Refusal(wire_code, message, status=status, allow=allow, **extras)
 
 
 def missing_permission(name: str) -> Refusal:
@@ -104,6 +108,8 @@ def wire_form(error: VoxError) -> WireForm:
         after_ms = error.extras.get("retry_after_ms")
         if isinstance(after_ms, int):
             headers["retry-after"] = str(-(-after_ms // 1000))
+        if error.allow:
+            headers["allow"] = error.allow
         return error.status, _body(error.wire_code, error.args[0], error.extras), headers
     if error.retryable:
         after_s = max(1, round(error.retry_after_s or 1))

@@ -293,7 +293,8 @@ class Router:
         node, values = found
         entry = node.routes.get("GET" if method == "HEAD" else method)
         if entry is None:
-            raise refuse("UNKNOWN", "Method Not Allowed", status=405)
+            taken = [*node.routes, *(["HEAD"] if "GET" in node.routes else [])]
+            raise refuse("UNKNOWN", "Method Not Allowed", status=405, allow=", ".join(sorted(taken)))
         route, names = entry
         return route, dict(zip(names, values, strict=True)) if names else {}
 

@@ -211,8 +211,13 @@ async def test_what_is_not_routed_is_unknown(chat: Rig, path: str) -> None:
 
 
 async def test_what_a_wrong_method_gets(chat: Rig) -> None:
-    reply = await chat.http.put(f"{API}/auth/login")
-    assert (reply.status_code, reply.json()) == (405, {"error": {"code": "UNKNOWN", "message": "Method Not Allowed"}})
+    for path, allowed in (("/auth/login", "POST"), ("/server", "GET, HEAD, PATCH"), ("/bans/1", "DELETE, PUT")):
+        reply = await chat.http.request("POST" if path != "/auth/login" else "PUT", API + path)
+        assert (reply.status_code, reply.json()) == (
+            405,
+            {"error": {"code": "UNKNOWN", "message": "Method Not Allowed"}},
+        )
+        assert reply.headers["allow"] == allowed
 
 
 async def test_documentation_and_probes_need_no_login(chat: Rig) -> None:
