@@ -29,6 +29,7 @@ from vox.chat.files.desk import Desk, storage_of
 from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
 from vox.chat.ids import Snowflakes
+from vox.chat.looking_back import look_back
 from vox.chat.people.first_administrator import offer_setup_token
 from vox.chat.people.sweep import sweep
 from vox.chat.rate_limits import Limits, MemoryLimits
@@ -149,7 +150,10 @@ class Chat:
             await stack.enter_async_context(self.bus.running())
             stack.push_async_callback(self._catching_up.close)
             await self._catching_up.settled()
-            tasks = {asyncio.create_task(self._sweep_for_ever(), name="chat-sweep")}
+            tasks = {
+                asyncio.create_task(self._sweep_for_ever(), name="chat-sweep"),
+                asyncio.create_task(look_back(self, self._catching_up.missed), name="chat-looking-back"),
+            }
             if isinstance(self.bus, SharedBus):
                 tasks.add(asyncio.create_task(Checkpoints(self, self.bus).run(), name="chat-checkpoints"))
             try:

@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 from tests.contract.chat.people_scene import LateClock, anonymous, log_in, outcome
 from tests.contract.chat.rig import PASSWORD, Rig, community
 from tests.fakes.clock import FakeClock
+from vox.chat import looking_back
 from vox.chat.changes import Change
 from vox.chat.people.first_administrator import create_administrator, offer_setup_token
 from vox.chat.people.sweep import sweep
@@ -312,6 +313,22 @@ async def test_the_command_makes_an_existing_account_administrator(database_url:
     async with community(database_url, tmp_path) as rig:
         reply = await log_in(rig, "bob", "a long password")
         assert reply.json()["roles"] == [2]
+
+
+async def test_a_server_that_runs_notices_the_administrator_that_the_command_made(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(looking_back, "EVERY_S", 0.01)
+    async with community(database_url, tmp_path, registration="closed") as rig:
+        await asyncio.to_thread(create_administrator, rig.chat.settings, "root", "a long password")
+        reply = await log_in(rig, "root", "a long password")
+        assert outcome(reply) == (200, "")
+        headers = {"authorization": f"Bearer {reply.json()['token']}"}
+        assert (await rig.http.get("/api/v1/server/limits", headers=headers)).status_code == 200
+
+        await asyncio.to_thread(create_administrator, rig.chat.settings, "root", "another password")
+        rig.chat.accounts.forget_all()  # what half a minute does
+        assert (await rig.http.get("/api/v1/server", headers=headers)).status_code == 401
 
 
 async def test_a_login_slides_while_it_is_used_and_expires_when_it_is_not(database_url: str, tmp_path: Path):

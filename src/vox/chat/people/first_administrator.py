@@ -17,7 +17,7 @@ from vox.chat.ids import Snowflakes
 from vox.chat.limits import DEFAULTS
 from vox.chat.people.founding import NewUser, administrator_role, create_user, found
 from vox.chat.people.hierarchy import in_turn
-from vox.chat.schema import bans, config, role_members, users
+from vox.chat.schema import bans, config, role_members, sessions, users
 from vox.chat.schema.migrate import prepare
 from vox.chat.settings import ChatSettings
 from vox.errors import UsageError
@@ -58,7 +58,8 @@ def use_setup_token(connection: Connection, token: str) -> None:
 def create_administrator(settings: ChatSettings, username: str, password: str) -> str:
     """Makes an account that can do everything, or makes an existing one so and gives it this password.
 
-    It opens the database itself. A server that runs meanwhile notices with its next change of who may do what.
+    It opens the database itself. A server that runs meanwhile notices within seconds; where the password is replaced, all logins
+    of the account end, in a running server within half a minute.
 
     Args:
         settings: the server's.
@@ -114,6 +115,7 @@ def _promoted(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
         connection.execute(insert(role_members).values(role_id=role_id, user_id=row.id))
         events.append(role_assign(role_id=role_id, user_id=row.id))
     connection.execute(delete(bans).where(bans.c.user_id == row.id))
+    connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
     connection.execute(update(users).where(users.c.id == row.id).values(active=True, password_hash=user.password_hash))
     if not row.active:
         role_ids = {*held, role_id}
