@@ -1,7 +1,7 @@
 """Permission masks of everybody everywhere, worked out once and remembered.
 
-Most people share their roles with many others and have no override of their own, so a mask is worked out once for each set of
-roles and then only looked up. Before changing: other threads ask while the event loop drops. Whoever works a mask out takes hold
+Most people share their roles with many others and have no override of their own, so a mask in a space is worked out once for each
+set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads ask while the event loop drops. Whoever works a mask out takes hold
 of the dictionary it will be remembered in *before* looking at the state, and whoever drops changes the state first and then puts
 *another* dictionary in its place; so an answer out of date can only land where nobody looks any more.
 """
@@ -59,14 +59,8 @@ class Masks:
             if space_id not in known:
                 return 0
             space = spaces[space_id] = _Space(self._state.overrides.get((kind, space_id), {}), self._everyone_id)
-        by_user = space.by_user
-        mask = by_user.get(user_id)
-        if mask is None:
-            person = self._state.users.get(user_id)
-            if person is None or not person.is_active:
-                return 0
-            mask = by_user[user_id] = self._in(space, person)
-        return mask
+        person = self._state.users.get(user_id)
+        return self._in(space, person) if person is not None and person.is_active else 0
 
     def of_among(self, user_id: int, overrides: Iterable[SpaceOverride]) -> int:
         """The mask of a user in a space that had these overrides; nothing is remembered."""
@@ -81,9 +75,6 @@ class Masks:
     def drop_people(self) -> None:
         """Forgets what it knows of single users; call it after somebody's roles or membership changed."""
         self._by_user = {}
-        for spaces in (self._feeds, self._rooms):
-            for space in tuple(spaces.values()):
-                space.by_user = {}
 
     def drop_space(self, kind: SpaceKind, space_id: int) -> None:
         """Forgets a space; call it after its overrides changed or it came or went."""
@@ -118,11 +109,10 @@ class Masks:
 class _Space:
     """One feed's or room's overrides by whom they concern, and what followed from them so far."""
 
-    __slots__ = ("by_roles", "by_user", "everyone", "own", "roles")
+    __slots__ = ("by_roles", "everyone", "own", "roles")
 
     def __init__(self, overrides: Mapping[Target, Mask], everyone_id: int | None) -> None:
         self.roles = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "role"}
         self.own = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "user"}
         self.everyone = self.roles.pop(cast("int", everyone_id), NO_MASK)
         self.by_roles: dict[frozenset[int], int] = {}
-        self.by_user: dict[int, int] = {}

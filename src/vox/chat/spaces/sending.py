@@ -1,7 +1,8 @@
 """Storing a message: the unit of work that the whole server is measured by.
 
 Two statements in the usual case, because feeds and their types are known in memory and foreign keys guard what may have gone
-since. The id is taken inside the unit, so that ids ascend in the order of commits within a process.
+since. The id is taken inside the unit: on SQLite ids ascend in the order of commits; on PostgreSQL two messages of the same
+moment may be told the other way round.
 """
 
 from collections.abc import Callable, Sequence
