@@ -110,7 +110,7 @@ def page(seen: Seen, kept: str) -> str:
         "Made by `python -m tests.contract.chat.coverage`, which watches the behaviour suites of `tests/contract/chat` at work; every",
         "test of them runs on SQLite and on PostgreSQL (it watches the former). A row names the statuses that were answered and up to three tests,",
         "those that ask least else. `tests/unit/chat/test_route_coverage.py` holds this page to the code. What no test is *about*",
-        "(hostile input, the OpenAPI document) is asked of every route by `test_wire_hostile.py` and `test_chat_schemathesis.py`.",
+        "(hostile input, the OpenAPI document) is asked of every route by `test_wire_hostile.py`, `test_chat_hostile_bytes.py` and `test_chat_schemathesis.py`.",
         "",
         "## Routes",
         "",
