@@ -342,13 +342,12 @@ class Machine:
         if client.gateway.close_code is not None:
             return True
         hub = client.rig.chat.hub
-        for session, connection in hub.connections.items():
+        for session, connection in tuple(hub.connections.items()):
             if session.session_id == client.session_id:
+                assert connection.outlet is not None
+                connection.outlet.flush()
                 last = client.unread[-1]["seq"] if client.unread else client.seq
-                is_written = (
-                    connection.outlet is not None and connection.outlet.sent_up_to(hub.position) == hub.position
-                )
-                return is_written and session.seq == last + client.gateway.inbox.qsize()
+                return session.seq == last + client.gateway.inbox.qsize()
         return False
 
     def _observed(self, entries: Sequence[Entry]) -> None:
