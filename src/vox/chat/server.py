@@ -25,6 +25,7 @@ from vox.chat.checkpoints import Checkpoints
 from vox.chat.community import Community
 from vox.chat.config import Config
 from vox.chat.events import Event
+from vox.chat.few import Few
 from vox.chat.files.desk import Desk, storage_of
 from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
@@ -49,6 +50,8 @@ from vox.stores.sql import SqlDatabase
 T = TypeVar("T")
 
 SWEEP_S = 3600.0
+SEARCHES = 2
+"""At the same time: a search may take seconds, and everybody's reads share the same four threads on SQLite."""
 
 _log = get_logger(__name__)
 
@@ -92,6 +95,7 @@ class Chat:
         self.storage = storage_of(settings)
         self.desk = Desk(settings)
         self.outbound = OutboundGuard()
+        self.searches = Few(SEARCHES)
         self._parts = parts
         self._is_shared = isinstance(self.bus, SharedBus)
         self._catching_up = CatchingUp(self)

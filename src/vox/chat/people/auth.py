@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
 LONGEST_PASSWORD = 4096
 LONGEST_CLIENT = 200
+MOST_SESSIONS = 500
+"""Shown at once; whoever logs in every minute for a month has more."""
 
 routes = RouteTable()
 
@@ -222,6 +224,7 @@ def _sessions_of(connection: Connection, *, user_id: int, now_s: int) -> list[Se
         select(columns.id, columns.created_at, columns.expires_at, columns.last_used_at, columns.client)
         .where(columns.user_id == user_id, columns.kind == "login", columns.expires_at > now_s)
         .order_by(columns.id.desc())
+        .limit(MOST_SESSIONS)
     )
     return [SessionInfo(*row, is_current=False) for row in rows]
 

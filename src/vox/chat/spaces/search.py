@@ -55,7 +55,8 @@ async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
     assert_storable("query", query.query)
     limit = min(query.limit, chat.config.limit("page_limit_search"))
     scope = _scope(call)
-    found = await chat.read(partial(find, scope=scope, query=query, limit=limit))
+    async with chat.searches.room():
+        found = await chat.read(partial(find, scope=scope, query=query, limit=limit))
     return SearchResults(found)
 
 

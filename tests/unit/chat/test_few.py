@@ -1,0 +1,59 @@
+"""What is slow leaves room for what is quick."""
+
+import asyncio
+
+import pytest
+
+from vox.chat.errors import Refusal
+from vox.chat.few import Few
+
+
+async def test_the_third_waits_until_one_of_two_is_done():
+    few, doors = Few(2), [asyncio.Event() for _ in range(3)]
+    third_is_in = asyncio.Event()
+    inside: list[int] = []
+
+    async def slow(number: int) -> None:
+        async with few.room():
+            inside.append(number)
+            if number == 2:
+                third_is_in.set()
+            await doors[number].wait()
+        inside.remove(number)
+
+    tasks = [asyncio.create_task(slow(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    assert inside == [0, 1]
+    doors[0].set()
+    async with asyncio.timeout(5):
+        await tasks[0]
+        await third_is_in.wait()
+    assert sorted(inside) == [1, 2]
+    for door in doors:
+        door.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_who_finds_no_room_in_time_is_told_when_to_come_back():
+    few = Few(1, within_s=0.01)
+    async with few.room():
+        with pytest.raises(Refusal) as refusal:
+            async with few.room():
+                pass
+    assert refusal.value.wire_code == "UNAVAILABLE"
+    assert refusal.value.extras == {"retry_after_ms": 1000}
+
+
+async def test_only_so_many_wait_and_failures_give_their_room_back():
+    few = Few(1, waiting=0)
+
+    async def fail() -> None:
+        async with few.room():
+            with pytest.raises(Refusal):
+                async with few.room():
+                    pass
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await fail()
