@@ -120,11 +120,6 @@ def holds(mask: int, permission: int) -> bool:
     return mask & wanted == wanted
 
 
-def outranks(rank: float, other: float) -> bool:
-    """Whether somebody of this rank may act on somebody or something of the other: a lower number is the higher rank."""
-    return rank < other
-
-
 def exceeds(mask: int, granted: int) -> int:
     """The bits somebody with `mask` must not grant, because he lacks them himself; 0 when he may grant them all.
 

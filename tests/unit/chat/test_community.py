@@ -165,24 +165,6 @@ def test_feeds_and_rooms_outlive_their_category() -> None:
     assert not community.categories
 
 
-def test_the_last_administrator_can_lose_it_in_no_way() -> None:
-    community = _community()
-    ways = [
-        events.role_delete(role_id=_ADMIN_ROLE),
-        events.role_update(role_id=_ADMIN_ROLE, changed={"permissions": 1}),
-        events.role_revoke(role_id=_ADMIN_ROLE, user_id=_ALICE),
-        events.member_leave(user_id=_ALICE),
-        events.member_ban(user_id=_ALICE),
-    ]
-    assert all(community.would_leave_no_administrator(way) for way in ways)
-    assert not community.would_leave_no_administrator(events.role_delete(role_id=_MOD_ROLE))
-    assert community.is_administrator(_ALICE)
-    community.apply(events.role_assign(role_id=_ADMIN_ROLE, user_id=_BOB))
-    assert not community.would_leave_no_administrator(ways[2])
-    community.apply(events.member_ban(user_id=_BOB))
-    assert community.would_leave_no_administrator(ways[2])
-
-
 class _Interrupted(dict[K, V]):
     """A dictionary that lets something else happen right after one look into it, as another thread would."""
 

@@ -11,7 +11,6 @@ from vox.chat.permissions import (
     base,
     exceeds,
     holds,
-    outranks,
     resolve,
 )
 
@@ -71,12 +70,6 @@ def test_nobody_can_grant_what_he_lacks(own: int, granted: int) -> None:
         assert lacking == 0
     else:
         assert all(bool(lacking >> bit & 1) == bool(granted >> bit & 1 and not own >> bit & 1) for bit in range(63))
-
-
-def test_only_a_strictly_better_rank_outranks() -> None:
-    assert outranks(1, 2)
-    assert not outranks(2, 2)
-    assert not outranks(float("inf"), float("inf"))
 
 
 def _reference(masks: list[int], stages: list[list[Mask]]) -> int:

@@ -20,7 +20,6 @@ from vox.chat.audience import (
     Viewers,
 )
 from vox.chat.audience import Users as TheseUsers
-from vox.chat.community import administrators
 from vox.chat.community.applying import apply_to
 from vox.chat.community.loading import read_state
 from vox.chat.community.masks import Masks
@@ -194,10 +193,6 @@ class Community:
     def members_seeing(self, audience: Audience) -> list[int]:
         """The ids of all users that belong to an audience."""
         return [user_id for user_id in tuple(self._state.users) if self.sees(user_id, audience)]
-
-    def would_leave_no_administrator(self, event: Event) -> bool:
-        """Whether an event that has not happened yet would take the last administrator away."""
-        return administrators.would_leave_no_administrator(self._state, event)
 
     def load(self, connection: Connection) -> None:
         """Reads everything from the database in place of what is known; for the start, before anybody asks."""
