@@ -54,6 +54,8 @@ class ChatApp:
         self._logs_by_settings = logs_by_settings
         self.router = Router(*all_routes())
         self.origins = Origins(chat.settings.allowed_origins)
+        scale = chat.settings.rate_limit_scale or 1
+        self._bursts = {name: b"%d" % max(1, int(each.burst * scale)) for name, each in CATEGORIES.items()}
         self._documentation = Documentation(self.router.routes)
         self._counting = RequestMetrics(chat.metrics) if chat.settings.expose_metrics else None
 
@@ -158,7 +160,7 @@ class ChatApp:
             verdict = await verdict
         reset = int(chat.clock.wall().timestamp() + verdict.full_in_s) + 1
         extra += (
-            (b"x-ratelimit-limit", b"%d" % category.burst),
+            (b"x-ratelimit-limit", self._bursts[category.name]),
             (b"x-ratelimit-remaining", b"%d" % verdict.remaining),
             (b"x-ratelimit-reset", b"%d" % reset),
         )
