@@ -75,14 +75,23 @@ class CatchingUp:
 
     async def settled(self, within_s: float = SETTLE_S) -> None:
         """Waits for the gap to be closed, but not for ever: the database may be away."""
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=within_s)
+        task = self._task
+        if task is None or task.done():
+            return
+        if task.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait({task}, timeout=within_s)
+            return
+        for _ in range(int(within_s / RETRY_S)):  # another loop's task cannot wake this one
+            await asyncio.sleep(RETRY_S)
+            if task.done():
+                return
 
     async def close(self) -> None:
         """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+        task = self._task
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait({task})
 
     def _begin(self, entries: Sequence[Entry]) -> None:
         if self._bus is not None:
