@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from starlette.types import Scope
 
 ALLOWED_HEADERS = b"authorization, content-type, x-vox-ids, range"
-EXPOSED_HEADERS = b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, content-range"
+EXPOSED_HEADERS = (
+    b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, content-range, x-request-id"
+)
 METHODS = b"GET, POST, PUT, PATCH, DELETE"
 
 
