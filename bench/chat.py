@@ -166,7 +166,7 @@ def measure(target: Target, what: str, requests: Sequence[bytes], connections: i
 
 
 async def run(args: argparse.Namespace) -> list[Result]:
-    core = SERVER_CORE if take_caller_core(wants_pin=True) else None
+    core = take_caller_core(wants_pin=True)
     python = peer_python(args.peer_python)
     results: list[Result] = []
     for name in ("bare", "peer", "NORMAL", "FULL"):
