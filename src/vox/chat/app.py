@@ -27,6 +27,7 @@ from vox.chat.wire import encode, encode_with_string_ids
 from vox.errors import PeerError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
 from vox.runtime.foreign_server import drained_first
+from vox.runtime.garbage import spare_what_is_there
 from vox.runtime.http import identity_of, read_body, respond
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
@@ -46,12 +47,12 @@ class ChatApp:
 
     Args:
         chat: the server.
-        logs_by_settings: whether its lifespan sets up the process's logging, where no command of ours has.
+        is_alone: whether the process is its own: its lifespan then sets up logging as the settings say, and spares the collector.
     """
 
-    def __init__(self, chat: Chat, *, logs_by_settings: bool = False) -> None:
+    def __init__(self, chat: Chat, *, is_alone: bool = False) -> None:
         self.chat = chat
-        self._logs_by_settings = logs_by_settings
+        self._is_alone = is_alone
         self.router = Router(*all_routes())
         self.origins = Origins(chat.settings.allowed_origins)
         scale = chat.settings.rate_limit_scale or 1
@@ -243,7 +244,7 @@ class ChatApp:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        if self._logs_by_settings:
+        if self._is_alone:
             configure(self.chat.settings.log_threshold, self.chat.settings.log_format == "json")
         async with contextlib.AsyncExitStack() as stack:
             try:
@@ -253,6 +254,8 @@ class ChatApp:
             except VoxError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
+            if self._is_alone:
+                spare_what_is_there()
             await send({"type": "lifespan.startup.complete"})
             await receive()
         self.chat.close()
@@ -272,15 +275,15 @@ def create_app(database_url: str | None = None) -> ChatApp:
     loaded = load_chat_settings(dict(os.environ), overrides)
     for warning in loaded.warnings:
         _log.warning(warning)
-    return make_app(loaded.settings, logs_by_settings=True)
+    return make_app(loaded.settings, is_alone=True)
 
 
-def make_app(settings: ChatSettings, parts: Parts | None = None, *, logs_by_settings: bool = False) -> ChatApp:
-    """The application of given settings; see ChatApp for `logs_by_settings`."""
+def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bool = False) -> ChatApp:
+    """The application of given settings; see ChatApp for `is_alone`."""
     if parts is None:
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
-    return ChatApp(Chat(settings, shared(settings, parts)), logs_by_settings=logs_by_settings)
+    return ChatApp(Chat(settings, shared(settings, parts)), is_alone=is_alone)
 
 
 def _named(scope: Scope) -> str:

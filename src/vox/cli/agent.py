@@ -42,6 +42,7 @@ async def serve_agent(
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
+    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.serving import Server  # noqa: PLC0415
@@ -63,6 +64,7 @@ async def serve_agent(
         shown = host if host.strip("0.:") else "localhost"
         shown = f"[{shown}]" if ":" in shown else shown
         address = f"{scheme}://{shown}:{server.port}"
+        spare_what_is_there()
         log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)
         await agents.end_calls()

@@ -98,6 +98,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.chat.server import Parts  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
+    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
@@ -114,6 +115,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         reuse_port=worker is not None,
     ) as server:
         shown = settings.http_host if settings.http_host.strip("0.:") else "localhost"
+        spare_what_is_there()
         get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
         watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)

@@ -80,6 +80,7 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.directory.server import Directory, Parts  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
+    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
@@ -96,6 +97,7 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     host = "127.0.0.1" if settings.server.host == "localhost" else settings.server.host
     async with directory, Server(create_app(directory), host, settings.server.port) as server:
         shown = host if host.strip("0.:") else "localhost"
+        spare_what_is_there()
         log.info("directory ready", address=f"http://{shown}:{server.port}", relays=len(directory.registry))
         await run_until_stopped(lifecycle)
     return 0

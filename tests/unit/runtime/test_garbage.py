@@ -1,0 +1,17 @@
+import gc
+
+from vox.runtime.garbage import spare_what_is_there
+
+
+def test_what_is_there_is_left_alone_and_what_comes_later_is_not():
+    try:
+        spare_what_is_there()
+        assert gc.get_freeze_count() > 10_000
+        later: list[object] = []
+        later.append(later)
+        address = id(later)
+        assert any(id(one) == address for one in gc.get_objects())
+        del later
+        assert gc.collect() >= 1
+    finally:
+        gc.unfreeze()
