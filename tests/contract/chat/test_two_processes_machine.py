@@ -89,6 +89,9 @@ class Machine:
         ]  # fmt: skip
         await self.chance.choice(kinds)()
         await self.settle()
+        while len(self.rigs[0].chat.community.feeds) < 2:  # changes that crossed have deleted the others
+            await self.make_feed()
+            await self.settle()
         self.check_everything()
 
     # What happens.
@@ -228,6 +231,9 @@ class Machine:
         self.steps += 1
         alice, community = self.alice_at(), self.rigs[0].chat.community
         feeds = sorted(community.feeds)
+        if not feeds:
+            await self.make_feed()
+            return
         feed_id = self.chance.choice(feeds)
         person = self.chance.choice(self.people)
         match self.chance.randint(0, 6):
@@ -257,6 +263,8 @@ class Machine:
         """Messages from both processes side by side; the ids of those that were taken."""
         self.steps += count
         feeds = sorted(self.rigs[0].chat.community.feeds)
+        if not feeds:
+            return []
         replies = await asyncio.gather(
             *(
                 self.alice_at().post(f"/feeds/{self.chance.choice(feeds)}/messages", {"body": str(number)})
