@@ -16,7 +16,7 @@ _REF = "#/components/schemas/{name}"
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc;"
-    "vertical-align:top}code{font-size:.95em}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
+    "vertical-align:top}code{font-size:.95em;overflow-wrap:anywhere}td:nth-child(2){min-width:22rem}td:nth-child(3){min-width:16rem}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
     "th,td{border-color:#444}a{color:#8ab4f8}}"
 )
 
