@@ -108,6 +108,7 @@ class Admission:
         hub = self._hub
         while True:
             with hub.lock:
+                hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
                 if position >= hub.position:
                     self._go_on(connection, login, waiting, asked.last_seq, start, entries)
                     return
