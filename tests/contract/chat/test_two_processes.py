@@ -277,3 +277,15 @@ async def test_a_lost_log_ends_every_session_and_nothing_is_pretended(pair: Pair
         await say(alice, feed_id, "again")
         while (await gateway.expect("message_create"))["d"]["body"] != "again":
             pass
+
+
+async def test_the_first_client_of_a_fresh_process_gets_what_it_missed(pair: Pair, database_url: str, tmp_path: Path):
+    alice = await pair.one.register("alice")
+    feed = (await alice.ok("POST", "/feeds", {"name": "general", "type": "text"}))["feed_id"]
+    async with alice.gateway() as old:
+        await old.events()
+    for number in range(3):
+        await alice.ok("POST", f"/feeds/{feed}/messages", {"body": str(number)})
+    async with community(database_url, tmp_path, redis_url=pair.redis.url) as third, third.socket() as gateway:
+        frames = await resumed(third, alice, old, gateway)
+    assert [frame["d"]["body"] for frame in frames if frame["type"] == "message_create"] == ["0", "1", "2"]
