@@ -78,7 +78,9 @@ async def serve_socket(
 
     Cancelling this coroutine closes the socket with `going_away`, and so does our own server when it closes.
     """
-    limits = Limits(max_message_bytes, max_backlog_bytes, ping_interval_s, ping_timeout_s, going_away, read_buffer_bytes)
+    limits = Limits(
+        max_message_bytes, max_backlog_bytes, ping_interval_s, ping_timeout_s, going_away, read_buffer_bytes
+    )
     hand_over = cast("HandOver | None", websocket.scope.get("extensions", {}).get(EXTENSION))
     if hand_over is None:
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
