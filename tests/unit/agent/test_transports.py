@@ -22,6 +22,9 @@ pytestmark = pytest.mark.usefixtures("virtual_loop")
 
 
 class FakeSocket:
+    backlog_bytes = 0
+    write_frames = None
+
     def __init__(self) -> None:
         self.sent: list[WireMessage] = []
         self.closed: tuple[int, str] | None = None

@@ -14,6 +14,9 @@ SCRIPT = [Say(SPEECH), WaitForAgent(silence_s=0.5)]
 class FakeSocket:
     """The caller's end of a socket whose other end is an agent in memory."""
 
+    backlog_bytes = 0
+    write_frames = None
+
     def __init__(self, listener, *, closes_after_s=None, garbles_after_s=None):
         self.is_open = True
         self._listener = listener
