@@ -5,6 +5,7 @@ SQLite's driver must not begin transactions by itself (`isolation_level=None`): 
 
 import os
 import sqlite3
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,9 +23,10 @@ OLDEST_SQLITE: Final = (3, 35, 0)
 """RETURNING came with 3.35; FTS5's trigram tokenizer with 3.34."""
 BUSY_TIMEOUT_S: Final = 5.0
 """How long one statement waits for another process's lock."""
+WAL_RETRY_S: Final = 0.01
+"""Between two attempts at switching to the write-ahead log, in the thread that connects."""
 
 _PRAGMAS: Final = (
-    "journal_mode=WAL",
     "foreign_keys=ON",
     "temp_store=MEMORY",
     "mmap_size=268435456",
@@ -179,15 +181,32 @@ def _sqlite_engine(url: URL, synchronous: Synchronous) -> Engine:
     )
 
     def prepare(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
+        _use_wal(connection)
         for pragma in (*_PRAGMAS, f"synchronous={synchronous}"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+            connection.execute(f"PRAGMA {pragma}").close()
 
     event.listen(engine, "connect", prepare)
     if not is_in_memory(url):
         event.listen(engine, "do_connect", _make_private)
     return engine
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches a new file to its write-ahead log.
+
+    SQLite waits for other connections' locks, save for this one: where two switch the same new file, one fails at once
+    (sqlite.org/wal.html, "Sometimes Queries Return SQLITE_BUSY In WAL Mode"), so the wait is made here.
+    """
+    given_up_at = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= given_up_at:
+                raise
+            time.sleep(WAL_RETRY_S)
+        else:
+            return
 
 
 def _make_private(_dialect: Any, _record: Any, arguments: Any, _options: Any) -> None:

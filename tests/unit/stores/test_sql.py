@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from vox.errors import DependencyError, UsageError
-from vox.stores import sql, sqlite_threads
+from vox.stores import engines, sql, sqlite_threads
 from vox.stores.backup import back_up
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase, sqlite_url
@@ -388,3 +388,17 @@ def test_a_new_database_is_for_its_owner_only_and_an_old_one_stays_as_it_is(tmp_
 def test_a_statement_reads_the_same_for_both_engines():
     statement = Statement("SELECT :a, b::text, :long_name WHERE x LIKE '50%'")
     assert statement._postgresql == "SELECT %(a)s, b::text, %(long_name)s WHERE x LIKE '50%%'"
+
+
+def test_a_new_file_that_another_process_is_just_writing_opens_as_soon_as_that_one_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "new.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # SQLite does not wait for this one where the journal's mode is to change
+    monkeypatch.setattr(engines.time, "sleep", lambda _s: other.execute("COMMIT") if other.in_transaction else None)
+    database = SqlDatabase(sqlite_url(file))
+    database.open()
+    assert database.run_now(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
+    database.close()
+    other.close()
