@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 import pytest_socket
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.fakes.clock import FakeClock
@@ -103,6 +105,17 @@ def no_leaked_threads(request: pytest.FixtureRequest) -> Iterator[None]:
     alive = [thread.name for thread in left if thread.is_alive()]
     if alive:
         pytest.fail(f"threads left running: {', '.join(alive)}")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undoes what a test that starts a program in this process did to the logs: its level, and its stream that is closed by now."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture

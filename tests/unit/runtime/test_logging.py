@@ -6,20 +6,9 @@ import logging
 from typing import Any
 
 import pytest
-import structlog
 
 from vox.errors import UsageError
 from vox.runtime.logging import bound_fields, configure, get_logger, looks_secret
-
-
-@pytest.fixture(autouse=True)
-def restored_logging():
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def written(level, use, *, as_json=True) -> list[Any]:
