@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, select, update
 
-from vox.chat.errors import refuse
+from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, Users
 from vox.chat.people.profiles import Profiles
 from vox.chat.people.roster import Roster
+from vox.chat.rate_limits import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
 from vox.chat.schema import sessions
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
@@ -81,15 +82,22 @@ class Accounts:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self._revocations = 0
+        scale = settings.rate_limit_scale
+        self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
-    async def who(self, token: str) -> Login:
+    async def who(self, token: str, source: str = "") -> Login:
         """The login of a member.
+
+        Args:
+            token: what the client sent.
+            source: the client's address, whose unknown tokens are counted; empty where somebody else counts.
 
         Raises:
             Refusal: AUTH_FAILED for what is no login token, AUTH_EXPIRED for unknown and expired ones, BANNED for a user who is
-                no member any more, UNAVAILABLE for one of whom this process has not heard yet.
+                no member any more, UNAVAILABLE for one of whom this process has not heard yet, AUTH_RATE_LIMITED for a token that
+                was never seen here, from an address that has sent too many unknown ones.
         """
-        login = await self.whose(token)
+        login = await self.whose(token, source)
         person = self._chat.community.users.get(login.user_id)
         if person is None or not person.is_active:
             await self.member(login.user_id)
@@ -114,11 +122,15 @@ class Accounts:
             raise refuse("BANNED", "This account is not a member of the community any more.")
         return person
 
-    async def whose(self, token: str) -> Login:
+    def knows(self, token: str) -> bool:
+        """Whether a token was a login here lately, so that looking it up is no guess."""
+        return len(token) <= LONGEST_TOKEN and digest(token) in self._known
+
+    async def whose(self, token: str, source: str = "") -> Login:
         """The login of a user, member or not: only for the way back into the community.
 
         Raises:
-            Refusal: AUTH_FAILED or AUTH_EXPIRED.
+            Refusal: AUTH_FAILED, AUTH_EXPIRED or AUTH_RATE_LIMITED.
         """
         if token.startswith(TICKET_PREFIXES):
             raise refuse("AUTH_FAILED", "This token is not for logging in.")
@@ -128,7 +140,19 @@ class Accounts:
         known = self._known.get(key)
         if known is not None and known.until > self._chat.clock.now():
             return known.login
-        return await self._look_up(key)
+        if known is not None or not source or self.refused is None:
+            return await self._look_up(key)
+        address, now = network_key(source), self._chat.clock.now()
+        wait_s = self.refused.wait_s(address, now)
+        if wait_s:
+            raise refuse(
+                "AUTH_RATE_LIMITED", "Too many unknown tokens; wait and try again.", retry_after_ms=_ms(wait_s)
+            )
+        try:
+            return await self._look_up(key)
+        except Refusal:
+            self.refused.add(address, now)
+            raise
 
     def absorb(self, event: Event) -> None:
         """Forgets what an event of this or another process made untrue."""
@@ -219,6 +243,10 @@ def _used(connection: Connection, login: Login, now_s: int, expires_at: int) -> 
     connection.execute(
         update(sessions).where(sessions.c.id == login.session_id).values(last_used_at=now_s, expires_at=expires_at)
     )
+
+
+def _ms(seconds: float) -> int:
+    return max(1, int(seconds * 1000))
 
 
 def _expired() -> Exception:

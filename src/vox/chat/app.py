@@ -128,7 +128,7 @@ class ChatApp:
         login, login_error = None, None
         if authorization is not None:
             try:
-                login = await chat.accounts.who(_token(authorization))
+                login = await chat.accounts.who(_token(authorization), client_of(scope))
             except Refusal as error:
                 login_error = error
         category = route.category if route is not None else CATEGORIES["server"]

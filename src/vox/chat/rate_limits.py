@@ -14,6 +14,12 @@ from typing import Final, Protocol
 MAX_KEYS = 200_000
 """Buckets remembered in memory; beyond it the least recently used is forgotten and starts full."""
 
+MAX_REFUSED = 50_000
+"""Addresses whose refused tokens are remembered."""
+REFUSED_BURST: Final = 60
+REFUSED_PERIOD_S: Final = 60.0
+"""REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Category:
@@ -144,6 +150,41 @@ def taken(full_at: float, category: Category, scale: float, now: float) -> tuple
     if wait_s > interval_s * 1e-6:
         return Verdict(0, full_at - now, wait_s), full_at
     return Verdict(max(0, math.floor((burst_s - (after - now)) / interval_s + 1e-6)), after - now), after
+
+
+class RefusedTokens:
+    """Refused tokens by address: one that has had its chances is not looked up for a while, if it is a stranger's.
+
+    One number an address, as in the buckets: when all its refusals are forgotten. Those that were under way together count in full,
+    so an address pays for them afterwards; for no longer than another period.
+
+    Args:
+        burst: refusals at once.
+        period_s: the time after which they are forgotten, one by one.
+        max_addresses: addresses remembered; the one that has been quiet longest is forgotten first.
+    """
+
+    def __init__(self, burst: float, period_s: float, max_addresses: int = MAX_REFUSED) -> None:
+        self._interval_s = period_s / burst
+        self._period_s = period_s
+        self._max_addresses = max_addresses
+        self._forgotten_at: OrderedDict[str, float] = OrderedDict()
+
+    def wait_s(self, address: str, now: float) -> float:
+        """How long an address has to wait with its next try; 0 for not at all."""
+        forgotten_at = self._forgotten_at.get(address)
+        if forgotten_at is None:
+            return 0.0
+        wait_s = forgotten_at + self._interval_s - now - self._period_s
+        return wait_s if wait_s > self._interval_s * 1e-6 else 0.0
+
+    def add(self, address: str, now: float) -> None:
+        """A token of this address was refused."""
+        known = self._forgotten_at
+        forgotten_at = max(known.pop(address, now), now) + self._interval_s
+        known[address] = min(forgotten_at, now + 2 * self._period_s)
+        while len(known) > self._max_addresses or next(iter(known.values())) <= now:
+            known.popitem(last=False)
 
 
 def network_key(address: str) -> str:

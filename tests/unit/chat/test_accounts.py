@@ -88,9 +88,9 @@ def chat(make: Callable[..., Chat]) -> Chat:
     return make()
 
 
-async def refusal(chat: Chat, token: str) -> tuple[int, str]:
+async def refusal(chat: Chat, token: str, source: str = "") -> tuple[int, str]:
     with pytest.raises(Refusal) as caught:
-        await chat.accounts.who(token)
+        await chat.accounts.who(token, source)
     return caught.value.status, caught.value.wire_code
 
 
@@ -125,6 +125,32 @@ async def test_what_is_no_token_has_expired(chat: Chat, token: str):
 async def test_an_overlong_token_does_not_reach_the_database(chat: Chat):
     await refusal(chat, "x" * 10_000)
     assert chat.reads == 0
+
+
+async def test_unknown_tokens_of_an_address_cost_a_minute_s_reads_and_no_more(chat: Chat):
+    chat.log_in(1)
+    chat.log_in(2, "vox_sess_b")
+    await chat.accounts.who("vox_sess_a", "192.0.2.1")
+    chat.clock.advance(31)
+    before = chat.reads
+    for number in range(200):
+        expected = (401, "AUTH_EXPIRED") if number < 60 else (429, "AUTH_RATE_LIMITED")
+        assert await refusal(chat, f"vox_sess_{number}", "192.0.2.1") == expected
+    assert chat.reads == before + 60
+    with pytest.raises(Refusal) as caught:
+        await chat.accounts.who("vox_sess_b", "192.0.2.1")
+    assert caught.value.extras["retry_after_ms"] == pytest.approx(1000, abs=1)
+    assert (await chat.accounts.who("vox_sess_a", "192.0.2.1")).user_id == 1, "known, though its half minute is over"
+    assert (await chat.accounts.who("vox_sess_b", "192.0.2.2")).user_id == 2
+    chat.clock.advance(1.001)
+    assert await refusal(chat, "vox_sess_x", "192.0.2.1") == (401, "AUTH_EXPIRED")
+    assert await refusal(chat, "vox_sess_x", "192.0.2.1") == (429, "AUTH_RATE_LIMITED")
+
+
+async def test_the_bound_on_unknown_tokens_scales_and_goes_with_the_other_limits(make: Callable[..., Chat]):
+    chat = make(VOX_RATE_LIMIT_SCALE="0")
+    answers = [await refusal(chat, f"vox_sess_{number}", "192.0.2.1") for number in range(70)]
+    assert set(answers) == {(401, "AUTH_EXPIRED")}
 
 
 async def test_an_expired_login_is_over_also_while_it_is_remembered(chat: Chat):

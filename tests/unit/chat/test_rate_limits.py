@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.rate_limits import CATEGORIES, Category, MemoryLimits, category_of, network_key, taken
+from vox.chat.rate_limits import CATEGORIES, Category, MemoryLimits, RefusedTokens, category_of, network_key, taken
 
 SLOW = Category("slow", 5, 0.1)
 
@@ -34,6 +35,41 @@ def test_forgotten_keys_bound_the_memory():
     for number in range(100):
         limits.take(str(number), SLOW, 0.0)
     assert limits.take("0", SLOW, 0.0).remaining == 4
+
+
+def test_refusals_under_way_together_are_paid_for_afterwards_but_not_for_ever():
+    refused = RefusedTokens(10, 60.0)
+    for _ in range(15):
+        refused.add("a", 0.0)
+    assert refused.wait_s("a", 0.0) == pytest.approx(36.0)
+    assert refused.wait_s("a", 36.0) == 0.0
+    for _ in range(1000):
+        refused.add("a", 36.0)
+    assert refused.wait_s("a", 36.0) == pytest.approx(66.0)
+
+
+def test_addresses_with_refused_tokens_bound_the_memory():
+    refused = RefusedTokens(1, 60.0, max_addresses=10)
+    for number in range(100):
+        refused.add(str(number), 0.0)
+    assert [refused.wait_s(str(number), 0.0) > 0 for number in (0, 89, 90, 99)] == [False, False, True, True]
+    refused.add("late", 61.0)
+    assert list(refused._forgotten_at) == ["late"]
+
+
+@given(st.lists(st.floats(0, 5), max_size=80), st.integers(1, 20), st.floats(1, 60))
+def test_no_schedule_gets_more_tokens_looked_up(waits, burst, period_s):
+    refused = RefusedTokens(burst, period_s)
+    now, looked_up = 0.0, 0
+    for wait in waits:
+        now += wait
+        wait_s = refused.wait_s("a", now)
+        if wait_s:
+            assert refused.wait_s("a", now + wait_s) == 0.0
+        else:
+            looked_up += 1
+            refused.add("a", now)
+    assert looked_up <= burst + burst / period_s * now + 1e-6
 
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.integers(1, 20), st.floats(0.05, 5))

@@ -159,7 +159,7 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
     if authorization or query.signature is None:
         scheme, _, token = authorization.partition(" ")
         if scheme in {"Bearer", "Bot"} and token:
-            await chat.accounts.who(token.strip())  # refuses it with the reason
+            await chat.accounts.who(token.strip(), call.client)  # refuses it with the reason
         if authorization:
             raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
         raise refuse("VALIDATION_ERROR", "header authorization: field required")

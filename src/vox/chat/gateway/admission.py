@@ -17,10 +17,10 @@ from vox.chat.bus.contract import Entry
 from vox.chat.errors import Refusal
 from vox.chat.gateway import metrics
 from vox.chat.gateway.connection import Connection
-from vox.chat.gateway.counting import AuthFailures
 from vox.chat.gateway.outlet import Run
 from vox.chat.gateway.replay import missed
 from vox.chat.gateway.session import Saved, Session, read_saved, restored
+from vox.chat.rate_limits import RefusedTokens
 from vox.chat.schema import friends
 from vox.chat.wire import with_string_ids
 from vox.errors import VoxError
@@ -62,7 +62,7 @@ class Admission:
     def __init__(self, chat: "Chat", hub: "Hub") -> None:
         self._chat = chat
         self._hub = hub
-        self._failures = AuthFailures(hub.bounds.auth_failures, hub.bounds.auth_failures_period_s)
+        self._refused = RefusedTokens(hub.bounds.auth_failures, hub.bounds.auth_failures_period_s)
         self._waiting: dict[str, Waiting] = {}
         self._has_learnt = False
 
@@ -142,13 +142,9 @@ class Admission:
         elif session in self._hub.connections:
             await bus.drop_session(session.session_id)
 
-    def sweep(self, now: float) -> None:
-        """Forgets what is over."""
-        self._failures.sweep(now)
-
     async def _login(self, connection: Connection, token: str) -> Login | None:
         chat, clock = self._chat, self._chat.clock
-        if self._failures.is_too_many(connection.address, clock.now()):
+        if self._refused.wait_s(connection.address, clock.now()) and not chat.accounts.knows(token):
             connection.close(CloseCode.SERVER_RESTART, "AUTH_RATE_LIMITED")
             return None
         outlet = connection.outlet
@@ -157,8 +153,11 @@ class Admission:
             async with asyncio.timeout(self._hub.bounds.identify_timeout_s), outlet.doors:
                 await self._learn()
                 return await chat.accounts.who(token)
-        except Refusal:
-            self._failures.add(connection.address, clock.now())
+        except Refusal as refusal:
+            if refusal.wire_code == "UNAVAILABLE":  # a newcomer of another process, who shall come again
+                connection.close(CloseCode.UNKNOWN_ERROR, "try again")
+                return None
+            self._refused.add(connection.address, clock.now())
             connection.close(CloseCode.AUTH_FAILED, "authentication failed")
         except (VoxError, TimeoutError) as error:
             _log.warning("a client could not be let in", error=str(error))

@@ -411,7 +411,6 @@ class Hub:
                 self._chat.bus.set_presence(user_id, None)
             self.news.sweep()
             self._typing.sweep(now)
-            self._admission.sweep(now)
             is_needed = (
                 self.board.has_deadlines
                 or self.news.is_waiting

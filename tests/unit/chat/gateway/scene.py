@@ -163,6 +163,7 @@ class Scene:
         )
         self.chat = chat
         self.friendships: list[tuple[int, int]] = []
+        self.known_tokens: set[str] = set()
         self.hub = Hub(cast("Any", chat), bounds)
         self.bus.subscribe(self._arrived)
         self.stamp: Callable[[], int] = lambda: 0
@@ -177,6 +178,10 @@ class Scene:
         if person is None or not person.is_active:
             raise refuse("BANNED", "not a member")
         return Login(int(user), int(login or user))
+
+    def knows(self, token: str) -> bool:
+        """Whether the token was seen here lately."""
+        return token in self.known_tokens
 
     def happen(self, *events: Event) -> None:
         """Events of one change, as `Chat` passes them on."""

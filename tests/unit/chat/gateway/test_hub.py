@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.unit.chat.gateway.scene import Scene, settle
+from vox.chat.errors import refuse
 from vox.chat.events import dm_create as dm
 from vox.chat.events import (
     feed_create,
@@ -366,9 +367,25 @@ async def test_ten_wrong_tokens_send_an_address_away():
     client = scene.open(2, address="here")
     await client.say("identify", {"token": "t2"})
     assert client.socket.verdict == (4008, "AUTH_RATE_LIMITED")
+    scene.known_tokens.add("t2")
+    assert (await scene.join(2, address="here")).ready, "others behind the same proxy, whose tokens are known, come in"
     assert (await scene.join(2, address="elsewhere")).ready
     scene.clock.advance(61)
     assert (await scene.join(2, address="here")).ready
+
+
+async def test_a_newcomer_whom_this_process_has_not_heard_of_shall_come_again():
+    scene = Scene()
+
+    async def who(token):
+        raise refuse("UNAVAILABLE", "not known here yet", retry_after_ms=1000)
+
+    scene.who = who
+    for _ in range(11):
+        client = scene.open(2)
+        await client.say("identify", {"token": "t2"})
+        assert client.socket.verdict == (4000, "try again"), "4004 would be final"
+        await client.drop()
 
 
 async def test_deadlines():
