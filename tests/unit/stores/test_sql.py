@@ -396,7 +396,13 @@ def test_a_new_file_that_another_process_is_just_writing_opens_as_soon_as_that_o
     file = tmp_path / "new.db"
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")  # SQLite does not wait for this one where the journal's mode is to change
-    monkeypatch.setattr(engines.time, "sleep", lambda _s: other.execute("COMMIT") if other.in_transaction else None)
+    is_busy = engines.is_busy
+
+    def is_done_then(error: BaseException | None) -> bool:
+        other.execute("COMMIT")
+        return is_busy(error)
+
+    monkeypatch.setattr(engines, "is_busy", is_done_then)
     database = SqlDatabase(sqlite_url(file))
     database.open()
     assert database.run_now(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
