@@ -50,19 +50,23 @@ class Snowflakes:
         self._sequence = _SEQUENCES - 1 if after else -1
         self._lock = Lock()
 
-    def next(self) -> int:
-        """The next number, larger than every one before it."""
+    def next(self, above: int = 0) -> int:
+        """The next number, larger than every one before it, and than `above`: a number of another process, if need be."""
         now_ms = unix_ms(self._clock.wall())
         with self._lock:
-            if now_ms > self._last_ms:
-                self._last_ms = now_ms
-                self._sequence = 0
-            elif self._sequence + 1 < _SEQUENCES:
-                self._sequence += 1
-            else:
-                self._last_ms += 1
-                self._sequence = 0
-            return self._last_ms << _TIME_SHIFT | self._worker | self._sequence
+            number = self._stepped(now_ms)
+            return number if number > above else self._stepped(time_of(above) + 1)
+
+    def _stepped(self, now_ms: int) -> int:
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+            self._sequence = 0
+        elif self._sequence + 1 < _SEQUENCES:
+            self._sequence += 1
+        else:
+            self._last_ms += 1
+            self._sequence = 0
+        return self._last_ms << _TIME_SHIFT | self._worker | self._sequence
 
 
 def unix_ms(moment: datetime) -> int:

@@ -40,8 +40,8 @@ _log = get_logger(__name__)
 class Ids(Protocol):
     """Gives numbers to messages, audit entries and events."""
 
-    def next(self) -> int:
-        """The next number, larger than every one before it."""
+    def next(self, above: int = 0) -> int:
+        """The next number, larger than every one before it, and than `above`."""
         ...
 
 
@@ -85,8 +85,11 @@ class LeasedIds:
         """The number; None while there is none."""
         return self._number if self._flakes is not None and self._clock.now() < self._until else None
 
-    def next(self) -> int:
+    def next(self, above: int = 0) -> int:
         """The next number.
+
+        Args:
+            above: one that it must be larger than, besides all of its own.
 
         Raises:
             DependencyError: the lease is over (worker_lease_lost).
@@ -100,7 +103,7 @@ class LeasedIds:
                 retryable=True,
                 retry_after_s=RETRY_S,
             )
-        number = flakes.next()
+        number = flakes.next(above)
         self.after = max(self.after, number)
         return number
 

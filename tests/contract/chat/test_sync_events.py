@@ -1,15 +1,22 @@
 """What /sync tells of what was missed: only to whom, only what, and how it goes on; and the read marks."""
 
+import asyncio
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
+from tests.contract.chat.crossing import Held
 from tests.contract.chat.rig import Person, Rig
 from tests.contract.chat.spaces_scene import Row, deny, feed, mismatches, refusal, say, write
-from vox.chat.changes import Change
-from vox.chat.events import SYNC_CATEGORIES
+from vox.chat.changes import Change, recorded
+from vox.chat.events import SYNC_CATEGORIES, server_update
+from vox.chat.ids import Snowflakes
 from vox.chat.permissions import P
 from vox.chat.schema import event_log
+from vox.runtime.clock import SystemClock
 
 INVALID = (422, "VALIDATION_ERROR")
 MISSING = (403, "MISSING_PERMISSIONS")
@@ -138,6 +145,40 @@ async def test_asking_again_from_the_servers_time_misses_nothing(chat: Rig):
     names = [event["payload"]["name"] for event in (await synced(alice, "feeds", since=since))["events"]]
     assert names[-1] == "after"
     assert await types(alice, "feeds", since=now_ms(chat) + 60_000) == []
+
+
+async def test_the_cursor_never_passes_an_event_that_is_yet_to_be_committed(chat: Rig, monkeypatch: pytest.MonkeyPatch):
+    alice = await chat.register("alice")
+    held = Held(chat)
+    monkeypatch.setattr(chat.chat.database, "write", held.write)
+    slow = asyncio.create_task(alice.ok("PATCH", "/server", {"name": "ours"}))
+    await held.is_done.wait()
+    quick = asyncio.create_task(alice.ok("POST", "/invites", {}))
+    await held.settled(quick)
+    page = await synced(alice, "server", "invites")
+    held.let_go()
+    await asyncio.gather(slow, quick)
+    rest = await synced(alice, "server", "invites", after=page["cursor"])
+    assert [event["type"] for event in page["events"] + rest["events"]] == ["server_update", "invite_create"]
+
+
+class LaggingClock(SystemClock):
+    def wall(self) -> datetime:
+        return super().wall() - timedelta(seconds=10)
+
+
+async def test_the_cursor_does_not_pass_what_a_process_whose_clock_lags_tells_later(chat: Rig):
+    alice = await chat.register("alice")
+    await feed(alice)
+    cursor = (await synced(alice, "feeds"))["cursor"]
+    other = Snowflakes(LaggingClock(), worker=7)
+    change = Change(None, [server_update(changed={"name": name}) for name in ("one", "two")])
+    await chat.chat.database.run(partial(recorded, change=change, next_id=other.next, now_ms=now_ms(chat)))
+    page = await synced(alice, "server", after=cursor)
+    assert [event["payload"]["name"] for event in page["events"]] == ["one", "two"]
+    await alice.ok("PATCH", "/server", {"name": "three"})
+    page = await synced(alice, "server", after=page["cursor"])
+    assert [event["payload"]["name"] for event in page["events"]] == ["three"]
 
 
 async def test_what_is_wrong_with_a_sync_is_refused(chat: Rig):

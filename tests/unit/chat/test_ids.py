@@ -53,6 +53,20 @@ def test_a_restart_with_the_clock_set_back_still_ascends() -> None:
     assert Snowflakes(clock, after=last).next() > last
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-3000, 3000)), max_size=30))
+def test_numbers_of_processes_whose_clocks_differ_ascend_where_each_is_told_the_last(
+    steps: list[tuple[int, int]],
+) -> None:
+    clocks = [_Clock(), _Clock(), _Clock()]
+    processes = [Snowflakes(clock, worker=worker) for worker, clock in enumerate(clocks)]
+    last = 0
+    for process, step_ms in steps:
+        clocks[process].time += timedelta(milliseconds=step_ms)
+        before, last = last, processes[process].next(last)
+        assert last > before
+        assert last >> 12 & 1023 == process
+
+
 def test_two_workers_never_give_the_same_number() -> None:
     clock = _Clock()
     left, right = Snowflakes(clock, worker=1), Snowflakes(clock, worker=2)

@@ -13,7 +13,7 @@ from msgspec import Meta
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from vox.chat.access import USER, allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import (
     Event,
@@ -190,6 +190,7 @@ def _is_taken(connection: Connection, *, sort: _Sort, name: str) -> bool:
 
 
 def _insert(connection: Connection, *, sort: _Sort, row: dict[str, Any]) -> Change[Any]:
+    in_turn(connection)
     new_id = connection.execute(insert(sort.table).values(**row).returning(sort.table.c.id)).scalar_one()
     event = sort.created(**{sort.id_field: new_id}, **row)
     audit = AuditEntry(f"{sort.word}.create", row["creator_id"], new_id, {"name": row["name"]})
@@ -211,6 +212,7 @@ def _rename(connection: Connection, *, sort: _Sort, image_id: int, name: str | N
 
 
 def _remove(connection: Connection, *, sort: _Sort, image_id: int, actor_id: int) -> Change[list[tuple[str, str]]]:
+    in_turn(connection)
     table = sort.table
     row = connection.execute(delete(table).where(table.c.id == image_id).returning(table.c.name, table.c.image)).first()
     if row is None:

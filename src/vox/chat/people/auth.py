@@ -12,11 +12,10 @@ from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from vox.chat.access import NOBODY, USER
 from vox.chat.accounts import login_revoked
-from vox.chat.changes import Change
+from vox.chat.changes import Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.people.first_administrator import use_setup_token
 from vox.chat.people.founding import NewSession, NewUser, create_session, create_user
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.people.invitations import assert_usable, use_invite
 from vox.chat.people.returning import come_back
 from vox.chat.people.shapes import (

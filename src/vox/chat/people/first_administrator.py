@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.changes import Change, recorded
+from vox.chat.changes import Change, in_turn, recorded
 from vox.chat.community.administrators import administrators_in
 from vox.chat.config import store
 from vox.chat.errors import refuse
@@ -16,7 +16,6 @@ from vox.chat.events import Event, member_join, role_assign
 from vox.chat.ids import Snowflakes
 from vox.chat.limits import DEFAULTS
 from vox.chat.people.founding import NewUser, administrator_role, create_user, found
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.schema import bans, config, role_members, sessions, users
 from vox.chat.schema.migrate import prepare
 from vox.chat.settings import ChatSettings

@@ -10,9 +10,9 @@ from typing import Final
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from vox.chat.changes import in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_create
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import EVERYONE, EVERYONE_DEFAULT, P
 from vox.chat.schema import role_members, roles, sessions, users
 

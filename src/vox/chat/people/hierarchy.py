@@ -4,7 +4,7 @@ Two rules stop a moderator from becoming an administrator: one acts only on what
 deletes only what one holds oneself. Administrators are above both; nobody else acts on an administrator, whatever his rank.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from vox.chat.community import Community
 from vox.chat.community.administrators import administrators_in
@@ -46,15 +46,6 @@ def assert_holds(own: int, bits: int) -> None:
     """
     if beyond := exceeds(own, bits):
         raise missing_permission(P(beyond).name or str(beyond))
-
-
-def in_turn(connection: Connection) -> None:
-    """Lets no other change of access be between this point and the end of the transaction.
-
-    SQLite has one writer anyway; on PostgreSQL it locks the row that every such change must count up. It comes first in its
-    unit of work: who locked another row before it could wait in a circle.
-    """
-    connection.execute(text("UPDATE meta SET version = version"))
 
 
 def assert_administrator_left(connection: Connection) -> None:

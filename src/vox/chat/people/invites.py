@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, insert, select
 
 from vox.chat.access import NOBODY, allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import invite_create, invite_delete
 from vox.chat.people.pages import clamped
@@ -90,6 +90,7 @@ async def delete_invite(call: Call) -> None:
 
 
 def _create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[None]:
+    in_turn(connection)
     connection.execute(
         insert(invites).values(
             code=invite.code,
@@ -112,6 +113,7 @@ def _list(connection: Connection, *, after: str, limit: int) -> list[Invite]:
 
 
 def _delete(connection: Connection, *, actor_id: int, code: str) -> Change[None]:
+    in_turn(connection)
     if not connection.execute(delete(invites).where(invites.c.code == code)).rowcount:
         raise _unknown()
     return Change(None, [invite_delete(code=code)], [AuditEntry("invite.delete", actor_id, None, {"code": code})])

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import NOBODY, USER, allowed, assert_permission, checked, self_or
 from vox.chat.accounts import login_revoked
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.state import Person
 from vox.chat.errors import refuse
@@ -25,7 +25,7 @@ from vox.chat.events import (
     member_update,
     message_bulk_delete,
 )
-from vox.chat.people.hierarchy import assert_administrator_left, assert_outranks, in_turn
+from vox.chat.people.hierarchy import assert_administrator_left, assert_outranks
 from vox.chat.people.pages import clamped
 from vox.chat.people.returning import come_back, deactivate
 from vox.chat.people.roster import member
@@ -51,7 +51,7 @@ async def list_members(call: Call[None, PageQuery]) -> Items[Member]:
 @routes.post("/members/join", access=NOBODY, body=Join)
 async def join(call: Call[Join]) -> None:
     """Uses an invite: the way back for who was kicked or left, whose token opens nothing else."""
-    login = call.login or await call.chat.accounts.whose(_token(call))
+    login = call.login or await call.chat.accounts.whose(_token(call), call.client)
     await come_back(call.chat, login.user_id, call.body.invite_code)
 
 

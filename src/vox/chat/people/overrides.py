@@ -10,10 +10,10 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, delete, insert, select
 
 from vox.chat.access import allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
-from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks, in_turn
+from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks
 from vox.chat.people.shapes import Mask
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable

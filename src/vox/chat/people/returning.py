@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select, update
 
-from vox.chat.changes import Change
+from vox.chat.changes import Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_revoke
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.people.invitations import assert_usable, use_invite
 from vox.chat.schema import bans, role_members, users
 

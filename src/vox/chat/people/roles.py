@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import USER, allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.community import Community
 from vox.chat.community.state import Role
 from vox.chat.errors import refuse
@@ -20,7 +20,6 @@ from vox.chat.people.hierarchy import (
     assert_administrator_left,
     assert_below,
     assert_holds,
-    in_turn,
 )
 from vox.chat.people.pages import clamped
 from vox.chat.people.roster import member

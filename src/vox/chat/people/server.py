@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from vox.chat.access import NOBODY, USER, allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.config import LIMIT_ROW, SECRET, changed, store
 from vox.chat.errors import refuse
 from vox.chat.events import server_update
@@ -108,6 +108,7 @@ async def change_gifs(call: Call[GifsChange]) -> GifsInfo:
 
 
 def _change(connection: Connection, *, actor_id: int, values: dict[str, str]) -> Change[None]:
+    in_turn(connection)
     store({f"server_{field}": value for field, value in values.items()})(connection)
     audit = AuditEntry("server.update", actor_id, None, {"changed": values})
     return Change(None, [server_update(changed=values)], [audit])

@@ -10,10 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from vox.chat.access import USER, self_or
-from vox.chat.changes import Change
+from vox.chat.changes import Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import user_update
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.people.shapes import Presence, User, UserChange
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable

@@ -5,10 +5,9 @@ from functools import partial
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import USER, allowed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import category_create, category_delete, category_update
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import categories, feeds, rooms

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import allowed, in_feed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import (
     SpaceOverride,
@@ -21,7 +21,6 @@ from vox.chat.events import (
     feed_unsubscribe,
     feed_update,
 )
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import feed_subscribers, feeds, files, messages, permission_overrides

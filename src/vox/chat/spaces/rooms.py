@@ -7,10 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import allowed, in_room
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, room_create, room_delete, room_update
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import permission_overrides, rooms

@@ -11,11 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from vox.chat.changes import Change
+from vox.chat.changes import Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import Event, message_create, thread_create
 from vox.chat.ids import time_of
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.spaces.attachments import Scope, attach, attachable
 from vox.chat.spaces.content import Content, stored_embed, told_embed
 from vox.chat.spaces.shapes import Attachment

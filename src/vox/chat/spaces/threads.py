@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import checked, in_feed
-from vox.chat.changes import AuditEntry, Change
+from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import thread_create, thread_delete, thread_subscribe, thread_unsubscribe, thread_update
-from vox.chat.people.hierarchy import in_turn
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import messages, thread_subscribers, threads
