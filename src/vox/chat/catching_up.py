@@ -20,7 +20,6 @@ from vox.chat.community import Shift, State, read_state
 from vox.chat.events import Event, Users
 from vox.chat.schema import meta
 from vox.errors import VoxError
-from vox.protocols.gateway import CloseCode
 from vox.runtime.logging import get_logger
 
 if TYPE_CHECKING:
@@ -66,10 +65,8 @@ class CatchingUp:
 
     def lost(self) -> None:
         """Events of any kind may be missing: every session begins anew, and everything is read again."""
-        hub, accounts = self._chat.hub, self._chat.accounts
-        for user_id in {session.user_id for session in tuple(hub.connections)}:
-            hub.close_user(user_id, CloseCode.SESSION_EXPIRED, "events were lost")
-        accounts.forget_all()
+        self._chat.hub.begin_anew("events were lost")
+        self._chat.accounts.forget_all()
         self._is_everything_old = True
         self._begin(())
 

@@ -7,8 +7,8 @@ nobody runs the ASGI lifespan, and it keeps nothing that belongs to one event lo
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -29,6 +29,7 @@ from vox.chat.few import Few
 from vox.chat.files.desk import Desk, storage_of
 from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
+from vox.chat.gateway.metrics import FAILURES
 from vox.chat.ids import Snowflakes
 from vox.chat.looking_back import look_back
 from vox.chat.people.first_administrator import offer_setup_token
@@ -219,7 +220,8 @@ class Chat:
 
     def tell(self, *events: Event) -> None:
         """Sends events that no database row stands behind, such as typing."""
-        self.bus.publish(events)
+        with self._or_anew():
+            self.bus.publish(events)
 
     def _in_transaction(self, unit: Unit[T], connection: Connection) -> Change[T]:
         change = unit(connection)
@@ -229,10 +231,22 @@ class Chat:
         return as_of_now(connection, done) if self._is_shared else done
 
     def _committed(self, change: Change[object]) -> None:
-        for event in change.events:
-            if not self._absorb(event):
-                self._catching_up.missed(event.version)
-        self.bus.publish(change.events)
+        with self._or_anew():
+            for event in change.events:
+                if not self._absorb(event):
+                    self._catching_up.missed(event.version)
+        with self._or_anew():  # also after a failure: others, and who comes back, find it in the log
+            self.bus.publish(change.events)
+
+    @contextmanager
+    def _or_anew(self) -> Generator[None, None, None]:
+        """What fails in here may be unknown to memory and clients: both begin anew, so that nobody misses it silently."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  the top of a commit's consequences
+            _log.exception("events could not be applied or delivered: every client begins anew")
+            self.metrics.counter(FAILURES).inc()
+            self._catching_up.lost()
 
     def _absorb(self, event: Event) -> bool:
         """Takes an event into the memory; False where one before it is missing, so that it could not be taken."""
@@ -245,6 +259,10 @@ class Chat:
         return is_taken
 
     def _arrived(self, entries: Sequence[Entry]) -> None:
+        with self._or_anew():
+            self._take(entries)
+
+    def _take(self, entries: Sequence[Entry]) -> None:
         """Takes entries in the order of the bus, also those of this process, which are absorbed already."""
         start = 0
         for index, entry in enumerate(entries):

@@ -66,7 +66,11 @@ class MemoryBus:
     def publish(self, events: Sequence[Event]) -> None:
         """Appends events and calls the subscriber at once."""
         with self._lock:
-            entries = [self._append(event) for event in events]
+            try:
+                entries = [self._append(event) for event in events]
+            except Exception:
+                self.epoch = new_id("log")  # what could not be appended is lost with it, as the contract says
+                raise
             self._trim()
             if entries and self._subscriber is not None:
                 self._subscriber(entries)

@@ -18,6 +18,11 @@ class Acquaintances:
         for one, other in friendships:
             self.befriend(one, other)
 
+    def forget(self) -> None:
+        """Knows nobody any more, until the next `load`."""
+        for known in (self._dms, self._dms_of, self._friends):
+            known.clear()
+
     def dm_is(self, dm_id: int, participants: frozenset[int]) -> None:
         """A DM has these participants now."""
         before = self._dms.get(dm_id, frozenset())

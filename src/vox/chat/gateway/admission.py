@@ -94,6 +94,8 @@ class Admission:
         login = await self._login(connection, asked.token)
         if login is None:
             return
+        hub = self._hub
+        beginning = hub.beginnings
         waiting = await self._found(asked.session_id, login)
         if not isinstance(waiting, Waiting):
             self._refuse(connection, waiting)
@@ -105,9 +107,11 @@ class Admission:
             return
         entries: list[Entry] = []
         position = start
-        hub = self._hub
         while True:
             with hub.lock:
+                if hub.beginnings != beginning:
+                    self._refuse(connection, CloseCode.SESSION_EXPIRED)
+                    return
                 hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
                 if position >= hub.position:
                     self._go_on(connection, login, waiting, asked.last_seq, start, entries)
@@ -141,6 +145,11 @@ class Admission:
             del self._waiting[session.session_id]
         elif session in self._hub.connections:
             await bus.drop_session(session.session_id)
+
+    def forget(self) -> None:
+        """Forgets the sessions that wait here, and who knows whom; the hub's lock is held."""
+        self._waiting.clear()
+        self._has_learnt = False
 
     async def _login(self, connection: Connection, token: str) -> Login | None:
         chat, clock = self._chat, self._chat.clock

@@ -56,6 +56,7 @@ class Hub:
         self.bounds = bounds or Bounds(per_address=chat.settings.connections_per_address)
         self.lock = threading.RLock()
         self.position = 0
+        self.beginnings = 0
         self.view = View(chat.community)
         self.index: AudienceIndex[Session] = AudienceIndex(chat.community)
         self.connections: dict[Session, Connection] = {}
@@ -149,6 +150,16 @@ class Hub:
         with self.lock:
             for session in [one for one in self.connections if one.login_id == session_id]:
                 self._end(session, code, reason)
+
+    def begin_anew(self, reason: str) -> None:
+        """Ends all sessions, also those that wait for their clients: events may be missing, so none can be resumed."""
+        with self.lock:
+            self.beginnings += 1
+            for session in tuple(self.connections):
+                self._end(session, CloseCode.SESSION_EXPIRED, reason)
+            self._admission.forget()
+            self.acquaintances.forget()
+            self.position = self._chat.bus.position
 
     async def drain(self, over_s: float = 0.0) -> None:
         """Lets nobody in any more and sends everybody away, resumable, spread over a time.
