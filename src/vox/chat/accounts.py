@@ -6,9 +6,10 @@ community at each call.
 """
 
 import asyncio
+import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, select, update
@@ -42,10 +43,17 @@ CLOSE_CODE: Final = 4004
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A token's owner and its row in `sessions`."""
+    """A token's owner and its row in `sessions`.
+
+    Args:
+        user_id: the owner.
+        session_id: the row.
+        expires_at: Unix seconds, as of the look-up; using the token may put it off.
+    """
 
     user_id: int
     session_id: int
+    expires_at: float = field(default=math.inf, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,7 @@ class Accounts:
             expires_at = max(expires_at, min(now_s + ttl_s, absolute_s))
         if expires_at != row.expires_at or now_s - (row.last_used_at or 0) >= USE_RECORDED_EVERY_S:
             await self._chat.database.write(lambda connection: _used(connection, row.login, now_s, expires_at))
+        login = replace(row.login, expires_at=expires_at)
         until = self._chat.clock.now() + min(REMEMBERED_S, expires_at - now_s)
         with self._lock:
             # A revocation while the row was read may have been meant for it; then nothing is remembered.
@@ -194,8 +203,8 @@ class Accounts:
                 self._known.pop(key, None)
                 if len(self._known) >= MAX_REMEMBERED:
                     self._known.pop(next(iter(self._known)))
-                self._known[key] = _Known(row.login, until)
-        return row.login
+                self._known[key] = _Known(login, until)
+        return login
 
     def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
         with self._lock:

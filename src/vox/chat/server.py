@@ -29,6 +29,7 @@ from vox.chat.few import Few
 from vox.chat.files.desk import Desk, storage_of
 from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
+from vox.chat.gateway.expiry import close_expired_for_ever
 from vox.chat.gateway.metrics import FAILURES
 from vox.chat.ids import Snowflakes
 from vox.chat.looking_back import look_back
@@ -142,7 +143,7 @@ class Chat:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """What needs a lasting event loop: the bus to other processes, and the hourly sweep."""
+        """What needs a lasting event loop: the bus to other processes, and what is looked at from time to time."""
         async with AsyncExitStack() as stack:
             if not self.database.is_sqlite and not isinstance(self.ids, LeasedIds):
                 # While one process takes over from another, two of them number for a moment.
@@ -157,6 +158,7 @@ class Chat:
             await self._catching_up.settled()
             tasks = {
                 asyncio.create_task(self._sweep_for_ever(), name="chat-sweep"),
+                asyncio.create_task(close_expired_for_ever(self), name="chat-expiry"),
                 asyncio.create_task(look_back(self, self._catching_up.missed), name="chat-looking-back"),
             }
             if isinstance(self.bus, SharedBus):

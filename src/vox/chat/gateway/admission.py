@@ -82,6 +82,7 @@ class Admission:
             session.known = hub.view.of(login.user_id)
             session.seq = 1
             session.ring.append(hub.position)
+            session.login_ends_at = login.expires_at
             hub.join(session, connection)
             connection.send(numbered(1, self._ready(session)))
             connection.session = session
@@ -244,7 +245,7 @@ class Admission:
         if len(items) > hub.bounds.replay_events or run_bytes > 2 * hub.bounds.backlog_bytes:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
             return
-        session.login_id = login.session_id
+        session.login_id, session.login_ends_at = login.session_id, login.expires_at
         hub.join(session, connection)
         connection.session = session
         if items and connection.outlet is not None:

@@ -6,8 +6,9 @@ on several event loops; nothing is awaited while it is held, and a session's own
 """
 
 import asyncio
+import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,7 @@ class Hub:
         self._changes = Changes()
         self._coming: set[object] = set()
         self._is_draining = False
+        self._next_login_end = math.inf
         self._counted = {"deliveries": 0, "dropped": 0}
         chat.bus.subscribe_presence(self.heard_presence)
 
@@ -150,6 +152,28 @@ class Hub:
         with self.lock:
             for session in [one for one in self.connections if one.login_id == session_id]:
                 self._end(session, code, reason)
+
+    def logins_until(self, now_s: float) -> list[int]:
+        """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
+        if now_s < self._next_login_end:
+            return []
+        with self.lock:
+            ends = [(one.login_ends_at, one.login_id) for one in self.connections]
+            self._next_login_end = min((end for end, _ in ends), default=math.inf)
+        return list({login_id for end, login_id in ends if end <= now_s})
+
+    def logins_end(self, ends: Mapping[int, float], now_s: float) -> None:
+        """Ends the sessions of those logins that have expired; they cannot be resumed.
+
+        Args:
+            ends: when each login expires, Unix seconds.
+            now_s: Unix seconds.
+        """
+        with self.lock:
+            for session in [one for one in self.connections if one.login_id in ends]:
+                session.login_ends_at = ends[session.login_id]
+                if session.login_ends_at <= now_s:
+                    self._end(session, CloseCode.AUTH_FAILED, "the login has expired")
 
     def begin_anew(self, reason: str) -> None:
         """Ends all sessions, also those that wait for their clients: events may be missing, so none can be resumed."""
@@ -275,6 +299,7 @@ class Hub:
         session.attach(connection.socket, is_compressed=connection.is_compressed)
         self.connections[session] = connection
         self.index.add(session)
+        self._next_login_end = min(self._next_login_end, session.login_ends_at)
 
     def arrive(self, session: Session) -> None:
         """The user of a session that has just joined is present; the lock is held."""

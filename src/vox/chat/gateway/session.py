@@ -4,6 +4,7 @@ The one thing to know: a session keeps no events. For each of its last numbers i
 client had been served before it (`ring`); resuming reads the log from there.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
@@ -52,6 +53,7 @@ class Session:
         "is_compressed",
         "is_fast",
         "known",
+        "login_ends_at",
         "login_id",
         "moves",
         "pending",
@@ -72,6 +74,7 @@ class Session:
         self.session_id = session_id
         self.user_id = user_id
         self.login_id = login_id
+        self.login_ends_at = math.inf
         self.capabilities = capabilities
         self.wants_string_ids = STRING_IDS in capabilities
         self.wants_batches = PRESENCE_BATCH in capabilities
