@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
+from httpx2 import Response
 from sqlalchemy import Connection, text
 
 from tests.contract.chat.rig import DEADLINE_S, Rig
@@ -54,3 +56,19 @@ class Held:
 
     def let_go(self) -> None:
         self._go.set()
+
+
+async def crossed(rig: Rig, first: Coroutine[Any, Any, Response], second: Coroutine[Any, Any, Response]) -> Response:
+    """What becomes of a request whose change comes after that of another, which was not known yet when it was judged."""
+    held = Held(rig)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rig.chat.database, "write", held.write)
+        one = asyncio.create_task(first)
+        async with asyncio.timeout(DEADLINE_S):
+            await held.is_done.wait()
+        two = asyncio.create_task(second)
+        await held.settled(two)
+        held.let_go()
+        reply = await one
+        assert reply.is_success, reply.text
+        return await two

@@ -2,7 +2,7 @@
 
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.community import Community
-from vox.chat.community.loading import read_state
+from vox.chat.community.loading import read_few, read_state
 from vox.chat.community.state import Category, Feed, Person, Place, Role, Room, Shift, State, Thread
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "State",
     "Thread",
     "administrators_in",
+    "read_few",
     "read_state",
 ]

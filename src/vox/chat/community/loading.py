@@ -1,9 +1,10 @@
-"""The community as the database has it: one consistent read of every row that decides who may see or do what."""
+"""The community as the database has it: every row that decides who may see or do what, or those about a few people and a space."""
 
 from collections import defaultdict
-from typing import Any, cast
+from collections.abc import Collection
+from typing import Any, Final, cast
 
-from sqlalchemy import Column, Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, select, true
 
 from vox.chat.community.state import Category, Feed, Person, Role, Room, Space, State, Target, Thread
 from vox.chat.permissions import Mask
@@ -21,6 +22,8 @@ from vox.chat.schema import (
     users,
 )
 
+_ALL: Final = true()
+
 
 def read_state(connection: Connection) -> State:
     """Reads everything; the connection's transaction must be a snapshot, as `SqlDatabase.read` and `write` give."""
@@ -35,13 +38,33 @@ def read_state(connection: Connection) -> State:
     return state
 
 
-def _read_people(connection: Connection, state: State, held: dict[int, list[int]]) -> None:
+def read_few(connection: Connection, user_ids: Collection[int], space: Space | None = None) -> State:
+    """Reads all roles, these users, and a space with its overrides; what is asked about anybody or anything else is wrong."""
+    state = State()
+    held = _pairs(connection, role_members.c.user_id, role_members.c.role_id, role_members.c.user_id.in_(user_ids))
+    _read_people(connection, state, held, users.c.id.in_(user_ids))
+    if space is not None:
+        kind, space_id = space
+        if kind == "feed":
+            _read_feeds(connection, state, feeds.c.id == space_id)
+        else:
+            _read_rooms(connection, state, rooms.c.id == space_id)
+        override = permission_overrides.c
+        _read_overrides(connection, state, (override.space_type == kind) & (override.space_id == space_id))
+    return state
+
+
+def _read_people(
+    connection: Connection, state: State, held: dict[int, list[int]], which: ColumnElement[bool] = _ALL
+) -> None:
     role = roles.c
     for row in connection.execute(select(role.id, role.name, role.color, role.position, role.permissions)):
         state.roles[row[0]] = Role(*row)
     user = users.c
     columns = (user.id, user.username, user.display_name, user.nickname, user.avatar, user.active, user.federated)
-    for id_, username, display_name, nickname, avatar, active, federated in connection.execute(select(*columns)):
+    for id_, username, display_name, nickname, avatar, active, federated in connection.execute(
+        select(*columns).where(which)
+    ):
         state.users[id_] = Person(
             id=id_,
             username=username,
@@ -58,21 +81,29 @@ def _read_spaces(connection: Connection, state: State) -> None:
     category = categories.c
     for row in connection.execute(select(category.id, category.name, category.position)):
         state.categories[row[0]] = Category(*row)
-    feed = feeds.c
-    columns = (feed.id, feed.name, feed.type, feed.topic, feed.category_id, feed.position)
-    for row in connection.execute(select(*columns)):
-        state.feeds[row[0]] = Feed(*row)
-    room = rooms.c
-    columns = (room.id, room.name, room.type, room.category_id, room.position, room.max_members, room.topic)
-    for row in connection.execute(select(*columns)):
-        state.rooms[row[0]] = Room(*row)
+    _read_feeds(connection, state)
+    _read_rooms(connection, state)
     thread = threads.c
     columns = (thread.id, thread.name, thread.feed_id, thread.parent_msg_id, thread.archived, thread.locked)
     for id_, name, feed_id, parent_msg_id, archived, locked in connection.execute(select(*columns)):
         state.threads[id_] = Thread(id_, name, feed_id, parent_msg_id, bool(archived), bool(locked))
 
 
-def _read_overrides(connection: Connection, state: State) -> None:
+def _read_feeds(connection: Connection, state: State, which: ColumnElement[bool] = _ALL) -> None:
+    feed = feeds.c
+    columns = (feed.id, feed.name, feed.type, feed.topic, feed.category_id, feed.position)
+    for row in connection.execute(select(*columns).where(which)):
+        state.feeds[row[0]] = Feed(*row)
+
+
+def _read_rooms(connection: Connection, state: State, which: ColumnElement[bool] = _ALL) -> None:
+    room = rooms.c
+    columns = (room.id, room.name, room.type, room.category_id, room.position, room.max_members, room.topic)
+    for row in connection.execute(select(*columns).where(which)):
+        state.rooms[row[0]] = Room(*row)
+
+
+def _read_overrides(connection: Connection, state: State, which: ColumnElement[bool] = _ALL) -> None:
     override = permission_overrides.c
     columns = (
         override.space_type,
@@ -83,7 +114,7 @@ def _read_overrides(connection: Connection, state: State) -> None:
         override.deny,
     )
     for space_type, space_id, target_type, target_id, allow, deny in connection.execute(
-        select(*columns).order_by(override.id)
+        select(*columns).where(which).order_by(override.id)
     ):
         known = state.feeds if space_type == "feed" else state.rooms
         if space_id in known and (target_type != "role" or target_id in state.roles):
@@ -92,8 +123,10 @@ def _read_overrides(connection: Connection, state: State) -> None:
             state.overrides.setdefault(space, {})[target] = Mask(allow, deny)
 
 
-def _pairs(connection: Connection, key: Column[Any], value: Column[Any]) -> dict[int, list[int]]:
+def _pairs(
+    connection: Connection, key: Column[Any], value: Column[Any], which: ColumnElement[bool] = _ALL
+) -> dict[int, list[int]]:
     found: defaultdict[int, list[int]] = defaultdict(list)
-    for row in connection.execute(select(key, value)):
+    for row in connection.execute(select(key, value).where(which)):
         found[row[0]].append(row[1])
     return found

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from vox.chat.access import NOBODY, USER, allowed, assert_permission, checked, self_or
 from vox.chat.accounts import login_revoked
 from vox.chat.changes import AuditEntry, Change, in_turn
+from vox.chat.community import Community
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.state import Person
 from vox.chat.errors import refuse
@@ -25,7 +26,7 @@ from vox.chat.events import (
     member_update,
     message_bulk_delete,
 )
-from vox.chat.people.hierarchy import assert_administrator_left, assert_outranks
+from vox.chat.people.hierarchy import assert_administrator_left, assert_may, assert_outranks, if_still
 from vox.chat.people.pages import clamped
 from vox.chat.people.returning import come_back, deactivate
 from vox.chat.people.roster import member
@@ -68,15 +69,13 @@ async def get_member(call: Call) -> Member:
 @routes.patch("/members/{user_id}", access=self_or(P.MANAGE_NICKNAMES), body=MemberChange, returns=Member)
 async def change_member(call: Call[MemberChange]) -> Member:
     """Another nickname: one's own with CHANGE_NICKNAME, others' with MANAGE_NICKNAMES and a higher rank."""
-    chat, target, nickname = call.chat, call.target_id, call.body.nickname
-    if target == call.user_id:
-        may_rename = chat.community.may(target, P.CHANGE_NICKNAME) or chat.community.may(target, P.MANAGE_NICKNAMES)
-        assert_permission(may_rename, P.CHANGE_NICKNAME)
-    else:
-        assert_outranks(chat.community, call.user_id, target)
+    chat, actor, target, nickname = call.chat, call.user_id, call.target_id, call.body.nickname
+    may_rename = partial(_assert_may_rename, actor_id=actor, target_id=target)
+    may_rename(chat.community)
     assert_length(chat.config.limit, "nickname", nickname, "nickname_max")
     if nickname is not None:
-        await chat.change(partial(_rename, actor_id=call.user_id, user_id=target, nickname=nickname or None))
+        unit = partial(_rename, actor_id=actor, user_id=target, nickname=nickname or None)
+        await chat.change(if_still(unit, may_rename, actor, target))
     return member(chat.community.users[target])
 
 
@@ -90,9 +89,11 @@ async def remove_member(call: Call[Reason | None]) -> None:
             raise refuse("INVALID_TARGET", "An administrator cannot leave; give the role away first.")
         await chat.change(partial(_remove, actor_id=call.user_id, user_id=target, reason=None))
         return
-    assert_outranks(chat.community, call.user_id, target)
+    may_kick = partial(_assert_may, permission=P.KICK_MEMBERS, actor_id=call.user_id, target_id=target)
+    may_kick(chat.community)
     assert_length(chat.config.limit, "reason", reason, "kick_reason_max")
-    await chat.change(partial(_remove, actor_id=call.user_id, user_id=target, reason=reason))
+    unit = partial(_remove, actor_id=call.user_id, user_id=target, reason=reason)
+    await chat.change(if_still(unit, may_kick, call.user_id, target))
 
 
 @routes.get("/bans", access=allowed(P.BAN_MEMBERS), query=PageQuery, returns=Items[Ban])
@@ -120,7 +121,8 @@ async def ban(call: Call[BanRequest]) -> Ban:
     person = chat.community.users.get(target)
     if person is None:
         raise refuse("USER_NOT_FOUND", f"There is no user {target}.")
-    assert_outranks(chat.community, call.user_id, target)
+    may_ban = partial(_assert_may, permission=P.BAN_MEMBERS, actor_id=call.user_id, target_id=target)
+    may_ban(chat.community)
     now_ms = int(chat.clock.wall().timestamp() * 1000)
     unit = partial(
         _ban,
@@ -130,7 +132,7 @@ async def ban(call: Call[BanRequest]) -> Ban:
         now_ms=now_ms,
         since_ms=now_ms - days * DAY_MS if days else None,
     )
-    while (done := await chat.change(unit)) is None:
+    while (done := await chat.change(if_still(unit, may_ban, call.user_id, target))) is None:
         pass
     return done
 
@@ -139,6 +141,18 @@ async def ban(call: Call[BanRequest]) -> Ban:
 async def unban(call: Call) -> None:
     """Lifts a ban and makes the member active again."""
     await call.chat.change(partial(_unban, actor_id=call.user_id, user_id=call.id("user_id")))
+
+
+def _assert_may(community: Community, *, permission: P, actor_id: int, target_id: int) -> None:
+    assert_may(community, actor_id, permission)
+    assert_outranks(community, actor_id, target_id)
+
+
+def _assert_may_rename(community: Community, *, actor_id: int, target_id: int) -> None:
+    if actor_id != target_id:
+        _assert_may(community, permission=P.MANAGE_NICKNAMES, actor_id=actor_id, target_id=target_id)
+    elif not community.may(actor_id, P.MANAGE_NICKNAMES):
+        assert_may(community, actor_id, P.CHANGE_NICKNAME)
 
 
 def _rename(connection: Connection, *, actor_id: int, user_id: int, nickname: str | None) -> Change[None]:

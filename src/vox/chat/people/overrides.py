@@ -4,20 +4,23 @@ The bits that change must be one's own in that very space, so that nobody lets h
 everybody may be overridden by all who may override; other roles and users only from above.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, cast
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert
 
 from vox.chat.access import allowed
-from vox.chat.changes import AuditEntry, Change, in_turn
+from vox.chat.changes import AuditEntry, Change
+from vox.chat.community import Community
+from vox.chat.community.state import Space, Target
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
-from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks
+from vox.chat.people.hierarchy import as_it_is, assert_below, assert_holds, assert_may, assert_outranks
 from vox.chat.people.shapes import Mask
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
-from vox.chat.schema import feeds, permission_overrides, roles, rooms
+from vox.chat.schema import permission_overrides
 
 Kind = Literal["feed", "room"]
 
@@ -48,25 +51,38 @@ async def delete_room_override(call: Call) -> None:
     await _delete(call, "room")
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What somebody wants of an override; without masks, that it goes."""
+
+    actor_id: int
+    space: Space
+    target: Target
+    mask: Mask | None
+
+
 async def _set(call: Call[Mask], kind: Kind) -> None:
-    body = call.body
-    old, space_id = _asserted(call, kind, allow=body.allow, deny=body.deny)
-    new = SpaceOverride(old.target_type, old.target_id, body.allow, body.deny)
-    await call.chat.change(partial(_write, actor_id=call.user_id, kind=kind, space_id=space_id, old=old, new=new))
+    await _carry_out(call, kind, call.body)
 
 
 async def _delete(call: Call, kind: Kind) -> None:
-    old, space_id = _asserted(call, kind, allow=0, deny=0)
-    await call.chat.change(partial(_write, actor_id=call.user_id, kind=kind, space_id=space_id, old=old, new=None))
+    await _carry_out(call, kind, None)
 
 
-def _asserted(call: Call[Any], kind: Kind, *, allow: int, deny: int) -> tuple[SpaceOverride, int]:
-    """The override as it is, and its space, once the caller may change it."""
-    community, actor = call.chat.community, call.user_id
+async def _carry_out(call: Call[Any], kind: Kind, mask: Mask | None) -> None:
     target_type = call.text("target_type")
     if target_type not in {"role", "user"}:
         raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
-    space_id, target_id = call.id("space_id"), call.id("target_id")
+    target = (cast("Literal['role', 'user']", target_type), call.id("target_id"))
+    wish = _Wish(call.user_id, (kind, call.id("space_id")), target, mask)
+    _asserted(call.chat.community, wish)
+    await call.chat.change(partial(_write, wish=wish))
+
+
+def _asserted(community: Community, wish: _Wish) -> SpaceOverride:
+    """The override as it is, once the actor may change it."""
+    actor, (kind, space_id), (target_type, target_id) = wish.actor_id, wish.space, wish.target
+    assert_may(community, actor, P.MANAGE_ROLES)
     if space_id not in (community.feeds if kind == "feed" else community.rooms):
         raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space_id}.")
     if target_type == "role":
@@ -79,23 +95,22 @@ def _asserted(call: Call[Any], kind: Kind, *, allow: int, deny: int) -> tuple[Sp
         raise refuse("USER_NOT_FOUND", f"There is no user {target_id}.")
     elif target_id != actor:
         assert_outranks(community, actor, target_id)
-    target = cast("Literal['role', 'user']", target_type)
     found = [
         override
         for override in community.overrides_of(kind, space_id)
-        if (override.target_type, override.target_id) == (target, target_id)
+        if (override.target_type, override.target_id) == wish.target
     ]
-    old = found[0] if found else SpaceOverride(target, target_id)
+    old = found[0] if found else SpaceOverride(target_type, target_id)
+    allow, deny = (wish.mask.allow, wish.mask.deny) if wish.mask is not None else (0, 0)
     assert_holds(community.permissions_in(actor, kind, space_id), (old.allow ^ allow) | (old.deny ^ deny))
-    return old, space_id
+    return old
 
 
-def _write(
-    connection: Connection, *, actor_id: int, kind: Kind, space_id: int, old: SpaceOverride, new: SpaceOverride | None
-) -> Change[None]:
-    in_turn(connection)
-    if new is not None:
-        _assert_still_there(connection, kind, space_id, new)
+def _write(connection: Connection, *, wish: _Wish) -> Change[None]:
+    actor_id, (kind, space_id), (target_type, target_id) = wish.actor_id, wish.space, wish.target
+    people = (actor_id, target_id) if target_type == "user" else (actor_id,)
+    old = _asserted(as_it_is(connection, *people, space=wish.space), wish)
+    new = SpaceOverride(target_type, target_id, wish.mask.allow, wish.mask.deny) if wish.mask is not None else None
     rows = permission_overrides.c
     gone = connection.execute(
         delete(permission_overrides).where(
@@ -130,14 +145,3 @@ def _write(
     )
     metadata["after"] = {"allow": new.allow, "deny": new.deny}
     return Change(None, [event], [AuditEntry("permission.update", actor_id, new.target_id, metadata)])
-
-
-def _assert_still_there(connection: Connection, kind: Kind, space_id: int, override: SpaceOverride) -> None:
-    """Space and role may have been deleted since they were asked for; no foreign key would keep the row away."""
-    spaces = feeds if kind == "feed" else rooms
-    if connection.execute(select(spaces.c.id).where(spaces.c.id == space_id)).first() is None:
-        raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space_id}.")
-    if override.target_type == "role":
-        found = connection.execute(select(roles.c.id).where(roles.c.id == override.target_id)).first()
-        if found is None:
-            raise refuse("SPACE_NOT_FOUND", f"There is no role {override.target_id}.")

@@ -1,9 +1,10 @@
 """Roles: made, changed, deleted, given and taken, always below one's own rank and within one's own permissions.
 
-The questions are asked of memory before the change; that an administrator is left is asked inside the transaction, behind a
-lock, because two changes at the same moment could otherwise take the last two away.
+The questions are asked of memory before the change, and again inside the transaction, behind a lock: two changes at the same
+moment could otherwise take the last two administrators away, or give what has just become more than the giver holds.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -11,22 +12,25 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.access import USER, allowed
-from vox.chat.changes import AuditEntry, Change, in_turn
+from vox.chat.changes import AuditEntry, Change
 from vox.chat.community import Community
 from vox.chat.community.state import Role
 from vox.chat.errors import refuse
 from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
 from vox.chat.people.hierarchy import (
+    as_it_is,
     assert_administrator_left,
     assert_below,
     assert_holds,
+    assert_may,
+    if_still,
 )
 from vox.chat.people.pages import clamped
 from vox.chat.people.roster import member
 from vox.chat.people.shapes import Items, Member, NewRole, PageQuery, RoleChange, RoleInfo
 from vox.chat.permissions import EVERYONE, P, holds
 from vox.chat.routing import Call, RouteTable
-from vox.chat.schema import permission_overrides, role_members, roles
+from vox.chat.schema import permission_overrides, role_members, roles, users
 from vox.chat.spaces.wording import assert_length
 
 routes = RouteTable()
@@ -59,71 +63,89 @@ async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
 async def create_role(call: Call[NewRole]) -> RoleInfo:
     """A new role, below one's own rank and with permissions one holds."""
     chat, body = call.chat, call.body
+    actor = call.user_id
     _assert_name(call, body.name)
-    assert_below(chat.community, call.user_id, body.position)
-    assert_holds(chat.community.permissions(call.user_id), body.permissions)
-    return await chat.change(partial(_create, actor_id=call.user_id, body=body))
+
+    def may_create(community: Community) -> None:
+        assert_may(community, actor, P.MANAGE_ROLES)
+        assert_below(community, actor, body.position)
+        assert_holds(community.permissions(actor), body.permissions)
+
+    may_create(chat.community)
+    return await chat.change(if_still(partial(_create, actor_id=actor, body=body), may_create, actor))
 
 
 @routes.patch("/roles/{role_id}", access=allowed(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
 async def change_role(call: Call[RoleChange]) -> RoleInfo:
     """Another name, colour, position or other permissions."""
     chat, body = call.chat, call.body
-    role = _role(chat.community, call.id("role_id"))
-    assert_below(chat.community, call.user_id, role.position)
+    actor, role_id = call.user_id, call.id("role_id")
     changed: dict[str, Any] = {
         name: value
         for name in ("name", "color", "permissions", "position")
         if (value := getattr(body, name)) is not None
     }
-    if body.name is not None and body.name != role.name:
+    may_change = partial(_assert_may_change, actor_id=actor, role_id=role_id, changed=changed)
+    may_change(chat.community)
+    if body.name is not None and body.name != _role(chat.community, role_id).name:
         _assert_name(call, body.name)
-    if body.position is not None:
-        assert_below(chat.community, call.user_id, body.position)
-    if body.permissions is not None:
-        assert_holds(chat.community.permissions(call.user_id), body.permissions ^ role.permissions)
-    if role.id == chat.community.everyone_role_id and (
-        changed.get("name", role.name) != role.name or changed.get("position", 0) != 0
-    ):
-        raise refuse("INVALID_TARGET", "The role of everybody keeps its name and its position.")
     if changed:
-        await chat.change(partial(_change, actor_id=call.user_id, role_id=role.id, changed=changed))
-    return _info(_role(chat.community, role.id))
+        unit = partial(_change, actor_id=actor, role_id=role_id, changed=changed)
+        await chat.change(if_still(unit, may_change, actor))
+    return _info(_role(chat.community, role_id))
 
 
 @routes.delete("/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
 async def delete_role(call: Call) -> None:
     """Deletes a role, from its members and from all overrides."""
-    chat = call.chat
-    role = _role(chat.community, call.id("role_id"))
-    assert_below(chat.community, call.user_id, role.position)
-    assert_holds(chat.community.permissions(call.user_id), role.permissions)
-    _assert_not_everyones(chat.community, role)
-    await chat.change(partial(_delete, actor_id=call.user_id, role=role))
+    await _with_role(call, _delete)
 
 
 @routes.put("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
 async def assign_role(call: Call) -> None:
     """Gives a role; one that somebody has already is no error."""
-    chat = call.chat
-    user_id, role = _target(call)
-    assert_below(chat.community, call.user_id, role.position)
-    assert_holds(chat.community.permissions(call.user_id), role.permissions)
-    await chat.change(partial(_assign, actor_id=call.user_id, user_id=user_id, role_id=role.id))
+    await _with_role(call, partial(_assign, user_id=_member(call)))
 
 
 @routes.delete("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
 async def revoke_role(call: Call) -> None:
     """Takes a role; one that somebody does not have is no error."""
-    chat = call.chat
-    user_id, role = _target(call)
-    assert_below(chat.community, call.user_id, role.position)
-    assert_holds(chat.community.permissions(call.user_id), role.permissions)
-    await chat.change(partial(_revoke, actor_id=call.user_id, user_id=user_id, role=role))
+    await _with_role(call, partial(_revoke, user_id=_member(call)))
+
+
+async def _with_role(call: Call, unit: Callable[..., Change[None]]) -> None:
+    """Does something with a whole role: it must rank below the actor, who must hold all that it permits."""
+    actor, role_id = call.user_id, call.id("role_id")
+
+    def may(community: Community) -> Role:
+        assert_may(community, actor, P.MANAGE_ROLES)
+        role = _role(community, role_id)
+        assert_below(community, actor, role.position)
+        assert_holds(community.permissions(actor), role.permissions)
+        if role.id == community.everyone_role_id:
+            raise refuse("INVALID_TARGET", "Everybody has this role; it is neither given nor taken nor deleted.")
+        return role
+
+    def checked(connection: Connection) -> Change[None]:
+        return unit(connection, actor_id=actor, role=may(as_it_is(connection, actor)))
+
+    may(call.chat.community)
+    await call.chat.change(checked)
+
+
+def _assert_may_change(community: Community, *, actor_id: int, role_id: int, changed: Mapping[str, Any]) -> None:
+    assert_may(community, actor_id, P.MANAGE_ROLES)
+    role = _role(community, role_id)
+    assert_below(community, actor_id, role.position)
+    assert_below(community, actor_id, changed.get("position", role.position))
+    assert_holds(community.permissions(actor_id), changed.get("permissions", role.permissions) ^ role.permissions)
+    if role.id == community.everyone_role_id and (
+        changed.get("name", role.name) != role.name or changed.get("position", 0) != 0
+    ):
+        raise refuse("INVALID_TARGET", "The role of everybody keeps its name and its position.")
 
 
 def _create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[RoleInfo]:
-    in_turn(connection)
     role_id = connection.execute(
         insert(roles)
         .values(name=body.name, color=body.color, permissions=body.permissions, position=body.position)
@@ -138,7 +160,6 @@ def _create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[R
 
 
 def _change(connection: Connection, *, actor_id: int, role_id: int, changed: dict[str, Any]) -> Change[None]:
-    in_turn(connection)
     before = connection.execute(select(roles).where(roles.c.id == role_id)).mappings().first()
     if before is None:
         raise _no_role(role_id)
@@ -151,31 +172,28 @@ def _change(connection: Connection, *, actor_id: int, role_id: int, changed: dic
 
 
 def _delete(connection: Connection, *, actor_id: int, role: Role) -> Change[None]:
-    in_turn(connection)
     is_override = (permission_overrides.c.target_type == "role") & (permission_overrides.c.target_id == role.id)
     connection.execute(delete(permission_overrides).where(is_override))
-    if not connection.execute(delete(roles).where(roles.c.id == role.id)).rowcount:
-        raise _no_role(role.id)
+    connection.execute(delete(roles).where(roles.c.id == role.id))
     if holds(role.permissions, P.ADMINISTRATOR):
         assert_administrator_left(connection)
     audit = AuditEntry("role.delete", actor_id, role.id, {"name": role.name, "permissions": role.permissions})
     return Change(None, [role_delete(role_id=role.id)], [audit])
 
 
-def _assign(connection: Connection, *, actor_id: int, user_id: int, role_id: int) -> Change[None]:
-    in_turn(connection)
-    if connection.execute(select(roles.c.id).where(roles.c.id == role_id)).first() is None:
-        raise _no_role(role_id)
-    pair = (role_members.c.role_id == role_id) & (role_members.c.user_id == user_id)
+def _assign(connection: Connection, *, actor_id: int, user_id: int, role: Role) -> Change[None]:
+    is_active = connection.execute(select(users.c.active).where(users.c.id == user_id)).scalar()
+    if not is_active:
+        raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
+    pair = (role_members.c.role_id == role.id) & (role_members.c.user_id == user_id)
     if connection.execute(select(role_members.c.user_id).where(pair)).first() is not None:
         return Change(None)
-    connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))
-    audit = AuditEntry("role.assign", actor_id, user_id, {"role_id": role_id})
-    return Change(None, [role_assign(role_id=role_id, user_id=user_id)], [audit])
+    connection.execute(insert(role_members).values(role_id=role.id, user_id=user_id))
+    audit = AuditEntry("role.assign", actor_id, user_id, {"role_id": role.id})
+    return Change(None, [role_assign(role_id=role.id, user_id=user_id)], [audit])
 
 
 def _revoke(connection: Connection, *, actor_id: int, user_id: int, role: Role) -> Change[None]:
-    in_turn(connection)
     pair = (role_members.c.role_id == role.id) & (role_members.c.user_id == user_id)
     if not connection.execute(delete(role_members).where(pair)).rowcount:
         return Change(None)
@@ -185,26 +203,18 @@ def _revoke(connection: Connection, *, actor_id: int, user_id: int, role: Role) 
     return Change(None, [role_revoke(role_id=role.id, user_id=user_id)], [audit])
 
 
-def _target(call: Call) -> tuple[int, Role]:
-    community = call.chat.community
+def _member(call: Call) -> int:
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
-    role = _role(community, call.id("role_id"))
-    person = community.users.get(user_id)
+    person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
-    _assert_not_everyones(community, role)
-    return user_id, role
+    return user_id
 
 
 def _assert_name(call: Call[NewRole] | Call[RoleChange], name: str) -> None:
     assert_length(call.chat.config.limit, "name", name, "role_name_max", "role_name_min")
     if name == EVERYONE:
         raise refuse("VALIDATION_ERROR", f"body.name: {EVERYONE} is the role of everybody; expected another name")
-
-
-def _assert_not_everyones(community: Community, role: Role) -> None:
-    if role.id == community.everyone_role_id:
-        raise refuse("INVALID_TARGET", "Everybody has this role; it is neither given nor taken nor deleted.")
 
 
 def _role(community: Community, role_id: int) -> Role:

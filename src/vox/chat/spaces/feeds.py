@@ -21,10 +21,11 @@ from vox.chat.events import (
     feed_unsubscribe,
     feed_update,
 )
+from vox.chat.people.hierarchy import as_it_is, if_still
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import feed_subscribers, feeds, files, messages, permission_overrides
-from vox.chat.spaces.first_overrides import checked_overrides, store_overrides
+from vox.chat.spaces.first_overrides import checked_overrides, overridden, store_overrides
 from vox.chat.spaces.layout import feed_info
 from vox.chat.spaces.places import Moves, assert_category, last_position, move
 from vox.chat.spaces.removal import clear, delete_messages
@@ -46,8 +47,9 @@ async def create_feed(call: Call[CreateFeed]) -> FeedInfo:
     """A new feed, last in its category."""
     chat, body = call.chat, call.body
     assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
-    overrides = checked_overrides(chat.community, call.user_id, body.permission_overrides)
-    feed_id = await chat.change(partial(_create, actor_id=call.user_id, body=body, overrides=overrides))
+    may_override = partial(checked_overrides, actor_id=call.user_id, wanted=body.permission_overrides)
+    unit = partial(_create, actor_id=call.user_id, body=body, overrides=may_override(chat.community))
+    feed_id = await chat.change(if_still(unit, may_override, call.user_id, *overridden(body.permission_overrides)))
     return feed_info(chat.community, feed_id)
 
 
@@ -67,8 +69,7 @@ async def delete_feed(call: Call) -> None:
     chat, feed_id = call.chat, call.id("feed_id")
     feed_info(chat.community, feed_id)
     await clear(chat, messages.c.feed_id == feed_id)
-    overrides = chat.community.overrides_of("feed", feed_id)
-    await chat.change(partial(_delete, actor_id=call.user_id, feed_id=feed_id, overrides=tuple(overrides)))
+    await chat.change(partial(_delete, actor_id=call.user_id, feed_id=feed_id))
 
 
 @routes.put("/feeds/{feed_id}/subscribers", access=in_feed(P.VIEW_SPACE))
@@ -129,8 +130,8 @@ def _update(connection: Connection, *, actor_id: int, feed_id: int, body: Update
     return Change(None, (event,), (AuditEntry("feed.update", actor_id, feed_id, {"changed": changed}),))
 
 
-def _delete(connection: Connection, *, actor_id: int, feed_id: int, overrides: Sequence[SpaceOverride]) -> Change[None]:
-    in_turn(connection)
+def _delete(connection: Connection, *, actor_id: int, feed_id: int) -> Change[None]:
+    overrides = as_it_is(connection, space=("feed", feed_id)).overrides_of("feed", feed_id)
     query = select(feeds.c.name).where(feeds.c.id == feed_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

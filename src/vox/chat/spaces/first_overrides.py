@@ -12,7 +12,8 @@ from sqlalchemy import Connection, insert
 from vox.chat.community import Community
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride
-from vox.chat.people.hierarchy import assert_below, assert_holds, assert_outranks
+from vox.chat.people.hierarchy import assert_below, assert_holds, assert_may, assert_outranks
+from vox.chat.permissions import P
 from vox.chat.schema import permission_overrides
 from vox.chat.spaces.shapes import Override
 
@@ -20,11 +21,14 @@ from vox.chat.spaces.shapes import Override
 def checked_overrides(
     community: Community, actor_id: int, wanted: Sequence[Override] | None
 ) -> tuple[SpaceOverride, ...]:
-    """The overrides of a new space, each target once; the last word on a target counts.
+    """The overrides of a space that somebody makes, each target once; the last word on a target counts.
+
+    It asks about nobody but the actor and `overridden`, so that it can be asked again inside the unit of work.
 
     Raises:
         Refusal: INVALID_TARGET_TYPE, SPACE_NOT_FOUND (role), USER_NOT_FOUND, MISSING_PERMISSIONS, ROLE_HIERARCHY.
     """
+    assert_may(community, actor_id, P.MANAGE_SPACES)
     found: dict[tuple[str, int], SpaceOverride] = {}
     for override in wanted or ():
         if override.target_type == "role":
@@ -38,6 +42,11 @@ def checked_overrides(
             override.target_type, override.target_id, override.allow, override.deny
         )
     return tuple(found.values())
+
+
+def overridden(wanted: Sequence[Override] | None) -> list[int]:
+    """The users for whom the overrides of a new space are."""
+    return [override.target_id for override in wanted or () if override.target_type == "user"]
 
 
 def store_overrides(

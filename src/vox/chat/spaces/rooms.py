@@ -10,10 +10,11 @@ from vox.chat.access import allowed, in_room
 from vox.chat.changes import AuditEntry, Change, in_turn
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, room_create, room_delete, room_update
+from vox.chat.people.hierarchy import as_it_is, if_still
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import permission_overrides, rooms
-from vox.chat.spaces.first_overrides import checked_overrides, store_overrides
+from vox.chat.spaces.first_overrides import checked_overrides, overridden, store_overrides
 from vox.chat.spaces.layout import room_info
 from vox.chat.spaces.places import Moves, assert_category, last_position, move
 from vox.chat.spaces.shapes import CreateRoom, RoomInfo, UpdateRoom
@@ -33,8 +34,9 @@ async def create_room(call: Call[CreateRoom]) -> RoomInfo:
     """A new room, last in its category."""
     chat, body = call.chat, call.body
     assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
-    overrides = checked_overrides(chat.community, call.user_id, body.permission_overrides)
-    room_id = await chat.change(partial(_create, actor_id=call.user_id, body=body, overrides=overrides))
+    may_override = partial(checked_overrides, actor_id=call.user_id, wanted=body.permission_overrides)
+    unit = partial(_create, actor_id=call.user_id, body=body, overrides=may_override(chat.community))
+    room_id = await chat.change(if_still(unit, may_override, call.user_id, *overridden(body.permission_overrides)))
     return room_info(chat.community, room_id)
 
 
@@ -50,9 +52,7 @@ async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
 @routes.delete("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES, sees="room"))
 async def delete_room(call: Call) -> None:
     """Deletes a room."""
-    chat, room_id = call.chat, call.id("room_id")
-    overrides = tuple(chat.community.overrides_of("room", room_id))
-    await chat.change(partial(_delete, actor_id=call.user_id, room_id=room_id, overrides=overrides))
+    await call.chat.change(partial(_delete, actor_id=call.user_id, room_id=call.id("room_id")))
 
 
 def _create(
@@ -97,8 +97,8 @@ def _update(connection: Connection, *, actor_id: int, room_id: int, body: Update
     return Change(None, (event,), (AuditEntry("room.update", actor_id, room_id, {"changed": changed}),))
 
 
-def _delete(connection: Connection, *, actor_id: int, room_id: int, overrides: Sequence[SpaceOverride]) -> Change[None]:
-    in_turn(connection)
+def _delete(connection: Connection, *, actor_id: int, room_id: int) -> Change[None]:
+    overrides = as_it_is(connection, space=("room", room_id)).overrides_of("room", room_id)
     row = connection.execute(select(rooms.c.name).where(rooms.c.id == room_id).with_for_update()).one_or_none()
     if row is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no room {room_id}.")
