@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vox.cli.directory_joining import COMMANDS, add_commands
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     listing.add_argument("--lon", type=float, help="longitude in degrees")
     listing.add_argument("--limit", type=int, default=10, help="how many (10)")
     adding = _asking(actions, "register", "add a relay, or renew it")
+    adding.epilog = f"{adding.epilog} A join token is read from $VOX_DIRECTORY_JOIN_TOKEN."
     for name, what in (("name", "name for people"), ("relay-url", "where clients connect"), ("public-key", "base64")):
         adding.add_argument(f"--{name}", required=True, help=what)
     adding.add_argument("--lat", type=float, required=True, help="latitude in degrees")
@@ -46,6 +48,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     draining.add_argument("--maintenance", action="store_true", help="its failures are expected meanwhile")
     draining.add_argument("--reason", default="", help="why, for whoever asks its status")
     draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2030-01-01T06:00:00Z)")
+    add_commands(actions, _asking)
     for asking, what in (
         (adding, "is made, readable by you only, where it is missing"),
         (draining, "as it registered"),
@@ -173,6 +176,9 @@ async def _ask(args: argparse.Namespace) -> int:
                     f"{relay.id:36} {relay.region:12} {relay.current_connections:6}/{relay.capacity:<6} {away}  {relay.url}"
                 )
             return 0
+        if args.action in COMMANDS:
+            await COMMANDS[args.action](client, args)
+            return 0
         if args.action == "register":
             answer = await client.register(
                 {
@@ -184,6 +190,7 @@ async def _ask(args: argparse.Namespace) -> int:
                     "capacity": args.capacity,
                     "public_key": args.public_key,
                     "features": [name for name in args.features.split(",") if name],
+                    "join_token": os.environ.get("VOX_DIRECTORY_JOIN_TOKEN", ""),
                 }
             )
         else:
@@ -198,5 +205,6 @@ async def _ask(args: argparse.Namespace) -> int:
             json.dumps(answer)
             if args.json
             else f"{answer['id']} {answer['state']}{' draining' if answer['draining'] else ''}"
+            f"{', waits for approval' if answer.get('approval') == 'waiting' else ''}"
         )
     return 0

@@ -188,7 +188,7 @@ class DirectoryClient:
         return await self._get(f"/v1/relays/{relay_id}/status", {})
 
     async def register(self, relay: Mapping[str, Any]) -> dict[str, Any]:
-        """Adds or renews a relay (fields as documented) and returns it; with a key pair the key is pinned."""
+        """Adds or renews a relay (fields as documented, `join_token` among them) and returns it; a key pair's key is pinned."""
         body = {**relay, "signing_key": self._pair.public} if self._pair else dict(relay)
         return await self._change("POST", "/v1/relays/register", body)
 
@@ -222,6 +222,31 @@ class DirectoryClient:
     async def delete(self, relay_id: str, *, force: bool = False) -> None:
         """Forgets a relay; one in use only by force."""
         await self._change("DELETE", f"/v1/relays/{relay_id}{'?force=1' if force else ''}", None)
+
+    async def create_join_token(self, *, ttl_s: float | None = None, note: str = "") -> dict[str, Any]:
+        """A token with which one relay may join, good for a day unless said otherwise; `token` is told this once only."""
+        body: dict[str, Any] = {"note": note} | ({"ttl_ms": round(ttl_s * 1000)} if ttl_s is not None else {})
+        return await self._change("POST", "/v1/join-tokens", body)
+
+    async def join_tokens(self) -> list[dict[str, Any]]:
+        """The tokens that nobody has used yet."""
+        return _converted((await self._get("/v1/join-tokens", {})).get("join_tokens"), list[dict[str, Any]])
+
+    async def delete_join_token(self, token_id: str) -> None:
+        """Makes a token useless."""
+        await self._change("DELETE", f"/v1/join-tokens/{token_id}", None)
+
+    async def waiting(self) -> list[dict[str, Any]]:
+        """The relays that wait for approval, with `key_id` and whether they are `reachable`."""
+        return _converted((await self._get("/v1/relays/waiting", {})).get("relays"), list[dict[str, Any]])
+
+    async def approve(self, relay_id: str) -> dict[str, Any]:
+        """Lets a relay join that waits for it, and returns its status."""
+        return await self._change("POST", f"/v1/relays/{relay_id}/approve", None)
+
+    async def refuse(self, relay_id: str, *, reason: str = "") -> None:
+        """Removes a relay that waits for approval; it may not ask again for a day."""
+        await self._change("POST", f"/v1/relays/{relay_id}/refuse", {"reason": reason})
 
     async def snapshot(self) -> list[RelayInfo]:
         """All listed relays by signature: from the directory, else from the cache as long as it is valid.

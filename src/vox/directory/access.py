@@ -87,6 +87,20 @@ class Gate:
             raise UsageError("This relay belongs to somebody else", code="not_the_owner")
         return caller
 
+    def admit_administrator(self, request: Request) -> Caller:
+        """The administrator who asks.
+
+        Raises:
+            UsageError: unauthorized or forbidden.
+        """
+        given = _api_key(request)
+        if not given:
+            raise UsageError("An administrator's API key is needed", code="unauthorized")
+        caller = self._by_key(given)
+        if not caller.is_admin:
+            raise UsageError("Only administrators may do this", code="forbidden")
+        return caller
+
     def _identify(self, request: Request, body: bytes, relay: Relay | None, new_key: str) -> Caller:
         given = _api_key(request)
         if given:

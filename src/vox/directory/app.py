@@ -35,7 +35,13 @@ ROUTES = {
     "/metrics": "metrics",
     "/v1/relays/register": "register",
     "/v1/rtt-reports": "rtt-reports",
+    "/v1/join-tokens": "join-tokens",
 }
+
+
+_RELAY_ROUTES = frozenset(
+    ("status", "heartbeat", "drain", "key", "select", "probe-plan", "waiting", "approve", "refuse")
+)
 
 
 class DirectoryApp:
@@ -126,7 +132,9 @@ def route_name(path: str) -> str:
         return ROUTES[path]
     parts = path.split("/")
     if path.startswith("/v1/relays/"):
-        return parts[-1] if parts[-1] in {"status", "heartbeat", "drain", "key", "select", "probe-plan"} else "relay"
+        return parts[-1] if parts[-1] in _RELAY_ROUTES else "relay"
+    if path.startswith("/v1/join-tokens/"):
+        return "join-tokens"
     return "other"
 
 

@@ -74,6 +74,20 @@ class Registration(_Body):
     capacity: int = Field(default=1000, ge=1, le=MAX_COUNT)
     signing_key: str = Field(default="", max_length=128)
     features: _Features = Field(default_factory=list[str])
+    join_token: str = Field(default="", max_length=200, repr=False)
+
+
+class NewJoinToken(_Body):
+    """The body of a request for a join token: how long it is good (a day; a minute to 30 days) and what it is for."""
+
+    ttl_ms: int = Field(default=86_400_000, ge=60_000, le=30 * 86_400_000)
+    note: Annotated[str, _Plain] = Field(default="", max_length=200)
+
+
+class Refusal(_Body):
+    """The body of a refusal: why, for the audit."""
+
+    reason: Annotated[str, _Plain] = Field(default="", max_length=200)
 
 
 class Heartbeat(_Body):

@@ -24,6 +24,12 @@ STATUS: Final[dict[str, int]] = {
     "signature_replayed": 401,
     "forbidden": 403,
     "not_the_owner": 403,
+    "join_token_refused": 403,
+    "enrolment_refused": 403,
+    "join_token_not_found": 404,
+    "too_many_join_tokens": 409,
+    "relay_not_waiting": 409,
+    "too_many_waiting": 503,
     "relay_url_taken": 409,
     "relay_busy": 409,
     "address_full": 409,
@@ -82,6 +88,11 @@ def relay_busy(connections: int) -> UsageError:
     return UsageError(
         f"The relay has {connections} connections: drain it first, or delete with force=1", code="relay_busy"
     )
+
+
+def relay_not_waiting() -> UsageError:
+    """Only a relay that waits for approval can be refused."""
+    return UsageError("The relay does not wait for approval: delete it instead", code="relay_not_waiting")
 
 
 def no_relay_available() -> VoxError:

@@ -57,7 +57,7 @@ class ChangeStream:
         self._waiting.add(listener)
         try:
             leaving = {relay.id for relay in self._registry if relay.is_draining}
-            yield _event("relays", [whole_form(relay) for relay in self._registry])
+            yield _event("relays", [whole_form(relay) for relay in self._registry if not relay.is_waiting])
             quiet = 0
             while not self._lifecycle.is_draining:
                 await asyncio.sleep(EVERY_S)
@@ -65,10 +65,11 @@ class ChangeStream:
                 if listener.changed:
                     changed, listener.changed = listener.changed, {}
                     found = {relay_id: self._registry.get(relay_id) for relay_id in changed}
-                    here = [whole_form(relay) for relay in found.values() if relay is not None]
+                    # Of those that wait for approval nobody is told, not even what they call themselves.
+                    here = [whole_form(relay) for relay in found.values() if relay is not None and not relay.is_waiting]
                     gone = [relay_id for relay_id, relay in found.items() if relay is None]
                     yield _event("changes", {"changed": here, "gone": gone})
-                    now_leaving = {relay.id for relay in found.values() if relay is not None and relay.is_draining}
+                    now_leaving = {one["id"] for one in here if one["draining"]}
                     for relay in found.values():
                         if self._moving is not None and relay is not None and relay.id in now_leaving - leaving:
                             yield _event("moving", self._moving(relay))

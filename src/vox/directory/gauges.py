@@ -29,10 +29,10 @@ class Gauges:
 
     def measure(self, snapshot_age_s: float) -> None:
         """Sets them all."""
-        states: dict[str, int] = dict.fromkeys(("pending", "healthy", "suspect", "unhealthy", "draining"), 0)
+        states: dict[str, int] = dict.fromkeys(("pending", "waiting", "healthy", "suspect", "unhealthy", "draining"), 0)
         connections = 0
         for relay in self._registry:
-            state = "draining" if relay.is_draining else relay.state
+            state = "waiting" if relay.is_waiting else "draining" if relay.is_draining else relay.state
             states[state] = states.get(state, 0) + 1
             connections += relay.current_connections
         for state, count in states.items():

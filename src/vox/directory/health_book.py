@@ -136,12 +136,12 @@ class HealthBook:
 
 
 def shown(relay: Relay, known: Health) -> Relay:
-    """The relay with its health written on it."""
+    """The relay with its health written on it; one that waits for approval is pending, however well it is."""
     return replace(
         relay,
-        healthy=known.is_up,
+        healthy=known.is_up and not relay.is_waiting,
         failed_checks=known.failed_checks,
-        state=known.status.value,
+        state=health.Status.PENDING.value if relay.is_waiting else known.status.value,
         is_draining=known.is_draining,
     )
 

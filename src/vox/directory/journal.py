@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from vox.directory import audit, records
+from vox.directory import audit, join_tokens, records
 from vox.directory.metrics import UNWRITTEN
 from vox.directory.records import Changes, Record
 from vox.directory.relay import Relay
@@ -212,3 +212,4 @@ def _told(reading: "asyncio.Task[None]") -> None:
 def _create_tables(connection: records.Connection) -> None:
     records.create_schema(connection)
     audit.create_table(connection)
+    join_tokens.create_table(connection)

@@ -25,7 +25,9 @@ REQUEST_SECONDS = Histogram(
     ("route",),
     (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0),
 )
-CHANGES = Counter("vox_directory_changes_total", "Registrations, heartbeats, deletions and drains", ("kind",))
+CHANGES = Counter(
+    "vox_directory_changes_total", "Registrations, approvals, heartbeats, deletions and drains", ("kind",)
+)
 REFUSALS = Counter("vox_directory_refusals_total", "Requests refused, by error code", ("code",))
 PROBES = Counter("vox_directory_probes_total", "Health probes, by result", ("result",))
 PROBE_SECONDS = Histogram("vox_directory_probe_seconds", "Time a relay took to answer a probe that succeeded")

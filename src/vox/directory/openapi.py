@@ -11,6 +11,8 @@ from vox.directory.bodies import (
     Draining,
     Heartbeat,
     KeyChange,
+    NewJoinToken,
+    Refusal,
     Registration,
     RttReports,
 )
@@ -34,7 +36,9 @@ _STATUS = {
 _STATE = {
     "state": {"type": "string", "enum": ["pending", "healthy", "suspect", "unhealthy"]},
     "draining": _TRUTH,
+    "approval": {"type": "string", "enum": ["waiting"]},
 }
+_TOKEN = {"id": _TEXT, "note": _TEXT, "created_by": _TEXT, "created_at": _TIME, "expires_at": _TIME}
 _DRAIN: dict[str, Any] = {
     "type": "object",
     "description": "While the relay is being drained: by whom, why, until when",
@@ -56,7 +60,7 @@ _RELAY = {
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}
 _HOME = {"name": "home", "in": "query", "schema": _TEXT, "description": "The id of the relay in use"}
 _CHANGE_ERRORS = (400, 401, 403, 404, 413, 429, 503)
-_SOMETIMES = {"drain", "command", "distance_km", "explain"}
+_SOMETIMES = {"drain", "command", "distance_km", "explain", "approval"}
 """Fields that are there only where there is something to say."""
 _PLACE = [
     {"name": "lat", "in": "query", "schema": {"type": "number", "minimum": -90, "maximum": 90}},
@@ -145,6 +149,26 @@ def describe_api() -> dict[str, Any]:
                     *_CHANGE_ERRORS,
                 )
             },
+            "/v1/relays/waiting": {
+                "get": _administered(_operation("waitingRelays", "Relays that wait for approval", _waiting()))
+            },
+            "/v1/relays/{id}/approve": {
+                "post": _administered(
+                    _change("approveRelay", "Let a relay join", {**_STATUS, **_STATE}, None, *_CHANGE_ERRORS)
+                )
+            },
+            "/v1/relays/{id}/refuse": {
+                "post": _administered(
+                    _change(
+                        "refuseRelay", "Remove a relay that waits", {"status": _TEXT}, Refusal, *_CHANGE_ERRORS, 409
+                    )
+                )
+            },
+            "/v1/join-tokens": {
+                "get": _administered(_operation("joinTokens", "Join tokens that nobody has used", _tokens())),
+                "post": _administered(_new_token()),
+            },
+            "/v1/join-tokens/{token_id}": {"delete": _administered(_token_deletion())},
             "/v1/relays/{id}": {
                 "delete": _change("unregisterRelay", "Forget a relay", {"status": _TEXT}, None, *_CHANGE_ERRORS, 409)
             },
@@ -184,6 +208,32 @@ def _change(
         required = bool(schema.get("required"))
         operation["requestBody"] = {"required": required, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _administered(operation: dict[str, Any]) -> dict[str, Any]:
+    refusals = {str(status): _json("Refused", {"$ref": "#/components/schemas/Error"}) for status in (401, 403, 429)}
+    return {**operation, "security": [{"key": []}], "responses": refusals | operation["responses"]}
+
+
+def _new_token() -> dict[str, Any]:
+    operation = _change("createJoinToken", "A token with which one relay may join", {}, NewJoinToken, 400, 409)
+    operation["responses"]["201"] = _json("Made", _object({**_TOKEN, "token": _TEXT}))
+    del operation["responses"]["200"]
+    return operation
+
+
+def _token_deletion() -> dict[str, Any]:
+    which = {"name": "token_id", "in": "path", "required": True, "schema": _TEXT}
+    return _operation("deleteJoinToken", "Make a join token useless", {"status": _TEXT}, [which], 404)
+
+
+def _tokens() -> dict[str, Any]:
+    return {"join_tokens": {"type": "array", "items": _object(_TOKEN)}, "count": _COUNT}
+
+
+def _waiting() -> dict[str, Any]:
+    relay = _object({**_RELAY, **_STATE, "key_id": _TEXT, "reachable": _TRUTH})
+    return {"relays": {"type": "array", "items": relay}, "count": _COUNT}
 
 
 def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Row,
+    Select,
     String,
     Table,
     bindparam,
@@ -30,7 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vox.directory import health
+from vox.directory import enrolment, health
+from vox.directory.enrolment import Verdict
 from vox.directory.relay import Relay
 from vox.directory.url_keys import url_key
 
@@ -187,6 +189,7 @@ def create_schema(connection: Connection) -> None:
     unkeyed = select(_relays.c.id, _relays.c.url).where(_relays.c.id.not_in(select(_urls.c.relay_id)))
     for row in connection.execute(unkeyed.order_by(_relays.c.registered_at)).all():
         connection.execute(_new(connection, _urls, {"url_key": url_key(row.url), "relay_id": row.id}))
+    enrolment.create_table(connection)
     if connection.execute(select(_state).where(_state.c.key == "revision")).first() is None:
         connection.execute(insert(_state).values(key="revision", number=0, value=""))
 
@@ -194,7 +197,7 @@ def create_schema(connection: Connection) -> None:
 def changes_since(connection: Connection, revision: int) -> Changes:
     """Every relay and every removal after a revision; -1 for all there are."""
     current = connection.execute(select(_state.c.number).where(_state.c.key == "revision")).scalar_one()
-    joined = select(_relays, _details).join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
+    joined = _whole()
     if revision >= 0:
         joined = joined.where(_details.c.revision > revision)
     rows = connection.execute(joined).all()
@@ -227,8 +230,7 @@ def register(
 
 def at_url(connection: Connection, url: str) -> Record | None:
     """The relay at an address, however it is written."""
-    joined = select(_relays, _details).join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
-    joined = joined.join(_urls, _urls.c.relay_id == _relays.c.id).where(_urls.c.url_key == url_key(url))
+    joined = _whole().join(_urls, _urls.c.relay_id == _relays.c.id).where(_urls.c.url_key == url_key(url))
     row = connection.execute(joined).first()
     return _record(row) if row is not None else None
 
@@ -240,6 +242,7 @@ def save(connection: Connection, record: Record) -> int:
     """
     revision = _next_revision(connection)
     _put(connection, record, revision)
+    enrolment.forget(connection, record.relay.id)
     return revision
 
 
@@ -249,6 +252,20 @@ def renew(connection: Connection, relay: Relay) -> bool:
     if connection.execute(select(_relays.c.id).where(_relays.c.id == relay.id)).first() is None:
         return False
     _put(connection, Record(relay), revision)
+    return True
+
+
+def approve(connection: Connection, relay: Relay, now_s: float) -> bool | None:
+    """Lets a relay join that waited for it, shown as it is then; False where it did not wait, None where it is gone."""
+    revision = _next_revision(connection)
+    if connection.execute(select(_relays.c.id).where(_relays.c.id == relay.id)).first() is None:
+        return None
+    if enrolment.verdict_of(connection, relay.id) is not Verdict.WAITING:
+        return False
+    enrolment.note(connection, relay.id, Verdict.APPROVED, now_s)
+    connection.execute(update(_relays).where(_relays.c.id == relay.id).values(healthy=int(relay.healthy)))
+    shown = update(_details).where(_details.c.relay_id == relay.id)
+    connection.execute(shown.values(state=relay.state, revision=revision))
     return True
 
 
@@ -291,8 +308,17 @@ def remove(connection: Connection, record: Record, now_s: float) -> int:
 
 def _find_removed(connection: Connection, url: str, owner: str, since_s: float) -> Tombstone | None:
     """The relay that was removed from this address since then, and forgets all that were removed before."""
-    connection.execute(delete(_tombstones).where(_tombstones.c.removed_at_s < since_s))
+    old = select(_tombstones.c.relay_id).where(_tombstones.c.removed_at_s < since_s)
+    if gone := connection.execute(old).scalars().all():
+        enrolment.forget(connection, *gone)
+        connection.execute(delete(_tombstones).where(_tombstones.c.removed_at_s < since_s))
+    return removed_from(connection, url, owner, since_s)
+
+
+def removed_from(connection: Connection, url: str, owner: str, since_s: float) -> Tombstone | None:
+    """The relay of that owner that was removed from this address since then, the last one of several."""
     wanted = select(_tombstones).where(_tombstones.c.url == url, _tombstones.c.owner == owner)
+    wanted = wanted.where(_tombstones.c.removed_at_s >= since_s)
     row = connection.execute(wanted.order_by(_tombstones.c.removed_at_s.desc())).first()
     return Tombstone(row.relay_id, row.owner, row.signing_key, row.registered_at, row.health) if row else None
 
@@ -377,6 +403,13 @@ def _new(connection: Connection, table: Table, values: dict[str, Any]) -> "postg
     return build(table).values(values).on_conflict_do_nothing()
 
 
+def _whole() -> "Select[Any]":
+    """All there is of relays."""
+    joined = select(_relays, _details, enrolment.enrolments.c.verdict)
+    joined = joined.join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
+    return joined.outerjoin(enrolment.enrolments, enrolment.enrolments.c.relay_id == _relays.c.id)
+
+
 def _put(connection: Connection, record: Record, revision: int) -> None:
     relay = record.relay
     documented = {name: getattr(relay, name) for name in _DOCUMENTED_FIELDS if name != "failed_checks"}
@@ -406,5 +439,13 @@ def _record(row: Row[Any]) -> Record:
     details: dict[str, Any] = {name: getattr(row, name) for name in (*_DETAIL_FIELDS, "state", "is_draining")}
     # What the original called healthy was never probed by these rules.
     healthy = bool(row.healthy) and bool(row.health)
-    relay = Relay(id=row.id, healthy=healthy, features=tuple(row.features.split()), **documented, **details)
+    is_waiting = row.verdict == Verdict.WAITING
+    relay = Relay(
+        id=row.id,
+        healthy=healthy,
+        features=tuple(row.features.split()),
+        is_waiting=is_waiting,
+        **documented,
+        **details,
+    )
     return Record(relay, row.health, row.probe_token)

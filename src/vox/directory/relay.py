@@ -35,6 +35,8 @@ class Relay:
     state: str = "pending"
     is_draining: bool = False
     is_bootstrap: bool = False
+    is_waiting: bool = False
+    """For an operator's approval; until then nobody is told of it, and it counts as pending."""
     owner: str = ""
     signing_key: str = ""
     version: str = ""
@@ -61,7 +63,7 @@ def list_form(relay: Relay) -> bytes:
 
 def whole_form(relay: Relay) -> dict[str, Any]:
     """All that callers may know of a relay, as registration answers it."""
-    return {**listed_form(relay), "state": relay.state, "draining": relay.is_draining}
+    return {**listed_form(relay), "state": relay.state, "draining": relay.is_draining, **_approval(relay)}
 
 
 def status_form(relay: Relay) -> dict[str, Any]:
@@ -77,6 +79,7 @@ def status_form(relay: Relay) -> dict[str, Any]:
         "last_seen_at": relay.last_seen_at,
         "state": relay.state,
         "draining": relay.is_draining,
+        **_approval(relay),
     }
 
 
@@ -111,3 +114,7 @@ def listed_form(relay: Relay) -> dict[str, Any]:
         "healthy": relay.healthy,
         "failed_checks": relay.failed_checks,
     }
+
+
+def _approval(relay: Relay) -> dict[str, Any]:
+    return {"approval": "waiting"} if relay.is_waiting else {}

@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from vox.directory.access import Caller, peer_of
+from vox.directory.administration import Administration
 from vox.directory.bodies import (
-    MAX_BODY_BYTES,
     Draining,
     Heartbeat,
     KeyChange,
@@ -29,18 +29,16 @@ from vox.directory.health import DrainEnded, DrainRequested
 from vox.directory.metrics import REFUSALS, RTT_REPORTS
 from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
-from vox.directory.responses import PUBLIC, bad_id, error_response, json_response
+from vox.directory.requests import body_of, relay_id_of
+from vox.directory.responses import PUBLIC, error_response, json_response
 from vox.directory.server import Directory
-from vox.directory.settings import RELAY_ID
 from vox.errors import VoxError
 from vox.protocols.relay_directory import key_change_message
-from vox.runtime import http
 from vox.runtime.health import Checks
 from vox.runtime.metrics import CONTENT_TYPE
 from vox.security import requests as signed_requests
 from vox.security.signatures import verify_ed25519
 
-BODY_TIMEOUT_S = 10.0
 PAGE = Path(__file__).parent / "page"
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
@@ -51,6 +49,7 @@ PAGE_HEADERS = {
 def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
     """All routes but the list."""
     public, changes = _Public(directory, checks), _Changes(directory)
+    administration = Administration(directory)
     return [
         Route("/_health", public.health, methods=["GET", "HEAD"]),
         Route("/ready", public.ready, methods=["GET", "HEAD"]),
@@ -65,6 +64,12 @@ def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
         Route("/v1/relays/probe-plan", public.plan),
         Route("/v1/rtt-reports", changes.report_rtts, methods=["POST"]),
         Route("/v1/relays/register", changes.register, methods=["POST"]),
+        Route("/v1/join-tokens", administration.create_token, methods=["POST"]),
+        Route("/v1/join-tokens", administration.tokens),
+        Route("/v1/join-tokens/{token_id}", administration.delete_token, methods=["DELETE"]),
+        Route("/v1/relays/waiting", administration.waiting),
+        Route("/v1/relays/{id}/approve", administration.approve, methods=["POST"]),
+        Route("/v1/relays/{id}/refuse", administration.refuse, methods=["POST"]),
         Route("/v1/relays/{id}/status", public.status),
         Route("/v1/relays/{id}/heartbeat", changes.heartbeat, methods=["POST"]),
         Route("/v1/relays/{id}/drain", changes.drain, methods=["POST"]),
@@ -125,7 +130,7 @@ class _Public:
         return Response(self._directory.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def status(self, request: Request) -> Response:
-        relay = await self._directory.find(_relay_id(request))
+        relay = await self._directory.find(relay_id_of(request))
         return json_response(_status(self._directory, relay), headers={"cache-control": "no-cache", **PUBLIC})
 
     async def select(self, request: Request) -> Response:
@@ -169,6 +174,7 @@ class _Changes:
         if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
             relay, is_new = await directory.register(wanted, caller)
             return json_response(whole_form(relay), 201 if is_new else 200)
+        await directory.check_enrolment(wanted, caller)
         address = await directory.check_address(wanted.url)
         if not caller.is_admin:
             directory.addresses.claim(wanted.url, address)
@@ -234,12 +240,10 @@ class _Changes:
         return json_response({"status": "deleted"})
 
     async def _body(self, request: Request) -> bytes:
-        relay_id: str = request.path_params.get("id", "")
-        self._directory.gate.limit(request, relay_id if self._directory.registry.get(relay_id) else "")
-        return await http.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
+        return await body_of(self._directory, request)
 
     async def _admitted(self, request: Request, body: bytes) -> Relay:
-        relay = await self._directory.find(_relay_id(request))
+        relay = await self._directory.find(relay_id_of(request))
         caller: Caller = self._directory.gate.admit(request, body, relay)
         await self._directory.check_nonce(caller)
         return self._directory.require(relay.id)
@@ -263,10 +267,3 @@ def _drain_form(directory: Directory, relay: Relay) -> dict[str, Any] | None:
         return None
     until = iso(datetime.fromtimestamp(drain.until, UTC)) if drain.until is not None else None
     return {"by": drain.by, "reason": drain.reason, "until": until, "maintenance": drain.is_maintenance}
-
-
-def _relay_id(request: Request) -> str:
-    relay_id: str = request.path_params["id"]
-    if not RELAY_ID.fullmatch(relay_id):
-        raise bad_id()
-    return relay_id

@@ -13,15 +13,18 @@ from random import Random
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from vox.directory import audit, health, records
+from vox.directory import audit, enrolment, health, join_tokens, records
 from vox.directory.access import Caller, Gate
 from vox.directory.addresses import Addresses
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.chooser import Chooser
-from vox.directory.errors import relay_busy, relay_not_found, url_refused, url_taken
+from vox.directory.described import configured, is_itself, registered, renewed
+from vox.directory.enrolment import Admission, Verdict
+from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
 from vox.directory.gauges import Gauges
 from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
+from vox.directory.join_tokens import JoinTokens
 from vox.directory.journal import Journal
 from vox.directory.metrics import CHANGES
 from vox.directory.prober import Prober
@@ -98,6 +101,7 @@ class Directory:
             parts.random,
         )
         self._shared_leases = shared
+        self.join_tokens = JoinTokens(self.database, parts.clock)
         self._gauges = Gauges(self.registry, self.book, parts.metrics)
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
         self.round_trips = RoundTrips()
@@ -163,6 +167,21 @@ class Directory:
         if not await self.database.run(lambda connection: records.use_nonce(connection, nonce, now_s, until_s)):
             raise UsageError("The request was seen before.", code="signature_replayed", hint="sign each request afresh")
 
+    async def check_enrolment(self, wanted: Registration, caller: Caller) -> None:
+        """Whether a new relay may join, asked before anything is looked up for it.
+
+        Raises:
+            VoxError: join_token_refused, enrolment_refused or too_many_waiting.
+        """
+        now_s = self.clock.wall().timestamp()
+        since_s = now_s - REMEMBER_REMOVED_S
+
+        def look(connection: records.Connection) -> None:
+            before = records.removed_from(connection, wanted.url, caller.owner, since_s)
+            self._admission(connection, wanted, caller, before, now_s)
+
+        await self.database.read(look)
+
     async def register(self, wanted: Registration, caller: Caller) -> tuple[Relay, bool]:
         """Adds a relay, or renews the one at the same address; says whether it is new.
 
@@ -180,20 +199,29 @@ class Directory:
         wall = self.clock.wall()
         at_s, now, fresh_id = wall.timestamp(), iso(wall), self._new_id()
 
-        def decide(existing: Record | None, before: Tombstone | None) -> Record:
-            if existing is None:
-                return self._fresh(wanted, caller, now, fresh_id, before)
-            if not caller.may_change(existing.relay):
-                raise url_taken()
-            relay = self._renewed(existing.relay, wanted, now)
-            return replace(existing, relay=replace(relay, signing_key=wanted.signing_key or relay.signing_key))
-
         def unit(connection: records.Connection) -> tuple[Record, bool]:
+            admission = Admission(Verdict.APPROVED)
+
+            def decide(existing: Record | None, before: Tombstone | None) -> Record:
+                nonlocal admission
+                if existing is None:
+                    admission = self._admission(connection, wanted, caller, before, at_s)
+                    is_waiting = admission.verdict is Verdict.WAITING
+                    return self._fresh(wanted, caller, now, fresh_id, before, is_waiting=is_waiting)
+                if not caller.may_change(existing.relay):
+                    raise url_taken()
+                return replace(existing, relay=renewed(existing.relay, wanted, now))
+
             since_s = at_s - REMEMBER_REMOVED_S
             record, is_new = records.register(connection, wanted.url, caller.owner, since_s, decide)
             relay = record.relay
             detail = fingerprint(relay.signing_key) if relay.signing_key else ""
             action = "register" if is_new else "renew"
+            if is_new:
+                enrolment.note(connection, relay.id, admission.verdict, at_s)
+            if admission.token_id:
+                join_tokens.use_up(connection, admission.token_id)
+                detail += f", join token {admission.token_id}"
             audit.note(connection, audit.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
             return record, is_new
 
@@ -264,6 +292,44 @@ class Directory:
                 raise relay_not_found()
             return self.book.observe(self.require(relay_id), wanted)
 
+    async def approve(self, relay: Relay) -> Relay:
+        """Lets a relay join that waits for it; one that does not wait stays as it is."""
+        changed, was_waiting = await self._to_the_end(self._approve(relay.id))
+        if was_waiting:
+            self._count("approve")
+            _log.info("relay approved", relay=relay.id, url=relay.url)
+        return changed
+
+    async def _approve(self, relay_id: str) -> tuple[Relay, bool]:
+        async with self._changing:
+            relay, now_s = self._approved(relay_id), self.clock.wall().timestamp()
+            entry = self._entry("approve", relay)
+
+            def unit(connection: records.Connection) -> bool | None:
+                was_waiting = records.approve(connection, relay, now_s)
+                if was_waiting:
+                    audit.note(connection, entry)
+                return was_waiting
+
+            was_waiting = await self._written(unit)
+            if was_waiting is None:
+                self._forget(relay_id)  # another directory removed it
+                raise relay_not_found()
+            changed = self._approved(relay_id)
+            self._keep(changed)
+            return changed, was_waiting
+
+    async def refuse(self, relay: Relay, reason: str) -> None:
+        """Removes a relay that waits for approval; it may not ask again for a day.
+
+        Raises:
+            UsageError: relay_not_waiting.
+        """
+        if not relay.is_waiting:
+            raise relay_not_waiting()
+        await self._to_the_end(self._remove(relay.id, "refuse", _asking.get(), reason))
+        self._count("refuse")
+
     async def pin(self, relay: Relay, signing_key: str) -> Relay:
         """Puts a relay's new key in the place of its old one."""
         changed = await self._to_the_end(self._pin(relay.id, signing_key))
@@ -307,7 +373,7 @@ class Directory:
         """Takes a relay out of database and memory, because it is dead for long."""
         await self._to_the_end(self._remove(relay_id, "remove", audit.DIRECTORY))
 
-    async def _remove(self, relay_id: str, action: str, actor: str) -> None:
+    async def _remove(self, relay_id: str, action: str, actor: str, detail: str = "") -> None:
         async with self._changing:
             relay = self.registry.get(relay_id)
             if relay is None:
@@ -315,8 +381,11 @@ class Directory:
             record, now_s = self._record_of(relay), self.clock.wall().timestamp()
 
             def unit(connection: records.Connection) -> None:
+                if action == "refuse" and enrolment.verdict_of(connection, relay_id) is not Verdict.WAITING:
+                    raise relay_not_waiting()  # another directory approved it this very moment
                 records.remove(connection, record, now_s)
-                audit.note(connection, audit.Entry(now_s, action, relay_id, relay.url, actor))
+                enrolment.removed(connection, relay_id, action, now_s)
+                audit.note(connection, audit.Entry(now_s, action, relay_id, relay.url, actor, detail))
                 if self._shared_leases is not None:
                     forget_leases(connection, [relay_id])
 
@@ -361,68 +430,43 @@ class Directory:
         """Sets the gauges that are counted over all relays; done when somebody asks for metrics."""
         self._gauges.measure(self._press.age_s if self._press is not None else 0.0)
 
-    def _fresh(self, wanted: Registration, caller: Caller, now: str, fresh_id: str, before: Tombstone | None) -> Record:
-        is_same = before is not None and before.signing_key in {"", caller.signing_key}
-        relay = Relay(
-            id=before.relay_id if before is not None and is_same else fresh_id,
-            name=wanted.name,
-            url=wanted.url,
-            latitude=wanted.latitude,
-            longitude=wanted.longitude,
-            region=wanted.region,
-            capacity=wanted.capacity,
-            public_key=wanted.public_key,
-            registered_at=before.registered_at if before is not None and is_same else now,
-            last_seen_at=now,
-            owner=caller.owner,
-            signing_key=caller.signing_key,
-            features=tuple(wanted.features),
-        )
+    def _approved(self, relay_id: str) -> Relay:
+        return shown(replace(self.require(relay_id), is_waiting=False), self.book.of(relay_id))
+
+    def _admission(
+        self,
+        connection: records.Connection,
+        wanted: Registration,
+        caller: Caller,
+        before: Tombstone | None,
+        now_s: float,
+    ) -> Admission:
+        returning_id = before.relay_id if before is not None and is_itself(before, caller) else ""
+        mode = self.settings.access.mode
+        return enrolment.admit(connection, mode, caller.signing_key, returning_id, wanted.join_token, now_s)
+
+    def _fresh(
+        self,
+        wanted: Registration,
+        caller: Caller,
+        now: str,
+        fresh_id: str,
+        before: Tombstone | None,
+        *,
+        is_waiting: bool,
+    ) -> Record:
+        is_same = before is not None and is_itself(before, caller)
+        relay_id = before.relay_id if before is not None and is_same else fresh_id
+        since = before.registered_at if before is not None and is_same else now
+        relay = replace(registered(wanted, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
         known = None
         if before is not None and is_same and before.health:
             known = health.revived(health.load(before.health))
         found = self.book.seen_as(relay, known)
         return Record(shown(relay, found), health.dump(found))
 
-    def _renewed(self, known: Relay, wanted: Registration, now: str) -> Relay:
-        return replace(
-            known,
-            name=wanted.name,
-            latitude=wanted.latitude,
-            longitude=wanted.longitude,
-            region=wanted.region,
-            capacity=wanted.capacity,
-            public_key=wanted.public_key,
-            features=tuple(wanted.features),
-            last_seen_at=now,
-            current_connections=0,
-        )
-
     async def _load_bootstrap(self) -> None:
-        now = iso(self.clock.wall())
-        wanted: list[Relay] = []
-        for one in self.settings.bootstrap_relays:
-            known = self.registry.get(one.id)
-            fixed: dict[str, Any] = {
-                "name": one.name or one.id,
-                "url": one.url,
-                "latitude": one.lat,
-                "longitude": one.lon,
-                "region": one.region,
-                "capacity": one.capacity,
-                "public_key": one.public_key,
-                "is_bootstrap": True,
-            }
-            if one.signing_key:
-                fixed["signing_key"] = one.signing_key
-            if known is None:
-                wanted.append(Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed))
-            elif (changed := replace(known, **fixed)) != known:
-                wanted.append(changed)
-        named = {one.id for one in self.settings.bootstrap_relays}
-        wanted += [
-            replace(one, is_bootstrap=False) for one in self.registry if one.is_bootstrap and one.id not in named
-        ]
+        wanted = configured(self.settings.bootstrap_relays, self.registry, iso(self.clock.wall()))
         for first in range(0, len(wanted), SAVED_AT_ONCE):
             await self._save(wanted[first : first + SAVED_AT_ONCE])
 
@@ -442,6 +486,7 @@ class Directory:
         def unit(connection: records.Connection) -> None:
             for one in others:
                 records.remove(connection, one, now_s)
+                enrolment.removed(connection, one.relay.id, "remove", now_s)
                 entry = audit.Entry(now_s, "remove", one.relay.id, one.relay.url, audit.DIRECTORY)
                 audit.note(connection, entry)
             for one in wanted:

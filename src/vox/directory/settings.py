@@ -158,8 +158,8 @@ class ApiKey(Settings):
 class Access(Settings):
     """Who may register and change relays."""
 
-    mode: Annotated[Literal["open", "keys", "signed"], Env("VOX_DIRECTORY_ACCESS_MODE")] = "open"
-    """`open`: anybody inside open_networks; `keys`: an API key is needed; `signed`: a key, or a signature by the relay's own key"""
+    mode: Annotated[Literal["open", "keys", "signed", "token", "approval"], Env("VOX_DIRECTORY_ACCESS_MODE")] = "open"
+    """`open`: anybody inside open_networks; `keys`: an API key is needed; `signed`: a key, or a signature by the relay's own key; `token`: as `signed`, and a new relay brings a join token; `approval`: as `signed`, and a new relay waits for an operator"""
     open_networks: Annotated[list[str], Env("VOX_DIRECTORY_OPEN_NETWORKS")] = Field(
         default_factory=lambda: list(PRIVATE_NETWORKS)
     )

@@ -68,7 +68,7 @@ async def test_a_wrong_drain_is_refused_by_field(tmp_path, body: dict[str, Any],
 async def test_users_of_a_relay_that_is_drained_are_told_where_to_go(tmp_path, virtual_clock):
     async with rig(tmp_path, clock=virtual_clock) as it:
         sydney, london = await it.register(SYDNEY), await it.register(LONDON)
-        events = _stream(it).listen()
+        events = stream(it).listen()
         payload(await anext(events), "relays")
         drain = f"/v1/relays/{sydney['id']}/drain"
         await it.http.post(drain, json={"reason": "update", "until": "2026-01-01T01:00:00Z"})
@@ -88,7 +88,7 @@ async def test_users_of_a_relay_that_is_drained_are_told_where_to_go(tmp_path, v
         await events.aclose()
 
 
-def _stream(it: Any) -> Any:
+def stream(it: Any) -> Any:
     [route] = [one for one in make_routes(it.directory, Checks()) if getattr(one, "path", "") == "/v1/events"]
     return route.endpoint.__self__._stream  # type: ignore[attr-defined]
 

@@ -274,14 +274,14 @@ async def test_answers_are_as_the_api_describes_them(tmp_path, path: str, at: st
         document = (await it.http.get("/openapi.json")).json()
         answer = (await it.http.get(path.replace("{id}", relay["id"]))).json()
     schema = document["paths"][at]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    _agree(schema, answer)
+    agree(schema, answer)
 
 
-def _agree(schema: dict[str, Any], found: Any) -> None:
+def agree(schema: dict[str, Any], found: Any) -> None:
     if schema.get("type") == "array":
         for one in found:
-            _agree(schema["items"], one)
+            agree(schema["items"], one)
     elif "properties" in schema:
         assert set(schema["required"]) <= set(found) <= set(schema["properties"])
         for name, value in found.items():
-            _agree(schema["properties"][name], value)
+            agree(schema["properties"][name], value)
