@@ -164,6 +164,8 @@ async def test_every_list_takes_1_to_1000_and_shows_no_more_than_the_limit(alice
     for route in ROUTES:
         if route.query is None or "limit" not in fields_of(route.query) or "/gifs/" in route.template:
             continue
+        if "{msg_id}" in route.template:  # there is no message; test_list_bounds.py has one
+            continue
         more = {"query": "x"} if "query" in fields_of(route.query) else {}
         for limit, status in (("0", 422), ("1001", 422), ("-1", 422), ("x", 422), ("1", 200), ("1000", 200)):
             reply = await alice.rig.http.get(filled(route), headers=alice.headers, params={"limit": limit, **more})

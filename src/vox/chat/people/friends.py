@@ -18,6 +18,8 @@ from vox.chat.people.shapes import Blocks, DmSettings, DmSettingsChange, Friend,
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import blocks, dm_settings, friends, users
+from vox.chat.spaces import ceilings
+from vox.chat.spaces.ceilings import assert_room_for_one
 from vox.chat.spaces.inserts import insert_new
 
 OWN = self_or(P.ADMINISTRATOR)
@@ -129,6 +131,8 @@ def _blocked(connection: Connection, *, user_id: int) -> Sequence[int]:
 def _block(connection: Connection, *, user_id: int, target: int, now_s: int) -> Change[None]:
     if not insert_new(connection, blocks, {"user_id": user_id, "blocked_id": target, "created_at": now_s}):
         return Change(None)
+    # The new one is among those that are counted.
+    assert_room_for_one(connection, blocks, ceilings.MAX_BLOCKS + 1, "blocked users", blocks.c.user_id == user_id)
     return Change(None, [block_add(user_id=user_id, target_id=target)])
 
 

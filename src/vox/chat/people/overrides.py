@@ -21,6 +21,8 @@ from vox.chat.people.shapes import Mask
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import permission_overrides
+from vox.chat.spaces import ceilings
+from vox.chat.spaces.ceilings import assert_room_for_one
 
 Kind = Literal["feed", "room"]
 
@@ -134,6 +136,9 @@ def _write(connection: Connection, *, wish: _Wish) -> Change[None]:
             space_type=kind, space_id=space_id, target_type=old.target_type, target_id=old.target_id
         )
         return Change(None, [event], [AuditEntry("permission.delete", actor_id, old.target_id, metadata)])
+    if not gone:
+        of_space = (rows.space_type == kind) & (rows.space_id == space_id)
+        assert_room_for_one(connection, permission_overrides, ceilings.MAX_OVERRIDES, "overrides here", of_space)
     connection.execute(insert(permission_overrides).values(**where, allow=new.allow, deny=new.deny))
     event = permission_override_update(
         space_type=kind,

@@ -11,6 +11,8 @@ from vox.chat.events import category_create, category_delete, category_update
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import categories, feeds, rooms
+from vox.chat.spaces import ceilings
+from vox.chat.spaces.ceilings import assert_room_for_one
 from vox.chat.spaces.layout import categories_in_order, category_info
 from vox.chat.spaces.positions import moved
 from vox.chat.spaces.shapes import CategoryInfo, CategoryList, CreateCategory, UpdateCategory
@@ -56,6 +58,8 @@ async def delete_category(call: Call) -> None:
 
 
 def _create(connection: Connection, *, actor_id: int, body: CreateCategory) -> Change[int]:
+    in_turn(connection)
+    assert_room_for_one(connection, categories, ceilings.MAX_SPACES, "categories")
     values = {"name": body.name, "position": body.position}
     category_id: int = connection.execute(insert(categories).values(values).returning(categories.c.id)).scalar_one()
     event = category_create(category_id=category_id, name=body.name, position=body.position)

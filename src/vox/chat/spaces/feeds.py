@@ -25,6 +25,8 @@ from vox.chat.people.hierarchy import as_it_is, if_still
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import feed_subscribers, feeds, files, messages, permission_overrides
+from vox.chat.spaces import ceilings
+from vox.chat.spaces.ceilings import assert_room_for_one
 from vox.chat.spaces.first_overrides import checked_overrides, overridden, store_overrides
 from vox.chat.spaces.layout import feed_info
 from vox.chat.spaces.places import Moves, assert_category, last_position, move
@@ -92,6 +94,7 @@ def _create(
     connection: Connection, *, actor_id: int, body: CreateFeed, overrides: Sequence[SpaceOverride]
 ) -> Change[int]:
     in_turn(connection)
+    assert_room_for_one(connection, feeds, ceilings.MAX_SPACES, "feeds")
     assert_category(connection, body.category_id)
     position = last_position(connection, body.category_id)
     values = {"name": body.name, "type": body.type, "category_id": body.category_id, "position": position}

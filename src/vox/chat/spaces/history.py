@@ -21,7 +21,7 @@ PlaceKind = Literal["feed", "thread", "dm", "timeline"]
 Row = Sequence[Any]
 
 MAX_PINS = 1000
-"""More pins than any limit allows; what a limit that was lowered has left is still shown."""
+"""A feed takes no more, whatever the limit says; what a limit that was lowered has left is still shown."""
 
 COLUMNS = (
     "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.body, m.opaque_blob, m.timestamp, m.reply_to, m.embed,"

@@ -11,7 +11,7 @@ from vox.chat.events import message_pin_update
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import feeds, messages, pins
-from vox.chat.spaces.history import no_message, pinned
+from vox.chat.spaces.history import MAX_PINS, no_message, pinned
 from vox.chat.spaces.shapes import History
 
 routes = RouteTable()
@@ -27,7 +27,7 @@ async def list_pins(call: Call) -> History:
 async def pin(call: Call) -> None:
     """Pins a message of this feed."""
     chat = call.chat
-    most, now_s = chat.config.limit("max_pins_per_feed"), int(chat.clock.wall().timestamp())
+    most, now_s = min(chat.config.limit("max_pins_per_feed"), MAX_PINS), int(chat.clock.wall().timestamp())
     await chat.change(partial(_pin, feed_id=call.id("feed_id"), msg_id=call.id("msg_id"), most=most, now_s=now_s))
 
 

@@ -17,7 +17,8 @@ from vox.chat.spaces.editing import within
 from vox.chat.spaces.history import no_message
 from vox.chat.spaces.inserts import insert_new
 from vox.chat.spaces.sending import Address
-from vox.chat.spaces.shapes import Reaction, ReactionList
+from vox.chat.spaces.shapes import Reaction, ReactionList, ReactionQuery
+from vox.chat.spaces.wording import assert_storable
 
 MAX_EMOJI_CHARS = 64
 """Enough for a family of emoji with skin tones, and for the name of an own one."""
@@ -29,11 +30,17 @@ _Message = tuple[int | None, int | None]
 routes = RouteTable()
 
 
-@routes.get("/feeds/{feed_id}/messages/{msg_id}/reactions", access=in_feed(P.READ_HISTORY), returns=ReactionList)
-async def list_reactions(call: Call) -> ReactionList:
-    """Who reacted with what."""
-    address = Address(call.id("feed_id"))
-    return await call.chat.read(partial(_list, address=address, msg_id=call.id("msg_id")))
+@routes.get(
+    "/feeds/{feed_id}/messages/{msg_id}/reactions",
+    access=in_feed(P.READ_HISTORY),
+    query=ReactionQuery,
+    returns=ReactionList,
+)
+async def list_reactions(call: Call[None, ReactionQuery]) -> ReactionList:
+    """Who reacted with what: of each emoji so many people, by id."""
+    query, address = call.query, Address(call.id("feed_id"))
+    assert_storable("emoji", query.emoji)
+    return await call.chat.read(partial(_list, address=address, msg_id=call.id("msg_id"), asked=query))
 
 
 @routes.put("/feeds/{feed_id}/messages/{msg_id}/reactions/{emoji}", access=in_feed(P.ADD_REACTIONS))
@@ -79,12 +86,18 @@ def _emoji(call: Call) -> str:
     return emoji
 
 
-def _list(connection: Connection, *, address: Address, msg_id: int) -> ReactionList:
+def _list(connection: Connection, *, address: Address, msg_id: int, asked: ReactionQuery) -> ReactionList:
     if connection.execute(select(messages.c.id).where(messages.c.id == msg_id, within(address))).first() is None:
         raise no_message(msg_id)
-    query = select(reactions.c.emoji, reactions.c.user_id).where(reactions.c.msg_id == msg_id)
+    emojis, user_ids = reactions.c.emoji, reactions.c.user_id
+    place = func.row_number().over(partition_by=emojis, order_by=user_ids)
+    found = select(emojis, user_ids, place.label("place")).where(reactions.c.msg_id == msg_id, user_ids > asked.after)
+    if asked.emoji is not None:
+        found = found.where(emojis == asked.emoji)
+    each = found.subquery().c
+    query = select(each.emoji, each.user_id).where(each.place <= asked.limit).order_by(each.emoji, each.user_id)
     by_emoji: dict[str, list[int]] = {}
-    for emoji, user_id in connection.execute(query.order_by(reactions.c.emoji, reactions.c.user_id)):
+    for emoji, user_id in connection.execute(query):
         by_emoji.setdefault(emoji, []).append(user_id)
     return ReactionList([Reaction(emoji, user_ids) for emoji, user_ids in by_emoji.items()])
 

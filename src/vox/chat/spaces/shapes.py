@@ -303,6 +303,14 @@ class BulkDelete(msgspec.Struct, frozen=True):
     msg_ids: Annotated[list[Id], Meta(max_length=10_000)]
 
 
+class ReactionQuery(msgspec.Struct, frozen=True):
+    """How many people of each emoji, above which id; and of which emoji alone, to go on with it."""
+
+    limit: Limit = 1000
+    after: Id = 0
+    emoji: str | None = None
+
+
 class Reaction(msgspec.Struct, frozen=True):
     """Who reacted with one emoji."""
 
