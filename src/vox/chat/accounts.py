@@ -34,6 +34,8 @@ REMEMBERED_S: Final = 30.0
 MAX_REMEMBERED: Final = 100_000
 """Tokens kept in memory; beyond it the longest known is asked of the database again."""
 USE_RECORDED_EVERY_S: Final = 300
+LOOK_UPS: Final = 10
+"""Tries to read a login while others end."""
 NEWCOMER_WAIT_S: Final = 1.0
 """How long the news of a registration may take from another process."""
 NEWCOMER_TRIES: Final = 20
@@ -89,7 +91,8 @@ class Accounts:
         self._chat = chat
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
-        self._revocations = 0
+        self.revocations = 0
+        """Goes up with every login that ends: for who has waited since a token was looked at."""
         scale = settings.rate_limit_scale
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
@@ -172,7 +175,7 @@ class Accounts:
     def forget_all(self) -> None:
         """Forgets what is known of tokens and profiles: revocations may have been missed."""
         with self._lock:
-            self._revocations += 1
+            self.revocations += 1
             self._known = {}
         self.profiles = Profiles()
 
@@ -181,7 +184,21 @@ class Accounts:
         self.passwords.close()
 
     async def _look_up(self, key: str) -> Login:
-        before = self._revocations
+        for _ in range(LOOK_UPS):
+            before = self.revocations
+            login = await self._read(key)
+            until = self._chat.clock.now() + min(REMEMBERED_S, login.expires_at - self._chat.clock.wall().timestamp())
+            with self._lock:
+                # A revocation while the row was read may have been meant for it; then it is read again.
+                if before == self.revocations:
+                    self._known.pop(key, None)
+                    if len(self._known) >= MAX_REMEMBERED:
+                        self._known.pop(next(iter(self._known)))
+                    self._known[key] = _Known(login, until)
+                    return login
+        raise refuse("UNAVAILABLE", "Too many logins end at the moment; try again.", retry_after_ms=1000)
+
+    async def _read(self, key: str) -> Login:
         row = await self._chat.read(lambda connection: _session(connection, key))
         now_s = int(self._chat.clock.wall().timestamp())
         if row is None or row.expires_at <= now_s:
@@ -195,20 +212,11 @@ class Accounts:
             expires_at = max(expires_at, min(now_s + ttl_s, absolute_s))
         if expires_at != row.expires_at or now_s - (row.last_used_at or 0) >= USE_RECORDED_EVERY_S:
             await self._chat.database.write(lambda connection: _used(connection, row.login, now_s, expires_at))
-        login = replace(row.login, expires_at=expires_at)
-        until = self._chat.clock.now() + min(REMEMBERED_S, expires_at - now_s)
-        with self._lock:
-            # A revocation while the row was read may have been meant for it; then nothing is remembered.
-            if before == self._revocations:
-                self._known.pop(key, None)
-                if len(self._known) >= MAX_REMEMBERED:
-                    self._known.pop(next(iter(self._known)))
-                self._known[key] = _Known(login, until)
-        return login
+        return replace(row.login, expires_at=expires_at)
 
     def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
         with self._lock:
-            self._revocations += 1
+            self.revocations += 1
             self._known = {
                 key: known
                 for key, known in self._known.items()

@@ -234,13 +234,31 @@ async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(cha
     assert [call[:3] for call in chat.closed] == [("user", 1, CLOSE_CODE)]
 
 
-async def test_a_revocation_while_the_row_is_being_read_is_not_forgotten(chat: Chat):
+async def test_a_revocation_while_the_row_is_being_read_counts_for_who_reads(chat: Chat):
     session = chat.log_in(1)
-    chat.during_read = lambda: chat.accounts.absorb(login_revoked(1, [session]))
-    await chat.accounts.who("vox_sess_a")
-    chat.during_read = lambda: None
-    chat.connection.execute(sessions.delete())
+
+    def end_it() -> None:
+        chat.during_read = lambda: None
+        chat.connection.execute(sessions.delete())
+        chat.accounts.absorb(login_revoked(1, [session]))
+
+    chat.during_read = end_it
+    assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED"), "the row that was read is gone"
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
+
+
+async def test_the_end_of_another_login_while_the_row_is_being_read_harms_nobody(chat: Chat):
+    chat.log_in(1)
+
+    def end_another() -> None:
+        chat.during_read = lambda: None
+        chat.accounts.absorb(login_revoked(2))
+
+    chat.during_read = end_another
+    assert (await chat.accounts.who("vox_sess_a")).user_id == 1
+    reads = chat.reads
+    await chat.accounts.who("vox_sess_a")
+    assert chat.reads == reads, "it is remembered"
 
 
 async def test_a_login_in_use_is_prolonged_once_less_than_half_is_left(chat: Chat):

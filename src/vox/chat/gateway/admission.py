@@ -51,6 +51,16 @@ class Waiting:
     left_at_ms: int
 
 
+@dataclass(slots=True)
+class _Resuming:
+    """Who goes on with what, and what must not have changed since it was looked at."""
+
+    login: Login
+    waiting: Waiting
+    beginning: int
+    revocations: int
+
+
 class Admission:
     """The door of a hub.
 
@@ -95,34 +105,57 @@ class Admission:
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        hub = self._hub
+        hub, revocations = self._hub, self._chat.accounts.revocations
         beginning = hub.beginnings
         waiting = await self._found(asked.session_id, login)
         if not isinstance(waiting, Waiting):
             self._refuse(connection, waiting)
             return
-        session = waiting.session
-        start = session.served_before(asked.last_seq, waiting.position)
+        is_settled = False
+        try:
+            is_settled = await self._resume(connection, asked, _Resuming(login, waiting, beginning, revocations))
+        finally:
+            with hub.lock:
+                if not is_settled and hub.beginnings == beginning:
+                    self._waiting[asked.session_id] = waiting
+                    connection.left = waiting.session
+
+    async def _resume(self, connection: Connection, asked: Resume, resuming: "_Resuming") -> bool:
+        """Whether that is the end of it: the session goes on, or never can. Otherwise it waits for the next try."""
+        hub, accounts, waiting = self._hub, self._chat.accounts, resuming.waiting
+        start = waiting.session.served_before(asked.last_seq, waiting.position)
         if start is None:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
-            return
+            return True
         entries: list[Entry] = []
         position = start
         while True:
+            if accounts.revocations != resuming.revocations:
+                # Logins have ended meanwhile, perhaps this one; and who is not connected is not told.
+                resuming.revocations = accounts.revocations
+                login = await self._login(connection, asked.token)
+                if login is None:
+                    return False
+                resuming.login = login
+                continue
             with hub.lock:
-                if hub.beginnings != beginning:
+                if hub.beginnings != resuming.beginning:
                     self._refuse(connection, CloseCode.SESSION_EXPIRED)
-                    return
+                    return True
                 hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
                 if position >= hub.position:
-                    self._go_on(connection, login, waiting, asked.last_seq, start, entries)
-                    return
-            found = await self._entries(position)
+                    return self._go_on(connection, resuming.login, waiting, asked.last_seq, start, entries)
+            try:
+                found = await self._chat.bus.entries_after(position, PAGE)
+            except VoxError as error:
+                _log.warning("the log cannot be read", error=str(error))
+                self._refuse(connection, CloseCode.UNKNOWN_ERROR)
+                return False
             found = [entry for entry in found or () if entry.position <= hub.position]
             entries += found
             if not found or len(entries) > MAX_GAP:
                 self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
-                return
+                return True
             position = entries[-1].position
 
     def wait_for(self, session: Session, connection: Connection) -> None:
@@ -139,7 +172,7 @@ class Admission:
             return
         blob = session.saved(bus.epoch, waiting.position, waiting.left_at_ms)
         try:
-            await bus.save_session(session.session_id, blob, self._hub.bounds.resumable_s)
+            await bus.save_session(session.session_id, blob, self._left_s(waiting.left_at_ms))
         except VoxError as error:
             _log.warning("a session cannot be resumed", error=str(error))
         if self._waiting.get(session.session_id) is waiting:
@@ -211,7 +244,10 @@ class Admission:
         try:
             blob = await bus.load_session(session_id)
             saved = read_saved(blob) if blob is not None else None
-        except (VoxError, msgspec.DecodeError) as error:
+        except VoxError as error:
+            _log.warning("sessions cannot be read", error=str(error))
+            return CloseCode.UNKNOWN_ERROR
+        except msgspec.DecodeError as error:
             _log.warning("a session cannot be resumed", error=str(error))
             return CloseCode.SESSION_EXPIRED
         if saved is None or saved.epoch != bus.epoch:
@@ -222,29 +258,25 @@ class Admission:
         return Waiting(restored(session_id, saved, ring=hub.bounds.ring), saved.position, saved.left_at_ms)
 
     async def _put_back(self, session_id: str, blob: bytes, saved: Saved) -> None:
-        age_s = self._chat.clock.wall().timestamp() - saved.left_at_ms / 1000
-        await self._chat.bus.save_session(session_id, blob, max(self._hub.bounds.resumable_s - age_s, 1.0))
+        await self._chat.bus.save_session(session_id, blob, self._left_s(saved.left_at_ms))
 
-    async def _entries(self, position: int) -> list[Entry] | None:
-        try:
-            return await self._chat.bus.entries_after(position, PAGE)
-        except VoxError as error:
-            _log.warning("the log cannot be read", error=str(error))
-            return None
+    def _left_s(self, left_at_ms: int) -> float:
+        """How much longer a session waits that lost its connection then."""
+        return max(self._hub.bounds.resumable_s - (self._chat.clock.wall().timestamp() - left_at_ms / 1000), 1.0)
 
     def _go_on(
         self, connection: Connection, login: Login, waiting: Waiting, last_seq: int, start: int, entries: list[Entry]
-    ) -> None:
+    ) -> bool:
         hub, session = self._hub, waiting.session
         if not self._has_room(connection, login, session):
-            return
+            return False
         blind_s = 0.0 if last_seq == session.seq else hub.bounds.heartbeat_deadline_s
         session.rewind(last_seq)
         items = missed(session, entries, start, hub.view, self._chat.community.sees)
         run_bytes = sum(len(item.tail) for item in items)
         if len(items) > hub.bounds.replay_events or run_bytes > 2 * hub.bounds.backlog_bytes:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
-            return
+            return True
         session.login_id, session.login_ends_at = login.session_id, login.expires_at
         hub.join(session, connection)
         connection.session = session
@@ -258,6 +290,7 @@ class Admission:
         away_s = self._chat.clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
         hub.news.catch_up(session, self._chat.clock.now() - away_s)
         connection.accepted(session)
+        return True
 
     def _refuse(self, connection: Connection, code: CloseCode) -> None:
         self._chat.metrics.counter(metrics.RESUMES, code.name.lower()).inc()

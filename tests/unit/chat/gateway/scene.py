@@ -164,12 +164,13 @@ class Scene:
         self.chat = chat
         self.friendships: list[tuple[int, int]] = []
         self.known_tokens: set[str] = set()
+        self.revocations = 0
         self.hub = Hub(cast("Any", chat), bounds)
         self.bus.subscribe(self._arrived)
         self.stamp: Callable[[], int] = lambda: 0
         self._next_id = 100
 
-    async def who(self, token: str) -> Login:
+    async def who(self, token: str, source: str = "") -> Login:
         """Tokens are `t<user>` or `t<user>.<login>`."""
         user, _, login = token[1:].partition(".")
         if not token.startswith("t") or not user.isdigit():

@@ -377,7 +377,7 @@ async def test_ten_wrong_tokens_send_an_address_away():
 async def test_a_newcomer_whom_this_process_has_not_heard_of_shall_come_again():
     scene = Scene()
 
-    async def who(token):
+    async def who(token: str, source: str = ""):
         raise refuse("UNAVAILABLE", "not known here yet", retry_after_ms=1000)
 
     scene.who = who
