@@ -125,10 +125,11 @@ class ChatApp:
             scope[FOUND] = route
         except Refusal as error:
             refusal = error
-        login, login_error = None, None
+        login, login_error, seen = None, None, (0, 0)
         if authorization is not None:
             try:
                 login = await chat.accounts.who(_token(authorization), client_of(scope))
+                seen = chat.accounts.revocations, chat.community.version
             except Refusal as error:
                 login_error = error
         category = route.category if route is not None else CATEGORIES["server"]
@@ -145,6 +146,11 @@ class ChatApp:
             call.query = decode_query(scope["query_string"], route.query)
         if route.body is not None:
             await self._read_body(route, call, is_loose=wants_string_ids)
+            is_old = seen != (chat.accounts.revocations, chat.community.version)
+            if is_old and authorization is not None and login is not None:
+                # A body may take half a minute: who has been logged out, banned or demoted meanwhile is heard no more.
+                await chat.accounts.who(_token(authorization), client_of(scope))
+                access.check(chat, call)
         result = await route.endpoint(call)
         if isinstance(result, Reply):
             return result
