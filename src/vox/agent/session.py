@@ -269,7 +269,8 @@ class Session:
                     self._resources.metrics.counter(INTERRUPTIONS).inc()
                 self._answering.cut()
             case events.Respond():
-                self.conversation.hear(action.text, continues=action.continues)
+                if action.text:
+                    self.conversation.hear(action.text, continues=action.continues)
                 self._answering.respond(silent=self._is_silent_next)
             case events.NotUnderstood():
                 if self.agent.not_understood:

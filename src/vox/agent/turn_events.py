@@ -35,7 +35,8 @@ class TurnPolicy:
         stt_timeout_s: how long a transcript may take before the turn ends without it.
         allow_interruptions: whether the caller may cut in at all.
         min_words: words needed to interrupt (0: voice is enough to hold the agent, any word to interrupt).
-        keywords: if not empty, only an utterance with one of these words interrupts.
+        keywords: if not empty, only an utterance with one of these words interrupts. Neither counts before the answer is
+            audible: nothing is interrupted then, the caller's turn goes on.
         idle_timeout_s: silence after the agent's last word until the caller counts as idle.
         max_idle: the call ends after so many idle periods in a row (0: never).
         digits_timeout_s: pause after the last digit that completes an entry; `#` completes it at once.
@@ -161,7 +162,10 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered."""
+    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered.
+
+    Without a text the answer to that message is to be made again: a sound was taken for words, and cut it off unheard.
+    """
 
     text: str
     continues: bool = False

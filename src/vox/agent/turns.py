@@ -77,6 +77,8 @@ class TurnMachine:
     _speech_s: float = 0.0
     _idle_count: int = 0
     _cut_short: bool = False
+    _is_asked: bool = False
+    _is_unanswered: bool = False
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """The actions that this event asks for, in the order in which they are to be carried out."""
@@ -183,6 +185,7 @@ class TurnMachine:
 
     def _partial(self, event: PartialText, now: float, actions: list[Action]) -> None:
         if self.bot is not BotState.SILENT and self._words_interrupt(event.text):
+            self._is_unanswered = self.bot is BotState.THINKING and self._is_asked
             self._interrupt(actions)
 
     def _text(self, event: TextArrived, now: float, actions: list[Action]) -> None:
@@ -203,7 +206,7 @@ class TurnMachine:
 
     def _decide(self, words: str, now: float, actions: list[Action]) -> None:
         if self.bot is BotState.SILENT:
-            if words:
+            if words or self._is_unanswered:
                 self._respond(words, actions)
                 return
             self._arm_idle(now)
@@ -239,6 +242,8 @@ class TurnMachine:
         if digits:
             self._take_over(now, actions)
             self._respond(f"DTMF: {digits}", actions)
+        else:  # a lone `#`
+            self._arm_idle(now)
 
     def _take_over(self, now: float, actions: list[Action]) -> None:
         """Text and keys cut everything else short, also where voice may not."""
@@ -249,6 +254,7 @@ class TurnMachine:
             self._turn_deadline = self._text_deadline = None
             actions.append(CancelListening())
         self._texts.clear()
+        self._is_unanswered = False
         if self.user is UserState.SPEAKING:
             actions.append(Notify(USER_STOPPED))
         self.user = UserState.IDLE
@@ -260,6 +266,7 @@ class TurnMachine:
     def _bot_thinking(self, _event: Event, now: float, actions: list[Action]) -> None:
         self.bot = BotState.THINKING
         self.is_held = False
+        self._is_asked = self._is_unanswered = False
         self._idle_deadline = None
 
     def _bot_audible(self, _event: Event, now: float, actions: list[Action]) -> None:
@@ -288,6 +295,7 @@ class TurnMachine:
         self._idle_deadline = None
         continues, self._cut_short = self._cut_short, False
         self.bot = BotState.THINKING
+        self._is_asked, self._is_unanswered = True, False
         actions.append(Respond(words, continues=continues))
 
     # The rules
@@ -296,12 +304,14 @@ class TurnMachine:
         return self.bot is BotState.SILENT or self.policy.allow_interruptions
 
     def _voice_holds(self) -> bool:
-        return not self.policy.min_words and not self.policy.keywords
+        return self.bot is BotState.THINKING or not (self.policy.min_words or self.policy.keywords)
 
     def _words_interrupt(self, text: str) -> bool:
         words = text.split()
         if not words or not self.policy.allow_interruptions:
             return False
+        if self.bot is BotState.THINKING:  # nothing was heard that a strategy could protect: the turn goes on
+            return True
         if self.policy.keywords:
             said = f" {' '.join(_plain(words))} "
             return any(f" {' '.join(_plain(keyword.split()))} " in said for keyword in self.policy.keywords)

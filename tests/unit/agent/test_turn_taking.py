@@ -267,3 +267,17 @@ async def test_stereo_is_heard_as_the_mean_of_its_channels():
     async with World(input_rate=0) as world:
         world.session.receive(ClientAudio(b"\x10\0\x20\0" * 80, 8000, channels=2))
         assert world.detector.heard == b"\x18\0" * 80
+
+
+async def test_a_question_is_answered_though_a_sound_behind_it_was_first_taken_for_words():
+    async with World() as world:
+        world.mind.script = lambda request: [2.0, TextDelta("one two three four.")]
+        await world.say("go")
+        await asyncio.sleep(1.0)
+        world.ear.texts.append("")
+        world.speech(True)
+        await asyncio.sleep(0.1)
+        world.partial("uh")
+        world.speech(False)
+        await asyncio.sleep(6)
+        assert world.conversation() == [("user", "go"), ANSWER]

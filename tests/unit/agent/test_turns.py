@@ -1,6 +1,6 @@
 """The turn machine: each way in which a turn begins, ends, is cut off or never comes."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -211,6 +211,52 @@ def test_keywords_interrupt_as_whole_words(said: str, interrupts: bool):
     assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
 
 
+@pytest.mark.parametrize("policy", [TurnPolicy(min_words=3), TurnPolicy(keywords=("stop",))])
+def test_words_before_the_answer_was_audible_join_the_turn_under_every_strategy(policy: TurnPolicy):
+    story = Story(replace(policy, turn_stop_s=STOP_S))
+    story.at(0.0, SpeechBegan())
+    story.at(1.0, SpeechEnded())
+    assert Respond("a table") in story.at(1.6, TextArrived("a table"))
+    assert HoldBot() in story.at(1.7, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    story.at(2.5)
+    expected = [Interrupt(was_heard=False), Respond("for four", continues=True)]
+    assert story.at(2.6, TextArrived("for four")) == expected
+
+
+@pytest.mark.parametrize("never_comes", [True, False])
+def test_a_sound_taken_for_words_does_not_cost_the_caller_the_answer(never_comes: bool):
+    story = Story()
+    story.at(0.0, SpeechBegan())
+    story.at(1.0, SpeechEnded())
+    story.at(1.6, TextArrived("a table for four"))
+    story.at(1.7, SpeechBegan())
+    assert story.at(1.8, PartialText("uh")) == [Interrupt(was_heard=False)]
+    story.at(1.9, SpeechEnded())
+    actions = story.at(2.4) + (story.at(20.0) if never_comes else story.at(2.6, TextArrived("")))
+    assert actions[-1] == Respond("", continues=True)
+
+
+def test_an_answer_that_the_caller_cut_off_on_purpose_is_not_made_again():
+    story = Story()
+    story.at(0.0, TypedText("a table for four"))
+    story.at(0.1, SpeechBegan())
+    story.at(0.2, PartialText("uh"))
+    story.at(0.3, TypedText(""))
+    story.at(1.0, SpeechBegan())
+    story.at(1.1, SpeechEnded())
+    assert [action for action in story.at(20.0) if isinstance(action, Respond)] == []
+
+
+def test_a_greeting_that_a_sound_cut_off_is_no_question_to_answer():
+    story = Story()
+    story.at(0.0, BotThinking())
+    story.at(0.1, SpeechBegan())
+    story.at(0.2, PartialText("uh"))
+    story.at(0.3, SpeechEnded())
+    assert [action for action in story.at(20.0) if isinstance(action, Respond)] == []
+
+
 def test_typed_text_cuts_the_agent_off_even_where_voice_may_not():
     story = Story(TurnPolicy(allow_interruptions=False))
     story.bot_speaks(0.0)
@@ -287,6 +333,14 @@ def test_an_idle_caller_whom_nobody_asks_is_given_up_too():
     story = Story(TurnPolicy(idle_timeout_s=5, max_idle=3))
     story.at(0.0, BotFinished())
     assert story.at(15.0) == [Notify(USER_IDLE), Notify(USER_IDLE), Notify(USER_IDLE), EndCall("idle")]
+
+
+def test_a_caller_who_presses_only_the_hash_may_still_be_idle():
+    story = Story(TurnPolicy(idle_timeout_s=5.0))
+    story.at(0.0, BotThinking())
+    story.at(1.0, BotFinished())
+    story.at(2.0, DigitEntered("#"))
+    assert story.at(7.0) == [Notify(USER_IDLE)]
 
 
 def test_an_agent_that_was_silenced_waits_for_the_caller_like_one_that_has_finished():
