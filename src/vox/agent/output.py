@@ -80,7 +80,7 @@ class Output:
         self._answer = 0
         self._anchor: _Anchor | None = None
         self._held_at: int | None = None
-        self._next_mark = self._last_marked = 0
+        self._next_mark = self._last_marked = self._last_reached = 0
         self._is_ended = False
         self._is_played = True
         self._last_mark: asyncio.TimerHandle | None = None
@@ -98,7 +98,7 @@ class Output:
         self._answer += 1
         self._anchor = None
         self._held_at = None
-        self._next_mark, self._last_marked = int(MARK_EVERY_S * self._rate), 0
+        self._next_mark, self._last_marked, self._last_reached = int(MARK_EVERY_S * self._rate), 0, 0
         self._is_ended = self._is_played = False
         self._track.at(1, self._audible)
         return self._answer
@@ -139,6 +139,7 @@ class Output:
         wire = Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True)
         self._enqueue(self._ledger.written, wire, (), segment)
         self._ledger.complete()
+        self._mark(self._ledger.written)
         return await self._has_room(answer)
 
     def end(self, answer: int) -> None:
@@ -191,12 +192,15 @@ class Output:
         return min(self._track.sent_bytes, self._anchor.position + int(elapsed * self._rate))
 
     def mark_reached(self, name: str) -> None:
-        """The carrier has played up to one of our marks; marks of answers that were cut are ignored."""
+        """The carrier has played up to one of our marks; one of an answer that was cut, or told again, is ignored."""
         answer, _, position = name.partition(":")
         if answer != str(self._answer) or not _is_number(position) or self._held_at is not None:
             return
-        self._anchor = _Anchor(int(position), self._clock.now())
-        if self._is_ended and int(position) >= self._ledger.written:
+        if not self._last_reached < int(position) <= self._track.sent_bytes:
+            return
+        self._last_reached = int(position)
+        self._anchor = _Anchor(self._last_reached, self._clock.now())
+        if self._is_ended and self._last_reached >= self._ledger.written:
             self._played()
 
     def close(self) -> None:
@@ -237,7 +241,8 @@ class Output:
     def _drained(self) -> None:
         if not self._is_ended or self._is_played:
             return
-        wait_s = LAST_MARK_TIMEOUT_S if self._transport.has_marks and self._ledger.written else self._lead_s
+        awaits_mark = self._transport.has_marks and self._last_reached < self._ledger.written
+        wait_s = LAST_MARK_TIMEOUT_S if awaits_mark else self._lead_s
         self._last_mark = asyncio.get_running_loop().call_later(wait_s, self._played)
 
     def _played(self) -> None:

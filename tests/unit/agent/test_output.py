@@ -131,6 +131,46 @@ async def test_a_carrier_that_echoes_nothing_is_believed_after_a_while():
     assert stage.told == ["audible", "played"]
 
 
+async def test_a_mark_that_comes_twice_does_not_take_back_what_was_heard_since():
+    stage = Stage()
+    await stage.speak()
+    await asyncio.sleep(1.0)
+    stage.output.mark_reached("1:8000")
+    await asyncio.sleep(0.5)
+    stage.output.mark_reached("1:8000")
+    assert stage.output.position() == pytest.approx(1.5 * RATE, abs=200)
+
+
+async def test_a_mark_behind_what_was_sent_does_not_end_the_answer():
+    stage = Stage()
+    await stage.speak()
+    await asyncio.sleep(0.5)
+    stage.output.mark_reached("1:16000")
+    await asyncio.sleep(0.5)
+    assert (stage.told, stage.output.position()) == (["audible"], pytest.approx(RATE, abs=200))
+
+
+async def test_an_answer_that_ends_behind_its_last_mark_waits_for_no_other():
+    stage = Stage()
+    answer = await stage.speak(ends=False)  # a tool runs, and then there is nothing more to say
+    await asyncio.sleep(2.1)
+    stage.output.mark_reached("1:16000")
+    await asyncio.sleep(1.0)
+    stage.output.end(answer)
+    await asyncio.sleep(0.1)
+    assert stage.told == ["audible", "played"]
+
+
+async def test_keys_at_the_end_of_an_answer_have_a_mark_too():
+    stage = Stage()
+    answer = await stage.speak("one.", ends=False)
+    await stage.output.play(answer, tone("4", RATE), RATE)
+    stage.output.end(answer)
+    await asyncio.sleep(1.0)
+    stage.output.mark_reached(stage.line.sent_marks[-1])
+    assert stage.told == ["audible", "played"]
+
+
 async def test_a_line_without_marks_has_played_when_its_lead_has_run_out():
     stage = Stage(Marks(has_marks=False), lead_s=0.1)
     await stage.speak()
