@@ -46,7 +46,7 @@ class ClientTool(BaseModel):
 class AgentProfile(BaseModel):
     """What makes one agent: its words, its providers, its manners. Times in seconds unless the name says otherwise."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     system_prompt: Annotated[str, Env("VOXRAY_SYSTEM_PROMPT")] = Field(
         default="You are a helpful voice assistant. Answer briefly, in plain spoken sentences.",

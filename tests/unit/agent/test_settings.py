@@ -295,3 +295,9 @@ def test_what_the_original_takes_for_off_is_off_with_a_word(tmp_path: Path):
 def test_an_open_door_to_everybody_is_told(tmp_path: Path, config: dict[str, Any], is_told: bool):
     told = [warning for warning in loaded(tmp_path, config).warnings if "server_api_key" in warning]
     assert bool(told) is is_told
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e999"])
+def test_a_time_without_a_number_is_refused(value: str):
+    with pytest.raises(UsageError, match="VOXRAY_RTC_MAX_DURATION_SECS"):
+        load(None, {"VOXRAY_RTC_MAX_DURATION_SECS": value})
