@@ -5,6 +5,7 @@ Speech, digits and barge-ins happen in the order of their options, each waiting 
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -75,6 +76,8 @@ async def _run(args: argparse.Namespace) -> int:
     from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
     from vox.runtime.websocket import UpgradeRefusedError  # noqa: PLC0415  same
 
+    if args.save is not None:
+        _check_writable(args.save)
     script = await _script(args)
     headers = [_header(each) for each in args.header]
     url, parameters = await _resolve(args, headers)
@@ -97,6 +100,14 @@ async def _run(args: argparse.Namespace) -> int:
         write_wav(args.save, (outcome.report.caller_track, outcome.report.agent_track), outcome.report.sample_rate)
     _print(outcome, as_json=args.json)
     return 0 if outcome.report.has_answered else EXIT_UNANSWERED
+
+
+def _check_writable(path: Path) -> None:
+    """Fails before the call rather than behind it, where that can be seen before."""
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(
+            f"cannot write {path}", code="bad_audio_file", hint="give --save a file in a folder that exists"
+        )
 
 
 async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
@@ -167,9 +178,7 @@ async def _speech(kind: str, value: str) -> "Recording":
 
 async def _synthesize(text: str) -> "Recording":
     """Speaks a text with the first speech driver that works here."""
-    import os  # noqa: PLC0415  only when text is spoken
-
-    import httpx2  # noqa: PLC0415  same
+    import httpx2  # noqa: PLC0415  only when text is spoken
 
     from vox.clients.audio_files import Recording  # noqa: PLC0415  same
     from vox.providers import registry  # noqa: PLC0415  same

@@ -9,6 +9,7 @@ import wave
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -57,16 +58,21 @@ def read_wav(path: Path) -> Recording:
 
 
 def write_wav(path: Path, tracks: Sequence[bytes], sample_rate: int) -> None:
-    """Writes s16le tracks of any lengths side by side, the shorter ones padded with silence."""
+    """Writes s16le tracks of any lengths side by side, the shorter ones padded with silence; UsageError where it cannot."""
     samples = max((len(track) // 2 for track in tracks), default=0)
     frames = np.zeros((samples, len(tracks)), np.int16)
     for channel, track in enumerate(tracks):
         frames[: len(track) // 2, channel] = np.frombuffer(track, "<i2", len(track) // 2)
-    with wave.open(str(path), "wb") as file:
+    content = BytesIO()
+    with wave.open(content, "wb") as file:
         file.setnchannels(len(tracks))
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes(frames.tobytes())
+    try:
+        path.write_bytes(content.getbuffer())
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}", code="bad_audio_file") from error
 
 
 def parse_wav(content: bytes, name: str) -> Recording:

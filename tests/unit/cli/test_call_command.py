@@ -70,3 +70,13 @@ async def test_what_no_caller_can_do_is_refused_by_name(argv, code):
     with pytest.raises(UsageError) as error:
         await script_of(*argv)
     assert error.value.code == code
+
+
+@pytest.mark.parametrize("name", ["missing/heard.wav", "."])
+def test_a_file_that_cannot_be_saved_is_told_before_the_call(wav, tmp_path, name):
+    parser = argparse.ArgumentParser()
+    call.register(parser.add_subparsers(dest="command"))
+    args = parser.parse_args(["call", "--audio", wav, "--save", str(tmp_path / name), URL])
+    with pytest.raises(UsageError, match="cannot write") as caught:  # a connection would be refused by the tests
+        call.run(args)
+    assert caught.value.code == "bad_audio_file"

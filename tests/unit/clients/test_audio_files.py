@@ -82,3 +82,9 @@ def test_resampling_keeps_length_and_level():
     speech = Recording(tone(0.5, 16000), 16000).at(8000)
     assert speech.duration_s == pytest.approx(0.5, abs=0.002)
     assert rms(speech.pcm) == pytest.approx(rms(tone(0.5, 16000)), rel=0.05)
+
+
+def test_a_recording_that_cannot_be_written_is_said_in_words(tmp_path):
+    with pytest.raises(UsageError, match="cannot write") as caught:
+        write_wav(tmp_path, [PCM], 8000)
+    assert caught.value.code == "bad_audio_file"
