@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vox.agent.settings import AgentSettings
 
+NO_FILE = "there is no config.json here and no --config: the defaults hold; `vox up` has a demo that needs no keys"
+
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
@@ -32,8 +34,10 @@ def run(args: argparse.Namespace) -> int:
     overrides = {key: value for key, value in given.items() if value is not None}
     named = args.config or (Path(environment["VOXRAY_CONFIG"]) if environment.get("VOXRAY_CONFIG") else None)
     default = Path("config.json")
-    loaded = load(named or (default if default.exists() else None), environment, overrides)
-    return run_loop(serve_agent(loaded.settings, environment, warnings=loaded.warnings))
+    file = named or (default if default.exists() else None)
+    loaded = load(file, environment, overrides)
+    warnings = loaded.warnings if file is not None else (NO_FILE, *loaded.warnings)
+    return run_loop(serve_agent(loaded.settings, environment, warnings=warnings))
 
 
 async def serve_agent(
@@ -57,15 +61,10 @@ async def serve_agent(
     tls: dict[str, Any] = (
         {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
     )
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
     agents = app.state.server
-    async with agents, Server(app, host, settings.bind_port, **tls) as server:
-        scheme = "https" if settings.tls_enable else "http"
-        shown = host if host.strip("0.:") else "localhost"
-        shown = f"[{shown}]" if ":" in shown else shown
-        address = f"{scheme}://{shown}:{server.port}"
+    async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
         spare_what_is_there()
-        log.info("agent ready", address=address, agents=", ".join(agents.resources.agents))
+        log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)
         await agents.end_calls()
     return 0

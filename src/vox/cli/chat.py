@@ -114,9 +114,8 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         trusted_proxies=",".join(settings.trusted_proxies),
         reuse_port=worker is not None,
     ) as server:
-        shown = settings.http_host if settings.http_host.strip("0.:") else "localhost"
         spare_what_is_there()
-        get_logger(__name__).info("chat ready", address=f"http://{shown}:{server.port}", worker=worker or 0)
+        get_logger(__name__).info("chat ready", address=server.address, worker=worker or 0)
         watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
         await app.chat.drain()

@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vox.errors import VoxError
+from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
     from vox.runtime.lifecycle import Lifecycle
@@ -175,9 +175,8 @@ def _agent(choices: Choices) -> Plan:
             {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
         )
         agents = app.state.server
-        async with agents, Server(app, _bindable(settings.host), settings.bind_port, **tls) as server:
-            scheme = "https" if settings.tls_enable else "http"
-            yield Running(_address(scheme, settings.host, server.port), lifecycle, agents.end_calls)
+        async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
+            yield Running(server.address, lifecycle, agents.end_calls)
 
     return Plan(serve, loaded.warnings, settings.log_level, settings.json_logs)
 
@@ -213,8 +212,8 @@ def _directory(choices: Choices) -> Plan:
         chance = Random(secrets.randbits(256))  # noqa: S311  jitter and draws; what must not be guessed comes from secrets
         directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
         host, port = settings.server.host, settings.server.port
-        async with directory, Server(create_app(directory), _bindable(host), port) as server:
-            yield Running(_address("http", host, server.port), lifecycle)
+        async with directory, Server(create_app(directory), host, port) as server:
+            yield Running(server.address, lifecycle)
 
     return Plan(serve, loaded.warnings, settings.logs.level, settings.logs.json_lines)
 
@@ -242,13 +241,13 @@ def _chat(choices: Choices) -> Plan:
         from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
         from vox.runtime.serving import Server  # noqa: PLC0415  same
 
-        choices.data.mkdir(parents=True, exist_ok=True)
+        _make_folder(choices.data)
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.drain_timeout_s)
         app = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
         host, proxies = settings.http_host, ",".join(settings.trusted_proxies)
-        async with Server(app, _bindable(host), settings.http_port, trusted_proxies=proxies) as server:
-            yield Running(_address("http", host, server.port), lifecycle, app.chat.drain)
+        async with Server(app, host, settings.http_port, trusted_proxies=proxies) as server:
+            yield Running(server.address, lifecycle, app.chat.drain)
 
     return Plan(serve, loaded.warnings, settings.log_threshold, settings.log_format == "json")
 
@@ -265,6 +264,17 @@ _SHOWN_DATA = "$XDG_DATA_HOME/vox, else ~/.local/share/vox"
 def _usual_data(environment: Mapping[str, str]) -> Path:
     given = environment.get("XDG_DATA_HOME", "")
     return (Path(given) if given.startswith("/") else Path.home() / ".local" / "share") / "vox"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the folder {folder} cannot be made: {error.strerror}",
+            code="database_unusable",
+            hint="choose one that this user may write with --data",
+        ) from error
 
 
 def _names(text: str) -> list[str]:
@@ -300,15 +310,6 @@ def _say(text: str) -> None:
         print(f"{text}\n", end="", flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails again at its end
-
-
-def _bindable(host: str) -> str:
-    return "127.0.0.1" if host == "localhost" else host
-
-
-def _address(scheme: str, host: str, port: int) -> str:
-    shown = host if host.strip("0.:") else "localhost"
-    return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
 
 @contextmanager

@@ -102,6 +102,13 @@ class Server:
         """The port listened on; the real one where 0 was asked for."""
         return self._port
 
+    @property
+    def address(self) -> str:
+        """Where it is reached from this machine, as `scheme://host:port`."""
+        shown = "localhost" if self._host in {"", "0.0.0.0", "::"} else self._host  # noqa: S104  compared, not bound
+        scheme = "https" if self._config.ssl_certfile else "http"
+        return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self._port}"
+
     async def __aenter__(self) -> Self:
         try:
             self._config.load()

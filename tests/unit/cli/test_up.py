@@ -136,3 +136,13 @@ def test_only_takes_several():
 )
 def test_state_is_in_the_users_data_folder(environment: dict[str, str], folder: Path):
     assert up._usual_data(environment) == folder
+
+
+async def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path):
+    file = tmp_path / "file"
+    file.touch()
+    chat = next(part for part in up.PARTS if part.name == "chat")
+    with pytest.raises(UsageError, match="cannot be made: File exists") as caught:
+        async with chat.plan(up.Choices({}, file, port=0)).serve():
+            pass
+    assert caught.value.code == "database_unusable"
