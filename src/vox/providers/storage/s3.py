@@ -76,7 +76,7 @@ class S3Storage:
                 async for piece in body:
                     written += len(piece)
                     yield piece
-            except Exception as error:
+            except Exception as error:  # whatever it is: obstore wraps it in its own, and the caller is told the first
                 problem = error
                 raise
 
