@@ -129,6 +129,28 @@ async def test_a_burst_fills_every_relay_and_overfills_none(tmp_path: Path):
         assert (await http.get("/v1/relays/select")).json()["relay"]["id"] == "a"
 
 
+async def test_a_list_waits_for_a_change_and_not_beyond_the_end(tmp_path: Path):
+    bootstrap = [{"id": "a", "url": "wss://a.example.com", "lat": 50, "lon": 8}]
+    config: dict[str, Any] = {"health_check": {"enabled": False}, "bootstrap_relays": bootstrap}
+    async with directory(tmp_path, **config) as (running, http):
+
+        async def wait(index: str) -> tuple[str, int]:
+            answer = await http.get(f"/v1/relays?wait=30s&index={index}", timeout=20)
+            return answer.headers["vox-directory-index"], answer.json()["count"]
+
+        index, _ = await wait("0")
+        waiting = asyncio.create_task(wait(index))
+        await http.post("/v1/relays/a/drain")
+        moved, count = await waiting
+        assert (moved != index, count) == (True, 0)
+        waiting = asyncio.create_task(wait(moved))
+        await asyncio.sleep(0)
+        assert (await http.get("/_health")).status_code == 200  # after which the other request is there too
+        running.terminate()
+        assert await waiting == (moved, 0)
+        await running.process.wait()
+
+
 PLACE = ("--lat", "-33.87", "--lon", "151.21")
 ADDED = ("register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *PLACE, "--public-key", "k")
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vox.directory.bodies import Place, list_query
+from vox.directory.bodies import Place, list_query, wait_query
 from vox.directory.errors import wire_form
+from vox.directory.long_poll import INDEX_HEADER
 from vox.directory.metrics import REQUEST_SECONDS, REQUESTS
 from vox.directory.responses import nothing_here, wrong_method
 from vox.directory.routes import make_routes, refusal
@@ -62,18 +63,33 @@ class DirectoryApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection's scope."""
         if scope["type"] == "http" and scope["path"] == LIST_PATH and scope["method"] in {"GET", "HEAD"}:
-            await self._list(scope, send)
+            if b"wait=" in scope["query_string"]:
+                await self._list_later(scope, receive, send)
+            else:
+                await self._list(scope, send)
         else:
             await self._rest(scope, receive, send)
 
-    async def _list(self, scope: Scope, send: Send) -> None:
+    async def _list_later(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The list once it is another one than the client has, or when its time is over."""
+        long_poll = self.directory.long_poll
+        try:
+            wait = wait_query(scope["query_string"])
+            if wait is not None and wait.index == long_poll.index:
+                list_query(scope["query_string"])  # what is wrong is said at once
+                address = scope["client"][0] if scope.get("client") else ""
+                await long_poll.beyond(wait.index, wait.seconds, address, receive)
+        except VoxError as error:
+            await self._refuse(error, send)
+            return
+        await self._list(scope, send, is_late=wait is not None)
+
+    async def _list(self, scope: Scope, send: Send, *, is_late: bool = False) -> None:
         began = self._clock.now()
         try:
             place, limit = list_query(scope["query_string"])
         except VoxError as error:
-            self.directory.metrics.counter(REQUESTS, "list", "400").inc()
-            status, body, headers = wire_form(error)
-            await respond(send, status, body, {**headers, "access-control-allow-origin": "*"})
+            await self._refuse(error, send)
             return
         tag = self._tag(place, limit)
         headers = [
@@ -82,6 +98,10 @@ class DirectoryApp:
             (b"etag", tag),
             (b"access-control-allow-origin", b"*"),
         ]
+        if is_late:
+            headers[1] = (b"cache-control", b"no-store")
+            headers.append((INDEX_HEADER, b"%d" % self.directory.long_poll.index))
+            headers.append((b"access-control-expose-headers", INDEX_HEADER))
         if _is_known(scope, tag):
             await send({"type": "http.response.start", "status": 304, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
@@ -97,6 +117,11 @@ class DirectoryApp:
         await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
         self._listed.inc()
         self._seconds.observe(self._clock.now() - began)
+
+    async def _refuse(self, error: VoxError, send: Send) -> None:
+        status, body, headers = wire_form(error)
+        self.directory.metrics.counter(REQUESTS, "list", str(status)).inc()
+        await respond(send, status, body, {**headers, "access-control-allow-origin": "*"})
 
     def _tag(self, place: Place | None, limit: int) -> bytes:
         """Strong where the bytes are the same; an unordered list is only worth the same, so its tag is weak."""

@@ -5,6 +5,7 @@ original's validator, because its clients show them.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
@@ -26,6 +27,8 @@ MAX_BODY_BYTES = 16_384
 
 POLICIES: dict[str, PolicyName] = {"distance": "distance", "load_aware": "load_aware", "measured": "measured"}
 MAX_RTT_MS = 60_000
+MAX_WAIT_S = 60
+_WAIT = re.compile(r"([0-9]{1,6})(ms|s)")
 
 _CODES = {
     "missing": "invalid_type",
@@ -174,6 +177,35 @@ def list_query(query: bytes) -> tuple[Place | None, int]:
     fields = query_fields(query)
     limit = whole_number(fields, "limit", 1, MAX_LIMIT, DEFAULT_LIMIT)
     return place_of(fields), limit
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A client that has the list with that index waits for another one."""
+
+    seconds: float
+    index: int
+
+
+def wait_query(query: bytes) -> Wait | None:
+    """For how long and for what a client waits; None where it does not say so.
+
+    Raises:
+        ValidationError: a field is wrong.
+    """
+    if b"wait=" not in query:
+        return None
+    fields = query_fields(query)
+    text = fields.get("wait")
+    if text is None:
+        return None
+    found = _WAIT.fullmatch(text)
+    if found is None:
+        raise invalid("wait", "must be a time such as 30s or 500ms", "invalid_format")
+    seconds = int(found[1]) / (1000 if found[2] == "ms" else 1)
+    if seconds > MAX_WAIT_S:
+        raise invalid("wait", f"must be at most {MAX_WAIT_S}s", "too_big")
+    return Wait(seconds, whole_number(fields, "index", 0, 2**53, 0))
 
 
 def query_fields(query: bytes) -> dict[str, str]:

@@ -71,6 +71,20 @@ _LIMIT = {
     "in": "query",
     "schema": {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 }
+_WAIT: list[dict[str, Any]] = [
+    {
+        "name": "wait",
+        "in": "query",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,6}(ms|s)$"},
+        "description": "Answer once the list is another one than `index`, after this time (60s at most) in any case",
+    },
+    {
+        "name": "index",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Vox-Directory-Index of the list that is known; 0 for none",
+    },
+]
 _WISHES = [
     {"name": "region", "in": "query", "schema": _TEXT},
     {"name": "features", "in": "query", "schema": _TEXT, "description": "Names separated by commas"},
@@ -96,7 +110,9 @@ def describe_api() -> dict[str, Any]:
                 "get": _operation("health", "Whether the directory lives", {"status": _TEXT, "timestamp": _TIME})
             },
             "/v1/relays": {
-                "get": _operation("listRelays", "Healthy relays, nearest first", _list(), [*_PLACE, _LIMIT], 400)
+                "get": _operation(
+                    "listRelays", "Healthy relays, nearest first", _list(), [*_PLACE, _LIMIT, *_WAIT], 400, 503
+                )
             },
             "/v1/relays/select": {
                 "get": _operation(
@@ -118,7 +134,12 @@ def describe_api() -> dict[str, Any]:
             },
             "/v1/directory": {
                 "get": _operation(
-                    "snapshot", "The signed list", dict.fromkeys(("signed", "signature", "public_key", "key_id"), _TEXT)
+                    "snapshot",
+                    "The signed list",
+                    dict.fromkeys(("signed", "signature", "public_key", "key_id"), _TEXT),
+                    _WAIT,
+                    400,
+                    503,
                 )
             },
             "/v1/relays/register": {

@@ -32,6 +32,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.revision = 0
+        self.membership = 0
+        """Rises when a relay enters or leaves the list, or says something else of itself than its load and its times."""
         self._relays: dict[str, Relay] = {}
         self._by_url: dict[str, str] = {}
         self._listed: dict[str, bytes] = {}
@@ -134,6 +136,7 @@ class Registry:
             self._unlist(relay.id)
             return
         is_new = relay.id not in self._listed
+        self.membership += is_new or before is None or _lasting(relay) != _lasting(before)
         self._listed[relay.id] = list_form(relay)
         if is_new:
             self._places_in_ids[relay.id] = len(self._listed_ids)
@@ -146,6 +149,7 @@ class Registry:
     def _unlist(self, relay_id: str) -> None:
         if self._listed.pop(relay_id, None) is None:
             return
+        self.membership += 1
         self._pass_over(relay_id)
         place, last = self._places_in_ids.pop(relay_id), self._listed_ids.pop()
         if last != relay_id:  # the last one fills the gap, so that a random draw stays one index away
@@ -163,3 +167,7 @@ class Registry:
         self.revision += 1
         for listener in tuple(self._listeners):
             listener(relay_id, relay)
+
+
+def _lasting(relay: Relay) -> tuple[object, ...]:
+    return relay.name, relay.url, relay.latitude, relay.longitude, relay.region, relay.capacity, relay.public_key

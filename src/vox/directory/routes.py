@@ -22,10 +22,12 @@ from vox.directory.bodies import (
     plan_query,
     read_body,
     selection_query,
+    wait_query,
 )
 from vox.directory.errors import invalid
 from vox.directory.events import ChangeStream
 from vox.directory.health import DrainEnded, DrainRequested
+from vox.directory.long_poll import INDEX_HEADER
 from vox.directory.metrics import REFUSALS, RTT_REPORTS
 from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
@@ -147,10 +149,23 @@ class _Public:
         return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
 
     async def snapshot(self, request: Request) -> Response:
-        directory = self._directory
-        body = directory.press.answer(directory.registry.listed())
-        tag = f'"{directory.press.serial}"'
+        directory, wait = self._directory, wait_query(request.scope["query_string"])
+        press, long_poll = directory.press, directory.long_poll
+        body = press.answer(directory.registry.listed(), long_poll.index)
+        if wait is not None and wait.index == press.index:
+            await long_poll.beyond(
+                wait.index,
+                wait.seconds,
+                peer_of(request),
+                request.receive,
+                settled_in_s=lambda: press.renewed_in_s,
+            )
+            body = press.answer(directory.registry.listed(), long_poll.index)
+        tag = f'"{press.serial}"'
         headers = {"etag": tag, "cache-control": "public, max-age=60, stale-if-error=86400", **PUBLIC}
+        if wait is not None:
+            name = INDEX_HEADER.decode()
+            headers |= {"cache-control": "no-store", name: str(press.index), "access-control-expose-headers": name}
         if request.headers.get("if-none-match") == tag:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")

@@ -26,6 +26,7 @@ from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.health_book import HealthBook, shown
 from vox.directory.join_tokens import JoinTokens
 from vox.directory.journal import Journal
+from vox.directory.long_poll import LongPoll
 from vox.directory.metrics import CHANGES
 from vox.directory.prober import Prober
 from vox.directory.records import Changes, Record, Tombstone
@@ -102,6 +103,7 @@ class Directory:
         )
         self._shared_leases = shared
         self.join_tokens = JoinTokens(self.database, parts.clock)
+        self.long_poll = LongPoll(self.registry, parts.lifecycle, parts.clock, parts.random)
         self._gauges = Gauges(self.registry, self.book, parts.metrics)
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
         self.round_trips = RoundTrips()

@@ -30,6 +30,7 @@ class SnapshotPress:
         self._clock = clock
         self._made = 0.0
         self._serial = 0
+        self._index = 0
         self._answer = b""
 
     @property
@@ -47,11 +48,22 @@ class SnapshotPress:
         """Seconds since the last list was made; 0 where none was."""
         return max(0.0, self._clock.wall().timestamp() - self._made) if self._answer else 0.0
 
-    def answer(self, relays: Iterable[Relay]) -> bytes:
+    @property
+    def index(self) -> int:
+        """Which list the last answer shows, in the numbers of `LongPoll`."""
+        return self._index
+
+    @property
+    def renewed_in_s(self) -> float:
+        """How long the last answer still stands for new ones."""
+        return max(0.0, REFRESH_S - self.age_s) if self._answer else 0.0
+
+    def answer(self, relays: Iterable[Relay], index: int) -> bytes:
         """The JSON body: `signed` (JSON text), `signature`, `public_key`, `key_id`."""
         now = self._clock.wall().timestamp()
         if self._answer and 0 <= now - self._made < REFRESH_S:
             return self._answer
+        self._index = index
         self._made, self._serial = now, max(self._serial + 1, round(now * 1000))
         listed = [listed_form(relay) for relay in relays]
         snapshot = Snapshot(self._serial, now, now + FRESH_S, now + VALID_S, listed)
