@@ -215,19 +215,18 @@ class Accounts:
         return replace(row.login, expires_at=expires_at)
 
     def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
+        ended = None if session_ids is None else frozenset(session_ids)
         with self._lock:
             self.revocations += 1
             self._known = {
                 key: known
                 for key, known in self._known.items()
-                if known.login.user_id != user_id
-                or (session_ids is not None and known.login.session_id not in session_ids)
+                if known.login.user_id != user_id or (ended is not None and known.login.session_id not in ended)
             }
-        if session_ids is None:
+        if ended is None:
             self._chat.hub.close_user(user_id, CLOSE_CODE, "Logged out")
-            return
-        for session_id in session_ids:
-            self._chat.hub.close_login(session_id, CLOSE_CODE, "Logged out")
+        else:
+            self._chat.hub.close_logins(user_id, ended, CLOSE_CODE, "Logged out")
 
 
 def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Event:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.contract.chat.rig import Rig, community
-from tests.contract.chat.test_gateway import resumed
+from tests.contract.chat.test_gateway import hide, resumed
 from vox.chat.events import Event, Everyone
 from vox.chat.gateway.metrics import FAILURES
 
@@ -71,3 +71,18 @@ async def test_what_cannot_enter_the_log_ends_it(tmp_path: Path):
             d = {"token": bob.token, "session_id": gateway.ready["session_id"], "last_seq": last}
             await again.send("resume", d)
             assert await again.closed() == 4009
+
+
+async def test_a_feed_that_nobody_was_told_of_vanishes_and_appears_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with community("sqlite://", tmp_path) as chat:
+        alice, bob = await chat.register("alice"), await chat.register("bob")
+        fails_once(monkeypatch, chat.chat.bus, "publish")
+        feed_id = (await alice.ok("POST", "/feeds", {"name": "general", "type": "text"}))["feed_id"]
+        async with bob.gateway() as gateway:
+            await hide(alice, feed_id)
+            await gateway.expect("feed_delete", feed_id=feed_id)
+            everyone = next(role for role in (await alice.ok("GET", "/roles"))["items"] if role["position"] == 0)
+            await alice.ok("DELETE", f"/feeds/{feed_id}/permissions/role/{everyone['role_id']}")
+            await gateway.expect("feed_create", feed_id=feed_id)

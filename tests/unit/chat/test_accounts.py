@@ -36,7 +36,7 @@ class Chat:
         )
         self.hub = SimpleNamespace(
             close_user=lambda *a: self.closed.append(("user", *a)),
-            close_login=lambda *a: self.closed.append(("login", *a)),
+            close_logins=lambda *a: self.closed.append(("logins", *a)),
         )
         self.database = SimpleNamespace(write=self.write)
         self.accounts = Accounts(self)  # pyright: ignore[reportArgumentType]
@@ -219,7 +219,7 @@ async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     chat.connection.execute(sessions.delete().where(sessions.c.id == session))
     chat.accounts.absorb(login_revoked(1, [session]))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
-    assert [call[:3] for call in chat.closed] == [("login", session, CLOSE_CODE)]
+    assert [call[:4] for call in chat.closed] == [("logins", 1, {session}, CLOSE_CODE)]
     reads = chat.reads
     await chat.accounts.who("vox_sess_b")
     assert chat.reads == reads, "others are still remembered"

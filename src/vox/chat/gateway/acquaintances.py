@@ -26,11 +26,17 @@ class Acquaintances:
     def dm_is(self, dm_id: int, participants: frozenset[int]) -> None:
         """A DM has these participants now."""
         before = self._dms.get(dm_id, frozenset())
-        self._dms[dm_id] = participants
+        if participants:
+            self._dms[dm_id] = participants
+        else:
+            self._dms.pop(dm_id, None)
         for user_id in participants - before:
             self._dms_of.setdefault(user_id, set()).add(dm_id)
         for user_id in before - participants:
-            self._dms_of[user_id].discard(dm_id)
+            left = self._dms_of[user_id]
+            left.discard(dm_id)
+            if not left:
+                del self._dms_of[user_id]
 
     def befriend(self, one: int, other: int) -> None:
         """Two are friends now."""

@@ -161,6 +161,11 @@ class Admission:
     def wait_for(self, session: Session, connection: Connection) -> None:
         """Keeps a session for its client; the hub's lock is held."""
         left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
+        oldest_ms = left_at_ms - int(self._hub.bounds.resumable_s * 1000)
+        while self._waiting and next(iter(self._waiting.values())).left_at_ms < oldest_ms:
+            del self._waiting[
+                next(iter(self._waiting))
+            ]  # what nobody came to keep, as its connection ended with an error
         self._waiting[session.session_id] = Waiting(session, self._hub.position, left_at_ms)
         connection.left = session
 

@@ -8,7 +8,7 @@ on several event loops; nothing is awaited while it is held, and a session's own
 import asyncio
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from vox.chat.gateway.presence_board import PresenceBoard, Record, decode_record
 from vox.chat.gateway.presence_news import PresenceNews
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.spaces import APPEARS, Changes, View, space_of
+from vox.chat.gateway.to_each import is_to_each, items_to_each
 from vox.chat.permissions import P
 from vox.chat.rate_limits import network_key
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
@@ -147,11 +148,12 @@ class Hub:
             for session in tuple(self.index.of_user(user_id)):
                 self._end(session, code, reason)
 
-    def close_login(self, session_id: int, code: int, reason: str) -> None:
-        """Ends the sessions of one login (a row of `sessions`); they cannot be resumed."""
+    def close_logins(self, user_id: int, login_ids: Collection[int], code: int, reason: str) -> None:
+        """Ends the sessions of some of a user's logins (rows of `sessions`); they cannot be resumed."""
         with self.lock:
-            for session in [one for one in self.connections if one.login_id == session_id]:
-                self._end(session, code, reason)
+            for session in tuple(self.index.of_user(user_id)):
+                if session.login_id in login_ids:
+                    self._end(session, code, reason)
 
     def logins_until(self, now_s: float) -> list[int]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
@@ -183,6 +185,7 @@ class Hub:
                 self._end(session, CloseCode.SESSION_EXPIRED, reason)
             self._admission.forget()
             self.acquaintances.forget()
+            self._coming.clear()
             self.position = self._chat.bus.position
 
     async def drain(self, over_s: float = 0.0) -> None:
@@ -391,7 +394,10 @@ class Hub:
             self._publish_space(entry, base, *told)
             return
         sessions = self.index.sessions(event.audience)
-        if sessions:
+        if is_to_each(event):
+            for item, own in items_to_each(event, base, sessions):
+                self._deliver(item, own)
+        elif sessions:
             item = Item(event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY)
             self._deliver(item, sessions)
 

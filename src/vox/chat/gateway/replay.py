@@ -12,6 +12,7 @@ from vox.chat.bus.contract import Entry
 from vox.chat.gateway.outlet import Item
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.spaces import View, space_of
+from vox.chat.gateway.to_each import is_to_each, item_for
 
 
 def missed(
@@ -37,7 +38,13 @@ def missed(
         event = entry.event
         if told is None:
             if sees(user_id, event.audience):
-                found.append(Item(event.type, event.payload, base, encoded=entry.tail))
+                item = (
+                    item_for(event, user_id, base)
+                    if is_to_each(event)
+                    else Item(event.type, event.payload, base, encoded=entry.tail)
+                )
+                if item is not None:
+                    found.append(item)
         elif told[0] in (made if told[1] else deleted):
             space, appears = told
             found.append(Item(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears))

@@ -337,7 +337,7 @@ async def test_banned_users_and_ended_logins_are_closed_at_once():
     await settle()
     assert bob.socket.verdict == (4004, "not a member any more")
     assert "member_ban" in kinds(eve)
-    scene.hub.close_login(3, 4004, "Logged out")
+    scene.hub.close_logins(3, {3}, 4004, "Logged out")
     assert eve.socket.verdict == (4004, "Logged out")
     assert admin.socket.verdict is None
     await eve.drop()

@@ -113,3 +113,13 @@ async def test_a_session_waits_no_longer_however_often_it_is_tried(monkeypatch: 
         await (await scene.resume(bob)).drop()
     await other.drop()
     assert (await scene.resume(bob)).socket.verdict == (4009, "session expired")
+
+
+async def test_a_session_that_nobody_came_to_keep_is_forgotten():
+    scene = Scene()
+    lost, other = await scene.join(2), await scene.join(3)
+    lost.connection.closed(1006, "")  # and then its task failed, before `keep`
+    scene.clock.advance(301)
+    await other.drop()
+    assert not scene.hub._admission._waiting
+    assert (await scene.resume(lost)).socket.verdict == (4009, "session expired")
