@@ -3,7 +3,8 @@
 Live audio goes through a polyphase filter of our own (numpy). soxr's streams hand their output over in blocks: 20 ms frames
 from 8 to 16 kHz come out up to 114 ms late, from 48 to 16 kHz up to 37 ms, at every quality with a usable filter; its
 variable-rate mode needs 15 to 30 ms. A conversation cannot afford that. The filter: Kaiser-windowed sinc of 48 zero crossings,
-flat to 3.4 kHz and 60 dB down at 4 kHz for a lower rate of 8 kHz, and in proportion for others.
+flat to 3.4 kHz and 60 dB down at 4 kHz for a lower rate of 8 kHz, and in proportion for others. Its products are dot products,
+never matrix products: those may wait for threads of BLAS, and all calls with them (up to half a second on a busy machine).
 """
 
 from functools import lru_cache
@@ -20,6 +21,7 @@ ZERO_CROSSINGS = 24  # on each side; the delay is as many samples of the lower r
 _CUTOFF = 0.925  # of the lower rate's half: 3.7 kHz of 4
 _KAISER_BETA = 5.65  # 60 dB
 _FEW_PHASES = 8  # up to here a product per phase is quicker than gathering a row of coefficients per output
+_BLOCK = 1024  # outputs made at once: a minute in one message would need a gigabyte and cost ten times as much
 _SANE_HZ = range(1000, 384_001)
 
 Floats = NDArray[np.float32]
@@ -82,21 +84,27 @@ class Resampler:
         return output
 
     def _convolve(self, audio: Floats, count: int) -> bytes:
-        taps, up, down = self._filter.shape[1], self._up, self._down
-        if up > _FEW_PHASES:
-            times = self._time + down * np.arange(count)
-            windows = _windows(audio, 0, len(audio) - taps + 1, 1, taps)[times // up]
-            output = np.einsum("ij,ij->i", windows, self._filter[times % up])
-        else:
-            output = np.empty(count, np.float32)
-            for first in range(min(up, count)):
-                time = self._time + first * down
-                rows = (count - first - 1) // up + 1
-                # Every `up`-th output has the same phase, and its input lies `down` samples further on.
-                windows = _windows(audio, time // up, rows, down, taps)
-                output[first::up] = np.ascontiguousarray(windows) @ self._filter[time % up]
+        output = np.empty(count, np.float32)
+        for first in range(0, count, _BLOCK):
+            self._fill(output[first : first + _BLOCK], audio, self._time + first * self._down)
         np.rint(output, out=output)
         return np.clip(output, -32768, 32767).astype(np.int16).tobytes()
+
+    def _fill(self, output: Floats, audio: Floats, begin: int) -> None:
+        """Makes the outputs from the one at `begin` on (in 1/up input samples) until `output` is full."""
+        taps, up, down = self._filter.shape[1], self._up, self._down
+        count = len(output)
+        if up > _FEW_PHASES:
+            times = begin + down * np.arange(count)
+            windows = _windows(audio, 0, len(audio) - taps + 1, 1, taps)[times // up]
+            np.vecdot(windows, self._filter[times % up], out=output)
+            return
+        for first in range(min(up, count)):
+            time = begin + first * down
+            rows = (count - first - 1) // up + 1
+            # Every `up`-th output has the same phase, and its input lies `down` samples further on.
+            windows = _windows(audio, time // up, rows, down, taps)
+            np.vecdot(windows, self._filter[time % up], out=output[first::up])
 
     def _restart(self) -> None:
         self._tail = np.zeros(self._half - 1, np.float32)

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,3 +119,16 @@ def test_half_a_sample_of_a_clip_is_refused():
     with pytest.raises(UsageError) as caught:
         resample(b"\0", 8000, 16000)
     assert caught.value.code == "odd_audio_length"
+
+
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(48_000, 8000), (44_100, 16_000)])
+def test_much_audio_in_one_message_needs_no_more_memory_than_a_few_copies_of_it(from_hz: int, to_hz: int):
+    resampler = Resampler(from_hz, to_hz)
+    pcm = bytes(2 * 10 * from_hz)
+    tracemalloc.start()
+    try:
+        resampler.process(pcm)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(pcm)
