@@ -10,7 +10,7 @@ from tests.contract.chat.spaces_scene import deny, feed, say, write
 from vox.chat.community import Person
 from vox.chat.events import Event
 from vox.chat.permissions import P
-from vox.chat.spaces.delivery import TOLD_AT_ONCE
+from vox.chat.spaces import delivery
 
 
 async def notes(gateway: Gateway) -> list[dict[str, Any]]:
@@ -133,20 +133,59 @@ async def test_an_encrypted_message_has_no_preview(chat: Rig):
         assert "body_preview" not in note
 
 
-async def test_everyone_in_a_large_community_is_told_once(chat: Rig):
+async def test_a_mention_of_everyone_is_one_event_and_tells_each_reader_his_own(chat: Rig):
     alice, bob = await everybody(chat)
-    for user_id in range(100, 100 + 2 * TOLD_AT_ONCE):
+    carol, dave = await chat.register("carol"), await chat.register("dave")
+    await deny(alice, 1, dave, P.READ_HISTORY)
+    question = await say(carol, 1)
+    await bob.ok("PUT", "/feeds/1/subscribers")
+    for user_id in range(100, 1100):
         chat.chat.community.users[user_id] = Person(user_id, f"u{user_id}", f"u{user_id}")
-    told: list[int] = []
+    async with alice.gateway() as own, bob.gateway() as one, bob.gateway() as other, carol.gateway() as third:
+        async with dave.gateway() as blind:
+            before = chat.chat.bus.position
+            msg_id = await say(alice, 1, "hello", mentions=[bob.user_id, 0], reply_to=question)
+            assert chat.chat.bus.position == before + 2
+            assert await notes(blind) == await notes(own) == []
+        for gateway, person in ((one, bob), (other, bob), (third, carol)):
+            assert await notes(gateway) == [
+                {
+                    "user_id": person.user_id, "type": "mention", "feed_id": 1, "msg_id": msg_id,
+                    "actor_id": alice.user_id, "body_preview": "hello",
+                }
+            ]  # fmt: skip
+
+
+async def test_who_was_away_hears_of_a_mention_of_everyone_when_he_resumes(chat: Rig):
+    alice, bob = await everybody(chat)
+    resumes: list[tuple[Caller, dict[str, Any]]] = []
+    for person in (alice, bob):
+        async with person.gateway() as gateway:
+            session_id = gateway.ready["session_id"]
+            resumes.append((person, {"token": person.token, "session_id": session_id, "last_seq": gateway.last_seq}))
+    msg_id = await say(alice, 1, "hello", mentions=[0])
+    for person, resume in resumes:
+        async with chat.socket() as gateway:
+            await gateway.expect("hello")
+            await gateway.send("resume", resume)
+            told = [(note["user_id"], note["msg_id"]) for note in await notes(gateway)]
+            assert told == ([] if person is alice else [(bob.user_id, msg_id)])
+
+
+async def test_the_followers_of_a_feed_are_told_in_slices(chat: Rig):
+    alice, bob = await everybody(chat)
+    followers = [await chat.register(name) for name in ("carol", "dave")]
+    for person in (bob, *followers):
+        await person.ok("PUT", "/feeds/1/subscribers")
+    slices: list[list[int]] = []
     tell = chat.chat.tell
 
     def heard(*events: Event) -> None:
-        told.extend(event.payload["user_id"] for event in events)
-        assert len(events) <= TOLD_AT_ONCE
+        slices.append([event.payload["user_id"] for event in events])
         tell(*events)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chat.chat, "tell", heard)
-        await say(alice, 1, mentions=[bob.user_id, 0])
-    assert told[0] == bob.user_id
-    assert sorted(told) == [bob.user_id, *range(100, 100 + 2 * TOLD_AT_ONCE)]
+        patch.setattr(delivery, "TOLD_AT_ONCE", 2)
+        await say(alice, 1)
+    assert slices == [[2, 3], [4]]

@@ -29,6 +29,7 @@ from vox.chat.events.kinds import (
     audience_of,
 )
 from vox.chat.events.messages import (
+    NOT_TO,
     dm_create,
     dm_read_notify,
     dm_recipient_add,
@@ -98,6 +99,7 @@ __all__ = [
     "CHANGES_ACCESS",
     "EVERYONE",
     "KEPT",
+    "NOT_TO",
     "SYNC_CATEGORIES",
     "Audience",
     "Event",

@@ -1,11 +1,14 @@
 """Events around messages: in feeds and their threads for who may read them, in DMs for the participants."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from vox.chat.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
 from vox.errors import UsageError
+
+NOT_TO: Final = "not_to"
+"""The fact of `mention_of_everyone`: its author, who alone of its audience is told nothing."""
 
 
 def message_create(
@@ -101,6 +104,23 @@ def notification_create(
         feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
     )
     return Event("notification_create", payload, Users((user_id,)))
+
+
+def mention_of_everyone(
+    *,
+    author_id: int,
+    feed_id: int | None,
+    thread_id: int | None,
+    dm_id: int | None,
+    msg_id: int,
+    body_preview: str | None,
+) -> Event:
+    """Everybody but the author who may read a message is to be notified: one event, whose `user_id` is the receiver's own for each."""
+    payload = {"user_id": 0, "type": "mention"} | shown(
+        feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=author_id, body_preview=body_preview
+    )
+    audience = Readers(feed_id) if feed_id is not None else Participants(dm_id or 0)
+    return Event("notification_create", payload, audience, facts={NOT_TO: author_id})
 
 
 def dm_create(*, dm_id: int, participant_ids: Sequence[int], is_group: bool, name: str | None = None) -> Event:

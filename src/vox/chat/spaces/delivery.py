@@ -10,6 +10,7 @@ from itertools import islice
 
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import notification_create
+from vox.chat.events.messages import mention_of_everyone
 from vox.chat.permissions import P
 from vox.chat.server import Chat
 from vox.chat.spaces.conflicts import conflict_means
@@ -19,7 +20,7 @@ from vox.chat.spaces.sending import Address, Draft, Posted, post
 from vox.chat.spaces.shapes import SendMessage, Sent
 
 TOLD_AT_ONCE = 200
-"""Notifications between two turns of the event loop: a mention of everyone in a large community must not hold up all sockets."""
+"""Notifications between two turns of the event loop: a feed that many follow must not hold up all sockets."""
 
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
@@ -77,15 +78,24 @@ def _known(chat: Chat, content: Content) -> list[int]:
 
 
 async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
-    address, content, community = draft.address, draft.content, chat.community
-    everyone = ()
-    if EVERYONE_MENTION in content.mentions:
-        everyone = community.dms.get(address.dm_id, ()) if address.dm_id is not None else tuple(community.users)
-    if not (draft.known or everyone or posted.answered is not None or posted.followers):
-        return
-    circle = Circle(draft.author_id, draft.known, everyone, posted.answered, posted.followers)
-    told = notified(circle, partial(may_read, chat, address))
+    address, content = draft.address, draft.content
     text = preview(content.body)
+    if EVERYONE_MENTION in content.mentions:
+        chat.tell(
+            mention_of_everyone(
+                author_id=draft.author_id,
+                feed_id=address.feed_id,
+                thread_id=address.thread_id,
+                dm_id=address.dm_id,
+                msg_id=posted.msg_id,
+                body_preview=text,
+            )
+        )
+        return
+    if not (draft.known or posted.answered is not None or posted.followers):
+        return
+    circle = Circle(draft.author_id, draft.known, posted.answered, posted.followers)
+    told = notified(circle, partial(may_read, chat, address))
     while some := list(islice(told, TOLD_AT_ONCE)):
         chat.tell(
             *(

@@ -1,4 +1,4 @@
-"""Who is told about a message, and why. Pure: who may read it is a question that comes in.
+"""Who is told about a message that does not mention everyone, and why. Pure: who may read it is a question that comes in.
 
 First who is mentioned, then who is answered, then who follows the feed or thread; the author never, and nobody twice.
 """
@@ -19,14 +19,12 @@ class Circle:
     Args:
         author_id: who wrote it.
         mentioned: users it names.
-        everyone: whom a mention of everyone means; empty where it has none.
         answered: who wrote what it answers.
         followers: who follows the feed or thread.
     """
 
     author_id: int
     mentioned: Iterable[int] = ()
-    everyone: Iterable[int] = ()
     answered: int | None = None
     followers: Iterable[int] = ()
 
@@ -42,7 +40,6 @@ def notified(circle: Circle, may_read: Callable[[int], bool]) -> Iterator[tuple[
     reply = () if circle.answered is None else (circle.answered,)
     groups: tuple[tuple[Reason, Iterable[int]], ...] = (
         ("mention", circle.mentioned),
-        ("mention", circle.everyone),
         ("reply", reply),
         ("message", circle.followers),
     )
