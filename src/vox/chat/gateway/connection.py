@@ -48,8 +48,8 @@ class Host(Protocol):
         """The user types."""
         ...
 
-    def presence(self, session: Session, asked: PresenceUpdate) -> None:
-        """The user says how he is present."""
+    def presence(self, session: Session, asked: PresenceUpdate) -> bool:
+        """The user says how he is present; False where that cannot be told to others."""
         ...
 
     def ended(self, connection: "Connection") -> None:
@@ -183,4 +183,5 @@ class Connection:
             case Typing():
                 self._host.typing(session, asked)
             case PresenceUpdate():
-                self._host.presence(session, asked)
+                if not self._host.presence(session, asked):
+                    self.send(error_frame("VALIDATION_ERROR", "presence_update: a number is too large"))

@@ -259,16 +259,25 @@ class Hub:
         elif dm_id is not None and community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
             self._chat.tell(typing_start(user_id=user_id, dm_id=dm_id))
 
-    def presence(self, session: Session, asked: PresenceUpdate) -> None:
-        """Takes a user's status: his own sessions are told the true one, then the others what they may see."""
+    def presence(self, session: Session, asked: PresenceUpdate) -> bool:
+        """Takes a user's status: his own sessions are told the true one, then the others what they may see.
+
+        Returns:
+            Whether it could be taken: numbers beyond 64 bits do not get to the other processes.
+        """
         user_id, clock = session.user_id, self._chat.clock
         at_ms = int(clock.wall().timestamp() * 1000)
         record = Record(str(asked.status), asked.custom_status, asked.activity, at_ms)
+        try:
+            encoded = encode_record(record)
+        except OverflowError:
+            return False
         with self.lock:
             self.tell("presence_update", described(user_id, record), self.index.of_user(user_id))
             if self.board.say(user_id, record, clock.now()):
                 self.news.changed(user_id)
-        self._chat.bus.set_presence(user_id, encode_record(record))
+        self._chat.bus.set_presence(user_id, encoded)
+        return True
 
     def ended(self, connection: Connection) -> None:
         """The connection is being closed: its session waits for its client."""

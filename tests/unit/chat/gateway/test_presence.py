@@ -162,3 +162,15 @@ async def test_what_other_processes_say_counts_too():
     scene.hub.heard_presence(2, "elsewhere", None)
     await settle()
     assert presences(watcher) == [{"user_id": 2, "status": "offline"}]
+
+
+async def test_numbers_that_no_other_process_could_read_are_refused_in_the_session():
+    scene = Scene()
+    bob, eve = await scene.join(2), await scene.join(3)
+    bob.frames()
+    for said in ({"custom_status": 10**30}, {"activity": {"a": -(2**64)}}):
+        await bob.say("presence_update", {"status": "idle", **said})
+        assert [(kind, d["code"]) for kind, d in bob.events()] == [("error", "VALIDATION_ERROR")]
+    assert eve.events() == []
+    await bob.say("presence_update", {"status": "idle", "activity": {"a": 2**63}})
+    assert [kind for kind, _ in eve.events()] == ["presence_update"]
