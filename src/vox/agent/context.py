@@ -85,8 +85,8 @@ class Conversation:
 
     def append(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Adds an application's messages as they stand; raises UsageError where they have not the shape of a chat."""
-        for message in [_checked(message) for message in messages]:
-            self._append(message)
+        self._entries += [_checked(message) for message in messages]
+        self._forget_oldest()
 
     def replace(self, messages: Iterable[Mapping[str, Any]]) -> None:
         """Replaces everything behind the system prompt; a leading system message replaces that too."""

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vox.agent import context
 from vox.agent.context import Conversation
 from vox.errors import UsageError
 from vox.providers.llm.contract import MISSING_RESULT, ToolCall
@@ -108,3 +109,12 @@ def test_the_conversation_always_alternates_as_models_demand(steps: list[tuple[b
         message["content"] for message in messages if message["role"] == "assistant" and "tool_calls" not in message
     )
     assert not messages or messages[0]["role"] == "user"
+
+
+def test_many_messages_at_once_are_weighed_once(monkeypatch: pytest.MonkeyPatch):
+    weighed: list[object] = []
+    monkeypatch.setattr(context, "_size", lambda entry: weighed.append(entry) or 1)
+    conversation = Conversation("prompt", max_messages=10)
+    conversation.append({"role": "user", "content": str(number)} for number in range(2000))
+    assert [message["content"] for message in conversation.messages()[1:]] == [str(n) for n in range(1990, 2000)]
+    assert len(weighed) == 2000  # each of them while the loop stands still

@@ -68,7 +68,6 @@ class PhoneLink:
         self._allowance = Allowance(resources.clock.now())
         self._start_timer: asyncio.TimerHandle | None = None
         self._encoding: Encoding = "mulaw"
-        self._odd = b""
         self.encoding: Encoding = "mulaw"
         self.sample_rate = 8000
         self.has_marks = False
@@ -226,14 +225,7 @@ class PhoneLink:
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:
-        if self._encoding != "s16le":
-            return g711.decode(payload, self._encoding)
-        if self._odd or len(payload) % 2:
-            payload = self._odd + payload
-            whole = len(payload) & ~1
-            self._odd = payload[whole:]
-            return payload[:whole]
-        return payload
+        return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)
 
     def _flooded(self) -> None:
         self._resources.metrics.counter(MALFORMED, self.carrier or "telephony").inc()
