@@ -151,6 +151,25 @@ async def test_a_list_waits_for_a_change_and_not_beyond_the_end(tmp_path: Path):
         await running.process.wait()
 
 
+async def test_a_relay_that_fails_many_clients_is_held_off_the_list(tmp_path: Path):
+    bootstrap = [{"id": name, "url": f"wss://{name}.example.com", "lat": 50, "lon": 8} for name in ("a", "b")]
+    config: dict[str, Any] = {"health_check": {"enabled": False}, "bootstrap_relays": bootstrap}
+    async with directory(tmp_path, **config) as (_, http):
+
+        async def fails(client: str) -> None:
+            body = {"sessions": [{"relay_id": "a", "failed": True}]}
+            answer = await http.post("/v1/session-reports", json=body, headers={"x-forwarded-for": client})
+            assert answer.json() == {"status": "ok", "accepted": 1}
+
+        for number in range(100):
+            await fails(f"20.1.{number}.7")  # one provider
+        assert await listed(http) == ["a", "b"]
+        for number in range(2, 24):  # and with these 8 voices of its 30
+            await fails(f"20.{number}.1.7")
+        assert await listed(http) == ["b"]
+        assert "held_until" in (await http.get("/v1/relays/a/status")).json()
+
+
 PLACE = ("--lat", "-33.87", "--lon", "151.21")
 ADDED = ("register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *PLACE, "--public-key", "k")
 

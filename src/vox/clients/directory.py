@@ -183,6 +183,11 @@ class DirectoryClient:
         rtts = [{"relay_id": relay_id, "rtt_ms": rtt_ms} for relay_id, rtt_ms in rtts_ms.items()]
         await self._change("POST", "/v1/rtt-reports", {"rtts": rtts})
 
+    async def report_sessions(self, failed: Mapping[str, bool]) -> None:
+        """Tells, by relay id, whether a session there failed: where many do, no more clients are sent for ten minutes."""
+        sessions = [{"relay_id": relay_id, "failed": has_failed} for relay_id, has_failed in failed.items()]
+        await self._change("POST", "/v1/session-reports", {"sessions": sessions})
+
     async def status(self, relay_id: str) -> dict[str, Any]:
         """What the directory says of one relay."""
         return await self._get(f"/v1/relays/{relay_id}/status", {})

@@ -36,6 +36,7 @@ ROUTES = {
     "/metrics": "metrics",
     "/v1/relays/register": "register",
     "/v1/rtt-reports": "rtt-reports",
+    "/v1/session-reports": "session-reports",
     "/v1/join-tokens": "join-tokens",
 }
 

@@ -130,6 +130,19 @@ class RttReports(_Body):
     rtts: list[RttReport] = Field(min_length=1, max_length=32)
 
 
+class SessionReport(_Body):
+    """One session that a client had, or failed to have."""
+
+    relay_id: str = Field(min_length=1, max_length=64)
+    failed: bool
+
+
+class SessionReportList(_Body):
+    """The body of a report of sessions."""
+
+    sessions: list[SessionReport] = Field(min_length=1, max_length=32)
+
+
 class KeyChange(_Body):
     """The body of a change of keys: the new one, and the new one's signature over `key_change_message`."""
 

@@ -173,7 +173,7 @@ class Chooser:
     def _place(self, relay_id: str, relay: Relay | None) -> None:
         """Puts the relay into the groups that it belongs to now, and takes it out of those it does not."""
         placed = None
-        if relay is not None and relay.is_listed:
+        if relay is not None and self._registry.is_listed(relay_id):
             features = (("feature", one) for one in relay.features)
             groups = frozenset((_ALL, ("region", relay.region), ("group", region_group(relay.region)), *features))
             placed = relay.latitude, relay.longitude, groups

@@ -48,4 +48,12 @@ RTT_ERROR = Histogram(
 RTT_REPORTS = Counter(
     "vox_directory_rtt_reports_total", "Round trips that clients reported, by what became of them", ("result",)
 )
+SESSION_REPORTS = Counter(
+    "vox_directory_session_reports_total", "Sessions that clients reported, by what became of it", ("result",)
+)
+CLIENT_HOLDS = Counter(
+    "vox_directory_client_holds_total",
+    "Relays of which clients said that sessions fail: held off the list, or spared because too few are left",
+    ("result",),
+)
 UNWRITTEN = Gauge("vox_directory_unwritten_changes", "Heartbeats and probe results that wait for the database")

@@ -15,6 +15,7 @@ from vox.directory.bodies import (
     Refusal,
     Registration,
     RttReports,
+    SessionReportList,
 )
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -60,7 +61,7 @@ _RELAY = {
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"}}
 _HOME = {"name": "home", "in": "query", "schema": _TEXT, "description": "The id of the relay in use"}
 _CHANGE_ERRORS = (400, 401, 403, 404, 413, 429, 503)
-_SOMETIMES = {"drain", "command", "distance_km", "explain", "approval"}
+_SOMETIMES = {"drain", "command", "distance_km", "explain", "approval", "held_until"}
 """Fields that are there only where there is something to say."""
 _PLACE = [
     {"name": "lat", "in": "query", "schema": {"type": "number", "minimum": -90, "maximum": 90}},
@@ -128,6 +129,16 @@ def describe_api() -> dict[str, Any]:
                     "Round trips that a client measured",
                     {"status": _TEXT, "accepted": _COUNT},
                     RttReports,
+                    400,
+                    429,
+                )
+            },
+            "/v1/session-reports": {
+                "post": _change(
+                    "reportSessions",
+                    "Sessions that a client had on relays, or failed to have",
+                    {"status": _TEXT, "accepted": _COUNT},
+                    SessionReportList,
                     400,
                     429,
                 )
@@ -272,7 +283,7 @@ def _list() -> dict[str, Any]:
 
 
 def _status() -> dict[str, Any]:
-    return {**_STATUS, **_STATE, "drain": _DRAIN}
+    return {**_STATUS, **_STATE, "drain": _DRAIN, "held_until": _TIME}
 
 
 def _heard() -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Registry:
         self._places_in_ids: dict[str, int] = {}
         self._index = NearestIndex()
         self._passed_over: dict[str, None] = {}  # in the index and not listed, who left last at the end
+        self._held = set[str]()
         self._listeners: list[Listener] = []
 
     def __len__(self) -> int:
@@ -87,6 +88,22 @@ class Registry:
             self._changed(relay_id, None)
         return relay
 
+    def hold(self, relay_id: str) -> None:
+        """Keeps a relay off the list, whatever its health, until `release`; also if it is dropped and put again meanwhile."""
+        self._held.add(relay_id)
+        relay = self._relays.get(relay_id)
+        if relay is not None:
+            self._unlist(relay_id)
+            self._changed(relay_id, relay)
+
+    def release(self, relay_id: str) -> None:
+        """Lists a relay again if nothing else speaks against it."""
+        self._held.discard(relay_id)
+        relay = self._relays.get(relay_id)
+        if relay is not None:
+            self._list(relay, None)
+            self._changed(relay_id, relay)
+
     def nearest_json(self, place: Place, limit: int) -> list[bytes]:
         """The nearest listed relays as JSON objects with their distance, nearest first."""
         listed = self._listed
@@ -132,7 +149,7 @@ class Registry:
         return max(relay.current_connections / relay.capacity, relay.stress)
 
     def _list(self, relay: Relay, before: Relay | None) -> None:
-        if not relay.is_listed:
+        if not relay.is_listed or relay.id in self._held:
             self._unlist(relay.id)
             return
         is_new = relay.id not in self._listed

@@ -34,7 +34,7 @@ class RoundTrips:
 
     def note(self, address: str, relay_id: str, rtt_ms: float, now: float) -> None:
         """A client at that address measured that relay; what is no address is not noted."""
-        found = _networks(address)
+        found = networks_of(address)
         if found is None:
             return
         area, network = found
@@ -56,7 +56,7 @@ class RoundTrips:
 
     def learned(self, address: str, now: float) -> Mapping[str, float]:
         """What clients around that address may expect, in ms by relay id."""
-        found = _networks(address)
+        found = networks_of(address)
         relays = self._areas.get(found[0]) if found else None
         if relays is None:
             return {}
@@ -68,7 +68,8 @@ class RoundTrips:
         return medians
 
 
-def _networks(text: str) -> tuple[str, int] | None:
+def networks_of(text: str) -> tuple[str, int] | None:
+    """The surroundings (/16; IPv6: /32) and the network (/24; IPv6: /48) of an address; None for what is none."""
     try:
         address: IPv4Address | IPv6Address = ip_address(text)
     except ValueError:

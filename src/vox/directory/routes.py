@@ -19,6 +19,7 @@ from vox.directory.bodies import (
     KeyChange,
     Registration,
     RttReports,
+    SessionReportList,
     plan_query,
     read_body,
     selection_query,
@@ -28,7 +29,7 @@ from vox.directory.errors import invalid
 from vox.directory.events import ChangeStream
 from vox.directory.health import DrainEnded, DrainRequested
 from vox.directory.long_poll import INDEX_HEADER
-from vox.directory.metrics import REFUSALS, RTT_REPORTS
+from vox.directory.metrics import REFUSALS, RTT_REPORTS, SESSION_REPORTS
 from vox.directory.openapi import describe_api
 from vox.directory.relay import Relay, iso, status_form, whole_form
 from vox.directory.requests import body_of, relay_id_of
@@ -65,6 +66,7 @@ def make_routes(directory: Directory, checks: Checks) -> list[BaseRoute]:
         Route("/api/relay/select", public.select),
         Route("/v1/relays/probe-plan", public.plan),
         Route("/v1/rtt-reports", changes.report_rtts, methods=["POST"]),
+        Route("/v1/session-reports", changes.report_sessions, methods=["POST"]),
         Route("/v1/relays/register", changes.register, methods=["POST"]),
         Route("/v1/join-tokens", administration.create_token, methods=["POST"]),
         Route("/v1/join-tokens", administration.tokens),
@@ -248,6 +250,18 @@ class _Changes:
                 accepted += 1
         return json_response({"status": "ok", "accepted": accepted}, headers={"cache-control": "no-store", **PUBLIC})
 
+    async def report_sessions(self, request: Request) -> Response:
+        directory = self._directory
+        body = await self._body(request)
+        peer, accepted = peer_of(request), 0
+        for one in read_body(SessionReportList, body).sessions:
+            is_listed = directory.registry.is_listed(one.relay_id)
+            directory.metrics.counter(SESSION_REPORTS, "noted" if is_listed else "unknown_relay").inc()
+            if is_listed:
+                directory.client_holds.note(peer, one.relay_id, has_failed=one.failed)
+                accepted += 1
+        return json_response({"status": "ok", "accepted": accepted}, headers={"cache-control": "no-store", **PUBLIC})
+
     async def delete(self, request: Request) -> Response:
         body = await self._body(request)
         relay = await self._admitted(request, body)
@@ -272,8 +286,13 @@ def refusal(directory: Directory, error: VoxError) -> Response:
 
 def _status(directory: Directory, relay: Relay) -> dict[str, Any]:
     """The documented status, and why and until when the relay is out where it is."""
-    drain = _drain_form(directory, relay)
-    return status_form(relay) if drain is None else {**status_form(relay), "drain": drain}
+    body, drain = status_form(relay), _drain_form(directory, relay)
+    if drain is not None:
+        body["drain"] = drain
+    held_until = directory.client_holds.held_until(relay.id)
+    if held_until is not None:
+        body["held_until"] = iso(datetime.fromtimestamp(held_until, UTC))
+    return body
 
 
 def _drain_form(directory: Directory, relay: Relay) -> dict[str, Any] | None:

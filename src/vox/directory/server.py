@@ -18,6 +18,7 @@ from vox.directory.access import Caller, Gate
 from vox.directory.addresses import Addresses
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.chooser import Chooser
+from vox.directory.client_holds import ClientHolds
 from vox.directory.described import configured, is_itself, registered, renewed
 from vox.directory.enrolment import Admission, Verdict
 from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
@@ -107,6 +108,7 @@ class Directory:
         self._gauges = Gauges(self.registry, self.book, parts.metrics)
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
         self.round_trips = RoundTrips()
+        self.client_holds = ClientHolds(self.registry, self.book, parts.clock, parts.metrics)
         self._press: SnapshotPress | None = None
         self.is_open = False
         self._seqs: dict[str, int] = {}
@@ -124,6 +126,7 @@ class Directory:
             await self._load_bootstrap()
             key = await signing_key(self.database, self.settings.database.path, self.settings.database.signing_key_file)
             self._press = SnapshotPress(key, self.clock)
+            stack.callback(self.client_holds.close)
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
             self._stack = stack.pop_all()
