@@ -174,6 +174,13 @@ class AgentSettings(AgentProfile):
     def _trim_level(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+        return value
+
     @field_validator("agents", mode="before")
     @classmethod
     def _without_comments(cls, value: object) -> object:

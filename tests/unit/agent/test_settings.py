@@ -301,3 +301,9 @@ def test_an_open_door_to_everybody_is_told(tmp_path: Path, config: dict[str, Any
 def test_a_time_without_a_number_is_refused(value: str):
     with pytest.raises(UsageError, match="VOXRAY_RTC_MAX_DURATION_SECS"):
         load(None, {"VOXRAY_RTC_MAX_DURATION_SECS": value})
+
+
+@pytest.mark.parametrize("variable", ["VOXRAY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+def test_a_collector_that_no_trace_could_reach_is_refused_at_start(variable: str):
+    with pytest.raises(UsageError, match=f"{variable}.* http://HOST:4318"):
+        load(None, {variable: "collector:4317"})
