@@ -235,7 +235,7 @@ async def test_who_sends_more_than_a_call_needs_is_closed():
     codec, messages = opening("twilio")
     async with phone() as line:
         line.say(*messages)
-        frame = codec.audio(b"\xff" * 160, timestamp_ms=0)
+        frame = codec.audio(b"\xff" * 40_000, timestamp_ms=0)
         sent = 0
         while line.socket.is_open:
             line.say(frame)
