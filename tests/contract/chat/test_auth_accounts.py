@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from tests.contract.chat.people_scene import LateClock, anonymous, log_in, outcome
-from tests.contract.chat.rig import PASSWORD, Rig, community
+from tests.contract.chat.rig import API, PASSWORD, Rig, community
 from tests.fakes.clock import FakeClock
 from vox.chat import looking_back
 from vox.chat.changes import Change
 from vox.chat.people.first_administrator import create_administrator, offer_setup_token
 from vox.chat.people.sweep import sweep
 from vox.chat.schema import event_log, sessions, totp_secrets, users
+from vox.security.passwords import Verdict
 from vox.security.tokens import digest
 
 
@@ -359,3 +360,46 @@ async def test_the_sweep_removes_expired_logins_and_events_that_sync_no_longer_r
         assert left == ["server_update"]
         assert removed == 1 + 3, "one login, and two roles and a member of eight days ago"
         assert outcome(await ada.get("/server")) == (200, "")
+
+
+async def test_the_old_password_lets_nobody_in_who_came_just_before_the_change(
+    chat: Rig, monkeypatch: pytest.MonkeyPatch
+):
+    alice = await chat.register("alice")
+    passwords = chat.chat.accounts.passwords
+    real = passwords.check
+
+    async def check(password: str, stored: str | None) -> Verdict:
+        """The first check takes as long as a change of the password."""
+        monkeypatch.setattr(passwords, "check", real)
+        verdict = await real(password, stored)
+        await alice.ok("POST", "/auth/password", {"current_password": PASSWORD, "new_password": "another password"})
+        return verdict
+
+    monkeypatch.setattr(passwords, "check", check)
+    reply = await chat.http.post(f"{API}/auth/login", json={"username": "alice", "password": PASSWORD})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (401, "AUTH_FAILED")
+    assert len((await alice.ok("GET", "/auth/sessions"))["sessions"]) == 1
+
+
+async def test_a_hash_that_another_login_renews_meanwhile_refuses_nobody(chat: Rig, monkeypatch: pytest.MonkeyPatch):
+    alice = await chat.register("alice")
+    passwords = chat.chat.accounts.passwords
+    real = passwords.check
+
+    async def check(password: str, stored: str | None) -> Verdict:
+        monkeypatch.setattr(passwords, "check", real)
+        verdict = await real(password, stored)
+        renewed = await passwords.hash(PASSWORD)
+        await chat.chat.database.write(
+            lambda connection: (
+                connection.execute(
+                    update(users).where(users.c.id == alice.user_id).values(password_hash=renewed)
+                ).rowcount
+            )
+        )
+        return verdict
+
+    monkeypatch.setattr(passwords, "check", check)
+    reply = await chat.http.post(f"{API}/auth/login", json={"username": "alice", "password": PASSWORD})
+    assert reply.status_code == 200

@@ -1,6 +1,6 @@
 """Accounts and logins: register, log in, log out, see and end one's sessions, change the password.
 
-Every way to get a token leads through `_logged_in` or `register`, so that one place says who may have one. Second factors come
+Every way to get a token leads through `_log_in` or `register`, so that one place says who may have one. Second factors come
 in front of it.
 """
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
 LONGEST_PASSWORD = 4096
+LOGIN_TRIES = 2
+"""A password that becomes another one while it is checked is checked against that."""
 LONGEST_CLIENT = 200
 MOST_SESSIONS = 500
 """Shown at once; whoever logs in every minute for a month has more."""
@@ -86,24 +88,11 @@ async def register(call: Call[Registration]) -> Registered:
 @routes.post("/auth/login", access=NOBODY, body=Credentials, returns=LoggedIn)
 async def login(call: Call[Credentials]) -> LoggedIn:
     """A token for name and password; a right invite lets who was kicked or left come back with it."""
-    chat, body = call.chat, call.body
-    row: _Account | None = None
-    if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
-        row = await chat.read(partial(_credentials, username=body.username))
-    stored = row.password_hash if row is not None else None
-    verdict = await chat.accounts.passwords.check(body.password[:LONGEST_PASSWORD], stored)
-    if row is None or not verdict.is_right:
-        raise refuse("AUTH_FAILED", "Username or password is wrong.")
-    user_id = row.user_id
-    if verdict.renewed is not None:
-        await chat.database.write(partial(_set_hash, user_id=user_id, hashed=verdict.renewed, old=stored))
-    if row.is_banned or (not row.is_active and not body.invite_code):
-        raise refuse("BANNED", "This account is not a member of the community any more.")
-    if row.has_second_factor:
-        raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
-    if not row.is_active and body.invite_code:
-        await come_back(chat, user_id, body.invite_code)
-    return await _logged_in(call, user_id)
+    for _ in range(LOGIN_TRIES):
+        done = await _log_in(call)
+        if done is not None:
+            return done
+    raise _wrong()
 
 
 @routes.post("/auth/logout", access=USER)
@@ -177,11 +166,30 @@ def _register(
     return Change(user_id, events)
 
 
-async def _logged_in(call: Call[Credentials], user_id: int) -> LoggedIn:
-    chat = call.chat
+async def _log_in(call: Call[Credentials]) -> LoggedIn | None:
+    """None where the password has become another one while it was checked."""
+    chat, body = call.chat, call.body
+    row: _Account | None = None
+    if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
+        row = await chat.read(partial(_credentials, username=body.username))
+    stored = row.password_hash if row is not None else None
+    verdict = await chat.accounts.passwords.check(body.password[:LONGEST_PASSWORD], stored)
+    if row is None or not verdict.is_right:
+        raise _wrong()
+    user_id = row.user_id
+    if row.is_banned or (not row.is_active and not body.invite_code):
+        raise refuse("BANNED", "This account is not a member of the community any more.")
+    if row.has_second_factor:
+        raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
+    if not row.is_active and body.invite_code:
+        await come_back(chat, user_id, body.invite_code)
     token = mint(TOKEN_PREFIX)
     session = _session(call, token, _now_s(chat))
-    await chat.database.write(lambda connection: create_session(connection, user_id, session))
+    is_kept = await chat.database.write(
+        partial(_keep_login, user_id=user_id, session=session, old=stored, renewed=verdict.renewed)
+    )
+    if not is_kept:
+        return None
     person = await chat.accounts.member(user_id)
     return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
 
@@ -202,10 +210,19 @@ def _credentials(connection: Connection, *, username: str) -> _Account | None:
     return None if row is None else _Account(row[0], row[1], bool(row[2]), row[3] is not None, bool(row[4]))
 
 
-def _set_hash(connection: Connection, *, user_id: int, hashed: str, old: str | None) -> None:
-    connection.execute(
-        update(users).where(users.c.id == user_id, users.c.password_hash == old).values(password_hash=hashed)
-    )
+def _keep_login(
+    connection: Connection, *, user_id: int, session: NewSession, old: str | None, renewed: str | None
+) -> bool:
+    """Whether the password is still the one that was checked: a change of it ends all logins, also those under way."""
+    now = connection.execute(
+        select(users.c.password_hash).where(users.c.id == user_id).with_for_update(read=renewed is None)
+    ).scalar_one_or_none()
+    if now != old:
+        return False
+    if renewed is not None:
+        connection.execute(update(users).where(users.c.id == user_id).values(password_hash=renewed))
+    create_session(connection, user_id, session)
+    return True
 
 
 def _end_sessions(connection: Connection, *, user_id: int, session_id: int) -> Change[None]:
@@ -238,6 +255,10 @@ def _replace_password(connection: Connection, *, user_id: int, kept: int, hashed
         delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != kept).returning(sessions.c.id)
     ).scalars()
     return Change(None, [login_revoked(user_id, list(ended))])
+
+
+def _wrong() -> Exception:
+    return refuse("AUTH_FAILED", "Username or password is wrong.")
 
 
 def _closed() -> Exception:
