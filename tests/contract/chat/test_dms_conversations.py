@@ -90,7 +90,7 @@ async def test_settings_decide_who_may_open(chat: Rig):
 async def test_a_block_stops_opening_adding_and_sending(chat: Rig):
     alice, bob, carol = await people(chat, "alice", "bob", "carol")
     pair = (await bob.ok("POST", "/dms", {"recipient_id": alice.user_id}))["dm_id"]
-    await write(bob, pair)
+    own = f"/dms/{pair}/messages/{await write(bob, pair)}"
     trio = await group(bob, carol)
     await alice.ok("PUT", f"/users/{alice.user_id}/blocks/{bob.user_id}")
     rows: list[Row] = [
@@ -98,6 +98,11 @@ async def test_a_block_stops_opening_adding_and_sending(chat: Rig):
         ("POST", "/dms", {"recipient_ids": [alice.user_id, carol.user_id]}, BLOCKED),
         ("PUT", f"/dms/{trio}/recipients/{alice.user_id}", None, BLOCKED),
         ("POST", f"/dms/{pair}/messages", {"body": "x"}, BLOCKED),
+        # What carries a text across another way, or makes a place where the block does not hold.
+        ("PATCH", own, {"body": "x"}, BLOCKED),
+        ("PUT", f"{own}/reactions/x", None, BLOCKED),
+        ("PATCH", f"/dms/{pair}", {"name": "x"}, BLOCKED),
+        ("POST", f"/dms/{pair}/convert-to-group", {}, BLOCKED),
     ]
     assert await mismatches(bob, rows) == []
     await write(alice, pair)

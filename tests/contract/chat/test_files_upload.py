@@ -5,8 +5,10 @@ import os
 import re
 
 import pytest
+from sqlalchemy import delete
 
 from tests.contract.chat.rig import Person, Rig
+from vox.chat.schema import feeds
 
 ATTACH = 1 << 3
 
@@ -114,6 +116,12 @@ async def test_needs_attach_files_in_that_feed(chat, alice, feed):
 
 async def test_upload_into_a_feed_that_is_not_there(alice):
     reply = await upload(alice, "/feeds/99/files")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "SPACE_NOT_FOUND")
+
+
+async def test_upload_into_a_feed_that_is_deleted_while_the_file_comes(chat, alice, feed):
+    await chat.chat.database.run(lambda connection: connection.execute(delete(feeds)).rowcount)
+    reply = await upload(alice, f"/feeds/{feed}/files")
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "SPACE_NOT_FOUND")
 
 

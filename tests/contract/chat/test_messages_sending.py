@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.contract.chat.rig import Rig
-from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, feed, mismatches, refusal, say
+from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, feed, grant, mismatches, refusal, say
 from vox.chat.changes import Change
 from vox.chat.permissions import P
 from vox.chat.schema import message_mentions, message_nonces, messages
@@ -112,6 +112,13 @@ async def test_announcements_are_for_who_manages_spaces(chat: Rig):
     await feed(alice, type="announcement")
     assert refusal(await bob.post("/feeds/1/messages", {"body": "x"})) == (403, "FORBIDDEN")
     await say(alice, 1)
+    role = await grant(alice, bob, P.MANAGE_SPACES)
+    path = f"/feeds/1/messages/{await say(bob, 1, 'true')}"
+    await bob.ok("PATCH", path, {"body": "still true"})
+    await alice.ok("DELETE", f"/members/{bob.user_id}/roles/{role}")
+    assert refusal(await bob.patch(path, {"body": "false"})) == (403, "FORBIDDEN")
+    assert (await bob.ok("GET", path))["body"] == "still true"
+    await bob.ok("DELETE", path)
 
 
 async def test_an_embed_without_the_permission_is_dropped(chat: Rig):

@@ -18,6 +18,7 @@ from vox.chat.errors import Refusal, refuse
 from vox.chat.files.receiving import Received
 from vox.chat.permissions import P
 from vox.chat.schema import emoji, files, message_attachments, messages, stickers, users
+from vox.chat.spaces.conflicts import conflict_means
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
 
@@ -105,7 +106,7 @@ async def take_in(chat: "Chat", file: Received, uploader_id: int, purpose: Purpo
     """Stores a file that has arrived and makes it readable.
 
     Raises:
-        Refusal: QUOTA_EXCEEDED.
+        Refusal: QUOTA_EXCEEDED, SPACE_NOT_FOUND where the place was deleted while the file came.
         DependencyError: the storage or the database failed; the sweeper removes what is left.
     """
     file_id = secrets.token_urlsafe(16)
@@ -142,7 +143,8 @@ async def take_in(chat: "Chat", file: Received, uploader_id: int, purpose: Purpo
         found = connection.execute(update(files).where(files.c.id == file_id).values(state="ready"))
         return Change(bool(found.rowcount))
 
-    await chat.change(reserve)
+    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+        await chat.change(reserve)
     try:
         await chat.storage.put(key, file.pieces(), content_type=file.mime)
         if not await chat.change(publish):

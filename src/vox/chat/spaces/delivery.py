@@ -46,6 +46,18 @@ async def deliver(chat: Chat, author_id: int, address: Address, message: SendMes
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
+def assert_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
+    """Refuses to write in a feed of announcements, and to rewrite what one wrote there, without MANAGE_SPACES.
+
+    Raises:
+        Refusal: FORBIDDEN.
+    """
+    feed = chat.community.feeds.get(feed_id)
+    is_for_all = feed is None or feed.type != "announcement"
+    if not is_for_all and not chat.community.may_in(user_id, "feed", feed_id, P.MANAGE_SPACES):
+        raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
+
+
 def may_read(chat: Chat, address: Address, user_id: int) -> bool:
     """Whether a user may read what stands at an address."""
     if address.dm_id is not None:
@@ -67,8 +79,7 @@ def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -
     if feed is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
     content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
-    if feed.type == "announcement" and not may(P.MANAGE_SPACES):
-        raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
+    assert_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
     return Draft(author_id, address, content, _known(chat, content), names_thread)
 

@@ -1,6 +1,7 @@
 """Who may open a conversation with whom: blocks first, then what the other's settings allow.
 
-The same is asked for every member of a group and for whoever is added later, so that a group is no way around a setting.
+The same is asked for every member of a group and for whoever is added later, so that a group is no way around a setting. In a
+conversation of two a block also ends editing, reacting, naming it and making a group of it: each would carry a text across.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,12 @@ from sqlalchemy import Connection, select
 from vox.chat.community import Community
 from vox.chat.errors import refuse
 from vox.chat.schema import blocks, dm_settings, friends
+from vox.stores.statements import Statement
+
+_BLOCKED = Statement(
+    "SELECT 1 FROM dms d JOIN dm_participants p ON p.dm_id = d.id JOIN blocks b ON b.user_id = p.user_id"
+    " WHERE d.id = :dm_id AND NOT d.is_group AND b.blocked_id = :user_id"
+)
 
 
 def assert_reachable(connection: Connection, community: Community, caller_id: int, recipients: Sequence[int]) -> None:
@@ -35,6 +42,16 @@ def assert_reachable(connection: Connection, community: Community, caller_id: in
     for recipient, wish in connection.execute(settings).all():
         if not _is_granted(connection, community, caller_id, recipient, wish):
             raise refuse("DM_PERMISSION_DENIED", "This person does not accept messages from you.")
+
+
+def assert_unblocked(connection: Connection, dm_id: int, user_id: int) -> None:
+    """Refuses to write, in whatever way, in a conversation of two to somebody who has blocked the writer.
+
+    Raises:
+        Refusal: USER_BLOCKED.
+    """
+    if _BLOCKED.row(connection, {"dm_id": dm_id, "user_id": user_id}):
+        raise refuse("USER_BLOCKED", "This person has blocked you.")
 
 
 def _is_granted(connection: Connection, community: Community, caller_id: int, recipient: int, wish: str) -> bool:

@@ -14,7 +14,7 @@ from vox.chat.errors import refuse
 from vox.chat.events import dm_create, dm_recipient_add, dm_recipient_remove, dm_update
 from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import dm_participants, dms, files, messages
-from vox.chat.spaces.dm_rules import assert_reachable
+from vox.chat.spaces.dm_rules import assert_reachable, assert_unblocked
 from vox.chat.spaces.removal import clear
 from vox.chat.spaces.shapes import DmInfo, DmPage, DmPageQuery, OpenDm, UpdateDm
 from vox.chat.spaces.wording import assert_length
@@ -159,6 +159,7 @@ def _infos(connection: Connection, dm_ids: Sequence[int]) -> list[DmInfo]:
 
 def _update(connection: Connection, *, dm_id: int, user_id: int, changed: dict[str, Any]) -> Change[DmInfo]:
     is_group = _locked(connection, dm_id, user_id)
+    assert_unblocked(connection, dm_id, user_id)
     told = dict(changed)
     if "is_group" in changed:
         if is_group:

@@ -14,6 +14,7 @@ from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
 from vox.chat.schema import message_attachments, messages, threads
 from vox.chat.server import Chat
+from vox.chat.spaces.dm_rules import assert_unblocked
 from vox.chat.spaces.history import no_message
 from vox.chat.spaces.removal import BATCH, delete_messages
 from vox.chat.spaces.sending import Address
@@ -25,7 +26,7 @@ async def edit(chat: Chat, user_id: int, address: Address, msg_id: int, body: st
     """Gives the caller's own message another text.
 
     Raises:
-        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, EMPTY_MESSAGE, THREAD_LOCKED.
+        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED.
     """
     assert_length(chat.config.limit, "body", body, "message_body_max")
     now_ms = int(chat.clock.wall().timestamp() * 1000)
@@ -66,6 +67,8 @@ def _edit(
     author_id, thread_id, embed = row
     if author_id != user_id:
         raise refuse("FORBIDDEN", "Only its author may edit a message.")
+    if address.dm_id is not None:
+        assert_unblocked(connection, address.dm_id, user_id)
     if not body.strip() and embed is None and not _has_attachment(connection, msg_id):
         raise refuse("EMPTY_MESSAGE", "A message needs a text, an attachment or an embed.")
     if thread_id is not None and _is_closed(connection, thread_id):

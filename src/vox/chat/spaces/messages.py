@@ -6,7 +6,7 @@ from vox.chat.access import in_feed
 from vox.chat.errors import refuse
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
-from vox.chat.spaces.delivery import deliver, thread_address
+from vox.chat.spaces.delivery import assert_may_announce, deliver, thread_address
 from vox.chat.spaces.editing import edit, remove, remove_many
 from vox.chat.spaces.history import Place, PlaceKind, one, page
 from vox.chat.spaces.sending import Address
@@ -46,7 +46,9 @@ async def send_message(call: Call[SendMessage]) -> Sent:
 @routes.patch("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.SEND_MESSAGES), body=EditMessage, returns=Edited)
 async def edit_message(call: Call[EditMessage]) -> Edited:
     """Another text for one's own message."""
-    return await edit(call.chat, call.user_id, Address(call.id("feed_id")), call.id("msg_id"), call.body.body)
+    feed_id = call.id("feed_id")
+    assert_may_announce(call.chat, call.user_id, feed_id)
+    return await edit(call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body)
 
 
 @routes.delete("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.VIEW_SPACE))

@@ -13,6 +13,7 @@ from vox.chat.routing import Call, RouteTable
 from vox.chat.schema import messages, reactions
 from vox.chat.server import Chat
 from vox.chat.spaces.delivery import may_read
+from vox.chat.spaces.dm_rules import assert_unblocked
 from vox.chat.spaces.editing import within
 from vox.chat.spaces.history import no_message
 from vox.chat.spaces.inserts import insert_new
@@ -43,9 +44,9 @@ async def list_reactions(call: Call[None, ReactionQuery]) -> ReactionList:
     return await call.chat.read(partial(_list, address=address, msg_id=call.id("msg_id"), asked=query))
 
 
-@routes.put("/feeds/{feed_id}/messages/{msg_id}/reactions/{emoji}", access=in_feed(P.ADD_REACTIONS))
+@routes.put("/feeds/{feed_id}/messages/{msg_id}/reactions/{emoji}", access=in_feed(P.ADD_REACTIONS | P.READ_HISTORY))
 async def react(call: Call) -> None:
-    """Reacts to a message of a feed."""
+    """Reacts to a message of a feed, which one must be able to read."""
     await _react(call, Address(call.id("feed_id")))
 
 
@@ -109,6 +110,8 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
     row = connection.execute(query).one_or_none()
     if row is None:
         raise no_message(msg_id)
+    if address.dm_id is not None:
+        assert_unblocked(connection, address.dm_id, user_id)
     others = select(func.count(distinct(reactions.c.emoji))).where(
         reactions.c.msg_id == msg_id, reactions.c.emoji != emoji
     )

@@ -17,6 +17,7 @@ from vox.chat.events import Event, message_create, thread_create
 from vox.chat.ids import time_of
 from vox.chat.spaces.attachments import Scope, attach, attachable
 from vox.chat.spaces.content import Content, stored_embed, told_embed
+from vox.chat.spaces.dm_rules import assert_unblocked
 from vox.chat.spaces.shapes import Attachment
 from vox.stores.statements import Statement
 
@@ -36,10 +37,6 @@ _FEED_FOLLOWERS = Statement("SELECT user_id FROM feed_subscribers WHERE feed_id 
 _THREAD_FOLLOWERS = Statement("SELECT user_id FROM thread_subscribers WHERE thread_id = :thread_id ORDER BY user_id")
 _ANSWERED_IN_FEED = Statement("SELECT author_id FROM messages WHERE id = :reply_to AND feed_id = :feed_id")
 _ANSWERED_IN_DM = Statement("SELECT author_id FROM messages WHERE id = :reply_to AND dm_id = :dm_id")
-_BLOCKED = Statement(
-    "SELECT 1 FROM dms d JOIN dm_participants p ON p.dm_id = d.id JOIN blocks b ON b.user_id = p.user_id"
-    " WHERE d.id = :dm_id AND NOT d.is_group AND b.blocked_id = :author_id"
-)
 _MENTION = Statement(
     "INSERT INTO message_mentions (user_id, msg_id, feed_id, dm_id) VALUES (:user_id, :id, :feed_id, :dm_id)"
 )
@@ -168,8 +165,8 @@ def _assert_open(connection: Connection, draft: Draft) -> None:
             raise refuse("SPACE_NOT_FOUND", f"There is no thread {address.thread_id} in this feed.")
         if thread[0] or thread[1]:
             raise refuse("THREAD_LOCKED", "This thread is locked or archived.")
-    elif address.dm_id is not None and _BLOCKED.row(connection, {"dm_id": address.dm_id, "author_id": draft.author_id}):
-        raise refuse("USER_BLOCKED", "This person has blocked you.")
+    elif address.dm_id is not None:
+        assert_unblocked(connection, address.dm_id, draft.author_id)
 
 
 def _sent_before(connection: Connection, draft: Draft, nonce: str, now_s: int) -> Posted | None:
