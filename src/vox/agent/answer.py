@@ -266,7 +266,7 @@ class Answering:
             if isinstance(piece, _Sentence):
                 await self._speak(run, piece.answer, piece.text)
             else:
-                run.owners[len(run.owners)] = piece.answer
+                self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
 
     async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
@@ -275,9 +275,7 @@ class Answering:
         run.shown += 1
         if run.is_silent:
             return
-        if not run.owners:
-            self._transport.send_event(SpeechStarted())
-        run.owners[len(run.owners)] = answer
+        self._own(run, answer)
         began = self._times.clock.now()
         self._times.synthesis_began(len(sentence))
         voice, language = profile.tts_voice or None, profile.stt_language or None
@@ -291,6 +289,12 @@ class Answering:
             raise
         if is_spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
+
+    def _own(self, run: _Run, answer: Answer) -> None:
+        """Notes whose the next piece of audio is."""
+        if not run.owners:
+            self._transport.send_event(SpeechStarted())
+        run.owners[len(run.owners)] = answer
 
     async def _apologise(self, run: _Run, *, is_recited: bool) -> None:
         text = self._agent.profile.error_message

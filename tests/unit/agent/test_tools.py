@@ -14,7 +14,14 @@ from tests.unit.agent.call_world import World
 from vox.agent import tools as tools_module
 from vox.agent.tools import MAX_RESULT_CHARACTERS, Tool, Toolbox, python_tool
 from vox.errors import DependencyError, UsageError
-from vox.protocols.agent_events import AgentError, ClientToolResult, DigitsSent, ToolProgress
+from vox.protocols.agent_events import (
+    AgentError,
+    ClientToolResult,
+    DigitsSent,
+    SpeechStarted,
+    SpeechStopped,
+    ToolProgress,
+)
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta, ToolCall, ToolSpec
 
 HERE = __name__
@@ -314,6 +321,13 @@ class TestInACall:
                 ("tool", '{"ok": true}'),
                 ("assistant", "done."),
             ]
+
+    async def test_keys_alone_are_an_utterance_with_a_beginning_and_an_end(self):
+        async with World(keypad=True) as world:
+            world.mind.script = ask_once(ToolCall("k", "press_keys", '{"keys": "4"}'))
+            await world.say("go")
+            await asyncio.sleep(6)
+            assert len(world.line.of(SpeechStarted)) == len(world.line.of(SpeechStopped)) == 1
 
     @pytest.mark.parametrize("arguments", ["{}", '{"keys": ""}', '{"keys": "12x"}', '{"keys": 5.5}', "nonsense"])
     async def test_what_no_telephone_has_is_not_pressed(self, arguments: str):
