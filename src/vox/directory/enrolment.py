@@ -51,6 +51,11 @@ def create_table(connection: Connection) -> None:
     _tables.create_all(connection)
 
 
+def is_asked(mode: Mode, signing_key: str) -> bool:
+    """Whether a new relay with that key must bring a token or wait at all."""
+    return mode in {"token", "approval"} and bool(signing_key)
+
+
 def admit(
     connection: Connection, mode: Mode, signing_key: str, returning_id: str, token: str, now_s: float
 ) -> Admission:
@@ -68,7 +73,7 @@ def admit(
         UsageError: join_token_refused or enrolment_refused.
         VoxError: too_many_waiting.
     """
-    if mode not in {"token", "approval"} or not signing_key:
+    if not is_asked(mode, signing_key):
         return Admission(Verdict.APPROVED)
     earlier = verdict_of(connection, returning_id) if returning_id else None
     if earlier is Verdict.REFUSED:

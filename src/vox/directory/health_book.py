@@ -50,10 +50,11 @@ class HealthBook:
     def enter(self, relay: Relay, known: Health | None = None, *, is_ours: bool = True) -> Relay:
         """Begins to remember a relay and returns it as it stands; what is known already is kept.
 
-        A relay that another directory probes (not `is_ours`) says nothing about whether this one is cut off.
+        A relay that another directory probes (not `is_ours`) says nothing about whether this one is cut off, nor does one that
+        waits for approval: strangers could bring many that fail together.
         """
         found = self.seen_as(relay, known)
-        self._note(relay.id, found, is_ours=is_ours)
+        self._note(relay.id, found, is_ours=is_ours and not relay.is_waiting)
         return shown(relay, found)
 
     def seen_as(self, relay: Relay, known: Health | None = None) -> Health:
@@ -74,7 +75,7 @@ class HealthBook:
         """Takes in what was seen of a relay and returns it as it stands now; the registry has it already."""
         before = self.of(relay.id)
         after, changes = health.step(before, seen, self.now(), self.policy, is_frozen=self.is_frozen)
-        self._note(relay.id, after)
+        self._note(relay.id, after, is_ours=not relay.is_waiting)
         for change in changes:
             if isinstance(change, StatusChanged):
                 self._metrics.counter(TRANSITIONS, change.after.value).inc()
@@ -97,7 +98,7 @@ class HealthBook:
 
     def put_back(self, relay: Relay, before: Health) -> None:
         """Undoes an observation whose outcome could not be carried out."""
-        self._note(relay.id, before)
+        self._note(relay.id, before, is_ours=not relay.is_waiting)
         self._registry.put(shown(relay, before))
 
     def learn_drain(self, relay_id: str, drain: Drain | None) -> None:

@@ -178,6 +178,8 @@ class Directory:
         Raises:
             VoxError: join_token_refused, enrolment_refused or too_many_waiting.
         """
+        if not enrolment.is_asked(self.settings.access.mode, caller.signing_key):
+            return
         now_s = self.clock.wall().timestamp()
         since_s = now_s - REMEMBER_REMOVED_S
 

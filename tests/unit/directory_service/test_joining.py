@@ -1,6 +1,8 @@
 """How relays join that nobody knows yet: with a token that is good once, or when an operator approves."""
 
 import asyncio
+import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from tests.unit.directory_service.test_access import KEYS, bearer, registration,
 from tests.unit.directory_service.test_operators import stream
 from tests.unit.directory_service.test_selecting import agree
 from vox.directory import audit, enrolment, join_tokens
-from vox.security.requests import KeyPair, fingerprint, new_key_pair
+from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
+from vox.security.requests import KeyPair, fingerprint, new_key_pair, sign_bytes
 
 TOKEN = {"access": {"mode": "token", "admin_key": "admin-0123456789abcdef"}}
 APPROVAL = {"access": {"mode": "approval", "admin_key": "admin-0123456789abcdef"}}
@@ -222,6 +225,34 @@ async def test_a_dead_relay_that_waited_waits_again(tmp_path):
         await it.directory.remove(relay_id)
         assert (await join(it, pair))[0] == 201
         assert await it.listed() == []
+
+
+async def test_strangers_that_fail_together_do_not_make_the_directory_doubt_itself(tmp_path, virtual_clock):
+    config = {**APPROVAL, "health_check": {"interval_ms": 30_000, "timeout_ms": 5000}}
+    async with rig(tmp_path, config, clock=virtual_clock) as it:
+        for number in range(8):
+            pair, host = new_key_pair(), f"r{number}.example.com"
+            it.internet.answers[f"https://{host}/_health"] = well(pair, f"wss://{host}")
+            assert (await join(it, pair, url=f"wss://{host}"))[0] == 201
+        it.internet.answers["https://sydney.example.com/_health"] = (200, b"OK")
+        await it.register(SYDNEY, headers=ADMIN)
+        await asyncio.sleep(120)
+        waiting = (await it.http.get("/v1/relays/waiting", headers=ADMIN)).json()["relays"]
+        assert [one["reachable"] for one in waiting] == [True] * 8
+        assert await it.listed() == ["Sydney"]
+        it.internet.answers.clear()
+        await asyncio.sleep(200)
+        assert await it.listed() == []
+
+
+def well(pair: KeyPair, url: str) -> Callable[[dict[str, str]], tuple[int, bytes]]:
+    """A relay that proves that the address is its own."""
+
+    def answer(headers: dict[str, str]) -> tuple[int, bytes]:
+        signature = sign_bytes(pair.private, challenge_message(url, headers[CHALLENGE_HEADER]))
+        return 200, json.dumps({"challenge_signature": signature}).encode()
+
+    return answer
 
 
 async def test_no_more_relays_wait_than_operators_can_read(tmp_path, monkeypatch):
