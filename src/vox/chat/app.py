@@ -129,7 +129,8 @@ class ChatApp:
         if authorization is not None:
             try:
                 login = await chat.accounts.who(_token(authorization), client_of(scope))
-                seen = chat.accounts.revocations, chat.community.version
+                if route is not None and route.body is not None:
+                    seen = chat.accounts.revocations, chat.community.version
             except Refusal as error:
                 login_error = error
         category = route.category if route is not None else CATEGORIES["server"]
