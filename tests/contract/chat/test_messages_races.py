@@ -5,12 +5,15 @@ from collections.abc import Awaitable
 from typing import Any
 
 import httpx2
+from sqlalchemy import delete
 
 from tests.contract.chat.rig import Rig
-from tests.contract.chat.spaces_scene import bodies, count, feed, refusal, say, upload
-from vox.chat.schema import dms, message_attachments, messages, pins, reactions, threads
+from tests.contract.chat.spaces_scene import Row, bodies, count, feed, mismatches, refusal, say, upload
+from vox.chat.schema import dms, feeds, message_attachments, messages, pins, reactions, threads
 
 ROUNDS = 8
+NO_SPACE = (404, "SPACE_NOT_FOUND")
+NOT_IN = (403, "NOT_DM_PARTICIPANT")
 
 
 async def at_once(*requests: Awaitable[httpx2.Response]) -> list[httpx2.Response]:
@@ -39,6 +42,30 @@ async def test_delete_edit_and_react_at_once(chat: Rig):
             assert reply.is_success or refusal(reply) == (404, "MESSAGE_NOT_FOUND")
     for table in (messages, reactions, pins):
         assert await count(chat, table) == 0, table.name
+
+
+async def test_what_names_a_place_that_has_just_been_deleted_finds_nothing(chat: Rig):
+    """The rows are gone, and this process has not heard of it yet."""
+    alice, bob = await chat.register("alice"), await chat.register("bob")
+    await feed(alice)
+    dm_id = (await alice.ok("POST", "/dms", {"recipient_id": bob.user_id}))["dm_id"]
+    await chat.chat.database.run(lambda c: (c.execute(delete(feeds)), c.execute(delete(dms)))[0].rowcount)
+    rows: list[Row] = [
+        ("POST", "/feeds/1/read", {"up_to_msg_id": 1}, NO_SPACE),
+        ("PUT", "/feeds/1/subscribers", None, NO_SPACE),
+        ("POST", "/feeds/1/messages", {"body": "x"}, NO_SPACE),
+        ("POST", "/feeds/1/threads", {"name": "x", "parent_msg_id": 1}, NO_SPACE),
+        ("POST", "/invites", {"feed_id": 1}, NO_SPACE),
+        ("PUT", "/feeds/1/pins/1", None, (404, "MESSAGE_NOT_FOUND")),
+        ("PATCH", "/feeds/1", {"name": "x"}, NO_SPACE),
+        ("DELETE", "/feeds/1", None, NO_SPACE),
+        ("PUT", "/feeds/1/permissions/user/2", {"allow": 0, "deny": 1}, NO_SPACE),
+        ("POST", f"/dms/{dm_id}/read", {"up_to_msg_id": 1}, NOT_IN),
+        ("POST", f"/dms/{dm_id}/messages", {"body": "x"}, NO_SPACE),
+        ("PATCH", f"/dms/{dm_id}", {"name": "x"}, NOT_IN),
+        ("DELETE", f"/dms/{dm_id}", None, NOT_IN),
+    ]
+    assert await mismatches(alice, rows) == []
 
 
 async def test_the_last_event_about_a_deleted_message_is_its_deletion(chat: Rig):

@@ -9,10 +9,12 @@ from sqlalchemy import Connection
 
 from vox.chat.access import IN_DM, in_feed
 from vox.chat.changes import Change
+from vox.chat.errors import refuse
 from vox.chat.events import dm_read_notify
 from vox.chat.ids import first_at
 from vox.chat.permissions import P
 from vox.chat.routing import Call, RouteTable
+from vox.chat.spaces.conflicts import conflict_means
 from vox.chat.spaces.shapes import MarkRead, ReadState
 from vox.stores.statements import Statement
 
@@ -40,14 +42,16 @@ _DM_MARKS = Statement("SELECT dm_id, last_read_msg_id FROM dm_read_state WHERE u
 async def read_feed(call: Call[MarkRead]) -> None:
     """Marks a feed as read up to a message."""
     values = {"user_id": call.user_id, "place": call.id("feed_id"), "msg_id": _bounded(call)}
-    await call.chat.change(partial(_mark_feed, values=values))
+    with conflict_means(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
+        await call.chat.change(partial(_mark_feed, values=values))
 
 
 @routes.post("/dms/{dm_id}/read", access=IN_DM, body=MarkRead)
 async def read_dm(call: Call[MarkRead]) -> None:
     """Marks a conversation as read up to a message, and tells its participants."""
     values = {"user_id": call.user_id, "place": call.id("dm_id"), "msg_id": _bounded(call)}
-    await call.chat.change(partial(_mark_dm, values=values))
+    with conflict_means(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
+        await call.chat.change(partial(_mark_dm, values=values))
 
 
 def read_states(connection: Connection, user_id: int) -> list[ReadState]:
