@@ -32,6 +32,7 @@ NOT_HERE_YET = {
     "transcripts.enable": "transcripts are not stored",
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
+    "dialin": "calls by Daily are not answered",
 }
 
 
@@ -320,6 +321,7 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         "transcripts.enable": settings.transcripts.enable,
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
+        "dialin": settings.dialin,
     }
     warnings = [
         f"{key} is set, but this version has no such part: {NOT_HERE_YET[key]}" for key, on in asked.items() if on

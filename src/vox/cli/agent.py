@@ -1,15 +1,31 @@
 """`vox agent`: the voice agent server."""
 
 import argparse
+import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vox.errors import UsageError
+
 if TYPE_CHECKING:
     from vox.agent.settings import AgentSettings
 
-NO_FILE = "there is no config.json here and no --config: the defaults hold; `vox up` has a demo that needs no keys"
+NO_FILE = (
+    "there is no config.json here and no --config: the defaults hold; `vox agent --init` writes one that needs no keys"
+)
+STARTER = {
+    "_comment": "An agent that needs no keys; every key is explained in docs/operations/settings.md",
+    "host": "127.0.0.1",
+    "port": 8080,
+    "stt_provider": "pocketsphinx",
+    "llm_provider": "flow",
+    "tts_provider": "espeak",
+    "turn_detection": "silence",
+    "turn_stop_secs": 0.4,
+}
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,6 +38,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--host", help="bind address")
     parser.add_argument("-transport", "--transport", metavar="CARRIER", help="answer this carrier's webhook at /")
     parser.add_argument("-proxy", "--proxy", metavar="HOST", help="public host name for the carrier's stream address")
+    parser.add_argument(
+        "-dialin", "--dialin", action="store_true", default=None, help="accepted; not available in this version"
+    )
+    parser.add_argument("-init", "--init", action="store_true", help="write a configuration to begin with, and end")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,14 +50,38 @@ def run(args: argparse.Namespace) -> int:
     from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
     environment = dict(os.environ)
-    given = {"port": args.port, "host": args.host, "runner_transport": args.transport, "proxy_host": args.proxy}
+    given = {
+        "port": args.port,
+        "host": args.host,
+        "runner_transport": args.transport,
+        "proxy_host": args.proxy,
+        "dialin": args.dialin,
+    }
     overrides = {key: value for key, value in given.items() if value is not None}
     named = args.config or (Path(environment["VOXRAY_CONFIG"]) if environment.get("VOXRAY_CONFIG") else None)
     default = Path("config.json")
+    if args.init:
+        return _write_starter(named or default)
     file = named or (default if default.exists() else None)
     loaded = load(file, environment, overrides)
     warnings = loaded.warnings if file is not None else (NO_FILE, *loaded.warnings)
     return run_loop(serve_agent(loaded.settings, environment, warnings=warnings))
+
+
+def _write_starter(file: Path) -> int:
+    try:
+        with file.open("x", encoding="utf-8") as output:
+            output.write(json.dumps(STARTER, indent=2) + "\n")
+    except FileExistsError as error:
+        raise UsageError(
+            f"{file} exists already", code="config_exists", hint="name another with --config, or move it away"
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{file} cannot be written: {error.strerror}", code="config_unwritable", hint="choose another folder"
+        ) from error
+    print(f"Wrote {file}. Start it with: vox agent --config {shlex.quote(str(file))}")
+    return 0
 
 
 async def serve_agent(
