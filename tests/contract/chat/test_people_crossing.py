@@ -79,3 +79,17 @@ async def test_an_override_is_judged_by_the_masks_that_hold(chat: Rig):
     assert outcome(reply) == LACKS
     (override,) = (await owner.ok("GET", "/feeds/1"))["permission_overrides"]
     assert override["allow"] == int(P.MANAGE_SERVER)
+
+
+async def test_an_invite_of_who_is_being_dismissed_opens_nothing(chat: Rig):
+    owner, target = await chat.register("owner"), await chat.register("target")
+    await owner.ok("PATCH", "/roles/1", {"permissions": int(P.VIEW_SPACE)})
+    inviter = await chat.register("inviter")
+    role = await give_role(owner, inviter, int(P.CREATE_INVITES), 5)
+    code = (await inviter.ok("POST", "/invites", {}))["code"]
+    await owner.ok("DELETE", f"/members/{target.user_id}", {})
+    dismissal = owner.delete(f"/members/{inviter.user_id}/roles/{role}")
+    reply = await crossed(chat, dismissal, target.post("/members/join", {"invite_code": code}))
+    assert outcome(reply) == (422, "INVITE_INVALID")
+    await owner.ok("PUT", f"/members/{inviter.user_id}/roles/{role}")
+    await target.ok("POST", "/members/join", {"invite_code": code})

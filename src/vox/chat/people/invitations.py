@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, or_, select, update
 
 from vox.chat.errors import refuse
+from vox.chat.people.hierarchy import as_it_is
 from vox.chat.permissions import P
 from vox.chat.schema import invites
 
@@ -35,10 +36,14 @@ def use_invite(connection: Connection, code: str, now_s: int) -> None:
     """Counts one use, within the unit of work that lets somebody in.
 
     Raises:
-        Refusal: INVITE_INVALID (422) where it is unknown or used up, INVITE_EXPIRED.
+        Refusal: INVITE_INVALID (422) where it is unknown, used up or worth nothing, INVITE_EXPIRED.
     """
-    row = connection.execute(select(invites.c.expires_at).where(invites.c.code == _storable(code))).first()
-    if row is None:
+    query = select(invites.c.creator_id, invites.c.expires_at).where(invites.c.code == _storable(code))
+    row = connection.execute(query).first()
+    if row is None or row.creator_id is None:
+        raise _invalid()
+    # Asked of memory before; the creator may have been dismissed since.
+    if not as_it_is(connection, row.creator_id).may(row.creator_id, P.CREATE_INVITES):
         raise _invalid()
     if row.expires_at is not None and row.expires_at <= now_s:
         raise refuse("INVITE_EXPIRED", "This invite has expired.")
