@@ -15,6 +15,13 @@ import httpx2
 from vox.errors import DependencyError, PeerError
 
 _TIMEOUT_S = 10.0
+_REFUSED = {
+    401: "send the server's key: --header 'X-API-Key: …'",
+    403: "the webhook wants a signature; call the stream itself, ws://HOST:PORT/telephony/ws",
+    404: "check the path; a webhook is answered where the server was started with --transport CARRIER",
+    405: "check the path; a media stream's address begins with ws:// or wss://",
+    503: "the server is full or stopping; try again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ async def ask_webhook(
         raise DependencyError(
             f"the webhook {url} answered {answer.status_code}",
             code="webhook_refused",
+            hint=_REFUSED.get(answer.status_code, "see the server's log"),
             retryable=answer.status_code == httpx2.codes.SERVICE_UNAVAILABLE.value,
             retry_after_s=float(retry_after) if retry_after.isdigit() else None,
         )

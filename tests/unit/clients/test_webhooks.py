@@ -77,6 +77,12 @@ async def test_a_busy_server_says_when_to_come_back():
     assert (error.value.code, error.value.retryable, error.value.retry_after_s) == ("webhook_refused", True, 5.0)
 
 
+async def test_who_calls_a_streams_address_as_a_webhook_is_told():
+    with pytest.raises(DependencyError, match="405") as error:
+        await ask(lambda _: httpx2.Response(405))
+    assert "ws://" in error.value.hint
+
+
 async def test_a_server_that_is_not_there_is_named():
     def fail(request):
         raise httpx2.ConnectError("refused", request=request)
