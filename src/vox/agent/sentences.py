@@ -55,6 +55,8 @@ class SentenceSplitter:
 
     def _next_end(self) -> int | None:
         for match in _SENTENCE_END.finditer(self._pending):
+            if match.end() > self.max_characters:
+                break
             if not self._pending[: match.end()].strip():
                 continue
             if match.group().startswith(".") and _is_abbreviation(self._pending[: match.start()]):
@@ -62,7 +64,7 @@ class SentenceSplitter:
             return match.end()
         if self._is_first and self.first_clause:
             for match in _CLAUSE_END.finditer(self._pending):
-                if match.start() >= self.first_clause:
+                if self.first_clause <= match.start() < self.max_characters:
                     return match.end()
         return self._forced_end() if len(self._pending) > self.max_characters else None
 

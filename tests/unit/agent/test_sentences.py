@@ -51,6 +51,13 @@ def test_a_flood_without_marks_is_cut_at_a_space():
     assert " ".join(pieces) == ("word " * 200).strip()
 
 
+@pytest.mark.parametrize("mark", [". ", ", ", "! Yes. "])
+def test_a_flood_whose_mark_comes_in_the_same_breath_is_cut_all_the_same(mark: str):
+    pieces = cut("word " * 200 + "end" + mark + "more", max_characters=50)
+    assert max(map(len, pieces)) <= 50  # a vendor's synthesiser takes only so much at once
+    assert " ".join(pieces) == ("word " * 200 + "end" + mark + "more")
+
+
 def test_a_word_longer_than_the_limit_is_still_cut():
     assert [len(piece) for piece in cut("x" * 700)] == [300, 300, 100]
 
