@@ -8,7 +8,6 @@ from tests.contract.chat.rig import Gateway, Rig
 from tests.contract.chat.rig import Person as Caller
 from tests.contract.chat.spaces_scene import deny, feed, say, write
 from vox.chat.community import Person
-from vox.chat.events import Event
 from vox.chat.permissions import P
 from vox.chat.spaces import delivery
 
@@ -172,20 +171,27 @@ async def test_who_was_away_hears_of_a_mention_of_everyone_when_he_resumes(chat:
             assert told == ([] if person is alice else [(bob.user_id, msg_id)])
 
 
-async def test_the_followers_of_a_feed_are_told_in_slices(chat: Rig):
+async def test_many_who_are_mentioned_or_follow_are_few_events(chat: Rig, monkeypatch: pytest.MonkeyPatch):
     alice, bob = await everybody(chat)
-    followers = [await chat.register(name) for name in ("carol", "dave")]
-    for person in (bob, *followers):
+    carol, dave = await chat.register("carol"), await chat.register("dave")
+    await deny(alice, 1, carol, P.READ_HISTORY)
+    for person in (alice, bob, carol, dave):
         await person.ok("PUT", "/feeds/1/subscribers")
-    slices: list[list[int]] = []
-    tell = chat.chat.tell
-
-    def heard(*events: Event) -> None:
-        slices.append([event.payload["user_id"] for event in events])
-        tell(*events)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chat.chat, "tell", heard)
-        patch.setattr(delivery, "TOLD_AT_ONCE", 2)
+    async with alice.gateway() as own, bob.gateway() as one, carol.gateway() as blind, dave.gateway() as other:
+        before = chat.chat.bus.position
         await say(alice, 1)
-    assert slices == [[2, 3], [4]]
+        assert chat.chat.bus.position == before + 2
+        await say(alice, 1, mentions=[dave.user_id, bob.user_id, carol.user_id])
+        assert chat.chat.bus.position == before + 4
+        monkeypatch.setattr(delivery, "TOLD_AT_ONCE", 1)
+        await say(alice, 1, mentions=[dave.user_id])
+        assert chat.chat.bus.position == before + 7
+        for gateway, person, reasons in (
+            (one, bob, ["message", "mention", "message"]),
+            (other, dave, ["message", "mention", "mention"]),
+            (own, alice, []),
+            (blind, carol, []),
+        ):
+            told = await notes(gateway)
+            assert [note["type"] for note in told] == reasons
+            assert {note["user_id"] for note in told} <= {person.user_id}

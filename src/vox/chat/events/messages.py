@@ -8,7 +8,7 @@ from vox.chat.events.event import Event, shown
 from vox.errors import UsageError
 
 NOT_TO: Final = "not_to"
-"""The fact of `mention_of_everyone`: its author, who alone of its audience is told nothing."""
+"""The fact of `notification_to_each`: the actor, who alone of its audience is told nothing."""
 
 
 def message_create(
@@ -106,21 +106,21 @@ def notification_create(
     return Event("notification_create", payload, Users((user_id,)))
 
 
-def mention_of_everyone(
+def notification_to_each(
+    audience: Audience,
     *,
-    author_id: int,
+    type: str,  # noqa: A002  the field's name on the wire
     feed_id: int | None,
     thread_id: int | None,
-    dm_id: int | None,
     msg_id: int,
+    actor_id: int,
     body_preview: str | None,
 ) -> Event:
-    """Everybody but the author who may read a message is to be notified: one event, whose `user_id` is the receiver's own for each."""
-    payload = {"user_id": 0, "type": "mention"} | shown(
-        feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=author_id, body_preview=body_preview
+    """Many are to be notified, all of an audience but the actor: one event, whose `user_id` is the receiver's own for each."""
+    payload = {"user_id": 0, "type": type} | shown(
+        feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
     )
-    audience = Readers(feed_id) if feed_id is not None else Participants(dm_id or 0)
-    return Event("notification_create", payload, audience, facts={NOT_TO: author_id})
+    return Event("notification_create", payload, audience, facts={NOT_TO: actor_id})
 
 
 def dm_create(*, dm_id: int, participant_ids: Sequence[int], is_group: bool, name: str | None = None) -> Event:

@@ -1,7 +1,7 @@
-"""One event of the log that each of its receivers gets with his own id in it: a mention of everyone.
+"""One event of the log that each of its receivers gets with his own id in it: a notification of many.
 
-An event for each member would be a hundred thousand in a large community: a second of work, and the end of the log for everybody
-who wants to resume.
+An event for each of them would be a hundred thousand for a mention of everyone in a large community: a second of work, and the end of
+the log for everybody who wants to resume.
 """
 
 from collections.abc import Iterable, Iterator

@@ -6,11 +6,12 @@ a question to memory as well. Interception of commands belongs between the two, 
 
 import asyncio
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 
+from vox.chat.audience import Participants, Readers, Users
 from vox.chat.errors import missing_permission, refuse
-from vox.chat.events import notification_create
-from vox.chat.events.messages import mention_of_everyone
+from vox.chat.events.messages import notification_to_each
 from vox.chat.permissions import P
 from vox.chat.server import Chat
 from vox.chat.spaces.conflicts import conflict_means
@@ -19,8 +20,8 @@ from vox.chat.spaces.notifications import Circle, notified, preview
 from vox.chat.spaces.sending import Address, Draft, Posted, post
 from vox.chat.spaces.shapes import SendMessage, Sent
 
-TOLD_AT_ONCE = 200
-"""Notifications between two turns of the event loop: a feed that many follow must not hold up all sockets."""
+TOLD_AT_ONCE = 1000
+"""People asked for between two turns of the event loop: a feed that many follow must not hold up all sockets."""
 
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
@@ -91,37 +92,25 @@ def _known(chat: Chat, content: Content) -> list[int]:
 async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
     address, content = draft.address, draft.content
     text = preview(content.body)
+    notification = partial(
+        notification_to_each,
+        feed_id=address.feed_id,
+        thread_id=address.thread_id,
+        msg_id=posted.msg_id,
+        actor_id=draft.author_id,
+        body_preview=text,
+    )
     if EVERYONE_MENTION in content.mentions:
-        chat.tell(
-            mention_of_everyone(
-                author_id=draft.author_id,
-                feed_id=address.feed_id,
-                thread_id=address.thread_id,
-                dm_id=address.dm_id,
-                msg_id=posted.msg_id,
-                body_preview=text,
-            )
-        )
+        here = Readers(address.feed_id) if address.feed_id is not None else Participants(address.dm_id or 0)
+        chat.tell(notification(here, type="mention"))
         return
     if not (draft.known or posted.answered is not None or posted.followers):
         return
     circle = Circle(draft.author_id, draft.known, posted.answered, posted.followers)
     told = notified(circle, partial(may_read, chat, address))
     while some := list(islice(told, TOLD_AT_ONCE)):
-        chat.tell(
-            *(
-                notification_create(
-                    user_id=user,
-                    type=reason,
-                    feed_id=address.feed_id,
-                    thread_id=address.thread_id,
-                    msg_id=posted.msg_id,
-                    actor_id=draft.author_id,
-                    body_preview=text,
-                )
-                for user, reason in some
-            )
-        )
+        for reason, users in groupby(some, key=itemgetter(1)):
+            chat.tell(notification(Users(tuple(user for user, _ in users)), type=reason))
         if len(some) == TOLD_AT_ONCE:
             await asyncio.sleep(0)
 
