@@ -12,6 +12,7 @@ from tests.contract.chat.rig import API, PASSWORD, Rig, community
 from tests.fakes.clock import FakeClock
 from vox.chat import looking_back
 from vox.chat.changes import Change
+from vox.chat.people import auth
 from vox.chat.people.first_administrator import create_administrator, offer_setup_token
 from vox.chat.people.sweep import sweep
 from vox.chat.schema import event_log, sessions, totp_secrets, users
@@ -403,3 +404,16 @@ async def test_a_hash_that_another_login_renews_meanwhile_refuses_nobody(chat: R
     monkeypatch.setattr(passwords, "check", check)
     reply = await chat.http.post(f"{API}/auth/login", json={"username": "alice", "password": PASSWORD})
     assert reply.status_code == 200
+
+
+async def test_whoever_has_too_many_logins_loses_the_oldest(chat: Rig, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(auth, "MOST_SESSIONS", 3)
+    ada = await chat.register("ada")
+    async with ada.gateway() as socket:
+        tokens = [(await log_in(chat, "ada", PASSWORD)).json()["token"] for _ in range(2)]
+        await socket.events()
+        tokens.append((await log_in(chat, "ada", PASSWORD)).json()["token"])
+        assert await socket.closed() == 4004
+    assert (await ada.get("/server")).status_code == 401
+    for token in tokens:
+        assert (await chat.http.get(f"{API}/server", headers={"authorization": f"Bearer {token}"})).status_code == 200

@@ -41,7 +41,9 @@ LOGIN_TRIES = 2
 """A password that becomes another one while it is checked is checked against that."""
 LONGEST_CLIENT = 200
 MOST_SESSIONS = 500
-"""Shown at once; whoever logs in every minute for a month has more."""
+"""Logins of one user: whoever logs in every minute loses the oldest."""
+SESSIONS_AT_ONCE = 100
+"""Ended by one login, where an original database has more."""
 
 routes = RouteTable()
 
@@ -185,7 +187,7 @@ async def _log_in(call: Call[Credentials]) -> LoggedIn | None:
         await come_back(chat, user_id, body.invite_code)
     token = mint(TOKEN_PREFIX)
     session = _session(call, token, _now_s(chat))
-    is_kept = await chat.database.write(
+    is_kept = await chat.change(
         partial(_keep_login, user_id=user_id, session=session, old=stored, renewed=verdict.renewed)
     )
     if not is_kept:
@@ -212,17 +214,21 @@ def _credentials(connection: Connection, *, username: str) -> _Account | None:
 
 def _keep_login(
     connection: Connection, *, user_id: int, session: NewSession, old: str | None, renewed: str | None
-) -> bool:
+) -> Change[bool]:
     """Whether the password is still the one that was checked: a change of it ends all logins, also those under way."""
     now = connection.execute(
         select(users.c.password_hash).where(users.c.id == user_id).with_for_update(read=renewed is None)
     ).scalar_one_or_none()
     if now != old:
-        return False
+        return Change(False)
     if renewed is not None:
         connection.execute(update(users).where(users.c.id == user_id).values(password_hash=renewed))
     create_session(connection, user_id, session)
-    return True
+    columns = sessions.c
+    mine = select(columns.id).where(columns.user_id == user_id, columns.kind == "login")
+    oldest = mine.order_by(columns.id.desc()).limit(SESSIONS_AT_ONCE).offset(MOST_SESSIONS)
+    ended = list(connection.execute(delete(sessions).where(columns.id.in_(oldest)).returning(columns.id)).scalars())
+    return Change(True, [login_revoked(user_id, ended)] if ended else [])
 
 
 def _end_sessions(connection: Connection, *, user_id: int, session_id: int) -> Change[None]:
