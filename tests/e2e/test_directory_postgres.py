@@ -18,9 +18,10 @@ from vox.directory import audit, records
 from vox.directory.access import Caller
 from vox.directory.bodies import Heartbeat, Registration
 from vox.directory.health import DrainEnded, DrainRequested
+from vox.directory.selection import Request as SelectionRequest
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
 from vox.runtime.http import respond
 from vox.runtime.lifecycle import Lifecycle
@@ -266,6 +267,23 @@ async def test_a_drain_reaches_the_other_directory_with_its_reason_and_ends_ther
             await one.drain(relay, DrainEnded())
             await two.journal.read()
             assert not two.require(relay.id).is_draining
+
+
+async def test_clients_that_one_directory_sent_count_at_the_other():
+    with postgres() as url:
+        async with in_process(url, 1) as one, in_process(url, 2) as two:
+            relay, _ = await one.register(wanted(capacity=2), Caller(""))
+            await two.find(relay.id)
+            query = SelectionRequest(limit=3)
+            for at in (one, two):
+                assert at.chooser.choose(query, "measured", explain=False)["relay"]["id"] == relay.id
+            for at in (one, two, one):
+                assert at.shared_assignments is not None
+                await at.shared_assignments.exchange()
+            for at in (one, two):
+                with pytest.raises(VoxError) as caught:
+                    at.chooser.choose(query, "measured", explain=False)
+                assert caught.value.code == "no_relay_available"
 
 
 async def test_what_was_deleted_elsewhere_is_not_brought_back():

@@ -1,10 +1,10 @@
 """Picks relays for a client: keeps selection's candidates in step with the registry, and counts whom it sent where.
 
 A relay that is full by our own count is never offered, also where nobody else is left: the count is what keeps a burst
-between two reports from overfilling it. The count is this directory's own; another one on the same database has its own.
+between two reports from overfilling it. Directories on one PostgreSQL tell each other their counts (`share`), about a second late.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from random import Random
 from typing import Any
@@ -46,6 +46,8 @@ class Chooser:
         self._candidates: dict[str, Candidate] = {}
         self._listed: dict[str, tuple[float, float, frozenset[_Group]]] = {}
         self._groups: dict[_Group, _Pool] = {}
+        self._is_sharing = False
+        self._untold: dict[str, int] = {}
         registry.subscribe(self._follow)
 
     def choose(self, wanted: Request, policy: PolicyName, *, explain: bool) -> dict[str, Any]:
@@ -59,7 +61,7 @@ class Chooser:
         if not choices:
             raise no_relay_available()
         self._metrics.counter(SELECTIONS, choices[0].relaxed).inc()
-        self._candidates[choices[0].id].assign(now)
+        self._assign(choices[0].id, now)
         self._compare(wanted, choices)
         shown = [self._shown(choice, explain=explain) for choice in choices]
         return {
@@ -76,6 +78,24 @@ class Chooser:
         relay, candidate = self._registry.get(relay_id), self._candidates.get(relay_id)
         if relay is not None and candidate is not None:
             candidate.report(relay.current_connections, relay.capacity)
+            self._untold.pop(relay_id, None)
+
+    def share(self) -> None:
+        """Begins to note whom this directory sends where for the others; `take_assigned` is to be called again and again."""
+        self._is_sharing = True
+
+    def take_assigned(self) -> dict[str, int]:
+        """Clients sent to each relay since the last time, without those that its report includes."""
+        untold, self._untold = self._untold, {}
+        return untold
+
+    def assigned_elsewhere(self, counts: Mapping[str, int]) -> None:
+        """Other directories sent clients there."""
+        now = self._clock.now()
+        for relay_id, count in counts.items():
+            candidate = self._candidates.get(relay_id)
+            if candidate is not None:
+                candidate.assign(now, count)
 
     def plan(self, place: Place | None, home: str) -> dict[str, Any]:
         """What a client should measure: the relay it uses, the three that promise most, and one drawn at random."""
@@ -102,6 +122,11 @@ class Chooser:
         wanted = Request(relay.latitude, relay.longitude, 1, relay.region)
         found = self._choices(wanted, "load_aware", self._clock.now())
         return self._registry.get(found[0].id) if found else None
+
+    def _assign(self, relay_id: str, now: float) -> None:
+        self._candidates[relay_id].assign(now)
+        if self._is_sharing:
+            self._untold[relay_id] = self._untold.get(relay_id, 0) + 1
 
     def _choices(self, wanted: Request, policy: PolicyName, now: float) -> list[Choice]:
         choices: list[Choice] = []

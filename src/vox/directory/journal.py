@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from vox.directory import audit, join_tokens, records
+from vox.directory import audit, join_tokens, records, shared_assignments
 from vox.directory.metrics import UNWRITTEN
 from vox.directory.records import Changes, Record
 from vox.directory.relay import Relay
@@ -213,3 +213,4 @@ def _create_tables(connection: records.Connection) -> None:
     records.create_schema(connection)
     audit.create_table(connection)
     join_tokens.create_table(connection)
+    shared_assignments.create_table(connection)

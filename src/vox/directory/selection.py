@@ -62,13 +62,13 @@ class Candidate:
     _assigned_before: int = 0
     _assigned_since: float = -inf
 
-    def assign(self, now: float) -> None:
-        """A client was sent there: it counts until the relay reports, or else for 20 to 40 s.
+    def assign(self, now: float, count: int = 1) -> None:
+        """A client was sent there, or several: they count until the relay reports, or else for 20 to 40 s.
 
         Of a relay that has reported before the next report is waited for, for 120 to 240 s.
         """
         self._turn(now)
-        self._assigned += 1
+        self._assigned += count
 
     def report(self, connections: int, capacity: int | None = None) -> None:
         """The relay said how many connections it has, which includes whoever arrived of those that were assigned."""

@@ -35,6 +35,7 @@ from vox.directory.registry import Registry
 from vox.directory.relay import Relay, iso
 from vox.directory.round_trips import RoundTrips
 from vox.directory.settings import DirectorySettings
+from vox.directory.shared_assignments import SharedAssignments
 from vox.directory.signing_key import signing_key
 from vox.directory.snapshot import SnapshotPress
 from vox.directory.sole_use import sole_use
@@ -107,6 +108,10 @@ class Directory:
         self.long_poll = LongPoll(self.registry, parts.lifecycle, parts.clock, parts.random)
         self._gauges = Gauges(self.registry, self.book, parts.metrics)
         self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
+        self.shared_assignments: SharedAssignments | None = None
+        if shared is not None:
+            holder = f"{parts.random.getrandbits(96):024x}"
+            self.shared_assignments = SharedAssignments(self.database, self.chooser, parts.clock, holder)
         self.round_trips = RoundTrips()
         self.client_holds = ClientHolds(self.registry, self.book, parts.clock, parts.metrics)
         self._press: SnapshotPress | None = None
@@ -127,6 +132,8 @@ class Directory:
             key = await signing_key(self.database, self.settings.database.path, self.settings.database.signing_key_file)
             self._press = SnapshotPress(key, self.clock)
             stack.callback(self.client_holds.close)
+            if self.shared_assignments is not None:
+                await stack.enter_async_context(self.shared_assignments.running())
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
             self._stack = stack.pop_all()

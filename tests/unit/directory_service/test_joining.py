@@ -1,4 +1,5 @@
-"""How relays join that nobody knows yet: with a token that is good once, or when an operator approves."""
+"""How relays join that nobody knows yet: with a token that is good once, or when an operator approves; on virtual time (virtual_loop) where time
+matters."""
 
 import asyncio
 import json
