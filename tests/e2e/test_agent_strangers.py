@@ -116,9 +116,8 @@ async def test_a_thousand_silent_connections_hold_no_caller_out_and_are_gone_in_
 async def test_a_thousand_silent_connections_without_a_limit_are_closed_too(tmp_path: Path):
     async with agent_server(tmp_path, QUIET) as agent:
         silent = [WsClient() for _ in range(1000)]
-        for client in silent:
+        for client in silent:  # each is let in; on a busy machine the first are gone before the last has come
             await open_socket(agent.phone, client)
-        assert count(agent, "vox_agent_calls_active") == 1000
         async with a_call_goes_on(agent):
             await asyncio.sleep(START_TIMEOUT_S)
         assert {await client.ended(5) for client in silent} == {(1002, "no start message came")}
