@@ -97,11 +97,9 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
     chance = Random(secrets.randbits(256))  # noqa: S311  jitter and draws; what must not be guessed comes from secrets
     directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
-    host = "127.0.0.1" if settings.server.host == "localhost" else settings.server.host
-    async with directory, Server(create_app(directory), host, settings.server.port) as server:
-        shown = host if host.strip("0.:") else "localhost"
+    async with directory, Server(create_app(directory), settings.server.host, settings.server.port) as server:
         spare_what_is_there()
-        log.info("directory ready", address=f"http://{shown}:{server.port}", relays=len(directory.registry))
+        log.info("directory ready", address=server.address, relays=len(directory.registry))
         await run_until_stopped(lifecycle)
     return 0
 
