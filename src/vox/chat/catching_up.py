@@ -102,15 +102,18 @@ class CatchingUp:
             was_everything_old, self._is_everything_old = self._is_everything_old, False
             try:
                 state = await chat.read(self._everything if was_everything_old else read_state)
-            except VoxError as error:
-                _log.warning("the community cannot be read again yet", error=str(error))
+                shift = chat.community.replace(state)
+                if shift is not None:
+                    self._shifted(shift)
+            except Exception as error:  # noqa: BLE001  the top of a task, which must not leave the gap open
+                is_known = isinstance(error, VoxError)
+                _log.warning("the community cannot be read again yet", error=str(error), exc_info=not is_known)
+                if not is_known:  # what sessions should have been told may be lost
+                    chat.hub.begin_anew("events were lost")
                 self._is_everything_old |= was_everything_old
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
                 continue
-            shift = chat.community.replace(state)
-            if shift is not None:
-                self._shifted(shift)
             if self._is_behind:
                 await asyncio.sleep(RETRY_S)
         _log.info("caught up", version=chat.community.version)

@@ -262,6 +262,29 @@ async def test_too_much_waiting_ends_the_epoch_rather_than_skip(redis: RunningRe
         await until(lambda: at_two.names == ["on"])
 
 
+async def test_what_cannot_be_sent_ends_the_epoch_and_what_comes_after_it_is_sent(empty_redis: RunningRedis):
+    async with redis_bus(empty_redis) as (one, at_one), redis_bus(empty_redis) as (two, at_two):
+        epoch = one.epoch
+        one.publish([Event("server_update", {"n": object()}, Users((1,)))])
+        await until(lambda: two.epoch == one.epoch != epoch)
+        assert at_one.lost == at_two.lost == 2
+        one.publish([event("on")])
+        await until(lambda: at_one.names == at_two.names == ["on"])
+
+
+async def test_what_cannot_be_read_does_not_end_the_reading(empty_redis: RunningRedis, monkeypatch: pytest.MonkeyPatch):
+    async with redis_bus(empty_redis) as (one, _), redis_bus(empty_redis) as (two, at_two):
+        take = two._take
+
+        async def fails_once(_message: bytes) -> None:
+            monkeypatch.setattr(two, "_take", take)
+            raise KeyError("a fault of ours")
+
+        monkeypatch.setattr(two, "_take", fails_once)
+        one.publish([event("missed")])
+        await until(lambda: at_two.names == ["missed"])
+
+
 async def test_held_entries_come_when_it_goes_on(empty_redis: RunningRedis):
     async with redis_bus(empty_redis) as (one, at_one), redis_bus(empty_redis) as (two, at_two):
         one.hold(())

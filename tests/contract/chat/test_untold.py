@@ -49,6 +49,21 @@ async def test_who_is_connected_begins_anew_and_finds_everything(
             await gateway.expect("message_create", msg_id=sent["msg_id"])
 
 
+async def test_memory_that_cannot_be_made_anew_at_first_is_made_anew_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with community("sqlite://", tmp_path) as chat:
+        alice = await chat.register("alice")
+        fails_once(monkeypatch, chat.chat.config, "absorb")
+        fails_once(monkeypatch, chat.chat.community, "replace")
+        async with alice.gateway() as gateway:
+            made = await alice.ok("POST", "/feeds", {"name": "general", "type": "text"})
+            assert await gateway.closed() == 4009
+        async with alice.gateway() as gateway:
+            sent = await alice.ok("POST", f"/feeds/{made['feed_id']}/messages", {"body": "x"})
+            await gateway.expect("message_create", msg_id=sent["msg_id"])
+
+
 async def test_who_is_away_is_told_on_coming_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     async with community("sqlite://", tmp_path) as chat:
         alice, bob = await chat.register("alice"), await chat.register("bob")

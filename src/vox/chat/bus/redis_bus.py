@@ -297,6 +297,14 @@ class RedisBus:
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
                 continue
+            except Exception:  # noqa: BLE001  the top of a task, which must outlive what cannot be sent
+                _log.exception("events are lost: they could not be sent", events=len(batch))
+                self._sent.pop(self._batch, None)
+                batch = []
+                self._ending = self._epoch or "none"
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
+                continue
             if self._is_away:
                 _log.info("Redis is back", waiting=len(self._waiting))
                 self._is_away = False
@@ -364,6 +372,8 @@ class RedisBus:
                     await self._hear(pubsub)
             except VoxError as error:
                 _log.warning("the bus is interrupted", error=str(error))
+            except Exception:  # noqa: BLE001  the top of a task, which must outlive what it cannot read
+                _log.exception("the bus is interrupted")
             finally:
                 with contextlib.suppress(Exception):  # whatever is left of a broken connection says nothing new
                     await pubsub.aclose()
