@@ -54,11 +54,12 @@ async def test_memory_that_cannot_be_made_anew_at_first_is_made_anew_then(
 ):
     async with community("sqlite://", tmp_path) as chat:
         alice = await chat.register("alice")
-        fails_once(monkeypatch, chat.chat.config, "absorb")
+        fails_once(monkeypatch, chat.chat.community, "apply")
         fails_once(monkeypatch, chat.chat.community, "replace")
         async with alice.gateway() as gateway:
             made = await alice.ok("POST", "/feeds", {"name": "general", "type": "text"})
             assert await gateway.closed() == 4009
+        assert made["feed_id"] in chat.chat.community.feeds
         async with alice.gateway() as gateway:
             sent = await alice.ok("POST", f"/feeds/{made['feed_id']}/messages", {"body": "x"})
             await gateway.expect("message_create", msg_id=sent["msg_id"])
