@@ -285,6 +285,28 @@ async def test_what_cannot_be_read_does_not_end_the_reading(empty_redis: Running
         await until(lambda: at_two.names == ["missed"])
 
 
+async def test_a_subscription_that_redis_just_confirms_is_not_deaf(
+    empty_redis: RunningRedis, monkeypatch: pytest.MonkeyPatch
+):
+    bus = RedisBus(empty_redis.url, SystemClock())
+    heard, looks, subscribe = listen(bus), list[str](), bus._client.pubsub
+
+    async def always_finds_more() -> bool:
+        looks.append("the log")
+        return True
+
+    def counted() -> object:
+        looks.append("subscription")
+        return subscribe()
+
+    monkeypatch.setattr(bus, "_catch_up", always_finds_more)
+    monkeypatch.setattr(bus._client, "pubsub", counted)
+    async with bus.running():
+        bus.publish([typing_start(user_id=1, feed_id=2)])
+        await until(lambda: len(heard.entries) == 1)
+    assert looks == ["subscription", "the log"]
+
+
 async def test_held_entries_come_when_it_goes_on(empty_redis: RunningRedis):
     async with redis_bus(empty_redis) as (one, at_one), redis_bus(empty_redis) as (two, at_two):
         one.hold(())

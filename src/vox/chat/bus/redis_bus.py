@@ -384,11 +384,13 @@ class RedisBus:
         """Takes messages until the subscription turns out to be deaf: twice in a row the log knew more."""
         missed = 0
         while True:
-            message = await pubsub.get_message(ignore_subscribe_messages=True, timeout=CHECK_S)
+            message = await pubsub.get_message(timeout=CHECK_S)
             if message is None:
                 missed = missed + 1 if await self._catch_up() else 0
                 if missed > 1:
                     raise DependencyError("the subscription is deaf", code="redis_failed", retryable=True)
+                continue
+            if message["type"] != "message":  # Redis confirms the subscription: no sign that it hears, nor that it is deaf
                 continue
             missed = 0
             where, data = message["channel"].decode(), message["data"]
