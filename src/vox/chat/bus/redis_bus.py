@@ -390,9 +390,8 @@ class RedisBus:
                 if missed > 1:
                     raise DependencyError("the subscription is deaf", code="redis_failed", retryable=True)
                 continue
-            if (
-                message["type"] != "message"
-            ):  # Redis confirms the subscription: no sign that it hears, nor that it is deaf
+            # What confirms the subscription is no sign that it hears, nor that it is deaf.
+            if message["type"] != "message":
                 continue
             missed = 0
             where, data = message["channel"].decode(), message["data"]
