@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.directory import session_reports
-from vox.directory.session_reports import LEAST_SESSIONS, MOST_NETWORKS, WINDOW_S, SessionReports
+from vox.directory.session_reports import LEAST_SESSIONS, MOST_NETWORKS, MOST_PER_AREA, WINDOW_S, SessionReports
 
 
 def reported(well: list[str], failed: list[str], at: float = 0.0) -> SessionReports:
@@ -40,6 +40,13 @@ def test_one_provider_decides_nothing_however_loud(networks: int, well: int, is_
     """All /24 of a /16 say that sessions fail, or all /48 of a /32, beside others that are content."""
     one = [f"2600:1:{n:x}::7" if is_ipv6 else f"77.1.{n % 256}.{n // 256}" for n in range(networks)]
     assert not reported(everywhere(0, well), one * 2).is_failing("a", 1.0)
+
+
+def test_a_loud_provider_beside_two_single_failures_is_eight_voices_and_no_more():
+    others = everywhere(0, 2)
+    loud = [f"77.1.{number}.7" for number in range(LEAST_SESSIONS)]
+    assert not reported([], [*others, *loud]).is_failing("a", 1.0)
+    assert reported([], [*loud, *everywhere(0, LEAST_SESSIONS - MOST_PER_AREA)]).is_failing("a", 1.0)
 
 
 def test_who_repeats_itself_is_one_voice_and_its_last_word_counts():

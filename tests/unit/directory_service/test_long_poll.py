@@ -105,8 +105,9 @@ async def test_the_end_of_the_directory_ends_all_waits(it: Rig):
         assert (await poll(it, f"wait=60s&index={index}")).status_code == 200
 
 
-async def test_there_is_an_end_to_how_many_wait(it: Rig, monkeypatch):
-    monkeypatch.setattr(long_poll, "MAX_PER_ADDRESS", 1)
+@pytest.mark.parametrize("bound", ["MAX_PER_ADDRESS", "MAX_WAITING"])
+async def test_there_is_an_end_to_how_many_wait(it: Rig, monkeypatch, bound: str):
+    monkeypatch.setattr(long_poll, bound, 1)
     index = index_of(await poll(it, "wait=0s"))
     waiting = asyncio.create_task(poll(it, f"wait=30s&index={index}"))
     await until_waiting(it, 1)
