@@ -10,10 +10,10 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from vox.agent.http_metrics import RequestCounts
-from vox.agent.routes import http_error, make_routes
+from vox.agent.api.http_metrics import RequestCounts
+from vox.agent.api.routes import http_error, make_routes
+from vox.agent.config.settings import AgentSettings, load
 from vox.agent.server import AgentServer
-from vox.agent.settings import AgentSettings, load
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
 from vox.runtime.http import HttpEdge

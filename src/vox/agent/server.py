@@ -9,10 +9,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
+from vox.agent.call.session import Session
+from vox.agent.config.resources import Resources
+from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
-from vox.agent.resources import Resources
-from vox.agent.session import Session
-from vox.agent.settings import AgentSettings
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State

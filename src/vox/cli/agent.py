@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
-    from vox.agent.settings import AgentSettings
+    from vox.agent.config.settings import AgentSettings
 
 NO_FILE = (
     "there is no config.json here and no --config: the defaults hold; `vox agent --init` writes one that needs no keys"
@@ -46,7 +46,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Loads the configuration and serves until told to stop."""
-    from vox.agent.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.agent.config.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
     environment = dict(os.environ)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from vox.errors import VoxError
 
 if TYPE_CHECKING:  # pydantic, the detector and the drivers are imported when the command runs, not for its help text
-    from vox.agent.settings import AgentSettings
+    from vox.agent.config.settings import AgentSettings
 
 Status = Literal["ok", "off", "warn", "fail"]
 
@@ -83,7 +83,7 @@ def check_configuration(
     config: Path | None, environment: Mapping[str, str]
 ) -> tuple["AgentSettings | None", list[Finding]]:
     """Whether the configuration loads; its warnings are findings of their own."""
-    from vox.agent.settings import load  # noqa: PLC0415  see the module's docstring on start-up time
+    from vox.agent.config.settings import load  # noqa: PLC0415  see the module's docstring on start-up time
 
     file = config or Path(environment.get("VOXRAY_CONFIG") or "config.json")
     if not file.exists() and config is None and not environment.get("VOXRAY_CONFIG"):
@@ -123,7 +123,7 @@ def check_certificate(cert_file: str, key_file: str) -> Finding:
 
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether the voice detector and every agent's providers open: their packages, models, programs and keys."""
-    from vox.agent.resources import Resources  # noqa: PLC0415  see the module's docstring on start-up time
+    from vox.agent.config.resources import Resources  # noqa: PLC0415  see the module's docstring on start-up time
     from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
     from vox.runtime.metrics import NullMetrics  # noqa: PLC0415  same
 

@@ -145,7 +145,7 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 
 def _agent(choices: Choices) -> Plan:
-    from vox.agent.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.agent.config.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
     environment = choices.environment
     overrides: dict[str, Any] = {

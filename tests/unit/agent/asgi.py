@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from tests.fakes.clock import FakeClock
 from tests.unit.agent.call_world import Detector, Ear, Mind, Voice
 from vox.agent.app import create_app
-from vox.agent.resources import Agent
+from vox.agent.config.resources import Agent
+from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
-from vox.agent.settings import AgentSettings
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
 from tests.fakes.loop import VirtualClock
-from vox.agent.profile import AgentProfile
-from vox.agent.resources import Agent, Resources
-from vox.agent.session import Session
-from vox.agent.settings import AgentSettings
-from vox.agent.transports.contract import CallInfo
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.config.profile import AgentProfile
+from vox.agent.config.resources import Agent, Resources
+from vox.agent.config.settings import AgentSettings
 from vox.media.voice_activity import SpeechEdge, VadParams
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding

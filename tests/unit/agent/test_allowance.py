@@ -1,6 +1,6 @@
 """What one connection may send: enough for any microphone, and no more than a server can spare."""
 
-from vox.agent.transports.allowance import BURST_BYTES, BYTES_PER_SECOND, MESSAGE_BYTES, Allowance
+from vox.agent.transports.ingress_limit import BURST_BYTES, BYTES_PER_SECOND, MESSAGE_BYTES, Allowance
 
 
 def test_the_allowance_is_enough_for_any_microphone_and_refills():

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.call_world import World
-from vox.agent.limits import CallLimits
-from vox.agent.resources import Resources
-from vox.agent.session import MAX_TEXT
-from vox.agent.tools import Tool
+from vox.agent.call.limits import CallLimits
+from vox.agent.call.session import MAX_TEXT
+from vox.agent.config.python_tools import Tool
+from vox.agent.config.resources import Resources
 from vox.errors import DependencyError, UsageError
 from vox.protocols.agent_events import (
     AgentError,

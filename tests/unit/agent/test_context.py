@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent import context
-from vox.agent.context import Conversation
+from vox.agent.call import conversation as context
+from vox.agent.call.conversation import Conversation
 from vox.errors import UsageError
 from vox.providers.llm.contract import MISSING_RESULT, ToolCall
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from vox.agent.listening import AUDIO_DROPPED, MAX_WAITING_S, Listener
+from vox.agent.call.recognition import AUDIO_DROPPED, MAX_WAITING_S, Listener
 from vox.errors import DependencyError
 from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.metrics import Metrics

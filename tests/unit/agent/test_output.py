@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.agent.call_world import RATE, Line, Voice, World
-from vox.agent.output import LAST_MARK_TIMEOUT_S, Output
+from vox.agent.call.speech_output import LAST_MARK_TIMEOUT_S, Output
 from vox.media.dtmf import tone
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.playout import CHARACTERS_PER_SECOND, Ledger
+from vox.agent.call.playout_ledger import CHARACTERS_PER_SECOND, Ledger
 from vox.providers.tts.contract import SpokenWord
 
 RATE = 8000

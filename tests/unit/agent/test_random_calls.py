@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.loop import run_virtual
 from tests.unit.agent.call_world import World
-from vox.agent.turn_events import BotState, UserState
+from vox.agent.turns.events import BotState, UserState
 from vox.protocols.agent_events import (
     AgentEvent,
     ClientContext,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.sentences import SentenceSplitter
+from vox.agent.call.sentences import SentenceSplitter
 
 
 def cut(*deltas: str, max_characters: int = 300) -> list[str]:

@@ -7,11 +7,11 @@ import pytest
 
 from tests.unit.agent.asgi import Site
 from vox.agent.admission import Busy
-from vox.agent.resources import Resources
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.config.resources import Resources
+from vox.agent.config.settings import AgentSettings
 from vox.agent.server import traces_at
-from vox.agent.session import Session
-from vox.agent.settings import AgentSettings
-from vox.agent.transports.contract import CallInfo
 from vox.errors import DependencyError
 from vox.protocols.agent_json import encode_client_frame
 
@@ -92,7 +92,7 @@ async def test_a_provider_that_does_not_open_is_named(monkeypatch: pytest.Monkey
     settings = AgentSettings.model_validate({"stt_provider": "fake", "llm_provider": "fake", "tts_provider": "fake"})
     resources = Resources(settings, where.clock, where.server.metrics, {})
     resources.voice_activity = _Opens()  # type: ignore[assignment]
-    monkeypatch.setattr("vox.agent.resources.OPEN_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("vox.agent.config.resources.OPEN_TIMEOUT_S", 0.01)
     monkeypatch.setattr("vox.providers.stt.fake.FakeSpeechToText.__aenter__", _never)
     with pytest.raises(DependencyError) as failed:
         await resources.__aenter__()

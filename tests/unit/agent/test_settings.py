@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vox.agent.settings import AgentSettings, load
+from vox.agent.config.settings import AgentSettings, load
 from vox.errors import UsageError
 from vox.runtime.settings import Loaded
 

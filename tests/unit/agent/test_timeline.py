@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.agent.timeline import TurnTimes
+from vox.agent.call.turn_latency import TurnTimes
 from vox.protocols.agent_events import TurnMetrics
 from vox.runtime.metrics import Metrics
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from tests.unit.agent.call_world import World
-from vox.agent import tools as tools_module
-from vox.agent.tools import MAX_RESULT_CHARACTERS, Tool, Toolbox, python_tool
+from vox.agent.config import python_tools as tools_module
+from vox.agent.config.python_tools import MAX_RESULT_CHARACTERS, Tool, Toolbox, python_tool
 from vox.errors import DependencyError, UsageError
 from vox.protocols.agent_events import (
     AgentError,

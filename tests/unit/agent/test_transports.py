@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.call_world import World
-from vox.agent.session import Session
-from vox.agent.transports.allowance import BURST_BYTES
-from vox.agent.transports.contract import CallInfo
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.transports.ingress_limit import BURST_BYTES
 from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, PhoneLink
 from vox.agent.transports.websocket import ClientLink
 from vox.protocols.agent_json import JsonCodec, encode_client_frame

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.turn_events import (
+from vox.agent.turns.events import (
     USER_IDLE,
     USER_STARTED,
     USER_STOPPED,
@@ -36,7 +36,7 @@ from vox.agent.turn_events import (
     TypedText,
     UserState,
 )
-from vox.agent.turns import MAX_TEXTS_DUE, TurnMachine
+from vox.agent.turns.machine import MAX_TEXTS_DUE, TurnMachine
 
 STOP_S = 0.5
 

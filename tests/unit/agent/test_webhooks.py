@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.unit.agent.asgi import Answered, Site
-from vox.agent.webhooks import TOKEN_SECONDS
+from vox.agent.api.webhooks import TOKEN_SECONDS
 from vox.clients.webhooks import parse_answer, webhook_form
 
 HOST = "https://voice.example"

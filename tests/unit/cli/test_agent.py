@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vox.agent.settings import load
+from vox.agent.config.settings import load
 from vox.cli import agent
 from vox.errors import UsageError
 

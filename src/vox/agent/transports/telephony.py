@@ -7,11 +7,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import MALFORMED
-from vox.agent.resources import Agent, Resources
-from vox.agent.session import Session
-from vox.agent.transports.allowance import EVENT_BYTES, Allowance
-from vox.agent.transports.contract import CallInfo
+from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
 from vox.errors import PeerError
 from vox.media import g711
 from vox.protocols.agent_events import AgentEvent

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from vox.agent.call.session import Session
+from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
-from vox.agent.resources import Resources
-from vox.agent.session import Session
-from vox.agent.transports.allowance import EVENT_BYTES, Allowance
+from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
 from vox.errors import PeerError
 from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
 from vox.protocols.agent_json import JsonCodec

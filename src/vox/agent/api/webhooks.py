@@ -10,9 +10,9 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from vox.agent.responses import error
+from vox.agent.api.responses import error
+from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
-from vox.agent.settings import PHONE_RUNNERS
 from vox.errors import UsageError, VoxError
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar
 
-from vox.agent.turn_events import (
+from vox.agent.turns.events import (
     MAX_DIGITS,
     USER_IDLE,
     USER_STARTED,

@@ -1,6 +1,6 @@
 """The words of turn taking: the policy, what happens, and what is to be done about it.
 
-Events go into `vox.agent.turns.TurnMachine`, actions come out; all of them are plain values.
+Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of them are plain values.
 """
 
 from dataclasses import dataclass

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from vox.agent.context import Answer, Conversation
+from vox.agent.call.conversation import Answer, Conversation
+from vox.agent.call.playout_ledger import Heard
+from vox.agent.call.sentences import SentenceSplitter
+from vox.agent.call.speech_output import Output
+from vox.agent.call.tool_execution import END_CALL, Spawn, ToolCalls
+from vox.agent.call.transport import CallTransport
+from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS, TTS_ERRORS, TTS_LATENCY
-from vox.agent.output import Output
-from vox.agent.playout import Heard
-from vox.agent.resources import Agent
-from vox.agent.sentences import SentenceSplitter
-from vox.agent.timeline import TurnTimes
-from vox.agent.tool_calls import END_CALL, Spawn, ToolCalls
-from vox.agent.transports.contract import CallTransport
 from vox.errors import DependencyError, VoxError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import (

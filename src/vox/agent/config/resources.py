@@ -11,9 +11,9 @@ from typing import Any, Self, cast
 import httpx2
 import msgspec
 
-from vox.agent.profile import AgentProfile
-from vox.agent.settings import AgentSettings
-from vox.agent.tools import Tool, python_tool
+from vox.agent.config.profile import AgentProfile
+from vox.agent.config.python_tools import Tool, python_tool
+from vox.agent.config.settings import AgentSettings
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from vox.agent.profile import AgentProfile, or_default
+from vox.agent.config.profile import AgentProfile, or_default
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, load_settings
 

@@ -15,15 +15,15 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from vox.agent import webhooks
 from vox.agent.admission import Busy, Reservation
-from vox.agent.http_metrics import connection_gauges, count_upgrade, route_name
-from vox.agent.resources import Agent
-from vox.agent.responses import error, json_response, success
+from vox.agent.api import webhooks
+from vox.agent.api.http_metrics import connection_gauges, count_upgrade, route_name
+from vox.agent.api.responses import error, json_response, success
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.config.resources import Agent
+from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
-from vox.agent.session import Session
-from vox.agent.settings import PHONE_RUNNERS
-from vox.agent.transports.contract import CallInfo
 from vox.agent.transports.telephony import PhoneLink
 from vox.agent.transports.websocket import ClientLink
 from vox.errors import UsageError

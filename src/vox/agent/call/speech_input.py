@@ -9,11 +9,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from vox.agent import turn_events as events
-from vox.agent.listening import Listener, Utterance
+from vox.agent.call.recognition import Listener, Utterance
+from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
-from vox.agent.resources import Agent, Resources
-from vox.agent.timeline import TurnTimes
+from vox.agent.turns.machine import events
 from vox.errors import UsageError, VoxError
 from vox.media.channels import mono
 from vox.media.dtmf import DtmfDetector

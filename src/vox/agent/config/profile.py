@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from vox.agent.turn_events import TurnPolicy
+from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
 from vox.runtime.settings import Env
 

@@ -13,17 +13,16 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, assert_never
 
-from vox.agent import turn_events as events
-from vox.agent.answer import Answering
-from vox.agent.context import Conversation, fill
-from vox.agent.hearing import Hearing
-from vox.agent.limits import CallLimits
+from vox.agent.call.conversation import Conversation, fill
+from vox.agent.call.limits import CallLimits
+from vox.agent.call.responder import Answering
+from vox.agent.call.speech_input import Hearing
+from vox.agent.call.speech_output import Output
+from vox.agent.call.transport import CallInfo, CallTransport
+from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
-from vox.agent.output import Output
-from vox.agent.resources import Agent, Resources
-from vox.agent.timeline import TurnTimes
-from vox.agent.transports.contract import CallInfo, CallTransport
-from vox.agent.turns import TurnMachine
+from vox.agent.turns.machine import TurnMachine, events
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
     AgentError,

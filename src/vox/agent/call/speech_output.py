@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vox.agent.playout import Heard, Ledger
-from vox.agent.transports.contract import CallTransport
+from vox.agent.call.playout_ledger import Heard, Ledger
+from vox.agent.call.transport import CallTransport
 from vox.media import g711
 from vox.media.pacer import Pacer
 from vox.media.resample import Resampler

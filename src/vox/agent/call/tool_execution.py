@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from vox.agent.context import Answer, Conversation
-from vox.agent.profile import AgentProfile, ClientTool
-from vox.agent.tools import Tool, Toolbox, error_result
+from vox.agent.call.conversation import Answer, Conversation
+from vox.agent.config.profile import AgentProfile, ClientTool
+from vox.agent.config.python_tools import Tool, Toolbox, error_result
 from vox.errors import UsageError
 from vox.protocols.agent_events import AgentEvent, ToolProgress
 from vox.providers.llm.contract import ToolCall, ToolSpec
