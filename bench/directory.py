@@ -31,9 +31,9 @@ import numpy as np
 from http_load import CLOCK, Lane, Load, ask, bare_app, no_lifespan, percentile_ms
 from vox.clients.bench_agent import SERVER_CORE, take_caller_core
 from vox.clients.server_process import busy_seconds, free_port, serving, usage
-from vox.directory import records
-from vox.directory.records import Record
-from vox.directory.relay import Relay
+from vox.directory.database import relay_rows
+from vox.directory.database.relay_rows import Record
+from vox.directory.relays.relay import Relay
 from vox.runtime.http import read_body, respond
 from vox.runtime.lifecycle import Lifecycle, run_until_stopped
 from vox.runtime.serving import Server
@@ -307,10 +307,10 @@ class Bench:
 
         def save(connection: Any, some: Sequence[Relay]) -> None:
             for relay in some:
-                records.save(connection, Record(relay, "", 0))
+                relay_rows.save(connection, Record(relay, "", 0))
 
         async with SqlDatabase(sqlite_url(path)) as database:
-            await database.run(records.create_schema)
+            await database.run(relay_rows.create_schema)
             for first in range(0, len(relays), 500):  # a unit of work has a deadline
                 await database.run(partial(save, some=relays[first : first + 500]))
         port = free_port()

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vox.directory.bodies import Place, list_query, wait_query
+from vox.directory.api.responses import nothing_here, wrong_method
+from vox.directory.api.routes import make_routes, refusal
 from vox.directory.errors import wire_form
-from vox.directory.long_poll import INDEX_HEADER
 from vox.directory.metrics import REQUEST_SECONDS, REQUESTS
-from vox.directory.responses import nothing_here, wrong_method
-from vox.directory.routes import make_routes, refusal
+from vox.directory.relays.long_poll import INDEX_HEADER
+from vox.directory.schemas import Place, list_query, wait_query
 from vox.directory.server import Directory
 from vox.errors import VoxError
 from vox.runtime.clock import Clock

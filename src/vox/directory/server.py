@@ -13,31 +13,31 @@ from random import Random
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from vox.directory import audit, enrolment, health, join_tokens, records
-from vox.directory.access import Caller, Gate
-from vox.directory.addresses import Addresses
-from vox.directory.bodies import Heartbeat, Registration
-from vox.directory.chooser import Chooser
-from vox.directory.client_holds import ClientHolds
-from vox.directory.described import configured, is_itself, registered, renewed
-from vox.directory.enrolment import Admission, Verdict
+from vox.directory.database import audit_log, enrolment, join_tokens, relay_rows
+from vox.directory.database.enrolment import Admission, Verdict
+from vox.directory.database.join_tokens import JoinTokens
+from vox.directory.database.journal import Journal
+from vox.directory.database.relay_rows import Changes, Record, Tombstone
+from vox.directory.database.signing_key import signing_key
 from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
-from vox.directory.gauges import Gauges
-from vox.directory.health import DrainEnded, DrainRequested, HeartbeatArrived
-from vox.directory.health_book import HealthBook, shown
-from vox.directory.join_tokens import JoinTokens
-from vox.directory.journal import Journal
-from vox.directory.long_poll import LongPoll
+from vox.directory.health.gauges import Gauges
+from vox.directory.health.health_registry import HealthBook, shown
+from vox.directory.health.state_machine import DrainEnded, DrainRequested, HeartbeatArrived, state_machine
 from vox.directory.metrics import CHANGES
-from vox.directory.prober import Prober
-from vox.directory.records import Changes, Record, Tombstone
-from vox.directory.registry import Registry
-from vox.directory.relay import Relay, iso
-from vox.directory.round_trips import RoundTrips
+from vox.directory.probing.prober import Prober
+from vox.directory.registration.access import Caller, Gate
+from vox.directory.registration.relay_factory import configured, is_itself, registered, renewed
+from vox.directory.relays.address_quota import Addresses
+from vox.directory.relays.long_poll import LongPoll
+from vox.directory.relays.registry import Registry
+from vox.directory.relays.relay import Relay, iso
+from vox.directory.relays.signed_list import SnapshotPress
+from vox.directory.schemas import Heartbeat, Registration
+from vox.directory.selection.failure_holds import ClientHolds
+from vox.directory.selection.peer_assignments import SharedAssignments
+from vox.directory.selection.round_trips import RoundTrips
+from vox.directory.selection.selector import Chooser
 from vox.directory.settings import DirectorySettings
-from vox.directory.shared_assignments import SharedAssignments
-from vox.directory.signing_key import signing_key
-from vox.directory.snapshot import SnapshotPress
 from vox.directory.sole_use import sole_use
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
@@ -176,7 +176,7 @@ class Directory:
         now_s = int(self.clock.wall().timestamp())
         nonce = f"{caller.owner} {caller.nonce}"
         until_s = now_s + int(NONCE_MEMORY_S)
-        if not await self.database.run(lambda connection: records.use_nonce(connection, nonce, now_s, until_s)):
+        if not await self.database.run(lambda connection: relay_rows.use_nonce(connection, nonce, now_s, until_s)):
             raise UsageError("The request was seen before.", code="signature_replayed", hint="sign each request afresh")
 
     async def check_enrolment(self, wanted: Registration, caller: Caller) -> None:
@@ -190,8 +190,8 @@ class Directory:
         now_s = self.clock.wall().timestamp()
         since_s = now_s - REMEMBER_REMOVED_S
 
-        def look(connection: records.Connection) -> None:
-            before = records.removed_from(connection, wanted.url, caller.owner, since_s)
+        def look(connection: relay_rows.Connection) -> None:
+            before = relay_rows.removed_from(connection, wanted.url, caller.owner, since_s)
             self._admission(connection, wanted, caller, before, now_s)
 
         await self.database.read(look)
@@ -213,7 +213,7 @@ class Directory:
         wall = self.clock.wall()
         at_s, now, fresh_id = wall.timestamp(), iso(wall), self._new_id()
 
-        def unit(connection: records.Connection) -> tuple[Record, bool]:
+        def unit(connection: relay_rows.Connection) -> tuple[Record, bool]:
             admission = Admission(Verdict.APPROVED)
 
             def decide(existing: Record | None, before: Tombstone | None) -> Record:
@@ -227,7 +227,7 @@ class Directory:
                 return replace(existing, relay=renewed(existing.relay, wanted, now))
 
             since_s = at_s - REMEMBER_REMOVED_S
-            record, is_new = records.register(connection, wanted.url, caller.owner, since_s, decide)
+            record, is_new = relay_rows.register(connection, wanted.url, caller.owner, since_s, decide)
             relay = record.relay
             detail = fingerprint(relay.signing_key) if relay.signing_key else ""
             action = "register" if is_new else "renew"
@@ -236,14 +236,14 @@ class Directory:
             if admission.token_id:
                 join_tokens.use_up(connection, admission.token_id)
                 detail += f", join token {admission.token_id}"
-            audit.note(connection, audit.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
+            audit_log.note(connection, audit_log.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
             return record, is_new
 
         async with self._changing:
             record, is_new = await self._written(unit)
             self._seqs.pop(record.relay.id, None)
             if self.registry.get(record.relay.id) is None:
-                relay = self.book.enter(record.relay, health.load(record.health) if record.health else None)
+                relay = self.book.enter(record.relay, state_machine.load(record.health) if record.health else None)
             else:
                 relay = self.book.enter(record.relay)
             self._keep(relay)
@@ -291,14 +291,14 @@ class Directory:
         async with self._changing:
             relay = self.require(relay_id)
             drained = replace(self.book.of(relay_id), drain=self.book.drain_after(relay_id, wanted))
-            record = Record(relay, health.dump(drained))
+            record = Record(relay, state_machine.dump(drained))
             detail = wanted.reason if isinstance(wanted, DrainRequested) else ""
             entry = self._entry(action, relay, detail)
 
-            def unit(connection: records.Connection) -> bool:
-                if not records.save_drains(connection, [record]):
+            def unit(connection: relay_rows.Connection) -> bool:
+                if not relay_rows.save_drains(connection, [record]):
                     return False
-                audit.note(connection, entry)
+                audit_log.note(connection, entry)
                 return True
 
             if not await self._written(unit):
@@ -319,10 +319,10 @@ class Directory:
             relay, now_s = self._approved(relay_id), self.clock.wall().timestamp()
             entry = self._entry("approve", relay)
 
-            def unit(connection: records.Connection) -> bool | None:
-                was_waiting = records.approve(connection, relay, now_s)
+            def unit(connection: relay_rows.Connection) -> bool | None:
+                was_waiting = relay_rows.approve(connection, relay, now_s)
                 if was_waiting:
-                    audit.note(connection, entry)
+                    audit_log.note(connection, entry)
                 return was_waiting
 
             was_waiting = await self._written(unit)
@@ -358,10 +358,10 @@ class Directory:
             changed = replace(relay, signing_key=signing_key, owner=owner)
             entry = self._entry("key", relay, f"now {fingerprint(signing_key)}")
 
-            def unit(connection: records.Connection) -> bool:
-                if not records.renew(connection, changed):
+            def unit(connection: relay_rows.Connection) -> bool:
+                if not relay_rows.renew(connection, changed):
                     return False
-                audit.note(connection, entry)
+                audit_log.note(connection, entry)
                 return True
 
             if not await self._written(unit):
@@ -385,7 +385,7 @@ class Directory:
 
     async def remove(self, relay_id: str) -> None:
         """Takes a relay out of database and memory, because it is dead for long."""
-        await self._to_the_end(self._remove(relay_id, "remove", audit.DIRECTORY))
+        await self._to_the_end(self._remove(relay_id, "remove", audit_log.DIRECTORY))
 
     async def _remove(self, relay_id: str, action: str, actor: str, detail: str = "") -> None:
         async with self._changing:
@@ -394,12 +394,12 @@ class Directory:
                 return
             record, now_s = self._record_of(relay), self.clock.wall().timestamp()
 
-            def unit(connection: records.Connection) -> None:
+            def unit(connection: relay_rows.Connection) -> None:
                 if action == "refuse" and enrolment.verdict_of(connection, relay_id) is not Verdict.WAITING:
                     raise relay_not_waiting()  # another directory approved it this very moment
-                records.remove(connection, record, now_s)
+                relay_rows.remove(connection, record, now_s)
                 enrolment.removed(connection, relay_id, action, now_s)
-                audit.note(connection, audit.Entry(now_s, action, relay_id, relay.url, actor, detail))
+                audit_log.note(connection, audit_log.Entry(now_s, action, relay_id, relay.url, actor, detail))
                 if self._shared_leases is not None:
                     forget_leases(connection, [relay_id])
 
@@ -449,7 +449,7 @@ class Directory:
 
     def _admission(
         self,
-        connection: records.Connection,
+        connection: relay_rows.Connection,
         wanted: Registration,
         caller: Caller,
         before: Tombstone | None,
@@ -475,9 +475,9 @@ class Directory:
         relay = replace(registered(wanted, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
         known = None
         if before is not None and is_same and before.health:
-            known = health.revived(health.load(before.health))
+            known = state_machine.revived(state_machine.load(before.health))
         found = self.book.seen_as(relay, known)
-        return Record(shown(relay, found), health.dump(found))
+        return Record(shown(relay, found), state_machine.dump(found))
 
     async def _load_bootstrap(self) -> None:
         wanted = configured(self.settings.bootstrap_relays, self.registry, iso(self.clock.wall()))
@@ -494,17 +494,19 @@ class Directory:
         ]
         health_of = {relay.id: self.book.seen_as(relay) for relay in relays}
         wanted = [
-            Record(shown(relay, found), health.dump(found)) for relay in relays for found in [health_of[relay.id]]
+            Record(shown(relay, found), state_machine.dump(found))
+            for relay in relays
+            for found in [health_of[relay.id]]
         ]
 
-        def unit(connection: records.Connection) -> None:
+        def unit(connection: relay_rows.Connection) -> None:
             for one in others:
-                records.remove(connection, one, now_s)
+                relay_rows.remove(connection, one, now_s)
                 enrolment.removed(connection, one.relay.id, "remove", now_s)
-                entry = audit.Entry(now_s, "remove", one.relay.id, one.relay.url, audit.DIRECTORY)
-                audit.note(connection, entry)
+                entry = audit_log.Entry(now_s, "remove", one.relay.id, one.relay.url, audit_log.DIRECTORY)
+                audit_log.note(connection, entry)
             for one in wanted:
-                records.save(connection, one)
+                relay_rows.save(connection, one)
 
         await self._written(unit)
         for one in others:
@@ -517,7 +519,7 @@ class Directory:
         self.registry.put(relay)
         self.prober.watch(relay.id)
 
-    async def _written(self, unit: Callable[[records.Connection], T]) -> T:
+    async def _written(self, unit: Callable[[relay_rows.Connection], T]) -> T:
         try:
             return await self.database.run(unit)
         except DependencyError:
@@ -536,9 +538,9 @@ class Directory:
         if not task.cancelled():
             task.exception()  # whoever asked raises it; those who left need not
 
-    def _entry(self, action: str, relay: Relay, detail: str = "") -> audit.Entry:
+    def _entry(self, action: str, relay: Relay, detail: str = "") -> audit_log.Entry:
         now_s = self.clock.wall().timestamp()
-        return audit.Entry(now_s, action, relay.id, relay.url, _asking.get(), detail)
+        return audit_log.Entry(now_s, action, relay.id, relay.url, _asking.get(), detail)
 
     def _is_late(self, relay_id: str, seq: int | None) -> bool:
         if seq is None:
@@ -554,7 +556,7 @@ class Directory:
         return self._record_of(relay) if relay is not None else None
 
     def _record_of(self, relay: Relay) -> Record:
-        return Record(relay, health.dump(self.book.of(relay.id)), self.prober.token_of(relay.id))
+        return Record(relay, state_machine.dump(self.book.of(relay.id)), self.prober.token_of(relay.id))
 
     def _learn(self, changes: Changes) -> None:
         for record in changes.records:
@@ -571,7 +573,7 @@ class Directory:
     def _learn_of(self, record: Record) -> None:
         ours = self.registry.get(record.relay.id)
         read = self.journal.ours_over(record.relay, ours)
-        known = health.load(record.health) if record.health else None
+        known = state_machine.load(record.health) if record.health else None
         if ours is not None and known is not None and self.journal.knows_drain_better(read.id):
             known = replace(known, drain=self.book.of(read.id).drain)
         if ours is None or not self.prober.is_ours(read.id):

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 
-from vox.directory.relay import is_relay_url
-from vox.directory.url_keys import url_key
+from vox.directory.relays.relay import is_relay_url
+from vox.directory.relays.url_keys import url_key
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, load_settings
 from vox.security.requests import fingerprint

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from vox.directory.fleet_watch import FleetWatch
-from vox.directory.health import (
+from vox.directory.health.outage_detector import FleetWatch
+from vox.directory.health.state_machine import (
     Health,
     HealthPolicy,
     HeartbeatArrived,
@@ -21,7 +21,7 @@ from vox.directory.health import (
     revived,
     step,
 )
-from vox.directory.probe_rounds import after_probe, next_round
+from vox.directory.probing.schedule import after_probe, next_round
 
 WEEK_S = 7 * 86_400.0
 HOUR_S = 3600.0

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.reference import ROOT
-from vox.directory.health import (
+from vox.directory.health.state_machine import (
     TRANSITIONS,
     Drain,
     DrainChanged,

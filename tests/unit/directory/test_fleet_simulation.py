@@ -3,8 +3,8 @@ import random
 import pytest
 
 from tests.unit.directory.fleet_simulation import HOUR_S, Simulation
-from vox.directory.health import Health, HealthPolicy, Status, step
-from vox.directory.probe_rounds import after_probe
+from vox.directory.health.state_machine import Health, HealthPolicy, Status, step
+from vox.directory.probing.schedule import after_probe
 
 
 @pytest.mark.parametrize(("relays", "seed"), [(100, 1), (100, 2), (1000, 3)])

@@ -1,7 +1,15 @@
 import pytest
 
-from vox.directory.fleet_watch import FleetWatch
-from vox.directory.health import DrainRequested, Health, HealthPolicy, ProbeFailed, ProbeSucceeded, Status, step
+from vox.directory.health.outage_detector import FleetWatch
+from vox.directory.health.state_machine import (
+    DrainRequested,
+    Health,
+    HealthPolicy,
+    ProbeFailed,
+    ProbeSucceeded,
+    Status,
+    step,
+)
 
 POLICY = HealthPolicy()
 UP, DOWN = Health(Status.HEALTHY), Health(Status.UNHEALTHY, failed_checks=3)

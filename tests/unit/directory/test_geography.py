@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory.geography import EARTH_RADIUS_KM, NearestIndex, distance_km
+from vox.directory.relays.geography import EARTH_RADIUS_KM, NearestIndex, distance_km
 
 HALF_ROUND = pi * EARTH_RADIUS_KM
 
@@ -148,7 +148,7 @@ def test_an_empty_index_and_unknown_ids():
 
 
 def test_what_is_remembered_stays_bounded(monkeypatch):
-    monkeypatch.setattr("vox.directory.geography._MOST_REMEMBERED", 2_000)
+    monkeypatch.setattr("vox.directory.relays.geography._MOST_REMEMBERED", 2_000)
     rng = random.Random(1)
     relays = {f"relay-{number}": (rng.uniform(-90, 90), rng.uniform(-180, 180)) for number in range(400)}
     index = index_of(relays)

@@ -3,8 +3,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory.health import HealthPolicy, ProbeFailed, ProbeSucceeded
-from vox.directory.probe_rounds import after_probe, next_round, phase_s
+from vox.directory.health.state_machine import HealthPolicy, ProbeFailed, ProbeSucceeded
+from vox.directory.probing.schedule import after_probe, next_round, phase_s
 
 POLICY = HealthPolicy()
 ids = st.text(min_size=1, max_size=20)

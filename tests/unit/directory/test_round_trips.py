@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory import round_trips
-from vox.directory.round_trips import FRESH_S, LEAST_NETWORKS, RoundTrips
+from vox.directory.selection.policy import round_trips
+from vox.directory.selection.round_trips import FRESH_S, LEAST_NETWORKS, RoundTrips
 from vox.protocols.relay_directory import is_worth_moving
 
 

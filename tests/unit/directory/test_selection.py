@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory.geography import distance_km
-from vox.directory.selection import (
+from vox.directory.relays.geography import distance_km
+from vox.directory.selection.policy import (
     Candidate,
     Request,
     by_rendezvous,

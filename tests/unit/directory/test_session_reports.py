@@ -3,8 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory import session_reports
-from vox.directory.session_reports import LEAST_SESSIONS, MOST_NETWORKS, MOST_PER_AREA, WINDOW_S, SessionReports
+from vox.directory.selection.failure_reports import (
+    LEAST_SESSIONS,
+    MOST_NETWORKS,
+    MOST_PER_AREA,
+    WINDOW_S,
+    SessionReports,
+)
+from vox.directory.selection.policy import failure_reports
 
 
 def reported(well: list[str], failed: list[str], at: float = 0.0) -> SessionReports:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.fakes.clock import FakeClock
-from vox.directory.chooser import LOOKED_AT, Chooser
-from vox.directory.health_book import HealthBook
-from vox.directory.registry import Registry
-from vox.directory.relay import Relay
-from vox.directory.selection import PolicyName, Request
+from vox.directory.health.health_registry import HealthBook
+from vox.directory.relays.registry import Registry
+from vox.directory.relays.relay import Relay
+from vox.directory.selection.policy import PolicyName, Request
+from vox.directory.selection.selector import LOOKED_AT, Chooser
 from vox.directory.settings import HealthCheck
 from vox.errors import VoxError
 from vox.runtime.metrics import Metrics

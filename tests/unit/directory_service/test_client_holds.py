@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
-from vox.directory import client_holds
+from vox.directory.selection.policy import failure_holds
 
 CROWD = [f"20.{number}.1.7" for number in range(40)]
 
@@ -43,7 +43,7 @@ async def test_a_relay_that_fails_its_clients_is_held_off_for_ten_minutes(it: Ri
     assert (status["healthy"], status["held_until"]) == (True, "2026-01-01T00:10:00.000Z")
     await it.register(SYDNEY)  # is no way around it
     await it.http.post(f"/v1/relays/{relay['id']}/heartbeat", json={"current_connections": 1})
-    await asyncio.sleep(client_holds.HOLD_S - 1)
+    await asyncio.sleep(failure_holds.HOLD_S - 1)
     assert await it.listed() == ["London"]
     await asyncio.sleep(2)
     assert await it.listed("?lat=-33&lon=150") == ["Sydney", "London"]
@@ -84,7 +84,7 @@ async def test_a_held_relay_that_is_deleted_and_comes_back_is_still_held(it: Rig
     assert (await it.register(SYDNEY))["id"] == relay["id"]
     assert await it.listed() == ["London"]
     await it.http.delete(f"/v1/relays/{relay['id']}")
-    await asyncio.sleep(client_holds.HOLD_S + 1)  # nobody is there to be listed again
+    await asyncio.sleep(failure_holds.HOLD_S + 1)  # nobody is there to be listed again
     assert await it.listed() == ["London"]
 
 

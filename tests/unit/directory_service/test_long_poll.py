@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
-from vox.directory import long_poll
+from vox.directory.relays import long_poll
 
 
 async def poll(it: Rig, query: str, path: str = "/v1/relays") -> httpx2.Response:

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, SYDNEY, rig
 from tests.unit.directory_service.test_page import payload
-from vox.directory.routes import make_routes
+from vox.directory.api.routes import make_routes
 from vox.runtime.health import Checks
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import vox.directory
 from tests.unit.directory_service.rig import LONDON, SYDNEY, rig
-from vox.directory.events import MAX_PER_ADDRESS, ChangeStream
-from vox.directory.registry import Registry
+from vox.directory.relays.change_stream import MAX_PER_ADDRESS, ChangeStream
+from vox.directory.relays.registry import Registry
 from vox.errors import VoxError
 from vox.runtime.lifecycle import Lifecycle
 

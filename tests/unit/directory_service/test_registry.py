@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory.bodies import Place
-from vox.directory.geography import distance_km
-from vox.directory.registry import LEAST_PASSED_OVER, PASSED_OVER_SHARE, Registry
-from vox.directory.relay import Relay
+from vox.directory.relays.geography import distance_km
+from vox.directory.relays.registry import LEAST_PASSED_OVER, PASSED_OVER_SHARE, Registry
+from vox.directory.relays.relay import Relay
+from vox.directory.schemas import Place
 
 HERE = Place(10.0, 10.0)
 

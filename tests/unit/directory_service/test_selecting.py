@@ -13,8 +13,8 @@ from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
 from vox.clients import directory as directory_client
 from vox.clients.directory import DirectoryClient
+from vox.directory.api.routes import make_routes
 from vox.directory.app import create_app
-from vox.directory.routes import make_routes
 from vox.errors import DependencyError, PeerError, UsageError
 from vox.runtime.health import Checks
 from vox.security.requests import new_key_pair

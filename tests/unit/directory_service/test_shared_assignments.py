@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, Rig, rig
-from vox.directory.shared_assignments import KEEP_S, SharedAssignments
+from vox.directory.selection.peer_assignments import KEEP_S, SharedAssignments
 
 ROOM = 20
 SMALL = {**LONDON, "capacity": ROOM}

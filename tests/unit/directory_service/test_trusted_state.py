@@ -14,7 +14,7 @@ from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
 from tests.unit.directory_service.test_access import KEYS, SIGNED, bearer, registration, signed
 from tests.unit.directory_service.test_probing import HEALTHY, PROBED, SYDNEY_PROBE
-from vox.directory import audit
+from vox.directory.database import audit_log
 from vox.errors import DependencyError, UsageError
 from vox.security.requests import new_key_pair
 
@@ -24,7 +24,7 @@ def failing(*_arguments: Any, **_options: Any) -> Any:
 
 
 async def actions(it: Rig) -> list[tuple[str, str]]:
-    return [(one.action, one.actor) for one in await it.directory.database.run(audit.entries)]
+    return [(one.action, one.actor) for one in await it.directory.database.run(audit_log.entries)]
 
 
 async def test_a_signed_request_is_not_good_again_after_a_restart(tmp_path):
@@ -153,7 +153,7 @@ async def test_the_audit_is_bounded_in_rows_and_in_time(tmp_path, clock: FakeClo
         clock.advance(timedelta(days=91).total_seconds())
         for number in range(4):
             await it.register({**SYDNEY, "url": f"wss://late{number}.example.com"})
-        written = await it.directory.database.run(audit.entries)
+        written = await it.directory.database.run(audit_log.entries)
     assert [entry.url for entry in written] == [f"wss://late{number}.example.com" for number in (3, 2, 1, 0)]
 
 
