@@ -25,10 +25,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vox.chat.app import make_app
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.database.schema import feeds, roles, sessions, users
 from vox.chat.events import message_create, notification_create
-from vox.chat.schema import feeds, roles, sessions, users
 from vox.chat.server import Parts
-from vox.chat.settings import load_chat_settings
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics

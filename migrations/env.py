@@ -9,9 +9,9 @@ import os
 from alembic import context
 from alembic.util import CommandError
 
-from vox.chat.migrations.run import is_compared
-from vox.chat.schema import metadata
-from vox.chat.schema.migrate import lock, revision_of, stamp
+from vox.chat.database.migrations.prepare import lock, revision_of, stamp
+from vox.chat.database.migrations.run import is_compared
+from vox.chat.database.schema import metadata
 from vox.stores.engines import make_engine, parse_url
 
 DEFAULT_URL = "sqlite:///vox.db"

@@ -13,17 +13,17 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from vox.chat import gateway
+from vox.chat.api.json_ids import encode, encode_with_string_ids
+from vox.chat.api.rate_categories import CATEGORIES, Category, Verdict, network_key
+from vox.chat.api.request import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
+from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.documentation import Documentation
 from vox.chat.errors import Refusal, refuse, wire_form
+from vox.chat.features.routes import all_routes
 from vox.chat.origins import Origins
-from vox.chat.rate_limits import CATEGORIES, Category, Verdict, network_key
+from vox.chat.replication.cluster import shared
 from vox.chat.request_metrics import RequestMetrics
-from vox.chat.route_list import all_routes
-from vox.chat.routing import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.server import Chat, Parts
-from vox.chat.settings import ChatSettings, load_chat_settings
-from vox.chat.sharing import shared
-from vox.chat.wire import encode, encode_with_string_ids
 from vox.errors import PeerError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
 from vox.runtime.foreign_server import drained_first

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from starlette.types import Send
 
+from vox.chat.api.request import Route, Upload
 from vox.chat.errors import STATUS
-from vox.chat.files.shelf import FileInfo
-from vox.chat.routing import Route, Upload
+from vox.chat.features.files.service import FileInfo
 
 _REF = "#/components/schemas/{name}"
 _STYLE = (

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
+from vox.chat.api.rate_categories import Category, MemoryLimits, Verdict
 from vox.chat.bus import redis_scripts as scripts
 from vox.chat.bus.redis_link import PREFIX, connect, failures
-from vox.chat.rate_limits import Category, MemoryLimits, Verdict
 from vox.errors import DependencyError
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 
 
 class RedisLimits:
-    """Implements `vox.chat.rate_limits.Limits`.
+    """Implements `vox.chat.api.rate_categories.Limits`.
 
     Args:
         url: of Redis.

@@ -5,7 +5,7 @@ It runs for every request that is counted, so what a route needs is looked up on
 
 from typing import Final
 
-from vox.chat.routing import Route
+from vox.chat.api.request import Route
 from vox.runtime.metrics import Counter, CounterChild, Histogram, HistogramChild, Metrics
 
 REQUESTS: Final = Counter(

@@ -15,32 +15,32 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
-from vox.chat.accounts import Accounts
+from vox.chat.api.rate_categories import Limits, MemoryLimits
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.shared import SharedBus
-from vox.chat.catching_up import CatchingUp, as_of_now, needed_version
-from vox.chat.changes import Change, Unit, recorded
-from vox.chat.checkpoints import Checkpoints
 from vox.chat.community import Community
-from vox.chat.config import Config
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import ChatSettings
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.schema.full_text import tidy
+from vox.chat.database.snowflakes import Snowflakes
+from vox.chat.database.unit_of_work import Change, Unit, recorded
+from vox.chat.database.worker_lease import Ids, LeasedIds, SqlNumbers, largest_number
 from vox.chat.events import Event
+from vox.chat.features.files.cleanup import sweep_files
+from vox.chat.features.messages.insert import forget_nonces
+from vox.chat.features.retention import sweep
 from vox.chat.few import Few
-from vox.chat.files.desk import Desk, storage_of
-from vox.chat.files.orphans import sweep_files
 from vox.chat.gateway import Hub
 from vox.chat.gateway.expiry import close_expired_for_ever
 from vox.chat.gateway.metrics import FAILURES
-from vox.chat.ids import Snowflakes
-from vox.chat.looking_back import look_back
-from vox.chat.people.first_administrator import offer_setup_token
-from vox.chat.people.sweep import sweep
-from vox.chat.rate_limits import Limits, MemoryLimits
-from vox.chat.schema.full_text import tidy
-from vox.chat.schema.migrate import prepare
-from vox.chat.settings import ChatSettings
-from vox.chat.spaces.sending import forget_nonces
-from vox.chat.worker_ids import Ids, LeasedIds, SqlNumbers, largest_number
+from vox.chat.identity.admin_bootstrap import offer_setup_token
+from vox.chat.identity.logins import Accounts
+from vox.chat.replication.resync import CatchingUp, as_of_now, needed_version
+from vox.chat.replication.session_checkpoints import Checkpoints
+from vox.chat.replication.version_poll import look_back
+from vox.chat.storage.limits import Desk, storage_of
 from vox.errors import VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
-    from vox.chat.settings import ChatSettings
+    from vox.chat.config.settings import ChatSettings
     from vox.stores.sql import SqlDatabase
 
 
@@ -46,7 +46,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop, or does what the action says."""
-    from vox.chat.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.chat.config.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
@@ -134,7 +134,7 @@ async def _outlive_nobody(drain: Callable[[], None]) -> None:
 
 
 def _create_administrator(settings: "ChatSettings", username: str) -> int:
-    from vox.chat.people.first_administrator import create_administrator  # noqa: PLC0415  heavy
+    from vox.chat.identity.admin_bootstrap import create_administrator  # noqa: PLC0415  heavy
 
     if sys.stdin.isatty():
         password = getpass.getpass(f"Password for {username}: ")
@@ -147,7 +147,7 @@ def _create_administrator(settings: "ChatSettings", username: str) -> int:
 
 
 def _migrate(settings: "ChatSettings") -> int:
-    from vox.chat.schema.migrate import prepare  # noqa: PLC0415  heavy
+    from vox.chat.database.migrations.prepare import prepare  # noqa: PLC0415  heavy
 
     with _opened(settings) as database:
         prepare(database)

@@ -219,7 +219,7 @@ def _directory(choices: Choices) -> Plan:
 
 
 def _chat(choices: Choices) -> Plan:
-    from vox.chat.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.chat.config.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
     environment = choices.environment
     defaults = {

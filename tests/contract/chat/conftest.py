@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.chat.rig import Rig, community
 from tests.e2e.postgres import postgres
-from vox.chat.schema.migrate import prepare
+from vox.chat.database.migrations.prepare import prepare
 from vox.stores.sql import SqlDatabase
 
 TEMPLATE = "vox_template"

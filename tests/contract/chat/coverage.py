@@ -16,7 +16,7 @@ import pytest
 
 from vox.chat.app import ChatApp
 from vox.chat.errors import Refusal
-from vox.chat.route_list import all_routes
+from vox.chat.features.routes import all_routes
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "protocols" / "chat-coverage.md"

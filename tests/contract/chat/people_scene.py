@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from tests.contract.chat.rig import API, Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 from vox.runtime.clock import SystemClock
 
 BASE = int(P.VIEW_SPACE | P.SEND_MESSAGES | P.READ_HISTORY)

@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 
 from vox.chat.app import ChatApp, make_app
+from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.server import Parts
-from vox.chat.settings import ChatSettings, load_chat_settings
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics

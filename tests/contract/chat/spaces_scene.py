@@ -6,9 +6,9 @@ import httpx2
 from sqlalchemy import Table, func, insert, select
 
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.changes import Change
-from vox.chat.permissions import P
-from vox.chat.schema import files
+from vox.chat.database.schema import files
+from vox.chat.database.unit_of_work import Change
+from vox.chat.events.permissions import P
 
 
 async def feed(admin: Person, name: str = "general", **more: Any) -> int:

@@ -10,12 +10,12 @@ from sqlalchemy import insert, select, update
 from tests.contract.chat.people_scene import LateClock, anonymous, log_in, outcome
 from tests.contract.chat.rig import API, PASSWORD, Rig, community
 from tests.fakes.clock import FakeClock
-from vox.chat import looking_back
-from vox.chat.changes import Change
-from vox.chat.people import auth
-from vox.chat.people.first_administrator import create_administrator, offer_setup_token
-from vox.chat.people.sweep import sweep
-from vox.chat.schema import event_log, sessions, totp_secrets, users
+from vox.chat.database.schema import event_log, sessions, totp_secrets, users
+from vox.chat.database.unit_of_work import Change
+from vox.chat.features.auth import routes as auth
+from vox.chat.features.retention import sweep
+from vox.chat.identity.admin_bootstrap import create_administrator, offer_setup_token
+from vox.chat.replication import version_poll
 from vox.security.passwords import Verdict
 from vox.security.tokens import digest
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, Insert, insert, select
 
 from tests.e2e.postgres import postgres
-from vox.chat.schema import feeds, full_text, message_mentions, messages, meta, reactions, users
-from vox.chat.schema.migrate import prepare
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.schema import feeds, full_text, message_mentions, messages, meta, reactions, users
 from vox.errors import DependencyError, UsageError
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase

@@ -19,11 +19,11 @@ from sqlalchemy import text
 from tests.contract.chat.people_scene import give_role, set_everyone
 from tests.contract.chat.rig import API, PASSWORD, Gateway, Person, Rig, community
 from tests.contract.chat.spaces_scene import bodies, deny, feed, refusal, say
-from vox.chat.changes import Change
-from vox.chat.gateway.bounds import Bounds
-from vox.chat.ids import Snowflakes
-from vox.chat.permissions import EVERYONE_DEFAULT, P
-from vox.chat.settings import load_chat_settings
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.database.snowflakes import Snowflakes
+from vox.chat.database.unit_of_work import Change
+from vox.chat.events.permissions import EVERYONE_DEFAULT, P
+from vox.chat.gateway.limits import Bounds
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
 

@@ -15,9 +15,9 @@ from sqlalchemy import insert
 from tests.contract.chat.people_scene import give_role, log_in, outcome
 from tests.contract.chat.rig import API, PASSWORD, Person, Rig, community
 from tests.contract.chat.spaces_scene import deny, feed, refusal, say
-from vox.chat.changes import Change
-from vox.chat.permissions import P
-from vox.chat.schema import audit_log, messages
+from vox.chat.database.schema import audit_log, messages
+from vox.chat.database.unit_of_work import Change
+from vox.chat.events.permissions import P
 
 
 async def test_the_layout_shows_only_what_its_reader_may_view(chat: Rig) -> None:

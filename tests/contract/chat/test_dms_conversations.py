@@ -2,8 +2,8 @@
 
 from tests.contract.chat.rig import Person, Rig
 from tests.contract.chat.spaces_scene import Row, count, grant, mismatches, refusal, upload, write
-from vox.chat.permissions import P
-from vox.chat.schema import dms, files, messages
+from vox.chat.database.schema import dms, files, messages
+from vox.chat.events.permissions import P
 
 NOT_IN = (403, "NOT_DM_PARTICIPANT")
 INVALID = (422, "VALIDATION_ERROR")

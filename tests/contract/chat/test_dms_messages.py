@@ -2,7 +2,7 @@
 
 from tests.contract.chat.rig import Person, Rig
 from tests.contract.chat.spaces_scene import Row, bodies, count, feed, mismatches, say, write
-from vox.chat.schema import dm_read_state, messages
+from vox.chat.database.schema import dm_read_state, messages
 
 NO_MESSAGE = (404, "MESSAGE_NOT_FOUND")
 INVALID = (422, "VALIDATION_ERROR")

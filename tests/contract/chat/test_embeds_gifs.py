@@ -10,7 +10,7 @@ import pytest
 
 from tests.contract.chat.rig import Person, Rig, community
 from tests.contract.chat.test_embeds_previews import Answer, outside
-from vox.chat.files.gifs import KLIPY
+from vox.chat.features.files.gifs import KLIPY
 from vox.security.outbound import FetchResult, OutboundGuard
 
 

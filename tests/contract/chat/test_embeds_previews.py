@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.files import embeds
+from vox.chat.features.files import previews as embeds
 from vox.security.outbound import OutboundGuard
 
 PAGE = b"""<!doctype html><html><head><title>Plain &amp; title</title>

@@ -8,9 +8,9 @@ from PIL import Image
 from sqlalchemy import Connection, insert
 
 from tests.contract.chat.rig import Person, Rig, community
-from vox.chat.changes import Change
-from vox.chat.files.orphans import sweep_files
-from vox.chat.schema import emoji, files
+from vox.chat.database.schema import emoji, files
+from vox.chat.database.unit_of_work import Change
+from vox.chat.features.files.cleanup import sweep_files
 
 MANAGE_EMOJI = 1 << 26
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tests.contract.chat.rig import API, Person, Rig, community
 from tests.contract.chat.test_files_upload import a_feed, let_everybody_attach, upload
-from vox.chat.files import desk as desks
-from vox.chat.files.orphans import sweep_files
+from vox.chat.features.files.cleanup import sweep_files
+from vox.chat.storage import limits as desks
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 HTML = b"<!doctype html><script>alert(1)</script>"

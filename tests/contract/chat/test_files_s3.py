@@ -11,7 +11,7 @@ from tests.contract.chat.rig import community
 from tests.contract.chat.test_emoji_and_stickers import create
 from tests.contract.chat.test_files_upload import a_feed, upload
 from tests.fakes.s3_server import BUCKET, s3_server
-from vox.chat.files.orphans import sweep_files
+from vox.chat.features.files.cleanup import sweep_files
 
 
 @pytest.fixture(scope="module")

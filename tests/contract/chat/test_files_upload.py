@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.schema import feeds
+from vox.chat.database.schema import feeds
 
 ATTACH = 1 << 3
 

@@ -7,9 +7,9 @@ from sqlalchemy import update
 
 from tests.contract.chat.rig import Person, community
 from tests.fakes.clock import FakeClock
+from vox.chat.database.schema import sessions
 from vox.chat.gateway import expiry
 from vox.chat.gateway.expiry import close_expired
-from vox.chat.schema import sessions
 
 
 async def expires(who: Person, clock: FakeClock, after_s: int) -> None:

@@ -4,8 +4,9 @@ import pytest
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, feed, mismatches, refusal, say
-from vox.chat.permissions import P
-from vox.chat.spaces import ceilings, pins
+from vox.chat.database import quotas
+from vox.chat.events.permissions import P
+from vox.chat.features.messages import pins
 
 FULL = (400, "INVALID_OPERATION")
 

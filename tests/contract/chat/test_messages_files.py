@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import count, feed, refusal, say, upload, write
-from vox.chat.schema import files, message_attachments, messages
+from vox.chat.database.schema import files, message_attachments, messages
 
 FORBIDDEN = (403, "FORBIDDEN")
 INVALID_ATTACHMENT = (400, "INVALID_ATTACHMENT")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, bodies, deny, feed, mismatches, refusal, say, upload
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 from vox.stores.statements import Statement
 
 MISSING = (403, "MISSING_PERMISSIONS")

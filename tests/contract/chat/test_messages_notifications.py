@@ -8,8 +8,8 @@ from tests.contract.chat.rig import Gateway, Rig
 from tests.contract.chat.rig import Person as Caller
 from tests.contract.chat.spaces_scene import deny, feed, say, write
 from vox.chat.community import Person
-from vox.chat.permissions import P
-from vox.chat.spaces import delivery
+from vox.chat.events.permissions import P
+from vox.chat.features.messages import send as delivery
 
 
 async def notes(gateway: Gateway) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, bodies, count, feed, mismatches, refusal, say, upload
-from vox.chat.schema import dms, feeds, message_attachments, messages, pins, reactions, threads
+from vox.chat.database.schema import dms, feeds, message_attachments, messages, pins, reactions, threads
 
 ROUNDS = 8
 NO_SPACE = (404, "SPACE_NOT_FOUND")

@@ -7,10 +7,10 @@ from sqlalchemy import update
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, feed, grant, mismatches, refusal, say
-from vox.chat.changes import Change
-from vox.chat.permissions import P
-from vox.chat.schema import message_mentions, message_nonces, messages
-from vox.chat.spaces.sending import NONCE_LIFE_S, forget_nonces
+from vox.chat.database.schema import message_mentions, message_nonces, messages
+from vox.chat.database.unit_of_work import Change
+from vox.chat.events.permissions import P
+from vox.chat.features.messages.insert import NONCE_LIFE_S, forget_nonces
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")

@@ -15,10 +15,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from tests.e2e.postgres import postgres
-from vox.chat.migrations.original import original_tables
-from vox.chat.migrations.run import FOLDER, VERSIONS, is_compared
-from vox.chat.schema import metadata
-from vox.chat.schema.migrate import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, prepare, stamp
+from vox.chat.database.migrations.original import original_tables
+from vox.chat.database.migrations.prepare import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, prepare, stamp
+from vox.chat.database.migrations.run import FOLDER, VERSIONS, is_compared
+from vox.chat.database.schema import metadata
 from vox.errors import DependencyError, UsageError
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase

@@ -8,8 +8,8 @@ from sqlalchemy import insert
 
 from tests.contract.chat.people_scene import LateClock, audited, give_role, log_in, outcome
 from tests.contract.chat.rig import PASSWORD, Person, Rig, community
-from vox.chat.permissions import P
-from vox.chat.schema import audit_log
+from vox.chat.database.schema import audit_log
+from vox.chat.events.permissions import P
 
 BANNED = (403, "BANNED")
 LACKS = (403, "MISSING_PERMISSIONS")
@@ -118,8 +118,8 @@ async def test_a_ban_deletes_what_was_written_in_the_last_days_everywhere(databa
 async def test_a_ban_deletes_more_messages_than_one_unit_of_work_takes(chat: Rig, monkeypatch: pytest.MonkeyPatch):
     ada, bob = await chat.register("ada"), await chat.register("bob")
     feed = (await ada.ok("POST", "/feeds", {"name": "a", "type": "text"}))["feed_id"]
-    from vox.chat.people import members
-    from vox.chat.spaces.removal import delete_messages_of_author
+    from vox.chat.features.members import routes as members
+    from vox.chat.features.messages.delete import delete_messages_of_author
 
     monkeypatch.setattr(members, "BATCH", 3)
     monkeypatch.setattr(members, "delete_messages_of_author", lambda c, a, s: delete_messages_of_author(c, a, s, 3))

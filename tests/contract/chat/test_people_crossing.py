@@ -3,7 +3,7 @@
 from tests.contract.chat.crossing import crossed
 from tests.contract.chat.people_scene import give_role, make_role, outcome
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 POWERS = int(P.VIEW_SPACE | P.MANAGE_ROLES | P.MANAGE_SPACES | P.KICK_MEMBERS | P.BAN_MEMBERS | P.MANAGE_NICKNAMES)
 RANK = (403, "ROLE_HIERARCHY")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.chat.people_scene import BASE, LateClock, anonymous, audited, give_role, outcome, set_everyone
 from tests.contract.chat.rig import Person, Rig, community
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 GONE = (422, "INVITE_INVALID")
 

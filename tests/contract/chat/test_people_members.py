@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.chat.people_scene import BASE, anonymous, audited, give_role, log_in, outcome, set_everyone
 from tests.contract.chat.rig import PASSWORD, Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 BANNED = (403, "BANNED")
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.chat.people_scene import give_role, make_role, outcome
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 AT_ONCE = 6
 

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from tests.contract.chat.people_scene import anonymous, audited, outcome
 from tests.contract.chat.rig import PASSWORD, Person, Rig, community
-from vox.chat.limits import DEFAULTS
-from vox.chat.schema import config
+from vox.chat.config.limits import DEFAULTS
+from vox.chat.database.schema import config
 
 LACKS = (403, "MISSING_PERMISSIONS")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.contract.chat.people_scene import audited, give_role, make_role, outcome
 from tests.contract.chat.rig import Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 POWERS = int(P.VIEW_SPACE | P.MANAGE_ROLES | P.KICK_MEMBERS | P.BAN_MEMBERS | P.MANAGE_NICKNAMES | P.CREATE_INVITES)
 OK = {(200, ""), (201, ""), (204, "")}

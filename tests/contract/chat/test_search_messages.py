@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from tests.contract.chat.rig import Person, Rig
 from tests.contract.chat.spaces_scene import Row, deny, feed, mismatches, refusal, say, upload, write
-from vox.chat.permissions import P
-from vox.chat.spaces.search import Scope, find
-from vox.chat.spaces.shapes import SearchQuery
+from vox.chat.events.permissions import P
+from vox.chat.features.messages.search import Scope, find
+from vox.chat.features.spaces.schemas import SearchQuery
 
 INVALID = (422, "VALIDATION_ERROR")
 MISSING = (403, "MISSING_PERMISSIONS")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from tests.contract.chat.rig import API, Person, Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 
 async def slowly(who: Person, path: str, body: Any, meanwhile: Callable[[], Awaitable[Any]]) -> tuple[int, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.contract.chat.rig import Rig
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 HIDDEN = [{"target_type": "role", "target_id": 1, "allow": 0, "deny": int(P.VIEW_SPACE)}]
 

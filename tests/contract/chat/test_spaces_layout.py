@@ -7,10 +7,10 @@ from sqlalchemy import insert
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, count, deny, feed, grant, mismatches, refusal, say
-from vox.chat.changes import Change, Unit
-from vox.chat.permissions import EVERYONE_DEFAULT, P
-from vox.chat.schema import audit_log, feeds, messages, permission_overrides, threads
-from vox.chat.spaces.removal import BATCH
+from vox.chat.database.schema import audit_log, feeds, messages, permission_overrides, threads
+from vox.chat.database.unit_of_work import Change, Unit
+from vox.chat.events.permissions import EVERYONE_DEFAULT, P
+from vox.chat.features.messages.delete import BATCH
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")

@@ -2,8 +2,8 @@
 
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, feed, mismatches, refusal, say
-from vox.chat.permissions import P
-from vox.chat.schema import messages, threads
+from vox.chat.database.schema import messages, threads
+from vox.chat.events.permissions import P
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")

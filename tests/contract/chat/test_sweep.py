@@ -10,7 +10,7 @@ from tests.contract.chat.people_scene import LateClock
 from tests.contract.chat.rig import community
 from tests.contract.chat.spaces_scene import feed
 from vox.chat import server
-from vox.chat.schema import event_log, files, message_nonces, messages, sessions
+from vox.chat.database.schema import event_log, files, message_nonces, messages, sessions
 
 DAY_S = 86_400
 

@@ -11,11 +11,11 @@ from sqlalchemy import insert
 from tests.contract.chat.crossing import Held
 from tests.contract.chat.rig import Person, Rig
 from tests.contract.chat.spaces_scene import Row, deny, feed, mismatches, refusal, say, write
-from vox.chat.changes import Change, recorded
+from vox.chat.database.schema import event_log
+from vox.chat.database.snowflakes import Snowflakes
+from vox.chat.database.unit_of_work import Change, recorded
 from vox.chat.events import SYNC_CATEGORIES, server_update
-from vox.chat.ids import Snowflakes
-from vox.chat.permissions import P
-from vox.chat.schema import event_log
+from vox.chat.events.permissions import P
 from vox.runtime.clock import SystemClock
 
 INVALID = (422, "VALIDATION_ERROR")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.chat.rig import Gateway, Person, Rig, community
 from tests.e2e.redis_server import RunningRedis, redis_server
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 SOON_S = 1.0
 """Within this time another process's sockets must be closed."""

@@ -14,9 +14,9 @@ from tests.contract.chat.rig import API, Person, Rig, community
 from tests.contract.chat.spaces_scene import feed, refusal, say
 from tests.contract.chat.test_defects import unsafe_numbers
 from tests.contract.chat.test_wire_hostile import ROUTES, fields_of, filled, sample
-from vox.chat.permissions import P
-from vox.chat.rate_limits import CATEGORIES, category_of
-from vox.chat.routing import Upload
+from vox.chat.api.rate_categories import CATEGORIES, category_of
+from vox.chat.api.request import Upload
+from vox.chat.events.permissions import P
 
 LINKS = {"GET /api/v1/files/{file_id}"}
 """Also opened by a signed link, so asked for themselves in test_files_upload.py."""

@@ -14,8 +14,8 @@ from msgspec import NODEFAULT, inspect
 
 from tests.contract.chat.rig import API, Person, Rig
 from tests.contract.chat.spaces_scene import feed, say
-from vox.chat.route_list import all_routes
-from vox.chat.routing import Route, Upload
+from vox.chat.api.request import Route, Upload
+from vox.chat.features.routes import all_routes
 
 ROUTES = [route for table in all_routes() for route in table]
 SPARED = {"POST /api/v1/auth/logout", "POST /api/v1/auth/password"}

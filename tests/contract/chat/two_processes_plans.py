@@ -9,7 +9,7 @@ from typing import Literal
 
 from hypothesis import strategies as st
 
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 READ = int(P.VIEW_SPACE | P.READ_HISTORY)
 MASKS = (int(P.VIEW_SPACE), int(P.READ_HISTORY), READ)

@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import Connection, create_engine, insert, select
 
 from tests.fakes.clock import FakeClock
-from vox.chat.accounts import CLOSE_CODE, Accounts, Login, login_revoked
 from vox.chat.community.state import Person
-from vox.chat.config import Config
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.database.schema import sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
-from vox.chat.schema import sessions, users
-from vox.chat.settings import load_chat_settings
+from vox.chat.identity.logins import CLOSE_CODE, Accounts, Login, login_revoked
 from vox.security.tokens import digest
 
 DAY = 86_400
@@ -192,7 +192,7 @@ async def test_who_has_just_registered_elsewhere_is_waited_for(chat: Chat, monke
         if len(waits) == 3:
             chat.community.users[7] = Person(7, "new", "New")
 
-    monkeypatch.setattr("vox.chat.accounts.asyncio.sleep", sleep)
+    monkeypatch.setattr("vox.chat.identity.logins.asyncio.sleep", sleep)
     assert await chat.accounts.who("vox_sess_a") == Login(7, session)
     assert len(waits) == 3
 
@@ -206,7 +206,7 @@ async def test_who_stays_unknown_is_told_to_try_again_and_not_that_he_is_banned(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr("vox.chat.accounts.asyncio.sleep", sleep)
+    monkeypatch.setattr("vox.chat.identity.logins.asyncio.sleep", sleep)
     assert await refusal(chat, "vox_sess_a") == (503, "UNAVAILABLE")
     assert sum(waits) == pytest.approx(1.0)
 
@@ -294,7 +294,7 @@ async def test_the_last_use_is_noted_but_not_at_every_request(chat: Chat):
 
 
 async def test_no_more_than_so_many_logins_are_remembered(chat: Chat, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("vox.chat.accounts.MAX_REMEMBERED", 2)
+    monkeypatch.setattr("vox.chat.identity.logins.MAX_REMEMBERED", 2)
     for name in ("a", "b", "c"):
         chat.log_in(1, name)
         await chat.accounts.who(name)

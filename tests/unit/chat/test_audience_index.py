@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.audience import Audience, Everyone, Former, Holders, Participants, Readers, Users, Viewers
-from vox.chat.audience_index import AudienceIndex
 from vox.chat.community import Place, Shift
+from vox.chat.events.audience import Audience, Everyone, Former, Holders, Participants, Readers, Users, Viewers
+from vox.chat.gateway.audience_index import AudienceIndex
 
 _AUDIENCES: list[Audience] = [
     Everyone(),

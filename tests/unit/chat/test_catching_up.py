@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from vox.chat.bus.memory import MemoryBus
-from vox.chat.catching_up import CatchingUp
 from vox.chat.community import Community, State
+from vox.chat.replication.resync import CatchingUp
 from vox.runtime.clock import SystemClock
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.chat import events
-from vox.chat.audience import EVERYONE, Former, Holders, SpaceOverride, Viewers
 from vox.chat.community import Community, Person
 from vox.chat.community.state import Space, Target
 from vox.chat.events import Event
-from vox.chat.permissions import ALL, EVERYONE_DEFAULT, Mask, P
+from vox.chat.events.audience import EVERYONE, Former, Holders, SpaceOverride, Viewers
+from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, Mask, P
 
 K = TypeVar("K")
 V = TypeVar("V")

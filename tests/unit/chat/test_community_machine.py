@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, create_engine, delete, event, insert, select, text, update
 
-from vox.chat import events, schema
-from vox.chat.audience import (
+from vox.chat import events
+from vox.chat.community import Community, administrators_in, read_state
+from vox.chat.database import schema
+from vox.chat.events import Event, decode_event, encode_event
+from vox.chat.events.audience import (
     Audience,
     Everyone,
     Former,
@@ -27,10 +30,8 @@ from vox.chat.audience import (
     Users,
     Viewers,
 )
-from vox.chat.audience_index import AudienceIndex
-from vox.chat.community import Community, administrators_in, read_state
-from vox.chat.events import Event, decode_event, encode_event
-from vox.chat.permissions import ALL
+from vox.chat.events.permissions import ALL
+from vox.chat.gateway.audience_index import AudienceIndex
 
 _VIEW, _READ, _ADMIN = 1, 32, 1 << 62
 _INVITES = 1 << 31

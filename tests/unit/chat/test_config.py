@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import Connection, create_engine, insert, select
 
-from vox.chat.config import Config, changed, store
+from vox.chat.config.runtime_config import Config, changed, store
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.database.schema import config as config_rows
 from vox.chat.events import Users, server_update
-from vox.chat.schema import config as config_rows
-from vox.chat.settings import load_chat_settings
 from vox.errors import UsageError
 
 

@@ -11,7 +11,19 @@ import msgspec
 import pytest
 
 from vox.chat import events
-from vox.chat.audience import (
+from vox.chat.community.apply_events import apply_to
+from vox.chat.community.state import State
+from vox.chat.events import (
+    CHANGES_ACCESS,
+    KEPT,
+    SYNC_CATEGORIES,
+    Event,
+    audience_of,
+    decode_event,
+    encode_event,
+    encode_tail,
+)
+from vox.chat.events.audience import (
     Audience,
     Everyone,
     Former,
@@ -24,19 +36,7 @@ from vox.chat.audience import (
     audience_from,
     audience_text,
 )
-from vox.chat.community.applying import apply_to
-from vox.chat.community.state import State
-from vox.chat.events import (
-    CHANGES_ACCESS,
-    KEPT,
-    SYNC_CATEGORIES,
-    Event,
-    audience_of,
-    decode_event,
-    encode_event,
-    encode_tail,
-)
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 from vox.errors import UsageError
 
 _PAGE = Path(__file__).parents[3] / "docs" / "protocols" / "chat-events.md"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.ids import Snowflakes, first_at, time_of, unix_ms
+from vox.chat.database.snowflakes import Snowflakes, first_at, time_of, unix_ms
 from vox.errors import UsageError
 
 _START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.permissions import (
+from vox.chat.events.permissions import (
     ALL,
     EVERYONE_DEFAULT,
     Mask,

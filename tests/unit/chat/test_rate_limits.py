@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.rate_limits import CATEGORIES, Category, MemoryLimits, RefusedTokens, category_of, network_key, taken
+from vox.chat.api.rate_categories import (
+    CATEGORIES,
+    Category,
+    MemoryLimits,
+    RefusedTokens,
+    category_of,
+    network_key,
+    taken,
+)
 
 SLOW = Category("slow", 5, 0.1)
 

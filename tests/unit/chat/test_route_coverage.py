@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vox.chat import events
-from vox.chat.route_list import all_routes
+from vox.chat.features.routes import all_routes
 from vox.protocols.gateway import CloseCode
 
 ROOT = Path(__file__).parents[3]

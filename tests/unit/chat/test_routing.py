@@ -1,9 +1,9 @@
 import msgspec
 import pytest
 
-from vox.chat.access import NOBODY, USER
+from vox.chat.api.access import NOBODY, USER
+from vox.chat.api.request import Router, RouteTable, decode_query
 from vox.chat.errors import Refusal
-from vox.chat.routing import Router, RouteTable, decode_query
 
 
 class Paged(msgspec.Struct):

@@ -1,7 +1,7 @@
 import pytest
 
-from vox.chat.limits import DEFAULTS, problem_with
-from vox.chat.settings import ChatSettings, load_chat_settings
+from vox.chat.config.limits import DEFAULTS, problem_with
+from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.errors import UsageError
 
 

@@ -2,7 +2,7 @@ import json
 
 import msgspec
 
-from vox.chat.wire import encode, encode_with_string_ids
+from vox.chat.api.json_ids import encode, encode_with_string_ids
 
 
 class Message(msgspec.Struct):

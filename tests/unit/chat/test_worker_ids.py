@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.chat.ids import time_of
-from vox.chat.worker_ids import LEASE_S, MARGIN_S, LeasedIds
+from vox.chat.database.snowflakes import time_of
+from vox.chat.database.worker_lease import LEASE_S, MARGIN_S, LeasedIds
 from vox.errors import DependencyError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from vox.chat.schema import role_members, users
+from vox.chat.database.schema import role_members, users
 from vox.cli import main as command_line
 from vox.stores.sql import SqlDatabase
 

@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, select
 
 from vox.chat.community.state import Role, State
-from vox.chat.permissions import P, holds
-from vox.chat.schema import role_members, roles, users
+from vox.chat.database.schema import role_members, roles, users
+from vox.chat.events.permissions import P, holds
 
 
 def administrators_in(connection: Connection) -> frozenset[int]:

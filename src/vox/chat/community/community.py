@@ -8,7 +8,12 @@ import math
 
 from sqlalchemy import Connection
 
-from vox.chat.audience import (
+from vox.chat.community.apply_events import apply_to
+from vox.chat.community.loading import read_state
+from vox.chat.community.permission_cache import Masks
+from vox.chat.community.state import EVERYTHING, MISSED, Category, Feed, Person, Role, Room, Shift, State, Thread
+from vox.chat.events import Event
+from vox.chat.events.audience import (
     Audience,
     Everyone,
     Former,
@@ -19,13 +24,8 @@ from vox.chat.audience import (
     SpaceOverride,
     Viewers,
 )
-from vox.chat.audience import Users as TheseUsers
-from vox.chat.community.applying import apply_to
-from vox.chat.community.loading import read_state
-from vox.chat.community.masks import Masks
-from vox.chat.community.state import EVERYTHING, MISSED, Category, Feed, Person, Role, Room, Shift, State, Thread
-from vox.chat.events import Event
-from vox.chat.permissions import P
+from vox.chat.events.audience import Users as TheseUsers
+from vox.chat.events.permissions import P
 
 _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value

@@ -7,8 +7,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Column, ColumnElement, Connection, select, true
 
 from vox.chat.community.state import Category, Feed, Person, Role, Room, Space, State, Target, Thread
-from vox.chat.permissions import Mask
-from vox.chat.schema import (
+from vox.chat.database.schema import (
     categories,
     dm_participants,
     dms,
@@ -21,6 +20,7 @@ from vox.chat.schema import (
     threads,
     users,
 )
+from vox.chat.events.permissions import Mask
 
 _ALL: Final = true()
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from vox.chat.audience import SpaceKind, TargetKind
-from vox.chat.permissions import EVERYONE, Mask
+from vox.chat.events.audience import SpaceKind, TargetKind
+from vox.chat.events.permissions import EVERYONE, Mask
 
 PlaceKind = Literal["feed", "room", "dm"]
 Place = tuple[PlaceKind, int]

@@ -1,6 +1,6 @@
 """Every event of the gateway: one function each, its audience, and how it is encoded."""
 
-from vox.chat.audience import (
+from vox.chat.events.audience import (
     EVERYONE,
     Audience,
     Everyone,

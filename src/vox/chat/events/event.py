@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from vox.chat.audience import Audience
+from vox.chat.events.audience import Audience
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ this table may hide an event, it must never show one.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from vox.chat.audience import EVERYONE, Audience, Holders, Participants, Readers, Users, Viewers
-from vox.chat.permissions import P
+from vox.chat.events.audience import EVERYONE, Audience, Holders, Participants, Readers, Users, Viewers
+from vox.chat.events.permissions import P
 
 SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
     "members": frozenset({"member_join", "member_leave", "member_update", "member_ban", "member_unban"}),

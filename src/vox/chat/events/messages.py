@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vox.chat.audience import Audience, Participants, Readers, Users
+from vox.chat.events.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
 from vox.errors import UsageError
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vox.chat.audience import EVERYONE, Holders, Users
+from vox.chat.events.audience import EVERYONE, Holders, Users
 from vox.chat.events.event import Event, shown
-from vox.chat.permissions import P
+from vox.chat.events.permissions import P
 
 
 def member_join(

@@ -7,7 +7,7 @@ positions. Both are for the servers and never reach a client.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vox.chat.audience import EVERYONE, Former, SpaceKind, SpaceOverride, TargetKind, Viewers
+from vox.chat.events.audience import EVERYONE, Former, SpaceKind, SpaceOverride, TargetKind, Viewers
 from vox.chat.events.event import Event, shown
 
 Positions = Mapping[int, int]

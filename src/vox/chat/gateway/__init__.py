@@ -1,6 +1,6 @@
 """The gateway: sockets, sessions, and which events reach them."""
 
-from vox.chat.gateway.bounds import Bounds
 from vox.chat.gateway.hub import Hub, serve
+from vox.chat.gateway.limits import Bounds
 
 __all__ = ["Bounds", "Hub", "serve"]

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from vox.chat.gateway.outlet import Outlet
+from vox.chat.gateway.outbox import Outlet
 from vox.chat.gateway.session import Session
 from vox.protocols.gateway import (
     HEARTBEAT_ACK,

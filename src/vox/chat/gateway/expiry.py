@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, select
 
-from vox.chat.schema import sessions
+from vox.chat.database.schema import sessions
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
 

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket
 
-from vox.chat.audience_index import AudienceIndex
+from vox.chat.api.rate_categories import network_key
 from vox.chat.bus.contract import LIVE_ONLY, Entry
 from vox.chat.community import Shift
+from vox.chat.community.presence import PresenceBoard, Record, decode_record, described, encode_record
 from vox.chat.events import Event, typing_start
+from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
-from vox.chat.gateway.acquaintances import Acquaintances
-from vox.chat.gateway.admission import Admission
-from vox.chat.gateway.bounds import Bounds
+from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
-from vox.chat.gateway.counting import TypingPauses
-from vox.chat.gateway.outlet import Item, Outlet
-from vox.chat.gateway.presence_board import PresenceBoard, Record, decode_record, described, encode_record
-from vox.chat.gateway.presence_news import PresenceNews
+from vox.chat.gateway.contacts import Acquaintances
+from vox.chat.gateway.handshake import Admission
+from vox.chat.gateway.limits import Bounds
+from vox.chat.gateway.outbox import Item, Outlet
+from vox.chat.gateway.per_recipient import is_to_each, items_to_each
+from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.session import Session
-from vox.chat.gateway.spaces import APPEARS, Changes, View, space_of
-from vox.chat.gateway.to_each import is_to_each, items_to_each
-from vox.chat.permissions import P
-from vox.chat.rate_limits import network_key
+from vox.chat.gateway.typing_throttle import TypingPauses
+from vox.chat.gateway.visible_spaces import APPEARS, Changes, View, space_of
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
 from vox.runtime.websocket import serve_socket

@@ -7,12 +7,12 @@ own making or deletion is in the gap: then at that place.
 
 from collections.abc import Callable, Sequence
 
-from vox.chat.audience import Audience
 from vox.chat.bus.contract import Entry
-from vox.chat.gateway.outlet import Item
+from vox.chat.events.audience import Audience
+from vox.chat.gateway.outbox import Item
+from vox.chat.gateway.per_recipient import is_to_each, item_for
 from vox.chat.gateway.session import Session
-from vox.chat.gateway.spaces import View, space_of
-from vox.chat.gateway.to_each import is_to_each, item_for
+from vox.chat.gateway.visible_spaces import View, space_of
 
 
 def missed(

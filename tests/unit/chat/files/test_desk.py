@@ -4,11 +4,11 @@ import io
 import pytest
 from PIL import Image
 
+from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
-from vox.chat.files import desk as desks
-from vox.chat.files.desk import Desk, storage_of
-from vox.chat.files.images import Dimensions
-from vox.chat.settings import load_chat_settings
+from vox.chat.storage import limits as desks
+from vox.chat.storage.images import Dimensions
+from vox.chat.storage.limits import Desk, storage_of
 from vox.providers.storage.local import LocalStorage
 
 SETTINGS = load_chat_settings({}, {}).settings

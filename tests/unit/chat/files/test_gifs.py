@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.files.gifs import page_of
+from vox.chat.features.files.gifs import page_of
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["data", "file", "hd", "gif", "url"]), inner, max_size=3))  # fmt: skip

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vox.chat.errors import Refusal
-from vox.chat.files import images
-from vox.chat.files.images import FORMATS, Dimensions, re_encode
+from vox.chat.storage import images
+from vox.chat.storage.images import FORMATS, Dimensions, re_encode
 
 MIMES = ["image/png", "image/jpeg", "image/gif", "image/webp"]
 

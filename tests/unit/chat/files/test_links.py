@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.files.links import Grant, grant, is_valid
+from vox.chat.storage.signed_links import Grant, grant, is_valid
 
 SECRET = bytes(range(32))
 IDS = st.text("abcdefgh-_", min_size=1, max_size=22)

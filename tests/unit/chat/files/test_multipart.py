@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.chat.errors import Refusal
-from vox.chat.files.multipart import MAX_FIELD_BYTES, MAX_PARTS, FileStarts, FormReader
+from vox.chat.features.files.multipart import MAX_FIELD_BYTES, MAX_PARTS, FileStarts, FormReader
 
 FORM = "multipart/form-data; boundary=b"
 

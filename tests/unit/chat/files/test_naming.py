@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.files.naming import clean_mime, clean_name, disposition
+from vox.chat.features.files.filenames import clean_mime, clean_name, disposition
 
 
 @pytest.mark.parametrize(

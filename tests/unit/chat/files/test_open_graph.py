@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.files.open_graph import card, decoded
-from vox.chat.spaces.shapes import Embed
+from vox.chat.features.files.open_graph import card, decoded
+from vox.chat.features.spaces.schemas import Embed
 
 AT = "https://example.org/folder/page?x=1"
 

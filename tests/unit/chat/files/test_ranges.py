@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.chat.errors import Refusal
-from vox.chat.files.ranges import Span, requested
+from vox.chat.features.files.http_range import Span, requested
 
 
 @pytest.mark.parametrize(

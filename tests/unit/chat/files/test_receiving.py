@@ -7,11 +7,11 @@ from typing import Any, cast
 import pytest
 
 from tests.fakes.loop import VirtualLoop
+from vox.chat.api.request import Call
+from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
-from vox.chat.files.desk import Desk
-from vox.chat.files.receiving import GRACE_S, received
-from vox.chat.routing import Call
-from vox.chat.settings import load_chat_settings
+from vox.chat.features.files.upload_body import GRACE_S, received
+from vox.chat.storage.limits import Desk
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
 

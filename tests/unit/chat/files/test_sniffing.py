@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.files.sniffing import sniff
+from vox.chat.features.files.mime_sniffing import sniff
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -10,15 +10,15 @@ from typing import Any, cast
 import zstandard
 
 from tests.fakes.clock import FakeClock
-from vox.chat.accounts import Login
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community, Feed, Person, Role, State
 from vox.chat.errors import refuse
 from vox.chat.events import CHANGES_ACCESS, Event, message_create
+from vox.chat.events.permissions import EVERYONE_DEFAULT
 from vox.chat.gateway import Bounds, Hub
 from vox.chat.gateway.connection import Connection
-from vox.chat.permissions import EVERYONE_DEFAULT
+from vox.chat.identity.logins import Login
 from vox.protocols.gateway_server import GatewayServer
 from vox.runtime.metrics import Metrics
 

@@ -15,8 +15,8 @@ from vox.chat.events import (
     permission_override_delete,
     permission_override_update,
 )
+from vox.chat.events.permissions import P
 from vox.chat.gateway import Bounds
-from vox.chat.permissions import P
 
 VIEW = int(P.VIEW_SPACE)
 

@@ -26,8 +26,8 @@ from vox.chat.events import (
     role_assign,
     role_revoke,
 )
+from vox.chat.events.permissions import P
 from vox.chat.gateway import Bounds
-from vox.chat.permissions import P
 
 PEOPLE = 5
 READ = int(P.VIEW_SPACE | P.READ_HISTORY)

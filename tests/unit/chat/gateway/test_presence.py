@@ -3,9 +3,9 @@
 import pytest
 
 from tests.unit.chat.gateway.scene import Scene, settle
+from vox.chat.community.presence import Record, encode_record
 from vox.chat.events import dm_create, friend_add
 from vox.chat.gateway import Bounds
-from vox.chat.gateway.presence_board import Record, encode_record
 
 FEW = Bounds(few_online=2)
 MINE = {"user_id": 2, "status": "dnd", "custom_status": "busy", "activity": {"name": "chess"}}

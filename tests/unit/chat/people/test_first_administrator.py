@@ -1,7 +1,7 @@
 import pytest
 
-from vox.chat.people.first_administrator import create_administrator
-from vox.chat.settings import load_chat_settings
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.identity.admin_bootstrap import create_administrator
 from vox.errors import UsageError
 
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from vox.chat import events
 from vox.chat.community import Community
+from vox.chat.community.member_index import Roster
 from vox.chat.community.state import Person, State
-from vox.chat.people.roster import Roster
 
 
 def chat(*people: Person) -> Any:

@@ -6,8 +6,8 @@ import sys
 
 from sqlalchemy import Connection, PrimaryKeyConstraint, UniqueConstraint
 
-from vox.chat.schema import metadata
-from vox.chat.schema.migrate import prepare
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.schema import metadata
 from vox.stores.sql import SqlDatabase
 
 PUBLISHED = """
@@ -94,7 +94,7 @@ def test_every_reference_can_be_followed_back_without_reading_the_whole_table():
 def test_a_database_in_memory_is_ready_without_loading_the_revisions():
     script = (
         "import sys\n"
-        "from vox.chat.schema.migrate import prepare\n"
+        "from vox.chat.database.migrations.prepare import prepare\n"
         "from vox.stores.sql import SqlDatabase\n"
         "database = SqlDatabase('sqlite+aiosqlite://')\n"
         "database.open()\n"

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.spaces.notifications import PREVIEW_CHARS, Circle, notified, preview
+from vox.chat.features.messages.recipients import PREVIEW_CHARS, Circle, notified, preview
 
 USERS = st.integers(1, 8)
 GROUPS = st.lists(USERS, max_size=8)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.spaces.positions import moved
+from vox.chat.features.spaces.positions import moved
 
 
 @given(st.lists(st.integers(), unique=True, min_size=1), st.data())

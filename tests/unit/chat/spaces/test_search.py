@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert
 
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.schema import feeds, messages
 from vox.chat.errors import Refusal
-from vox.chat.schema import feeds, messages
-from vox.chat.schema.migrate import prepare
-from vox.chat.spaces import search
-from vox.chat.spaces.search import Scope, find
-from vox.chat.spaces.shapes import SearchQuery
+from vox.chat.features.messages import search
+from vox.chat.features.messages.search import Scope, find
+from vox.chat.features.spaces.schemas import SearchQuery
 from vox.stores.sql import SqlDatabase
 
 

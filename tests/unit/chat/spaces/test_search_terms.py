@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.spaces.search_terms import MAX_WORDS, fts5, like, tsquery, wanted
+from vox.chat.features.messages.search_query import MAX_WORDS, fts5, like, tsquery, wanted
 
 
 def test_words_are_taken_apart_by_blanks_and_signs():

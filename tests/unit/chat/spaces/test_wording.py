@@ -1,7 +1,7 @@
 import pytest
 
+from vox.chat.api.validation import assert_length, assert_storable
 from vox.chat.errors import Refusal
-from vox.chat.spaces.wording import assert_length, assert_storable
 
 
 def limits(name: str) -> int:

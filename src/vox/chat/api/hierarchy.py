@@ -1,0 +1,100 @@
+"""Who may act on whom, and who may give what: the questions behind every role, ban and nickname.
+
+Two rules stop a moderator from becoming an administrator: one acts only on what ranks below oneself, and one grants, takes and
+deletes only what one holds oneself. Administrators are above both; nobody else acts on an administrator, whatever his rank.
+
+Before changing: every such question is asked twice, of memory before the unit of work and of the database inside it (`if_still`).
+Memory is a moment behind; without the second question a request that crosses a promotion would hit who has just been promoted.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from vox.chat.community import Community, read_few
+from vox.chat.community.administrators import administrators_in
+from vox.chat.community.state import Space
+from vox.chat.database.unit_of_work import Change, Unit, in_turn
+from vox.chat.errors import missing_permission, refuse
+from vox.chat.events.permissions import P, exceeds
+
+T = TypeVar("T")
+
+
+def as_it_is(connection: Connection, *people: int, space: Space | None = None) -> Community:
+    """What the database says of all roles, these people and this space, and will say until the transaction ends."""
+    in_turn(connection)
+    return Community(read_few(connection, people, space))
+
+
+def if_still(unit: Unit[T], check: Callable[[Community], object], *people: int) -> Unit[T]:
+    """A unit of work that is done only where a check holds in its own transaction.
+
+    Args:
+        unit: what is to be done.
+        check: raises the refusal; it asks about nothing but roles and these people.
+        people: the actor, and whom he acts on.
+    """
+
+    def checked(connection: Connection) -> Change[T]:
+        check(as_it_is(connection, *people))
+        return unit(connection)
+
+    return checked
+
+
+def assert_may(community: Community, actor_id: int, permission: P) -> None:
+    """Refuses who does not hold a permission in the community.
+
+    Raises:
+        Refusal: MISSING_PERMISSIONS.
+    """
+    if not community.may(actor_id, permission):
+        raise missing_permission(permission.name or str(int(permission)))
+
+
+def assert_outranks(community: Community, actor_id: int, target_id: int) -> None:
+    """Refuses to kick, ban or rename somebody of the same or a higher rank.
+
+    Raises:
+        Refusal: ROLE_HIERARCHY.
+    """
+    if community.is_administrator(actor_id):
+        return
+    if community.is_administrator(target_id) or not community.may_act_on(actor_id, target_id):
+        raise refuse("ROLE_HIERARCHY", "This member ranks as high as you or higher.")
+
+
+def assert_below(community: Community, actor_id: int, position: int) -> None:
+    """Refuses to touch a role at a position that is not below one's own.
+
+    Raises:
+        Refusal: ROLE_HIERARCHY.
+    """
+    if not community.may_manage_role(actor_id, position):
+        raise refuse("ROLE_HIERARCHY", "This role ranks as high as you or higher.")
+
+
+def assert_holds(own: int, bits: int) -> None:
+    """Refuses to give or take permissions one does not hold.
+
+    Args:
+        own: the mask of the actor where it counts.
+        bits: what is given or taken.
+
+    Raises:
+        Refusal: MISSING_PERMISSIONS.
+    """
+    if beyond := exceeds(own, bits):
+        raise missing_permission(P(beyond).name or str(beyond))
+
+
+def assert_administrator_left(connection: Connection) -> None:
+    """Refuses a change, already made in this transaction, that leaves nobody who can do everything.
+
+    Raises:
+        Refusal: INVALID_TARGET.
+    """
+    if not administrators_in(connection):
+        raise refuse("INVALID_TARGET", "The last administrator cannot be taken away.")

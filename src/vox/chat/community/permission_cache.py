@@ -1,0 +1,118 @@
+"""Permission masks of everybody everywhere, worked out once and remembered.
+
+Most people share their roles with many others and have no override of their own, so a mask in a space is worked out once for each
+set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads ask while the event loop drops. Whoever works a mask out takes hold
+of the dictionary it will be remembered in *before* looking at the state, and whoever drops changes the state first and then puts
+*another* dictionary in its place; so an answer out of date can only land where nobody looks any more.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from vox.chat.community.state import Person, State, Target
+from vox.chat.events.audience import SpaceKind, SpaceOverride
+from vox.chat.events.permissions import NO_MASK, Mask, base, resolve
+
+
+class Masks:
+    """The masks of one generation of roles; a change of a role makes a new one.
+
+    Args:
+        state: read on every question that was not asked before.
+    """
+
+    __slots__ = ("_bases", "_by_user", "_counting", "_everyone", "_everyone_id", "_feeds", "_rooms", "_state")
+
+    def __init__(self, state: State) -> None:
+        everyone = state.everyone_role()
+        self._state = state
+        self._everyone_id = everyone.id if everyone is not None else None
+        self._everyone = everyone.permissions if everyone is not None else 0
+        self._counting = {role.id: role.permissions for role in state.roles.values() if role.position != 0}
+        self._bases: dict[frozenset[int], int] = {}
+        self._by_user: dict[int, int] = {}
+        self._feeds: dict[int, _Space] = {}
+        self._rooms: dict[int, _Space] = {}
+
+    @property
+    def everyone_id(self) -> int | None:
+        """The role everybody has."""
+        return self._everyone_id
+
+    def of(self, user_id: int) -> int:
+        """The mask of a user outside of any space; 0 for strangers and the inactive."""
+        by_user = self._by_user
+        mask = by_user.get(user_id)
+        if mask is None:
+            person = self._state.users.get(user_id)
+            if person is None or not person.is_active:
+                return 0
+            mask = by_user[user_id] = self._base(person.role_ids)
+        return mask
+
+    def of_in(self, user_id: int, kind: SpaceKind, space_id: int) -> int:
+        """The mask of a user in a space; 0 also where there is no such space."""
+        spaces = self._feeds if kind == "feed" else self._rooms
+        space = spaces.get(space_id)
+        if space is None:
+            known = self._state.feeds if kind == "feed" else self._state.rooms
+            if space_id not in known:
+                return 0
+            space = spaces[space_id] = _Space(self._state.overrides.get((kind, space_id), {}), self._everyone_id)
+        person = self._state.users.get(user_id)
+        return self._in(space, person) if person is not None and person.is_active else 0
+
+    def of_among(self, user_id: int, overrides: Iterable[SpaceOverride]) -> int:
+        """The mask of a user in a space that had these overrides; nothing is remembered."""
+        person = self._state.users.get(user_id)
+        if person is None or not person.is_active:
+            return 0
+        masks: dict[Target, Mask] = {}
+        for override in overrides:
+            masks[override.target_type, override.target_id] = Mask(override.allow, override.deny)
+        return self._in(_Space(masks, self._everyone_id), person)
+
+    def drop_people(self) -> None:
+        """Forgets what it knows of single users; call it after somebody's roles or membership changed."""
+        self._by_user = {}
+
+    def drop_space(self, kind: SpaceKind, space_id: int) -> None:
+        """Forgets a space; call it after its overrides changed or it came or went."""
+        if kind == "feed":
+            self._feeds = {key: space for key, space in tuple(self._feeds.items()) if key != space_id}
+        else:
+            self._rooms = {key: space for key, space in tuple(self._rooms.items()) if key != space_id}
+
+    def _base(self, role_ids: frozenset[int]) -> int:
+        mask = self._bases.get(role_ids)
+        if mask is None:
+            counting = self._counting
+            mask = base(self._everyone, [counting[role_id] for role_id in role_ids if role_id in counting])
+            self._bases[role_ids] = mask
+        return mask
+
+    def _in(self, space: "_Space", person: Person) -> int:
+        own = space.own.get(person.id)
+        if own is None:
+            mask = space.by_roles.get(person.role_ids)
+            if mask is None:
+                mask = space.by_roles[person.role_ids] = self._resolve(space, person.role_ids, NO_MASK)
+            return mask
+        return self._resolve(space, person.role_ids, own)
+
+    def _resolve(self, space: "_Space", role_ids: frozenset[int], own: Mask) -> int:
+        counting, roles = self._counting, space.roles
+        told = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
+        return resolve(self._base(role_ids), space.everyone, told, own)
+
+
+class _Space:
+    """One feed's or room's overrides by whom they concern, and what followed from them so far."""
+
+    __slots__ = ("by_roles", "everyone", "own", "roles")
+
+    def __init__(self, overrides: Mapping[Target, Mask], everyone_id: int | None) -> None:
+        self.roles = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "role"}
+        self.own = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "user"}
+        self.everyone = self.roles.pop(cast("int", everyone_id), NO_MASK)
+        self.by_roles: dict[frozenset[int], int] = {}

@@ -1,0 +1,236 @@
+"""The chat server's settings: the documented `VOX_*` variables, read once at start and handed down.
+
+Precedence: arguments of the caller over the environment over the `config` rows of the database over the defaults below. The
+middle step lies in `vox.chat.config.runtime_config`, which asks `is_given`: so a default here must never be mistaken for a given value.
+"""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+
+from vox.chat.config.limits import DEFAULTS, problem_with
+from vox.errors import UsageError
+from vox.runtime.settings import Env, Loaded, Settings, describe, load_settings
+
+LIMIT_PREFIX: Final = "VOX_LIMIT_"
+
+
+class ChatSettings(Settings):
+    """Everything an operator may set for the chat server."""
+
+    database_url: Annotated[SecretStr, Env("VOX_DATABASE_URL")] = SecretStr("sqlite+aiosqlite:///vox.db")
+    """SQLite or PostgreSQL as an SQLAlchemy URL; the driver's name in it is accepted and ignored"""
+    http_host: Annotated[str, Env("VOX_HOST")] = "127.0.0.1"
+    """Bind address of `vox chat`"""
+    http_port: Annotated[int, Env("VOX_PORT")] = Field(default=8000, ge=0, le=65535)
+    """Bind port of `vox chat`; 0 picks a free one"""
+    db_pool_size: Annotated[int, Env("VOX_DB_POOL_SIZE")] = Field(default=10, ge=1)
+    """Connections kept to PostgreSQL"""
+    db_max_overflow: Annotated[int, Env("VOX_DB_MAX_OVERFLOW")] = Field(default=20, ge=0)
+    """Further connections to PostgreSQL under load"""
+    db_pool_recycle: Annotated[int, Env("VOX_DB_POOL_RECYCLE")] = 1800
+    """Seconds after which a connection to PostgreSQL is replaced"""
+    sqlite_synchronous: Annotated[Literal["NORMAL", "FULL"], Env("VOX_SQLITE_SYNCHRONOUS")] = "NORMAL"
+    """`NORMAL`: the last commits may be lost when the power fails, never when the process dies; `FULL`: neither"""
+    log_format: Annotated[str, Env("VOX_LOG_FORMAT")] = "json"
+    """`json`: one object a line; anything else: text"""
+    log_threshold: Annotated[Literal["debug", "info", "warning", "error"], Env("VOX_LOG_LEVEL")] = "info"
+    """The least important messages that are written"""
+
+    storage_backend: Annotated[Literal["local", "s3"], Env("VOX_STORAGE_BACKEND")] = "local"
+    """Where files are kept"""
+    storage_path: Annotated[str, Env("VOX_STORAGE_PATH")] = "uploads"
+    """Folder of the backend `local`; it is made where it is missing"""
+    s3_bucket: Annotated[str, Env("VOX_S3_BUCKET")] = "vox-uploads"
+    """Bucket of the backend `s3`"""
+    s3_endpoint: Annotated[str, Env("VOX_S3_ENDPOINT")] = ""
+    """Address of an S3 compatible service; empty: AWS"""
+    s3_access_key: Annotated[SecretStr, Env("VOX_S3_ACCESS_KEY")] = SecretStr("")
+    """Access key of the bucket"""
+    s3_secret_key: Annotated[SecretStr, Env("VOX_S3_SECRET_KEY")] = SecretStr("")
+    """Secret key of the bucket"""
+    s3_region: Annotated[str, Env("VOX_S3_REGION")] = "us-east-1"
+    """Region of the bucket"""
+    s3_public_url: Annotated[str, Env("VOX_S3_PUBLIC_URL")] = ""
+    """Where browsers read emoji and stickers of the bucket directly; empty: through this server, as all other files"""
+    user_quota_bytes: Annotated[int, Env("VOX_USER_QUOTA_BYTES")] = Field(default=0, ge=0)
+    """Bytes of files one user may keep; 0: no bound"""
+    signed_media_urls: Annotated[bool, Env("VOX_SIGNED_MEDIA_URLS")] = False
+    """Whether clients may ask for short-lived links to files that need no Authorization header"""
+    signed_media_ttl_s: Annotated[int, Env("VOX_SIGNED_MEDIA_TTL_S")] = Field(default=300, ge=10, le=86_400)
+    """How long such a link works"""
+
+    server_name: Annotated[str, Env("VOX_SERVER_NAME")] = "Vox Server"
+    """The community's name"""
+    server_icon: Annotated[str, Env("VOX_SERVER_ICON")] = ""
+    """The community's icon"""
+    server_description: Annotated[str, Env("VOX_SERVER_DESCRIPTION")] = ""
+    """What the community is about"""
+    gateway_url: Annotated[str, Env("VOX_SERVER_GATEWAY_URL")] = "ws://localhost:8000/gateway"
+    """Where clients reach the gateway: the public `wss://host/gateway`"""
+    session_ttl_days: Annotated[int, Env("VOX_AUTH_SESSION_TTL_DAYS")] = Field(default=30, ge=1, le=3650)
+    """Days a login lasts without being used"""
+    session_max_days: Annotated[int, Env("VOX_AUTH_SESSION_MAX_DAYS")] = Field(default=365, ge=1, le=3650)
+    """Days after which a login ends however much it is used"""
+    registration: Annotated[Literal["open", "invite", "closed"], Env("VOX_REGISTRATION")] = "open"
+    """Who may make an account: everybody, holders of an invite, nobody"""
+    password_memory_kib: Annotated[int, Env("VOX_PASSWORD_MEMORY_KIB")] = Field(default=65_536, ge=64)
+    """Memory of one Argon2id hash; stored hashes are renewed at the next login when it changes"""
+    password_passes: Annotated[int, Env("VOX_PASSWORD_PASSES")] = Field(default=3, ge=1)
+    """Passes of Argon2id"""
+    password_threads: Annotated[int, Env("VOX_PASSWORD_THREADS")] = Field(default=2, ge=1, le=64)
+    """Passwords hashed at the same time; each takes the memory above"""
+    password_waiting: Annotated[int, Env("VOX_PASSWORD_WAITING")] = Field(default=32, ge=0, le=10_000)
+    """Logins that may wait for their turn; further ones are told to come back later"""
+
+    media_url: Annotated[str, Env("VOX_MEDIA_URL")] = "quic://127.0.0.1:4443"
+    """Where clients reach the voice server"""
+    media_bind: Annotated[str, Env("VOX_MEDIA_BIND")] = "0.0.0.0:4443"
+    """Where the voice server listens"""
+    media_tls_cert: Annotated[str, Env("VOX_MEDIA_TLS_CERT")] = ""
+    """Certificate of the voice server; with the key or not at all"""
+    media_tls_key: Annotated[str, Env("VOX_MEDIA_TLS_KEY")] = ""
+    """Key of the voice server's certificate"""
+    allowed_file_mimes: Annotated[list[str], Env("VOX_MEDIA_ALLOWED_FILE_MIMES")] = Field(default=["*/*"])
+    """MIME types of files that may be uploaded: exact, `type/*` or `*/*`"""
+    allowed_emoji_mimes: Annotated[list[str], Env("VOX_MEDIA_ALLOWED_EMOJI_MIMES")] = Field(
+        default=["image/png", "image/gif", "image/webp"]
+    )
+    """MIME types of custom emoji"""
+    allowed_sticker_mimes: Annotated[list[str], Env("VOX_MEDIA_ALLOWED_STICKER_MIMES")] = Field(
+        default=["image/png", "image/gif", "image/webp", "image/apng"]
+    )
+    """MIME types of stickers"""
+
+    webauthn_rp_id: Annotated[str, Env("VOX_WEBAUTHN_RP_ID")] = ""
+    """Domain that passkeys are bound to"""
+    webauthn_origin: Annotated[str, Env("VOX_WEBAUTHN_ORIGIN")] = ""
+    """Origin of the web client that passkeys are used from"""
+    gifs_provider: Annotated[Literal["klipy"], Env("VOX_GIFS_PROVIDER")] = "klipy"
+    """Where GIFs are searched"""
+    gifs_api_key: Annotated[SecretStr, Env("VOX_GIFS_API_KEY")] = SecretStr("")
+    """Key of the GIF provider; empty: no GIF search"""
+    gifs_content_filter: Annotated[Literal["off", "low", "medium", "high"], Env("VOX_GIFS_CONTENT_FILTER")] = "high"
+    """How strictly the provider filters"""
+    gifs_locale: Annotated[str, Env("VOX_GIFS_LOCALE")] = ""
+    """Language of GIF searches"""
+    federation_domain: Annotated[str, Env("VOX_FEDERATION_DOMAIN")] = ""
+    """This community's domain; empty: no federation"""
+    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "open"
+    """With whom this community federates"""
+    federation_private_key: Annotated[SecretStr, Env("VOX_FEDERATION_PRIVATE_KEY")] = SecretStr("")
+    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use"""
+    federation_public_key: Annotated[str, Env("VOX_FEDERATION_PUBLIC_KEY")] = ""
+    """The public half, base64"""
+
+    limits: Annotated[dict[str, int], Env()] = Field(default_factory=dict)
+    """Limits that `VOX_LIMIT_<NAME>` sets, by name; their table is in the REST protocol's page"""
+    rate_limit_scale: Annotated[float, Env("VOX_RATE_LIMIT_SCALE")] = Field(default=1.0, ge=0, le=1000)
+    """Multiplies every REST rate limit; 0 switches them off"""
+    allowed_origins: Annotated[list[str], Env("VOX_ALLOWED_ORIGINS")] = Field(default=[])
+    """Origins of web clients that may call from a browser (CORS and the gateway); empty: no CORS headers, every origin at the gateway"""
+    trusted_proxies: Annotated[list[str], Env("VOX_TRUSTED_PROXIES")] = Field(default=["127.0.0.1", "::1"])
+    """Addresses or networks whose X-Forwarded-For is believed"""
+    connections_per_address: Annotated[int, Env("VOX_CONNECTIONS_PER_ADDRESS")] = Field(default=10, ge=1)
+    """Gateway connections of one client address"""
+    redis_bus_url: Annotated[SecretStr, Env("VOX_REDIS_URL")] = Field(
+        default=SecretStr(""), validation_alias=AliasChoices("redis_bus_url", "redis_url")
+    )
+    """Redis by URL, so that several processes act as one server (also `redis_url`); empty: one process"""
+    workers: Annotated[int, Env("VOX_WORKERS")] = Field(default=1, ge=1, le=256)
+    """Processes of `vox chat` behind one port; more than one need Redis"""
+    expose_metrics: Annotated[bool, Env("VOX_METRICS")] = False
+    """Whether `GET /metrics` answers"""
+    drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
+    """Seconds over which clients are sent away after SIGTERM"""
+
+    @field_validator("limits")
+    @classmethod
+    def _known_limits(cls, limits: dict[str, int]) -> dict[str, int]:
+        for name, value in limits.items():
+            if problem := problem_with(name, value):
+                near = get_close_matches(name, DEFAULTS, n=1)
+                raise ValueError(f"{problem}; did you mean {near[0]}?" if near and name not in DEFAULTS else problem)
+        together = {**DEFAULTS, **limits}
+        for name, low in together.items():
+            if name.endswith("_min") and low > together[f"{name.removesuffix('_min')}_max"]:
+                raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
+        return limits
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if bool(self.media_tls_cert) != bool(self.media_tls_key):
+            raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
+        if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
+            raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
+        return self
+
+    def is_given(self, name: str) -> bool:
+        """Whether the operator set it, in the environment or as an argument."""
+        return name in self.model_fields_set
+
+
+NOT_YET: Final[dict[str, str]] = {
+    "media_bind": "voice rooms",
+    "media_tls_cert": "voice rooms",
+    "webauthn_rp_id": "passkeys",
+    "webauthn_origin": "passkeys",
+    "federation_domain": "federation",
+    "federation_policy": "federation",
+    "federation_private_key": "federation",
+    "federation_public_key": "federation",
+}
+"""Settings that are checked and kept, and the feature they wait for."""
+
+_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
+                 "VOX_WEBAUTHN_")  # fmt: skip
+
+
+def load_chat_settings(environment: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded[ChatSettings]:
+    """Reads the environment and lays the caller's arguments over it.
+
+    Args:
+        environment: usually os.environ.
+        overrides: by field name; None means not given.
+
+    Raises:
+        UsageError: a value is wrong (invalid_setting); the message names the variable and the remedy.
+    """
+    given = {**overrides}
+    if limits := dict(_limits_in(environment)):
+        given["limits"] = {**limits, **(overrides.get("limits") or {})}
+    loaded = load_settings(ChatSettings, file=None, environment=environment, overrides=given)
+    return Loaded(loaded.settings, [*loaded.warnings, *_warnings(loaded.settings, environment)])
+
+
+def _limits_in(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    for variable, text in environment.items():
+        if not variable.startswith(LIMIT_PREFIX) or not text.strip():
+            continue
+        name = variable.removeprefix(LIMIT_PREFIX).lower()
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        problem = "expected a whole number" if value is None else problem_with(name, value)
+        if value is None or problem:
+            near = get_close_matches(name, DEFAULTS, n=1) if name not in DEFAULTS else ()
+            hint = f"did you mean {LIMIT_PREFIX}{near[0].upper()}?" if near else "correct the value and start again"
+            raise UsageError(f"{variable} is wrong: {problem}", code="invalid_setting", hint=hint)
+        yield name, value
+
+
+def _warnings(settings: ChatSettings, environment: Mapping[str, str]) -> Iterator[str]:
+    variables = {name: doc.key for doc in describe(ChatSettings) for name in doc.env}
+    for name, feature in NOT_YET.items():
+        if settings.is_given(name):
+            variable = next(variable for variable, key in variables.items() if key == name)
+            yield f"{variable} is set, but this version has no {feature} yet: it is kept and does nothing"
+    for variable in sorted(environment):
+        if variable.startswith(_OUR_PREFIXES) and variable not in variables:
+            near = get_close_matches(variable, variables, n=1)
+            yield f"unknown variable {variable} is ignored" + (f"; did you mean {near[0]}?" if near else "")
+    if settings.log_format not in {"json", "text"}:
+        yield f"VOX_LOG_FORMAT={settings.log_format} means text; write json or text"

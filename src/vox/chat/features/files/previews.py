@@ -1,0 +1,71 @@
+"""Link previews over REST: fetches a page that a member names, through the guard, and answers its card.
+
+The answer never says why there is no card: what a server inside answers, or whether it is there, is nobody's to learn.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+
+from vox.chat.api.access import USER
+from vox.chat.api.request import Call, RouteTable
+from vox.chat.errors import Refusal, refuse
+from vox.chat.features.files.open_graph import PAGES, card, decoded
+from vox.chat.features.spaces.schemas import Embed
+from vox.errors import DependencyError, UsageError
+from vox.security.outbound import FetchResult
+
+DEADLINE_S: Final = 5.0
+MAX_BYTES: Final = 1_048_576
+MAX_REDIRECTS: Final = 5
+MAX_URL: Final = 2048
+USER_AGENT: Final = "VoxBot/1.0"
+
+routes = RouteTable()
+
+
+class EmbedRequest(msgspec.Struct, frozen=True):
+    """The address of a page."""
+
+    url: str
+
+
+@routes.post("/embeds/resolve", access=USER, body=EmbedRequest, returns=Embed)
+async def resolve_embed(call: Call[EmbedRequest]) -> Embed:
+    """The card of a web page; empty where it has none or cannot be read."""
+    chat, url = call.chat, call.body.url.strip()
+    if len(url) > MAX_URL:
+        raise _invalid()
+    try:
+        chat.outbound.check_url(url)
+        with chat.desk.fetching("previews"):
+            page = await chat.outbound.fetch(
+                "GET",
+                url,
+                headers={"user-agent": USER_AGENT, "accept": ", ".join(sorted(PAGES))},
+                deadline_s=DEADLINE_S,
+                max_bytes=MAX_BYTES,
+                max_redirects=MAX_REDIRECTS,
+            )
+            return await asyncio.to_thread(_card, page)
+    except Refusal:
+        raise
+    except UsageError:
+        raise _invalid() from None
+    except DependencyError as error:
+        if error.code == "host_unresolvable":
+            raise _invalid() from None
+        return Embed()
+
+
+def _card(page: FetchResult) -> Embed:
+    content_type = page.headers.get("content-type", "")
+    is_page = content_type.partition(";")[0].strip().lower() in PAGES
+    if page.status != 200 or not is_page:  # noqa: PLR2004  the one status with a page of its own
+        return Embed()
+    return card(decoded(page.body, content_type), page.url)
+
+
+def _invalid() -> Refusal:
+    return refuse("INVALID_URL", "This address cannot be previewed.")

@@ -1,0 +1,124 @@
+"""What a message is made of, checked before anything is stored. Pure.
+
+An embed is decoded here: the original stored it first and failed with 500 afterwards.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from vox.chat.api.validation import Limits, assert_storable
+from vox.chat.errors import refuse
+from vox.chat.features.spaces.schemas import Embed, SendMessage
+
+MAX_EMBED_CHARS: Final = 16_384
+MAX_BLOB_CHARS: Final = 65_536
+"""An encrypted body: its length is the sender's secret, so the limit is ours and generous."""
+EVERYONE_MENTION: Final = 0
+
+_decode_embed = msgspec.json.Decoder(Embed).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A checked message.
+
+    Args:
+        body: its text, verbatim.
+        opaque_blob: its encrypted text, in conversations only.
+        embed: its card; None where the sender may not or did not.
+        attachments: file ids, each once.
+        mentions: user ids, each once; 0 is everyone.
+        reply_to: what it answers; never checked, because it outlives what it names.
+        nonce: what the sender calls it.
+    """
+
+    body: str | None
+    opaque_blob: str | None
+    embed: Embed | None
+    attachments: Sequence[str]
+    mentions: Sequence[int]
+    reply_to: int | None
+    nonce: str | None
+
+
+def content_of(
+    message: SendMessage,
+    limits: Limits,
+    *,
+    may_embed: bool = True,
+    may_mention_everyone: bool = True,
+    takes_blob: bool = False,
+) -> Content:
+    """What of a message is to be stored.
+
+    Args:
+        message: as it was sent.
+        limits: asks for a limit.
+        may_embed: whether the sender's embed counts; else it is dropped.
+        may_mention_everyone: whether a mention of 0 counts; else it is dropped.
+        takes_blob: whether an opaque blob counts.
+
+    Raises:
+        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, or VALIDATION_ERROR for an embed that is none.
+    """
+    body = message.body
+    blob = message.opaque_blob if takes_blob else None
+    embed = embed_of(message.embed) if may_embed and message.embed is not None else None
+    attachments = list(dict.fromkeys(message.attachments or ()))
+    if not (body and body.strip()) and not attachments and embed is None and not blob:
+        raise refuse("EMPTY_MESSAGE", "A message needs a text, an attachment or an embed.")
+    if (body is not None and len(body) > limits("message_body_max")) or (
+        blob is not None and len(blob) > MAX_BLOB_CHARS
+    ):
+        raise refuse("MESSAGE_TOO_LARGE", f"A message has at most {limits('message_body_max')} characters.")
+    for field, text in (("body", body), ("opaque_blob", blob), ("nonce", message.nonce)):
+        assert_storable(field, text)
+    for file_id in attachments:
+        assert_storable("attachments", file_id)
+    mentions = list(dict.fromkeys(message.mentions or ()))
+    if not may_mention_everyone and EVERYONE_MENTION in mentions:
+        mentions.remove(EVERYONE_MENTION)
+    return Content(body, blob, embed, attachments, mentions, message.reply_to, message.nonce)
+
+
+def embed_of(text: str) -> Embed:
+    """An embed from the JSON text that callers send.
+
+    Raises:
+        Refusal: VALIDATION_ERROR where it is not JSON or no embed, MESSAGE_TOO_LARGE where it is too long.
+    """
+    if len(text) > MAX_EMBED_CHARS:
+        raise refuse("MESSAGE_TOO_LARGE", f"An embed has at most {MAX_EMBED_CHARS} characters.")
+    try:
+        return _decode_embed(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise refuse("VALIDATION_ERROR", f"body.embed: {error}") from None
+
+
+def stored_embed(embed: Embed) -> str:
+    """An embed as it is stored and told: only what is set."""
+    return msgspec.json.encode(told_embed(embed)).decode()
+
+
+def told_embed(embed: Embed) -> dict[str, object]:
+    """An embed's fields that are set."""
+    values: dict[str, object] = msgspec.to_builtins(embed)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def read_embed(text: str | None) -> Embed | None:
+    """A stored embed; of a list, as webhooks stored in the original, the first."""
+    if text is None:
+        return None
+    try:
+        return _decode_embed(text)
+    except msgspec.ValidationError:
+        try:
+            return next(iter(msgspec.json.decode(text, type=list[Embed])), None)
+        except msgspec.DecodeError:
+            return None
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,137 @@
+"""From a request to a stored message and the people it concerns: the same for feeds, threads and conversations.
+
+Permissions are asked before the unit of work, from memory; notifications are told after it, because who may read the message is
+a question to memory as well. Interception of commands belongs between the two, in `deliver`.
+"""
+
+import asyncio
+from functools import partial
+from itertools import groupby, islice
+from operator import itemgetter
+
+from vox.chat.database.conflicts import conflict_means
+from vox.chat.errors import missing_permission, refuse
+from vox.chat.events.audience import Participants, Readers, Users
+from vox.chat.events.messages import notification_to_each
+from vox.chat.events.permissions import P
+from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
+from vox.chat.features.messages.insert import Address, Draft, Posted, post
+from vox.chat.features.messages.recipients import Circle, notified, preview
+from vox.chat.features.spaces.schemas import SendMessage, Sent
+from vox.chat.server import Chat
+
+TOLD_AT_ONCE = 1000
+"""People asked for between two turns of the event loop: a feed that many follow must not hold up all sockets."""
+
+READ = P.VIEW_SPACE | P.READ_HISTORY
+
+
+async def deliver(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Sent:
+    """Stores a message, tells everybody concerned, and returns what its author gets.
+
+    Args:
+        chat: the server.
+        author_id: who sends it; that he may send there at all has been asked.
+        address: where to.
+        message: as it came.
+
+    Raises:
+        Refusal: as §7 of the specification says.
+    """
+    draft = _draft(chat, author_id, address, message)
+    now_s = int(chat.clock.wall().timestamp())
+    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+        posted = await chat.change(partial(post, draft=draft, next_id=chat.ids.next, now_s=now_s))
+    if posted.is_new:
+        await _notify(chat, draft, posted)
+    return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
+
+
+def assert_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
+    """Refuses to write in a feed of announcements, and to rewrite what one wrote there, without MANAGE_SPACES.
+
+    Raises:
+        Refusal: FORBIDDEN.
+    """
+    feed = chat.community.feeds.get(feed_id)
+    is_for_all = feed is None or feed.type != "announcement"
+    if not is_for_all and not chat.community.may_in(user_id, "feed", feed_id, P.MANAGE_SPACES):
+        raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
+
+
+def may_read(chat: Chat, address: Address, user_id: int) -> bool:
+    """Whether a user may read what stands at an address."""
+    if address.dm_id is not None:
+        return chat.community.in_dm(user_id, address.dm_id)
+    return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
+
+
+def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Draft:
+    community, limits = chat.community, chat.config.limit
+    feed_id = address.feed_id
+    if feed_id is None:
+        content = content_of(message, limits, may_embed=False, takes_blob=True)
+        return Draft(author_id, address, content, _known(chat, content))
+
+    def may(permission: P) -> bool:
+        return community.may_in(author_id, "feed", feed_id, permission)
+
+    feed = community.feeds.get(feed_id)
+    if feed is None:
+        raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
+    content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
+    assert_may_announce(chat, author_id, feed_id)
+    names_thread = feed.type == "forum" and address.thread_id is None
+    return Draft(author_id, address, content, _known(chat, content), names_thread)
+
+
+def _known(chat: Chat, content: Content) -> list[int]:
+    return [user for user in content.mentions if user in chat.community.users]
+
+
+async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
+    address, content = draft.address, draft.content
+    text = preview(content.body)
+    notification = partial(
+        notification_to_each,
+        feed_id=address.feed_id,
+        thread_id=address.thread_id,
+        msg_id=posted.msg_id,
+        actor_id=draft.author_id,
+        body_preview=text,
+    )
+    if EVERYONE_MENTION in content.mentions:
+        here = Readers(address.feed_id) if address.feed_id is not None else Participants(address.dm_id or 0)
+        chat.tell(notification(here, type="mention"))
+        return
+    if not (draft.known or posted.answered is not None or posted.followers):
+        return
+    circle = Circle(draft.author_id, draft.known, posted.answered, posted.followers)
+    told = notified(circle, partial(may_read, chat, address))
+    while some := list(islice(told, TOLD_AT_ONCE)):
+        for reason, users in groupby(some, key=itemgetter(1)):
+            chat.tell(notification(Users(tuple(user for user, _ in users)), type=reason))
+        if len(some) == TOLD_AT_ONCE:
+            await asyncio.sleep(0)
+
+
+def thread_address(chat: Chat, feed_id: int, thread_id: int) -> Address:
+    """The address of a thread in its feed.
+
+    Raises:
+        Refusal: SPACE_NOT_FOUND where the thread is not in that feed.
+    """
+    thread = chat.community.threads.get(thread_id)
+    if thread is None or thread.feed_id != feed_id:
+        raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread_id} in this feed.")
+    return Address(feed_id, thread_id)
+
+
+def assert_may(chat: Chat, user_id: int, feed_id: int, permission: P) -> None:
+    """Refuses who lacks a permission in a feed.
+
+    Raises:
+        Refusal: MISSING_PERMISSIONS.
+    """
+    if not chat.community.may_in(user_id, "feed", feed_id, permission):
+        raise missing_permission(permission.name or "")

@@ -1,0 +1,329 @@
+"""How clients come in: identify and resume, and the sessions that wait for their client to come back.
+
+A session without connection waits on the bus, so that any process may take it up; until it is saved there it waits here. The
+order on resume matters: read the log until it is caught up, and then, without awaiting anything, filter, number, attach.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection as Database
+from sqlalchemy import select
+
+from vox.chat.api.json_ids import with_string_ids
+from vox.chat.api.rate_categories import RefusedTokens
+from vox.chat.bus.contract import Entry
+from vox.chat.database.schema import friends
+from vox.chat.errors import Refusal
+from vox.chat.gateway import metrics
+from vox.chat.gateway.connection import Connection
+from vox.chat.gateway.outbox import Run
+from vox.chat.gateway.replay import missed
+from vox.chat.gateway.session import Saved, Session, read_saved, restored
+from vox.chat.identity.logins import Login
+from vox.errors import VoxError
+from vox.protocols.gateway import CAPABILITIES, PROTOCOL_VERSION, CloseCode, Identify, Resume, frame, numbered
+from vox.protocols.gateway_server import State, capabilities
+from vox.runtime.clock import new_id
+from vox.runtime.logging import get_logger
+
+if TYPE_CHECKING:
+    from vox.chat.gateway.hub import Hub
+    from vox.chat.server import Chat
+
+PAGE = 1000
+"""Entries read from the log at once."""
+MAX_GAP = 20_000
+"""Entries read for one resume, seen or not."""
+
+_log = get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A session whose connection is gone."""
+
+    session: Session
+    position: int
+    left_at_ms: int
+
+
+@dataclass(slots=True)
+class _Resuming:
+    """Who goes on with what, and what must not have changed since it was looked at."""
+
+    login: Login
+    waiting: Waiting
+    beginning: int
+    revocations: int
+
+
+class Admission:
+    """The door of a hub.
+
+    Args:
+        chat: knows tokens, names and the log.
+        hub: holds the sessions.
+    """
+
+    def __init__(self, chat: "Chat", hub: "Hub") -> None:
+        self._chat = chat
+        self._hub = hub
+        self._refused = RefusedTokens(hub.bounds.auth_failures, hub.bounds.auth_failures_period_s)
+        self._waiting: dict[str, Waiting] = {}
+        self._has_learnt = False
+
+    async def identify(self, connection: Connection, asked: Identify) -> None:
+        """Begins a session, or closes the connection with the reason."""
+        login = await self._login(connection, asked.token)
+        if login is None:
+            return
+        hub = self._hub
+        with hub.lock:
+            if not self._has_room(connection, login, None):
+                return
+            session = Session(
+                new_id("sess"), login.user_id, login.session_id, capabilities(asked), ring=hub.bounds.ring
+            )
+            hub.position = hub.position or self._chat.bus.position
+            session.known = hub.view.of(login.user_id)
+            session.seq = 1
+            session.ring.append(hub.position)
+            session.login_ends_at = login.expires_at
+            hub.join(session, connection)
+            connection.send(numbered(1, self._ready(session)))
+            connection.session = session
+            hub.arrive(session)
+            hub.news.welcome(session)
+        connection.accepted(session)
+
+    async def resume(self, connection: Connection, asked: Resume) -> None:
+        """Goes on with a session, or closes the connection with the reason."""
+        login = await self._login(connection, asked.token)
+        if login is None:
+            return
+        hub, revocations = self._hub, self._chat.accounts.revocations
+        beginning = hub.beginnings
+        waiting = await self._found(asked.session_id, login)
+        if not isinstance(waiting, Waiting):
+            self._refuse(connection, waiting)
+            return
+        is_settled = False
+        try:
+            is_settled = await self._resume(connection, asked, _Resuming(login, waiting, beginning, revocations))
+        finally:
+            with hub.lock:
+                if not is_settled and hub.beginnings == beginning:
+                    self._waiting[asked.session_id] = waiting
+                    connection.left = waiting.session
+
+    async def _resume(self, connection: Connection, asked: Resume, resuming: "_Resuming") -> bool:
+        """Whether that is the end of it: the session goes on, or never can. Otherwise it waits for the next try."""
+        hub, accounts, waiting = self._hub, self._chat.accounts, resuming.waiting
+        start = waiting.session.served_before(asked.last_seq, waiting.position)
+        if start is None:
+            self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
+            return True
+        entries: list[Entry] = []
+        position = start
+        while True:
+            if accounts.revocations != resuming.revocations:
+                # Logins have ended meanwhile, perhaps this one; and who is not connected is not told.
+                resuming.revocations = accounts.revocations
+                login = await self._login(connection, asked.token)
+                if login is None:
+                    return False
+                resuming.login = login
+                continue
+            with hub.lock:
+                if hub.beginnings != resuming.beginning:
+                    self._refuse(connection, CloseCode.SESSION_EXPIRED)
+                    return True
+                hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
+                if position >= hub.position:
+                    return self._go_on(connection, resuming.login, waiting, asked.last_seq, start, entries)
+            try:
+                found = await self._chat.bus.entries_after(position, PAGE)
+            except VoxError as error:
+                _log.warning("the log cannot be read", error=str(error))
+                self._refuse(connection, CloseCode.UNKNOWN_ERROR)
+                return False
+            found = [entry for entry in found or () if entry.position <= hub.position]
+            entries += found
+            if not found or len(entries) > MAX_GAP:
+                self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
+                return True
+            position = entries[-1].position
+
+    def wait_for(self, session: Session, connection: Connection) -> None:
+        """Keeps a session for its client; the hub's lock is held."""
+        left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
+        oldest_ms = left_at_ms - int(self._hub.bounds.resumable_s * 1000)
+        while self._waiting and next(iter(self._waiting.values())).left_at_ms < oldest_ms:
+            del self._waiting[
+                next(iter(self._waiting))
+            ]  # what nobody came to keep, as its connection ended with an error
+        self._waiting[session.session_id] = Waiting(session, self._hub.position, left_at_ms)
+        connection.left = session
+
+    async def keep(self, connection: Connection) -> None:
+        """Gives the session of a connection that has ended to the bus, for any process."""
+        session, bus = connection.left, self._chat.bus
+        waiting = self._waiting.get(session.session_id) if session is not None else None
+        if session is None or waiting is None or waiting.session is not session:
+            return
+        blob = session.saved(bus.epoch, waiting.position, waiting.left_at_ms)
+        try:
+            await bus.save_session(session.session_id, blob, self._left_s(waiting.left_at_ms))
+        except VoxError as error:
+            _log.warning("a session cannot be resumed", error=str(error))
+        if self._waiting.get(session.session_id) is waiting:
+            del self._waiting[session.session_id]
+        elif session in self._hub.connections:
+            await bus.drop_session(session.session_id)
+
+    def forget(self) -> None:
+        """Forgets the sessions that wait here, and who knows whom; the hub's lock is held."""
+        self._waiting.clear()
+        self._has_learnt = False
+
+    async def _login(self, connection: Connection, token: str) -> Login | None:
+        chat, clock = self._chat, self._chat.clock
+        if self._refused.wait_s(connection.address, clock.now()) and not chat.accounts.knows(token):
+            connection.close(CloseCode.SERVER_RESTART, "AUTH_RATE_LIMITED")
+            return None
+        outlet = connection.outlet
+        assert outlet is not None and outlet.doors is not None  # noqa: S101, PT018  set when the socket opened
+        try:
+            async with asyncio.timeout(self._hub.bounds.identify_timeout_s), outlet.doors:
+                await self._learn()
+                return await chat.accounts.who(token)
+        except Refusal as refusal:
+            if refusal.wire_code == "UNAVAILABLE":  # a newcomer of another process, who shall come again
+                connection.close(CloseCode.UNKNOWN_ERROR, "try again")
+                return None
+            self._refused.add(connection.address, clock.now())
+            connection.close(CloseCode.AUTH_FAILED, "authentication failed")
+        except (VoxError, TimeoutError) as error:
+            _log.warning("a client could not be let in", error=str(error))
+            connection.close(CloseCode.UNKNOWN_ERROR, "try again")
+        return None
+
+    async def _learn(self) -> None:
+        """Reads once what no event has told this process: who knows whom, and who is present elsewhere."""
+        if self._has_learnt:
+            return
+        self._has_learnt = True
+        self._hub.acquaintances.load(self._chat.community.dms, await self._chat.read(_friendships))
+        for (user_id, process), record in (await self._chat.bus.presences()).items():
+            self._hub.heard_presence(user_id, process, record)
+
+    def _has_room(self, connection: Connection, login: Login, session: Session | None) -> bool:
+        if connection.protocol.state is not State.CHECKING:
+            return False
+        others = [one for one in self._hub.index.of_user(login.user_id) if one is not session]
+        if len(others) >= self._hub.bounds.per_user:
+            connection.close(CloseCode.RATE_LIMITED, "too many sessions")
+            return False
+        return True
+
+    async def _found(self, session_id: str, login: Login) -> Waiting | CloseCode:
+        hub, bus = self._hub, self._chat.bus
+        with hub.lock:
+            waiting = self._waiting.get(session_id)
+            if waiting is None:
+                connected = next((one for one in hub.connections if one.session_id == session_id), None)
+                if connected is not None:
+                    if connected.user_id != login.user_id:
+                        return CloseCode.AUTH_FAILED
+                    session, position = hub.take_over(connected)
+                    return Waiting(session, position, int(self._chat.clock.wall().timestamp() * 1000))
+            elif waiting.session.user_id != login.user_id:
+                return CloseCode.AUTH_FAILED
+            else:
+                del self._waiting[session_id]
+                return waiting
+        try:
+            blob = await bus.load_session(session_id)
+            saved = read_saved(blob) if blob is not None else None
+        except VoxError as error:
+            _log.warning("sessions cannot be read", error=str(error))
+            return CloseCode.UNKNOWN_ERROR
+        except msgspec.DecodeError as error:
+            _log.warning("a session cannot be resumed", error=str(error))
+            return CloseCode.SESSION_EXPIRED
+        if saved is None or saved.epoch != bus.epoch:
+            return CloseCode.SESSION_EXPIRED
+        if saved.user_id != login.user_id:
+            await self._put_back(session_id, blob or b"", saved)
+            return CloseCode.AUTH_FAILED
+        return Waiting(restored(session_id, saved, ring=hub.bounds.ring), saved.position, saved.left_at_ms)
+
+    async def _put_back(self, session_id: str, blob: bytes, saved: Saved) -> None:
+        await self._chat.bus.save_session(session_id, blob, self._left_s(saved.left_at_ms))
+
+    def _left_s(self, left_at_ms: int) -> float:
+        """How much longer a session waits that lost its connection then."""
+        return max(self._hub.bounds.resumable_s - (self._chat.clock.wall().timestamp() - left_at_ms / 1000), 1.0)
+
+    def _go_on(
+        self, connection: Connection, login: Login, waiting: Waiting, last_seq: int, start: int, entries: list[Entry]
+    ) -> bool:
+        hub, session = self._hub, waiting.session
+        if not self._has_room(connection, login, session):
+            return False
+        blind_s = 0.0 if last_seq == session.seq else hub.bounds.heartbeat_deadline_s
+        session.rewind(last_seq)
+        items = missed(session, entries, start, hub.view, self._chat.community.sees)
+        run_bytes = sum(len(item.tail) for item in items)
+        if len(items) > hub.bounds.replay_events or run_bytes > 2 * hub.bounds.backlog_bytes:
+            self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
+            return True
+        session.login_id, session.login_ends_at = login.session_id, login.expires_at
+        hub.join(session, connection)
+        connection.session = session
+        if items and connection.outlet is not None:
+            session.credit_bytes = run_bytes
+            connection.outlet.send(session, Run(items))
+        connection.send(frame("resumed", {"seq": session.seq}))
+        self._chat.metrics.counter(metrics.RESUMES, "resumed").inc()
+        hub.arrive(session)
+        # Presence is in no log: what went to a socket that was dead already is told again.
+        away_s = self._chat.clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
+        hub.news.catch_up(session, self._chat.clock.now() - away_s)
+        connection.accepted(session)
+        return True
+
+    def _refuse(self, connection: Connection, code: CloseCode) -> None:
+        self._chat.metrics.counter(metrics.RESUMES, code.name.lower()).inc()
+        connection.close(code, code.name.lower().replace("_", " "))
+
+    def _ready(self, session: Session) -> bytes:
+        chat, user_id = self._chat, session.user_id
+        person = chat.community.users.get(user_id)
+        content: dict[str, Any] = {
+            "session_id": session.session_id,
+            "user_id": user_id,
+            "display_name": (person.display_name or person.username) if person else "",
+            "server_name": chat.config.get("server_name"),
+            "protocol_version": PROTOCOL_VERSION,
+            "capabilities": CAPABILITIES,
+            "server_time": int(chat.clock.wall().timestamp()),
+        }
+        icon = chat.config.optional("server_icon")
+        if icon:
+            content["server_icon"] = icon
+        if session.wants_string_ids:
+            session_id = content.pop("session_id")
+            content = {**with_string_ids(content), "session_id": session_id}
+        said = _encode(content)[:-1]
+        return b'"type":"ready","d":%b,"presences":%b}}' % (said, self._hub.news.snapshot(session))
+
+
+def _friendships(database: Database) -> list[tuple[int, int]]:
+    row = friends.c
+    found = database.execute(select(row.user_id, row.friend_id).where(row.status == "accepted"))
+    return [(one, other) for one, other in found]

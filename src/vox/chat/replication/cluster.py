@@ -1,0 +1,33 @@
+"""What makes several processes one server, chosen by the settings: with a Redis URL all of it, without it nothing."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vox.chat.bus.redis_bus import RedisBus
+from vox.chat.config.settings import ChatSettings
+from vox.chat.database.worker_lease import LeasedIds, RedisNumbers
+from vox.chat.redis_limits import RedisLimits
+
+if TYPE_CHECKING:
+    from vox.chat.server import Parts
+
+
+def shared(settings: ChatSettings, parts: "Parts") -> "Parts":
+    """The parts with the bus, the limits and the numbers of Redis where the settings name one; those given stay.
+
+    Nothing connects before the server runs.
+
+    Raises:
+        UsageError: redis_url_invalid, missing_dependency.
+    """
+    url = settings.redis_bus_url.get_secret_value()
+    if not url:
+        return parts
+    limits = RedisLimits(url, settings.rate_limit_scale, parts.clock) if parts.limits is None else None
+    return replace(
+        parts,
+        bus=parts.bus or RedisBus(url, parts.clock),
+        limits=parts.limits or limits,
+        ids=parts.ids or LeasedIds(parts.clock, RedisNumbers(url)),
+        running=(*parts.running, limits.running) if limits else parts.running,
+    )

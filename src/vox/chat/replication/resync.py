@@ -1,0 +1,158 @@
+"""Closes gaps in what a process remembers of the community: while there is one, nothing is delivered.
+
+A gap shows when an event arrives whose version is not the next one, or that was made when the database knew a later one: another
+process's change is still under way, or was lost.
+Before changing: events are held from the very entry that shows the gap, and go on only when the memory holds at least what that
+entry says; so nobody is ever served by permissions older than the event.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from sqlalchemy import Connection, select
+
+from vox.chat.bus.contract import Entry
+from vox.chat.bus.shared import SharedBus
+from vox.chat.community import Shift, State, read_state
+from vox.chat.database.schema import meta
+from vox.chat.database.unit_of_work import Change
+from vox.chat.events import Event, Users
+from vox.errors import VoxError
+from vox.runtime.logging import get_logger
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+T = TypeVar("T")
+
+RETRY_S: Final = 0.05
+RETRY_MAX_S: Final = 2.0
+SETTLE_S: Final = 5.0
+"""How long the answer to a change waits until this process remembers it."""
+AS_OF: Final = "_as_of"
+RELOADED: Final = Event("_reloaded", {}, Users(()))
+
+_log = get_logger(__name__)
+
+
+class CatchingUp:
+    """Reloads the community of a server when something is missing.
+
+    Args:
+        chat: whose.
+    """
+
+    def __init__(self, chat: "Chat") -> None:
+        self._chat = chat
+        self._bus = chat.bus if isinstance(chat.bus, SharedBus) else None
+        self._needed = 0
+        self._is_everything_old = False
+        self._task: asyncio.Task[None] | None = None
+        if self._bus is not None:
+            self._bus.on_lost(self.lost)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a gap is being closed."""
+        return self._task is not None and not self._task.done()
+
+    def missed(self, version: int, entries: Sequence[Entry] = ()) -> None:
+        """An event with this version shows a gap; these entries, which begin with it, are given again afterwards."""
+        self._needed = max(self._needed, version)
+        self._begin(entries)
+
+    def lost(self) -> None:
+        """Events of any kind may be missing: every session begins anew, and everything is read again."""
+        self._chat.hub.begin_anew("events were lost")
+        self._chat.accounts.forget_all()
+        self._is_everything_old = True
+        self._begin(())
+
+    async def settled(self, within_s: float = SETTLE_S) -> None:
+        """Waits for the gap to be closed, but not for ever: the database may be away."""
+        task = self._task
+        if task is None or task.done():
+            return
+        if task.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait({task}, timeout=within_s)
+            return
+        for _ in range(int(within_s / RETRY_S)):  # another loop's task cannot wake this one
+            await asyncio.sleep(RETRY_S)
+            if task.done():
+                return
+
+    async def close(self) -> None:
+        """Stops."""
+        task = self._task
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _begin(self, entries: Sequence[Entry]) -> None:
+        if self._bus is not None:
+            self._bus.hold(entries)
+        if not self.is_on:
+            self._task = asyncio.create_task(self._reload(), name="chat-catching-up")
+
+    async def _reload(self) -> None:
+        chat, delay_s = self._chat, RETRY_S
+        while self._is_behind:
+            was_everything_old, self._is_everything_old = self._is_everything_old, False
+            try:
+                state = await chat.read(self._everything if was_everything_old else read_state)
+                shift = chat.community.replace(state)
+                if shift is not None:
+                    self._shifted(shift)
+            except Exception as error:  # noqa: BLE001  the top of a task, which must not leave the gap open
+                is_known = isinstance(error, VoxError)
+                _log.warning("the community cannot be read again yet", error=str(error), exc_info=not is_known)
+                if not is_known:  # what sessions should have been told may be lost
+                    chat.hub.begin_anew("events were lost")
+                self._is_everything_old |= was_everything_old
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
+                continue
+            if self._is_behind:
+                await asyncio.sleep(RETRY_S)
+        _log.info("caught up", version=chat.community.version)
+        # Without an await since the last look: nothing can have come between.
+        if self._bus is not None:
+            self._task = None
+            self._bus.go_on()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._is_everything_old or self._chat.community.version < self._needed
+
+    def _shifted(self, shift: Shift) -> None:
+        hub = self._chat.hub
+        hub.shifted(RELOADED, shift)
+        with hub.lock:
+            for dm_id, members in self._chat.community.dms.items():
+                hub.acquaintances.dm_is(dm_id, members)
+        hub.publish(())
+
+    def _everything(self, connection: Connection) -> State:
+        self._chat.config.load(connection)
+        return read_state(connection)
+
+
+def as_of_now(connection: Connection, change: Change[T]) -> Change[T]:
+    """Marks a change with the version it was made at, within its transaction.
+
+    Another process may have taken somebody's permission just before, and be slower to say so: whoever delivers this change must
+    know of that first.
+    """
+    if not change.events or change.events[0].version:
+        return change
+    first = next((event.version for event in change.events if event.version), 0)
+    version = first - 1 if first else connection.execute(select(meta.c.version)).scalar_one()
+    marked = replace(change.events[0], facts={**change.events[0].facts, AS_OF: version})
+    return replace(change, events=(marked, *change.events[1:]))
+
+
+def needed_version(event: Event) -> int:
+    """The version that a process must remember before it may deliver an event."""
+    return int(event.facts.get(AS_OF, 0))

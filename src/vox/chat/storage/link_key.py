@@ -1,0 +1,29 @@
+"""The key of signed links: made once, kept as a row of `config`, the same in every process."""
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Connection, select, text
+
+from vox.chat.database.schema import config
+from vox.chat.database.unit_of_work import Change
+from vox.chat.storage.signed_links import SECRET_BYTES
+
+if TYPE_CHECKING:
+    from vox.chat.server import Chat
+
+ROW: Final = "media_link_key"
+
+
+async def link_secret(chat: "Chat") -> bytes:
+    """The key, made at the first use. Deleting the row and restarting makes all links invalid."""
+    if not chat.desk.link_secret:
+        chat.desk.link_secret = bytes.fromhex(await chat.change(_kept))
+    return chat.desk.link_secret
+
+
+def _kept(connection: Connection) -> Change[str]:
+    insertion = text("INSERT INTO config (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")
+    connection.execute(insertion, {"key": ROW, "value": secrets.token_hex(SECRET_BYTES)})
+    value = connection.execute(select(config.c.value).where(config.c.key == ROW)).scalar_one()
+    return Change(str(value))
