@@ -21,9 +21,9 @@ from urllib.request import Request, urlopen
 from http_load import CLOCK, Lane, Load, ask, bare_app, percentile_ms
 from vox.clients.bench_agent import SERVER_CORE, take_caller_core
 from vox.clients.server_process import busy_seconds, free_port, serving, usage
+from vox.http.server import Server
+from vox.http.server import run as run_loop
 from vox.runtime.lifecycle import Lifecycle, run_until_stopped
-from vox.runtime.serving import Server
-from vox.runtime.serving import run as run_loop
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent

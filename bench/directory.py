@@ -34,10 +34,10 @@ from vox.clients.server_process import busy_seconds, free_port, serving, usage
 from vox.directory.database import relay_rows
 from vox.directory.database.relay_rows import Record
 from vox.directory.relays.relay import Relay
-from vox.runtime.http import read_body, respond
+from vox.http.edge import read_body, respond
+from vox.http.server import Server
+from vox.http.server import run as run_loop
 from vox.runtime.lifecycle import Lifecycle, run_until_stopped
-from vox.runtime.serving import Server
-from vox.runtime.serving import run as run_loop
 from vox.stores.sql import SqlDatabase, sqlite_url
 
 ROOT = Path(__file__).parent.parent

@@ -29,10 +29,10 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import feeds, roles, sessions, users
 from vox.chat.events import message_create, notification_create
 from vox.chat.server import Parts
+from vox.http.server import Server
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
-from vox.runtime.serving import Server
 from vox.security.tokens import digest
 
 PEOPLE = 5000

@@ -18,8 +18,8 @@ import httpx2
 
 from tests.contract.chat.rig import API, PASSWORD, Gateway
 from tests.e2e.agents import START_TIMEOUT_S, STOP_TIMEOUT_S, VOX, until
-from vox.runtime.sockets import Socket
-from vox.runtime.websocket import open_socket
+from vox.http.sockets import Socket
+from vox.http.websocket import open_socket
 
 QUICK = {"VOX_RATE_LIMIT_SCALE": "0", "VOX_PASSWORD_MEMORY_KIB": "64", "VOX_PASSWORD_PASSES": "1"}
 

@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from vox.runtime.serving import Server
-from vox.runtime.websocket import Socket, refuse, serve_socket
+from vox.http.server import Server
+from vox.http.websocket import Socket, refuse, serve_socket
 
 FAST, PLAIN = "fast", "plain"
 LOOPS: dict[str, Callable[[Coroutine[Any, Any, None]], None]] = {"uvloop": uvloop.run, "asyncio": asyncio.run}

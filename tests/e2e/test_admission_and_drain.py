@@ -12,8 +12,8 @@ from tests.e2e.agents import FAKES, RunningAgent, agent_server, until
 from vox.clients.audio_files import Recording
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Say, Step, Wait, WaitForAgent
+from vox.http.websocket import UpgradeRefusedError
 from vox.runtime.clock import SystemClock
-from vox.runtime.websocket import UpgradeRefusedError
 
 
 def quiet(seconds: float) -> list[Step]:

@@ -20,9 +20,9 @@ from vox.clients.audio_files import sample_question
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Say, Step, Wait, WaitForAgent
 from vox.clients.simulated_call import TurnKind
+from vox.http.websocket import UpgradeRefusedError, open_socket
 from vox.protocols.agent_json import encode_client_frame
 from vox.runtime.clock import SystemClock
-from vox.runtime.websocket import UpgradeRefusedError, open_socket
 
 QUIET: dict[str, Any] = {**FAKES, "llm_options": {"responses": ["the quick brown fox jumps."]}}
 

@@ -14,8 +14,8 @@ import httpx2
 
 from tests.e2e.agents import STOP_TIMEOUT_S, VOX, RunningAgent
 from tests.e2e.chromium import open_page
-from vox.runtime.http import respond
-from vox.runtime.serving import Server
+from vox.http.edge import respond
+from vox.http.server import Server
 
 QUICK = {"interval_ms": 400, "timeout_ms": 300, "removal_after_ms": 0}
 

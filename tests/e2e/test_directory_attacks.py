@@ -17,11 +17,11 @@ from tests.e2e.test_directory import FakeRelay, described, directory, listed
 from vox.directory.app import create_app
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
+from vox.http.server import Server
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
-from vox.runtime.serving import Server
-from vox.security.requests import KeyPair, new_key_pair, new_nonce, sign
+from vox.security.http_signatures import KeyPair, new_key_pair, new_nonce, sign
 
 SIGNED: dict[str, Any] = {"access": {"mode": "signed", "admin_key": "admin-0123456789abcdef"}}
 KEYS: dict[str, Any] = {

@@ -10,7 +10,7 @@ from tests.e2e.postgres import postgres
 from tests.e2e.test_directory import ADDED, directory, eventually, vox
 from vox.clients.directory import DirectoryClient
 from vox.errors import UsageError
-from vox.security.requests import new_key_pair
+from vox.security.http_signatures import new_key_pair
 
 ADMIN = "admin-0123456789abcdef"
 UNPROBED = {"enabled": False}

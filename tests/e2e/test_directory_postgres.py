@@ -22,11 +22,11 @@ from vox.directory.selection.policy import Request as SelectionRequest
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
 from vox.errors import DependencyError, UsageError, VoxError
+from vox.http.edge import respond
+from vox.http.server import Server
 from vox.runtime.clock import SystemClock
-from vox.runtime.http import respond
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
-from vox.runtime.serving import Server
 from vox.stores.leases import SqlLeases
 from vox.stores.sql import SqlDatabase
 

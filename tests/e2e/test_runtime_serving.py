@@ -28,9 +28,9 @@ from tests.e2e.runtime_rig import (
 )
 from tests.require import require
 from vox.errors import DependencyError, UsageError
-from vox.runtime import uvicorn_protocols
-from vox.runtime.serving import Server, run
-from vox.runtime.websocket import open_socket
+from vox.http import uvicorn_protocols
+from vox.http.server import Server, run
+from vox.http.websocket import open_socket
 
 
 @both_loops

@@ -21,9 +21,9 @@ from tests.e2e.runtime_rig import (
     short,
 )
 from vox.errors import DependencyError, UsageError
-from vox.runtime import asgi_socket, picows_socket
-from vox.runtime.serving import Server
-from vox.runtime.websocket import Socket, UpgradeRefusedError, open_socket
+from vox.http import asgi_socket, picows_socket
+from vox.http.server import Server
+from vox.http.websocket import Socket, UpgradeRefusedError, open_socket
 
 
 @everywhere(FAST, PLAIN)

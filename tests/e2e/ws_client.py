@@ -7,8 +7,8 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-from vox.runtime.sockets import Socket
-from vox.runtime.websocket import UpgradeRefusedError, open_socket
+from vox.http.sockets import Socket
+from vox.http.websocket import UpgradeRefusedError, open_socket
 
 
 class WsClient:

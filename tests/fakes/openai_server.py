@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from vox.runtime.serving import Server
+from vox.http.server import Server
 
 SPEECH_RATE = 24_000
 SPEECH_S = 0.5

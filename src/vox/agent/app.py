@@ -14,9 +14,9 @@ from vox.agent.api.http_metrics import RequestCounts
 from vox.agent.api.routes import http_error, make_routes
 from vox.agent.config.settings import AgentSettings, load
 from vox.agent.server import AgentServer
+from vox.http.edge import HttpEdge
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
-from vox.runtime.http import HttpEdge
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import Metrics, NullMetrics

@@ -17,18 +17,18 @@ from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.api.rate_categories import CATEGORIES, Category, Verdict, network_key
 from vox.chat.api.request import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.config.settings import ChatSettings, load_chat_settings
-from vox.chat.documentation import Documentation
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.features.routes import all_routes
-from vox.chat.origins import Origins
 from vox.chat.replication.cluster import shared
-from vox.chat.request_metrics import RequestMetrics
 from vox.chat.server import Chat, Parts
 from vox.errors import PeerError, UsageError, VoxError
+from vox.http.cors import Origins
+from vox.http.edge import identity_of, read_body, respond
+from vox.http.openapi import Documentation
+from vox.http.request_metrics import RequestMetrics
+from vox.http.signals import drained_first
 from vox.runtime.clock import SystemClock
-from vox.runtime.foreign_server import drained_first
-from vox.runtime.garbage import spare_what_is_there
-from vox.runtime.http import identity_of, read_body, respond
+from vox.runtime.gc_freeze import spare_what_is_there
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import CONTENT_TYPE, Metrics

@@ -31,7 +31,6 @@ from vox.chat.events import Event
 from vox.chat.features.files.cleanup import sweep_files
 from vox.chat.features.messages.insert import forget_nonces
 from vox.chat.features.retention import sweep
-from vox.chat.few import Few
 from vox.chat.gateway import Hub
 from vox.chat.gateway.expiry import close_expired_for_ever
 from vox.chat.gateway.metrics import FAILURES
@@ -43,6 +42,7 @@ from vox.chat.replication.version_poll import look_back
 from vox.chat.storage.limits import Desk, storage_of
 from vox.errors import VoxError
 from vox.runtime.clock import Clock
+from vox.runtime.concurrency import Few
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics

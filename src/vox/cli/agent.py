@@ -47,7 +47,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Loads the configuration and serves until told to stop."""
     from vox.agent.config.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
+    from vox.http.server import run as run_loop  # noqa: PLC0415
 
     environment = dict(os.environ)
     given = {
@@ -89,11 +89,11 @@ async def serve_agent(
 ) -> int:
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
-    from vox.runtime.serving import Server  # noqa: PLC0415
 
     configure(settings.log_level, settings.json_logs)
     log = get_logger(__name__)

@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> int:
     from vox.clients.phone import place_call  # noqa: PLC0415  only when a call is placed
+    from vox.http.websocket import UpgradeRefusedError  # noqa: PLC0415  same
     from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
-    from vox.runtime.websocket import UpgradeRefusedError  # noqa: PLC0415  same
 
     if args.save is not None:
         _check_writable(args.save)

@@ -47,8 +47,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop, or does what the action says."""
     from vox.chat.config.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.http.server import run as run_loop  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
-    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
 
     names = {
         "host": "http_host",
@@ -97,12 +97,12 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     """
     from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.chat.server import Parts  # noqa: PLC0415
+    from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
-    from vox.runtime.serving import Server  # noqa: PLC0415
 
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.drain_timeout_s)

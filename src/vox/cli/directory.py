@@ -14,7 +14,7 @@ from vox.errors import UsageError
 
 if TYPE_CHECKING:
     from vox.directory.settings import DirectorySettings
-    from vox.security.requests import KeyPair
+    from vox.security.http_signatures import KeyPair
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action:
         return asyncio.run(_ask(args))
     from vox.directory.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.runtime.serving import run as run_loop  # noqa: PLC0415
+    from vox.http.server import run as run_loop  # noqa: PLC0415
 
     environment = dict(os.environ)
     given = {"server.port": args.port, "server.host": args.host}
@@ -82,12 +82,12 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
 
     from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.directory.server import Directory, Parts  # noqa: PLC0415
+    from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
-    from vox.runtime.serving import Server  # noqa: PLC0415
 
     configure(settings.logs.level, settings.logs.json_lines)
     log = get_logger(__name__)
@@ -127,7 +127,7 @@ def _time(text: str) -> datetime:
 
 def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
     """The key in a file: private, base64, on a line of its own."""
-    from vox.security.requests import key_pair, new_key_pair  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.security.http_signatures import key_pair, new_key_pair  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
     try:
         mode = file.stat().st_mode

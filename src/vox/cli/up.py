@@ -91,7 +91,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop; always 0, also where a drain's deadline cut work."""
-    from vox.runtime.serving import run as run_loop  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.http.server import run as run_loop  # noqa: PLC0415  heavy, and not needed for `vox --help`
 
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
@@ -105,7 +105,7 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
     Raises:
         VoxError: a part cannot start; the message names it and the remedy. Those that had started are closed again.
     """
-    from vox.runtime.garbage import spare_what_is_there  # noqa: PLC0415  not needed for `vox --help`
+    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415  not needed for `vox --help`
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415  heavy, same
 
     plans = [(part, _of(part, lambda part=part: part.plan(choices))) for part in parts]
@@ -164,9 +164,9 @@ def _agent(choices: Choices) -> Plan:
     @asynccontextmanager
     async def serve() -> AsyncGenerator[Running]:
         from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
+        from vox.http.server import Server  # noqa: PLC0415  same
         from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
         from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
-        from vox.runtime.serving import Server  # noqa: PLC0415  same
 
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
@@ -202,10 +202,10 @@ def _directory(choices: Choices) -> Plan:
 
         from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
         from vox.directory.server import Directory, Parts  # noqa: PLC0415  same
+        from vox.http.server import Server  # noqa: PLC0415  same
         from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
         from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
         from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
-        from vox.runtime.serving import Server  # noqa: PLC0415  same
 
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
@@ -236,10 +236,10 @@ def _chat(choices: Choices) -> Plan:
     async def serve() -> AsyncGenerator[Running]:
         from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
         from vox.chat.server import Parts  # noqa: PLC0415  same
+        from vox.http.server import Server  # noqa: PLC0415  same
         from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
         from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
         from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
-        from vox.runtime.serving import Server  # noqa: PLC0415  same
 
         _make_folder(choices.data)
         clock = SystemClock()

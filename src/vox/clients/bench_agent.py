@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vox.clients.lines import open_line
+from vox.clients.carrier_lines import open_line
 from vox.clients.load import ServerUnderTest
 from vox.clients.server_process import free_port, pin, serving
 from vox.runtime.clock import Clock

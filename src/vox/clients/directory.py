@@ -22,8 +22,8 @@ from vox.errors import DependencyError, PeerError, UsageError
 from vox.protocols.relay_directory import Snapshot, challenge_message, key_change_message, snapshot_message
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.logging import get_logger
-from vox.security.requests import KeyPair, new_nonce, sign, sign_bytes
-from vox.security.signatures import verify_ed25519
+from vox.security.digests import verify_ed25519
+from vox.security.http_signatures import KeyPair, new_nonce, sign, sign_bytes
 
 DEADLINE_S = 5.0
 MAX_ANSWER_BYTES = 16 << 20

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from vox.clients import raw_websocket as wire
 from vox.clients.audio_files import Recording, sample_question
-from vox.clients.lines import open_line
+from vox.clients.carrier_lines import open_line
 from vox.clients.load_call import FRAME_S, CallState, LoadCall, Tally, encode_call
 from vox.clients.load_results import LoadResult, ServerCost, spread
 from vox.clients.server_process import busy_seconds, usage

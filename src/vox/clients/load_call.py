@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import cast
 
 from vox.clients import raw_websocket as wire
-from vox.clients.lines import clear_echoes, heard_rate
+from vox.clients.carrier_lines import clear_echoes, heard_rate
 from vox.clients.playout import PlayoutDeadline
 from vox.errors import VoxError
 from vox.media import g711

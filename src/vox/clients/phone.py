@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vox.clients.lines import open_line
+from vox.clients.carrier_lines import open_line
 from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
+from vox.http.websocket import Socket, SocketListener, open_socket
 from vox.protocols.media_stream import WireMessage
 from vox.runtime.clock import Clock, new_id
-from vox.runtime.websocket import Socket, SocketListener, open_socket
 
 _NORMAL_CLOSURE = 1000
 _GOODBYE_TIMEOUT_S = 5.0

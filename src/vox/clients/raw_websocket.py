@@ -1,6 +1,6 @@
 """Just enough of a WebSocket client for the load generator: an upgrade, masked frames made beforehand, a frame reader.
 
-Everything else opens sockets with `vox.runtime.websocket`. This exists because a frame that is encoded and masked once
+Everything else opens sockets with `vox.http.websocket`. This exists because a frame that is encoded and masked once
 can be sent any number of times for the price of one write. No extension is offered, so none has to be understood.
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from vox.clients.lines import clear_echoes, heard_rate
+from vox.clients.carrier_lines import clear_echoes, heard_rate
 from vox.clients.playout import PlayoutQueue
 from vox.clients.script import HangUp, Press, Say, Step, Wait, WaitForAgent
 from vox.media import g711

@@ -22,9 +22,9 @@ from vox.directory.relays.long_poll import INDEX_HEADER
 from vox.directory.schemas import Place, list_query, wait_query
 from vox.directory.server import Directory
 from vox.errors import VoxError
+from vox.http.edge import HttpEdge, respond
 from vox.runtime.clock import Clock
 from vox.runtime.health import Checks
-from vox.runtime.http import HttpEdge, respond
 from vox.runtime.metrics import Metrics
 
 LIST_PATH = "/v1/relays"

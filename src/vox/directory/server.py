@@ -38,13 +38,13 @@ from vox.directory.selection.peer_assignments import SharedAssignments
 from vox.directory.selection.round_trips import RoundTrips
 from vox.directory.selection.selector import Chooser
 from vox.directory.settings import DirectorySettings
-from vox.directory.sole_use import sole_use
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.security.requests import NONCE_MEMORY_S, fingerprint
+from vox.security.http_signatures import NONCE_MEMORY_S, fingerprint
+from vox.stores.file_lock import sole_use
 from vox.stores.leases import MemoryLeases, SqlLeases, forget_leases
 from vox.stores.sql import SqlDatabase, sqlite_url
 

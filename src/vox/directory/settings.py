@@ -17,7 +17,7 @@ from vox.directory.relays.relay import is_relay_url
 from vox.directory.relays.url_keys import url_key
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, load_settings
-from vox.security.requests import fingerprint
+from vox.security.http_signatures import fingerprint
 
 MAX_COUNT = 2**31 - 1  # what the documented INTEGER columns hold on every database
 RELAY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -18,7 +18,7 @@ from vox.media.resample import Resampler
 from vox.media.silero import SAMPLE_RATES, Session, SileroBatch, load
 from vox.media.speech_gate import VadParams
 from vox.media.ticker import Ticker
-from vox.media.voice_stream import Lane, SpeechEdge, VadStream
+from vox.media.vad_stream import Lane, SpeechEdge, VadStream
 from vox.runtime.metrics import Gauge, Metrics
 
 STREAMS = Gauge("vox_vad_streams", "Open voice activity streams.")

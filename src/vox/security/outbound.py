@@ -22,7 +22,7 @@ import httpx2
 from vox.errors import DependencyError, UsageError
 from vox.runtime.logging import get_logger
 from vox.security.addresses import Address, Network, parse_address, refusal
-from vox.security.exchange import Answer, exchange, failed
+from vox.security.guarded_http import Answer, exchange, failed
 from vox.security.urls import Url, join_url, parse_url, url_refused
 
 Resolver = Callable[[str, int], Awaitable[list[str]]]

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine
 
 from vox.errors import DependencyError
 from vox.stores.engines import Synchronous, is_in_memory, make_engine, parse_url, raw, sqlite_url
-from vox.stores.postgres_threads import PostgresThreads
-from vox.stores.sqlite_threads import SqliteThreads
-from vox.stores.units import Mode, Pending
+from vox.stores.postgres_executor import PostgresThreads
+from vox.stores.sqlite_executor import SqliteThreads
+from vox.stores.work_items import Mode, Pending
 
 __all__ = ["DEADLINE_S", "MAX_WAITING", "SqlDatabase", "raw", "sqlite_url"]
 

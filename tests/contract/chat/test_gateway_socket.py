@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.contract.chat.rig import Person, Rig, community
+from vox.http.server import Server
+from vox.http.sockets import Socket
+from vox.http.websocket import open_socket
 from vox.protocols.gateway import MAX_FRAME_BYTES, PRESENCE_BATCH
 from vox.protocols.gateway_client import GatewayClient
-from vox.runtime.serving import Server
-from vox.runtime.sockets import Socket
-from vox.runtime.websocket import open_socket
 
 pytestmark = pytest.mark.enable_socket
 

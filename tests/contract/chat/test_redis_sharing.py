@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.redis_server import RunningRedis, redis_server
 from vox.chat.api.rate_categories import Category, MemoryLimits, Verdict
 from vox.chat.database.worker_lease import LeasedIds, Numbers, RedisNumbers, SqlNumbers
-from vox.chat.redis_limits import RedisLimits
+from vox.http.redis_rate_limits import RedisLimits
 from vox.runtime.clock import SystemClock
 from vox.stores.sql import SqlDatabase
 

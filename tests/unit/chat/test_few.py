@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from vox.chat.errors import Refusal
-from vox.chat.few import Few
+from vox.runtime.concurrency import Few
 
 
 async def test_the_third_waits_until_one_of_two_is_done():

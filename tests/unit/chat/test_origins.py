@@ -1,6 +1,6 @@
 import pytest
 
-from vox.chat.origins import Origins
+from vox.http.cors import Origins
 
 PAGE = "https://chat.example.com"
 

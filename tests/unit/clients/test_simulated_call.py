@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.clients.fake_agent import FakeAgent, tone
 from vox.clients.audio_files import Recording
-from vox.clients.lines import LINES, open_line
+from vox.clients.carrier_lines import LINES, open_line
 from vox.clients.script import HangUp, Press, Say, Wait, WaitForAgent
 from vox.clients.simulated_call import TICK_S, SimulatedCall, TurnKind
 from vox.protocols.media_stream import DigitPressed

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.clock import EPOCH
 from tests.unit.directory_service.rig import SYDNEY, rig
 from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message, key_change_message
-from vox.security.requests import KeyPair, new_key_pair, new_nonce, sign, sign_bytes
+from vox.security.http_signatures import KeyPair, new_key_pair, new_nonce, sign, sign_bytes
 
 KEYS = {
     "access": {

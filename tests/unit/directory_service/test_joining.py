@@ -15,7 +15,7 @@ from tests.unit.directory_service.test_operators import stream
 from tests.unit.directory_service.test_selecting import agree
 from vox.directory.database import audit_log, enrolment, join_tokens
 from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
-from vox.security.requests import KeyPair, fingerprint, new_key_pair, sign_bytes
+from vox.security.http_signatures import KeyPair, fingerprint, new_key_pair, sign_bytes
 
 TOKEN = {"access": {"mode": "token", "admin_key": "admin-0123456789abcdef"}}
 APPROVAL = {"access": {"mode": "approval", "admin_key": "admin-0123456789abcdef"}}

@@ -17,7 +17,7 @@ from vox.directory.api.routes import make_routes
 from vox.directory.app import create_app
 from vox.errors import DependencyError, PeerError, UsageError
 from vox.runtime.health import Checks
-from vox.security.requests import new_key_pair
+from vox.security.http_signatures import new_key_pair
 
 
 def client_of(it: Rig, **options) -> DirectoryClient:

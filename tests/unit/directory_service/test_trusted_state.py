@@ -16,7 +16,7 @@ from tests.unit.directory_service.test_access import KEYS, SIGNED, bearer, regis
 from tests.unit.directory_service.test_probing import HEALTHY, PROBED, SYDNEY_PROBE
 from vox.directory.database import audit_log
 from vox.errors import DependencyError, UsageError
-from vox.security.requests import new_key_pair
+from vox.security.http_signatures import new_key_pair
 
 
 def failing(*_arguments: Any, **_options: Any) -> Any:

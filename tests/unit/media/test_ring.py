@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.media.ring import PreRoll
+from vox.media.pre_roll import PreRoll
 
 
 @given(st.lists(st.binary(max_size=50)), st.integers(0, 120))

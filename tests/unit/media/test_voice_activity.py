@@ -13,8 +13,8 @@ from vox.errors import UsageError
 from vox.media import silero
 from vox.media.silero import SileroBatch
 from vox.media.ticker import Ticker
+from vox.media.vad_stream import RUNS_FAILED, WINDOWS_DROPPED, WINDOWS_SKIPPED
 from vox.media.voice_activity import VadParams, VoiceActivity
-from vox.media.voice_stream import RUNS_FAILED, WINDOWS_DROPPED, WINDOWS_SKIPPED
 from vox.runtime.metrics import Metrics
 
 TOLERANCE_S = 0.064

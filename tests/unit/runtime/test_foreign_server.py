@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vox.runtime.foreign_server import drained_first
+from vox.http.signals import drained_first
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import gc
 
-from vox.runtime.garbage import spare_what_is_there
+from vox.runtime.gc_freeze import spare_what_is_there
 
 
 def test_what_is_there_is_left_alone_and_what_comes_later_is_not():

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from vox.errors import PeerError, UsageError
-from vox.runtime.http import HttpEdge, error_envelope, read_body, request_id, respond
+from vox.http.edge import HttpEdge, error_envelope, read_body, request_id, respond
 
 
 class Seen:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vox.runtime.serving import Server
+from vox.http.server import Server
 
 
 async def _nothing(_scope: object, _receive: object, _send: object) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.runtime.sockets import checked_close
+from vox.http.sockets import checked_close
 
 
 @given(st.text(max_size=200))

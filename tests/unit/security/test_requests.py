@@ -6,24 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.errors import DependencyError, UsageError
-from vox.security import requests
-from vox.security.requests import NonceMemory
-from vox.security.signatures import verify_ed25519
+from vox.security import http_signatures
+from vox.security.digests import verify_ed25519
+from vox.security.http_signatures import NonceMemory
 
 NOW = 1_700_000_000
 NONCE = "n0nce-n0nce-n0nce"
-PAIR = requests.key_pair(base64.b64encode(bytes(range(32))).decode())
-OTHER = requests.key_pair(base64.b64encode(bytes(32)).decode())
+PAIR = http_signatures.key_pair(base64.b64encode(bytes(range(32))).decode())
+OTHER = http_signatures.key_pair(base64.b64encode(bytes(32)).decode())
 REQUEST = ("POST", "/v1/relays/r1/heartbeat?force=1", b'{"cpu":0.5}')
 
 
 def signed(request: tuple[str, str, bytes] = REQUEST, *, pair=PAIR, created=NOW, nonce=NONCE, **kwargs):
-    return requests.sign(*request, created=created, nonce=nonce, private_key=pair.private, **kwargs)
+    return http_signatures.sign(*request, created=created, nonce=nonce, private_key=pair.private, **kwargs)
 
 
 def check(headers, request: tuple[str, str, bytes] = REQUEST, *, pair=PAIR, now=NOW, nonces=None, **kwargs):
     nonces = NonceMemory() if nonces is None else nonces
-    return requests.verify(*request, headers, public_key=pair.public, now=now, nonces=nonces, **kwargs)
+    return http_signatures.verify(*request, headers, public_key=pair.public, now=now, nonces=nonces, **kwargs)
 
 
 def refusal(*args, **kwargs):
@@ -39,8 +39,8 @@ def changed(headers, name, old, new):
 
 def test_a_signed_request_is_recognised():
     headers = signed()
-    assert requests.claimed_key_id(headers) == PAIR.key_id
-    assert check(headers) == requests.Signed(PAIR.key_id, NOW, NONCE)
+    assert http_signatures.claimed_key_id(headers) == PAIR.key_id
+    assert check(headers) == http_signatures.Signed(PAIR.key_id, NOW, NONCE)
 
 
 def test_the_signature_is_made_as_rfc_9421_says():
@@ -68,7 +68,7 @@ def test_the_signature_is_made_as_rfc_9421_says():
 
 
 def test_another_programs_signature_is_taken_with_its_own_label_order_and_without_alg():
-    digest = requests.content_digest(b"")
+    digest = http_signatures.content_digest(b"")
     parameters = f'("content-digest" "@query" "@path" "@method");keyid="k";nonce="{NONCE}";created={NOW}'
     base = f'"content-digest": {digest}\n"@query": ?\n"@path": /\n"@method": GET\n"@signature-params": {parameters}'
     raw = Ed25519PrivateKey.from_private_bytes(bytes(range(32))).sign(base.encode())
@@ -109,14 +109,14 @@ def test_what_the_signature_says_of_itself_cannot_be_changed(old, new):
     assert refusal(changed(signed(), "signature-input", old, new)) == "bad_signature"
 
 
-@pytest.mark.parametrize("digest", ["", requests.content_digest(b"other"), "sha-512=:AA==:"])
+@pytest.mark.parametrize("digest", ["", http_signatures.content_digest(b"other"), "sha-512=:AA==:"])
 def test_a_digest_that_is_not_the_bodys_is_refused(digest):
     assert refusal({**signed(), "content-digest": digest}) == "bad_signature"
 
 
 def test_a_body_with_a_digest_of_its_own_is_refused():
     other = (*REQUEST[:2], b"other")
-    assert refusal({**signed(), "content-digest": requests.content_digest(b"other")}, other) == "bad_signature"
+    assert refusal({**signed(), "content-digest": http_signatures.content_digest(b"other")}, other) == "bad_signature"
 
 
 @pytest.mark.parametrize("now", [NOW - 60, NOW - 59.5, NOW, NOW + 60])
@@ -172,7 +172,7 @@ def test_an_unsigned_request_is_told_apart():
     assert refusal({}) == "signature_missing"
     assert refusal({"signature": signed()["signature"]}) == "signature_missing"
     with pytest.raises(UsageError) as caught:
-        requests.claimed_key_id({})
+        http_signatures.claimed_key_id({})
     assert caught.value.code == "signature_missing"
 
 
@@ -250,19 +250,19 @@ def test_memory_of_nonces_is_bounded_and_forgets_in_time():
 
 
 def test_keys_are_made_named_and_hidden():
-    pair = requests.new_key_pair()
-    assert pair != requests.new_key_pair()
-    assert requests.key_pair(pair.private) == pair
+    pair = http_signatures.new_key_pair()
+    assert pair != http_signatures.new_key_pair()
+    assert http_signatures.key_pair(pair.private) == pair
     assert pair.private not in repr(pair)
-    check(signed(pair=pair, nonce=requests.new_nonce()), pair=pair)
-    assert requests.new_nonce() != requests.new_nonce()
+    check(signed(pair=pair, nonce=http_signatures.new_nonce()), pair=pair)
+    assert http_signatures.new_nonce() != http_signatures.new_nonce()
 
 
 def test_the_public_key_is_the_one_rfc_8032_derives():
     seed = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     public = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
-    assert base64.b64decode(requests.key_pair(base64.b64encode(seed).decode()).public) == public
-    assert requests.fingerprint(base64.b64encode(public).decode()) == (
+    assert base64.b64decode(http_signatures.key_pair(base64.b64encode(seed).decode()).public) == public
+    assert http_signatures.fingerprint(base64.b64encode(public).decode()) == (
         "sha256:21fe31dfa154a261626bf854046fd2271b7bed4b6abe45aa58877ef47f9721b9"
     )
 
@@ -270,18 +270,18 @@ def test_the_public_key_is_the_one_rfc_8032_derives():
 @pytest.mark.parametrize("text", ["", "x", base64.b64encode(bytes(31)).decode(), "\u00fc"])
 def test_what_is_no_key_is_refused(text):
     with pytest.raises(UsageError) as caught:
-        requests.key_pair(text)
+        http_signatures.key_pair(text)
     assert caught.value.code == "invalid_private_key"
     with pytest.raises(UsageError) as caught:
-        requests.fingerprint(text)
+        http_signatures.fingerprint(text)
     assert caught.value.code == "invalid_public_key"
     with pytest.raises(UsageError) as caught:
-        requests.verify(*REQUEST, signed(), public_key=text, now=NOW, nonces=NonceMemory())
+        http_signatures.verify(*REQUEST, signed(), public_key=text, now=NOW, nonces=NonceMemory())
     assert caught.value.code == "invalid_public_key"
 
 
 def test_bytes_are_signed_for_the_common_check():
-    signature = requests.sign_bytes(PAIR.private, b"vox challenge x")
+    signature = http_signatures.sign_bytes(PAIR.private, b"vox challenge x")
     verify_ed25519(PAIR.public, signature, b"vox challenge x")
     with pytest.raises(UsageError):
         verify_ed25519(PAIR.public, signature, b"vox challenge y")

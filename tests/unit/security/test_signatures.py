@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.errors import UsageError
-from vox.security import signatures
+from vox.security import digests
 
 NOW = 1_700_000_000.0
 KEY = "s3cret"
@@ -18,12 +18,12 @@ def token(claims, *, secret=KEY, header=None):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
     signed = f"{part({'alg': 'HS256', 'typ': 'JWT'} if header is None else header)}.{part(claims)}"
-    mac = base64.urlsafe_b64encode(signatures.hmac_digest(secret, signed, "sha256")).rstrip(b"=").decode()
+    mac = base64.urlsafe_b64encode(digests.hmac_digest(secret, signed, "sha256")).rstrip(b"=").decode()
     return f"{signed}.{mac}"
 
 
 def read(text, *, secret=KEY, now=NOW):
-    return signatures.jwt_claims(text, secret, now=now, tolerance_s=300)
+    return digests.jwt_claims(text, secret, now=now, tolerance_s=300)
 
 
 def refused(text, **kwargs):
@@ -79,8 +79,8 @@ def test_equality_is_that_of_the_bytes(left, right):
     def as_bytes(value):
         return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
-    assert signatures.is_equal(left, right) == (as_bytes(left) == as_bytes(right))
-    assert signatures.is_equal(left, left)
+    assert digests.is_equal(left, right) == (as_bytes(left) == as_bytes(right))
+    assert digests.is_equal(left, left)
 
 
 # RFC 8032, section 7.1, test 2
@@ -95,7 +95,7 @@ RFC_SIGNATURE = base64.b64encode(
 
 def test_ed25519_follows_the_rfc():
     pytest.importorskip("cryptography")
-    signatures.verify_ed25519(RFC_KEY, RFC_SIGNATURE, b"\x72")
+    digests.verify_ed25519(RFC_KEY, RFC_SIGNATURE, b"\x72")
     for key, signature, message, code in [
         (RFC_KEY, RFC_SIGNATURE, b"\x73", "bad_signature"),
         (RFC_KEY, "AAAA", b"\x72", "bad_signature"),
@@ -104,13 +104,13 @@ def test_ed25519_follows_the_rfc():
         ("not base64!", RFC_SIGNATURE, b"\x72", "invalid_public_key"),
     ]:
         with pytest.raises(UsageError) as caught:
-            signatures.verify_ed25519(key, signature, message)
+            digests.verify_ed25519(key, signature, message)
         assert caught.value.code == code
 
 
 def test_without_the_library_nothing_passes(monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.ed25519", None)
     with pytest.raises(UsageError) as caught:
-        signatures.verify_ed25519(RFC_KEY, RFC_SIGNATURE, b"\x72")
+        digests.verify_ed25519(RFC_KEY, RFC_SIGNATURE, b"\x72")
     assert caught.value.code == "missing_dependency"
     assert "cryptography" in str(caught.value)

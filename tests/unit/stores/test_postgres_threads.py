@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from vox.stores import postgres_threads
-from vox.stores.postgres_threads import Turns
-from vox.stores.units import Pending
+from vox.stores import postgres_executor
+from vox.stores.postgres_executor import Turns
+from vox.stores.work_items import Pending
 
 
 def unit() -> Pending:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection
 
 from vox.errors import DependencyError, UsageError
-from vox.stores import engines, sql, sqlite_threads
+from vox.stores import engines, sql, sqlite_executor
 from vox.stores.backup import back_up
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase, sqlite_url
@@ -234,7 +234,7 @@ async def test_nobody_waits_for_ever(database: SqlDatabase):
 
 
 async def test_another_process_that_writes_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    begin, tried = sqlite_threads._begin, threading.Event()
+    begin, tried = sqlite_executor._begin, threading.Event()
 
     def begin_and_tell(driver: sqlite3.Connection) -> None:
         tried.set()

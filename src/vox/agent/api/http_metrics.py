@@ -1,4 +1,4 @@
-"""Counts requests under the documented metric names; the observer of `vox.runtime.http.HttpEdge`."""
+"""Counts requests under the documented metric names; the observer of `vox.http.edge.HttpEdge`."""
 
 from http import HTTPStatus
 

@@ -7,7 +7,7 @@ import msgspec
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from vox.runtime.http import error_envelope, request_id
+from vox.http.edge import error_envelope, request_id
 
 
 def json_response(body: Mapping[str, Any], status: int = 200) -> Response:

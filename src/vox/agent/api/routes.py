@@ -27,14 +27,14 @@ from vox.agent.server import AgentServer
 from vox.agent.transports.telephony import PhoneLink
 from vox.agent.transports.websocket import ClientLink
 from vox.errors import UsageError
+from vox.http.websocket import refuse, serve_socket
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
 from vox.runtime.health import Checks
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
-from vox.runtime.websocket import refuse, serve_socket
-from vox.security.signatures import is_equal
+from vox.security.digests import is_equal
 
 log = get_logger(__name__)
 

@@ -14,11 +14,11 @@ from vox.agent.api.responses import error
 from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
 from vox.errors import UsageError, VoxError
+from vox.http.edge import read_body
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest
-from vox.runtime.http import read_body
 from vox.runtime.logging import get_logger
-from vox.security.signatures import hmac_digest, is_equal
+from vox.security.digests import hmac_digest, is_equal
 
 log = get_logger(__name__)
 

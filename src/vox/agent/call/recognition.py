@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vox.media.pre_roll import PreRoll
 from vox.media.resample import Resampler
-from vox.media.ring import PreRoll
 from vox.providers.stt.contract import SpeechHints, SpeechToText, SttStream, Transcript
 from vox.runtime.metrics import Counter, Metrics, NullMetrics
 

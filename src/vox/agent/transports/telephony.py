@@ -13,6 +13,7 @@ from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
 from vox.errors import PeerError
+from vox.http.websocket import Socket
 from vox.media import g711
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect
@@ -30,7 +31,6 @@ from vox.protocols.media_stream import (
 )
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
-from vox.runtime.websocket import Socket
 
 log = get_logger(__name__)
 

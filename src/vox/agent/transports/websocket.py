@@ -7,11 +7,11 @@ from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
 from vox.errors import PeerError
+from vox.http.websocket import Socket
 from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
 from vox.protocols.agent_json import JsonCodec
 from vox.protocols.media_stream import Encoding, WireMessage
 from vox.runtime.logging import get_logger
-from vox.runtime.websocket import Socket
 
 log = get_logger(__name__)
 

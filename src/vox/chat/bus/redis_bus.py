@@ -18,7 +18,6 @@ import msgspec
 
 from vox.chat.bus import redis_scripts as scripts
 from vox.chat.bus.contract import LIVE_ONLY, Entry, PresenceSubscriber, Subscriber
-from vox.chat.bus.redis_link import PREFIX, channel, connect, failures
 from vox.chat.bus.redis_presence import LEASE_PREFIX, LEASE_S, RedisPresence
 from vox.chat.bus.redis_sessions import RedisSessions
 from vox.chat.bus.shared import Lost, Moved
@@ -26,6 +25,7 @@ from vox.chat.events import Event, decode_event, encode_event, encode_tail
 from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
+from vox.stores.redis import PREFIX, channel, connect, failures
 
 MAX_WAITING: Final = 10_000
 """Events that wait for Redis; one more, and all of them are lost, with the epoch."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vox.chat.bus.contract import PresenceSubscriber
-from vox.chat.bus.redis_link import PREFIX, channel, failures
+from vox.stores.redis import PREFIX, channel, failures
 
 LEASE_S: Final = 15
 LEASE_PREFIX: Final = PREFIX + "alive:"

@@ -9,9 +9,9 @@ import itertools
 from typing import Any, Final
 
 from vox.chat.bus import redis_scripts as scripts
-from vox.chat.bus.redis_link import PREFIX, channel, failures
 from vox.chat.bus.shared import Moved
 from vox.runtime.clock import Clock
+from vox.stores.redis import PREFIX, channel, failures
 
 HAND_OVER_S: Final = 1.0
 """How long a living process may take to give up a session."""

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, select
 from sqlalchemy.sql import func
 
 from vox.chat.bus import redis_scripts as scripts
-from vox.chat.bus.redis_link import PREFIX, connect, failures
 from vox.chat.database.schema import audit_log, event_log, messages
 from vox.chat.database.snowflakes import WORKERS, Snowflakes
 from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
 from vox.stores.leases import SqlLeases
+from vox.stores.redis import PREFIX, connect, failures
 from vox.stores.sql import SqlDatabase
 
 LEASE_S: Final = 60.0

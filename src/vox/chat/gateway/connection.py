@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from vox.chat.gateway.outbox import Outlet
 from vox.chat.gateway.session import Session
+from vox.http.sockets import Socket
 from vox.protocols.gateway import (
     HEARTBEAT_ACK,
     HELLO,
@@ -22,7 +23,6 @@ from vox.protocols.gateway import (
 )
 from vox.protocols.gateway_server import Asked, Closing, GatewayServer, Refused
 from vox.runtime.clock import Clock
-from vox.runtime.sockets import Socket
 
 
 class Host(Protocol):

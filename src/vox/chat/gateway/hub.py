@@ -32,9 +32,9 @@ from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.typing_throttle import TypingPauses
 from vox.chat.gateway.visible_spaces import APPEARS, Changes, View, space_of
+from vox.http.websocket import serve_socket
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
-from vox.runtime.websocket import serve_socket
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

@@ -14,8 +14,8 @@ import zstandard
 
 from vox.chat.api.json_ids import with_string_ids
 from vox.chat.gateway.session import Session, Space
+from vox.http.sockets import Socket
 from vox.protocols.gateway import ZSTD_LEVEL, is_one_width, numbered, run_template, tail
-from vox.runtime.sockets import Socket
 
 CACHED_BLOCKS: Final = 64
 """Finished writes kept per run, for sessions that happen to be at the same number."""

@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from vox.http.sockets import Socket
 from vox.protocols.gateway import PRESENCE_BATCH, STRING_IDS
-from vox.runtime.sockets import Socket
 
 Space = tuple[Literal["feed", "room"], int]
 """A feed or room by id."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.worker_lease import LeasedIds, RedisNumbers
-from vox.chat.redis_limits import RedisLimits
+from vox.http.redis_rate_limits import RedisLimits
 
 if TYPE_CHECKING:
     from vox.chat.server import Parts

@@ -13,7 +13,7 @@ from vox.directory.registration.access import Caller
 from vox.directory.relays.relay import Relay, iso, status_form, whole_form
 from vox.directory.schemas import NewJoinToken, Refusal, read_body
 from vox.directory.server import Directory
-from vox.security.requests import fingerprint
+from vox.security.http_signatures import fingerprint
 
 
 class Administration:

@@ -6,7 +6,7 @@ from vox.directory.api.responses import bad_id
 from vox.directory.schemas import MAX_BODY_BYTES
 from vox.directory.server import Directory
 from vox.directory.settings import RELAY_ID
-from vox.runtime import http
+from vox.http import edge
 
 BODY_TIMEOUT_S = 10.0
 
@@ -19,7 +19,7 @@ async def body_of(directory: Directory, request: Request) -> bytes:
     """
     relay_id: str = request.path_params.get("id", "")
     directory.gate.limit(request, relay_id if directory.registry.get(relay_id) else "")
-    return await http.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
+    return await edge.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
 
 
 def relay_id_of(request: Request) -> str:

@@ -39,8 +39,8 @@ from vox.errors import VoxError
 from vox.protocols.relay_directory import key_change_message
 from vox.runtime.health import Checks
 from vox.runtime.metrics import CONTENT_TYPE
-from vox.security import requests as signed_requests
-from vox.security.signatures import verify_ed25519
+from vox.security import http_signatures as signed_requests
+from vox.security.digests import verify_ed25519
 
 PAGE = Path(__file__).parent / "page"
 PAGE_HEADERS = {

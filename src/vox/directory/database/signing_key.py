@@ -11,7 +11,7 @@ from pathlib import Path
 from vox.directory.database import relay_rows
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
-from vox.security.requests import key_pair, new_key_pair
+from vox.security.http_signatures import key_pair, new_key_pair
 from vox.stores.sql import SqlDatabase
 
 _NAME = "signing_key"

@@ -34,8 +34,8 @@ from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.security.digests import verify_ed25519
 from vox.security.outbound import OutboundGuard
-from vox.security.signatures import verify_ed25519
 from vox.stores.leases import Leases
 
 MAX_ANSWER_BYTES = 4096

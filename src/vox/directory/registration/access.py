@@ -13,10 +13,10 @@ from vox.directory.relays.relay import Relay
 from vox.directory.settings import Access
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
-from vox.security import requests as signed_requests
+from vox.security import http_signatures as signed_requests
+from vox.security.digests import is_equal
+from vox.security.http_signatures import NonceMemory
 from vox.security.rate_limits import RateLimiter
-from vox.security.requests import NonceMemory
-from vox.security.signatures import is_equal
 
 BURST_S = 10.0
 """How much of the permitted rate an address may use at once."""

@@ -10,7 +10,7 @@ import msgspec
 from vox.directory.relays.relay import Relay, listed_form
 from vox.protocols.relay_directory import Snapshot, snapshot_message
 from vox.runtime.clock import Clock
-from vox.security.requests import key_pair, sign_bytes
+from vox.security.http_signatures import key_pair, sign_bytes
 
 REFRESH_S = 5.0
 FRESH_S = 300.0

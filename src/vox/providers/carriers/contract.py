@@ -16,7 +16,7 @@ import msgspec
 
 from vox.errors import DependencyError
 from vox.providers.contract import Deps, DriverConfig
-from vox.security.signatures import bad_signature
+from vox.security.digests import bad_signature
 
 HANG_UP_TIMEOUT_S = 10.0
 REMEMBERED_CALLS = 10_000

@@ -8,7 +8,7 @@ import msgspec
 
 from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
-from vox.security.signatures import bad_signature, base64_bytes, is_equal
+from vox.security.digests import bad_signature, base64_bytes, is_equal
 
 Config = NoConfig
 Control = NoControl

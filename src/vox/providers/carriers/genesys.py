@@ -10,7 +10,7 @@ from typing import Final
 
 from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
-from vox.security.signatures import bad_signature, base64_bytes, hmac_digest, is_equal
+from vox.security.digests import bad_signature, base64_bytes, hmac_digest, is_equal
 
 Config = NoConfig
 Control = NoControl

@@ -16,7 +16,7 @@ from vox.providers.carriers.contract import (
 )
 from vox.providers.carriers.markup import element, xml_answer, xml_text
 from vox.providers.contract import Deps
-from vox.security.signatures import bad_signature, hmac_base64, is_equal
+from vox.security.digests import bad_signature, hmac_base64, is_equal
 
 Config = NoConfig
 _MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream element

@@ -17,7 +17,7 @@ from vox.providers.carriers.contract import (
 )
 from vox.providers.carriers.markup import element, parameter_elements, xml_answer
 from vox.providers.contract import Deps
-from vox.security.signatures import bad_signature, verify_ed25519
+from vox.security.digests import bad_signature, verify_ed25519
 
 Config = NoConfig
 _OVER: Final = (404, 422)  # 422 with code 90018 is "call has already ended"

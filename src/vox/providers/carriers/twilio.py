@@ -11,7 +11,7 @@ from pydantic import Field
 from vox.providers.carriers.contract import HANG_UP_TIMEOUT_S, HangUpOnce, WebhookAnswer, WebhookRequest
 from vox.providers.carriers.markup import element, parameter_elements, xml_answer
 from vox.providers.contract import Deps, DriverConfig
-from vox.security.signatures import bad_signature, hmac_base64, is_equal, sha256_hex
+from vox.security.digests import bad_signature, hmac_base64, is_equal, sha256_hex
 
 _HOST_PART: Final = r"^[a-z0-9-]*$"
 _DEFAULT_PORTS: Final = {"https": 443, "wss": 443, "http": 80, "ws": 80}

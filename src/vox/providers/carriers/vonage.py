@@ -6,7 +6,7 @@ import msgspec
 
 from vox.providers.carriers.contract import CLOCK_TOLERANCE_S, NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
-from vox.security.signatures import bad_signature, is_equal, jwt_claims, sha256_hex
+from vox.security.digests import bad_signature, is_equal, jwt_claims, sha256_hex
 
 Config = NoConfig
 Control = NoControl

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from vox.providers.flows import spoken
+from vox.providers.flows import vocabulary
 from vox.providers.flows.patterns import (
     Either,
     Many,
@@ -148,7 +148,7 @@ class _Rules:
     def built_in(self, name: str) -> str:
         if name not in self.bodies:
             self.bodies[name] = ""  # keeps its place while the rules it needs are added
-            body = self.text(parse_pattern(spoken.RULES[name]), {})
+            body = self.text(parse_pattern(vocabulary.RULES[name]), {})
             for letters, word in _ONE_WORD.items() if name == "half" else ():
                 body = body.replace(letters, word)
             self.bodies[name] = body

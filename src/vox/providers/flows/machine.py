@@ -12,6 +12,7 @@ from typing import Literal
 
 from vox.providers.flows.match import FILLERS, GREETINGS, Details, Matcher
 from vox.providers.flows.patterns import heard_words
+from vox.providers.flows.rendering import Value, fill, iso, say, say_number
 from vox.providers.flows.schema import (
     Command,
     DigitsSlot,
@@ -26,7 +27,6 @@ from vox.providers.flows.schema import (
     command_items,
 )
 from vox.providers.flows.slots import accept, keyed_value, spoken_value
-from vox.providers.flows.speech import Value, fill, iso, say, say_number
 
 Phase = Literal["open", "offered", "filling", "confirming", "changing", "closed"]
 

@@ -11,9 +11,9 @@ from math import log
 from typing import Final
 
 from vox.providers.flows.patterns import Node, Parser, heard_words, match_at, parse_pattern, words_in
+from vox.providers.flows.rendering import Value
 from vox.providers.flows.schema import ChoiceSlot, Faq, Script, Slot, TextSlot, TimeSlot, command_items, command_phrases
 from vox.providers.flows.slots import accept, choice_patterns, frames_of, is_certain, read_slot
-from vox.providers.flows.speech import Value
 from vox.providers.flows.values import Reading, read_yes_no
 
 FILLERS: Final = frozenset(

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Final, assert_never, cast
 
-from vox.providers.flows import spoken
+from vox.providers.flows import vocabulary
 from vox.providers.flows.patterns import Node, match_at, parse_pattern
+from vox.providers.flows.rendering import Value, say, say_digits
 from vox.providers.flows.schema import (
     ChoiceSlot,
     DateSlot,
@@ -18,7 +19,6 @@ from vox.providers.flows.schema import (
     TimeSlot,
     YesNoSlot,
 )
-from vox.providers.flows.speech import Value, say, say_digits
 from vox.providers.flows.values import (
     Reading,
     SpokenTime,
@@ -150,7 +150,7 @@ def keyed_value(slot: Slot, keys: str, today: date) -> object | None:
             return readings[0][1] if readings else None
         case DateSlot():
             day, month = keys[:2], int(keys[2:]) if len(keys) == len("ddmm") else 0
-            names = spoken.MONTHS[month - 1 : month] if month else ()
+            names = vocabulary.MONTHS[month - 1 : month] if month else ()
             readings = read_date((day, *names), 0, today) if names else []
             return readings[0][1] if readings else None
         case TextSlot():

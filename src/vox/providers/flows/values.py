@@ -12,26 +12,41 @@ from datetime import date, time, timedelta
 from functools import partial
 from typing import Literal, cast
 
-from vox.providers.flows import spoken
+from vox.providers.flows import vocabulary
 from vox.providers.flows.patterns import Node, match_at, parse_pattern
 
 Reading = list[tuple[int, object]]
 Reader = Callable[[Sequence[str], int], Reading]
 
 _WEEK = 7
-_NUMBERS = {word: value for value, word in enumerate(("zero", *spoken.UNITS, *spoken.TEENS))}
-_TENS = {word: 10 * value for value, word in enumerate(spoken.TENS, 2)}
-_DIGITS = {**{word: str(value) for value, word in enumerate(("zero", *spoken.UNITS))}, "oh": "0", "o": "0"}
+_NUMBERS = {word: value for value, word in enumerate(("zero", *vocabulary.UNITS, *vocabulary.TEENS))}
+_TENS = {word: 10 * value for value, word in enumerate(vocabulary.TENS, 2)}
+_DIGITS = {**{word: str(value) for value, word in enumerate(("zero", *vocabulary.UNITS))}, "oh": "0", "o": "0"}
 _REPEATS = {"double": 2, "triple": 3}
 _ORDINALS = {
-    **{word: value for value, word in enumerate((*spoken.ORDINAL_UNITS, *spoken.ORDINAL_TEENS), 1)},
+    **{word: value for value, word in enumerate((*vocabulary.ORDINAL_UNITS, *vocabulary.ORDINAL_TEENS), 1)},
     "twentieth": 20,
     "thirtieth": 30,
 }
 _NOON = 12
-_TIME_STARTS = frozenset({"half", "a", "quarter", "twenty", "noon", "midday", "midnight", *spoken.UNITS, *spoken.TEENS})
+_TIME_STARTS = frozenset(
+    {"half", "a", "quarter", "twenty", "noon", "midday", "midnight", *vocabulary.UNITS, *vocabulary.TEENS}
+)
 _DATE_STARTS = frozenset(
-    {"today", "tonight", "tomorrow", "the", "day", "this", "next", "a", "week", "in", *spoken.WEEKDAYS, *spoken.MONTHS}
+    {
+        "today",
+        "tonight",
+        "tomorrow",
+        "the",
+        "day",
+        "this",
+        "next",
+        "a",
+        "week",
+        "in",
+        *vocabulary.WEEKDAYS,
+        *vocabulary.MONTHS,
+    }
     | set(_ORDINALS)
     | set(_TENS)
 )
@@ -205,7 +220,7 @@ def _read_ordinal(words: Sequence[str], at: int) -> Reading:
 
 def _read_minute(words: Sequence[str], at: int) -> Reading:
     if _word(words, at) in {"oh", "o"}:
-        return [(at + 2, _NUMBERS[unit])] if (unit := _word(words, at + 1)) in spoken.UNITS else []
+        return [(at + 2, _NUMBERS[unit])] if (unit := _word(words, at + 1)) in vocabulary.UNITS else []
     return [(end, value) for end, value in _below_hundred(words, at) if 10 <= value < 60]  # noqa: PLR2004  minutes
 
 
@@ -222,7 +237,7 @@ def _read_fives(words: Sequence[str], at: int) -> Reading:
 def _read_half(words: Sequence[str], at: int) -> Reading:
     return [
         (at + len(said.split()), half)
-        for said, half in spoken.HALVES.items()
+        for said, half in vocabulary.HALVES.items()
         if tuple(words[at : at + len(said.split())]) == tuple(said.split())
     ]
 
@@ -262,7 +277,7 @@ _TIME_PARTS: dict[str, Reader] = {
 }
 _TIME_FORMS = tuple(
     zip(
-        (parse_pattern(form) for form in spoken.TIMES),
+        (parse_pattern(form) for form in vocabulary.TIMES),
         (
             _hour_and_minute,
             _at_hour(0),
@@ -326,14 +341,14 @@ def _in_days(length: int) -> Callable[[Mapping[str, object], date], date]:
 
 
 _DATE_PARTS: dict[str, Reader] = {
-    "weekday": _table({word: value for value, word in enumerate(spoken.WEEKDAYS)}),
-    "month": _table({word: value for value, word in enumerate(spoken.MONTHS, 1)}),
+    "weekday": _table({word: value for value, word in enumerate(vocabulary.WEEKDAYS)}),
+    "month": _table({word: value for value, word in enumerate(vocabulary.MONTHS, 1)}),
     "ordinal": _read_ordinal,
     "count": lambda words, at: [(end, value) for end, value in _below_hundred(words, at) if 0 < value <= _FURTHEST],
 }
 _DATE_FORMS: tuple[tuple[Node, Callable[[Mapping[str, object], date], date | None]], ...] = tuple(
     zip(
-        (parse_pattern(form) for form in spoken.DATES),
+        (parse_pattern(form) for form in vocabulary.DATES),
         (
             lambda _, today: today,
             lambda _, today: today,
@@ -352,5 +367,5 @@ _DATE_FORMS: tuple[tuple[Node, Callable[[Mapping[str, object], date], date | Non
         strict=True,
     )
 )
-_YES = parse_pattern(" | ".join(spoken.YES))
-_NO = parse_pattern(" | ".join(spoken.NO))
+_YES = parse_pattern(" | ".join(vocabulary.YES))
+_NO = parse_pattern(" | ".join(vocabulary.NO))

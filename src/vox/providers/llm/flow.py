@@ -20,10 +20,10 @@ from zoneinfo import ZoneInfo
 from vox.errors import UsageError
 from vox.providers.contract import Deps, DriverConfig
 from vox.providers.flows.grammar import Grammars, unknown_words
+from vox.providers.flows.loading import read_script
 from vox.providers.flows.machine import Machine, Reply, State
-from vox.providers.flows.reading import read_script
+from vox.providers.flows.rendering import fill
 from vox.providers.flows.schema import Script
-from vox.providers.flows.speech import fill
 from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall
 from vox.providers.stt.contract import SpeechHints
 from vox.runtime.logging import get_logger

@@ -2,8 +2,8 @@
 
 from datetime import date
 
+from vox.providers.flows.loading import read_script
 from vox.providers.flows.machine import Machine, Reply, State
-from vox.providers.flows.reading import read_script
 from vox.providers.flows.schema import Script
 
 TODAY = date(2026, 11, 20)  # a Friday

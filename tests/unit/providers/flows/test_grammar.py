@@ -6,7 +6,7 @@ import pytest
 from tests.unit.providers.flows.flows import BOOKING, script
 from vox.providers.flows.grammar import Grammars, situations, unknown_words
 from vox.providers.flows.patterns import parse_pattern, words_in
-from vox.providers.flows.spoken import RULES
+from vox.providers.flows.vocabulary import RULES
 
 ASKING = ("filling", "booking", "people")
 

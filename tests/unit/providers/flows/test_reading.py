@@ -3,7 +3,7 @@ import yaml
 
 from tests.unit.providers.flows.flows import BOOKING, script
 from vox.errors import UsageError
-from vox.providers.flows.reading import read_script
+from vox.providers.flows.loading import read_script
 from vox.providers.flows.schema import ChoiceSlot
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.providers.flows.flows import TODAY
-from vox.providers.flows import spoken
+from vox.providers.flows import vocabulary
 from vox.providers.flows.patterns import (
     Either,
     Many,
@@ -19,7 +19,7 @@ from vox.providers.flows.patterns import (
     heard_words,
     parse_pattern,
 )
-from vox.providers.flows.speech import iso, say, say_digits, say_number
+from vox.providers.flows.rendering import iso, say, say_digits, say_number
 from vox.providers.flows.values import (
     SpokenTime,
     read_date,
@@ -182,7 +182,7 @@ def test_whatever_the_recogniser_listens_for_is_understood(rule, understood):
     # Of the late days of a month some do not exist (a thirtieth of February), and are rightly not understood.
     chance = random.Random(4)
     for _ in range(400):
-        text = " ".join(sentence(parse_pattern(spoken.RULES[rule]), chance))
+        text = " ".join(sentence(parse_pattern(vocabulary.RULES[rule]), chance))
         assert understood(text), text
 
 
@@ -200,4 +200,4 @@ def sentence(node: Node, chance: random.Random) -> list[str]:
         case Many(part):
             return [word for _ in range(chance.randint(1, 4)) for word in sentence(part, chance)]
         case Rule(name) | Value(name):
-            return sentence(parse_pattern(spoken.RULES[name]), chance)
+            return sentence(parse_pattern(vocabulary.RULES[name]), chance)

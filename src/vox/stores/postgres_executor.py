@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from vox.stores.engines import caller_error, raw
-from vox.stores.units import Pending, deliver
+from vox.stores.work_items import Pending, deliver
 
 RETRIED: Final = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database says itself that trying again is the answer."""

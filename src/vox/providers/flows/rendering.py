@@ -4,14 +4,14 @@ import re
 from collections.abc import Mapping
 from datetime import date, time
 
-from vox.providers.flows import spoken
+from vox.providers.flows import vocabulary
 
 Value = int | str | bool | date | time
 """What a slot holds. A `datetime` never occurs: days and times are separate slots."""
 
 _PLACEHOLDER = re.compile(r"(?P<on>\b[Oo]n )?\{(?P<name>[a-z][a-z0-9_.]*)\}")
-_SMALL = ("zero", *spoken.UNITS, *spoken.TEENS)
-_ORDINALS = (*spoken.ORDINAL_UNITS, *spoken.ORDINAL_TEENS)
+_SMALL = ("zero", *vocabulary.UNITS, *vocabulary.TEENS)
+_ORDINALS = (*vocabulary.ORDINAL_UNITS, *vocabulary.ORDINAL_TEENS)
 _WEEK = 7
 _RELATIVE = frozenset({"today", "tomorrow"})
 
@@ -52,7 +52,7 @@ def say_number(number: int) -> str:
     if number < len(_SMALL):
         return _SMALL[number]
     if number < 100:  # noqa: PLR2004  tens and units
-        return " ".join([spoken.TENS[number // 10 - 2], *([_SMALL[number % 10]] if number % 10 else [])])
+        return " ".join([vocabulary.TENS[number // 10 - 2], *([_SMALL[number % 10]] if number % 10 else [])])
     size, name = (1000, "thousand") if number >= 1000 else (100, "hundred")  # noqa: PLR2004
     rest = [say_number(number % size)] if number % size else []
     return " ".join([say_number(number // size), name, *rest])
@@ -74,10 +74,10 @@ def _say_day(day: date, today: date) -> str:
     ahead = (day - today).days
     if ahead in {0, 1}:
         return ("today", "tomorrow")[ahead]
-    weekday = spoken.WEEKDAYS[day.weekday()].capitalize()
+    weekday = vocabulary.WEEKDAYS[day.weekday()].capitalize()
     if 0 < ahead < _WEEK:
         return weekday
-    return f"{weekday} the {say_ordinal(day.day)} of {spoken.MONTHS[day.month - 1].capitalize()}"
+    return f"{weekday} the {say_ordinal(day.day)} of {vocabulary.MONTHS[day.month - 1].capitalize()}"
 
 
 def say_ordinal(number: int) -> str:
@@ -86,7 +86,7 @@ def say_ordinal(number: int) -> str:
         return _ORDINALS[number - 1]
     if number % 10 == 0:
         return ("twentieth", "thirtieth")[number // 10 - 2]
-    return f"{spoken.TENS[number // 10 - 2]} {_ORDINALS[number % 10 - 1]}"
+    return f"{vocabulary.TENS[number // 10 - 2]} {_ORDINALS[number % 10 - 1]}"
 
 
 def _say_time(at: time) -> str:

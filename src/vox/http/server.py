@@ -18,8 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from vox.errors import DependencyError, UsageError
+from vox.http.uvicorn_protocols import HttpProtocol, WebSocketProtocol
 from vox.runtime.logging import get_logger
-from vox.runtime.uvicorn_protocols import HttpProtocol, WebSocketProtocol
 
 T = TypeVar("T")
 

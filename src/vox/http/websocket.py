@@ -1,6 +1,6 @@
 """WebSockets, both sides: `serve_socket` in a route, `open_socket` as a client, `refuse` before the upgrade.
 
-Routing, authentication and refusal are ordinary ASGI. Under our own server (`vox.runtime.serving`) an accepted connection
+Routing, authentication and refusal are ordinary ASGI. Under our own server (`vox.http.server`) an accepted connection
 then leaves ASGI: the scope's extension `vox.websocket` hands the transport to picows, and no message costs a task or a
 dictionary. Under any other server the same listener runs over ASGI receive and send.
 """
@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketState
 
 from vox.errors import DependencyError, UsageError
-from vox.runtime.asgi_socket import AsgiSocket
-from vox.runtime.picows_socket import PicowsSocket, client_protocol
-from vox.runtime.sockets import Limits, Socket, SocketListener
+from vox.http.asgi_socket import AsgiSocket
+from vox.http.picows_socket import PicowsSocket, client_protocol
+from vox.http.sockets import Limits, Socket, SocketListener
 
 __all__ = [
     "EXTENSION",

@@ -20,7 +20,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from vox.errors import DependencyError, UsageError
-from vox.security.signatures import base64_bytes, is_equal, verify_ed25519
+from vox.security.digests import base64_bytes, is_equal, verify_ed25519
 
 SKEW_S = 60.0
 NONCE_MEMORY_S = 120.0

@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from vox.http.sockets import ABNORMAL, CLOSE_TIMEOUT_S, Limits, SocketListener, checked_close
 from vox.runtime.logging import get_logger
-from vox.runtime.sockets import ABNORMAL, CLOSE_TIMEOUT_S, Limits, SocketListener, checked_close
 
 _log = get_logger(__name__)
 

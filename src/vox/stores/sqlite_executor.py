@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vox.errors import DependencyError, VoxError
 from vox.stores.engines import caller_error, is_busy, raw
-from vox.stores.units import Pending, deliver
+from vox.stores.work_items import Pending, deliver
 
 LARGEST_BATCH: Final = 256
 """Units in one transaction: a few milliseconds, so that nobody waits long for the others' commit."""

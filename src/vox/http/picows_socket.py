@@ -16,8 +16,8 @@ from picows import WSAutoPingStrategy, WSFrame, WSListener, WSMsgType, WSTranspo
 from picows import picows as native
 from picows.common import WSUpgradeResponseWithListener
 
+from vox.http.sockets import ABNORMAL, CLOSE_TIMEOUT_S, NO_STATUS, Limits, SocketListener, checked_close
 from vox.runtime.logging import get_logger
-from vox.runtime.sockets import ABNORMAL, CLOSE_TIMEOUT_S, NO_STATUS, Limits, SocketListener, checked_close
 
 _TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
 _DATA = (WSMsgType.BINARY, WSMsgType.TEXT)

@@ -10,10 +10,10 @@ from typing import Final
 
 from vox.chat.api.rate_categories import Category, MemoryLimits, Verdict
 from vox.chat.bus import redis_scripts as scripts
-from vox.chat.bus.redis_link import PREFIX, connect, failures
 from vox.errors import DependencyError
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
+from vox.stores.redis import PREFIX, connect, failures
 
 TIMEOUT_S: Final = 0.1
 PAUSE_S: Final = 1.0

@@ -14,9 +14,9 @@ from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from vox.runtime.picows_socket import PicowsSocket, feed, server_protocol
-from vox.runtime.sockets import Limits, SocketListener
-from vox.runtime.websocket import EXTENSION
+from vox.http.picows_socket import PicowsSocket, feed, server_protocol
+from vox.http.sockets import Limits, SocketListener
+from vox.http.websocket import EXTENSION
 
 MAX_HEADER_BYTES = 64 * 1024
 HEADER_TIMEOUT_S = 10.0
