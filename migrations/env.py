@@ -1,7 +1,7 @@
 # ruff: noqa: INP001  alembic loads this file by its path
 """What `alembic` runs from the repository's root: the server's own revisions, on the database of VOX_DATABASE_URL.
 
-The revisions are in src/vox/chat/migrations, so that an installed server has them, too, and runs them when it starts.
+The revisions are in src/vox/chat/database/migrations, so that an installed server has them, too, and runs them when it starts.
 """
 
 import os

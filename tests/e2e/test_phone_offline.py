@@ -32,7 +32,7 @@ VAD_START_S = 0.2
 CUT_IN_S = 1.5  # into the agent's answer
 LINE_NOISE = 20.0  # of 32,767; on digital silence the ear loses its way
 
-DEMO = yaml.safe_load((files("vox.agent") / "demo.yaml").read_text())
+DEMO = yaml.safe_load((files("vox.agent.config") / "demo.yaml").read_text())
 BOOKING = DEMO["intents"]["booking"]
 PLAIN = {name: intent["answer"] for name, intent in DEMO["intents"].items() if "answer" in intent}
 ASKS = {name: slot["prompt"] for name, slot in BOOKING["slots"].items()}

@@ -13,7 +13,7 @@ from tests.e2e.chromium import Page, open_page
 from tests.e2e.ears import speak, which_sentence
 from vox.clients.audio_files import write_wav
 
-DEMO = yaml.safe_load((files("vox.agent") / "demo.yaml").read_text())
+DEMO = yaml.safe_load((files("vox.agent.config") / "demo.yaml").read_text())
 HOURS = DEMO["intents"]["hours"]["answer"]
 ANSWERS = [intent["answer"] for intent in DEMO["intents"].values() if "answer" in intent]
 GREETING_S = 7.0  # the caller lets the greeting pass

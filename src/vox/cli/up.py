@@ -149,7 +149,7 @@ def _agent(choices: Choices) -> Plan:
 
     environment = choices.environment
     overrides: dict[str, Any] = {
-        "flow": str(files("vox.agent") / "demo.yaml"),
+        "flow": str(files("vox.agent.config") / "demo.yaml"),
         "stt_provider": "pocketsphinx",
         "tts_provider": "espeak",
         "turn_detection": "silence",

@@ -20,9 +20,10 @@ from vox.directory.database.journal import Journal
 from vox.directory.database.relay_rows import Changes, Record, Tombstone
 from vox.directory.database.signing_key import signing_key
 from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
+from vox.directory.health import state_machine
 from vox.directory.health.gauges import Gauges
 from vox.directory.health.health_registry import HealthBook, shown
-from vox.directory.health.state_machine import DrainEnded, DrainRequested, HeartbeatArrived, state_machine
+from vox.directory.health.state_machine import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.metrics import CHANGES
 from vox.directory.probing.prober import Prober
 from vox.directory.registration.access import Caller, Gate

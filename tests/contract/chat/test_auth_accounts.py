@@ -320,7 +320,7 @@ async def test_the_command_makes_an_existing_account_administrator(database_url:
 async def test_a_server_that_runs_notices_the_administrator_that_the_command_made(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(looking_back, "EVERY_S", 0.01)
+    monkeypatch.setattr(version_poll, "EVERY_S", 0.01)
     async with community(database_url, tmp_path, registration="closed") as rig:
         await asyncio.to_thread(create_administrator, rig.chat.settings, "root", "a long password")
         reply = await log_in(rig, "root", "a long password")

@@ -32,9 +32,9 @@ async def test_people_behind_reactions_come_in_pages(chat: Rig):
 
 async def test_what_has_no_pages_has_a_ceiling(chat: Rig, monkeypatch: pytest.MonkeyPatch):
     alice, bob, carol = [await chat.register(name) for name in ("alice", "bob", "carol")]
-    monkeypatch.setattr(ceilings, "MAX_SPACES", 2)
-    monkeypatch.setattr(ceilings, "MAX_OVERRIDES", 1)
-    monkeypatch.setattr(ceilings, "MAX_BLOCKS", 1)
+    monkeypatch.setattr(quotas, "MAX_SPACES", 2)
+    monkeypatch.setattr(quotas, "MAX_OVERRIDES", 1)
+    monkeypatch.setattr(quotas, "MAX_BLOCKS", 1)
     for path, body in (
         ("/feeds", {"name": "a", "type": "text"}),
         ("/rooms", {"name": "a", "type": "voice"}),

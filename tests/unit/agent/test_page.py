@@ -12,7 +12,7 @@ import pytest
 import vox.agent
 from vox.protocols.agent_protobuf import ProtobufCodec, encode_client_audio, encode_client_message
 
-PAGE = Path(vox.agent.__file__).parent / "page"
+PAGE = Path(vox.agent.__file__).parent / "api" / "page"
 ASSETS = sorted(path for path in PAGE.iterdir() if path.suffix in {".html", ".css", ".js"})
 NODE = shutil.which("node")
 needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.directory.selection.policy import round_trips
+from vox.directory.selection import round_trips
 from vox.directory.selection.round_trips import FRESH_S, LEAST_NETWORKS, RoundTrips
 from vox.protocols.relay_directory import is_worth_moving
 

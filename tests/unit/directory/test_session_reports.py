@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vox.directory.selection import failure_reports
 from vox.directory.selection.failure_reports import (
     LEAST_SESSIONS,
     MOST_NETWORKS,
@@ -10,7 +11,6 @@ from vox.directory.selection.failure_reports import (
     WINDOW_S,
     SessionReports,
 )
-from vox.directory.selection.policy import failure_reports
 
 
 def reported(well: list[str], failed: list[str], at: float = 0.0) -> SessionReports:
@@ -73,7 +73,7 @@ def test_addresses_of_one_form_in_another_are_the_same_and_no_address_is_nobody(
 def test_memory_is_bounded(monkeypatch):
     reports = reported([], [f"{a}.{b}.1.1" for a in range(1, 5) for b in range(200)])
     assert len(reports) == MOST_NETWORKS
-    monkeypatch.setattr(session_reports, "MOST_REPORTS", MOST_NETWORKS + 10)
+    monkeypatch.setattr(failure_reports, "MOST_REPORTS", MOST_NETWORKS + 10)
     for number in range(200):
         reports.note("20.1.1.1", f"r{number}", 1.0, has_failed=True)
     assert len(reports) <= MOST_NETWORKS + 10

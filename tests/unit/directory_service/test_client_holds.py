@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.directory_service.rig import LONDON, SYDNEY, Rig, rig
-from vox.directory.selection.policy import failure_holds
+from vox.directory.selection import failure_holds
 
 CROWD = [f"20.{number}.1.7" for number in range(40)]
 

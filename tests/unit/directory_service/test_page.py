@@ -13,7 +13,7 @@ from vox.directory.relays.registry import Registry
 from vox.errors import VoxError
 from vox.runtime.lifecycle import Lifecycle
 
-WORLD = json.loads((Path(vox.directory.__file__).parent / "page" / "world.json").read_text())
+WORLD = json.loads((Path(vox.directory.__file__).parent / "api" / "page" / "world.json").read_text())
 
 
 def land_at(longitude: float, latitude: float) -> str:

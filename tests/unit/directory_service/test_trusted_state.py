@@ -145,7 +145,7 @@ async def test_who_did_what_is_written_down(tmp_path):
 
 
 async def test_the_audit_is_bounded_in_rows_and_in_time(tmp_path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(audit, "KEEP_ROWS", 5)
+    monkeypatch.setattr(audit_log, "KEEP_ROWS", 5)
     async with rig(tmp_path, clock=clock) as it:
         for number in range(8):
             await it.register({**SYDNEY, "url": f"wss://r{number}.example.com"})

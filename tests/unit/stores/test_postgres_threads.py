@@ -49,7 +49,7 @@ def test_a_thread_that_pauses_while_it_delivers_is_not_overtaken(monkeypatch: py
         if those == [second]:
             later_is_here.set()
 
-    monkeypatch.setattr(postgres_threads, "deliver", deliver)
+    monkeypatch.setattr(postgres_executor, "deliver", deliver)
     early = threading.Thread(target=turns.finish, args=(one, first))
     late = threading.Thread(target=turns.finish, args=(two, second))
     early.start()

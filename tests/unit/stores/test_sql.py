@@ -246,7 +246,7 @@ async def test_another_process_that_writes_is_waited_for(tmp_path: Path, monkeyp
         other = sqlite3.connect(file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         other.execute("INSERT INTO t VALUES (1)")
-        monkeypatch.setattr(sqlite_threads, "_begin", begin_and_tell)
+        monkeypatch.setattr(sqlite_executor, "_begin", begin_and_tell)
         waiting = asyncio.create_task(database.write(add(2)))
         assert await asyncio.to_thread(tried.wait, 10)
         assert not waiting.done()
@@ -257,7 +257,7 @@ async def test_another_process_that_writes_is_waited_for(tmp_path: Path, monkeyp
 
 
 async def test_another_process_that_never_ends_is_reported_as_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sqlite_threads, "LOCK_ATTEMPTS", 1)
+    monkeypatch.setattr(sqlite_executor, "LOCK_ATTEMPTS", 1)
     monkeypatch.setattr("vox.stores.engines.BUSY_TIMEOUT_S", 0.05)
     file = tmp_path / "x.db"
     async with SqlDatabase(sqlite_url(file)) as database:

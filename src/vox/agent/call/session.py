@@ -22,7 +22,8 @@ from vox.agent.call.transport import CallInfo, CallTransport
 from vox.agent.call.turn_latency import TurnTimes
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
-from vox.agent.turns.machine import TurnMachine, events
+from vox.agent.turns import events
+from vox.agent.turns.machine import TurnMachine
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
     AgentError,

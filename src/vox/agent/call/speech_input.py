@@ -13,7 +13,7 @@ from vox.agent.call.recognition import Listener, Utterance
 from vox.agent.call.turn_latency import TurnTimes
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
-from vox.agent.turns.machine import events
+from vox.agent.turns import events
 from vox.errors import UsageError, VoxError
 from vox.media.channels import mono
 from vox.media.dtmf import DtmfDetector

@@ -14,7 +14,7 @@ from vox.directory.database import audit_log, join_tokens, relay_rows
 from vox.directory.database.relay_rows import Changes, Record
 from vox.directory.metrics import UNWRITTEN
 from vox.directory.relays.relay import Relay
-from vox.directory.selection.policy import peer_assignments
+from vox.directory.selection import peer_assignments
 from vox.errors import DependencyError
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics

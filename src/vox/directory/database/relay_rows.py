@@ -33,7 +33,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from vox.directory.database import enrolment
 from vox.directory.database.enrolment import Verdict
-from vox.directory.health.state_machine import state_machine
+from vox.directory.health import state_machine
 from vox.directory.relays.relay import Relay
 from vox.directory.relays.url_keys import url_key
 

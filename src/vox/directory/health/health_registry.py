@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from vox.directory.health import state_machine
 from vox.directory.health.outage_detector import FleetWatch
-from vox.directory.health.state_machine import Drain, Health, HealthPolicy, Observation, StatusChanged, state_machine
+from vox.directory.health.state_machine import Drain, Health, HealthPolicy, Observation, StatusChanged
 from vox.directory.metrics import FAIL_STATIC, TRANSITIONS
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import Relay

@@ -169,7 +169,7 @@ def create(config: Config, deps: Deps) -> Flow:
 
 def load_script(config: Config) -> Script:
     """Reads and checks a flow (blocking); raises `UsageError` with code `invalid_flow`, `flow_unreadable` or `unknown_word`."""
-    path = config.flow or files("vox").joinpath("agent", "demo.yaml")
+    path = config.flow or files("vox").joinpath("agent", "config", "demo.yaml")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
