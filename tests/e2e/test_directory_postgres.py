@@ -232,10 +232,10 @@ async def test_a_relay_of_another_directory_can_be_asked_for_and_heard_at_once(t
 async def test_directories_that_are_given_one_key_file_sign_alike_and_leave_none_in_the_database(tmp_path: Path):
     with postgres() as url:
         async with in_process(url, 1) as one:
-            before = one.press.public_key
+            before = one.list_signer.public_key
         for _ in range(2):
             async with in_process(url, 2, signing_key_file=str(tmp_path / "lists.key")) as two:
-                assert two.press.public_key == before
+                assert two.list_signer.public_key == before
                 assert await two.database.run(lambda connection: relay_rows.find_value(connection, "signing_key")) == ""
 
 
@@ -261,7 +261,7 @@ async def test_a_drain_reaches_the_other_directory_with_its_reason_and_ends_ther
             await one.journal.write()
             await two.journal.read()
             for at in (one, two):
-                drain = at.book.of(relay.id).drain
+                drain = at.health.of(relay.id).drain
                 assert drain is not None
                 assert (drain.by, drain.reason) == ("operator", "disk")
             await one.drain(relay, DrainEnded())
@@ -276,13 +276,13 @@ async def test_clients_that_one_directory_sent_count_at_the_other():
             await two.find(relay.id)
             query = SelectionRequest(limit=3)
             for at in (one, two):
-                assert at.chooser.choose(query, "measured", explain=False)["relay"]["id"] == relay.id
+                assert at.selector.choose(query, "measured", explain=False)["relay"]["id"] == relay.id
             for at in (one, two, one):
-                assert at.shared_assignments is not None
-                await at.shared_assignments.exchange()
+                assert at.peer_assignments is not None
+                await at.peer_assignments.exchange()
             for at in (one, two):
                 with pytest.raises(VoxError) as caught:
-                    at.chooser.choose(query, "measured", explain=False)
+                    at.selector.choose(query, "measured", explain=False)
                 assert caught.value.code == "no_relay_available"
 
 

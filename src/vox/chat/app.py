@@ -14,21 +14,21 @@ from starlette.websockets import WebSocket
 
 from vox.chat import gateway
 from vox.chat.api.json_ids import encode, encode_with_string_ids
-from vox.chat.api.rate_categories import CATEGORIES, Category, Verdict, network_key
+from vox.chat.api.rate_categories import CATEGORIES, Category, RateDecision, network_key
 from vox.chat.api.request import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.features.routes import all_routes
-from vox.chat.replication.cluster import shared
+from vox.chat.replication.cluster import with_redis
 from vox.chat.server import Chat, Parts
 from vox.errors import PeerError, UsageError, VoxError
 from vox.http.cors import Origins
-from vox.http.edge import identity_of, read_body, respond
+from vox.http.edge import read_body, request_id_of, respond
 from vox.http.openapi import Documentation
 from vox.http.request_metrics import RequestMetrics
-from vox.http.signals import drained_first
+from vox.http.signals import drain_before_shutdown
 from vox.runtime.clock import SystemClock
-from vox.runtime.gc_freeze import spare_what_is_there
+from vox.runtime.gc_freeze import freeze_startup_objects
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
@@ -95,7 +95,7 @@ class ChatApp:
         except VoxError as error:
             reply = self._refused(error, scope)
         except Exception:  # noqa: BLE001  the top of a request: whatever it is becomes a response
-            request = identity_of(scope["headers"])
+            request = request_id_of(scope["headers"])
             _log.exception("request failed", route=_named(scope), request_id=request)
             reply = (
                 500,
@@ -128,9 +128,9 @@ class ChatApp:
         login, login_error, seen = None, None, (0, 0)
         if authorization is not None:
             try:
-                login = await chat.accounts.who(_token(authorization), client_of(scope))
+                login = await chat.logins.authenticate_member(_token(authorization), client_of(scope))
                 if route is not None and route.body is not None:
-                    seen = chat.accounts.revocations, chat.community.version
+                    seen = chat.logins.revocations, chat.community.version
             except Refusal as error:
                 login_error = error
         category = route.category if route is not None else CATEGORIES["server"]
@@ -147,10 +147,10 @@ class ChatApp:
             call.query = decode_query(scope["query_string"], route.query)
         if route.body is not None:
             await self._read_body(route, call, is_loose=wants_string_ids)
-            is_old = seen != (chat.accounts.revocations, chat.community.version)
+            is_old = seen != (chat.logins.revocations, chat.community.version)
             if is_old and authorization is not None and login is not None:
                 # A body may take half a minute: who has been logged out, banned or demoted meanwhile is heard no more.
-                await chat.accounts.who(_token(authorization), client_of(scope))
+                await chat.logins.authenticate_member(_token(authorization), client_of(scope))
                 access.check(chat, call)
         result = await route.endpoint(call)
         if isinstance(result, Reply):
@@ -164,7 +164,7 @@ class ChatApp:
     async def _limit(self, key: str, category: Category, extra: list[tuple[bytes, bytes]]) -> None:
         chat = self.chat
         verdict = chat.limits.take(key, category, chat.clock.now())
-        if not isinstance(verdict, Verdict):
+        if not isinstance(verdict, RateDecision):
             verdict = await verdict
         reset = int(chat.clock.wall().timestamp() + verdict.full_in_s) + 1
         extra += (
@@ -203,7 +203,7 @@ class ChatApp:
         status, body, headers = wire_form(error)
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         if not isinstance(error, Refusal):
-            request = identity_of(scope["headers"])
+            request = request_id_of(scope["headers"])
             _log.warning("request failed", route=_named(scope), code=error.code, status=status, request_id=request)
             raw.append((b"x-request-id", request.encode("latin-1")))
         raw.append(PRIVATE)
@@ -257,12 +257,12 @@ class ChatApp:
             try:
                 await asyncio.to_thread(self.chat.open)
                 await stack.enter_async_context(self.chat.running())
-                await stack.enter_async_context(drained_first(self.chat.drain))
+                await stack.enter_async_context(drain_before_shutdown(self.chat.drain))
             except VoxError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             if self._is_alone:
-                spare_what_is_there()
+                freeze_startup_objects()
             await send({"type": "lifespan.startup.complete"})
             await receive()
         self.chat.close()
@@ -290,7 +290,7 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
     if parts is None:
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
-    return ChatApp(Chat(settings, shared(settings, parts)), is_alone=is_alone)
+    return ChatApp(Chat(settings, with_redis(settings, parts)), is_alone=is_alone)
 
 
 def _named(scope: Scope) -> str:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
-from vox.chat.api.rate_categories import Limits, MemoryLimits
+from vox.chat.api.rate_categories import MemoryRateLimits, RateLimits
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.shared import SharedBus
@@ -25,24 +25,24 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import Snowflakes
-from vox.chat.database.unit_of_work import Change, Unit, recorded
-from vox.chat.database.worker_lease import Ids, LeasedIds, SqlNumbers, largest_number
+from vox.chat.database.unit_of_work import Change, UnitOfWork, persist_outcome
+from vox.chat.database.worker_lease import Ids, LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
-from vox.chat.features.files.cleanup import sweep_files
-from vox.chat.features.messages.insert import forget_nonces
+from vox.chat.features.files.cleanup import delete_orphaned_files
+from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.chat.features.retention import sweep
 from vox.chat.gateway import Hub
 from vox.chat.gateway.expiry import close_expired_for_ever
 from vox.chat.gateway.metrics import FAILURES
-from vox.chat.identity.admin_bootstrap import offer_setup_token
-from vox.chat.identity.logins import Accounts
-from vox.chat.replication.resync import CatchingUp, as_of_now, needed_version
-from vox.chat.replication.session_checkpoints import Checkpoints
-from vox.chat.replication.version_poll import look_back
-from vox.chat.storage.limits import Desk, storage_of
+from vox.chat.identity.admin_bootstrap import issue_setup_token
+from vox.chat.identity.logins import LoginCache
+from vox.chat.replication.resync import StateResync, at_latest_version, needed_version
+from vox.chat.replication.session_checkpoints import SessionCheckpoints
+from vox.chat.replication.version_poll import poll_version
+from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.errors import VoxError
 from vox.runtime.clock import Clock
-from vox.runtime.concurrency import Few
+from vox.runtime.concurrency import ConcurrencyLimiter
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
@@ -66,9 +66,9 @@ class Parts:
     metrics: Metrics
     lifecycle: Lifecycle
     bus: Bus | None = None
-    limits: Limits | None = None
+    limits: RateLimits | None = None
     worker: int = 0
-    ids: LeasedIds | None = None
+    ids: LeasedSnowflakes | None = None
     running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
 
 
@@ -90,17 +90,17 @@ class Chat:
         self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
         self.community = Community()
         self.config = Config(settings)
-        self.limits = parts.limits or MemoryLimits(settings.rate_limit_scale)
-        self.accounts = Accounts(self)
+        self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
+        self.logins = LoginCache(self)
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.hub = Hub(self)
-        self.storage = storage_of(settings)
-        self.desk = Desk(settings)
+        self.storage = open_storage(settings)
+        self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
-        self.searches = Few(SEARCHES)
+        self.searches = ConcurrencyLimiter(SEARCHES)
         self._parts = parts
         self._is_shared = isinstance(self.bus, SharedBus)
-        self._catching_up = CatchingUp(self)
+        self._catching_up = StateResync(self)
         self._opening = threading.Lock()
         self._is_open = False
 
@@ -123,11 +123,11 @@ class Chat:
             self.storage.prepare()
             self.database.open()
             prepare(self.database)
-            self.database.run_now(self._load)
-            self._number_after(self.database.run_now(largest_number))
-            self.bus.subscribe(self._arrived)
+            self.database.run_sync(self._load)
+            self._seed_ids(self.database.run_sync(largest_number))
+            self.bus.subscribe(self._on_bus_entries)
             if self.settings.registration != "open" and not self._parts.worker:
-                self._invite_founder()
+                self._print_setup_token()
             self._is_open = True
         self.lifecycle.ready()
         _log.info("community loaded", users=len(self.community.users), feeds=len(self.community.feeds))
@@ -137,32 +137,32 @@ class Chat:
         with self._opening:
             if self._is_open:
                 self._is_open = False
-                self.desk.close()
-                self.accounts.close()
+                self.upload_limits.close()
+                self.logins.close()
                 self.database.close()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """What needs a lasting event loop: the bus to other processes, and what is looked at from time to time."""
         async with AsyncExitStack() as stack:
-            if not self.database.is_sqlite and not isinstance(self.ids, LeasedIds):
+            if not self.database.is_sqlite and not isinstance(self.ids, LeasedSnowflakes):
                 # While one process takes over from another, two of them number for a moment.
-                leased = LeasedIds(self.clock, SqlNumbers(self.database, self.clock))
+                leased = LeasedSnowflakes(self.clock, SqlWorkerLeases(self.database, self.clock))
                 leased.after, self.ids = self.ids.next(), leased
-            if isinstance(self.ids, LeasedIds):
+            if isinstance(self.ids, LeasedSnowflakes):
                 await stack.enter_async_context(self.ids.running())
             for part in self._parts.running:
                 await stack.enter_async_context(part())
             await stack.enter_async_context(self.bus.running())
             stack.push_async_callback(self._catching_up.close)
-            await self._catching_up.settled()
+            await self._catching_up.wait()
             tasks = {
                 asyncio.create_task(self._sweep_for_ever(), name="chat-sweep"),
                 asyncio.create_task(close_expired_for_ever(self), name="chat-expiry"),
-                asyncio.create_task(look_back(self, self._catching_up.missed), name="chat-looking-back"),
+                asyncio.create_task(poll_version(self, self._catching_up.request), name="chat-looking-back"),
             }
             if isinstance(self.bus, SharedBus):
-                tasks.add(asyncio.create_task(Checkpoints(self, self.bus).run(), name="chat-checkpoints"))
+                tasks.add(asyncio.create_task(SessionCheckpoints(self, self.bus).run(), name="chat-checkpoints"))
             try:
                 yield
             finally:
@@ -193,7 +193,7 @@ class Chat:
         """
         return await self.database.read(unit)
 
-    async def change(self, unit: Unit[T]) -> T:
+    async def change(self, unit: UnitOfWork[T]) -> T:
         """Runs a unit of work in the writer's transaction; its events are out when this returns.
 
         Raises:
@@ -201,8 +201,8 @@ class Chat:
             DependencyError: the database failed or is too busy.
         """
         change = await self.database.write(partial(self._in_transaction, unit), then=self._committed)
-        if self._catching_up.is_on:
-            await self._catching_up.settled()
+        if self._catching_up.is_running:
+            await self._catching_up.wait()
         return change.value
 
     async def sweep(self) -> int:
@@ -216,62 +216,62 @@ class Chat:
         """
         now = self.clock.wall()
         removed = await self.database.write(lambda connection: sweep(connection, now))
-        removed += await self.database.write(lambda connection: forget_nonces(connection, int(now.timestamp())))
+        removed += await self.database.write(lambda connection: delete_expired_nonces(connection, int(now.timestamp())))
         await self.database.write(tidy)
-        return removed + await sweep_files(self, now)
+        return removed + await delete_orphaned_files(self, now)
 
     def tell(self, *events: Event) -> None:
         """Sends events that no database row stands behind, such as typing."""
-        with self._or_anew():
+        with self._invalidating_on_failure():
             self.bus.publish(events)
 
-    def _in_transaction(self, unit: Unit[T], connection: Connection) -> Change[T]:
+    def _in_transaction(self, unit: UnitOfWork[T], connection: Connection) -> Change[T]:
         change = unit(connection)
         if not change.events and not change.audit:
             return change
-        done = recorded(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
-        return as_of_now(connection, done) if self._is_shared else done
+        done = persist_outcome(connection, change, self.ids.next, int(self.clock.wall().timestamp() * 1000))
+        return at_latest_version(connection, done) if self._is_shared else done
 
     def _committed(self, change: Change[object]) -> None:
-        with self._or_anew():
+        with self._invalidating_on_failure():
             for event in change.events:
-                if not self._absorb(event):
-                    self._catching_up.missed(event.version)
-        with self._or_anew():  # also after a failure: others, and who comes back, find it in the log
+                if not self._apply_event(event):
+                    self._catching_up.request(event.version)
+        with self._invalidating_on_failure():  # also after a failure: others, and who comes back, find it in the log
             self.bus.publish(change.events)
 
     @contextmanager
-    def _or_anew(self) -> Generator[None, None, None]:
+    def _invalidating_on_failure(self) -> Generator[None, None, None]:
         """What fails in here may be unknown to memory and clients: both begin anew, so that nobody misses it silently."""
         try:
             yield
         except Exception:  # noqa: BLE001  the top of a commit's consequences
             _log.exception("events could not be applied or delivered: every client begins anew")
             self.metrics.counter(FAILURES).inc()
-            self._catching_up.lost()
+            self._catching_up.invalidate()
 
-    def _absorb(self, event: Event) -> bool:
+    def _apply_event(self, event: Event) -> bool:
         """Takes an event into the memory; False where one before it is missing, so that it could not be taken."""
         shift = self.community.apply(event)
         is_taken = shift is None or not shift.must_reload
         if shift is not None and is_taken:
-            self.hub.shifted(event, shift)
+            self.hub.on_access_changed(event, shift)
         self.config.absorb(event)
-        self.accounts.absorb(event)
+        self.logins.apply(event)
         return is_taken
 
-    def _arrived(self, entries: Sequence[Entry]) -> None:
-        with self._or_anew():
-            self._take(entries)
+    def _on_bus_entries(self, entries: Sequence[Entry]) -> None:
+        with self._invalidating_on_failure():
+            self._deliver(entries)
 
-    def _take(self, entries: Sequence[Entry]) -> None:
+    def _deliver(self, entries: Sequence[Entry]) -> None:
         """Takes entries in the order of the bus, also those of this process, which are absorbed already."""
         start = 0
         for index, entry in enumerate(entries):
             needed = needed_version(entry.event)
             if needed > self.community.version:
                 self.hub.publish(entries[start:index])
-                self._catching_up.missed(needed, entries[index:])
+                self._catching_up.request(needed, entries[index:])
                 return
             if not entry.is_foreign:
                 continue
@@ -279,14 +279,14 @@ class Chat:
                 # What stands before a change of access is delivered by what held before it.
                 self.hub.publish(entries[start:index])
                 start = index
-            if not self._absorb(entry.event):
-                self._catching_up.missed(entry.event.version, entries[index:])
+            if not self._apply_event(entry.event):
+                self._catching_up.request(entry.event.version, entries[index:])
                 return
         self.hub.publish(entries[start:])
 
-    def _invite_founder(self) -> None:
+    def _print_setup_token(self) -> None:
         """Shows the set-up token where nobody could become administrator otherwise; to the terminal, not to the log."""
-        token = self.database.run_now(offer_setup_token)
+        token = self.database.run_sync(issue_setup_token)
         if token is not None:
             sys.stderr.write(f"\n  Set-up token for the first administrator, once: {token}\n\n")
 
@@ -302,9 +302,9 @@ class Chat:
             else:
                 _log.info("swept", removed=removed)
 
-    def _number_after(self, largest: int) -> None:
+    def _seed_ids(self, largest: int) -> None:
         """Numbers go on above what is stored, whatever the clock says today."""
-        if isinstance(self.ids, LeasedIds):
+        if isinstance(self.ids, LeasedSnowflakes):
             self.ids.after = largest
         else:
             self.ids = Snowflakes(self.clock, self._parts.worker, largest)

@@ -91,7 +91,7 @@ async def serve_agent(
     from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
     from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ async def serve_agent(
     )
     agents = app.state.server
     async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
-        spare_what_is_there()
+        freeze_startup_objects()
         log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)
         await agents.end_calls()

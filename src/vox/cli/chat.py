@@ -99,7 +99,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     from vox.chat.server import Parts  # noqa: PLC0415
     from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
@@ -114,7 +114,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         trusted_proxies=",".join(settings.trusted_proxies),
         reuse_port=worker is not None,
     ) as server:
-        spare_what_is_there()
+        freeze_startup_objects()
         get_logger(__name__).info("chat ready", address=server.address, worker=worker or 0)
         watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)

@@ -84,7 +84,7 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     from vox.directory.server import Directory, Parts  # noqa: PLC0415
     from vox.http.server import Server  # noqa: PLC0415
     from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415
+    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
     from vox.runtime.metrics import Metrics  # noqa: PLC0415
@@ -98,7 +98,7 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     chance = Random(secrets.randbits(256))  # noqa: S311  jitter and draws; what must not be guessed comes from secrets
     directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
     async with directory, Server(create_app(directory), settings.server.host, settings.server.port) as server:
-        spare_what_is_there()
+        freeze_startup_objects()
         log.info("directory ready", address=server.address, relays=len(directory.registry))
         await run_until_stopped(lifecycle)
     return 0

@@ -105,7 +105,7 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
     Raises:
         VoxError: a part cannot start; the message names it and the remedy. Those that had started are closed again.
     """
-    from vox.runtime.gc_freeze import spare_what_is_there  # noqa: PLC0415  not needed for `vox --help`
+    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415  not needed for `vox --help`
     from vox.runtime.logging import configure, get_logger  # noqa: PLC0415  heavy, same
 
     plans = [(part, _of(part, lambda part=part: part.plan(choices))) for part in parts]
@@ -122,7 +122,7 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
                 raise _named(part, error, is_alone=len(parts) == 1) from error
             running.append((part, found))
             log.info(part.ready, address=found.address)
-        spare_what_is_there()
+        freeze_startup_objects()
         with _drained_by_signals([found.lifecycle for _, found in running]):
             _say(banner(running, choices.data))  # whoever reads it may send a signal at once
             async with asyncio.TaskGroup() as tasks:

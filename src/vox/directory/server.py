@@ -22,22 +22,22 @@ from vox.directory.database.signing_key import signing_key
 from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
 from vox.directory.health import state_machine
 from vox.directory.health.gauges import Gauges
-from vox.directory.health.health_registry import HealthBook, shown
+from vox.directory.health.health_registry import HealthRegistry, shown
 from vox.directory.health.state_machine import DrainEnded, DrainRequested, HeartbeatArrived
 from vox.directory.metrics import CHANGES
 from vox.directory.probing.prober import Prober
-from vox.directory.registration.access import Caller, Gate
-from vox.directory.registration.relay_factory import configured, is_itself, registered, renewed
+from vox.directory.registration.access import Authorizer, Caller
+from vox.directory.registration.relay_factory import from_config, from_registration, is_itself, renew
 from vox.directory.relays.address_quota import Addresses
 from vox.directory.relays.long_poll import LongPoll
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import Relay, iso
-from vox.directory.relays.signed_list import SnapshotPress
+from vox.directory.relays.signed_list import ListSigner
 from vox.directory.schemas import Heartbeat, Registration
-from vox.directory.selection.failure_holds import ClientHolds
-from vox.directory.selection.peer_assignments import SharedAssignments
+from vox.directory.selection.failure_holds import FailureHolds
+from vox.directory.selection.peer_assignments import PeerAssignments
 from vox.directory.selection.round_trips import RoundTrips
-from vox.directory.selection.selector import Chooser
+from vox.directory.selection.selector import RelaySelector
 from vox.directory.settings import DirectorySettings
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import Clock
@@ -45,7 +45,7 @@ from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
 from vox.security.http_signatures import NONCE_MEMORY_S, fingerprint
-from vox.stores.file_lock import sole_use
+from vox.stores.file_lock import exclusive_lock
 from vox.stores.leases import MemoryLeases, SqlLeases, forget_leases
 from vox.stores.sql import SqlDatabase, sqlite_url
 
@@ -84,18 +84,18 @@ class Directory:
         self.lifecycle = parts.lifecycle
         self.random = parts.random
         self.registry = Registry()
-        self.gate = Gate(settings.access, settings.server.public_url, parts.clock)
+        self.authorizer = Authorizer(settings.access, settings.server.public_url, parts.clock)
         url = settings.database.url.get_secret_value() or sqlite_url(settings.database.path)
         self.database = SqlDatabase(url)
         self._changing = asyncio.Lock()
         self.journal = Journal(self.database, self._record, self._learn, parts.metrics, self._changing)
-        self.book = HealthBook(settings.health_check, self.registry, parts.clock, parts.metrics)
+        self.health = HealthRegistry(settings.health_check, self.registry, parts.clock, parts.metrics)
         shared = None if self.database.is_sqlite else SqlLeases(self.database, parts.clock)
         self.addresses = Addresses(self.registry, settings.outbound.relays_per_address)
         self.prober = Prober(
             settings,
             self.registry,
-            self.book,
+            self.health,
             self.journal,
             shared or MemoryLeases(parts.clock),
             self.remove,
@@ -107,34 +107,34 @@ class Directory:
         self._shared_leases = shared
         self.join_tokens = JoinTokens(self.database, parts.clock)
         self.long_poll = LongPoll(self.registry, parts.lifecycle, parts.clock, parts.random)
-        self._gauges = Gauges(self.registry, self.book, parts.metrics)
-        self.chooser = Chooser(self.registry, self.book, parts.clock, parts.metrics, parts.random)
-        self.shared_assignments: SharedAssignments | None = None
+        self._gauges = Gauges(self.registry, self.health, parts.metrics)
+        self.selector = RelaySelector(self.registry, self.health, parts.clock, parts.metrics, parts.random)
+        self.peer_assignments: PeerAssignments | None = None
         if shared is not None:
             holder = f"{parts.random.getrandbits(96):024x}"
-            self.shared_assignments = SharedAssignments(self.database, self.chooser, parts.clock, holder)
+            self.peer_assignments = PeerAssignments(self.database, self.selector, parts.clock, holder)
         self.round_trips = RoundTrips()
-        self.client_holds = ClientHolds(self.registry, self.book, parts.clock, parts.metrics)
-        self._press: SnapshotPress | None = None
+        self.failure_holds = FailureHolds(self.registry, self.health, parts.clock, parts.metrics)
+        self._list_signer: ListSigner | None = None
         self.is_open = False
         self._seqs: dict[str, int] = {}
-        self._at_work = set[asyncio.Task[Any]]()
+        self._running_changes = set[asyncio.Task[Any]]()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
             if self.database.is_sqlite and not self.database.is_in_memory:
-                stack.enter_context(sole_use(self.settings.database.path))
+                stack.enter_context(exclusive_lock(self.settings.database.path))
             if self._shared_leases is not None:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())
             await self._load_bootstrap()
             key = await signing_key(self.database, self.settings.database.path, self.settings.database.signing_key_file)
-            self._press = SnapshotPress(key, self.clock)
-            stack.callback(self.client_holds.close)
-            if self.shared_assignments is not None:
-                await stack.enter_async_context(self.shared_assignments.running())
+            self._list_signer = ListSigner(key, self.clock)
+            stack.callback(self.failure_holds.close)
+            if self.peer_assignments is not None:
+                await stack.enter_async_context(self.peer_assignments.running())
             if self.settings.health_check.enabled:
                 await stack.enter_async_context(self.prober.running())
             self._stack = stack.pop_all()
@@ -145,7 +145,7 @@ class Directory:
 
     async def __aexit__(self, *_error: object) -> None:
         self.is_open = False
-        await asyncio.gather(*self._at_work, return_exceptions=True)
+        await asyncio.gather(*self._running_changes, return_exceptions=True)
         await self._stack.aclose()
 
     async def check_address(self, url: str) -> str:
@@ -204,7 +204,7 @@ class Directory:
             UsageError: relay_url_taken where somebody else holds the address.
             DependencyError: the database failed; nothing is changed then.
         """
-        relay, is_new = await self._to_the_end(self._register(wanted, caller))
+        relay, is_new = await self._shielded(self._register(wanted, caller))
         if not relay.healthy:
             self.prober.look_at(relay.id)
         _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=is_new)
@@ -225,7 +225,7 @@ class Directory:
                     return self._fresh(wanted, caller, now, fresh_id, before, is_waiting=is_waiting)
                 if not caller.may_change(existing.relay):
                     raise url_taken()
-                return replace(existing, relay=renewed(existing.relay, wanted, now))
+                return replace(existing, relay=renew(existing.relay, wanted, now))
 
             since_s = at_s - REMEMBER_REMOVED_S
             record, is_new = relay_rows.register(connection, wanted.url, caller.owner, since_s, decide)
@@ -237,17 +237,17 @@ class Directory:
             if admission.token_id:
                 join_tokens.use_up(connection, admission.token_id)
                 detail += f", join token {admission.token_id}"
-            audit_log.note(connection, audit_log.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
+            audit_log.append(connection, audit_log.Entry(at_s, action, relay.id, relay.url, caller.owner, detail))
             return record, is_new
 
         async with self._changing:
-            record, is_new = await self._written(unit)
+            record, is_new = await self._commit(unit)
             self._seqs.pop(record.relay.id, None)
             if self.registry.get(record.relay.id) is None:
-                relay = self.book.enter(record.relay, state_machine.load(record.health) if record.health else None)
+                relay = self.health.enter(record.relay, state_machine.load(record.health) if record.health else None)
             else:
-                relay = self.book.enter(record.relay)
-            self._keep(relay)
+                relay = self.health.enter(record.relay)
+            self._add(relay)
             self._count("register")
         return relay, is_new
 
@@ -272,9 +272,9 @@ class Directory:
         }
         changed = replace(relay, last_seen_at=iso(self.clock.wall()), **given)
         interval_s = beat.interval_ms / 1000 if beat.interval_ms else None
-        changed = self.book.observe(changed, HeartbeatArrived(interval_s, beat.draining))
+        changed = self.health.observe(changed, HeartbeatArrived(interval_s, beat.draining))
         if beat.current_connections is not None:
-            self.chooser.reported(relay.id)
+            self.selector.reported(relay.id)
         self.journal.heard(relay.id)
         if changed.is_draining is not relay.is_draining:
             self.journal.drained(relay.id)
@@ -284,14 +284,14 @@ class Directory:
     async def drain(self, relay: Relay, wanted: DrainRequested | DrainEnded) -> Relay:
         """Takes a relay out of lists, or puts it back, without touching what runs on it."""
         action = "drain" if isinstance(wanted, DrainRequested) else "resume"
-        changed = await self._to_the_end(self._drain(relay.id, wanted, action))
+        changed = await self._shielded(self._drain(relay.id, wanted, action))
         self._count(action)
         return changed
 
     async def _drain(self, relay_id: str, wanted: DrainRequested | DrainEnded, action: str) -> Relay:
         async with self._changing:
             relay = self.require(relay_id)
-            drained = replace(self.book.of(relay_id), drain=self.book.drain_after(relay_id, wanted))
+            drained = replace(self.health.of(relay_id), drain=self.health.drain_after(relay_id, wanted))
             record = Record(relay, state_machine.dump(drained))
             detail = wanted.reason if isinstance(wanted, DrainRequested) else ""
             entry = self._entry(action, relay, detail)
@@ -299,17 +299,17 @@ class Directory:
             def unit(connection: relay_rows.Connection) -> bool:
                 if not relay_rows.save_drains(connection, [record]):
                     return False
-                audit_log.note(connection, entry)
+                audit_log.append(connection, entry)
                 return True
 
-            if not await self._written(unit):
-                self._forget(relay_id)  # another directory removed it
+            if not await self._commit(unit):
+                self._drop(relay_id)  # another directory removed it
                 raise relay_not_found()
-            return self.book.observe(self.require(relay_id), wanted)
+            return self.health.observe(self.require(relay_id), wanted)
 
     async def approve(self, relay: Relay) -> Relay:
         """Lets a relay join that waits for it; one that does not wait stays as it is."""
-        changed, was_waiting = await self._to_the_end(self._approve(relay.id))
+        changed, was_waiting = await self._shielded(self._approve(relay.id))
         if was_waiting:
             self._count("approve")
             _log.info("relay approved", relay=relay.id, url=relay.url)
@@ -323,15 +323,15 @@ class Directory:
             def unit(connection: relay_rows.Connection) -> bool | None:
                 was_waiting = relay_rows.approve(connection, relay, now_s)
                 if was_waiting:
-                    audit_log.note(connection, entry)
+                    audit_log.append(connection, entry)
                 return was_waiting
 
-            was_waiting = await self._written(unit)
+            was_waiting = await self._commit(unit)
             if was_waiting is None:
-                self._forget(relay_id)  # another directory removed it
+                self._drop(relay_id)  # another directory removed it
                 raise relay_not_found()
             changed = self._approved(relay_id)
-            self._keep(changed)
+            self._add(changed)
             return changed, was_waiting
 
     async def refuse(self, relay: Relay, reason: str) -> None:
@@ -342,17 +342,17 @@ class Directory:
         """
         if not relay.is_waiting:
             raise relay_not_waiting()
-        await self._to_the_end(self._remove(relay.id, "refuse", _asking.get(), reason))
+        await self._shielded(self._remove(relay.id, "refuse", _asking.get(), reason))
         self._count("refuse")
 
-    async def pin(self, relay: Relay, signing_key: str) -> Relay:
+    async def replace_key(self, relay: Relay, signing_key: str) -> Relay:
         """Puts a relay's new key in the place of its old one."""
-        changed = await self._to_the_end(self._pin(relay.id, signing_key))
+        changed = await self._shielded(self._replace_key(relay.id, signing_key))
         self._count("key")
         _log.info("relay's key changed", relay=relay.id, key=fingerprint(signing_key))
         return changed
 
-    async def _pin(self, relay_id: str, signing_key: str) -> Relay:
+    async def _replace_key(self, relay_id: str, signing_key: str) -> Relay:
         async with self._changing:
             relay = self.require(relay_id)
             owner = f"signed:{fingerprint(signing_key)}" if relay.owner.startswith("signed:") else relay.owner
@@ -362,15 +362,15 @@ class Directory:
             def unit(connection: relay_rows.Connection) -> bool:
                 if not relay_rows.renew(connection, changed):
                     return False
-                audit_log.note(connection, entry)
+                audit_log.append(connection, entry)
                 return True
 
-            if not await self._written(unit):
-                self._forget(relay_id)  # another directory removed it
+            if not await self._commit(unit):
+                self._drop(relay_id)  # another directory removed it
                 raise relay_not_found()
             # What was seen of the relay meanwhile stays.
             changed = replace(self.require(relay_id), signing_key=signing_key, owner=owner)
-            self._keep(changed)
+            self._add(changed)
             return changed
 
     async def delete(self, relay: Relay, *, force: bool) -> None:
@@ -381,12 +381,12 @@ class Directory:
         """
         if relay.current_connections and relay.healthy and not force:
             raise relay_busy(relay.current_connections)
-        await self._to_the_end(self._remove(relay.id, "force_delete" if force else "delete", _asking.get()))
+        await self._shielded(self._remove(relay.id, "force_delete" if force else "delete", _asking.get()))
         self._count("delete")
 
     async def remove(self, relay_id: str) -> None:
         """Takes a relay out of database and memory, because it is dead for long."""
-        await self._to_the_end(self._remove(relay_id, "remove", audit_log.DIRECTORY))
+        await self._shielded(self._remove(relay_id, "remove", audit_log.DIRECTORY))
 
     async def _remove(self, relay_id: str, action: str, actor: str, detail: str = "") -> None:
         async with self._changing:
@@ -400,20 +400,20 @@ class Directory:
                     raise relay_not_waiting()  # another directory approved it this very moment
                 relay_rows.remove(connection, record, now_s)
                 enrolment.removed(connection, relay_id, action, now_s)
-                audit_log.note(connection, audit_log.Entry(now_s, action, relay_id, relay.url, actor, detail))
+                audit_log.append(connection, audit_log.Entry(now_s, action, relay_id, relay.url, actor, detail))
                 if self._shared_leases is not None:
                     forget_leases(connection, [relay_id])
 
-            await self._written(unit)
-            self._forget(relay_id)
+            await self._commit(unit)
+            self._drop(relay_id)
         _log.info("relay removed", relay=relay_id, url=relay.url)
 
     @property
-    def press(self) -> SnapshotPress:
+    def list_signer(self) -> ListSigner:
         """Makes signed lists; there once the directory is open."""
-        if self._press is None:
+        if self._list_signer is None:
             raise DependencyError("the directory is not open yet", code="database_failed", retryable=True)
-        return self._press
+        return self._list_signer
 
     def require(self, relay_id: str) -> Relay:
         """The relay with that id; relay_not_found where there is none."""
@@ -443,10 +443,10 @@ class Directory:
 
     def measure(self) -> None:
         """Sets the gauges that are counted over all relays; done when somebody asks for metrics."""
-        self._gauges.measure(self._press.age_s if self._press is not None else 0.0)
+        self._gauges.measure(self._list_signer.age_s if self._list_signer is not None else 0.0)
 
     def _approved(self, relay_id: str) -> Relay:
-        return shown(replace(self.require(relay_id), is_waiting=False), self.book.of(relay_id))
+        return shown(replace(self.require(relay_id), is_waiting=False), self.health.of(relay_id))
 
     def _admission(
         self,
@@ -473,15 +473,15 @@ class Directory:
         is_same = before is not None and is_itself(before, caller)
         relay_id = before.relay_id if before is not None and is_same else fresh_id
         since = before.registered_at if before is not None and is_same else now
-        relay = replace(registered(wanted, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
+        relay = replace(from_registration(wanted, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
         known = None
         if before is not None and is_same and before.health:
             known = state_machine.revived(state_machine.load(before.health))
-        found = self.book.seen_as(relay, known)
+        found = self.health.seen_as(relay, known)
         return Record(shown(relay, found), state_machine.dump(found))
 
     async def _load_bootstrap(self) -> None:
-        wanted = configured(self.settings.bootstrap_relays, self.registry, iso(self.clock.wall()))
+        wanted = from_config(self.settings.bootstrap_relays, self.registry, iso(self.clock.wall()))
         for first in range(0, len(wanted), SAVED_AT_ONCE):
             await self._save(wanted[first : first + SAVED_AT_ONCE])
 
@@ -493,7 +493,7 @@ class Directory:
             for relay in relays
             if (other := self.registry.at_url(relay.url)) is not None and other.id != relay.id
         ]
-        health_of = {relay.id: self.book.seen_as(relay) for relay in relays}
+        health_of = {relay.id: self.health.seen_as(relay) for relay in relays}
         wanted = [
             Record(shown(relay, found), state_machine.dump(found))
             for relay in relays
@@ -505,37 +505,37 @@ class Directory:
                 relay_rows.remove(connection, one, now_s)
                 enrolment.removed(connection, one.relay.id, "remove", now_s)
                 entry = audit_log.Entry(now_s, "remove", one.relay.id, one.relay.url, audit_log.DIRECTORY)
-                audit_log.note(connection, entry)
+                audit_log.append(connection, entry)
             for one in wanted:
                 relay_rows.save(connection, one)
 
-        await self._written(unit)
+        await self._commit(unit)
         for one in others:
-            self._forget(one.relay.id)
+            self._drop(one.relay.id)
             _log.info("relay removed", relay=one.relay.id, url=one.relay.url)
         for relay in relays:
-            self._keep(self.book.enter(relay, health_of[relay.id]))
+            self._add(self.health.enter(relay, health_of[relay.id]))
 
-    def _keep(self, relay: Relay) -> None:
+    def _add(self, relay: Relay) -> None:
         self.registry.put(relay)
         self.prober.watch(relay.id)
 
-    async def _written(self, unit: Callable[[relay_rows.Connection], T]) -> T:
+    async def _commit(self, unit: Callable[[relay_rows.Connection], T]) -> T:
         try:
             return await self.database.run(unit)
         except DependencyError:
             self.journal.doubt()  # a unit that missed its deadline may be written nevertheless
             raise
 
-    async def _to_the_end(self, change: Coroutine[Any, Any, T]) -> T:
+    async def _shielded(self, change: Coroutine[Any, Any, T]) -> T:
         """Carries a change out also where whoever asked for it leaves: what is in the database is to be in memory too."""
         task = asyncio.create_task(change)
-        self._at_work.add(task)
+        self._running_changes.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
 
     def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._at_work.discard(task)
+        self._running_changes.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked raises it; those who left need not
 
@@ -557,7 +557,7 @@ class Directory:
         return self._record_of(relay) if relay is not None else None
 
     def _record_of(self, relay: Relay) -> Record:
-        return Record(relay, state_machine.dump(self.book.of(relay.id)), self.prober.token_of(relay.id))
+        return Record(relay, state_machine.dump(self.health.of(relay.id)), self.prober.token_of(relay.id))
 
     def _learn(self, changes: Changes) -> None:
         for record in changes.records:
@@ -569,28 +569,28 @@ class Directory:
         if changes.is_whole:
             gone |= {relay.id for relay in self.registry} - {record.relay.id for record in changes.records}
         for relay_id in gone:
-            self._forget(relay_id)
+            self._drop(relay_id)
 
     def _learn_of(self, record: Record) -> None:
         ours = self.registry.get(record.relay.id)
         read = self.journal.ours_over(record.relay, ours)
         known = state_machine.load(record.health) if record.health else None
         if ours is not None and known is not None and self.journal.knows_drain_better(read.id):
-            known = replace(known, drain=self.book.of(read.id).drain)
+            known = replace(known, drain=self.health.of(read.id).drain)
         if ours is None or not self.prober.is_ours(read.id):
-            self._keep(self.book.enter(read, known, is_ours=self.database.is_sqlite))
+            self._add(self.health.enter(read, known, is_ours=self.database.is_sqlite))
             return
         # Its health is judged here; what another directory heard of it counts as heard, and its drain is as it is written.
         if known is not None:
-            self.book.learn_drain(read.id, known.drain)
+            self.health.learn_drain(read.id, known.drain)
         if read.last_seen_at > ours.last_seen_at:
-            self.book.observe(read, HeartbeatArrived())
+            self.health.observe(read, HeartbeatArrived())
         else:
-            self.registry.put(shown(read, self.book.of(read.id)))
+            self.registry.put(shown(read, self.health.of(read.id)))
 
-    def _forget(self, relay_id: str) -> None:
+    def _drop(self, relay_id: str) -> None:
         self.prober.forget(relay_id)
-        self.book.forget(relay_id)
+        self.health.forget(relay_id)
         self._seqs.pop(relay_id, None)
         self.registry.drop(relay_id)
 

@@ -66,7 +66,7 @@ class HttpEdge:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        identity = identity_of(scope["headers"])
+        identity = request_id_of(scope["headers"])
         scope.setdefault("state", {})["request_id"] = identity
         bind_contextvars(request_id=identity)  # a request has its own task, so nothing has to be unbound
         if scope["type"] != "http":
@@ -103,7 +103,7 @@ def request_id(scope: MutableMapping[str, Any]) -> str:
     return scope.get("state", {}).get("request_id", "")
 
 
-def identity_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
+def request_id_of(headers: Sequence[tuple[bytes, bytes]]) -> str:
     """The request id: the client's `X-Request-Id` where that is one to write into a log, else a new one each time."""
     return _incoming_id(headers) or next(_uuids)
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from vox.chat.api.rate_categories import Category, MemoryLimits, Verdict
+from vox.chat.api.rate_categories import Category, MemoryRateLimits, RateDecision
 from vox.chat.bus import redis_scripts as scripts
 from vox.errors import DependencyError
 from vox.runtime.clock import Clock
@@ -23,7 +23,7 @@ CONNECTIONS: Final = 16
 _log = get_logger(__name__)
 
 
-class RedisLimits:
+class RedisRateLimits:
     """Implements `vox.chat.api.rate_categories.Limits`.
 
     Args:
@@ -38,13 +38,13 @@ class RedisLimits:
     def __init__(self, url: str, scale: float, clock: Clock) -> None:
         self._scale = scale
         self._clock = clock
-        self._local = MemoryLimits(scale)
+        self._local = MemoryRateLimits(scale)
         self._client = connect(url, timeout_s=TIMEOUT_S, connections=CONNECTIONS)
         self._script = self._client.register_script(scripts.TAKE)
         self._away_until = 0.0
         self._is_away = False
 
-    def take(self, key: str, category: Category, now: float) -> Verdict | Awaitable[Verdict]:
+    def take(self, key: str, category: Category, now: float) -> RateDecision | Awaitable[RateDecision]:
         """Takes one token here and in Redis; a refusal costs nothing."""
         local = self._local.take(key, category, now)
         if local.retry_after_s is not None or not self._scale or now < self._away_until:
@@ -60,7 +60,7 @@ class RedisLimits:
             await self._client.aclose()
             await self._client.connection_pool.disconnect()
 
-    async def _shared(self, key: str, category: Category, local: Verdict) -> Verdict:
+    async def _shared(self, key: str, category: Category, local: RateDecision) -> RateDecision:
         interval_s = 1.0 / (category.refill_per_s * self._scale)
         burst_s = max(1, int(category.burst * self._scale)) * interval_s
         try:
@@ -79,5 +79,5 @@ class RedisLimits:
             self._is_away = False
         full_in_s = float(full_in)
         if not is_taken:
-            return Verdict(0, full_in_s, float(wait))
-        return Verdict(max(0, int((burst_s - full_in_s) / interval_s + 1e-6)), full_in_s)
+            return RateDecision(0, full_in_s, float(wait))
+        return RateDecision(max(0, int((burst_s - full_in_s) / interval_s + 1e-6)), full_in_s)

@@ -19,7 +19,7 @@ _log = get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def drained_first(drain: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+async def drain_before_shutdown(drain: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
     """Runs `drain` when a signal comes, and hands the signal to the server's own handler afterwards, while the block runs.
 
     Further signals change nothing until then. Where the server has no handler of the ordinary kind, as ours, nothing happens.

@@ -77,7 +77,7 @@ class VadStream:
 
     def __init__(
         self,
-        lane: "Lane",
+        lane: "BatchScheduler",
         params: VadParams,
         on_edge: Callable[[SpeechEdge], None],
         resampler: Resampler | None,
@@ -166,7 +166,7 @@ class VadStream:
             _log.exception("speech_edge_callback_failed")
 
 
-class Lane:
+class BatchScheduler:
     """The streams of one kind and sample rate, whose windows are scored together."""
 
     def __init__(

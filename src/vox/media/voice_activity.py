@@ -18,7 +18,7 @@ from vox.media.resample import Resampler
 from vox.media.silero import SAMPLE_RATES, Session, SileroBatch, load
 from vox.media.speech_gate import VadParams
 from vox.media.ticker import Ticker
-from vox.media.vad_stream import Lane, SpeechEdge, VadStream
+from vox.media.vad_stream import BatchScheduler, SpeechEdge, VadStream
 from vox.runtime.metrics import Gauge, Metrics
 
 STREAMS = Gauge("vox_vad_streams", "Open voice activity streams.")
@@ -55,7 +55,7 @@ class VoiceActivity:
         self._model_path = model_path
         self._session: Session | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vox-vad")
-        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._lanes: dict[tuple[str, int], BatchScheduler] = {}
         self._metrics = metrics
         self._streams = metrics.gauge(STREAMS)
         self._open_streams = 0
@@ -113,14 +113,14 @@ class VoiceActivity:
             await asyncio.wait(flights)
             await asyncio.sleep(0)  # lets the verdicts be delivered, which may start another run
 
-    def _new_lane(self, kind: str, sample_rate: int) -> Lane:
+    def _new_lane(self, kind: str, sample_rate: int) -> BatchScheduler:
         if kind == "energy":
             samples = round(sample_rate * ENERGY_WINDOW_S)
             if samples < 1:
                 raise UsageError(
                     f"a sample rate of {sample_rate} Hz is not audio", code="invalid_sample_rate", hint="pass Hz"
                 )
-            return Lane(
+            return BatchScheduler(
                 sample_rate, samples, None, self._worker, self._ticker, self._metrics, self._max_batch, self._count
             )
         if self._session is None:
@@ -130,7 +130,7 @@ class VoiceActivity:
                 hint="enter VoiceActivity with silero=True first, or use the kind energy",
             )
         batch = SileroBatch(self._session, sample_rate, self._max_batch)
-        return Lane(
+        return BatchScheduler(
             sample_rate,
             batch.window_samples,
             batch,

@@ -14,7 +14,7 @@ from vox.chat.errors import refuse
 LOOK_S: Final = 0.005
 
 
-class Few:
+class ConcurrencyLimiter:
     """Room for a few.
 
     Args:
@@ -32,7 +32,7 @@ class Few:
         self._lock = threading.Lock()
 
     @asynccontextmanager
-    async def room(self) -> AsyncGenerator[None, None]:
+    async def slot(self) -> AsyncGenerator[None, None]:
         """Waits for room, and holds it while the block runs.
 
         Raises:

@@ -8,7 +8,7 @@ they are not walked any more.
 import gc
 
 
-def spare_what_is_there() -> None:
+def freeze_startup_objects() -> None:
     """Collects once and takes everything that is left out of later collections; to be called when a server is ready."""
     gc.collect()
     gc.freeze()

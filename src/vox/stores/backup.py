@@ -41,7 +41,7 @@ def back_up(database: SqlDatabase, target: Path) -> int:
             hint="choose a folder that this user may write",
         ) from error
     try:
-        database.run_alone(lambda connection: _copy(connection, partial))
+        database.run_exclusive(lambda connection: _copy(connection, partial))
         _to_disk(partial)
         partial.rename(target)
     finally:

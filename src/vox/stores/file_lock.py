@@ -11,7 +11,7 @@ from vox.errors import UsageError
 
 
 @contextmanager
-def sole_use(path: str) -> Generator[None]:
+def exclusive_lock(path: str) -> Generator[None]:
     """Keeps other directories off a SQLite file while the block runs; where the system has no such locks, nothing.
 
     Raises:

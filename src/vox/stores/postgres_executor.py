@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 
 from vox.stores.engines import caller_error, raw
-from vox.stores.work_items import Pending, deliver
+from vox.stores.work_items import WorkItem, deliver
 
 RETRIED: Final = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database says itself that trying again is the answer."""
@@ -32,17 +32,17 @@ class PostgresThreads:
     def __init__(self, engine: Engine, threads: int) -> None:
         self._engine = engine
         self._largest = threads
-        self._queue: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._turns = Turns()
 
-    def waiting(self, pending: Pending) -> int:
+    def waiting(self, pending: WorkItem) -> int:
         """How many units wait where this one would go."""
         return self._queue.qsize()
 
-    def submit(self, pending: Pending) -> None:
+    def submit(self, pending: WorkItem) -> None:
         """Queues a unit."""
         self._queue.put(pending)
         if len(self._threads) < self._largest and self._queue.qsize() > self._idle:
@@ -84,7 +84,7 @@ class PostgresThreads:
                         deliver([pending])
                         break
 
-    def _run(self, pending: Pending) -> None:
+    def _run(self, pending: WorkItem) -> None:
         with self._engine.connect() as connection:
             if pending.mode == "read":
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -110,21 +110,21 @@ class Turns:
         self._lock = threading.Lock()
         self._numbers: Iterator[int] = count()
         self._next = 0
-        self._done: dict[int, Pending | None] = {}
+        self._done: dict[int, WorkItem | None] = {}
 
     def take(self) -> int:
         """The number of a unit that is about to commit."""
         with self._lock:
             return next(self._numbers)
 
-    def finish(self, turn: int, pending: Pending | None) -> None:
+    def finish(self, turn: int, pending: WorkItem | None) -> None:
         """Lets out what may go now that this turn is over; None for a turn that came to nothing.
 
         Under the lock: a thread that pauses between the two must not be overtaken by the next turn's.
         """
         with self._lock:
             self._done[turn] = pending
-            released: list[Pending] = []
+            released: list[WorkItem] = []
             while self._next in self._done:
                 outcome = self._done.pop(self._next)
                 self._next += 1

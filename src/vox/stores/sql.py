@@ -17,7 +17,7 @@ from vox.errors import DependencyError
 from vox.stores.engines import Synchronous, is_in_memory, make_engine, parse_url, raw, sqlite_url
 from vox.stores.postgres_executor import PostgresThreads
 from vox.stores.sqlite_executor import SqliteThreads
-from vox.stores.work_items import Mode, Pending
+from vox.stores.work_items import Mode, WorkItem
 
 __all__ = ["DEADLINE_S", "MAX_WAITING", "SqlDatabase", "raw", "sqlite_url"]
 
@@ -29,8 +29,8 @@ DEADLINE_S: Final = 10.0
 
 
 class _Threads(Protocol):
-    def waiting(self, pending: Pending) -> int: ...
-    def submit(self, pending: Pending) -> None: ...
+    def waiting(self, pending: WorkItem) -> int: ...
+    def submit(self, pending: WorkItem) -> None: ...
     def stop(self, timeout_s: float) -> None: ...
 
 
@@ -142,7 +142,7 @@ class SqlDatabase:
         """
         return await self._submitted(unit, "read", None, deadline_s)
 
-    def run_now(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
+    def run_sync(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
         """`write` for code without an event loop; blocks.
 
         Raises:
@@ -150,7 +150,7 @@ class SqlDatabase:
         """
         return self._waited_for(unit, "write", deadline_s)
 
-    def run_alone(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
+    def run_exclusive(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
         """Runs a unit with no transaction begun, while nobody of this process writes to SQLite; blocks.
 
         For migrations and backups: the unit begins and ends its own transactions.
@@ -165,7 +165,7 @@ class SqlDatabase:
     ) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(Pending(unit, mode, future, loop, then))
+        self._submit(WorkItem(unit, mode, future, loop, then))
         timer = loop.call_later(deadline_s, _expire, future, deadline_s)
         try:
             return await future
@@ -174,7 +174,7 @@ class SqlDatabase:
 
     def _waited_for(self, unit: Callable[[Connection], T], mode: Mode, deadline_s: float) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._submit(Pending(unit, mode, future))
+        self._submit(WorkItem(unit, mode, future))
         try:
             return future.result(deadline_s)
         except TimeoutError:
@@ -182,7 +182,7 @@ class SqlDatabase:
                 raise
             raise _no_answer(deadline_s) from None
 
-    def _submit(self, pending: Pending) -> None:
+    def _submit(self, pending: WorkItem) -> None:
         threads = self._threads
         if threads is None:
             raise DependencyError("the database is closed", code="database_failed", retryable=True)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vox.errors import DependencyError, VoxError
 from vox.stores.engines import caller_error, is_busy, raw
-from vox.stores.work_items import Pending, deliver
+from vox.stores.work_items import WorkItem, deliver
 
 LARGEST_BATCH: Final = 256
 """Units in one transaction: a few milliseconds, so that nobody waits long for the others' commit."""
@@ -36,19 +36,19 @@ class SqliteThreads:
     def __init__(self, engine: Engine, readers: int) -> None:
         self._engine = engine
         self._readers = readers
-        self._writes: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
-        self._reads: queue.SimpleQueue[Pending | None] = queue.SimpleQueue()
-        self._held: Pending | None = None
+        self._writes: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
+        self._held: WorkItem | None = None
         self._connection: Connection | None = None
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._is_reading = False
 
-    def waiting(self, pending: Pending) -> int:
+    def waiting(self, pending: WorkItem) -> int:
         """How many units wait where this one would go."""
         return (self._reads if self._is_for_readers(pending) else self._writes).qsize()
 
-    def submit(self, pending: Pending) -> None:
+    def submit(self, pending: WorkItem) -> None:
         """Queues a unit."""
         if not self._threads or (not self._is_reading and self._is_for_readers(pending)):
             self._start(self._is_for_readers(pending))
@@ -64,7 +64,7 @@ class SqliteThreads:
             if thread is not threading.current_thread():
                 thread.join(timeout_s)
 
-    def _is_for_readers(self, pending: Pending) -> bool:
+    def _is_for_readers(self, pending: WorkItem) -> bool:
         return pending.mode == "read" and self._readers > 0
 
     def _start(self, is_reading: bool) -> None:
@@ -99,7 +99,7 @@ class SqliteThreads:
                 raw(self._connection).execute("PRAGMA optimize")
             self._connection.close()
 
-    def _next_batch(self) -> list[Pending] | None:
+    def _next_batch(self) -> list[WorkItem] | None:
         """What waits, at least one; a unit that wants to be alone ends a batch and is the next one."""
         first, self._held = self._held or self._writes.get(), None
         if first is None:
@@ -119,7 +119,7 @@ class SqliteThreads:
             batch.append(pending)
         return batch
 
-    def _commit(self, connection: Connection, batch: list[Pending]) -> None:
+    def _commit(self, connection: Connection, batch: list[WorkItem]) -> None:
         driver = raw(connection)
         _begin(driver)
         if not self._run_plainly(connection, driver, batch):
@@ -134,7 +134,7 @@ class SqliteThreads:
         if driver.in_transaction:
             driver.execute("COMMIT")
 
-    def _run_plainly(self, connection: Connection, driver: Any, batch: list[Pending]) -> bool:
+    def _run_plainly(self, connection: Connection, driver: Any, batch: list[WorkItem]) -> bool:
         """Runs all units; False where one failed after changes, so that the batch must be undone."""
         for pending in batch:
             if pending.is_abandoned:  # given up while the others of its batch ran
@@ -152,7 +152,7 @@ class SqliteThreads:
                 return False
         return True
 
-    def _run_in_savepoint(self, connection: Connection, driver: Any, pending: Pending) -> None:
+    def _run_in_savepoint(self, connection: Connection, driver: Any, pending: WorkItem) -> None:
         driver.execute(f"SAVEPOINT {_SCRATCH}")
         try:
             pending.value, pending.error = _run(connection, driver, pending), None
@@ -165,7 +165,7 @@ class SqliteThreads:
             pending.error = caller_error(error, self._engine)
         driver.execute(f"RELEASE {_SCRATCH}")
 
-    def _run_alone(self, connection: Connection, pending: Pending) -> None:
+    def _run_alone(self, connection: Connection, pending: WorkItem) -> None:
         driver = raw(connection)
         try:
             pending.value, pending.error = pending.work(connection), None
@@ -173,7 +173,7 @@ class SqliteThreads:
             pending.error = caller_error(error, self._engine)
         _roll_back(connection, driver)
 
-    def _fail(self, batch: list[Pending], error: BaseException) -> None:
+    def _fail(self, batch: list[WorkItem], error: BaseException) -> None:
         """Nothing of the batch is stored; the next one begins on a fresh connection, except where that would lose the data."""
         told = caller_error(error, self._engine)
         for pending in batch:
@@ -209,7 +209,7 @@ class SqliteThreads:
             connection.close()
 
 
-def _run(connection: Connection, driver: Any, pending: Pending) -> Any:
+def _run(connection: Connection, driver: Any, pending: WorkItem) -> Any:
     if pending.mode == "write":
         return pending.work(connection)
     driver.execute("PRAGMA query_only=1")

@@ -20,7 +20,7 @@ _log = get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Pending:
+class WorkItem:
     """A unit of work, who waits for it, and how it went.
 
     Args:
@@ -44,9 +44,9 @@ class Pending:
         return self.future.done()
 
 
-def deliver(done: Iterable[Pending]) -> None:
+def deliver(done: Iterable[WorkItem]) -> None:
     """Hands outcomes to the loops they belong to; called on the database's threads."""
-    by_loop: dict[asyncio.AbstractEventLoop | None, list[Pending]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[WorkItem]] = {}
     for pending in done:
         by_loop.setdefault(pending.loop, []).append(pending)
     for loop, those in by_loop.items():
@@ -60,7 +60,7 @@ def deliver(done: Iterable[Pending]) -> None:
                 _tell(pending)
 
 
-def _settle(those: list[Pending]) -> None:
+def _settle(those: list[WorkItem]) -> None:
     for pending in those:
         _tell(pending)
         if pending.future.done():
@@ -71,7 +71,7 @@ def _settle(those: list[Pending]) -> None:
             pending.future.set_exception(pending.error)
 
 
-def _tell(pending: Pending) -> None:
+def _tell(pending: WorkItem) -> None:
     if pending.error is not None or pending.then is None:
         return
     try:

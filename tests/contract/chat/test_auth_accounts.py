@@ -14,7 +14,7 @@ from vox.chat.database.schema import event_log, sessions, totp_secrets, users
 from vox.chat.database.unit_of_work import Change
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.retention import sweep
-from vox.chat.identity.admin_bootstrap import create_administrator, offer_setup_token
+from vox.chat.identity.admin_bootstrap import create_administrator, issue_setup_token
 from vox.chat.replication import version_poll
 from vox.security.passwords import Verdict
 from vox.security.tokens import digest
@@ -272,7 +272,7 @@ async def test_by_invite_each_invite_lets_in_as_many_as_it_says(database_url: st
 
 async def test_where_registration_is_not_open_the_first_account_is_no_administrator(database_url: str, tmp_path: Path):
     async with community(database_url, tmp_path, registration="closed") as rig:
-        token = await rig.chat.database.write(offer_setup_token)
+        token = await rig.chat.database.write(issue_setup_token)
         assert token is not None
         refused = {"username": "eve", "password": PASSWORD, "setup_token": token[:-1]}
         assert outcome(await anonymous(rig, "POST", "/auth/register", refused)) == (401, "AUTH_FAILED")
@@ -284,12 +284,12 @@ async def test_where_registration_is_not_open_the_first_account_is_no_administra
         winner = next(reply for reply in replies if reply.is_success).json()
         limits = await rig.http.get("/api/v1/server/limits", headers={"authorization": f"Bearer {winner['token']}"})
         assert limits.status_code == 200
-        assert await rig.chat.database.write(offer_setup_token) is None
+        assert await rig.chat.database.write(issue_setup_token) is None
 
 
 async def test_a_new_start_voids_the_set_up_token_of_the_one_before(chat: Rig):
-    first = await chat.chat.database.write(offer_setup_token)
-    second = await chat.chat.database.write(offer_setup_token)
+    first = await chat.chat.database.write(issue_setup_token)
+    second = await chat.chat.database.write(issue_setup_token)
     assert first != second
     for token, expected in ((first, (401, "AUTH_FAILED")), (second, (201, ""))):
         body = {"username": "ada", "password": PASSWORD, "setup_token": token}
@@ -329,7 +329,7 @@ async def test_a_server_that_runs_notices_the_administrator_that_the_command_mad
         assert (await rig.http.get("/api/v1/server/limits", headers=headers)).status_code == 200
 
         await asyncio.to_thread(create_administrator, rig.chat.settings, "root", "another password")
-        rig.chat.accounts.forget_all()  # what half a minute does
+        rig.chat.logins.forget_all()  # what half a minute does
         assert (await rig.http.get("/api/v1/server", headers=headers)).status_code == 401
 
 
@@ -367,7 +367,7 @@ async def test_the_old_password_lets_nobody_in_who_came_just_before_the_change(
     chat: Rig, monkeypatch: pytest.MonkeyPatch
 ):
     alice = await chat.register("alice")
-    passwords = chat.chat.accounts.passwords
+    passwords = chat.chat.logins.passwords
     real = passwords.check
 
     async def check(password: str, stored: str | None) -> Verdict:
@@ -385,7 +385,7 @@ async def test_the_old_password_lets_nobody_in_who_came_just_before_the_change(
 
 async def test_a_hash_that_another_login_renews_meanwhile_refuses_nobody(chat: Rig, monkeypatch: pytest.MonkeyPatch):
     alice = await chat.register("alice")
-    passwords = chat.chat.accounts.passwords
+    passwords = chat.chat.logins.passwords
     real = passwords.check
 
     async def check(password: str, stored: str | None) -> Verdict:

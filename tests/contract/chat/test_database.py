@@ -38,8 +38,8 @@ def database(url: str) -> Iterator[SqlDatabase]:
     it = SqlDatabase(url, pool_size=4, max_overflow=4)
     it.open()
     if not it.is_sqlite:
-        it.run_now(lambda c: c.exec_driver_sql("DROP SCHEMA public CASCADE"))
-        it.run_now(lambda c: c.exec_driver_sql("CREATE SCHEMA public"))
+        it.run_sync(lambda c: c.exec_driver_sql("DROP SCHEMA public CASCADE"))
+        it.run_sync(lambda c: c.exec_driver_sql("CREATE SCHEMA public"))
     yield it
     it.close()
 
@@ -52,7 +52,7 @@ def community(database: SqlDatabase) -> SqlDatabase:
         connection.execute(insert(users).values(username="ann", created_at=1))
         connection.execute(insert(feeds).values(name="general"))
 
-    database.run_now(begin)
+    database.run_sync(begin)
     return database
 
 
@@ -205,7 +205,7 @@ def test_servers_that_start_together_prepare_one_database(url: str, database: Sq
     for thread in threads:
         thread.join(20)
     assert failed == []
-    assert database.run_now(lambda c: c.execute(select(meta.c.version)).all()) == [(0,)]
+    assert database.run_sync(lambda c: c.execute(select(meta.c.version)).all()) == [(0,)]
     for one in others:
         one.close()
 

@@ -23,11 +23,11 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events.permissions import EVERYONE_DEFAULT, P
-from vox.chat.gateway.limits import Bounds
+from vox.chat.gateway.limits import GatewayLimits
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
 
-FEW = Bounds().few_online
+FEW = GatewayLimits().individual_presence_max
 """Up to so many are told of each other one by one, as the original does."""
 MAX_SAFE = 2**53 - 1
 """The largest integer that JavaScript keeps."""

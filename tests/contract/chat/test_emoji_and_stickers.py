@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 from tests.contract.chat.rig import Person, Rig, community
 from vox.chat.database.schema import emoji, files
 from vox.chat.database.unit_of_work import Change
-from vox.chat.features.files.cleanup import sweep_files
+from vox.chat.features.files.cleanup import delete_orphaned_files
 
 MANAGE_EMOJI = 1 << 26
 
@@ -171,5 +171,5 @@ async def test_emoji_of_an_original_server_go_on(chat, alice, tmp_path):
     await chat.chat.change(original)
     (tmp_path / "uploads" / "old-1").write_bytes(b"old")
     bob = await chat.register("bob")
-    assert await sweep_files(chat.chat, chat.chat.clock.wall() + timedelta(days=2)) == 0
+    assert await delete_orphaned_files(chat.chat, chat.chat.clock.wall() + timedelta(days=2)) == 0
     assert (await bob.get("/files/old-1")).content == b"old"

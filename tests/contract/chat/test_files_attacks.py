@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.contract.chat.rig import API, Person, Rig, community
 from tests.contract.chat.test_files_upload import a_feed, let_everybody_attach, upload
-from vox.chat.features.files.cleanup import sweep_files
+from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.storage import limits as desks
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -304,9 +304,9 @@ async def test_orphans_are_swept_and_what_is_shown_stays(chat, alice, feed, tmp_
     message = await alice.ok("POST", f"/feeds/{feed}/messages", {"body": "x", "attachments": [gone]})
     await alice.ok("DELETE", f"/feeds/{feed}/messages/{message['msg_id']}")
     now = chat.chat.clock.wall()
-    assert await sweep_files(chat.chat, now) == 0
-    assert await sweep_files(chat.chat, now + timedelta(hours=3)) == 1
-    assert await sweep_files(chat.chat, now + timedelta(hours=25)) == 1
+    assert await delete_orphaned_files(chat.chat, now) == 0
+    assert await delete_orphaned_files(chat.chat, now + timedelta(hours=3)) == 1
+    assert await delete_orphaned_files(chat.chat, now + timedelta(hours=25)) == 1
     assert (await alice.get(f"/files/{orphan}")).status_code == 404
     assert (await alice.get(f"/files/{kept}")).status_code == 200
     stored = {path.name for path in (tmp_path / "uploads").rglob("*") if path.is_file()}

@@ -11,7 +11,7 @@ from tests.contract.chat.rig import community
 from tests.contract.chat.test_emoji_and_stickers import create
 from tests.contract.chat.test_files_upload import a_feed, upload
 from tests.fakes.s3_server import BUCKET, s3_server
-from vox.chat.features.files.cleanup import sweep_files
+from vox.chat.features.files.cleanup import delete_orphaned_files
 
 
 @pytest.fixture(scope="module")
@@ -72,4 +72,4 @@ async def test_bucket_that_fails_is_503_and_leaves_no_file(database_url, tmp_pat
         reply = await upload(alice, f"/feeds/{feed}/files")
         assert (reply.status_code, reply.json()["error"]["code"]) == (503, "UNAVAILABLE")
         assert "bucket" not in reply.text
-        assert await sweep_files(chat.chat, chat.chat.clock.wall()) == 0
+        assert await delete_orphaned_files(chat.chat, chat.chat.clock.wall()) == 0

@@ -10,7 +10,7 @@ from tests.contract.chat.spaces_scene import Row, allow, bodies, count, deny, fe
 from vox.chat.database.schema import message_mentions, message_nonces, messages
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events.permissions import P
-from vox.chat.features.messages.insert import NONCE_LIFE_S, forget_nonces
+from vox.chat.features.messages.insert import NONCE_LIFE_S, delete_expired_nonces
 
 MISSING = (403, "MISSING_PERMISSIONS")
 NO_SPACE = (404, "SPACE_NOT_FOUND")
@@ -239,6 +239,6 @@ async def test_a_nonce_counts_for_ten_minutes(chat: Rig):
     assert second != first
     assert await say(alice, 1, nonce="n") == second
     now_s = int(chat.chat.clock.wall().timestamp())
-    assert await chat.chat.change(lambda connection: Change(forget_nonces(connection, now_s))) == 0
+    assert await chat.chat.change(lambda connection: Change(delete_expired_nonces(connection, now_s))) == 0
     later = now_s + NONCE_LIFE_S + 1
-    assert await chat.chat.change(lambda connection: Change(forget_nonces(connection, later))) == 1
+    assert await chat.chat.change(lambda connection: Change(delete_expired_nonces(connection, later))) == 1

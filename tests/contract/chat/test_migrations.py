@@ -65,9 +65,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server: str = request.getfixturevalue("cluster")
     admin = SqlDatabase(server)
     admin.open()
-    admin.run_alone(lambda c: _outside_transaction(c, "DROP DATABASE IF EXISTS moved", "CREATE DATABASE moved"))
+    admin.run_exclusive(lambda c: _outside_transaction(c, "DROP DATABASE IF EXISTS moved", "CREATE DATABASE moved"))
     yield f"{server.rpartition('/')[0]}/moved"
-    admin.run_alone(lambda c: _outside_transaction(c, "DROP DATABASE moved WITH (FORCE)"))
+    admin.run_exclusive(lambda c: _outside_transaction(c, "DROP DATABASE moved WITH (FORCE)"))
     admin.close()
 
 
@@ -95,18 +95,18 @@ def alembic(url: str, *command: str) -> str:
 
 def test_an_empty_database_gets_its_tables_at_once_and_is_marked(database: SqlDatabase):
     prepare(database)
-    database.run_alone(assert_ours)
+    database.run_exclusive(assert_ours)
 
 
 def test_alembic_from_nothing_makes_the_same_tables_as_a_starting_server(url: str, database: SqlDatabase):
     alembic(url, "upgrade", "head")
-    by_revisions = database.run_alone(described)
-    database.run_alone(assert_ours)
+    by_revisions = database.run_exclusive(described)
+    database.run_exclusive(assert_ours)
     alembic(url, "downgrade", "base")
     if not database.is_sqlite:
-        database.run_alone(lambda c: c.exec_driver_sql("DROP TABLE alembic_version"))
+        database.run_exclusive(lambda c: c.exec_driver_sql("DROP TABLE alembic_version"))
     prepare(database)
-    assert database.run_alone(described) == by_revisions
+    assert database.run_exclusive(described) == by_revisions
     assert "No new upgrade operations" in alembic(url, "check")
 
 
@@ -122,14 +122,14 @@ def test_alembic_from_nothing_makes_the_same_tables_as_a_starting_server(url: st
 def test_an_original_database_keeps_what_was_in_it(
     url: str, database: SqlDatabase, revision: str, is_marked: bool, way: str
 ):
-    database.run_now(lambda c: make_original(c, revision, is_marked))
-    before = database.run_now(counted)
+    database.run_sync(lambda c: make_original(c, revision, is_marked))
+    before = database.run_sync(counted)
     if way == "start":
         prepare(database)
     else:
         alembic(url, "upgrade", "head")
-    database.run_alone(assert_ours)
-    after = database.run_now(counted)
+    database.run_exclusive(assert_ours)
+    after = database.run_sync(counted)
     assert {name: after[name] for name in before} == before
     assert row(database, "SELECT created_at, active, federated FROM users WHERE id = 1") == (1_700_000_000, True, False)
     assert row(database, "SELECT expires_at FROM invites WHERE code = 'abc'") == (1_800_000_000,)
@@ -145,25 +145,25 @@ def test_an_original_database_keeps_what_was_in_it(
         found = "SELECT count(*) FROM messages WHERE search_vector @@ to_tsquery('simple', 'hello')"
     assert row(database, found) == (1,)
     new = "INSERT INTO users (username, created_at) VALUES ('new', 1) RETURNING id"
-    assert database.run_now(lambda c: c.exec_driver_sql(new).scalar_one()) == 4  # goes on counting
+    assert database.run_sync(lambda c: c.exec_driver_sql(new).scalar_one()) == 4  # goes on counting
 
 
 def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
-    database.run_now(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
-    before = database.run_now(counted)
+    database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
+    before = database.run_sync(counted)
     prepare(database)
     alembic(url, "downgrade", "-1")
-    assert database.run_now(counted) == before
-    assert "meta" not in database.run_now(lambda c: inspect(c).get_table_names())
+    assert database.run_sync(counted) == before
+    assert "meta" not in database.run_sync(lambda c: inspect(c).get_table_names())
     prepare(database)
-    database.run_alone(assert_ours)
+    database.run_exclusive(assert_ours)
     assert row(database, "SELECT created_at FROM users WHERE id = 1") == (1_700_000_000,)
 
 
 def test_rows_that_refer_to_nothing_do_not_stop_an_original_on_sqlite(tmp_path: Path):
     database = SqlDatabase(f"sqlite:///{tmp_path / 'vox.db'}")
     database.open()
-    database.run_now(lambda c: make_original(c, WITH_KEY_PACKAGES, False))
+    database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, False))
 
     def orphan(connection: Connection) -> None:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
@@ -175,12 +175,12 @@ def test_rows_that_refer_to_nothing_do_not_stop_an_original_on_sqlite(tmp_path: 
             connection.exec_driver_sql(statement)
         connection.exec_driver_sql("PRAGMA foreign_keys=ON")
 
-    database.run_alone(orphan)
+    database.run_exclusive(orphan)
     prepare(database)
     assert row(database, "SELECT author_id, body FROM messages WHERE id = 7") == (None, "left")
     assert row(database, "SELECT count(*) FROM messages WHERE id = 8") == (0,)
     assert row(database, "SELECT count(*) FROM reactions") == (1,)
-    assert database.run_now(lambda c: c.exec_driver_sql("PRAGMA foreign_key_check").all()) == []
+    assert database.run_sync(lambda c: c.exec_driver_sql("PRAGMA foreign_key_check").all()) == []
     database.close()
 
 
@@ -202,7 +202,7 @@ def test_times_of_an_original_may_be_text_or_numbers(tmp_path: Path):
     database = SqlDatabase(f"sqlite:///{file}")
     database.open()
     prepare(database)
-    times = database.run_now(lambda c: c.exec_driver_sql("SELECT created_at, active FROM users ORDER BY id").all())
+    times = database.run_sync(lambda c: c.exec_driver_sql("SELECT created_at, active FROM users ORDER BY id").all())
     assert [tuple(time) for time in times] == [(1_700_000_000, 1), (1_700_000_000, 0), (1_700_000_000, 1), (0, 1)]
     assert row(database, "SELECT type FROM feeds") == ("text",)
     assert row(database, "SELECT max(rowid), min(rowid) FROM messages") == (30, 5)
@@ -210,25 +210,25 @@ def test_times_of_an_original_may_be_text_or_numbers(tmp_path: Path):
 
 
 def test_a_database_of_a_later_version_or_of_somebody_else_is_refused(url: str, database: SqlDatabase):
-    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE users (name TEXT)"))
+    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE users (name TEXT)"))
     with pytest.raises(UsageError) as caught:
         prepare(database)
     assert caught.value.code == "database_unknown"
-    database.run_now(lambda c: c.exec_driver_sql("DROP TABLE users"))
+    database.run_sync(lambda c: c.exec_driver_sql("DROP TABLE users"))
     prepare(database)
-    database.run_now(lambda c: stamp(c, "abcdef012345"))
+    database.run_sync(lambda c: stamp(c, "abcdef012345"))
     with pytest.raises(UsageError) as caught:
         prepare(database)
     assert caught.value.code == "database_unknown"
 
 
 def test_a_failing_upgrade_leaves_the_original_as_it_was(database: SqlDatabase):
-    database.run_now(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
-    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE meta (other TEXT)"))
-    before = database.run_now(lambda c: (counted(c), sorted(inspect(c).get_table_names())))
+    database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
+    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE meta (other TEXT)"))
+    before = database.run_sync(lambda c: (counted(c), sorted(inspect(c).get_table_names())))
     with pytest.raises(DependencyError):
         prepare(database)
-    assert database.run_now(lambda c: (counted(c), sorted(inspect(c).get_table_names()))) == before
+    assert database.run_sync(lambda c: (counted(c), sorted(inspect(c).get_table_names()))) == before
 
 
 def test_the_mark_of_a_fresh_database_is_the_last_revision():
@@ -290,7 +290,7 @@ def counted(connection: Connection) -> dict[str, int]:
 
 
 def row(database: SqlDatabase, statement: str) -> tuple[Any, ...]:
-    return tuple(database.run_now(lambda c: c.exec_driver_sql(statement).one()))
+    return tuple(database.run_sync(lambda c: c.exec_driver_sql(statement).one()))
 
 
 def _outside_transaction(connection: Connection, *statements: str) -> None:

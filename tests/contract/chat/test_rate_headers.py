@@ -29,7 +29,7 @@ async def test_after_too_many_unknown_tokens_an_address_waits_but_not_who_is_kno
     async with community("sqlite://", tmp_path, rate_limit_scale=1.0) as chat:
         alice = await chat.register("alice")
         assert (await alice.get("/server")).status_code == 200
-        chat.chat.accounts.refused = RefusedTokens(2, 60.0)
+        chat.chat.logins.refused = RefusedTokens(2, 60.0)
         made_up = [
             await chat.http.get(f"{API}/server", headers={"authorization": f"Bearer vox_sess_{number}"})
             for number in range(3)

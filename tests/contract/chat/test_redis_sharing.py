@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.redis_server import RunningRedis, redis_server
-from vox.chat.api.rate_categories import Category, MemoryLimits, Verdict
-from vox.chat.database.worker_lease import LeasedIds, Numbers, RedisNumbers, SqlNumbers
-from vox.http.redis_rate_limits import RedisLimits
+from vox.chat.api.rate_categories import Category, MemoryRateLimits, RateDecision
+from vox.chat.database.worker_lease import LeasedSnowflakes, RedisWorkerLeases, SqlWorkerLeases, WorkerLeaseStore
+from vox.http.redis_rate_limits import RedisRateLimits
 from vox.runtime.clock import SystemClock
 from vox.stores.sql import SqlDatabase
 
@@ -24,14 +24,14 @@ def redis() -> Iterator[RunningRedis]:
         yield running
 
 
-async def take(limits: RedisLimits, key: str = "user:1", category: Category = FIVE) -> Verdict:
-    verdict: Verdict | Awaitable[Verdict] = limits.take(key, category, clock.now())
-    return verdict if isinstance(verdict, Verdict) else await verdict
+async def take(limits: RedisRateLimits, key: str = "user:1", category: Category = FIVE) -> RateDecision:
+    verdict: RateDecision | Awaitable[RateDecision] = limits.take(key, category, clock.now())
+    return verdict if isinstance(verdict, RateDecision) else await verdict
 
 
 async def test_two_processes_share_a_bucket(redis: RunningRedis):
     redis.flush()
-    one, two = RedisLimits(redis.url, 1.0, clock), RedisLimits(redis.url, 1.0, clock)
+    one, two = RedisRateLimits(redis.url, 1.0, clock), RedisRateLimits(redis.url, 1.0, clock)
     async with one.running(), two.running():
         let_through = [(await take(limits)).retry_after_s is None for limits in (one, two) * 5]
         assert let_through == [True] * 5 + [False] * 5
@@ -43,7 +43,7 @@ async def test_two_processes_share_a_bucket(redis: RunningRedis):
 
 async def test_the_shared_bucket_answers_like_the_one_in_memory(redis: RunningRedis):
     redis.flush()
-    memory, shared = MemoryLimits(), RedisLimits(redis.url, 1.0, clock)
+    memory, shared = MemoryRateLimits(), RedisRateLimits(redis.url, 1.0, clock)
     async with shared.running():
         for _ in range(7):
             here = memory.take("k", FIVE, clock.now())
@@ -54,7 +54,7 @@ async def test_the_shared_bucket_answers_like_the_one_in_memory(redis: RunningRe
 
 
 async def test_without_redis_the_limits_of_this_process_hold(redis: RunningRedis):
-    limits = RedisLimits(redis.url, 1.0, clock)
+    limits = RedisRateLimits(redis.url, 1.0, clock)
     redis.kill()
     try:
         async with limits.running():
@@ -76,7 +76,7 @@ async def test_a_redis_that_hangs_delays_one_request_and_not_the_next(redis: Run
     gone = asyncio.Event()
     server = await asyncio.start_server(never, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    limits = RedisLimits(f"redis://127.0.0.1:{port}/0", 1.0, clock)
+    limits = RedisRateLimits(f"redis://127.0.0.1:{port}/0", 1.0, clock)
     async with limits.running():
         began = time.monotonic()
         assert (await take(limits)).remaining == 4
@@ -91,14 +91,14 @@ async def test_worker_numbers_of_real_engines_are_exclusive(redis: RunningRedis,
     redis.flush()
     async with SqlDatabase(f"sqlite:///{tmp_path / 'ids.db'}") as database:
 
-        def numbers() -> Numbers:
-            return RedisNumbers(redis.url) if engine == "redis" else SqlNumbers(database, clock)
+        def numbers() -> WorkerLeaseStore:
+            return RedisWorkerLeases(redis.url) if engine == "redis" else SqlWorkerLeases(database, clock)
 
-        leased = [LeasedIds(clock, numbers(), lambda: 500) for _ in range(3)]
+        leased = [LeasedSnowflakes(clock, numbers(), lambda: 500) for _ in range(3)]
         async with leased[0].running(), leased[1].running(), leased[2].running():
             assert [one.worker for one in leased] == [500, 501, 502]
             await leased[0].renew()
             assert leased[0].worker == 500
-        later = LeasedIds(clock, numbers(), lambda: 500)
+        later = LeasedSnowflakes(clock, numbers(), lambda: 500)
         async with later.running():
             assert later.worker == 503, "a number rests before it is used again"

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from tests.contract.chat.rig import Rig
 from tests.contract.chat.spaces_scene import Row, count, deny, feed, grant, mismatches, refusal, say
 from vox.chat.database.schema import audit_log, feeds, messages, permission_overrides, threads
-from vox.chat.database.unit_of_work import Change, Unit
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.events.permissions import EVERYONE_DEFAULT, P
 from vox.chat.features.messages.delete import BATCH
 
@@ -316,7 +316,7 @@ async def test_a_large_feed_is_emptied_in_batches(chat: Rig):
     units = chat.chat.change
     largest = 0
 
-    async def counted(unit: Unit[Any]) -> Any:
+    async def counted(unit: UnitOfWork[Any]) -> Any:
         nonlocal largest
         before = await count(chat, messages)
         value = await units(unit)

@@ -1,10 +1,10 @@
 """What one connection may send: enough for any microphone, and no more than a server can spare."""
 
-from vox.agent.transports.ingress_limit import BURST_BYTES, BYTES_PER_SECOND, MESSAGE_BYTES, Allowance
+from vox.agent.transports.ingress_limit import BURST_BYTES, BYTES_PER_SECOND, MESSAGE_BYTES, IngressBudget
 
 
 def test_the_allowance_is_enough_for_any_microphone_and_refills():
-    allowance = Allowance(0.0)
+    allowance = IngressBudget(0.0)
     now = 0.0
     for _ in range(20_000):  # stereo at 48 kHz as base64, 50 messages a second, for minutes
         now += 0.02
@@ -16,6 +16,6 @@ def test_the_allowance_is_enough_for_any_microphone_and_refills():
 
 
 def test_the_allowance_never_grows_beyond_its_burst():
-    allowance = Allowance(0.0)
+    allowance = IngressBudget(0.0)
     assert allowance.spend(1, 1e6)
     assert not allowance.spend(BURST_BYTES + BYTES_PER_SECOND, 1e6)

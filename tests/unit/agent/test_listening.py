@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from vox.agent.call.recognition import AUDIO_DROPPED, MAX_WAITING_S, Listener
+from vox.agent.call.recognition import AUDIO_DROPPED, MAX_WAITING_S, UtteranceRecognizer
 from vox.errors import DependencyError
 from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.metrics import Metrics
@@ -72,17 +72,17 @@ class Recogniser:
         self.is_closed = True
 
 
-def listener_of(recogniser: Recogniser, *, pre_roll_s: float = 0.0, **options: Any) -> Listener:
+def listener_of(recogniser: Recogniser, *, pre_roll_s: float = 0.0, **options: Any) -> UtteranceRecognizer:
     chosen: dict[str, Any] = {"sample_rate": RATE, "language": None, "on_partial": print, "metrics": Metrics()}
-    return Listener(recogniser, pre_roll_s=pre_roll_s, **{**chosen, **options})
+    return UtteranceRecognizer(recogniser, pre_roll_s=pre_roll_s, **{**chosen, **options})
 
 
-def say(listener: Listener, text: str) -> None:
+def say(listener: UtteranceRecognizer, text: str) -> None:
     for letter in text:
         listener.push(letter.encode() + b"\0")
 
 
-async def finish(listener: Listener) -> str | None:
+async def finish(listener: UtteranceRecognizer) -> str | None:
     transcript = await listener.transcript(listener.finish())
     return None if transcript is None else transcript.text
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.agent.call_world import RATE, Line, Voice, World
-from vox.agent.call.speech_output import LAST_MARK_TIMEOUT_S, Output
+from vox.agent.call.speech_output import LAST_MARK_TIMEOUT_S, SpeechOutput
 from vox.media.dtmf import tone
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker
@@ -33,7 +33,7 @@ class Stage:
         self.voice = Voice()
         self.told: list[str] = []
         self.progress: list[int] = []
-        self.output = Output(
+        self.output = SpeechOutput(
             self.line,
             Pacer(Ticker(clock, metrics=metrics), clock, metrics, lead_s=lead_s),
             clock,

@@ -3,17 +3,17 @@
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.call.turn_latency import TurnLatency
 from vox.protocols.agent_events import TurnMetrics
 from vox.runtime.metrics import Metrics
 
 
-def times() -> tuple[TurnTimes, FakeClock, Metrics]:
+def times() -> tuple[TurnLatency, FakeClock, Metrics]:
     clock, metrics = FakeClock(), Metrics()
-    return TurnTimes(clock, metrics), clock, metrics
+    return TurnLatency(clock, metrics), clock, metrics
 
 
-def spoken_turn(turn: TurnTimes, clock: FakeClock) -> TurnMetrics:
+def spoken_turn(turn: TurnLatency, clock: FakeClock) -> TurnMetrics:
     turn.speech_ended(0.2)
     clock.advance(0.5)
     turn.transcribed()

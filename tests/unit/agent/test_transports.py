@@ -12,8 +12,8 @@ from tests.unit.agent.call_world import World
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.transports.ingress_limit import BURST_BYTES
-from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, PhoneLink
-from vox.agent.transports.websocket import ClientLink
+from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
+from vox.agent.transports.websocket import WebSocketTransport
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
 from vox.protocols.carriers.detect import CARRIERS, carrier_for
 from vox.protocols.media_stream import CarrierCodec, StreamStarted, WireMessage
@@ -51,7 +51,7 @@ class Phone:
         self.sessions: list[Session] = []
         self.started: StreamStarted | None = None
         self.knows_agent = True
-        self.link = PhoneLink(self.world.resources, self._choose, self.sessions.append)
+        self.link = TelephonyTransport(self.world.resources, self._choose, self.sessions.append)
         self.link.opened(self.socket)
 
     def _choose(self, started: StreamStarted) -> Any:
@@ -249,10 +249,10 @@ class Client:
         self.world = World(input_rate=0)
         self.socket = FakeSocket()
         self.sessions: list[Session] = []
-        self.link = ClientLink(self.world.resources, JsonCodec(), 24_000, self._start)
+        self.link = WebSocketTransport(self.world.resources, JsonCodec(), 24_000, self._start)
         self.link.opened(self.socket)
 
-    def _start(self, link: ClientLink) -> Session:
+    def _start(self, link: WebSocketTransport) -> Session:
         session = Session(self.world.resources, self.world.session.agent, link, CallInfo("call_2", "ws"))
         self.sessions.append(session)
         return session

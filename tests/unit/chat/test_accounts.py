@@ -14,7 +14,7 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
-from vox.chat.identity.logins import CLOSE_CODE, Accounts, Login, login_revoked
+from vox.chat.identity.logins import CLOSE_CODE, Login, LoginCache, login_revoked
 from vox.security.tokens import digest
 
 DAY = 86_400
@@ -39,7 +39,7 @@ class Chat:
             close_logins=lambda *a: self.closed.append(("logins", *a)),
         )
         self.database = SimpleNamespace(write=self.write)
-        self.accounts = Accounts(self)  # pyright: ignore[reportArgumentType]
+        self.accounts = LoginCache(self)  # pyright: ignore[reportArgumentType]
 
     async def read(self, unit: Callable[[Connection], Any]) -> Any:
         self.reads += 1
@@ -90,18 +90,18 @@ def chat(make: Callable[..., Chat]) -> Chat:
 
 async def refusal(chat: Chat, token: str, source: str = "") -> tuple[int, str]:
     with pytest.raises(Refusal) as caught:
-        await chat.accounts.who(token, source)
+        await chat.accounts.authenticate_member(token, source)
     return caught.value.status, caught.value.wire_code
 
 
 async def test_a_login_is_looked_up_once_in_half_a_minute(chat: Chat):
     session = chat.log_in(1)
-    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
     chat.clock.advance(29)
-    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
     assert chat.reads == 1
     chat.clock.advance(2)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.reads == 2
 
 
@@ -130,7 +130,7 @@ async def test_an_overlong_token_does_not_reach_the_database(chat: Chat):
 async def test_unknown_tokens_of_an_address_cost_a_minute_s_reads_and_no_more(chat: Chat):
     chat.log_in(1)
     chat.log_in(2, "vox_sess_b")
-    await chat.accounts.who("vox_sess_a", "192.0.2.1")
+    await chat.accounts.authenticate_member("vox_sess_a", "192.0.2.1")
     chat.clock.advance(31)
     before = chat.reads
     for number in range(200):
@@ -138,10 +138,12 @@ async def test_unknown_tokens_of_an_address_cost_a_minute_s_reads_and_no_more(ch
         assert await refusal(chat, f"vox_sess_{number}", "192.0.2.1") == expected
     assert chat.reads == before + 60
     with pytest.raises(Refusal) as caught:
-        await chat.accounts.who("vox_sess_b", "192.0.2.1")
+        await chat.accounts.authenticate_member("vox_sess_b", "192.0.2.1")
     assert caught.value.extras["retry_after_ms"] == pytest.approx(1000, abs=1)
-    assert (await chat.accounts.who("vox_sess_a", "192.0.2.1")).user_id == 1, "known, though its half minute is over"
-    assert (await chat.accounts.who("vox_sess_b", "192.0.2.2")).user_id == 2
+    assert (await chat.accounts.authenticate_member("vox_sess_a", "192.0.2.1")).user_id == 1, (
+        "known, though its half minute is over"
+    )
+    assert (await chat.accounts.authenticate_member("vox_sess_b", "192.0.2.2")).user_id == 2
     chat.clock.advance(1.001)
     assert await refusal(chat, "vox_sess_x", "192.0.2.1") == (401, "AUTH_EXPIRED")
     assert await refusal(chat, "vox_sess_x", "192.0.2.1") == (429, "AUTH_RATE_LIMITED")
@@ -155,7 +157,7 @@ async def test_the_bound_on_unknown_tokens_scales_and_goes_with_the_other_limits
 
 async def test_an_expired_login_is_over_also_while_it_is_remembered(chat: Chat):
     chat.log_in(1, lasts_s=10)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     chat.connection.execute(sessions.update().values(expires_at=chat.now_s + 10))
     chat.clock.advance(31 * DAY)
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
@@ -165,7 +167,7 @@ async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
     chat = make(VOX_AUTH_SESSION_MAX_DAYS="30")
     session = chat.log_in(1, lasts_s=DAY)
     chat.connection.execute(sessions.update().values(created_at=chat.now_s - 30 * DAY, expires_at=chat.now_s + 5))
-    assert await chat.accounts.who("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
     chat.clock.advance(6)
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
 
@@ -173,12 +175,12 @@ async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
 async def test_a_user_who_is_no_member_is_banned_from_everything(chat: Chat):
     session = chat.log_in(3)
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
-    assert await chat.accounts.whose("vox_sess_a") == Login(3, session), "but the way back is open"
+    assert await chat.accounts.authenticate("vox_sess_a") == Login(3, session), "but the way back is open"
 
 
 async def test_who_stops_being_a_member_is_out_at_once_though_the_token_is_remembered(chat: Chat):
     chat.log_in(2)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     chat.community.users[2] = Person(2, "bob", "Bob", is_active=False)
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
 
@@ -193,7 +195,7 @@ async def test_who_has_just_registered_elsewhere_is_waited_for(chat: Chat, monke
             chat.community.users[7] = Person(7, "new", "New")
 
     monkeypatch.setattr("vox.chat.identity.logins.asyncio.sleep", sleep)
-    assert await chat.accounts.who("vox_sess_a") == Login(7, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(7, session)
     assert len(waits) == 3
 
 
@@ -214,22 +216,22 @@ async def test_who_stays_unknown_is_told_to_try_again_and_not_that_he_is_banned(
 async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     session = chat.log_in(1)
     chat.log_in(2, "vox_sess_b")
-    await chat.accounts.who("vox_sess_a")
-    await chat.accounts.who("vox_sess_b")
+    await chat.accounts.authenticate_member("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_b")
     chat.connection.execute(sessions.delete().where(sessions.c.id == session))
-    chat.accounts.absorb(login_revoked(1, [session]))
+    chat.accounts.apply(login_revoked(1, [session]))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
     assert [call[:4] for call in chat.closed] == [("logins", 1, {session}, CLOSE_CODE)]
     reads = chat.reads
-    await chat.accounts.who("vox_sess_b")
+    await chat.accounts.authenticate_member("vox_sess_b")
     assert chat.reads == reads, "others are still remembered"
 
 
 async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(chat: Chat):
     chat.log_in(1)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     chat.connection.execute(sessions.delete())
-    chat.accounts.absorb(login_revoked(1))
+    chat.accounts.apply(login_revoked(1))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
     assert [call[:3] for call in chat.closed] == [("user", 1, CLOSE_CODE)]
 
@@ -240,7 +242,7 @@ async def test_a_revocation_while_the_row_is_being_read_counts_for_who_reads(cha
     def end_it() -> None:
         chat.during_read = lambda: None
         chat.connection.execute(sessions.delete())
-        chat.accounts.absorb(login_revoked(1, [session]))
+        chat.accounts.apply(login_revoked(1, [session]))
 
     chat.during_read = end_it
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED"), "the row that was read is gone"
@@ -252,12 +254,12 @@ async def test_the_end_of_another_login_while_the_row_is_being_read_harms_nobody
 
     def end_another() -> None:
         chat.during_read = lambda: None
-        chat.accounts.absorb(login_revoked(2))
+        chat.accounts.apply(login_revoked(2))
 
     chat.during_read = end_another
-    assert (await chat.accounts.who("vox_sess_a")).user_id == 1
+    assert (await chat.accounts.authenticate_member("vox_sess_a")).user_id == 1
     reads = chat.reads
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.reads == reads, "it is remembered"
 
 
@@ -265,10 +267,10 @@ async def test_a_login_in_use_is_prolonged_once_less_than_half_is_left(chat: Cha
     chat.log_in(1)
     end = chat.now_s + 30 * DAY
     chat.clock.advance(14 * DAY)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.row().expires_at == end
     chat.clock.advance(2 * DAY)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.row().expires_at == chat.now_s + 30 * DAY
 
 
@@ -277,7 +279,7 @@ async def test_a_login_ends_after_the_absolute_time_however_much_it_is_used(make
     chat.log_in(1, lasts_s=10 * DAY)
     for _ in range(24):
         chat.clock.advance(DAY)
-        await chat.accounts.who("vox_sess_a")
+        await chat.accounts.authenticate_member("vox_sess_a")
     chat.clock.advance(DAY)
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
 
@@ -286,10 +288,10 @@ async def test_the_last_use_is_noted_but_not_at_every_request(chat: Chat):
     chat.log_in(1)
     first = chat.now_s
     chat.clock.advance(60)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.row().last_used_at == first
     chat.clock.advance(300)
-    await chat.accounts.who("vox_sess_a")
+    await chat.accounts.authenticate_member("vox_sess_a")
     assert chat.row().last_used_at == chat.now_s
 
 
@@ -297,12 +299,12 @@ async def test_no_more_than_so_many_logins_are_remembered(chat: Chat, monkeypatc
     monkeypatch.setattr("vox.chat.identity.logins.MAX_REMEMBERED", 2)
     for name in ("a", "b", "c"):
         chat.log_in(1, name)
-        await chat.accounts.who(name)
+        await chat.accounts.authenticate_member(name)
     reads = chat.reads
-    await chat.accounts.who("c")
-    await chat.accounts.who("b")
+    await chat.accounts.authenticate_member("c")
+    await chat.accounts.authenticate_member("b")
     assert chat.reads == reads
-    await chat.accounts.who("a")
+    await chat.accounts.authenticate_member("a")
     assert chat.reads == reads + 1
 
 
@@ -319,5 +321,5 @@ async def test_a_changed_profile_is_read_again(chat: Chat):
     assert first.bio == "old"
     chat.connection.execute(users.update().values(bio="new"))
     assert chat.accounts.profiles.kept(1) is first
-    chat.accounts.absorb(user_update(user_id=1, changed={"bio": "new"}))
+    chat.accounts.apply(user_update(user_id=1, changed={"bio": "new"}))
     assert chat.accounts.profiles.kept(1) is None

@@ -5,13 +5,22 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.community import Place, Shift
-from vox.chat.events.audience import Audience, Everyone, Former, Holders, Participants, Readers, Users, Viewers
+from vox.chat.community import AccessChange, SpaceRef
+from vox.chat.events.audience import (
+    Audience,
+    Everyone,
+    FormerViewers,
+    Participants,
+    PermissionHolders,
+    Readers,
+    Users,
+    Viewers,
+)
 from vox.chat.gateway.audience_index import AudienceIndex
 
 _AUDIENCES: list[Audience] = [
     Everyone(),
-    Holders(8),
+    PermissionHolders(8),
     Viewers("feed", 1),
     Viewers("room", 1),
     Readers(1),
@@ -19,9 +28,9 @@ _AUDIENCES: list[Audience] = [
     Participants(1),
     Participants(1, (3,)),
     Users((1, 2, 2)),
-    Former(),
+    FormerViewers(),
 ]
-_PLACES: dict[Audience, Place] = {
+_PLACES: dict[Audience, SpaceRef] = {
     Viewers("feed", 1): ("feed", 1),
     Viewers("room", 1): ("room", 1),
     Readers(1): ("feed", 1),
@@ -83,7 +92,7 @@ def test_an_event_finds_just_the_sessions_whose_user_sees_it(steps: list[tuple[s
             index.sessions(_AUDIENCES[left])
         elif step == "dm":
             views.dms = {1: views.dms[1] ^ {left}}
-            index.shift(Shift(spaces=frozenset({("dm", 1)})))
+            index.shift(AccessChange(spaces=frozenset({("dm", 1)})))
         elif step in {"user", "space", "all"}:
             views.hidden ^= {(left, _AUDIENCES[right])}
             index.shift(_shift(step, left, right))
@@ -125,7 +134,7 @@ def test_the_sessions_of_somebody_who_lost_everything_can_still_be_closed() -> N
     session = _Session(3)
     index.add(session)
     views.hidden.add((3, Everyone()))
-    index.shift(Shift(users=frozenset({3})))
+    index.shift(AccessChange(users=frozenset({3})))
     assert index.everyone() == []
     assert list(index.of_user(3)) == [session]
 
@@ -137,9 +146,9 @@ def test_the_named_questions_are_audiences() -> None:
     assert list(index.participants(1)) == list(index.users([1, 9])) == list(index.holders(8)) == [session]
 
 
-def _shift(step: str, user_id: int, audience: int) -> Shift:
+def _shift(step: str, user_id: int, audience: int) -> AccessChange:
     if step == "user":
-        return Shift(users=frozenset({user_id}))
+        return AccessChange(users=frozenset({user_id}))
     if step == "space":
-        return Shift(spaces=frozenset({_PLACES[_AUDIENCES[audience]]}))
-    return Shift(everything=True)
+        return AccessChange(spaces=frozenset({_PLACES[_AUDIENCES[audience]]}))
+    return AccessChange(everything=True)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community, State
-from vox.chat.replication.resync import CatchingUp
+from vox.chat.replication.resync import StateResync
 from vox.runtime.clock import SystemClock
 
 
@@ -22,16 +22,16 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
 
     hub = SimpleNamespace(lock=threading.RLock(), shifted=lambda *_: None, publish=lambda _: None)
     chat = SimpleNamespace(bus=MemoryBus(SystemClock()), community=community, hub=hub, read=read)
-    catching_up = CatchingUp(cast("Any", chat))
+    catching_up = StateResync(cast("Any", chat))
 
     async def notice() -> None:
-        catching_up.missed(1)
-        await catching_up.settled()
+        catching_up.request(1)
+        await catching_up.wait()
 
     elsewhere = threading.Thread(target=lambda: asyncio.run(notice()))
     elsewhere.start()
     await asyncio.to_thread(begun.wait, 5)
-    waiting = asyncio.create_task(catching_up.settled(60))
+    waiting = asyncio.create_task(catching_up.wait(60))
     await asyncio.sleep(0)
     assert not waiting.done()
     release.set()

@@ -13,7 +13,7 @@ from vox.chat import events
 from vox.chat.community import Community, Person
 from vox.chat.community.state import Space, Target
 from vox.chat.events import Event
-from vox.chat.events.audience import EVERYONE, Former, Holders, SpaceOverride, Viewers
+from vox.chat.events.audience import EVERYONE, FormerViewers, PermissionHolders, SpaceOverride, Viewers
 from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, Mask, P
 
 K = TypeVar("K")
@@ -89,7 +89,7 @@ def test_the_end_of_a_hidden_feed_is_told_to_those_who_saw_it() -> None:
     community.apply(gone)
     assert [community.sees(user, gone.audience) for user in (_ALICE, _BOB, _CAROL)] == [True, False, True]
     assert not community.sees(_CAROL, Viewers("feed", 2))
-    assert not community.sees(99, Former())
+    assert not community.sees(99, FormerViewers())
 
 
 def test_a_deleted_role_takes_its_overrides_with_it() -> None:
@@ -129,7 +129,7 @@ def test_invite_codes_are_for_those_who_may_list_them() -> None:
     community = _community(events.role_update(role_id=_EVERYONE_ROLE, changed={"permissions": P.VIEW_SPACE.value}))
     audience = events.invite_create(code="abc", creator_id=_ALICE).audience
     assert [community.sees(user, audience) for user in (_ALICE, _BOB)] == [True, False]
-    assert community.members_seeing(Holders(P.MANAGE_MESSAGES.value)) == [_ALICE, _CAROL]
+    assert community.members_seeing(PermissionHolders(P.MANAGE_MESSAGES.value)) == [_ALICE, _CAROL]
 
 
 def test_a_lower_position_is_a_higher_rank() -> None:

@@ -20,9 +20,9 @@ from vox.chat.events import Event, decode_event, encode_event
 from vox.chat.events.audience import (
     Audience,
     Everyone,
-    Former,
-    Holders,
+    FormerViewers,
     Participants,
+    PermissionHolders,
     Readers,
     SpaceKind,
     SpaceOverride,
@@ -73,7 +73,7 @@ class CommunityMachine(RuleBasedStateMachine):
         self.index: AudienceIndex[_Session] = AudienceIndex(self.community)
         self.sessions: list[_Session] = []
         self.looked: set[Audience] = set()
-        self.gone: list[Former] = []
+        self.gone: list[FormerViewers] = []
 
     def teardown(self) -> None:
         self.connection.close()
@@ -426,7 +426,7 @@ class CommunityMachine(RuleBasedStateMachine):
         return sent
 
     def _audiences(self) -> list[Audience]:
-        found: list[Audience] = [Everyone(), Holders(_INVITES), Holders(_ADMIN), Users((1, 3, 3))]
+        found: list[Audience] = [Everyone(), PermissionHolders(_INVITES), PermissionHolders(_ADMIN), Users((1, 3, 3))]
         found += [Viewers("feed", id_) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Readers(id_) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Viewers("room", id_) for id_ in self._ids(schema.rooms)]
@@ -485,9 +485,9 @@ class _Rows:
                 return bool(self._all(query, dm=audience.dm_id, user=user_id)) or user_id in audience.besides
             case Users():
                 return user_id in audience.ids
-            case Holders():
+            case PermissionHolders():
                 return self.mask(user_id) & audience.permission == audience.permission
-            case Former():
+            case FormerViewers():
                 raise AssertionError("asked where the space goes")
 
     def mask(self, user_id: int) -> int:

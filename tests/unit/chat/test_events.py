@@ -15,7 +15,7 @@ from vox.chat.community.apply_events import apply_to
 from vox.chat.community.state import State
 from vox.chat.events import (
     CHANGES_ACCESS,
-    KEPT,
+    PERSISTED,
     SYNC_CATEGORIES,
     Event,
     audience_of,
@@ -26,9 +26,9 @@ from vox.chat.events import (
 from vox.chat.events.audience import (
     Audience,
     Everyone,
-    Former,
-    Holders,
+    FormerViewers,
     Participants,
+    PermissionHolders,
     Readers,
     SpaceOverride,
     Users,
@@ -88,7 +88,7 @@ def test_facts_never_reach_a_client(name: str) -> None:
 @pytest.mark.parametrize("name", ALL_TYPES)
 def test_an_audience_from_the_payload_alone_is_the_same_or_administrators_only(name: str) -> None:
     event = _least(name)
-    assert audience_of(event.type, event.payload) in {event.audience, Holders(P.ADMINISTRATOR.value)}
+    assert audience_of(event.type, event.payload) in {event.audience, PermissionHolders(P.ADMINISTRATOR.value)}
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL_TYPES) & CHANGES_ACCESS))
@@ -97,8 +97,8 @@ def test_memory_takes_each_change_it_must_hear_of(name: str) -> None:
 
 
 def test_what_no_table_knows_is_for_administrators() -> None:
-    assert audience_of("made_up", {}) == Holders(P.ADMINISTRATOR.value)
-    assert audience_of("message_create", {"msg_id": 1}) == Holders(P.ADMINISTRATOR.value)
+    assert audience_of("made_up", {}) == PermissionHolders(P.ADMINISTRATOR.value)
+    assert audience_of("message_create", {"msg_id": 1}) == PermissionHolders(P.ADMINISTRATOR.value)
 
 
 def test_unset_fields_are_left_out() -> None:
@@ -137,8 +137,11 @@ def test_unset_fields_are_left_out() -> None:
         (events.feed_create(feed_id=4, name="n"), Viewers("feed", 4)),
         (events.room_update(room_id=4, changed={}), Viewers("room", 4)),
         (events.thread_delete(thread_id=9, parent_feed_id=4), Viewers("feed", 4)),
-        (events.room_delete(room_id=4, overrides=[SpaceOverride("role", 1)]), Former((SpaceOverride("role", 1),))),
-        (events.invite_create(code="c", creator_id=1), Holders(P.CREATE_INVITES.value)),
+        (
+            events.room_delete(room_id=4, overrides=[SpaceOverride("role", 1)]),
+            FormerViewers((SpaceOverride("role", 1),)),
+        ),
+        (events.invite_create(code="c", creator_id=1), PermissionHolders(P.CREATE_INVITES.value)),
         (events.notification_create(user_id=3, type="mention"), Users((3,))),
         (events.block_add(user_id=1, target_id=2), Users((1, 2))),
         (events.dm_recipient_remove(dm_id=4, user_id=2), Participants(4, (2,))),
@@ -166,12 +169,12 @@ def test_every_event_is_documented_with_its_fields_and_what_becomes_of_it() -> N
     rows = re.findall(r"^\| `(\w+)` \| (.*) \| .*? \| (yes|no) \| (yes|no) \|$", page, re.MULTILINE)
     assert sorted(row[0] for row in rows) == ALL_TYPES
     for name, fields, kept, versioned in rows:
-        assert (kept == "yes", versioned == "yes") == (name in KEPT, name in CHANGES_ACCESS), name
+        assert (kept == "yes", versioned == "yes") == (name in PERSISTED, name in CHANGES_ACCESS), name
         named = set(re.findall(r"`(\w+)`", fields))
         undocumented = set(_least(name).payload) - named - (set(_BLANK["changed"]) if "changed" in fields else set())
         assert not undocumented, name
 
 
 def test_sync_asks_for_kept_events_only() -> None:
-    assert set().union(*SYNC_CATEGORIES.values()) == KEPT
-    assert not KEPT & {"message_create", "typing_start", "presence_update", "dm_create"}
+    assert set().union(*SYNC_CATEGORIES.values()) == PERSISTED
+    assert not PERSISTED & {"message_create", "typing_start", "presence_update", "dm_create"}

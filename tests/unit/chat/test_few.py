@@ -5,16 +5,16 @@ import asyncio
 import pytest
 
 from vox.chat.errors import Refusal
-from vox.runtime.concurrency import Few
+from vox.runtime.concurrency import ConcurrencyLimiter
 
 
 async def test_the_third_waits_until_one_of_two_is_done():
-    few, doors = Few(2), [asyncio.Event() for _ in range(3)]
+    few, doors = ConcurrencyLimiter(2), [asyncio.Event() for _ in range(3)]
     third_is_in = asyncio.Event()
     inside: list[int] = []
 
     async def slow(number: int) -> None:
-        async with few.room():
+        async with few.slot():
             inside.append(number)
             if number == 2:
                 third_is_in.set()
@@ -35,22 +35,22 @@ async def test_the_third_waits_until_one_of_two_is_done():
 
 
 async def test_who_finds_no_room_in_time_is_told_when_to_come_back():
-    few = Few(1, within_s=0.01)
-    async with few.room():
+    few = ConcurrencyLimiter(1, within_s=0.01)
+    async with few.slot():
         with pytest.raises(Refusal) as refusal:
-            async with few.room():
+            async with few.slot():
                 pass
     assert refusal.value.wire_code == "UNAVAILABLE"
     assert refusal.value.extras == {"retry_after_ms": 1000}
 
 
 async def test_only_so_many_wait_and_failures_give_their_room_back():
-    few = Few(1, waiting=0)
+    few = ConcurrencyLimiter(1, waiting=0)
 
     async def fail() -> None:
-        async with few.room():
+        async with few.slot():
             with pytest.raises(Refusal):
-                async with few.room():
+                async with few.slot():
                     pass
             raise ZeroDivisionError
 

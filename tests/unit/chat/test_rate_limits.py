@@ -5,18 +5,18 @@ from hypothesis import strategies as st
 from vox.chat.api.rate_categories import (
     CATEGORIES,
     Category,
-    MemoryLimits,
+    MemoryRateLimits,
     RefusedTokens,
     category_of,
     network_key,
-    taken,
+    take_token,
 )
 
 SLOW = Category("slow", 5, 0.1)
 
 
 def test_the_burst_passes_and_the_next_waits_for_one_refill():
-    limits = MemoryLimits()
+    limits = MemoryRateLimits()
     assert [limits.take("a", SLOW, 0.0).remaining for _ in range(5)] == [4, 3, 2, 1, 0]
     refused = limits.take("a", SLOW, 0.0)
     assert refused.retry_after_s is not None
@@ -26,7 +26,7 @@ def test_the_burst_passes_and_the_next_waits_for_one_refill():
 
 
 def test_keys_and_categories_have_buckets_of_their_own():
-    limits = MemoryLimits()
+    limits = MemoryRateLimits()
     for _ in range(5):
         limits.take("a", SLOW, 0.0)
     assert limits.take("b", SLOW, 0.0).retry_after_s is None
@@ -34,12 +34,12 @@ def test_keys_and_categories_have_buckets_of_their_own():
 
 
 def test_a_scale_of_nothing_lets_everything_through():
-    limits = MemoryLimits(0)
+    limits = MemoryRateLimits(0)
     assert all(limits.take("a", SLOW, 0.0).retry_after_s is None for _ in range(100))
 
 
 def test_forgotten_keys_bound_the_memory():
-    limits = MemoryLimits(max_keys=10)
+    limits = MemoryRateLimits(max_keys=10)
     for number in range(100):
         limits.take(str(number), SLOW, 0.0)
     assert limits.take("0", SLOW, 0.0).remaining == 4
@@ -86,11 +86,11 @@ def test_no_schedule_gets_more_than_the_burst_and_the_refill(waits, burst, refil
     now, passed, full_at = 0.0, 0, 0.0
     for wait in waits:
         now += wait
-        verdict, full_at = taken(full_at, category, 1.0, now)
+        verdict, full_at = take_token(full_at, category, 1.0, now)
         if verdict.retry_after_s is None:
             passed += 1
         else:
-            assert taken(full_at, category, 1.0, now + verdict.retry_after_s)[0].retry_after_s is None
+            assert take_token(full_at, category, 1.0, now + verdict.retry_after_s)[0].retry_after_s is None
     assert passed <= burst + refill * now + 1e-6
 
 

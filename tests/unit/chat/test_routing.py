@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from vox.chat.api.access import NOBODY, USER
+from vox.chat.api.access import PUBLIC, USER
 from vox.chat.api.request import Router, RouteTable, decode_query
 from vox.chat.errors import Refusal
 
@@ -27,7 +27,7 @@ def table() -> RouteTable:
     @routes.delete("/feeds/{feed_id}", access=USER)
     async def remove(call): ...
 
-    @routes.get("/invites/{code}", access=NOBODY, returns=dict)
+    @routes.get("/invites/{code}", access=PUBLIC, returns=dict)
     async def invite(call): ...
 
     @routes.get("/invites/mine", access=USER, returns=dict)

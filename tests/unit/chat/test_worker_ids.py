@@ -6,7 +6,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from vox.chat.database.snowflakes import time_of
-from vox.chat.database.worker_lease import LEASE_S, MARGIN_S, LeasedIds
+from vox.chat.database.worker_lease import LEASE_S, MARGIN_S, LeasedSnowflakes
 from vox.errors import DependencyError
 
 
@@ -27,7 +27,7 @@ class Registry:
         self.held[number] = (holder, self.clock.now() + ttl_s)
         return True
 
-    async def give_back(self, number: int, holder: str, after_s: float) -> None:
+    async def release(self, number: int, holder: str, after_s: float) -> None:
         await self.take(number, holder, after_s)
 
     async def close(self) -> None:
@@ -39,8 +39,8 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-def ids(clock: FakeClock, registry: Registry, starts_at: int = 7) -> LeasedIds:
-    return LeasedIds(clock, registry, lambda: starts_at)
+def ids(clock: FakeClock, registry: Registry, starts_at: int = 7) -> LeasedSnowflakes:
+    return LeasedSnowflakes(clock, registry, lambda: starts_at)
 
 
 def worker_of(number: int) -> int:

@@ -27,7 +27,7 @@ def test_an_administrator_is_made_from_a_shell(
     opened = SqlDatabase(database)
     opened.open()
     try:
-        rows = opened.run_now(
+        rows = opened.run_sync(
             lambda connection: connection.execute(
                 select(users.c.username, role_members.c.role_id).join(role_members)
             ).all()

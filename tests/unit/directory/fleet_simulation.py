@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
-from vox.directory.health.outage_detector import FleetWatch
+from vox.directory.health.outage_detector import OutageDetector
 from vox.directory.health.state_machine import (
     Health,
     HealthPolicy,
@@ -57,7 +57,7 @@ class Simulation:
     ) -> None:
         self.rng = random.Random(seed)
         self.policy = HealthPolicy()
-        self.watch = FleetWatch(self.policy)
+        self.watch = OutageDetector(self.policy)
         self.events: list[tuple[float, int, str, Relay | None, float]] = []
         self.number = 0
         self.now = 0.0

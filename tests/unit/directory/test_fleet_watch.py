@@ -1,6 +1,6 @@
 import pytest
 
-from vox.directory.health.outage_detector import FleetWatch
+from vox.directory.health.outage_detector import OutageDetector
 from vox.directory.health.state_machine import (
     DrainRequested,
     Health,
@@ -20,7 +20,7 @@ class Fleet:
 
     def __init__(self, count, policy=POLICY):
         self.policy = policy
-        self.watch = FleetWatch(policy)
+        self.watch = OutageDetector(policy)
         self.relays = {f"relay-{number}": UP for number in range(count)}
         for relay_id in self.relays:
             self.watch.note(relay_id, UP, 0)
@@ -113,7 +113,7 @@ def test_a_freeze_outlasts_relays_that_are_deleted_meanwhile():
 
 
 def test_suspects_are_listed_when_half_of_the_relays_are_gone():
-    watch = FleetWatch(POLICY)
+    watch = OutageDetector(POLICY)
     for number in range(10):
         watch.note(f"relay-{number}", UP, 0)
     for number in range(5):
@@ -125,5 +125,5 @@ def test_suspects_are_listed_when_half_of_the_relays_are_gone():
 
 
 def test_an_empty_fleet_is_calm():
-    verdict = FleetWatch(POLICY).verdict(0)
+    verdict = OutageDetector(POLICY).verdict(0)
     assert (verdict.is_frozen, verdict.lists_suspects, verdict.up) == (False, False, 0)

@@ -9,12 +9,12 @@ from vox.directory.selection.failure_reports import (
     MOST_NETWORKS,
     MOST_PER_AREA,
     WINDOW_S,
-    SessionReports,
+    FailureReports,
 )
 
 
-def reported(well: list[str], failed: list[str], at: float = 0.0) -> SessionReports:
-    reports = SessionReports()
+def reported(well: list[str], failed: list[str], at: float = 0.0) -> FailureReports:
+    reports = FailureReports()
     for address in well:
         reports.note(address, "a", at, has_failed=False)
     for address in failed:

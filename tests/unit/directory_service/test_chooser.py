@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.fakes.clock import FakeClock
-from vox.directory.health.health_registry import HealthBook
+from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import Relay
 from vox.directory.selection.policy import PolicyName, Request
-from vox.directory.selection.selector import LOOKED_AT, Chooser
+from vox.directory.selection.selector import LOOKED_AT, RelaySelector
 from vox.directory.settings import HealthCheck
 from vox.errors import VoxError
 from vox.runtime.metrics import Metrics
@@ -38,8 +38,8 @@ class Fleet:
         self.clock = FakeClock()
         self.registry = Registry()
         metrics = Metrics()
-        book = HealthBook(HealthCheck(enabled=False), self.registry, self.clock, metrics)
-        self.chooser = Chooser(self.registry, book, self.clock, metrics, Random(3))
+        book = HealthRegistry(HealthCheck(enabled=False), self.registry, self.clock, metrics)
+        self.chooser = RelaySelector(self.registry, book, self.clock, metrics, Random(3))
         self.there: dict[str, int] = {}
         self.beats = 0
 

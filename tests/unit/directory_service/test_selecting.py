@@ -86,7 +86,7 @@ async def test_the_signed_list_survives_the_directory(tmp_path):
         await it.register(SYDNEY)
         async with client_of(it, cache_file=cache) as client:
             assert [relay.name for relay in await client.snapshot()] == ["Sydney"]
-        key = it.directory.press.public_key
+        key = it.directory.list_signer.public_key
     gone = httpx2.MockTransport(lambda request: httpx2.Response(502, json={}))
     async with DirectoryClient(
         "http://directory.test", transport=gone, clock=clock, cache_file=cache, snapshot_key=key
@@ -207,9 +207,9 @@ async def test_an_older_list_than_the_last_is_refused(tmp_path):
 
 async def test_the_directory_keeps_its_key_over_a_restart(tmp_path):
     async with rig(tmp_path) as it:
-        key = it.directory.press.public_key
+        key = it.directory.list_signer.public_key
     async with rig(tmp_path) as it:
-        assert it.directory.press.public_key == key
+        assert it.directory.list_signer.public_key == key
 
 
 async def test_our_client_registers_signed_and_lives_a_relays_life(tmp_path):

@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory_service.rig import LONDON, Rig, rig
-from vox.directory.selection.peer_assignments import KEEP_S, SharedAssignments
+from vox.directory.selection.peer_assignments import KEEP_S, PeerAssignments
 
 ROOM = 20
 SMALL = {**LONDON, "capacity": ROOM}
@@ -30,10 +30,10 @@ class Other:
         self.heard.append(counts)
 
 
-def both(it: Rig) -> tuple[SharedAssignments, SharedAssignments, Other]:
+def both(it: Rig) -> tuple[PeerAssignments, PeerAssignments, Other]:
     database, clock, other = it.directory.database, it.directory.clock, Other()
-    theirs = SharedAssignments(database, other, clock, "them")  # type: ignore[arg-type]
-    return SharedAssignments(database, it.directory.chooser, clock, "us"), theirs, other
+    theirs = PeerAssignments(database, other, clock, "them")  # type: ignore[arg-type]
+    return PeerAssignments(database, it.directory.selector, clock, "us"), theirs, other
 
 
 async def select(it: Rig) -> str:
@@ -83,7 +83,7 @@ async def test_a_directory_that_shares_with_nobody_keeps_no_counts_for_others(tm
     async with rig(tmp_path) as it:
         await it.register(SMALL)
         await select(it)
-        assert it.directory.chooser.take_assigned() == {}
+        assert it.directory.selector.take_assigned() == {}
 
 
 async def test_rows_do_not_pile_up_and_old_ones_are_not_heard(tmp_path):
@@ -99,7 +99,7 @@ async def test_rows_do_not_pile_up_and_old_ones_are_not_heard(tmp_path):
         clock.advance(120.0)
         ours, _, _ = both(it)  # a directory that starts long after they died
         await ours.exchange()
-        assert it.directory.chooser.take_assigned() == {}
+        assert it.directory.selector.take_assigned() == {}
         assert [await select(it) for _ in range(ROOM)] == [relay["id"]] * ROOM
 
 

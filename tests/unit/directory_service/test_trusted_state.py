@@ -41,14 +41,14 @@ async def test_a_signed_request_is_not_good_again_after_a_restart(tmp_path):
 @pytest.mark.parametrize("kept_in_table", [False, True])
 async def test_the_key_that_signs_lists_is_in_a_file_of_its_own(tmp_path: Path, kept_in_table: bool):
     async with rig(tmp_path) as it:
-        before = it.directory.press.public_key
+        before = it.directory.list_signer.public_key
     file = tmp_path / "relays.db.key"
     if kept_in_table:  # as earlier versions had it
         with closing(sqlite3.connect(tmp_path / "relays.db")) as database, database:
             database.execute("INSERT INTO directory_state VALUES ('signing_key', 0, ?)", (file.read_text().strip(),))
         file.unlink()
     async with rig(tmp_path) as it:
-        assert it.directory.press.public_key == before
+        assert it.directory.list_signer.public_key == before
     assert file.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(tmp_path / "relays.db")) as database:
         assert database.execute("SELECT count(*) FROM directory_state WHERE key = 'signing_key'").fetchone() == (0,)
@@ -56,18 +56,18 @@ async def test_the_key_that_signs_lists_is_in_a_file_of_its_own(tmp_path: Path, 
 
 async def test_the_key_that_signs_lists_can_be_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     async with rig(tmp_path) as it:
-        before = it.directory.press.public_key
+        before = it.directory.list_signer.public_key
     file = tmp_path / "secrets" / "lists.key"
     file.parent.mkdir()
     (tmp_path / "relays.db.key").rename(file)
     config = {"database": {"path": str(tmp_path / "relays.db"), "signing_key_file": str(file)}}
     async with rig(tmp_path, config) as it:
-        assert it.directory.press.public_key == before
+        assert it.directory.list_signer.public_key == before
     assert not (tmp_path / "relays.db.key").exists()
     assert "another key" not in "".join(capsys.readouterr())
     file.unlink()
     async with rig(tmp_path, config) as it:
-        assert it.directory.press.public_key != before
+        assert it.directory.list_signer.public_key != before
     assert file.stat().st_mode & 0o777 == 0o600
     assert "lists are signed with another key than before" in "".join(capsys.readouterr())
 
@@ -190,11 +190,11 @@ async def test_what_the_database_refused_did_not_happen(tmp_path, change: Callab
     async with rig(tmp_path) as it:
         relay = await it.register(SYDNEY)
         path = f"/v1/relays/{relay['id']}"
-        before = (await it.http.get("/v1/relays")).json(), list(it.directory.book)
+        before = (await it.http.get("/v1/relays")).json(), list(it.directory.health)
         run, it.directory.database.run = it.directory.database.run, failing  # type: ignore[method-assign]
         assert (await change(it, path)).status_code == 503
         it.directory.database.run = run  # type: ignore[method-assign]
-        assert ((await it.http.get("/v1/relays")).json(), list(it.directory.book)) == before
+        assert ((await it.http.get("/v1/relays")).json(), list(it.directory.health)) == before
 
 
 async def test_whoever_leaves_early_leaves_no_ghost(tmp_path):

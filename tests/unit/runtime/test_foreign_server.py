@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vox.http.signals import drained_first
+from vox.http.signals import drain_before_shutdown
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def test_the_drain_comes_before_the_server_s_own_handler_however_often_it_
         begun.set()
         await gate.wait()
 
-    async with drained_first(drain):
+    async with drain_before_shutdown(drain):
         os.kill(os.getpid(), signal.SIGTERM)
         await begun.wait()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -43,7 +43,7 @@ async def test_a_drain_that_fails_does_not_keep_the_server_alive(heard: list[str
         begun.set()
         raise RuntimeError("no")
 
-    async with drained_first(drain):
+    async with drain_before_shutdown(drain):
         os.kill(os.getpid(), signal.SIGTERM)
         await begun.wait()
     assert heard == ["SIGTERM"]
@@ -55,5 +55,5 @@ async def test_without_such_a_handler_nothing_is_touched():
     async def drain() -> None:
         raise AssertionError("not asked for")
 
-    async with drained_first(drain):
+    async with drain_before_shutdown(drain):
         assert signal.getsignal(signal.SIGTERM) is before

@@ -1,11 +1,11 @@
 import gc
 
-from vox.runtime.gc_freeze import spare_what_is_there
+from vox.runtime.gc_freeze import freeze_startup_objects
 
 
 def test_what_is_there_is_left_alone_and_what_comes_later_is_not():
     try:
-        spare_what_is_there()
+        freeze_startup_objects()
         assert gc.get_freeze_count() > 10_000
         later: list[object] = []
         later.append(later)

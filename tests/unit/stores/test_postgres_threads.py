@@ -8,12 +8,12 @@ import pytest
 
 from vox.stores import postgres_executor
 from vox.stores.postgres_executor import Turns
-from vox.stores.work_items import Pending
+from vox.stores.work_items import WorkItem
 
 
-def unit() -> Pending:
+def unit() -> WorkItem:
     future: concurrent.futures.Future[None] = concurrent.futures.Future()
-    return Pending(lambda _connection: None, "write", future)
+    return WorkItem(lambda _connection: None, "write", future)
 
 
 def test_an_outcome_waits_for_those_of_earlier_turns():
@@ -37,10 +37,10 @@ def test_a_turn_that_came_to_nothing_holds_up_nobody():
 def test_a_thread_that_pauses_while_it_delivers_is_not_overtaken(monkeypatch: pytest.MonkeyPatch):
     turns, first, second = Turns(), unit(), unit()
     one, two = turns.take(), turns.take()
-    order: list[Pending] = []
+    order: list[WorkItem] = []
     is_delivering, later_is_here = threading.Event(), threading.Event()
 
-    def deliver(done: Iterable[Pending]) -> None:
+    def deliver(done: Iterable[WorkItem]) -> None:
         those = list(done)
         if those == [first]:
             is_delivering.set()

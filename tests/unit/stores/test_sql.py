@@ -28,7 +28,7 @@ class RefusedError(UsageError):
 def database(request: pytest.FixtureRequest, tmp_path: Path):
     it = SqlDatabase("sqlite://" if request.param == "memory" else sqlite_url(tmp_path / "x.db"), synchronous="NORMAL")
     it.open()
-    it.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY, of INTEGER REFERENCES t (n))"))
+    it.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY, of INTEGER REFERENCES t (n))"))
     yield it
     it.close()
 
@@ -275,7 +275,7 @@ async def test_another_process_that_never_ends_is_reported_as_busy(tmp_path: Pat
 def test_several_event_loops_share_a_database_in_memory(url: str):
     database = SqlDatabase(url)
     database.open()
-    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
     threads = [threading.Thread(target=lambda n=n: asyncio.run(database.write(add(n)))) for n in range(8)]
     for thread in threads:
         thread.start()
@@ -289,9 +289,9 @@ def test_two_databases_in_memory_know_nothing_of_each_other():
     one, two = SqlDatabase("sqlite://"), SqlDatabase("sqlite://")
     one.open()
     two.open()
-    one.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    one.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
     with pytest.raises(DependencyError):
-        two.run_now(numbers)
+        two.run_sync(numbers)
     one.close()
     two.close()
 
@@ -301,7 +301,7 @@ def test_closing_stores_what_was_queued_and_refuses_what_comes_later(tmp_path: P
     database = SqlDatabase(url)
     database.open()
     database.open()
-    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
 
     async def leave() -> None:
         writing = asyncio.create_task(database.write(add(1)))
@@ -311,9 +311,9 @@ def test_closing_stores_what_was_queued_and_refuses_what_comes_later(tmp_path: P
 
     asyncio.run(leave())
     with pytest.raises(DependencyError):
-        database.run_now(add(2))
+        database.run_sync(add(2))
     database.open()
-    assert database.run_now(numbers) == [1]
+    assert database.run_sync(numbers) == [1]
     database.close()
 
 
@@ -321,7 +321,7 @@ def test_a_forgotten_database_leaves_no_threads(tmp_path: Path):
     before = set(threading.enumerate())
     database = SqlDatabase(sqlite_url(tmp_path / "x.db"))
     database.open()
-    database.run_now(lambda c: c.exec_driver_sql("SELECT 1").scalar_one())
+    database.run_sync(lambda c: c.exec_driver_sql("SELECT 1").scalar_one())
     ours = set(threading.enumerate()) - before
     assert len(ours) == 1
     gone = weakref.ref(database)
@@ -339,8 +339,8 @@ def test_a_unit_alone_begins_its_own_transaction(database: SqlDatabase):
         ADD.run(connection, {"n": 1})
         return raw(connection).in_transaction
 
-    assert database.run_alone(unit)
-    assert database.run_now(numbers) == []  # what it did not commit is gone
+    assert database.run_exclusive(unit)
+    assert database.run_sync(numbers) == []  # what it did not commit is gone
 
 
 def test_an_old_sqlite_is_refused_with_what_is_needed(monkeypatch: pytest.MonkeyPatch):
@@ -354,12 +354,12 @@ def test_an_old_sqlite_is_refused_with_what_is_needed(monkeypatch: pytest.Monkey
 def test_a_backup_holds_what_was_committed_and_only_its_owner_reads_it(tmp_path: Path):
     database = SqlDatabase(sqlite_url(tmp_path / "x.db"))
     database.open()
-    database.run_now(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
-    database.run_now(add(1))
+    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
+    database.run_sync(add(1))
     copy = tmp_path / "copy.db"
     assert back_up(database, copy) == copy.stat().st_size
     assert copy.stat().st_mode & 0o777 == 0o600
-    database.run_now(add(2))
+    database.run_sync(add(2))
     with sqlite3.connect(copy) as connection:
         assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
     connection.close()
@@ -378,7 +378,7 @@ def test_a_new_database_is_for_its_owner_only_and_an_old_one_stays_as_it_is(tmp_
     for name, mode in (("new.db", 0o600), ("shared.db", 0o640)):
         database = SqlDatabase(sqlite_url(tmp_path / name))
         database.open()
-        database.run_now(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER)"))
+        database.run_sync(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER)"))
         files = list(tmp_path.glob(f"{name}*"))
         assert {file.stat().st_mode & 0o777 for file in files} == {mode}
         assert len(files) == 3  # the journal and its index hold the same secrets
@@ -405,6 +405,6 @@ def test_a_new_file_that_another_process_is_just_writing_opens_as_soon_as_that_o
     monkeypatch.setattr(engines, "is_busy", is_done_then)
     database = SqlDatabase(sqlite_url(file))
     database.open()
-    assert database.run_now(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
+    assert database.run_sync(lambda connection: connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
     database.close()
     other.close()

@@ -24,8 +24,8 @@ from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent
 from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
-from vox.agent.transports.telephony import PhoneLink
-from vox.agent.transports.websocket import ClientLink
+from vox.agent.transports.telephony import TelephonyTransport
+from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.http.websocket import refuse, serve_socket
 from vox.protocols.agent_codecs import make_codec
@@ -46,7 +46,7 @@ VARIABLE_PREFIX = "var."
 _HOST = re.compile(r"[\w.:\[\]-]+")
 _REFUSALS = {404: ("NOT_FOUND", "Not found"), 405: ("BAD_REQUEST", "Method not allowed")}
 
-_Link = ClientLink | PhoneLink
+_Link = WebSocketTransport | TelephonyTransport
 _MakeLink = Callable[[asyncio.TaskGroup, Reservation], _Link]
 
 
@@ -163,13 +163,13 @@ class _Calls:
         }
         info = CallInfo(new_id("call"), "ws", variables=variables)
 
-        def link(tasks: asyncio.TaskGroup, _place: Reservation) -> ClientLink:
-            def start(made: ClientLink) -> Session:
+        def link(tasks: asyncio.TaskGroup, _place: Reservation) -> WebSocketTransport:
+            def start(made: WebSocketTransport) -> Session:
                 session = Session(server.resources, agent, made, info)
                 server.keep(session, tasks)
                 return session
 
-            return ClientLink(server.resources, codec, rate, start)
+            return WebSocketTransport(server.resources, codec, rate, start)
 
         await self._hold(websocket, link)
 
@@ -193,12 +193,12 @@ class _Calls:
         def choose(started: StreamStarted) -> Agent | None:
             return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
-        def link(tasks: asyncio.TaskGroup, place: Reservation) -> PhoneLink:
+        def link(tasks: asyncio.TaskGroup, place: Reservation) -> TelephonyTransport:
             def start(session: Session) -> None:
                 place.begin()
                 server.keep(session, tasks)
 
-            return PhoneLink(server.resources, choose, start)
+            return TelephonyTransport(server.resources, choose, start)
 
         await self._hold(websocket, link, is_silent=True)
 
@@ -222,14 +222,14 @@ class _Calls:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     link = make(tasks, place)
-                    if isinstance(link, PhoneLink):
+                    if isinstance(link, TelephonyTransport):
                         place.on_evicted = link.evict
                     await serve_socket(websocket, link, max_message_bytes=MAX_MESSAGE_BYTES)
             finally:
                 for gauge in gauges:
                     gauge.dec()
                 place.release()
-            if isinstance(link, PhoneLink) and link.call_id and not link.is_stopped_by_carrier:
+            if isinstance(link, TelephonyTransport) and link.call_id and not link.is_stopped_by_carrier:
                 await webhooks.hang_up(server, link.carrier, link.call_id)
 
     async def explain(self, request: Request) -> Response:

@@ -33,7 +33,7 @@ SECRETS: dict[str, tuple[str, ...]] = {
     "genesys": ("genesys_api_key", "GENESYS_API_KEY"),
 }
 """What a carrier's requests are verified with: the key in `api_keys`, and the environment variable."""
-SEALS: dict[str, tuple[str, str]] = {"telnyx": ("telnyx_api_key", "TELNYX_API_KEY")}
+STREAM_TOKEN_KEYS: dict[str, tuple[str, str]] = {"telnyx": ("telnyx_api_key", "TELNYX_API_KEY")}
 """What streams are announced with where the above is a public key, which others may know."""
 ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
@@ -90,7 +90,7 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
         return
     now = server.clock.wall().timestamp()
     token = websocket.path_params.get("token") or websocket.query_params.get("token", "")
-    if token and _is_announced(token, agent, _sealing_key(server, runner), now):
+    if token and _is_announced(token, agent, _token_key(server, runner), now):
         return
     url = _public_url(server, websocket).replace("http", "ws", 1)
     driver = registry.load("carriers", runner)
@@ -111,8 +111,8 @@ def _secret(server: AgentServer, carrier: str) -> str:
     return _key(server, *SECRETS[carrier]) if server.settings.verify_signatures else ""
 
 
-def _sealing_key(server: AgentServer, carrier: str) -> str:
-    private = _key(server, *SEALS[carrier]) if carrier in SEALS else ""
+def _token_key(server: AgentServer, carrier: str) -> str:
+    private = _key(server, *STREAM_TOKEN_KEYS[carrier]) if carrier in STREAM_TOKEN_KEYS else ""
     return private or _secret(server, carrier)
 
 
@@ -126,7 +126,7 @@ def _stream_url(server: AgentServer, request: HTTPConnection, carrier: str, agen
         path += f"/{quote(agent, safe='')}"
     if agent and _secret(server, carrier):
         expires = int(server.clock.wall().timestamp()) + TOKEN_SECONDS
-        path += f"/{expires}.{_seal(expires, agent, _sealing_key(server, carrier))}"
+        path += f"/{expires}.{_sign_stream_token(expires, agent, _token_key(server, carrier))}"
     return _public_base(server, request).replace("http", "ws", 1) + path
 
 
@@ -134,10 +134,10 @@ def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
     expires, _, seal = token.partition(".")
     if not (expires.isascii() and expires.isdigit()) or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
         return False
-    return is_equal(_seal(int(expires), agent, secret), seal)
+    return is_equal(_sign_stream_token(int(expires), agent, secret), seal)
 
 
-def _seal(expires: int, agent: str, secret: str) -> str:
+def _sign_stream_token(expires: int, agent: str, secret: str) -> str:
     return hmac_digest(secret, f"vox-stream:{agent}:{expires}", "sha256").hex()[:32]
 
 

@@ -36,7 +36,7 @@ class _Segment:
 
 
 @dataclass(slots=True)
-class Ledger:
+class PlayoutLedger:
     """One answer's text against its audio. `bytes_per_second` is that of the wire audio."""
 
     bytes_per_second: int

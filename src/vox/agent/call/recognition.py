@@ -31,7 +31,7 @@ class Utterance:
     is_void: bool = False
 
 
-class Listener:
+class UtteranceRecognizer:
     """Feeds one call's utterances, one after the other, to the recogniser.
 
     Args:

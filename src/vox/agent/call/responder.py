@@ -13,10 +13,10 @@ from typing import Any, cast
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
-from vox.agent.call.speech_output import Output
+from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.tool_execution import END_CALL, Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport
-from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS, TTS_ERRORS, TTS_LATENCY
 from vox.errors import DependencyError, VoxError
@@ -81,7 +81,7 @@ class _Run:
     is_audible: bool = False
 
 
-class Answering:
+class Responder:
     """The agent's answers in one call.
 
     Attributes:
@@ -92,9 +92,9 @@ class Answering:
         self,
         agent: Agent,
         conversation: Conversation,
-        output: Output,
+        output: SpeechOutput,
         transport: CallTransport,
-        times: TurnTimes,
+        times: TurnLatency,
         variables: Mapping[str, str],
     ) -> None:
         self._agent = agent

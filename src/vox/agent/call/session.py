@@ -15,11 +15,11 @@ from typing import Any, assert_never
 
 from vox.agent.call.conversation import Conversation, fill
 from vox.agent.call.limits import CallLimits
-from vox.agent.call.responder import Answering
-from vox.agent.call.speech_input import Hearing
-from vox.agent.call.speech_output import Output
+from vox.agent.call.responder import Responder
+from vox.agent.call.speech_input import SpeechInput
+from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.transport import CallInfo, CallTransport
-from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
 from vox.agent.turns import events
@@ -80,8 +80,8 @@ class Session:
         self._turns = TurnMachine(agent.profile.turn_policy())
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
-        self._times = TurnTimes(resources.clock, resources.metrics)
-        self._output = Output(
+        self._latency = TurnLatency(resources.clock, resources.metrics)
+        self._output = SpeechOutput(
             transport,
             resources.pacer,
             resources.clock,
@@ -91,10 +91,10 @@ class Session:
             on_broken=partial(self.end, 1011, "failed"),
             lead_s=resources.settings.playout_lead_ms / 1000,
         )
-        self._answering = Answering(agent, self.conversation, self._output, transport, self._times, variables)
+        self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
         self._greeting = fill(agent.greeting, variables)
-        self._hearing = Hearing(
-            agent, resources, self._times, feed=self._feed, tell=transport.send_event, spawn=self._start
+        self._speech_input = SpeechInput(
+            agent, resources, self._latency, feed=self._feed, tell=transport.send_event, spawn=self._start
         )
         self._limits = CallLimits(
             resources.clock,
@@ -113,7 +113,7 @@ class Session:
         self._context = copy_context()
         self._started_at = resources.clock.now()
         if input_rate:
-            self._hearing.open(input_rate)
+            self._speech_input.open(input_rate)
 
     async def run(self) -> None:
         """Carries the call until `hang_up`, the agent's own end, or a failure; never raises but on cancellation."""
@@ -125,20 +125,20 @@ class Session:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     self._tasks = tasks
-                    self._answering.open(self._start)
+                    self._responder.open(self._start)
                     self._limits.open()
                     if self._greeting:
                         self._say(self._greeting)
                     elif self.agent.speaks_first:
                         self._feed(events.BotThinking())
-                        self._answering.respond()
+                        self._responder.respond()
                     while self._early:
                         self.receive(self._early.popleft())
                     try:
                         await self._over.wait()
                     finally:  # also where the call is cancelled: an answer must know before its tasks do
-                        self._answering.cut()
-                    await self._answering.close(TOOLS_GRACE_S)
+                        self._responder.cut()
+                    await self._responder.close(TOOLS_GRACE_S)
                     _leave_group()
             except* _CallOver:
                 pass
@@ -146,7 +146,7 @@ class Session:
                 self._fail(group.exceptions[0])
             finally:
                 self.release()
-                await self._hearing.aclose()
+                await self._speech_input.aclose()
                 seconds = self._clock.now() - self._started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
                 metrics.counter(CALLS_ENDED, self._end_reason).inc()
@@ -160,13 +160,13 @@ class Session:
         try:
             if not self._limits.has_audio:
                 self._limits.first_audio()
-            self._hearing.push(pcm)
+            self._speech_input.push(pcm)
         except Exception as error:  # noqa: BLE001  the top of what a socket brings to this call
             self._fail(error)
 
     def digit(self, digit: str) -> None:
         """The caller pressed a key."""
-        self._times.typed()
+        self._latency.typed()
         self._feed(events.DigitEntered(digit))
 
     def mark_reached(self, name: str) -> None:
@@ -204,14 +204,14 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
         self._output.close()
-        self._hearing.release()
+        self._speech_input.release()
 
     def _receive(self, message: ClientInput) -> None:
         match message:
             case ClientAudio():
                 if not self._limits.has_audio:
                     self._limits.first_audio()
-                self._hearing.push_client(message)
+                self._speech_input.push_client(message)
             case ClientReady():
                 self._transport.send_event(AgentReady(message.id))
             case ClientText():
@@ -227,14 +227,14 @@ class Session:
                 answer = ErrorResponse(message.id, f"this agent knows no request named {message.name[:100]}")
                 self._transport.send_event(answer)
             case ClientToolResult():
-                self._answering.client_tool_result(message.call_id, message.result)
+                self._responder.client_tool_result(message.call_id, message.result)
             case ClientSpeak():
                 if self._is_short(message.text):
                     self._say(message.text)
             case ClientContext():
                 self._rewrite(message)
             case ClientVadUpdate():
-                self._hearing.update(message)
+                self._speech_input.update(message)
             case _:
                 assert_never(message)
 
@@ -252,13 +252,13 @@ class Session:
     def _carry_out(self, action: events.Action) -> None:
         match action:
             case events.StartListening():
-                self._hearing.start(self.agent.llm.hints(self.conversation.messages()))
+                self._speech_input.start(self.agent.llm.hints(self.conversation.messages()))
             case events.PauseListening():
-                self._hearing.pause()
+                self._speech_input.pause()
             case events.FinishListening():
-                self._hearing.finish()
+                self._speech_input.finish()
             case events.CancelListening():
-                self._hearing.cancel()
+                self._speech_input.cancel()
             case events.HoldBot():
                 self._output.hold()
             case events.ReleaseBot():
@@ -267,11 +267,11 @@ class Session:
             case events.Interrupt():
                 if action.was_heard:
                     self._resources.metrics.counter(INTERRUPTIONS).inc()
-                self._answering.cut()
+                self._responder.cut()
             case events.Respond():
                 if action.text:
                     self.conversation.hear(action.text, continues=action.continues)
-                self._answering.respond(silent=self._is_silent_next)
+                self._responder.respond(silent=self._is_silent_next)
             case events.NotUnderstood():
                 if self.agent.not_understood:
                     self._say(self.agent.not_understood)
@@ -286,7 +286,7 @@ class Session:
         if what == events.USER_STARTED:
             self._transport.send_event(SpeakingChanged("user", is_speaking=True))
         elif what == events.USER_STOPPED:
-            self._times.speech_ended(self._hearing.stop_s)
+            self._latency.speech_ended(self._speech_input.stop_s)
             self._transport.send_event(SpeakingChanged("user", is_speaking=False))
         else:
             self._transport.send_event(UserIdle())
@@ -313,25 +313,25 @@ class Session:
         """Says a text as it stands, as an answer of its own."""
         if self._tasks is None or self._over.is_set():
             return
-        self._answering.cut()
+        self._responder.cut()
         self._feed(events.BotThinking())
-        self._answering.say(text)
+        self._responder.say(text)
 
     def _audible(self) -> None:
         self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
-        self._answering.audible()
+        self._responder.audible()
         self._feed(events.BotAudible())
 
     def _played(self) -> None:
         self.heard_from(self._clock.now())  # who listens has no reason to send anything
-        self._answering.played()
-        end_reason = self._answering.wants_end
+        self._responder.played()
+        end_reason = self._responder.wants_end
         self._feed(events.BotFinished())
         if end_reason is not None:
             self.end(1000, end_reason)
 
     def _progress(self, segment: int) -> None:
-        self._answering.progress(segment)
+        self._responder.progress(segment)
 
     # Client inputs
 
@@ -341,7 +341,7 @@ class Session:
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
         self._transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
         if message.run:
-            self._times.typed()
+            self._latency.typed()
             self._is_silent_next = not message.speak
             self._feed(events.TypedText(message.text))
             self._is_silent_next = False
@@ -363,11 +363,11 @@ class Session:
             self._transport.send_event(AgentError(str(error)))
             return
         if message.run:
-            self._answering.cut()
+            self._responder.cut()
             self._feed(events.BotThinking())
-            self._answering.respond()
+            self._responder.respond()
         elif message.replace:  # what was being said answers a conversation that is gone
-            self._answering.cut()
+            self._responder.cut()
             self._feed(events.BotFinished())
 
     # Opening and closing

@@ -9,8 +9,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from vox.agent.call.recognition import Listener, Utterance
-from vox.agent.call.turn_latency import TurnTimes
+from vox.agent.call.recognition import Utterance, UtteranceRecognizer
+from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
 from vox.agent.turns import events
@@ -32,7 +32,7 @@ INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 4
 CLOSE_TIMEOUT_S = 3.0
 
 
-class Hearing:
+class SpeechInput:
     """Hears one caller.
 
     Args:
@@ -48,7 +48,7 @@ class Hearing:
         self,
         agent: Agent,
         resources: Resources,
-        times: TurnTimes,
+        times: TurnLatency,
         *,
         feed: Callable[[events.Event], None],
         tell: Callable[[AgentEvent], None],
@@ -62,7 +62,7 @@ class Hearing:
         self._spawn = spawn
         self._vad_params = agent.profile.vad_params()
         self._vad: VadStream | None = None
-        self._listener: Listener | None = None
+        self._listener: UtteranceRecognizer | None = None
         self._sample_rate = 0
         self._converter: Resampler | None = None
         self._converter_rate = 0
@@ -83,7 +83,7 @@ class Hearing:
             sample_rate=sample_rate, params=self._vad_params, on_edge=self._speech_edge
         )
         try:
-            self._listener = Listener(
+            self._listener = UtteranceRecognizer(
                 self._agent.stt,
                 sample_rate=sample_rate,
                 pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
@@ -183,7 +183,7 @@ class Hearing:
     def _speech_edge(self, edge: SpeechEdge) -> None:
         self._feed(events.SpeechBegan() if edge.is_speaking else events.SpeechEnded())
 
-    async def _transcribe(self, listener: Listener, utterance: Utterance) -> None:
+    async def _transcribe(self, listener: UtteranceRecognizer, utterance: Utterance) -> None:
         try:
             with trace.span("transcribe"):
                 transcript = await listener.transcript(utterance)

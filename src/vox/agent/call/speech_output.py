@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vox.agent.call.playout_ledger import Heard, Ledger
+from vox.agent.call.playout_ledger import Heard, PlayoutLedger
 from vox.agent.call.transport import CallTransport
 from vox.media import g711
 from vox.media.pacer import Pacer
@@ -34,7 +34,7 @@ class _Anchor:
     at: float
 
 
-class Output:
+class SpeechOutput:
     """One call's outgoing audio. All methods run on the event loop; `speak` alone waits, for room in the queue.
 
     Args:
@@ -76,7 +76,7 @@ class Output:
             send=transport.send_audio,
             on_drained=self._drained,
         )
-        self._ledger = Ledger(self._rate)
+        self._ledger = PlayoutLedger(self._rate)
         self._answer = 0
         self._anchor: _Anchor | None = None
         self._held_at: int | None = None
@@ -94,7 +94,7 @@ class Output:
         """A new answer, by its number; whatever was left of the one before is gone."""
         self._forget_last_mark()
         self._track.reset()
-        self._ledger = Ledger(self._rate)
+        self._ledger = PlayoutLedger(self._rate)
         self._answer += 1
         self._anchor = None
         self._held_at = None

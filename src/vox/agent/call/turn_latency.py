@@ -19,7 +19,7 @@ from vox.runtime.metrics import Metrics
 
 
 @dataclass(slots=True)
-class TurnTimes:
+class TurnLatency:
     """The times of the turn under way; each method is called when the thing happens."""
 
     clock: Clock

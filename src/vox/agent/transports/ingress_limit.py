@@ -14,7 +14,7 @@ EVENT_BYTES = 1 << 16
 """For a text, a key, a mark: 64 at once, then eight a second."""
 
 
-class Allowance:
+class IngressBudget:
     """One connection's budget, refilled as time passes; `now` in seconds of any clock."""
 
     __slots__ = ("_at", "_left")

@@ -11,7 +11,7 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import MALFORMED
-from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
+from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.media import g711
@@ -39,7 +39,7 @@ MAX_MALFORMED = 50
 """Malformed messages in one call until it is closed; a few may be a carrier's new feature, many are an attack."""
 
 
-class PhoneLink:
+class TelephonyTransport:
     """One carrier connection.
 
     Args:
@@ -65,7 +65,7 @@ class PhoneLink:
         self._session: Session | None = None
         self._malformed = 0
         self._clock = resources.clock
-        self._allowance = Allowance(resources.clock.now())
+        self._allowance = IngressBudget(resources.clock.now())
         self._start_timer: asyncio.TimerHandle | None = None
         self._encoding: Encoding = "mulaw"
         self.encoding: Encoding = "mulaw"

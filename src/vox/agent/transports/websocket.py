@@ -5,7 +5,7 @@ from collections.abc import Callable
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
-from vox.agent.transports.ingress_limit import EVENT_BYTES, Allowance
+from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
@@ -18,7 +18,7 @@ log = get_logger(__name__)
 MAX_MALFORMED = 50
 
 
-class ClientLink:
+class WebSocketTransport:
     """One client connection; `start` is called once it is open, and gives the session.
 
     Args:
@@ -33,7 +33,11 @@ class ClientLink:
     shows_progress = True
 
     def __init__(
-        self, resources: Resources, codec: AgentCodec, sample_rate: int, start: Callable[["ClientLink"], Session]
+        self,
+        resources: Resources,
+        codec: AgentCodec,
+        sample_rate: int,
+        start: Callable[["WebSocketTransport"], Session],
     ) -> None:
         self.sample_rate = sample_rate
         self._resources = resources
@@ -43,7 +47,7 @@ class ClientLink:
         self._session: Session | None = None
         self._malformed = 0
         self._clock = resources.clock
-        self._allowance = Allowance(resources.clock.now())
+        self._allowance = IngressBudget(resources.clock.now())
 
     # The socket's listener
 

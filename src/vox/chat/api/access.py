@@ -80,7 +80,7 @@ class Access:
             raise refuse("USER_NOT_FOUND", f"There is no user {target}.")
 
 
-NOBODY = Access("nobody", text="no login")
+PUBLIC = Access("nobody", text="no login")
 """No login is needed."""
 USER = Access("user", text="any member")
 """Any member who is logged in."""
@@ -88,7 +88,7 @@ IN_DM = Access("dm", text="participant of the conversation")
 """Participants of the conversation in the path."""
 
 
-def allowed(permission: P, *, sees: Literal["feed", "room"] | None = None) -> Access:
+def requires(permission: P, *, sees: Literal["feed", "room"] | None = None) -> Access:
     """Who holds the permission in the community, and may view the space of the path where one is named by `sees`."""
     text = _name(permission) + (f", and VIEW_SPACE in the {sees}" if sees else "")
     return Access("permission", permission, text, sees)

@@ -15,20 +15,20 @@ from sqlalchemy import Connection
 from vox.chat.community import Community, read_few
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.state import Space
-from vox.chat.database.unit_of_work import Change, Unit, in_turn
+from vox.chat.database.unit_of_work import Change, UnitOfWork, lock_event_order
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.permissions import P, exceeds
 
 T = TypeVar("T")
 
 
-def as_it_is(connection: Connection, *people: int, space: Space | None = None) -> Community:
+def fresh_community(connection: Connection, *people: int, space: Space | None = None) -> Community:
     """What the database says of all roles, these people and this space, and will say until the transaction ends."""
-    in_turn(connection)
+    lock_event_order(connection)
     return Community(read_few(connection, people, space))
 
 
-def if_still(unit: Unit[T], check: Callable[[Community], object], *people: int) -> Unit[T]:
+def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], object], *people: int) -> UnitOfWork[T]:
     """A unit of work that is done only where a check holds in its own transaction.
 
     Args:
@@ -38,7 +38,7 @@ def if_still(unit: Unit[T], check: Callable[[Community], object], *people: int) 
     """
 
     def checked(connection: Connection) -> Change[T]:
-        check(as_it_is(connection, *people))
+        check(fresh_community(connection, *people))
         return unit(connection)
 
     return checked

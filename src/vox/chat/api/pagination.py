@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from vox.chat.server import Chat
 
 
-def clamped(chat: "Chat", wanted: int, name: str) -> int:
+def page_limit(chat: "Chat", wanted: int, name: str) -> int:
     """The page length that is granted.
 
     Args:

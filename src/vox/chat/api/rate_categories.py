@@ -92,7 +92,7 @@ def category_of(path: str) -> Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateDecision:
     """The answer for one request.
 
     Args:
@@ -106,15 +106,15 @@ class Verdict:
     retry_after_s: float | None = None
 
 
-class Limits(Protocol):
+class RateLimits(Protocol):
     """Where the buckets are kept."""
 
-    def take(self, key: str, category: Category, now: float) -> "Verdict | Awaitable[Verdict]":
+    def take(self, key: str, category: Category, now: float) -> "RateDecision | Awaitable[RateDecision]":
         """Takes one token; a refusal costs nothing."""
         ...
 
 
-class MemoryLimits:
+class MemoryRateLimits:
     """Buckets of this process.
 
     Args:
@@ -126,12 +126,12 @@ class MemoryLimits:
         self._max_keys = max_keys
         self._full_at: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    def take(self, key: str, category: Category, now: float) -> Verdict:
+    def take(self, key: str, category: Category, now: float) -> RateDecision:
         """Takes one token; a refusal costs nothing."""
         if not self._scale:
-            return Verdict(category.burst, 0.0)
+            return RateDecision(category.burst, 0.0)
         bucket = (key, category.name)
-        verdict, full_at = taken(self._full_at.get(bucket, 0.0), category, self._scale, now)
+        verdict, full_at = take_token(self._full_at.get(bucket, 0.0), category, self._scale, now)
         self._full_at[bucket] = full_at
         self._full_at.move_to_end(bucket)
         if len(self._full_at) > self._max_keys:
@@ -139,7 +139,7 @@ class MemoryLimits:
         return verdict
 
 
-def taken(full_at: float, category: Category, scale: float, now: float) -> tuple[Verdict, float]:
+def take_token(full_at: float, category: Category, scale: float, now: float) -> tuple[RateDecision, float]:
     """One token from a bucket that will be full at `full_at`: the verdict and when it is full from now on."""
     interval_s = 1.0 / (category.refill_per_s * scale)
     burst_s = max(1, int(category.burst * scale)) * interval_s
@@ -148,8 +148,8 @@ def taken(full_at: float, category: Category, scale: float, now: float) -> tuple
     # Sums of intervals are off by a few billionths; that must not cost a caller who waited as told.
     wait_s = after - now - burst_s
     if wait_s > interval_s * 1e-6:
-        return Verdict(0, full_at - now, wait_s), full_at
-    return Verdict(max(0, math.floor((burst_s - (after - now)) / interval_s + 1e-6)), after - now), after
+        return RateDecision(0, full_at - now, wait_s), full_at
+    return RateDecision(max(0, math.floor((burst_s - (after - now)) / interval_s + 1e-6)), after - now), after
 
 
 class RefusedTokens:

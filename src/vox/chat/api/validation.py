@@ -12,7 +12,7 @@ Limits = Callable[[str], int]
 """The present value of a limit by its name: `chat.config.limit`."""
 
 
-def assert_length(limits: Limits, field: str, value: str | None, longest: str, shortest: str = "") -> None:
+def validate_length(limits: Limits, field: str, value: str | None, longest: str, shortest: str = "") -> None:
     """Refuses a text that is too long, too short or not storable; None is no text.
 
     Args:
@@ -27,14 +27,14 @@ def assert_length(limits: Limits, field: str, value: str | None, longest: str, s
     """
     if value is None:
         return
-    assert_storable(field, value)
+    validate_text(field, value)
     if len(value) > limits(longest):
         raise _invalid(field, f"at most {limits(longest)} characters")
     if shortest and len(value) < limits(shortest):
         raise _invalid(field, f"at least {limits(shortest)} characters")
 
 
-def assert_storable(field: str, value: str | None) -> None:
+def validate_text(field: str, value: str | None) -> None:
     """Refuses a text with a NUL.
 
     Raises:

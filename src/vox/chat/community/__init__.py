@@ -3,17 +3,17 @@
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.community import Community
 from vox.chat.community.loading import read_few, read_state
-from vox.chat.community.state import Category, Feed, Person, Place, Role, Room, Shift, State, Thread
+from vox.chat.community.state import AccessChange, Category, Feed, Person, Role, Room, SpaceRef, State, Thread
 
 __all__ = [
+    "AccessChange",
     "Category",
     "Community",
     "Feed",
     "Person",
-    "Place",
     "Role",
     "Room",
-    "Shift",
+    "SpaceRef",
     "State",
     "Thread",
     "administrators_in",

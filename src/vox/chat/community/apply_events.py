@@ -9,24 +9,35 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from vox.chat.community.state import EVERYTHING, Category, Feed, Person, Place, Role, Room, Shift, State, Thread
+from vox.chat.community.state import (
+    EVERYTHING,
+    AccessChange,
+    Category,
+    Feed,
+    Person,
+    Role,
+    Room,
+    SpaceRef,
+    State,
+    Thread,
+)
 from vox.chat.events import Event
 from vox.chat.events.permissions import Mask
 
 T = TypeVar("T", Category, Feed, Room, Role, Person, Thread)
 
 
-def apply_to(state: State, event: Event) -> Shift | None:
+def apply_to(state: State, event: Event) -> AccessChange | None:
     """Takes one event into the state; types it knows nothing of change nothing."""
     rule = _RULES.get(event.type)
     return rule(state, event.payload, event.facts) if rule is not None else None
 
 
 _Fields = Mapping[str, Any]
-_Rule = Callable[[State, _Fields, _Fields], Shift | None]
+_Rule = Callable[[State, _Fields, _Fields], AccessChange | None]
 
 
-def _member_join(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _member_join(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     user_id = said["user_id"]
     known = state.users.get(user_id)
     state.users[user_id] = Person(
@@ -42,38 +53,38 @@ def _member_join(state: State, said: _Fields, facts: _Fields) -> Shift | None:
     return _one(user_id)
 
 
-def _member_leave(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _member_leave(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     return _change_person(state, said["user_id"], is_active=False)
 
 
-def _member_unban(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _member_unban(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     return _change_person(state, said["user_id"], is_active=True)
 
 
-def _member_update(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _member_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     _change_person(state, said["user_id"], nickname=said.get("nickname"))
     return None
 
 
-def _user_update(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _user_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     _change_person(state, said["user_id"], **_named(said, "display_name", "avatar"))
     return None
 
 
-def _role_create(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _role_create(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     before = state.everyone_role()
     role = Role(said["role_id"], said["name"], said["color"], said["position"], said["permissions"])
     state.roles[role.id] = role
     return EVERYTHING if state.everyone_role() != before else None
 
 
-def _role_update(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _role_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     role_id, before = said["role_id"], state.everyone_role()
     _change(state.roles, role_id, _named(said, "name", "color", "permissions", "position"))
     return EVERYTHING if state.everyone_role() != before else _holders(state, role_id)
 
 
-def _role_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _role_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     role_id, before = said["role_id"], state.everyone_role()
     shift = _holders(state, role_id)
     state.roles.pop(role_id, None)
@@ -85,31 +96,31 @@ def _role_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
     return EVERYTHING if state.everyone_role() != before else shift
 
 
-def _role_assign(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _role_assign(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     person = state.users.get(said["user_id"])
     if person is None or said["role_id"] not in state.roles:
         return None
     return _change_person(state, person.id, role_ids=person.role_ids | {said["role_id"]})
 
 
-def _role_revoke(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _role_revoke(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     person = state.users.get(said["user_id"])
     return _change_person(state, person.id, role_ids=person.role_ids - {said["role_id"]}) if person else None
 
 
-def _category_create(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _category_create(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     category = Category(said["category_id"], said["name"], said.get("position") or 0)
     state.categories[category.id] = category
     return None
 
 
-def _category_update(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _category_update(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     _change(state.categories, said["category_id"], _named(said, "name", "position"))
     _move(state.categories, facts.get("categories"))
     return None
 
 
-def _category_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _category_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     category_id = said["category_id"]
     state.categories.pop(category_id, None)
     for feed in list(state.feeds.values()):
@@ -121,7 +132,7 @@ def _category_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | No
     return None
 
 
-def _feed_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _feed_create(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     feed = Feed(
         id=said["feed_id"],
         name=said["name"],
@@ -135,14 +146,14 @@ def _feed_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
     return _at(("feed", feed.id))
 
 
-def _feed_update(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _feed_update(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     _change(state.feeds, said["feed_id"], _named(said, "name", "topic", "category_id", "position", "type"))
     _move(state.feeds, facts.get("feeds"))
     _move(state.rooms, facts.get("rooms"))
     return None
 
 
-def _feed_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _feed_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     feed_id = said["feed_id"]
     state.feeds.pop(feed_id, None)
     state.overrides.pop(("feed", feed_id), None)
@@ -151,7 +162,7 @@ def _feed_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
     return _at(("feed", feed_id))
 
 
-def _room_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _room_create(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     room = Room(
         id=said["room_id"],
         name=said["name"],
@@ -165,7 +176,7 @@ def _room_create(state: State, said: _Fields, facts: _Fields) -> Shift | None:
     return _at(("room", room.id))
 
 
-def _room_update(state: State, said: _Fields, facts: _Fields) -> Shift | None:
+def _room_update(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
     fields = _named(said, "name", "topic", "category_id", "position", "type", "max_members")
     _change(state.rooms, said["room_id"], fields)
     _move(state.feeds, facts.get("feeds"))
@@ -173,31 +184,31 @@ def _room_update(state: State, said: _Fields, facts: _Fields) -> Shift | None:
     return None
 
 
-def _room_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _room_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     room_id = said["room_id"]
     state.rooms.pop(room_id, None)
     state.overrides.pop(("room", room_id), None)
     return _at(("room", room_id))
 
 
-def _thread_create(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _thread_create(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     if said["parent_feed_id"] in state.feeds:
         thread = Thread(said["thread_id"], said["name"], said["parent_feed_id"], said.get("parent_msg_id"))
         state.threads[thread.id] = thread
     return None
 
 
-def _thread_update(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _thread_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     _change(state.threads, said["thread_id"], _named(said, "name", "archived", "locked"))
     return None
 
 
-def _thread_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _thread_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     state.threads.pop(said["thread_id"], None)
     return None
 
 
-def _override_update(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _override_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     kind, space_id = said["space_type"], said["space_id"]
     added = _masks(state, [(said["target_type"], said["target_id"], said["allow"], said["deny"])])
     if space_id not in (state.feeds if kind == "feed" else state.rooms) or not added:
@@ -206,7 +217,7 @@ def _override_update(state: State, said: _Fields, _facts: _Fields) -> Shift | No
     return _at((kind, space_id))
 
 
-def _override_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _override_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     kind, space_id = said["space_type"], said["space_id"]
     gone = (said["target_type"], said["target_id"])
     masks = state.overrides.get((kind, space_id), {})
@@ -214,12 +225,12 @@ def _override_delete(state: State, said: _Fields, _facts: _Fields) -> Shift | No
     return _at((kind, space_id))
 
 
-def _dm_create(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _dm_create(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     state.dms[said["dm_id"]] = frozenset(said["participant_ids"])
     return _at(("dm", said["dm_id"]))
 
 
-def _recipient_add(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _recipient_add(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     dm_id = said["dm_id"]
     if dm_id not in state.dms:
         return None
@@ -227,7 +238,7 @@ def _recipient_add(state: State, said: _Fields, _facts: _Fields) -> Shift | None
     return _at(("dm", dm_id))
 
 
-def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> Shift | None:
+def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     dm_id = said["dm_id"]
     if dm_id not in state.dms:
         return None
@@ -235,7 +246,7 @@ def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> Shift | N
     return _at(("dm", dm_id))
 
 
-def _change_person(state: State, user_id: int, **fields: Any) -> Shift | None:
+def _change_person(state: State, user_id: int, **fields: Any) -> AccessChange | None:
     _change(state.users, user_id, fields)
     return _one(user_id)
 
@@ -273,16 +284,16 @@ def _set_masks(state: State, space: Any, masks: dict[Any, Mask]) -> None:
         state.overrides.pop(space, None)
 
 
-def _holders(state: State, role_id: int) -> Shift:
-    return Shift(users=frozenset(person.id for person in state.users.values() if role_id in person.role_ids))
+def _holders(state: State, role_id: int) -> AccessChange:
+    return AccessChange(users=frozenset(person.id for person in state.users.values() if role_id in person.role_ids))
 
 
-def _one(user_id: int) -> Shift:
-    return Shift(users=frozenset({user_id}))
+def _one(user_id: int) -> AccessChange:
+    return AccessChange(users=frozenset({user_id}))
 
 
-def _at(place: Place) -> Shift:
-    return Shift(spaces=frozenset({place}))
+def _at(place: SpaceRef) -> AccessChange:
+    return AccessChange(spaces=frozenset({place}))
 
 
 _RULES: Final[Mapping[str, _Rule]] = {

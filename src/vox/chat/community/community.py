@@ -10,15 +10,15 @@ from sqlalchemy import Connection
 
 from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
-from vox.chat.community.permission_cache import Masks
-from vox.chat.community.state import EVERYTHING, MISSED, Category, Feed, Person, Role, Room, Shift, State, Thread
+from vox.chat.community.permission_cache import PermissionCache
+from vox.chat.community.state import EVERYTHING, MISSED, AccessChange, Category, Feed, Person, Role, Room, State, Thread
 from vox.chat.events import Event
 from vox.chat.events.audience import (
     Audience,
     Everyone,
-    Former,
-    Holders,
+    FormerViewers,
     Participants,
+    PermissionHolders,
     Readers,
     SpaceKind,
     SpaceOverride,
@@ -43,7 +43,7 @@ class Community:
 
     def __init__(self, state: State | None = None) -> None:
         self._state = state or State()
-        self._masks = Masks(self._state)
+        self._masks = PermissionCache(self._state)
         self._comings = 0
 
     @property
@@ -57,7 +57,7 @@ class Community:
         return self._state.version
 
     @property
-    def comings(self) -> int:
+    def membership_version(self) -> int:
         """Goes up whenever somebody comes or goes: for who keeps something built from the members."""
         return self._comings
 
@@ -185,9 +185,9 @@ class Community:
                 return user_id in self._state.dms.get(audience.dm_id, ()) or user_id in audience.besides
             case TheseUsers():
                 return user_id in audience.ids
-            case Holders():
+            case PermissionHolders():
                 return self._masks.of(user_id) & audience.permission == audience.permission
-            case Former():
+            case FormerViewers():
                 return self._masks.of_among(user_id, audience.overrides) != 0
 
     def members_seeing(self, audience: Audience) -> list[int]:
@@ -198,16 +198,16 @@ class Community:
         """Reads everything from the database in place of what is known; for the start, before anybody asks."""
         self.replace(read_state(connection))
 
-    def replace(self, state: State) -> Shift | None:
+    def replace(self, state: State) -> AccessChange | None:
         """Takes a fresh `read_state`; one that is older than what is known is left aside, and gives None."""
         if state.version < self._state.version:
             return None
         self._state = state
-        self._masks = Masks(state)
+        self._masks = PermissionCache(state)
         self._comings += 1
         return EVERYTHING
 
-    def apply(self, event: Event) -> Shift | None:
+    def apply(self, event: Event) -> AccessChange | None:
         """Takes an event of the log.
 
         Returns:
@@ -224,14 +224,14 @@ class Community:
         if event.type in _BRINGS_OR_TAKES:
             self._comings += 1
         if event.type in _REDEFINES_ROLES:
-            self._masks = Masks(state)
+            self._masks = PermissionCache(state)
         elif shift is not None:
             self._drop(shift)
         if event.version:
             state.version = event.version
         return shift
 
-    def _drop(self, shift: Shift) -> None:
+    def _drop(self, shift: AccessChange) -> None:
         if shift.users:
             self._masks.drop_people()
         for kind, space_id in shift.spaces:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vox.chat.server import Chat
 
 
-class Roster:
+class MemberIndex:
     """The active members of one server."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Roster:
         return Items(items, str(items[-1].user_id) if items else None)
 
     def _refresh(self, chat: "Chat") -> None:
-        comings = chat.community.comings
+        comings = chat.community.membership_version
         if comings == self._comings:
             return
         active = [person for person in tuple(chat.community.users.values()) if person.is_active]

@@ -14,7 +14,7 @@ from vox.chat.events.audience import SpaceKind, SpaceOverride
 from vox.chat.events.permissions import NO_MASK, Mask, base, resolve
 
 
-class Masks:
+class PermissionCache:
     """The masks of one generation of roles; a change of a role makes a new one.
 
     Args:

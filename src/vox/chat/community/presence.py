@@ -12,7 +12,7 @@ import msgspec
 OFFLINE = "offline"
 
 
-class Record(msgspec.Struct, frozen=True):
+class PresenceRecord(msgspec.Struct, frozen=True):
     """How a user is present; the latest of all processes counts.
 
     Args:
@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True):
     at_ms: int = 0
 
 
-class PresenceBoard:
+class PresenceRegistry:
     """The presence of all users.
 
     Args:
@@ -37,13 +37,13 @@ class PresenceBoard:
     """
 
     def __init__(self, *, offline_after_s: float, forgotten_after_s: float = 600.0) -> None:
-        self.shown: dict[int, Record] = {}
+        self.shown: dict[int, PresenceRecord] = {}
         self._offline_after_s = offline_after_s
         self._forgotten_after_s = forgotten_after_s
-        self._own: dict[int, Record] = {}
+        self._own: dict[int, PresenceRecord] = {}
         self._sessions: dict[int, int] = {}
         self._leaving: dict[int, float] = {}
-        self._others: dict[int, dict[str, Record]] = {}
+        self._others: dict[int, dict[str, PresenceRecord]] = {}
         self._changed_at: dict[int, float] = {}
 
     @property
@@ -51,7 +51,7 @@ class PresenceBoard:
         """Whether somebody is about to go offline."""
         return bool(self._leaving)
 
-    def own(self, user_id: int) -> Record | None:
+    def own(self, user_id: int) -> PresenceRecord | None:
         """The record of this process; None for who is not connected here."""
         return self._own.get(user_id)
 
@@ -60,7 +60,7 @@ class PresenceBoard:
         self._sessions[user_id] = self._sessions.get(user_id, 0) + 1
         self._leaving.pop(user_id, None)
         if user_id not in self._own:
-            self._own[user_id] = self._best(user_id) or Record("online", at_ms=at_ms)
+            self._own[user_id] = self._best(user_id) or PresenceRecord("online", at_ms=at_ms)
         return self._refresh(user_id, now)
 
     def leave(self, user_id: int, now: float) -> bool:
@@ -76,12 +76,12 @@ class PresenceBoard:
         self._own.pop(user_id, None)
         return self._refresh(user_id, now)
 
-    def say(self, user_id: int, record: Record, now: float) -> bool:
+    def say(self, user_id: int, record: PresenceRecord, now: float) -> bool:
         """A user says how he is present; whether others see a difference."""
         self._own[user_id] = record
         return self._refresh(user_id, now)
 
-    def heard(self, user_id: int, process: str, record: Record | None, now: float) -> bool:
+    def heard(self, user_id: int, process: str, record: PresenceRecord | None, now: float) -> bool:
         """Another process says how a user is present there; None: not any more."""
         others = self._others.setdefault(user_id, {})
         if record is None:
@@ -136,13 +136,13 @@ class PresenceBoard:
         self._changed_at[user_id] = now
         return True
 
-    def _best(self, user_id: int) -> Record | None:
+    def _best(self, user_id: int) -> PresenceRecord | None:
         own = self._own.get(user_id)
         records = [*self._others.get(user_id, _NOBODY).values(), *([own] if own is not None else ())]
         return max(records, key=lambda record: record.at_ms, default=None)
 
 
-def described(user_id: int, record: Record) -> dict[str, Any]:
+def described(user_id: int, record: PresenceRecord) -> dict[str, Any]:
     """A record as the `d` of a presence_update."""
     said: dict[str, Any] = {"user_id": user_id, "status": record.status}
     if record.custom_status is not None:
@@ -152,22 +152,22 @@ def described(user_id: int, record: Record) -> dict[str, Any]:
     return said
 
 
-def encode_record(record: Record) -> bytes:
+def encode_record(record: PresenceRecord) -> bytes:
     """The form for the bus."""
     return msgspec.msgpack.encode(record)
 
 
-def decode_record(data: bytes) -> Record:
+def decode_record(data: bytes) -> PresenceRecord:
     """The inverse of `encode_record`.
 
     Raises:
         msgspec.DecodeError: it is none.
     """
-    return msgspec.msgpack.decode(data, type=Record)
+    return msgspec.msgpack.decode(data, type=PresenceRecord)
 
 
-_NOBODY: Mapping[str, Record] = {}
+_NOBODY: Mapping[str, PresenceRecord] = {}
 
 
-def _look(record: Record) -> tuple[object, ...]:
+def _look(record: PresenceRecord) -> tuple[object, ...]:
     return record.status, record.custom_status, record.activity

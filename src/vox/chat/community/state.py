@@ -7,7 +7,7 @@ from vox.chat.events.audience import SpaceKind, TargetKind
 from vox.chat.events.permissions import EVERYONE, Mask
 
 PlaceKind = Literal["feed", "room", "dm"]
-Place = tuple[PlaceKind, int]
+SpaceRef = tuple[PlaceKind, int]
 Space = tuple[SpaceKind, int]
 Target = tuple[TargetKind, int]
 
@@ -104,7 +104,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class AccessChange:
     """Whose view may have changed.
 
     Args:
@@ -115,10 +115,10 @@ class Shift:
     """
 
     users: frozenset[int] = frozenset()
-    spaces: frozenset[Place] = frozenset()
+    spaces: frozenset[SpaceRef] = frozenset()
     everything: bool = False
     must_reload: bool = False
 
 
-EVERYTHING: Final = Shift(everything=True)
-MISSED: Final = Shift(everything=True, must_reload=True)
+EVERYTHING: Final = AccessChange(everything=True)
+MISSED: Final = AccessChange(everything=True, must_reload=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.chat.config.settings import ChatSettings
-from vox.chat.database.inserts import insert_new
+from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import config as config_rows
 from vox.chat.events import Event, Users
 from vox.errors import UsageError
@@ -161,7 +161,7 @@ def store(values: Mapping[str, str]) -> Callable[[Connection], None]:
 
     def write(connection: Connection) -> None:
         for key, value in values.items():
-            if not insert_new(connection, config_rows, {"key": key, "value": value}):
+            if not insert_if_absent(connection, config_rows, {"key": key, "value": value}):
                 connection.execute(update(config_rows).where(config_rows.c.key == key).values(value=value))
 
     return write

@@ -11,7 +11,7 @@ from vox.errors import DependencyError
 
 
 @contextmanager
-def conflict_means(refusal: Refusal) -> Generator[None, None, None]:
+def map_conflict(refusal: Refusal) -> Generator[None, None, None]:
     """Turns a refused constraint within the block into a refusal for the caller."""
     try:
         yield

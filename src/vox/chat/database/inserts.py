@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def insert_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
+def insert_if_absent(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Whether the row was not there and has been inserted.
 
     Args:

@@ -19,9 +19,7 @@ MAX_BLOCKS: Final = 5000
 _ALL: Final = true()
 
 
-def assert_room_for_one(
-    connection: Connection, table: Table, most: int, what: str, which: ColumnElement[bool] = _ALL
-) -> None:
+def check_quota(connection: Connection, table: Table, most: int, what: str, which: ColumnElement[bool] = _ALL) -> None:
     """Refuses one more row where there are as many as there may be.
 
     Two at the same moment may both be the last one, unless the caller keeps others out.

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, text
 
 from vox.chat.database.schema import audit_log, event_log
-from vox.chat.events import CHANGES_ACCESS, KEPT, Event, audience_text
+from vox.chat.events import CHANGES_ACCESS, PERSISTED, Event, audience_text
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -52,7 +52,7 @@ class Change(Generic[T_co]):
     audit: Sequence[AuditEntry] = ()
 
 
-Unit = Callable[[Connection], Change[T]]
+UnitOfWork = Callable[[Connection], Change[T]]
 
 
 class NextId(Protocol):
@@ -63,7 +63,7 @@ class NextId(Protocol):
         ...
 
 
-def in_turn(connection: Connection) -> None:
+def lock_event_order(connection: Connection) -> None:
     """Lets no other kept event and no other change of access be between this point and the end of the transaction.
 
     SQLite has one writer anyway; on PostgreSQL it locks the row that every such change must count up. It comes first in its
@@ -72,7 +72,7 @@ def in_turn(connection: Connection) -> None:
     connection.execute(text("UPDATE meta SET version = version"))
 
 
-def recorded(connection: Connection, change: Change[T], next_id: NextId, now_ms: int) -> Change[T]:
+def persist_outcome(connection: Connection, change: Change[T], next_id: NextId, now_ms: int) -> Change[T]:
     """Writes what must outlive the process, and returns the change with ids and versions in its events.
 
     Args:
@@ -82,9 +82,9 @@ def recorded(connection: Connection, change: Change[T], next_id: NextId, now_ms:
         now_ms: Unix milliseconds.
     """
     events: list[Event] = []
-    last = _last_kept(connection) if any(event.type in KEPT for event in change.events) else 0
+    last = _last_kept(connection) if any(event.type in PERSISTED for event in change.events) else 0
     for event in change.events:
-        kept, counts = event.type in KEPT, event.type in CHANGES_ACCESS
+        kept, counts = event.type in PERSISTED, event.type in CHANGES_ACCESS
         if kept or counts:
             version = _next_version(connection) if counts else 0
             event = replace(event, id=next_id(last), version=version)  # noqa: PLW2901  the same event, completed
@@ -116,7 +116,7 @@ def recorded(connection: Connection, change: Change[T], next_id: NextId, now_ms:
 
 def _last_kept(connection: Connection) -> int:
     """A statement of its own behind the lock: the lock's own statement would not see what it waited for."""
-    in_turn(connection)
+    lock_event_order(connection)
     return int(connection.execute(select(func.max(event_log.c.id))).scalar() or 0)
 
 

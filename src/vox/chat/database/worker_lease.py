@@ -45,14 +45,14 @@ class Ids(Protocol):
         ...
 
 
-class Numbers(Protocol):
+class WorkerLeaseStore(Protocol):
     """Where worker numbers are leased."""
 
     async def take(self, number: int, holder: str, ttl_s: float) -> bool:
         """Takes or keeps a number for another time; False when it is somebody else's."""
         ...
 
-    async def give_back(self, number: int, holder: str, after_s: float) -> None:
+    async def release(self, number: int, holder: str, after_s: float) -> None:
         """Leaves a number to others after a time."""
         ...
 
@@ -61,7 +61,7 @@ class Numbers(Protocol):
         ...
 
 
-class LeasedIds:
+class LeasedSnowflakes:
     """Snowflakes under a lease; any thread may ask.
 
     Args:
@@ -70,7 +70,7 @@ class LeasedIds:
         starts_at: gives the first worker number to try; chance, so that processes that start together seldom meet.
     """
 
-    def __init__(self, clock: Clock, numbers: Numbers, starts_at: Callable[[], int] | None = None) -> None:
+    def __init__(self, clock: Clock, numbers: WorkerLeaseStore, starts_at: Callable[[], int] | None = None) -> None:
         self.after = 0
         self._clock = clock
         self._numbers = numbers
@@ -125,7 +125,7 @@ class LeasedIds:
                     await asyncio.wait({renewing}, timeout=RETRY_S)
                 self._until = 0.0
                 with contextlib.suppress(VoxError):
-                    await self._numbers.give_back(self._number, self._holder, REST_S)
+                    await self._numbers.release(self._number, self._holder, REST_S)
         finally:
             await self._numbers.close()
 
@@ -166,7 +166,7 @@ class LeasedIds:
                 _log.warning("the worker number cannot be renewed", error=str(error))
 
 
-class RedisNumbers:
+class RedisWorkerLeases:
     """Worker numbers as keys of Redis.
 
     Args:
@@ -182,7 +182,7 @@ class RedisNumbers:
         with failures():
             return bool(await self._lease(keys=[f"{PREFIX}worker:{number}"], args=[holder, int(ttl_s * 1000)]))
 
-    async def give_back(self, number: int, holder: str, after_s: float) -> None:
+    async def release(self, number: int, holder: str, after_s: float) -> None:
         """See `Numbers`."""
         await self.take(number, holder, after_s)
 
@@ -192,7 +192,7 @@ class RedisNumbers:
         await self._client.connection_pool.disconnect()
 
 
-class SqlNumbers:
+class SqlWorkerLeases:
     """Worker numbers as leases in the database.
 
     Args:
@@ -211,7 +211,7 @@ class SqlNumbers:
             self._is_ready = True
         return bool(await self._leases.acquire([_lease(number)], holder, ttl_s))
 
-    async def give_back(self, number: int, holder: str, after_s: float) -> None:
+    async def release(self, number: int, holder: str, after_s: float) -> None:
         """See `Numbers`."""
         await self._leases.release(holder, after_s)
 

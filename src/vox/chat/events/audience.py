@@ -42,7 +42,7 @@ class Users(msgspec.Struct, frozen=True, tag="users"):
     ids: tuple[int, ...]
 
 
-class Holders(msgspec.Struct, frozen=True, tag="holders"):
+class PermissionHolders(msgspec.Struct, frozen=True, tag="holders"):
     """Who holds a permission in the community."""
 
     permission: int
@@ -57,13 +57,13 @@ class SpaceOverride(msgspec.Struct, frozen=True, array_like=True):
     deny: int = 0
 
 
-class Former(msgspec.Struct, frozen=True, tag="former"):
+class FormerViewers(msgspec.Struct, frozen=True, tag="former"):
     """Who could view a space that is gone: by its last overrides and the roles of now."""
 
     overrides: tuple[SpaceOverride, ...] = ()
 
 
-Audience = Everyone | Viewers | Readers | Participants | Users | Holders | Former
+Audience = Everyone | Viewers | Readers | Participants | Users | PermissionHolders | FormerViewers
 
 EVERYONE: Final = Everyone()
 

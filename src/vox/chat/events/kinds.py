@@ -7,7 +7,7 @@ this table may hide an event, it must never show one.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from vox.chat.events.audience import EVERYONE, Audience, Holders, Participants, Readers, Users, Viewers
+from vox.chat.events.audience import EVERYONE, Audience, Participants, PermissionHolders, Readers, Users, Viewers
 from vox.chat.events.permissions import P
 
 SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
@@ -29,7 +29,7 @@ SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
 }
 """The categories of /sync and the types in each; `read_states` is answered from other tables."""
 
-KEPT: Final = frozenset[str]().union(*SYNC_CATEGORIES.values())
+PERSISTED: Final = frozenset[str]().union(*SYNC_CATEGORIES.values())
 """The types that are written to the event log: exactly those that /sync can ask for."""
 
 CHANGES_ACCESS: Final = frozenset({
@@ -45,9 +45,9 @@ CHANGES_ACCESS: Final = frozenset({
 """The types that change what `Community` holds. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
-_ADMINISTRATORS: Final = Holders(P.ADMINISTRATOR.value)
-_INVITERS: Final = Holders(P.CREATE_INVITES.value)
-_WEBHOOK_KEEPERS: Final = Holders(P.MANAGE_WEBHOOKS.value)
+_ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)
+_INVITERS: Final = PermissionHolders(P.CREATE_INVITES.value)
+_WEBHOOK_KEEPERS: Final = PermissionHolders(P.MANAGE_WEBHOOKS.value)
 
 _Rule = Callable[[Mapping[str, Any]], Audience]
 

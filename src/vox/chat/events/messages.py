@@ -7,7 +7,7 @@ from vox.chat.events.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
 from vox.errors import UsageError
 
-NOT_TO: Final = "not_to"
+EXCLUDED_USER: Final = "not_to"
 """The fact of `notification_to_each`: the actor, who alone of its audience is told nothing."""
 
 
@@ -120,7 +120,7 @@ def notification_to_each(
     payload = {"user_id": 0, "type": type} | shown(
         feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
     )
-    return Event("notification_create", payload, audience, facts={NOT_TO: actor_id})
+    return Event("notification_create", payload, audience, facts={EXCLUDED_USER: actor_id})
 
 
 def dm_create(*, dm_id: int, participant_ids: Sequence[int], is_group: bool, name: str | None = None) -> Event:

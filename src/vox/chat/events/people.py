@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vox.chat.events.audience import EVERYONE, Holders, Users
+from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.permissions import P
 
@@ -121,12 +121,12 @@ def block_remove(*, user_id: int, target_id: int) -> Event:
 def invite_create(*, code: str, creator_id: int, feed_id: int | None = None) -> Event:
     """An invite was made; a code lets people in, so only who may list invites is told."""
     payload = {"code": code, "creator_id": creator_id} | shown(feed_id=feed_id)
-    return Event("invite_create", payload, Holders(P.CREATE_INVITES.value))
+    return Event("invite_create", payload, PermissionHolders(P.CREATE_INVITES.value))
 
 
 def invite_delete(*, code: str) -> Event:
     """An invite is void."""
-    return Event("invite_delete", {"code": code}, Holders(P.CREATE_INVITES.value))
+    return Event("invite_delete", {"code": code}, PermissionHolders(P.CREATE_INVITES.value))
 
 
 def server_update(*, changed: Mapping[str, Any]) -> Event:

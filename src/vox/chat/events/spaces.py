@@ -7,7 +7,7 @@ positions. Both are for the servers and never reach a client.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vox.chat.events.audience import EVERYONE, Former, SpaceKind, SpaceOverride, TargetKind, Viewers
+from vox.chat.events.audience import EVERYONE, FormerViewers, SpaceKind, SpaceOverride, TargetKind, Viewers
 from vox.chat.events.event import Event, shown
 
 Positions = Mapping[int, int]
@@ -74,7 +74,7 @@ def feed_update(
 
 def feed_delete(*, feed_id: int, overrides: Iterable[SpaceOverride]) -> Event:
     """A feed is gone with its threads; `overrides` are its last ones: `community.overrides_of("feed", feed_id)`."""
-    return Event("feed_delete", {"feed_id": feed_id}, Former(tuple(overrides)))
+    return Event("feed_delete", {"feed_id": feed_id}, FormerViewers(tuple(overrides)))
 
 
 def room_create(
@@ -111,7 +111,7 @@ def room_update(
 
 def room_delete(*, room_id: int, overrides: Iterable[SpaceOverride]) -> Event:
     """A room is gone; see `feed_delete`."""
-    return Event("room_delete", {"room_id": room_id}, Former(tuple(overrides)))
+    return Event("room_delete", {"room_id": room_id}, FormerViewers(tuple(overrides)))
 
 
 def thread_create(*, thread_id: int, parent_feed_id: int, name: str, parent_msg_id: int | None = None) -> Event:

@@ -1,6 +1,6 @@
 """The gateway: sockets, sessions, and which events reach them."""
 
 from vox.chat.gateway.hub import Hub, serve
-from vox.chat.gateway.limits import Bounds
+from vox.chat.gateway.limits import GatewayLimits
 
-__all__ = ["Bounds", "Hub", "serve"]
+__all__ = ["GatewayLimits", "Hub", "serve"]

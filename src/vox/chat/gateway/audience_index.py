@@ -8,13 +8,13 @@ time may use an index; the lists it gives out are never changed afterwards, but 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from vox.chat.community import Shift
+from vox.chat.community import AccessChange
 from vox.chat.events.audience import (
     Audience,
     Everyone,
-    Former,
-    Holders,
+    FormerViewers,
     Participants,
+    PermissionHolders,
     Readers,
     SpaceKind,
     Users,
@@ -81,7 +81,7 @@ class AudienceIndex(Generic[S]):
         for group in self._built.values():
             group.discard(session)
 
-    def shift(self, shift: Shift | None) -> None:
+    def shift(self, shift: AccessChange | None) -> None:
         """Follows a change of the community: what it names is asked anew."""
         if shift is None:
             return
@@ -100,7 +100,7 @@ class AudienceIndex(Generic[S]):
     def sessions(self, audience: Audience) -> Sequence[S]:
         """The sessions an event with this audience goes to, in no order."""
         match audience:
-            case Everyone() | Viewers() | Readers() | Holders():
+            case Everyone() | Viewers() | Readers() | PermissionHolders():
                 group = self._built.get(audience)
                 if group is None:
                     group = self._built[audience] = _Group(self._asking(self._of_user, audience))
@@ -110,7 +110,7 @@ class AudienceIndex(Generic[S]):
                 return self._asking(users, audience)
             case Users():
                 return self._asking(frozenset(audience.ids), audience)
-            case Former():
+            case FormerViewers():
                 return self._asking(self._of_user, audience)
 
     def everyone(self) -> Sequence[S]:
@@ -135,7 +135,7 @@ class AudienceIndex(Generic[S]):
 
     def holders(self, permission: int) -> Sequence[S]:
         """The sessions of all who hold a permission in the community."""
-        return self.sessions(Holders(int(permission)))
+        return self.sessions(PermissionHolders(int(permission)))
 
     def of_user(self, user_id: int) -> Sequence[S]:
         """A user's sessions, also of one who is active no longer: who closes them needs them."""

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from vox.chat.gateway.outbox import Outlet
+from vox.chat.gateway.outbox import Outbox
 from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import (
@@ -106,7 +106,7 @@ class Connection:
         self.is_compressed = is_compressed
         self.protocol = protocol
         self.socket: Socket | None = None
-        self.outlet: Outlet | None = None
+        self.outlet: Outbox | None = None
         self.session: Session | None = None
         self.left: Session | None = None
         self.closing: Closing | None = None

@@ -19,7 +19,7 @@ from vox.chat.database.schema import friends
 from vox.chat.errors import Refusal
 from vox.chat.gateway import metrics
 from vox.chat.gateway.connection import Connection
-from vox.chat.gateway.outbox import Run
+from vox.chat.gateway.outbox import Batch
 from vox.chat.gateway.replay import missed
 from vox.chat.gateway.session import Saved, Session, read_saved, restored
 from vox.chat.identity.logins import Login
@@ -61,7 +61,7 @@ class _Resuming:
     revocations: int
 
 
-class Admission:
+class Handshake:
     """The door of a hub.
 
     Args:
@@ -105,8 +105,8 @@ class Admission:
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        hub, revocations = self._hub, self._chat.accounts.revocations
-        beginning = hub.beginnings
+        hub, revocations = self._hub, self._chat.logins.revocations
+        beginning = hub.generation
         waiting = await self._found(asked.session_id, login)
         if not isinstance(waiting, Waiting):
             self._refuse(connection, waiting)
@@ -116,13 +116,13 @@ class Admission:
             is_settled = await self._resume(connection, asked, _Resuming(login, waiting, beginning, revocations))
         finally:
             with hub.lock:
-                if not is_settled and hub.beginnings == beginning:
+                if not is_settled and hub.generation == beginning:
                     self._waiting[asked.session_id] = waiting
                     connection.left = waiting.session
 
     async def _resume(self, connection: Connection, asked: Resume, resuming: "_Resuming") -> bool:
         """Whether that is the end of it: the session goes on, or never can. Otherwise it waits for the next try."""
-        hub, accounts, waiting = self._hub, self._chat.accounts, resuming.waiting
+        hub, accounts, waiting = self._hub, self._chat.logins, resuming.waiting
         start = waiting.session.served_before(asked.last_seq, waiting.position)
         if start is None:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
@@ -139,7 +139,7 @@ class Admission:
                 resuming.login = login
                 continue
             with hub.lock:
-                if hub.beginnings != resuming.beginning:
+                if hub.generation != resuming.beginning:
                     self._refuse(connection, CloseCode.SESSION_EXPIRED)
                     return True
                 hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
@@ -192,7 +192,7 @@ class Admission:
 
     async def _login(self, connection: Connection, token: str) -> Login | None:
         chat, clock = self._chat, self._chat.clock
-        if self._refused.wait_s(connection.address, clock.now()) and not chat.accounts.knows(token):
+        if self._refused.wait_s(connection.address, clock.now()) and not chat.logins.is_known(token):
             connection.close(CloseCode.SERVER_RESTART, "AUTH_RATE_LIMITED")
             return None
         outlet = connection.outlet
@@ -200,7 +200,7 @@ class Admission:
         try:
             async with asyncio.timeout(self._hub.bounds.identify_timeout_s), outlet.doors:
                 await self._learn()
-                return await chat.accounts.who(token)
+                return await chat.logins.authenticate_member(token)
         except Refusal as refusal:
             if refusal.wire_code == "UNAVAILABLE":  # a newcomer of another process, who shall come again
                 connection.close(CloseCode.UNKNOWN_ERROR, "try again")
@@ -239,7 +239,7 @@ class Admission:
                 if connected is not None:
                     if connected.user_id != login.user_id:
                         return CloseCode.AUTH_FAILED
-                    session, position = hub.take_over(connected)
+                    session, position = hub.hand_over(connected)
                     return Waiting(session, position, int(self._chat.clock.wall().timestamp() * 1000))
             elif waiting.session.user_id != login.user_id:
                 return CloseCode.AUTH_FAILED
@@ -287,7 +287,7 @@ class Admission:
         connection.session = session
         if items and connection.outlet is not None:
             session.credit_bytes = run_bytes
-            connection.outlet.send(session, Run(items))
+            connection.outlet.send(session, Batch(items))
         connection.send(frame("resumed", {"seq": session.seq}))
         self._chat.metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)

@@ -16,22 +16,22 @@ from starlette.websockets import WebSocket
 
 from vox.chat.api.rate_categories import network_key
 from vox.chat.bus.contract import LIVE_ONLY, Entry
-from vox.chat.community import Shift
-from vox.chat.community.presence import PresenceBoard, Record, decode_record, described, encode_record
+from vox.chat.community import AccessChange
+from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
 from vox.chat.events import Event, typing_start
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.contacts import Acquaintances
-from vox.chat.gateway.handshake import Admission
-from vox.chat.gateway.limits import Bounds
-from vox.chat.gateway.outbox import Item, Outlet
-from vox.chat.gateway.per_recipient import is_to_each, items_to_each
+from vox.chat.gateway.handshake import Handshake
+from vox.chat.gateway.limits import GatewayLimits
+from vox.chat.gateway.outbox import Outbox, OutgoingEvent
+from vox.chat.gateway.per_recipient import is_to_each, personalised_items
 from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.session import Session
-from vox.chat.gateway.typing_throttle import TypingPauses
-from vox.chat.gateway.visible_spaces import APPEARS, Changes, View, space_of
+from vox.chat.gateway.typing_throttle import TypingThrottle
+from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpaces, space_event
 from vox.http.websocket import serve_socket
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
@@ -54,32 +54,32 @@ class Hub:
         bounds: the limits; None for the defaults with the settings' number of connections per address.
     """
 
-    def __init__(self, chat: "Chat", bounds: Bounds | None = None) -> None:
-        self.bounds = bounds or Bounds(per_address=chat.settings.connections_per_address)
+    def __init__(self, chat: "Chat", bounds: GatewayLimits | None = None) -> None:
+        self.bounds = bounds or GatewayLimits(per_address=chat.settings.connections_per_address)
         self.lock = threading.RLock()
         self.position = 0
-        self.beginnings = 0
-        self.view = View(chat.community)
+        self.generation = 0
+        self.view = VisibleSpaces(chat.community)
         self.index: AudienceIndex[Session] = AudienceIndex(chat.community)
         self.connections: dict[Session, Connection] = {}
         self.acquaintances = Acquaintances()
-        self.board = PresenceBoard(offline_after_s=self.bounds.offline_after_s)
+        self.board = PresenceRegistry(offline_after_s=self.bounds.offline_after_s)
         self.news = PresenceNews(
             self.board,
             self.bounds,
             chat.clock,
-            tell=self.tell,
+            tell=self.send,
             everyone=self.index.everyone,
             of_user=self.index.of_user,
             related=self.acquaintances.of,
         )
         self._chat = chat
-        self._admission = Admission(chat, self)
-        self._outlets: dict[asyncio.AbstractEventLoop, Outlet] = {}
+        self._admission = Handshake(chat, self)
+        self._outlets: dict[asyncio.AbstractEventLoop, Outbox] = {}
         self._sockets: set[Connection] = set()
         self._per_address: dict[str, int] = {}
-        self._typing = TypingPauses(self.bounds.typing_interval_s)
-        self._changes = Changes()
+        self._typing = TypingThrottle(self.bounds.typing_interval_s)
+        self._changes = PendingChanges()
         self._coming: set[object] = set()
         self._is_draining = False
         self._next_login_end = math.inf
@@ -116,13 +116,13 @@ class Hub:
             )
         await self._admission.keep(connection)
 
-    def shifted(self, event: Event, shift: Shift) -> None:
+    def on_access_changed(self, event: Event, shift: AccessChange) -> None:
         """The community has taken an event that changes who may see what; told of before the event is published."""
         with self.lock:
             self.index.shift(shift)
             self._changes.add(shift)
             if event.type in APPEARS:
-                space = space_of(event)
+                space = space_event(event)
                 if space is not None:
                     self._coming.add(space[0])
             for kind, place_id in shift.spaces:
@@ -137,10 +137,10 @@ class Hub:
             for entry in entries:
                 self._publish(entry)
 
-    def tell(self, kind: str, payload: dict[str, Any], sessions: Iterable[Session]) -> None:
+    def send(self, kind: str, payload: dict[str, Any], sessions: Iterable[Session]) -> None:
         """Sends what stands in no log."""
         with self.lock:
-            self._deliver(Item(kind, payload, self.position, is_passing=True), sessions)
+            self._deliver(OutgoingEvent(kind, payload, self.position, is_passing=True), sessions)
 
     def close_user(self, user_id: int, code: int, reason: str) -> None:
         """Ends all sessions of a user; they cannot be resumed."""
@@ -177,10 +177,10 @@ class Hub:
                 if session.login_ends_at <= now_s:
                     self._end(session, CloseCode.AUTH_FAILED, "the login has expired")
 
-    def begin_anew(self, reason: str) -> None:
+    def invalidate_sessions(self, reason: str) -> None:
         """Ends all sessions, also those that wait for their clients: events may be missing, so none can be resumed."""
         with self.lock:
-            self.beginnings += 1
+            self.generation += 1
             for session in tuple(self.connections):
                 self._end(session, CloseCode.SESSION_EXPIRED, reason)
             self._admission.forget()
@@ -267,13 +267,13 @@ class Hub:
         """
         user_id, clock = session.user_id, self._chat.clock
         at_ms = int(clock.wall().timestamp() * 1000)
-        record = Record(str(asked.status), asked.custom_status, asked.activity, at_ms)
+        record = PresenceRecord(str(asked.status), asked.custom_status, asked.activity, at_ms)
         try:
             encoded = encode_record(record)
         except OverflowError:
             return False
         with self.lock:
-            self.tell("presence_update", described(user_id, record), self.index.of_user(user_id))
+            self.send("presence_update", described(user_id, record), self.index.of_user(user_id))
             if self.board.say(user_id, record, clock.now()):
                 self.news.changed(user_id)
         self._chat.bus.set_presence(user_id, encoded)
@@ -282,12 +282,12 @@ class Hub:
     def ended(self, connection: Connection) -> None:
         """The connection is being closed: its session waits for its client."""
         with self.lock:
-            self.leave(connection)
+            self.detach(connection)
 
     def closed(self, connection: Connection) -> None:
         """The socket is gone."""
         with self.lock:
-            self.leave(connection)
+            self.detach(connection)
             if connection in self._sockets:
                 self._sockets.discard(connection)
                 left = self._per_address[connection.address] - 1
@@ -324,7 +324,7 @@ class Hub:
         if not was_here and record is not None:
             self._chat.bus.set_presence(session.user_id, encode_record(record))
 
-    def leave(self, connection: Connection) -> None:
+    def detach(self, connection: Connection) -> None:
         """A connection's session waits for its client to come back; the lock is held, on the connection's loop."""
         session, connection.session = connection.session, None
         if session is None or session not in self.connections:
@@ -350,7 +350,7 @@ class Hub:
         self._part(session)
         self._on_its_loop(connection, partial(connection.close, CloseCode(code), reason))
 
-    def take_over(self, session: Session) -> tuple[Session, int]:
+    def hand_over(self, session: Session) -> tuple[Session, int]:
         """Takes a session away from a connection that its client has left without a word; the lock is held.
 
         Returns:
@@ -370,7 +370,7 @@ class Hub:
         return session.copied(), position
 
     def _apply_changes(self) -> None:
-        changes, self._changes = self._changes, Changes()
+        changes, self._changes = self._changes, PendingChanges()
         users = self._chat.community.users
         told: dict[tuple[frozenset[Any], frozenset[Any]], list[Session]] = {}
         for session in tuple(self.connections):
@@ -398,16 +398,18 @@ class Hub:
         if event.type in {"friend_add", "friend_remove"}:
             change = self.acquaintances.befriend if event.type == "friend_add" else self.acquaintances.part
             change(event.payload["user_id"], event.payload["target_id"])
-        told = space_of(event)
+        told = space_event(event)
         if told is not None:
             self._publish_space(entry, base, *told)
             return
         sessions = self.index.sessions(event.audience)
         if is_to_each(event):
-            for item, own in items_to_each(event, base, sessions):
+            for item, own in personalised_items(event, base, sessions):
                 self._deliver(item, own)
         elif sessions:
-            item = Item(event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY)
+            item = OutgoingEvent(
+                event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY
+            )
             self._deliver(item, sessions)
 
     def _publish_space(self, entry: Entry, base: int, space: Any, appears: bool) -> None:
@@ -420,14 +422,14 @@ class Hub:
             session.known = self.view.share(session.known | {space} if appears else session.known - {space})
         if sessions:
             event = entry.event
-            item = Item(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
+            item = OutgoingEvent(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
             self._deliver(item, sessions)
 
-    def _deliver(self, item: Item, sessions: Iterable[Session]) -> None:
+    def _deliver(self, item: OutgoingEvent, sessions: Iterable[Session]) -> None:
         if len(self._outlets) == 1:
             next(iter(self._outlets.values())).add(item, sessions)
             return
-        parts: dict[Outlet, list[Session]] = {}
+        parts: dict[Outbox, list[Session]] = {}
         for session in sessions:
             connection = self.connections.get(session)
             if connection is not None and connection.outlet is not None:
@@ -435,9 +437,9 @@ class Hub:
         for outlet, some in parts.items():
             outlet.add(item, some)
 
-    def _new_outlet(self, loop: asyncio.AbstractEventLoop) -> Outlet:
+    def _new_outlet(self, loop: asyncio.AbstractEventLoop) -> Outbox:
         self._outlets = {one: outlet for one, outlet in self._outlets.items() if not one.is_closed()}
-        outlet = Outlet(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
+        outlet = Outbox(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
         outlet.doors = asyncio.Semaphore(self.bounds.identifies)
         self._outlets[loop] = outlet
         loop.call_later(self.bounds.sweep_s, self._sweep, outlet)
@@ -450,7 +452,7 @@ class Hub:
             if connection is not None:
                 connection.close(CloseCode.UNKNOWN_ERROR, "reads too slowly")
 
-    def _sweep(self, outlet: Outlet) -> None:
+    def _sweep(self, outlet: Outbox) -> None:
         now = self._chat.clock.now()
         with self.lock:
             for connection in tuple(self._sockets):
@@ -473,7 +475,7 @@ class Hub:
                 self._count(outlet)
                 del self._outlets[outlet.loop]
 
-    def _count(self, outlet: Outlet) -> None:
+    def _count(self, outlet: Outbox) -> None:
         counted = self._chat.metrics
         counted.counter(metrics.DELIVERIES).inc(outlet.deliveries)
         counted.counter(metrics.DROPPED).inc(outlet.dropped)

@@ -6,7 +6,7 @@ from vox.protocols import gateway
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class GatewayLimits:
     """The gateway's limits.
 
     Args:
@@ -51,7 +51,7 @@ class Bounds:
     busy_bytes: int = 64 << 10
     identifies: int = 64
     identify_timeout_s: float = 15.0
-    few_online: int = 24
+    individual_presence_max: int = 24
     offline_after_s: float = 5.0
     presence_window_s: float = 0.5
     presence_window_max_s: float = 30.0

@@ -24,7 +24,7 @@ LOOK_MASK: Final = 15
 LARGE_BYTES: Final = 4096
 
 
-class Item:
+class OutgoingEvent:
     """One event as sessions get it.
 
     Args:
@@ -67,12 +67,12 @@ class Item:
         return self._string_tail
 
 
-class Run:
+class Batch:
     """Events that go to the same sessions one after the other."""
 
     __slots__ = ("_blocks", "_templates", "bases", "count", "has_moves", "has_passing", "items")
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[OutgoingEvent]) -> None:
         self.items = items
         self.count = len(items)
         self.bases = tuple(item.base for item in items)
@@ -95,10 +95,10 @@ class Run:
         """The frames behind their numbers."""
         return [item.string_tail if string_ids else item.tail for item in self.items]
 
-    def without_passing(self) -> "Run | None":
+    def without_passing(self) -> "Batch | None":
         """What a slow reader gets; None for nothing."""
         kept = [item for item in self.items if not item.is_passing]
-        return Run(kept) if kept else None
+        return Batch(kept) if kept else None
 
     def _make(self, first_seq: int, *, string_ids: bool) -> bytes:
         numbers = tuple(range(first_seq, first_seq + self.count))
@@ -114,7 +114,7 @@ class Run:
 Sessions = Iterable[Session]
 
 
-class Outlet:
+class Outbox:
     """One event loop's sends.
 
     Args:
@@ -139,7 +139,7 @@ class Outlet:
         self._lock = lock
         self._busy_bytes = busy_bytes
         self._on_backlog = on_backlog
-        self._batch: list[tuple[Item, Sessions]] = []
+        self._batch: list[tuple[OutgoingEvent, Sessions]] = []
         self._is_scheduled = False
         self._compress = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress
 
@@ -148,7 +148,7 @@ class Outlet:
         """Whether the caller runs on this outlet's loop."""
         return asyncio._get_running_loop() is self.loop  # noqa: SLF001  the public one raises where there is none
 
-    def add(self, item: Item, sessions: Sessions) -> None:
+    def add(self, item: OutgoingEvent, sessions: Sessions) -> None:
         """Sends an event to these sessions at the end of the tick; the lock is held."""
         self._batch.append((item, sessions))
         if not self._is_scheduled:
@@ -176,11 +176,11 @@ class Outlet:
             self._batch = []
             audience = batch[0][1]
             if all(sessions is audience for _, sessions in batch):
-                self._send_run(Run([item for item, _ in batch]), audience)
+                self._send_run(Batch([item for item, _ in batch]), audience)
             else:
                 self._send_mixed(batch)
 
-    def send(self, session: Session, run: Run) -> None:
+    def send(self, session: Session, run: Batch) -> None:
         """Writes a run to one session of any kind."""
         socket = session.socket
         if socket is None:
@@ -211,7 +211,7 @@ class Outlet:
         elif session.unsent_events:
             session.settle()
 
-    def _send_run(self, run: Run, sessions: Sessions) -> None:
+    def _send_run(self, run: Batch, sessions: Sessions) -> None:
         if run.has_moves:
             for session in tuple(sessions):
                 self.send(session, run)
@@ -243,7 +243,7 @@ class Outlet:
             session.unsent_events += count
             self._on_backlog(session, backlog)
 
-    def _send_mixed(self, batch: Sequence[tuple[Item, Sessions]]) -> None:
+    def _send_mixed(self, batch: Sequence[tuple[OutgoingEvent, Sessions]]) -> None:
         concerned: list[Session] = []
         for item, sessions in batch:
             for session in sessions:
@@ -252,17 +252,17 @@ class Outlet:
                     concerned.append(session)
                 else:
                     session.pending.append(item)
-        runs: dict[tuple[object, ...], Run] = {}
+        runs: dict[tuple[object, ...], Batch] = {}
         for session in concerned:
             key = tuple(cast("list[object]", session.pending))
             session.pending = None
             run = runs.get(key)
             if run is None:
-                run = runs[key] = Run(cast("Sequence[Item]", key))
+                run = runs[key] = Batch(cast("Sequence[OutgoingEvent]", key))
             self.send(session, run)
 
 
-def _remember_moves(session: Session, run: Run, first: int) -> None:
+def _remember_moves(session: Session, run: Batch, first: int) -> None:
     for seq, item in enumerate(run.items, first):
         if item.space is not None:
             session.moved(seq, item.space, appeared=item.appears)

@@ -6,17 +6,17 @@ the log for everybody who wants to resume.
 
 from collections.abc import Iterable, Iterator
 
-from vox.chat.events import NOT_TO, Event
-from vox.chat.gateway.outbox import Item
+from vox.chat.events import EXCLUDED_USER, Event
+from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.session import Session
 
 
 def is_to_each(event: Event) -> bool:
     """Whether an event is one that each receiver gets with his own id."""
-    return NOT_TO in event.facts
+    return EXCLUDED_USER in event.facts
 
 
-def item_for(event: Event, user_id: int, base: int) -> Item | None:
+def item_for(event: Event, user_id: int, base: int) -> OutgoingEvent | None:
     """What of such an event a user gets; None for its author.
 
     Args:
@@ -24,12 +24,14 @@ def item_for(event: Event, user_id: int, base: int) -> Item | None:
         user_id: one of its audience.
         base: the place in the log before it.
     """
-    if user_id == event.facts[NOT_TO]:
+    if user_id == event.facts[EXCLUDED_USER]:
         return None
-    return Item(event.type, {**event.payload, "user_id": user_id}, base)
+    return OutgoingEvent(event.type, {**event.payload, "user_id": user_id}, base)
 
 
-def items_to_each(event: Event, base: int, sessions: Iterable[Session]) -> Iterator[tuple[Item, list[Session]]]:
+def personalised_items(
+    event: Event, base: int, sessions: Iterable[Session]
+) -> Iterator[tuple[OutgoingEvent, list[Session]]]:
     """What each user's sessions get of such an event."""
     by_user: dict[int, list[Session]] = {}
     for session in sessions:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from vox.chat.community.presence import PresenceBoard
-from vox.chat.gateway.limits import Bounds
+from vox.chat.community.presence import PresenceRegistry
+from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.session import Session
 from vox.runtime.clock import Clock
 
@@ -36,8 +36,8 @@ class PresenceNews:
 
     def __init__(
         self,
-        board: PresenceBoard,
-        bounds: Bounds,
+        board: PresenceRegistry,
+        bounds: GatewayLimits,
         clock: Clock,
         *,
         tell: Tell,
@@ -63,7 +63,7 @@ class PresenceNews:
 
     @property
     def _is_small(self) -> bool:
-        return len(self._board.shown) <= self._bounds.few_online
+        return len(self._board.shown) <= self._bounds.individual_presence_max
 
     def changed(self, user_id: int) -> None:
         """Others see a user differently."""

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 from vox.chat.bus.contract import Entry
 from vox.chat.events.audience import Audience
-from vox.chat.gateway.outbox import Item
+from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.per_recipient import is_to_each, item_for
 from vox.chat.gateway.session import Session
-from vox.chat.gateway.visible_spaces import View, space_of
+from vox.chat.gateway.visible_spaces import VisibleSpaces, space_event
 
 
 def missed(
-    session: Session, entries: Sequence[Entry], start: int, view: View, sees: Callable[[int, Audience], bool]
-) -> list[Item]:
+    session: Session, entries: Sequence[Entry], start: int, view: VisibleSpaces, sees: Callable[[int, Audience], bool]
+) -> list[OutgoingEvent]:
     """The frames that bring a client up to date; the session then knows what they tell.
 
     Args:
@@ -29,7 +29,7 @@ def missed(
     """
     user_id = session.user_id
     visible = view.of(user_id)
-    named = [space_of(entry.event) for entry in entries]
+    named = [space_event(entry.event) for entry in entries]
     made = {space for space, appears in filter(None, named) if appears} & visible - session.known
     deleted = {space for space, appears in filter(None, named) if not appears} & session.known - visible
     found = view.frames(session.known - visible - deleted, visible - session.known - made, start)
@@ -41,13 +41,15 @@ def missed(
                 item = (
                     item_for(event, user_id, base)
                     if is_to_each(event)
-                    else Item(event.type, event.payload, base, encoded=entry.tail)
+                    else OutgoingEvent(event.type, event.payload, base, encoded=entry.tail)
                 )
                 if item is not None:
                     found.append(item)
         elif told[0] in (made if told[1] else deleted):
             space, appears = told
-            found.append(Item(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears))
+            found.append(
+                OutgoingEvent(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
+            )
         base = entry.position
     session.known = visible
     return found

@@ -1,7 +1,7 @@
 """One typing_start per user and channel in an interval. Pure; bounded by who is connected and may write."""
 
 
-class TypingPauses:
+class TypingThrottle:
     """One typing_start per user and channel in an interval.
 
     Args:

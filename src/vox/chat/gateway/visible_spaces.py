@@ -7,10 +7,10 @@ only the permission changed: the frames are the same. What a client knows is kep
 from collections.abc import Iterable
 from typing import Any, Final
 
-from vox.chat.community import Community, Shift
+from vox.chat.community import AccessChange, Community
 from vox.chat.events import Event
 from vox.chat.events.audience import SpaceKind, Viewers
-from vox.chat.gateway.outbox import Item
+from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.session import Space
 
 APPEARS: Final[dict[str, SpaceKind]] = {"feed_create": "feed", "room_create": "room"}
@@ -19,7 +19,7 @@ MAX_SHARED: Final = 1024
 """Sets kept for sharing; sessions of the same permissions hold one set between them."""
 
 
-def space_of(event: Event) -> tuple[Space, bool] | None:
+def space_event(event: Event) -> tuple[Space, bool] | None:
     """The space that an event makes (True) or deletes; None for all others."""
     kind = APPEARS.get(event.type)
     if kind is not None:
@@ -28,7 +28,7 @@ def space_of(event: Event) -> tuple[Space, bool] | None:
     return ((kind, event.payload[f"{kind}_id"]), False) if kind is not None else None
 
 
-class Changes:
+class PendingChanges:
     """Whose view may have changed since somebody last looked."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Changes:
     def __bool__(self) -> bool:
         return self.everything or bool(self.users or self.spaces)
 
-    def add(self, shift: Shift) -> None:
+    def add(self, shift: AccessChange) -> None:
         """Takes in what the community said."""
         self.everything = self.everything or shift.everything
         self.users |= shift.users
@@ -48,7 +48,7 @@ class Changes:
                 self.spaces.add((kind, space_id))
 
 
-class View:
+class VisibleSpaces:
     """What users see of the community's spaces.
 
     Args:
@@ -65,7 +65,7 @@ class View:
         rooms: list[Space] = [("room", room_id) for room_id in self._community.visible_rooms(user_id)]
         return self.share(frozenset((*feeds, *rooms)))
 
-    def after(self, user_id: int, known: frozenset[Space], changes: Changes) -> frozenset[Space]:
+    def after(self, user_id: int, known: frozenset[Space], changes: PendingChanges) -> frozenset[Space]:
         """What a user may view now, given what he could before and what has changed."""
         if changes.everything or user_id in changes.users:
             return self.of(user_id)
@@ -85,7 +85,7 @@ class View:
         kind, space_id = space
         return space_id in (self._community.feeds if kind == "feed" else self._community.rooms)
 
-    def frames(self, lost: Iterable[Space], gained: Iterable[Space], base: int) -> list[Item]:
+    def frames(self, lost: Iterable[Space], gained: Iterable[Space], base: int) -> list[OutgoingEvent]:
         """What a client is told when spaces vanish and appear for it without being deleted or made.
 
         Args:
@@ -94,13 +94,13 @@ class View:
             base: the place in the log before it.
         """
         found = [
-            Item(f"{space[0]}_delete", {f"{space[0]}_id": space[1]}, base, space=space, appears=False)
+            OutgoingEvent(f"{space[0]}_delete", {f"{space[0]}_id": space[1]}, base, space=space, appears=False)
             for space in sorted(lost)
         ]
         for space in sorted(gained):
             described = self._described(space)
             if described is not None:
-                found.append(Item(f"{space[0]}_create", described, base, space=space, appears=True))
+                found.append(OutgoingEvent(f"{space[0]}_create", described, base, space=space, appears=True))
         return found
 
     def _described(self, space: Space) -> dict[str, Any] | None:

@@ -15,10 +15,10 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import bans, config, role_members, sessions, users
 from vox.chat.database.snowflakes import Snowflakes
-from vox.chat.database.unit_of_work import Change, in_turn, recorded
+from vox.chat.database.unit_of_work import Change, lock_event_order, persist_outcome
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_assign
-from vox.chat.identity.registration import NewUser, administrator_role, create_user, found
+from vox.chat.identity.registration import NewUser, administrator_role, create_default_roles, create_user
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
 from vox.security.passwords import Cost, Passwords
@@ -28,7 +28,7 @@ from vox.stores.sql import SqlDatabase
 ROW: Final = "setup_token_sha256"
 
 
-def offer_setup_token(connection: Connection) -> str | None:
+def issue_setup_token(connection: Connection) -> str | None:
     """A fresh set-up token to print, or None where there is an administrator already; for the start of the server.
 
     `POST /api/v1/auth/register` with it as `setup_token` makes the first administrator.
@@ -47,7 +47,7 @@ def use_setup_token(connection: Connection, token: str) -> None:
     Raises:
         Refusal: AUTH_FAILED, it is wrong or used, or there is an administrator.
     """
-    in_turn(connection)
+    lock_event_order(connection)
     stored = connection.execute(select(config.c.value).where(config.c.key == ROW)).scalar()
     if not stored or not matches(token, stored) or administrators_in(connection):
         raise refuse("AUTH_FAILED", "The set-up token is wrong or was used.")
@@ -85,20 +85,20 @@ def create_administrator(settings: ChatSettings, username: str, password: str) -
 
     def unit(connection: Connection) -> str:
         said, events = _promoted(connection, user)
-        recorded(connection, Change(None, events), ids.next, now_ms)
+        persist_outcome(connection, Change(None, events), ids.next, now_ms)
         return said
 
     database = SqlDatabase(settings.database_url.get_secret_value())
     database.open()
     try:
         prepare(database)
-        return database.run_now(unit)
+        return database.run_sync(unit)
     finally:
         database.close()
 
 
 def _promoted(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
-    in_turn(connection)
+    lock_event_order(connection)
     row = connection.execute(
         select(users.c.id, users.c.display_name, users.c.active).where(
             users.c.username == user.username, users.c.home_domain.is_(None)
@@ -107,7 +107,7 @@ def _promoted(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
     if row is None:
         user_id, events = create_user(connection, user, as_administrator=True)
         return f"{user.username} is administrator, with the user id {user_id}.", events
-    events = found(connection)
+    events = create_default_roles(connection)
     role_id = administrator_role(connection)
     held = connection.execute(select(role_members.c.role_id).where(role_members.c.user_id == row.id)).scalars().all()
     if role_id not in held:

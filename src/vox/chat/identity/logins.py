@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import Connection, select, update
 
 from vox.chat.api.rate_categories import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
-from vox.chat.community.member_index import Roster
+from vox.chat.community.member_index import MemberIndex
 from vox.chat.database.schema import sessions
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, Users
@@ -72,7 +72,7 @@ class _Row:
     last_used_at: int | None
 
 
-class Accounts:
+class LoginCache:
     """The logins of a server.
 
     Args:
@@ -87,7 +87,7 @@ class Accounts:
             waiting=settings.password_waiting,
         )
         self.profiles = Profiles()
-        self.roster = Roster()
+        self.roster = MemberIndex()
         self._chat = chat
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
@@ -96,7 +96,7 @@ class Accounts:
         scale = settings.rate_limit_scale
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
-    async def who(self, token: str, source: str = "") -> Login:
+    async def authenticate_member(self, token: str, source: str = "") -> Login:
         """The login of a member.
 
         Args:
@@ -108,7 +108,7 @@ class Accounts:
                 no member any more, UNAVAILABLE for one of whom this process has not heard yet, AUTH_RATE_LIMITED for a token that
                 was never seen here, from an address that has sent too many unknown ones.
         """
-        login = await self.whose(token, source)
+        login = await self.authenticate(token, source)
         person = self._chat.community.users.get(login.user_id)
         if person is None or not person.is_active:
             await self.member(login.user_id)
@@ -133,11 +133,11 @@ class Accounts:
             raise refuse("BANNED", "This account is not a member of the community any more.")
         return person
 
-    def knows(self, token: str) -> bool:
+    def is_known(self, token: str) -> bool:
         """Whether a token was a login here lately, so that looking it up is no guess."""
         return len(token) <= LONGEST_TOKEN and digest(token) in self._known
 
-    async def whose(self, token: str, source: str = "") -> Login:
+    async def authenticate(self, token: str, source: str = "") -> Login:
         """The login of a user, member or not: only for the way back into the community.
 
         Raises:
@@ -165,7 +165,7 @@ class Accounts:
             self.refused.add(address, now)
             raise
 
-    def absorb(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Forgets what an event of this or another process made untrue."""
         if event.type == REVOKED:
             self._revoke(event.facts["user_id"], event.facts.get("session_ids"))

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from vox.chat.database.schema import role_members, roles, sessions, users
-from vox.chat.database.unit_of_work import in_turn
+from vox.chat.database.unit_of_work import lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_create
 from vox.chat.events.permissions import EVERYONE, EVERYONE_DEFAULT, P
@@ -47,9 +47,9 @@ def create_user(
     Raises:
         Refusal: AUTH_FAILED (409), the name is taken.
     """
-    in_turn(connection)
+    lock_event_order(connection)
     as_administrator = as_administrator or (first_is_administrator and _is_first(connection))
-    events = found(connection)
+    events = create_default_roles(connection)
     if connection.execute(select(users.c.id).where(users.c.username == user.username)).first() is not None:
         raise _taken()
     try:
@@ -90,7 +90,7 @@ def create_session(connection: Connection, user_id: int, session: NewSession) ->
     )
 
 
-def found(connection: Connection) -> list[Event]:
+def create_default_roles(connection: Connection) -> list[Event]:
     """Makes the roles @everyone and Admin where there are none."""
     if connection.execute(select(roles.c.id).limit(1)).first() is not None:
         return []

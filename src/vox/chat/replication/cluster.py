@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.config.settings import ChatSettings
-from vox.chat.database.worker_lease import LeasedIds, RedisNumbers
-from vox.http.redis_rate_limits import RedisLimits
+from vox.chat.database.worker_lease import LeasedSnowflakes, RedisWorkerLeases
+from vox.http.redis_rate_limits import RedisRateLimits
 
 if TYPE_CHECKING:
     from vox.chat.server import Parts
 
 
-def shared(settings: ChatSettings, parts: "Parts") -> "Parts":
+def with_redis(settings: ChatSettings, parts: "Parts") -> "Parts":
     """The parts with the bus, the limits and the numbers of Redis where the settings name one; those given stay.
 
     Nothing connects before the server runs.
@@ -23,11 +23,11 @@ def shared(settings: ChatSettings, parts: "Parts") -> "Parts":
     url = settings.redis_bus_url.get_secret_value()
     if not url:
         return parts
-    limits = RedisLimits(url, settings.rate_limit_scale, parts.clock) if parts.limits is None else None
+    limits = RedisRateLimits(url, settings.rate_limit_scale, parts.clock) if parts.limits is None else None
     return replace(
         parts,
         bus=parts.bus or RedisBus(url, parts.clock),
         limits=parts.limits or limits,
-        ids=parts.ids or LeasedIds(parts.clock, RedisNumbers(url)),
+        ids=parts.ids or LeasedSnowflakes(parts.clock, RedisWorkerLeases(url)),
         running=(*parts.running, limits.running) if limits else parts.running,
     )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.shared import SharedBus
-from vox.chat.community import Shift, State, read_state
+from vox.chat.community import AccessChange, State, read_state
 from vox.chat.database.schema import meta
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events import Event, Users
@@ -37,7 +37,7 @@ RELOADED: Final = Event("_reloaded", {}, Users(()))
 _log = get_logger(__name__)
 
 
-class CatchingUp:
+class StateResync:
     """Reloads the community of a server when something is missing.
 
     Args:
@@ -51,26 +51,26 @@ class CatchingUp:
         self._is_everything_old = False
         self._task: asyncio.Task[None] | None = None
         if self._bus is not None:
-            self._bus.on_lost(self.lost)
+            self._bus.on_lost(self.invalidate)
 
     @property
-    def is_on(self) -> bool:
+    def is_running(self) -> bool:
         """Whether a gap is being closed."""
         return self._task is not None and not self._task.done()
 
-    def missed(self, version: int, entries: Sequence[Entry] = ()) -> None:
+    def request(self, version: int, entries: Sequence[Entry] = ()) -> None:
         """An event with this version shows a gap; these entries, which begin with it, are given again afterwards."""
         self._needed = max(self._needed, version)
         self._begin(entries)
 
-    def lost(self) -> None:
+    def invalidate(self) -> None:
         """Events of any kind may be missing: every session begins anew, and everything is read again."""
-        self._chat.hub.begin_anew("events were lost")
-        self._chat.accounts.forget_all()
+        self._chat.hub.invalidate_sessions("events were lost")
+        self._chat.logins.forget_all()
         self._is_everything_old = True
         self._begin(())
 
-    async def settled(self, within_s: float = SETTLE_S) -> None:
+    async def wait(self, within_s: float = SETTLE_S) -> None:
         """Waits for the gap to be closed, but not for ever: the database may be away."""
         task = self._task
         if task is None or task.done():
@@ -93,7 +93,7 @@ class CatchingUp:
     def _begin(self, entries: Sequence[Entry]) -> None:
         if self._bus is not None:
             self._bus.hold(entries)
-        if not self.is_on:
+        if not self.is_running:
             self._task = asyncio.create_task(self._reload(), name="chat-catching-up")
 
     async def _reload(self) -> None:
@@ -109,7 +109,7 @@ class CatchingUp:
                 is_known = isinstance(error, VoxError)
                 _log.warning("the community cannot be read again yet", error=str(error), exc_info=not is_known)
                 if not is_known:  # what sessions should have been told may be lost
-                    chat.hub.begin_anew("events were lost")
+                    chat.hub.invalidate_sessions("events were lost")
                 self._is_everything_old |= was_everything_old
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
@@ -126,9 +126,9 @@ class CatchingUp:
     def _is_behind(self) -> bool:
         return self._is_everything_old or self._chat.community.version < self._needed
 
-    def _shifted(self, shift: Shift) -> None:
+    def _shifted(self, shift: AccessChange) -> None:
         hub = self._chat.hub
-        hub.shifted(RELOADED, shift)
+        hub.on_access_changed(RELOADED, shift)
         with hub.lock:
             for dm_id, members in self._chat.community.dms.items():
                 hub.acquaintances.dm_is(dm_id, members)
@@ -139,7 +139,7 @@ class CatchingUp:
         return read_state(connection)
 
 
-def as_of_now(connection: Connection, change: Change[T]) -> Change[T]:
+def at_latest_version(connection: Connection, change: Change[T]) -> Change[T]:
     """Marks a change with the version it was made at, within its transaction.
 
     Another process may have taken somebody's permission just before, and be slower to say so: whoever delivers this change must

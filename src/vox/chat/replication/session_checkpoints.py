@@ -21,7 +21,7 @@ AT_ONCE: Final = 50
 _log = get_logger(__name__)
 
 
-class Checkpoints:
+class SessionCheckpoints:
     """The checkpoints of a server's sessions.
 
     Args:
@@ -41,7 +41,7 @@ class Checkpoints:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                await self.keep()
+                await self.save()
             except VoxError as error:
                 if not is_failing:
                     _log.warning("sessions cannot be kept for other processes", error=str(error))
@@ -49,7 +49,7 @@ class Checkpoints:
             else:
                 is_failing = False
 
-    async def keep(self) -> None:
+    async def save(self) -> None:
         """Writes those sessions that have moved since the last time.
 
         Raises:
@@ -83,7 +83,7 @@ class Checkpoints:
             return
         with hub.lock:
             if session in hub.connections:
-                hub.take_over(session)
+                hub.hand_over(session)
 
     def _moved(self, session_id: str) -> tuple[bytes, float] | None:
         """Another process wants or has a session."""
@@ -92,6 +92,6 @@ class Checkpoints:
             found = next((one for one in hub.connections if one.session_id == session_id), None)
             if found is None:
                 return None
-            session, position = hub.take_over(found)
+            session, position = hub.hand_over(found)
             left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
             return session.saved(self._bus.epoch, position, left_at_ms), hub.bounds.resumable_s

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EVERY_S: Final = 1.0
 
 
-async def look_back(chat: "Chat", missed: Callable[[int], None]) -> None:
+async def poll_version(chat: "Chat", missed: Callable[[int], None]) -> None:
     """Calls `missed` with a version that this process should have heard of; until it is cancelled."""
     seen = 0
     while True:

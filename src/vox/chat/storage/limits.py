@@ -29,7 +29,7 @@ FETCHES_AT_ONCE: Final = 16
 BUSY_MS: Final = 2000
 
 
-def storage_of(settings: ChatSettings) -> Storage:
+def open_storage(settings: ChatSettings) -> Storage:
     """The place for files that the settings name, to be prepared before its use.
 
     Raises:
@@ -49,7 +49,7 @@ def storage_of(settings: ChatSettings) -> Storage:
     )
 
 
-class Desk:
+class UploadLimits:
     """Hands out turns.
 
     Args:
@@ -72,7 +72,7 @@ class Desk:
         if painters is not None:
             painters.shutdown(wait=True, cancel_futures=True)
 
-    async def painted(self, source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
+    async def reencode(self, source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
         """Writes a picture anew, in a thread; see `images.re_encode`.
 
         Raises:
@@ -84,7 +84,7 @@ class Desk:
             return await in_thread(partial(re_encode, source, mime, out), painters)
 
     @contextmanager
-    def uploading(self, user_id: int) -> Generator[None, None, None]:
+    def upload_slot(self, user_id: int) -> Generator[None, None, None]:
         """One upload's turn.
 
         Raises:
@@ -94,7 +94,7 @@ class Desk:
             yield
 
     @contextmanager
-    def fetching(self, what: str) -> Generator[None, None, None]:
+    def fetch_slot(self, what: str) -> Generator[None, None, None]:
         """One outgoing request's turn, of a kind such as previews.
 
         Raises:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 ROW: Final = "media_link_key"
 
 
-async def link_secret(chat: "Chat") -> bytes:
+async def link_key(chat: "Chat") -> bytes:
     """The key, made at the first use. Deleting the row and restarting makes all links invalid."""
-    if not chat.desk.link_secret:
-        chat.desk.link_secret = bytes.fromhex(await chat.change(_kept))
-    return chat.desk.link_secret
+    if not chat.upload_limits.link_secret:
+        chat.upload_limits.link_secret = bytes.fromhex(await chat.change(_kept))
+    return chat.upload_limits.link_secret
 
 
 def _kept(connection: Connection) -> Change[str]:

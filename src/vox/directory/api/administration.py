@@ -63,11 +63,11 @@ class Administration:
         return json_response({"status": "refused"})
 
     def _without_body(self, request: Request) -> Caller:
-        self._directory.gate.limit(request)
+        self._directory.authorizer.limit(request)
         return self._caller(request)
 
     def _caller(self, request: Request) -> Caller:
-        return self._directory.gate.admit_administrator(request)
+        return self._directory.authorizer.authorize_administrator(request)
 
     async def _relay(self, request: Request) -> Relay:
         caller = self._caller(request)
@@ -77,7 +77,7 @@ class Administration:
 
     def _waiting_form(self, relay: Relay) -> dict[str, Any]:
         """What an operator goes by: the key to compare with the one the relay's owner names, and whether it answers probes."""
-        is_reachable = self._directory.book.of(relay.id).is_up
+        is_reachable = self._directory.health.of(relay.id).is_up
         key_id = fingerprint(relay.signing_key) if relay.signing_key else ""
         return {**whole_form(relay), "key_id": key_id, "reachable": is_reachable}
 

@@ -18,7 +18,7 @@ async def body_of(directory: Directory, request: Request) -> bytes:
         VoxError: rate_limited, body_too_large, body_timeout or body_incomplete.
     """
     relay_id: str = request.path_params.get("id", "")
-    directory.gate.limit(request, relay_id if directory.registry.get(relay_id) else "")
+    directory.authorizer.limit(request, relay_id if directory.registry.get(relay_id) else "")
     return await edge.read_body(request.scope, request.receive, max_bytes=MAX_BODY_BYTES, timeout_s=BODY_TIMEOUT_S)
 
 

@@ -89,7 +89,7 @@ class _Public:
         self._stream = ChangeStream(directory.registry, directory.lifecycle, self._moving)
 
     def _moving(self, relay: Relay) -> dict[str, Any]:
-        other = self._directory.chooser.replacement(relay)
+        other = self._directory.selector.replacement(relay)
         out = _drain_form(self._directory, relay) or {"reason": "", "until": None}
         replacement = {"id": other.id, "url": other.url} if other is not None else None
         return {
@@ -142,17 +142,17 @@ class _Public:
         learned_ms = directory.round_trips.learned(peer_of(request), directory.clock.now())
         draw = directory.random.getrandbits(64)
         wanted, policy, explain = selection_query(request.scope["query_string"], draw, learned_ms)
-        body = directory.chooser.choose(wanted, policy, explain=explain)
+        body = directory.selector.choose(wanted, policy, explain=explain)
         return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
 
     async def plan(self, request: Request) -> Response:
         place, home = plan_query(request.scope["query_string"])
-        body = self._directory.chooser.plan(place, home)
+        body = self._directory.selector.plan(place, home)
         return json_response(body, headers={"cache-control": "no-store", **PUBLIC})
 
     async def snapshot(self, request: Request) -> Response:
         directory, wait = self._directory, wait_query(request.scope["query_string"])
-        press, long_poll = directory.press, directory.long_poll
+        press, long_poll = directory.list_signer, directory.long_poll
         body = press.answer(directory.registry.listed(), long_poll.index)
         if wait is not None and wait.index == press.index:
             await long_poll.beyond(
@@ -185,7 +185,7 @@ class _Changes:
         wanted = read_body(Registration, body)
         if wanted.signing_key:
             signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
-        caller = self._directory.gate.admit(request, body, None, wanted.signing_key)
+        caller = self._directory.authorizer.authorize(request, body, None, wanted.signing_key)
         directory = self._directory
         await directory.check_nonce(caller)
         if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
@@ -214,7 +214,7 @@ class _Changes:
             "next_heartbeat_ms": beat.interval_ms or every_ms // 2,
             "directory_revision": directory.registry.revision,
         }
-        drain = directory.book.of(relay.id).drain
+        drain = directory.health.of(relay.id).drain
         if drain is not None and drain.by == "operator":
             answer["command"] = "drain"
         return json_response(answer)
@@ -224,7 +224,7 @@ class _Changes:
         relay = await self._admitted(request, body)
         wanted = read_body(Draining, body) if body.strip() else Draining()
         until = wanted.until.timestamp() if wanted.until is not None else None
-        if until is not None and until <= self._directory.book.now():
+        if until is not None and until <= self._directory.health.now():
             raise invalid("until", "must be in the future", "too_small")
         asked = DrainRequested("operator", wanted.reason, until, wanted.maintenance)
         changed = await self._directory.drain(relay, asked if wanted.draining else DrainEnded())
@@ -236,7 +236,7 @@ class _Changes:
         wanted = read_body(KeyChange, body)
         signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         verify_ed25519(wanted.signing_key, wanted.proof, key_change_message(relay.id, wanted.signing_key))
-        return json_response(whole_form(await self._directory.pin(relay, wanted.signing_key)))
+        return json_response(whole_form(await self._directory.replace_key(relay, wanted.signing_key)))
 
     async def report_rtts(self, request: Request) -> Response:
         directory = self._directory
@@ -258,7 +258,7 @@ class _Changes:
             is_listed = directory.registry.is_listed(one.relay_id)
             directory.metrics.counter(SESSION_REPORTS, "noted" if is_listed else "unknown_relay").inc()
             if is_listed:
-                directory.client_holds.note(peer, one.relay_id, has_failed=one.failed)
+                directory.failure_holds.note(peer, one.relay_id, has_failed=one.failed)
                 accepted += 1
         return json_response({"status": "ok", "accepted": accepted}, headers={"cache-control": "no-store", **PUBLIC})
 
@@ -273,7 +273,7 @@ class _Changes:
 
     async def _admitted(self, request: Request, body: bytes) -> Relay:
         relay = await self._directory.find(relay_id_of(request))
-        caller: Caller = self._directory.gate.admit(request, body, relay)
+        caller: Caller = self._directory.authorizer.authorize(request, body, relay)
         await self._directory.check_nonce(caller)
         return self._directory.require(relay.id)
 
@@ -289,14 +289,14 @@ def _status(directory: Directory, relay: Relay) -> dict[str, Any]:
     body, drain = status_form(relay), _drain_form(directory, relay)
     if drain is not None:
         body["drain"] = drain
-    held_until = directory.client_holds.held_until(relay.id)
+    held_until = directory.failure_holds.held_until(relay.id)
     if held_until is not None:
         body["held_until"] = iso(datetime.fromtimestamp(held_until, UTC))
     return body
 
 
 def _drain_form(directory: Directory, relay: Relay) -> dict[str, Any] | None:
-    drain = directory.book.of(relay.id).drain
+    drain = directory.health.of(relay.id).drain
     if drain is None:
         return None
     until = iso(datetime.fromtimestamp(drain.until, UTC)) if drain.until is not None else None

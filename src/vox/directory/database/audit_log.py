@@ -54,7 +54,7 @@ def create_table(connection: Connection) -> None:
     _tables.create_all(connection)
 
 
-def note(connection: Connection, entry: Entry) -> None:
+def append(connection: Connection, entry: Entry) -> None:
     """Writes one change down, and forgets what is older or more than is kept."""
     row = insert(_audit).values(
         at_s=entry.at_s,

@@ -75,7 +75,7 @@ class JoinTokens:
                 expires_at_s=made.expires_at_s,
             )
             connection.execute(row)
-            audit_log.note(connection, audit_log.Entry(now_s, "token", "", "", actor, f"join token {made.id}"))
+            audit_log.append(connection, audit_log.Entry(now_s, "token", "", "", actor, f"join token {made.id}"))
 
         await self._database.run(unit)
         return made, text.text
@@ -98,7 +98,9 @@ class JoinTokens:
         def unit(connection: Connection) -> bool:
             if not TOKEN_ID.fullmatch(token_id) or not use_up(connection, token_id):
                 return False
-            audit_log.note(connection, audit_log.Entry(now_s, "token_delete", "", "", actor, f"join token {token_id}"))
+            audit_log.append(
+                connection, audit_log.Entry(now_s, "token_delete", "", "", actor, f"join token {token_id}")
+            )
             return True
 
         if not await self._database.run(unit):

@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from vox.directory.health.health_registry import HealthBook
+from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.metrics import (
     CONNECTIONS,
     HEARTBEAT_AGE,
@@ -21,7 +21,7 @@ OTHER_REGION = "other"
 class Gauges:
     """Counts relays by state and region, their connections, and for how long they have been silent."""
 
-    def __init__(self, registry: Registry, book: HealthBook, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, book: HealthRegistry, metrics: Metrics) -> None:
         self._registry = registry
         self._book = book
         self._metrics = metrics

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from vox.directory.health import state_machine
-from vox.directory.health.outage_detector import FleetWatch
+from vox.directory.health.outage_detector import OutageDetector
 from vox.directory.health.state_machine import Drain, Health, HealthPolicy, Observation, StatusChanged
 from vox.directory.metrics import FAIL_STATIC, TRANSITIONS
 from vox.directory.relays.registry import Registry
@@ -21,7 +21,7 @@ from vox.runtime.metrics import Metrics
 _log = get_logger(__name__)
 
 
-class HealthBook:
+class HealthRegistry:
     """The health of all relays."""
 
     def __init__(self, settings: HealthCheck, registry: Registry, clock: Clock, metrics: Metrics) -> None:
@@ -36,7 +36,7 @@ class HealthBook:
         self._clock = clock
         self._metrics = metrics
         self._health: dict[str, Health] = {}
-        self._watch = FleetWatch(self.policy)
+        self._watch = OutageDetector(self.policy)
         self._alarm = metrics.gauge(FAIL_STATIC)
         self._was_frozen = False
 

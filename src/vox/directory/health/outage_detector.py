@@ -22,7 +22,7 @@ class Verdict:
     failing: int
 
 
-class FleetWatch:
+class OutageDetector:
     """Sees every relay's health after each step, and judges the fleet.
 
     Frozen when more than `freeze_share` of the relays that were up began to fail within one interval; thawed when no

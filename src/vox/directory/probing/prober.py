@@ -22,7 +22,7 @@ from random import Random
 import msgspec
 
 from vox.directory.database.journal import Journal
-from vox.directory.health.health_registry import HealthBook
+from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.health.state_machine import ProbeFailed, ProbeSucceeded, Status
 from vox.directory.metrics import PROBE_SECONDS, PROBES
 from vox.directory.probing.schedule import after_probe, next_round
@@ -83,7 +83,7 @@ class Prober:
         self,
         settings: DirectorySettings,
         registry: Registry,
-        book: HealthBook,
+        book: HealthRegistry,
         journal: Journal,
         leases: Leases,
         remove: Callable[[str], Awaitable[None]],

@@ -42,7 +42,7 @@ class Caller:
         return relay.owner == self.owner
 
 
-class Gate:
+class Authorizer:
     """Lets callers in, or raises what they are told.
 
     Args:
@@ -70,7 +70,7 @@ class Gate:
         if wait_s is not None:
             raise UsageError("Too many requests", code="rate_limited", retryable=True, retry_after_s=wait_s)
 
-    def admit(self, request: Request, body: bytes, relay: Relay | None, new_key: str = "") -> Caller:
+    def authorize(self, request: Request, body: bytes, relay: Relay | None, new_key: str = "") -> Caller:
         """The caller of a change.
 
         Args:
@@ -87,7 +87,7 @@ class Gate:
             raise UsageError("This relay belongs to somebody else", code="not_the_owner")
         return caller
 
-    def admit_administrator(self, request: Request) -> Caller:
+    def authorize_administrator(self, request: Request) -> Caller:
         """The administrator who asks.
 
         Raises:

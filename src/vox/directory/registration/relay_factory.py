@@ -12,7 +12,7 @@ from vox.directory.schemas import Registration
 from vox.directory.settings import BootstrapRelay
 
 
-def registered(wanted: Registration, caller: Caller, relay_id: str, now: str) -> Relay:
+def from_registration(wanted: Registration, caller: Caller, relay_id: str, now: str) -> Relay:
     """A relay that registers for the first time."""
     return Relay(
         id=relay_id,
@@ -31,7 +31,7 @@ def registered(wanted: Registration, caller: Caller, relay_id: str, now: str) ->
     )
 
 
-def renewed(known: Relay, wanted: Registration, now: str) -> Relay:
+def renew(known: Relay, wanted: Registration, now: str) -> Relay:
     """A relay that registers again, at the same address."""
     return replace(
         known,
@@ -53,7 +53,7 @@ def is_itself(before: Tombstone, caller: Caller) -> bool:
     return before.signing_key in {"", caller.signing_key}
 
 
-def configured(bootstrap: Iterable[BootstrapRelay], registry: Registry, now: str) -> list[Relay]:
+def from_config(bootstrap: Iterable[BootstrapRelay], registry: Registry, now: str) -> list[Relay]:
     """The relays of the configuration that are not there as it has them, and those that left it."""
     wanted: list[Relay] = []
     named = set[str]()

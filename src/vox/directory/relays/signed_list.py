@@ -17,7 +17,7 @@ FRESH_S = 300.0
 VALID_S = 86_400.0
 
 
-class SnapshotPress:
+class ListSigner:
     """Makes the signed list when it is asked for, at most once in REFRESH_S.
 
     Args:

@@ -7,10 +7,10 @@ and holds few relays at once: what clients say must not empty the list.
 import asyncio
 from typing import Final
 
-from vox.directory.health.health_registry import HealthBook
+from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.metrics import CLIENT_HOLDS
 from vox.directory.relays.registry import Registry
-from vox.directory.selection.failure_reports import SessionReports
+from vox.directory.selection.failure_reports import FailureReports
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
@@ -22,15 +22,15 @@ MOST_HELD_SHARE: Final = 0.1
 _log = get_logger(__name__)
 
 
-class ClientHolds:
+class FailureHolds:
     """Takes in what clients say and holds relays down, until `close`."""
 
-    def __init__(self, registry: Registry, book: HealthBook, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, book: HealthRegistry, clock: Clock, metrics: Metrics) -> None:
         self._registry = registry
         self._book = book
         self._clock = clock
         self._metrics = metrics
-        self._reports = SessionReports()
+        self._reports = FailureReports()
         self._held: dict[str, tuple[float, asyncio.TimerHandle]] = {}
 
     def held_until(self, relay_id: str) -> float | None:

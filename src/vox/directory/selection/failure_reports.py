@@ -24,7 +24,7 @@ _Reports = OrderedDict[tuple[str, int], tuple[bool, float]]
 """Whether it failed and when it was said, by surroundings and network; the newest last."""
 
 
-class SessionReports:
+class FailureReports:
     """Remembers what was said. Times are monotonic seconds."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import BigInteger, Column, Connection, Float, Integer, MetaData, String, Table, delete, insert, select
 
-from vox.directory.selection.selector import Chooser
+from vox.directory.selection.selector import RelaySelector
 from vox.errors import DependencyError
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
@@ -38,7 +38,7 @@ _assignments = Table(
 _log = get_logger(__name__)
 
 
-class SharedAssignments:
+class PeerAssignments:
     """Exchanges counts while `running`.
 
     Args:
@@ -48,7 +48,7 @@ class SharedAssignments:
         holder: this directory's name among the others.
     """
 
-    def __init__(self, database: SqlDatabase, chooser: Chooser, clock: Clock, holder: str) -> None:
+    def __init__(self, database: SqlDatabase, chooser: RelaySelector, clock: Clock, holder: str) -> None:
         self._database = database
         self._chooser = chooser
         self._clock = clock

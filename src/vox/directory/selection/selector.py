@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from vox.directory.errors import no_relay_available
-from vox.directory.health.health_registry import HealthBook
+from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.metrics import RTT_ERROR, SELECTIONS
 from vox.directory.relays.geography import NearestIndex
 from vox.directory.relays.registry import Registry
@@ -34,10 +34,12 @@ _Group = tuple[str, str]
 _ALL: _Group = ("", "")
 
 
-class Chooser:
+class RelaySelector:
     """Answers `select`."""
 
-    def __init__(self, registry: Registry, book: HealthBook, clock: Clock, metrics: Metrics, random: Random) -> None:
+    def __init__(
+        self, registry: Registry, book: HealthRegistry, clock: Clock, metrics: Metrics, random: Random
+    ) -> None:
         self._registry = registry
         self._book = book
         self._clock = clock

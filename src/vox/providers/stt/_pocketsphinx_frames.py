@@ -34,7 +34,7 @@ class Decode(msgspec.Struct, tag=3, array_like=True, frozen=True):
     is_final: bool
 
 
-class Forget(msgspec.Struct, tag=4, array_like=True, frozen=True):
+class Reset(msgspec.Struct, tag=4, array_like=True, frozen=True):
     """The utterance is of no more interest."""
 
     utterance: int
@@ -51,7 +51,7 @@ class Partial(msgspec.Struct, tag=2, array_like=True, frozen=True):
     text: str
 
 
-class Heard(msgspec.Struct, tag=3, array_like=True, frozen=True):
+class Decoded(msgspec.Struct, tag=3, array_like=True, frozen=True):
     """The answer to `Decode`; `error` says why there is none."""
 
     utterance: int
@@ -61,8 +61,8 @@ class Heard(msgspec.Struct, tag=3, array_like=True, frozen=True):
     error: str = ""
 
 
-ToWorker = Begin | Audio | Decode | Forget
-FromWorker = Ready | Partial | Heard
+ToWorker = Begin | Audio | Decode | Reset
+FromWorker = Ready | Partial | Decoded
 
 to_worker: "msgspec.msgpack.Decoder[ToWorker]" = msgspec.msgpack.Decoder(ToWorker)
 from_worker: "msgspec.msgpack.Decoder[FromWorker]" = msgspec.msgpack.Decoder(FromWorker)

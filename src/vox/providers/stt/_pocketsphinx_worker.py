@@ -16,11 +16,11 @@ from vox.providers.stt._pocketsphinx_frames import (
     Audio,
     Begin,
     Decode,
-    Forget,
+    Decoded,
     FromWorker,
-    Heard,
     Partial,
     Ready,
+    Reset,
     ToWorker,
     Unframer,
     frame,
@@ -46,7 +46,7 @@ class Result(Protocol):
         ...
 
 
-class Ears(Protocol):
+class DecoderPool(Protocol):
     """What the desk needs of a recogniser; see `_pocketsphinx_recogniser.Recogniser`."""
 
     def decode(self, pcm: bytes, grammar: str) -> Result: ...
@@ -65,10 +65,10 @@ class _Utterance:
     partial: str = ""
 
 
-class Desk:
+class RequestQueue:
     """Takes orders in any mixture of utterances and does one piece of work at a time, the most urgent first."""
 
-    def __init__(self, ears: Ears, send: Callable[[FromWorker], None]) -> None:
+    def __init__(self, ears: DecoderPool, send: Callable[[FromWorker], None]) -> None:
         self._ears = ears
         self._send = send
         self._utterances: dict[int, _Utterance] = {}
@@ -94,7 +94,7 @@ class Desk:
                 # A later request of the same utterance makes an earlier one worthless.
                 self._requests = [earlier for earlier in self._requests if earlier.utterance != utterance]
                 self._requests.append(order)
-            case Forget(utterance):
+            case Reset(utterance):
                 self._requests = [request for request in self._requests if request.utterance != utterance]
                 self._utterances.pop(utterance, None)
                 if self._listening_to == utterance:
@@ -113,17 +113,17 @@ class Desk:
                 utterance.partial = text
                 self._send(Partial(number, text))
 
-    def _answer(self, request: Decode) -> Heard:
+    def _answer(self, request: Decode) -> Decoded:
         utterance = self._utterances.get(request.utterance)
         if utterance is None:
-            return Heard(request.utterance, request.request, "", error="unknown utterance")
+            return Decoded(request.utterance, request.request, "", error="unknown utterance")
         try:
             if utterance.grammar is None:
-                return Heard(request.utterance, request.request, self._free_text(request.utterance, utterance))
+                return Decoded(request.utterance, request.request, self._free_text(request.utterance, utterance))
             result = self._ears.decode(bytes(utterance.audio), utterance.grammar)
         except Exception as error:  # noqa: BLE001  one utterance's trouble must not end those of the others
-            return Heard(request.utterance, request.request, "", error=str(error) or type(error).__name__)
-        return Heard(request.utterance, request.request, result.text, result.confidence)
+            return Decoded(request.utterance, request.request, "", error=str(error) or type(error).__name__)
+        return Decoded(request.utterance, request.request, result.text, result.confidence)
 
     def _next_to_hear(self) -> int | None:
         """The free speech to listen to: that which is being listened to, or where none is, the next."""
@@ -180,7 +180,7 @@ def run(min_confidence: float, source: int, target: int) -> None:
         while data:
             data = data[os.write(target, data) :]
 
-    desk = Desk(Recogniser(min_confidence), send)
+    desk = RequestQueue(Recogniser(min_confidence), send)
     send(Ready())
     while True:
         readable, _, _ = select.select([source], [], [], 0 if desk.has_work else None)

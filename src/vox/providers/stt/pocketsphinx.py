@@ -23,10 +23,10 @@ from vox.providers.stt._pocketsphinx_frames import (
     Audio,
     Begin,
     Decode,
-    Forget,
-    Heard,
+    Decoded,
     Partial,
     Ready,
+    Reset,
     ToWorker,
     Unframer,
     frame,
@@ -242,7 +242,7 @@ class _Order:
                 "pocketsphinx did not answer in time", code="provider_timeout", hint="raise stt_options.workers"
             ) from None
 
-    def heard(self, message: Heard | Partial) -> None:
+    def heard(self, message: Decoded | Partial) -> None:
         """Takes the worker's message."""
         if isinstance(message, Partial):
             self._on_partial(Transcript(message.text, is_final=False))
@@ -266,7 +266,7 @@ class _Order:
         """The utterance is over."""
         if self._worker is not None and self._number >= 0:
             self._worker.remove(self._number)
-            self._worker.send(Forget(self._number))
+            self._worker.send(Reset(self._number))
             self._number = -1
 
 
@@ -356,7 +356,7 @@ class _Worker:
                 _log.error("recogniser worker is not understood", error=str(error))
                 return
 
-    def _take(self, message: Ready | Partial | Heard) -> None:
+    def _take(self, message: Ready | Partial | Decoded) -> None:
         if isinstance(message, Ready):
             if not self._closing.is_set():
                 self.ready.set()

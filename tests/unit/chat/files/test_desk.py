@@ -8,7 +8,7 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
 from vox.chat.storage import limits as desks
 from vox.chat.storage.images import Dimensions
-from vox.chat.storage.limits import Desk, storage_of
+from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.providers.storage.local import LocalStorage
 
 SETTINGS = load_chat_settings({}, {}).settings
@@ -22,9 +22,9 @@ def png() -> io.BytesIO:
 
 
 def test_turns_are_given_back():
-    desk = Desk(SETTINGS)
+    desk = UploadLimits(SETTINGS)
     for _ in range(desks.UPLOADS_OF_ONE_USER * 3):
-        with desk.uploading(1):
+        with desk.upload_slot(1):
             pass
     assert not desk._busy
 
@@ -32,13 +32,13 @@ def test_turns_are_given_back():
 def test_one_user_has_few_turns_and_others_have_theirs(monkeypatch):
     monkeypatch.setattr(desks, "UPLOADS_OF_ONE_USER", 1)
     monkeypatch.setattr(desks, "UPLOADS_AT_ONCE", 2)
-    desk = Desk(SETTINGS)
-    with desk.uploading(1):
-        with pytest.raises(Refusal) as error, desk.uploading(1):
+    desk = UploadLimits(SETTINGS)
+    with desk.upload_slot(1):
+        with pytest.raises(Refusal) as error, desk.upload_slot(1):
             pass
         assert error.value.wire_code == "RATE_LIMITED"
-        with desk.uploading(2):
-            with pytest.raises(Refusal) as error, desk.uploading(3):
+        with desk.upload_slot(2):
+            with pytest.raises(Refusal) as error, desk.upload_slot(3):
                 pass
             assert error.value.wire_code == "UNAVAILABLE"
             assert error.value.extras["retry_after_ms"]
@@ -46,18 +46,18 @@ def test_one_user_has_few_turns_and_others_have_theirs(monkeypatch):
 
 async def test_pictures_are_painted_and_the_line_is_bounded(monkeypatch):
     monkeypatch.setattr(desks, "PICTURES_WAITING", 0)
-    desk = Desk(SETTINGS)
-    tasks = [asyncio.ensure_future(desk.painted(png(), "image/png", io.BytesIO())) for _ in range(5)]
+    desk = UploadLimits(SETTINGS)
+    tasks = [asyncio.ensure_future(desk.reencode(png(), "image/png", io.BytesIO())) for _ in range(5)]
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert done.count(Dimensions(3, 2)) == desks.PICTURES_AT_ONCE
     assert {each.wire_code for each in done if isinstance(each, Refusal)} == {"UNAVAILABLE"}
     desk.close()
-    assert await desk.painted(png(), "image/png", io.BytesIO()) == Dimensions(3, 2)
+    assert await desk.reencode(png(), "image/png", io.BytesIO()) == Dimensions(3, 2)
     desk.close()
 
 
 def test_storage_of_the_settings_touches_nothing_yet(tmp_path):
-    storage = storage_of(load_chat_settings({}, {"storage_path": str(tmp_path / "up")}).settings)
+    storage = open_storage(load_chat_settings({}, {"storage_path": str(tmp_path / "up")}).settings)
     assert isinstance(storage, LocalStorage)
     assert not (tmp_path / "up").exists()
     storage.prepare()

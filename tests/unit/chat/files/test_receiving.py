@@ -10,8 +10,8 @@ from tests.fakes.loop import VirtualLoop
 from vox.chat.api.request import Call
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
-from vox.chat.features.files.upload_body import GRACE_S, received
-from vox.chat.storage.limits import Desk
+from vox.chat.features.files.upload_body import GRACE_S, receive_upload
+from vox.chat.storage.limits import UploadLimits
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
 
@@ -24,7 +24,7 @@ class _Chat:
     """As much of a chat server as an upload meets."""
 
     def __init__(self) -> None:
-        self.desk = Desk(load_chat_settings({}, {"storage_backend": "s3"}).settings)
+        self.desk = UploadLimits(load_chat_settings({}, {"storage_backend": "s3"}).settings)
         self.config = self
 
     def allows_mime(self, kind: str, mime: str) -> bool:
@@ -41,7 +41,7 @@ def call_of(body: AsyncIterator[bytes]) -> Call[Any, Any]:
 
 
 async def upload(body: AsyncIterator[bytes]) -> bytes:
-    async with received(call_of(body), field="file", kind="file", max_bytes=1_000_000) as file:
+    async with receive_upload(call_of(body), field="file", kind="file", max_bytes=1_000_000) as file:
         return b"".join([piece async for piece in file.pieces()])
 
 

@@ -16,7 +16,7 @@ from vox.chat.community import Community, Feed, Person, Role, State
 from vox.chat.errors import refuse
 from vox.chat.events import CHANGES_ACCESS, Event, message_create
 from vox.chat.events.permissions import EVERYONE_DEFAULT
-from vox.chat.gateway import Bounds, Hub
+from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.connection import Connection
 from vox.chat.identity.logins import Login
 from vox.protocols.gateway_server import GatewayServer
@@ -135,7 +135,7 @@ class Client:
 class Scene:
     """A community of PEOPLE members in feeds 1 and 2, user 1 its administrator."""
 
-    def __init__(self, bounds: Bounds | None = None, *, people: int = PEOPLE) -> None:
+    def __init__(self, bounds: GatewayLimits | None = None, *, people: int = PEOPLE) -> None:
         self.clock = FakeClock()
         administrator = Role(2, "Admin", None, 1, 1 << 62)
         state = State(
@@ -192,7 +192,7 @@ class Scene:
             kept = Event(event.type, event.payload, event.audience, 1, version, event.facts)
             shift = self.community.apply(kept)
             if shift is not None:
-                self.hub.shifted(kept, shift)
+                self.hub.on_access_changed(kept, shift)
             numbered.append(kept)
         self.bus.publish(numbered)
 

@@ -16,7 +16,7 @@ from vox.chat.events import (
     permission_override_update,
 )
 from vox.chat.events.permissions import P
-from vox.chat.gateway import Bounds
+from vox.chat.gateway import GatewayLimits
 
 VIEW = int(P.VIEW_SPACE)
 
@@ -222,7 +222,7 @@ async def test_a_quiet_session_is_not_lost_with_the_log_it_never_needed():
 
 
 async def test_too_long_a_gap_is_exhausted():
-    scene = Scene(Bounds(replay_events=4))
+    scene = Scene(GatewayLimits(replay_events=4))
     bob = await scene.join(2)
     await bob.drop()
     for _ in range(5):
@@ -231,7 +231,7 @@ async def test_too_long_a_gap_is_exhausted():
 
 
 async def test_a_slow_reader_is_closed_resumable_and_blocks_nobody():
-    scene = Scene(Bounds(backlog_bytes=2500, busy_bytes=300))
+    scene = Scene(GatewayLimits(backlog_bytes=2500, busy_bytes=300))
     bob, eve = await scene.join(2), await scene.join(3)
     bob.frames()
     eve.frames()
@@ -248,7 +248,7 @@ async def test_a_slow_reader_is_closed_resumable_and_blocks_nobody():
 
 
 async def test_a_slow_reader_misses_typing_first():
-    scene = Scene(Bounds(busy_bytes=100))
+    scene = Scene(GatewayLimits(busy_bytes=100))
     bob = await scene.join(2)
     bob.socket.is_stuck = True
     for _ in range(16):
@@ -345,7 +345,7 @@ async def test_banned_users_and_ended_logins_are_closed_at_once():
 
 
 async def test_the_limits_of_connections():
-    scene = Scene(Bounds(per_address=3, per_user=2))
+    scene = Scene(GatewayLimits(per_address=3, per_user=2))
     several = [scene.open(1, address="here") for _ in range(4)]
     assert [client.socket.verdict and client.socket.verdict[0] for client in several] == [None, None, None, 4006]
     for client in several:

@@ -27,7 +27,7 @@ from vox.chat.events import (
     role_revoke,
 )
 from vox.chat.events.permissions import P
-from vox.chat.gateway import Bounds
+from vox.chat.gateway import GatewayLimits
 
 PEOPLE = 5
 READ = int(P.VIEW_SPACE | P.READ_HISTORY)
@@ -72,7 +72,9 @@ class GatewayMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         # With a ring of RING, resumes that come too late are as usual as the others.
-        self.scene = Scene(Bounds(ring=RING, backlog_bytes=1500, busy_bytes=400, client_messages=10_000), people=PEOPLE)
+        self.scene = Scene(
+            GatewayLimits(ring=RING, backlog_bytes=1500, busy_bytes=400, client_messages=10_000), people=PEOPLE
+        )
         self.scene.stamp = lambda: len(self.messages)
 
     def teardown(self) -> None:

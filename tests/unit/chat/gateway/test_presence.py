@@ -3,11 +3,11 @@
 import pytest
 
 from tests.unit.chat.gateway.scene import Scene, settle
-from vox.chat.community.presence import Record, encode_record
+from vox.chat.community.presence import PresenceRecord, encode_record
 from vox.chat.events import dm_create, friend_add
-from vox.chat.gateway import Bounds
+from vox.chat.gateway import GatewayLimits
 
-FEW = Bounds(few_online=2)
+FEW = GatewayLimits(individual_presence_max=2)
 MINE = {"user_id": 2, "status": "dnd", "custom_status": "busy", "activity": {"name": "chess"}}
 
 
@@ -72,7 +72,7 @@ async def test_offline_is_told_when_the_last_session_has_ended():
 
 
 async def test_without_a_pause_offline_comes_at_once():
-    scene = Scene(Bounds(offline_after_s=0))
+    scene = Scene(GatewayLimits(offline_after_s=0))
     watcher, bob = await scene.join(3), await scene.join(2)
     watcher.frames()
     await bob.drop()
@@ -82,7 +82,7 @@ async def test_without_a_pause_offline_comes_at_once():
 
 async def test_many_online_cost_less_than_two_frames_each():
     people = 200
-    scene = Scene(Bounds(few_online=5), people=people)
+    scene = Scene(GatewayLimits(individual_presence_max=5), people=people)
     clients = []
     for user_id in range(1, people + 1):
         clients.append(await scene.join(user_id, *(("presence_batch",) if user_id % 2 else ())))
@@ -151,7 +151,7 @@ async def test_snapshots_with_ids_as_texts():
 async def test_what_other_processes_say_counts_too():
     scene = Scene()
     watcher = await scene.join(3)
-    record = encode_record(Record("idle", at_ms=1))
+    record = encode_record(PresenceRecord("idle", at_ms=1))
     scene.hub.heard_presence(2, "elsewhere", record)
     await settle()
     assert presences(watcher) == [{"user_id": 2, "status": "idle"}]

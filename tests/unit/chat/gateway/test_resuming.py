@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.chat.gateway.scene import Client, Scene, settle
 from vox.chat.errors import refuse
-from vox.chat.gateway import Bounds
+from vox.chat.gateway import GatewayLimits
 from vox.errors import DependencyError
 
 
@@ -78,7 +78,7 @@ async def test_who_loses_the_connection_in_the_middle_resumes_again(monkeypatch:
 
 
 async def test_who_has_too_many_sessions_resumes_later():
-    scene = Scene(Bounds(per_user=1))
+    scene = Scene(GatewayLimits(per_user=1))
     bob = await left_behind(scene)
     other = await scene.join(2)
     client = await scene.resume(bob)
@@ -104,7 +104,7 @@ async def test_a_log_that_cannot_be_read_now_ends_no_session(monkeypatch: pytest
 
 
 async def test_a_session_waits_no_longer_however_often_it_is_tried(monkeypatch: pytest.MonkeyPatch):
-    scene = Scene(Bounds(per_user=1))
+    scene = Scene(GatewayLimits(per_user=1))
     bob = await left_behind(scene)
     other = await scene.join(2)
     for _ in range(4):

@@ -120,9 +120,9 @@ def test_the_hot_reads_use_their_indexes():
         ("author_id = 1", "ix_messages_author_id_id"),
     ):
         statement = f"SELECT * FROM messages WHERE {where} AND id < 99 ORDER BY id DESC LIMIT 50"  # noqa: S608  ours
-        found = database.run_now(lambda c, statement=statement: plan(c, statement))
+        found = database.run_sync(lambda c, statement=statement: plan(c, statement))
         assert index in found
         assert "TEMP B-TREE" not in found
-    sessions = database.run_now(lambda c: plan(c, "SELECT * FROM sessions WHERE token = 'x'"))
+    sessions = database.run_sync(lambda c: plan(c, "SELECT * FROM sessions WHERE token = 'x'"))
     assert "USING INDEX" in sessions
     database.close()

@@ -1,15 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.features.messages.recipients import PREVIEW_CHARS, Circle, notified, preview
+from vox.chat.features.messages.recipients import PREVIEW_CHARS, Recipients, preview, recipients_of
 
 USERS = st.integers(1, 8)
 GROUPS = st.lists(USERS, max_size=8)
 
 
 def test_the_first_reason_wins_and_the_author_hears_nothing():
-    circle = Circle(author_id=1, mentioned=[2, 1], answered=4, followers=[1, 2, 5])
-    assert list(notified(circle, lambda _user: True)) == [
+    circle = Recipients(author_id=1, mentioned=[2, 1], answered=4, followers=[1, 2, 5])
+    assert list(recipients_of(circle, lambda _user: True)) == [
         (2, "mention"),
         (4, "reply"),
         (5, "message"),
@@ -17,7 +17,7 @@ def test_the_first_reason_wins_and_the_author_hears_nothing():
 
 
 def test_who_answers_himself_is_not_told():
-    assert list(notified(Circle(author_id=1, answered=1), lambda _user: True)) == []
+    assert list(recipients_of(Recipients(author_id=1, answered=1), lambda _user: True)) == []
 
 
 @given(USERS, GROUPS, st.none() | USERS, GROUPS, st.sets(USERS))
@@ -28,7 +28,7 @@ def test_everybody_concerned_who_may_read_is_told_once(
     followers: list[int],
     readers: set[int],
 ):
-    told = [user for user, _ in notified(Circle(author, mentioned, answered, followers), readers.__contains__)]
+    told = [user for user, _ in recipients_of(Recipients(author, mentioned, answered, followers), readers.__contains__)]
     concerned = {*mentioned, *followers} | ({answered} if answered else set())
     assert sorted(told) == sorted((concerned & readers) - {author})
 

@@ -18,7 +18,7 @@ def database(tmp_path: Path) -> Iterator[SqlDatabase]:
     database = SqlDatabase(f"sqlite:///{tmp_path / 'vox.db'}")
     database.open()
     prepare(database)
-    database.run_now(_fill)
+    database.run_sync(_fill)
     yield database
     database.close()
 
@@ -31,7 +31,7 @@ def _fill(connection: Connection) -> None:
 
 def _ids(database: SqlDatabase, text: str) -> list[int]:
     query = SearchQuery(text)
-    return [message.msg_id for message in database.run_now(lambda c: find(c, scope=Scope([1]), query=query, limit=3))]
+    return [message.msg_id for message in database.run_sync(lambda c: find(c, scope=Scope([1]), query=query, limit=3))]
 
 
 def test_the_newest_hits_come_first(database: SqlDatabase):

@@ -4,34 +4,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.features.messages.search_query import MAX_WORDS, fts5, like, tsquery, wanted
+from vox.chat.features.messages.search_query import MAX_WORDS, fts5, like, parse_query, tsquery
 
 
 def test_words_are_taken_apart_by_blanks_and_signs():
-    found = wanted("meet at-noon  café")
+    found = parse_query("meet at-noon  café")
     assert list(found.words) == ["meet", "at", "noon", "café"]
     assert list(found.literals) == ["at-noon"]
     assert found.whole == "meet at-noon  café"
 
 
 def test_a_phrase_in_quotes_is_one_literal():
-    found = wanted('"exact words" rest')
+    found = parse_query('"exact words" rest')
     assert list(found.literals) == ["exact words"]
     assert list(found.words) == ["exact", "words", "rest"]
 
 
 def test_a_query_of_signs_has_no_words():
-    assert not wanted("%_% --").words
-    assert wanted("100%").words == ["100"]
-    assert wanted("100%").literals == ["100%"]
+    assert not parse_query("%_% --").words
+    assert parse_query("100%").words == ["100"]
+    assert parse_query("100%").literals == ["100%"]
 
 
 def test_many_words_are_cut():
-    assert len(wanted(" ".join(f"w{number}" for number in range(500))).words) == MAX_WORDS
+    assert len(parse_query(" ".join(f"w{number}" for number in range(500))).words) == MAX_WORDS
 
 
 def test_quotes_around_one_phrase_are_not_part_of_it():
-    assert wanted('"two words"').whole == "two words"
+    assert parse_query('"two words"').whole == "two words"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def index() -> sqlite3.Connection:
 
 @given(text=st.one_of(st.text(), st.text(alphabet="\"'*()-+:^ANDORNEAR{}%_\\ ab")))
 def test_no_text_breaks_the_index_query_syntax(index: sqlite3.Connection, text: str):
-    words = wanted(text).words
+    words = parse_query(text).words
     if words:
         index.execute("SELECT rowid FROM t WHERE t MATCH ?", (fts5(words),)).fetchall()
 
@@ -57,7 +57,7 @@ def test_a_pattern_finds_exactly_what_was_typed(index: sqlite3.Connection, text:
 
 @given(text=st.text())
 def test_words_for_postgresql_hold_nothing_but_letters_and_digits(text: str):
-    for part in filter(None, tsquery(wanted(text).words).split(" & ")):
+    for part in filter(None, tsquery(parse_query(text).words).split(" & ")):
         assert part.startswith("'")
         assert part.removesuffix(":*").endswith("'")
         assert not set(part.removesuffix(":*")[1:-1]) & set("'\\&|!():* ")

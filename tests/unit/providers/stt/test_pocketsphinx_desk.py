@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Forget, FromWorker, Heard, Partial
-from vox.providers.stt._pocketsphinx_worker import Desk
+from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Decoded, FromWorker, Partial, Reset
+from vox.providers.stt._pocketsphinx_worker import RequestQueue
 
 PIECE = bytes(6400)
 
@@ -42,14 +42,14 @@ class Ears:
 
 class Bench:
     def __init__(self) -> None:
-        self.sent: list[Heard | Partial] = []
-        self.desk = Desk(Ears(), cast("Callable[[FromWorker], None]", self.sent.append))
+        self.sent: list[Decoded | Partial] = []
+        self.desk = RequestQueue(Ears(), cast("Callable[[FromWorker], None]", self.sent.append))
 
     def give(self, *orders) -> None:
         for order in orders:
             self.desk.take(order)
 
-    def work(self) -> list[Heard | Partial]:
+    def work(self) -> list[Decoded | Partial]:
         while self.desk.has_work:
             self.desk.work()
         sent, self.sent[:] = list(self.sent), []
@@ -63,9 +63,9 @@ def letter(text: str) -> bytes:
 def test_a_grammar_utterance_is_decoded_as_a_whole_whenever_asked():
     bench = Bench()
     bench.give(Begin(1, "g"), Audio(1, PIECE), Decode(1, 1, is_final=False))
-    assert bench.work() == [Heard(1, 1, "g 6400", 0.9)]
+    assert bench.work() == [Decoded(1, 1, "g 6400", 0.9)]
     bench.give(Audio(1, PIECE), Decode(1, 2, is_final=True))
-    assert bench.work() == [Heard(1, 2, "g 12800", 0.9)]
+    assert bench.work() == [Decoded(1, 2, "g 12800", 0.9)]
 
 
 def test_those_whose_turn_is_over_go_first():
@@ -78,23 +78,23 @@ def test_those_whose_turn_is_over_go_first():
 def test_a_later_request_replaces_an_earlier_one():
     bench = Bench()
     bench.give(Begin(1, "g"), Decode(1, 1, is_final=False), Audio(1, PIECE), Decode(1, 2, is_final=True))
-    assert bench.work() == [Heard(1, 2, "g 6400", 0.9)]
+    assert bench.work() == [Decoded(1, 2, "g 6400", 0.9)]
 
 
 def test_what_is_forgotten_costs_nothing():
     bench = Bench()
-    bench.give(Begin(1, "g"), Decode(1, 1, is_final=False), Forget(1), Audio(1, PIECE), Forget(1))
+    bench.give(Begin(1, "g"), Decode(1, 1, is_final=False), Reset(1), Audio(1, PIECE), Reset(1))
     assert bench.work() == []
     bench.give(Decode(1, 2, is_final=True))
     (heard,) = bench.work()
-    assert isinstance(heard, Heard)
+    assert isinstance(heard, Decoded)
     assert heard.error
 
 
 def test_a_broken_grammar_fails_its_own_utterance_only():
     bench = Bench()
     bench.give(Begin(1, "bad"), Begin(2, "g"), Decode(1, 1, is_final=True), Decode(2, 1, is_final=True))
-    assert bench.work() == [Heard(1, 1, "", error="no grammar"), Heard(2, 1, "g 0", 0.9)]
+    assert bench.work() == [Decoded(1, 1, "", error="no grammar"), Decoded(2, 1, "g 0", 0.9)]
 
 
 def test_free_text_is_listened_to_as_it_comes():
@@ -102,17 +102,17 @@ def test_free_text_is_listened_to_as_it_comes():
     bench.give(Begin(1, None), Audio(1, letter("a")), Audio(1, letter("b")))
     assert bench.work() == [Partial(1, "a"), Partial(1, "ab")]
     bench.give(Audio(1, b"cc"), Decode(1, 1, is_final=True))
-    assert bench.work() == [Heard(1, 1, "abc")]
+    assert bench.work() == [Decoded(1, 1, "abc")]
 
 
 def test_free_text_goes_on_behind_a_pause():
     bench = Bench()
     bench.give(Begin(1, None), Audio(1, letter("a")), Decode(1, 1, is_final=False))
-    assert bench.work() == [Heard(1, 1, "a")]
+    assert bench.work() == [Decoded(1, 1, "a")]
     bench.give(Audio(1, letter("b")))
     assert bench.work() == [Partial(1, "a b")]
     bench.give(Decode(1, 2, is_final=True))
-    assert bench.work() == [Heard(1, 2, "a b")]
+    assert bench.work() == [Decoded(1, 2, "a b")]
 
 
 def test_one_talker_does_not_keep_another_waiting():
@@ -120,14 +120,14 @@ def test_one_talker_does_not_keep_another_waiting():
     bench.give(Begin(1, None), Audio(1, letter("a")))
     assert bench.work() == [Partial(1, "a")]
     bench.give(Begin(2, None), Audio(2, letter("x")), Decode(2, 1, is_final=True))
-    assert Heard(2, 1, "x") in bench.work()
+    assert Decoded(2, 1, "x") in bench.work()
     bench.give(Audio(1, letter("b")), Decode(1, 1, is_final=True))
-    assert Heard(1, 1, "ab") in bench.work(), "nothing of the first talker is lost"
+    assert Decoded(1, 1, "ab") in bench.work(), "nothing of the first talker is lost"
 
 
 def test_a_talker_who_hangs_up_makes_room():
     bench = Bench()
     bench.give(Begin(1, None), Audio(1, letter("a")))
     bench.work()
-    bench.give(Forget(1), Begin(2, None), Audio(2, letter("x")))
+    bench.give(Reset(1), Begin(2, None), Audio(2, letter("x")))
     assert bench.work() == [Partial(2, "x")]

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Forget, Unframer, frame, to_worker
+from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Reset, Unframer, frame, to_worker
 
 MESSAGES = st.one_of(
     st.builds(Begin, st.integers(0, 1 << 40), st.none() | st.text()),
     st.builds(Audio, st.integers(0, 9), st.binary()),
     st.builds(Decode, st.integers(0, 9), st.integers(0, 9), st.booleans()),
-    st.builds(Forget, st.integers(0, 9)),
+    st.builds(Reset, st.integers(0, 9)),
 )
 
 

@@ -38,7 +38,7 @@ def prepare(database: SqlDatabase) -> None:
         UsageError: the tables are of a later version, or not the community's (database_unknown).
         DependencyError: the database failed.
     """
-    database.run_alone(_prepare)
+    database.run_exclusive(_prepare)
 
 
 def create(connection: Connection) -> None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, exists, or_, select, update
 
-from vox.chat.api.access import NOBODY, USER
+from vox.chat.api.access import PUBLIC, USER
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database.schema import bans, sessions, totp_secrets, users, webauthn_credentials
-from vox.chat.database.unit_of_work import Change, in_turn
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.features.invites.service import assert_usable, use_invite
-from vox.chat.features.members.rejoin import come_back
+from vox.chat.features.members.rejoin import rejoin
 from vox.chat.features.members.schemas import (
     Credentials,
     LoggedIn,
@@ -59,20 +59,20 @@ class _Account:
     has_second_factor: bool
 
 
-@routes.post("/auth/register", access=NOBODY, body=Registration, status=201, returns=Registered)
+@routes.post("/auth/register", access=PUBLIC, body=Registration, status=201, returns=Registered)
 async def register(call: Call[Registration]) -> Registered:
     """A new account, as far as VOX_REGISTRATION lets; the first one becomes administrator where it is open."""
     chat, body = call.chat, call.body
     limit = chat.config.limit
-    assert_length(limit, "username", body.username, "username_max", "username_min")
-    assert_length(limit, "password", body.password, "password_max", "password_min")
-    assert_length(limit, "display_name", body.display_name, "display_name_max")
+    validate_length(limit, "username", body.username, "username_max", "username_min")
+    validate_length(limit, "password", body.password, "password_max", "password_min")
+    validate_length(limit, "display_name", body.display_name, "display_name_max")
     if not body.username.isprintable() or not body.username.strip():
         raise refuse("VALIDATION_ERROR", "body.username: expected printable characters, and not spaces only")
     await _assert_welcome(chat, body)
     now_s = _now_s(chat)
     user = NewUser(
-        body.username, body.display_name or body.username, await chat.accounts.passwords.hash(body.password), now_s
+        body.username, body.display_name or body.username, await chat.logins.passwords.hash(body.password), now_s
     )
     token = mint(TOKEN_PREFIX)
     user_id = await chat.change(
@@ -87,7 +87,7 @@ async def register(call: Call[Registration]) -> Registered:
     return Registered(user_id, token.text)
 
 
-@routes.post("/auth/login", access=NOBODY, body=Credentials, returns=LoggedIn)
+@routes.post("/auth/login", access=PUBLIC, body=Credentials, returns=LoggedIn)
 async def login(call: Call[Credentials]) -> LoggedIn:
     """A token for name and password; a right invite lets who was kicked or left come back with it."""
     for _ in range(LOGIN_TRIES):
@@ -123,16 +123,16 @@ async def revoke_session(call: Call) -> None:
 async def change_password(call: Call[PasswordChange]) -> None:
     """Another password; all other logins end."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "new_password", body.new_password, "password_max", "password_min")
+    validate_length(chat.config.limit, "new_password", body.new_password, "password_max", "password_min")
     stored = await chat.read(
         lambda connection: connection.execute(
             select(users.c.password_hash).where(users.c.id == call.user_id)
         ).scalar_one()
     )
-    verdict = await chat.accounts.passwords.check(body.current_password[:LONGEST_PASSWORD], stored)
+    verdict = await chat.logins.passwords.check(body.current_password[:LONGEST_PASSWORD], stored)
     if not verdict.is_right:
         raise refuse("AUTH_FAILED", "The present password is wrong.")
-    hashed = await chat.accounts.passwords.hash(body.new_password)
+    hashed = await chat.logins.passwords.hash(body.new_password)
     await chat.change(partial(_replace_password, user_id=call.user_id, kept=call.session_id, hashed=hashed, old=stored))
 
 
@@ -152,7 +152,7 @@ async def _assert_welcome(chat: "Chat", body: Registration) -> None:
 def _register(
     connection: Connection, *, user: NewUser, session: NewSession, how: Registration, mode: str
 ) -> Change[int]:
-    in_turn(connection)
+    lock_event_order(connection)
     as_administrator = False
     if how.setup_token is not None:
         use_setup_token(connection, how.setup_token)
@@ -175,7 +175,7 @@ async def _log_in(call: Call[Credentials]) -> LoggedIn | None:
     if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
         row = await chat.read(partial(_credentials, username=body.username))
     stored = row.password_hash if row is not None else None
-    verdict = await chat.accounts.passwords.check(body.password[:LONGEST_PASSWORD], stored)
+    verdict = await chat.logins.passwords.check(body.password[:LONGEST_PASSWORD], stored)
     if row is None or not verdict.is_right:
         raise _wrong()
     user_id = row.user_id
@@ -184,7 +184,7 @@ async def _log_in(call: Call[Credentials]) -> LoggedIn | None:
     if row.has_second_factor:
         raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
     if not row.is_active and body.invite_code:
-        await come_back(chat, user_id, body.invite_code)
+        await rejoin(chat, user_id, body.invite_code)
     token = mint(TOKEN_PREFIX)
     session = _session(call, token, _now_s(chat))
     is_kept = await chat.change(
@@ -192,7 +192,7 @@ async def _log_in(call: Call[Credentials]) -> LoggedIn | None:
     )
     if not is_kept:
         return None
-    person = await chat.accounts.member(user_id)
+    person = await chat.logins.member(user_id)
     return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
 
 

@@ -5,10 +5,10 @@ from functools import partial
 from vox.chat.api.access import IN_DM
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.features.messages.edit import edit, remove
-from vox.chat.features.messages.history import Place, one
+from vox.chat.features.messages.history import MessageLocation, one
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.messages.routes import history
-from vox.chat.features.messages.send import deliver
+from vox.chat.features.messages.send import send_message
 from vox.chat.features.spaces.schemas import Edited, EditMessage, History, HistoryQuery, Message, SendMessage, Sent
 
 routes = RouteTable()
@@ -23,13 +23,13 @@ async def list_dm_messages(call: Call[None, HistoryQuery]) -> History:
 @routes.get("/dms/{dm_id}/messages/{msg_id}", access=IN_DM, returns=Message)
 async def get_dm_message(call: Call) -> Message:
     """One message of a conversation."""
-    return await call.chat.read(partial(one, place=Place("dm", call.id("dm_id")), msg_id=call.id("msg_id")))
+    return await call.chat.read(partial(one, place=MessageLocation("dm", call.id("dm_id")), msg_id=call.id("msg_id")))
 
 
 @routes.post("/dms/{dm_id}/messages", access=IN_DM, body=SendMessage, status=201, returns=Sent)
 async def send_dm_message(call: Call[SendMessage]) -> Sent:
     """A new message in a conversation; whom the other has blocked is refused."""
-    return await deliver(call.chat, call.user_id, Address(dm_id=call.id("dm_id")), call.body)
+    return await send_message(call.chat, call.user_id, Address(dm_id=call.id("dm_id")), call.body)
 
 
 @routes.patch("/dms/{dm_id}/messages/{msg_id}", access=IN_DM, body=EditMessage, returns=Edited)

@@ -9,13 +9,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from vox.chat.api.access import IN_DM, USER
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
 from vox.chat.database.schema import dm_participants, dms, files, messages
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import dm_create, dm_recipient_add, dm_recipient_remove, dm_update
-from vox.chat.features.messages.delete import clear
+from vox.chat.features.messages.delete import purge_messages
 from vox.chat.features.messages.dm_rules import assert_reachable, assert_unblocked
 from vox.chat.features.spaces.schemas import DmInfo, DmPage, DmPageQuery, OpenDm, UpdateDm
 
@@ -26,7 +26,7 @@ routes = RouteTable()
 async def open_dm(call: Call[OpenDm]) -> DmInfo:
     """The conversation with somebody, which may exist already, or a new group."""
     chat, body, caller = call.chat, call.body, call.user_id
-    assert_length(chat.config.limit, "name", body.name, "dm_name_max")
+    validate_length(chat.config.limit, "name", body.name, "dm_name_max")
     most, now_s = chat.config.limit("group_dm_recipients_max"), int(chat.clock.wall().timestamp())
     if body.recipient_id is not None:
         if body.recipient_id == caller:
@@ -55,8 +55,8 @@ async def list_dms(call: Call[None, DmPageQuery]) -> DmPage:
 @routes.patch("/dms/{dm_id}", access=IN_DM, body=UpdateDm, returns=DmInfo)
 async def update_dm(call: Call[UpdateDm]) -> DmInfo:
     """Another name or icon."""
-    assert_length(call.chat.config.limit, "name", call.body.name, "dm_name_max")
-    assert_length(call.chat.config.limit, "icon", call.body.icon, "dm_icon_max")
+    validate_length(call.chat.config.limit, "name", call.body.name, "dm_name_max")
+    validate_length(call.chat.config.limit, "icon", call.body.icon, "dm_icon_max")
     wanted: dict[str, Any] = {"name": call.body.name, "icon": call.body.icon}
     changed = {name: value for name, value in wanted.items() if value is not None}
     return await call.chat.change(partial(_update, dm_id=call.id("dm_id"), user_id=call.user_id, changed=changed))
@@ -75,7 +75,7 @@ async def leave_dm(call: Call) -> None:
     chat, dm_id = call.chat, call.id("dm_id")
     is_empty = await chat.change(partial(_leave, dm_id=dm_id, user_id=call.user_id))
     if is_empty:
-        await clear(chat, messages.c.dm_id == dm_id)
+        await purge_messages(chat, messages.c.dm_id == dm_id)
         await chat.change(partial(_forget, dm_id=dm_id))
 
 

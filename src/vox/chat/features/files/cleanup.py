@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from vox.chat.database.schema import config, dms, emoji, files, message_attachments, stickers, users
 from vox.chat.database.unit_of_work import Change
-from vox.chat.features.files.service import hide, remove, storage_key
+from vox.chat.features.files.service import delete_stored, detach, storage_key
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat
@@ -23,7 +23,7 @@ UNFINISHED_S: Final = 7200
 BATCH: Final = 200
 
 
-async def sweep_files(chat: "Chat", now: datetime) -> int:
+async def delete_orphaned_files(chat: "Chat", now: datetime) -> int:
     """Deletes orphans, in batches, so that other writers get their turn.
 
     Args:
@@ -41,7 +41,7 @@ async def sweep_files(chat: "Chat", now: datetime) -> int:
         batch = await chat.change(lambda connection: Change(_hidden(connection, now_s, after)))  # noqa: B023  awaited here
         if not batch:
             return removed
-        removed += await remove(chat, batch)
+        removed += await delete_stored(chat, batch)
         after = batch[-1][0]
 
 
@@ -69,7 +69,7 @@ def _hidden(connection: Connection, now_s: int, after: str) -> list[tuple[str, s
     spared = set(connection.execute(taken).scalars())
     shown = _shown(connection, [row.url for row in rows if row.state == "ready"])
     gone = [row for row in rows if row.state == "uploading" or (row.id not in spared and row.url not in shown)]
-    hide(connection, [row.id for row in gone])
+    detach(connection, [row.id for row in gone])
     return [(row.id, storage_key(row.id, row.purpose)) for row in gone]
 
 

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from vox.chat.api.access import USER, allowed
+from vox.chat.api.access import USER, requires
 from vox.chat.api.request import Call, RouteTable, Upload
-from vox.chat.api.validation import assert_length
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.api.validation import validate_length
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.schema import emoji, files, stickers
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import (
     Event,
@@ -29,8 +29,8 @@ from vox.chat.events import (
     sticker_update,
 )
 from vox.chat.events.permissions import P
-from vox.chat.features.files.service import Place, hide, remove, storage_key, take_in
-from vox.chat.features.files.upload_body import received
+from vox.chat.features.files.service import FileLocation, delete_stored, detach, storage_key, store_upload
+from vox.chat.features.files.upload_body import receive_upload
 from vox.errors import VoxError
 
 routes = RouteTable()
@@ -110,7 +110,7 @@ _SORTS: Final = (
 
 def _add_routes(sort: _Sort) -> None:
     one = f"{sort.path}/{{{sort.id_field}}}"
-    keepers = allowed(P.MANAGE_EMOJI)
+    keepers = requires(P.MANAGE_EMOJI)
 
     async def list_them(call: Call[None, ImagePageQuery]) -> Any:
         limit = min(call.query.limit, call.chat.config.limit(f"page_limit_{sort.path[1:]}"))
@@ -124,7 +124,7 @@ def _add_routes(sort: _Sort) -> None:
         name, image_id = call.body.name, call.id(sort.id_field)
         if name is not None:
             _assert_name(call, name)
-        with conflict_means(_name_taken(name or "")):
+        with map_conflict(_name_taken(name or "")):
             return await call.chat.change(
                 partial(_rename, sort=sort, image_id=image_id, name=name, actor_id=call.user_id)
             )
@@ -133,7 +133,7 @@ def _add_routes(sort: _Sort) -> None:
         gone = await call.chat.change(
             partial(_remove, sort=sort, image_id=call.id(sort.id_field), actor_id=call.user_id)
         )
-        await remove(call.chat, gone)
+        await delete_stored(call.chat, gone)
 
     for endpoint, name, doc in (
         (list_them, "list", f"All {sort.path[1:]}, by id."),
@@ -153,17 +153,17 @@ async def _create(call: Call, sort: _Sort) -> Any:
     most, code = chat.config.limit("file_upload_max_bytes"), "FILE_TOO_LARGE"
     if sort.word == "sticker" and chat.config.limit("max_request_body") < most:
         most, code = chat.config.limit("max_request_body"), "PAYLOAD_TOO_LARGE"
-    async with received(call, field="image", kind=sort.word, max_bytes=most, too_large=code) as file:
+    async with receive_upload(call, field="image", kind=sort.word, max_bytes=most, too_large=code) as file:
         name = file.fields.get("name")
         if name is None:
             raise refuse("VALIDATION_ERROR", "body.name: field required")
         _assert_name(call, name)
         if await chat.read(partial(_is_taken, sort=sort, name=name)):
             raise _name_taken(name)
-        stored = await take_in(chat, file, call.user_id, sort.word, Place())
+        stored = await store_upload(chat, file, call.user_id, sort.word, FileLocation())
     row = {"name": name, "creator_id": call.user_id, "image": stored.url}
     try:
-        with conflict_means(_name_taken(name)):
+        with map_conflict(_name_taken(name)):
             return await chat.change(partial(_insert, sort=sort, row=row))
     except VoxError:
         await _give_up(call, stored.file_id, sort.word)
@@ -172,11 +172,11 @@ async def _create(call: Call, sort: _Sort) -> Any:
 
 async def _give_up(call: Call, file_id: str, word: str) -> None:
     def unit(connection: Connection) -> Change[None]:
-        hide(connection, [file_id])
+        detach(connection, [file_id])
         return Change(None)
 
     await call.chat.change(unit)
-    await remove(call.chat, [(file_id, storage_key(file_id, word))])
+    await delete_stored(call.chat, [(file_id, storage_key(file_id, word))])
 
 
 def _page(connection: Connection, *, sort: _Sort, after: int, limit: int) -> list[Any]:
@@ -190,7 +190,7 @@ def _is_taken(connection: Connection, *, sort: _Sort, name: str) -> bool:
 
 
 def _insert(connection: Connection, *, sort: _Sort, row: dict[str, Any]) -> Change[Any]:
-    in_turn(connection)
+    lock_event_order(connection)
     new_id = connection.execute(insert(sort.table).values(**row).returning(sort.table.c.id)).scalar_one()
     event = sort.created(**{sort.id_field: new_id}, **row)
     audit = AuditEntry(f"{sort.word}.create", row["creator_id"], new_id, {"name": row["name"]})
@@ -212,20 +212,20 @@ def _rename(connection: Connection, *, sort: _Sort, image_id: int, name: str | N
 
 
 def _remove(connection: Connection, *, sort: _Sort, image_id: int, actor_id: int) -> Change[list[tuple[str, str]]]:
-    in_turn(connection)
+    lock_event_order(connection)
     table = sort.table
     row = connection.execute(delete(table).where(table.c.id == image_id).returning(table.c.name, table.c.image)).first()
     if row is None:
         raise sort.missing()
     query = select(files.c.id, files.c.purpose).where(files.c.url == row.image, files.c.purpose == sort.word)
     gone = [(found.id, storage_key(found.id, found.purpose)) for found in connection.execute(query)]
-    hide(connection, [file_id for file_id, _ in gone])
+    detach(connection, [file_id for file_id, _ in gone])
     audit = AuditEntry(f"{sort.word}.delete", actor_id, image_id, {"name": row.name})
     return Change(gone, [sort.removed(**{sort.id_field: image_id})], [audit])
 
 
 def _assert_name(call: Call[Any, Any], name: str) -> None:
-    assert_length(call.chat.config.limit, "name", name, "emoji_name_max")
+    validate_length(call.chat.config.limit, "name", name, "emoji_name_max")
     if not name.strip():
         raise refuse("VALIDATION_ERROR", "body.name: expected at least 1 character")
 

@@ -112,7 +112,7 @@ async def _asked(call: Call[None, Any], what: str, limit: int, more: dict[str, s
         asked["locale"] = locale
     url = f"{KLIPY}/{quote(key, safe='')}/gifs/{what}?{urlencode(asked)}"
     try:
-        with chat.desk.fetching("gifs"):
+        with chat.upload_limits.fetch_slot("gifs"):
             answer = await chat.outbound.fetch("GET", url, deadline_s=DEADLINE_S, max_bytes=MAX_BYTES)
         if answer.status != _OK:
             raise _upstream()

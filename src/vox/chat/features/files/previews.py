@@ -39,7 +39,7 @@ async def resolve_embed(call: Call[EmbedRequest]) -> Embed:
         raise _invalid()
     try:
         chat.outbound.check_url(url)
-        with chat.desk.fetching("previews"):
+        with chat.upload_limits.fetch_slot("previews"):
             page = await chat.outbound.fetch(
                 "GET",
                 url,

@@ -14,23 +14,23 @@ from vox.chat.api.access import IN_DM, USER, Access, in_feed
 from vox.chat.api.request import Call, Reply, RouteTable, Upload
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.events.permissions import P
+from vox.chat.features.files import service
 from vox.chat.features.files.filenames import disposition
 from vox.chat.features.files.http_range import Span, requested
 from vox.chat.features.files.service import (
     ADDRESS,
     FileInfo,
-    Place,
-    Stored,
-    discard,
+    FileLocation,
+    StoredFile,
+    file_not_found,
     find,
     may_delete,
     may_read,
-    no_file,
-    take_in,
+    store_upload,
 )
-from vox.chat.features.files.upload_body import received
+from vox.chat.features.files.upload_body import receive_upload
 from vox.chat.storage.images import FORMATS
-from vox.chat.storage.link_key import link_secret
+from vox.chat.storage.link_key import link_key
 from vox.chat.storage.signed_links import Grant, grant, is_valid
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
@@ -65,13 +65,13 @@ class Link(msgspec.Struct, frozen=True):
 @routes.post("/feeds/{feed_id}/files", access=in_feed(P.ATTACH_FILES), body=Upload, status=201, returns=FileInfo)
 async def upload_to_feed(call: Call) -> FileInfo:
     """Uploads a file (multipart field `file`; `name` and `mime` if the client knows better), to be attached to a message there."""
-    return await _take(call, Place(feed_id=call.id("feed_id")))
+    return await _take(call, FileLocation(feed_id=call.id("feed_id")))
 
 
 @routes.post("/dms/{dm_id}/files", access=IN_DM, body=Upload, status=201, returns=FileInfo)
 async def upload_to_dm(call: Call) -> FileInfo:
     """Uploads a file to a conversation."""
-    return await _take(call, Place(dm_id=call.id("dm_id")))
+    return await _take(call, FileLocation(dm_id=call.id("dm_id")))
 
 
 @routes.get(
@@ -105,7 +105,7 @@ async def download(call: Call[None, LinkQuery]) -> Reply:
         first = await anext(pieces, b"")  # what the storage refuses is still an answer then, and no broken body
     except UsageError as error:
         _log.warning("stored file missing", file_id=file.id, code=error.code)
-        raise no_file() from None
+        raise file_not_found() from None
     stream = _from_first(first, pieces)
     return Reply(status, headers=headers, stream=stream, on_end=pieces.aclose)
 
@@ -116,7 +116,7 @@ async def delete_file(call: Call) -> None:
     file = await _found(call)
     if not may_delete(call.chat.community, call.user_id, file):
         raise _forbidden()
-    await discard(call.chat, file, call.user_id)
+    await service.delete_file(call.chat, file, call.user_id)
 
 
 @routes.post("/files/{file_id}/link", access=USER, returns=Link)
@@ -129,18 +129,18 @@ async def make_link(call: Call) -> Link:
     if not may_read(chat.community, call.user_id, file):
         raise _forbidden()
     expires = int(chat.clock.wall().timestamp()) + chat.settings.signed_media_ttl_s
-    given = grant(await link_secret(chat), file.id, call.user_id, expires)
+    given = grant(await link_key(chat), file.id, call.user_id, expires)
     query = f"expires={given.expires}&user={given.user}&signature={given.signature}"
     return Link(f"{ADDRESS.format(file.id)}?{query}", expires)
 
 
-async def _take(call: Call[Any, Any], place: Place) -> FileInfo:
+async def _take(call: Call[Any, Any], place: FileLocation) -> FileInfo:
     limit = call.chat.config.limit("file_upload_max_bytes")
-    async with received(call, field="file", kind="file", max_bytes=limit) as file:
-        return await take_in(call.chat, file, call.user_id, "attachment", place)
+    async with receive_upload(call, field="file", kind="file", max_bytes=limit) as file:
+        return await store_upload(call.chat, file, call.user_id, "attachment", place)
 
 
-async def _readable(call: Call[None, LinkQuery]) -> tuple[Stored, bool]:
+async def _readable(call: Call[None, LinkQuery]) -> tuple[StoredFile, bool]:
     """The file, and whether a link led to it; login and link are asked for the same permission."""
     chat, query = call.chat, call.query
     if call.login is not None:
@@ -159,26 +159,26 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
     if authorization or query.signature is None:
         scheme, _, token = authorization.partition(" ")
         if scheme in {"Bearer", "Bot"} and token:
-            await chat.accounts.who(token.strip(), call.client)  # refuses it with the reason
+            await chat.logins.authenticate_member(token.strip(), call.client)  # refuses it with the reason
         if authorization:
             raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
         raise refuse("VALIDATION_ERROR", "header authorization: field required")
     if not chat.settings.signed_media_urls or query.expires is None or query.user is None:
         raise _forbidden()
     given = Grant(query.expires, query.user, query.signature)
-    if not is_valid(await link_secret(chat), call.text("file_id"), given, chat.clock.wall().timestamp()):
+    if not is_valid(await link_key(chat), call.text("file_id"), given, chat.clock.wall().timestamp()):
         raise _forbidden()
     return given.user
 
 
-async def _found(call: Call[Any, Any]) -> Stored:
+async def _found(call: Call[Any, Any]) -> StoredFile:
     file_id = call.text("file_id")
     if len(file_id) > LONGEST_ID or "\0" in file_id:
-        raise no_file()
+        raise file_not_found()
     return await call.chat.read(partial(find, file_id=file_id))
 
 
-def _headers(file: Stored, *, is_inline: bool) -> dict[str, str]:
+def _headers(file: StoredFile, *, is_inline: bool) -> dict[str, str]:
     return {
         "content-type": file.mime,
         "content-disposition": disposition(file.name, is_inline=is_inline),
@@ -188,7 +188,7 @@ def _headers(file: Stored, *, is_inline: bool) -> dict[str, str]:
     }
 
 
-def _shows_inline(file: Stored) -> bool:
+def _shows_inline(file: StoredFile) -> bool:
     return (file.mime in FORMATS and file.width is not None) or file.mime in INLINE_MEDIA
 
 
@@ -196,7 +196,7 @@ def _forbidden() -> Refusal:
     return refuse("FORBIDDEN", "This file is not for you.")
 
 
-async def _pieces(call: Call[Any, Any], file: Stored, span: Span) -> AsyncGenerator[bytes, None]:
+async def _pieces(call: Call[Any, Any], file: StoredFile, span: Span) -> AsyncGenerator[bytes, None]:
     if span.start == span.end:
         return
     async for piece in call.chat.storage.open(file.key, span.start, span.end):

@@ -13,12 +13,12 @@ import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from vox.chat.community import Community
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.schema import emoji, files, message_attachments, messages, stickers, users
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events.permissions import P
-from vox.chat.features.files.upload_body import Received
+from vox.chat.features.files.upload_body import ReceivedUpload
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
 
@@ -52,7 +52,7 @@ class FileInfo(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """Where a file was uploaded to: a feed, a conversation, or neither."""
 
     feed_id: int | None = None
@@ -60,7 +60,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredFile:
     """A file that can be read.
 
     Args:
@@ -89,7 +89,7 @@ class Stored:
     purpose: str
     width: int | None
     is_custom_image: bool
-    shown_in: tuple[Place, ...]
+    shown_in: tuple[FileLocation, ...]
 
     @property
     def key(self) -> str:
@@ -102,7 +102,9 @@ def storage_key(file_id: str, purpose: str) -> str:
     return PUBLIC_PREFIX + file_id if purpose in {"emoji", "sticker"} else file_id
 
 
-async def take_in(chat: "Chat", file: Received, uploader_id: int, purpose: Purpose, place: Place) -> FileInfo:
+async def store_upload(
+    chat: "Chat", file: ReceivedUpload, uploader_id: int, purpose: Purpose, place: FileLocation
+) -> FileInfo:
     """Stores a file that has arrived and makes it readable.
 
     Raises:
@@ -143,19 +145,19 @@ async def take_in(chat: "Chat", file: Received, uploader_id: int, purpose: Purpo
         found = connection.execute(update(files).where(files.c.id == file_id).values(state="ready"))
         return Change(bool(found.rowcount))
 
-    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+    with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         await chat.change(reserve)
     try:
         await chat.storage.put(key, file.pieces(), content_type=file.mime)
         if not await chat.change(publish):
             raise refuse("FILE_NOT_FOUND", "The file was removed while it was stored.")
     except VoxError:
-        await remove(chat, [(file_id, key)])
+        await delete_stored(chat, [(file_id, key)])
         raise
     return info
 
 
-def find(connection: Connection, file_id: str) -> Stored:
+def find(connection: Connection, file_id: str) -> StoredFile:
     """A file that can be read.
 
     Raises:
@@ -175,19 +177,19 @@ def find(connection: Connection, file_id: str) -> Stored:
     ).where(files.c.id == file_id, files.c.state == "ready")
     row = connection.execute(query).first()
     if row is None:
-        raise no_file()
+        raise file_not_found()
     hooks = (
         select(messages.c.feed_id, messages.c.dm_id)
         .join(message_attachments, message_attachments.c.msg_id == messages.c.id)
         .where(message_attachments.c.file_id == file_id)
         .limit(MAX_SHOWN)
     )
-    shown_in = tuple(Place(*place) for place in connection.execute(hooks))
+    shown_in = tuple(FileLocation(*place) for place in connection.execute(hooks))
     is_custom = row.purpose != "attachment" or (not shown_in and _is_custom_image(connection, row.url))
-    return Stored(*row, is_custom_image=is_custom, shown_in=shown_in)
+    return StoredFile(*row, is_custom_image=is_custom, shown_in=shown_in)
 
 
-def may_read(community: Community, user_id: int, file: Stored) -> bool:
+def may_read(community: Community, user_id: int, file: StoredFile) -> bool:
     """Whether somebody may read a file: who sees the message that shows it; else who uploaded it; emoji everybody."""
     person = community.users.get(user_id)
     if person is None or not person.is_active:
@@ -199,7 +201,7 @@ def may_read(community: Community, user_id: int, file: Stored) -> bool:
     return any(_sees(community, user_id, place) for place in file.shown_in)
 
 
-def may_delete(community: Community, user_id: int, file: Stored) -> bool:
+def may_delete(community: Community, user_id: int, file: StoredFile) -> bool:
     """Whether somebody may delete a file: who uploaded it, and moderators of the place it was uploaded to."""
     if file.is_custom_image:
         return False
@@ -212,13 +214,13 @@ def may_delete(community: Community, user_id: int, file: Stored) -> bool:
     return community.may(user_id, P.MANAGE_MESSAGES)
 
 
-def hide(connection: Connection, file_ids: Sequence[str]) -> None:
+def detach(connection: Connection, file_ids: Sequence[str]) -> None:
     """Takes files off their messages and out of reach, within a unit of work; `remove` deletes them afterwards."""
     connection.execute(delete(message_attachments).where(message_attachments.c.file_id.in_(file_ids)))
     connection.execute(update(files).where(files.c.id.in_(file_ids)).values(state="uploading"))
 
 
-async def discard(chat: "Chat", file: Stored, actor_id: int) -> None:
+async def delete_file(chat: "Chat", file: StoredFile, actor_id: int) -> None:
     """Deletes a file; from the commit on nobody can read it.
 
     Raises:
@@ -228,18 +230,18 @@ async def discard(chat: "Chat", file: Stored, actor_id: int) -> None:
     def unit(connection: Connection) -> Change[None]:
         query = select(files.c.id).where(files.c.id == file.id, files.c.state == "ready").with_for_update()
         if connection.execute(query).first() is None:
-            raise no_file()
-        hide(connection, [file.id])
+            raise file_not_found()
+        detach(connection, [file.id])
         if file.uploader_id == actor_id:
             return Change(None)
         details = {"file_id": file.id, "name": file.name, "uploader_id": file.uploader_id}
         return Change(None, (), [AuditEntry("file.delete", actor_id, file.uploader_id, details)])
 
     await chat.change(unit)
-    await remove(chat, [(file.id, file.key)])
+    await delete_stored(chat, [(file.id, file.key)])
 
 
-async def remove(chat: "Chat", gone: Sequence[tuple[str, str]]) -> int:
+async def delete_stored(chat: "Chat", gone: Sequence[tuple[str, str]]) -> int:
     """Deletes the bytes and then the rows of files that are out of reach already; what fails is left for the sweeper.
 
     Args:
@@ -265,12 +267,12 @@ async def remove(chat: "Chat", gone: Sequence[tuple[str, str]]) -> int:
     return len(done)
 
 
-def no_file() -> Refusal:
+def file_not_found() -> Refusal:
     """There is no such file, or no longer."""
     return refuse("FILE_NOT_FOUND", "There is no such file.")
 
 
-def _sees(community: Community, user_id: int, place: Place) -> bool:
+def _sees(community: Community, user_id: int, place: FileLocation) -> bool:
     if place.feed_id is not None:
         return community.may_in(user_id, "feed", place.feed_id, P.VIEW_SPACE)
     return place.dm_id is not None and community.in_dm(user_id, place.dm_id)

@@ -31,7 +31,7 @@ Kind = Literal["file", "emoji", "sticker"]
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedUpload:
     """A file that has arrived whole.
 
     Args:
@@ -60,9 +60,9 @@ class Received:
 
 
 @asynccontextmanager
-async def received(
+async def receive_upload(
     call: Call[Any, Any], *, field: str, kind: Kind, max_bytes: int, too_large: str = "FILE_TOO_LARGE"
-) -> AsyncGenerator[Received, None]:
+) -> AsyncGenerator[ReceivedUpload, None]:
     """The file of a request; its content is gone when the block ends.
 
     Args:
@@ -76,20 +76,20 @@ async def received(
         Refusal: FILE_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_ERROR (with status 408 where the sender is too slow),
             UNAVAILABLE, RATE_LIMITED.
     """
-    desk = call.chat.desk
+    desk = call.chat.upload_limits
     stated = call.header(b"content-length")
     if stated.isascii() and stated.isdigit() and int(stated[:19]) > max_bytes + MAX_OUTSIDE_BYTES:
         raise _too_large(max_bytes, too_large)
-    with desk.uploading(call.user_id), _spool(desk.spool_folder) as spool, _spool(desk.spool_folder) as painted:
+    with desk.upload_slot(call.user_id), _spool(desk.spool_folder) as spool, _spool(desk.spool_folder) as painted:
         reader = FormReader(call.header(b"content-type"), field)
         starts, size, head = await _spooled(call, reader, spool, max_bytes, too_large)
         shown = reader.fields.get("name", "") if kind == "file" else ""
         name = clean_name(shown or starts.filename)
         mime = _allowed(call, kind, sniff(head) or _stated_mime(kind, reader, starts))
-        file = Received(name, mime, size, spool, None, None, reader.fields)
+        file = ReceivedUpload(name, mime, size, spool, None, None, reader.fields)
         if mime in FORMATS:
             await in_thread(partial(spool.seek, 0))
-            dimensions = await desk.painted(spool, mime, painted)
+            dimensions = await desk.reencode(spool, mime, painted)
             if dimensions is not None:
                 file.body, file.size = painted, painted.tell()
                 file.width, file.height = dimensions.width, dimensions.height

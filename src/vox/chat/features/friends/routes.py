@@ -10,11 +10,11 @@ from functools import partial
 from sqlalchemy import Connection, delete, or_, select, update
 
 from vox.chat.api.access import self_or
-from vox.chat.api.pagination import clamped
+from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database import quotas
-from vox.chat.database.inserts import insert_new
-from vox.chat.database.quotas import assert_room_for_one
+from vox.chat.database.inserts import insert_if_absent
+from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import blocks, dm_settings, friends, users
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
@@ -58,7 +58,7 @@ async def list_friends(call: Call[None, FriendQuery]) -> Items[Friend]:
             user_id=call.target_id,
             status=page.status,
             after=page.after,
-            limit=clamped(chat, page.limit, "friends"),
+            limit=page_limit(chat, page.limit, "friends"),
         )
     )
     return Items(rows, str(rows[-1].user_id) if rows else None)
@@ -112,7 +112,7 @@ async def change_dm_settings(call: Call[DmSettingsChange]) -> DmSettings:
         return await get_dm_settings(call)
 
     def unit(connection: Connection) -> Change[None]:
-        if not insert_new(connection, dm_settings, {"user_id": user_id, "dm_permission": wanted}):
+        if not insert_if_absent(connection, dm_settings, {"user_id": user_id, "dm_permission": wanted}):
             connection.execute(update(dm_settings).where(dm_settings.c.user_id == user_id).values(dm_permission=wanted))
         return Change(None)
 
@@ -129,10 +129,10 @@ def _blocked(connection: Connection, *, user_id: int) -> Sequence[int]:
 
 
 def _block(connection: Connection, *, user_id: int, target: int, now_s: int) -> Change[None]:
-    if not insert_new(connection, blocks, {"user_id": user_id, "blocked_id": target, "created_at": now_s}):
+    if not insert_if_absent(connection, blocks, {"user_id": user_id, "blocked_id": target, "created_at": now_s}):
         return Change(None)
     # The new one is among those that are counted.
-    assert_room_for_one(connection, blocks, quotas.MAX_BLOCKS + 1, "blocked users", blocks.c.user_id == user_id)
+    check_quota(connection, blocks, quotas.MAX_BLOCKS + 1, "blocked users", blocks.c.user_id == user_id)
     return Change(None, [block_add(user_id=user_id, target_id=target)])
 
 
@@ -162,7 +162,7 @@ def _ask(connection: Connection, *, user_id: int, target: int, now_s: int) -> Ch
     refused = (blocks.c.user_id == target) & (blocks.c.blocked_id == user_id)
     if connection.execute(select(blocks.c.user_id).where(refused)).first() is not None:
         raise refuse("USER_BLOCKED", "This user has blocked you.")
-    if not insert_new(connection, friends, _row(user_id, target, "pending", now_s)):
+    if not insert_if_absent(connection, friends, _row(user_id, target, "pending", now_s)):
         return Change(None)
     return Change(None, [friend_request(user_id=user_id, target_id=target)])
 
@@ -172,7 +172,7 @@ def _accept(connection: Connection, *, user_id: int, target: int, now_s: int) ->
     back = (friends.c.user_id == user_id) & (friends.c.friend_id == target)
     if not connection.execute(update(friends).where(there).values(status="accepted")).rowcount:
         raise _no_request(target)
-    if not insert_new(connection, friends, _row(user_id, target, "accepted", now_s)):
+    if not insert_if_absent(connection, friends, _row(user_id, target, "accepted", now_s)):
         connection.execute(update(friends).where(back).values(status="accepted"))
     return Change(None, [friend_add(user_id=user_id, target_id=target)])
 

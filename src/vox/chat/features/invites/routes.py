@@ -8,12 +8,12 @@ from functools import partial
 
 from sqlalchemy import Connection, delete, insert, select
 
-from vox.chat.api.access import NOBODY, allowed
-from vox.chat.api.pagination import clamped
+from vox.chat.api.access import PUBLIC, requires
+from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.schema import invites
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import invite_create, invite_delete
 from vox.chat.events.permissions import P
@@ -33,7 +33,7 @@ _COLUMNS = (
 routes = RouteTable()
 
 
-@routes.post("/invites", access=allowed(P.CREATE_INVITES), body=NewInvite, status=201, returns=Invite)
+@routes.post("/invites", access=requires(P.CREATE_INVITES), body=NewInvite, status=201, returns=Invite)
 async def create_invite(call: Call[NewInvite]) -> Invite:
     """A new invite, worth what its creator may do at the time it is used."""
     chat, body = call.chat, call.body
@@ -51,22 +51,22 @@ async def create_invite(call: Call[NewInvite]) -> Invite:
         expires_at=now_s + body.max_age if body.max_age else None,
         created_at=now_s,
     )
-    with conflict_means(refuse("SPACE_NOT_FOUND", f"There is no feed {body.feed_id}.")):
+    with map_conflict(refuse("SPACE_NOT_FOUND", f"There is no feed {body.feed_id}.")):
         await chat.change(partial(_create, actor_id=call.user_id, invite=invite))
     return invite
 
 
-@routes.get("/invites", access=allowed(P.CREATE_INVITES), query=InviteQuery, returns=Items[Invite])
+@routes.get("/invites", access=requires(P.CREATE_INVITES), query=InviteQuery, returns=Items[Invite])
 async def list_invites(call: Call[None, InviteQuery]) -> Items[Invite]:
     """Invites by code."""
     chat, page = call.chat, call.query
     rows = await chat.read(
-        partial(_list, after=page.after.replace("\0", ""), limit=clamped(chat, page.limit, "invites"))
+        partial(_list, after=page.after.replace("\0", ""), limit=page_limit(chat, page.limit, "invites"))
     )
     return Items(rows, rows[-1].code if rows else None)
 
 
-@routes.get("/invites/{code}", access=NOBODY, returns=InvitePreview)
+@routes.get("/invites/{code}", access=PUBLIC, returns=InvitePreview)
 async def show_invite(call: Call) -> InvitePreview:
     """Where an invite leads."""
     chat, code = call.chat, call.text("code")
@@ -80,7 +80,7 @@ async def show_invite(call: Call) -> InvitePreview:
     return InvitePreview(found, chat.config.get("server_name"), chat.config.optional("server_icon"))
 
 
-@routes.delete("/invites/{code}", access=allowed(P.CREATE_INVITES))
+@routes.delete("/invites/{code}", access=requires(P.CREATE_INVITES))
 async def delete_invite(call: Call) -> None:
     """Makes an invite void."""
     name = call.text("code")
@@ -90,7 +90,7 @@ async def delete_invite(call: Call) -> None:
 
 
 def _create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     connection.execute(
         insert(invites).values(
             code=invite.code,
@@ -113,7 +113,7 @@ def _list(connection: Connection, *, after: str, limit: int) -> list[Invite]:
 
 
 def _delete(connection: Connection, *, actor_id: int, code: str) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     if not connection.execute(delete(invites).where(invites.c.code == code)).rowcount:
         raise _unknown()
     return Change(None, [invite_delete(code=code)], [AuditEntry("invite.delete", actor_id, None, {"code": code})])

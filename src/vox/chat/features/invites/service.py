@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, or_, select, update
 
-from vox.chat.api.hierarchy import as_it_is
+from vox.chat.api.hierarchy import fresh_community
 from vox.chat.database.schema import invites
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
@@ -43,7 +43,7 @@ def use_invite(connection: Connection, code: str, now_s: int) -> None:
     if row is None or row.creator_id is None:
         raise _invalid()
     # Asked of memory before; the creator may have been dismissed since.
-    if not as_it_is(connection, row.creator_id).may(row.creator_id, P.CREATE_INVITES):
+    if not fresh_community(connection, row.creator_id).may(row.creator_id, P.CREATE_INVITES):
         raise _invalid()
     if row.expires_at is not None and row.expires_at <= now_s:
         raise refuse("INVITE_EXPIRED", "This invite has expired.")

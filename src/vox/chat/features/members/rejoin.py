@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, select, update
 
 from vox.chat.database.schema import bans, role_members, users
-from vox.chat.database.unit_of_work import Change, in_turn
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_revoke
 from vox.chat.features.invites.service import assert_usable, use_invite
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vox.chat.server import Chat
 
 
-async def come_back(chat: "Chat", user_id: int, code: str) -> None:
+async def rejoin(chat: "Chat", user_id: int, code: str) -> None:
     """Makes somebody an active member by an invite; for one who is, it only counts the use.
 
     Raises:
@@ -40,7 +40,7 @@ def deactivate(connection: Connection, user_id: int) -> list[Event]:
 
 
 def _come_back(connection: Connection, *, user_id: int, code: str, now_s: int) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     use_invite(connection, code, now_s)
     if connection.execute(select(bans.c.id).where(bans.c.user_id == user_id)).first() is not None:
         raise refuse("BANNED", "This account is banned.")

@@ -11,17 +11,17 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import NOBODY, USER, allowed, assert_permission, checked, self_or
-from vox.chat.api.hierarchy import assert_administrator_left, assert_may, assert_outranks, if_still
-from vox.chat.api.pagination import clamped
+from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requires, self_or
+from vox.chat.api.hierarchy import assert_administrator_left, assert_may, assert_outranks, recheck_in_transaction
+from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
 from vox.chat.community.administrators import administrators_in
 from vox.chat.community.member_index import member
 from vox.chat.community.state import Person
 from vox.chat.database.schema import bans, users
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import (
     Event,
@@ -32,7 +32,7 @@ from vox.chat.events import (
     message_bulk_delete,
 )
 from vox.chat.events.permissions import P
-from vox.chat.features.members.rejoin import come_back, deactivate
+from vox.chat.features.members.rejoin import deactivate, rejoin
 from vox.chat.features.members.schemas import Ban, BanRequest, Items, Join, Member, MemberChange, PageQuery, Reason
 from vox.chat.features.messages.delete import BATCH, Removed, delete_messages_of_author
 from vox.chat.identity.logins import login_revoked
@@ -46,14 +46,14 @@ routes = RouteTable()
 async def list_members(call: Call[None, PageQuery]) -> Items[Member]:
     """Active members by id."""
     chat, page = call.chat, call.query
-    return chat.accounts.roster.page(chat, page.after, clamped(chat, page.limit, "members"))
+    return chat.logins.roster.page(chat, page.after, page_limit(chat, page.limit, "members"))
 
 
-@routes.post("/members/join", access=NOBODY, body=Join)
+@routes.post("/members/join", access=PUBLIC, body=Join)
 async def join(call: Call[Join]) -> None:
     """Uses an invite: the way back for who was kicked or left, whose token opens nothing else."""
-    login = call.login or await call.chat.accounts.whose(_token(call), call.client)
-    await come_back(call.chat, login.user_id, call.body.invite_code)
+    login = call.login or await call.chat.logins.authenticate(_token(call), call.client)
+    await rejoin(call.chat, login.user_id, call.body.invite_code)
 
 
 @routes.get("/members/{user_id}", access=USER, returns=Member)
@@ -72,10 +72,10 @@ async def change_member(call: Call[MemberChange]) -> Member:
     chat, actor, target, nickname = call.chat, call.user_id, call.target_id, call.body.nickname
     may_rename = partial(_assert_may_rename, actor_id=actor, target_id=target)
     may_rename(chat.community)
-    assert_length(chat.config.limit, "nickname", nickname, "nickname_max")
+    validate_length(chat.config.limit, "nickname", nickname, "nickname_max")
     if nickname is not None:
         unit = partial(_rename, actor_id=actor, user_id=target, nickname=nickname or None)
-        await chat.change(if_still(unit, may_rename, actor, target))
+        await chat.change(recheck_in_transaction(unit, may_rename, actor, target))
     return member(chat.community.users[target])
 
 
@@ -91,16 +91,16 @@ async def remove_member(call: Call[Reason | None]) -> None:
         return
     may_kick = partial(_assert_may, permission=P.KICK_MEMBERS, actor_id=call.user_id, target_id=target)
     may_kick(chat.community)
-    assert_length(chat.config.limit, "reason", reason, "kick_reason_max")
+    validate_length(chat.config.limit, "reason", reason, "kick_reason_max")
     unit = partial(_remove, actor_id=call.user_id, user_id=target, reason=reason)
-    await chat.change(if_still(unit, may_kick, call.user_id, target))
+    await chat.change(recheck_in_transaction(unit, may_kick, call.user_id, target))
 
 
-@routes.get("/bans", access=allowed(P.BAN_MEMBERS), query=PageQuery, returns=Items[Ban])
+@routes.get("/bans", access=requires(P.BAN_MEMBERS), query=PageQuery, returns=Items[Ban])
 async def list_bans(call: Call[None, PageQuery]) -> Items[Ban]:
     """Bans by user id."""
     chat, page = call.chat, call.query
-    limit = clamped(chat, page.limit, "bans")
+    limit = page_limit(chat, page.limit, "bans")
     rows = await chat.read(partial(_bans, after=page.after, limit=limit))
     return Items(rows, str(rows[-1].user_id) if rows else None)
 
@@ -111,7 +111,7 @@ async def ban(call: Call[BanRequest]) -> Ban:
     chat, body = call.chat, call.body
     assert_permission(chat.community.may(call.user_id, P.BAN_MEMBERS), P.BAN_MEMBERS)
     target, days = call.id("user_id"), body.delete_msg_days or 0
-    assert_length(chat.config.limit, "reason", body.reason, "ban_reason_max")
+    validate_length(chat.config.limit, "reason", body.reason, "ban_reason_max")
     if not 0 <= days <= chat.config.limit("ban_delete_days_max"):
         raise refuse(
             "VALIDATION_ERROR", f"body.delete_msg_days: expected 0 to {chat.config.limit('ban_delete_days_max')}"
@@ -132,12 +132,12 @@ async def ban(call: Call[BanRequest]) -> Ban:
         now_ms=now_ms,
         since_ms=now_ms - days * DAY_MS if days else None,
     )
-    while (done := await chat.change(if_still(unit, may_ban, call.user_id, target))) is None:
+    while (done := await chat.change(recheck_in_transaction(unit, may_ban, call.user_id, target))) is None:
         pass
     return done
 
 
-@routes.delete("/bans/{user_id}", access=allowed(P.BAN_MEMBERS))
+@routes.delete("/bans/{user_id}", access=requires(P.BAN_MEMBERS))
 async def unban(call: Call) -> None:
     """Lifts a ban and makes the member active again."""
     await call.chat.change(partial(_unban, actor_id=call.user_id, user_id=call.id("user_id")))
@@ -156,14 +156,14 @@ def _assert_may_rename(community: Community, *, actor_id: int, target_id: int) -
 
 
 def _rename(connection: Connection, *, actor_id: int, user_id: int, nickname: str | None) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     connection.execute(update(users).where(users.c.id == user_id).values(nickname=nickname))
     audit = AuditEntry("member.update", actor_id, user_id, {"changed": {"nickname": nickname}})
     return Change(None, [member_update(user_id=user_id, nickname=nickname)], [audit])
 
 
 def _remove(connection: Connection, *, actor_id: int, user_id: int, reason: str | None) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     is_active = connection.execute(select(users.c.active).where(users.c.id == user_id)).scalar()
     if not is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
@@ -177,7 +177,7 @@ def _ban(
     connection: Connection, *, actor_id: int, person: Person, body: BanRequest, now_ms: int, since_ms: int | None
 ) -> Change[Ban | None]:
     """Deletes one batch of messages; the unit that finds no further batch bans in the same transaction."""
-    in_turn(connection)
+    lock_event_order(connection)
     events: list[Event] = []
     if since_ms is not None:
         removed = delete_messages_of_author(connection, person.id, since_ms)
@@ -215,7 +215,7 @@ def _told(removed: Sequence[Removed]) -> list[Event]:
 
 
 def _unban(connection: Connection, *, actor_id: int, user_id: int) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     if not connection.execute(delete(bans).where(bans.c.user_id == user_id)).rowcount:
         raise refuse("BAN_NOT_FOUND", f"User {user_id} is not banned.")
     connection.execute(update(users).where(users.c.id == user_id).values(active=True))

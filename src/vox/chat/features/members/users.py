@@ -11,9 +11,9 @@ from sqlalchemy import Connection, update
 
 from vox.chat.api.access import USER, self_or
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database.schema import users
-from vox.chat.database.unit_of_work import Change, in_turn
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import user_update
 from vox.chat.events.permissions import P
@@ -36,7 +36,7 @@ async def change_user(call: Call[UserChange]) -> User:
     for field in ("display_name", "avatar", "bio"):
         value: str | None = getattr(body, field)
         if value is not None:
-            assert_length(chat.config.limit, field, value, f"{field}_max")
+            validate_length(chat.config.limit, field, value, f"{field}_max")
             changed[field] = value
     if changed:
         await chat.change(partial(_change, user_id=user_id, changed=changed))
@@ -54,14 +54,14 @@ async def get_presence(call: Call) -> Presence:
 
 
 def _change(connection: Connection, *, user_id: int, changed: dict[str, Any]) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     connection.execute(update(users).where(users.c.id == user_id).values(changed))
     return Change(None, [user_update(user_id=user_id, changed=changed)])
 
 
 async def _profile(call: Call[Any], user_id: int) -> User:
     chat = call.chat
-    profiles = chat.accounts.profiles
+    profiles = chat.logins.profiles
     profile = profiles.kept(user_id) or await profiles.read(chat, user_id)
     person = chat.community.users.get(user_id)
     if person is None or profile is None:

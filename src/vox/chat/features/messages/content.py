@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from vox.chat.api.validation import Limits, assert_storable
+from vox.chat.api.validation import Limits, validate_text
 from vox.chat.errors import refuse
 from vox.chat.features.spaces.schemas import Embed, SendMessage
 
@@ -75,9 +75,9 @@ def content_of(
     ):
         raise refuse("MESSAGE_TOO_LARGE", f"A message has at most {limits('message_body_max')} characters.")
     for field, text in (("body", body), ("opaque_blob", blob), ("nonce", message.nonce)):
-        assert_storable(field, text)
+        validate_text(field, text)
     for file_id in attachments:
-        assert_storable("attachments", file_id)
+        validate_text("attachments", file_id)
     mentions = list(dict.fromkeys(message.mentions or ()))
     if not may_mention_everyone and EVERYONE_MENTION in mentions:
         mentions.remove(EVERYONE_MENTION)

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
 from vox.chat.database.schema import files, message_attachments, messages
-from vox.chat.database.unit_of_work import Change, Unit
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.server import Chat
 
 BATCH: Final = 500
@@ -41,12 +41,12 @@ def delete_messages(connection: Connection, where: ColumnElement[bool], limit: i
     removed = [Removed(*row) for row in rows]
     ids = [message.msg_id for message in removed]
     if ids:
-        unhook_files(connection, ids)
+        detach_files(connection, ids)
         connection.execute(delete(messages).where(messages.c.id.in_(ids)))
     return removed
 
 
-def unhook_files(connection: Connection, msg_ids: Sequence[int]) -> None:
+def detach_files(connection: Connection, msg_ids: Sequence[int]) -> None:
     """Makes the files of some messages unreachable."""
     hooked = select(message_attachments.c.file_id).where(message_attachments.c.msg_id.in_(msg_ids))
     connection.execute(update(files).where(files.c.id.in_(hooked)).values(state="uploading"))
@@ -66,12 +66,12 @@ def delete_messages_of_author(
     return delete_messages(connection, (messages.c.author_id == author_id) & (messages.c.timestamp >= since_ms), limit)
 
 
-async def clear(chat: Chat, where: ColumnElement[bool]) -> None:
+async def purge_messages(chat: Chat, where: ColumnElement[bool]) -> None:
     """Deletes any number of messages in batches, so that others can write in between; tells nobody."""
 
     def batch(connection: Connection) -> Change[int]:
         return Change(len(delete_messages(connection, where)))
 
-    unit: Unit[int] = batch
+    unit: UnitOfWork[int] = batch
     while await chat.change(unit) == BATCH:
         pass

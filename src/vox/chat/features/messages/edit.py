@@ -9,14 +9,14 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database.schema import message_attachments, messages, threads
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
 from vox.chat.features.messages.delete import BATCH, delete_messages
 from vox.chat.features.messages.dm_rules import assert_unblocked
-from vox.chat.features.messages.history import no_message
+from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.spaces.schemas import Edited
 from vox.chat.server import Chat
@@ -28,7 +28,7 @@ async def edit(chat: Chat, user_id: int, address: Address, msg_id: int, body: st
     Raises:
         Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED.
     """
-    assert_length(chat.config.limit, "body", body, "message_body_max")
+    validate_length(chat.config.limit, "body", body, "message_body_max")
     now_ms = int(chat.clock.wall().timestamp() * 1000)
     return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
 
@@ -63,7 +63,7 @@ def _edit(
         select(*columns).where(messages.c.id == msg_id, within(address)).with_for_update()
     ).one_or_none()
     if row is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     author_id, thread_id, embed = row
     if author_id != user_id:
         raise refuse("FORBIDDEN", "Only its author may edit a message.")
@@ -85,7 +85,7 @@ def _remove(connection: Connection, *, user_id: int, address: Address, msg_id: i
         select(messages.c.author_id).where(messages.c.id == msg_id, within(address)).with_for_update()
     ).one_or_none()
     if row is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     if row[0] != user_id and not is_moderator:
         if address.dm_id is not None:
             raise refuse("FORBIDDEN", "Only its author may delete a message here.")

@@ -39,14 +39,14 @@ _FILE_COLUMNS = "a.msg_id, f.id, f.name, f.size, f.mime, f.url"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MessageLocation:
     """Where messages stand: a feed with its threads, its own timeline, a thread, or a conversation."""
 
     kind: PlaceKind
     id: int
 
 
-def page(connection: Connection, place: Place, query: HistoryQuery, limit: int) -> list[Message]:
+def page(connection: Connection, place: MessageLocation, query: HistoryQuery, limit: int) -> list[Message]:
     """A part of a history, newest first.
 
     Args:
@@ -72,7 +72,7 @@ def page(connection: Connection, place: Place, query: HistoryQuery, limit: int) 
     return with_attachments(connection, rows)
 
 
-def one(connection: Connection, place: Place, msg_id: int) -> Message:
+def one(connection: Connection, place: MessageLocation, msg_id: int) -> Message:
     """A single message.
 
     Raises:
@@ -80,7 +80,7 @@ def one(connection: Connection, place: Place, msg_id: int) -> Message:
     """
     row = _one(place.kind).row(connection, {"place": place.id, "msg_id": msg_id})
     if row is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     return with_attachments(connection, [row])[0]
 
 
@@ -89,7 +89,7 @@ def pinned(connection: Connection, feed_id: int) -> list[Message]:
     return with_attachments(connection, _PINNED.rows(connection, {"feed_id": feed_id, "limit": MAX_PINS}))
 
 
-def no_message(msg_id: int) -> Exception:
+def message_not_found(msg_id: int) -> Exception:
     """The refusal for a message that is not there."""
     return refuse("MESSAGE_NOT_FOUND", f"There is no message {msg_id} here.")
 

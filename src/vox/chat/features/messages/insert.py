@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from vox.chat.database.snowflakes import time_of
-from vox.chat.database.unit_of_work import Change, in_turn
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, message_create, thread_create
 from vox.chat.features.messages.attachments import Scope, attach, attachable
@@ -62,7 +62,7 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class InsertedMessage:
     """What became of a message.
 
     Args:
@@ -81,7 +81,7 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewMessage:
     """A message that its author may send.
 
     Args:
@@ -99,7 +99,9 @@ class Draft:
     names_thread: bool = False
 
 
-def post(connection: Connection, draft: Draft, next_id: Callable[[], int], now_s: int) -> Change[Posted]:
+def insert_message(
+    connection: Connection, draft: NewMessage, next_id: Callable[[], int], now_s: int
+) -> Change[InsertedMessage]:
     """Stores a message and says what is to be told.
 
     Args:
@@ -118,14 +120,14 @@ def post(connection: Connection, draft: Draft, next_id: Callable[[], int], now_s
         if earlier is not None:
             return Change(earlier)
     if draft.names_thread:
-        in_turn(connection)
+        lock_event_order(connection)
     _assert_open(connection, draft)
     attachments: Sequence[Attachment] = ()
     if content.attachments:
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
     msg_id = next_id()
-    posted = Posted(msg_id, time_of(msg_id))
+    posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
         "id": msg_id,
         "feed_id": address.feed_id,
@@ -152,12 +154,12 @@ def post(connection: Connection, draft: Draft, next_id: Callable[[], int], now_s
     return Change(_with_circle(connection, draft, posted), events)
 
 
-def forget_nonces(connection: Connection, now_s: int) -> int:
+def delete_expired_nonces(connection: Connection, now_s: int) -> int:
     """Deletes nonces that no longer count, and says how many; for the hourly cleanup."""
     return _FORGET_NONCES.run(connection, {"until": now_s - NONCE_LIFE_S}).rowcount
 
 
-def _assert_open(connection: Connection, draft: Draft) -> None:
+def _assert_open(connection: Connection, draft: NewMessage) -> None:
     address = draft.address
     if address.thread_id is not None:
         thread = _THREAD.row(connection, {"thread_id": address.thread_id, "feed_id": address.feed_id})
@@ -169,7 +171,7 @@ def _assert_open(connection: Connection, draft: Draft) -> None:
         assert_unblocked(connection, address.dm_id, draft.author_id)
 
 
-def _sent_before(connection: Connection, draft: Draft, nonce: str, now_s: int) -> Posted | None:
+def _sent_before(connection: Connection, draft: NewMessage, nonce: str, now_s: int) -> InsertedMessage | None:
     if connection.dialect.name != "sqlite":  # SQLite has one writer; here the second of two retries waits for the first
         _NONCE_LOCK.run(connection, {"author_id": draft.author_id & 0x7FFFFFFF, "nonce": nonce})
     values = {"author_id": draft.author_id, "nonce": nonce, "since": now_s - NONCE_LIFE_S}
@@ -179,10 +181,10 @@ def _sent_before(connection: Connection, draft: Draft, nonce: str, now_s: int) -
     msg_id, timestamp, feed_id, dm_id, thread_id = row
     if Address(feed_id, thread_id, dm_id) != draft.address:
         return None
-    return Posted(msg_id, timestamp, is_new=False)
+    return InsertedMessage(msg_id, timestamp, is_new=False)
 
 
-def _thread_of(connection: Connection, draft: Draft, msg_id: int) -> Event:
+def _thread_of(connection: Connection, draft: NewMessage, msg_id: int) -> Event:
     feed_id = draft.address.feed_id or 0
     name = (draft.content.body or "").strip()[:THREAD_NAME_CHARS] or "Thread"
     row = _NEW_THREAD.row(connection, {"name": name, "feed_id": feed_id, "id": msg_id})
@@ -190,7 +192,7 @@ def _thread_of(connection: Connection, draft: Draft, msg_id: int) -> Event:
     return thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=name, parent_msg_id=msg_id)
 
 
-def _told(draft: Draft, posted: Posted, attachments: Sequence[Attachment]) -> Event:
+def _told(draft: NewMessage, posted: InsertedMessage, attachments: Sequence[Attachment]) -> Event:
     address, content = draft.address, draft.content
     return message_create(
         msg_id=posted.msg_id,
@@ -211,7 +213,7 @@ def _told(draft: Draft, posted: Posted, attachments: Sequence[Attachment]) -> Ev
     )
 
 
-def _with_circle(connection: Connection, draft: Draft, posted: Posted) -> Posted:
+def _with_circle(connection: Connection, draft: NewMessage, posted: InsertedMessage) -> InsertedMessage:
     address, reply_to = draft.address, draft.content.reply_to
     answered: int | None = None
     if reply_to is not None:

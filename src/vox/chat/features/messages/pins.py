@@ -11,7 +11,7 @@ from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import message_pin_update
 from vox.chat.events.permissions import P
-from vox.chat.features.messages.history import MAX_PINS, no_message, pinned
+from vox.chat.features.messages.history import MAX_PINS, message_not_found, pinned
 from vox.chat.features.spaces.schemas import History
 
 routes = RouteTable()
@@ -60,4 +60,4 @@ def _unpin(connection: Connection, *, feed_id: int, msg_id: int) -> Change[None]
 def _assert_here(connection: Connection, feed_id: int, msg_id: int) -> None:
     query = select(messages.c.id).where(messages.c.id == msg_id, messages.c.feed_id == feed_id)
     if connection.execute(query.with_for_update(read=True, key_share=True)).first() is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)

@@ -6,8 +6,8 @@ from sqlalchemy import Connection, delete, distinct, func, select
 
 from vox.chat.api.access import IN_DM, in_feed
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_storable
-from vox.chat.database.inserts import insert_new
+from vox.chat.api.validation import validate_text
+from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import messages, reactions
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
@@ -15,7 +15,7 @@ from vox.chat.events import message_reaction_add, message_reaction_remove, notif
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.edit import within
-from vox.chat.features.messages.history import no_message
+from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.messages.send import may_read
 from vox.chat.features.spaces.schemas import Reaction, ReactionList, ReactionQuery
@@ -40,7 +40,7 @@ routes = RouteTable()
 async def list_reactions(call: Call[None, ReactionQuery]) -> ReactionList:
     """Who reacted with what: of each emoji so many people, by id."""
     query, address = call.query, Address(call.id("feed_id"))
-    assert_storable("emoji", query.emoji)
+    validate_text("emoji", query.emoji)
     return await call.chat.read(partial(_list, address=address, msg_id=call.id("msg_id"), asked=query))
 
 
@@ -89,7 +89,7 @@ def _emoji(call: Call) -> str:
 
 def _list(connection: Connection, *, address: Address, msg_id: int, asked: ReactionQuery) -> ReactionList:
     if connection.execute(select(messages.c.id).where(messages.c.id == msg_id, within(address))).first() is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     emojis, user_ids = reactions.c.emoji, reactions.c.user_id
     place = func.row_number().over(partition_by=emojis, order_by=user_ids)
     found = select(emojis, user_ids, place.label("place")).where(reactions.c.msg_id == msg_id, user_ids > asked.after)
@@ -109,7 +109,7 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
     query = select(*columns).where(messages.c.id == msg_id, within(address)).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     if address.dm_id is not None:
         assert_unblocked(connection, address.dm_id, user_id)
     others = select(func.count(distinct(reactions.c.emoji))).where(
@@ -117,7 +117,7 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
     )
     if connection.execute(others).scalar_one() >= MAX_EMOJI_PER_MESSAGE:
         raise refuse("INVALID_OPERATION", f"A message takes at most {MAX_EMOJI_PER_MESSAGE} different reactions.")
-    if not insert_new(connection, reactions, {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}):
+    if not insert_if_absent(connection, reactions, {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}):
         return Change(None)
     event = message_reaction_add(
         msg_id=msg_id, user_id=user_id, emoji=emoji, feed_id=address.feed_id, dm_id=address.dm_id
@@ -128,7 +128,7 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
 def _take(connection: Connection, *, address: Address, msg_id: int, user_id: int, emoji: str) -> Change[None]:
     query = select(messages.c.id).where(messages.c.id == msg_id, within(address))
     if connection.execute(query.with_for_update(key_share=True)).first() is None:
-        raise no_message(msg_id)
+        raise message_not_found(msg_id)
     reaction = reactions.c
     statement = delete(reactions).where(reaction.msg_id == msg_id, reaction.user_id == user_id, reaction.emoji == emoji)
     if not connection.execute(statement).rowcount:

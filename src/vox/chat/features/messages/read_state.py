@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from vox.chat.api.access import IN_DM, in_feed
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.snowflakes import first_at
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
@@ -42,7 +42,7 @@ _DM_MARKS = Statement("SELECT dm_id, last_read_msg_id FROM dm_read_state WHERE u
 async def read_feed(call: Call[MarkRead]) -> None:
     """Marks a feed as read up to a message."""
     values = {"user_id": call.user_id, "place": call.id("feed_id"), "msg_id": _bounded(call)}
-    with conflict_means(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
+    with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         await call.chat.change(partial(_mark_feed, values=values))
 
 
@@ -50,7 +50,7 @@ async def read_feed(call: Call[MarkRead]) -> None:
 async def read_dm(call: Call[MarkRead]) -> None:
     """Marks a conversation as read up to a message, and tells its participants."""
     values = {"user_id": call.user_id, "place": call.id("dm_id"), "msg_id": _bounded(call)}
-    with conflict_means(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
+    with map_conflict(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
         await call.chat.change(partial(_mark_dm, values=values))
 
 

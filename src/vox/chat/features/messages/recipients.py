@@ -13,7 +13,7 @@ Reason = Literal["mention", "reply", "reaction", "message"]
 
 
 @dataclass(frozen=True, slots=True)
-class Circle:
+class Recipients:
     """Who has something to do with a message.
 
     Args:
@@ -29,7 +29,7 @@ class Circle:
     followers: Iterable[int] = ()
 
 
-def notified(circle: Circle, may_read: Callable[[int], bool]) -> Iterator[tuple[int, Reason]]:
+def recipients_of(circle: Recipients, may_read: Callable[[int], bool]) -> Iterator[tuple[int, Reason]]:
     """Users and the first reason that holds for each, in that order.
 
     Args:

@@ -6,10 +6,11 @@ from vox.chat.api.access import in_feed
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
+from vox.chat.features.messages import send
 from vox.chat.features.messages.edit import edit, remove, remove_many
-from vox.chat.features.messages.history import Place, PlaceKind, one, page
+from vox.chat.features.messages.history import MessageLocation, PlaceKind, one, page
 from vox.chat.features.messages.insert import Address
-from vox.chat.features.messages.send import assert_may_announce, deliver, thread_address
+from vox.chat.features.messages.send import check_may_announce, thread_address
 from vox.chat.features.spaces.schemas import (
     BulkDelete,
     Edited,
@@ -33,21 +34,21 @@ async def list_messages(call: Call[None, HistoryQuery]) -> History:
 @routes.get("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.READ_HISTORY), returns=Message)
 async def get_message(call: Call) -> Message:
     """One message of a feed or of one of its threads."""
-    place = Place("feed", call.id("feed_id"))
+    place = MessageLocation("feed", call.id("feed_id"))
     return await call.chat.read(partial(one, place=place, msg_id=call.id("msg_id")))
 
 
 @routes.post("/feeds/{feed_id}/messages", access=in_feed(P.SEND_MESSAGES), body=SendMessage, status=201, returns=Sent)
 async def send_message(call: Call[SendMessage]) -> Sent:
     """A new message in a feed; in a forum it starts a thread."""
-    return await deliver(call.chat, call.user_id, Address(call.id("feed_id")), call.body)
+    return await send.send_message(call.chat, call.user_id, Address(call.id("feed_id")), call.body)
 
 
 @routes.patch("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.SEND_MESSAGES), body=EditMessage, returns=Edited)
 async def edit_message(call: Call[EditMessage]) -> Edited:
     """Another text for one's own message."""
     feed_id = call.id("feed_id")
-    assert_may_announce(call.chat, call.user_id, feed_id)
+    check_may_announce(call.chat, call.user_id, feed_id)
     return await edit(call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body)
 
 
@@ -91,11 +92,11 @@ async def list_thread_messages(call: Call[None, HistoryQuery]) -> History:
 async def send_thread_message(call: Call[SendMessage]) -> Sent:
     """A new message in a thread that is neither locked nor archived."""
     address = thread_address(call.chat, call.id("feed_id"), call.id("thread_id"))
-    return await deliver(call.chat, call.user_id, address, call.body)
+    return await send.send_message(call.chat, call.user_id, address, call.body)
 
 
 async def history(call: Call[None, HistoryQuery], kind: PlaceKind, place_id: int) -> History:
     """A page of a place's history, at most as long as the community allows."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
-    found = await call.chat.read(partial(page, place=Place(kind, place_id), query=call.query, limit=limit))
+    found = await call.chat.read(partial(page, place=MessageLocation(kind, place_id), query=call.query, limit=limit))
     return History(found)

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from vox.chat.api.access import checked
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_storable
+from vox.chat.api.validation import validate_text
 from vox.chat.errors import refuse
 from vox.chat.features.messages.history import COLUMNS, FROM, with_attachments
-from vox.chat.features.messages.search_query import Wanted, fts5, like, tsquery, wanted
+from vox.chat.features.messages.search_query import ParsedQuery, fts5, like, parse_query, tsquery
 from vox.chat.features.messages.send import READ, assert_may
 from vox.chat.features.spaces.schemas import MAX_ID, SearchQuery, SearchResults
 from vox.stores.engines import raw
@@ -52,10 +52,10 @@ class Scope:
 async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
     """Messages that match, newest first; the next page is `before` the last one's id."""
     chat, query = call.chat, call.query
-    assert_storable("query", query.query)
+    validate_text("query", query.query)
     limit = min(query.limit, chat.config.limit("page_limit_search"))
     scope = _scope(call)
-    async with chat.searches.room():
+    async with chat.searches.slot():
         found = await chat.read(partial(find, scope=scope, query=query, limit=limit))
     return SearchResults(found)
 
@@ -72,7 +72,7 @@ def find(connection: Connection, *, scope: Scope, query: SearchQuery, limit: int
     Raises:
         Refusal: UNAVAILABLE where it took too long.
     """
-    meant = wanted(query.query)
+    meant = parse_query(query.query)
     if not meant.whole:
         return []
     driver: Any = raw(connection)
@@ -110,7 +110,7 @@ def _scope(call: Call[None, SearchQuery]) -> Scope:
     return Scope(sorted(community.readable_feeds(user_id)))
 
 
-def _find(connection: Connection, scope: Scope, query: SearchQuery, meant: Wanted, limit: int) -> list[Any]:
+def _find(connection: Connection, scope: Scope, query: SearchQuery, meant: ParsedQuery, limit: int) -> list[Any]:
     is_sqlite = connection.dialect.name == "sqlite"
     values: dict[str, Any] = {
         "feeds": msgspec.json.encode(scope.feed_ids).decode() if is_sqlite else list(scope.feed_ids),
@@ -159,7 +159,7 @@ def _by_words(filters: Sequence[str], *, is_sqlite: bool) -> str:
     return _among(hits, filters, is_sqlite=is_sqlite)
 
 
-def _anywhere(connection: Connection, filters: Sequence[str], meant: Wanted, *, is_sqlite: bool) -> str:
+def _anywhere(connection: Connection, filters: Sequence[str], meant: ParsedQuery, *, is_sqlite: bool) -> str:
     filters = [*filters, _contains(":whole", is_sqlite=is_sqlite)]
     between = "m.id < :before AND m.id > :after"
     if not is_sqlite and len(meant.whole) >= _TRIGRAM and _TRIGRAMS.row(connection, {}):

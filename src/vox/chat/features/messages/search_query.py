@@ -21,7 +21,7 @@ _TERMS: Final = re.compile(r'"([^"]*)"|(\S+)')
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ParsedQuery:
     """What a message must have.
 
     Args:
@@ -35,7 +35,7 @@ class Wanted:
     whole: str
 
 
-def wanted(text: str) -> Wanted:
+def parse_query(text: str) -> ParsedQuery:
     """Takes a query apart: words by blanks, phrases by quotes."""
     terms = [phrase or word for phrase, word in _TERMS.findall(text)]
     terms = [term for term in (term.strip() for term in terms) if term]
@@ -47,7 +47,7 @@ def wanted(text: str) -> Wanted:
         if found != [term]:
             literals.append(term)
     whole = terms[0] if len(terms) == 1 else text.strip()
-    return Wanted(list(dict.fromkeys(words))[:MAX_WORDS], list(dict.fromkeys(literals))[:MAX_WORDS], whole)
+    return ParsedQuery(list(dict.fromkeys(words))[:MAX_WORDS], list(dict.fromkeys(literals))[:MAX_WORDS], whole)
 
 
 def fts5(words: Sequence[str]) -> str:

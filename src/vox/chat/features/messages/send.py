@@ -9,14 +9,14 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
-from vox.chat.features.messages.insert import Address, Draft, Posted, post
-from vox.chat.features.messages.recipients import Circle, notified, preview
+from vox.chat.features.messages.insert import Address, InsertedMessage, NewMessage, insert_message
+from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.spaces.schemas import SendMessage, Sent
 from vox.chat.server import Chat
 
@@ -26,7 +26,7 @@ TOLD_AT_ONCE = 1000
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
 
-async def deliver(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Sent:
+async def send_message(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Sent:
     """Stores a message, tells everybody concerned, and returns what its author gets.
 
     Args:
@@ -40,14 +40,14 @@ async def deliver(chat: Chat, author_id: int, address: Address, message: SendMes
     """
     draft = _draft(chat, author_id, address, message)
     now_s = int(chat.clock.wall().timestamp())
-    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
-        posted = await chat.change(partial(post, draft=draft, next_id=chat.ids.next, now_s=now_s))
+    with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+        posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
     if posted.is_new:
         await _notify(chat, draft, posted)
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
-def assert_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
+def check_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
     """Refuses to write in a feed of announcements, and to rewrite what one wrote there, without MANAGE_SPACES.
 
     Raises:
@@ -66,12 +66,12 @@ def may_read(chat: Chat, address: Address, user_id: int) -> bool:
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
 
 
-def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Draft:
+def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -> NewMessage:
     community, limits = chat.community, chat.config.limit
     feed_id = address.feed_id
     if feed_id is None:
         content = content_of(message, limits, may_embed=False, takes_blob=True)
-        return Draft(author_id, address, content, _known(chat, content))
+        return NewMessage(author_id, address, content, _known(chat, content))
 
     def may(permission: P) -> bool:
         return community.may_in(author_id, "feed", feed_id, permission)
@@ -80,16 +80,16 @@ def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -
     if feed is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
     content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
-    assert_may_announce(chat, author_id, feed_id)
+    check_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
-    return Draft(author_id, address, content, _known(chat, content), names_thread)
+    return NewMessage(author_id, address, content, _known(chat, content), names_thread)
 
 
 def _known(chat: Chat, content: Content) -> list[int]:
     return [user for user in content.mentions if user in chat.community.users]
 
 
-async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
+async def _notify(chat: Chat, draft: NewMessage, posted: InsertedMessage) -> None:
     address, content = draft.address, draft.content
     text = preview(content.body)
     notification = partial(
@@ -106,8 +106,8 @@ async def _notify(chat: Chat, draft: Draft, posted: Posted) -> None:
         return
     if not (draft.known or posted.answered is not None or posted.followers):
         return
-    circle = Circle(draft.author_id, draft.known, posted.answered, posted.followers)
-    told = notified(circle, partial(may_read, chat, address))
+    circle = Recipients(draft.author_id, draft.known, posted.answered, posted.followers)
+    told = recipients_of(circle, partial(may_read, chat, address))
     while some := list(islice(told, TOLD_AT_ONCE)):
         for reason, users in groupby(some, key=itemgetter(1)):
             chat.tell(notification(Users(tuple(user for user, _ in users)), type=reason))

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import USER, allowed
-from vox.chat.api.pagination import clamped
+from vox.chat.api.access import USER, requires
+from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length, assert_storable
+from vox.chat.api.validation import validate_length, validate_text
 from vox.chat.database.schema import audit_log, reports
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
@@ -38,26 +38,26 @@ routes = RouteTable()
 async def report(call: Call[NewReport]) -> ReportLine:
     """A complaint about a user; the answer has only its id."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "reason", body.reason, "report_reason_max")
-    assert_length(chat.config.limit, "description", body.description, "report_description_max")
+    validate_length(chat.config.limit, "reason", body.reason, "report_reason_max")
+    validate_length(chat.config.limit, "description", body.description, "report_description_max")
     for evidence in body.messages or ():
-        assert_length(chat.config.limit, "messages[].body", evidence.body, "message_body_max")
+        validate_length(chat.config.limit, "messages[].body", evidence.body, "message_body_max")
     if body.reported_user_id not in chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {body.reported_user_id}.")
     now_s = int(chat.clock.wall().timestamp())
     return ReportLine(await chat.change(partial(_report, reporter_id=call.user_id, body=body, now_s=now_s)))
 
 
-@routes.get("/reports", access=allowed(P.VIEW_REPORTS), query=ReportQuery, returns=Items[ReportLine])
+@routes.get("/reports", access=requires(P.VIEW_REPORTS), query=ReportQuery, returns=Items[ReportLine])
 async def list_reports(call: Call[None, ReportQuery]) -> Items[ReportLine]:
     """Reports by id."""
     chat, page = call.chat, call.query
-    limit = clamped(chat, page.limit, "reports")
+    limit = page_limit(chat, page.limit, "reports")
     rows = await chat.read(partial(_reports, status=page.status, after=page.after, limit=limit))
     return Items(rows, str(rows[-1].report_id) if rows else None)
 
 
-@routes.get("/reports/{report_id}", access=allowed(P.VIEW_REPORTS), returns=Report)
+@routes.get("/reports/{report_id}", access=requires(P.VIEW_REPORTS), returns=Report)
 async def get_report(call: Call) -> Report:
     """A report with its details."""
     report_id = call.id("report_id")
@@ -67,27 +67,27 @@ async def get_report(call: Call) -> Report:
     return found
 
 
-@routes.post("/reports/{report_id}/resolve", access=allowed(P.MANAGE_REPORTS), body=Resolution)
+@routes.post("/reports/{report_id}/resolve", access=requires(P.MANAGE_REPORTS), body=Resolution)
 async def resolve_report(call: Call[Resolution]) -> None:
     """Notes what was done and closes a report; the server does nothing else about it."""
-    assert_length(call.chat.config.limit, "action", call.body.action, "admin_reason_max")
+    validate_length(call.chat.config.limit, "action", call.body.action, "admin_reason_max")
     await call.chat.change(
         partial(_resolve, actor_id=call.user_id, report_id=call.id("report_id"), action=call.body.action)
     )
 
 
-@routes.delete("/reports/{report_id}", access=allowed(P.MANAGE_REPORTS))
+@routes.delete("/reports/{report_id}", access=requires(P.MANAGE_REPORTS))
 async def delete_report(call: Call) -> None:
     """Deletes a report."""
     await call.chat.change(partial(_delete, report_id=call.id("report_id")))
 
 
-@routes.get("/audit-log", access=allowed(P.VIEW_AUDIT_LOG), query=AuditQuery, returns=AuditPage)
+@routes.get("/audit-log", access=requires(P.VIEW_AUDIT_LOG), query=AuditQuery, returns=AuditPage)
 async def list_audit_log(call: Call[None, AuditQuery]) -> AuditPage:
     """What moderators did, oldest first."""
     chat, query = call.chat, call.query
-    assert_storable("event_type", query.event_type)
-    limit = clamped(chat, query.limit, "audit_log")
+    validate_text("event_type", query.event_type)
+    limit = page_limit(chat, query.limit, "audit_log")
     entries = await chat.read(partial(_audit, query=query, limit=limit))
     return AuditPage(entries, str(entries[-1].entry_id) if entries else None)
 

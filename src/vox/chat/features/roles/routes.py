@@ -11,18 +11,18 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import USER, allowed
+from vox.chat.api.access import USER, requires
 from vox.chat.api.hierarchy import (
-    as_it_is,
     assert_administrator_left,
     assert_below,
     assert_holds,
     assert_may,
-    if_still,
+    fresh_community,
+    recheck_in_transaction,
 )
-from vox.chat.api.pagination import clamped
+from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
 from vox.chat.community.member_index import member
 from vox.chat.community.state import Role
@@ -41,7 +41,7 @@ async def list_roles(call: Call[None, PageQuery]) -> Items[RoleInfo]:
     """Roles by id, @everyone too."""
     chat, page = call.chat, call.query
     known = chat.community.roles
-    limit = clamped(chat, page.limit, "roles")
+    limit = page_limit(chat, page.limit, "roles")
     ids = sorted(role_id for role_id in tuple(known) if role_id > page.after)[:limit]
     return Items([_info(known[role_id]) for role_id in ids], str(ids[-1]) if ids else None)
 
@@ -53,13 +53,13 @@ async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
     role = _role(chat.community, call.id("role_id"))
     is_everyones = role.id == chat.community.everyone_role_id
     found = (
-        person for person in chat.accounts.roster.after(chat, page.after) if is_everyones or role.id in person.role_ids
+        person for person in chat.logins.roster.after(chat, page.after) if is_everyones or role.id in person.role_ids
     )
-    items = [member(person) for person in islice(found, clamped(chat, page.limit, "members"))]
+    items = [member(person) for person in islice(found, page_limit(chat, page.limit, "members"))]
     return Items(items, str(items[-1].user_id) if items else None)
 
 
-@routes.post("/roles", access=allowed(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
+@routes.post("/roles", access=requires(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
 async def create_role(call: Call[NewRole]) -> RoleInfo:
     """A new role, below one's own rank and with permissions one holds."""
     chat, body = call.chat, call.body
@@ -72,10 +72,10 @@ async def create_role(call: Call[NewRole]) -> RoleInfo:
         assert_holds(community.permissions(actor), body.permissions)
 
     may_create(chat.community)
-    return await chat.change(if_still(partial(_create, actor_id=actor, body=body), may_create, actor))
+    return await chat.change(recheck_in_transaction(partial(_create, actor_id=actor, body=body), may_create, actor))
 
 
-@routes.patch("/roles/{role_id}", access=allowed(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
+@routes.patch("/roles/{role_id}", access=requires(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
 async def change_role(call: Call[RoleChange]) -> RoleInfo:
     """Another name, colour, position or other permissions."""
     chat, body = call.chat, call.body
@@ -91,23 +91,23 @@ async def change_role(call: Call[RoleChange]) -> RoleInfo:
         _assert_name(call, body.name)
     if changed:
         unit = partial(_change, actor_id=actor, role_id=role_id, changed=changed)
-        await chat.change(if_still(unit, may_change, actor))
+        await chat.change(recheck_in_transaction(unit, may_change, actor))
     return _info(_role(chat.community, role_id))
 
 
-@routes.delete("/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+@routes.delete("/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def delete_role(call: Call) -> None:
     """Deletes a role, from its members and from all overrides."""
     await _with_role(call, _delete)
 
 
-@routes.put("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+@routes.put("/members/{user_id}/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def assign_role(call: Call) -> None:
     """Gives a role; one that somebody has already is no error."""
     await _with_role(call, partial(_assign, user_id=_member(call)))
 
 
-@routes.delete("/members/{user_id}/roles/{role_id}", access=allowed(P.MANAGE_ROLES))
+@routes.delete("/members/{user_id}/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def revoke_role(call: Call) -> None:
     """Takes a role; one that somebody does not have is no error."""
     await _with_role(call, partial(_revoke, user_id=_member(call)))
@@ -127,7 +127,7 @@ async def _with_role(call: Call, unit: Callable[..., Change[None]]) -> None:
         return role
 
     def checked(connection: Connection) -> Change[None]:
-        return unit(connection, actor_id=actor, role=may(as_it_is(connection, actor)))
+        return unit(connection, actor_id=actor, role=may(fresh_community(connection, actor)))
 
     may(call.chat.community)
     await call.chat.change(checked)
@@ -212,7 +212,7 @@ def _member(call: Call) -> int:
 
 
 def _assert_name(call: Call[NewRole] | Call[RoleChange], name: str) -> None:
-    assert_length(call.chat.config.limit, "name", name, "role_name_max", "role_name_min")
+    validate_length(call.chat.config.limit, "name", name, "role_name_max", "role_name_min")
     if name == EVERYONE:
         raise refuse("VALIDATION_ERROR", f"body.name: {EVERYONE} is the role of everybody; expected another name")
 

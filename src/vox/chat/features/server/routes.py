@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from vox.chat.api.access import NOBODY, USER, allowed
+from vox.chat.api.access import PUBLIC, USER, requires
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length, assert_storable
+from vox.chat.api.validation import validate_length, validate_text
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.chat.config.runtime_config import LIMIT_ROW, SECRET, changed, store
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import server_update
 from vox.chat.events.permissions import P
@@ -26,7 +26,7 @@ LONGEST_LOCALE = 16
 routes = RouteTable()
 
 
-@routes.get("/gateway", access=NOBODY, returns=GatewayInfo)
+@routes.get("/gateway", access=PUBLIC, returns=GatewayInfo)
 async def get_gateway(call: Call) -> GatewayInfo:
     """Where clients find the gateway and the voice server."""
     return GatewayInfo(call.chat.config.get("gateway_url"), call.chat.config.get("media_url"))
@@ -38,7 +38,7 @@ async def get_server(call: Call) -> ServerInfo:
     return _info(call)
 
 
-@routes.patch("/server", access=allowed(P.MANAGE_SERVER), body=ServerChange, returns=ServerInfo)
+@routes.patch("/server", access=requires(P.MANAGE_SERVER), body=ServerChange, returns=ServerInfo)
 async def change_server(call: Call[ServerChange]) -> ServerInfo:
     """Another name, icon or description."""
     chat, body = call.chat, call.body
@@ -46,20 +46,20 @@ async def change_server(call: Call[ServerChange]) -> ServerInfo:
     for field in ("name", "icon", "description"):
         value: str | None = getattr(body, field)
         if value is not None:
-            assert_length(chat.config.limit, field, value, f"server_{field}_max")
+            validate_length(chat.config.limit, field, value, f"server_{field}_max")
             values[field] = value
     if values:
         await chat.change(partial(_change, actor_id=call.user_id, values=values))
     return _info(call)
 
 
-@routes.get("/server/limits", access=allowed(P.MANAGE_SERVER), returns=dict[str, int])
+@routes.get("/server/limits", access=requires(P.MANAGE_SERVER), returns=dict[str, int])
 async def get_limits(call: Call) -> Mapping[str, int]:
     """All limits by name."""
     return call.chat.config.limits
 
 
-@routes.patch("/server/limits", access=allowed(P.MANAGE_SERVER), body=LimitsChange, returns=dict[str, int])
+@routes.patch("/server/limits", access=requires(P.MANAGE_SERVER), body=LimitsChange, returns=dict[str, int])
 async def change_limits(call: Call[LimitsChange]) -> Mapping[str, int]:
     """Other limits; they hold from the next request on."""
     chat, wanted = call.chat, call.body.limits
@@ -78,18 +78,18 @@ async def change_limits(call: Call[LimitsChange]) -> Mapping[str, int]:
     return chat.config.limits
 
 
-@routes.get("/server/gifs", access=allowed(P.MANAGE_SERVER), returns=GifsInfo)
+@routes.get("/server/gifs", access=requires(P.MANAGE_SERVER), returns=GifsInfo)
 async def get_gifs(call: Call) -> GifsInfo:
     """How GIFs are searched."""
     return _gifs(call)
 
 
-@routes.patch("/server/gifs", access=allowed(P.MANAGE_SERVER), body=GifsChange, returns=GifsInfo)
+@routes.patch("/server/gifs", access=requires(P.MANAGE_SERVER), body=GifsChange, returns=GifsInfo)
 async def change_gifs(call: Call[GifsChange]) -> GifsInfo:
     """Another provider, key, filter or language."""
     body = call.body
     for field, value, longest in (("api_key", body.api_key, LONGEST_KEY), ("locale", body.locale, LONGEST_LOCALE)):
-        assert_storable(field, value)
+        validate_text(field, value)
         if value is not None and len(value) > longest:
             raise refuse("VALIDATION_ERROR", f"body.{field}: expected at most {longest} characters")
     values = {
@@ -108,7 +108,7 @@ async def change_gifs(call: Call[GifsChange]) -> GifsInfo:
 
 
 def _change(connection: Connection, *, actor_id: int, values: dict[str, str]) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     store({f"server_{field}": value for field, value in values.items()})(connection)
     audit = AuditEntry("server.update", actor_id, None, {"changed": values})
     return Change(None, [server_update(changed=values)], [audit])
@@ -135,7 +135,7 @@ def _info(call: Call[Any]) -> ServerInfo:
         config.get("server_name"),
         config.optional("server_icon"),
         config.optional("server_description"),
-        chat.accounts.roster.local_count(chat),
+        chat.logins.roster.local_count(chat),
     )
 
 

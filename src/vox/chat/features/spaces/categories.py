@@ -4,13 +4,13 @@ from functools import partial
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import USER, allowed
+from vox.chat.api.access import USER, requires
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database import quotas
-from vox.chat.database.quotas import assert_room_for_one
+from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import categories, feeds, rooms
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import category_create, category_delete, category_update
 from vox.chat.events.permissions import P
@@ -33,33 +33,33 @@ async def get_category(call: Call) -> CategoryInfo:
     return category_info(call.chat.community, call.id("category_id"))
 
 
-@routes.post("/categories", access=allowed(P.MANAGE_SPACES), body=CreateCategory, status=201, returns=CategoryInfo)
+@routes.post("/categories", access=requires(P.MANAGE_SPACES), body=CreateCategory, status=201, returns=CategoryInfo)
 async def create_category(call: Call[CreateCategory]) -> CategoryInfo:
     """A new category at a position of one's choice."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     category_id = await chat.change(partial(_create, actor_id=call.user_id, body=body))
     return category_info(chat.community, category_id)
 
 
-@routes.patch("/categories/{category_id}", access=allowed(P.MANAGE_SPACES), body=UpdateCategory, returns=CategoryInfo)
+@routes.patch("/categories/{category_id}", access=requires(P.MANAGE_SPACES), body=UpdateCategory, returns=CategoryInfo)
 async def update_category(call: Call[UpdateCategory]) -> CategoryInfo:
     """Another name or position; a position re-numbers all categories from 0."""
     chat, body, category_id = call.chat, call.body, call.id("category_id")
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     await chat.change(partial(_update, actor_id=call.user_id, category_id=category_id, body=body))
     return category_info(chat.community, category_id)
 
 
-@routes.delete("/categories/{category_id}", access=allowed(P.MANAGE_SPACES))
+@routes.delete("/categories/{category_id}", access=requires(P.MANAGE_SPACES))
 async def delete_category(call: Call) -> None:
     """Deletes a category; its feeds and rooms have none then."""
     await call.chat.change(partial(_delete, actor_id=call.user_id, category_id=call.id("category_id")))
 
 
 def _create(connection: Connection, *, actor_id: int, body: CreateCategory) -> Change[int]:
-    in_turn(connection)
-    assert_room_for_one(connection, categories, quotas.MAX_SPACES, "categories")
+    lock_event_order(connection)
+    check_quota(connection, categories, quotas.MAX_SPACES, "categories")
     values = {"name": body.name, "position": body.position}
     category_id: int = connection.execute(insert(categories).values(values).returning(categories.c.id)).scalar_one()
     event = category_create(category_id=category_id, name=body.name, position=body.position)
@@ -68,7 +68,7 @@ def _create(connection: Connection, *, actor_id: int, body: CreateCategory) -> C
 
 
 def _update(connection: Connection, *, actor_id: int, category_id: int, body: UpdateCategory) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     rows = connection.execute(
         select(categories.c.id, categories.c.position).order_by(categories.c.id).with_for_update()
     )
@@ -95,7 +95,7 @@ def _update(connection: Connection, *, actor_id: int, category_id: int, body: Up
 
 
 def _delete(connection: Connection, *, actor_id: int, category_id: int) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     query = select(categories.c.name).where(categories.c.id == category_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import allowed, in_feed
-from vox.chat.api.hierarchy import as_it_is, if_still
+from vox.chat.api.access import in_feed, requires
+from vox.chat.api.hierarchy import fresh_community, recheck_in_transaction
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database import quotas
-from vox.chat.database.quotas import assert_room_for_one
+from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import feed_subscribers, feeds, files, messages, permission_overrides
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import (
     SpaceOverride,
@@ -28,8 +28,8 @@ from vox.chat.events import (
     feed_update,
 )
 from vox.chat.events.permissions import P
-from vox.chat.features.messages.delete import clear, delete_messages
-from vox.chat.features.spaces.initial_overrides import checked_overrides, overridden, store_overrides
+from vox.chat.features.messages.delete import delete_messages, purge_messages
+from vox.chat.features.spaces.initial_overrides import checked_overrides, override_user_ids, store_overrides
 from vox.chat.features.spaces.layout import feed_info
 from vox.chat.features.spaces.reorder import Moves, assert_category, last_position, move
 from vox.chat.features.spaces.schemas import CreateFeed, FeedInfo, UpdateFeed
@@ -44,33 +44,35 @@ async def get_feed(call: Call) -> FeedInfo:
     return feed_info(call.chat.community, call.id("feed_id"))
 
 
-@routes.post("/feeds", access=allowed(P.MANAGE_SPACES), body=CreateFeed, status=201, returns=FeedInfo)
+@routes.post("/feeds", access=requires(P.MANAGE_SPACES), body=CreateFeed, status=201, returns=FeedInfo)
 async def create_feed(call: Call[CreateFeed]) -> FeedInfo:
     """A new feed, last in its category."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     may_override = partial(checked_overrides, actor_id=call.user_id, wanted=body.permission_overrides)
     unit = partial(_create, actor_id=call.user_id, body=body, overrides=may_override(chat.community))
-    feed_id = await chat.change(if_still(unit, may_override, call.user_id, *overridden(body.permission_overrides)))
+    feed_id = await chat.change(
+        recheck_in_transaction(unit, may_override, call.user_id, *override_user_ids(body.permission_overrides))
+    )
     return feed_info(chat.community, feed_id)
 
 
-@routes.patch("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES, sees="feed"), body=UpdateFeed, returns=FeedInfo)
+@routes.patch("/feeds/{feed_id}", access=requires(P.MANAGE_SPACES, sees="feed"), body=UpdateFeed, returns=FeedInfo)
 async def update_feed(call: Call[UpdateFeed]) -> FeedInfo:
     """Another name, topic, category or position."""
     chat, body, feed_id = call.chat, call.body, call.id("feed_id")
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
-    assert_length(chat.config.limit, "topic", body.topic, "topic_max")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "topic", body.topic, "topic_max")
     await chat.change(partial(_update, actor_id=call.user_id, feed_id=feed_id, body=body))
     return feed_info(chat.community, feed_id)
 
 
-@routes.delete("/feeds/{feed_id}", access=allowed(P.MANAGE_SPACES, sees="feed"))
+@routes.delete("/feeds/{feed_id}", access=requires(P.MANAGE_SPACES, sees="feed"))
 async def delete_feed(call: Call) -> None:
     """Deletes a feed with its threads and messages."""
     chat, feed_id = call.chat, call.id("feed_id")
     feed_info(chat.community, feed_id)
-    await clear(chat, messages.c.feed_id == feed_id)
+    await purge_messages(chat, messages.c.feed_id == feed_id)
     await chat.change(partial(_delete, actor_id=call.user_id, feed_id=feed_id))
 
 
@@ -93,8 +95,8 @@ async def unsubscribe(call: Call) -> None:
 def _create(
     connection: Connection, *, actor_id: int, body: CreateFeed, overrides: Sequence[SpaceOverride]
 ) -> Change[int]:
-    in_turn(connection)
-    assert_room_for_one(connection, feeds, quotas.MAX_SPACES, "feeds")
+    lock_event_order(connection)
+    check_quota(connection, feeds, quotas.MAX_SPACES, "feeds")
     assert_category(connection, body.category_id)
     position = last_position(connection, body.category_id)
     values = {"name": body.name, "type": body.type, "category_id": body.category_id, "position": position}
@@ -112,7 +114,7 @@ def _create(
 
 
 def _update(connection: Connection, *, actor_id: int, feed_id: int, body: UpdateFeed) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     query = select(feeds.c.category_id).where(feeds.c.id == feed_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -134,7 +136,7 @@ def _update(connection: Connection, *, actor_id: int, feed_id: int, body: Update
 
 
 def _delete(connection: Connection, *, actor_id: int, feed_id: int) -> Change[None]:
-    overrides = as_it_is(connection, space=("feed", feed_id)).overrides_of("feed", feed_id)
+    overrides = fresh_community(connection, space=("feed", feed_id)).overrides_of("feed", feed_id)
     query = select(feeds.c.name).where(feeds.c.id == feed_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:

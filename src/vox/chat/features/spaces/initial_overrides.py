@@ -44,7 +44,7 @@ def checked_overrides(
     return tuple(found.values())
 
 
-def overridden(wanted: Sequence[Override] | None) -> list[int]:
+def override_user_ids(wanted: Sequence[Override] | None) -> list[int]:
     """The users for whom the overrides of a new space are."""
     return [override.target_id for override in wanted or () if override.target_type == "user"]
 

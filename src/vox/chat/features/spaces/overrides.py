@@ -10,13 +10,13 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, delete, insert
 
-from vox.chat.api.access import allowed
-from vox.chat.api.hierarchy import as_it_is, assert_below, assert_holds, assert_may, assert_outranks
+from vox.chat.api.access import requires
+from vox.chat.api.hierarchy import assert_below, assert_holds, assert_may, assert_outranks, fresh_community
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.community import Community
 from vox.chat.community.state import Space, Target
 from vox.chat.database import quotas
-from vox.chat.database.quotas import assert_room_for_one
+from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import permission_overrides
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
@@ -29,25 +29,25 @@ Kind = Literal["feed", "room"]
 routes = RouteTable()
 
 
-@routes.put("/feeds/{space_id}/permissions/{target_type}/{target_id}", access=allowed(P.MANAGE_ROLES), body=Mask)
+@routes.put("/feeds/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=Mask)
 async def set_feed_override(call: Call[Mask]) -> None:
     """Sets what a role or user is allowed and denied in a feed."""
     await _set(call, "feed")
 
 
-@routes.put("/rooms/{space_id}/permissions/{target_type}/{target_id}", access=allowed(P.MANAGE_ROLES), body=Mask)
+@routes.put("/rooms/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=Mask)
 async def set_room_override(call: Call[Mask]) -> None:
     """Sets what a role or user is allowed and denied in a room."""
     await _set(call, "room")
 
 
-@routes.delete("/feeds/{space_id}/permissions/{target_type}/{target_id}", access=allowed(P.MANAGE_ROLES))
+@routes.delete("/feeds/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES))
 async def delete_feed_override(call: Call) -> None:
     """Takes an override of a feed away; one that is not there is no error."""
     await _delete(call, "feed")
 
 
-@routes.delete("/rooms/{space_id}/permissions/{target_type}/{target_id}", access=allowed(P.MANAGE_ROLES))
+@routes.delete("/rooms/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES))
 async def delete_room_override(call: Call) -> None:
     """Takes an override of a room away; one that is not there is no error."""
     await _delete(call, "room")
@@ -111,7 +111,7 @@ def _asserted(community: Community, wish: _Wish) -> SpaceOverride:
 def _write(connection: Connection, *, wish: _Wish) -> Change[None]:
     actor_id, (kind, space_id), (target_type, target_id) = wish.actor_id, wish.space, wish.target
     people = (actor_id, target_id) if target_type == "user" else (actor_id,)
-    old = _asserted(as_it_is(connection, *people, space=wish.space), wish)
+    old = _asserted(fresh_community(connection, *people, space=wish.space), wish)
     new = SpaceOverride(target_type, target_id, wish.mask.allow, wish.mask.deny) if wish.mask is not None else None
     rows = permission_overrides.c
     gone = connection.execute(
@@ -138,7 +138,7 @@ def _write(connection: Connection, *, wish: _Wish) -> Change[None]:
         return Change(None, [event], [AuditEntry("permission.delete", actor_id, old.target_id, metadata)])
     if not gone:
         of_space = (rows.space_type == kind) & (rows.space_id == space_id)
-        assert_room_for_one(connection, permission_overrides, quotas.MAX_OVERRIDES, "overrides here", of_space)
+        check_quota(connection, permission_overrides, quotas.MAX_OVERRIDES, "overrides here", of_space)
     connection.execute(insert(permission_overrides).values(**where, allow=new.allow, deny=new.deny))
     event = permission_override_update(
         space_type=kind,

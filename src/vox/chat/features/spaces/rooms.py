@@ -6,18 +6,18 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from vox.chat.api.access import allowed, in_room
-from vox.chat.api.hierarchy import as_it_is, if_still
+from vox.chat.api.access import in_room, requires
+from vox.chat.api.hierarchy import fresh_community, recheck_in_transaction
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
+from vox.chat.api.validation import validate_length
 from vox.chat.database import quotas
-from vox.chat.database.quotas import assert_room_for_one
+from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import permission_overrides, rooms
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, room_create, room_delete, room_update
 from vox.chat.events.permissions import P
-from vox.chat.features.spaces.initial_overrides import checked_overrides, overridden, store_overrides
+from vox.chat.features.spaces.initial_overrides import checked_overrides, override_user_ids, store_overrides
 from vox.chat.features.spaces.layout import room_info
 from vox.chat.features.spaces.reorder import Moves, assert_category, last_position, move
 from vox.chat.features.spaces.schemas import CreateRoom, RoomInfo, UpdateRoom
@@ -31,27 +31,29 @@ async def get_room(call: Call) -> RoomInfo:
     return room_info(call.chat.community, call.id("room_id"))
 
 
-@routes.post("/rooms", access=allowed(P.MANAGE_SPACES), body=CreateRoom, status=201, returns=RoomInfo)
+@routes.post("/rooms", access=requires(P.MANAGE_SPACES), body=CreateRoom, status=201, returns=RoomInfo)
 async def create_room(call: Call[CreateRoom]) -> RoomInfo:
     """A new room, last in its category."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     may_override = partial(checked_overrides, actor_id=call.user_id, wanted=body.permission_overrides)
     unit = partial(_create, actor_id=call.user_id, body=body, overrides=may_override(chat.community))
-    room_id = await chat.change(if_still(unit, may_override, call.user_id, *overridden(body.permission_overrides)))
+    room_id = await chat.change(
+        recheck_in_transaction(unit, may_override, call.user_id, *override_user_ids(body.permission_overrides))
+    )
     return room_info(chat.community, room_id)
 
 
-@routes.patch("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES, sees="room"), body=UpdateRoom, returns=RoomInfo)
+@routes.patch("/rooms/{room_id}", access=requires(P.MANAGE_SPACES, sees="room"), body=UpdateRoom, returns=RoomInfo)
 async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
     """Another name, category or position."""
     chat, body, room_id = call.chat, call.body, call.id("room_id")
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     await chat.change(partial(_update, actor_id=call.user_id, room_id=room_id, body=body))
     return room_info(chat.community, room_id)
 
 
-@routes.delete("/rooms/{room_id}", access=allowed(P.MANAGE_SPACES, sees="room"))
+@routes.delete("/rooms/{room_id}", access=requires(P.MANAGE_SPACES, sees="room"))
 async def delete_room(call: Call) -> None:
     """Deletes a room."""
     await call.chat.change(partial(_delete, actor_id=call.user_id, room_id=call.id("room_id")))
@@ -60,8 +62,8 @@ async def delete_room(call: Call) -> None:
 def _create(
     connection: Connection, *, actor_id: int, body: CreateRoom, overrides: Sequence[SpaceOverride]
 ) -> Change[int]:
-    in_turn(connection)
-    assert_room_for_one(connection, rooms, quotas.MAX_SPACES, "rooms")
+    lock_event_order(connection)
+    check_quota(connection, rooms, quotas.MAX_SPACES, "rooms")
     assert_category(connection, body.category_id)
     position = last_position(connection, body.category_id)
     values = {"name": body.name, "type": body.type, "category_id": body.category_id, "position": position}
@@ -79,7 +81,7 @@ def _create(
 
 
 def _update(connection: Connection, *, actor_id: int, room_id: int, body: UpdateRoom) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     query = select(rooms.c.category_id).where(rooms.c.id == room_id).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -101,7 +103,7 @@ def _update(connection: Connection, *, actor_id: int, room_id: int, body: Update
 
 
 def _delete(connection: Connection, *, actor_id: int, room_id: int) -> Change[None]:
-    overrides = as_it_is(connection, space=("room", room_id)).overrides_of("room", room_id)
+    overrides = fresh_community(connection, space=("room", room_id)).overrides_of("room", room_id)
     row = connection.execute(select(rooms.c.name).where(rooms.c.id == room_id).with_for_update()).one_or_none()
     if row is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no room {room_id}.")

@@ -7,14 +7,14 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.api.access import checked, in_feed
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import assert_length
-from vox.chat.database.conflicts import conflict_means
+from vox.chat.api.validation import validate_length
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.schema import messages, thread_subscribers, threads
-from vox.chat.database.unit_of_work import AuditEntry, Change, in_turn
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import thread_create, thread_delete, thread_subscribe, thread_unsubscribe, thread_update
 from vox.chat.events.permissions import P
-from vox.chat.features.messages.delete import clear, delete_messages
+from vox.chat.features.messages.delete import delete_messages, purge_messages
 from vox.chat.features.messages.send import assert_may, thread_address
 from vox.chat.features.spaces.layout import thread_info
 from vox.chat.features.spaces.schemas import CreateThread, PageQuery, ThreadInfo, ThreadPage, UpdateThread
@@ -43,8 +43,8 @@ async def list_threads(call: Call[None, PageQuery]) -> ThreadPage:
 async def create_thread(call: Call[CreateThread]) -> ThreadInfo:
     """A new thread; the message it starts from may be gone or never have been, as in the original."""
     chat, body = call.chat, call.body
-    assert_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
-    with conflict_means(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
+    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         return await chat.change(partial(_create, feed_id=call.id("feed_id"), body=body))
 
 
@@ -60,7 +60,7 @@ async def get_thread(call: Call) -> ThreadInfo:
 async def update_thread(call: Call[UpdateThread]) -> ThreadInfo:
     """Another name, or archived or locked or not any more."""
     thread, body = _thread_for(call, P.MANAGE_THREADS), call.body
-    assert_length(call.chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    validate_length(call.chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
     await call.chat.change(partial(_update, thread=thread, body=body))
     return thread_info(call.chat.community, thread.thread_id)
 
@@ -69,7 +69,7 @@ async def update_thread(call: Call[UpdateThread]) -> ThreadInfo:
 async def delete_thread(call: Call) -> None:
     """Deletes a thread with its messages."""
     thread = _thread_for(call, P.MANAGE_THREADS)
-    await clear(call.chat, messages.c.thread_id == thread.thread_id)
+    await purge_messages(call.chat, messages.c.thread_id == thread.thread_id)
     await call.chat.change(partial(_delete, actor_id=call.user_id, thread=thread))
 
 
@@ -105,7 +105,7 @@ def _page(connection: Connection, *, feed_id: int, after: int, limit: int) -> li
 
 
 def _create(connection: Connection, *, feed_id: int, body: CreateThread) -> Change[ThreadInfo]:
-    in_turn(connection)
+    lock_event_order(connection)
     values = {"name": body.name, "feed_id": feed_id, "parent_msg_id": body.parent_msg_id}
     thread_id: int = connection.execute(insert(threads).values(values).returning(threads.c.id)).scalar_one()
     event = thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=body.name, parent_msg_id=body.parent_msg_id)
@@ -118,7 +118,7 @@ def _update(connection: Connection, *, thread: ThreadInfo, body: UpdateThread) -
     changed = {name: value for name, value in wanted.items() if value is not None}
     if not changed:
         return Change(None)
-    in_turn(connection)
+    lock_event_order(connection)
     statement = update(threads).where(threads.c.id == thread.thread_id).values(changed)
     if not connection.execute(statement).rowcount:
         raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread.thread_id}.")
@@ -127,7 +127,7 @@ def _update(connection: Connection, *, thread: ThreadInfo, body: UpdateThread) -
 
 
 def _delete(connection: Connection, *, actor_id: int, thread: ThreadInfo) -> Change[None]:
-    in_turn(connection)
+    lock_event_order(connection)
     query = select(threads.c.name).where(threads.c.id == thread.thread_id).with_for_update()
     if connection.execute(query).one_or_none() is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread.thread_id}.")

@@ -4,8 +4,8 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, delete
 
-from vox.chat.database.conflicts import conflict_means
-from vox.chat.database.inserts import insert_new
+from vox.chat.database.conflicts import map_conflict
+from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import Event
@@ -25,7 +25,7 @@ async def follow(chat: Chat, table: Table, place_id: int, user_id: int, event: E
     Raises:
         Refusal: SPACE_NOT_FOUND where the place has just gone.
     """
-    with conflict_means(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
+    with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         await chat.change(partial(_follow, table=table, place_id=place_id, user_id=user_id, event=event))
 
 
@@ -35,7 +35,7 @@ async def unfollow(chat: Chat, table: Table, place_id: int, user_id: int, event:
 
 
 def _follow(connection: Connection, *, table: Table, place_id: int, user_id: int, event: Event) -> Change[None]:
-    added = insert_new(connection, table, {_place(table): place_id, "user_id": user_id})
+    added = insert_if_absent(connection, table, {_place(table): place_id, "user_id": user_id})
     return Change(None, (event,) if added else ())
 
 
