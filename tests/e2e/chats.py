@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx2
 
-from tests.contract.chat.rig import API, PASSWORD, Gateway
+from tests.contract.chat.harness import API, PASSWORD, Gateway
 from tests.e2e.agents import START_TIMEOUT_S, STOP_TIMEOUT_S, VOX, until
 from vox.http.sockets import Socket
 from vox.http.websocket import open_socket

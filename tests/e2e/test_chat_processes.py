@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.contract.chat.rig import Gateway
+from tests.contract.chat.harness import Gateway
 from tests.e2e.agents import VOX
 from tests.e2e.chats import API, QUICK, RunningChat, bearer, chat_server, gateway, register
 from tests.e2e.redis_server import RunningRedis, redis_server

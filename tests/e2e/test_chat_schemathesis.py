@@ -22,7 +22,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.core.result import Ok
 from starlette.testclient import TestClient
 
-from tests.contract.chat.rig import API, PASSWORD, chat_settings
+from tests.contract.chat.harness import API, PASSWORD, chat_settings
 from tests.e2e.postgres import postgres
 from vox.chat.app import ChatApp, make_app
 

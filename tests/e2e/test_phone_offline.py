@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from tests.e2e.agents import OFFLINE, RunningAgent, agent_server
-from tests.e2e.ears import which_sentence
+from tests.e2e.audio_probe import which_sentence
 from tests.require import require
 from vox.clients.audio_files import Recording, write_wav
 from vox.clients.phone import CallOutcome, place_call

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from tests.e2e.agents import FAKES, RunningAgent, agent_server
+from tests.e2e.audio_probe import speak, which_sentence
 from tests.e2e.chromium import Page, open_page
-from tests.e2e.ears import speak, which_sentence
 from vox.clients.audio_files import write_wav
 
 DEMO = yaml.safe_load((files("vox.agent.config") / "demo.yaml").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.contract.chat.rig import Rig, community
+from tests.contract.chat.harness import Rig, community
 from tests.e2e.postgres import postgres
 from vox.chat.database.migrations.prepare import prepare
 from vox.stores.sql import SqlDatabase

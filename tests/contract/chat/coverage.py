@@ -1,7 +1,7 @@
 """Which test asks which route: `python -m tests.contract.chat.coverage` runs the suites and writes docs/protocols/chat-coverage.md.
 
 It watches the application itself, so a row says what was really asked and answered, not what a test is called.
-tests/unit/chat/test_route_coverage.py refuses routes without a row, rows without a test, and defects without either.
+tests/unit/chat/features/test_route_coverage.py refuses routes without a row, rows without a test, and defects without either.
 """
 
 import json
@@ -109,7 +109,7 @@ def page(seen: Seen, kept: str) -> str:
         "",
         "Made by `python -m tests.contract.chat.coverage`, which watches the behaviour suites of `tests/contract/chat` at work; every",
         "test of them runs on SQLite and on PostgreSQL (it watches the former). A row names the statuses that were answered and up to three tests,",
-        "those that ask least else. `tests/unit/chat/test_route_coverage.py` holds this page to the code. What no test is *about*",
+        "those that ask least else. `tests/unit/chat/features/test_route_coverage.py` holds this page to the code. What no test is *about*",
         "(hostile input, the OpenAPI document) is asked of every route by `test_wire_hostile.py`, `test_chat_hostile_bytes.py` and `test_chat_schemathesis.py`.",
         "",
         "## Routes",

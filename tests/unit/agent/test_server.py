@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.unit.agent.asgi import Site
+from tests.unit.agent.api.asgi import Site
 from vox.agent.admission import Busy
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo

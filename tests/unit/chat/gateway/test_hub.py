@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.unit.chat.gateway.scene import Scene, settle
+from tests.unit.chat.gateway.gateway_harness import Scene, settle
 from vox.chat.errors import refuse
 from vox.chat.events import dm_create as dm
 from vox.chat.events import (
@@ -380,7 +380,7 @@ async def test_a_newcomer_whom_this_process_has_not_heard_of_shall_come_again():
     async def who(token: str, source: str = ""):
         raise refuse("UNAVAILABLE", "not known here yet", retry_after_ms=1000)
 
-    scene.who = who
+    scene.authenticate_member = who
     for _ in range(11):
         client = scene.open(2)
         await client.say("identify", {"token": "t2"})

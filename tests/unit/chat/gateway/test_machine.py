@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from tests.fakes.loop import VirtualLoop
-from tests.unit.chat.gateway.scene import Client, Scene, settle
+from tests.unit.chat.gateway.gateway_harness import Client, Scene, settle
 from vox.chat.events import (
     SpaceOverride,
     feed_create,

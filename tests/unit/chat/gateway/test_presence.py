@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.chat.gateway.scene import Scene, settle
+from tests.unit.chat.gateway.gateway_harness import Scene, settle
 from vox.chat.community.presence import PresenceRecord, encode_record
 from vox.chat.events import dm_create, friend_add
 from vox.chat.gateway import GatewayLimits

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.unit.chat.gateway.scene import Client, Scene, settle
+from tests.unit.chat.gateway.gateway_harness import Client, Scene, settle
 from vox.chat.errors import refuse
 from vox.chat.gateway import GatewayLimits
 from vox.errors import DependencyError
@@ -44,7 +44,7 @@ async def test_a_login_that_ends_in_the_middle_does_not_get_in(monkeypatch: pyte
         raise refuse("AUTH_EXPIRED", "logged out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(scene, "who", who)
+        patch.setattr(scene, "authenticate_member", who)
         scene.revocations += 1
         go_on.set()
         await settle()

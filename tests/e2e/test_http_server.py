@@ -1,0 +1,228 @@
+"""Our server over real loopback connections, on uvloop and on asyncio: starting, limits, closing, TLS."""
+
+import asyncio
+import logging
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+from tests.e2e.http_server_harness import (
+    FAST,
+    LOOPS,
+    Place,
+    Recorder,
+    Wire,
+    both_loops,
+    echo,
+    everywhere,
+    serving,
+)
+from tests.require import require
+from vox.errors import DependencyError, UsageError
+from vox.http import uvicorn_protocols
+from vox.http.server import Server, run
+from vox.http.websocket import open_socket
+
+
+@both_loops
+async def test_closing_the_server_says_1001_and_does_not_wait_for_idle_connections():
+    place = Place()
+    server = Server(place.app, "127.0.0.1", 0)
+    async with server:
+        place.port = server.port
+        client = Recorder()
+        await open_socket(place.url, client)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"page" in await reader.readuntil(b"page")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2
+    assert await client.until_closed() == (1001, "server is closing")
+    assert await reader.read() == b""
+    writer.close()
+    with pytest.raises(OSError, match=r"."):
+        await asyncio.open_connection("127.0.0.1", server.port)
+
+
+@both_loops
+async def test_closing_the_server_never_hangs():
+    place = Place(max_backlog_bytes=1 << 30)
+    server = Server(place.app, "127.0.0.1", 0, close_timeout_s=0.3)
+    async with server:
+        wire = await Wire.connect(server.port)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        listener = await place.listener()
+        for _ in range(500):
+            listener.socket.send(b"x" * 20_000)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"x\r\n")
+        began = time.monotonic()
+    assert time.monotonic() - began < 2.5
+    assert (await asyncio.wait_for(listener.until_closed(), 1))[0] == 1001
+    assert not server._server.server_state.connections
+    writer.close()
+    await wire.drop()
+
+
+@both_loops
+async def test_a_used_port_is_a_usage_error_that_names_it():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError) as caught:
+            async with Server(Place().app, "127.0.0.1", port):
+                pass
+    assert caught.value.code == "address_in_use"
+    assert f"127.0.0.1:{port}" in str(caught.value)
+    assert "another port" in str(caught.value)
+
+
+@both_loops
+async def test_an_address_of_another_machine_is_a_usage_error():
+    with pytest.raises(UsageError) as caught:
+        async with Server(Place().app, "192.0.2.1", 0):
+            pass
+    assert caught.value.code == "address_unusable"
+
+
+@both_loops
+async def test_no_host_means_all_interfaces_and_localhost_means_ipv4():
+    for host in ("", "localhost"):
+        async with Server(Place().app, host, 0) as server:
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.close()
+
+
+@both_loops
+async def test_an_application_that_fails_to_start_raises_instead_of_ending_the_process():
+    @asynccontextmanager
+    async def broken(_app: Any) -> AsyncGenerator[None]:
+        raise RuntimeError("no database")
+        yield
+
+    with pytest.raises(DependencyError) as caught:
+        async with Server(Starlette(lifespan=broken), "127.0.0.1", 0):
+            pass
+    assert caught.value.code == "startup_failed"
+
+
+def test_tls_needs_both_files():
+    for files in ({"tls_cert": "c.pem"}, {"tls_key": "k.pem"}):
+        with pytest.raises(UsageError) as caught:
+            Server(Starlette(), "127.0.0.1", 0, **files)  # type: ignore[arg-type]
+        assert caught.value.code == "tls_incomplete"
+
+
+@both_loops
+async def test_a_missing_certificate_is_a_usage_error():
+    with pytest.raises(UsageError) as caught:
+        async with Server(Starlette(), "127.0.0.1", 0, tls_cert="missing.pem", tls_key="missing.key"):
+            pass
+    assert caught.value.code == "tls_unreadable"
+    assert "missing.pem" in str(caught.value)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_fast_path_runs_over_tls(loop: str, tmp_path: Path):
+    require(shutil.which("openssl") is not None, "openssl", "apt-get install openssl")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+    async def scenario() -> None:
+        place = Place(echo)
+        async with Server(place.app, "127.0.0.1", 0, tls_cert=cert, tls_key=key) as server:
+            url = f"wss://127.0.0.1:{server.port}/ws"
+            client = Recorder()
+            socket = await open_socket(url, client, tls=ssl.create_default_context(cafile=str(cert)))
+            await client.next()
+            for message in ("hi", b"x" * 100_000, b"y", "z" * 9000):
+                socket.send(message)
+                assert await client.next() == message
+            socket.close()
+            assert await client.next() == (1000, "")
+            with pytest.raises(DependencyError) as caught:
+                await open_socket(url, Recorder())
+            assert caught.value.code == "connect_failed"
+
+    LOOPS[loop](scenario())
+
+
+@everywhere(FAST)
+async def test_endless_headers_are_refused(server):
+    async with serving(server, Place()) as place:
+        for line in (b"X-A: " + b"b" * 1000 + b"\r\n", b"c" * 1000):
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            writer.write(b"GET / HTTP/1.1\r\n")
+            with suppress(OSError):
+                for _ in range(200):
+                    writer.write(line)
+                    await writer.drain()
+            with suppress(OSError):
+                answer = await reader.read()
+                assert answer == b"" or b" 400 " in answer
+            writer.close()
+
+
+@everywhere(FAST)
+async def test_a_client_that_never_finishes_its_headers_is_cut(server):
+    before = uvicorn_protocols.HEADER_TIMEOUT_S
+    uvicorn_protocols.HEADER_TIMEOUT_S = 0.1
+    try:
+        async with serving(server, Place()) as place:
+            for start in (b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+                writer.write(start)
+                assert b" 408 " not in await asyncio.wait_for(reader.read(), 5)
+                writer.close()
+    finally:
+        uvicorn_protocols.HEADER_TIMEOUT_S = before
+
+
+@everywhere(FAST)
+async def test_pipelined_requests_are_answered_in_order(server):
+    async with serving(server, Place()) as place:
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        for _ in range(3):
+            assert b" 200 OK" in await reader.readuntil(b"page")
+        writer.close()
+
+
+@both_loops
+async def test_the_server_leaves_no_connection_behind():
+    place = Place(echo)
+    async with Server(place.app, "127.0.0.1", 0) as running:
+        place.port = running.port
+        for _ in range(20):
+            client = Recorder()
+            socket = await open_socket(place.url, client)
+            socket.send("x")
+            socket.close()
+            await client.until_closed()
+        for _ in range(100):
+            if not running._server.server_state.connections and not running._server.server_state.tasks:
+                break
+            await asyncio.sleep(0.01)
+        assert not running._server.server_state.connections
+        assert not running._server.server_state.tasks
+
+
+def test_run_uses_uvloop():
+    async def which() -> str:
+        return type(asyncio.get_running_loop()).__module__
+
+    assert run(which()).startswith("uvloop")
+    logging.getLogger("uvicorn").debug("the logging of uvicorn is ours")

@@ -1,0 +1,333 @@
+"""The two ways in, from the socket's side: openings, endings, malformed messages, and peers that send too much."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.unit.agent.call_harness import World
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.agent.transports.ingress_limit import BURST_BYTES
+from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
+from vox.agent.transports.websocket import WebSocketTransport
+from vox.protocols.agent_json import JsonCodec, encode_client_frame
+from vox.protocols.carriers.detect import CARRIERS, carrier_for
+from vox.protocols.media_stream import CarrierCodec, StreamStarted, WireMessage
+
+pytestmark = pytest.mark.usefixtures("virtual_loop")
+
+
+class FakeSocket:
+    backlog_bytes = 0
+    write_frames = None
+
+    def __init__(self) -> None:
+        self.sent: list[WireMessage] = []
+        self.closed: tuple[int, str] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed is None
+
+    def send(self, message: WireMessage) -> None:
+        if self.closed is None:
+            self.sent.append(message)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        if self.closed is None:
+            self.closed = (code, reason)
+
+
+class Phone:
+    """One carrier connection and the calls that come of it."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.socket = FakeSocket()
+        self.sessions: list[Session] = []
+        self.started: StreamStarted | None = None
+        self.knows_agent = True
+        self.link = TelephonyTransport(self.world.resources, self._choose, self.sessions.append)
+        self.link.opened(self.socket)
+
+    def _choose(self, started: StreamStarted) -> Any:
+        self.started = started
+        return self.world.session.agent if self.knows_agent else None
+
+    def say(self, *messages: WireMessage) -> None:
+        for message in messages:
+            self.link.received(message)
+
+    def hang_up(self) -> None:
+        self.link.closed(1000, "")
+
+    async def run(self) -> None:
+        """The call's life, from now to its end."""
+        await self.sessions[0].run()
+
+
+@asynccontextmanager
+async def phone() -> AsyncGenerator[Phone, None]:
+    made = Phone()
+    yield made
+    made.hang_up()
+    for session in made.sessions:
+        await session.run()
+
+
+def opening(carrier: str) -> tuple[CarrierCodec, list[WireMessage]]:
+    codec = carrier_for(carrier)()
+    return codec, codec.open(call_id="CA1", stream_id="MZ1", caller="+15550100", callee="+15550199", parameters={})
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_from_its_first_messages_a_carrier_is_known_and_its_first_audio_is_heard(carrier: str):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        line.say(*messages, codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.link.carrier == carrier
+        assert len(line.sessions) == 1
+        assert line.world.detector.heard != b""
+        assert line.socket.closed is None
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_carriers_stop_ends_the_call_and_is_not_answered_with_a_hang_up(carrier: str):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        line.say(*messages)
+        running = asyncio.create_task(line.run())
+        await asyncio.sleep(0.1)
+        stop = codec.close("bye")
+        if stop is None:
+            line.hang_up()
+        else:
+            line.say(stop)
+            assert line.link.is_stopped_by_carrier
+            assert line.socket.closed is not None
+        await asyncio.wait_for(running, 1)
+        line.sessions.clear()
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_our_own_end_is_said_in_the_carriers_words_and_only_once(carrier: str):
+    _, messages = opening(carrier)
+    async with phone() as line:
+        line.say(*messages)
+        line.sessions[0].end(1000, "agent_ended")
+        line.sessions[0].end(1001, "server_stopping")
+        assert line.socket.closed == (1000, "agent_ended")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        ("", ""),
+        (b"", b""),
+        (b"\x00\xff" * 100, b"\x80"),
+        ("{", "[]"),
+        ('{"event": "start"}', '{"event": "media"}'),
+        ("x" * (1 << 20), "null"),
+        ('{"a":' * 10_000, "1"),
+        ('{"event": "connected"}', '{"event": "connected"}'),
+        ("GET / HTTP/1.1", "Host: x"),
+    ],
+)
+async def test_who_is_no_carrier_after_two_messages_is_closed(garbage: tuple[WireMessage, WireMessage]):
+    async with phone() as line:
+        line.say(garbage[0])
+        assert line.socket.closed is None
+        line.say(garbage[1])
+        assert line.socket.closed == (1008, "the opening messages are of no known carrier")
+        assert line.sessions == []
+
+
+async def test_who_never_starts_is_closed_after_a_while():
+    async with phone() as line:
+        line.say('{"event": "connected", "protocol": "Call", "version": "1.0.0"}')
+        await asyncio.sleep(START_TIMEOUT_S - 0.1)
+        assert line.socket.closed is None
+        await asyncio.sleep(0.2)
+        assert line.socket.closed == (1002, "no start message came")
+
+
+async def test_a_start_that_makes_no_sense_is_closed_after_a_while_too():
+    async with phone() as line:
+        start = {"event": "start", "start": {"streamSid": "MZ", "callSid": "CA", "mediaFormat": {"encoding": "mp3"}}}
+        line.say(json.dumps(start))
+        assert line.sessions == []
+        await asyncio.sleep(START_TIMEOUT_S + 0.1)
+        assert line.socket.closed == (1002, "no start message came")
+
+
+async def test_the_start_timer_of_a_call_that_began_or_left_is_gone():
+    _, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        await asyncio.sleep(START_TIMEOUT_S + 1)
+        assert line.socket.closed is None
+    async with phone() as gone:
+        gone.hang_up()
+        await asyncio.sleep(START_TIMEOUT_S + 1)
+        assert gone.socket.closed is None
+
+
+async def test_an_evicted_connection_is_told_that_it_is_busy():
+    async with phone() as line:
+        line.link.evict()
+        assert line.socket.closed is not None
+        assert line.socket.closed[0] == 1013
+
+
+async def test_a_call_for_an_agent_that_is_none_is_refused():
+    _, messages = opening("twilio")
+    async with phone() as line:
+        line.knows_agent = False
+        line.say(*messages)
+        assert line.socket.closed == (1008, "no such agent")
+        assert line.sessions == []
+
+
+async def test_a_few_malformed_messages_are_dropped_and_many_end_the_call():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        for _ in range(MAX_MALFORMED - 1):
+            line.say("{nonsense")
+        assert line.socket.closed is None
+        line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.world.detector.heard != b""
+        line.say(b"\xff\xfe")
+        assert line.socket.closed == (1008, "too many malformed messages")
+        counted = f'vox_agent_malformed_messages_total{{format="twilio"}} {float(MAX_MALFORMED)}'
+        assert counted in line.world.metrics.render().decode()
+
+
+async def test_a_second_start_changes_nothing():
+    _, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages, messages[-1])
+        assert len(line.sessions) == 1
+
+
+async def test_a_bug_in_a_codec_reaches_the_socket_which_ends_this_connection(monkeypatch: pytest.MonkeyPatch):
+    _, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+
+        def bug(_message: object) -> Any:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(line.link._codec, "receive", bug)
+        with pytest.raises(RuntimeError):  # the socket closes with 1011 and tells the link
+            line.say("x")
+        running = asyncio.create_task(line.run())
+        line.hang_up()
+        await asyncio.wait_for(running, 5)
+        line.sessions.clear()
+
+
+async def test_who_sends_more_than_a_call_needs_is_closed():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        frame = codec.audio(b"\xff" * 40_000, timestamp_ms=0)
+        sent = 0
+        while line.socket.is_open:
+            line.say(frame)
+            sent += len(frame)
+            assert sent < 2 * BURST_BYTES
+        assert line.socket.closed == (1008, "more was sent than a call needs")
+
+
+class Client:
+    def __init__(self) -> None:
+        self.world = World(input_rate=0)
+        self.socket = FakeSocket()
+        self.sessions: list[Session] = []
+        self.link = WebSocketTransport(self.world.resources, JsonCodec(), 24_000, self._start)
+        self.link.opened(self.socket)
+
+    def _start(self, link: WebSocketTransport) -> Session:
+        session = Session(self.world.resources, self.world.session.agent, link, CallInfo("call_2", "ws"))
+        self.sessions.append(session)
+        return session
+
+    def told(self, kind: str) -> list[Any]:
+        frames = [json.loads(message) for message in self.socket.sent]
+        return [frame["data"] for frame in frames if frame["type"] == kind]
+
+
+@asynccontextmanager
+async def client() -> AsyncGenerator[Client, None]:
+    made = Client()
+    running = asyncio.create_task(made.sessions[0].run())
+    await asyncio.sleep(0)
+    yield made
+    made.link.closed(1000, "")
+    await running
+
+
+async def test_a_client_is_told_that_the_agent_is_there_and_what_it_may_not():
+    async with client() as browser:
+        assert len(browser.told("StartFrame")) == 1
+        browser.link.received(encode_client_frame("LLMSetToolsFrame", {"tools": []}))
+        assert "allow_client_context" in browser.told("ErrorFrame")[0]["error"]
+
+
+async def test_a_clients_malformed_messages_are_answered_and_many_end_the_call():
+    async with client() as browser:
+        for message in ("{", b"\xff\x00", "[]", '{"type": 5, "data": {}}', "x" * 2000):
+            browser.link.received(message)
+        assert len(browser.told("ErrorFrame")) == 5
+        for _ in range(45):
+            browser.link.received("{")
+        assert browser.socket.closed == (1008, "too many malformed messages")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x" * (1 << 20),
+        encode_client_frame("TranscriptionFrame", {"text": "hi"}),
+        encode_client_frame("InputDTMFFrame", {"digit": "5"}),
+        encode_client_frame("InterruptionFrame"),
+    ],
+)
+async def test_a_client_that_floods_is_closed(message: str):
+    async with client() as browser:
+        for _ in range(100):
+            browser.link.received(message)
+        assert browser.socket.closed == (1008, "more was sent than a call needs")
+        assert len(browser.world.mind.requests) <= 64
+
+
+async def test_a_client_may_talk_type_and_press_as_quickly_as_people_do():
+    async with client() as browser:
+        for _ in range(600):
+            browser.link.received(encode_client_frame("InputDTMFFrame", {"digit": "5"}))
+            await asyncio.sleep(0.15)
+        assert browser.socket.closed is None
+
+
+async def test_keys_on_the_line_are_bounded_too():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        for _ in range(100):
+            line.say(codec.digit("5"))
+        assert line.socket.closed == (1008, "more was sent than a call needs")
+
+
+async def test_after_the_socket_is_gone_nothing_is_sent():
+    async with client() as browser:
+        browser.link.closed(1006, "")
+        before = len(browser.socket.sent)
+        browser.link.send_audio(b"\0" * 960)
+        browser.link.clear_audio()
+        browser.link.close(1000, "")
+        assert len(browser.socket.sent) == before

@@ -1,0 +1,42 @@
+"""A gap that one event loop closes is waited for on every other."""
+
+import asyncio
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+from vox.chat.bus.memory import MemoryBus
+from vox.chat.community import Community, State
+from vox.chat.replication.resync import StateResync
+from vox.runtime.clock import SystemClock
+
+
+async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
+    begun, release = threading.Event(), threading.Event()
+    community = Community()
+
+    async def read(_unit: Any) -> State:
+        begun.set()
+        await asyncio.to_thread(release.wait, 5)
+        return State(version=1)
+
+    hub = SimpleNamespace(lock=threading.RLock(), on_access_changed=lambda *_: None, publish=lambda _: None)
+    chat = SimpleNamespace(bus=MemoryBus(SystemClock()), community=community, hub=hub, read=read)
+    catching_up = StateResync(cast("Any", chat))
+
+    async def notice() -> None:
+        catching_up.request(1)
+        await catching_up.wait()
+
+    elsewhere = threading.Thread(target=lambda: asyncio.run(notice()))
+    elsewhere.start()
+    await asyncio.to_thread(begun.wait, 5)
+    waiting = asyncio.create_task(catching_up.wait(60))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    release.set()
+    async with asyncio.timeout(5):
+        await waiting
+    assert community.version == 1
+    await asyncio.to_thread(elsewhere.join, 5)
+    await catching_up.close()  # what another loop has ended needs no ending
