@@ -43,7 +43,7 @@ async def calls(url: str) -> dict[str, Any]:
     """What `vox call` reports of one call with its built-in question."""
     command = (VOX, "call", "--carrier", "protobuf", "--json", url)
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(60):
         output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return json.loads(output)
