@@ -27,6 +27,7 @@ from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import Change, UnitOfWork, persist_outcome
 from vox.chat.database.worker_lease import Ids, LeasedSnowflakes, SqlWorkerLeases, largest_number
+from vox.chat.errors import refuse
 from vox.chat.events import Event
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.messages.insert import delete_expired_nonces
@@ -97,7 +98,7 @@ class Chat:
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
-        self.searches = ConcurrencyLimiter(SEARCHES)
+        self.searches = ConcurrencyLimiter(SEARCHES, _too_many_searches)
         self._parts = parts
         self._is_shared = isinstance(self.bus, SharedBus)
         self._catching_up = StateResync(self)
@@ -312,3 +313,7 @@ class Chat:
     def _load(self, connection: Connection) -> None:
         self.community.load(connection)
         self.config.load(connection)
+
+
+def _too_many_searches() -> Exception:
+    return refuse("UNAVAILABLE", "Too many searches are running at once; try again.", retry_after_ms=1000)
