@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from vox.chat.features.members.schemas import Items, Member
+from vox.chat.api.pages import Items
+from vox.chat.features.members.schemas import Member
 
 if TYPE_CHECKING:
     from vox.chat.community.state import Person

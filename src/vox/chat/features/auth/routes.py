@@ -16,9 +16,7 @@ from vox.chat.api.validation import validate_length
 from vox.chat.database.schema import bans, sessions, totp_secrets, users, webauthn_credentials
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
-from vox.chat.features.invites.service import assert_usable, use_invite
-from vox.chat.features.members.rejoin import rejoin
-from vox.chat.features.members.schemas import (
+from vox.chat.features.auth.schemas import (
     Credentials,
     LoggedIn,
     PasswordChange,
@@ -27,6 +25,8 @@ from vox.chat.features.members.schemas import (
     SessionInfo,
     SessionList,
 )
+from vox.chat.features.invites.service import assert_usable, use_invite
+from vox.chat.features.members.rejoin import rejoin
 from vox.chat.identity.admin_bootstrap import use_setup_token
 from vox.chat.identity.logins import login_revoked
 from vox.chat.identity.registration import NewSession, NewUser, create_session, create_user

@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, or_, select, update
 
 from vox.chat.api.access import self_or
+from vox.chat.api.pages import Items
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database import quotas
@@ -20,7 +21,7 @@ from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import block_add, block_remove, friend_add, friend_reject, friend_remove, friend_request
 from vox.chat.events.permissions import P
-from vox.chat.features.members.schemas import Blocks, DmSettings, DmSettingsChange, Friend, FriendQuery, Items
+from vox.chat.features.friends.schemas import Blocks, DmSettings, DmSettingsChange, Friend, FriendQuery
 
 OWN = self_or(P.ADMINISTRATOR)
 

@@ -9,6 +9,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, insert, select
 
 from vox.chat.api.access import PUBLIC, requires
+from vox.chat.api.pages import Items
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database.conflicts import map_conflict
@@ -17,7 +18,7 @@ from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import invite_create, invite_delete
 from vox.chat.events.permissions import P
-from vox.chat.features.members.schemas import Invite, InvitePreview, InviteQuery, Items, NewInvite
+from vox.chat.features.invites.schemas import Invite, InvitePreview, InviteQuery, NewInvite
 
 CODE_BYTES = 8
 _COLUMNS = (

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requires, self_or
 from vox.chat.api.hierarchy import assert_administrator_left, assert_may, assert_outranks, recheck_in_transaction
+from vox.chat.api.pages import Items, PageQuery
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
@@ -33,7 +34,7 @@ from vox.chat.events import (
 )
 from vox.chat.events.permissions import P
 from vox.chat.features.members.rejoin import deactivate, rejoin
-from vox.chat.features.members.schemas import Ban, BanRequest, Items, Join, Member, MemberChange, PageQuery, Reason
+from vox.chat.features.members.schemas import Ban, BanRequest, Join, Member, MemberChange, Reason
 from vox.chat.features.messages.delete import BATCH, Removed, delete_messages_of_author
 from vox.chat.identity.logins import login_revoked
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.api.access import USER, requires
+from vox.chat.api.pages import Items
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length, validate_text
@@ -18,12 +19,11 @@ from vox.chat.database.schema import audit_log, reports
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
-from vox.chat.features.members.schemas import (
+from vox.chat.features.moderation.schemas import (
     AuditLine,
     AuditPage,
     AuditQuery,
     Evidence,
-    Items,
     NewReport,
     Report,
     ReportLine,

@@ -20,6 +20,7 @@ from vox.chat.api.hierarchy import (
     fresh_community,
     recheck_in_transaction,
 )
+from vox.chat.api.pages import Items, PageQuery
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
@@ -31,7 +32,8 @@ from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
 from vox.chat.events.permissions import EVERYONE, P, holds
-from vox.chat.features.members.schemas import Items, Member, NewRole, PageQuery, RoleChange, RoleInfo
+from vox.chat.features.members.schemas import Member
+from vox.chat.features.roles.schemas import NewRole, RoleChange, RoleInfo
 
 routes = RouteTable()
 

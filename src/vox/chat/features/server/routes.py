@@ -18,7 +18,7 @@ from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import server_update
 from vox.chat.events.permissions import P
-from vox.chat.features.members.schemas import GatewayInfo, GifsChange, GifsInfo, LimitsChange, ServerChange, ServerInfo
+from vox.chat.features.server.schemas import GatewayInfo, GifsChange, GifsInfo, LimitsChange, ServerChange, ServerInfo
 
 LONGEST_KEY = 512
 LONGEST_LOCALE = 16
