@@ -6,12 +6,11 @@ questions may come from any thread.
 
 import math
 
-from sqlalchemy import Connection
-
 from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
 from vox.chat.community.permission_cache import PermissionCache
 from vox.chat.community.state import EVERYTHING, MISSED, AccessChange, Category, Feed, Person, Role, Room, State, Thread
+from vox.chat.database.unit_of_work import Connection
 from vox.chat.events import Event
 from vox.chat.events.audience import (
     Audience,

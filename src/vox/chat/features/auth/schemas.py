@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Registration(Struct):
-    """Wishes of a new user; `invite_code` and `setup_token` where registration is not open."""
+    """A new account; `invite_code` and `setup_token` where registration is not open."""
 
     username: str
     password: str
@@ -21,7 +21,7 @@ class Registered(Struct):
 
 
 class Credentials(Struct):
-    """Name and password; `invite_code` lets somebody who was kicked or left come back."""
+    """Name and password; `invite_code` lets a user who was kicked or left rejoin."""
 
     username: str
     password: str
@@ -38,7 +38,7 @@ class LoggedIn(Struct):
 
 
 class PasswordChange(Struct):
-    """The present and the next password."""
+    """The current and the new password."""
 
     current_password: str
     new_password: str

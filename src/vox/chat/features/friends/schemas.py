@@ -1,4 +1,4 @@
-"""Requests and responses of friends, blocks and the choice of who may write."""
+"""Requests and responses of friends, blocks and the setting of who may write to a user."""
 
 from typing import Literal
 
@@ -6,15 +6,17 @@ from msgspec import Struct
 
 from vox.chat.api.pages import PageQuery
 
+DmPermission = Literal["everyone", "friends_only", "mutual_servers", "nobody"]
+
 
 class Blocks(Struct):
-    """Whom a user has blocked."""
+    """The users that a user has blocked."""
 
     blocked_user_ids: list[int]
 
 
 class Friend(Struct):
-    """A friend, or whom one asked to become one."""
+    """A friend, or the other user of a request."""
 
     user_id: int
     display_name: str
@@ -29,12 +31,12 @@ class FriendQuery(PageQuery):
 
 
 class DmSettings(Struct):
-    """Who may write to somebody."""
+    """Who may write to a user."""
 
-    dm_permission: Literal["everyone", "friends_only", "mutual_servers", "nobody"]
+    dm_permission: DmPermission
 
 
 class DmSettingsChange(Struct):
-    """A new choice of who may write."""
+    """Who may write to a user from now on."""
 
-    dm_permission: Literal["everyone", "friends_only", "mutual_servers", "nobody"] | None = None
+    dm_permission: DmPermission | None = None

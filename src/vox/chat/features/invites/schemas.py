@@ -6,7 +6,7 @@ from vox.chat.api.pages import Id, PageLimit
 
 
 class NewInvite(Struct):
-    """An invite to make; 0 or nothing means as often and as long as one likes."""
+    """An invite to create; 0 or None means without a limit."""
 
     feed_id: Id | None = None
     max_uses: int | None = None
@@ -26,7 +26,7 @@ class Invite(Struct):
 
 
 class InvitePreview(Struct):
-    """What somebody sees before joining."""
+    """What a client shows before joining."""
 
     code: str
     server_name: str

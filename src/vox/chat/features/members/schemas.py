@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from vox.chat.community.state import Person
+
 
 class User(Struct):
     """A user's profile."""
@@ -26,7 +28,7 @@ class UserChange(Struct):
 
 
 class Presence(Struct):
-    """Whether somebody is there, as others see it."""
+    """Whether a user is online, as others see it."""
 
     user_id: int
     status: str
@@ -46,25 +48,25 @@ class Member(Struct):
 
 
 class MemberChange(Struct):
-    """What to change of a member; an empty nickname takes it away."""
+    """What to change of a member; an empty nickname removes it."""
 
     nickname: str | None = None
 
 
 class Join(Struct):
-    """The way in."""
+    """The invite to join with."""
 
     invite_code: str
 
 
 class Reason(Struct):
-    """Why; goes into the audit log."""
+    """The reason for the audit log."""
 
     reason: str | None = None
 
 
 class BanRequest(Struct):
-    """A ban and how many days of messages go with it."""
+    """A ban, and how many days of the user's messages are deleted with it."""
 
     reason: str | None = None
     delete_msg_days: int | None = None
@@ -77,3 +79,15 @@ class Ban(Struct):
     display_name: str
     reason: str | None
     created_at: int
+
+
+def member_of(person: Person) -> Member:
+    """The wire form of a person."""
+    return Member(
+        person.id,
+        person.username,
+        person.display_name,
+        person.avatar,
+        person.nickname,
+        sorted(person.role_ids),
+    )

@@ -16,7 +16,7 @@ class Evidence(Struct):
 
 
 class NewReport(Struct):
-    """A complaint about somebody."""
+    """A report about a user."""
 
     reported_user_id: Id
     reason: str

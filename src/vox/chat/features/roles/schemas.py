@@ -16,7 +16,7 @@ class RoleInfo(Struct):
 
 
 class NewRole(Struct):
-    """A role to make; a lower position is a higher rank."""
+    """A role to create; a lower position is a higher rank."""
 
     name: str
     permissions: Id

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class GatewayInfo(Struct):
-    """Where events come from."""
+    """The addresses of the gateway and the voice server."""
 
     url: str
     media_url: str
@@ -39,7 +39,7 @@ class LimitsChange(Struct):
 
 
 class GifsInfo(Struct):
-    """How GIFs are searched; the key itself is never shown."""
+    """The settings of the GIF provider; the key itself is never shown."""
 
     provider: str
     api_key_set: bool
@@ -48,7 +48,7 @@ class GifsInfo(Struct):
 
 
 class GifsChange(Struct):
-    """What to change about GIFs."""
+    """What to change of the GIF provider."""
 
     provider: Literal["klipy"] | None = None
     api_key: str | None = None
