@@ -1,4 +1,4 @@
-"""Who may act on whom, and who may grant what: the rules behind every role, ban and nickname.
+"""Rank and permissions between members: the rules behind every role, ban and nickname.
 
 Two rules stop a moderator from becoming an administrator: a member acts only on what ranks below them, and grants, revokes and
 deletes only what they hold themselves. Administrators are above both; only an administrator acts on an administrator.

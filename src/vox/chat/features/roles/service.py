@@ -90,7 +90,7 @@ def find_manageable_role(community: Community, *, actor_id: int, role_id: int) -
     assert_below(community, actor_id, role.position)
     assert_holds(community.permissions(actor_id), role.permissions)
     if role.id == community.everyone_role_id:
-        raise refuse("INVALID_TARGET", "Every member has the role @everyone; it cannot be given, taken or deleted.")
+        raise refuse("INVALID_TARGET", "Every member has the role @everyone; it cannot be assigned, revoked or deleted.")
     return role
 
 
