@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from vox.chat.community import Community, administrators_in, read_few
 from vox.chat.community.state import Space
-from vox.chat.database.unit_of_work import Change, Connection, UnitOfWork, lock_event_order
+from vox.chat.database.unit_of_work import Change, UnitOfWork, lock_event_order
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.permissions import P, exceeds
+from vox.stores.sql import Connection
 
 T = TypeVar("T")
 

@@ -10,7 +10,6 @@ from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
 from vox.chat.community.permission_cache import PermissionCache
 from vox.chat.community.state import EVERYTHING, MISSED, AccessChange, Category, Feed, Person, Role, Room, State, Thread
-from vox.chat.database.unit_of_work import Connection
 from vox.chat.events import Event
 from vox.chat.events.audience import (
     Audience,
@@ -25,6 +24,7 @@ from vox.chat.events.audience import (
 )
 from vox.chat.events.audience import Users as TheseUsers
 from vox.chat.events.permissions import P
+from vox.stores.sql import Connection
 
 _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value

@@ -14,10 +14,10 @@ from pydantic import SecretStr, ValidationError
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.chat.config.queries import read_rows, read_value
 from vox.chat.config.settings import ChatSettings
-from vox.chat.database.unit_of_work import Connection
 from vox.chat.events import Event, Users
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
+from vox.stores.sql import Connection
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

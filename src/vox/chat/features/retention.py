@@ -5,8 +5,8 @@ from typing import Final
 
 from vox.chat.database.event_log import delete_events_before
 from vox.chat.database.snowflakes import first_at
-from vox.chat.database.unit_of_work import Connection
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
+from vox.stores.sql import Connection
 
 EVENTS_KEPT_S: Final = 7 * 86_400
 """How far back /sync reaches; older clients are told to start over."""

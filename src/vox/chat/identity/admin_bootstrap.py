@@ -12,7 +12,7 @@ from vox.chat.config.queries import delete_row, read_value, store_rows
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.snowflakes import Snowflakes
-from vox.chat.database.unit_of_work import Change, Connection, lock_event_order, persist_outcome
+from vox.chat.database.unit_of_work import Change, lock_event_order, persist_outcome
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_assign
 from vox.chat.identity import queries
@@ -22,7 +22,7 @@ from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import matches, mint
-from vox.stores.sql import SqlDatabase
+from vox.stores.sql import Connection, SqlDatabase
 
 ROW: Final = "setup_token_sha256"
 

@@ -6,12 +6,13 @@ administrator, and one of two equal names is refused.
 
 from typing import Final
 
-from vox.chat.database.unit_of_work import Connection, lock_event_order
+from vox.chat.database.unit_of_work import lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_create
 from vox.chat.events.permissions import EVERYONE, EVERYONE_DEFAULT, P
 from vox.chat.identity import queries
 from vox.chat.identity.queries import NewUser
+from vox.stores.sql import Connection
 
 ADMIN: Final = "Admin"
 

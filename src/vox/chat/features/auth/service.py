@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vox.chat.api.validation import Limits, validate_length
-from vox.chat.database.unit_of_work import Change, Connection, lock_event_order
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events.people import login_revoked
 from vox.chat.features.auth import queries
@@ -19,6 +19,7 @@ from vox.chat.identity.admin_bootstrap import use_setup_token
 from vox.chat.identity.queries import NewSession, NewUser, insert_session
 from vox.chat.identity.registration import create_user
 from vox.security.tokens import Token, mint
+from vox.stores.sql import Connection
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

@@ -3,11 +3,12 @@
 A user who is blocked cannot ask for friendship, and asking again changes nothing.
 """
 
-from vox.chat.database.unit_of_work import Change, Connection
+from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import block_add, block_remove, friend_add, friend_reject, friend_remove, friend_request
 from vox.chat.features.friends import queries
 from vox.chat.features.friends.schemas import DmPermission
+from vox.stores.sql import Connection
 
 
 def block(connection: Connection, *, user_id: int, target: int, now_s: int) -> Change[None]:

@@ -66,10 +66,10 @@ async def show_invite(call: Call) -> InvitePreview:
 @routes.delete("/invites/{code}", access=requires(P.CREATE_INVITES))
 async def delete_invite(call: Call) -> None:
     """Deletes an invite."""
-    code = call.text("code")
+    chat, code = call.chat, call.text("code")
     if "\0" in code:
         raise service.unknown_invite()
-    await call.chat.change(partial(service.delete, actor_id=call.user_id, code=code))
+    await chat.change(partial(service.delete, actor_id=call.user_id, code=code))
 
 
 def _assert_range(call: Call[NewInvite], field: str, value: int | None, highest: int) -> None:

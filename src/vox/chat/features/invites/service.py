@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vox.chat.api.hierarchy import fresh_community
-from vox.chat.database.unit_of_work import AuditEntry, Change, Connection, lock_event_order
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import invite_create, invite_delete
 from vox.chat.events.permissions import P
 from vox.chat.features.invites import queries
 from vox.chat.features.invites.schemas import Invite
+from vox.stores.sql import Connection
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

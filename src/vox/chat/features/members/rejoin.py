@@ -7,11 +7,12 @@ moderators only, not by an invite.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vox.chat.database.unit_of_work import Change, Connection, lock_event_order
+from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_revoke
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members import queries
+from vox.stores.sql import Connection
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

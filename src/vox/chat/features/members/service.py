@@ -9,7 +9,7 @@ from itertools import groupby
 from vox.chat.api.hierarchy import assert_administrator_left, assert_may, assert_outranks
 from vox.chat.community import Community, administrators_in
 from vox.chat.community.state import Person
-from vox.chat.database.unit_of_work import AuditEntry, Change, Connection, lock_event_order
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import (
     Event,
@@ -26,6 +26,7 @@ from vox.chat.features.members import queries
 from vox.chat.features.members.rejoin import deactivate
 from vox.chat.features.members.schemas import Ban, BanRequest
 from vox.chat.features.messages.delete import BATCH, Removed, delete_messages_of_author
+from vox.stores.sql import Connection
 
 
 def assert_may_act(community: Community, *, permission: P, actor_id: int, target_id: int) -> None:

@@ -1,9 +1,10 @@
 """Units of work that store, resolve and delete reports."""
 
-from vox.chat.database.unit_of_work import AuditEntry, Change, Connection
+from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.features.moderation import queries
 from vox.chat.features.moderation.schemas import NewReport
+from vox.stores.sql import Connection
 
 
 def report(connection: Connection, *, reporter_id: int, body: NewReport, now_s: int) -> Change[int]:

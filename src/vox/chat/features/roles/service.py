@@ -16,13 +16,14 @@ from vox.chat.api.hierarchy import (
 )
 from vox.chat.community import Community
 from vox.chat.community.state import Role
-from vox.chat.database.unit_of_work import AuditEntry, Change, Connection, UnitOfWork
+from vox.chat.database.unit_of_work import AuditEntry, Change, UnitOfWork
 from vox.chat.errors import refuse
 from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
 from vox.chat.events.permissions import P, holds
 from vox.chat.features.members.queries import is_active
 from vox.chat.features.roles import queries
 from vox.chat.features.roles.schemas import NewRole, RoleInfo
+from vox.stores.sql import Connection
 
 
 class RoleUnit(Protocol):
@@ -90,7 +91,9 @@ def find_manageable_role(community: Community, *, actor_id: int, role_id: int) -
     assert_below(community, actor_id, role.position)
     assert_holds(community.permissions(actor_id), role.permissions)
     if role.id == community.everyone_role_id:
-        raise refuse("INVALID_TARGET", "Every member has the role @everyone; it cannot be assigned, revoked or deleted.")
+        raise refuse(
+            "INVALID_TARGET", "Every member has the role @everyone; it cannot be assigned, revoked or deleted."
+        )
     return role
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from vox.chat.config.queries import store_rows
 from vox.chat.config.runtime_config import LIMIT_ROW, SECRET, changed
-from vox.chat.database.unit_of_work import AuditEntry, Change, Connection, lock_event_order
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.events import server_update
+from vox.stores.sql import Connection
 
 
 def change(connection: Connection, *, actor_id: int, values: dict[str, str]) -> Change[None]:
