@@ -22,7 +22,9 @@ VOX = Path(sys.executable).parent / "vox"
 
 def main() -> int:
     """Runs the scenes that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m tests.e2e.wire_recording", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.e2e.wire_recording", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("scenes", nargs="*", metavar="SCENE", help=f"of {', '.join(SCENES)}; default: all")
     parser.add_argument("--write", action="store_true", help="write the recordings instead of comparing with them")
     parser.add_argument("--vox", type=Path, default=VOX, help="the command to record; default: this environment's")

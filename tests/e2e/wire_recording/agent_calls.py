@@ -49,7 +49,11 @@ def _json(recording: Recording) -> None:
         send("TTSSpeakFrame", {"text": "Read this aloud."})
         stream.until("BotStoppedSpeakingFrame")
         stream.phase("a text as it stands")
-        for message in ("nonsense", '{"type":"TranscriptionFrame","data":{}}', '{"type":"InputDTMFFrame","data":{"digit":"x"}}'):
+        for message in (
+            "nonsense",
+            '{"type":"TranscriptionFrame","data":{}}',
+            '{"type":"InputDTMFFrame","data":{"digit":"x"}}',
+        ):
             stream.socket.send(message)
             stream.until("ErrorFrame")
         send("LLMMessagesAppendFrame", {"messages": [{"role": "user", "content": "x"}]})
@@ -82,14 +86,14 @@ def _json_with_audio(recording: Recording) -> None:
 
 def _rtvi(recording: Recording) -> None:
     for version in ("1.0.0", "2.0.0"):
-        with _call(recording, "?rtvi=1", _rtvi_message) as stream:
+        with _call(recording, "?rtvi=1&agent=quiet", _rtvi_message) as stream:
 
             def send(kind: str, data: Any = None, number: str = "m1", stream: LiveStream = stream) -> None:
                 stream.socket.send_json({"label": "rtvi-ai", "type": kind, "id": number, "data": data or {}})
 
             send("client-ready", {"version": version, "about": {"library": "wire-recording"}})
-            stream.until("bot-stopped-speaking")
-            stream.phase("greeting", without=SPOKEN_PART, unordered={"bot-ready", "metrics", *OUTPUT})
+            stream.show("ready", stream.until("bot-ready"))
+            stream.forget()
             send("send-text", {"content": "what can you do"})
             stream.until("bot-stopped-speaking")
             stream.phase("answer", without=SPOKEN_PART, unordered={"metrics", *OUTPUT})
@@ -136,7 +140,12 @@ def _protobuf(recording: Recording) -> None:
 
 def _protobuf_with_rtvi(recording: Recording) -> None:
     with _call(recording, "?format=protobuf", _protobuf_frame) as stream:
-        ready = {"label": "rtvi-ai", "type": "client-ready", "id": "m1", "data": {"version": "1.0.0", "about": {"library": "w"}}}
+        ready = {
+            "label": "rtvi-ai",
+            "type": "client-ready",
+            "id": "m1",
+            "data": {"version": "1.0.0", "about": {"library": "w"}},
+        }
         stream.socket.send(encoded("message", {"data": json.dumps(ready).encode()}))
         stream.show("ready", stream.until("message: bot-ready"))
         stop = {"label": "rtvi-ai", "type": "disconnect-bot", "id": "m2", "data": {}}
@@ -172,7 +181,10 @@ def _shown_rtvi(message: dict[str, Any]) -> tuple[str, Any]:
     if kind in SPOKEN_PART:
         shown["data"] = {"text": "<spoken part>"}
     if kind == "bot-output" and "spoken_progress" in message["data"]:
-        shown["data"] = {**message["data"], "spoken_progress": dict.fromkeys(message["data"]["spoken_progress"], "<part>")}
+        shown["data"] = {
+            **message["data"],
+            "spoken_progress": dict.fromkeys(message["data"]["spoken_progress"], "<part>"),
+        }
     return kind, shown
 
 
@@ -184,7 +196,8 @@ def _protobuf_frame(frame: Frame) -> tuple[str, Any]:
     assert frame.kind == "binary"
     kind, fields = decoded(frame.payload)
     shown: dict[str, Any] = {
-        name: value.decode() if isinstance(value, bytes) and name != "audio" else value for name, value in fields.items()
+        name: value.decode() if isinstance(value, bytes) and name != "audio" else value
+        for name, value in fields.items()
     }
     if "audio" in shown:
         shown["audio"] = f"<{len(shown['audio'])} bytes>"

@@ -22,7 +22,18 @@ OPEN = {"X-API-Key": KEY}
 
 def pages(recording: Recording) -> None:
     """Every route by GET, HEAD and a method that it has not."""
-    paths = ("/health", "/ready", "/api/v1/health", "/api/v1/ready", "/metrics", "/", "/talk", "/page/talk.js", "/ws", "/telephony/ws")
+    paths = (
+        "/health",
+        "/ready",
+        "/api/v1/health",
+        "/api/v1/ready",
+        "/metrics",
+        "/",
+        "/talk",
+        "/page/talk.js",
+        "/ws",
+        "/telephony/ws",
+    )
     for path in paths:
         for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"):
             recording.ask(f"{method} {path}")

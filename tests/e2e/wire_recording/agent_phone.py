@@ -45,7 +45,9 @@ def webhooks(recording: Recording, carrier: Carrier) -> None:
     recording.upgrade("/telephony/ws/sales/1.0", f"{carrier.name}: an old token")
     recording.upgrade("/telephony/ws", f"{carrier.name}: signed", _signed_upgrade(carrier, host))
     if answer.status == 200 and b"/telephony/ws/sales/" in answer.body:
-        token = answer.body.partition(b"/telephony/ws/sales/")[2].partition(b'"')[0].partition(b"<")[0].partition(b"?")[0]
+        token = (
+            answer.body.partition(b"/telephony/ws/sales/")[2].partition(b'"')[0].partition(b"<")[0].partition(b"?")[0]
+        )
         recording.upgrade(f"/telephony/ws/sales/{token.decode()}", f"{carrier.name}: announced")
 
 
@@ -102,7 +104,9 @@ def _speak(stream: LiveStream, frame: bytes, is_done: Callable[[], bool]) -> Non
     payload = base64.b64encode(frame).decode()
     while not is_done():
         assert time.monotonic() - begun < 20, "nothing came of it"
-        stream.socket.send_json({"event": "media", "streamSid": "MZ1", "media": {"track": "inbound", "payload": payload}})
+        stream.socket.send_json(
+            {"event": "media", "streamSid": "MZ1", "media": {"track": "inbound", "payload": payload}}
+        )
         deadline += FRAME_S
         pause_until(deadline)
 

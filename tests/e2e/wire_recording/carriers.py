@@ -81,7 +81,9 @@ def _telnyx(method: str, url: str, body: bytes) -> dict[str, str]:
 def _plivo(method: str, url: str, body: bytes) -> dict[str, str]:
     address, _, query = url.partition("?")
     given = "".join(f"{name}{value}" for name, value in sorted(_form(body)))
-    signed = f"{address}?{query}.{given}" if query and given else f"{address}?{query}{given}" if query or given else address
+    signed = (
+        f"{address}?{query}.{given}" if query and given else f"{address}?{query}{given}" if query or given else address
+    )
     return {"X-Plivo-Signature-V3": _mac(SECRET, f"{signed}.nonce", "sha256"), "X-Plivo-Signature-V3-Nonce": "nonce"}
 
 
@@ -111,9 +113,13 @@ def _genesys(method: str, url: str, body: bytes) -> dict[str, str]:
         "Audiohook-Correlation-Id": "e160e428-53e2-487c-977d-96989bf5c99d",
         "X-API-KEY": SECRET,
     }
-    values = {"@request-target": f"/{path}", "@authority": authority} | {name.lower(): value for name, value in headers.items()}
+    values = {"@request-target": f"/{path}", "@authority": authority} | {
+        name.lower(): value for name, value in headers.items()
+    }
     covered = " ".join(f'"{name}"' for name in values)
-    parameters = f'({covered});keyid="{SECRET}";nonce="VGhpc0lzQVVuaXF1ZU5vbmNl";alg="hmac-sha256";created={int(time.time())}'
+    parameters = (
+        f'({covered});keyid="{SECRET}";nonce="VGhpc0lzQVVuaXF1ZU5vbmNl";alg="hmac-sha256";created={int(time.time())}'
+    )
     lines = [f'"{name}": {value}' for name, value in values.items()]
     signed = "\n".join([*lines, f'"@signature-params": {parameters}'])
     signature = base64.b64encode(hmac.digest(base64.b64decode(CLIENT_SECRET), signed.encode(), "sha256")).decode()

@@ -42,7 +42,17 @@ def edge(recording: Recording, document: dict[str, Any], ben: Person) -> None:
             recording.ask(f"{method} {path}")
         recording.ask(f"POST {path}", "another method")
     recording.ask("HEAD /openapi.json")
-    for path in ("/", "/nothing", "/api", f"{API}", f"{API}/", f"{API}/nothing", f"{API}/server/", "/api/v2/server", "/gateway"):
+    for path in (
+        "/",
+        "/nothing",
+        "/api",
+        f"{API}",
+        f"{API}/",
+        f"{API}/nothing",
+        f"{API}/server/",
+        "/api/v2/server",
+        "/gateway",
+    ):
         recording.ask(f"GET {path}", "unknown")
     recording.ask(f"GET {API}/feeds//messages", "an empty part", token=ben.token)
     recording.ask(f"GET {API}/invites/a%2Fb", "an encoded slash")
@@ -60,7 +70,11 @@ def edge(recording: Recording, document: dict[str, Any], ben: Person) -> None:
     recording.ask(f"GET {API}/nothing", "a request id", headers={"X-Request-Id": "mine-7"})
     recording.ask(f"GET {API}/messages/search?query=%ff", "no ASCII in the query", token=ben.token)
     recording.ask(f"GET {API}/roles?limit=1&limit=2&unknown=3", "repeated and unknown", token=ben.token)
-    for note, headers in (("no origin", {}), ("allowed", {"Origin": ORIGIN}), ("refused", {"Origin": "https://evil.example"})):
+    for note, headers in (
+        ("no origin", {}),
+        ("allowed", {"Origin": ORIGIN}),
+        ("refused", {"Origin": "https://evil.example"}),
+    ):
         recording.upgrade("/gateway", note, headers)
     recording.upgrade("/nothing", "unknown")
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.e2e.wire_recording.chat_files import picture
-from tests.e2e.wire_recording.chat_world import API, PASSWORD, Part, Person, form, register
+from tests.e2e.wire_recording.chat_world import API, Part, Person, form, register
 from tests.e2e.wire_recording.gateway_client import Gateway, gateway
 from tests.e2e.wire_recording.http_client import request
 from tests.e2e.wire_recording.processes import Running
@@ -34,7 +34,8 @@ def events(recording: Recording, running: Running) -> None:
         first.record("events [an administrator]")
         second.record("events [a member, ids as texts, compressed]")
         _resume(recording, ada, ben, first, second)
-    _draining(recording, running, ada, ben)
+    recording.metrics()
+    _draining(recording, running)
 
 
 def _presence(first: Gateway, second: Gateway) -> None:
@@ -189,7 +190,7 @@ def _banned(recording: Recording, ada: Person, first: Gateway) -> None:
     first.socket.drop()
 
 
-def _draining(recording: Recording, running: Running, ada: Person, ben: Person) -> None:
+def _draining(recording: Recording, running: Running) -> None:
     """After SIGTERM one of two clients is sent away at once and the other one later, so there is time to ask in between."""
     people = [register(recording, name) for name in ("fay", "gus")]
     only_hello = {"hello"}

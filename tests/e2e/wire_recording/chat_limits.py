@@ -123,7 +123,9 @@ def _sessions(recording: Recording, ada: Person, ben: Person, addresses: Address
         one.send("identify", {"token": ben.token})
         one.until_closed()
         one.record("gateway [identify twice]")
-    with gateway(recording, "?compress=zstd&v=1&encoding=json", headers=addresses.next(), change=_without_presences) as one:
+    with gateway(
+        recording, "?compress=zstd&v=1&encoding=json", headers=addresses.next(), change=_without_presences
+    ) as one:
         one.identify(ben.token, protocol_version=1, capabilities=["string_ids", "presence_batch", "unheard_of"])
         one.send("heartbeat", {"seq": 1})
         one.expect("heartbeat_ack")

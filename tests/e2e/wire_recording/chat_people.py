@@ -82,7 +82,13 @@ def _community(recording: Recording, ada: Person, ben: Person) -> None:
     ben.ask("GET /gifs/search", "no words")
     ben.ask("GET /gifs/trending?limit=51", "a large limit")
     ben.ask("GET /gifs/trending", "not set up")
-    for url in ("http://127.0.0.1/", "ftp://example.com/", "http://user@example.com/", "http://localhost/", "http://[::1]/"):
+    for url in (
+        "http://127.0.0.1/",
+        "ftp://example.com/",
+        "http://user@example.com/",
+        "http://localhost/",
+        "http://[::1]/",
+    ):
         ben.ask("POST /embeds/resolve", url, {"url": url})
     ben.ask("POST /embeds/resolve", "no address", {})
 

@@ -184,7 +184,9 @@ def _pins(ada: Person, ben: Person, feed: int, message: int) -> None:
 def _conversations(ada: Person, ben: Person, cy: Person) -> None:
     pair = ben.ask("POST /dms", "two", {"recipient_id": ada.user_id}).json()["dm_id"]
     ada.ask("POST /dms", "the same two", {"recipient_id": ben.user_id})
-    group = ben.ask("POST /dms", "a group", {"recipient_ids": [ada.user_id, cy.user_id], "name": "three"}).json()["dm_id"]
+    group = ben.ask("POST /dms", "a group", {"recipient_ids": [ada.user_id, cy.user_id], "name": "three"}).json()[
+        "dm_id"
+    ]
     ben.ask("POST /dms", "nobody", {})
     ben.ask("POST /dms", "oneself", {"recipient_id": ben.user_id})
     ben.ask("POST /dms", "unknown", {"recipient_id": 987654})

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.wire_recording.http_client import Reply, request
-from tests.e2e.wire_recording.openapi_shape import routes
 from tests.e2e.wire_recording.processes import Running, free_port, started
 from tests.e2e.wire_recording.recording import Recording
 from tests.e2e.wire_recording.values import Values
@@ -88,13 +87,6 @@ def chat(vox: Path, folder: Path, environment: Mapping[str, str]) -> Generator[t
     with started([str(vox), "chat", "--port", str(port)], port, folder, settings) as running:
         running.wait_until_healthy("/health")
         yield running, Values({f"127.0.0.1:{port}": "host"})
-
-
-def documented(recording: Recording) -> dict[str, Any]:
-    """The process' OpenAPI document, whose routes the recording then knows."""
-    document = request(recording.port, "GET", "/openapi.json").json()
-    recording.templates = routes(document)
-    return document
 
 
 def register(recording: Recording, name: str, **more: Any) -> Person:

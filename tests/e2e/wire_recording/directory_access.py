@@ -4,7 +4,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any
 
 from tests.e2e.wire_recording.directory_world import ADMIN, ALICE, BOB, SigningKey, registration
@@ -27,7 +27,15 @@ class Signer:
         self._nonces = 0
 
     def ask(
-        self, line: str, note: str, key: SigningKey, body: Any = None, *, age_s: int = 0, nonce: str = "", **changed: str
+        self,
+        line: str,
+        note: str,
+        key: SigningKey,
+        body: Any = None,
+        *,
+        age_s: int = 0,
+        nonce: str = "",
+        **changed: str,
     ) -> Reply:
         """Sends a request signed by a key, with headers changed afterwards."""
         method, _, path = line.partition(" ")
@@ -46,7 +54,9 @@ def tokens(recording: Recording) -> None:
     made = recording.ask("POST /v1/join-tokens", "made", headers=ADMIN, json_body={
         "ttl_ms": 3_600_000, "note": "for the wire recording"}, learn={"token": "join token", "id": "token id"})  # fmt: skip
     token = made.json()["token"]
-    recording.ask("POST /v1/join-tokens", "made of nothing", headers=ADMIN, learn={"token": "join token", "id": "token id"})
+    recording.ask(
+        "POST /v1/join-tokens", "made of nothing", headers=ADMIN, learn={"token": "join token", "id": "token id"}
+    )
     recording.ask("POST /v1/join-tokens", "too short", headers=ADMIN, json_body={"ttl_ms": 1})
     recording.ask("POST /v1/join-tokens", "no administrator", headers=ALICE)
     recording.ask("POST /v1/join-tokens", "an unknown key", headers={"Authorization": "Bearer unknown"})
@@ -117,7 +127,9 @@ def approval(recording: Recording) -> None:
     recording.ask(f"POST /v1/relays/{first}/approve", "again", headers=ADMIN)
     recording.ask(f"POST /v1/relays/{first}/refuse", "does not wait any more", headers=ADMIN)
     recording.ask(f"POST /v1/relays/{second}/refuse", "wrong", headers=ADMIN, json_body={"reason": 1})
-    recording.ask(f"POST /v1/relays/{second}/refuse", "an administrator", headers=ADMIN, json_body={"reason": "unknown owner"})
+    recording.ask(
+        f"POST /v1/relays/{second}/refuse", "an administrator", headers=ADMIN, json_body={"reason": "unknown owner"}
+    )
     recording.ask(f"POST /v1/relays/{second}/refuse", "again", headers=ADMIN)
     signer.ask(line, "the second, refused", OTHER, registration(2, signing_key=OTHER.public, name="Perth"))
     signer.ask(f"POST /v1/relays/{first}/heartbeat", "approved", RELAY)
@@ -141,16 +153,13 @@ def probing(recording: Recording) -> None:
 def _relay() -> Generator[int]:
     """The port of a relay that is well."""
 
-    class Healthy(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    class Healthy(StreamRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+    with ThreadingTCPServer(("127.0.0.1", 0), Healthy) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

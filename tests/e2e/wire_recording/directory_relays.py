@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.e2e.wire_recording.directory_world import ADMIN, registration
 from tests.e2e.wire_recording.http_client import Reply, event_stream, request
-from tests.e2e.wire_recording.openapi_shape import routes, shape
+from tests.e2e.wire_recording.openapi_shape import shape
 from tests.e2e.wire_recording.processes import wait_until
 from tests.e2e.wire_recording.recording import Recording
 
@@ -18,9 +18,7 @@ ASSETS = ("relays.js", "style.css", "world.json")
 
 def pages(recording: Recording) -> None:
     """Probes, the page, the document, unknown paths and methods."""
-    document = request(recording.port, "GET", "/openapi.json").json()
-    recording.templates = routes(document)
-    recording.add("GET /openapi.json [shape]", {"openapi": shape(document, with_schemas=False)})
+    recording.add("GET /openapi.json [shape]", {"openapi": shape(recording.learn_routes(), with_schemas=False)})
     paths = ("/_health", "/ready", "/metrics", "/", "/page/relays.js", "/openapi.json", "/v1/relays", "/v1/directory")
     for path in paths:
         recording.ask(f"HEAD {path}")
@@ -30,7 +28,16 @@ def pages(recording: Recording) -> None:
         recording.ask(f"GET {path}")
     for name in ASSETS:
         recording.ask(f"GET /page/{name}", "asset")
-    for path in ("/health", "/nothing", "/page/index.html", "/page/nothing", "/_health/", "/v1/relays/", "/v2/relays", "/v1/relays/lon"):
+    for path in (
+        "/health",
+        "/nothing",
+        "/page/index.html",
+        "/page/nothing",
+        "/_health/",
+        "/v1/relays/",
+        "/v2/relays",
+        "/v1/relays/lon",
+    ):
         recording.ask(f"GET {path}", "unknown")
     recording.ask("PUT /v1/relays/register", "another method")
     recording.ask("GET /v1/relays/lon/drain", "another method")
@@ -71,11 +78,20 @@ def _choices(recording: Recording) -> None:
         recording.ask(f"GET /v1/relays/select?{query}", "refused")
     recording.ask("GET /v1/relays/probe-plan?lat=51&lon=0&home=nyc")
     recording.ask("GET /v1/relays/probe-plan?lat=x&lon=0", "refused")
-    recording.ask("POST /v1/rtt-reports", json_body={"rtts": [{"relay_id": "nyc", "rtt_ms": 12.5}, {"relay_id": "x", "rtt_ms": 1}]})
-    for note, body in (("negative", {"rtts": [{"relay_id": "nyc", "rtt_ms": -1}]}), ("none", {"rtts": []}), ("no list", {})):
+    recording.ask(
+        "POST /v1/rtt-reports",
+        json_body={"rtts": [{"relay_id": "nyc", "rtt_ms": 12.5}, {"relay_id": "x", "rtt_ms": 1}]},
+    )
+    for note, body in (
+        ("negative", {"rtts": [{"relay_id": "nyc", "rtt_ms": -1}]}),
+        ("none", {"rtts": []}),
+        ("no list", {}),
+    ):
         recording.ask("POST /v1/rtt-reports", note, json_body=body)
     recording.ask("POST /v1/session-reports", json_body={"sessions": [{"relay_id": "nyc", "failed": False}]})
-    recording.ask("POST /v1/session-reports", "no truth value", json_body={"sessions": [{"relay_id": "nyc", "failed": "no"}]})
+    recording.ask(
+        "POST /v1/session-reports", "no truth value", json_body={"sessions": [{"relay_id": "nyc", "failed": "no"}]}
+    )
     recording.ask("POST /v1/session-reports", "no JSON", body=b"{")
 
 
@@ -114,7 +130,10 @@ def changes(recording: Recording) -> None:
     clients.ask("POST /v1/relays/register", "renewed", json_body=registration(1, name="Again", features=["video"]))
     for note, body in (
         ("nothing", {}),
-        ("wrong in every field", registration(2, name="", url="no url", latitude=91, longitude="x", capacity=0, public_key=1)),
+        (
+            "wrong in every field",
+            registration(2, name="", url="no url", latitude=91, longitude="x", capacity=0, public_key=1),
+        ),
         ("a private address", registration(2, url="wss://10.0.0.1", longitude=115.86)),
         ("a signing key that is none", registration(2, signing_key="no key")),
         ("control characters", registration(2, name="a\nb")),
@@ -127,7 +146,14 @@ def changes(recording: Recording) -> None:
     clients.ask("POST /v1/relays/register", "from outside", headers={"X-Forwarded-For": "192.0.2.1"}, body=body)
     path = f"/v1/relays/{relay}"
     clients.ask(f"POST {path}/heartbeat", "empty")
-    beat = {"current_connections": 3, "capacity": 50, "stress": 0.1, "draining": False, "version": "1", "interval_ms": 20_000}
+    beat = {
+        "current_connections": 3,
+        "capacity": 50,
+        "stress": 0.1,
+        "draining": False,
+        "version": "1",
+        "interval_ms": 20_000,
+    }
     clients.ask(f"POST {path}/heartbeat", "with load", json_body=beat)
     clients.ask(f"POST {path}/heartbeat", "wrong", json_body={"stress": 2, "capacity": "x"})
     clients.ask(f"POST /v1/relays/{UNKNOWN}/heartbeat", "unknown")
@@ -138,7 +164,13 @@ def changes(recording: Recording) -> None:
     clients.ask(f"DELETE {path}", "connections on it")
     clients.ask(f"DELETE {path}?force=1", "forced")
     clients.ask(f"DELETE {path}", "again")
-    for line in ("GET /v1/join-tokens", "POST /v1/join-tokens", "GET /v1/relays/waiting", f"POST {path}/approve", f"POST {path}/refuse"):
+    for line in (
+        "GET /v1/join-tokens",
+        "POST /v1/join-tokens",
+        "GET /v1/relays/waiting",
+        f"POST {path}/approve",
+        f"POST {path}/refuse",
+    ):
         clients.ask(line, "no key")
     clients.ask("GET /v1/join-tokens", "an unknown key", headers={"X-API-Key": "unknown"})
     clients.ask("GET /v1/join-tokens", "an administrator", headers=ADMIN)
@@ -160,7 +192,9 @@ def _draining(clients: "_Clients") -> None:
     clients.ask("GET /v1/relays/lon/status", "draining")
     clients.ask("GET /v1/relays?lat=51&lon=0", "one drains")
     clients.ask("POST /v1/relays/lon/heartbeat", "draining")
-    clients.ask("POST /v1/relays/lon/drain", "until a time that has passed", json_body={"until": "2001-01-01T00:00:00Z"})
+    clients.ask(
+        "POST /v1/relays/lon/drain", "until a time that has passed", json_body={"until": "2001-01-01T00:00:00Z"}
+    )
     clients.ask("POST /v1/relays/lon/drain", "until a time without zone", json_body={"until": "2099-01-01T00:00:00"})
     clients.ask(f"POST /v1/relays/{UNKNOWN}/drain", "unknown")
     index = request(recording.port, "GET", "/v1/relays?wait=1ms&index=0").header("vox-directory-index")

@@ -22,7 +22,14 @@ BOB = {"X-API-Key": "bobs-key-of-the-wire-recording"}
 API_KEYS = [{"name": "alice", "key": ALICE["X-API-Key"]}, {"name": "bob", "key": BOB["X-API-Key"]}]
 BOOTSTRAP = [
     {"id": "lon", "url": "wss://lon.example.com", "lat": 51.5, "lon": -0.13, "region": "eu-west", "capacity": 5000},
-    {"id": "nyc", "url": "wss://nyc.example.com", "lat": 40.71, "lon": -74.0, "region": "us-east", "public_key": "bnlj"},
+    {
+        "id": "nyc",
+        "url": "wss://nyc.example.com",
+        "lat": 40.71,
+        "lon": -74.0,
+        "region": "us-east",
+        "public_key": "bnlj",
+    },
 ]
 
 
@@ -52,12 +59,20 @@ class SigningKey:
         """The signature of a text in base64."""
         return base64.b64encode(self.private.sign(message.encode())).decode()
 
-    def signed(self, method: str, path: str, body: bytes, authority: str, *, nonce: str, age_s: int = 0) -> dict[str, str]:
+    def signed(
+        self, method: str, path: str, body: bytes, authority: str, *, nonce: str, age_s: int = 0
+    ) -> dict[str, str]:
         """The headers that sign a request by RFC 9421."""
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
         key_id = f"sha256:{hashlib.sha256(base64.b64decode(self.public)).hexdigest()}"
         before, _, query = path.partition("?")
-        values = {"@method": method, "@path": before, "@query": f"?{query}", "content-digest": digest, "@authority": authority}
+        values = {
+            "@method": method,
+            "@path": before,
+            "@query": f"?{query}",
+            "content-digest": digest,
+            "@authority": authority,
+        }
         covered = " ".join(f'"{name}"' for name in values)
         created = int(time.time()) - age_s
         parameters = f'({covered});created={created};nonce="{nonce}";keyid="{key_id}";alg="ed25519"'

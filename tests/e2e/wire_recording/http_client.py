@@ -143,8 +143,8 @@ class WebSocket:
                         self._send(0x8, payload[:2])
                     code = struct.unpack("!H", payload[:2])[0] if payload else 1005
                     return Frame("close", b"", code, payload[2:].decode())
-                elif opcode == "text" or opcode == "binary":
-                    return Frame(opcode, payload)
+                elif opcode != "pong":
+                    return Frame("text" if opcode == "text" else "binary", payload)
         except (ConnectionError, EOFError):
             return Frame("close", b"", 1006)
 
@@ -183,9 +183,7 @@ class WebSocket:
         self._connection.sendall(head + bytes(4) + payload)  # a mask of zeros changes nothing, and is a mask
 
 
-def open_websocket(
-    port: int, path: str, headers: Mapping[str, str] | None = None
-) -> tuple[Reply, WebSocket | None]:
+def open_websocket(port: int, path: str, headers: Mapping[str, str] | None = None) -> tuple[Reply, WebSocket | None]:
     """Asks for an upgrade: the server's answer, and the connection where the answer is 101."""
     key = base64.b64encode(os.urandom(16)).decode()
     asked = {

@@ -3,7 +3,19 @@
 import re
 from typing import Any
 
-VALUES_OF = ("method", "route", "status", "status_code", "code", "error_type", "outcome", "kind", "relaxed", "result", "state")
+VALUES_OF = (
+    "method",
+    "route",
+    "status",
+    "status_code",
+    "code",
+    "error_type",
+    "outcome",
+    "kind",
+    "relaxed",
+    "result",
+    "state",
+)
 """Labels whose values are few and depend on what was asked only."""
 
 _SAMPLE = re.compile(r"(?P<name>[a-zA-Z_:][\w:]*)(?:\{(?P<labels>.*)\})? \S+")
@@ -38,7 +50,7 @@ def _family(sample: str, types: dict[str, str]) -> str:
 
 def _shown(labels: dict[str, set[str]], kind: str) -> dict[str, Any]:
     return {
-        label: sorted(values) if label in VALUES_OF else "<any>"
+        label: dict.fromkeys(sorted(values), True) if label in VALUES_OF else "<any>"
         for label, values in sorted(labels.items())
         if not (kind == "histogram" and label == "le")
     }

@@ -11,42 +11,49 @@ def shape(document: dict[str, Any], *, with_schemas: bool) -> dict[str, Any]:
 
     Args:
         document: the whole of it.
-        with_schemas: whether to list the fields of the named schemas; documents that are written by hand name few.
+        with_schemas: whether to list what bodies and answers hold; false for a document in which their schemas have no
+            names, so that the same body may be described in several ways.
     """
-    found: dict[str, Any] = {"openapi": document["openapi"], "routes": dict(sorted(_routes(document)))}
-    schemas: dict[str, Any] = document.get("components", {}).get("schemas", {})
-    if with_schemas:
-        found["schemas"] = {name: _schema(schema) for name, schema in sorted(schemas.items())}
-    found["security"] = sorted(document.get("components", {}).get("securitySchemes", {}))
-    return found
+    components: dict[str, Any] = document.get("components", {})
+    schemas: dict[str, Any] = components.get("schemas", {})
+    return {
+        "openapi": document["openapi"],
+        "routes": {name: _operation(one, with_schemas=with_schemas) for name, one in sorted(_operations(document))},
+        "schemas": {name: _schema(schemas[name]) if with_schemas else True for name in sorted(schemas)},
+        "security": sorted(components.get("securitySchemes", {})),
+    }
 
 
 def routes(document: dict[str, Any]) -> tuple[str, ...]:
     """Every method and path template, as in `GET /health`."""
-    return tuple(name for name, _ in _routes(document))
+    return tuple(name for name, _ in _operations(document))
 
 
-def _routes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            parameters = [_parameter(one) for one in operation.get("parameters", [])]
-            described: dict[str, Any] = {"responses": sorted(operation["responses"])}
-            if parameters:
-                described["parameters"] = sorted(parameters)
-            if "requestBody" in operation:
-                described["body"] = {kind: _schema(one["schema"]) for kind, one in operation["requestBody"]["content"].items()}
-                described["required"] = operation["requestBody"].get("required", False)
-            answers = {
-                status: _schema(content["schema"])
-                for status, answer in operation["responses"].items()
-                for content in answer.get("content", {}).values()
-                if status.startswith("2")
-            }
-            if answers:
-                described["answers"] = answers
-            if "security" in operation:
-                described["security"] = operation["security"]
-            yield f"{method.upper()} {path}", described
+            yield f"{method.upper()} {path}", operation
+
+
+def _operation(operation: dict[str, Any], *, with_schemas: bool) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "parameters": sorted(_parameter(one) for one in operation.get("parameters", [])),
+        "responses": {
+            status: _content(answer, with_schemas=with_schemas)
+            for status, answer in sorted(operation["responses"].items())
+        },
+    }
+    if "requestBody" in operation:
+        described["body"] = _content(operation["requestBody"], with_schemas=with_schemas)
+        described["required"] = operation["requestBody"].get("required", False)
+    if "security" in operation:
+        described["security"] = operation["security"]
+    return described
+
+
+def _content(described: dict[str, Any], *, with_schemas: bool) -> dict[str, Any]:
+    content: dict[str, Any] = described.get("content", {})
+    return {kind: _schema(one["schema"]) if with_schemas else True for kind, one in content.items()}
 
 
 def _parameter(parameter: dict[str, Any]) -> str:

@@ -22,7 +22,17 @@ CHAT, AGENT = "vox.api.app:create_app", "vox.agent.app:create_app"
 def uvicorn(vox: Path, folder: Path, address: str, environment: Mapping[str, str]) -> Generator[Running]:
     """An application that uvicorn makes and serves; the caller waits until it is healthy."""
     port = free_port()
-    command = [str(vox.with_name("python")), "-m", "uvicorn", address, "--factory", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        str(vox.with_name("python")),
+        "-m",
+        "uvicorn",
+        address,
+        "--factory",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with started(command, port, folder, environment) as running:
         yield running
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.wire_recording.http_client import Frame, Reply, open_websocket, request
 from tests.e2e.wire_recording.metric_names import metric_names
+from tests.e2e.wire_recording.openapi_shape import routes
 from tests.e2e.wire_recording.values import Values
 
 FOLDER = Path(__file__).parent.parent / "recordings"
@@ -21,7 +22,16 @@ PROSE = {"/docs", "/redoc"}
 STATIC = "/page/"
 LONGEST_PATH = 200
 
-_ASSETS = ("text/css", "text/html", "text/javascript", "image/", "video/", "audio/", "application/octet-stream", "text/plain")
+_ASSETS = (
+    "text/css",
+    "text/html",
+    "text/javascript",
+    "image/",
+    "video/",
+    "audio/",
+    "application/octet-stream",
+    "text/plain",
+)
 _BOOT = re.compile(r"\b[0-9a-f]{8}(?=-\d+-\d+)")
 
 Entry = dict[str, Any]
@@ -122,6 +132,12 @@ class Recording:
             entry["route"] = template
         entry |= self._response(shown, reply, change, volatile)
         self.add(f"{shown} [{note}]" if note else shown, entry)
+
+    def learn_routes(self) -> Any:
+        """Reads the process' OpenAPI document, so that each entry can name its route; the document."""
+        document = request(self.port, "GET", "/openapi.json").json()
+        self.templates = routes(document)
+        return document
 
     def frames(self, name: str, frames: list[Any]) -> None:
         """Keeps messages of a WebSocket, already in their placeholders."""

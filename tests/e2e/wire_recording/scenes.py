@@ -17,7 +17,7 @@ from tests.e2e.wire_recording.chat_files import MAX_BYTES, files
 from tests.e2e.wire_recording.chat_limits import admission, limits, make_administrator
 from tests.e2e.wire_recording.chat_people import people
 from tests.e2e.wire_recording.chat_spaces import spaces
-from tests.e2e.wire_recording.chat_world import ORIGIN, chat, documented, register
+from tests.e2e.wire_recording.chat_world import ORIGIN, chat, register
 from tests.e2e.wire_recording.directory_access import approval, probing, tokens
 from tests.e2e.wire_recording.directory_world import ADMIN_KEY, API_KEYS, directory
 from tests.e2e.wire_recording.plain_uvicorn import asgi
@@ -40,7 +40,7 @@ def chat_rest(vox: Path, folder: Path) -> list[Recording]:
     names = ("chat_people", "chat_spaces", "chat_files", "chat_edge", "chat_refusals")
     with chat(vox, folder, environment) as (running, values):
         made = [Recording(name, running.port, values) for name in names]
-        document = [documented(one) for one in made][0]
+        document = [one.learn_routes() for one in made].pop()
         by_people, by_spaces, by_files, at_edge, refused = made
         ada, ben = people(by_people)
         eli, flo = (register(by_spaces, name) for name in ("eli", "flo"))
@@ -58,9 +58,10 @@ def chat_limits(vox: Path, folder: Path) -> list[Recording]:
     with chat(vox, folder, {"VOX_REGISTRATION": "invite"}) as (running, values):
         made = [Recording(name, running.port, values) for name in ("chat_limits", "chat_admission")]
         for one in made:
-            documented(one)
+            one.learn_routes()
         ada, ben = limits(made[0])
         admission(made[1], ada, ben)
+        made[1].metrics()
     return made
 
 
@@ -81,7 +82,11 @@ def agent_web(vox: Path, folder: Path) -> list[Recording]:
         "max_concurrent_calls": MAX_CALLS,
         "retry_after_secs": 7,
         "drain_timeout_secs": 60,
-        "agents": {"sales": {}, "support": {"greeting": "Support here.", "tts_options": {"duration_s": 10}}},
+        "agents": {
+            "sales": {},
+            "quiet": {"greeting": ""},
+            "support": {"greeting": "Support here.", "tts_options": {"duration_s": 10}},
+        },
         "client_tools": [WEATHER],
     }
     with agent(vox, folder, config) as (running, values):
@@ -99,7 +104,8 @@ def agent_phone(vox: Path, folder: Path) -> list[Recording]:
     """Six agent servers, one for each carrier, which check its signatures."""
     with contextlib.ExitStack() as stack:
         servers = [
-            stack.enter_context(agent(vox, folder / carrier.name, _for(carrier), carrier.environment)) for carrier in ALL
+            stack.enter_context(agent(vox, folder / carrier.name, _for(carrier), carrier.environment))
+            for carrier in ALL
         ]
         values = Values({f"127.0.0.1:{running.port}": "host" for running, _ in servers})
         made = Recording("agent_phone", 0, values)
@@ -125,7 +131,7 @@ def directory_open(vox: Path, folder: Path) -> list[Recording]:
         made = [Recording(name, running.port, values) for name in ("directory_lists", "directory_changes")]
         directory_relays.pages(made[0])
         directory_relays.lists(made[0])
-        made[1].templates = made[0].templates
+        made[1].learn_routes()
         directory_relays.changes(made[1])
         made[1].metrics()
     return made
@@ -142,6 +148,7 @@ def directory_access(vox: Path, folder: Path) -> list[Recording]:
         config: dict[str, Any] = {"access": {"mode": mode, "admin_key": ADMIN_KEY, "api_keys": API_KEYS}, **more}
         with directory(vox, folder / name, config) as (running, values):
             made.append(Recording(name, running.port, values))
+            made[-1].learn_routes()
             scene(made[-1])
             made[-1].metrics()
     return made

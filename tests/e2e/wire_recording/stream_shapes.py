@@ -72,6 +72,10 @@ class LiveStream:
         self._phases[name] = {"order": [kind for kind in kinds if kind not in unordered], "messages": kinds}
         self._seen = {}
 
+    def forget(self) -> None:
+        """Leaves out what came since the last phase."""
+        self._seen = {}
+
     def show(self, name: str, content: Any) -> None:
         """Keeps one message, for calls whose other messages depend on the machine's speed."""
         self._phases[name] = self._recording.values.value(content)
