@@ -14,8 +14,9 @@ from tests.e2e.wire_recording.stream_shapes import LiveStream
 
 _COUNTED = re.compile(r"#\d+$")
 _RTVI_ID = re.compile(r"[0-9a-f]{8}")
-SPOKEN_PART = {"bot-tts-text"}
-"""Texts that depend on how far the voice has come."""
+IN_PROGRESS = "bot-output in progress"
+SPOKEN_PART = {"bot-tts-text", IN_PROGRESS}
+"""Messages that depend on how far the voice has come when a clock ticks."""
 OUTPUT = {"bot-output", "bot-transcription"}
 """What is told of each sentence when it is known and when it is spoken: of two sentences these mix as the voice comes on."""
 
@@ -25,6 +26,7 @@ def calls(recording: Recording) -> None:
     _json(recording)
     _json_with_audio(recording)
     _rtvi(recording)
+    _progress(recording)
     _protobuf(recording)
     _protobuf_with_rtvi(recording)
 
@@ -117,6 +119,18 @@ def _rtvi(recording: Recording) -> None:
             stream.record(f"/ws?rtvi=1 [version {version}]")
 
 
+def _progress(recording: Recording) -> None:
+    """How far a long sentence has been spoken; the first messages come before the client has said its version."""
+    with _call(recording, "?rtvi=1&agent=support", _rtvi_message) as stream:
+        ready = {"version": "2.0.0", "about": {"library": "wire-recording"}}
+        stream.socket.send_json({"label": "rtvi-ai", "type": "client-ready", "id": "m1", "data": ready})
+        stream.until("bot-ready")
+        stream.show("a sentence in progress", stream.until(IN_PROGRESS))
+        said = stream.until("bot-tts-text")
+        stream.show("a spoken part", {**said, "data": dict.fromkeys(said["data"], "<spoken part>")})
+        stream.record("/ws?rtvi=1&agent=support [a long sentence]")
+
+
 def _protobuf(recording: Recording) -> None:
     with _call(recording, "?format=protobuf", _protobuf_frame) as stream:
         stream.show("greeting", stream.until("text"))
@@ -178,9 +192,8 @@ def _shown_rtvi(message: dict[str, Any]) -> tuple[str, Any]:
         shown["id"] = "<number>"
     if kind == "metrics":
         shown["data"] = {name: [_measured(one) for one in values] for name, values in message["data"].items()}
-    if kind in SPOKEN_PART:
-        shown["data"] = {"text": "<spoken part>"}
     if kind == "bot-output" and "spoken_progress" in message["data"]:
+        kind = IN_PROGRESS if message["data"]["spoken_status"] == "in-progress" else kind
         shown["data"] = {
             **message["data"],
             "spoken_progress": dict.fromkeys(message["data"]["spoken_progress"], "<part>"),

@@ -126,7 +126,7 @@ def _for(carrier: Carrier) -> dict[str, Any]:
 
 def directory_open(vox: Path, folder: Path) -> list[Recording]:
     """A directory without probes, open to private networks."""
-    config = {"access": {"admin_key": ADMIN_KEY, "changes_per_minute": 60}}
+    config = {"access": {"admin_key": ADMIN_KEY, "changes_per_minute": 6}}
     with directory(vox, folder, config) as (running, values):
         made = [Recording(name, running.port, values) for name in ("directory_lists", "directory_changes")]
         directory_relays.pages(made[0])
