@@ -41,7 +41,7 @@ def pages(recording: Recording) -> None:
         recording.ask(f"GET /page/{name}", "asset")
     recording.ask("GET /page/talk.js", "a range", headers={"Range": "bytes=0-9"})
     recording.ask("GET /page/talk.js", "an origin", headers={"Origin": "https://evil.example"})
-    for path in ("/nothing", "/page/index.html", "/page/nothing", "/page/..%2Fapp.py", "/health/", "/api/v1/", "/telephony/nobody",
+    for path in ("/nothing", "/page/index.html", "/page/nothing", "/page/..%2Fapp.py", "/health/", "/api/v1/", "/telephony/unknown",
                  "/telephony/sales", "/telephony/ws/sales"):  # fmt: skip
         recording.ask(f"GET {path}", "unknown")
     recording.ask("POST /telephony/sales", "no carrier")
@@ -67,7 +67,7 @@ def doors(recording: Recording) -> None:
         ("the key, an origin that is none", "", {**OPEN, "Origin": "null"}),
         ("the key, an allowed origin", "", {**OPEN, "Origin": ALLOWED_ORIGIN}),
         ("the key, localhost", "", {**OPEN, "Origin": "http://localhost:5173"}),
-        ("the key, an unknown agent", "?agent=nobody", OPEN),
+        ("the key, an unknown agent", "?agent=unknown", OPEN),
         ("the key, an agent", "?agent=support", OPEN),
         ("the key, a sample rate", "?sample_rate=16000", OPEN),
         ("the key, an odd sample rate", "?sample_rate=12345", OPEN),
@@ -76,7 +76,7 @@ def doors(recording: Recording) -> None:
         recording.upgrade(f"/ws{query}", note, headers)
         wait_until_idle(recording)
         recording.ask(f"GET /ws{query}", note, headers=headers)
-    for path in ("/telephony/ws", "/telephony/ws/nobody", "/telephony/ws/sales", "/telephony/ws?agent=nobody"):
+    for path in ("/telephony/ws", "/telephony/ws/unknown", "/telephony/ws/sales", "/telephony/ws?agent=unknown"):
         recording.upgrade(path, "no key")
         recording.upgrade(path, "the key", OPEN)
         wait_until_idle(recording)

@@ -35,7 +35,7 @@ def webhooks(recording: Recording, carrier: Carrier) -> None:
     answer = ask("POST /telephony/sales", "signed, an agent")
     ask("GET /?uuid=CA1&CallSid=CA1&from=15550100&to=15550142", "signed, by GET")
     ask("GET /telephony/sales?uuid=CA1", "signed, an agent by GET")
-    ask("POST /telephony/nobody", "an unknown agent")
+    ask("POST /telephony/unknown", "an unknown agent")
     recording.ask("POST /", f"{carrier.name}: unsigned", headers=FORM, body=b"CallSid=CA1")
     wrong = {name: value[:-6] + "AAAAA=" for name, value in carrier.webhook("POST", f"{host}/")[0].items()}
     recording.ask("POST /", f"{carrier.name}: wrongly signed", headers={**wrong, **FORM}, body=b"CallSid=CA1")

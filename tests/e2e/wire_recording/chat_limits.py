@@ -183,8 +183,9 @@ def _counts(recording: Recording, ada: Person, ben: Person, addresses: Addresses
             one.send("identify", {"token": f"vox_sess_unknown{number}"})
             one.until_closed()
         if one.kept[-1]["close"] != REFUSED_TOKEN:
-            break  # the eleventh; a later one on a slow machine, because one is forgotten each six seconds
-    one.record("gateway [too many refused tokens of an address]")
+            # The eleventh; a later one on a slow machine, because one is forgotten each six seconds.
+            one.record("gateway [too many refused tokens of an address]")
+            break
     ada.do("PATCH /server/limits", {"limits": {"max_total_connections": 0}})
     with gateway(recording, headers=addresses.next()) as one:
         one.until_closed()

@@ -41,7 +41,7 @@ def _accounts(recording: Recording, ada: Person, ben: Person) -> None:
     credentials = {"username": "ben", "password": PASSWORD}
     login = recording.ask(f"{post}/login", "right", json_body=credentials, learn={"token": "token"})
     recording.ask(f"{post}/login", "a wrong password", json_body={**credentials, "password": "wrong horse"})
-    recording.ask(f"{post}/login", "an unknown name", json_body={**credentials, "username": "nobody"})
+    recording.ask(f"{post}/login", "an unknown name", json_body={**credentials, "username": "unknown"})
     recording.ask(f"{post}/login", "no JSON", body=b"{", headers={"Content-Type": "application/json"})
     second = Person(recording, "ben, second login", ben.user_id, login.json()["token"])
     sessions = second.ask("GET /auth/sessions").json()["sessions"]
@@ -97,7 +97,7 @@ def _users(ada: Person, ben: Person, cy: Person) -> None:
     ben.ask("GET /users/@me")
     ben.ask(f"GET /users/{ada.user_id}")
     ben.ask("GET /users/987654", "unknown")
-    ben.ask("GET /users/nobody", "no number")
+    ben.ask("GET /users/none", "no number")
     ben.ask("GET /users/@me", "ids as texts", headers={"X-Vox-Ids": "string"})
     ben.ask("PATCH /users/@me", "one's own", {"display_name": "Ben", "bio": "b", "avatar": "a"})
     ben.ask("PATCH /users/@me", "too long", {"bio": "b" * 257})

@@ -187,7 +187,7 @@ def _conversations(ada: Person, ben: Person, cy: Person) -> None:
     group = ben.ask("POST /dms", "a group", {"recipient_ids": [ada.user_id, cy.user_id], "name": "three"}).json()[
         "dm_id"
     ]
-    ben.ask("POST /dms", "nobody", {})
+    ben.ask("POST /dms", "no recipient", {})
     ben.ask("POST /dms", "oneself", {"recipient_id": ben.user_id})
     ben.ask("POST /dms", "unknown", {"recipient_id": 987654})
     ben.ask("POST /dms", "too many", {"recipient_ids": list(range(20))})

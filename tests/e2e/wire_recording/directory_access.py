@@ -79,7 +79,7 @@ def _owners(recording: Recording) -> None:
     recording.ask(f"POST /v1/relays/{mine}/heartbeat", "no key")
     recording.ask(f"POST /v1/relays/{mine}/heartbeat", "by an administrator", headers=ADMIN)
     recording.ask(f"DELETE /v1/relays/{mine}", "by alice", headers=ALICE)
-    recording.ask("GET /v1/relays/waiting", "nobody waits", headers=ADMIN)
+    recording.ask("GET /v1/relays/waiting", "none waits", headers=ADMIN)
     recording.ask("GET /v1/relays/waiting", "no administrator", headers=ALICE)
 
 

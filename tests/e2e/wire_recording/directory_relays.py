@@ -74,7 +74,7 @@ def _choices(recording: Recording) -> None:
                   "lat=51&lon=0&rtt=nyc:5,lon:80"):  # fmt: skip
         recording.ask(f"GET /v1/relays/select?{query}")
     recording.ask("GET /v1/relays/select?lat=51&lon=0&explain=1", change=_without_scores)
-    for query in ("policy=best", "lat=1", "rtt=nyc", "rtt=nyc:-1", "features=nobody-has-it"):
+    for query in ("policy=best", "lat=1", "rtt=nyc", "rtt=nyc:-1", "features=unheard-of"):
         recording.ask(f"GET /v1/relays/select?{query}", "refused")
     recording.ask("GET /v1/relays/probe-plan?lat=51&lon=0&home=nyc")
     recording.ask("GET /v1/relays/probe-plan?lat=x&lon=0", "refused")
