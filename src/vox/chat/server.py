@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
-from vox.chat.api.rate_categories import MemoryRateLimits, RateLimits
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.shared import SharedBus
@@ -41,6 +40,7 @@ from vox.chat.replication.session_checkpoints import SessionCheckpoints
 from vox.chat.replication.version_poll import poll_version
 from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.errors import VoxError
+from vox.http.rate_limits import MemoryRateLimits, RateLimits
 from vox.runtime.clock import Clock
 from vox.runtime.concurrency import ConcurrencyLimiter
 from vox.runtime.lifecycle import Lifecycle

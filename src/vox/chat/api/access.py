@@ -4,6 +4,7 @@ No route exists without a declaration, so that forgetting one is a type error ra
 whose answer depends on more than the path; its text says what the endpoint itself asks.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +33,16 @@ class Access:
     permission: P | None = None
     text: str = ""
     sees: Literal["feed", "room"] | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether no login is needed."""
+        return self.kind == "nobody"
+
+    @property
+    def security(self) -> Sequence[Mapping[str, Sequence[str]]]:
+        """OpenAPI security requirements."""
+        return () if self.is_public else ({"token": ()},)
 
     def check(self, chat: "Chat", call: "Call[object, object]") -> None:
         """Raises the refusal where the caller may not.

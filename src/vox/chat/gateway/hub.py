@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.websockets import WebSocket
 
-from vox.chat.api.rate_categories import network_key
 from vox.chat.bus.contract import LIVE_ONLY, Entry
 from vox.chat.community import AccessChange
 from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
@@ -35,6 +34,7 @@ from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpac
 from vox.http.websocket import serve_socket
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
+from vox.security.addresses import network_key
 
 if TYPE_CHECKING:
     from vox.chat.server import Chat

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, select, update
 
-from vox.chat.api.rate_categories import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
 from vox.chat.community.member_index import MemberIndex
 from vox.chat.database.schema import sessions
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, Users
 from vox.chat.identity.profiles import Profiles
+from vox.http.rate_limits import RefusedTokens
+from vox.security.addresses import network_key
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from vox.chat.community.state import Person
     from vox.chat.server import Chat
 
+REFUSED_BURST: Final = 60
+REFUSED_PERIOD_S: Final = 60.0
+"""REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
 REVOKED: Final = "_login_revoked"
 TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
 LONGEST_TOKEN: Final = 512

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requires, self_or
 from vox.chat.api.hierarchy import assert_administrator_left, assert_may, assert_outranks, recheck_in_transaction
 from vox.chat.api.pagination import page_limit
-from vox.chat.api.request import Call, RouteTable
+from vox.chat.api.request import Call, RouteTable, bearer_token
 from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
 from vox.chat.community.administrators import administrators_in
@@ -237,7 +237,4 @@ def _token(call: Call[Join]) -> str:
     authorization = call.header(b"authorization")
     if not authorization:
         raise refuse("VALIDATION_ERROR", "header authorization: field required")
-    scheme, _, token = authorization.partition(" ")
-    if scheme not in {"Bearer", "Bot"} or not token:
-        raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
-    return token.strip()
+    return bearer_token(authorization)
