@@ -64,6 +64,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             headers=(NO_SNIFF,),
             reply_cache_control=PRIVATE[1],
             has_request_ids=False,
+            counts_refused_methods=False,
         )
 
     def _operations(self) -> RouteTable:

@@ -121,6 +121,7 @@ class Dispatcher(Generic[A, C]):
         headers: on every response.
         reply_cache_control: the cache-control of replies that have none; empty for none.
         has_request_ids: gives each request an id at once, for its logs; otherwise it is made when an error needs it.
+        counts_refused_methods: whether a method that a path does not take is counted under the path's route.
         redirects_slashes: answers `/path/` with a redirect to `/path` where only that is routed.
     """
 
@@ -136,6 +137,7 @@ class Dispatcher(Generic[A, C]):
         headers: Sequence[tuple[bytes, bytes]] = (),
         reply_cache_control: bytes = b"",
         has_request_ids: bool = True,
+        counts_refused_methods: bool = True,
         redirects_slashes: bool = False,
     ) -> None:
         self.router = router
@@ -147,6 +149,7 @@ class Dispatcher(Generic[A, C]):
         self._headers = tuple(headers)
         self._reply_cache_control = reply_cache_control
         self._has_request_ids = has_request_ids
+        self._counts_refused_methods = counts_refused_methods
         self._redirects_slashes = redirects_slashes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,15 +182,18 @@ class Dispatcher(Generic[A, C]):
                 headers = []
         except (RouteNotFound, MethodNotAllowed) as error:
             miss = error
-        observer = self._observer if route is None or route.label else None
+        counted = route
+        if self._counts_refused_methods and isinstance(miss, MethodNotAllowed):
+            counted = miss.route
+        observer = self._observer if counted is None or counted.label else None
         began_s, status = self._clock.now(), CLIENT_LEFT
         if observer is not None:
-            observer.started(route)
+            observer.started(counted)
         try:
             status = await self._answer(route, miss, scope, receive, send, values, headers)
         finally:
             if observer is not None:
-                observer.finished(route, scope, status, self._clock.now() - began_s)
+                observer.finished(counted, scope, status, self._clock.now() - began_s)
 
     async def _answer(
         self,

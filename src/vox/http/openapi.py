@@ -167,7 +167,7 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
 
 
 def _request_body(route: AnyRoute, by_kind: dict[int, Any]) -> Schema | None:
-    if route.body is None:
+    if route.body is None or route.body is bytes:
         return None
     if route.body is Upload:
         return {"required": True, "content": {"multipart/form-data": {"schema": _form(*route.form)}}}

@@ -25,6 +25,10 @@ class RateCategory:
     burst: int
     refill_per_s: float
 
+    def __post_init__(self) -> None:
+        if self.refill_per_s <= 0 or self.burst < 1:
+            raise ValueError("a rate limit needs a rate above 0 and a burst of at least 1")
+
 
 @dataclass(frozen=True, slots=True)
 class RateDecision:

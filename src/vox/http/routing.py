@@ -54,11 +54,12 @@ class RouteNotFound(UsageError):  # noqa: N818  an answer to the client, not a f
 
 
 class MethodNotAllowed(UsageError):  # noqa: N818  same
-    """The path exists with other methods, which `allow` lists (RFC 9110 section 15.5.6)."""
+    """The path exists with other methods, which `allow` lists (RFC 9110 section 15.5.6); `route` is one of them."""
 
-    def __init__(self, methods: Sequence[str]) -> None:
+    def __init__(self, methods: Sequence[str], route: "Route[Any]") -> None:
         super().__init__("Method Not Allowed", code="method_not_allowed")
         self.allow = ", ".join(sorted(methods))
+        self.route = route
 
 
 @dataclass(slots=True)
@@ -293,7 +294,9 @@ class Router(Generic[A]):
             methods = {name for node in missed for name in node.routes} - {"WEBSOCKET"}
             if not methods or method == "WEBSOCKET":
                 raise RouteNotFound
-            raise MethodNotAllowed([*methods, *(["HEAD"] if "GET" in methods else [])])
+            others = [*methods, *(["HEAD"] if "GET" in methods else [])]
+            near = next(route for node in missed for name, (route, _) in node.routes.items() if name in methods)
+            raise MethodNotAllowed(others, near)
         (route, names), values = found
         return route, dict(zip(names, values, strict=True)) if names else {}
 
