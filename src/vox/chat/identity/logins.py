@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from vox.chat.api.rate_categories import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
 from vox.chat.community import Community
 from vox.chat.community.state import Person
 from vox.chat.config.runtime_config import Config
@@ -23,11 +22,16 @@ from vox.chat.events import Event
 from vox.chat.events.people import LOGIN_REVOKED
 from vox.chat.identity import queries
 from vox.chat.identity.profiles import Profiles
+from vox.http.rate_limits import RefusedTokens
 from vox.runtime.clock import Clock
+from vox.security.addresses import network_key
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
 from vox.stores.sql import SqlDatabase
 
+REFUSED_BURST: Final = 60
+REFUSED_PERIOD_S: Final = 60.0
+"""REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
 TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
 LONGEST_TOKEN: Final = 512
 REMEMBERED_S: Final = 30.0

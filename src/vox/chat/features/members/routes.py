@@ -11,7 +11,7 @@ from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requir
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.pages import Items, PageQuery
 from vox.chat.api.pagination import page_limit
-from vox.chat.api.request import Call, RouteTable
+from vox.chat.api.request import Call, RouteTable, bearer_token
 from vox.chat.api.validation import validate_length
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
@@ -131,7 +131,4 @@ def _token(call: Call[Join]) -> str:
     authorization = call.header(b"authorization")
     if not authorization:
         raise refuse("VALIDATION_ERROR", "header authorization: field required")
-    scheme, _, token = authorization.partition(" ")
-    if scheme not in {"Bearer", "Bot"} or not token:
-        raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
-    return token.strip()
+    return bearer_token(authorization)
