@@ -168,7 +168,7 @@ def test_a_path_with_changes_only_is_known_too():
 
 
 def test_a_route_cannot_be_declared_twice():
-    with pytest.raises(ValueError, match="GET /api/feeds/{feed_id} is declared twice"):
+    with pytest.raises(ValueError, match=r"GET /api/feeds/{feed_id} is declared twice"):
         Router(table(), table())
 
 
