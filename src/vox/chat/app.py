@@ -54,7 +54,13 @@ class ChatApp(Dispatcher[Access, AnyCall]):
         api = all_routes()
         document = ApiDocument(API, [route for table in api for route in table])
         documentation = documentation_routes(
-            lambda: document, PUBLIC, page_paths=("/docs", "/redoc"), category=None, label="", has_common_headers=False
+            lambda: document,
+            PUBLIC,
+            page_paths=("/docs", "/redoc"),
+            answers_any_method=True,
+            category=None,
+            label="",
+            has_common_headers=False,
         )
         super().__init__(
             Router(*api, self._operations(), documentation),

@@ -6,7 +6,9 @@ What a part decides (who may call, what an error looks like) is its `Policy`; wh
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 from starlette.datastructures import URL
 from starlette.responses import RedirectResponse, Response
@@ -44,6 +46,17 @@ CLIENT_LEFT: Final = 499
 """What a request without an answer is counted as: the client left first (nginx's code)."""
 
 _log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a request is counted as, also where its answer ends early."""
+
+    status: int = CLIENT_LEFT
+
+    @property
+    def is_begun(self) -> bool:
+        return self.status != CLIENT_LEFT
 
 
 class Policy(Protocol[A, C]):
@@ -186,14 +199,14 @@ class Dispatcher(Generic[A, C]):
         if self._counts_refused_methods and isinstance(miss, MethodNotAllowed):
             counted = miss.route
         observer = self._observer if counted is None or counted.label else None
-        began_s, status = self._clock.now(), CLIENT_LEFT
+        began_s, outcome = self._clock.now(), _Outcome()
         if observer is not None:
             observer.started(counted)
         try:
-            status = await self._answer(route, miss, scope, receive, send, values, headers)
+            await self._answer(route, miss, scope, receive, send, values, headers, outcome)
         finally:
             if observer is not None:
-                observer.finished(counted, scope, status, self._clock.now() - began_s)
+                observer.finished(counted, scope, outcome.status, self._clock.now() - began_s)
 
     async def _answer(
         self,
@@ -204,7 +217,8 @@ class Dispatcher(Generic[A, C]):
         send: Send,
         values: dict[str, str],
         headers: RawHeaders,
-    ) -> int:
+        outcome: _Outcome,
+    ) -> None:
         policy = self._policy
         try:
             if route is None:
@@ -214,8 +228,7 @@ class Dispatcher(Generic[A, C]):
         except VoxError as error:
             result = policy.refused(error, scope)
         except Exception as error:  # noqa: BLE001  the top of a request: whatever it is becomes a response
-            _log.exception("request failed", route=route_name(scope), request_id=request_id(scope))
-            result = policy.failed(error, scope)
+            result = self._failed(error, scope)
         is_head = scope["method"] == "HEAD"
         if isinstance(result, Reply):
             if (
@@ -224,12 +237,19 @@ class Dispatcher(Generic[A, C]):
                 and (not route or route.has_common_headers)
             ):
                 headers.append((b"cache-control", self._reply_cache_control))
-            return await _send_reply(send, result, headers, is_head=is_head)
+            await _send_reply(send, result, headers, outcome, is_head=is_head)
+            return
         if isinstance(result, Response):
-            return await _send_response(result, scope, receive, send, headers)
-        status, body, own = result
-        await _send(send, status, b"" if is_head else body, [*own, *headers], len(body))
-        return status
+            try:
+                await _send_response(result, scope, receive, send, headers, outcome)
+            except Exception as error:
+                if outcome.is_begun:
+                    raise  # half an answer is out: only closing the connection tells the client
+                result = self._failed(error, scope)
+            else:
+                return
+        outcome.status, body, own = result
+        await _send(send, outcome.status, b"" if is_head else body, [*own, *headers], len(body))
 
     async def _result(
         self, route: Route[A], scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
@@ -248,11 +268,15 @@ class Dispatcher(Generic[A, C]):
             return result
         return policy.encode(call, route, result)
 
+    def _failed(self, error: Exception, scope: Scope) -> Answer:
+        _log.exception("request failed", route=route_name(scope), request_id=request_id(scope))
+        return self._policy.failed(error, scope)
+
     async def _missed(self, miss: UsageError, scope: Scope, headers: RawHeaders) -> Response | Answer:
         path: str = scope["path"]
         if self._redirects_slashes and isinstance(miss, RouteNotFound) and path != "/":
             other = path.rstrip("/") if path.endswith("/") else f"{path}/"
-            if self.router.has_path(other):
+            if self.router.has_path(_below_root(scope, quote(other))):
                 return RedirectResponse(str(URL(scope={**scope, "path": other})))
         await self._policy.miss(miss, scope, headers)
         return self._policy.refused(miss, scope)
@@ -272,14 +296,19 @@ class Dispatcher(Generic[A, C]):
 
 
 def raw_path(scope: Scope) -> str:
-    """The path as it was sent, percent-encoded; servers that do not give it get the decoded one."""
-    return scope.get("raw_path", b"").decode("ascii", "replace") or scope["path"]
+    """The path below the application's root, percent-encoded as it was sent; made from the decoded one where the server gives no other."""
+    return _below_root(scope, scope.get("raw_path", b"").decode("ascii", "replace") or quote(scope["path"]))
 
 
 def route_name(scope: Scope) -> str:
     """The route of a request for the log; never the path, which may hold people's codes."""
     route: Route[Any] | None = scope.get(ROUTE)
     return scope.get("method", "WEBSOCKET") if route is None else route.name
+
+
+def _below_root(scope: Scope, path: str) -> str:
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(quote(root)) if root else path
 
 
 async def _send(send: Send, status: int, body: bytes, headers: RawHeaders, length: int | None = None) -> None:
@@ -289,12 +318,13 @@ async def _send(send: Send, status: int, body: bytes, headers: RawHeaders, lengt
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_reply(send: Send, reply: Reply, extra: RawHeaders, *, is_head: bool) -> int:
+async def _send_reply(send: Send, reply: Reply, extra: RawHeaders, outcome: _Outcome, *, is_head: bool) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    outcome.status = reply.status
     try:
         if reply.stream is None:
             await _send(send, reply.status, b"" if is_head else reply.body, [*headers, *extra], len(reply.body))
-            return reply.status
+            return
         await send({"type": "http.response.start", "status": reply.status, "headers": [*headers, *extra]})
         if not is_head:
             async for piece in reply.stream:
@@ -303,19 +333,17 @@ async def _send_reply(send: Send, reply: Reply, extra: RawHeaders, *, is_head: b
     finally:
         if reply.on_end is not None:
             await reply.on_end()
-    return reply.status
 
 
-async def _send_response(response: Response, scope: Scope, receive: Receive, send: Send, extra: RawHeaders) -> int:
+async def _send_response(
+    response: Response, scope: Scope, receive: Receive, send: Send, extra: RawHeaders, outcome: _Outcome
+) -> None:
     """Sends a response of Starlette's (files with ranges, event streams), which writes its own head."""
-    status = CLIENT_LEFT
 
     async def with_headers(message: Message) -> None:
-        nonlocal status
         if message["type"] == "http.response.start":
-            status = message["status"]
+            outcome.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *extra]
         await send(message)
 
     await response(scope, receive, with_headers)
-    return status

@@ -80,7 +80,7 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s
 
 
 def _version_4() -> Generator[str]:
-    """UUIDs of version 4, 256 from one call for random bytes: `uuid.uuid4` costs more than the rest of HttpEdge."""
+    """UUIDs of version 4, 256 from one call for random bytes: `uuid.uuid4` costs more than the rest of dispatch."""
     while True:
         block = secrets.token_hex(16 * 256)
         for at in range(0, len(block), 32):

@@ -95,6 +95,7 @@ def documentation_routes(
     headers: Mapping[str, str] | None = None,
     openapi_path: str = "/openapi.json",
     page_paths: Sequence[str] = ("/docs",),
+    answers_any_method: bool = False,
     **more: Any,
 ) -> RouteTable[A]:
     """The routes of a part's document and page.
@@ -105,6 +106,7 @@ def documentation_routes(
         headers: on the OpenAPI document.
         openapi_path: where the document is.
         page_paths: where the page is.
+        answers_any_method: whether every method is answered like GET.
         more: fields of the routes.
     """
     table = RouteTable[A]()
@@ -117,9 +119,10 @@ def documentation_routes(
         """This API as a page."""
         return Reply(200, document().page, {"content-type": "text/html; charset=utf-8", **_document_headers()})
 
-    table.any(openapi_path, access=access, is_documented=False, **more)(openapi)
+    add = table.any if answers_any_method else table.get
+    add(openapi_path, access=access, returns=bytes, is_documented=False, **more)(openapi)
     for path in page_paths:
-        table.any(path, access=access, is_documented=False, **more)(docs)
+        add(path, access=access, returns=bytes, is_documented=False, **more)(docs)
     return table
 
 

@@ -58,9 +58,12 @@ class MemoryRateLimits:
 
     Args:
         scale: multiplies burst and refill of every category; 0 lets everything through.
+        max_keys: buckets remembered, at least 1; beyond it the least recently used is forgotten and starts full.
     """
 
     def __init__(self, scale: float = 1.0, max_keys: int = MAX_KEYS) -> None:
+        if scale < 0 or max_keys < 1:
+            raise ValueError("rate limits need a scale of at least 0 and at least one key")
         self._scale = scale
         self._max_keys = max_keys
         self._full_at: OrderedDict[tuple[str, str], float] = OrderedDict()

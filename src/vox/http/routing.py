@@ -322,14 +322,16 @@ class Router(Generic[A]):
                 missed.append(node)
             return None
         part = parts[at]
-        below = node.literal.get(part)
+        value = (
+            unquote(part) if "%" in part else part
+        )  # an escape means the same as its character (RFC 3986 section 6.2.2.2)
+        below = node.literal.get(value)
         if below is not None:
             found = self._walk(below, parts, at + 1, values, method, missed)
             if found is not None:
                 return found
         if node.parameter is None or not part:
             return None
-        value = unquote(part) if "%" in part else part
         return self._walk(node.parameter, parts, at + 1, [*values, value], method, missed)
 
     def _insert(self, route: Route[A]) -> None:

@@ -27,7 +27,7 @@ from vox.errors import UsageError
 from vox.http.call import ROUTE, HttpCall
 from vox.http.cors import is_origin_allowed
 from vox.http.probes import ReadinessProbe
-from vox.http.routing import Reply, RouteTable
+from vox.http.routing import MethodNotAllowed, Reply, RouteTable
 from vox.http.static_files import StaticFolder
 from vox.http.websocket import serve_socket
 from vox.protocols.agent_codecs import make_codec
@@ -123,6 +123,8 @@ class _Http:
     async def webhook(self, call: HttpCall) -> Reply:
         """A carrier's webhook for a named agent: answers where to stream the call."""
         name, scope = call.path["agent"], call.scope
+        if name == "ws":  # the stream's own path, where GET explains the upgrade
+            raise MethodNotAllowed(["GET", "HEAD"], call.route)
         runner = self._server.settings.runner_transport
         if self._server.resources.agent_for(name) is None:
             return error(scope, 404, "NOT_FOUND", f"No agent is named {name}")

@@ -24,7 +24,7 @@ def redis() -> Iterator[RunningRedis]:
         yield running
 
 
-async def take(limits: RedisRateLimits, key: str = "user:1", category: Category = FIVE) -> RateDecision:
+async def take(limits: RedisRateLimits, key: str = "user:1", category: RateCategory = FIVE) -> RateDecision:
     verdict: RateDecision | Awaitable[RateDecision] = limits.take(key, category, clock.now())
     return verdict if isinstance(verdict, RateDecision) else await verdict
 
