@@ -63,7 +63,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             has_common_headers=False,
         )
         super().__init__(
-            Router(*api, self._operations(), documentation),
+            Router(*api, self._operations(), documentation, falls_back=False),
             ChatPolicy(chat, self._opening),
             chat.clock,
             lifespan=self._running,

@@ -48,6 +48,7 @@ class ApiDescription:
         schemas: further named schemas.
         parameter: the schema of a path parameter by its name.
         tag: the group a route is shown in; empty for none.
+        has_default_error: whether operations that name no error statuses say that any error has this body.
         page_note: HTML under the page's title, for what is not a route.
     """
 
@@ -58,6 +59,7 @@ class ApiDescription:
     schemas: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     parameter: Callable[[str], Schema] = _text_parameter
     tag: Callable[[AnyRoute], str] = _no_tag
+    has_default_error: bool = True
     page_note: str = ""
 
 
@@ -158,7 +160,7 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
         "summary": route.summary,
         "description": f"Access: {route.access.text}.{limit}",
         "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
-        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)} | _errors(route),
+        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)} | _errors(api, route),
     }
     if tag := api.tag(route):
         operation["tags"] = [tag]
@@ -179,9 +181,10 @@ def _request_body(route: AnyRoute, by_kind: dict[int, Any]) -> Schema | None:
     return {"required": is_required, "content": _json(schema)}
 
 
-def _errors(route: AnyRoute) -> Schema:
+def _errors(api: ApiDescription, route: AnyRoute) -> Schema:
     error = {"description": "An error.", "content": _json({"$ref": _REF.format(name="Error")})}
-    return dict.fromkeys(map(str, route.errors), error) if route.errors else {"default": error}
+    statuses = [str(status) for status in route.errors] or (["default"] if api.has_default_error else [])
+    return dict.fromkeys(statuses, error)
 
 
 def _path_parameters(api: ApiDescription, route: AnyRoute) -> list[Schema]:

@@ -269,9 +269,15 @@ class _Node(Generic[A]):
 
 
 class Router(Generic[A]):
-    """Finds the route of a path; a literal segment wins over a parameter where both have the method."""
+    """Finds the route of a path; a literal segment wins over a parameter.
 
-    def __init__(self, *tables: RouteTable[A]) -> None:
+    Args:
+        tables: the routes.
+        falls_back: whether a literal segment without the method leaves the path to a parameter that has it.
+    """
+
+    def __init__(self, *tables: RouteTable[A], falls_back: bool = True) -> None:
+        self._falls_back = falls_back
         self._root = _Node[A]()
         self.routes = [route for table in tables for route in table]
         for route in self.routes:
@@ -291,12 +297,11 @@ class Router(Generic[A]):
         missed: list[_Node[A]] = []
         found = self._walk(self._root, path.split("/"), 1, [], "GET" if method == "HEAD" else method, missed)
         if found is None:
-            methods = {name for node in missed for name in node.routes} - {"WEBSOCKET"}
-            if not methods or method == "WEBSOCKET":
-                raise RouteNotFound
-            others = [*methods, *(["HEAD"] if "GET" in methods else [])]
-            near = next(route for node in missed for name, (route, _) in node.routes.items() if name in methods)
-            raise MethodNotAllowed(others, near)
+            for node in missed if method != "WEBSOCKET" else ():
+                if methods := {name: route for name, (route, _) in node.routes.items() if name != "WEBSOCKET"}:
+                    others = [*methods, *(["HEAD"] if "GET" in methods else [])]
+                    raise MethodNotAllowed(others, next(iter(methods.values())))
+            raise RouteNotFound
         (route, names), values = found
         return route, dict(zip(names, values, strict=True)) if names else {}
 
@@ -322,13 +327,12 @@ class Router(Generic[A]):
                 missed.append(node)
             return None
         part = parts[at]
-        value = (
-            unquote(part) if "%" in part else part
-        )  # an escape means the same as its character (RFC 3986 section 6.2.2.2)
+        # An escape means the same as its character (RFC 3986 section 6.2.2.2).
+        value = unquote(part) if "%" in part else part
         below = node.literal.get(value)
         if below is not None:
             found = self._walk(below, parts, at + 1, values, method, missed)
-            if found is not None:
+            if found is not None or (missed and not self._falls_back):
                 return found
         if node.parameter is None or not part:
             return None

@@ -165,4 +165,5 @@ API: Final = ApiDescription(
     },
     schemas={"Relay": _object(_RELAY)},
     parameter=_parameter,
+    has_default_error=False,
 )

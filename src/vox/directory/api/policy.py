@@ -41,10 +41,11 @@ class Access:
 
 
 PUBLIC: Final = Access("anyone")
-REPORT: Final = Access("anyone, at the sender's rate", is_limited=True)
+_ANY_SENDER: Final[Sequence[Mapping[str, Sequence[str]]]] = ({}, {"key": ()}, {"signature": ()})
+REPORT: Final = Access("anyone, at the sender's rate", _ANY_SENDER, is_limited=True)
 OWNER: Final = Access(
     "the relay's owner: network, API key or signature, as configured",
-    ({}, {"key": ()}, {"signature": ()}),
+    _ANY_SENDER,
     is_limited=True,
 )
 ADMINISTRATOR: Final = Access("an administrator's API key", ({"key": ()},), is_limited=True)
