@@ -8,8 +8,8 @@ from vox.chat.features.messages.edit import edit, remove
 from vox.chat.features.messages.history import MessageLocation, one
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.messages.routes import history
+from vox.chat.features.messages.schemas import Edited, EditMessage, History, HistoryQuery, Message, SendMessage, Sent
 from vox.chat.features.messages.send import send_message
-from vox.chat.features.spaces.schemas import Edited, EditMessage, History, HistoryQuery, Message, SendMessage, Sent
 
 routes = RouteTable()
 

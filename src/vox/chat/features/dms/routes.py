@@ -15,9 +15,9 @@ from vox.chat.database.schema import dm_participants, dms, files, messages
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import dm_create, dm_recipient_add, dm_recipient_remove, dm_update
+from vox.chat.features.dms.schemas import DmInfo, DmPage, DmPageQuery, OpenDm, UpdateDm
 from vox.chat.features.messages.delete import purge_messages
 from vox.chat.features.messages.dm_rules import assert_reachable, assert_unblocked
-from vox.chat.features.spaces.schemas import DmInfo, DmPage, DmPageQuery, OpenDm, UpdateDm
 
 routes = RouteTable()
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from vox.chat.features.spaces.schemas import Embed
+from vox.chat.features.messages.schemas import Embed
 
 MAX_PARSED: Final = 524_288
 """Characters of a page that are looked at; cards stand in the head."""

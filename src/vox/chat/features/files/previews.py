@@ -12,7 +12,7 @@ from vox.chat.api.access import USER
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import Refusal, refuse
 from vox.chat.features.files.open_graph import PAGES, card, decoded
-from vox.chat.features.spaces.schemas import Embed
+from vox.chat.features.messages.schemas import Embed
 from vox.errors import DependencyError, UsageError
 from vox.security.outbound import FetchResult
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from vox.chat.database.schema import files, message_attachments
 from vox.chat.errors import refuse
-from vox.chat.features.spaces.schemas import Attachment
+from vox.chat.features.messages.schemas import Attachment
 
 
 @dataclass(frozen=True, slots=True)

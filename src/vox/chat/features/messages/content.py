@@ -11,7 +11,7 @@ import msgspec
 
 from vox.chat.api.validation import Limits, validate_text
 from vox.chat.errors import refuse
-from vox.chat.features.spaces.schemas import Embed, SendMessage
+from vox.chat.features.messages.schemas import Embed, SendMessage
 
 MAX_EMBED_CHARS: Final = 16_384
 MAX_BLOB_CHARS: Final = 65_536

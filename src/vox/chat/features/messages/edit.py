@@ -19,7 +19,7 @@ from vox.chat.features.messages.delete import BATCH, delete_messages
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
-from vox.chat.features.spaces.schemas import Edited
+from vox.chat.features.messages.schemas import Edited
 
 
 async def edit(chat: ChatContext, user_id: int, address: Address, msg_id: int, body: str) -> Edited:

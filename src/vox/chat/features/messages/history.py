@@ -12,9 +12,10 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection
 
+from vox.chat.api.fields import MAX_ID
 from vox.chat.errors import refuse
 from vox.chat.features.messages.content import read_embed
-from vox.chat.features.spaces.schemas import MAX_ID, Attachment, HistoryQuery, Message
+from vox.chat.features.messages.schemas import Attachment, HistoryQuery, Message
 from vox.stores.statements import Statement
 
 PlaceKind = Literal["feed", "thread", "dm", "timeline"]

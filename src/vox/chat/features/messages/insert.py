@@ -18,7 +18,7 @@ from vox.chat.events import Event, message_create, thread_create
 from vox.chat.features.messages.attachments import Scope, attach, attachable
 from vox.chat.features.messages.content import Content, stored_embed, told_embed
 from vox.chat.features.messages.dm_rules import assert_unblocked
-from vox.chat.features.spaces.schemas import Attachment
+from vox.chat.features.messages.schemas import Attachment
 from vox.stores.statements import Statement
 
 NONCE_LIFE_S: Final = 600

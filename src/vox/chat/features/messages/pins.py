@@ -12,7 +12,7 @@ from vox.chat.errors import refuse
 from vox.chat.events import message_pin_update
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.history import MAX_PINS, message_not_found, pinned
-from vox.chat.features.spaces.schemas import History
+from vox.chat.features.messages.schemas import History
 
 routes = RouteTable()
 

@@ -18,8 +18,8 @@ from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.edit import within
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
+from vox.chat.features.messages.schemas import Reaction, ReactionList, ReactionQuery
 from vox.chat.features.messages.send import may_read
-from vox.chat.features.spaces.schemas import Reaction, ReactionList, ReactionQuery
 
 MAX_EMOJI_CHARS = 64
 """Enough for a family of emoji with skin tones, and for the name of an own one."""

@@ -15,7 +15,7 @@ from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import dm_read_notify
 from vox.chat.events.permissions import P
-from vox.chat.features.spaces.schemas import MarkRead, ReadState
+from vox.chat.features.messages.schemas import MarkRead, ReadState
 from vox.stores.statements import Statement
 
 CLOCKS_DIFFER_MS = 60_000

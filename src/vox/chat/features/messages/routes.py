@@ -10,8 +10,7 @@ from vox.chat.features.messages import send
 from vox.chat.features.messages.edit import edit, remove, remove_many
 from vox.chat.features.messages.history import MessageLocation, PlaceKind, one, page
 from vox.chat.features.messages.insert import Address
-from vox.chat.features.messages.send import check_may_announce, thread_address
-from vox.chat.features.spaces.schemas import (
+from vox.chat.features.messages.schemas import (
     BulkDelete,
     Edited,
     EditMessage,
@@ -21,6 +20,7 @@ from vox.chat.features.spaces.schemas import (
     SendMessage,
     Sent,
 )
+from vox.chat.features.messages.send import check_may_announce, thread_address
 
 routes = RouteTable()
 

@@ -13,13 +13,14 @@ import msgspec
 from sqlalchemy import Connection
 
 from vox.chat.api.access import checked
+from vox.chat.api.fields import MAX_ID
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_text
 from vox.chat.errors import refuse
 from vox.chat.features.messages.history import COLUMNS, FROM, with_attachments
+from vox.chat.features.messages.schemas import SearchQuery, SearchResults
 from vox.chat.features.messages.search_query import ParsedQuery, fts5, like, parse_query, tsquery
 from vox.chat.features.messages.send import READ, assert_may
-from vox.chat.features.spaces.schemas import MAX_ID, SearchQuery, SearchResults
 from vox.stores.engines import raw
 from vox.stores.statements import Statement
 

@@ -18,7 +18,7 @@ from vox.chat.events.permissions import P
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
 from vox.chat.features.messages.insert import Address, InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
-from vox.chat.features.spaces.schemas import SendMessage, Sent
+from vox.chat.features.messages.schemas import SendMessage, Sent
 
 TOLD_AT_ONCE = 1000
 """People asked for between two turns of the event loop: a feed that many follow must not hold up all sockets."""

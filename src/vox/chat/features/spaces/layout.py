@@ -7,7 +7,8 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.community import Community
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
-from vox.chat.features.spaces.schemas import CategoryInfo, FeedInfo, Layout, Override, RoomInfo, ThreadInfo
+from vox.chat.features.spaces.schemas import CategoryInfo, FeedInfo, Layout, Override, RoomInfo
+from vox.chat.features.threads.schemas import ThreadInfo
 
 routes = RouteTable()
 

@@ -20,7 +20,7 @@ from vox.chat.errors import refuse
 from vox.chat.events import SYNC_CATEGORIES, audience_of
 from vox.chat.events.audience import Audience, audience_from
 from vox.chat.features.messages.read_state import read_states
-from vox.chat.features.spaces.schemas import SyncEvent, SyncPage, SyncRequest
+from vox.chat.features.sync.schemas import SyncEvent, SyncPage, SyncRequest
 
 KEPT_FOR_MS: Final = 7 * 24 * 3600 * 1000
 """Older events are deleted; who was away for longer reads everything anew."""

@@ -17,7 +17,7 @@ from vox.chat.events.permissions import P
 from vox.chat.features.messages.delete import delete_messages, purge_messages
 from vox.chat.features.messages.send import assert_may, thread_address
 from vox.chat.features.spaces.layout import thread_info
-from vox.chat.features.spaces.schemas import CreateThread, PageQuery, ThreadInfo, ThreadPage, UpdateThread
+from vox.chat.features.threads.schemas import CreateThread, ThreadInfo, ThreadPage, ThreadQuery, UpdateThread
 from vox.chat.features.threads.subscriptions import follow, unfollow
 
 routes = RouteTable()
@@ -25,8 +25,8 @@ routes = RouteTable()
 IN_ITS_FEED = "{} in the thread's feed"
 
 
-@routes.get("/feeds/{feed_id}/threads", access=in_feed(P.VIEW_SPACE), query=PageQuery, returns=ThreadPage)
-async def list_threads(call: Call[None, PageQuery]) -> ThreadPage:
+@routes.get("/feeds/{feed_id}/threads", access=in_feed(P.VIEW_SPACE), query=ThreadQuery, returns=ThreadPage)
+async def list_threads(call: Call[None, ThreadQuery]) -> ThreadPage:
     """A feed's threads by id."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
     items = await call.chat.read(partial(_page, feed_id=call.id("feed_id"), after=call.query.after or 0, limit=limit))
