@@ -4,47 +4,34 @@ from vox.chat.api.request import RouteTable
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
-from vox.chat.features.files import custom_images, gifs, previews
-from vox.chat.features.files import routes as uploads
+from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.invites import routes as invites
 from vox.chat.features.members import routes as members
 from vox.chat.features.members import users
-from vox.chat.features.messages import pins, reactions, read_state, search
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import routes as moderation
 from vox.chat.features.roles import routes as roles
 from vox.chat.features.server import routes as server
-from vox.chat.features.spaces import categories, feeds, layout, overrides, rooms
+from vox.chat.features.spaces import routes as spaces
 from vox.chat.features.sync import routes as sync
 from vox.chat.features.threads import routes as threads
 
 _MODULES = (
     auth,
-    categories,
-    custom_images,
     message_routes,
     dms,
-    previews,
-    feeds,
+    files,
     friends,
-    gifs,
     invites,
-    layout,
     members,
     messages,
     moderation,
-    overrides,
-    pins,
-    reactions,
-    read_state,
     roles,
-    rooms,
-    search,
     server,
+    spaces,
     sync,
     threads,
-    uploads,
     users,
 )
 

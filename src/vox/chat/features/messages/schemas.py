@@ -43,7 +43,7 @@ class EmbedField(msgspec.Struct, frozen=True):
 
 
 class Embed(msgspec.Struct, frozen=True):
-    """A card below a message; it comes from its author, so nothing in it is to be trusted."""
+    """A card below a message; it comes from the message's author, so clients must not trust it."""
 
     title: str | None = None
     description: str | None = None
@@ -76,7 +76,7 @@ class SendMessage(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What the sender gets back; `interaction_id` is null because no command took the message."""
+    """The response to a sent message; `interaction_id` is null because no command took the message."""
 
     msg_id: int
     timestamp: int
@@ -125,7 +125,7 @@ class History(msgspec.Struct, frozen=True):
 
 
 class SearchResults(msgspec.Struct, frozen=True):
-    """Messages that were found, newest first."""
+    """The found messages, newest first."""
 
     results: list[Message]
 
@@ -140,7 +140,7 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
-    """What to look for, and where."""
+    """The text to search for, and where."""
 
     query: Annotated[str, Meta(min_length=1, max_length=1000)]
     feed_id: Id | None = None
@@ -162,7 +162,7 @@ class BulkDelete(msgspec.Struct, frozen=True):
 
 
 class ReactionQuery(msgspec.Struct, frozen=True):
-    """How many people of each emoji, above which id; and of which emoji alone, to go on with it."""
+    """How many users of each emoji, above which id; `emoji` continues the list of one emoji."""
 
     limit: Limit = 1000
     after: Id = 0
@@ -170,7 +170,7 @@ class ReactionQuery(msgspec.Struct, frozen=True):
 
 
 class Reaction(msgspec.Struct, frozen=True):
-    """Who reacted with one emoji."""
+    """The users who reacted with one emoji."""
 
     emoji: str
     user_ids: list[int]
@@ -189,7 +189,7 @@ class MarkRead(msgspec.Struct, frozen=True):
 
 
 class ReadState(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Up to where the caller has read one feed or one conversation."""
+    """How far the caller has read one feed or one conversation."""
 
     last_read_msg_id: int
     feed_id: int | UnsetType = UNSET

@@ -16,7 +16,7 @@ RoomType = Literal["voice", "stage"]
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What one role or user may or may not do in one space, beside the community's roles."""
+    """What one role or user is allowed and denied in one space, in addition to the community's roles."""
 
     target_type: str
     target_id: Id
@@ -25,7 +25,7 @@ class Override(msgspec.Struct, frozen=True):
 
 
 class FeedInfo(msgspec.Struct, frozen=True):
-    """A feed as everybody who may view it sees it."""
+    """A feed as members who may view it see it."""
 
     feed_id: int
     name: str
@@ -37,7 +37,7 @@ class FeedInfo(msgspec.Struct, frozen=True):
 
 
 class RoomInfo(msgspec.Struct, frozen=True):
-    """A room as everybody who may view it sees it."""
+    """A room as members who may view it see it."""
 
     room_id: int
     name: str
@@ -56,7 +56,7 @@ class CategoryInfo(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Everything that stands in the side bar."""
+    """Everything in the side bar."""
 
     categories: list[CategoryInfo]
     feeds: list[FeedInfo]

@@ -10,7 +10,7 @@ from vox.chat.features.messages.schemas import ReadState
 
 
 class SyncRequest(msgspec.Struct, frozen=True):
-    """What happened since a moment (Unix ms), in some categories; `after` is the cursor of the page before."""
+    """Which events since a moment (Unix ms), in some categories; `after` is the cursor of the page before."""
 
     since_timestamp: Annotated[int, Meta(ge=0, le=(1 << 41) - 1)]
     categories: Annotated[list[str], Meta(max_length=64)]
@@ -19,7 +19,7 @@ class SyncRequest(msgspec.Struct, frozen=True):
 
 
 class SyncEvent(msgspec.Struct, frozen=True):
-    """Something that happened, as the gateway told it."""
+    """An event as the gateway sent it."""
 
     type: str
     payload: Any
@@ -27,7 +27,7 @@ class SyncEvent(msgspec.Struct, frozen=True):
 
 
 class SyncPage(msgspec.Struct, frozen=True):
-    """What happened, oldest first; ask again with `cursor` until it is null."""
+    """Events, oldest first; ask again with `cursor` until it is null."""
 
     events: list[SyncEvent]
     server_timestamp: int

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, insert
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import feeds, messages
 from vox.chat.errors import Refusal
-from vox.chat.features.messages import search
+from vox.chat.features.messages import search_queries as search
 from vox.chat.features.messages.schemas import SearchQuery
-from vox.chat.features.messages.search import Scope, find
+from vox.chat.features.messages.search_queries import Scope, find
 from vox.stores.sql import SqlDatabase
 
 
