@@ -6,6 +6,7 @@ from msgspec import Meta
 
 MAX_ID = (1 << 63) - 1
 
+Int64 = Annotated[int, Meta(ge=-(1 << 63), le=MAX_ID)]
 Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
 Position = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
