@@ -1,4 +1,4 @@
-"""Who may open a conversation with whom: blocks first, then the recipient's settings.
+"""The rules for opening a conversation: blocks first, then the recipient's settings.
 
 The same is checked for every member of a group and for members added later, so that a group cannot be used to get around a
 setting. In a conversation of two a block also stops editing, reacting, renaming and converting to a group: each of these would

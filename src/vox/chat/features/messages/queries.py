@@ -279,7 +279,7 @@ def is_blocked_by_any(connection: Connection, user_ids: Sequence[int], blocked_i
 
 
 def dm_permissions_of(connection: Connection, user_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Id and setting of those of some users who have chosen from whom they accept conversations."""
+    """Id and setting of those of some users who have set which conversations they accept."""
     query = select(dm_settings.c.user_id, dm_settings.c.dm_permission).where(dm_settings.c.user_id.in_(user_ids))
     return [(user_id, permission) for user_id, permission in connection.execute(query)]
 
