@@ -11,11 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, text
-
 from vox.chat.bus.shared import SharedBus
 from vox.chat.config.settings import ChatSettings
 from vox.chat.context import ChatContext, Parts
+from vox.chat.database.liveness import select_one
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
@@ -30,6 +29,7 @@ from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
 from vox.runtime.logging import get_logger
 from vox.runtime.tasks import periodic
+from vox.stores.sql import Connection
 
 SWEEP_S: Final = 3600.0
 
@@ -158,7 +158,7 @@ class ChatServer:
         Raises:
             DependencyError: there is none.
         """
-        await self.context.read(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+        await self.context.read(select_one)
 
     def _tell(self, event: Event) -> None:
         # The hub is made before the pipeline, which delivers to it.

@@ -160,7 +160,8 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
         "summary": route.summary,
         "description": f"Access: {route.access.text}.{limit}",
         "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
-        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)} | _errors(api, route),
+        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)}
+        | _errors(api, route),
     }
     if tag := api.tag(route):
         operation["tags"] = [tag]

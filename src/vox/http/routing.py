@@ -6,7 +6,7 @@ Each part gives the table its own access type; this module only needs its text a
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -166,11 +166,19 @@ class RouteTable(Generic[A]):
     def __iter__(self) -> Iterator[Route[A]]:
         return iter(self._routes)
 
-    def grouped(self, group: str) -> "RouteTable[A]":
-        """The same routes under a group's name, which their OpenAPI operations begin with."""
-        table = RouteTable[A](self._prefix, category_of=self._category_of)
-        table._routes = [replace(route, group=group) for route in self._routes]
-        return table
+    def grouped(self, group: str, operations: Mapping[str, str] | None = None) -> Self:
+        """The same table, its routes under a group's name, which their OpenAPI operations begin with.
+
+        Args:
+            group: the name.
+            operations: operation ids by method and path, of routes that were published under another.
+        """
+        known = operations or {}
+        self._routes = [
+            replace(route, group=group, operation=route.operation or known.get(route.name, ""))
+            for route in self._routes
+        ]
+        return self
 
     def get(self, path: str, *, access: A, query: Any = None, returns: Any = None, **more: Any) -> Register:
         """Adds a GET; `more` are fields of Route."""

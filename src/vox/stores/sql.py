@@ -19,7 +19,7 @@ from vox.stores.postgres_executor import PostgresThreads
 from vox.stores.sqlite_executor import SqliteThreads
 from vox.stores.work_items import Mode, WorkItem
 
-__all__ = ["DEADLINE_S", "MAX_WAITING", "SqlDatabase", "raw", "sqlite_url"]
+__all__ = ["DEADLINE_S", "MAX_WAITING", "Connection", "SqlDatabase", "raw", "sqlite_url"]
 
 T = TypeVar("T")
 

@@ -1,17 +1,12 @@
-"""Fields and structs of lists that are read page by page, and the bounds of their numbers.
+"""Structs of lists that are read page by page."""
 
-Numbers are bounded to what both databases can store.
-"""
+from typing import Generic, TypeVar
 
-from typing import Annotated, Generic, TypeVar
+from msgspec import Struct
 
-from msgspec import Meta, Struct
+from vox.chat.api.fields import Id, Limit
 
 T = TypeVar("T")
-
-Int64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-Id = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
-PageLimit = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Items(Struct, Generic[T]):
@@ -24,5 +19,5 @@ class Items(Struct, Generic[T]):
 class PageQuery(Struct):
     """Which page of a list by id."""
 
-    limit: PageLimit = 100
+    limit: Limit = 100
     after: Id = 0

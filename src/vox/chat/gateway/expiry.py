@@ -4,16 +4,13 @@ Sessions know when their login expired as of the look-up of its token. When one 
 using the token over REST, in any process, prolongs the login.
 """
 
-from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, select
-
-from vox.chat.database.schema import sessions
 from vox.chat.database.unit_of_work import Read
 from vox.chat.gateway.hub import Hub
+from vox.chat.gateway.queries import login_ends
 from vox.runtime.clock import Clock
 from vox.runtime.tasks import periodic
 
@@ -44,13 +41,5 @@ async def close_expired(hub: Hub, read: Read, clock: Clock) -> None:
     due = hub.logins_until(now_s)
     for start in range(0, len(due), AT_ONCE):
         some = due[start : start + AT_ONCE]
-        known = await read(partial(_ends, login_ids=some))
+        known = await read(partial(login_ends, login_ids=some))
         hub.logins_end({login_id: known.get(login_id, 0) for login_id in some}, now_s)
-
-
-def _ends(connection: Connection, *, login_ids: Sequence[int]) -> dict[int, float]:
-    columns = sessions.c
-    rows = connection.execute(
-        select(columns.id, columns.expires_at).where(columns.id.in_(login_ids), columns.kind == "login")
-    )
-    return {row.id: row.expires_at for row in rows}

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Connection as Database
-from sqlalchemy import select
 
 from vox.chat.api.json_ids import with_string_ids
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.community import Community
 from vox.chat.config.runtime_config import Config
-from vox.chat.database.schema import friends
 from vox.chat.database.unit_of_work import Read
 from vox.chat.errors import Refusal
 from vox.chat.gateway import metrics
@@ -26,6 +23,7 @@ from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Batch
 from vox.chat.gateway.presence_broadcast import PresenceNews
+from vox.chat.gateway.queries import accepted_friendships
 from vox.chat.gateway.replay import missed
 from vox.chat.gateway.session import Saved, Session, read_saved, restored
 from vox.chat.gateway.visible_spaces import VisibleSpaces
@@ -333,7 +331,7 @@ class Handshake:
         if self._has_learnt:
             return
         self._has_learnt = True
-        self._sessions.load_contacts(self._community.dms, await self._read(_friendships))
+        self._sessions.load_contacts(self._community.dms, await self._read(accepted_friendships))
         for (user_id, process), record in (await self._bus.presences()).items():
             self._sessions.heard_presence(user_id, process, record)
 
@@ -437,9 +435,3 @@ class Handshake:
             content = {**with_string_ids(content), "session_id": session_id}
         said = _encode(content)[:-1]
         return b'"type":"ready","d":%b,"presences":%b}}' % (said, self._sessions.news.snapshot(session))
-
-
-def _friendships(database: Database) -> list[tuple[int, int]]:
-    row = friends.c
-    found = database.execute(select(row.user_id, row.friend_id).where(row.status == "accepted"))
-    return [(one, other) for one, other in found]

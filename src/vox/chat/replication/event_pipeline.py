@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.shared import SharedBus
 from vox.chat.context import ChatContext
@@ -21,6 +19,7 @@ from vox.chat.gateway import Hub
 from vox.chat.gateway.metrics import FAILURES
 from vox.chat.replication.resync import StateResync, at_latest_version, needed_version
 from vox.runtime.logging import get_logger
+from vox.stores.sql import Connection
 
 T = TypeVar("T")
 

@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, select
-
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.shared import SharedBus
 from vox.chat.community import AccessChange, Community, State, read_state
 from vox.chat.config.runtime_config import Config
-from vox.chat.database.schema import meta
 from vox.chat.database.unit_of_work import Change, Read
 from vox.chat.events import Event, Users
 from vox.chat.gateway import Hub
+from vox.chat.replication.queries import stored_version
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
+from vox.stores.sql import Connection
 
 T = TypeVar("T")
 
@@ -165,7 +164,7 @@ def at_latest_version(connection: Connection, change: Change[T]) -> Change[T]:
     if not change.events or change.events[0].version:
         return change
     first = next((event.version for event in change.events if event.version), 0)
-    version = first - 1 if first else connection.execute(select(meta.c.version)).scalar_one()
+    version = first - 1 if first else stored_version(connection)
     marked = replace(change.events[0], facts={**change.events[0].facts, AS_OF: version})
     return replace(change, events=(marked, *change.events[1:]))
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
-from sqlalchemy import Connection, select
-
 from vox.chat.community import Community
-from vox.chat.database.schema import meta
 from vox.chat.database.unit_of_work import Read
+from vox.chat.replication.queries import polled_version
 from vox.runtime.tasks import periodic
 
 EVERY_S: Final = 1.0
@@ -34,10 +32,6 @@ def polling_version(
         nonlocal seen
         if seen > community.version:
             missed(seen)
-        seen = await read(_version)
+        seen = await read(polled_version)
 
     return periodic(EVERY_S, poll, "chat version poll")
-
-
-def _version(connection: Connection) -> int:
-    return int(connection.execute(select(meta.c.version)).scalar_one_or_none() or 0)

@@ -1,16 +1,12 @@
 """The key of signed links: made once, kept as a row of `config`, the same in every process."""
 
 import secrets
-from typing import Final
 
-from sqlalchemy import Connection, select, text
-
-from vox.chat.database.schema import config
 from vox.chat.database.unit_of_work import ApplyChange, Change
 from vox.chat.storage.limits import UploadLimits
+from vox.chat.storage.queries import insert_link_key, stored_link_key
 from vox.chat.storage.signed_links import SECRET_BYTES
-
-ROW: Final = "media_link_key"
+from vox.stores.sql import Connection
 
 
 async def link_key(limits: UploadLimits, change: ApplyChange) -> bytes:
@@ -26,7 +22,5 @@ async def link_key(limits: UploadLimits, change: ApplyChange) -> bytes:
 
 
 def _kept(connection: Connection) -> Change[str]:
-    insertion = text("INSERT INTO config (key, value) VALUES (:key, :value) ON CONFLICT (key) DO NOTHING")
-    connection.execute(insertion, {"key": ROW, "value": secrets.token_hex(SECRET_BYTES)})
-    value = connection.execute(select(config.c.value).where(config.c.key == ROW)).scalar_one()
-    return Change(str(value))
+    insert_link_key(connection, secrets.token_hex(SECRET_BYTES))
+    return Change(stored_link_key(connection))

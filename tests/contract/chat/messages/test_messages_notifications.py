@@ -183,7 +183,7 @@ async def test_many_who_are_mentioned_or_follow_are_few_events(chat: Rig, monkey
         assert chat.chat.bus.position == before + 2
         await say(alice, 1, mentions=[dave.user_id, bob.user_id, carol.user_id])
         assert chat.chat.bus.position == before + 4
-        monkeypatch.setattr(delivery, "TOLD_AT_ONCE", 1)
+        monkeypatch.setattr(delivery, "NOTIFIED_AT_ONCE", 1)
         await say(alice, 1, mentions=[dave.user_id])
         assert chat.chat.bus.position == before + 7
         for gateway, person, reasons in (

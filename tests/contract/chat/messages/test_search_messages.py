@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_spaces import Row, deny, feed, mismatches, refusal, say, upload, write
 from vox.chat.events.permissions import P
-from vox.chat.features.messages.search import Scope, find
-from vox.chat.features.spaces.schemas import SearchQuery
+from vox.chat.features.messages.schemas import SearchQuery
+from vox.chat.features.messages.search_queries import Scope, find
 
 INVALID = (422, "VALIDATION_ERROR")
 MISSING = (403, "MISSING_PERMISSIONS")

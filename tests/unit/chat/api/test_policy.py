@@ -28,8 +28,8 @@ def app(tmp_path: Path) -> Iterator[ChatApp]:
     settings = load_chat_settings({}, given).settings
     app = make_app(settings, Parts(clock, Metrics(), Lifecycle(clock, 9.0)))
     yield app
-    if app.chat.is_open:
-        app.chat.close()
+    if app.server.is_open:
+        app.server.close()
 
 
 def body_of(sent: Sent) -> Any:
@@ -40,7 +40,7 @@ async def test_readiness_names_the_database_that_cannot_be_opened(app: ChatApp, 
     def away() -> None:
         raise DependencyError(SECRET, code="database_unreachable")
 
-    monkeypatch.setattr(app.chat, "open", away)
+    monkeypatch.setattr(app.server, "open", away)
     sent = await request(app, "GET", "/ready")
     assert sent.status == 503
     assert body_of(sent) == {"status": "unavailable", "checks": {"database": "database_unreachable"}}
@@ -54,13 +54,13 @@ async def test_readiness_names_the_database_that_went_away(app: ChatApp, monkeyp
     async def away() -> None:
         raise OSError(SECRET)
 
-    monkeypatch.setattr(app.chat, "check", away)
+    monkeypatch.setattr(app.server, "check", away)
     sent = await request(app, "GET", "/ready")
     assert (sent.status, body_of(sent)) == (503, {"status": "unavailable", "checks": {"database": "OSError"}})
 
 
 async def test_a_draining_server_says_when_to_come_back(app: ChatApp):
-    app.chat.lifecycle.drain()
+    app.server.lifecycle.drain()
     sent = await request(app, "GET", "/ready")
     assert (sent.status, body_of(sent), sent.headers["retry-after"]) == (503, {"status": "draining"}, "9")
 

@@ -4,12 +4,12 @@ from functools import partial
 
 from vox.chat.api.access import IN_DM
 from vox.chat.api.request import Call, RouteTable
+from vox.chat.features.messages.addresses import Address, MessageLocation
 from vox.chat.features.messages.edit import edit, remove
-from vox.chat.features.messages.history import MessageLocation, one
-from vox.chat.features.messages.insert import Address
+from vox.chat.features.messages.history import one
 from vox.chat.features.messages.routes import history
+from vox.chat.features.messages.schemas import Edited, EditMessage, History, HistoryQuery, Message, SendMessage, Sent
 from vox.chat.features.messages.send import send_message
-from vox.chat.features.spaces.schemas import Edited, EditMessage, History, HistoryQuery, Message, SendMessage, Sent
 
 routes = RouteTable()
 
@@ -28,19 +28,19 @@ async def get_dm_message(call: Call) -> Message:
 
 @routes.post("/dms/{dm_id}/messages", access=IN_DM, body=SendMessage, status=201, returns=Sent)
 async def send_dm_message(call: Call[SendMessage]) -> Sent:
-    """A new message in a conversation; whom the other has blocked is refused."""
+    """Sends a message to a conversation; refused where the other participant has blocked the caller."""
     return await send_message(call.chat, call.user_id, Address(dm_id=call.id("dm_id")), call.body)
 
 
 @routes.patch("/dms/{dm_id}/messages/{msg_id}", access=IN_DM, body=EditMessage, returns=Edited)
 async def edit_dm_message(call: Call[EditMessage]) -> Edited:
-    """Another text for one's own message."""
+    """Changes the text of the caller's own message."""
     address = Address(dm_id=call.id("dm_id"))
     return await edit(call.chat, call.user_id, address, call.id("msg_id"), call.body.body)
 
 
 @routes.delete("/dms/{dm_id}/messages/{msg_id}", access=IN_DM)
 async def delete_dm_message(call: Call) -> None:
-    """Deletes one's own message."""
+    """Deletes the caller's own message."""
     address = Address(dm_id=call.id("dm_id"))
     await remove(call.chat, call.user_id, address, call.id("msg_id"), is_moderator=False)

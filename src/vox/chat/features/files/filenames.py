@@ -1,4 +1,4 @@
-"""What a client says about its file, made harmless: its name and its MIME type. Pure.
+"""The name and the MIME type that a client gives its file, made harmless. Pure.
 
 A name is for people to read. It never becomes a path, and in a header it is percent-encoded entirely.
 """
@@ -12,7 +12,7 @@ NAMELESS: Final = "file"
 OCTETS: Final = "application/octet-stream"
 
 _MIME: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}")
-# Controls, line ends of every kind, and what turns the direction of text, with which `exe` can be made to look like `txt`.
+# Controls, line ends of every kind, and characters that turn the direction of text, which can make `exe` look like `txt`.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
@@ -26,13 +26,13 @@ def clean_name(name: str) -> str:
     if len(last) <= MAX_NAME:
         return last
     stem, dot, ending = last.rpartition(".")
-    if not stem or len(ending) > 16:  # noqa: PLR2004  no ending of a file that anybody uses is longer
+    if not stem or len(ending) > 16:  # noqa: PLR2004  no extension in use is longer
         return last[:MAX_NAME]
     return stem[: MAX_NAME - len(ending) - 1] + dot + ending
 
 
 def clean_mime(text: str) -> str:
-    """A MIME type in lower case without parameters; empty where it is none."""
+    """A MIME type in lower case without parameters; empty where the text is none."""
     kind = text.partition(";")[0].strip().lower()
     return kind if _MIME.fullmatch(kind) else ""
 

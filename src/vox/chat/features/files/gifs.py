@@ -1,66 +1,28 @@
-"""GIF search over REST, so that clients need no key of the provider and the provider never sees them.
+"""GIF search through the server, so that clients need no key of the provider and the provider never sees them.
 
-The provider's answer is read strictly and shown in the original's form; what is not understood is an upstream error, never ours.
+The provider's answer is read strictly and given in the form of the original; one that cannot be read is an upstream error.
 """
 
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
-from msgspec import Meta
 
-from vox.chat.api.access import USER
-from vox.chat.api.request import Call, RouteTable
+from vox.chat.config.runtime_config import Config
 from vox.chat.errors import Refusal, refuse
+from vox.chat.features.files.schemas import Gif, GifFormat, GifPage
+from vox.chat.storage.limits import UploadLimits
 from vox.errors import VoxError
+from vox.security.outbound import OutboundGuard
 
 KLIPY: Final = "https://api.klipy.com/api/v1"
 DEADLINE_S: Final = 5.0
 MAX_BYTES: Final = 2_097_152
 CUSTOMER: Final = "vox"
-"""The provider wants to know its users apart; it is told one name for all."""
-MAX_QUERY: Final = 200
+"""The provider wants to tell users apart; it gets one name for all of them."""
 
 _SIZES: Final = {"xs": "tinygif", "sm": "smallgif", "md": "gif", "hd": "hdgif"}
 _OK: Final = 200
-
-routes = RouteTable()
-
-
-class SearchQuery(msgspec.Struct, frozen=True):
-    """What to look for."""
-
-    q: Annotated[str, Meta(min_length=1, max_length=MAX_QUERY)]
-    limit: Annotated[int, Meta(ge=1, le=50)] = 20
-
-
-class TrendingQuery(msgspec.Struct, frozen=True):
-    """How many."""
-
-    limit: Annotated[int, Meta(ge=1, le=50)] = 20
-
-
-class GifFormat(msgspec.Struct, frozen=True):
-    """One size and format of a GIF, in pixels."""
-
-    url: str
-    width: int
-    height: int
-
-
-class Gif(msgspec.Struct, frozen=True):
-    """A GIF in the sizes there are: tinygif, smallgif, gif, hdgif, each also with `_mp4`."""
-
-    id: str
-    title: str
-    media_formats: dict[str, GifFormat]
-
-
-class GifPage(msgspec.Struct, frozen=True):
-    """GIFs, and the name of the next page where there is one."""
-
-    results: list[Gif]
-    next: str | None
 
 
 class _File(msgspec.Struct):
@@ -89,31 +51,37 @@ class _Answer(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-@routes.get("/gifs/search", access=USER, query=SearchQuery, returns=GifPage)
-async def search_gifs(call: Call[None, SearchQuery]) -> GifPage:
-    """GIFs for some words."""
-    return await _asked(call, "search", call.query.limit, {"q": call.query.q})
+def request_url(config: Config, key: str, kind: str, limit: int, parameters: dict[str, str]) -> str:
+    """The address of a request to the provider.
+
+    Args:
+        config: names the provider, and how its results are filtered.
+        key: of the provider; empty where none is set.
+        kind: search or trending.
+        limit: how many GIFs.
+        parameters: what else is asked for.
+
+    Raises:
+        Refusal: GIF_PROVIDER_UNAVAILABLE.
+    """
+    if not key or config.get("gifs_provider") != "klipy":
+        raise refuse("GIF_PROVIDER_UNAVAILABLE", "GIF search is not set up on this server.")
+    query = {"page": "1", "per_page": str(limit), "customer_id": CUSTOMER, **parameters}
+    query["content_filter"] = config.get("gifs_content_filter")
+    if locale := config.optional("gifs_locale"):
+        query["locale"] = locale
+    return f"{KLIPY}/{quote(key, safe='')}/gifs/{kind}?{urlencode(query)}"
 
 
-@routes.get("/gifs/trending", access=USER, query=TrendingQuery, returns=GifPage)
-async def trending_gifs(call: Call[None, TrendingQuery]) -> GifPage:
-    """GIFs that are used much these days."""
-    return await _asked(call, "trending", call.query.limit, {})
+async def fetch_page(url: str, limit: int, outbound: OutboundGuard, limits: UploadLimits) -> GifPage:
+    """Asks the provider.
 
-
-async def _asked(call: Call[None, Any], what: str, limit: int, more: dict[str, str]) -> GifPage:
-    chat = call.chat
-    key = await chat.config.gifs_api_key(chat.read)
-    if not key or chat.config.get("gifs_provider") != "klipy":
-        raise refuse("GIF_PROVIDER_UNAVAILABLE", "GIF search is not set up here.")
-    asked = {"page": "1", "per_page": str(limit), "customer_id": CUSTOMER, **more}
-    asked["content_filter"] = chat.config.get("gifs_content_filter")
-    if locale := chat.config.optional("gifs_locale"):
-        asked["locale"] = locale
-    url = f"{KLIPY}/{quote(key, safe='')}/gifs/{what}?{urlencode(asked)}"
+    Raises:
+        Refusal: GIF_UPSTREAM_ERROR, UNAVAILABLE where too many requests are under way.
+    """
     try:
-        with chat.upload_limits.fetch_slot("gifs"):
-            answer = await chat.outbound.fetch("GET", url, deadline_s=DEADLINE_S, max_bytes=MAX_BYTES)
+        with limits.fetch_slot("gifs"):
+            answer = await outbound.fetch("GET", url, deadline_s=DEADLINE_S, max_bytes=MAX_BYTES)
         if answer.status != _OK:
             raise _upstream()
         return page_of(answer.body, limit)
@@ -124,10 +92,10 @@ async def _asked(call: Call[None, Any], what: str, limit: int, more: dict[str, s
 
 
 def page_of(body: bytes, limit: int) -> GifPage:
-    """A provider's answer in our form; advertisements between its items are left out.
+    """The page in a provider's answer; advertisements between its items are left out.
 
     Raises:
-        msgspec.DecodeError: it is none.
+        msgspec.DecodeError: the answer has another form.
     """
     page = _decode(body).data
     results: list[Gif] = []
@@ -148,4 +116,4 @@ def page_of(body: bytes, limit: int) -> GifPage:
 
 
 def _upstream() -> Refusal:
-    return refuse("GIF_UPSTREAM_ERROR", "The GIF provider does not answer as it should.")
+    return refuse("GIF_UPSTREAM_ERROR", "The GIF provider gave no usable answer; try again later.")

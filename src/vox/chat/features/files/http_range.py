@@ -1,6 +1,6 @@
-"""Which bytes of a file a client asks for: one range, or all. Pure.
+"""The bytes of a file that a client requests: one range, or all. Pure.
 
-A header with several ranges, or one that is none, is not obeyed, as RFC 9110 allows; so it costs nothing to read (CVE-2025-62727 of a
+A header with several ranges, or a malformed one, is ignored, as RFC 9110 allows; so it costs nothing to read (CVE-2025-62727 of a
 framework: many ranges in quadratic time).
 """
 
@@ -22,7 +22,7 @@ class Span:
 
 
 def requested(header: str, size: int) -> Span | None:
-    """The range that is asked for; None means all.
+    """The requested range; None means all.
 
     Args:
         header: of the request; empty where there is none.

@@ -1,13 +1,13 @@
-"""What a file is by its first bytes. Pure.
+"""The MIME type of a file by its first bytes. Pure.
 
-Only types that can be told by fixed bytes are here. Markup is recognised too, so that a page cannot pass for a picture: what a
-client says about a file is believed only where the bytes say nothing.
+Only types that fixed bytes identify are here. Markup is recognised too, so that a page cannot pass for a picture: the type that
+a client states counts only where the bytes do not identify one.
 """
 
 from typing import Final
 
 SNIFFED_BYTES: Final = 4096
-"""How much of a file is looked at."""
+"""How much of a file is examined."""
 
 _MAGIC: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -42,7 +42,7 @@ _MP3_SYNCS: Final = (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 def sniff(head: bytes) -> str:
-    """The MIME type of a file that begins so; empty where its bytes do not tell.
+    """The MIME type of a file that begins with these bytes; empty where they do not identify one.
 
     Args:
         head: the first SNIFFED_BYTES, or all of a shorter file.

@@ -1,8 +1,8 @@
 """A form that carries a file, taken apart while it arrives. Sans-IO: bytes in, events out.
 
-python-multipart finds the boundaries; what is bounded here is everything a stranger may repeat or stretch: parts, headers, their
-lengths, the length of text fields. Nothing is kept but the text fields, so memory does not grow with the file (CVE-2024-52805 and
-CVE-2024-53981 of peers).
+python-multipart finds the boundaries. Everything that a client can repeat or lengthen is bounded here: parts, headers, their
+lengths, the length of text fields. Only the text fields are kept, so memory does not grow with the file (CVE-2024-52805 and
+CVE-2024-53981 in comparable projects).
 """
 
 import logging
@@ -22,7 +22,7 @@ MAX_FIELD_BYTES: Final = 4096
 MAX_OUTSIDE_BYTES: Final = 65_536
 """Bytes of a form that are not the file: boundaries, headers, fields."""
 
-# It logs a line for each malformed byte, and what is malformed is a stranger's choice.
+# It logs a line for each malformed byte, and clients choose how many they send.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
@@ -31,8 +31,8 @@ class FileStarts:
     """The part with the file begins.
 
     Args:
-        filename: as the client calls it; for showing only.
-        content_type: as the client says, in lower case and without parameters; empty where it says nothing.
+        filename: stated by the client; for showing only.
+        content_type: stated by the client, in lower case and without parameters; empty where it is missing.
     """
 
     filename: str
@@ -40,7 +40,7 @@ class FileStarts:
 
 
 FormEvent = FileStarts | bytes
-"""The file's begin, then its bytes."""
+"""The beginning of the file, then its bytes."""
 
 
 class FormReader:
@@ -51,7 +51,7 @@ class FormReader:
         file_field: name of the field with the file.
 
     Raises:
-        Refusal: VALIDATION_ERROR where the header is none of a form.
+        Refusal: VALIDATION_ERROR where the header is not that of a form.
     """
 
     def __init__(self, content_type: str, file_field: str) -> None:
@@ -95,7 +95,7 @@ class FormReader:
             raise _malformed("the boundary is too long") from None
 
     def receive(self, data: bytes) -> list[FormEvent]:
-        """What is new with the next bytes of the body.
+        """The events in the next bytes of the body.
 
         Raises:
             Refusal: VALIDATION_ERROR where the form is malformed or has too much of anything.
@@ -112,7 +112,7 @@ class FormReader:
         return events
 
     def finish(self) -> None:
-        """Checks that the form came to its end and had its file.
+        """Checks that the form is complete and contains its file.
 
         Raises:
             Refusal: VALIDATION_ERROR.
@@ -171,7 +171,7 @@ class FormReader:
 
 
 def _extended_filename(headers: dict[bytes, bytes]) -> str:
-    """The name of `filename*=`, RFC 5987, which some clients send instead."""
+    """The name in `filename*=`, RFC 5987, which some clients send instead."""
     message = Message()
     message["content-disposition"] = headers.get(b"content-disposition", b"").decode("latin-1")
     return message.get_filename("") if "filename*" in message["content-disposition"] else ""

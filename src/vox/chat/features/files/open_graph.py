@@ -1,6 +1,6 @@
 """The card of a web page, read from its OpenGraph tags. Pure.
 
-The page is a stranger's: only the head is read, every text is cut, and an address that is not http or https is dropped, because a
+The page is untrusted: only the head is read, every text is cut, and an address that is not http or https is dropped, because a
 client may open it.
 """
 
@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from vox.chat.features.spaces.schemas import Embed
+from vox.chat.features.messages.schemas import Embed
 
 MAX_PARSED: Final = 524_288
-"""Characters of a page that are looked at; cards stand in the head."""
+"""Characters of a page that are examined; cards are in the head."""
 MAX_TEXTS: Final = {"title": 256, "description": 4096, "site_name": 256, "type": 64, "locale": 32}
 MAX_ADDRESS: Final = 2048
 MAX_PIXELS: Final = 65_535
@@ -24,7 +24,7 @@ _CHARSETS: Final = frozenset({
     "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254", "windows-1256", "koi8-r", "koi8-u",
     "shift_jis", "euc-jp", "euc-kr", "gb2312", "gbk", "gb18030", "big5",
 })  # fmt: skip
-"""A charset's name comes from the page, and Python's table of codecs has more than charsets in it."""
+"""The page names its charset, and Python's table of codecs contains more than charsets."""
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9_-]{1,32})", re.ASCII)
 _SPACES: Final = re.compile(r"\s+")
 
@@ -54,7 +54,7 @@ def card(page: str, address: str) -> Embed:
 
 
 class _HeadEndedError(Exception):
-    """Nothing that follows is of interest."""
+    """The rest of the page is not needed."""
 
 
 class _Head(HTMLParser):

@@ -1,20 +1,17 @@
-"""Link previews over REST: fetches a page that a member names, through the guard, and answers its card.
+"""Link previews: fetches a page that a member names, through the outbound guard, and returns its card.
 
-The answer never says why there is no card: what a server inside answers, or whether it is there, is nobody's to learn.
+The answer never says why there is no card, so that it reveals nothing about servers in the internal network.
 """
 
 import asyncio
 from typing import Final
 
-import msgspec
-
-from vox.chat.api.access import USER
-from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import Refusal, refuse
 from vox.chat.features.files.open_graph import PAGES, card, decoded
-from vox.chat.features.spaces.schemas import Embed
+from vox.chat.features.messages.schemas import Embed
+from vox.chat.storage.limits import UploadLimits
 from vox.errors import DependencyError, UsageError
-from vox.security.outbound import FetchResult
+from vox.security.outbound import FetchResult, OutboundGuard
 
 DEADLINE_S: Final = 5.0
 MAX_BYTES: Final = 1_048_576
@@ -22,25 +19,25 @@ MAX_REDIRECTS: Final = 5
 MAX_URL: Final = 2048
 USER_AGENT: Final = "VoxBot/1.0"
 
-routes = RouteTable()
 
+async def preview(url: str, outbound: OutboundGuard, limits: UploadLimits) -> Embed:
+    """The card of a web page; empty where it has none or cannot be read.
 
-class EmbedRequest(msgspec.Struct, frozen=True):
-    """The address of a page."""
+    Args:
+        url: as the caller sent it.
+        outbound: refuses addresses inside the server's own network.
+        limits: how many pages may be fetched at the same time.
 
-    url: str
-
-
-@routes.post("/embeds/resolve", access=USER, body=EmbedRequest, returns=Embed)
-async def resolve_embed(call: Call[EmbedRequest]) -> Embed:
-    """The card of a web page; empty where it has none or cannot be read."""
-    chat, url = call.chat, call.body.url.strip()
+    Raises:
+        Refusal: INVALID_URL, UNAVAILABLE where too many pages are being fetched.
+    """
+    url = url.strip()
     if len(url) > MAX_URL:
         raise _invalid()
     try:
-        chat.outbound.check_url(url)
-        with chat.upload_limits.fetch_slot("previews"):
-            page = await chat.outbound.fetch(
+        outbound.check_url(url)
+        with limits.fetch_slot("previews"):
+            page = await outbound.fetch(
                 "GET",
                 url,
                 headers={"user-agent": USER_AGENT, "accept": ", ".join(sorted(PAGES))},

@@ -1,65 +1,43 @@
-"""Files over REST: uploading to a feed or a conversation, downloading, links, deleting.
+"""Files, emoji, stickers, GIFs and link previews over REST."""
 
-A download is an attachment with its stored type, never to be sniffed and sandboxed where a browser opens it anyway. Only a signed link
-shows inline, and only media that cannot carry scripts.
-"""
-
-from collections.abc import AsyncGenerator
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
-from vox.chat.api.access import IN_DM, USER, Access, in_feed
+from vox.chat.api.access import IN_DM, USER, Access, in_feed, requires
 from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
+from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.events.permissions import P
-from vox.chat.features.files import service
-from vox.chat.features.files.filenames import disposition
+from vox.chat.features.files import custom_images, gifs, service
+from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
+from vox.chat.features.files.download import from_first, no_bytes, pieces_of, response_headers, shows_inline
 from vox.chat.features.files.http_range import Span, requested
-from vox.chat.features.files.service import (
-    ADDRESS,
+from vox.chat.features.files.previews import preview
+from vox.chat.features.files.schemas import (
+    EmbedRequest,
     FileInfo,
-    FileLocation,
-    StoredFile,
-    file_not_found,
-    find,
-    may_delete,
-    may_read,
-    store_upload,
+    GifPage,
+    GifSearchQuery,
+    ImagePageQuery,
+    Link,
+    LinkQuery,
+    Rename,
+    TrendingQuery,
 )
+from vox.chat.features.files.service import delete_stored, file_not_found, find, store_upload
+from vox.chat.features.files.stored_files import ADDRESS, FileLocation, StoredFile, may_delete, may_read
 from vox.chat.features.files.upload_body import receive_upload
-from vox.chat.storage.images import FORMATS
+from vox.chat.features.messages.schemas import Embed
 from vox.chat.storage.link_key import link_key
 from vox.chat.storage.signed_links import Grant, grant, is_valid
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
 
-INLINE_MEDIA: Final = frozenset({
-    "audio/mpeg", "audio/ogg", "audio/wav", "audio/flac", "audio/mp4", "audio/webm",
-    "video/mp4", "video/webm", "video/ogg", "video/quicktime",
-})  # fmt: skip
-"""Besides decoded pictures: what a signed link may show inline."""
 LONGEST_ID: Final = 128
 
 routes = RouteTable()
 
 _log = get_logger(__name__)
-
-
-class LinkQuery(msgspec.Struct, frozen=True):
-    """A signed link's parameters; all or none."""
-
-    expires: int | None = None
-    user: int | None = None
-    signature: str | None = None
-
-
-class Link(msgspec.Struct, frozen=True):
-    """Where a file is read without a header, until `expires_at` in Unix seconds."""
-
-    url: str
-    expires_at: int
 
 
 @routes.post("/feeds/{feed_id}/files", access=in_feed(P.ATTACH_FILES), body=Upload, status=201, returns=FileInfo)
@@ -76,14 +54,14 @@ async def upload_to_dm(call: Call) -> FileInfo:
 
 @routes.get(
     "/files/{file_id}",
-    access=Access("nobody", text="who sees its message, or a signed link"),
+    access=Access("nobody", text="members who can see its message, or a signed link"),
     query=LinkQuery,
     returns=bytes,
 )
 async def download(call: Call[None, LinkQuery]) -> Reply:
     """The bytes of a file, or one range of them."""
     file, is_linked = await _readable(call)
-    headers = _headers(file, is_inline=is_linked and _shows_inline(file))
+    headers = response_headers(file, is_inline=is_linked and shows_inline(file))
     if call.header(b"if-none-match") == headers["etag"]:
         return Reply(304, headers=headers)
     condition = call.header(b"if-range")
@@ -99,20 +77,20 @@ async def download(call: Call[None, LinkQuery]) -> Reply:
     span = span or Span(0, file.size)
     headers["content-length"] = str(span.end - span.start)
     if call.scope["method"] == "HEAD":
-        return Reply(status, headers=headers, stream=_nothing())
-    pieces = _pieces(call, file, span)
+        return Reply(status, headers=headers, stream=no_bytes())
+    pieces = pieces_of(call.chat.storage, file, span)
     try:
         first = await anext(pieces, b"")  # what the storage refuses is still an answer then, and no broken body
     except UsageError as error:
         _log.warning("stored file missing", file_id=file.id, code=error.code)
         raise file_not_found() from None
-    stream = _from_first(first, pieces)
+    stream = from_first(first, pieces)
     return Reply(status, headers=headers, stream=stream, on_end=pieces.aclose)
 
 
 @routes.delete("/files/{file_id}", access=USER)
 async def delete_file(call: Call) -> None:
-    """Deletes a file, also from the message that shows it; at once for everybody, links included."""
+    """Deletes a file, also from the message that shows it; links to it end at once."""
     file = await _found(call)
     if not may_delete(call.chat.community, call.user_id, file):
         raise _forbidden()
@@ -134,6 +112,24 @@ async def make_link(call: Call) -> Link:
     return Link(f"{ADDRESS.format(file.id)}?{query}", expires)
 
 
+@routes.get("/gifs/search", access=USER, query=GifSearchQuery, returns=GifPage)
+async def search_gifs(call: Call[None, GifSearchQuery]) -> GifPage:
+    """GIFs for some words."""
+    return await _gifs(call, "search", call.query.limit, {"q": call.query.q})
+
+
+@routes.get("/gifs/trending", access=USER, query=TrendingQuery, returns=GifPage)
+async def trending_gifs(call: Call[None, TrendingQuery]) -> GifPage:
+    """GIFs that are popular at present."""
+    return await _gifs(call, "trending", call.query.limit, {})
+
+
+@routes.post("/embeds/resolve", access=USER, body=EmbedRequest, returns=Embed)
+async def resolve_embed(call: Call[EmbedRequest]) -> Embed:
+    """The card of a web page; empty where it has none or cannot be read."""
+    return await preview(call.body.url, call.chat.outbound, call.chat.upload_limits)
+
+
 async def _take(call: Call[Any, Any], place: FileLocation) -> FileInfo:
     limit = call.chat.config.limit("file_upload_max_bytes")
     async with receive_upload(call, field="file", kind="file", max_bytes=limit) as file:
@@ -141,7 +137,7 @@ async def _take(call: Call[Any, Any], place: FileLocation) -> FileInfo:
 
 
 async def _readable(call: Call[None, LinkQuery]) -> tuple[StoredFile, bool]:
-    """The file, and whether a link led to it; login and link are asked for the same permission."""
+    """The file, and whether a link led to it; login and link need the same permission."""
     chat, query = call.chat, call.query
     if call.login is not None:
         reader, is_linked = call.user_id, False
@@ -178,38 +174,66 @@ async def _found(call: Call[Any, Any]) -> StoredFile:
     return await call.chat.read(partial(find, file_id=file_id))
 
 
-def _headers(file: StoredFile, *, is_inline: bool) -> dict[str, str]:
-    return {
-        "content-type": file.mime,
-        "content-disposition": disposition(file.name, is_inline=is_inline),
-        "content-security-policy": "default-src 'none'; sandbox",
-        "etag": f'"{file.id}"',
-        "accept-ranges": "bytes",
-    }
-
-
-def _shows_inline(file: StoredFile) -> bool:
-    return (file.mime in FORMATS and file.width is not None) or file.mime in INLINE_MEDIA
-
-
 def _forbidden() -> Refusal:
-    return refuse("FORBIDDEN", "This file is not for you.")
+    return refuse("FORBIDDEN", "You cannot access this file.")
 
 
-async def _pieces(call: Call[Any, Any], file: StoredFile, span: Span) -> AsyncGenerator[bytes, None]:
-    if span.start == span.end:
-        return
-    async for piece in call.chat.storage.open(file.key, span.start, span.end):
-        yield piece
+async def _gifs(call: Call[None, Any], kind: str, limit: int, parameters: dict[str, str]) -> GifPage:
+    chat = call.chat
+    key = await chat.config.gifs_api_key(chat.read)
+    url = gifs.request_url(chat.config, key, kind, limit, parameters)
+    return await gifs.fetch_page(url, limit, chat.outbound, chat.upload_limits)
 
 
-async def _from_first(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    if first:
-        yield first
-    async for piece in rest:
-        yield piece
+def _add_image_routes(sort: ImageSort) -> None:
+    """Adds the routes of emoji or stickers, which differ in their names on the wire only."""
+    one = f"{sort.path}/{{{sort.id_field}}}"
+    managers = requires(P.MANAGE_EMOJI)
+
+    async def list_all(call: Call[None, ImagePageQuery]) -> Any:
+        limit = min(call.query.limit, call.chat.config.limit(f"page_limit_{sort.path[1:]}"))
+        unit = partial(custom_images.images_after, sort=sort, after=call.query.after, limit=limit)
+        items = await call.chat.read(unit)
+        return sort.page(items, str(getattr(items[-1], sort.id_field)) if items else None)
+
+    async def create(call: Call) -> Any:
+        limits = call.chat.config.limit
+        most, code = custom_images.upload_limit(limits, sort)
+        async with receive_upload(call, field="image", kind=sort.kind, max_bytes=most, too_large=code) as file:
+            name = file.fields.get("name")
+            if name is None:
+                raise refuse("VALIDATION_ERROR", "body.name: field required")
+            custom_images.check_name(limits, name)
+            await call.chat.read(partial(custom_images.assert_name_is_free, sort=sort, name=name))
+            stored = await store_upload(call.chat, file, call.user_id, sort.kind, FileLocation())
+        values = {"name": name, "creator_id": call.user_id, "image": stored.url}
+        return await custom_images.create_image(call.chat, sort, stored.file_id, values)
+
+    async def rename(call: Call[Rename]) -> Any:
+        name, image_id = call.body.name, call.id(sort.id_field)
+        if name is not None:
+            custom_images.check_name(call.chat.config.limit, name)
+        unit = partial(custom_images.rename_image, sort=sort, image_id=image_id, name=name, actor_id=call.user_id)
+        with map_conflict(custom_images.name_taken(name or "")):
+            return await call.chat.change(unit)
+
+    async def delete(call: Call) -> None:
+        image_id = call.id(sort.id_field)
+        unit = partial(custom_images.delete_image, sort=sort, image_id=image_id, actor_id=call.user_id)
+        await delete_stored(call.chat, await call.chat.change(unit))
+
+    for endpoint, name, doc in (
+        (list_all, "list", f"All {sort.path[1:]}, by id."),
+        (create, "create", f"Creates a {sort.kind} (multipart: `image` and `name`)."),
+        (rename, "rename", f"Gives the {sort.kind} another name."),
+        (delete, "delete", f"Deletes the {sort.kind} and its picture."),
+    ):
+        endpoint.__name__, endpoint.__doc__ = f"{name}_{sort.kind}", doc
+    routes.get(sort.path, access=USER, query=ImagePageQuery, returns=sort.page)(list_all)
+    routes.post(sort.path, access=managers, body=Upload, form=("image", "name"), status=201, returns=sort.info)(create)
+    routes.patch(one, access=managers, body=Rename, returns=sort.info)(rename)
+    routes.delete(one, access=managers)(delete)
 
 
-async def _nothing() -> AsyncGenerator[bytes, None]:
-    return
-    yield b""
+for _sort in (EMOJI, STICKERS):
+    _add_image_routes(_sort)

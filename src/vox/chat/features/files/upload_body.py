@@ -1,7 +1,7 @@
-"""Takes a form with a file off the wire: counted while it comes, on the disk where it is large, never whole in memory.
+"""Receives a form with a file: counted while it arrives, on the disk where it is large, never whole in memory.
 
-Before changing it: what a client says about a file is believed only where its bytes say nothing, and every end of the sender is
-bounded: how long it may be silent, how slowly it may send, how much, in how many parts.
+Before changing it: the type that a client states counts only where the bytes of the file do not identify one, and everything a
+sender can do is bounded: how long it may be silent, how slowly it may send, how much, in how many parts.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ from vox.providers.storage.contract import CHUNK_BYTES
 from vox.providers.storage.threads import in_thread
 
 IN_MEMORY_BYTES: Final = 262_144
-"""Of one upload; what is more goes to a temporary file."""
+"""Of one upload; a larger one goes to a temporary file."""
 GRACE_S: Final = 30.0
 SLOWEST_BYTES_PER_S: Final = 2048
-"""A sender that stays below it for the time of grace is given up: slow bodies are an attack, and 16 kbit/s is no network."""
+"""A sender that is slower than this after the time of grace is given up: slow bodies are an attack, and 16 kbit/s is no network."""
 
 Kind = Literal["file", "emoji", "sticker"]
 
 
 @dataclass(slots=True)
 class ReceivedUpload:
-    """A file that has arrived whole.
+    """A file that has arrived completely.
 
     Args:
         name: for showing.
-        mime: by its bytes, else by the client's word.
+        mime: by its bytes, else as the client states it.
         size: in bytes.
         body: its content, from the beginning.
-        width: in pixels, where it is a picture that was decoded; None else.
+        width: in pixels, where it is a picture that was decoded; else None.
         height: the same.
         fields: the other fields of the form.
     """
@@ -63,24 +63,28 @@ class ReceivedUpload:
 async def receive_upload(
     call: Call[Any, Any], *, field: str, kind: Kind, max_bytes: int, too_large: str = "FILE_TOO_LARGE"
 ) -> AsyncGenerator[ReceivedUpload, None]:
-    """The file of a request; its content is gone when the block ends.
+    """The file of a request; its content is deleted when the block ends.
 
     Args:
-        call: the request, whose body nobody has read.
+        call: the request, whose body has not been read.
         field: name of the form's field with the file.
-        kind: whose list of allowed types holds.
-        max_bytes: of the file, also of what is written anew of it.
-        too_large: the code of the refusal.
+        kind: decides which types are allowed.
+        max_bytes: of the file, also of a picture after it was re-encoded.
+        too_large: the error code of a file with more.
 
     Raises:
         Refusal: FILE_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, VALIDATION_ERROR (with status 408 where the sender is too slow),
             UNAVAILABLE, RATE_LIMITED.
     """
-    desk = call.chat.upload_limits
+    limits = call.chat.upload_limits
     stated = call.header(b"content-length")
     if stated.isascii() and stated.isdigit() and int(stated[:19]) > max_bytes + MAX_OUTSIDE_BYTES:
         raise _too_large(max_bytes, too_large)
-    with desk.upload_slot(call.user_id), _spool(desk.spool_folder) as spool, _spool(desk.spool_folder) as painted:
+    with (
+        limits.upload_slot(call.user_id),
+        _spool(limits.spool_folder) as spool,
+        _spool(limits.spool_folder) as reencoded,
+    ):
         reader = FormReader(call.header(b"content-type"), field)
         starts, size, head = await _spooled(call, reader, spool, max_bytes, too_large)
         shown = reader.fields.get("name", "") if kind == "file" else ""
@@ -89,9 +93,9 @@ async def receive_upload(
         file = ReceivedUpload(name, mime, size, spool, None, None, reader.fields)
         if mime in FORMATS:
             await in_thread(partial(spool.seek, 0))
-            dimensions = await desk.reencode(spool, mime, painted)
+            dimensions = await limits.reencode(spool, mime, reencoded)
             if dimensions is not None:
-                file.body, file.size = painted, painted.tell()
+                file.body, file.size = reencoded, reencoded.tell()
                 file.width, file.height = dimensions.width, dimensions.height
                 if file.size > max_bytes:
                     raise _too_large(max_bytes, too_large)
@@ -101,7 +105,7 @@ async def receive_upload(
 async def _spooled(
     call: Call[Any, Any], reader: FormReader, spool: BinaryIO, max_bytes: int, too_large: str
 ) -> tuple[FileStarts, int, bytes]:
-    """Reads the request to its end; gives what the client says of the file, its size and its first bytes."""
+    """Reads the request to its end; returns what the client states about the file, its size and its first bytes."""
     starts, size, head = FileStarts("", ""), 0, b""
     loop = asyncio.get_running_loop()
     began_s, arrived = loop.time(), 0
@@ -121,7 +125,7 @@ async def _spooled(
                         head += event[: SNIFFED_BYTES - len(head)]
                     await _write(spool, event, size)
     except TimeoutError:
-        raise refuse("VALIDATION_ERROR", "The body comes too slowly.", status=408) from None
+        raise refuse("VALIDATION_ERROR", "You are sending the request body too slowly.", status=408) from None
     reader.finish()
     return starts, size, head
 
@@ -140,7 +144,7 @@ def _spool(folder: str | None) -> BinaryIO:
 
 
 def _stated_mime(kind: Kind, reader: FormReader, starts: FileStarts) -> str:
-    """What the client says; nothing it says makes an emoji of what is none."""
+    """The type that the client states, which does not count for emoji and stickers."""
     if kind != "file":
         return OCTETS
     return clean_mime(reader.fields.get("mime", "")) or clean_mime(starts.content_type) or OCTETS
@@ -149,9 +153,9 @@ def _stated_mime(kind: Kind, reader: FormReader, starts: FileStarts) -> str:
 def _allowed(call: Call[Any, Any], kind: Kind, mime: str) -> str:
     config = call.chat.config
     if mime == "image/apng" and config.allows_mime(kind, "image/png"):
-        return "image/png"  # it is one, and clients know that name
+        return "image/png"  # it is a PNG as well, and clients know that type
     if not config.allows_mime(kind, mime):
-        raise refuse("UNSUPPORTED_MEDIA_TYPE", f"Files of the type {mime} are not taken here.")
+        raise refuse("UNSUPPORTED_MEDIA_TYPE", f"This server does not accept files of the type {mime}.")
     return mime
 
 

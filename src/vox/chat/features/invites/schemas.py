@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from vox.chat.api.pages import Id, PageLimit
+from vox.chat.api.fields import Id, Limit
 
 
 class NewInvite(Struct):
@@ -36,5 +36,5 @@ class InvitePreview(Struct):
 class InviteQuery(Struct):
     """Which page of invites."""
 
-    limit: PageLimit = 100
+    limit: Limit = 100
     after: str = ""

@@ -1,4 +1,4 @@
-"""What a message is made of, checked before anything is stored. Pure.
+"""The content of a message, checked before anything is stored. Pure.
 
 An embed is decoded here: the original stored it first and failed with 500 afterwards.
 """
@@ -11,11 +11,11 @@ import msgspec
 
 from vox.chat.api.validation import Limits, validate_text
 from vox.chat.errors import refuse
-from vox.chat.features.spaces.schemas import Embed, SendMessage
+from vox.chat.features.messages.schemas import Embed, SendMessage
 
 MAX_EMBED_CHARS: Final = 16_384
 MAX_BLOB_CHARS: Final = 65_536
-"""An encrypted body: its length is the sender's secret, so the limit is ours and generous."""
+"""An encrypted body: the length of its text is not known here, so the limit is a generous constant."""
 EVERYONE_MENTION: Final = 0
 
 _decode_embed = msgspec.json.Decoder(Embed).decode
@@ -28,11 +28,11 @@ class Content:
     Args:
         body: its text, verbatim.
         opaque_blob: its encrypted text, in conversations only.
-        embed: its card; None where the sender may not or did not.
+        embed: its card; None where there is none or the sender may not send one.
         attachments: file ids, each once.
         mentions: user ids, each once; 0 is everyone.
-        reply_to: what it answers; never checked, because it outlives what it names.
-        nonce: what the sender calls it.
+        reply_to: the message it replies to; never checked, because a reply outlives that message.
+        nonce: the name that the sender gave it, to recognise a repeated request.
     """
 
     body: str | None
@@ -52,17 +52,17 @@ def content_of(
     may_mention_everyone: bool = True,
     takes_blob: bool = False,
 ) -> Content:
-    """What of a message is to be stored.
+    """The parts of a message that are to be stored.
 
     Args:
         message: as it was sent.
-        limits: asks for a limit.
+        limits: gives the present value of a limit.
         may_embed: whether the sender's embed counts; else it is dropped.
         may_mention_everyone: whether a mention of 0 counts; else it is dropped.
-        takes_blob: whether an opaque blob counts.
+        takes_blob: whether an opaque blob counts; else it is dropped.
 
     Raises:
-        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, or VALIDATION_ERROR for an embed that is none.
+        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, or VALIDATION_ERROR for a malformed embed.
     """
     body = message.body
     blob = message.opaque_blob if takes_blob else None
@@ -88,7 +88,7 @@ def embed_of(text: str) -> Embed:
     """An embed from the JSON text that callers send.
 
     Raises:
-        Refusal: VALIDATION_ERROR where it is not JSON or no embed, MESSAGE_TOO_LARGE where it is too long.
+        Refusal: VALIDATION_ERROR where it is not the JSON of an embed, MESSAGE_TOO_LARGE where it is too long.
     """
     if len(text) > MAX_EMBED_CHARS:
         raise refuse("MESSAGE_TOO_LARGE", f"An embed has at most {MAX_EMBED_CHARS} characters.")
@@ -99,18 +99,18 @@ def embed_of(text: str) -> Embed:
 
 
 def stored_embed(embed: Embed) -> str:
-    """An embed as it is stored and told: only what is set."""
-    return msgspec.json.encode(told_embed(embed)).decode()
+    """An embed as JSON for the database: only the fields that are set."""
+    return msgspec.json.encode(embed_fields(embed)).decode()
 
 
-def told_embed(embed: Embed) -> dict[str, object]:
-    """An embed's fields that are set."""
+def embed_fields(embed: Embed) -> dict[str, object]:
+    """The fields of an embed that are set, as events carry them."""
     values: dict[str, object] = msgspec.to_builtins(embed)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def read_embed(text: str | None) -> Embed | None:
-    """A stored embed; of a list, as webhooks stored in the original, the first."""
+    """A stored embed; the first of a list, which webhooks of the original stored."""
     if text is None:
         return None
     try:

@@ -1,63 +1,48 @@
-"""Pinned messages of a feed over REST. The feed's row is locked while its pins are counted, so two at once cannot pass the cap."""
+"""Pinned messages of a feed. The feed's row is locked while its pins are counted, so two at once cannot pass the limit."""
 
-from functools import partial
-
-from sqlalchemy import Connection, delete, func, insert, select
-
-from vox.chat.api.access import in_feed
-from vox.chat.api.request import Call, RouteTable
-from vox.chat.database.schema import feeds, messages, pins
+from vox.chat.api.validation import Limits
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import message_pin_update
-from vox.chat.events.permissions import P
-from vox.chat.features.messages.history import MAX_PINS, message_not_found, pinned
-from vox.chat.features.spaces.schemas import History
-
-routes = RouteTable()
-
-
-@routes.get("/feeds/{feed_id}/pins", access=in_feed(P.READ_HISTORY), returns=History)
-async def list_pins(call: Call) -> History:
-    """What is pinned in a feed and its threads, the latest pin first."""
-    return History(await call.chat.read(partial(pinned, feed_id=call.id("feed_id"))))
+from vox.chat.features.messages import queries
+from vox.chat.features.messages.history import message_not_found
+from vox.chat.features.messages.history_queries import MAX_PINS
+from vox.stores.sql import Connection
 
 
-@routes.put("/feeds/{feed_id}/pins/{msg_id}", access=in_feed(P.MANAGE_MESSAGES))
-async def pin(call: Call) -> None:
-    """Pins a message of this feed."""
-    chat = call.chat
-    most, now_s = min(chat.config.limit("max_pins_per_feed"), MAX_PINS), int(chat.clock.wall().timestamp())
-    await chat.change(partial(_pin, feed_id=call.id("feed_id"), msg_id=call.id("msg_id"), most=most, now_s=now_s))
+def pin_limit(limits: Limits) -> int:
+    """How many pins a feed may have."""
+    return min(limits("max_pins_per_feed"), MAX_PINS)
 
 
-@routes.delete("/feeds/{feed_id}/pins/{msg_id}", access=in_feed(P.MANAGE_MESSAGES))
-async def unpin(call: Call) -> None:
-    """Takes a pin away."""
-    await call.chat.change(partial(_unpin, feed_id=call.id("feed_id"), msg_id=call.id("msg_id")))
+def pin_message(connection: Connection, *, feed_id: int, msg_id: int, limit: int, now_s: int) -> Change[None]:
+    """Pins a message of a feed; one that is pinned stays as it is.
 
-
-def _pin(connection: Connection, *, feed_id: int, msg_id: int, most: int, now_s: int) -> Change[None]:
-    connection.execute(select(feeds.c.id).where(feeds.c.id == feed_id).with_for_update(key_share=True))
-    _assert_here(connection, feed_id, msg_id)
-    of_feed = pins.c.feed_id == feed_id
-    if connection.execute(select(pins.c.msg_id).where(of_feed, pins.c.msg_id == msg_id)).first() is not None:
+    Raises:
+        Refusal: MESSAGE_NOT_FOUND, PIN_LIMIT_REACHED.
+    """
+    queries.lock_feed_for_pins(connection, feed_id)
+    _assert_in_feed(connection, feed_id, msg_id)
+    if queries.is_pinned(connection, feed_id, msg_id):
         return Change(None)
-    if connection.execute(select(func.count()).select_from(pins).where(of_feed)).scalar_one() >= most:
-        raise refuse("PIN_LIMIT_REACHED", f"A feed has at most {most} pins.")
-    connection.execute(insert(pins).values(feed_id=feed_id, msg_id=msg_id, pinned_at=now_s))
+    if queries.count_pins(connection, feed_id) >= limit:
+        raise refuse("PIN_LIMIT_REACHED", f"A feed has at most {limit} pins.")
+    queries.insert_pin(connection, feed_id, msg_id, now_s)
     return Change(None, (message_pin_update(msg_id=msg_id, feed_id=feed_id, pinned=True),))
 
 
-def _unpin(connection: Connection, *, feed_id: int, msg_id: int) -> Change[None]:
-    _assert_here(connection, feed_id, msg_id)
-    statement = delete(pins).where(pins.c.feed_id == feed_id, pins.c.msg_id == msg_id)
-    if not connection.execute(statement).rowcount:
+def unpin_message(connection: Connection, *, feed_id: int, msg_id: int) -> Change[None]:
+    """Unpins a message of a feed; succeeds where it is not pinned.
+
+    Raises:
+        Refusal: MESSAGE_NOT_FOUND.
+    """
+    _assert_in_feed(connection, feed_id, msg_id)
+    if not queries.delete_pin(connection, feed_id, msg_id):
         return Change(None)
     return Change(None, (message_pin_update(msg_id=msg_id, feed_id=feed_id, pinned=False),))
 
 
-def _assert_here(connection: Connection, feed_id: int, msg_id: int) -> None:
-    query = select(messages.c.id).where(messages.c.id == msg_id, messages.c.feed_id == feed_id)
-    if connection.execute(query.with_for_update(read=True, key_share=True)).first() is None:
+def _assert_in_feed(connection: Connection, feed_id: int, msg_id: int) -> None:
+    if not queries.lock_message_of_feed(connection, feed_id, msg_id):
         raise message_not_found(msg_id)

@@ -1,6 +1,7 @@
-"""Who is told about a message that does not mention everyone, and why. Pure: who may read it is a question that comes in.
+"""The users who are notified of a message that does not mention everyone, and why. Pure: the caller says who may read it.
 
-First who is mentioned, then who is answered, then who follows the feed or thread; the author never, and nobody twice.
+Mentioned users come first, then the author of the message it replies to, then subscribers of the feed or thread. The author is
+never among them, and no user is notified twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,13 +15,13 @@ Reason = Literal["mention", "reply", "reaction", "message"]
 
 @dataclass(frozen=True, slots=True)
 class Recipients:
-    """Who has something to do with a message.
+    """The users that a message concerns.
 
     Args:
-        author_id: who wrote it.
-        mentioned: users it names.
-        answered: who wrote what it answers.
-        followers: who follows the feed or thread.
+        author_id: its author.
+        mentioned: users it mentions.
+        answered: author of the message it replies to.
+        followers: subscribers of the feed or thread.
     """
 
     author_id: int
@@ -29,19 +30,19 @@ class Recipients:
     followers: Iterable[int] = ()
 
 
-def recipients_of(circle: Recipients, may_read: Callable[[int], bool]) -> Iterator[tuple[int, Reason]]:
+def recipients_of(candidates: Recipients, may_read: Callable[[int], bool]) -> Iterator[tuple[int, Reason]]:
     """Users and the first reason that holds for each, in that order.
 
     Args:
-        circle: who is concerned.
-        may_read: whether a user may read the message; who may not is not told that it exists.
+        candidates: the users that the message concerns.
+        may_read: whether a user may read the message; those who may not are not notified that it exists.
     """
-    seen = {circle.author_id}
-    reply = () if circle.answered is None else (circle.answered,)
+    seen = {candidates.author_id}
+    reply = () if candidates.answered is None else (candidates.answered,)
     groups: tuple[tuple[Reason, Iterable[int]], ...] = (
-        ("mention", circle.mentioned),
+        ("mention", candidates.mentioned),
         ("reply", reply),
-        ("message", circle.followers),
+        ("message", candidates.followers),
     )
     for reason, users in groups:
         for user in users:

@@ -1,103 +1,18 @@
-"""Searching messages. The places a caller may read from go into the query, so that nothing else is ever a candidate for long.
+"""Where a search may look: the feeds the caller may read, or one conversation."""
 
-Two ways find a message: the index of words, over everything; and the typed text itself anywhere in a body, which SQLite looks
-for in the newest messages only and PostgreSQL in all where it has trigrams. Both are bounded in candidates and in time.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
-
-import msgspec
-from sqlalchemy import Connection
-
-from vox.chat.api.access import checked
-from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_text
-from vox.chat.errors import refuse
-from vox.chat.features.messages.history import COLUMNS, FROM, with_attachments
-from vox.chat.features.messages.search_query import ParsedQuery, fts5, like, parse_query, tsquery
-from vox.chat.features.messages.send import READ, assert_may
-from vox.chat.features.spaces.schemas import MAX_ID, SearchQuery, SearchResults
-from vox.stores.engines import raw
-from vox.stores.statements import Statement
-
-CANDIDATES: Final = 20_000
-"""Hits of the index that are looked at, the newest first; a word that nearly every message has would yield millions."""
-SCANNED: Final = 5_000
-"""Newest messages in which the text itself is looked for where no index helps."""
-DEADLINE_MS: Final = 3_000
-_STEPS: Final = 100_000
-_STEPS_PER_MS: Final = 20_000
-"""SQLite has no deadline, but counts the steps of its machine; about this many in a millisecond, measured on one core."""
-
-routes = RouteTable()
+from vox.chat.community import Community
+from vox.chat.errors import missing_permission, refuse
+from vox.chat.features.messages.schemas import SearchQuery
+from vox.chat.features.messages.search_queries import Scope
+from vox.chat.features.messages.send import READ
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where to look: some feeds, or one conversation."""
-
-    feed_ids: Sequence[int] = ()
-    dm_id: int | None = None
-
-
-@routes.get(
-    "/messages/search",
-    access=checked("participant of dm_id, or VIEW_SPACE and READ_HISTORY in feed_id; else what the caller may read"),
-    query=SearchQuery,
-    returns=SearchResults,
-)
-async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
-    """Messages that match, newest first; the next page is `before` the last one's id."""
-    chat, query = call.chat, call.query
-    validate_text("query", query.query)
-    limit = min(query.limit, chat.config.limit("page_limit_search"))
-    scope = _scope(call)
-    async with chat.searches.slot():
-        found = await chat.read(partial(find, scope=scope, query=query, limit=limit))
-    return SearchResults(found)
-
-
-def find(connection: Connection, *, scope: Scope, query: SearchQuery, limit: int) -> list[Any]:
-    """The messages of a scope that match.
-
-    Args:
-        connection: of a reader.
-        scope: where the caller may read.
-        query: what to look for; its own places are not looked at.
-        limit: how many at most.
+def scope_of(community: Community, user_id: int, query: SearchQuery) -> Scope:
+    """The places that a search covers.
 
     Raises:
-        Refusal: UNAVAILABLE where it took too long.
+        Refusal: NOT_DM_PARTICIPANT, SPACE_NOT_FOUND, MISSING_PERMISSIONS.
     """
-    meant = parse_query(query.query)
-    if not meant.whole:
-        return []
-    driver: Any = raw(connection)
-    if connection.dialect.name == "sqlite":
-        left = iter(range(DEADLINE_MS * _STEPS_PER_MS // _STEPS))
-        driver.set_progress_handler(lambda: next(left, -1) < 0, _STEPS)
-    else:
-        driver.execute(f"SET LOCAL statement_timeout = {DEADLINE_MS}")
-        driver.execute(
-            "SET LOCAL plan_cache_mode = force_custom_plan"
-        )  # a plan for any word is a bad one for a rare word
-    errors: Any = connection.dialect.dbapi
-    try:
-        return _find(connection, scope, query, meant, limit)
-    except errors.OperationalError as error:
-        if "interrupted" in str(error) or "timeout" in str(error):
-            raise refuse("UNAVAILABLE", "The search took too long; look for something rarer.") from None
-        raise
-    finally:
-        if connection.dialect.name == "sqlite":
-            driver.set_progress_handler(None, 0)
-
-
-def _scope(call: Call[None, SearchQuery]) -> Scope:
-    community, query, user_id = call.chat.community, call.query, call.user_id
     if query.dm_id is not None:
         if not community.in_dm(user_id, query.dm_id):
             raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
@@ -105,108 +20,7 @@ def _scope(call: Call[None, SearchQuery]) -> Scope:
     if query.feed_id is not None:
         if query.feed_id not in community.feeds and community.may(user_id, READ):
             raise refuse("SPACE_NOT_FOUND", f"There is no feed {query.feed_id}.")
-        assert_may(call.chat, user_id, query.feed_id, READ)
+        if not community.may_in(user_id, "feed", query.feed_id, READ):
+            raise missing_permission(READ.name or "")
         return Scope([query.feed_id])
     return Scope(sorted(community.readable_feeds(user_id)))
-
-
-def _find(connection: Connection, scope: Scope, query: SearchQuery, meant: ParsedQuery, limit: int) -> list[Any]:
-    is_sqlite = connection.dialect.name == "sqlite"
-    values: dict[str, Any] = {
-        "feeds": msgspec.json.encode(scope.feed_ids).decode() if is_sqlite else list(scope.feed_ids),
-        "dm_id": scope.dm_id,
-        "author_id": query.author_id,
-        "thread_id": query.thread_id,
-        "before": MAX_ID if query.before is None else query.before,
-        "after": -1 if query.after is None else query.after,
-        "whole": like(meant.whole),
-        "words": fts5(meant.words) if is_sqlite else tsquery(meant.words),
-        "candidates": CANDIDATES,
-        "scanned": SCANNED,
-        "limit": limit,
-    }
-    filters = [_place(scope, is_sqlite=is_sqlite), *_filters(query)]
-    literals: list[str] = []
-    for number, text in enumerate(meant.literals):
-        values[f"literal_{number}"] = like(text)
-        literals.append(_contains(f":literal_{number}", is_sqlite=is_sqlite))
-    ways = [_anywhere(connection, filters, meant, is_sqlite=is_sqlite)]
-    if meant.words:
-        ways.append(_by_words([*filters, *literals], is_sqlite=is_sqlite))
-    ids: set[int] = set()
-    for way in ways:
-        ids.update(row[0] for row in Statement(way).rows(connection, values))
-    newest = sorted(ids, reverse=True)[:limit]
-    if not newest:
-        return []
-    listed = msgspec.json.encode(newest).decode() if is_sqlite else newest
-    return with_attachments(connection, _FOUND.rows(connection, {"ids": listed}))
-
-
-def _by_words(filters: Sequence[str], *, is_sqlite: bool) -> str:
-    if is_sqlite:
-        # A CROSS JOIN keeps the order of its left side, which the index gives.
-        hits = (
-            f"SELECT {_LOOKED_AT} FROM message_search s CROSS JOIN messages m ON m.id = s.rowid"  # noqa: S608  our own texts only
-            " WHERE message_search MATCH :words AND s.rowid < :before AND s.rowid > :after"
-            " ORDER BY s.rowid DESC LIMIT :candidates"
-        )
-    else:
-        hits = (
-            f"SELECT {_LOOKED_AT} FROM messages m WHERE m.search_vector @@ to_tsquery('simple', :words)"  # noqa: S608  our own texts only
-            " AND m.id < :before AND m.id > :after ORDER BY m.id DESC LIMIT :candidates"
-        )
-    return _among(hits, filters, is_sqlite=is_sqlite)
-
-
-def _anywhere(connection: Connection, filters: Sequence[str], meant: ParsedQuery, *, is_sqlite: bool) -> str:
-    filters = [*filters, _contains(":whole", is_sqlite=is_sqlite)]
-    between = "m.id < :before AND m.id > :after"
-    if not is_sqlite and len(meant.whole) >= _TRIGRAM and _TRIGRAMS.row(connection, {}):
-        where = " AND ".join([between, *filters])
-        return f"SELECT m.id FROM messages m WHERE {where} ORDER BY m.id DESC LIMIT :limit"  # noqa: S608  our own texts only
-    newest = f"SELECT {_LOOKED_AT} FROM messages m WHERE {between} ORDER BY m.id DESC LIMIT :scanned"  # noqa: S608  our own texts only
-    return _among(newest, filters, is_sqlite=is_sqlite)
-
-
-def _among(candidates: str, filters: Sequence[str], *, is_sqlite: bool) -> str:
-    """The newest of the candidates that pass the filters."""
-    # SQLite takes them one by one, in their order, and stops at the limit; ORDER BY would make it take all of them first.
-    order = "" if is_sqlite else "ORDER BY m.id DESC"
-    where = " AND ".join(filters)
-    return f"SELECT m.id FROM ({candidates}) m WHERE {where} {order} LIMIT :limit"  # noqa: S608  our own texts only
-
-
-def _contains(parameter: str, *, is_sqlite: bool) -> str:
-    return f"m.body {'LIKE' if is_sqlite else 'ILIKE'} {parameter} ESCAPE '\\'"
-
-
-def _place(scope: Scope, *, is_sqlite: bool) -> str:
-    if scope.dm_id is not None:
-        return "m.dm_id = :dm_id"
-    return "m.feed_id IN (SELECT value FROM json_each(:feeds))" if is_sqlite else "m.feed_id = ANY(:feeds)"
-
-
-def _filters(query: SearchQuery) -> list[str]:
-    found: list[str] = []
-    if query.author_id is not None:
-        found.append("m.author_id = :author_id")
-    if query.thread_id is not None:
-        found.append("m.thread_id = :thread_id")
-    for flag, condition in (
-        (query.has_file, "EXISTS (SELECT 1 FROM message_attachments a WHERE a.msg_id = m.id)"),
-        (query.has_embed, "m.embed IS NOT NULL"),
-        (query.pinned, "EXISTS (SELECT 1 FROM pins p WHERE p.msg_id = m.id)"),
-    ):
-        if flag is not None:
-            found.append(condition if flag else f"NOT {condition}")
-    return found
-
-
-_LOOKED_AT: Final = "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.body, m.embed"
-_TRIGRAM: Final = 3
-_TRIGRAMS: Final = Statement("SELECT 1", "SELECT 1 WHERE to_regclass('ix_messages_body_trigrams') IS NOT NULL")
-_FOUND: Final = Statement(
-    f"SELECT {COLUMNS} {FROM} WHERE m.id IN (SELECT value FROM json_each(:ids)) ORDER BY m.id DESC",  # noqa: S608  our own texts only
-    f"SELECT {COLUMNS} {FROM} WHERE m.id = ANY(:ids) ORDER BY m.id DESC",
-)

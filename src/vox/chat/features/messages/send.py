@@ -1,7 +1,7 @@
-"""From a request to a stored message and the people it concerns: the same for feeds, threads and conversations.
+"""Sending a message: from the request to the stored message and its notifications, in feeds, threads and conversations.
 
-Permissions are asked before the unit of work, from memory; notifications are told after it, because who may read the message is
-a question to memory as well. Interception of commands belongs between the two, in `deliver`.
+Permissions are checked before the unit of work, in memory; notifications are published after it, because memory also knows who
+may read the message. Interception of commands belongs between the two, in `send_message`.
 """
 
 import asyncio
@@ -15,28 +15,30 @@ from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
+from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
-from vox.chat.features.messages.insert import Address, InsertedMessage, NewMessage, insert_message
+from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
-from vox.chat.features.spaces.schemas import SendMessage, Sent
+from vox.chat.features.messages.schemas import SendMessage, Sent
 
-TOLD_AT_ONCE = 1000
-"""People asked for between two turns of the event loop: a feed that many follow must not hold up all sockets."""
+NOTIFIED_AT_ONCE = 1000
+"""Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
 
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
 
 async def send_message(chat: ChatContext, author_id: int, address: Address, message: SendMessage) -> Sent:
-    """Stores a message, tells everybody concerned, and returns what its author gets.
+    """Stores a message, notifies the users it concerns, and returns the response for its author.
 
     Args:
         chat: the server.
-        author_id: who sends it; that he may send there at all has been asked.
-        address: where to.
-        message: as it came.
+        author_id: the author, whose permission to send there has been checked.
+        address: where it is sent.
+        message: the request.
 
     Raises:
-        Refusal: as §7 of the specification says.
+        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, VALIDATION_ERROR, FORBIDDEN for an announcement, SPACE_NOT_FOUND, THREAD_LOCKED,
+            USER_BLOCKED, or the refusal of an attachment.
     """
     draft = _draft(chat, author_id, address, message)
     now_s = int(chat.clock.wall().timestamp())
@@ -48,7 +50,7 @@ async def send_message(chat: ChatContext, author_id: int, address: Address, mess
 
 
 def check_may_announce(chat: ChatContext, user_id: int, feed_id: int) -> None:
-    """Refuses to write in a feed of announcements, and to rewrite what one wrote there, without MANAGE_SPACES.
+    """Refuses to post or edit a message in an announcement feed without MANAGE_SPACES.
 
     Raises:
         Refusal: FORBIDDEN.
@@ -56,11 +58,11 @@ def check_may_announce(chat: ChatContext, user_id: int, feed_id: int) -> None:
     feed = chat.community.feeds.get(feed_id)
     is_for_all = feed is None or feed.type != "announcement"
     if not is_for_all and not chat.community.may_in(user_id, "feed", feed_id, P.MANAGE_SPACES):
-        raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
+        raise refuse("FORBIDDEN", "Posting announcements needs the MANAGE_SPACES permission.")
 
 
 def may_read(chat: ChatContext, address: Address, user_id: int) -> bool:
-    """Whether a user may read what stands at an address."""
+    """Whether a user may read the messages of a feed or conversation."""
     if address.dm_id is not None:
         return chat.community.in_dm(user_id, address.dm_id)
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
@@ -106,12 +108,12 @@ async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage)
         return
     if not (draft.known or posted.answered is not None or posted.followers):
         return
-    circle = Recipients(draft.author_id, draft.known, posted.answered, posted.followers)
-    told = recipients_of(circle, partial(may_read, chat, address))
-    while some := list(islice(told, TOLD_AT_ONCE)):
+    candidates = Recipients(draft.author_id, draft.known, posted.answered, posted.followers)
+    recipients = recipients_of(candidates, partial(may_read, chat, address))
+    while some := list(islice(recipients, NOTIFIED_AT_ONCE)):
         for reason, users in groupby(some, key=itemgetter(1)):
             chat.tell(notification(Users(tuple(user for user, _ in users)), type=reason))
-        if len(some) == TOLD_AT_ONCE:
+        if len(some) == NOTIFIED_AT_ONCE:
             await asyncio.sleep(0)
 
 
@@ -128,7 +130,7 @@ def thread_address(chat: ChatContext, feed_id: int, thread_id: int) -> Address:
 
 
 def assert_may(chat: ChatContext, user_id: int, feed_id: int, permission: P) -> None:
-    """Refuses who lacks a permission in a feed.
+    """Refuses a user without a permission in a feed.
 
     Raises:
         Refusal: MISSING_PERMISSIONS.

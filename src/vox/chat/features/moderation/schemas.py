@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from vox.chat.api.pages import Id, Int64, PageLimit
+from vox.chat.api.fields import Id, Int64, Limit
 
 
 class Evidence(Struct):
@@ -53,7 +53,7 @@ class ReportQuery(Struct):
     """Which page of reports."""
 
     status: Literal["open", "resolved"] | None = None
-    limit: PageLimit = 50
+    limit: Limit = 50
     after: Id = 0
 
 
@@ -69,7 +69,7 @@ class AuditQuery(Struct):
     event_type: str | None = None
     actor_id: Id | None = None
     target_id: Id | None = None
-    limit: PageLimit = 50
+    limit: Limit = 50
     after: Id = 0
 
 

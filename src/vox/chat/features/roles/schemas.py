@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from vox.chat.api.pages import Id, Int64
+from vox.chat.api.fields import Id, Int64
 
 
 class RoleInfo(Struct):

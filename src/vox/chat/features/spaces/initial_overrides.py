@@ -1,17 +1,13 @@
-"""The overrides that a new feed or room is born with, checked like those that are set later.
+"""The overrides that a new feed or room is created with, checked like overrides that are set later.
 
-Nobody grants or denies what he does not hold himself, nor touches who ranks as high as he does; otherwise making a space would
-be a way to give away what one does not have.
+Users can grant or deny only permissions they hold, and cannot override members who rank as high as they do; otherwise creating
+a space would be a way to give away permissions one does not have.
 """
 
 from collections.abc import Sequence
-from typing import Literal
-
-from sqlalchemy import Connection, insert
 
 from vox.chat.api.hierarchy import assert_below, assert_holds, assert_may, assert_outranks
 from vox.chat.community import Community
-from vox.chat.database.schema import permission_overrides
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride
 from vox.chat.events.permissions import P
@@ -19,18 +15,18 @@ from vox.chat.features.spaces.schemas import Override
 
 
 def checked_overrides(
-    community: Community, actor_id: int, wanted: Sequence[Override] | None
+    community: Community, actor_id: int, requested: Sequence[Override] | None
 ) -> tuple[SpaceOverride, ...]:
-    """The overrides of a space that somebody makes, each target once; the last word on a target counts.
+    """The checked overrides of a new space, one for each target: the last one in the request counts.
 
-    It asks about nobody but the actor and `overridden`, so that it can be asked again inside the unit of work.
+    It reads the rank of the actor and of `override_user_ids` only, so that the check can be repeated inside the unit of work.
 
     Raises:
         Refusal: INVALID_TARGET_TYPE, SPACE_NOT_FOUND (role), USER_NOT_FOUND, MISSING_PERMISSIONS, ROLE_HIERARCHY.
     """
     assert_may(community, actor_id, P.MANAGE_SPACES)
     found: dict[tuple[str, int], SpaceOverride] = {}
-    for override in wanted or ():
+    for override in requested or ():
         if override.target_type == "role":
             _check_role(community, actor_id, override.target_id)
         elif override.target_type == "user":
@@ -44,28 +40,9 @@ def checked_overrides(
     return tuple(found.values())
 
 
-def override_user_ids(wanted: Sequence[Override] | None) -> list[int]:
-    """The users for whom the overrides of a new space are."""
-    return [override.target_id for override in wanted or () if override.target_type == "user"]
-
-
-def store_overrides(
-    connection: Connection, space_type: Literal["feed", "room"], space_id: int, overrides: Sequence[SpaceOverride]
-) -> None:
-    """Writes the overrides of a space that was inserted in the same transaction."""
-    if overrides:
-        rows = [
-            {
-                "space_type": space_type,
-                "space_id": space_id,
-                "target_type": override.target_type,
-                "target_id": override.target_id,
-                "allow": override.allow,
-                "deny": override.deny,
-            }
-            for override in overrides
-        ]
-        connection.execute(insert(permission_overrides), rows)
+def override_user_ids(requested: Sequence[Override] | None) -> list[int]:
+    """The users that the overrides of a new space are for."""
+    return [override.target_id for override in requested or () if override.target_type == "user"]
 
 
 def _check_role(community: Community, actor_id: int, role_id: int) -> None:

@@ -1,21 +1,17 @@
-"""What stands in the side bar, answered from memory: who may not view a space does not learn that it is there."""
+"""Feeds, rooms and categories as clients see them, answered from memory. A space a user may not view is left out."""
 
 from typing import Literal
 
-from vox.chat.api.access import USER
-from vox.chat.api.request import Call, RouteTable
 from vox.chat.community import Community
-from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
-from vox.chat.features.spaces.schemas import CategoryInfo, FeedInfo, Layout, Override, RoomInfo, ThreadInfo
+from vox.chat.features.spaces.categories import category_not_found
+from vox.chat.features.spaces.feeds import feed_not_found
+from vox.chat.features.spaces.rooms import room_not_found
+from vox.chat.features.spaces.schemas import CategoryInfo, FeedInfo, Layout, Override, RoomInfo
 
-routes = RouteTable()
 
-
-@routes.get("/server/layout", access=USER, returns=Layout)
-async def get_layout(call: Call) -> Layout:
-    """Categories, and the feeds and rooms that the caller may view, by position."""
-    community, user_id = call.chat.community, call.user_id
+def visible_layout(community: Community, user_id: int) -> Layout:
+    """Categories, and the feeds and rooms that a user may view, by position."""
     feeds = [
         feed_info(community, feed.id)
         for feed in community.feeds.values()
@@ -45,7 +41,7 @@ def category_info(community: Community, category_id: int) -> CategoryInfo:
     """
     category = community.categories.get(category_id)
     if category is None:
-        raise refuse("SPACE_NOT_FOUND", f"There is no category {category_id}.")
+        raise category_not_found(category_id)
     return CategoryInfo(category.id, category.name, category.position)
 
 
@@ -57,7 +53,7 @@ def feed_info(community: Community, feed_id: int) -> FeedInfo:
     """
     feed = community.feeds.get(feed_id)
     if feed is None:
-        raise refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")
+        raise feed_not_found(feed_id)
     overrides = _overrides(community, "feed", feed_id)
     return FeedInfo(feed.id, feed.name, feed.type, feed.topic, feed.category_id, feed.position, overrides)
 
@@ -70,21 +66,9 @@ def room_info(community: Community, room_id: int) -> RoomInfo:
     """
     room = community.rooms.get(room_id)
     if room is None:
-        raise refuse("SPACE_NOT_FOUND", f"There is no room {room_id}.")
+        raise room_not_found(room_id)
     overrides = _overrides(community, "room", room_id)
     return RoomInfo(room.id, room.name, room.type, room.category_id, room.position, overrides)
-
-
-def thread_info(community: Community, thread_id: int) -> ThreadInfo:
-    """One thread.
-
-    Raises:
-        Refusal: SPACE_NOT_FOUND.
-    """
-    thread = community.threads.get(thread_id)
-    if thread is None:
-        raise refuse("SPACE_NOT_FOUND", f"There is no thread {thread_id}.")
-    return ThreadInfo(thread.id, thread.feed_id, thread.parent_msg_id, thread.name, thread.archived, thread.locked)
 
 
 def _overrides(community: Community, kind: Literal["feed", "room"], space_id: int) -> list[Override]:

@@ -1,48 +1,48 @@
-"""Following feeds and threads; doing it twice is doing it once."""
+"""Subscriptions to feeds and threads: a subscriber is notified of each message. Subscribing twice has no further effect."""
 
 from functools import partial
 
-from sqlalchemy import Connection, Table, delete
-
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
-from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import Event
+from vox.chat.features.threads import queries
+from vox.chat.features.threads.queries import SubscriptionKind
+from vox.stores.sql import Connection
 
 
-async def follow(chat: ChatContext, table: Table, place_id: int, user_id: int, event: Event) -> None:
-    """Adds a follower.
+async def follow(chat: ChatContext, kind: SubscriptionKind, place_id: int, user_id: int, event: Event) -> None:
+    """Subscribes a user to a feed or thread.
 
     Args:
         chat: the server.
-        table: feed_subscribers or thread_subscribers.
-        place_id: which feed or thread.
-        user_id: who.
-        event: what is told when it is new.
+        kind: feed or thread.
+        place_id: id of the feed or thread.
+        user_id: the subscriber.
+        event: published where the subscription is new.
 
     Raises:
-        Refusal: SPACE_NOT_FOUND where the place has just gone.
+        Refusal: SPACE_NOT_FOUND where the place has just been deleted.
     """
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
-        await chat.change(partial(_follow, table=table, place_id=place_id, user_id=user_id, event=event))
+        await chat.change(partial(_follow, kind=kind, place_id=place_id, user_id=user_id, event=event))
 
 
-async def unfollow(chat: ChatContext, table: Table, place_id: int, user_id: int, event: Event) -> None:
-    """Takes a follower away; see `follow`."""
-    await chat.change(partial(_unfollow, table=table, place_id=place_id, user_id=user_id, event=event))
+async def unfollow(chat: ChatContext, kind: SubscriptionKind, place_id: int, user_id: int, event: Event) -> None:
+    """Ends a subscription; see `follow`."""
+    await chat.change(partial(_unfollow, kind=kind, place_id=place_id, user_id=user_id, event=event))
 
 
-def _follow(connection: Connection, *, table: Table, place_id: int, user_id: int, event: Event) -> Change[None]:
-    added = insert_if_absent(connection, table, {_place(table): place_id, "user_id": user_id})
-    return Change(None, (event,) if added else ())
+def _follow(
+    connection: Connection, *, kind: SubscriptionKind, place_id: int, user_id: int, event: Event
+) -> Change[None]:
+    is_new = queries.insert_subscriber(connection, kind, place_id, user_id)
+    return Change(None, (event,) if is_new else ())
 
 
-def _unfollow(connection: Connection, *, table: Table, place_id: int, user_id: int, event: Event) -> Change[None]:
-    statement = delete(table).where(table.c[_place(table)] == place_id, table.c.user_id == user_id)
-    return Change(None, (event,) if connection.execute(statement).rowcount else ())
-
-
-def _place(table: Table) -> str:
-    return "feed_id" if "feed_id" in table.c else "thread_id"
+def _unfollow(
+    connection: Connection, *, kind: SubscriptionKind, place_id: int, user_id: int, event: Event
+) -> Change[None]:
+    existed = queries.delete_subscriber(connection, kind, place_id, user_id)
+    return Change(None, (event,) if existed else ())

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.chat.features.files.open_graph import card, decoded
-from vox.chat.features.spaces.schemas import Embed
+from vox.chat.features.messages.schemas import Embed
 
 AT = "https://example.org/folder/page?x=1"
 

@@ -5,7 +5,7 @@ import pytest
 from vox.chat.config.limits import DEFAULTS
 from vox.chat.errors import Refusal
 from vox.chat.features.messages.content import MAX_EMBED_CHARS, content_of, embed_of, read_embed, stored_embed
-from vox.chat.features.spaces.schemas import Embed, SendMessage
+from vox.chat.features.messages.schemas import Embed, SendMessage
 
 
 def limit(name: str) -> int:

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, insert
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import feeds, messages
 from vox.chat.errors import Refusal
-from vox.chat.features.messages import search
-from vox.chat.features.messages.search import Scope, find
-from vox.chat.features.spaces.schemas import SearchQuery
+from vox.chat.features.messages import search_queries
+from vox.chat.features.messages.schemas import SearchQuery
+from vox.chat.features.messages.search_queries import Scope, find
 from vox.stores.sql import SqlDatabase
 
 
@@ -39,8 +39,8 @@ def test_the_newest_hits_come_first(database: SqlDatabase):
 
 
 def test_older_hits_than_the_newest_candidates_are_left_out(database: SqlDatabase, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(search, "CANDIDATES", 10)
-    monkeypatch.setattr(search, "SCANNED", 10)
+    monkeypatch.setattr(search_queries, "CANDIDATES", 10)
+    monkeypatch.setattr(search_queries, "SCANNED", 10)
     assert _ids(database, "ord 7") == []
     assert _ids(database, "word 7") == [7]
     assert _ids(database, "ord 99") == [99]
@@ -50,8 +50,8 @@ def test_a_search_that_takes_too_long_is_given_up_and_hurts_no_other(
     database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ):
     with monkeypatch.context() as patch:
-        patch.setattr(search, "DEADLINE_MS", 0)
-        patch.setattr(search, "_STEPS", 1)
+        patch.setattr(search_queries, "DEADLINE_MS", 0)
+        patch.setattr(search_queries, "_STEPS", 1)
         with pytest.raises(Refusal) as refusal:
             _ids(database, "word")
         assert (refusal.value.wire_code, refusal.value.status) == ("UNAVAILABLE", 503)

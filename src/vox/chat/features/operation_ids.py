@@ -1,0 +1,60 @@
+"""The operation ids of the API description that were published under other names than folder and function.
+
+Generated clients have methods of these names, so they stay; a new route needs no entry.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+PUBLISHED: Final[Mapping[str, str]] = {
+    "GET /api/v1/categories": "categories.list_categories",
+    "GET /api/v1/categories/{category_id}": "categories.get_category",
+    "POST /api/v1/categories": "categories.create_category",
+    "PATCH /api/v1/categories/{category_id}": "categories.update_category",
+    "DELETE /api/v1/categories/{category_id}": "categories.delete_category",
+    "GET /api/v1/emoji": "custom_images.list_emoji",
+    "POST /api/v1/emoji": "custom_images.create_emoji",
+    "PATCH /api/v1/emoji/{emoji_id}": "custom_images.rename_emoji",
+    "DELETE /api/v1/emoji/{emoji_id}": "custom_images.delete_emoji",
+    "GET /api/v1/stickers": "custom_images.list_sticker",
+    "POST /api/v1/stickers": "custom_images.create_sticker",
+    "PATCH /api/v1/stickers/{sticker_id}": "custom_images.rename_sticker",
+    "DELETE /api/v1/stickers/{sticker_id}": "custom_images.delete_sticker",
+    "POST /api/v1/embeds/resolve": "embeds.resolve_embed",
+    "GET /api/v1/feeds/{feed_id}": "feeds.get_feed",
+    "POST /api/v1/feeds": "feeds.create_feed",
+    "PATCH /api/v1/feeds/{feed_id}": "feeds.update_feed",
+    "DELETE /api/v1/feeds/{feed_id}": "feeds.delete_feed",
+    "PUT /api/v1/feeds/{feed_id}/subscribers": "feeds.subscribe",
+    "DELETE /api/v1/feeds/{feed_id}/subscribers": "feeds.unsubscribe",
+    "GET /api/v1/gifs/search": "gifs.search_gifs",
+    "GET /api/v1/gifs/trending": "gifs.trending_gifs",
+    "GET /api/v1/server/layout": "layout.get_layout",
+    "PUT /api/v1/feeds/{space_id}/permissions/{target_type}/{target_id}": "overrides.set_feed_override",
+    "PUT /api/v1/rooms/{space_id}/permissions/{target_type}/{target_id}": "overrides.set_room_override",
+    "DELETE /api/v1/feeds/{space_id}/permissions/{target_type}/{target_id}": "overrides.delete_feed_override",
+    "DELETE /api/v1/rooms/{space_id}/permissions/{target_type}/{target_id}": "overrides.delete_room_override",
+    "GET /api/v1/feeds/{feed_id}/pins": "pins.list_pins",
+    "PUT /api/v1/feeds/{feed_id}/pins/{msg_id}": "pins.pin",
+    "DELETE /api/v1/feeds/{feed_id}/pins/{msg_id}": "pins.unpin",
+    "GET /api/v1/feeds/{feed_id}/messages/{msg_id}/reactions": "reactions.list_reactions",
+    "PUT /api/v1/feeds/{feed_id}/messages/{msg_id}/reactions/{emoji}": "reactions.react",
+    "DELETE /api/v1/feeds/{feed_id}/messages/{msg_id}/reactions/{emoji}": "reactions.unreact",
+    "PUT /api/v1/dms/{dm_id}/messages/{msg_id}/reactions/{emoji}": "reactions.react_in_dm",
+    "DELETE /api/v1/dms/{dm_id}/messages/{msg_id}/reactions/{emoji}": "reactions.unreact_in_dm",
+    "POST /api/v1/feeds/{feed_id}/read": "read_state.read_feed",
+    "POST /api/v1/dms/{dm_id}/read": "read_state.read_dm",
+    "GET /api/v1/rooms/{room_id}": "rooms.get_room",
+    "POST /api/v1/rooms": "rooms.create_room",
+    "PATCH /api/v1/rooms/{room_id}": "rooms.update_room",
+    "DELETE /api/v1/rooms/{room_id}": "rooms.delete_room",
+    "GET /api/v1/messages/search": "search.search_messages",
+    "PUT /api/v1/feeds/{feed_id}/threads/{thread_id}/subscribers": "threads.subscribe",
+    "DELETE /api/v1/feeds/{feed_id}/threads/{thread_id}/subscribers": "threads.unsubscribe",
+    "POST /api/v1/feeds/{feed_id}/files": "uploads.upload_to_feed",
+    "POST /api/v1/dms/{dm_id}/files": "uploads.upload_to_dm",
+    "GET /api/v1/files/{file_id}": "uploads.download",
+    "DELETE /api/v1/files/{file_id}": "uploads.delete_file",
+    "POST /api/v1/files/{file_id}/link": "uploads.make_link",
+}
+"""Operation id by method and path."""
