@@ -1,5 +1,6 @@
 """A Redis of its own for a test: on a free port, gone afterwards."""
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -85,3 +86,14 @@ def redis_server(*, is_persistent: bool = False) -> Generator[RunningRedis, None
     finally:
         running.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def cut_all_connections(redis: RunningRedis) -> None:
+    """Ends every client's connection, as a restart would, and keeps the data."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", redis.port)
+    for kind in (b"normal", b"pubsub"):
+        writer.write(b"CLIENT KILL TYPE %b SKIPME yes\r\n" % kind)
+        await writer.drain()
+        await reader.readline()
+    writer.close()
+    await writer.wait_closed()

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.e2e.directories import FakeRelay, described, directory, listed
 from tests.e2e.postgres import postgres
-from tests.e2e.test_directory import FakeRelay, described, directory, listed
 from vox.directory.app import create_app
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.directories import ADDED, directory, eventually, vox
 from tests.e2e.postgres import postgres
-from tests.e2e.test_directory import ADDED, directory, eventually, vox
 from vox.clients.directory import DirectoryClient
 from vox.errors import UsageError
 from vox.security.http_signatures import new_key_pair

@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.e2e.directories import FakeRelay, described, directory, eventually
 from tests.e2e.postgres import postgres
-from tests.e2e.test_directory import FakeRelay, described, directory, eventually
 from vox.directory.database import audit_log, relay_rows
 from vox.directory.health.state_machine import DrainEnded, DrainRequested
 from vox.directory.registration.access import Caller

@@ -98,6 +98,12 @@ def dotted_calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{origin[first]}{dot}{rest}"
 
 
+def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The dotted names that a statement imports."""
+    prefix = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+    return [prefix + alias.name for alias in node.names]
+
+
 def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, _, tree in modules(*folders):
@@ -258,6 +264,18 @@ def test_a_broad_except_gives_its_reason():
             if len(re.findall(r"[a-z]{2,}", reason)) < 3:
                 found.append(f"{name}:{node.lineno}: {lines[node.lineno - 1].strip()}")
     fail_if_any("only at a task's or connection's top, with a comment that says so:", found)
+
+
+def test_tests_import_no_tests():
+    """A test module that others import cannot be renamed, split or run in another order without them."""
+    found = [
+        f"{name}:{node.lineno}: {ast.unparse(node)}"
+        for name, _, tree in modules("tests", "bench", "src")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        if any(part.startswith("test_") for imported in imported_names(node) for part in imported.split("."))
+    ]
+    fail_if_any("move what is shared into a harness.py or helpers_*.py beside them:", found)
 
 
 def test_unit_tests_do_not_wait():

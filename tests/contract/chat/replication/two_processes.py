@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import redis.asyncio as aioredis
 from sqlalchemy import text
 
-from tests.contract.chat.bus.test_bus import cut_all_connections
 from tests.contract.chat.harness import Person, Rig, community
 from tests.contract.chat.replication.two_processes_clients import Client, Message
 from tests.contract.chat.replication.two_processes_plans import (
@@ -28,7 +27,7 @@ from tests.contract.chat.replication.two_processes_plans import (
     Return,
     Word,
 )
-from tests.e2e.redis_server import RunningRedis
+from tests.e2e.redis_server import RunningRedis, cut_all_connections
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.community import read_state

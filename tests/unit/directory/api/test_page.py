@@ -8,6 +8,7 @@ import pytest
 
 import vox.directory
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
+from tests.unit.directory.helpers_api import payload
 from vox.directory.relays.change_stream import MAX_PER_ADDRESS, ChangeStream
 from vox.directory.relays.registry import Registry
 from vox.errors import VoxError
@@ -117,9 +118,3 @@ async def test_one_address_does_not_take_all_places(virtual_clock):
     await anext(again := stream.listen("192.0.2.1"))
     for one in (*held, other, again):
         await one.aclose()
-
-
-def payload(event: bytes, name: str):
-    kind, data = event.decode().removesuffix("\n\n").split("\n")
-    assert kind == f"event: {name}"
-    return json.loads(data.removeprefix("data: "))
