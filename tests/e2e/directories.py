@@ -11,7 +11,8 @@ from typing import Any
 
 import httpx2
 
-from tests.e2e.agents import STOP_TIMEOUT_S, VOX, RunningAgent
+from tests.e2e.agents import VOX, RunningAgent
+from tests.time_limits import WAIT_S, time_limit
 from vox.http.edge import respond
 from vox.http.server import Server
 
@@ -43,11 +44,11 @@ async def directory(
     try:
         ready = await running.logged("directory ready", times=1 + len(running.lines("directory ready")))
         running.port = int(ready[-1]["address"].rpartition(":")[2])
-        async with httpx2.AsyncClient(base_url=running.http, timeout=5) as http:
+        async with httpx2.AsyncClient(base_url=running.http, timeout=WAIT_S) as http:
             yield running, http
         if process.returncode is None and name != "killed":
             running.terminate()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with time_limit():
             assert await process.wait() == (-9 if name == "killed" else 0), log.read_text()[-3000:]
     finally:
         if process.returncode is None:
@@ -81,7 +82,7 @@ async def listed(http: httpx2.AsyncClient) -> list[str]:
 
 async def eventually(http: httpx2.AsyncClient, names: list[str]) -> None:
     """Waits until the list has exactly these names, in that order."""
-    async with asyncio.timeout(20):
+    async with time_limit():
         while await listed(http) != names:  # noqa: ASYNC110  what it waits for happens in another process
             await asyncio.sleep(0.05)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.e2e.chromium import open_page
 from tests.e2e.directories import ADDED, PLACE, FakeRelay, described, directory, eventually, listed, vox
+from tests.time_limits import WAIT_S, time_limit
 from vox.http.server import Server
 
 
@@ -19,7 +20,7 @@ async def test_a_relay_comes_is_found_fails_and_comes_back(tmp_path: Path):
         await eventually(http, ["Sydney"])
         relay.is_well = False
         beat = f"/v1/relays/{answer.json()['id']}/heartbeat"
-        async with asyncio.timeout(20):
+        async with time_limit():
             while await listed(http):
                 assert (await http.post(beat)).status_code in {200, 404}
                 await asyncio.sleep(0.05)
@@ -63,7 +64,7 @@ async def test_a_list_waits_for_a_change_and_not_beyond_the_end(tmp_path: Path):
     async with directory(tmp_path, **config) as (running, http):
 
         async def wait(index: str) -> tuple[str, int]:
-            answer = await http.get(f"/v1/relays?wait=30s&index={index}", timeout=20)
+            answer = await http.get(f"/v1/relays?wait=30s&index={index}", timeout=WAIT_S)
             return answer.headers["vox-directory-index"], answer.json()["count"]
 
         index, _ = await wait("0")

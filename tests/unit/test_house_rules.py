@@ -17,6 +17,7 @@ import pytest
 
 from tests import reference
 from tests.reference import ROOT
+from tests.time_limits import WAIT_S
 
 LONGEST_MODULE = 600
 LONGER_MODULES: dict[str, str] = {}
@@ -115,7 +116,7 @@ def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[st
 
 def test_the_arrows_between_folders_point_down():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=25)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert result.returncode == 0, result.stdout + result.stderr
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.e2e.redis_server import RunningRedis, cut_all_connections, redis_server
+from tests.time_limits import time_limit
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.events import Event, Users, encode_tail, typing_start
 from vox.runtime.clock import SystemClock
-
-DEADLINE_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def event(name: str) -> Event:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
+    async with time_limit():
         while not condition():  # noqa: ASYNC110  what is waited for happens on the way to another process
             await asyncio.sleep(0.005)
 

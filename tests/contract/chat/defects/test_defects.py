@@ -3,7 +3,6 @@
 docs/protocols/chat-coverage.md lists every one of them with its test. O18 is voice, which has its own issue.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -20,6 +19,7 @@ from tests.contract.chat.harness import API, PASSWORD, Gateway, Person, Rig, com
 from tests.contract.chat.helpers_people import give_role, set_everyone
 from tests.contract.chat.helpers_spaces import bodies, deny, feed, refusal, say
 from tests.contract.chat.helpers_wire import MAX_SAFE, unsafe_numbers
+from tests.time_limits import time_limit
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import Change
@@ -170,7 +170,7 @@ async def test_o7_connecting_many_does_not_cost_the_square_of_many(database_url:
     many = 100
     async with community(database_url, tmp_path, connections_per_address=many) as rig:
         people = [await rig.register(f"user{number}") for number in range(many)]
-        async with asyncio.timeout(30), stack_of(people) as sockets:
+        async with time_limit(), stack_of(people) as sockets:
             frames = 0
             for socket in sockets:
                 for frame in await socket.events():

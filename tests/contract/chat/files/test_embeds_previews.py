@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_web import outside
+from tests.time_limits import time_limit
 from vox.chat.features.files import previews as embeds
 from vox.security.outbound import OutboundGuard
 
@@ -187,7 +188,7 @@ async def test_endless_media_stream_is_left(alice):
 
     async with outside(stream) as web:
         assert is_empty(await alice.ok("POST", "/embeds/resolve", {"url": web.url}))
-        async with asyncio.timeout(5):
+        async with time_limit():
             await left.wait()
 
 
