@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import reference
+from tests import reference, virtual_time
 from tests.reference import ROOT
 from tests.time_limits import WAIT_S
 
@@ -281,13 +281,25 @@ def test_tests_import_no_tests():
 
 def test_unit_tests_do_not_wait():
     found: list[str] = []
-    for name, text, tree in modules("tests/unit"):
-        on_virtual_time = "virtual_loop" in text or "run_virtual" in text
-        for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
-                continue
-            call, value = ast.unparse(node.func), node.args[0].value
-            waits = call == "time.sleep" or (call == "asyncio.sleep" and not on_virtual_time)
-            if waits and isinstance(value, int | float) and value > 0:
-                found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    for name, _, tree in modules("tests/unit"):
+        for node in virtual_time.on_real_time(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "time.sleep"}:
+                value = node.args[0]
+                if isinstance(value, ast.Constant) and value.value:
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
     fail_if_any("use tests.fakes.clock, or the fixture virtual_loop:", found)
+
+
+def test_limits_on_real_time_are_scaled():
+    """A number of seconds written down in a test is a guess about the machine; tests/time_limits.py makes all of them."""
+    found: list[str] = []
+    for name, _, tree in modules("tests/unit", "tests/contract", "tests/e2e", "tests/fakes"):
+        for node in virtual_time.on_real_time(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                limits = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
+                limits += node.args[:1] if called == "asyncio.timeout" else []
+                limits += node.args[1:2] if called == "asyncio.wait_for" else []
+                if any(isinstance(limit, ast.Constant) and limit.value for limit in limits):
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)[:100]}")
+    fail_if_any("use time_limit(), WAIT_S or scaled() of tests.time_limits:", found)
