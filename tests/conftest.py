@@ -67,6 +67,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _forbid_skip(report)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lists what failed in the file that `VOX_TEST_FAILURES` names, for `make test` to print behind everything else."""
+    file = os.environ.get("VOX_TEST_FAILURES")
+    reports = [report for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])]
+    if file and reports:
+        Path(file).write_text("".join(f"FAILED  {report.nodeid}\n" for report in reports), encoding="utf-8")
+
+
 def _forbid_skip(report: _Report) -> _Report:
     if report.skipped and not MAY_SKIP:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
