@@ -53,7 +53,7 @@ test: .make/dev ## Every check and every test, as CI runs them
 	cat .make/failed/* 2>/dev/null || true; exit $$status
 
 .PHONY: test-unit
-test-unit: .make/dev ## Unit tests: the inner loop
+test-unit: .make/dev ## Unit tests: a minute and a half on two idle cores
 	@$(PYTEST) -n 2 tests/unit
 
 .PHONY: test-contract

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import reference, virtual_time
+from tests import branch_coverage, reference, virtual_time
 from tests.reference import ROOT
 from tests.time_limits import WAIT_S
 
@@ -32,6 +32,28 @@ MAY_READ_THE_ENVIRONMENT = {
     "src/vox/chat/app.py": "uvicorn --factory calls create_app, which no command comes before",
     "src/vox/agent/app.py": "plain `uvicorn vox.agent.app:create_app --factory` has no command of ours in front",
 }
+
+MOST_FILES_AT_A_PARTS_ROOT = 8
+PARTS = ("agent", "chat", "directory")
+
+NO_OWN_TESTS = {"src/vox/chat/api/rate_categories.py": "moves to vox.http, whose test it gets"}
+
+# People are "they", and a text says who it means. Counted in docstrings and in every text of the source.
+ARCHAIC = re.compile(r"\b(nobody|somebody|whoever|whom|himself|herself|his)\b", re.IGNORECASE)
+ARCHAIC_LEFT = {
+    "agent": 15, "chat": 157, "cli": 4, "clients": 5, "directory": 45, "http": 2, "media": 3, "protocols": 4,
+    "providers": 7, "security": 7, "stores": 10,
+}  # fmt: skip
+
+# Pictures that stood where the field has a word: a limiter (few), upload limits (desk), a file service (shelf), a decoder
+# pool (ears), an outbox (outlet), a batch scheduler (lane), re-encoding (painted), sent or notified (told), requested or
+# expected (wanted), a signing key (seal), and people of no role (nobody, somebody, whoever).
+METAPHORS = frozenset(
+    "few desk shelf ears outlet lane painted told wanted seal seals nobody somebody whoever".split()  # noqa: SIM905  read as a line
+)
+METAPHORS_LEFT = {
+    "agent": 1, "chat": 40, "cli": 2, "clients": 1, "directory": 30, "http": 3, "media": 7, "protocols": 2, "providers": 8, "stores": 6,
+}  # fmt: skip
 
 VAGUE_MODULES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "base", "services"}
 VAGUE_CLASSES = re.compile(r".(Manager|Handler|Processor|Helper|Base|Impl)$")
@@ -103,6 +125,23 @@ def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
     """The dotted names that a statement imports."""
     prefix = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
     return [prefix + alias.name for alias in node.names]
+
+
+def more_than_left(found: dict[str, list[str]], left: dict[str, int]) -> list[str]:
+    """What a folder of `src/vox` has beyond the number it may still have; numbers only ever go down."""
+    lines: list[str] = []
+    for folder in sorted(found.keys() | left.keys()):
+        count, allowed = len(found.get(folder, [])), left.get(folder, 0)
+        if count > allowed:
+            lines += [f"{folder}: {count} instead of at most {allowed}", *(f"  {line}" for line in found[folder])]
+        elif folder in left and not count:
+            lines.append(f"{folder}: none are left, remove its number")
+    return lines
+
+
+def folder_of(name: str) -> str:
+    """The folder or file of `src/vox` that a module lies in."""
+    return name.split("/")[2]
 
 
 def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[str]]:
@@ -225,6 +264,53 @@ def test_names_say_what_a_thing_is():
         classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
         found += [f"{name}:{node.lineno}: class {node.name}" for node in classes if VAGUE_CLASSES.search(node.name)]
     fail_if_any("a name that could be anything's:", found)
+
+
+def test_texts_say_who_they_mean():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = ARCHAIC.findall(node.value)
+                found.setdefault(folder_of(name), []).extend(f"{name}:{node.lineno}: {word}" for word in words)
+    fail_if_any("name the person's role, or say they:", more_than_left(found, ARCHAIC_LEFT))
+
+
+def test_identifiers_are_the_fields_words():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for node in ast.walk(tree):
+            match node:
+                case ast.FunctionDef(name=given) | ast.AsyncFunctionDef(name=given) | ast.ClassDef(name=given):
+                    named = given
+                case ast.Name(id=given, ctx=ast.Store()) | ast.Attribute(attr=given, ctx=ast.Store()):
+                    named = given
+                case ast.arg(arg=given):
+                    named = given
+                case _:
+                    continue
+            if {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", named)} & METAPHORS:
+                found.setdefault(folder_of(name), []).append(f"{name}:{node.lineno}: {named}")
+    fail_if_any("take the standard term:", more_than_left(found, METAPHORS_LEFT))
+
+
+def test_few_files_lie_beside_the_folders_of_a_part():
+    flat = [
+        f"{part}: {len(found)} files"
+        for part in PARTS
+        if len(found := list((ROOT / "src" / "vox" / part).glob("*.py"))) > MOST_FILES_AT_A_PARTS_ROOT
+    ]
+    fail_if_any(f"more than {MOST_FILES_AT_A_PARTS_ROOT}; which folder do they belong to?", flat)
+
+
+def test_every_pure_module_has_tests_of_its_own():
+    """`make coverage` shows what they reach."""
+    alone = {
+        name: [f"{name}: no {branch_coverage.TESTS.relative_to(ROOT)}/…/test_{module.stem}.py"]
+        for module in branch_coverage.pure_modules()
+        if not branch_coverage.own_tests(module) and (name := module.relative_to(ROOT).as_posix())
+    }
+    fail_if_any("a pure module without a test file at its path:", unexcused(alone, NO_OWN_TESTS))
 
 
 def test_time_and_chance_come_in_as_arguments():
