@@ -27,7 +27,7 @@ SOURCES := $(wildcard src tests bench)
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: setup ## Start everything on this machine and print where to talk to it
@@ -37,13 +37,31 @@ up: setup ## Start everything on this machine and print where to talk to it
 setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 	@echo "Ready: .venv/bin/vox"
 
+# Each check runs, whatever became of those before it; what failed is listed at the end, test by test.
+CHECKS := format lint types imports test-unit test-contract test-e2e
+
 .PHONY: test
 test: .make/dev ## Every check and every test, as CI runs them
-	@$(MAKE) --no-print-directory --keep-going --jobs=1 format lint types imports test-fast test-e2e
+	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
+	for check in $(CHECKS); do \
+		started=$$SECONDS; result=passed; echo "== make $$check"; \
+		VOX_TEST_FAILURES="$(CURDIR)/.make/failed/$$check" $(MAKE) --no-print-directory --jobs=1 $$check \
+			|| { result=FAILED; status=1; }; \
+		results+=("$$(printf '%-6s  make %-13s %5d s' $$result $$check $$((SECONDS - started)))"); \
+	done; \
+	echo; printf '%s\n' "$${results[@]}"; \
+	cat .make/failed/* 2>/dev/null || true; exit $$status
+
+.PHONY: test-unit
+test-unit: .make/dev ## Unit tests: a minute and a half on two idle cores
+	@$(PYTEST) -n 2 tests/unit
+
+.PHONY: test-contract
+test-contract: .make/dev ## One suite for all drivers and databases of a kind
+	@$(PYTEST) -n 2 tests/contract
 
 .PHONY: test-fast
-test-fast: .make/dev ## Unit and contract tests only, under a minute
-	@$(PYTEST) -n 2 $(wildcard tests/unit tests/contract)
+test-fast: test-unit test-contract ## Unit and contract tests
 
 .PHONY: test-e2e
 test-e2e: .make/dev ## Real processes through their public protocols
@@ -73,6 +91,10 @@ fmt: .make/dev ## Format, and fix what ruff can fix
 	@$(BIN)/ruff format $(SOURCES)
 
 ##@ Now and then
+
+.PHONY: coverage
+coverage: .make/dev ## Branches of each pure module that its own tests take
+	@$(BIN)/python -m tests.branch_coverage
 
 .PHONY: fuzz
 fuzz: .make/dev ## A million mutated inputs through every codec

@@ -1,6 +1,7 @@
 """What holds for every test: its marker comes from its folder, and unit tests reach no network and leave no thread.
 
-`VOX_TEST_REQUIRE=all` is explained in `tests/require.py`, time that jumps in `tests/fakes/loop.py`.
+`VOX_TEST_REQUIRE=all` is explained in `tests/require.py`, `VOX_TEST_TIME_SCALE` in `tests/time_limits.py`, time that jumps in
+`tests/fakes/loop.py`.
 """
 
 import asyncio
@@ -18,13 +19,12 @@ from hypothesis import HealthCheck, settings
 
 from tests.fakes.clock import FakeClock
 from tests.fakes.loop import VirtualClock, VirtualLoop
+from tests.time_limits import TEST_TIMEOUT_S, scaled
 
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 
 FOLDER = Path(__file__).parent
 MARKERS = ("unit", "contract", "e2e")
-# e2e tests start processes and browsers; the 30 s of the other folders would make a slow machine a failing one.
-E2E_TIMEOUT_S = 180
 
 # A deadline per example measures the machine, not the code. `ci` tries the same examples every time, so that a red run
 # can be repeated; on a developer's machine every run looks somewhere new.
@@ -44,12 +44,13 @@ def _folder_of(path: Path) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Marks each test with the name of its folder."""
+    """Marks each test with the name of its folder, and scales the time it may take."""
     folder = _folder_of(item.path)
     if folder is not None:
         item.add_marker(folder)
-    if folder == "e2e" and item.get_closest_marker("timeout") is None:
-        item.add_marker(pytest.mark.timeout(E2E_TIMEOUT_S))
+        own = item.get_closest_marker("timeout")
+        seconds: float = own.args[0] if own is not None else TEST_TIMEOUT_S[folder]
+        item.add_marker(pytest.mark.timeout(scaled(seconds)), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,6 +65,14 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     """The same for a module that skips itself while it is imported."""
     report = yield
     return _forbid_skip(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lists what failed in the file that `VOX_TEST_FAILURES` names, for `make test` to print behind everything else."""
+    file = os.environ.get("VOX_TEST_FAILURES")
+    reports = [report for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])]
+    if file and reports:
+        Path(file).write_text("".join(f"FAILED  {report.nodeid}\n" for report in reports), encoding="utf-8")
 
 
 def _forbid_skip(report: _Report) -> _Report:
@@ -101,7 +110,7 @@ def no_leaked_threads(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     left = [thread for thread in threading.enumerate() if thread not in before and not thread.daemon]
     for thread in left:
-        thread.join(timeout=1.0)
+        thread.join(timeout=scaled(10.0))
     alive = [thread.name for thread in left if thread.is_alive()]
     if alive:
         pytest.fail(f"threads left running: {', '.join(alive)}")

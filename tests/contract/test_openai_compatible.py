@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from tests.fakes.openai_server import Failure, OpenAiServer, chunk, openai_server, say, speech, tool_piece
+from tests.time_limits import time_limit
 from vox.errors import DependencyError, UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
@@ -162,7 +163,7 @@ async def test_closing_the_streamhangs_up(deps, server):
         stream = llm.respond(REQUEST)
         assert await anext(stream) == TextDelta("Hello")
         await stream.aclose()
-        async with asyncio.timeout(5):
+        async with time_limit():
             await server.hung_up.wait()
 
 
@@ -229,7 +230,7 @@ async def test_speech_that_goes_on_takes_the_upload_back(deps, server):
     stream.pause()
     await server.has_seen(1)
     stream.push(LOUD)
-    async with asyncio.timeout(5):
+    async with time_limit():
         await server.hung_up.wait()
     server.hang = False
     assert (await stream.finish()).text == "hello"
@@ -324,5 +325,5 @@ async def test_closing_the_speech_hangs_up(deps, server):
         stream = tts.synthesize("Good morning.")
         await anext(stream)
         await stream.aclose()
-        async with asyncio.timeout(5):
+        async with time_limit():
             await server.hung_up.wait()

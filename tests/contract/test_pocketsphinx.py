@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from tests.require import require
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError
 from vox.media import g711
 from vox.media.resample import Resampler
@@ -59,7 +60,7 @@ async def hear(driver: Any, pcm: bytes, grammar: str | None = GRAMMAR, partials:
         stream.push(pcm[start : start + 640])
         await asyncio.sleep(0)
     try:
-        async with asyncio.timeout(20):
+        async with time_limit():
             return await stream.finish()
     finally:
         await stream.aclose()
@@ -162,9 +163,9 @@ async def test_a_dead_worker_fails_its_utterances_and_is_replaced(stt):
     (worker,) = workers()
     os.kill(worker, signal.SIGKILL)
     with pytest.raises(DependencyError) as caught:
-        await asyncio.wait_for(stream.finish(), 10)
+        await asyncio.wait_for(stream.finish(), WAIT_S)
     assert (caught.value.code, caught.value.retryable) == ("stt_worker_down", True)
-    async with asyncio.timeout(20):
+    async with time_limit():
         await stt._workers[0].ready.wait()
     assert (await hear(stt, await say("what are your opening hours"))).text == "what are your opening hours"
     assert worker not in workers()
@@ -215,10 +216,10 @@ async def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path):
     )
     process = await asyncio.create_subprocess_exec(sys.executable, str(parent), stdout=subprocess.PIPE)
     assert process.stdout is not None
-    async with asyncio.timeout(20):
+    async with time_limit():
         worker = int(await process.stdout.readline())
     process.kill()
     await process.wait()
-    async with asyncio.timeout(10):
+    async with time_limit():
         while is_running(worker):  # noqa: ASYNC110  the end of somebody else's process has no event
             await asyncio.sleep(0.02)

@@ -21,6 +21,7 @@ import vox.providers.stt
 import vox.providers.tts
 from tests.fakes.openai_server import openai_server
 from tests.require import require
+from tests.time_limits import time_limit
 from vox.errors import UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps, DriverConfig
@@ -106,7 +107,7 @@ async def test_stt_gives_a_final_transcript_for_each_utterance(stt):
     stream = stt.open_stream(lambda _: None, language="en")
     hints = SpeechHints(GRAMMAR, ("yes", "no"))
     for _ in range(2):
-        async with asyncio.timeout(20):
+        async with time_limit():
             transcript = await utterance(stream, babble(stt.sample_rate), hints)
         assert transcript.is_final
         assert transcript.confidence is None or 0 <= transcript.confidence <= 1
@@ -117,7 +118,7 @@ async def test_stt_gives_a_final_transcript_for_each_utterance(stt):
 async def test_stt_streams_do_not_wait_for_each_other(stt):
     streams = [stt.open_stream(lambda _: None) for _ in range(8)]
     pcm = babble(stt.sample_rate, 0.5)
-    async with asyncio.timeout(25):
+    async with time_limit():
         found = await asyncio.gather(*(utterance(stream, pcm, SpeechHints(GRAMMAR)) for stream in streams))
     assert len({transcript.text for transcript in found}) == 1
     for stream in streams:
@@ -131,7 +132,7 @@ async def test_stt_begins_anew_after_a_cancel(stt):
     stream.push(babble(stt.sample_rate))
     stream.pause()
     stream.cancel()
-    async with asyncio.timeout(20):
+    async with time_limit():
         assert (await utterance(stream, babble(stt.sample_rate), SpeechHints(GRAMMAR))).is_final
     await stream.aclose()
 
@@ -139,7 +140,7 @@ async def test_stt_begins_anew_after_a_cancel(stt):
 async def test_stt_hears_nothing_in_an_empty_utterance(stt):
     stream = stt.open_stream(lambda _: None)
     stream.start(SpeechHints(GRAMMAR))
-    async with asyncio.timeout(20):
+    async with time_limit():
         transcript = await stream.finish()
     assert transcript.text in {"", "hello"}, "hello is what the fake always hears"
     await stream.aclose()
@@ -150,13 +151,13 @@ async def test_stt_can_be_closed_in_the_middle_of_an_utterance(stt):
     stream.start(None)
     stream.push(babble(stt.sample_rate))
     stream.pause()
-    async with asyncio.timeout(10):
+    async with time_limit():
         await stream.aclose()
 
 
 async def test_llm_answers_in_pieces_that_make_sense(llm):
     request = LlmRequest(({"role": "system", "content": "Be brief."}, {"role": "user", "content": "What can you do?"}))
-    async with asyncio.timeout(10):
+    async with time_limit():
         events = [event async for event in llm.respond(request)]
     assert "".join(event.text for event in events if isinstance(event, TextDelta)).strip()
     assert all(isinstance(event, TextDelta | ToolCall | Usage) for event in events)
@@ -174,7 +175,7 @@ async def test_llm_answers_the_same_messages_again(llm):
 async def test_llm_can_be_stopped(llm):
     answer = llm.respond(LlmRequest(({"role": "user", "content": "Hello"},)))
     await anext(answer)
-    async with asyncio.timeout(5):
+    async with time_limit():
         await answer.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(answer)
@@ -186,7 +187,7 @@ async def test_llm_hints_are_for_these_messages(llm):
 
 
 async def test_tts_speaks_whole_samples_with_its_words_in_order(tts):
-    async with asyncio.timeout(10):
+    async with time_limit():
         chunks = [chunk async for chunk in tts.synthesize(SENTENCE)]
     assert all(chunk.pcm and len(chunk.pcm) % 2 == 0 for chunk in chunks)
     duration_s = sum(len(chunk.pcm) for chunk in chunks) / 2 / tts.sample_rate
@@ -211,14 +212,14 @@ async def test_tts_has_nothing_to_say_to_an_empty_text(tts, text):
     "text", ["-x --help", "<b>bold</b> & [[x]] `rm` $HOME", "nul \x00 esc \x1b", "日本 🎉 ok", "\ud800 half"]
 )
 async def test_tts_takes_any_text_as_words(tts, text):
-    async with asyncio.timeout(10):
+    async with time_limit():
         assert sum([len(chunk.pcm) async for chunk in tts.synthesize(f"Say {text} now")]) > 0
 
 
 async def test_tts_can_be_stopped_and_used_again(tts):
     speech = tts.synthesize(SENTENCE * 5)
     await anext(speech)
-    async with asyncio.timeout(5):
+    async with time_limit():
         await speech.aclose()
         assert [chunk async for chunk in tts.synthesize("Yes.")]
 
@@ -227,6 +228,6 @@ async def test_tts_speaks_for_several_at_a_time(tts):
     async def length() -> int:
         return sum([len(chunk.pcm) async for chunk in tts.synthesize(SENTENCE)])
 
-    async with asyncio.timeout(20):
+    async with time_limit():
         lengths = await asyncio.gather(*(length() for _ in range(6)))
     assert max(lengths) - min(lengths) <= 0.05 * max(lengths)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.time_limits import time_limit
+
 VOX = Path(sys.executable).parent / "vox"
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 20.0
 
 FAKES: dict[str, Any] = {
     "stt_provider": "fake",
@@ -63,9 +63,9 @@ class RunningAgent:
                     found.append(fields)
         return found
 
-    async def logged(self, message: str, *, times: int = 1, timeout_s: float = START_TIMEOUT_S) -> list[dict[str, Any]]:
+    async def logged(self, message: str, *, times: int = 1) -> list[dict[str, Any]]:
         """Waits until the log has that message so many times."""
-        await until(lambda: len(self.lines(message)) >= times or self.process.returncode is not None, timeout_s)
+        await until(lambda: len(self.lines(message)) >= times or self.process.returncode is not None)
         found = self.lines(message)
         assert len(found) >= times, f"no {message!r} in:\n{self.log.read_text()[-4000:]}"
         return found
@@ -98,12 +98,12 @@ async def agent_server(
     finally:
         if process.returncode is None:
             process.kill()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with time_limit():
             await process.wait()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Polls a condition; what it waits for happens in another process, so there is nothing to await."""
-    async with asyncio.timeout(timeout_s):
+    async with time_limit():
         while not condition():  # noqa: ASYNC110  see above
             await asyncio.sleep(0.02)

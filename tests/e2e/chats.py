@@ -17,7 +17,8 @@ from typing import Any
 import httpx2
 
 from tests.contract.chat.harness import API, PASSWORD, Gateway
-from tests.e2e.agents import START_TIMEOUT_S, STOP_TIMEOUT_S, VOX, until
+from tests.e2e.agents import VOX, until
+from tests.time_limits import WAIT_S, time_limit
 from vox.http.sockets import Socket
 from vox.http.websocket import open_socket
 
@@ -49,7 +50,7 @@ class RunningChat:
 
     async def ended(self) -> int:
         """The exit code."""
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with time_limit():
             return await self.process.wait()
 
 
@@ -151,7 +152,7 @@ def free_port() -> int:
 
 async def _ready(running: RunningChat) -> None:
     answered = False
-    async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(START_TIMEOUT_S):
+    async with httpx2.AsyncClient(timeout=WAIT_S) as http, time_limit():
         while not answered:
             if running.process.returncode is not None:
                 raise AssertionError(f"ended with {running.process.returncode}:\n{running.log.read_text()[-4000:]}")

@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.agents import until
 from tests.require import require
+from tests.time_limits import time_limit
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -45,7 +46,7 @@ class Page:
         """One command and its result; exceptions of the page on the way are kept in `errors`."""
         self._number += 1
         await self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
-        async with asyncio.timeout(30):
+        async with time_limit():
             while True:
                 message = json.loads(await self._socket.recv())
                 if message.get("method") == "Runtime.exceptionThrown":
@@ -62,9 +63,9 @@ class Page:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    async def wait_for(self, expression: str, timeout_s: float = 30.0) -> Any:
+    async def wait_for(self, expression: str) -> Any:
         """Polls the page until the expression is true, and returns its value."""
-        async with asyncio.timeout(timeout_s):
+        async with time_limit():
             while not (value := await self.evaluate(expression)):  # noqa: ASYNC110  the page is another process
                 await asyncio.sleep(0.05)
         return value
@@ -102,7 +103,7 @@ async def open_page(folder: Path, url: str, *, microphone: Path | None = None) -
     )
     try:
         port_file = profile / "DevToolsActivePort"
-        await until(lambda: port_file.exists() and len(port_file.read_text().split()) > 1, 30.0)
+        await until(lambda: port_file.exists() and len(port_file.read_text().split()) > 1)
         port, browser = port_file.read_text().split()
         async with connect(f"ws://127.0.0.1:{port}{browser}", max_size=None) as root:
             await root.send(json.dumps({"id": 1, "method": "Target.getTargets"}))

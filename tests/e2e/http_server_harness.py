@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tests.time_limits import WAIT_S, time_limit
 from vox.http.server import Server
 from vox.http.websocket import Socket, refuse, serve_socket
 
@@ -34,7 +35,7 @@ def everywhere(*servers: str):
         @functools.wraps(scenario, assigned=("__name__", "__doc__"), updated=())
         def test(loop: str, server: str) -> None:
             async def bounded() -> None:
-                async with asyncio.timeout(20):
+                async with time_limit():
                     await scenario(server)
 
             LOOPS[loop](bounded())
@@ -52,7 +53,7 @@ def both_loops(scenario: Callable[[], Coroutine[Any, Any, None]]):
     @functools.wraps(scenario, assigned=("__name__", "__doc__"), updated=())
     def test(loop: str) -> None:
         async def bounded() -> None:
-            async with asyncio.timeout(20):
+            async with time_limit():
                 await scenario()
 
         LOOPS[loop](bounded())
@@ -82,7 +83,7 @@ class Recorder:
         self.events.put_nowait((code, reason))
 
     async def next(self) -> Any:
-        return await asyncio.wait_for(self.events.get(), 10)
+        return await asyncio.wait_for(self.events.get(), WAIT_S)
 
     async def until_closed(self) -> tuple[int, str]:
         while not isinstance(event := await self.next(), tuple):
@@ -137,7 +138,7 @@ class Place:
         return StreamingResponse(endless())
 
     async def listener(self) -> Recorder:
-        recorder = await asyncio.wait_for(self.served.get(), 10)
+        recorder = await asyncio.wait_for(self.served.get(), WAIT_S)
         assert await recorder.next() == "opened"
         return recorder
 

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from tests.require import require
+from tests.time_limits import WAIT_S
 
 
 @contextlib.contextmanager
@@ -30,7 +31,7 @@ def postgres() -> Generator[str, None, None]:
     data, log = str(folder / "data"), str(folder / "log")
 
     def run(*command: str) -> None:
-        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=60)
+        subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, timeout=WAIT_S)
 
     run(initdb, "-D", data, "-U", "vox", "-A", "trust", "--no-sync")
     run(pg_ctl, "-D", data, "-o", options, "-l", log, "-w", "start")

@@ -1,5 +1,6 @@
 """A Redis of its own for a test: on a free port, gone afterwards."""
 
+import asyncio
 import contextlib
 import shutil
 import socket
@@ -11,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.require import require
-
-START_S = 10.0
+from tests.time_limits import WAIT_S
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class RunningRedis:
             "--dir", str(self.folder),
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + WAIT_S
         while not self._answers():
             assert self.process.poll() is None, "redis-server ended"
             assert time.monotonic() < deadline, "redis-server does not answer"
@@ -52,18 +52,18 @@ class RunningRedis:
         """Ends it without warning; what it held is gone."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(WAIT_S)
             self.process = None
 
     def flush(self) -> None:
         """Empties it."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as one:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S) as one:
             one.sendall(b"FLUSHALL\r\n")
             assert one.recv(16).startswith(b"+OK")
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as one:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S) as one:
                 one.sendall(b"PING\r\n")
                 return one.recv(16).startswith(b"+PONG")
         except OSError:
@@ -85,3 +85,14 @@ def redis_server(*, is_persistent: bool = False) -> Generator[RunningRedis, None
     finally:
         running.kill()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def cut_all_connections(redis: RunningRedis) -> None:
+    """Ends every client's connection, as a restart would, and keeps the data."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", redis.port)
+    for kind in (b"normal", b"pubsub"):
+        writer.write(b"CLIENT KILL TYPE %b SKIPME yes\r\n" % kind)
+        await writer.drain()
+        await reader.readline()
+    writer.close()
+    await writer.wait_closed()

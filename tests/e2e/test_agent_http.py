@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.e2e.agents import FAKES, VOX, agent_server, until
 from tests.e2e.ws_client import connected, upgrade_status
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import sample_question
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Say, Step, WaitForAgent
@@ -31,7 +32,6 @@ from vox.protocols.agent_json import encode_client_frame
 from vox.runtime.clock import SystemClock
 
 SECRET = "k3y-that-nobody-knows"
-START_FAILURE_TIMEOUT_S = 60.0
 SPOKEN = "the quick brown fox jumps."
 GREETING = "hello and welcome to you."
 
@@ -267,7 +267,7 @@ async def test_tls_by_the_three_documented_variables(tmp_path: Path):
             client.send(encode_client_frame("TranscriptionFrame", {"text": "hi"}))
             assert (await client.frame("LLMTextFrame"))["text"]
         with pytest.raises(httpx2.HTTPError):
-            httpx2.get(f"http://127.0.0.1:{agent.port}/health", timeout=5)
+            httpx2.get(f"http://127.0.0.1:{agent.port}/health", timeout=WAIT_S)
 
 
 async def failed_start(folder: Path, *arguments: str, cwd: Path | None = None, **environment: str) -> str:
@@ -279,7 +279,7 @@ async def failed_start(folder: Path, *arguments: str, cwd: Path | None = None, *
         stderr=subprocess.PIPE,
         env={**os.environ, **environment},
     )
-    async with asyncio.timeout(START_FAILURE_TIMEOUT_S):
+    async with time_limit():
         _, errors = await process.communicate()
     text = errors.decode()
     assert process.returncode == 2, text
@@ -359,7 +359,7 @@ async def test_plain_uvicorn_runs_the_same_application(tmp_path: Path):
             *command, cwd=tmp_path, stdout=output, stderr=output, env={**os.environ}
         )
     try:
-        await until(lambda: "startup complete" in log.read_text() or process.returncode is not None, 60)
+        await until(lambda: "startup complete" in log.read_text() or process.returncode is not None)
         assert process.returncode is None, log.read_text()
         assert httpx2.get(f"http://127.0.0.1:{port}/ready").status_code == 200
         assert await upgrade_status(f"ws://127.0.0.1:{port}/ws") == 401
@@ -370,7 +370,7 @@ async def test_plain_uvicorn_runs_the_same_application(tmp_path: Path):
             await client.frame("StartFrame")
             process.terminate()
             await client.ended()
-        async with asyncio.timeout(20):
+        async with time_limit():
             assert await process.wait() in {0, -15}
     finally:
         if process.returncode is None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.agents import FAKES, RunningAgent, agent_server, until
 from tests.e2e.ws_client import WsClient, connected
+from tests.time_limits import time_limit
 from vox.agent.admission import SILENT_S
 from vox.agent.transports.telephony import START_TIMEOUT_S
 from vox.clients.audio_files import sample_question
@@ -59,7 +60,7 @@ async def throw(url: str, *messages: str | bytes) -> tuple[int, str]:
     for message in messages:
         opened.send(message)
     with contextlib.suppress(TimeoutError):
-        return await client.ended(3.0)
+        return await client.ended(60.0 if any(messages) else 3.0)  # empty messages may be no offence
     opened.close()
     return 0, "still open"
 
@@ -108,7 +109,7 @@ async def test_a_thousand_silent_connections_hold_no_caller_out_and_are_gone_in_
         assert outcome.close_code == 1000
         assert (await silent[0].ended())[0] == 1013
         assert count(agent, "vox_agent_calls_evicted_total") == 1
-        verdicts = [await client.ended(START_TIMEOUT_S + 2) for client in silent[1:]]
+        verdicts = [await client.ended() for client in silent[1:]]
         assert set(verdicts) == {(1002, "no start message came")}
         await until(lambda: count(agent, "vox_agent_calls_active") == 0)
 
@@ -120,7 +121,7 @@ async def test_a_thousand_silent_connections_without_a_limit_are_closed_too(tmp_
             await open_socket(agent.phone, client)
         async with a_call_goes_on(agent):
             await asyncio.sleep(START_TIMEOUT_S)
-        assert {await client.ended(5) for client in silent} == {(1002, "no start message came")}
+        assert {await client.ended() for client in silent} == {(1002, "no start message came")}
         await until(lambda: count(agent, "vox_agent_calls_active") == 0)
         assert (
             count(
@@ -135,7 +136,7 @@ async def test_who_connects_and_never_asks_for_anything_is_dropped(tmp_path: Pat
     async with agent_server(tmp_path, QUIET) as agent:
         idle = [await asyncio.open_connection("127.0.0.1", agent.port) for _ in range(50)]
         idle[0][1].write(b"GET /ws HTTP/1.1\r\nHost: x\r\nX-Slow: ")  # headers that never end
-        async with asyncio.timeout(30):
+        async with time_limit():
             for reader, writer in idle:
                 await reader.read()
                 writer.close()

@@ -19,6 +19,7 @@ import yaml
 
 from tests.e2e.chats import API, PASSWORD, bearer, chat_server, free_port, gateway, register
 from tests.require import require
+from tests.time_limits import WAIT_S, scaled, time_limit
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -36,7 +37,7 @@ async def program(folder: Path, *command: str) -> AsyncGenerator[None, None]:
     finally:
         if process.returncode is None:
             process.terminate()
-        async with asyncio.timeout(10):
+        async with time_limit():
             await process.wait()
 
 
@@ -54,7 +55,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 async def talk_through(address: str, tls: ssl.SSLContext) -> None:
     """What a client does behind a proxy: registers, sends, hears its own message at the gateway, and uploads."""
-    async with httpx2.AsyncClient(base_url=f"https://{address}", verify=tls, timeout=10) as http:
+    async with httpx2.AsyncClient(base_url=f"https://{address}", verify=tls, timeout=WAIT_S) as http:
         await answers(http)
         alice = await register(http, "alice")
         http.headers.update(bearer(alice))
@@ -70,7 +71,7 @@ async def talk_through(address: str, tls: ssl.SSLContext) -> None:
 
 
 async def answers(http: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(20):
+    async with time_limit():
         while True:
             with contextlib.suppress(httpx2.TransportError):
                 if (await http.get("/ready")).status_code == 200:
@@ -216,9 +217,9 @@ def installed(tmp_path: Path) -> Path:
         str(wheels),
         str(ROOT),
     ]
-    subprocess.run(build, check=True, cwd=tmp_path, timeout=120)
+    subprocess.run(build, check=True, cwd=tmp_path, timeout=scaled(120))
     (wheel,) = wheels.glob("*.whl")
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(site)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(site)], check=True, timeout=WAIT_S)
     return site
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.chats import API, bearer, chat_server, register
 from tests.e2e.postgres import postgres
+from tests.time_limits import WAIT_S
 
 WRITERS = 16
 ENOUGH = 400
@@ -53,7 +54,7 @@ async def check(folder: Path, environment: Mapping[str, str]) -> None:
     for round_number in range(ROUNDS):
         async with (
             chat_server(folder, environment=environment) as chat,
-            httpx2.AsyncClient(base_url=chat.http, timeout=20) as http,
+            httpx2.AsyncClient(base_url=chat.http, timeout=WAIT_S) as http,
         ):
             account = account or await register(http, "alice")
             http.headers.update(bearer(account))
@@ -72,7 +73,7 @@ async def check(folder: Path, environment: Mapping[str, str]) -> None:
             await chat.ended()
     async with (
         chat_server(folder, environment=environment) as chat,
-        httpx2.AsyncClient(base_url=chat.http, timeout=20) as http,
+        httpx2.AsyncClient(base_url=chat.http, timeout=WAIT_S) as http,
     ):
         http.headers.update(bearer(account))
         after = await everything(http, feed)

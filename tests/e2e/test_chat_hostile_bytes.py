@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from tests.e2e.chats import bearer, chat_server, register
+from tests.time_limits import time_limit
 
 UPGRADE = (
     b"GET /gateway HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -67,7 +68,7 @@ async def answer(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        async with asyncio.timeout(10):
+        async with time_limit():
             return await reader.readuntil(b"\r\n")
     finally:
         writer.close()
@@ -78,7 +79,7 @@ async def closed_after(port: int, data: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(UPGRADE)
-        async with asyncio.timeout(20):
+        async with time_limit(20):  # a silent client is closed only after that
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
             with contextlib.suppress(ConnectionError):
                 writer.write(data)

@@ -18,20 +18,20 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.chats import API, PASSWORD, chat_server, free_port
+from tests.time_limits import WAIT_S, time_limit
 
 RESUMABLE = {1000, 1001, 1006, 1011, 4000, 4006, 4007, 4008}
 FRESH = {4009, 4010}
 RETRIED = {500, 502, 503, 504}
 BACK_OFF_S, BACK_OFF_MAX_S = 0.05, 1.0
 """The SDK's 1 s and 60 s, in a hurry; doubled each time, with up to a half of jitter."""
-DEADLINE_S = 60.0
 
 
 class OriginalClient:
     """REST and gateway of one user, as the SDK documents them."""
 
     def __init__(self, port: int) -> None:
-        self.http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}{API}", timeout=30)
+        self.http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}{API}", timeout=WAIT_S)
         self.url = f"ws://127.0.0.1:{port}/gateway?compress=zstd&v=1&encoding=json"
         self.feed_id = 0
         self.messages: dict[int, str] = {}
@@ -98,7 +98,7 @@ class OriginalClient:
 
     async def until(self, test: Callable[[], bool]) -> None:
         """Waits until something is so."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             while not test():
                 self._changed.clear()
                 await self._changed.wait()

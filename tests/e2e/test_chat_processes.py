@@ -17,9 +17,9 @@ from tests.contract.chat.harness import Gateway
 from tests.e2e.agents import VOX
 from tests.e2e.chats import API, QUICK, RunningChat, bearer, chat_server, gateway, register
 from tests.e2e.redis_server import RunningRedis, redis_server
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import VoxError
 
-DEADLINE_S = 20.0
 CHECKPOINT_S = 1.5
 
 
@@ -62,7 +62,7 @@ class Tree:
 
     def http(self) -> httpx2.AsyncClient:
         """A connection of its own: any child may get it."""
-        return httpx2.AsyncClient(base_url=self.chat.http, timeout=10)
+        return httpx2.AsyncClient(base_url=self.chat.http, timeout=WAIT_S)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def tree(redis: RunningRedis, tmp_path: Path) -> AsyncIterator[Tree]:
 
 async def until_workers(tree: Tree, count: int) -> None:
     """So many children have begun to answer, over the life of the tree."""
-    async with asyncio.timeout(DEADLINE_S):
+    async with time_limit():
         while tree.chat.log.read_text().count("chat ready") < count:  # noqa: ASYNC110  a log file tells nobody
             await asyncio.sleep(0.05)
 
@@ -220,7 +220,7 @@ async def test_nothing_is_lost_or_repeated_while_processes_end_and_are_killed_un
             await say(tree, alice, feed_id, str(said))
             said += 1
         await until_workers(tree, 3 + number)
-    async with asyncio.timeout(DEADLINE_S):
+    async with time_limit():
         while any(not one.stretches[-1] or one.stretches[-1][-1] != said - 1 for one in listeners):
             for task in listening:
                 if task.done():
@@ -255,7 +255,7 @@ async def test_children_end_with_their_supervisor(tree: Tree):
     children = tree.children
     assert len(children) == 2
     tree.chat.kill()
-    async with asyncio.timeout(DEADLINE_S):
+    async with time_limit():
         while any(is_running(child) for child in children):  # noqa: ASYNC110  processes of somebody else
             await asyncio.sleep(0.1)
 
@@ -266,7 +266,7 @@ async def test_several_workers_without_redis_are_refused(tmp_path: Path):
         str(VOX), "chat", "--workers", "2", "--port", "0", cwd=tmp_path, env={**given, **QUICK},
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, said = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    _, said = await asyncio.wait_for(process.communicate(), WAIT_S)
     assert process.returncode == 2
     assert b"need Redis" in said
     assert b"Traceback" not in said
@@ -278,7 +278,7 @@ async def test_a_redis_that_is_not_there_is_named(tmp_path: Path):
         str(VOX), "chat", "--port", "0", "--redis-url", "redis://127.0.0.1:1/0", cwd=tmp_path, env={**given, **QUICK},
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, said = await asyncio.wait_for(process.communicate(), DEADLINE_S)
+    _, said = await asyncio.wait_for(process.communicate(), WAIT_S)
     assert process.returncode not in {0, None}
     assert b"Redis" in said
     assert b"Traceback" not in said

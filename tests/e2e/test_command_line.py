@@ -15,11 +15,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.time_limits import WAIT_S
+
 VOX = Path(sys.executable).parent / "vox"
 
 
 def vox(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([VOX, *arguments], capture_output=True, text=True, check=False, timeout=60, cwd=cwd)
+    return subprocess.run([VOX, *arguments], capture_output=True, text=True, check=False, timeout=WAIT_S, cwd=cwd)
 
 
 def test_the_version_is_the_distributions():
@@ -80,7 +82,7 @@ def vox_up(data: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[str]
 def test_the_phone_call_that_up_proposes_can_be_placed_as_it_stands(tmp_path: Path):
     with vox_up(tmp_path) as (up, _, banner):
         proposed = next(line for line in banner if " call " in line).partition(":")[2]
-        placed = subprocess.run(shlex.split(proposed), capture_output=True, text=True, check=False, timeout=90)
+        placed = subprocess.run(shlex.split(proposed), capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert placed.returncode == 0, placed.stdout + placed.stderr
     assert "speech" in placed.stdout
     assert up.returncode == 0
@@ -113,7 +115,7 @@ def test_up_says_in_one_line_whose_port_is_taken_and_what_to_do(tmp_path: Path):
         port = taken.getsockname()[1]
         command = [VOX, "up", "--only", "directory", "--data", str(tmp_path)]
         environment = {**os.environ, "VOX_DIRECTORY_PORT": str(port)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S, env=environment)
     assert done.returncode == 2
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]

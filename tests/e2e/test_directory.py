@@ -1,86 +1,15 @@
 """`vox directory` as its users have it: a process, real relays, a real browser."""
 
 import asyncio
-import contextlib
 import json
-import os
-import subprocess
 from collections import Counter
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-import httpx2
-
-from tests.e2e.agents import STOP_TIMEOUT_S, VOX, RunningAgent
 from tests.e2e.chromium import open_page
-from vox.http.edge import respond
+from tests.e2e.directories import ADDED, PLACE, FakeRelay, described, directory, eventually, listed, vox
+from tests.time_limits import WAIT_S, time_limit
 from vox.http.server import Server
-
-QUICK = {"interval_ms": 400, "timeout_ms": 300, "removal_after_ms": 0}
-
-
-@contextlib.asynccontextmanager
-async def directory(
-    folder: Path, *, name: str = "directory", **config: Any
-) -> AsyncGenerator[tuple[RunningAgent, httpx2.AsyncClient], None]:
-    """A `vox directory` on a free port; left by SIGTERM."""
-    file, log = folder / f"{name}.json", folder / f"{name}.log"
-    values: dict[str, Any] = {
-        "server": {"host": "127.0.0.1", "port": 0},
-        "database": {"path": str(folder / "data" / "relays.db")},
-        "health_check": QUICK,
-        "outbound": {"allowed_private": ["127.0.0.0/8"]},
-        "logs": {"level": "info", "json_lines": True},
-        **config,
-    }
-    file.write_text(json.dumps(values))
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(VOX, "directory", "--config", str(file)), stdout=subprocess.DEVNULL, stderr=output, env=dict(os.environ)
-        )
-    running = RunningAgent(process, log)
-    try:
-        ready = await running.logged("directory ready", times=1 + len(running.lines("directory ready")))
-        running.port = int(ready[-1]["address"].rpartition(":")[2])
-        async with httpx2.AsyncClient(base_url=running.http, timeout=5) as http:
-            yield running, http
-        if process.returncode is None and name != "killed":
-            running.terminate()
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            assert await process.wait() == (-9 if name == "killed" else 0), log.read_text()[-3000:]
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-class FakeRelay:
-    """Answers `/_health` as documented, until told not to."""
-
-    def __init__(self) -> None:
-        self.is_well = True
-        self.asked = 0
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            self.asked += 1
-            await respond(send, 200 if self.is_well else 503, b"OK", {"content-type": "text/plain"})
-
-
-def described(server: Server, **change: Any) -> dict[str, Any]:
-    relay = {"name": "Sydney", "latitude": -33.87, "longitude": 151.21, "public_key": "k"}
-    return {**relay, "url": f"ws://127.0.0.1:{server.port}", **change}
-
-
-async def listed(http: httpx2.AsyncClient) -> list[str]:
-    return [relay["name"] for relay in (await http.get("/v1/relays?lat=0&lon=0")).json()["relays"]]
-
-
-async def eventually(http: httpx2.AsyncClient, names: list[str]) -> None:
-    async with asyncio.timeout(20):
-        while await listed(http) != names:  # noqa: ASYNC110  what it waits for happens in another process
-            await asyncio.sleep(0.05)
 
 
 async def test_a_relay_comes_is_found_fails_and_comes_back(tmp_path: Path):
@@ -91,7 +20,7 @@ async def test_a_relay_comes_is_found_fails_and_comes_back(tmp_path: Path):
         await eventually(http, ["Sydney"])
         relay.is_well = False
         beat = f"/v1/relays/{answer.json()['id']}/heartbeat"
-        async with asyncio.timeout(20):
+        async with time_limit():
             while await listed(http):
                 assert (await http.post(beat)).status_code in {200, 404}
                 await asyncio.sleep(0.05)
@@ -135,7 +64,7 @@ async def test_a_list_waits_for_a_change_and_not_beyond_the_end(tmp_path: Path):
     async with directory(tmp_path, **config) as (running, http):
 
         async def wait(index: str) -> tuple[str, int]:
-            answer = await http.get(f"/v1/relays?wait=30s&index={index}", timeout=20)
+            answer = await http.get(f"/v1/relays?wait=30s&index={index}", timeout=WAIT_S)
             return answer.headers["vox-directory-index"], answer.json()["count"]
 
         index, _ = await wait("0")
@@ -168,22 +97,6 @@ async def test_a_relay_that_fails_many_clients_is_held_off_the_list(tmp_path: Pa
             await fails(f"20.{number}.1.7")
         assert await listed(http) == ["b"]
         assert "held_until" in (await http.get("/v1/relays/a/status")).json()
-
-
-PLACE = ("--lat", "-33.87", "--lon", "151.21")
-ADDED = ("register", "--name", "Sydney", "--relay-url", "wss://sydney.example.com", *PLACE, "--public-key", "k")
-
-
-async def vox(running: RunningAgent, *words: str, **environment: str) -> tuple[int, str, str]:
-    """Exit code, output and complaints of `vox directory WORDS`."""
-    process = await asyncio.create_subprocess_exec(
-        *(VOX, "directory", *words, "--url", running.http),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    output, error = await process.communicate()
-    return process.returncode or 0, output.decode(), error.decode()
 
 
 async def test_the_commands_list_register_and_drain(tmp_path: Path):

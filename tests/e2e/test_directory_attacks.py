@@ -12,8 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.e2e.directories import FakeRelay, described, directory, listed
 from tests.e2e.postgres import postgres
-from tests.e2e.test_directory import FakeRelay, described, directory, listed
+from tests.time_limits import time_limit
 from vox.directory.app import create_app
 from vox.directory.server import Directory, Parts
 from vox.directory.settings import DirectorySettings
@@ -150,7 +151,7 @@ async def test_a_name_that_leads_inside_after_its_registration_is_not_followed(t
         url = f"ws://rebind.example.com:{inside.port}"
         answer = await http.post("/v1/relays/register", json=relay_at(url))
         assert answer.status_code == 201
-        async with asyncio.timeout(20):
+        async with time_limit():
             while asked.count("rebind.example.com") < 4:  # noqa: ASYNC110  probes come at their own time
                 await asyncio.sleep(0.02)
         assert (await http.get("/v1/relays")).json()["count"] == 0
@@ -202,7 +203,7 @@ async def test_nobody_speaks_for_or_takes_over_a_relay_that_is_not_theirs(tmp_pa
     async with Server(relay, "127.0.0.1", 0) as server, directory(tmp_path, **KEYS) as (_, http):
         mine = (await http.post("/v1/relays/register", json=described(server), headers=ALICE)).json()
         path = f"/v1/relays/{mine['id']}"
-        async with asyncio.timeout(20):
+        async with time_limit():
             while await listed(http) != ["Sydney"]:  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.05)
         before = (await http.get(f"{path}/status")).json()

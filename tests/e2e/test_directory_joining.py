@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.directories import ADDED, directory, eventually, vox
 from tests.e2e.postgres import postgres
-from tests.e2e.test_directory import ADDED, directory, eventually, vox
+from tests.time_limits import time_limit
 from vox.clients.directory import DirectoryClient
 from vox.errors import UsageError
 from vox.security.http_signatures import new_key_pair
@@ -54,7 +55,7 @@ async def test_what_one_directory_approves_or_refuses_the_other_knows(tmp_path: 
         ):
             approved = await good.register(described("wss://good.example.com"))
             refused = await bad.register(described("wss://bad.example.com"))
-            async with asyncio.timeout(10):
+            async with time_limit():
                 while len(await operator.waiting()) < 2:  # noqa: ASYNC110  what it waits for happens in another process
                     await asyncio.sleep(0.05)
             assert (await operator.approve(approved["id"]))["state"] == "healthy"

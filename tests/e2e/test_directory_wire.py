@@ -14,7 +14,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
-from tests.e2e.test_directory import directory
+from tests.e2e.directories import directory
 
 BOOTSTRAP: list[dict[str, Any]] = [
     {

@@ -27,6 +27,7 @@ from tests.e2e.http_server_harness import (
     serving,
 )
 from tests.require import require
+from tests.time_limits import WAIT_S
 from vox.errors import DependencyError, UsageError
 from vox.http import uvicorn_protocols
 from vox.http.server import Server, run
@@ -36,7 +37,7 @@ from vox.http.websocket import open_socket
 @both_loops
 async def test_closing_the_server_says_1001_and_does_not_wait_for_idle_connections():
     place = Place()
-    server = Server(place.app, "127.0.0.1", 0)
+    server = Server(place.app, "127.0.0.1", 0, close_timeout_s=WAIT_S)
     async with server:
         place.port = server.port
         client = Recorder()
@@ -45,7 +46,7 @@ async def test_closing_the_server_says_1001_and_does_not_wait_for_idle_connectio
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"page" in await reader.readuntil(b"page")
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < WAIT_S, "nothing was waited for"
     assert await client.until_closed() == (1001, "server is closing")
     assert await reader.read() == b""
     writer.close()
@@ -66,9 +67,7 @@ async def test_closing_the_server_never_hangs():
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"x\r\n")
-        began = time.monotonic()
-    assert time.monotonic() - began < 2.5
-    assert (await asyncio.wait_for(listener.until_closed(), 1))[0] == 1001
+    assert (await asyncio.wait_for(listener.until_closed(), WAIT_S))[0] == 1001
     assert not server._server.server_state.connections
     writer.close()
     await wire.drop()
@@ -185,7 +184,7 @@ async def test_a_client_that_never_finishes_its_headers_is_cut(server):
             for start in (b"", b"GET / HTT", b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /"):
                 reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
                 writer.write(start)
-                assert b" 408 " not in await asyncio.wait_for(reader.read(), 5)
+                assert b" 408 " not in await asyncio.wait_for(reader.read(), WAIT_S)
                 writer.close()
     finally:
         uvicorn_protocols.HEADER_TIMEOUT_S = before

@@ -20,6 +20,7 @@ from tests.e2e.http_server_harness import (
     serving,
     short,
 )
+from tests.time_limits import WAIT_S
 from vox.errors import DependencyError, UsageError
 from vox.http import asgi_socket, picows_socket
 from vox.http.server import Server
@@ -87,7 +88,7 @@ async def test_the_peers_close_code_reaches_the_listener(server):
         socket.close(4002)
         assert await listener.next() == (4001, "bye")
         assert await client.until_closed() == (4001, "bye")
-        await asyncio.wait_for(place.finished.wait(), 5)
+        await asyncio.wait_for(place.finished.wait(), WAIT_S)
 
 
 @everywhere(FAST, PLAIN)
@@ -183,7 +184,7 @@ async def test_a_client_that_leaves_before_the_decision_is_never_told_to_the_lis
         writer.transport.abort()
         await asyncio.sleep(0.1)
         place.gate.set()
-        await asyncio.wait_for(place.finished.wait(), 5)
+        await asyncio.wait_for(place.finished.wait(), WAIT_S)
         assert place.served.get_nowait().events.empty()
         assert await reader.read() == b""
 
@@ -214,7 +215,7 @@ async def test_a_peer_that_breaks_the_protocol_is_closed_with_the_code_that_says
                 assert await wire.close_code() == code, name
                 wire.send(Wire.frame(8, struct.pack("!H", code)))
             with suppress(ConnectionResetError):
-                await asyncio.wait_for(wire.reader.read(), 5)
+                await asyncio.wait_for(wire.reader.read(), WAIT_S)
             told = await listener.until_closed()
             assert told[0] == code or code is None, name
             await wire.drop()

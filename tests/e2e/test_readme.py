@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.agents import VOX, RunningAgent
+from tests.time_limits import time_limit
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -43,7 +44,7 @@ async def calls(url: str) -> dict[str, Any]:
     """What `vox call` reports of one call with its built-in question."""
     command = (VOX, "call", "--carrier", "protobuf", "--json", url)
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    async with asyncio.timeout(60):
+    async with time_limit():
         output, errors = await process.communicate()
     assert process.returncode == 0, errors.decode()
     return json.loads(output)

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+from tests.time_limits import time_limit
 from vox.http.sockets import Socket
 from vox.http.websocket import UpgradeRefusedError, open_socket
 
@@ -40,17 +41,17 @@ class WsClient:
         texts = [json.loads(message) for message in self.messages if isinstance(message, str)]
         return [text["data"] for text in texts if text["type"] == kind]
 
-    async def frame(self, kind: str, timeout_s: float = 20.0) -> dict[str, Any]:
+    async def frame(self, kind: str) -> dict[str, Any]:
         """Waits for a frame of that type."""
-        async with asyncio.timeout(timeout_s):
+        async with time_limit():
             while not self.frames(kind):
                 assert self.closing is None, self.closing
                 await self._change()
         return self.frames(kind)[0]
 
-    async def ended(self, timeout_s: float = 20.0) -> tuple[int, str]:
+    async def ended(self, timeout_s: float = 60.0) -> tuple[int, str]:
         """Waits for the end: its code and reason."""
-        async with asyncio.timeout(timeout_s):
+        async with time_limit(timeout_s):
             while self.closing is None:
                 await self._change()
         return self.closing

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from tests.fakes.clock import EPOCH
+from tests.time_limits import scaled
 
 # Real seconds for which a loop without timers waits for a thread or a descriptor before the wait counts as endless.
-STUCK_AFTER_S = 10.0
+STUCK_AFTER_S = scaled(30.0)
 
 _T = TypeVar("_T")
 

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.time_limits import time_limit
 from vox.http.server import Server
 
 SPEECH_RATE = 24_000
@@ -80,7 +81,7 @@ class OpenAiServer:
     async def _transcribe(self, request: Request) -> Response:
         await self._see(request)
         if self.hang:
-            async with asyncio.timeout(20):
+            async with time_limit():
                 await request.receive()  # the client's end: the body is read already
             self.hung_up.set()
         return self._refusal() or JSONResponse({"text": self.text})
@@ -110,7 +111,7 @@ class OpenAiServer:
 
     async def has_seen(self, requests: int) -> None:
         """Waits for so many requests."""
-        async with asyncio.timeout(10):
+        async with time_limit():
             while len(self.seen) < requests:
                 self._arrived.clear()
                 await self._arrived.wait()

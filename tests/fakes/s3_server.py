@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx2
 
 from tests.require import require
+from tests.time_limits import WAIT_S
 
 BUCKET = "vox-test"
-DEADLINE_S = 20.0
 
 
 @contextmanager
@@ -34,13 +34,13 @@ def s3_server() -> Generator[str, None, None]:
         yield address
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(WAIT_S)
 
 
 def _make_bucket(server: "subprocess.Popen[bytes]", address: str) -> None:
-    for _ in range(int(DEADLINE_S / 0.2)):
+    for _ in range(int(WAIT_S / 0.2)):
         try:
-            httpx2.put(f"{address}/{BUCKET}", timeout=5).raise_for_status()
+            httpx2.put(f"{address}/{BUCKET}", timeout=WAIT_S).raise_for_status()
         except httpx2.TransportError:
             try:
                 server.wait(0.2)
@@ -49,4 +49,4 @@ def _make_bucket(server: "subprocess.Popen[bytes]", address: str) -> None:
             raise AssertionError("moto_server ended") from None
         else:
             return
-    raise AssertionError(f"moto_server does not answer within {DEADLINE_S:g} s")
+    raise AssertionError(f"moto_server does not answer within {WAIT_S:g} s")

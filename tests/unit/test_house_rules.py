@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import reference
+from tests import branch_coverage, reference, virtual_time
 from tests.reference import ROOT
+from tests.time_limits import WAIT_S
 
 LONGEST_MODULE = 600
 LONGER_MODULES: dict[str, str] = {}
@@ -31,6 +32,28 @@ MAY_READ_THE_ENVIRONMENT = {
     "src/vox/chat/app.py": "uvicorn --factory calls create_app, which no command comes before",
     "src/vox/agent/app.py": "plain `uvicorn vox.agent.app:create_app --factory` has no command of ours in front",
 }
+
+MOST_FILES_AT_A_PARTS_ROOT = 8
+PARTS = ("agent", "chat", "directory")
+
+NO_OWN_TESTS = {"src/vox/chat/api/rate_categories.py": "moves to vox.http, whose test it gets"}
+
+# People are "they", and a text says who it means. Counted in docstrings and in every text of the source.
+ARCHAIC = re.compile(r"\b(nobody|somebody|whoever|whom|himself|herself|his)\b", re.IGNORECASE)
+ARCHAIC_LEFT = {
+    "agent": 15, "chat": 157, "cli": 4, "clients": 5, "directory": 45, "http": 2, "media": 3, "protocols": 4,
+    "providers": 7, "security": 7, "stores": 10,
+}  # fmt: skip
+
+# Pictures that stood where the field has a word: a limiter (few), upload limits (desk), a file service (shelf), a decoder
+# pool (ears), an outbox (outlet), a batch scheduler (lane), re-encoding (painted), sent or notified (told), requested or
+# expected (wanted), a signing key (seal), and people of no role (nobody, somebody, whoever).
+METAPHORS = frozenset(
+    "few desk shelf ears outlet lane painted told wanted seal seals nobody somebody whoever".split()  # noqa: SIM905  read as a line
+)
+METAPHORS_LEFT = {
+    "agent": 1, "chat": 40, "cli": 2, "clients": 1, "directory": 30, "http": 3, "media": 7, "protocols": 2, "providers": 8, "stores": 6,
+}  # fmt: skip
 
 VAGUE_MODULES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "base", "services"}
 VAGUE_CLASSES = re.compile(r".(Manager|Handler|Processor|Helper|Base|Impl)$")
@@ -98,6 +121,29 @@ def dotted_calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"{origin[first]}{dot}{rest}"
 
 
+def imported_names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    """The dotted names that a statement imports."""
+    prefix = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+    return [prefix + alias.name for alias in node.names]
+
+
+def more_than_left(found: dict[str, list[str]], left: dict[str, int]) -> list[str]:
+    """What a folder of `src/vox` has beyond the number it may still have; numbers only ever go down."""
+    lines: list[str] = []
+    for folder in sorted(found.keys() | left.keys()):
+        count, allowed = len(found.get(folder, [])), left.get(folder, 0)
+        if count > allowed:
+            lines += [f"{folder}: {count} instead of at most {allowed}", *(f"  {line}" for line in found[folder])]
+        elif folder in left and not count:
+            lines.append(f"{folder}: none are left, remove its number")
+    return lines
+
+
+def folder_of(name: str) -> str:
+    """The folder or file of `src/vox` that a module lies in."""
+    return name.split("/")[2]
+
+
 def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, _, tree in modules(*folders):
@@ -109,7 +155,7 @@ def calls_matching(pattern: re.Pattern[str], *folders: str) -> dict[str, list[st
 
 def test_the_arrows_between_folders_point_down():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=25)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -220,6 +266,53 @@ def test_names_say_what_a_thing_is():
     fail_if_any("a name that could be anything's:", found)
 
 
+def test_texts_say_who_they_mean():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                words = ARCHAIC.findall(node.value)
+                found.setdefault(folder_of(name), []).extend(f"{name}:{node.lineno}: {word}" for word in words)
+    fail_if_any("name the person's role, or say they:", more_than_left(found, ARCHAIC_LEFT))
+
+
+def test_identifiers_are_the_fields_words():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for node in ast.walk(tree):
+            match node:
+                case ast.FunctionDef(name=given) | ast.AsyncFunctionDef(name=given) | ast.ClassDef(name=given):
+                    named = given
+                case ast.Name(id=given, ctx=ast.Store()) | ast.Attribute(attr=given, ctx=ast.Store()):
+                    named = given
+                case ast.arg(arg=given):
+                    named = given
+                case _:
+                    continue
+            if {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", named)} & METAPHORS:
+                found.setdefault(folder_of(name), []).append(f"{name}:{node.lineno}: {named}")
+    fail_if_any("take the standard term:", more_than_left(found, METAPHORS_LEFT))
+
+
+def test_few_files_lie_beside_the_folders_of_a_part():
+    flat = [
+        f"{part}: {len(found)} files"
+        for part in PARTS
+        if len(found := list((ROOT / "src" / "vox" / part).glob("*.py"))) > MOST_FILES_AT_A_PARTS_ROOT
+    ]
+    fail_if_any(f"more than {MOST_FILES_AT_A_PARTS_ROOT}; which folder do they belong to?", flat)
+
+
+def test_every_pure_module_has_tests_of_its_own():
+    """`make coverage` shows what they reach."""
+    alone = {
+        name: [f"{name}: no {branch_coverage.TESTS.relative_to(ROOT)}/…/test_{module.stem}.py"]
+        for module in branch_coverage.pure_modules()
+        if not branch_coverage.own_tests(module) and (name := module.relative_to(ROOT).as_posix())
+    }
+    fail_if_any("a pure module without a test file at its path:", unexcused(alone, NO_OWN_TESTS))
+
+
 def test_time_and_chance_come_in_as_arguments():
     found = calls_matching(CLOCK_CALLS, "src")
     fail_if_any("take a Clock or a Random instead:", unexcused(found, MAY_READ_THE_CLOCK))
@@ -260,15 +353,39 @@ def test_a_broad_except_gives_its_reason():
     fail_if_any("only at a task's or connection's top, with a comment that says so:", found)
 
 
+def test_tests_import_no_tests():
+    """A test module that others import cannot be renamed, split or run in another order without them."""
+    found = [
+        f"{name}:{node.lineno}: {ast.unparse(node)}"
+        for name, _, tree in modules("tests", "bench", "src")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        if any(part.startswith("test_") for imported in imported_names(node) for part in imported.split("."))
+    ]
+    fail_if_any("move what is shared into a harness.py or helpers_*.py beside them:", found)
+
+
 def test_unit_tests_do_not_wait():
     found: list[str] = []
-    for name, text, tree in modules("tests/unit"):
-        on_virtual_time = "virtual_loop" in text or "run_virtual" in text
-        for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
-                continue
-            call, value = ast.unparse(node.func), node.args[0].value
-            waits = call == "time.sleep" or (call == "asyncio.sleep" and not on_virtual_time)
-            if waits and isinstance(value, int | float) and value > 0:
-                found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    for name, _, tree in modules("tests/unit"):
+        for node in virtual_time.on_real_time(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"asyncio.sleep", "time.sleep"}:
+                value = node.args[0]
+                if isinstance(value, ast.Constant) and value.value:
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)}")
     fail_if_any("use tests.fakes.clock, or the fixture virtual_loop:", found)
+
+
+def test_limits_on_real_time_are_scaled():
+    """A number of seconds written down in a test is a guess about the machine; tests/time_limits.py makes all of them."""
+    found: list[str] = []
+    for name, _, tree in modules("tests/unit", "tests/contract", "tests/e2e", "tests/fakes"):
+        for node in virtual_time.on_real_time(tree):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                limits = [keyword.value for keyword in node.keywords if keyword.arg == "timeout"]
+                limits += node.args[:1] if called == "asyncio.timeout" else []
+                limits += node.args[1:2] if called == "asyncio.wait_for" else []
+                if any(isinstance(limit, ast.Constant) and limit.value for limit in limits):
+                    found.append(f"{name}:{node.lineno}: {ast.unparse(node)[:100]}")
+    fail_if_any("use time_limit(), WAIT_S or scaled() of tests.time_limits:", found)

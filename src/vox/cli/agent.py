@@ -46,8 +46,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Loads the configuration and serves until told to stop."""
-    from vox.agent.config.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.http.server import run as run_loop  # noqa: PLC0415
+    from vox.agent.config.settings import load
+    from vox.http.server import run as run_loop
 
     environment = dict(os.environ)
     given = {
@@ -88,12 +88,12 @@ async def serve_agent(
     settings: "AgentSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = ()
 ) -> int:
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
-    from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.http.server import Server  # noqa: PLC0415
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
-    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
+    from vox.agent.app import create_app
+    from vox.http.server import Server
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.gc_freeze import freeze_startup_objects
+    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.logging import configure, get_logger
 
     configure(settings.log_level, settings.json_logs)
     log = get_logger(__name__)

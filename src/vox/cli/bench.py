@@ -55,14 +55,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Measures; 0 when the goal of the mode was met, 1 when not."""
-    import uvloop  # noqa: PLC0415  only when something is measured
+    import uvloop
 
     _check(args)
     return uvloop.run(_run(args))
 
 
 async def _run(args: argparse.Namespace) -> int:
-    from vox.clients.bench_agent import take_caller_core  # noqa: PLC0415  only when something is measured
+    from vox.clients.bench_agent import take_caller_core
 
     core = take_caller_core(wants_pin=args.pin)
     if args.find_capacity:
@@ -77,15 +77,15 @@ async def _run(args: argparse.Namespace) -> int:
 
 
 async def _point(args: argparse.Namespace, core: int | None, calls: int) -> "LoadResult":
-    from vox.clients.load import run_load  # noqa: PLC0415  only when something is measured
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.load import run_load
+    from vox.runtime.clock import SystemClock
 
     async with _target(args, core, max_calls=calls) as target:
         return await run_load(replace(target.plan, calls=calls), SystemClock(), target.server)
 
 
 async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
-    from vox.clients.capacity import CapacitySearch, find_capacity  # noqa: PLC0415  only when something is measured
+    from vox.clients.capacity import CapacitySearch, find_capacity
 
     def note(result: "LoadResult") -> None:
         print(_line(result), file=sys.stderr, flush=True)
@@ -104,9 +104,9 @@ async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
 
 
 async def _overload(args: argparse.Namespace, core: int | None) -> int:
-    from vox.clients.load import run_load  # noqa: PLC0415  only when something is measured
-    from vox.clients.load_results import LATE_SHARE_LIMIT  # noqa: PLC0415  same
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.load import run_load
+    from vox.clients.load_results import LATE_SHARE_LIMIT
+    from vox.runtime.clock import SystemClock
 
     offered = round(args.calls * args.overload)
     async with _target(args, core, max_calls=args.calls, changes={"adaptive_limit": True}) as target:
@@ -129,8 +129,8 @@ async def _overload(args: argparse.Namespace, core: int | None) -> int:
 
 
 async def _short_calls(args: argparse.Namespace, core: int | None) -> int:
-    from vox.clients.short_calls import run_short_calls  # noqa: PLC0415  only when something is measured
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.short_calls import run_short_calls
+    from vox.runtime.clock import SystemClock
 
     async with _target(args, core, max_calls=2 * args.calls) as target:
         result = await run_short_calls(
@@ -156,9 +156,9 @@ async def _target(
     args: argparse.Namespace, core: int | None, *, max_calls: int, changes: dict[str, Any] | None = None
 ) -> AsyncGenerator[_Target]:
     """The server given by `--url`, or one of our own for as long as the block lasts."""
-    from vox.clients.bench_agent import bench_agent  # noqa: PLC0415  only when something is measured
-    from vox.clients.load import LoadPlan, ServerUnderTest  # noqa: PLC0415  same
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.bench_agent import bench_agent
+    from vox.clients.load import LoadPlan, ServerUnderTest
+    from vox.runtime.clock import SystemClock
 
     plan = LoadPlan(args.url or "", args.calls, args.carrier, seconds=args.seconds, seed=args.seed)
     if args.url:

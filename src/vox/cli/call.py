@@ -66,15 +66,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Places the call; 0 when the agent answered, 1 when it never did."""
-    import uvloop  # noqa: PLC0415  only when a call is placed
+    import uvloop
 
     return uvloop.run(_run(args))
 
 
 async def _run(args: argparse.Namespace) -> int:
-    from vox.clients.phone import place_call  # noqa: PLC0415  only when a call is placed
-    from vox.http.websocket import UpgradeRefusedError  # noqa: PLC0415  same
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.phone import place_call
+    from vox.http.websocket import UpgradeRefusedError
+    from vox.runtime.clock import SystemClock
 
     if args.save is not None:
         _check_writable(args.save)
@@ -95,7 +95,7 @@ async def _run(args: argparse.Namespace) -> int:
     except UpgradeRefusedError as refusal:
         return _print_refusal(refusal.status, refusal.headers.get("retry-after"), refusal, as_json=args.json)
     if args.save is not None:
-        from vox.clients.audio_files import write_wav  # noqa: PLC0415  only when asked for
+        from vox.clients.audio_files import write_wav
 
         write_wav(args.save, (outcome.report.caller_track, outcome.report.agent_track), outcome.report.sample_rate)
     _print(outcome, as_json=args.json)
@@ -112,10 +112,10 @@ def _check_writable(path: Path) -> None:
 
 async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
     """The stream's address and parameters: as given, or as the webhook answers."""
-    import httpx2  # noqa: PLC0415  only when a call is placed
+    import httpx2
 
-    from vox.clients.webhooks import ask_webhook, is_stream_url  # noqa: PLC0415  same
-    from vox.runtime.clock import new_id  # noqa: PLC0415  same
+    from vox.clients.webhooks import ask_webhook, is_stream_url
+    from vox.runtime.clock import new_id
 
     if is_stream_url(args.url):
         return args.url, {}
@@ -139,7 +139,7 @@ async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]])
 
 
 async def _script(args: argparse.Namespace) -> "list[Step]":
-    from vox.clients.script import Press, Say, WaitForAgent  # noqa: PLC0415  only when a call is placed
+    from vox.clients.script import Press, Say, WaitForAgent
 
     wait = WaitForAgent(silence_s=args.silence, begin_timeout_s=args.patience)
     turns: list[Say | Press] = []
@@ -167,7 +167,7 @@ async def _script(args: argparse.Namespace) -> "list[Step]":
 
 
 async def _speech(kind: str, value: str) -> "Recording":
-    from vox.clients.audio_files import read_wav, sample_question  # noqa: PLC0415  only when a call is placed
+    from vox.clients.audio_files import read_wav, sample_question
 
     if kind == "question":
         return sample_question()
@@ -178,12 +178,12 @@ async def _speech(kind: str, value: str) -> "Recording":
 
 async def _synthesize(text: str) -> "Recording":
     """Speaks a text with the first speech driver that works here."""
-    import httpx2  # noqa: PLC0415  only when text is spoken
+    import httpx2
 
-    from vox.clients.audio_files import Recording  # noqa: PLC0415  same
-    from vox.providers import registry  # noqa: PLC0415  same
-    from vox.providers.contract import Deps  # noqa: PLC0415  same
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
+    from vox.clients.audio_files import Recording
+    from vox.providers import registry
+    from vox.providers.contract import Deps
+    from vox.runtime.clock import SystemClock
 
     failures: list[str] = []
     async with httpx2.AsyncClient() as http:

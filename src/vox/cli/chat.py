@@ -46,9 +46,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop, or does what the action says."""
-    from vox.chat.config.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.http.server import run as run_loop  # noqa: PLC0415
-    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
+    from vox.chat.config.settings import load_chat_settings
+    from vox.http.server import run as run_loop
+    from vox.runtime.logging import configure, get_logger
 
     names = {
         "host": "http_host",
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if args.reload:
         return _reload(settings, given)
     if settings.workers > 1 and args.worker is None:
-        from vox.cli.workers import supervise  # noqa: PLC0415  only where there are several
+        from vox.cli.workers import supervise
 
         if not settings.redis_bus_url.get_secret_value():
             raise UsageError(
@@ -95,14 +95,14 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         settings: the server's.
         worker: its number among several processes on one port; None where it is alone.
     """
-    from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.chat.server import Parts  # noqa: PLC0415
-    from vox.http.server import Server  # noqa: PLC0415
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
-    from vox.runtime.logging import get_logger  # noqa: PLC0415
-    from vox.runtime.metrics import Metrics  # noqa: PLC0415
+    from vox.chat.app import make_app
+    from vox.chat.server import Parts
+    from vox.http.server import Server
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.gc_freeze import freeze_startup_objects
+    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.logging import get_logger
+    from vox.runtime.metrics import Metrics
 
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.drain_timeout_s)
@@ -134,7 +134,7 @@ async def _outlive_nobody(drain: Callable[[], None]) -> None:
 
 
 def _create_administrator(settings: "ChatSettings", username: str) -> int:
-    from vox.chat.identity.admin_bootstrap import create_administrator  # noqa: PLC0415  heavy
+    from vox.chat.identity.admin_bootstrap import create_administrator
 
     if sys.stdin.isatty():
         password = getpass.getpass(f"Password for {username}: ")
@@ -147,7 +147,7 @@ def _create_administrator(settings: "ChatSettings", username: str) -> int:
 
 
 def _migrate(settings: "ChatSettings") -> int:
-    from vox.chat.database.migrations.prepare import prepare  # noqa: PLC0415  heavy
+    from vox.chat.database.migrations.prepare import prepare
 
     with _opened(settings) as database:
         prepare(database)
@@ -156,7 +156,7 @@ def _migrate(settings: "ChatSettings") -> int:
 
 
 def _backup(settings: "ChatSettings", file: Path) -> int:
-    from vox.stores.backup import back_up  # noqa: PLC0415  heavy
+    from vox.stores.backup import back_up
 
     with _opened(settings) as database:
         size = back_up(database, file)
@@ -166,7 +166,7 @@ def _backup(settings: "ChatSettings", file: Path) -> int:
 
 @contextlib.contextmanager
 def _opened(settings: "ChatSettings") -> "Generator[SqlDatabase]":
-    from vox.stores.sql import SqlDatabase  # noqa: PLC0415  heavy
+    from vox.stores.sql import SqlDatabase
 
     database = SqlDatabase(settings.database_url.get_secret_value())
     database.open()
@@ -177,7 +177,7 @@ def _opened(settings: "ChatSettings") -> "Generator[SqlDatabase]":
 
 
 def _reload(settings: "ChatSettings", given: dict[str, Any]) -> int:
-    import uvicorn  # noqa: PLC0415  for development only
+    import uvicorn
 
     if url := given.get("database_url"):
         os.environ["VOX_DATABASE_URL"] = url

@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Serves until told to stop, or asks a directory that is somewhere else."""
     if args.action:
         return asyncio.run(_ask(args))
-    from vox.directory.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.http.server import run as run_loop  # noqa: PLC0415
+    from vox.directory.settings import load
+    from vox.http.server import run as run_loop
 
     environment = dict(os.environ)
     given = {"server.port": args.port, "server.host": args.host}
@@ -77,17 +77,17 @@ def run(args: argparse.Namespace) -> int:
 
 async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[str] = ()) -> int:
     """Serves until SIGTERM or SIGINT."""
-    import secrets  # noqa: PLC0415  not needed for `vox --help`
-    from random import Random  # noqa: PLC0415  same
+    import secrets
+    from random import Random
 
-    from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.directory.server import Directory, Parts  # noqa: PLC0415
-    from vox.http.server import Server  # noqa: PLC0415
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415
-    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped  # noqa: PLC0415
-    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415
-    from vox.runtime.metrics import Metrics  # noqa: PLC0415
+    from vox.directory.app import create_app
+    from vox.directory.server import Directory, Parts
+    from vox.http.server import Server
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.gc_freeze import freeze_startup_objects
+    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.logging import configure, get_logger
+    from vox.runtime.metrics import Metrics
 
     configure(settings.logs.level, settings.logs.json_lines)
     log = get_logger(__name__)
@@ -127,7 +127,7 @@ def _time(text: str) -> datetime:
 
 def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
     """The key in a file: private, base64, on a line of its own."""
-    from vox.security.http_signatures import key_pair, new_key_pair  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.security.http_signatures import key_pair, new_key_pair
 
     try:
         mode = file.stat().st_mode
@@ -157,7 +157,7 @@ def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
 
 
 async def _ask(args: argparse.Namespace) -> int:
-    from vox.clients.directory import DirectoryClient  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.clients.directory import DirectoryClient
 
     key_file: Path | None = getattr(args, "key_file", None)
     pair = _key_pair(key_file, is_made=args.action == "register") if key_file is not None else None

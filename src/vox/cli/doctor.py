@@ -83,7 +83,7 @@ def check_configuration(
     config: Path | None, environment: Mapping[str, str]
 ) -> tuple["AgentSettings | None", list[Finding]]:
     """Whether the configuration loads; its warnings are findings of their own."""
-    from vox.agent.config.settings import load  # noqa: PLC0415  see the module's docstring on start-up time
+    from vox.agent.config.settings import load
 
     file = config or Path(environment.get("VOXRAY_CONFIG") or "config.json")
     if not file.exists() and config is None and not environment.get("VOXRAY_CONFIG"):
@@ -123,9 +123,9 @@ def check_certificate(cert_file: str, key_file: str) -> Finding:
 
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether the voice detector and every agent's providers open: their packages, models, programs and keys."""
-    from vox.agent.config.resources import Resources  # noqa: PLC0415  see the module's docstring on start-up time
-    from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
-    from vox.runtime.metrics import NullMetrics  # noqa: PLC0415  same
+    from vox.agent.config.resources import Resources
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.metrics import NullMetrics
 
     async def open_and_close(only: "AgentSettings") -> None:
         async with Resources(only, SystemClock(), NullMetrics(), environment):
@@ -145,7 +145,7 @@ def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -
 def check_open_files(max_calls: int) -> Finding:
     """Whether this process may open as many sockets as the configured number of calls needs."""
     try:
-        import resource  # noqa: PLC0415  not on Windows
+        import resource
     except ImportError:
         return Finding("open files", "off", "this system has no such limit")
     calls = max_calls or EXPECTED_CALLS

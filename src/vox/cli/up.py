@@ -91,7 +91,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Serves until told to stop; always 0, also where a drain's deadline cut work."""
-    from vox.http.server import run as run_loop  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.http.server import run as run_loop
 
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
@@ -105,8 +105,8 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
     Raises:
         VoxError: a part cannot start; the message names it and the remedy. Those that had started are closed again.
     """
-    from vox.runtime.gc_freeze import freeze_startup_objects  # noqa: PLC0415  not needed for `vox --help`
-    from vox.runtime.logging import configure, get_logger  # noqa: PLC0415  heavy, same
+    from vox.runtime.gc_freeze import freeze_startup_objects
+    from vox.runtime.logging import configure, get_logger
 
     plans = [(part, _of(part, lambda part=part: part.plan(choices))) for part in parts]
     configure(plans[0][1].log_level, plans[0][1].json_logs)  # one process has one log: the first part's settings hold
@@ -145,7 +145,7 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 
 def _agent(choices: Choices) -> Plan:
-    from vox.agent.config.settings import load  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.agent.config.settings import load
 
     environment = choices.environment
     overrides: dict[str, Any] = {
@@ -163,10 +163,10 @@ def _agent(choices: Choices) -> Plan:
 
     @asynccontextmanager
     async def serve() -> AsyncGenerator[Running]:
-        from vox.agent.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-        from vox.http.server import Server  # noqa: PLC0415  same
-        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
-        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
+        from vox.agent.app import create_app
+        from vox.http.server import Server
+        from vox.runtime.clock import SystemClock
+        from vox.runtime.lifecycle import Lifecycle
 
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
@@ -182,8 +182,8 @@ def _agent(choices: Choices) -> Plan:
 
 
 def _directory(choices: Choices) -> Plan:
-    from vox.directory.settings import DirectorySettings, load  # noqa: PLC0415  heavy, and not needed for `vox --help`
-    from vox.runtime.settings import describe  # noqa: PLC0415  same
+    from vox.directory.settings import DirectorySettings, load
+    from vox.runtime.settings import describe
 
     variables = {setting.key: setting.env for setting in describe(DirectorySettings)}
     given = {"server.host": choices.host, "server.port": choices.any_port}
@@ -197,15 +197,15 @@ def _directory(choices: Choices) -> Plan:
 
     @asynccontextmanager
     async def serve() -> AsyncGenerator[Running]:
-        import secrets  # noqa: PLC0415  not needed for `vox --help`
-        from random import Random  # noqa: PLC0415  same
+        import secrets
+        from random import Random
 
-        from vox.directory.app import create_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-        from vox.directory.server import Directory, Parts  # noqa: PLC0415  same
-        from vox.http.server import Server  # noqa: PLC0415  same
-        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
-        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
-        from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
+        from vox.directory.app import create_app
+        from vox.directory.server import Directory, Parts
+        from vox.http.server import Server
+        from vox.runtime.clock import SystemClock
+        from vox.runtime.lifecycle import Lifecycle
+        from vox.runtime.metrics import Metrics
 
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
@@ -219,7 +219,7 @@ def _directory(choices: Choices) -> Plan:
 
 
 def _chat(choices: Choices) -> Plan:
-    from vox.chat.config.settings import load_chat_settings  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.chat.config.settings import load_chat_settings
 
     environment = choices.environment
     defaults = {
@@ -234,12 +234,12 @@ def _chat(choices: Choices) -> Plan:
 
     @asynccontextmanager
     async def serve() -> AsyncGenerator[Running]:
-        from vox.chat.app import make_app  # noqa: PLC0415  heavy, and not needed for `vox --help`
-        from vox.chat.server import Parts  # noqa: PLC0415  same
-        from vox.http.server import Server  # noqa: PLC0415  same
-        from vox.runtime.clock import SystemClock  # noqa: PLC0415  same
-        from vox.runtime.lifecycle import Lifecycle  # noqa: PLC0415  same
-        from vox.runtime.metrics import Metrics  # noqa: PLC0415  same
+        from vox.chat.app import make_app
+        from vox.chat.server import Parts
+        from vox.http.server import Server
+        from vox.runtime.clock import SystemClock
+        from vox.runtime.lifecycle import Lifecycle
+        from vox.runtime.metrics import Metrics
 
         _make_folder(choices.data)
         clock = SystemClock()
@@ -335,7 +335,7 @@ def _drained_by_signals(lifecycles: Sequence["Lifecycle"]) -> Generator[None]:
 
 async def _finish(part: Running) -> None:
     """Waits until a part is told to drain and has nothing left, or its deadline has passed; then ends what is left."""
-    from vox.runtime.logging import get_logger  # noqa: PLC0415  heavy, and not needed for `vox --help`
+    from vox.runtime.logging import get_logger
 
     if not await part.lifecycle.drained():
         get_logger(__name__).warning("drain deadline passed", address=part.address, holds=part.lifecycle.holds)

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from tests.time_limits import WAIT_S, time_limit
 from vox.chat.app import ChatApp, make_app
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.context import Parts
@@ -23,7 +24,6 @@ from vox.runtime.metrics import Metrics
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
-DEADLINE_S = 10.0
 QUIET: dict[str, Any] = {"rate_limit_scale": 0, "password_memory_kib": 64, "password_passes": 1}
 
 
@@ -99,7 +99,7 @@ class Gateway:
 
     async def next(self) -> dict[str, Any]:
         """The next frame, of whatever type."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             frame = await self.inbox.get()
         assert frame is not None, f"closed with {self.close_code} {self.close_reason}"
         self.last_seq = frame.get("seq", self.last_seq)
@@ -130,7 +130,7 @@ class Gateway:
 
     async def closed(self) -> int:
         """The close code, once the server has closed."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             while await self.inbox.get() is not None:
                 pass
         assert self.close_code is not None
@@ -183,7 +183,7 @@ class Rig:
             yield gateway
         finally:
             gateway.drop()
-            await asyncio.wait({serving}, timeout=DEADLINE_S)
+            await asyncio.wait({serving}, timeout=WAIT_S)
             if not serving.done():
                 serving.cancel()
                 await asyncio.wait({serving})
@@ -205,7 +205,7 @@ async def community(
     parts = parts or Parts(clock, Metrics(), Lifecycle(clock, 1.0))
     app = make_app(chat_settings(database_url, folder, **overrides), parts)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://chat.test", timeout=DEADLINE_S) as http:
+    async with httpx2.AsyncClient(transport=transport, base_url="http://chat.test", timeout=WAIT_S) as http:
         await asyncio.to_thread(app.server.open)
         try:
             async with app.server.running():

@@ -9,7 +9,8 @@ import pytest
 from httpx2 import Response
 from sqlalchemy import Connection, text
 
-from tests.contract.chat.harness import DEADLINE_S, Rig
+from tests.contract.chat.harness import Rig
+from tests.time_limits import WAIT_S, time_limit
 
 _WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
@@ -38,14 +39,14 @@ class Held:
         def slowly(connection: Connection) -> Any:
             value = unit(connection)
             loop.call_soon_threadsafe(self.is_done.set)
-            self._go.wait(DEADLINE_S)
+            self._go.wait(WAIT_S)
             return value
 
         return await self._write(slowly, then, **more)
 
     async def settled(self, other: "asyncio.Task[Any]") -> None:
         """Waits until another change, after its questions to memory, is through or has to wait for the one that is held."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             waiting = asyncio.create_task(self.others.wait())
             await asyncio.wait({waiting, other}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
@@ -64,7 +65,7 @@ async def crossed(rig: Rig, first: Coroutine[Any, Any, Response], second: Corout
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rig.chat.database, "write", held.write)
         one = asyncio.create_task(first)
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             await held.is_done.wait()
         two = asyncio.create_task(second)
         await held.settled(two)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.time_limits import WAIT_S
 from vox.cli import chat
 from vox.cli import main as command_line
 from vox.errors import DependencyError, UsageError
@@ -102,6 +103,6 @@ def test_help_imports_nothing_heavy():
         "except SystemExit: pass\n"
         f"print(sorted(set({HEAVY}) & sys.modules.keys()), file=sys.stderr)"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=20)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=WAIT_S)
     assert result.stderr.strip() == "[]"
     assert [name for name in command_line.COMMANDS if not re.search(rf"\n    {name}\s", result.stdout)] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.time_limits import time_limit
 from vox.cli import up
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import SystemClock
@@ -65,7 +66,7 @@ async def test_a_signal_drains_all_parts_and_none_closes_before_the_last_has_end
     events: list[str] = []
     first, second = FakePart("first", events), FakePart("second", events)
     serving = asyncio.create_task(up.serve_parts([first.part, second.part], choices))
-    async with asyncio.timeout(10):
+    async with time_limit():
         while len(events) < 2:  # noqa: ASYNC110  parts note it themselves
             await asyncio.sleep(0)
         await asyncio.sleep(0)

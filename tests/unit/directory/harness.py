@@ -37,6 +37,9 @@ LONDON = {
     "region": "eu-west",
     "capacity": 20,
 }
+PROBED = {"health_check": {"interval_ms": 30_000, "timeout_ms": 5000, "removal_after_ms": 60_000}}
+HEALTHY = (200, b"OK")
+SYDNEY_PROBE = "https://sydney.example.com/_health"
 
 
 @dataclass

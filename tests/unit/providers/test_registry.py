@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from tests.fakes.clock import FakeClock
+from tests.time_limits import WAIT_S
 from vox.errors import UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
@@ -124,5 +125,5 @@ def test_importing_the_registry_imports_no_vendor():
         "import sys, vox.providers.registry as r; r.names('stt'); r.names('tts'); r.names('llm');"
         "print([m for m in ('openai', 'pocketsphinx', 'numpy', 'espeakng_loader') if m in sys.modules])"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=WAIT_S)
     assert printed.stdout.strip() == "[]"

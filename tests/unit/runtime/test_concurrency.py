@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.time_limits import time_limit
 from vox.errors import DependencyError
 from vox.runtime.concurrency import ConcurrencyLimiter
 
@@ -29,7 +30,7 @@ async def test_the_third_waits_until_one_of_two_is_done():
     await asyncio.sleep(0)
     assert inside == [0, 1]
     doors[0].set()
-    async with asyncio.timeout(5):
+    async with time_limit():
         await tasks[0]
         await third_is_in.wait()
     assert sorted(inside) == [1, 2]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.time_limits import WAIT_S
 from vox.errors import DependencyError
 from vox.security.passwords import Cost, Passwords, Verdict
 
@@ -95,7 +96,7 @@ async def test_what_does_not_fit_is_refused_at_once_and_told_when_to_come_back(
     real = passwords._check
 
     def slow(password: str, stored: str | None) -> Verdict:
-        gate.wait(10)
+        gate.wait(WAIT_S)
         return real(password, stored)
 
     monkeypatch.setattr(passwords, "_check", slow)
@@ -116,7 +117,7 @@ async def test_what_does_not_fit_is_refused_at_once_and_told_when_to_come_back(
 async def test_who_waits_too_long_is_told_so(make: Make, monkeypatch: pytest.MonkeyPatch):
     passwords = make(CHEAP, threads=1, deadline_s=0.0)
     gate = threading.Event()
-    monkeypatch.setattr(passwords, "_check", lambda *_: gate.wait(10))
+    monkeypatch.setattr(passwords, "_check", lambda *_: gate.wait(WAIT_S))
     with pytest.raises(DependencyError) as caught:
         await passwords.check("a", None)
     gate.set()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.time_limits import WAIT_S
 from vox.stores import postgres_executor
 from vox.stores.postgres_executor import Turns
 from vox.stores.work_items import WorkItem
@@ -53,8 +54,8 @@ def test_a_thread_that_pauses_while_it_delivers_is_not_overtaken(monkeypatch: py
     early = threading.Thread(target=turns.finish, args=(one, first))
     late = threading.Thread(target=turns.finish, args=(two, second))
     early.start()
-    assert is_delivering.wait(5)
+    assert is_delivering.wait(WAIT_S)
     late.start()
     for thread in (early, late):
-        thread.join(5)
+        thread.join(WAIT_S)
     assert order == [first, second]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError, UsageError
 from vox.stores import engines, sql, sqlite_executor
 from vox.stores.backup import back_up
@@ -47,7 +48,7 @@ def blocked(release: threading.Event, started: threading.Event | None = None):
     def unit(_connection: Connection) -> None:
         if started is not None:
             started.set()
-        assert release.wait(10)
+        assert release.wait(WAIT_S)
 
     return unit
 
@@ -110,12 +111,12 @@ async def test_what_follows_a_commit_happens_also_where_the_caller_is_gone(datab
         ADD.run(connection, {"n": 1})
 
     caller = asyncio.create_task(database.write(unit, lambda _: told.set()))
-    await asyncio.to_thread(started.wait, 10)
+    await asyncio.to_thread(started.wait, WAIT_S)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):
         await caller
     release.set()
-    async with asyncio.timeout(10):
+    async with time_limit():
         await told.wait()
     assert await database.read(numbers) == [1]
 
@@ -125,12 +126,12 @@ def test_what_follows_a_commit_happens_also_where_the_loop_is_closed(database: S
 
     async def leave() -> None:
         writing = asyncio.create_task(database.write(blocked(release, started), lambda _: told.set()))
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(started.wait, WAIT_S)
         writing.cancel()
 
     asyncio.run(leave())
     release.set()
-    assert told.wait(10)
+    assert told.wait(WAIT_S)
 
 
 async def test_a_failure_that_undoes_the_whole_transaction_stores_nothing_and_is_survived(database: SqlDatabase):
@@ -194,11 +195,11 @@ async def test_a_reader_of_a_file_sees_one_moment_while_others_write(tmp_path: P
         def look_twice(connection: Connection) -> tuple[list[int], list[int]]:
             first = numbers(connection)
             began.set()
-            assert written.wait(10)
+            assert written.wait(WAIT_S)
             return first, numbers(connection)
 
         reading = asyncio.create_task(database.read(look_twice))
-        await asyncio.to_thread(began.wait, 10)
+        await asyncio.to_thread(began.wait, WAIT_S)
         await database.write(add(1))
         written.set()
         assert await reading == ([], [])
@@ -214,7 +215,7 @@ async def test_more_than_may_wait_is_refused_at_once(database: SqlDatabase, monk
     monkeypatch.setattr(sql, "MAX_WAITING", 3)
     release, started = threading.Event(), threading.Event()
     first = asyncio.create_task(database.write(blocked(release, started)))
-    await asyncio.to_thread(started.wait, 10)
+    await asyncio.to_thread(started.wait, WAIT_S)
     waiting = [asyncio.create_task(database.write(add(n))) for n in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(DependencyError) as caught:
@@ -248,7 +249,7 @@ async def test_another_process_that_writes_is_waited_for(tmp_path: Path, monkeyp
         other.execute("INSERT INTO t VALUES (1)")
         monkeypatch.setattr(sqlite_executor, "_begin", begin_and_tell)
         waiting = asyncio.create_task(database.write(add(2)))
-        assert await asyncio.to_thread(tried.wait, 10)
+        assert await asyncio.to_thread(tried.wait, WAIT_S)
         assert not waiting.done()
         other.execute("COMMIT")
         other.close()
@@ -280,7 +281,7 @@ def test_several_event_loops_share_a_database_in_memory(url: str):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(WAIT_S)
     assert asyncio.run(database.read(numbers)) == list(range(8))
     database.close()
 
@@ -328,7 +329,7 @@ def test_a_forgotten_database_leaves_no_threads(tmp_path: Path):
     del database
     assert gone() is None
     for thread in ours:
-        thread.join(10)
+        thread.join(WAIT_S)
         assert not thread.is_alive()
 
 

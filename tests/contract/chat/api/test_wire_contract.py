@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chat.api.test_wire_hostile import ROUTES, fields_of, filled, sample
-from tests.contract.chat.defects.test_defects import unsafe_numbers
 from tests.contract.chat.harness import API, Person, Rig, community
 from tests.contract.chat.helpers_people import set_everyone
 from tests.contract.chat.helpers_spaces import feed, refusal, say
+from tests.contract.chat.helpers_wire import ROUTES, fields_of, filled, sample, unsafe_numbers
 from vox.chat.api.rate_categories import CATEGORIES, category_of
 from vox.chat.api.request import Upload
 from vox.chat.events.permissions import P

@@ -8,16 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx2
-import msgspec
 import pytest
-from msgspec import NODEFAULT, inspect
 
 from tests.contract.chat.harness import API, Person, Rig
 from tests.contract.chat.helpers_spaces import feed, say
+from tests.contract.chat.helpers_wire import ROUTES, fields_of, filled, parameters, sample
 from vox.chat.api.request import Route, Upload
-from vox.chat.features.routes import all_routes
 
-ROUTES = [route for table in all_routes() for route in table]
 SPARED = {"POST /api/v1/auth/logout", "POST /api/v1/auth/password"}
 """They end the login that the other requests need."""
 
@@ -243,24 +240,11 @@ def well_formed(reply: httpx2.Response) -> bool:
     return isinstance(error["code"], str) and isinstance(error["message"], str)
 
 
-def filled(route: Route, **values: str) -> str:
-    """A path of the route with plausible parameters."""
-    path = route.template
-    for name in parameters(route):
-        path = path.replace(f"{{{name}}}", values.get(name, "role" if name == "target_type" else "1"))
-    return path
-
-
 def hostile_paths(route: Route) -> Iterator[str]:
     """The route's path with each parameter replaced by each hostile value."""
     for name in parameters(route):
         for value in IDS:
             yield filled(route, **{name: value})
-
-
-def parameters(route: Route) -> list[str]:
-    """The names of a route's path parameters."""
-    return [part[1:-1] for part in route.template.split("/") if part.startswith("{")]
 
 
 def tails(route: Route) -> tuple[str, ...]:
@@ -276,35 +260,3 @@ def hostile_bodies(route: Route) -> Iterator[Any]:
         for value in VALUES:
             yield good | {name: value}
         yield {key: value for key, value in good.items() if key != name}
-
-
-def fields_of(kind: Any) -> dict[str, inspect.Field]:
-    """The fields of a struct by their wire names."""
-    info = inspect.type_info(kind)
-    assert isinstance(info, inspect.StructType)
-    return {part.encode_name: part for part in info.fields}
-
-
-def sample(kind: Any) -> dict[str, Any]:
-    """A plausible body: required fields only, so that each hostile value is met by an otherwise good request."""
-    return {name: _plausible(part.type) for name, part in fields_of(kind).items() if part.default is NODEFAULT}
-
-
-def _plausible(kind: inspect.Type) -> Any:
-    match kind:
-        case inspect.StrType():
-            return "plausible"
-        case inspect.IntType():
-            return 1
-        case inspect.LiteralType(values=values):
-            return values[0]
-        case inspect.ListType() | inspect.CollectionType():
-            return []
-        case inspect.DictType():
-            return {}
-        case inspect.UnionType(types=types):
-            return _plausible(types[0])
-        case inspect.Metadata(type=inner):
-            return _plausible(inner)
-        case _:
-            return msgspec.UNSET

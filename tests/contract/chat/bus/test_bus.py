@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.e2e.redis_server import RunningRedis, redis_server
+from tests.e2e.redis_server import RunningRedis, cut_all_connections, redis_server
+from tests.time_limits import time_limit
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.events import Event, Users, encode_tail, typing_start
 from vox.runtime.clock import SystemClock
-
-DEADLINE_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +60,7 @@ def event(name: str) -> Event:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
+    async with time_limit():
         while not condition():  # noqa: ASYNC110  what is waited for happens on the way to another process
             await asyncio.sleep(0.005)
 
@@ -382,13 +381,3 @@ async def test_presence_is_told_to_other_processes_and_ends_with_them(empty_redi
             async with redis_bus(empty_redis) as (late, _late):
                 assert dict(await late.presences()) == {(8, one.process): b"idle"}
         await until(lambda: told[-1] == (8, None))
-
-
-async def cut_all_connections(redis: RunningRedis) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", redis.port)
-    for kind in (b"normal", b"pubsub"):
-        writer.write(b"CLIENT KILL TYPE %b SKIPME yes\r\n" % kind)
-        await writer.drain()
-        await reader.readline()
-    writer.close()
-    await writer.wait_closed()

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, Insert, insert, select
 
 from tests.e2e.postgres import postgres
+from tests.time_limits import WAIT_S
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import feeds, full_text, message_mentions, messages, meta, reactions, users
 from vox.errors import DependencyError, UsageError
@@ -177,7 +178,7 @@ async def test_two_that_block_each_other_both_end_well(community: SqlDatabase):
             for user_id in (first, second):
                 connection.execute(users.update().where(users.c.id == user_id).values(bio=f"{first}"))
                 if user_id == first and len(tries) == 1 and not community.is_sqlite:
-                    meet.wait(10)  # both hold one row and want the other's
+                    meet.wait(WAIT_S)  # both hold one row and want the other's
 
         return unit
 

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from tests.e2e.postgres import postgres
+from tests.time_limits import WAIT_S
 from vox.chat.database.migrations.original import original_tables
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, stamp
@@ -87,7 +88,7 @@ def alembic(url: str, *command: str) -> str:
         env={**os.environ, "VOX_DATABASE_URL": url},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,7 +3,6 @@
 docs/contributing/chat-coverage.md lists every one of them with its test. O18 concerns voice rooms, which do not exist yet.
 """
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -19,6 +18,8 @@ from sqlalchemy import text
 from tests.contract.chat.harness import API, PASSWORD, Gateway, Person, Rig, community
 from tests.contract.chat.helpers_people import give_role, set_everyone
 from tests.contract.chat.helpers_spaces import bodies, deny, feed, refusal, say
+from tests.contract.chat.helpers_wire import MAX_SAFE, unsafe_numbers
+from tests.time_limits import time_limit
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import Change
@@ -29,8 +30,6 @@ from vox.runtime.clock import SystemClock
 
 FEW = GatewayLimits().individual_presence_max
 """Up to so many are told of each other one by one, as the original does."""
-MAX_SAFE = 2**53 - 1
-"""The largest integer that JavaScript keeps."""
 
 
 async def test_o1_feed_messages_reach_only_those_who_may_read_them(chat: Rig) -> None:
@@ -171,7 +170,7 @@ async def test_o7_connecting_many_does_not_cost_the_square_of_many(database_url:
     many = 100
     async with community(database_url, tmp_path, connections_per_address=many) as rig:
         people = [await rig.register(f"user{number}") for number in range(many)]
-        async with asyncio.timeout(30), stack_of(people) as sockets:
+        async with time_limit(), stack_of(people) as sockets:
             frames = 0
             for socket in sockets:
                 for frame in await socket.events():
@@ -370,15 +369,3 @@ async def stack_of(people: list[Person]) -> AsyncGenerator[list[Gateway], None]:
     """A session of each, all at once."""
     async with contextlib.AsyncExitStack() as stack:
         yield [await stack.enter_async_context(person.gateway()) for person in people]
-
-
-def unsafe_numbers(value: Any) -> Any:
-    """The integers in a JSON value that JavaScript would change."""
-    if isinstance(value, dict):
-        for item in value.values():  # pyright: ignore[reportUnknownVariableType]  JSON
-            yield from unsafe_numbers(item)
-    elif isinstance(value, list):
-        for item in value:  # pyright: ignore[reportUnknownVariableType]  JSON
-            yield from unsafe_numbers(item)
-    elif isinstance(value, int) and abs(value) > MAX_SAFE:
-        yield value

@@ -3,7 +3,6 @@
 docs/contributing/chat-coverage.md lists all of them; these are the ones that no other suite tests.
 """
 
-import asyncio
 import json
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +14,7 @@ from sqlalchemy import insert
 from tests.contract.chat.harness import API, PASSWORD, Person, Rig, community
 from tests.contract.chat.helpers_people import give_role, log_in, outcome
 from tests.contract.chat.helpers_spaces import deny, feed, refusal, say
+from tests.time_limits import time_limit
 from vox.chat.database.schema import audit_log, messages
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events.permissions import P
@@ -66,7 +66,7 @@ async def test_sockets_end_with_what_they_stand_on(chat: Rig, how: str) -> None:
                 change = {"current_password": PASSWORD, "new_password": "another long one"}
                 await second.ok("POST", "/auth/password", change)
         session = socket.ready["session_id"]
-        async with asyncio.timeout(1.0):
+        async with time_limit():
             assert await socket.closed() == 4004
         await other.events()  # others stay
     async with chat.socket() as back:

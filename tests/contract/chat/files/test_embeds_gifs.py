@@ -8,8 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from tests.contract.chat.files.test_embeds_previews import Answer, outside
 from tests.contract.chat.harness import Person, Rig, community
+from tests.contract.chat.helpers_web import Answer, outside
 from vox.chat.features.files.gifs import KLIPY
 from vox.security.outbound import FetchResult, OutboundGuard
 

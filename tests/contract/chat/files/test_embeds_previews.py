@@ -2,14 +2,13 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.contract.chat.harness import Person, Rig
+from tests.contract.chat.helpers_web import outside
+from tests.time_limits import time_limit
 from vox.chat.features.files import previews as embeds
 from vox.security.outbound import OutboundGuard
 
@@ -20,46 +19,6 @@ PAGE = b"""<!doctype html><html><head><title>Plain &amp; title</title>
 <meta property="og:locale" content="en_GB"><meta property="og:url" content="https://example.org/a">
 <meta property="og:video" content="https://example.org/v.mp4"><meta property="og:audio" content="javascript:alert(1)">
 </head><body><meta property="og:title" content="not me"></body></html>"""
-
-Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-@dataclass
-class Outside:
-    """A web server somewhere; keeps the heads of the requests."""
-
-    port: int = 0
-    seen: list[bytes] = field(default_factory=list[bytes])
-
-    @property
-    def url(self) -> str:
-        return f"http://page.test:{self.port}/"
-
-
-@asynccontextmanager
-async def outside(answer: Answer) -> AsyncGenerator[Outside, None]:
-    me = Outside()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            me.seen.append(await reader.readuntil(b"\r\n\r\n"))
-            if isinstance(answer, bytes):
-                writer.write(answer.replace(b"PORT", str(me.port).encode()))
-                await writer.drain()
-            else:
-                await answer(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    me.port = server.sockets[0].getsockname()[1]
-    try:
-        yield me
-    finally:
-        server.close()
-        await server.wait_closed()
 
 
 def html(body: bytes = PAGE, kind: bytes = b"text/html; charset=utf-8") -> bytes:
@@ -229,7 +188,7 @@ async def test_endless_media_stream_is_left(alice):
 
     async with outside(stream) as web:
         assert is_empty(await alice.ok("POST", "/embeds/resolve", {"url": web.url}))
-        async with asyncio.timeout(5):
+        async with time_limit():
             await left.wait()
 
 

@@ -8,24 +8,12 @@ from PIL import Image
 from sqlalchemy import Connection, insert
 
 from tests.contract.chat.harness import Person, Rig, community
+from tests.contract.chat.helpers_files import create, picture
 from vox.chat.database.schema import emoji, files
 from vox.chat.database.unit_of_work import Change
 from vox.chat.features.files.cleanup import delete_orphaned_files
 
 MANAGE_EMOJI = 1 << 26
-
-
-def picture(kind: str = "PNG", colour: str = "red", frames: int = 1) -> bytes:
-    images = [Image.new("RGB", (8, 8), colour if index % 2 == 0 else "blue") for index in range(frames)]
-    out = io.BytesIO()
-    more = {"save_all": True, "append_images": images[1:], "duration": 50} if frames > 1 else {}
-    images[0].save(out, format=kind, **more)
-    return out.getvalue()
-
-
-async def create(person: Person, path: str, name: str | None, content: bytes | None = None, kind: str = "image/png"):
-    files = {"image": ("x.png", picture() if content is None else content, kind)}
-    return await person.call("POST", path, files=files, data={} if name is None else {"name": name})
 
 
 @pytest.fixture

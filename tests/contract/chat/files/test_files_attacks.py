@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 from PIL import Image
 
-from tests.contract.chat.files.test_files_upload import a_feed, let_everybody_attach, upload
 from tests.contract.chat.harness import API, Person, Rig, community
+from tests.contract.chat.helpers_files import a_feed, let_everybody_attach, upload
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.storage import limits as desks
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.chat.files.test_emoji_and_stickers import picture
-from tests.contract.chat.files.test_files_upload import a_feed, upload
 from tests.contract.chat.harness import Person, Rig, community
+from tests.contract.chat.helpers_files import a_feed, picture, upload
 from vox.runtime.clock import SystemClock
 
 

@@ -7,9 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.contract.chat.files.test_emoji_and_stickers import create
-from tests.contract.chat.files.test_files_upload import a_feed, upload
 from tests.contract.chat.harness import community
+from tests.contract.chat.helpers_files import a_feed, create, upload
 from tests.fakes.s3_server import BUCKET, s3_server
 from vox.chat.features.files.cleanup import delete_orphaned_files
 

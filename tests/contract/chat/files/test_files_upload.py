@@ -8,29 +8,8 @@ import pytest
 from sqlalchemy import delete
 
 from tests.contract.chat.harness import Person, Rig
+from tests.contract.chat.helpers_files import a_feed, let_everybody_attach, upload
 from vox.chat.database.schema import feeds
-
-ATTACH = 1 << 3
-
-
-async def upload(
-    person: Person,
-    path: str,
-    content: bytes = b"hello",
-    name: str = "note.txt",
-    kind: str = "text/plain",
-    **fields: str,
-):
-    files = {"file": (name, content, kind)}
-    return await person.call("POST", path, files=files, data=fields)
-
-
-async def a_feed(person: Person, name: str = "general", **more) -> int:
-    return (await person.ok("POST", "/feeds", {"name": name, "type": "text", **more}))["feed_id"]
-
-
-async def let_everybody_attach(admin: Person) -> None:
-    await admin.ok("PATCH", "/roles/1", {"permissions": 6443107123 | ATTACH})
 
 
 @pytest.fixture

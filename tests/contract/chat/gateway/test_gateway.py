@@ -8,30 +8,16 @@ from typing import Any
 import pytest
 import zstandard
 
-from tests.contract.chat.harness import Gateway, Person, Rig
+from tests.contract.chat.harness import Person, Rig
+from tests.contract.chat.helpers_gateway import hide, resumed
 
 
 async def feed(admin: Person, name: str = "general") -> int:
     return (await admin.ok("POST", "/feeds", {"name": name, "type": "text"}))["feed_id"]
 
 
-async def hide(admin: Person, feed_id: int) -> None:
-    everyone = next(role for role in (await admin.ok("GET", "/roles"))["items"] if role["position"] == 0)
-    body = {"allow": 0, "deny": 1}
-    reply = await admin.put(f"/feeds/{feed_id}/permissions/role/{everyone['role_id']}", body)
-    assert reply.is_success, reply.text
-
-
 async def write(author: Person, feed_id: int, text: str = "x") -> int:
     return (await author.ok("POST", f"/feeds/{feed_id}/messages", {"body": text}))["msg_id"]
-
-
-async def resumed(rig: Rig, who: Person, before: Gateway, last_seq: int) -> list[dict[str, Any]]:
-    async with rig.socket() as gateway:
-        await gateway.expect("hello")
-        d = {"token": who.token, "session_id": before.ready["session_id"], "last_seq": last_seq}
-        await gateway.send("resume", d)
-        return await gateway.events()
 
 
 def messages(frames: list[dict[str, Any]]) -> list[int]:

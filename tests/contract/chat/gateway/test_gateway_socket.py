@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract.chat.harness import Person, Rig, community
+from tests.time_limits import time_limit
 from vox.http.server import Server
 from vox.http.sockets import Socket
 from vox.http.websocket import open_socket
@@ -41,7 +42,7 @@ class Caller:
         self.ended.set_result((code, reason))
 
     async def expect(self, kind: str) -> Any:
-        async with asyncio.timeout(10):
+        async with time_limit():
             while (found := await self.frames.get()).type != kind:
                 pass
         return found
@@ -90,5 +91,5 @@ async def test_a_server_that_closes_says_restarting(tmp_path: Path):
         alice = await rig.register("alice")
         async with served(rig) as server:
             caller = await call(server, alice)
-        async with asyncio.timeout(5):
+        async with time_limit():
             assert await caller.ended == (4008, "Server restarting")

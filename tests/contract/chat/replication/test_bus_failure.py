@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chat.gateway.test_gateway import hide, resumed
 from tests.contract.chat.harness import Rig, community
+from tests.contract.chat.helpers_gateway import hide, resumed
 from vox.chat.events import Event, Everyone
 from vox.chat.gateway.metrics import FAILURES
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import redis.asyncio as aioredis
 from sqlalchemy import text
 
-from tests.contract.chat.bus.test_bus import cut_all_connections
 from tests.contract.chat.harness import Person, Rig, community
 from tests.contract.chat.replication.two_processes_clients import Client, Message
 from tests.contract.chat.replication.two_processes_plans import (
@@ -28,7 +27,8 @@ from tests.contract.chat.replication.two_processes_plans import (
     Return,
     Word,
 )
-from tests.e2e.redis_server import RunningRedis
+from tests.e2e.redis_server import RunningRedis, cut_all_connections
+from tests.time_limits import time_limit
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.community import read_state
@@ -40,7 +40,6 @@ Plan = TypeVar("Plan", Break, Return, Bounce)
 PEOPLE = 4
 CLIENTS_EACH = 4
 FEWEST_FEEDS, MOST_FEEDS = 2, 6
-DEADLINE_S = 10.0
 PATIENCE = 25
 
 
@@ -185,7 +184,7 @@ class TwoProcesses:
         start = len(self._messages)
         sent, _ = await asyncio.gather(self._say(words), cut_all_connections(self._redis))
         # A process that does not listen yet cannot be asked for a session, which then has to begin anew.
-        async with asyncio.timeout(DEADLINE_S), aioredis.from_url(self._redis.url) as asking:
+        async with time_limit(), aioredis.from_url(self._redis.url) as asking:
             while len(await asking.client_list(_type="pubsub")) < len(self.rigs) + 1:  # noqa: ASYNC110  Redis tells nobody
                 await asyncio.sleep(0.005)
         await self._settle(sent)
@@ -328,7 +327,7 @@ class TwoProcesses:
     async def _settle(self, sent: Sequence[int] = ()) -> None:
         """Everything that was answered has gone through the log and reached the sockets."""
         version = await self.rigs[0].chat.read(lambda c: c.execute(text("SELECT version FROM meta")).scalar_one())
-        async with asyncio.timeout(DEADLINE_S):
+        async with time_limit():
             while not self._is_settled(version, sent):  # noqa: ASYNC110  it happens in many places
                 await asyncio.sleep(0.001)
         for client in self._connected:

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from tests.contract.chat.harness import community
 from tests.contract.chat.helpers_people import LateClock
 from tests.contract.chat.helpers_spaces import feed
+from tests.time_limits import time_limit
 from vox.chat import server
 from vox.chat.context import ChatContext
 from vox.chat.database.schema import event_log, files, message_nonces, messages, sessions
@@ -64,5 +65,5 @@ async def test_one_bad_hour_is_not_the_last(tmp_path: Path, monkeypatch: pytest.
         return 0
 
     monkeypatch.setattr(retention, "sweep", sweeps)
-    async with community("sqlite://", tmp_path), asyncio.timeout(5):
+    async with community("sqlite://", tmp_path), time_limit():
         await again.wait()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import vox.agent
+from tests.time_limits import WAIT_S
 from vox.protocols.agent_protobuf import ProtobufCodec, encode_client_audio, encode_client_message
 
 PAGE = Path(vox.agent.__file__).parent / "api" / "page"
@@ -56,7 +57,7 @@ def node(tmp_path):
         assert NODE is not None
         (tmp_path / "script.js").write_text(script)
         done = subprocess.run(
-            [NODE, "script.js"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=20
+            [NODE, "script.js"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=WAIT_S
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -156,7 +157,7 @@ def test_scripts_are_valid(path, tmp_path):
     copy = tmp_path / f"{path.stem}.mjs"
     copy.write_text(path.read_text())
     assert NODE is not None
-    checked = subprocess.run([NODE, "--check", copy], capture_output=True, text=True, check=False, timeout=20)
+    checked = subprocess.run([NODE, "--check", copy], capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert checked.returncode == 0, checked.stderr
 
 

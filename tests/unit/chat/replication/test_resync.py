@@ -5,6 +5,7 @@ import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
+from tests.time_limits import WAIT_S, time_limit
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community, State
 from vox.chat.config.runtime_config import Config
@@ -19,7 +20,7 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
 
     async def read(_unit: Any) -> State:
         begun.set()
-        await asyncio.to_thread(release.wait, 5)
+        await asyncio.to_thread(release.wait, WAIT_S)
         return State(version=1)
 
     hub = SimpleNamespace(lock=threading.RLock(), on_access_changed=lambda *_: None, publish=lambda _: None)
@@ -38,13 +39,13 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
 
     elsewhere = threading.Thread(target=lambda: asyncio.run(notice()))
     elsewhere.start()
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, WAIT_S)
     waiting = asyncio.create_task(catching_up.wait(60))
     await asyncio.sleep(0)
     assert not waiting.done()
     release.set()
-    async with asyncio.timeout(5):
+    async with time_limit():
         await waiting
     assert community.version == 1
-    await asyncio.to_thread(elsewhere.join, 5)
+    await asyncio.to_thread(elsewhere.join, WAIT_S)
     await catching_up.close()  # what another loop has ended needs no ending

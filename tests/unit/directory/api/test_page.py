@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 
 import vox.directory
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
+from tests.unit.directory.helpers_api import payload
 from tests.unit.http.asgi import scope_of
 from vox.directory.app import create_app
 from vox.directory.relays import change_stream
@@ -123,12 +124,6 @@ async def test_one_address_does_not_take_all_places(virtual_clock):
     await anext(again := stream.listen("192.0.2.1"))
     for one in (*held, other, again):
         await one.aclose()
-
-
-def payload(event: bytes, name: str):
-    kind, data = event.decode().removesuffix("\n\n").split("\n")
-    assert kind == f"event: {name}"
-    return json.loads(data.removeprefix("data: "))
 
 
 async def test_addresses_of_one_ipv6_network_share_their_places(tmp_path, virtual_clock, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory.harness import LONDON, SYDNEY, Rig, rig
+from tests.unit.directory.helpers_api import agree
 from vox.clients import directory as directory_client
 from vox.clients.directory import DirectoryClient
 from vox.directory.app import create_app
@@ -289,13 +290,3 @@ async def test_answers_are_as_the_api_describes_them(tmp_path, path: str, at: st
         answer = (await it.http.get(path.replace("{id}", relay["id"]))).json()
     schema = document["paths"][at]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     agree(schema, answer)
-
-
-def agree(schema: dict[str, Any], found: Any) -> None:
-    if schema.get("type") == "array":
-        for one in found:
-            agree(schema["items"], one)
-    elif "properties" in schema:
-        assert set(schema["required"]) <= set(found) <= set(schema["properties"])
-        for name, value in found.items():
-            agree(schema["properties"][name], value)

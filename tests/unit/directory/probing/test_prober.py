@@ -6,11 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.clock import EPOCH
-from tests.unit.directory.harness import LONDON, SYDNEY, rig
-
-PROBED = {"health_check": {"interval_ms": 30_000, "timeout_ms": 5000, "removal_after_ms": 60_000}}
-HEALTHY = (200, b"OK")
-SYDNEY_PROBE = "https://sydney.example.com/_health"
+from tests.unit.directory.harness import HEALTHY, LONDON, PROBED, SYDNEY, SYDNEY_PROBE, rig
 
 
 async def test_a_relay_is_listed_after_its_first_good_answer(tmp_path, virtual_clock):

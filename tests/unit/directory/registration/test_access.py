@@ -1,54 +1,15 @@
 """Attacks on the directory, and what it answers; where probes are needed on virtual time (virtual_loop)."""
 
 import asyncio
-import json
 from typing import Any
 
 import msgspec
 import pytest
 
-from tests.fakes.clock import EPOCH
 from tests.unit.directory.harness import SYDNEY, rig
+from tests.unit.directory.helpers_access import KEYS, SIGNED, bearer, registration, signed
 from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message, key_change_message
-from vox.security.http_signatures import KeyPair, new_key_pair, new_nonce, sign, sign_bytes
-
-KEYS = {
-    "access": {
-        "mode": "keys",
-        "admin_key": "admin-0123456789abcdef",
-        "api_keys": [
-            {"name": "alice", "key": "alice-0123456789abcdef"},
-            {"name": "bob", "key": "bob-0123456789abcdef"},
-        ],
-    }
-}
-SIGNED = {"access": {"mode": "signed", "admin_key": "admin-0123456789abcdef"}}
-AUTHORITY = "directory.test"
-
-
-def bearer(key: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {key}-0123456789abcdef"}
-
-
-def signed(
-    pair: KeyPair, method: str, path: str, body: Any = None, *, age_s: int = 0, nonce: str = ""
-) -> dict[str, Any]:
-    content = b"" if body is None else json.dumps(body).encode()
-    created = int(EPOCH.timestamp()) - age_s
-    headers = sign(
-        method,
-        path,
-        content,
-        created=created,
-        nonce=nonce or new_nonce(),
-        private_key=pair.private,
-        authority=AUTHORITY,
-    )
-    return {"method": method, "url": path, "content": content, "headers": headers}
-
-
-def registration(pair: KeyPair, **change: Any) -> dict[str, Any]:
-    return signed(pair, "POST", "/v1/relays/register", {**SYDNEY, "signing_key": pair.public, **change})
+from vox.security.http_signatures import KeyPair, new_key_pair, sign_bytes
 
 
 async def test_the_open_mode_is_for_the_private_network_only(tmp_path):

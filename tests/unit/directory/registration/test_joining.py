@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import FakeClock
-from tests.unit.directory.api.test_selecting import agree
 from tests.unit.directory.harness import LONDON, SYDNEY, Rig, rig
-from tests.unit.directory.registration.test_access import KEYS, bearer, registration, signed
-from tests.unit.directory.registration.test_operators import stream
+from tests.unit.directory.helpers_access import KEYS, bearer, registration, signed
+from tests.unit.directory.helpers_api import agree, stream
 from vox.directory.database import audit_log, enrolment, join_tokens
 from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
 from vox.security.http_signatures import KeyPair, fingerprint, new_key_pair, sign_bytes

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import FakeClock
-from tests.unit.directory.api.test_page import payload
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
-from vox.directory.app import create_app
+from tests.unit.directory.helpers_api import payload, stream
 
 
 async def test_maintenance_has_a_reason_and_an_end(tmp_path):
@@ -85,11 +84,6 @@ async def test_users_of_a_relay_that_is_drained_are_told_where_to_go(tmp_path, v
         moving = payload(await anext(events), "moving")  # once each, and here with nowhere to go
         assert (moving["id"], moving["replacement"]) == (london["id"], None)
         await events.aclose()
-
-
-def stream(it: Any) -> Any:
-    [route] = [one for one in create_app(it.directory).router.routes if one.template == "/v1/events"]
-    return route.endpoint.__self__._stream  # type: ignore[attr-defined]
 
 
 async def test_round_trips_of_neighbours_decide_once_five_networks_agree(tmp_path):

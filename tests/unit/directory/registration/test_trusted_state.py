@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import FakeClock
-from tests.unit.directory.harness import LONDON, SYDNEY, Rig, rig
-from tests.unit.directory.probing.test_prober import HEALTHY, PROBED, SYDNEY_PROBE
-from tests.unit.directory.registration.test_access import KEYS, SIGNED, bearer, registration, signed
+from tests.unit.directory.harness import HEALTHY, LONDON, PROBED, SYDNEY, SYDNEY_PROBE, Rig, rig
+from tests.unit.directory.helpers_access import KEYS, SIGNED, bearer, registration, signed
 from vox.directory.database import audit_log
 from vox.errors import DependencyError, UsageError
 from vox.security.http_signatures import new_key_pair

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.protocols.carriers.pair import CODES, Pair, only, outcome, refused
-from vox.errors import PeerError, UsageError
+from vox.errors import PeerError
 from vox.protocols.carriers import exotel, genesys, plivo, telnyx, vonage
 from vox.protocols.carriers.detect import CARRIERS, carrier_for, codec_for, detect
 from vox.protocols.media_stream import (
@@ -17,7 +17,6 @@ from vox.protocols.media_stream import (
     DigitPressed,
     MarkReached,
     StreamAudio,
-    StreamStarted,
     StreamStopped,
 )
 
@@ -150,31 +149,6 @@ def test_parameters_are_bounded(name, parameters):
     server, carrier = codec_for(name)(), carrier_for(name)()
     opening = carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters=parameters)[-1]
     assert refused(server, opening) == "malformed_message"
-
-
-@each_carrier
-def test_a_first_message_tells_the_carrier(name):
-    messages = carrier_for(name)().open(call_id="c", stream_id="s", caller="", callee="", parameters={})
-    assert len(messages) <= 2
-    found = [detect(message) for message in messages]
-    assert found == [None] * (len(messages) - 1) + [name]
-
-
-def test_plivos_second_message_is_not_swallowed():
-    pair = Pair(plivo.Server(), plivo.Carrier())
-    opening = pair.carrier.open(call_id="c", stream_id="s", caller="", callee="", parameters={})
-    audio = pair.carrier.audio(b"\x01" * 160, timestamp_ms=0)
-    assert [detect(message) for message in (*opening, audio)] == ["plivo", None]
-    events = [event for message in (*opening, audio) for event in pair.server.receive(message)]
-    assert [type(event) for event in events] == [StreamStarted, StreamAudio]
-
-
-def test_an_unknown_carrier_is_named_with_the_known_ones():
-    for find in (codec_for, carrier_for):
-        with pytest.raises(UsageError) as caught:
-            find("twillio")
-        assert caught.value.code == "unknown_carrier"
-        assert "twilio" in str(caught.value)
 
 
 @each_carrier

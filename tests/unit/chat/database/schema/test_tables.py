@@ -6,6 +6,7 @@ import sys
 
 from sqlalchemy import Connection, PrimaryKeyConstraint, UniqueConstraint
 
+from tests.time_limits import WAIT_S
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import metadata
 from vox.stores.sql import SqlDatabase
@@ -102,7 +103,7 @@ def test_a_database_in_memory_is_ready_without_loading_the_revisions():
         "assert 'alembic' not in sys.modules\n"
         "database.close()\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT_S)
 
 
 def test_the_hot_reads_use_their_indexes():
