@@ -13,9 +13,9 @@ from vox.directory.errors import no_relay_available
 from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.metrics import RTT_ERROR, SELECTIONS
 from vox.directory.relays.geography import NearestIndex
+from vox.directory.relays.place import Place
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import Relay, listed_form
-from vox.directory.schemas import Place
 from vox.directory.selection.policy import Candidate, Choice, PolicyName, Request, expected_rtt_ms, region_group, select
 from vox.protocols.relay_directory import MOVE_MS, MOVE_SHARE
 from vox.runtime.clock import Clock
