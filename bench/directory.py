@@ -310,9 +310,9 @@ class Bench:
                 relay_rows.save(connection, Record(relay, "", 0))
 
         async with SqlDatabase(sqlite_url(path)) as database:
-            await database.run(relay_rows.create_schema)
+            await database.write(relay_rows.create_schema)
             for first in range(0, len(relays), 500):  # a unit of work has a deadline
-                await database.run(partial(save, some=relays[first : first + 500]))
+                await database.write(partial(save, some=relays[first : first + 500]))
         port = free_port()
         config = {
             "server": {"host": "127.0.0.1", "port": port},

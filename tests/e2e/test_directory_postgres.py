@@ -236,7 +236,7 @@ async def test_directories_that_are_given_one_key_file_sign_alike_and_leave_none
         for _ in range(2):
             async with in_process(url, 2, signing_key_file=str(tmp_path / "lists.key")) as two:
                 assert two.list_signer.public_key == before
-                assert await two.database.run(lambda connection: relay_rows.find_value(connection, "signing_key")) == ""
+                assert await two.database.write(lambda connection: relay_rows.find_value(connection, "signing_key")) == ""
 
 
 async def test_without_the_database_nobody_says_that_a_relay_is_not_there():
@@ -295,7 +295,7 @@ async def test_what_was_deleted_elsewhere_is_not_brought_back():
             with pytest.raises(UsageError) as caught:
                 await two.drain(relay, DrainRequested())
             assert caught.value.code == "relay_not_found"
-            written = await two.database.run(audit_log.entries)
+            written = await two.database.write(audit_log.entries)
             assert [one.action for one in written] == ["force_delete", "register"]
 
 

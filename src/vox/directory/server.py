@@ -177,7 +177,7 @@ class Directory:
         now_s = int(self.clock.wall().timestamp())
         nonce = f"{caller.owner} {caller.nonce}"
         until_s = now_s + int(NONCE_MEMORY_S)
-        if not await self.database.run(lambda connection: relay_rows.use_nonce(connection, nonce, now_s, until_s)):
+        if not await self.database.write(lambda connection: relay_rows.use_nonce(connection, nonce, now_s, until_s)):
             raise UsageError("The request was seen before.", code="signature_replayed", hint="sign each request afresh")
 
     async def check_enrolment(self, wanted: Registration, caller: Caller) -> None:
@@ -439,7 +439,7 @@ class Directory:
 
     async def check_database(self) -> None:
         """Raises where the database does not answer."""
-        await self.database.run(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
+        await self.database.write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
 
     def measure(self) -> None:
         """Sets the gauges that are counted over all relays; done when somebody asks for metrics."""
@@ -522,7 +522,7 @@ class Directory:
 
     async def _commit(self, unit: Callable[[relay_rows.Connection], T]) -> T:
         try:
-            return await self.database.run(unit)
+            return await self.database.write(unit)
         except DependencyError:
             self.journal.doubt()  # a unit that missed its deadline may be written nevertheless
             raise

@@ -2,7 +2,7 @@
 
 One row per relay that joined, in a table of its own: the verdict outlives a dead relay's removal for a day, so that it comes
 back without asking again, and one that was refused does not come back by asking again. What an owner or an administrator
-deleted is forgotten. All functions are parts of a unit of work for `SqlDatabase.run`.
+deleted is forgotten. All functions are parts of a unit of work for `SqlDatabase.write`.
 """
 
 from dataclasses import dataclass

@@ -77,7 +77,7 @@ class JoinTokens:
             connection.execute(row)
             audit_log.append(connection, audit_log.Entry(now_s, "token", "", "", actor, f"join token {made.id}"))
 
-        await self._database.run(unit)
+        await self._database.write(unit)
         return made, text.text
 
     async def waiting(self) -> list[JoinToken]:
@@ -103,7 +103,7 @@ class JoinTokens:
             )
             return True
 
-        if not await self._database.run(unit):
+        if not await self._database.write(unit):
             raise UsageError("Join token not found", code="join_token_not_found")
 
 

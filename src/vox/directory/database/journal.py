@@ -97,7 +97,7 @@ class Journal:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Reads everything, then writes and reads in the background until the block ends with a last write."""
-        await self._database.run(_create_tables)
+        await self._database.write(_create_tables)
         await self.read()
         tasks = [
             asyncio.create_task(self._write_forever(), name="journal writer"),
@@ -133,7 +133,7 @@ class Journal:
                     relay_rows.save_health(connection, probed)
 
             try:
-                await self._database.run(unit)
+                await self._database.write(unit)
             except (DependencyError, asyncio.CancelledError):
                 self._beats = beats | self._beats
                 self._findings = findings | self._findings

@@ -1,6 +1,6 @@
 """Relays in SQL: the documented table, unchanged, and what it has no column for in further tables.
 
-Each function is a unit of work for `SqlDatabase.run`. Every change takes the next revision from one row, whose lock puts
+Each function is a unit of work for `SqlDatabase.write`. Every change takes the next revision from one row, whose lock puts
 changes of several directories in one order: who asks for what came after a revision misses nothing.
 """
 

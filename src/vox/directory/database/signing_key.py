@@ -48,7 +48,7 @@ async def signing_key(database: SqlDatabase, path: str, key_file: str = "") -> s
             relay_rows.read_value(connection, _PUBLIC, public)
         return key, before if before != public else ""
 
-    key, before = await database.run(unit)
+    key, before = await database.write(unit)
     if before:
         _log.warning(
             "lists are signed with another key than before: clients that know the old one refuse them; "

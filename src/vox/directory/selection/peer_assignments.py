@@ -87,7 +87,7 @@ class PeerAssignments:
             others = others.where(_assignments.c.at_s >= now_s - HEARD_S)
             return [(row.number, row.counts) for row in connection.execute(others).all()]
 
-        rows = await (self._database.run(tell_and_hear) if ours else self._database.read(hear))
+        rows = await (self._database.write(tell_and_hear) if ours else self._database.read(hear))
         for number, counts in rows:
             if number not in self._seen:
                 self._chooser.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
