@@ -17,6 +17,7 @@ from vox.directory.database import audit_log, enrolment, join_tokens, relay_rows
 from vox.directory.database.enrolment import Admission, Verdict
 from vox.directory.database.join_tokens import JoinTokens
 from vox.directory.database.journal import Journal
+from vox.directory.database.opening import database_of, opened
 from vox.directory.database.relay_rows import Changes, Record, Tombstone
 from vox.directory.database.signing_key import signing_key
 from vox.directory.errors import relay_busy, relay_not_found, relay_not_waiting, url_refused, url_taken
@@ -45,9 +46,7 @@ from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
 from vox.security.http_signatures import NONCE_MEMORY_S, fingerprint
-from vox.stores.file_lock import exclusive_lock
 from vox.stores.leases import MemoryLeases, SqlLeases, forget_leases
-from vox.stores.sql import SqlDatabase, sqlite_url
 
 REMEMBER_REMOVED_S = 86_400.0
 RESOLVE_TIMEOUT_S = 3.0
@@ -85,8 +84,7 @@ class Directory:
         self.random = parts.random
         self.registry = Registry()
         self.authorizer = Authorizer(settings.access, settings.server.public_url, parts.clock)
-        url = settings.database.url.get_secret_value() or sqlite_url(settings.database.path)
-        self.database = SqlDatabase(url)
+        self.database = database_of(settings.database)
         self._changing = asyncio.Lock()
         self.journal = Journal(self.database, self._record, self._learn, parts.metrics, self._changing)
         self.health = HealthRegistry(settings.health_check, self.registry, parts.clock, parts.metrics)
@@ -123,9 +121,7 @@ class Directory:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self.database)
-            if self.database.is_sqlite and not self.database.is_in_memory:
-                stack.enter_context(exclusive_lock(self.settings.database.path))
+            await stack.enter_async_context(opened(self.database, self.settings.database.path))
             if self._shared_leases is not None:
                 await self._shared_leases.create()
             await stack.enter_async_context(self.journal.running())

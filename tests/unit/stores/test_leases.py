@@ -114,7 +114,9 @@ async def test_a_failed_unit_of_work_changes_nothing(tmp_path):
         with pytest.raises(DependencyError) as caught:
             await database.write(half)
         assert caught.value.code == "database_failed"
-        count = await database.write(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one())
+        count = await database.write(
+            lambda connection: connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one()
+        )
     assert count == 0
     with pytest.raises(DependencyError):
         await database.write(lambda connection: None)

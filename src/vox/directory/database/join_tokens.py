@@ -8,9 +8,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Column, Connection, Float, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from vox.directory.database import audit_log
+from vox.directory.database.schema import join_tokens as _tokens
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
 from vox.security.tokens import digest, mint
@@ -20,18 +21,6 @@ PREFIX: Final = "vox_join_"
 TOKEN_ID: Final = re.compile("[0-9a-f]{16}")
 MAX_TOKENS: Final = 1000
 """Tokens that may wait for their relays at once."""
-
-_tables = MetaData()
-_tokens = Table(
-    "join_tokens",
-    _tables,
-    Column("id", String, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),
-    Column("note", String, nullable=False),
-    Column("created_by", String, nullable=False),
-    Column("created_at_s", Float, nullable=False),
-    Column("expires_at_s", Float, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +94,6 @@ class JoinTokens:
 
         if not await self._database.write(unit):
             raise UsageError("Join token not found", code="join_token_not_found")
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)
 
 
 def find(connection: Connection, text: str, now_s: float) -> str:

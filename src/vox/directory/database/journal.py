@@ -10,11 +10,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from vox.directory.database import audit_log, join_tokens, relay_rows
+from vox.directory.database import relay_rows
 from vox.directory.database.relay_rows import Changes, Record
 from vox.directory.metrics import UNWRITTEN
 from vox.directory.relays.relay import Relay
-from vox.directory.selection import peer_assignments
 from vox.errors import DependencyError
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
@@ -97,7 +96,7 @@ class Journal:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Reads everything, then writes and reads in the background until the block ends with a last write."""
-        await self._database.write(_create_tables)
+        await self._database.write(relay_rows.adopt)
         await self.read()
         tasks = [
             asyncio.create_task(self._write_forever(), name="journal writer"),
@@ -208,10 +207,3 @@ class Journal:
 def _told(reading: "asyncio.Task[None]") -> None:
     if not reading.cancelled():
         reading.exception()  # whoever waits for it raises it; those who left need not
-
-
-def _create_tables(connection: relay_rows.Connection) -> None:
-    relay_rows.create_schema(connection)
-    audit_log.create_table(connection)
-    join_tokens.create_table(connection)
-    peer_assignments.create_table(connection)

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
+from vox.directory.database.schema import relay_assignments as _assignments
 from vox.directory.selection.selector import RelaySelector
 from vox.errors import DependencyError
 from vox.runtime.clock import Clock
@@ -24,16 +25,6 @@ HEARD_S: Final = 60.0
 """Age up to which rows of others are taken in; more than KEEP_S, because their clocks may go otherwise."""
 FORGOTTEN_S: Final = 3600.0
 """Age at which rows of others, who must have died, are deleted, whatever their clocks say."""
-
-_tables = MetaData()
-_assignments = Table(
-    "relay_assignments",
-    _tables,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("holder", String, nullable=False),
-    Column("at_s", Float, nullable=False),
-    Column("counts", String, nullable=False),
-)
 
 _log = get_logger(__name__)
 
@@ -107,8 +98,3 @@ class PeerAssignments:
                 _log.exception("counts of other directories could not be taken in")
             else:
                 is_away = False
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)
