@@ -52,14 +52,14 @@ class Administration:
         """Lets a relay join."""
         await body_of(self._directory, request)
         relay = await self._relay(request)
-        return json_response(status_form(await self._directory.approve(relay)))
+        return json_response(status_form(await self._directory.registration.approve(relay)))
 
     async def refuse(self, request: Request) -> Response:
         """Removes a relay that waits."""
         body = await body_of(self._directory, request)
         relay = await self._relay(request)
         wanted = read_body(Refusal, body) if body.strip() else Refusal()
-        await self._directory.refuse(relay, wanted.reason)
+        await self._directory.registration.refuse(relay, wanted.reason)
         return json_response({"status": "refused"})
 
     def _without_body(self, request: Request) -> Caller:
@@ -71,9 +71,9 @@ class Administration:
 
     async def _relay(self, request: Request) -> Relay:
         caller = self._caller(request)
-        relay = await self._directory.find(relay_id_of(request))
-        await self._directory.check_nonce(caller)  # which also says who asks, for the audit
-        return self._directory.require(relay.id)
+        relay = await self._directory.registration.find(relay_id_of(request))
+        await self._directory.registration.check_nonce(caller)  # which also says who asks, for the audit
+        return self._directory.registration.require(relay.id)
 
     def _waiting_form(self, relay: Relay) -> dict[str, Any]:
         """What an operator goes by: the key to compare with the one the relay's owner names, and whether it answers probes."""

@@ -134,7 +134,7 @@ class _Public:
         return Response(self._directory.metrics.render(), headers={"content-type": CONTENT_TYPE})
 
     async def status(self, request: Request) -> Response:
-        relay = await self._directory.find(relay_id_of(request))
+        relay = await self._directory.registration.find(relay_id_of(request))
         return json_response(_status(self._directory, relay), headers={"cache-control": "no-cache", **PUBLIC})
 
     async def select(self, request: Request) -> Response:
@@ -187,16 +187,16 @@ class _Changes:
             signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         caller = self._directory.authorizer.authorize(request, body, None, wanted.signing_key)
         directory = self._directory
-        await directory.check_nonce(caller)
+        await directory.registration.check_nonce(caller)
         if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
-            relay, is_new = await directory.register(wanted, caller)
+            relay, is_new = await directory.registration.register(wanted, caller)
             return json_response(whole_form(relay), 201 if is_new else 200)
-        await directory.check_enrolment(wanted, caller)
+        await directory.registration.check_enrolment(wanted, caller)
         address = await directory.check_address(wanted.url)
         if not caller.is_admin:
             directory.addresses.claim(wanted.url, address)
         try:
-            relay, is_new = await directory.register(wanted, caller)
+            relay, is_new = await directory.registration.register(wanted, caller)
         finally:
             directory.addresses.settle(wanted.url)
         return json_response(whole_form(relay), 201 if is_new else 200)
@@ -206,7 +206,7 @@ class _Changes:
         relay = await self._admitted(request, body)
         beat = read_body(Heartbeat, body) if body.strip() else Heartbeat()
         directory = self._directory
-        directory.heartbeat(relay, beat)
+        directory.registration.heartbeat(relay, beat)
         every_ms = directory.settings.health_check.interval_ms
         answer = {
             "status": "ok",
@@ -227,7 +227,7 @@ class _Changes:
         if until is not None and until <= self._directory.health.now():
             raise invalid("until", "must be in the future", "too_small")
         asked = DrainRequested("operator", wanted.reason, until, wanted.maintenance)
-        changed = await self._directory.drain(relay, asked if wanted.draining else DrainEnded())
+        changed = await self._directory.registration.drain(relay, asked if wanted.draining else DrainEnded())
         return json_response(_status(self._directory, changed))
 
     async def change_key(self, request: Request) -> Response:
@@ -236,7 +236,7 @@ class _Changes:
         wanted = read_body(KeyChange, body)
         signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         verify_ed25519(wanted.signing_key, wanted.proof, key_change_message(relay.id, wanted.signing_key))
-        return json_response(whole_form(await self._directory.replace_key(relay, wanted.signing_key)))
+        return json_response(whole_form(await self._directory.registration.replace_key(relay, wanted.signing_key)))
 
     async def report_rtts(self, request: Request) -> Response:
         directory = self._directory
@@ -265,17 +265,17 @@ class _Changes:
     async def delete(self, request: Request) -> Response:
         body = await self._body(request)
         relay = await self._admitted(request, body)
-        await self._directory.delete(relay, force=request.query_params.get("force") == "1")
+        await self._directory.registration.delete(relay, force=request.query_params.get("force") == "1")
         return json_response({"status": "deleted"})
 
     async def _body(self, request: Request) -> bytes:
         return await body_of(self._directory, request)
 
     async def _admitted(self, request: Request, body: bytes) -> Relay:
-        relay = await self._directory.find(relay_id_of(request))
+        relay = await self._directory.registration.find(relay_id_of(request))
         caller: Caller = self._directory.authorizer.authorize(request, body, relay)
-        await self._directory.check_nonce(caller)
-        return self._directory.require(relay.id)
+        await self._directory.registration.check_nonce(caller)
+        return self._directory.registration.require(relay.id)
 
 
 def refusal(directory: Directory, error: VoxError) -> Response:

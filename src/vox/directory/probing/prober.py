@@ -21,7 +21,7 @@ from random import Random
 
 import msgspec
 
-from vox.directory.database.journal import Journal
+from vox.directory.database.sync_state import SyncState
 from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.health.state_machine import ProbeFailed, ProbeSucceeded, Status
 from vox.directory.metrics import PROBE_SECONDS, PROBES
@@ -34,6 +34,7 @@ from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.runtime.tasks import supervised
 from vox.security.digests import verify_ed25519
 from vox.security.outbound import OutboundGuard
 from vox.stores.leases import Leases
@@ -70,7 +71,7 @@ class Prober:
         settings: how often, how long, through what.
         registry: what is probed.
         book: is told what came of it.
-        journal: is told which relays have findings to write.
+        state: is told which relays have findings to write.
         leases: say which relays are this directory's to probe.
         remove: takes a relay out for good.
         found_at: is told the URL of each relay that is well, and the address behind it.
@@ -84,7 +85,7 @@ class Prober:
         settings: DirectorySettings,
         registry: Registry,
         book: HealthRegistry,
-        journal: Journal,
+        state: SyncState,
         leases: Leases,
         remove: Callable[[str], Awaitable[None]],
         found_at: Callable[[str, str], None],
@@ -95,7 +96,7 @@ class Prober:
         self._settings = settings.health_check
         self._registry = registry
         self._book = book
-        self._journal = journal
+        self._state = state
         self._leases = leases
         self._remove = remove
         self._found_at = found_at
@@ -153,12 +154,10 @@ class Prober:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Probes until the block is left; probes in flight are given up then, and the leases given back."""
-        task = asyncio.create_task(self._run(), name="prober")
         try:
-            yield
+            async with supervised(self._run, "prober"):
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             with suppress(VoxError):
                 await self._leases.release(self._holder, APART * self._book.policy.interval_s)
 
@@ -307,9 +306,9 @@ class Prober:
         before = self._book.of(relay.id)
         changed = self._book.observe(relay, seen)
         if changed.is_draining is not relay.is_draining:
-            self._journal.drained(relay.id)
+            self._state.add_drain(relay.id)
         if changed.state != Status.REMOVED:
-            self._journal.probed(relay.id)
+            self._state.add_health(relay.id)
             return
         try:
             await self._remove(relay.id)

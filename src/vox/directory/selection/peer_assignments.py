@@ -4,9 +4,7 @@ Once a second, one row per directory with all its counts; a row is of use to the
 written or read in that time is not made up for: a relay's next report puts every count right.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import msgspec
@@ -14,9 +12,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from vox.directory.database.schema import relay_assignments as _assignments
 from vox.directory.selection.selector import RelaySelector
-from vox.errors import DependencyError
 from vox.runtime.clock import Clock
-from vox.runtime.logging import get_logger
+from vox.runtime.tasks import periodic
 from vox.stores.sql import SqlDatabase
 
 EVERY_S: Final = 1.0
@@ -25,8 +22,6 @@ HEARD_S: Final = 60.0
 """Age up to which rows of others are taken in; more than KEEP_S, because their clocks may go otherwise."""
 FORGOTTEN_S: Final = 3600.0
 """Age at which rows of others, who must have died, are deleted, whatever their clocks say."""
-
-_log = get_logger(__name__)
 
 
 class PeerAssignments:
@@ -47,15 +42,9 @@ class PeerAssignments:
         self._seen = frozenset[int]()
         chooser.share()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None, None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Exchanges once a second until the block is left."""
-        task = asyncio.create_task(self._run(), name="shared assignments")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return periodic(EVERY_S, self.exchange, "peer assignments")
 
     async def exchange(self) -> None:
         """Tells and hears what is new.
@@ -83,18 +72,3 @@ class PeerAssignments:
             if number not in self._seen:
                 self._chooser.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
         self._seen = frozenset(number for number, _ in rows)
-
-    async def _run(self) -> None:
-        is_away = False
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.exchange()
-            except DependencyError as error:
-                if not is_away:  # said once, not every second
-                    _log.warning("other directories are not told who was sent where", code=error.code)
-                is_away = True
-            except Exception:  # noqa: BLE001  the top of a task that must not end
-                _log.exception("counts of other directories could not be taken in")
-            else:
-                is_away = False

@@ -211,7 +211,7 @@ async def test_a_dead_relay_that_had_joined_comes_back_and_a_deleted_one_begins_
         extra = {"join_token": await token(it)}
         _, relay_id = await join(it, pair, **extra)
         await it.http.post(f"/v1/relays/{relay_id}/approve", headers=ADMIN)
-        await it.directory.remove(relay_id)
+        await it.directory.registration.remove(relay_id)
         assert await join(it, pair) == (201, relay_id)
         assert await it.listed() == ["Sydney"]
         await it.http.delete(f"/v1/relays/{relay_id}", headers=ADMIN)
@@ -223,7 +223,7 @@ async def test_a_dead_relay_that_waited_waits_again(tmp_path):
     pair = new_key_pair()
     async with rig(tmp_path, APPROVAL) as it:
         _, relay_id = await join(it, pair)
-        await it.directory.remove(relay_id)
+        await it.directory.registration.remove(relay_id)
         assert (await join(it, pair))[0] == 201
         assert await it.listed() == []
 

@@ -199,8 +199,8 @@ async def test_what_the_database_refused_did_not_happen(tmp_path, change: Callab
 
 async def test_whoever_leaves_early_leaves_no_ghost(tmp_path):
     async with rig(tmp_path) as it:
-        relay = it.directory.require((await it.register(SYDNEY))["id"])
-        deleting = asyncio.create_task(it.directory.delete(relay, force=True))
+        relay = it.directory.registration.require((await it.register(SYDNEY))["id"])
+        deleting = asyncio.create_task(it.directory.registration.delete(relay, force=True))
         await asyncio.sleep(0)
         deleting.cancel()
         with pytest.raises(asyncio.CancelledError):
