@@ -26,9 +26,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from vox.chat.app import make_app
 from vox.chat.config.settings import load_chat_settings
+from vox.chat.context import Parts
 from vox.chat.database.schema import feeds, roles, sessions, users
 from vox.chat.events import message_create, notification_create
-from vox.chat.server import Parts
 from vox.http.server import Server
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle
@@ -82,7 +82,7 @@ async def vox() -> None:
         }
         app = make_app(load_chat_settings({}, given).settings, Parts(clock, Metrics(), Lifecycle(clock, 1.0)))
         chat = app.chat
-        chat.open()
+        app.server.open()
         now = int(time.time())
 
         def fill(connection):
@@ -106,7 +106,7 @@ async def vox() -> None:
             connection.execute(insert(sessions), logins)
             chat.community.load(connection)
 
-        chat.database.run_now(fill)
+        chat.database.run_sync(fill)
         event = message_create(msg_id=1 << 62, author_id=1, body="", timestamp=1_790_000_000_000, feed_id=1)
         room = (
             PAYLOAD
@@ -118,14 +118,14 @@ async def vox() -> None:
 
         async def go(per_tick: int, seconds: float) -> int:
             if per_tick == 0:  # brings everybody to a number of his own
-                for session in chat.hub.connections:
+                for session in app.server.hub.connections:
                     private = notification_create(user_id=session.user_id, type="message")
                     chat.bus.publish([private] * random.randrange(60))  # noqa: S311  a load
                     await asyncio.sleep(0)
                 return 0
             until, events = time.perf_counter() + seconds, 0
             batch = [event] * per_tick
-            sample = list(chat.hub.connections)[:: max(len(chat.hub.connections) // 8, 1)]
+            sample = list(app.server.hub.connections)[:: max(len(app.server.hub.connections) // 8, 1)]
             while time.perf_counter() < until:
                 if per_tick == 1:
                     chat.bus.publish(batch)

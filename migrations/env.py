@@ -9,7 +9,7 @@ import os
 from alembic import context
 from alembic.util import CommandError
 
-from vox.chat.database.migrations.prepare import lock, revision_of, stamp
+from vox.chat.database.migrations.revisions import lock, revision_of, stamp
 from vox.chat.database.migrations.run import is_compared
 from vox.chat.database.schema import metadata
 from vox.stores.engines import make_engine, parse_url

@@ -92,5 +92,5 @@ async def test_several_event_loops_share_a_server_without_lifespan(tmp_path: Pat
     assert await asyncio.to_thread(in_a_loop_of_its_own, app, "alice") == ["alice"]
     assert await asyncio.to_thread(in_a_loop_of_its_own, app, "bob") == ["alice", "bob"]
     assert await asyncio.to_thread(in_a_loop_of_its_own, other, "carol") == ["carol"]
-    app.chat.close()
-    other.chat.close()
+    app.server.close()
+    other.server.close()

@@ -12,15 +12,15 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from vox.chat import gateway
 from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.api.rate_categories import CATEGORIES, Category, RateDecision, network_key
 from vox.chat.api.request import BODY_TIMEOUT_S, Call, Reply, Route, Router, Upload, client_of, decode_query
 from vox.chat.config.settings import ChatSettings, load_chat_settings
+from vox.chat.context import Parts
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.features.routes import all_routes
 from vox.chat.replication.cluster import with_redis
-from vox.chat.server import Chat, Parts
+from vox.chat.server import ChatServer
 from vox.errors import PeerError, UsageError, VoxError
 from vox.http.cors import Origins
 from vox.http.edge import read_body, request_id_of, respond
@@ -43,15 +43,16 @@ _log = get_logger(__name__)
 
 
 class ChatApp:
-    """The application; `chat` is what it serves.
+    """The application; `server` is what it serves, and `chat` what its routes stand on.
 
     Args:
-        chat: the server.
+        server: the server.
         is_alone: whether the process is its own: its lifespan then sets up logging as the settings say, and spares the collector.
     """
 
-    def __init__(self, chat: Chat, *, is_alone: bool = False) -> None:
-        self.chat = chat
+    def __init__(self, server: ChatServer, *, is_alone: bool = False) -> None:
+        self.server = server
+        self.chat = chat = server.context
         self._is_alone = is_alone
         self.router = Router(*all_routes())
         self.origins = Origins(chat.settings.allowed_origins)
@@ -80,8 +81,8 @@ class ChatApp:
                 return
         if not path.startswith("/api/") and await self._operations(path, scope, send):
             return
-        if not self.chat.is_open:
-            await asyncio.to_thread(self.chat.open)
+        if not self.server.is_open:
+            await asyncio.to_thread(self.server.open)
         began_s, status = self.chat.clock.now(), 500
         try:
             status = await self._answer(scope, receive, send, extra)
@@ -142,7 +143,8 @@ class ChatApp:
         if access.kind != "nobody" and login is None:
             raise login_error or refuse("VALIDATION_ERROR", "header authorization: field required")
         call: Call[Any, Any] = Call(chat, scope, receive, login, values)
-        access.check(chat, call)
+        if login is not None:
+            access.check(chat.community, login.user_id, values)
         if route.query is not None:
             call.query = decode_query(scope["query_string"], route.query)
         if route.body is not None:
@@ -151,7 +153,7 @@ class ChatApp:
             if is_old and authorization is not None and login is not None:
                 # A body may take half a minute: who has been logged out, banned or demoted meanwhile is heard no more.
                 await chat.logins.authenticate_member(_token(authorization), client_of(scope))
-                access.check(chat, call)
+                access.check(chat.community, login.user_id, values)
         result = await route.endpoint(call)
         if isinstance(result, Reply):
             return result
@@ -216,24 +218,24 @@ class ChatApp:
         elif path == "/ready":
             await self._ready(send)
         elif path == "/metrics" and self.chat.settings.expose_metrics:
-            self.chat.hub.measure()
+            self.server.hub.measure()
             await _send(send, 200, self.chat.metrics.render(), [(b"content-type", CONTENT_TYPE.encode())])
         else:
             return await self._documentation.answer(path, send)
         return True
 
     async def _ready(self, send: Send) -> None:
-        chat = self.chat
+        server = self.server
         headers: dict[str, str] = {"content-type": "application/json"}
         try:
-            if not chat.is_open:
-                await asyncio.to_thread(chat.open)
-            if chat.lifecycle.is_draining:
-                headers["retry-after"] = f"{chat.lifecycle.retry_after_s:.0f}"
+            if not server.is_open:
+                await asyncio.to_thread(server.open)
+            if server.lifecycle.is_draining:
+                headers["retry-after"] = f"{server.lifecycle.retry_after_s:.0f}"
                 await respond(send, 503, b'{"status":"draining"}', headers)
                 return
             async with asyncio.timeout(5):
-                await chat.check()
+                await server.check()
         except (VoxError, TimeoutError) as error:
             _log.warning("not ready", error=str(error))
             await respond(send, 503, b'{"status":"unavailable"}', headers)
@@ -245,9 +247,9 @@ class ChatApp:
         if scope["path"] != "/gateway" or not self.origins.may_connect(scope):
             await websocket.close(1008)
             return
-        if not self.chat.is_open:
-            await asyncio.to_thread(self.chat.open)
-        await gateway.serve(self.chat, websocket)
+        if not self.server.is_open:
+            await asyncio.to_thread(self.server.open)
+        await self.server.hub.serve(websocket)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -255,9 +257,9 @@ class ChatApp:
             configure(self.chat.settings.log_threshold, self.chat.settings.log_format == "json")
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await asyncio.to_thread(self.chat.open)
-                await stack.enter_async_context(self.chat.running())
-                await stack.enter_async_context(drain_before_shutdown(self.chat.drain))
+                await asyncio.to_thread(self.server.open)
+                await stack.enter_async_context(self.server.running())
+                await stack.enter_async_context(drain_before_shutdown(self.server.drain))
             except VoxError as error:
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
@@ -265,7 +267,7 @@ class ChatApp:
                 freeze_startup_objects()
             await send({"type": "lifespan.startup.complete"})
             await receive()
-        self.chat.close()
+        self.server.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -290,7 +292,7 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
     if parts is None:
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
-    return ChatApp(Chat(settings, with_redis(settings, parts)), is_alone=is_alone)
+    return ChatApp(ChatServer(settings, with_redis(settings, parts)), is_alone=is_alone)
 
 
 def _named(scope: Scope) -> str:

@@ -118,7 +118,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         get_logger(__name__).info("chat ready", address=server.address, worker=worker or 0)
         watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
-        await app.chat.drain()
+        await app.server.drain()
         if watching is not None:
             watching.cancel()
             await asyncio.wait({watching})

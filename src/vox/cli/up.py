@@ -247,7 +247,7 @@ def _chat(choices: Choices) -> Plan:
         app = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
         host, proxies = settings.http_host, ",".join(settings.trusted_proxies)
         async with Server(app, host, settings.http_port, trusted_proxies=proxies) as server:
-            yield Running(server.address, lifecycle, app.chat.drain)
+            yield Running(server.address, lifecycle, app.server.drain)
 
     return Plan(serve, loaded.warnings, settings.log_threshold, settings.log_format == "json")
 

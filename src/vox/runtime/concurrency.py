@@ -1,30 +1,32 @@
-"""Lets only a few at a time do what is slow, so that it cannot take every thread from what is quick.
+"""Limits how many slow operations run at the same time, so that they cannot take every thread from the quick ones.
 
-It belongs to no event loop, because several may use one server; who waits looks again every few milliseconds.
+A limiter belongs to no event loop, because several may use one server; a caller that waits looks again every few milliseconds.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
-
-from vox.chat.errors import refuse
 
 LOOK_S: Final = 0.005
 
 
 class ConcurrencyLimiter:
-    """Room for a few.
+    """Slots for one kind of operation.
 
     Args:
-        most: at the same time.
-        waiting: how many may wait for room; the next is refused.
-        within_s: how long one waits.
+        most: operations at the same time.
+        refusal: makes the error for a caller that gets no slot; it names the operation.
+        waiting: how many callers may wait for a slot; the next is refused at once.
+        within_s: how long a caller waits.
     """
 
-    def __init__(self, most: int, *, waiting: int = 64, within_s: float = 3.0) -> None:
+    def __init__(
+        self, most: int, refusal: Callable[[], Exception], *, waiting: int = 64, within_s: float = 3.0
+    ) -> None:
         self._most = most
+        self._refusal = refusal
         self._may_wait = waiting
         self._looks = max(1, int(within_s / LOOK_S))
         self._inside = 0
@@ -33,10 +35,10 @@ class ConcurrencyLimiter:
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[None, None]:
-        """Waits for room, and holds it while the block runs.
+        """Waits for a slot, and holds it while the block runs.
 
         Raises:
-            Refusal: UNAVAILABLE where there was none in time.
+            Exception: the limiter's refusal, where no slot was free in time.
         """
         await self._enter()
         try:
@@ -49,7 +51,7 @@ class ConcurrencyLimiter:
         if self._entered():
             return
         if self._waiting >= self._may_wait:
-            raise _full()
+            raise self._refusal()
         self._waiting += 1
         try:
             for _ in range(self._looks):
@@ -58,7 +60,7 @@ class ConcurrencyLimiter:
                     return
         finally:
             self._waiting -= 1
-        raise _full()
+        raise self._refusal()
 
     def _entered(self) -> bool:
         with self._lock:
@@ -66,7 +68,3 @@ class ConcurrencyLimiter:
                 return False
             self._inside += 1
             return True
-
-
-def _full() -> Exception:
-    return refuse("UNAVAILABLE", "Too many are searching at once; try again.", retry_after_ms=1000)

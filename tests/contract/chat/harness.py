@@ -16,7 +16,7 @@ import httpx2
 
 from vox.chat.app import ChatApp, make_app
 from vox.chat.config.settings import ChatSettings, load_chat_settings
-from vox.chat.server import Parts
+from vox.chat.context import Parts
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
@@ -147,6 +147,7 @@ class Rig:
     def __init__(self, app: ChatApp, http: httpx2.AsyncClient) -> None:
         self.app = app
         self.chat = app.chat
+        self.server = app.server
         self.http = http
 
     async def register(self, name: str, password: str = PASSWORD) -> Person:
@@ -205,9 +206,9 @@ async def community(
     app = make_app(chat_settings(database_url, folder, **overrides), parts)
     transport = httpx2.ASGITransport(app, raise_app_exceptions=True)
     async with httpx2.AsyncClient(transport=transport, base_url="http://chat.test", timeout=DEADLINE_S) as http:
-        await asyncio.to_thread(app.chat.open)
+        await asyncio.to_thread(app.server.open)
         try:
-            async with app.chat.running():
+            async with app.server.running():
                 yield Rig(app, http)
         finally:
-            app.chat.close()
+            app.server.close()

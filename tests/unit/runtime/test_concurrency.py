@@ -4,12 +4,16 @@ import asyncio
 
 import pytest
 
-from vox.chat.errors import Refusal
+from vox.errors import DependencyError
 from vox.runtime.concurrency import ConcurrencyLimiter
 
 
+def busy() -> DependencyError:
+    return DependencyError("too many exports at once", code="busy", retryable=True, retry_after_s=1.0)
+
+
 async def test_the_third_waits_until_one_of_two_is_done():
-    few, doors = ConcurrencyLimiter(2), [asyncio.Event() for _ in range(3)]
+    few, doors = ConcurrencyLimiter(2, busy), [asyncio.Event() for _ in range(3)]
     third_is_in = asyncio.Event()
     inside: list[int] = []
 
@@ -34,22 +38,20 @@ async def test_the_third_waits_until_one_of_two_is_done():
     await asyncio.gather(*tasks)
 
 
-async def test_who_finds_no_room_in_time_is_told_when_to_come_back():
-    few = ConcurrencyLimiter(1, within_s=0.01)
+async def test_who_finds_no_room_in_time_gets_the_refusal_of_this_limiter():
+    few = ConcurrencyLimiter(1, busy, within_s=0.01)
     async with few.slot():
-        with pytest.raises(Refusal) as refusal:
+        with pytest.raises(DependencyError, match="too many exports at once"):
             async with few.slot():
                 pass
-    assert refusal.value.wire_code == "UNAVAILABLE"
-    assert refusal.value.extras == {"retry_after_ms": 1000}
 
 
 async def test_only_so_many_wait_and_failures_give_their_room_back():
-    few = ConcurrencyLimiter(1, waiting=0)
+    few = ConcurrencyLimiter(1, busy, waiting=0)
 
     async def fail() -> None:
         async with few.slot():
-            with pytest.raises(Refusal):
+            with pytest.raises(DependencyError):
                 async with few.slot():
                     pass
             raise ZeroDivisionError

@@ -4,15 +4,14 @@ No route exists without a declaration, so that forgetting one is a type error ra
 whose answer depends on more than the path; its text says what the endpoint itself asks.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from vox.chat.api.path_ids import path_id, target_id
+from vox.chat.community import Community
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.permissions import P
-
-if TYPE_CHECKING:
-    from vox.chat.api.request import Call
-    from vox.chat.server import Chat
 
 Kind = Literal["nobody", "user", "permission", "feed", "room", "self", "dm", "checked"]
 
@@ -33,50 +32,49 @@ class Access:
     text: str = ""
     sees: Literal["feed", "room"] | None = None
 
-    def check(self, chat: "Chat", call: "Call[object, object]") -> None:
+    def check(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
         """Raises the refusal where the caller may not.
 
+        Args:
+            community: says who may what.
+            user_id: the caller, who is logged in; not looked at where no login is needed.
+            path: the values of the route's parameters.
+
         Raises:
-            Refusal: as §3 and §5 of the specification say.
+            Refusal: MISSING_PERMISSIONS, or that the thing of the path does not exist, or not for the caller.
         """
         if self.kind in {"nobody", "user", "checked"}:
             return
-        community, permission = chat.community, self.permission
+        permission = self.permission
         if self.kind == "permission":
-            assert_permission(permission is None or community.may(call.user_id, permission), permission)
+            assert_permission(permission is None or community.may(user_id, permission), permission)
             if self.sees is not None:
-                self._check_sees(chat, call, self.sees)
+                _check_sees(community, user_id, path, self.sees)
         elif self.kind in {"feed", "room"}:
-            self._check_space(chat, call)
+            self._check_space(community, user_id, path)
         elif self.kind == "self":
-            self._check_self(chat, call)
-        elif self.kind == "dm" and not community.in_dm(call.user_id, call.id("dm_id")):
+            self._check_self(community, user_id, path)
+        elif self.kind == "dm" and not community.in_dm(user_id, path_id(path, "dm_id")):
             raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
 
-    def _check_space(self, chat: "Chat", call: "Call[object, object]") -> None:
-        community, permission = chat.community, self.permission or P.VIEW_SPACE
+    def _check_space(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
+        permission = self.permission or P.VIEW_SPACE
         kind: Literal["feed", "room"] = "feed" if self.kind == "feed" else "room"
-        space = call.id(f"{kind}_id")
+        space = path_id(path, f"{kind}_id")
         known = community.feeds if kind == "feed" else community.rooms
         if space in known:
-            assert_permission(community.may_in(call.user_id, kind, space, permission), permission)
+            assert_permission(community.may_in(user_id, kind, space, permission), permission)
         else:
-            assert_permission(community.may(call.user_id, permission), permission)
+            assert_permission(community.may(user_id, permission), permission)
             raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space}.")
 
-    def _check_sees(self, chat: "Chat", call: "Call[object, object]", kind: Literal["feed", "room"]) -> None:
-        community, space = chat.community, call.id(f"{kind}_id")
-        known = community.feeds if kind == "feed" else community.rooms
-        if space in known:
-            assert_permission(community.may_in(call.user_id, kind, space, P.VIEW_SPACE), P.VIEW_SPACE)
-
-    def _check_self(self, chat: "Chat", call: "Call[object, object]") -> None:
-        target = call.target_id
-        if target == call.user_id:
+    def _check_self(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
+        target = target_id(path, user_id)
+        if target == user_id:
             return
         if self.permission is not None:
-            assert_permission(chat.community.may(call.user_id, self.permission), self.permission)
-        if target not in chat.community.users:
+            assert_permission(community.may(user_id, self.permission), self.permission)
+        if target not in community.users:
             raise refuse("USER_NOT_FOUND", f"There is no user {target}.")
 
 
@@ -118,6 +116,13 @@ def assert_permission(is_held: bool, permission: P | None) -> None:
     """Raises MISSING_PERMISSIONS where it is not held."""
     if not is_held:
         raise missing_permission(_name(permission))
+
+
+def _check_sees(community: Community, user_id: int, path: Mapping[str, str], kind: Literal["feed", "room"]) -> None:
+    space = path_id(path, f"{kind}_id")
+    known = community.feeds if kind == "feed" else community.rooms
+    if space in known:
+        assert_permission(community.may_in(user_id, kind, space, P.VIEW_SPACE), P.VIEW_SPACE)
 
 
 def _name(permission: P | None) -> str:

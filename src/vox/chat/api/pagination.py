@@ -1,12 +1,9 @@
 """How long a page may be: what the caller asks for, cut to the present limit."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.chat.context import ChatContext
 
 
-def page_limit(chat: "Chat", wanted: int, name: str) -> int:
+def page_limit(chat: ChatContext, wanted: int, name: str) -> int:
     """The page length that is granted.
 
     Args:

@@ -7,7 +7,7 @@ read the same table that serves.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import Any, Generic, Literal, cast
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -15,20 +15,17 @@ from starlette.types import Receive, Scope
 from typing_extensions import TypeVar
 
 from vox.chat.api.access import Access
+from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.api.rate_categories import Category, category_of
+from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
-
-if TYPE_CHECKING:
-    from vox.chat.identity.logins import Login
-    from vox.chat.server import Chat
+from vox.chat.identity.logins import Login
 
 B = TypeVar("B", default=None)
 Q = TypeVar("Q", default=None)
 
 PREFIX = "/api/v1"
 BODY_TIMEOUT_S = 30.0
-MAX_ID = (1 << 63) - 1
-MAX_ID_DIGITS = 19
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -56,7 +53,7 @@ class Call(Generic[B, Q]):
     """One request, as its endpoint sees it.
 
     Args:
-        chat: the server.
+        chat: the parts of the server.
         scope: the ASGI scope.
         receive: the ASGI receive.
         login: whose token came; None on routes without login.
@@ -66,7 +63,7 @@ class Call(Generic[B, Q]):
     __slots__ = ("_ids", "body", "chat", "login", "path", "query", "receive", "scope")
 
     def __init__(
-        self, chat: "Chat", scope: Scope, receive: Receive, login: "Login | None", path: Mapping[str, str]
+        self, chat: ChatContext, scope: Scope, receive: Receive, login: Login | None, path: Mapping[str, str]
     ) -> None:
         self.chat = chat
         self.scope = scope
@@ -101,13 +98,7 @@ class Call(Generic[B, Q]):
         Raises:
             Refusal: INVALID_USER_ID where it is no number.
         """
-        text = self.path["user_id"]
-        if text == "@me":
-            return self.user_id
-        number = _number(text)
-        if number is None:
-            raise refuse("INVALID_USER_ID", "A user id is a number.")
-        return number
+        return target_id(self.path, self.user_id)
 
     def id(self, name: str) -> int:
         """A number of the path.
@@ -115,10 +106,7 @@ class Call(Generic[B, Q]):
         Raises:
             Refusal: VALIDATION_ERROR where it is none.
         """
-        number = _number(self.path[name])
-        if number is None:
-            raise refuse("VALIDATION_ERROR", f"path.{name}: expected an id, a number below 2^63")
-        return number
+        return path_id(self.path, name)
 
     def text(self, name: str) -> str:
         """A text of the path."""
@@ -340,13 +328,6 @@ def decode_query(raw: bytes, kind: type[Q]) -> Q:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise refuse("VALIDATION_ERROR", f"query: {error}") from None
-
-
-def _number(text: str) -> int | None:
-    if len(text) > MAX_ID_DIGITS or not (text.isascii() and text.isdigit()):
-        return None
-    number = int(text)
-    return number if number <= MAX_ID else None
 
 
 def client_of(scope: Scope) -> str:

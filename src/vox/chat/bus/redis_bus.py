@@ -9,8 +9,9 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from vox.chat.events import Event, decode_event, encode_event, encode_tail
 from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
+from vox.runtime.tasks import periodic, supervised
 from vox.stores.redis import PREFIX, channel, connect, failures
 
 MAX_WAITING: Final = 10_000
@@ -116,19 +118,16 @@ class RedisBus:
             self._position = self._read
             await self._presence.renew()
             listening = asyncio.Event()
-            tasks = [
-                asyncio.create_task(self._listen(listening), name="bus-listen"),
-                asyncio.create_task(self._send(), name="bus-send"),
-                asyncio.create_task(self._keep_alive(), name="bus-alive"),
-            ]
-            try:
+            async with (
+                supervised(partial(self._listen, listening), "bus listen"),
+                supervised(self._send, "bus send"),
+                periodic(LEASE_S / 3, self._presence.renew, "bus presence lease"),
+            ):
                 await listening.wait()
                 if self._lost is not None:
                     self._lost()
                 yield
                 await self._drain()
-            finally:
-                await _ended(tasks)
         finally:
             self._loop = None
             with contextlib.suppress(VoxError):
@@ -342,14 +341,6 @@ class RedisBus:
             self._follow(*await self._hello())
         return done is not None
 
-    async def _keep_alive(self) -> None:
-        while True:
-            await asyncio.sleep(LEASE_S / 3)
-            try:
-                await self._presence.renew()
-            except VoxError as error:
-                _log.warning("presence cannot be renewed", error=str(error))
-
     async def _drain(self) -> None:
         self._idle.clear()
         self._wake.set()
@@ -526,12 +517,3 @@ class RedisBus:
             raise DependencyError("the log does not arrive", code="redis_failed", retryable=True) from None
         finally:
             self._arriving.remove((position, waiter))
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    """Cancels tasks until they end: the library loses a cancellation that comes together with an answer."""
-    left = set(tasks)
-    while left:
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=RETRY_S)

@@ -5,11 +5,13 @@ snapshot, frame or count can tell him from somebody who is away.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 OFFLINE = "offline"
+OFFLINE_AFTER_S: Final = 5.0
+"""How long a user whose last connection ended is still shown as before."""
 
 
 class PresenceRecord(msgspec.Struct, frozen=True):
@@ -32,11 +34,11 @@ class PresenceRegistry:
     """The presence of all users.
 
     Args:
-        offline_after_s: how long somebody whose last connection ended is still shown as before.
+        offline_after_s: see OFFLINE_AFTER_S.
         forgotten_after_s: how long it is remembered that somebody went away.
     """
 
-    def __init__(self, *, offline_after_s: float, forgotten_after_s: float = 600.0) -> None:
+    def __init__(self, *, offline_after_s: float = OFFLINE_AFTER_S, forgotten_after_s: float = 600.0) -> None:
         self.shown: dict[int, PresenceRecord] = {}
         self._offline_after_s = offline_after_s
         self._forgotten_after_s = forgotten_after_s

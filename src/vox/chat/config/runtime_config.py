@@ -6,7 +6,7 @@ which no client is ever sent; a secret does not travel with it: `gifs_api_key` i
 
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import Connection, select, update
@@ -15,12 +15,10 @@ from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import config as config_rows
+from vox.chat.database.unit_of_work import Read
 from vox.chat.events import Event, Users
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 EVENT: Final = "_config"
 LIMIT_ROW: Final = "limit_"
@@ -107,15 +105,15 @@ class Config:
         """Whether a key of the GIF provider is set."""
         return self._secret_is_stale or bool(self._values[SECRET])
 
-    async def gifs_api_key(self, chat: "Chat") -> str:
+    async def gifs_api_key(self, read: Read) -> str:
         """The key of the GIF provider; empty where there is none."""
         if self._secret_is_stale:
 
-            def read(connection: Connection) -> str:
+            def key(connection: Connection) -> str:
                 row = connection.execute(select(config_rows.c.value).where(config_rows.c.key == SECRET)).scalar()
                 return row or ""
 
-            self._values[SECRET] = await chat.read(read)
+            self._values[SECRET] = await read(key)
             self._secret_is_stale = False
         return str(self._values[SECRET])
 

@@ -55,6 +55,31 @@ class Change(Generic[T_co]):
 UnitOfWork = Callable[[Connection], Change[T]]
 
 
+class Read(Protocol):
+    """Runs a read-only unit of work on a reader's thread."""
+
+    async def __call__(self, unit: Callable[[Connection], T]) -> T:
+        """What the unit returns.
+
+        Raises:
+            DependencyError: the database failed or is too busy.
+        """
+        ...
+
+
+class ApplyChange(Protocol):
+    """Runs a unit of work in the writer's transaction, and sends its events."""
+
+    async def __call__(self, unit: UnitOfWork[T]) -> T:
+        """The value of the unit's change.
+
+        Raises:
+            VoxError: what the unit raised; nothing of it is stored then.
+            DependencyError: the database failed or is too busy.
+        """
+        ...
+
+
 class NextId(Protocol):
     """Gives snowflakes."""
 

@@ -5,7 +5,6 @@ refusing a write for a moment is better than two messages with one id. It goes o
 as it can.
 """
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncGenerator, Callable
@@ -21,6 +20,7 @@ from vox.chat.database.snowflakes import WORKERS, Snowflakes
 from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
+from vox.runtime.tasks import periodic
 from vox.stores.leases import SqlLeases
 from vox.stores.redis import PREFIX, connect, failures
 from vox.stores.sql import SqlDatabase
@@ -116,13 +116,10 @@ class LeasedSnowflakes:
         """
         try:
             await self._acquire()
-            renewing = asyncio.create_task(self._renew(), name="chat-worker-number")
             try:
-                yield
+                async with periodic(RENEW_S, self.renew, "chat worker number"):
+                    yield
             finally:
-                while not renewing.done():
-                    renewing.cancel()
-                    await asyncio.wait({renewing}, timeout=RETRY_S)
                 self._until = 0.0
                 with contextlib.suppress(VoxError):
                     await self._numbers.release(self._number, self._holder, REST_S)
@@ -156,14 +153,6 @@ class LeasedSnowflakes:
                 _log.info("numbering as worker", worker=number)
                 return
         raise DependencyError("no worker number is free", code="worker_lease_lost", retryable=True)
-
-    async def _renew(self) -> None:
-        while True:
-            try:
-                await asyncio.sleep(RENEW_S)
-                await self.renew()
-            except VoxError as error:
-                _log.warning("the worker number cannot be renewed", error=str(error))
 
 
 class RedisWorkerLeases:

@@ -1,6 +1,6 @@
 """The gateway: sockets, sessions, and which events reach them."""
 
-from vox.chat.gateway.hub import Hub, serve
+from vox.chat.gateway.hub import Hub
 from vox.chat.gateway.limits import GatewayLimits
 
-__all__ = ["GatewayLimits", "Hub", "serve"]
+__all__ = ["GatewayLimits", "Hub"]

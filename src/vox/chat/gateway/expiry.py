@@ -4,53 +4,48 @@ Sessions know when their login expired as of the look-up of its token. When one 
 using the token over REST, in any process, prolongs the login.
 """
 
-import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from vox.chat.database.schema import sessions
-from vox.errors import VoxError
-from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.chat.database.unit_of_work import Read
+from vox.chat.gateway.hub import Hub
+from vox.runtime.clock import Clock
+from vox.runtime.tasks import periodic
 
 EVERY_S: Final = 0.5
+RETRY_S: Final = 1.5
+"""The time until the next look, where one has failed."""
 AT_ONCE: Final = 500
 """Logins asked for in one statement."""
-RETRY_S: Final = 1.0
-
-_log = get_logger(__name__)
 
 
-async def close_expired_for_ever(chat: "Chat") -> None:
-    """Calls `close_expired` until it is cancelled."""
-    while True:
-        await asyncio.sleep(EVERY_S)
-        try:
-            await close_expired(chat)
-        except VoxError as error:
-            _log.warning("expired logins cannot be looked for", error=str(error))
-            await asyncio.sleep(RETRY_S)
-        except Exception:  # noqa: BLE001  the top of a task: one bad look must not be the last one
-            _log.exception("expired logins could not be looked for")
+def closing_expired(hub: Hub, read: Read, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Calls `close_expired` twice a second while the block runs."""
+    return periodic(EVERY_S, partial(close_expired, hub, read, clock), "chat expired logins", retry_s=RETRY_S)
 
 
-async def close_expired(chat: "Chat") -> None:
+async def close_expired(hub: Hub, read: Read, clock: Clock) -> None:
     """Ends the sessions whose logins have expired by now.
+
+    Args:
+        hub: whose sessions.
+        read: reads the database.
+        clock: wall time.
 
     Raises:
         DependencyError: the database failed; those that could not be asked for come again.
     """
-    now_s = int(chat.clock.wall().timestamp())
-    due = chat.hub.logins_until(now_s)
+    now_s = int(clock.wall().timestamp())
+    due = hub.logins_until(now_s)
     for start in range(0, len(due), AT_ONCE):
         some = due[start : start + AT_ONCE]
-        known = await chat.read(partial(_ends, login_ids=some))
-        chat.hub.logins_end({login_id: known.get(login_id, 0) for login_id in some}, now_s)
+        known = await read(partial(_ends, login_ids=some))
+        hub.logins_end({login_id: known.get(login_id, 0) for login_id in some}, now_s)
 
 
 def _ends(connection: Connection, *, login_ids: Sequence[int]) -> dict[int, float]:

@@ -5,8 +5,10 @@ order on resume matters: read the log until it is caught up, and then, without a
 """
 
 import asyncio
+import threading
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 from sqlalchemy import Connection as Database
@@ -14,24 +16,27 @@ from sqlalchemy import select
 
 from vox.chat.api.json_ids import with_string_ids
 from vox.chat.api.rate_categories import RefusedTokens
-from vox.chat.bus.contract import Entry
+from vox.chat.bus.contract import Bus, Entry
+from vox.chat.community import Community
+from vox.chat.config.runtime_config import Config
 from vox.chat.database.schema import friends
+from vox.chat.database.unit_of_work import Read
 from vox.chat.errors import Refusal
 from vox.chat.gateway import metrics
 from vox.chat.gateway.connection import Connection
+from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Batch
+from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.replay import missed
 from vox.chat.gateway.session import Saved, Session, read_saved, restored
+from vox.chat.gateway.visible_spaces import VisibleSpaces
 from vox.chat.identity.logins import Login
 from vox.errors import VoxError
 from vox.protocols.gateway import CAPABILITIES, PROTOCOL_VERSION, CloseCode, Identify, Resume, frame, numbered
 from vox.protocols.gateway_server import State, capabilities
-from vox.runtime.clock import new_id
+from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.gateway.hub import Hub
-    from vox.chat.server import Chat
+from vox.runtime.metrics import Metrics
 
 PAGE = 1000
 """Entries read from the log at once."""
@@ -61,18 +66,130 @@ class _Resuming:
     revocations: int
 
 
+class Logins(Protocol):
+    """What the handshake asks of the logins."""
+
+    @property
+    def revocations(self) -> int:
+        """Goes up with every login that ends."""
+        ...
+
+    def is_known(self, token: str) -> bool:
+        """Whether a token was a login here lately."""
+        ...
+
+    async def authenticate_member(self, token: str) -> Login:
+        """The login of a member.
+
+        Raises:
+            Refusal: the token is none, or not a member's.
+        """
+        ...
+
+
+class Sessions(Protocol):
+    """What the handshake asks of the connected sessions, which the hub keeps."""
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Guards all of this; nothing is awaited while it is held."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """The place in the log up to which the sessions have been served."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Goes up when no session of before can be resumed."""
+        ...
+
+    @property
+    def view(self) -> VisibleSpaces:
+        """Which spaces users see."""
+        ...
+
+    @property
+    def news(self) -> PresenceNews:
+        """Tells sessions of presence."""
+        ...
+
+    def begin(self) -> int:
+        """The position, taken from the bus where no session has come to this process yet; the lock is held."""
+        ...
+
+    def of_user(self, user_id: int) -> Collection[Session]:
+        """A user's connected sessions; the lock is held."""
+        ...
+
+    def find(self, session_id: str) -> Session | None:
+        """A connected session; the lock is held."""
+        ...
+
+    def is_connected(self, session: Session) -> bool:
+        """Whether a session has a connection."""
+        ...
+
+    def join(self, session: Session, connection: Connection) -> None:
+        """A session goes on over this connection; the lock is held."""
+        ...
+
+    def arrive(self, session: Session) -> None:
+        """The user of a session that has just joined is present; the lock is held."""
+        ...
+
+    def hand_over(self, session: Session) -> tuple[Session, int]:
+        """Takes a session away from its connection, with its place in the log; the lock is held."""
+        ...
+
+    def load_contacts(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+        """Takes who knows whom from the database."""
+        ...
+
+    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+        """Takes how a user is present in another process."""
+        ...
+
+
 class Handshake:
-    """The door of a hub.
+    """Lets clients in: begins and resumes sessions.
 
     Args:
-        chat: knows tokens, names and the log.
-        hub: holds the sessions.
+        sessions: those that are connected.
+        community: names, DMs, and who is in an audience.
+        bus: the log, and the sessions that wait.
+        clock: for deadlines and records.
+        config: the server's name and icon.
+        logins: know whose a token is.
+        metrics: counts resumes.
+        read: reads the database.
+        bounds: the gateway's limits.
     """
 
-    def __init__(self, chat: "Chat", hub: "Hub") -> None:
-        self._chat = chat
-        self._hub = hub
-        self._refused = RefusedTokens(hub.bounds.auth_failures, hub.bounds.auth_failures_period_s)
+    def __init__(
+        self,
+        sessions: Sessions,
+        community: Community,
+        bus: Bus,
+        clock: Clock,
+        *,
+        config: Config,
+        logins: Logins,
+        metrics: Metrics,
+        read: Read,
+        bounds: GatewayLimits,
+    ) -> None:
+        self._sessions = sessions
+        self._community = community
+        self._bus = bus
+        self._clock = clock
+        self._config = config
+        self._logins = logins
+        self._metrics = metrics
+        self._read = read
+        self._bounds = bounds
+        self._refused = RefusedTokens(bounds.auth_failures, bounds.auth_failures_period_s)
         self._waiting: dict[str, Waiting] = {}
         self._has_learnt = False
 
@@ -81,17 +198,17 @@ class Handshake:
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        hub = self._hub
+        hub = self._sessions
         with hub.lock:
             if not self._has_room(connection, login, None):
                 return
             session = Session(
-                new_id("sess"), login.user_id, login.session_id, capabilities(asked), ring=hub.bounds.ring
+                new_id("sess"), login.user_id, login.session_id, capabilities(asked), ring=self._bounds.ring
             )
-            hub.position = hub.position or self._chat.bus.position
+            position = hub.begin()
             session.known = hub.view.of(login.user_id)
             session.seq = 1
-            session.ring.append(hub.position)
+            session.ring.append(position)
             session.login_ends_at = login.expires_at
             hub.join(session, connection)
             connection.send(numbered(1, self._ready(session)))
@@ -105,7 +222,7 @@ class Handshake:
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        hub, revocations = self._hub, self._chat.logins.revocations
+        hub, revocations = self._sessions, self._logins.revocations
         beginning = hub.generation
         waiting = await self._found(asked.session_id, login)
         if not isinstance(waiting, Waiting):
@@ -122,7 +239,7 @@ class Handshake:
 
     async def _resume(self, connection: Connection, asked: Resume, resuming: "_Resuming") -> bool:
         """Whether that is the end of it: the session goes on, or never can. Otherwise it waits for the next try."""
-        hub, accounts, waiting = self._hub, self._chat.logins, resuming.waiting
+        hub, logins, waiting = self._sessions, self._logins, resuming.waiting
         start = waiting.session.served_before(asked.last_seq, waiting.position)
         if start is None:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
@@ -130,9 +247,9 @@ class Handshake:
         entries: list[Entry] = []
         position = start
         while True:
-            if accounts.revocations != resuming.revocations:
+            if logins.revocations != resuming.revocations:
                 # Logins have ended meanwhile, perhaps this one; and who is not connected is not told.
-                resuming.revocations = accounts.revocations
+                resuming.revocations = logins.revocations
                 login = await self._login(connection, asked.token)
                 if login is None:
                     return False
@@ -142,11 +259,10 @@ class Handshake:
                 if hub.generation != resuming.beginning:
                     self._refuse(connection, CloseCode.SESSION_EXPIRED)
                     return True
-                hub.position = hub.position or self._chat.bus.position  # nobody has come to this process yet
-                if position >= hub.position:
+                if position >= hub.begin():
                     return self._go_on(connection, resuming.login, waiting, asked.last_seq, start, entries)
             try:
-                found = await self._chat.bus.entries_after(position, PAGE)
+                found = await self._bus.entries_after(position, PAGE)
             except VoxError as error:
                 _log.warning("the log cannot be read", error=str(error))
                 self._refuse(connection, CloseCode.UNKNOWN_ERROR)
@@ -160,18 +276,18 @@ class Handshake:
 
     def wait_for(self, session: Session, connection: Connection) -> None:
         """Keeps a session for its client; the hub's lock is held."""
-        left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
-        oldest_ms = left_at_ms - int(self._hub.bounds.resumable_s * 1000)
+        left_at_ms = int(self._clock.wall().timestamp() * 1000)
+        oldest_ms = left_at_ms - int(self._bounds.resumable_s * 1000)
         while self._waiting and next(iter(self._waiting.values())).left_at_ms < oldest_ms:
             del self._waiting[
                 next(iter(self._waiting))
             ]  # what nobody came to keep, as its connection ended with an error
-        self._waiting[session.session_id] = Waiting(session, self._hub.position, left_at_ms)
+        self._waiting[session.session_id] = Waiting(session, self._sessions.position, left_at_ms)
         connection.left = session
 
     async def keep(self, connection: Connection) -> None:
         """Gives the session of a connection that has ended to the bus, for any process."""
-        session, bus = connection.left, self._chat.bus
+        session, bus = connection.left, self._bus
         waiting = self._waiting.get(session.session_id) if session is not None else None
         if session is None or waiting is None or waiting.session is not session:
             return
@@ -182,7 +298,7 @@ class Handshake:
             _log.warning("a session cannot be resumed", error=str(error))
         if self._waiting.get(session.session_id) is waiting:
             del self._waiting[session.session_id]
-        elif session in self._hub.connections:
+        elif self._sessions.is_connected(session):
             await bus.drop_session(session.session_id)
 
     def forget(self) -> None:
@@ -191,16 +307,16 @@ class Handshake:
         self._has_learnt = False
 
     async def _login(self, connection: Connection, token: str) -> Login | None:
-        chat, clock = self._chat, self._chat.clock
-        if self._refused.wait_s(connection.address, clock.now()) and not chat.logins.is_known(token):
+        logins, clock = self._logins, self._clock
+        if self._refused.wait_s(connection.address, clock.now()) and not logins.is_known(token):
             connection.close(CloseCode.SERVER_RESTART, "AUTH_RATE_LIMITED")
             return None
         outlet = connection.outlet
         assert outlet is not None and outlet.doors is not None  # noqa: S101, PT018  set when the socket opened
         try:
-            async with asyncio.timeout(self._hub.bounds.identify_timeout_s), outlet.doors:
+            async with asyncio.timeout(self._bounds.identify_timeout_s), outlet.doors:
                 await self._learn()
-                return await chat.logins.authenticate_member(token)
+                return await logins.authenticate_member(token)
         except Refusal as refusal:
             if refusal.wire_code == "UNAVAILABLE":  # a newcomer of another process, who shall come again
                 connection.close(CloseCode.UNKNOWN_ERROR, "try again")
@@ -217,30 +333,30 @@ class Handshake:
         if self._has_learnt:
             return
         self._has_learnt = True
-        self._hub.acquaintances.load(self._chat.community.dms, await self._chat.read(_friendships))
-        for (user_id, process), record in (await self._chat.bus.presences()).items():
-            self._hub.heard_presence(user_id, process, record)
+        self._sessions.load_contacts(self._community.dms, await self._read(_friendships))
+        for (user_id, process), record in (await self._bus.presences()).items():
+            self._sessions.heard_presence(user_id, process, record)
 
     def _has_room(self, connection: Connection, login: Login, session: Session | None) -> bool:
         if connection.protocol.state is not State.CHECKING:
             return False
-        others = [one for one in self._hub.index.of_user(login.user_id) if one is not session]
-        if len(others) >= self._hub.bounds.per_user:
+        others = [one for one in self._sessions.of_user(login.user_id) if one is not session]
+        if len(others) >= self._bounds.per_user:
             connection.close(CloseCode.RATE_LIMITED, "too many sessions")
             return False
         return True
 
     async def _found(self, session_id: str, login: Login) -> Waiting | CloseCode:
-        hub, bus = self._hub, self._chat.bus
+        hub, bus = self._sessions, self._bus
         with hub.lock:
             waiting = self._waiting.get(session_id)
             if waiting is None:
-                connected = next((one for one in hub.connections if one.session_id == session_id), None)
+                connected = hub.find(session_id)
                 if connected is not None:
                     if connected.user_id != login.user_id:
                         return CloseCode.AUTH_FAILED
                     session, position = hub.hand_over(connected)
-                    return Waiting(session, position, int(self._chat.clock.wall().timestamp() * 1000))
+                    return Waiting(session, position, int(self._clock.wall().timestamp() * 1000))
             elif waiting.session.user_id != login.user_id:
                 return CloseCode.AUTH_FAILED
             else:
@@ -260,26 +376,26 @@ class Handshake:
         if saved.user_id != login.user_id:
             await self._put_back(session_id, blob or b"", saved)
             return CloseCode.AUTH_FAILED
-        return Waiting(restored(session_id, saved, ring=hub.bounds.ring), saved.position, saved.left_at_ms)
+        return Waiting(restored(session_id, saved, ring=self._bounds.ring), saved.position, saved.left_at_ms)
 
     async def _put_back(self, session_id: str, blob: bytes, saved: Saved) -> None:
-        await self._chat.bus.save_session(session_id, blob, self._left_s(saved.left_at_ms))
+        await self._bus.save_session(session_id, blob, self._left_s(saved.left_at_ms))
 
     def _left_s(self, left_at_ms: int) -> float:
         """How much longer a session waits that lost its connection then."""
-        return max(self._hub.bounds.resumable_s - (self._chat.clock.wall().timestamp() - left_at_ms / 1000), 1.0)
+        return max(self._bounds.resumable_s - (self._clock.wall().timestamp() - left_at_ms / 1000), 1.0)
 
     def _go_on(
         self, connection: Connection, login: Login, waiting: Waiting, last_seq: int, start: int, entries: list[Entry]
     ) -> bool:
-        hub, session = self._hub, waiting.session
+        hub, bounds, session = self._sessions, self._bounds, waiting.session
         if not self._has_room(connection, login, session):
             return False
-        blind_s = 0.0 if last_seq == session.seq else hub.bounds.heartbeat_deadline_s
+        blind_s = 0.0 if last_seq == session.seq else bounds.heartbeat_deadline_s
         session.rewind(last_seq)
-        items = missed(session, entries, start, hub.view, self._chat.community.sees)
+        items = missed(session, entries, start, hub.view, self._community.sees)
         run_bytes = sum(len(item.tail) for item in items)
-        if len(items) > hub.bounds.replay_events or run_bytes > 2 * hub.bounds.backlog_bytes:
+        if len(items) > bounds.replay_events or run_bytes > 2 * bounds.backlog_bytes:
             self._refuse(connection, CloseCode.REPLAY_EXHAUSTED)
             return True
         session.login_id, session.login_ends_at = login.session_id, login.expires_at
@@ -289,38 +405,38 @@ class Handshake:
             session.credit_bytes = run_bytes
             connection.outlet.send(session, Batch(items))
         connection.send(frame("resumed", {"seq": session.seq}))
-        self._chat.metrics.counter(metrics.RESUMES, "resumed").inc()
+        self._metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)
         # Presence is in no log: what went to a socket that was dead already is told again.
-        away_s = self._chat.clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
-        hub.news.catch_up(session, self._chat.clock.now() - away_s)
+        away_s = self._clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
+        hub.news.catch_up(session, self._clock.now() - away_s)
         connection.accepted(session)
         return True
 
     def _refuse(self, connection: Connection, code: CloseCode) -> None:
-        self._chat.metrics.counter(metrics.RESUMES, code.name.lower()).inc()
+        self._metrics.counter(metrics.RESUMES, code.name.lower()).inc()
         connection.close(code, code.name.lower().replace("_", " "))
 
     def _ready(self, session: Session) -> bytes:
-        chat, user_id = self._chat, session.user_id
-        person = chat.community.users.get(user_id)
+        config, user_id = self._config, session.user_id
+        person = self._community.users.get(user_id)
         content: dict[str, Any] = {
             "session_id": session.session_id,
             "user_id": user_id,
             "display_name": (person.display_name or person.username) if person else "",
-            "server_name": chat.config.get("server_name"),
+            "server_name": config.get("server_name"),
             "protocol_version": PROTOCOL_VERSION,
             "capabilities": CAPABILITIES,
-            "server_time": int(chat.clock.wall().timestamp()),
+            "server_time": int(self._clock.wall().timestamp()),
         }
-        icon = chat.config.optional("server_icon")
+        icon = config.optional("server_icon")
         if icon:
             content["server_icon"] = icon
         if session.wants_string_ids:
             session_id = content.pop("session_id")
             content = {**with_string_ids(content), "session_id": session_id}
         said = _encode(content)[:-1]
-        return b'"type":"ready","d":%b,"presences":%b}}' % (said, self._hub.news.snapshot(session))
+        return b'"type":"ready","d":%b,"presences":%b}}' % (said, self._sessions.news.snapshot(session))
 
 
 def _friendships(database: Database) -> list[tuple[int, int]]:

@@ -8,23 +8,25 @@ on several event loops; nothing is awaited while it is held, and a session's own
 import asyncio
 import math
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.websockets import WebSocket
 
 from vox.chat.api.rate_categories import network_key
-from vox.chat.bus.contract import LIVE_ONLY, Entry
-from vox.chat.community import AccessChange
+from vox.chat.bus.contract import LIVE_ONLY, Bus, Entry
+from vox.chat.community import AccessChange, Community
 from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
+from vox.chat.config.runtime_config import Config
+from vox.chat.database.unit_of_work import Read
 from vox.chat.events import Event, typing_start
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.contacts import Acquaintances
-from vox.chat.gateway.handshake import Handshake
+from vox.chat.gateway.handshake import Handshake, Logins
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Outbox, OutgoingEvent
 from vox.chat.gateway.per_recipient import is_to_each, personalised_items
@@ -35,9 +37,8 @@ from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpac
 from vox.http.websocket import serve_socket
 from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.runtime.clock import Clock
+from vox.runtime.metrics import Metrics
 
 RESTART = (int(CloseCode.SERVER_RESTART), "Server restarting")
 READ_BUFFER_BYTES = 2048
@@ -50,31 +51,59 @@ class Hub:
     """All sessions of this process.
 
     Args:
-        chat: the server they belong to.
-        bounds: the limits; None for the defaults with the settings' number of connections per address.
+        community: who may see what.
+        bus: brings events, and keeps sessions without connection.
+        clock: for deadlines and records.
+        config: the server's name, and how many may connect.
+        logins: know whose a token is.
+        presence: who is present, as this hub learns it.
+        metrics: counts sockets, sessions and deliveries.
+        read: reads the database.
+        tell: sends an event that no database row stands behind.
+        bounds: the limits.
     """
 
-    def __init__(self, chat: "Chat", bounds: GatewayLimits | None = None) -> None:
-        self.bounds = bounds or GatewayLimits(per_address=chat.settings.connections_per_address)
+    def __init__(
+        self,
+        community: Community,
+        bus: Bus,
+        clock: Clock,
+        *,
+        config: Config,
+        logins: Logins,
+        presence: PresenceRegistry,
+        metrics: Metrics,
+        read: Read,
+        tell: Callable[[Event], None],
+        bounds: GatewayLimits,
+    ) -> None:
+        self.bounds = bounds
         self.lock = threading.RLock()
         self.position = 0
         self.generation = 0
-        self.view = VisibleSpaces(chat.community)
-        self.index: AudienceIndex[Session] = AudienceIndex(chat.community)
+        self.view = VisibleSpaces(community)
+        self.index: AudienceIndex[Session] = AudienceIndex(community)
         self.connections: dict[Session, Connection] = {}
         self.acquaintances = Acquaintances()
-        self.board = PresenceRegistry(offline_after_s=self.bounds.offline_after_s)
+        self.board = presence
         self.news = PresenceNews(
-            self.board,
-            self.bounds,
-            chat.clock,
+            presence,
+            bounds,
+            clock,
             tell=self.send,
             everyone=self.index.everyone,
             of_user=self.index.of_user,
             related=self.acquaintances.of,
         )
-        self._chat = chat
-        self._admission = Handshake(chat, self)
+        self._community = community
+        self._bus = bus
+        self._clock = clock
+        self._config = config
+        self._metrics = metrics
+        self._tell = tell
+        self._handshake = Handshake(
+            self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
+        )
         self._outlets: dict[asyncio.AbstractEventLoop, Outbox] = {}
         self._sockets: set[Connection] = set()
         self._per_address: dict[str, int] = {}
@@ -84,11 +113,11 @@ class Hub:
         self._is_draining = False
         self._next_login_end = math.inf
         self._counted = {"deliveries": 0, "dropped": 0}
-        chat.bus.subscribe_presence(self.heard_presence)
+        bus.subscribe_presence(self.heard_presence)
 
     async def serve(self, websocket: WebSocket) -> None:
         """Serves one socket to its end."""
-        clock, bounds = self._chat.clock, self.bounds
+        clock, bounds = self._clock, self.bounds
         client = websocket.client
         async with asyncio.TaskGroup() as group:
             connection = Connection(
@@ -114,7 +143,7 @@ class Hub:
                 going_away=RESTART,
                 read_buffer_bytes=READ_BUFFER_BYTES,
             )
-        await self._admission.keep(connection)
+        await self._handshake.keep(connection)
 
     def on_access_changed(self, event: Event, shift: AccessChange) -> None:
         """The community has taken an event that changes who may see what; told of before the event is published."""
@@ -127,7 +156,7 @@ class Hub:
                     self._coming.add(space[0])
             for kind, place_id in shift.spaces:
                 if kind == "dm":
-                    self.acquaintances.dm_is(place_id, self._chat.community.dms.get(place_id, frozenset()))
+                    self.acquaintances.dm_is(place_id, self._community.dms.get(place_id, frozenset()))
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Delivers events to the sessions that may know of them; entries come in the order of the log."""
@@ -154,6 +183,13 @@ class Hub:
             for session in tuple(self.index.of_user(user_id)):
                 if session.login_id in login_ids:
                     self._end(session, code, reason)
+
+    def close_revoked(self, user_id: int, login_ids: Collection[int] | None) -> None:
+        """Ends the sessions of logins that were revoked; None for all logins of the user."""
+        if login_ids is None:
+            self.close_user(user_id, CloseCode.AUTH_FAILED, "Logged out")
+        else:
+            self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, "Logged out")
 
     def logins_until(self, now_s: float) -> list[int]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
@@ -183,10 +219,10 @@ class Hub:
             self.generation += 1
             for session in tuple(self.connections):
                 self._end(session, CloseCode.SESSION_EXPIRED, reason)
-            self._admission.forget()
+            self._handshake.forget()
             self.acquaintances.forget()
             self._coming.clear()
-            self.position = self._chat.bus.position
+            self.position = self._bus.position
 
     async def drain(self, over_s: float = 0.0) -> None:
         """Lets nobody in any more and sends everybody away, resumable, spread over a time.
@@ -201,13 +237,13 @@ class Hub:
             self._on_its_loop(connection, partial(connection.close, CloseCode.SERVER_RESTART, RESTART[1]))
             if over_s > 0 and number < len(leaving):
                 await asyncio.sleep(over_s / len(leaving))
-        deadline = self._chat.clock.now() + CLOSE_WAIT_S
-        while self._sockets and self._chat.clock.now() < deadline:  # noqa: ASYNC110  they end on any loop
+        deadline = self._clock.now() + CLOSE_WAIT_S
+        while self._sockets and self._clock.now() < deadline:  # noqa: ASYNC110  they end on any loop
             await asyncio.sleep(CLOSE_WAIT_S / 50)
 
     def measure(self) -> None:
         """Sets the metrics; called before they are read."""
-        counted = self._chat.metrics
+        counted = self._metrics
         with self.lock:
             outlets = tuple(self._outlets.values())
             counted.gauge(metrics.SESSIONS).set(len(self.connections))
@@ -225,7 +261,7 @@ class Hub:
             connection.outlet = self._outlets.get(loop) or self._new_outlet(loop)
             if self._is_draining:
                 return Closing(CloseCode.SERVER_RESTART, RESTART[1])
-            if len(self._sockets) >= self._chat.config.limit("max_total_connections"):
+            if len(self._sockets) >= self._config.limit("max_total_connections"):
                 return Closing(CloseCode.SERVER_FULL, "the server is full")
             address = connection.address
             if self._per_address.get(address, 0) >= self.bounds.per_address:
@@ -236,11 +272,11 @@ class Hub:
 
     async def identify(self, connection: Connection, asked: Identify) -> None:
         """Begins a session."""
-        await self._admission.identify(connection, asked)
+        await self._handshake.identify(connection, asked)
 
     async def resume(self, connection: Connection, asked: Resume) -> None:
         """Goes on with a session."""
-        await self._admission.resume(connection, asked)
+        await self._handshake.resume(connection, asked)
 
     def heartbeat(self, session: Session, seq: int | None) -> None:
         """The client lives, and has everything up to `seq`."""
@@ -250,14 +286,14 @@ class Hub:
 
     def typing(self, session: Session, asked: Typing) -> None:
         """Shows a user as typing to those who may read there; what he may not do, and too often, is dropped."""
-        user_id, community, now = session.user_id, self._chat.community, self._chat.clock.now()
+        user_id, community, now = session.user_id, self._community, self._clock.now()
         feed_id, dm_id = as_id(asked.feed_id), as_id(asked.dm_id)
         if feed_id is not None:
             held = community.permissions_in(user_id, "feed", feed_id)
             if held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
-                self._chat.tell(typing_start(user_id=user_id, feed_id=feed_id))
+                self._tell(typing_start(user_id=user_id, feed_id=feed_id))
         elif dm_id is not None and community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
-            self._chat.tell(typing_start(user_id=user_id, dm_id=dm_id))
+            self._tell(typing_start(user_id=user_id, dm_id=dm_id))
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
         """Takes a user's status: his own sessions are told the true one, then the others what they may see.
@@ -265,7 +301,7 @@ class Hub:
         Returns:
             Whether it could be taken: numbers beyond 64 bits do not get to the other processes.
         """
-        user_id, clock = session.user_id, self._chat.clock
+        user_id, clock = session.user_id, self._clock
         at_ms = int(clock.wall().timestamp() * 1000)
         record = PresenceRecord(str(asked.status), asked.custom_status, asked.activity, at_ms)
         try:
@@ -276,7 +312,7 @@ class Hub:
             self.send("presence_update", described(user_id, record), self.index.of_user(user_id))
             if self.board.say(user_id, record, clock.now()):
                 self.news.changed(user_id)
-        self._chat.bus.set_presence(user_id, encoded)
+        self._bus.set_presence(user_id, encoded)
         return True
 
     def ended(self, connection: Connection) -> None:
@@ -296,14 +332,35 @@ class Hub:
                 else:
                     del self._per_address[connection.address]
         if connection.closing is not None:
-            self._chat.metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
+            self._metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
 
     def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
         """Another process says how a user is present there."""
         found = decode_record(record) if record is not None else None
         with self.lock:
-            if self.board.heard(user_id, process, found, self._chat.clock.now()):
+            if self.board.heard(user_id, process, found, self._clock.now()):
                 self.news.changed(user_id)
+
+    def begin(self) -> int:
+        """The position, taken from the bus where no session has come to this process yet; the lock is held."""
+        self.position = self.position or self._bus.position
+        return self.position
+
+    def of_user(self, user_id: int) -> Collection[Session]:
+        """A user's connected sessions; the lock is held."""
+        return self.index.of_user(user_id)
+
+    def find(self, session_id: str) -> Session | None:
+        """A connected session; the lock is held."""
+        return next((one for one in self.connections if one.session_id == session_id), None)
+
+    def is_connected(self, session: Session) -> bool:
+        """Whether a session has a connection."""
+        return session in self.connections
+
+    def load_contacts(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+        """Takes who knows whom from the database."""
+        self.acquaintances.load(dms, friendships)
 
     def join(self, session: Session, connection: Connection) -> None:
         """A session goes on over this connection; the lock is held, on the connection's loop."""
@@ -315,14 +372,14 @@ class Hub:
 
     def arrive(self, session: Session) -> None:
         """The user of a session that has just joined is present; the lock is held."""
-        clock = self._chat.clock
+        clock = self._clock
         now, at_ms = clock.now(), int(clock.wall().timestamp() * 1000)
         was_here = self.board.own(session.user_id) is not None
         if self.board.arrive(session.user_id, now, at_ms):
             self.news.changed(session.user_id)
         record = self.board.own(session.user_id)
         if not was_here and record is not None:
-            self._chat.bus.set_presence(session.user_id, encode_record(record))
+            self._bus.set_presence(session.user_id, encode_record(record))
 
     def detach(self, connection: Connection) -> None:
         """A connection's session waits for its client to come back; the lock is held, on the connection's loop."""
@@ -332,17 +389,17 @@ class Hub:
         if connection.outlet is not None:
             connection.outlet.flush()
         self._part(session)
-        self._admission.wait_for(session, connection)
+        self._handshake.wait_for(session, connection)
 
     def _part(self, session: Session) -> None:
         del self.connections[session]
         self.index.remove(session)
         session.detach()
-        now = self._chat.clock.now()
+        now = self._clock.now()
         if self.board.leave(session.user_id, now):
             self.news.changed(session.user_id)
         if self.board.own(session.user_id) is None:
-            self._chat.bus.set_presence(session.user_id, None)
+            self._bus.set_presence(session.user_id, None)
 
     def _end(self, session: Session, code: int, reason: str) -> None:
         connection = self.connections[session]
@@ -371,7 +428,7 @@ class Hub:
 
     def _apply_changes(self) -> None:
         changes, self._changes = self._changes, PendingChanges()
-        users = self._chat.community.users
+        users = self._community.users
         told: dict[tuple[frozenset[Any], frozenset[Any]], list[Session]] = {}
         for session in tuple(self.connections):
             person = users.get(session.user_id)
@@ -453,7 +510,7 @@ class Hub:
                 connection.close(CloseCode.UNKNOWN_ERROR, "reads too slowly")
 
     def _sweep(self, outlet: Outbox) -> None:
-        now = self._chat.clock.now()
+        now = self._clock.now()
         with self.lock:
             for connection in tuple(self._sockets):
                 if connection.outlet is outlet:
@@ -461,7 +518,7 @@ class Hub:
             for user_id in self.board.due(now):
                 if self.board.gone(user_id, now):
                     self.news.changed(user_id)
-                self._chat.bus.set_presence(user_id, None)
+                self._bus.set_presence(user_id, None)
             self.news.sweep()
             self._typing.sweep(now)
             is_needed = (
@@ -476,7 +533,7 @@ class Hub:
                 del self._outlets[outlet.loop]
 
     def _count(self, outlet: Outbox) -> None:
-        counted = self._chat.metrics
+        counted = self._metrics
         counted.counter(metrics.DELIVERIES).inc(outlet.deliveries)
         counted.counter(metrics.DROPPED).inc(outlet.dropped)
         outlet.deliveries = outlet.dropped = 0
@@ -487,8 +544,3 @@ class Hub:
             work()
         elif not outlet.loop.is_closed():
             outlet.loop.call_soon_threadsafe(work)
-
-
-async def serve(chat: "Chat", websocket: WebSocket) -> None:
-    """Serves one gateway socket to its end."""
-    await chat.hub.serve(websocket)

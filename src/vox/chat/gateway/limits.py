@@ -28,7 +28,6 @@ class GatewayLimits:
         identifies: how many clients may be let in at the same time; the others wait.
         identify_timeout_s: how long the check of a token may take, waiting included.
         few_online: up to so many people online everybody is told of every change of presence one by one.
-        offline_after_s: how long somebody without connection is still shown as before.
         presence_window_s: shortest time between two presence_batch frames; it grows with the number online.
         presence_window_max_s: longest.
         sweep_s: how often deadlines are looked at.
@@ -52,7 +51,6 @@ class GatewayLimits:
     identifies: int = 64
     identify_timeout_s: float = 15.0
     individual_presence_max: int = 24
-    offline_after_s: float = 5.0
     presence_window_s: float = 0.5
     presence_window_max_s: float = 30.0
     sweep_s: float = 0.5

@@ -8,24 +8,25 @@ community at each call.
 import asyncio
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
 from vox.chat.api.rate_categories import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
-from vox.chat.community.member_index import MemberIndex
+from vox.chat.community import Community
+from vox.chat.community.state import Person
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import ChatSettings
 from vox.chat.database.schema import sessions
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, Users
 from vox.chat.identity.profiles import Profiles
+from vox.runtime.clock import Clock
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
-
-if TYPE_CHECKING:
-    from vox.chat.community.state import Person
-    from vox.chat.server import Chat
+from vox.stores.sql import SqlDatabase
 
 REVOKED: Final = "_login_revoked"
 TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
@@ -39,8 +40,9 @@ LOOK_UPS: Final = 10
 NEWCOMER_WAIT_S: Final = 1.0
 """How long the news of a registration may take from another process."""
 NEWCOMER_TRIES: Final = 20
-CLOSE_CODE: Final = 4004
-"""AUTH_FAILED, which clients take as final."""
+
+OnRevoked = Callable[[int, Collection[int] | None], None]
+"""Takes a user and which logins of theirs have ended; None for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +78,38 @@ class LoginCache:
     """The logins of a server.
 
     Args:
-        chat: whose database, community and sockets are meant.
+        settings: the cost of passwords, the bounds of logins.
+        database: where logins are kept.
+        community: says who is a member.
+        config: how long a login lasts.
+        clock: wall time and monotonic time.
     """
 
-    def __init__(self, chat: "Chat") -> None:
-        settings = chat.settings
+    def __init__(
+        self, settings: ChatSettings, database: SqlDatabase, community: Community, config: Config, clock: Clock
+    ) -> None:
         self.passwords = Passwords(
             Cost(settings.password_memory_kib, settings.password_passes),
             threads=settings.password_threads,
             waiting=settings.password_waiting,
         )
-        self.profiles = Profiles()
-        self.roster = MemberIndex()
-        self._chat = chat
+        self.profiles = Profiles(database.read)
+        self._settings = settings
+        self._database = database
+        self._community = community
+        self._config = config
+        self._clock = clock
+        self._on_revoked: OnRevoked | None = None
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self.revocations = 0
         """Goes up with every login that ends: for who has waited since a token was looked at."""
         scale = settings.rate_limit_scale
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
+
+    def on_revoked(self, on_revoked: OnRevoked) -> None:
+        """Names who is told of logins that have ended, after they are forgotten here."""
+        self._on_revoked = on_revoked
 
     async def authenticate_member(self, token: str, source: str = "") -> Login:
         """The login of a member.
@@ -109,23 +124,23 @@ class LoginCache:
                 was never seen here, from an address that has sent too many unknown ones.
         """
         login = await self.authenticate(token, source)
-        person = self._chat.community.users.get(login.user_id)
+        person = self._community.users.get(login.user_id)
         if person is None or not person.is_active:
             await self.member(login.user_id)
         return login
 
-    async def member(self, user_id: int) -> "Person":
+    async def member(self, user_id: int) -> Person:
         """An active member; waits a moment for one who has just registered in another process.
 
         Raises:
             Refusal: BANNED or UNAVAILABLE, as `who` says.
         """
-        users = self._chat.community.users
+        users = self._community.users
         for _ in range(NEWCOMER_TRIES):
             if user_id in users:
                 break
             await asyncio.sleep(NEWCOMER_WAIT_S / NEWCOMER_TRIES)
-            users = self._chat.community.users
+            users = self._community.users
         person = users.get(user_id)
         if person is None:
             raise refuse("UNAVAILABLE", "This account is not known here yet; try again.", retry_after_ms=1000)
@@ -149,11 +164,11 @@ class LoginCache:
             raise _expired()
         key = digest(token)
         known = self._known.get(key)
-        if known is not None and known.until > self._chat.clock.now():
+        if known is not None and known.until > self._clock.now():
             return known.login
         if known is not None or not source or self.refused is None:
             return await self._look_up(key)
-        address, now = network_key(source), self._chat.clock.now()
+        address, now = network_key(source), self._clock.now()
         wait_s = self.refused.wait_s(address, now)
         if wait_s:
             raise refuse(
@@ -177,7 +192,7 @@ class LoginCache:
         with self._lock:
             self.revocations += 1
             self._known = {}
-        self.profiles = Profiles()
+        self.profiles.forget_all()
 
     def close(self) -> None:
         """Lets the threads that hash passwords end."""
@@ -187,7 +202,7 @@ class LoginCache:
         for _ in range(LOOK_UPS):
             before = self.revocations
             login = await self._read(key)
-            until = self._chat.clock.now() + min(REMEMBERED_S, login.expires_at - self._chat.clock.wall().timestamp())
+            until = self._clock.now() + min(REMEMBERED_S, login.expires_at - self._clock.wall().timestamp())
             with self._lock:
                 # A revocation while the row was read may have been meant for it; then it is read again.
                 if before == self.revocations:
@@ -199,19 +214,19 @@ class LoginCache:
         raise refuse("UNAVAILABLE", "Too many logins end at the moment; try again.", retry_after_ms=1000)
 
     async def _read(self, key: str) -> Login:
-        row = await self._chat.read(lambda connection: _session(connection, key))
-        now_s = int(self._chat.clock.wall().timestamp())
+        row = await self._database.read(lambda connection: _session(connection, key))
+        now_s = int(self._clock.wall().timestamp())
         if row is None or row.expires_at <= now_s:
             with self._lock:
                 self._known.pop(key, None)
             raise _expired()
-        ttl_s = self._chat.config.session_ttl_s
-        absolute_s = row.created_at + max(self._chat.settings.session_max_days * 86_400, ttl_s)
+        ttl_s = self._config.session_ttl_s
+        absolute_s = row.created_at + max(self._settings.session_max_days * 86_400, ttl_s)
         expires_at = row.expires_at
         if expires_at - now_s < ttl_s / 2:
             expires_at = max(expires_at, min(now_s + ttl_s, absolute_s))
         if expires_at != row.expires_at or now_s - (row.last_used_at or 0) >= USE_RECORDED_EVERY_S:
-            await self._chat.database.write(lambda connection: _used(connection, row.login, now_s, expires_at))
+            await self._database.write(lambda connection: _used(connection, row.login, now_s, expires_at))
         return replace(row.login, expires_at=expires_at)
 
     def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
@@ -223,10 +238,8 @@ class LoginCache:
                 for key, known in self._known.items()
                 if known.login.user_id != user_id or (ended is not None and known.login.session_id not in ended)
             }
-        if ended is None:
-            self._chat.hub.close_user(user_id, CLOSE_CODE, "Logged out")
-        else:
-            self._chat.hub.close_logins(user_id, ended, CLOSE_CODE, "Logged out")
+        if self._on_revoked is not None:
+            self._on_revoked(user_id, ended)
 
 
 def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Event:

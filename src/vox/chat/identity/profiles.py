@@ -7,14 +7,12 @@ for the people somebody looked at lately.
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from vox.chat.database.schema import users
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.chat.database.unit_of_work import Read
 
 MAX_KEPT: Final = 20_000
 """Profiles in memory, of about 500 bytes; beyond it the one longest unseen is dropped."""
@@ -31,9 +29,15 @@ class Profile:
 
 
 class Profiles:
-    """The profiles of one server."""
+    """The profiles of one server.
 
-    def __init__(self, max_kept: int = MAX_KEPT) -> None:
+    Args:
+        read: reads the database.
+        max_kept: see MAX_KEPT.
+    """
+
+    def __init__(self, read: Read, max_kept: int = MAX_KEPT) -> None:
+        self._from_database = read
         self._max_kept = max_kept
         self._lock = threading.Lock()
         self._kept: OrderedDict[int, Profile] = OrderedDict()
@@ -43,12 +47,12 @@ class Profiles:
         """A profile in memory."""
         return self._kept.get(user_id)
 
-    async def read(self, chat: "Chat", user_id: int) -> Profile | None:
+    async def read(self, user_id: int) -> Profile | None:
         """A profile from memory or from the database; None where there is no such user."""
         if (kept := self._kept.get(user_id)) is not None:
             return kept
         before = self._changes
-        found = await chat.read(lambda connection: _read(connection, user_id))
+        found = await self._from_database(lambda connection: _read(connection, user_id))
         with self._lock:
             # What changed while it was read must not be remembered as it was.
             if found is not None and before == self._changes:
@@ -62,6 +66,12 @@ class Profiles:
         with self._lock:
             self._changes += 1
             self._kept.pop(user_id, None)
+
+    def forget_all(self) -> None:
+        """Drops all profiles."""
+        with self._lock:
+            self._changes += 1
+            self._kept.clear()
 
 
 def _read(connection: Connection, user_id: int) -> Profile | None:

@@ -1,18 +1,15 @@
 """What makes several processes one server, chosen by the settings: with a Redis URL all of it, without it nothing."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.config.settings import ChatSettings
+from vox.chat.context import Parts
 from vox.chat.database.worker_lease import LeasedSnowflakes, RedisWorkerLeases
 from vox.http.redis_rate_limits import RedisRateLimits
 
-if TYPE_CHECKING:
-    from vox.chat.server import Parts
 
-
-def with_redis(settings: ChatSettings, parts: "Parts") -> "Parts":
+def with_redis(settings: ChatSettings, parts: Parts) -> Parts:
     """The parts with the bus, the limits and the numbers of Redis where the settings name one; those given stay.
 
     Nothing connects before the server runs.

@@ -7,23 +7,22 @@ entry says; so nobody is ever served by permissions older than the event.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, select
 
-from vox.chat.bus.contract import Entry
+from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.shared import SharedBus
-from vox.chat.community import AccessChange, State, read_state
+from vox.chat.community import AccessChange, Community, State, read_state
+from vox.chat.config.runtime_config import Config
 from vox.chat.database.schema import meta
-from vox.chat.database.unit_of_work import Change
+from vox.chat.database.unit_of_work import Change, Read
 from vox.chat.events import Event, Users
+from vox.chat.gateway import Hub
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 T = TypeVar("T")
 
@@ -41,12 +40,30 @@ class StateResync:
     """Reloads the community of a server when something is missing.
 
     Args:
-        chat: whose.
+        community: the memory to make whole.
+        config: read again with it, where everything may be old.
+        bus: held up while there is a gap, where several processes share it.
+        hub: learns what has changed for its sessions.
+        read: reads the database.
+        on_invalidated: told when events of any kind may be missing, after the sessions have ended.
     """
 
-    def __init__(self, chat: "Chat") -> None:
-        self._chat = chat
-        self._bus = chat.bus if isinstance(chat.bus, SharedBus) else None
+    def __init__(
+        self,
+        community: Community,
+        config: Config,
+        bus: Bus,
+        hub: Hub,
+        *,
+        read: Read,
+        on_invalidated: Callable[[], None],
+    ) -> None:
+        self._community = community
+        self._config = config
+        self._hub = hub
+        self._read = read
+        self._on_invalidated = on_invalidated
+        self._bus = bus if isinstance(bus, SharedBus) else None
         self._needed = 0
         self._is_everything_old = False
         self._task: asyncio.Task[None] | None = None
@@ -65,8 +82,8 @@ class StateResync:
 
     def invalidate(self) -> None:
         """Events of any kind may be missing: every session begins anew, and everything is read again."""
-        self._chat.hub.invalidate_sessions("events were lost")
-        self._chat.logins.forget_all()
+        self._hub.invalidate_sessions("events were lost")
+        self._on_invalidated()
         self._is_everything_old = True
         self._begin(())
 
@@ -97,26 +114,26 @@ class StateResync:
             self._task = asyncio.create_task(self._reload(), name="chat-catching-up")
 
     async def _reload(self) -> None:
-        chat, delay_s = self._chat, RETRY_S
+        delay_s = RETRY_S
         while self._is_behind:
             was_everything_old, self._is_everything_old = self._is_everything_old, False
             try:
-                state = await chat.read(self._everything if was_everything_old else read_state)
-                shift = chat.community.replace(state)
+                state = await self._read(self._everything if was_everything_old else read_state)
+                shift = self._community.replace(state)
                 if shift is not None:
                     self._shifted(shift)
             except Exception as error:  # noqa: BLE001  the top of a task, which must not leave the gap open
                 is_known = isinstance(error, VoxError)
                 _log.warning("the community cannot be read again yet", error=str(error), exc_info=not is_known)
                 if not is_known:  # what sessions should have been told may be lost
-                    chat.hub.invalidate_sessions("events were lost")
+                    self._hub.invalidate_sessions("events were lost")
                 self._is_everything_old |= was_everything_old
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
                 continue
             if self._is_behind:
                 await asyncio.sleep(RETRY_S)
-        _log.info("caught up", version=chat.community.version)
+        _log.info("caught up", version=self._community.version)
         # Without an await since the last look: nothing can have come between.
         if self._bus is not None:
             self._task = None
@@ -124,18 +141,18 @@ class StateResync:
 
     @property
     def _is_behind(self) -> bool:
-        return self._is_everything_old or self._chat.community.version < self._needed
+        return self._is_everything_old or self._community.version < self._needed
 
     def _shifted(self, shift: AccessChange) -> None:
-        hub = self._chat.hub
+        hub = self._hub
         hub.on_access_changed(RELOADED, shift)
         with hub.lock:
-            for dm_id, members in self._chat.community.dms.items():
+            for dm_id, members in self._community.dms.items():
                 hub.acquaintances.dm_is(dm_id, members)
         hub.publish(())
 
     def _everything(self, connection: Connection) -> State:
-        self._chat.config.load(connection)
+        self._config.load(connection)
         return read_state(connection)
 
 

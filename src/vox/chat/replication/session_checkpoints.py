@@ -5,49 +5,39 @@ the log exactly; it is told that its session is over, never served twice or with
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from vox.chat.bus.shared import SharedBus
+from vox.chat.gateway import Hub
 from vox.chat.gateway.session import Session
-from vox.errors import VoxError
-from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.runtime.clock import Clock
+from vox.runtime.tasks import periodic
 
 EVERY_S: Final = 1.0
 AT_ONCE: Final = 50
 
-_log = get_logger(__name__)
+
+def checkpointing(hub: Hub, bus: SharedBus, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Keeps the hub's sessions on the bus while the block runs; see `SessionCheckpoints`."""
+    return periodic(EVERY_S, SessionCheckpoints(hub, bus, clock).save, "chat session checkpoints")
 
 
 class SessionCheckpoints:
-    """The checkpoints of a server's sessions.
+    """The checkpoints of a hub's sessions.
 
     Args:
-        chat: whose.
+        hub: whose.
         bus: where they are kept.
+        clock: says when they are renewed.
     """
 
-    def __init__(self, chat: "Chat", bus: SharedBus) -> None:
-        self._chat = chat
+    def __init__(self, hub: Hub, bus: SharedBus, clock: Clock) -> None:
+        self._hub = hub
         self._bus = bus
+        self._clock = clock
         self._kept: dict[Session, tuple[int, float]] = {}
         bus.on_moved(self._moved)
-
-    async def run(self) -> None:
-        """Writes checkpoints until it is cancelled."""
-        is_failing = False
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.save()
-            except VoxError as error:
-                if not is_failing:
-                    _log.warning("sessions cannot be kept for other processes", error=str(error))
-                is_failing = True
-            else:
-                is_failing = False
 
     async def save(self) -> None:
         """Writes those sessions that have moved since the last time.
@@ -55,7 +45,7 @@ class SessionCheckpoints:
         Raises:
             DependencyError: the bus failed.
         """
-        hub, now = self._chat.hub, self._chat.clock.now()
+        hub, now = self._hub, self._clock.now()
         renewed_before = now - hub.bounds.resumable_s / 3
         with hub.lock:
             self._kept = {session: kept for session, kept in self._kept.items() if session in hub.connections}
@@ -68,7 +58,7 @@ class SessionCheckpoints:
             await asyncio.gather(*(self._keep_one(session) for session in moved[start : start + AT_ONCE]))
 
     async def _keep_one(self, session: Session) -> None:
-        hub, clock = self._chat.hub, self._chat.clock
+        hub, clock = self._hub, self._clock
         with hub.lock:
             connection = hub.connections.get(session)
             if connection is None or connection.outlet is None or not connection.outlet.is_here:
@@ -87,11 +77,11 @@ class SessionCheckpoints:
 
     def _moved(self, session_id: str) -> tuple[bytes, float] | None:
         """Another process wants or has a session."""
-        hub = self._chat.hub
+        hub = self._hub
         with hub.lock:
-            found = next((one for one in hub.connections if one.session_id == session_id), None)
+            found = hub.find(session_id)
             if found is None:
                 return None
             session, position = hub.hand_over(found)
-            left_at_ms = int(self._chat.clock.wall().timestamp() * 1000)
+            left_at_ms = int(self._clock.wall().timestamp() * 1000)
             return session.saved(self._bus.epoch, position, left_at_ms), hub.bounds.resumable_s

@@ -4,32 +4,39 @@ Once a second it asks the database for its version. One that is ahead is usually
 version that is still missing at the next look counts as missed.
 """
 
-import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from sqlalchemy import Connection, select
 
+from vox.chat.community import Community
 from vox.chat.database.schema import meta
-from vox.errors import VoxError
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
+from vox.chat.database.unit_of_work import Read
+from vox.runtime.tasks import periodic
 
 EVERY_S: Final = 1.0
 
 
-async def poll_version(chat: "Chat", missed: Callable[[int], None]) -> None:
-    """Calls `missed` with a version that this process should have heard of; until it is cancelled."""
+def polling_version(
+    community: Community, read: Read, missed: Callable[[int], None]
+) -> AbstractAsyncContextManager[None]:
+    """Compares versions once a second while the block runs.
+
+    Args:
+        community: what this process remembers.
+        read: reads the database.
+        missed: told of a version that this process should have heard of.
+    """
     seen = 0
-    while True:
-        await asyncio.sleep(EVERY_S)
-        if seen > chat.community.version:
+
+    async def poll() -> None:
+        nonlocal seen
+        if seen > community.version:
             missed(seen)
-        try:
-            seen = await chat.read(_version)
-        except VoxError:  # it is logged where it is read; the next look comes soon
-            continue
+        seen = await read(_version)
+
+    return periodic(EVERY_S, poll, "chat version poll")
 
 
 def _version(connection: Connection) -> int:

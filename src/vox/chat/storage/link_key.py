@@ -1,25 +1,28 @@
 """The key of signed links: made once, kept as a row of `config`, the same in every process."""
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, select, text
 
 from vox.chat.database.schema import config
-from vox.chat.database.unit_of_work import Change
+from vox.chat.database.unit_of_work import ApplyChange, Change
+from vox.chat.storage.limits import UploadLimits
 from vox.chat.storage.signed_links import SECRET_BYTES
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 ROW: Final = "media_link_key"
 
 
-async def link_key(chat: "Chat") -> bytes:
-    """The key, made at the first use. Deleting the row and restarting makes all links invalid."""
-    if not chat.upload_limits.link_secret:
-        chat.upload_limits.link_secret = bytes.fromhex(await chat.change(_kept))
-    return chat.upload_limits.link_secret
+async def link_key(limits: UploadLimits, change: ApplyChange) -> bytes:
+    """The key, made at the first use. Deleting the row and restarting makes all links invalid.
+
+    Args:
+        limits: keep it in memory.
+        change: writes it where there is none yet.
+    """
+    if not limits.link_secret:
+        limits.link_secret = bytes.fromhex(await change(_kept))
+    return limits.link_secret
 
 
 def _kept(connection: Connection) -> Change[str]:

@@ -13,7 +13,7 @@ from tests.fakes.clock import FakeClock
 from vox.chat.database.schema import event_log, sessions, totp_secrets, users
 from vox.chat.database.unit_of_work import Change
 from vox.chat.features.auth import routes as auth
-from vox.chat.features.retention import sweep
+from vox.chat.features.retention import delete_expired
 from vox.chat.identity.admin_bootstrap import create_administrator, issue_setup_token
 from vox.chat.replication import version_poll
 from vox.security.passwords import Verdict
@@ -356,7 +356,7 @@ async def test_the_sweep_removes_expired_logins_and_events_that_sync_no_longer_r
         await rig.chat.database.write(
             lambda c: c.execute(update(sessions).where(sessions.c.id == 2).values(expires_at=1)).rowcount
         )
-        removed = await rig.chat.database.write(lambda c: sweep(c, clock.wall()))
+        removed = await rig.chat.database.write(lambda c: delete_expired(c, clock.wall()))
         left = await rig.chat.read(lambda c: list(c.execute(select(event_log.c.event_type)).scalars()))
         assert left == ["server_update"]
         assert removed == 1 + 3, "one login, and two roles and a member of eight days ago"

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, inspect, text
 
 from tests.e2e.postgres import postgres
 from vox.chat.database.migrations.original import original_tables
-from vox.chat.database.migrations.prepare import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, prepare, stamp
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, stamp
 from vox.chat.database.migrations.run import FOLDER, VERSIONS, is_compared
 from vox.chat.database.schema import metadata
 from vox.errors import DependencyError, UsageError

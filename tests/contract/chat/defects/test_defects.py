@@ -1,6 +1,6 @@
 """The defects that were found in the original (O1 to O17), each as the attack or the loss that must not happen here.
 
-docs/protocols/chat-coverage.md lists every one of them with its test. O18 is voice, which has its own issue.
+docs/contributing/chat-coverage.md lists every one of them with its test. O18 concerns voice rooms, which do not exist yet.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""What the specification marks as the original's bugs, and what it says to fix while staying compatible (chat.md section 18).
+"""Known bugs of the original server, and behaviour that is corrected here without changing the wire format.
 
-Those that another suite already shows are named in docs/protocols/chat-coverage.md; here are the others.
+docs/contributing/chat-coverage.md lists all of them; these are the ones that no other suite tests.
 """
 
 import asyncio

@@ -189,7 +189,7 @@ async def test_five_sessions_a_user(chat: Rig):
 async def test_a_server_that_goes_says_so(chat: Rig):
     alice = await chat.register("alice")
     async with alice.gateway() as gateway:
-        draining = asyncio.create_task(chat.chat.hub.drain())
+        draining = asyncio.create_task(chat.server.hub.drain())
         assert await gateway.closed() == 4008
         assert gateway.close_reason == "Server restarting"
         await draining

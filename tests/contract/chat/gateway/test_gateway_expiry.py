@@ -31,7 +31,7 @@ async def test_the_socket_of_an_expired_login_is_closed_and_no_other(
         await expires(bob, clock, 20)
         async with alice.gateway() as a, bob.gateway() as b:
             clock.advance(19)
-            await close_expired(chat.chat)
+            await close_expired(chat.server.hub, chat.chat.read, chat.chat.clock)
             await b.events()
             clock.advance(1)
             assert await b.closed() == 4004
@@ -53,10 +53,10 @@ async def test_a_login_that_was_prolonged_keeps_its_sockets_until_its_new_end(da
             await expires(bob, clock, 40)
             clock.advance(30)
             await b.events()
-            await close_expired(chat.chat)
+            await close_expired(chat.server.hub, chat.chat.read, chat.chat.clock)
             await b.events()
             clock.advance(10)
-            await close_expired(chat.chat)
+            await close_expired(chat.server.hub, chat.chat.read, chat.chat.clock)
             assert await b.closed() == 4004
 
 
@@ -76,5 +76,5 @@ async def test_who_resumes_with_another_login_lives_as_long_as_that(database_url
             await second.expect("resumed")
             clock.advance(21)
             await second.send("heartbeat")
-            await close_expired(chat.chat)
+            await close_expired(chat.server.hub, chat.chat.read, chat.chat.clock)
             await second.events()

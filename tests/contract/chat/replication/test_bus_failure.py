@@ -31,7 +31,9 @@ def failures(rig: Rig) -> int:
     )
 
 
-@pytest.mark.parametrize("where", ["community.apply", "config.absorb", "hub.shifted", "bus.publish", "hub.publish"])
+@pytest.mark.parametrize(
+    "where", ["community.apply", "config.absorb", "hub.on_access_changed", "bus.publish", "hub.publish"]
+)
 async def test_who_is_connected_begins_anew_and_finds_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ):
@@ -39,7 +41,7 @@ async def test_who_is_connected_begins_anew_and_finds_everything(
         alice = await chat.register("alice")
         part, name = where.split(".")
         async with alice.gateway() as gateway:
-            fails_once(monkeypatch, getattr(chat.chat, part), name)
+            fails_once(monkeypatch, getattr(chat.server if part == "hub" else chat.chat, part), name)
             made = await alice.ok("POST", "/feeds", {"name": "general", "type": "text"})
             assert await gateway.closed() == 4009
         assert made["feed_id"] in chat.chat.community.feeds

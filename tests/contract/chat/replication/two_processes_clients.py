@@ -86,7 +86,7 @@ class Client:
         """Whether everything that the server has for it lies here, or it was sent away."""
         if self.gateway.close_code is not None:
             return True
-        for session, connection in tuple(self.rig.chat.hub.connections.items()):
+        for session, connection in tuple(self.rig.server.hub.connections.items()):
             if session.session_id == self.session_id:
                 assert connection.outlet is not None
                 connection.outlet.flush()

@@ -10,7 +10,9 @@ from tests.contract.chat.harness import community
 from tests.contract.chat.helpers_people import LateClock
 from tests.contract.chat.helpers_spaces import feed
 from vox.chat import server
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import event_log, files, message_nonces, messages, sessions
+from vox.chat.features import retention
 
 DAY_S = 86_400
 
@@ -34,18 +36,18 @@ async def test_a_sweep_takes_what_time_made_worthless_and_nothing_else(database_
             ]
 
         before = await rows()
-        assert await rig.chat.sweep() == 0
+        assert await retention.sweep(rig.chat) == 0
         assert await rows() == before
         assert (await ada.get(f"/files/{file['file_id']}")).status_code == 200
 
         clock.advance(8 * DAY_S)
-        assert await rig.chat.sweep() > 0
+        assert await retention.sweep(rig.chat) > 0
         assert await rows() == [1, 0, 0, 0, 1]
         assert (await ada.get(f"/files/{file['file_id']}")).status_code == 404
         assert not list((tmp_path / "uploads").glob(f"*{file['file_id']}*"))
 
         clock.advance(40 * DAY_S)
-        await rig.chat.sweep()
+        await retention.sweep(rig.chat)
         assert await rows() == [0, 0, 0, 0, 1]
 
 
@@ -54,13 +56,13 @@ async def test_one_bad_hour_is_not_the_last(tmp_path: Path, monkeypatch: pytest.
     again = asyncio.Event()
     rounds: list[int] = []
 
-    async def sweeps(_chat: server.Chat) -> int:
+    async def sweeps(_chat: ChatContext) -> int:
         rounds.append(len(rounds))
         if len(rounds) == 1:
             raise OSError("the disk is full")
         again.set()
         return 0
 
-    monkeypatch.setattr(server.Chat, "sweep", sweeps)
+    monkeypatch.setattr(retention, "sweep", sweeps)
     async with community("sqlite://", tmp_path), asyncio.timeout(5):
         await again.wait()

@@ -110,7 +110,7 @@ async def test_the_key_of_the_gif_provider_is_never_shown(chat: Rig, people: lis
     }  # fmt: skip
     changed = await ada.ok("PATCH", "/server/gifs", {"api_key": "hunter2", "content_filter": "low", "locale": "de"})
     assert changed == {"provider": "klipy", "api_key_set": True, "content_filter": "low", "locale": "de"}
-    assert await chat.chat.config.gifs_api_key(chat.chat) == "hunter2"
+    assert await chat.chat.config.gifs_api_key(chat.chat.read) == "hunter2"
     stored = await chat.chat.read(
         lambda c: c.execute(select(config.c.value).where(config.c.key == "gifs_api_key")).scalar()
     )

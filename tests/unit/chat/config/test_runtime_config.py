@@ -122,19 +122,18 @@ def test_nobody_is_told_of_a_change_of_limits_and_no_secret_travels():
 
 
 async def test_a_new_secret_is_read_from_the_database_where_it_is_needed(connection: Connection):
-    class Chat:
-        async def read(self, unit):
-            return unit(connection)
+    async def read(unit):
+        return unit(connection)
 
     found = config()
     assert not found.has_gifs_api_key
     store({"gifs_api_key": "hunter2"})(connection)
     found.absorb(changed(secret="hunter2"))
     assert found.has_gifs_api_key
-    assert await found.gifs_api_key(Chat()) == "hunter2"  # pyright: ignore[reportArgumentType]
+    assert await found.gifs_api_key(read) == "hunter2"
     found.absorb(changed(secret=""))
     assert not found.has_gifs_api_key
-    assert await found.gifs_api_key(Chat()) == ""  # pyright: ignore[reportArgumentType]
+    assert await found.gifs_api_key(read) == ""
 
 
 def test_storing_replaces_a_row(connection: Connection):

@@ -4,15 +4,16 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import zstandard
 
 from tests.fakes.clock import FakeClock
-from vox.chat.bus.contract import Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community, Feed, Person, Role, State
+from vox.chat.community.presence import OFFLINE_AFTER_S, PresenceRegistry
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import refuse
 from vox.chat.events import CHANGES_ACCESS, Event, message_create
 from vox.chat.events.permissions import EVERYONE_DEFAULT
@@ -129,13 +130,19 @@ class Client:
             self.is_gone = True
             self.socket.verdict = self.socket.verdict or (1006, "")
             self.connection.closed(1006, "")
-            await self.scene.hub._admission.keep(self.connection)
+            await self.scene.hub._handshake.keep(self.connection)
 
 
 class Scene:
     """A community of PEOPLE members in feeds 1 and 2, user 1 its administrator."""
 
-    def __init__(self, bounds: GatewayLimits | None = None, *, people: int = PEOPLE) -> None:
+    def __init__(
+        self,
+        bounds: GatewayLimits | None = None,
+        *,
+        people: int = PEOPLE,
+        offline_after_s: float = OFFLINE_AFTER_S,
+    ) -> None:
         self.clock = FakeClock()
         administrator = Role(2, "Admin", None, 1, 1 << 62)
         state = State(
@@ -147,26 +154,23 @@ class Scene:
         )
         self.community = Community(state)
         self.bus = MemoryBus(self.clock)
-        self.limits = {"max_total_connections": 10_000}
-        chat = SimpleNamespace(
-            logins=self,
-            bus=self.bus,
-            clock=self.clock,
-            community=self.community,
-            config=SimpleNamespace(
-                limit=self.limits.__getitem__, get=lambda key: "Vox Server", optional=lambda key: None
-            ),
-            metrics=Metrics(),
-            settings=SimpleNamespace(connections_per_address=10),
-            tell=lambda *events: self.bus.publish(events),
-            read=self._read,
-        )
-        self.chat = chat
+        self.config = Config(load_chat_settings({}, {}).settings)
         self.friendships: list[tuple[int, int]] = []
         self.known_tokens: set[str] = set()
         self.revocations = 0
-        self.hub = Hub(cast("Any", chat), bounds)
-        self.bus.subscribe(self._arrived)
+        self.hub = Hub(
+            self.community,
+            self.bus,
+            self.clock,
+            config=self.config,
+            logins=self,
+            presence=PresenceRegistry(offline_after_s=offline_after_s),
+            metrics=Metrics(),
+            read=self._read,
+            tell=lambda event: self.bus.publish((event,)),
+            bounds=bounds or GatewayLimits(),
+        )
+        self.bus.subscribe(self.hub.publish)
         self.stamp: Callable[[], int] = lambda: 0
         self._next_id = 100
 
@@ -185,7 +189,7 @@ class Scene:
         return token in self.known_tokens
 
     def happen(self, *events: Event) -> None:
-        """Events of one change, as `Chat` passes them on."""
+        """Events of one change, as the pipeline passes them on."""
         numbered: list[Event] = []
         for event in events:
             version = self.community.version + 1 if event.type in CHANGES_ACCESS else 0
@@ -253,9 +257,6 @@ class Scene:
 
     async def _read(self, unit: Any) -> Any:
         return self.friendships
-
-    def _arrived(self, entries: Any) -> None:
-        self.hub.publish(cast("list[Entry]", entries))
 
 
 async def settle() -> None:

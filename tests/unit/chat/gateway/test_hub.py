@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.unit.chat.gateway.gateway_harness import Scene, settle
+from vox.chat.config.runtime_config import changed
 from vox.chat.errors import refuse
 from vox.chat.events import dm_create as dm
 from vox.chat.events import (
@@ -344,6 +345,19 @@ async def test_banned_users_and_ended_logins_are_closed_at_once():
     assert (await scene.resume(eve)).socket.verdict == (4009, "session expired")
 
 
+async def test_revoked_logins_close_their_sockets_and_no_others():
+    scene = Scene()
+    bob, eve = await scene.join(2), await scene.join(3)
+    scene.hub.close_revoked(2, {7})
+    assert bob.socket.verdict is None
+    scene.hub.close_revoked(2, {2})
+    assert bob.socket.verdict == (4004, "Logged out")
+    again = await scene.join(2)
+    scene.hub.close_revoked(2, None)
+    assert again.socket.verdict == (4004, "Logged out")
+    assert eve.socket.verdict is None
+
+
 async def test_the_limits_of_connections():
     scene = Scene(GatewayLimits(per_address=3, per_user=2))
     several = [scene.open(1, address="here") for _ in range(4)]
@@ -353,7 +367,7 @@ async def test_the_limits_of_connections():
     assert scene.open(1, address="here").socket.verdict is None
     mine = [await scene.join(2) for _ in range(3)]
     assert [client.socket.verdict and client.socket.verdict[0] for client in mine] == [None, None, 4006]
-    scene.limits["max_total_connections"] = 0
+    scene.config.absorb(changed(limits={"max_total_connections": 0}))
     assert scene.open(4).socket.verdict == (4012, "the server is full")
 
 

@@ -72,7 +72,7 @@ async def test_offline_is_told_when_the_last_session_has_ended():
 
 
 async def test_without_a_pause_offline_comes_at_once():
-    scene = Scene(GatewayLimits(offline_after_s=0))
+    scene = Scene(offline_after_s=0)
     watcher, bob = await scene.join(3), await scene.join(2)
     watcher.frames()
     await bob.drop()

@@ -50,7 +50,7 @@ async def test_a_login_that_ends_in_the_middle_does_not_get_in(monkeypatch: pyte
         await settle()
         assert client.socket.verdict == (4004, "authentication failed")
         assert not scene.hub.connections
-    await scene.hub._admission.keep(client.connection)
+    await scene.hub._handshake.keep(client.connection)
     assert "resumed" in kinds(await scene.resume(bob)), "with a good token the session goes on"
 
 
@@ -72,7 +72,7 @@ async def test_who_loses_the_connection_in_the_middle_resumes_again(monkeypatch:
     client = await scene.resume(bob)
     client.connection.closed(1006, "")
     await settle()
-    await scene.hub._admission.keep(client.connection)
+    await scene.hub._handshake.keep(client.connection)
     go_on.set()
     assert kinds(await scene.resume(bob))[1:] == ["message_create", "resumed"]
 
@@ -121,5 +121,5 @@ async def test_a_session_that_nobody_came_to_keep_is_forgotten():
     lost.connection.closed(1006, "")  # and then its task failed, before `keep`
     scene.clock.advance(301)
     await other.drop()
-    assert not scene.hub._admission._waiting
+    assert not scene.hub._handshake._waiting
     assert (await scene.resume(lost)).socket.verdict == (4009, "session expired")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, create_engine, insert, select
@@ -14,7 +14,7 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
-from vox.chat.identity.logins import CLOSE_CODE, Login, LoginCache, login_revoked
+from vox.chat.identity.logins import Login, LoginCache, login_revoked
 from vox.security.tokens import digest
 
 DAY = 86_400
@@ -34,12 +34,10 @@ class Chat:
         self.community = SimpleNamespace(
             users={1: Person(1, "ada", "Ada"), 2: Person(2, "bob", "Bob"), 3: Person(3, "eve", "Eve", is_active=False)}
         )
-        self.hub = SimpleNamespace(
-            close_user=lambda *a: self.closed.append(("user", *a)),
-            close_logins=lambda *a: self.closed.append(("logins", *a)),
+        self.accounts = LoginCache(
+            self.settings, cast("Any", self), cast("Any", self.community), self.config, self.clock
         )
-        self.database = SimpleNamespace(write=self.write)
-        self.accounts = LoginCache(self)  # pyright: ignore[reportArgumentType]
+        self.accounts.on_revoked(lambda *given: self.closed.append(given))
 
     async def read(self, unit: Callable[[Connection], Any]) -> Any:
         self.reads += 1
@@ -221,7 +219,7 @@ async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     chat.connection.execute(sessions.delete().where(sessions.c.id == session))
     chat.accounts.apply(login_revoked(1, [session]))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
-    assert [call[:4] for call in chat.closed] == [("logins", 1, {session}, CLOSE_CODE)]
+    assert chat.closed == [(1, {session})]
     reads = chat.reads
     await chat.accounts.authenticate_member("vox_sess_b")
     assert chat.reads == reads, "others are still remembered"
@@ -233,7 +231,7 @@ async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(cha
     chat.connection.execute(sessions.delete())
     chat.accounts.apply(login_revoked(1))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
-    assert [call[:3] for call in chat.closed] == [("user", 1, CLOSE_CODE)]
+    assert chat.closed == [(1, None)]
 
 
 async def test_a_revocation_while_the_row_is_being_read_counts_for_who_reads(chat: Chat):
@@ -316,7 +314,7 @@ def test_a_revocation_is_for_servers_only():
 
 async def test_a_changed_profile_is_read_again(chat: Chat):
     chat.connection.execute(insert(users).values(id=1, username="ada", created_at=5, bio="old"))
-    first = await chat.accounts.profiles.read(chat, 1)  # pyright: ignore[reportArgumentType]
+    first = await chat.accounts.profiles.read(1)
     assert first is not None
     assert first.bio == "old"
     chat.connection.execute(users.update().values(bio="new"))

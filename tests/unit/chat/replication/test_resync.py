@@ -7,6 +7,8 @@ from typing import Any, cast
 
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community, State
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import load_chat_settings
 from vox.chat.replication.resync import StateResync
 from vox.runtime.clock import SystemClock
 
@@ -21,8 +23,14 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
         return State(version=1)
 
     hub = SimpleNamespace(lock=threading.RLock(), on_access_changed=lambda *_: None, publish=lambda _: None)
-    chat = SimpleNamespace(bus=MemoryBus(SystemClock()), community=community, hub=hub, read=read)
-    catching_up = StateResync(cast("Any", chat))
+    catching_up = StateResync(
+        community,
+        Config(load_chat_settings({}, {}).settings),
+        MemoryBus(SystemClock()),
+        cast("Any", hub),
+        read=cast("Any", read),
+        on_invalidated=lambda: None,
+    )
 
     async def notice() -> None:
         catching_up.request(1)

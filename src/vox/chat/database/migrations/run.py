@@ -1,6 +1,6 @@
 """Runs revisions on a connection, for the server's start and for alembic's command line alike.
 
-The caller holds the lock and the transaction (`vox.chat.database.migrations.prepare.lock`): all revisions happen or none.
+The caller holds the lock and the transaction (`vox.chat.database.migrations.revisions.lock`): all revisions happen or none.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from vox.chat.database.migrations.prepare import revision_of, stamp
+from vox.chat.database.migrations.revisions import revision_of, stamp
 from vox.chat.database.schema import full_text
 from vox.errors import UsageError
 

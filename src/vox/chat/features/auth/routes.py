@@ -6,13 +6,13 @@ in front of it.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from vox.chat.api.access import PUBLIC, USER
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import bans, sessions, totp_secrets, users, webauthn_credentials
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
@@ -31,9 +31,6 @@ from vox.chat.identity.admin_bootstrap import use_setup_token
 from vox.chat.identity.logins import login_revoked
 from vox.chat.identity.registration import NewSession, NewUser, create_session, create_user
 from vox.security.tokens import Token, mint
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
 LONGEST_PASSWORD = 4096
@@ -136,7 +133,7 @@ async def change_password(call: Call[PasswordChange]) -> None:
     await chat.change(partial(_replace_password, user_id=call.user_id, kept=call.session_id, hashed=hashed, old=stored))
 
 
-async def _assert_welcome(chat: "Chat", body: Registration) -> None:
+async def _assert_welcome(chat: ChatContext, body: Registration) -> None:
     """Asks before a password is hashed for nothing; the unit of work asks again."""
     if body.setup_token is not None:
         return
@@ -271,5 +268,5 @@ def _closed() -> Exception:
     return refuse("FORBIDDEN", "Registration is closed.")
 
 
-def _now_s(chat: "Chat") -> int:
+def _now_s(chat: ChatContext) -> int:
     return int(chat.clock.wall().timestamp())

@@ -5,16 +5,14 @@ icon shows is no orphan, although no message shows it.
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import config, dms, emoji, files, message_attachments, stickers, users
 from vox.chat.database.unit_of_work import Change
 from vox.chat.features.files.service import delete_stored, detach, storage_key
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 UNATTACHED_S: Final = 86_400
 """How long an upload may wait for its message."""
@@ -23,7 +21,7 @@ UNFINISHED_S: Final = 7200
 BATCH: Final = 200
 
 
-async def delete_orphaned_files(chat: "Chat", now: datetime) -> int:
+async def delete_orphaned_files(chat: ChatContext, now: datetime) -> int:
     """Deletes orphans, in batches, so that other writers get their turn.
 
     Args:

@@ -103,7 +103,7 @@ async def trending_gifs(call: Call[None, TrendingQuery]) -> GifPage:
 
 async def _asked(call: Call[None, Any], what: str, limit: int, more: dict[str, str]) -> GifPage:
     chat = call.chat
-    key = await chat.config.gifs_api_key(chat)
+    key = await chat.config.gifs_api_key(chat.read)
     if not key or chat.config.get("gifs_provider") != "klipy":
         raise refuse("GIF_PROVIDER_UNAVAILABLE", "GIF search is not set up here.")
     asked = {"page": "1", "per_page": str(limit), "customer_id": CUSTOMER, **more}

@@ -129,7 +129,7 @@ async def make_link(call: Call) -> Link:
     if not may_read(chat.community, call.user_id, file):
         raise _forbidden()
     expires = int(chat.clock.wall().timestamp()) + chat.settings.signed_media_ttl_s
-    given = grant(await link_key(chat), file.id, call.user_id, expires)
+    given = grant(await link_key(chat.upload_limits, chat.change), file.id, call.user_id, expires)
     query = f"expires={given.expires}&user={given.user}&signature={given.signature}"
     return Link(f"{ADDRESS.format(file.id)}?{query}", expires)
 
@@ -166,7 +166,9 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
     if not chat.settings.signed_media_urls or query.expires is None or query.user is None:
         raise _forbidden()
     given = Grant(query.expires, query.user, query.signature)
-    if not is_valid(await link_key(chat), call.text("file_id"), given, chat.clock.wall().timestamp()):
+    if not is_valid(
+        await link_key(chat.upload_limits, chat.change), call.text("file_id"), given, chat.clock.wall().timestamp()
+    ):
         raise _forbidden()
     return given.user
 

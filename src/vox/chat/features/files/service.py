@@ -7,12 +7,13 @@ leaves `ready` before the first byte is deleted: so no byte is without a row, an
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from vox.chat.community import Community
+from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.schema import emoji, files, message_attachments, messages, stickers, users
 from vox.chat.database.unit_of_work import AuditEntry, Change
@@ -21,9 +22,6 @@ from vox.chat.events.permissions import P
 from vox.chat.features.files.upload_body import ReceivedUpload
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
-
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
 Purpose = Literal["attachment", "emoji", "sticker"]
 
@@ -103,7 +101,7 @@ def storage_key(file_id: str, purpose: str) -> str:
 
 
 async def store_upload(
-    chat: "Chat", file: ReceivedUpload, uploader_id: int, purpose: Purpose, place: FileLocation
+    chat: ChatContext, file: ReceivedUpload, uploader_id: int, purpose: Purpose, place: FileLocation
 ) -> FileInfo:
     """Stores a file that has arrived and makes it readable.
 
@@ -220,7 +218,7 @@ def detach(connection: Connection, file_ids: Sequence[str]) -> None:
     connection.execute(update(files).where(files.c.id.in_(file_ids)).values(state="uploading"))
 
 
-async def delete_file(chat: "Chat", file: StoredFile, actor_id: int) -> None:
+async def delete_file(chat: ChatContext, file: StoredFile, actor_id: int) -> None:
     """Deletes a file; from the commit on nobody can read it.
 
     Raises:
@@ -241,7 +239,7 @@ async def delete_file(chat: "Chat", file: StoredFile, actor_id: int) -> None:
     await delete_stored(chat, [(file.id, file.key)])
 
 
-async def delete_stored(chat: "Chat", gone: Sequence[tuple[str, str]]) -> int:
+async def delete_stored(chat: ChatContext, gone: Sequence[tuple[str, str]]) -> int:
     """Deletes the bytes and then the rows of files that are out of reach already; what fails is left for the sweeper.
 
     Args:

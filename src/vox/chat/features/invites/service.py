@@ -4,20 +4,16 @@ An invite is worth what its creator may still do: once that member has left, is 
 Uses are counted in the statement that checks them, so two people cannot share the last one.
 """
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import Connection, or_, select, update
 
 from vox.chat.api.hierarchy import fresh_community
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import invites
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
 
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
-
-async def assert_usable(chat: "Chat", code: str) -> None:
+async def assert_usable(chat: ChatContext, code: str) -> None:
     """Refuses an invite whose creator may not invite any more, before a unit of work uses it.
 
     Raises:

@@ -5,21 +5,18 @@ moderators only; an invite does not.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select, update
 
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import bans, role_members, users
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_revoke
 from vox.chat.features.invites.service import assert_usable, use_invite
 
-if TYPE_CHECKING:
-    from vox.chat.server import Chat
 
-
-async def rejoin(chat: "Chat", user_id: int, code: str) -> None:
+async def rejoin(chat: ChatContext, user_id: int, code: str) -> None:
     """Makes somebody an active member by an invite; for one who is, it only counts the use.
 
     Raises:

@@ -6,7 +6,7 @@ cannot come back by an invite.
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -18,7 +18,6 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
 from vox.chat.community.administrators import administrators_in
-from vox.chat.community.member_index import member
 from vox.chat.community.state import Person
 from vox.chat.database.schema import bans, users
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
@@ -33,7 +32,17 @@ from vox.chat.events import (
 )
 from vox.chat.events.permissions import P
 from vox.chat.features.members.rejoin import deactivate, rejoin
-from vox.chat.features.members.schemas import Ban, BanRequest, Items, Join, Member, MemberChange, PageQuery, Reason
+from vox.chat.features.members.schemas import (
+    Ban,
+    BanRequest,
+    Items,
+    Join,
+    Member,
+    MemberChange,
+    PageQuery,
+    Reason,
+    member_of,
+)
 from vox.chat.features.messages.delete import BATCH, Removed, delete_messages_of_author
 from vox.chat.identity.logins import login_revoked
 
@@ -46,7 +55,9 @@ routes = RouteTable()
 async def list_members(call: Call[None, PageQuery]) -> Items[Member]:
     """Active members by id."""
     chat, page = call.chat, call.query
-    return chat.logins.roster.page(chat, page.after, page_limit(chat, page.limit, "members"))
+    found = islice(chat.members.after(page.after), page_limit(chat, page.limit, "members"))
+    items = [member_of(person) for person in found]
+    return Items(items, str(items[-1].user_id) if items else None)
 
 
 @routes.post("/members/join", access=PUBLIC, body=Join)
@@ -63,7 +74,7 @@ async def get_member(call: Call) -> Member:
     person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
-    return member(person)
+    return member_of(person)
 
 
 @routes.patch("/members/{user_id}", access=self_or(P.MANAGE_NICKNAMES), body=MemberChange, returns=Member)
@@ -76,7 +87,7 @@ async def change_member(call: Call[MemberChange]) -> Member:
     if nickname is not None:
         unit = partial(_rename, actor_id=actor, user_id=target, nickname=nickname or None)
         await chat.change(recheck_in_transaction(unit, may_rename, actor, target))
-    return member(chat.community.users[target])
+    return member_of(chat.community.users[target])
 
 
 @routes.delete("/members/{user_id}", access=self_or(P.KICK_MEMBERS), body=Reason)

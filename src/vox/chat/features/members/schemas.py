@@ -8,6 +8,8 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
+from vox.chat.community.state import Person
+
 T = TypeVar("T")
 
 Int64 = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -211,6 +213,18 @@ class Member(Struct):
     avatar: str | None
     nickname: str | None
     role_ids: list[int]
+
+
+def member_of(person: Person) -> Member:
+    """The wire form of a person."""
+    return Member(
+        person.id,
+        person.username,
+        person.display_name,
+        person.avatar,
+        person.nickname,
+        sorted(person.role_ids),
+    )
 
 
 class MemberChange(Struct):

@@ -49,7 +49,7 @@ async def get_presence(call: Call) -> Presence:
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
     if user_id not in call.chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
-    shown = call.chat.hub.board.public(user_id)
+    shown = call.chat.presence.public(user_id)
     return Presence(user_id, shown["status"], shown.get("custom_status"), shown.get("activity"))
 
 
@@ -62,7 +62,7 @@ def _change(connection: Connection, *, user_id: int, changed: dict[str, Any]) ->
 async def _profile(call: Call[Any], user_id: int) -> User:
     chat = call.chat
     profiles = chat.logins.profiles
-    profile = profiles.kept(user_id) or await profiles.read(chat, user_id)
+    profile = profiles.kept(user_id) or await profiles.read(user_id)
     person = chat.community.users.get(user_id)
     if person is None or profile is None:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")

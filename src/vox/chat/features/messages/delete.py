@@ -11,9 +11,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import files, message_attachments, messages
 from vox.chat.database.unit_of_work import Change, UnitOfWork
-from vox.chat.server import Chat
 
 BATCH: Final = 500
 """Messages deleted in one unit of work; more would keep other writers waiting for longer than some milliseconds."""
@@ -66,7 +66,7 @@ def delete_messages_of_author(
     return delete_messages(connection, (messages.c.author_id == author_id) & (messages.c.timestamp >= since_ms), limit)
 
 
-async def purge_messages(chat: Chat, where: ColumnElement[bool]) -> None:
+async def purge_messages(chat: ChatContext, where: ColumnElement[bool]) -> None:
     """Deletes any number of messages in batches, so that others can write in between; tells nobody."""
 
     def batch(connection: Connection) -> Change[int]:

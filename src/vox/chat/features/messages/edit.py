@@ -10,6 +10,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from vox.chat.api.validation import validate_length
+from vox.chat.context import ChatContext
 from vox.chat.database.schema import message_attachments, messages, threads
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import missing_permission, refuse
@@ -19,10 +20,9 @@ from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.spaces.schemas import Edited
-from vox.chat.server import Chat
 
 
-async def edit(chat: Chat, user_id: int, address: Address, msg_id: int, body: str) -> Edited:
+async def edit(chat: ChatContext, user_id: int, address: Address, msg_id: int, body: str) -> Edited:
     """Gives the caller's own message another text.
 
     Raises:
@@ -33,7 +33,7 @@ async def edit(chat: Chat, user_id: int, address: Address, msg_id: int, body: st
     return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
 
 
-async def remove(chat: Chat, user_id: int, address: Address, msg_id: int, *, is_moderator: bool) -> None:
+async def remove(chat: ChatContext, user_id: int, address: Address, msg_id: int, *, is_moderator: bool) -> None:
     """Deletes a message of the caller, or of anybody by a moderator.
 
     Raises:
@@ -42,7 +42,7 @@ async def remove(chat: Chat, user_id: int, address: Address, msg_id: int, *, is_
     await chat.change(partial(_remove, user_id=user_id, address=address, msg_id=msg_id, is_moderator=is_moderator))
 
 
-async def remove_many(chat: Chat, feed_id: int, msg_ids: Sequence[int]) -> None:
+async def remove_many(chat: ChatContext, feed_id: int, msg_ids: Sequence[int]) -> None:
     """Deletes those of some messages that are in the feed."""
     for start in range(0, len(msg_ids), BATCH):
         await chat.change(partial(_remove_many, feed_id=feed_id, msg_ids=msg_ids[start : start + BATCH]))

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, distinct, func, select
 from vox.chat.api.access import IN_DM, in_feed
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_text
+from vox.chat.context import ChatContext
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import messages, reactions
 from vox.chat.database.unit_of_work import Change
@@ -19,7 +20,6 @@ from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.insert import Address
 from vox.chat.features.messages.send import may_read
 from vox.chat.features.spaces.schemas import Reaction, ReactionList, ReactionQuery
-from vox.chat.server import Chat
 
 MAX_EMOJI_CHARS = 64
 """Enough for a family of emoji with skin tones, and for the name of an own one."""
@@ -139,7 +139,7 @@ def _take(connection: Connection, *, address: Address, msg_id: int, user_id: int
     return Change(None, (event,))
 
 
-def _notify(chat: Chat, address: Address, message: _Message, msg_id: int, user_id: int, emoji: str) -> None:
+def _notify(chat: ChatContext, address: Address, message: _Message, msg_id: int, user_id: int, emoji: str) -> None:
     author_id, thread_id = message
     if author_id is None or author_id == user_id or not may_read(chat, address, author_id):
         return

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
+from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
@@ -18,7 +19,6 @@ from vox.chat.features.messages.content import EVERYONE_MENTION, Content, conten
 from vox.chat.features.messages.insert import Address, InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.spaces.schemas import SendMessage, Sent
-from vox.chat.server import Chat
 
 TOLD_AT_ONCE = 1000
 """People asked for between two turns of the event loop: a feed that many follow must not hold up all sockets."""
@@ -26,7 +26,7 @@ TOLD_AT_ONCE = 1000
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
 
-async def send_message(chat: Chat, author_id: int, address: Address, message: SendMessage) -> Sent:
+async def send_message(chat: ChatContext, author_id: int, address: Address, message: SendMessage) -> Sent:
     """Stores a message, tells everybody concerned, and returns what its author gets.
 
     Args:
@@ -47,7 +47,7 @@ async def send_message(chat: Chat, author_id: int, address: Address, message: Se
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
-def check_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
+def check_may_announce(chat: ChatContext, user_id: int, feed_id: int) -> None:
     """Refuses to write in a feed of announcements, and to rewrite what one wrote there, without MANAGE_SPACES.
 
     Raises:
@@ -59,14 +59,14 @@ def check_may_announce(chat: Chat, user_id: int, feed_id: int) -> None:
         raise refuse("FORBIDDEN", "Only who manages spaces may post announcements.")
 
 
-def may_read(chat: Chat, address: Address, user_id: int) -> bool:
+def may_read(chat: ChatContext, address: Address, user_id: int) -> bool:
     """Whether a user may read what stands at an address."""
     if address.dm_id is not None:
         return chat.community.in_dm(user_id, address.dm_id)
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
 
 
-def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -> NewMessage:
+def _draft(chat: ChatContext, author_id: int, address: Address, message: SendMessage) -> NewMessage:
     community, limits = chat.community, chat.config.limit
     feed_id = address.feed_id
     if feed_id is None:
@@ -85,11 +85,11 @@ def _draft(chat: Chat, author_id: int, address: Address, message: SendMessage) -
     return NewMessage(author_id, address, content, _known(chat, content), names_thread)
 
 
-def _known(chat: Chat, content: Content) -> list[int]:
+def _known(chat: ChatContext, content: Content) -> list[int]:
     return [user for user in content.mentions if user in chat.community.users]
 
 
-async def _notify(chat: Chat, draft: NewMessage, posted: InsertedMessage) -> None:
+async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage) -> None:
     address, content = draft.address, draft.content
     text = preview(content.body)
     notification = partial(
@@ -115,7 +115,7 @@ async def _notify(chat: Chat, draft: NewMessage, posted: InsertedMessage) -> Non
             await asyncio.sleep(0)
 
 
-def thread_address(chat: Chat, feed_id: int, thread_id: int) -> Address:
+def thread_address(chat: ChatContext, feed_id: int, thread_id: int) -> Address:
     """The address of a thread in its feed.
 
     Raises:
@@ -127,7 +127,7 @@ def thread_address(chat: Chat, feed_id: int, thread_id: int) -> Address:
     return Address(feed_id, thread_id)
 
 
-def assert_may(chat: Chat, user_id: int, feed_id: int, permission: P) -> None:
+def assert_may(chat: ChatContext, user_id: int, feed_id: int, permission: P) -> None:
     """Refuses who lacks a permission in a feed.
 
     Raises:

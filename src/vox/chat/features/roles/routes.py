@@ -24,14 +24,13 @@ from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.community import Community
-from vox.chat.community.member_index import member
 from vox.chat.community.state import Role
 from vox.chat.database.schema import permission_overrides, role_members, roles, users
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
 from vox.chat.events.permissions import EVERYONE, P, holds
-from vox.chat.features.members.schemas import Items, Member, NewRole, PageQuery, RoleChange, RoleInfo
+from vox.chat.features.members.schemas import Items, Member, NewRole, PageQuery, RoleChange, RoleInfo, member_of
 
 routes = RouteTable()
 
@@ -52,10 +51,8 @@ async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
     chat, page = call.chat, call.query
     role = _role(chat.community, call.id("role_id"))
     is_everyones = role.id == chat.community.everyone_role_id
-    found = (
-        person for person in chat.logins.roster.after(chat, page.after) if is_everyones or role.id in person.role_ids
-    )
-    items = [member(person) for person in islice(found, page_limit(chat, page.limit, "members"))]
+    found = (person for person in chat.members.after(page.after) if is_everyones or role.id in person.role_ids)
+    items = [member_of(person) for person in islice(found, page_limit(chat, page.limit, "members"))]
     return Items(items, str(items[-1].user_id) if items else None)
 
 

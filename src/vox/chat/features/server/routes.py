@@ -135,7 +135,7 @@ def _info(call: Call[Any]) -> ServerInfo:
         config.get("server_name"),
         config.optional("server_icon"),
         config.optional("server_description"),
-        chat.logins.roster.local_count(chat),
+        chat.members.local_count(),
     )
 
 

@@ -4,15 +4,15 @@ from functools import partial
 
 from sqlalchemy import Connection, Table, delete
 
+from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import Event
-from vox.chat.server import Chat
 
 
-async def follow(chat: Chat, table: Table, place_id: int, user_id: int, event: Event) -> None:
+async def follow(chat: ChatContext, table: Table, place_id: int, user_id: int, event: Event) -> None:
     """Adds a follower.
 
     Args:
@@ -29,7 +29,7 @@ async def follow(chat: Chat, table: Table, place_id: int, user_id: int, event: E
         await chat.change(partial(_follow, table=table, place_id=place_id, user_id=user_id, event=event))
 
 
-async def unfollow(chat: Chat, table: Table, place_id: int, user_id: int, event: Event) -> None:
+async def unfollow(chat: ChatContext, table: Table, place_id: int, user_id: int, event: Event) -> None:
     """Takes a follower away; see `follow`."""
     await chat.change(partial(_unfollow, table=table, place_id=place_id, user_id=user_id, event=event))
 

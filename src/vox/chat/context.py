@@ -1,0 +1,128 @@
+"""What every feature and the gateway stand on: the state of one chat server, without its life cycle.
+
+Several event loops may use one server at once, because an embedder may serve the ASGI application without a lifespan, each
+request on a loop of its own (`asyncio.run` per request, or one loop per thread). Therefore nothing here keeps an object of an
+event loop, and what is shared is guarded by thread locks held without awaiting: in the hub, the outbox, the buses, the login
+cache, the profiles, the concurrency limits, the upload limits and the opening of the server.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from vox.chat.api.rate_categories import MemoryRateLimits, RateLimits
+from vox.chat.bus.contract import Bus
+from vox.chat.bus.memory import MemoryBus
+from vox.chat.community import Community
+from vox.chat.community.member_index import MemberIndex
+from vox.chat.community.presence import PresenceRegistry
+from vox.chat.config.runtime_config import Config
+from vox.chat.config.settings import ChatSettings
+from vox.chat.database.snowflakes import Snowflakes
+from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
+from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
+from vox.chat.errors import refuse
+from vox.chat.events import Event
+from vox.chat.identity.logins import LoginCache
+from vox.chat.storage.limits import UploadLimits, open_storage
+from vox.runtime.clock import Clock
+from vox.runtime.concurrency import ConcurrencyLimiter
+from vox.runtime.lifecycle import Lifecycle
+from vox.runtime.metrics import Metrics
+from vox.security.outbound import OutboundGuard
+from vox.stores.sql import SqlDatabase
+
+T = TypeVar("T")
+
+SEARCHES: Final = 2
+"""At the same time: a search may take seconds, and on SQLite all reads share the same four threads."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a chat server is built from; tests hand in their own."""
+
+    clock: Clock
+    metrics: Metrics
+    lifecycle: Lifecycle
+    bus: Bus | None = None
+    limits: RateLimits | None = None
+    worker: int = 0
+    ids: LeasedSnowflakes | None = None
+    running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
+
+
+class Pipeline(Protocol):
+    """The path of every change and event; the server binds it to the context."""
+
+    async def change(self, unit: UnitOfWork[T]) -> T:
+        """See `ChatContext.change`."""
+        ...
+
+    def tell(self, *events: Event) -> None:
+        """See `ChatContext.tell`."""
+        ...
+
+
+class Tell(Protocol):
+    """Sends events."""
+
+    def __call__(self, *events: Event) -> None:
+        """Sends these, in order."""
+        ...
+
+
+class ChatContext:
+    """The parts of one chat server; a second one in the same process shares nothing with it.
+
+    Args:
+        settings: of the environment.
+        parts: what the process or a test provides.
+
+    Raises:
+        UsageError: a setting or a missing library; the message says what to do.
+    """
+
+    change: ApplyChange
+    """Runs a unit of work in the writer's transaction; its events are out when this returns.
+
+    It raises what the unit raised, and then nothing of it is stored; or DependencyError, where the database failed or is too busy.
+    """
+    tell: Tell
+    """Sends events that no database row stands behind, such as typing."""
+
+    def __init__(self, settings: ChatSettings, parts: Parts) -> None:
+        self.settings = settings
+        self.clock = parts.clock
+        self.metrics = parts.metrics
+        self.database = SqlDatabase(
+            settings.database_url.get_secret_value(),
+            synchronous=settings.sqlite_synchronous,
+            pool_size=settings.db_pool_size,
+            max_overflow=settings.db_max_overflow,
+            pool_recycle_s=settings.db_pool_recycle,
+        )
+        self.read = self.database.read
+        """Runs a read-only unit of work on a reader's thread."""
+        self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
+        self.bus = parts.bus or MemoryBus(parts.clock)
+        self.community = Community()
+        self.members = MemberIndex(self.community)
+        self.presence = PresenceRegistry()
+        self.config = Config(settings)
+        self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
+        self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
+        self.storage = open_storage(settings)
+        self.upload_limits = UploadLimits(settings)
+        self.outbound = OutboundGuard()
+        self.searches = ConcurrencyLimiter(SEARCHES, _too_many_searches)
+
+    def bind(self, pipeline: Pipeline) -> None:
+        """Names the path that changes and events take; once, before the server opens."""
+        self.change = pipeline.change
+        self.tell = pipeline.tell
+
+
+def _too_many_searches() -> Exception:
+    return refuse("UNAVAILABLE", "Too many searches are running at once; try again.", retry_after_ms=1000)
