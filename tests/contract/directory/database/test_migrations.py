@@ -19,8 +19,8 @@ from sqlalchemy import Connection, inspect
 
 from tests.e2e.postgres import postgres
 from tests.fakes.clock import FakeClock
-from vox.chat.database.migrations.prepare import HEAD as CHAT_HEAD
 from vox.chat.database.migrations.prepare import prepare as prepare_chat
+from vox.chat.database.migrations.revisions import HEAD as CHAT_HEAD
 from vox.cli.main import main
 from vox.directory.database.migrations.prepare import MIGRATIONS, prepare
 from vox.directory.database.schema import metadata
