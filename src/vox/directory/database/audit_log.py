@@ -24,9 +24,9 @@ class Entry:
     Attributes:
         at_s: seconds since 1970.
         action: register, renew, owner, drain, resume, delete, force_delete, remove, key, approve, refuse, token or token_delete.
-        relay_id: whom it was done to; empty for a join token, which has its id in the detail.
+        relay_id: the relay that was changed; empty for a join token, which has its id in the detail.
         url: where that relay was.
-        actor: an API key's name, a signing key's fingerprint, `directory`, or empty for anybody (open mode).
+        actor: an API key's name, a signing key's fingerprint, `directory`, or empty for an unnamed caller (open mode).
         detail: what else there is to say, in words.
     """
 

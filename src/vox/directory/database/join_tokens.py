@@ -1,6 +1,6 @@
 """One-time tokens that let a relay join: an administrator makes one, one relay uses it up, and only its digest is kept.
 
-A token is gone as soon as it is used, deleted or expired, so whoever tries it again is told the same as whoever guesses.
+A token is gone as soon as it is used, deleted or expired, so a second use gets the same answer as a guess.
 """
 
 import re
@@ -25,7 +25,7 @@ MAX_TOKENS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """What is known of a token that nobody has used yet; times are seconds since 1970."""
+    """A token that was not used yet; times are seconds since 1970."""
 
     id: str
     note: str
@@ -42,7 +42,7 @@ class JoinTokens:
         self._clock = clock
 
     async def create(self, ttl_s: float, note: str, actor: str) -> tuple[JoinToken, str]:
-        """A fresh token and its text, which nobody can find out later.
+        """A fresh token and its text, which is shown this once.
 
         Raises:
             UsageError: too_many_join_tokens.

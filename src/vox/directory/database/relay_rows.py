@@ -263,7 +263,7 @@ def read_value(connection: Connection, key: str, default: str) -> str:
     """A value of the directory's own, such as its signing key; written where it is missing."""
     found = connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one_or_none()
     if found is None:
-        # Two directories may start at once: whoever comes second reads what the first wrote.
+        # Two directories may start at once: the second one reads what the first one wrote.
         connection.execute(_new(connection, _state, {"key": key, "number": 0, "value": default}))
         return connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one()
     return found

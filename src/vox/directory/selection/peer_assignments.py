@@ -1,4 +1,4 @@
-"""Tells the other directories on one PostgreSQL whom this one sent where, so that together they do not overfill a relay.
+"""Tells the other directories on one PostgreSQL how many clients this one sent to each relay, so that together they overfill none.
 
 Once a second, one row per directory with all its counts; a row is of use to the others for a few seconds only. What could not be
 written or read in that time is not made up for: a relay's next report puts every count right.
@@ -29,18 +29,18 @@ class PeerAssignments:
 
     Args:
         database: the one that all directories share.
-        chooser: whose counts are told, and who is told of the others'.
+        selector: whose counts are told, and who is told of the others'.
         clock: wall time says how old rows are.
         holder: this directory's name among the others.
     """
 
-    def __init__(self, database: SqlDatabase, chooser: RelaySelector, clock: Clock, holder: str) -> None:
+    def __init__(self, database: SqlDatabase, selector: RelaySelector, clock: Clock, holder: str) -> None:
         self._database = database
-        self._chooser = chooser
+        self._selector = selector
         self._clock = clock
         self._holder = holder
         self._seen = frozenset[int]()
-        chooser.share()
+        selector.share()
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Exchanges once a second until the block is left."""
@@ -52,7 +52,7 @@ class PeerAssignments:
         Raises:
             DependencyError: the database failed; what was to be told is forgotten.
         """
-        ours, now_s = self._chooser.take_assigned(), self._clock.wall().timestamp()
+        ours, now_s = self._selector.take_assigned(), self._clock.wall().timestamp()
 
         def tell_and_hear(connection: Connection) -> list[tuple[int, str]]:
             mine = _assignments.c.holder == self._holder
@@ -70,5 +70,5 @@ class PeerAssignments:
         rows = await (self._database.write(tell_and_hear) if ours else self._database.read(hear))
         for number, counts in rows:
             if number not in self._seen:
-                self._chooser.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
+                self._selector.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
         self._seen = frozenset(number for number, _ in rows)
