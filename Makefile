@@ -78,6 +78,10 @@ fmt: .make/dev ## Format, and fix what ruff can fix
 fuzz: .make/dev ## A million mutated inputs through every codec
 	@$(BIN)/python -m tests.fuzz.fuzz --inputs 1000000
 
+.PHONY: fresh-machine
+fresh-machine: ## As root: `make up`, a call and `make test` on a bare Debian made by debootstrap
+	@$(PYTHON) -B -m tests.fresh_machine --all
+
 .PHONY: bench
 bench: .make/dev ## The load tests against their peers; writes bench/results/calls.md
 	@$(BIN)/python bench/run.py

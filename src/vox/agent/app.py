@@ -2,19 +2,21 @@
 
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-
-from vox.agent.api.http_metrics import RequestCounts
-from vox.agent.api.routes import http_error, make_routes
+from vox.agent.api.openapi import API
+from vox.agent.api.policy import PUBLIC, Access, AgentPolicy
+from vox.agent.api.request_metrics import RequestCounts
+from vox.agent.api.routes import make_routes
 from vox.agent.config.settings import AgentSettings, load
 from vox.agent.server import AgentServer
-from vox.http.edge import HttpEdge
+from vox.http.call import HttpCall
+from vox.http.dispatch import Dispatcher
+from vox.http.lifespan import opened
+from vox.http.openapi import ApiDocument, documentation_routes
+from vox.http.probes import ReadinessProbe
+from vox.http.routing import Router
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
@@ -24,16 +26,38 @@ from vox.runtime.metrics import Metrics, NullMetrics
 log = get_logger(__name__)
 
 
+class AgentApp(Dispatcher[Access, HttpCall]):
+    """The application; `server` is what it serves.
+
+    The ASGI lifespan opens and closes the server, unless it is open already.
+    """
+
+    def __init__(self, server: AgentServer) -> None:
+        self.server = server
+        checks = Checks()
+        checks.add("voice_activity", server.resources.check_voice_activity)
+        checks.add("providers", server.resources.check_providers)
+        tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
+        document = ApiDocument(API, [route for table in tables for route in table])
+        documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")
+        super().__init__(
+            Router(*tables, documentation),
+            AgentPolicy(server.metrics),
+            server.clock,
+            lifespan=lambda: opened(server),
+            observer=RequestCounts(server.metrics),
+            redirects_slashes=True,
+        )
+
+
 def create_app(
     settings: AgentSettings | None = None,
     *,
     environment: Mapping[str, str] | None = None,
     lifecycle: Lifecycle | None = None,
     clock: Clock | None = None,
-) -> Starlette:
-    """The application; `app.state.server` is its `AgentServer`.
-
-    The ASGI lifespan opens and closes it, unless it is open already.
+) -> AgentApp:
+    """The application of an agent server.
 
     Args:
         settings: read from `VOXRAY_CONFIG` (else config.json, if there is one) and the environment where not given.
@@ -47,21 +71,7 @@ def create_app(
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
     metrics = NullMetrics() if settings.metrics_enabled is False else Metrics()
-    server = AgentServer(settings, clock, metrics, environment, lifecycle)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
-        if server.is_open:  # whoever made it also closes it
-            yield
-            return
-        async with server:
-            yield
-
-    edge = Middleware(HttpEdge, clock, observer=RequestCounts(metrics))
-    routes = make_routes(server, Checks())
-    app = Starlette(routes=routes, lifespan=lifespan, middleware=[edge], exception_handlers={HTTPException: http_error})
-    app.state.server = server
-    return app
+    return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle))
 
 
 def _settings_of(environment: Mapping[str, str]) -> AgentSettings:

@@ -11,7 +11,6 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from vox.chat.api.rate_categories import MemoryRateLimits, RateLimits
 from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community
@@ -26,6 +25,7 @@ from vox.chat.errors import refuse
 from vox.chat.events import Event
 from vox.chat.identity.logins import LoginCache
 from vox.chat.storage.limits import UploadLimits, open_storage
+from vox.http.rate_limits import MemoryRateLimits, RateLimits
 from vox.runtime.clock import Clock
 from vox.runtime.concurrency import ConcurrencyLimiter
 from vox.runtime.lifecycle import Lifecycle

@@ -94,7 +94,7 @@ def refuse(wire_code: str, message: str, *, status: int | None = None, allow: st
 
 def missing_permission(name: str) -> Refusal:
     """The caller lacks a permission."""
-    return refuse("MISSING_PERMISSIONS", f"This needs the permission {name}.", missing_permission=name)
+    return refuse("MISSING_PERMISSIONS", f"This needs the {name} permission.", missing_permission=name)
 
 
 WireForm = tuple[int, bytes, Mapping[str, str]]

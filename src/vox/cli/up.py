@@ -174,7 +174,7 @@ def _agent(choices: Choices) -> Plan:
         tls: dict[str, Any] = (
             {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
         )
-        agents = app.state.server
+        agents = app.server
         async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
             yield Running(server.address, lifecycle, agents.end_calls)
 

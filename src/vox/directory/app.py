@@ -1,21 +1,17 @@
 """The directory as an ASGI application.
 
 The list is what clients ask all day, so it never meets the router: it is parsed, looked up and joined right here, from bytes
-that were encoded when a relay changed. Everything else goes through Starlette behind `HttpEdge`.
+that were encoded when a relay changed. Everything else goes through the common dispatch.
 """
 
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import cast
+from typing import Final
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from vox.directory.api.responses import nothing_here, wrong_method
-from vox.directory.api.routes import make_routes, refusal
+from vox.directory.api.answers import API
+from vox.directory.api.policy import PUBLIC, Access, DirectoryCall, DirectoryPolicy, DirectoryRoute
+from vox.directory.api.routes import list_route, make_routes
 from vox.directory.errors import wire_form
 from vox.directory.metrics import REQUEST_SECONDS, REQUESTS
 from vox.directory.relays.long_poll import INDEX_HEADER
@@ -23,40 +19,45 @@ from vox.directory.relays.place import Place
 from vox.directory.schemas import list_query, wait_query
 from vox.directory.server import Directory
 from vox.errors import VoxError
-from vox.http.edge import HttpEdge, respond
-from vox.runtime.clock import Clock
+from vox.http.call import client_address
+from vox.http.cors import ANY_ORIGIN
+from vox.http.dispatch import Dispatcher
+from vox.http.edge import respond
+from vox.http.lifespan import opened
+from vox.http.openapi import ApiDocument, documentation_routes
+from vox.http.probes import ReadinessProbe
+from vox.http.routing import Router
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
+from vox.security.addresses import network_key
 
 LIST_PATH = "/v1/relays"
+UNMATCHED: Final = "other"
+"""The label of requests without a route: their paths are the client's choice."""
 CACHE_CONTROL = b"public, max-age=5, stale-while-revalidate=30, stale-if-error=300"
-ROUTES = {
-    "/": "page",
-    "/_health": "health",
-    "/ready": "ready",
-    "/metrics": "metrics",
-    "/v1/relays/register": "register",
-    "/v1/rtt-reports": "rtt-reports",
-    "/v1/session-reports": "session-reports",
-    "/v1/join-tokens": "join-tokens",
-}
 
 
-_RELAY_ROUTES = frozenset(
-    ("status", "heartbeat", "drain", "key", "select", "probe-plan", "waiting", "approve", "refuse")
-)
-
-
-class DirectoryApp:
-    """The list at once, the rest through the router; `directory` is what it serves."""
+class DirectoryApp(Dispatcher[Access, DirectoryCall]):
+    """The list at once, the rest through the common dispatch; `directory` is what it serves."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self._registry = directory.registry
-        self._clock = directory.clock
         self._random = directory.random
         self._boot = secrets.token_hex(4).encode()
-        self._rest = _routed(directory)
+        checks = Checks()
+        checks.add("database", directory.check_database)
+        tables = make_routes(directory, ReadinessProbe(directory.lifecycle, checks))
+        document = ApiDocument(API, [route for table in (*tables, list_route()) for route in table])
+        headers = {"cache-control": "public, max-age=300", **ANY_ORIGIN}
+        documentation = documentation_routes(lambda: document, PUBLIC, headers=headers, label="other")
+        super().__init__(
+            Router(*tables, documentation),
+            DirectoryPolicy(directory),
+            directory.clock,
+            lifespan=lambda: opened(directory),
+            observer=_Counts(directory.metrics),
+        )
         metrics = directory.metrics
         self._listed = metrics.counter(REQUESTS, "list", "200")
         self._unchanged = metrics.counter(REQUESTS, "list", "304")
@@ -70,7 +71,7 @@ class DirectoryApp:
             else:
                 await self._list(scope, send)
         else:
-            await self._rest(scope, receive, send)
+            await super().__call__(scope, receive, send)
 
     async def _list_later(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The list once it is another one than the client has, or when its time is over."""
@@ -79,8 +80,7 @@ class DirectoryApp:
             wait = wait_query(scope["query_string"])
             if wait is not None and wait.index == long_poll.index:
                 list_query(scope["query_string"])  # what is wrong is said at once
-                address = scope["client"][0] if scope.get("client") else ""
-                await long_poll.beyond(wait.index, wait.seconds, address, receive)
+                await long_poll.beyond(wait.index, wait.seconds, network_key(client_address(scope)), receive)
         except VoxError as error:
             await self._refuse(error, send)
             return
@@ -123,7 +123,7 @@ class DirectoryApp:
     async def _refuse(self, error: VoxError, send: Send) -> None:
         status, body, headers = wire_form(error)
         self.directory.metrics.counter(REQUESTS, "list", str(status)).inc()
-        await respond(send, status, body, {**headers, "access-control-allow-origin": "*"})
+        await respond(send, status, body, {**headers, **ANY_ORIGIN})
 
     def _tag(self, place: Place | None, limit: int) -> bytes:
         """Strong where the bytes are the same; an unordered list is only worth the same, so its tag is weak."""
@@ -143,55 +143,15 @@ class _Counts:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def started(self, scope: Scope) -> None:
+    def started(self, route: DirectoryRoute | None) -> None:
         """A request came in."""
 
-    def finished(self, scope: Scope, status: int, duration_s: float) -> None:
+    def finished(self, route: DirectoryRoute | None, scope: Scope, status: int, duration_s: float) -> None:
         """Its response is out."""
-        route = route_name(scope["path"])
-        self._metrics.counter(REQUESTS, route, str(status)).inc()
-        self._metrics.histogram(REQUEST_SECONDS, route).observe(duration_s)
-
-
-def route_name(path: str) -> str:
-    """The metric's name of a path; few, so that a stranger cannot grow the registry."""
-    if path in ROUTES:
-        return ROUTES[path]
-    parts = path.split("/")
-    if path.startswith("/v1/relays/"):
-        return parts[-1] if parts[-1] in _RELAY_ROUTES else "relay"
-    if path.startswith("/v1/join-tokens/"):
-        return "join-tokens"
-    return "other"
-
-
-def _routed(directory: Directory) -> ASGIApp:
-    checks = Checks()
-    checks.add("database", directory.check_database)
-
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[None, None]:
-        if directory.is_open:  # whoever made it also closes it
-            yield
-            return
-        async with directory:
-            yield
-
-    async def refused(_request: Request, error: Exception) -> Response:
-        return refusal(directory, cast("VoxError", error))
-
-    app = Starlette(
-        routes=make_routes(directory, checks),
-        lifespan=lifespan,
-        exception_handlers={VoxError: refused, 404: nothing_here, 405: wrong_method},
-    )
-    app.router.redirect_slashes = False
-    clock: Clock = directory.clock
-
-    def broken(_error: Exception, _request_id: str) -> tuple[int, bytes, dict[str, str]]:
-        return 500, b'{"error":"Internal server error","code":"INTERNAL_ERROR"}', {"content-type": "application/json"}
-
-    return HttpEdge(app, clock, observer=_Counts(directory.metrics), on_error=broken)
+        del scope
+        label = UNMATCHED if route is None else route.label
+        self._metrics.counter(REQUESTS, label, str(status)).inc()
+        self._metrics.histogram(REQUEST_SECONDS, label).observe(duration_s)
 
 
 def _is_known(scope: Scope, tag: bytes) -> bool:

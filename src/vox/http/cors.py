@@ -1,10 +1,11 @@
-"""Browsers of other origins: off unless origins are named, then CORS for REST and a check of the gateway's handshake.
+"""Which pages of other origins may call: CORS headers for REST, and the check of a WebSocket's handshake.
 
-Tokens travel in headers only, never in cookies, so a foreign page has nothing to ride on; the check keeps pages that were
-not named from using a token they were tricked into holding.
+Tokens travel in headers only, never in cookies, so a foreign page cannot act with a visitor's credentials; the check keeps
+pages that are not named from using a token they were tricked into holding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
@@ -13,6 +14,9 @@ EXPOSED_HEADERS = (
     b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, content-range, x-request-id"
 )
 METHODS = b"GET, POST, PUT, PATCH, DELETE"
+ANY_ORIGIN = {"access-control-allow-origin": "*"}
+"""On answers that any page may read: public lists, whose clients live on other origins."""
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Origins:
@@ -52,6 +56,29 @@ class Origins:
 
     def _knows(self, origin: bytes) -> bool:
         return b"*" in self._allowed or origin.lower() in self._allowed
+
+
+def is_origin_allowed(origin: str, host: str, allowed: Collection[str]) -> bool:
+    """Whether a page may open a socket or start a call: one of this server, of this machine, or one that is listed.
+
+    Args:
+        origin: the Origin header; empty for programs, which send none.
+        host: the Host header.
+        allowed: further origins; `*` allows any.
+    """
+    if not origin:
+        return True
+    host_of_origin, own = _host_of(origin), _host_of(f"//{host}")
+    if host_of_origin in _LOCAL or (host_of_origin and host_of_origin == own):
+        return True
+    return origin in allowed or "*" in allowed
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:

@@ -1,16 +1,19 @@
-"""The API's description, read off the route table: /openapi.json, and a page of it at /docs and /redoc."""
+"""An API's description, read off its route table: the OpenAPI 3.1 document, and a self-contained page of it.
+
+Bodies, queries and answers are msgspec types, pydantic models, or JSON schemas as they stand; a route that is added to a
+table is described without another line.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, cast
 
 import msgspec
-from starlette.types import Send
 
-from vox.chat.api.request import Route, Upload
-from vox.chat.errors import STATUS
-from vox.chat.features.files.service import FileInfo
+from vox.http.call import HttpCall
+from vox.http.routing import A, Reply, Route, RouteTable, Upload
 
 _REF = "#/components/schemas/{name}"
 _STYLE = (
@@ -19,95 +22,185 @@ _STYLE = (
     "vertical-align:top}code{font-size:.95em;overflow-wrap:anywhere}td:nth-child(2){min-width:22rem}td:nth-child(3){min-width:16rem}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
     "th,td{border-color:#444}a{color:#8ab4f8}}"
 )
+_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+Schema = dict[str, Any]
+AnyRoute = Route[Any]
 
 
-class Documentation:
-    """Made once, at the first question."""
+def _text_parameter(_name: str) -> Schema:
+    return {"type": "string"}
 
-    def __init__(self, routes: Sequence[Route]) -> None:
-        self._routes = routes
+
+def _no_tag(_route: AnyRoute) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDescription:
+    """What a document needs beside the routes.
+
+    Args:
+        title: of the document and the page.
+        error: the schema of every error body.
+        description: one sentence.
+        security_schemes: OpenAPI security schemes by name.
+        schemas: further named schemas.
+        parameter: the schema of a path parameter by its name.
+        tag: the group a route is shown in; empty for none.
+        has_default_error: whether operations that name no error statuses say that any error has this body.
+        page_note: HTML under the page's title, for what is not a route.
+    """
+
+    title: str
+    error: Schema
+    description: str = ""
+    security_schemes: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    schemas: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    parameter: Callable[[str], Schema] = _text_parameter
+    tag: Callable[[AnyRoute], str] = _no_tag
+    has_default_error: bool = True
+    page_note: str = ""
+
+
+class ApiDocument:
+    """The document and its page, made at the first question.
+
+    Args:
+        api: what is said of the whole.
+        routes: the table; routes that are not documented are left out.
+    """
+
+    def __init__(self, api: ApiDescription, routes: Sequence[AnyRoute]) -> None:
+        self._api = api
+        self._routes = [route for route in routes if route.is_documented]
         self._openapi = b""
         self._page = b""
 
-    async def answer(self, path: str, send: Send) -> bool:
-        """Answers a documentation path; False for any other."""
-        if path == "/openapi.json":
-            self._openapi = self._openapi or msgspec.json.encode(openapi(self._routes))
-            body, kind = self._openapi, b"application/json"
-        elif path in {"/docs", "/redoc"}:
-            self._page = self._page or _page(self._routes).encode()
-            body, kind = self._page, b"text/html; charset=utf-8"
-        else:
-            return False
-        headers = [
-            (b"content-type", kind),
-            (b"content-length", b"%d" % len(body)),
-            (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        return True
+    @property
+    def openapi(self) -> bytes:
+        """The OpenAPI document as JSON."""
+        self._openapi = self._openapi or msgspec.json.encode(describe(self._api, self._routes))
+        return self._openapi
+
+    @property
+    def page(self) -> bytes:
+        """The page: HTML without scripts or foreign files."""
+        self._page = self._page or _page(self._api, self._routes).encode()
+        return self._page
 
 
-def openapi(routes: Sequence[Route]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of the routes."""
-    kinds = [kind for route in routes for kind in (route.body, route.query, route.returns) if _has_schema(kind)]
+def documentation_routes(
+    document: Callable[[], ApiDocument],
+    access: A,
+    *,
+    headers: Mapping[str, str] | None = None,
+    openapi_path: str = "/openapi.json",
+    page_paths: Sequence[str] = ("/docs",),
+    answers_any_method: bool = False,
+    **more: Any,
+) -> RouteTable[A]:
+    """The routes of a part's document and page.
+
+    Args:
+        document: gives the document; asked at the first request, when all routes are known.
+        access: the part's public access.
+        headers: on the OpenAPI document.
+        openapi_path: where the document is.
+        page_paths: where the page is.
+        answers_any_method: whether every method is answered like GET.
+        more: fields of the routes.
+    """
+    table = RouteTable[A]()
+
+    async def openapi(_call: HttpCall) -> Reply:
+        """This API as an OpenAPI document."""
+        return Reply(200, document().openapi, {"content-type": "application/json", **(headers or _document_headers())})
+
+    async def docs(_call: HttpCall) -> Reply:
+        """This API as a page."""
+        return Reply(200, document().page, {"content-type": "text/html; charset=utf-8", **_document_headers()})
+
+    add = table.any if answers_any_method else table.get
+    add(openapi_path, access=access, returns=bytes, is_documented=False, **more)(openapi)
+    for path in page_paths:
+        add(path, access=access, returns=bytes, is_documented=False, **more)(docs)
+    return table
+
+
+def describe(api: ApiDescription, routes: Sequence[AnyRoute]) -> Schema:
+    """The OpenAPI 3.1 document of routes."""
+    kinds = [kind for route in routes for kind in (route.body, route.query, route.returns) if _is_msgspec(kind)]
     schemas, components = msgspec.json.schema_components(kinds, schema_hook=_schema_of, ref_template=_REF)
     by_kind = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
-    components["Error"] = _error_schema()
-    paths: dict[str, dict[str, Any]] = {}
+    components = {**components, "Error": api.error, **api.schemas}
+    paths: dict[str, Schema] = {}
     for route in routes:
-        paths.setdefault(route.template, {})[route.method.lower()] = _operation(route, by_kind, components)
+        method = "get" if route.method == "ANY" else route.method.lower()
+        paths.setdefault(route.template, {})[method] = _operation(api, route, by_kind, components)
     for route in routes:  # their fields stand among the parameters
-        if route.query is not None:
+        if _is_msgspec(route.query):
             components.pop(_name_in(by_kind[id(route.query)]), None)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Vox chat", "version": "1", "description": "REST API of the Vox community server."},
+        "info": {
+            "title": api.title,
+            "version": "1",
+            **({"description": api.description} if api.description else {}),
+        },
         "paths": paths,
-        "components": {
-            "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-        },
+        "components": {"schemas": components, "securitySchemes": dict(api.security_schemes)},
     }
 
 
-def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": f"{route.endpoint.__module__.rpartition('.')[2]}.{route.endpoint.__name__}",
-        "summary": (route.endpoint.__doc__ or "").strip().partition("\n")[0],
-        "description": f"Access: {route.access.text}. Rate limit: {route.category.name}.",
-        "tags": [route.template.split("/")[3]],
-        "parameters": [*_path_parameters(route), *_query_parameters(route, by_kind, components)],
-        "responses": {
-            str(route.status): _success(route, by_kind),
-            "default": {"description": "An error.", "content": _json({"$ref": _REF.format(name="Error")})},
-        },
+def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], components: Schema) -> Schema:
+    limit = f" Rate limit: {route.category.name}." if route.category is not None else ""
+    operation: Schema = {
+        "operationId": route.operation_id,
+        "summary": route.summary,
+        "description": f"Access: {route.access.text}.{limit}",
+        "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
+        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)} | _errors(api, route),
     }
-    if route.access.kind != "nobody":
-        operation["security"] = [{"token": []}]
-    if route.body is Upload:
-        form = _form(*(("image", "name") if route.returns is not FileInfo else ("file", "", "name", "mime")))
-        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
-    elif route.body is not None:
-        operation["requestBody"] = {"required": route.method != "DELETE", "content": _json(by_kind[id(route.body)])}
+    if tag := api.tag(route):
+        operation["tags"] = [tag]
+    if security := [dict(one) for one in route.access.security]:
+        operation["security"] = security
+    if (body := _request_body(route, by_kind)) is not None:
+        operation["requestBody"] = body
     return operation
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for name in re.findall(r"{(\w+)}", route.template):
-        is_number = (name.endswith("_id") and name != "file_id") or name == "target"
-        kind: dict[str, Any] = {"type": "integer", "minimum": 0} if is_number else {"type": "string"}
-        found.append({"name": name, "in": "path", "required": True, "schema": kind})
-    return found
+def _request_body(route: AnyRoute, by_kind: dict[int, Any]) -> Schema | None:
+    if route.body is None or route.body is bytes:
+        return None
+    if route.body is Upload:
+        return {"required": True, "content": {"multipart/form-data": {"schema": _form(*route.form)}}}
+    schema = _schema(route.body, by_kind)
+    is_required = bool(schema.get("required")) if route.is_raw else route.method != "DELETE"
+    return {"required": is_required, "content": _json(schema)}
 
 
-def _query_parameters(route: Route, by_kind: dict[int, Any], components: dict[str, Any]) -> list[dict[str, Any]]:
+def _errors(api: ApiDescription, route: AnyRoute) -> Schema:
+    error = {"description": "An error.", "content": _json({"$ref": _REF.format(name="Error")})}
+    statuses = [str(status) for status in route.errors] or (["default"] if api.has_default_error else [])
+    return dict.fromkeys(statuses, error)
+
+
+def _path_parameters(api: ApiDescription, route: AnyRoute) -> list[Schema]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": api.parameter(name)}
+        for name in re.findall(r"{(\w+)}", route.template)
+    ]
+
+
+def _query_parameters(route: AnyRoute, by_kind: dict[int, Any], components: Schema) -> list[Schema]:
     if route.query is None:
         return []
-    schema = components[_name_in(by_kind[id(route.query)])]
+    query: object = route.query
+    if isinstance(query, list):
+        return cast("list[Schema]", query)
+    schema = components[_name_in(by_kind[id(query)])]
     required = schema.get("required", [])
     return [
         {"name": name, "in": "query", "required": name in required, "schema": part}
@@ -115,12 +208,12 @@ def _query_parameters(route: Route, by_kind: dict[int, Any], components: dict[st
     ]
 
 
-def _name_in(schema: dict[str, Any]) -> str:
+def _name_in(schema: Schema) -> str:
     """The component that a struct's schema refers to."""
     return schema["$ref"].rpartition("/")[2]
 
 
-def _form(file: str, required: str, *optional: str) -> dict[str, Any]:
+def _form(file: str, required: str, *optional: str) -> Schema:
     """The form of an upload: its file, and texts beside it."""
     names = [name for name in (required, *optional) if name]
     return {
@@ -130,51 +223,55 @@ def _form(file: str, required: str, *optional: str) -> dict[str, Any]:
     }
 
 
-def _success(route: Route, by_kind: dict[int, Any]) -> dict[str, Any]:
+def _success(route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
     if route.returns is None:
         return {"description": "Done."}
     if route.returns is bytes:
         return {"description": "Done.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
-    schema = by_kind.get(id(route.returns))
+    schema = _schema(route.returns, by_kind)
     return {"description": "Done.", **({"content": _json(schema)} if schema is not None else {})}
 
 
-def _json(schema: Any) -> dict[str, Any]:
+def _schema(kind: Any, by_kind: dict[int, Any]) -> Any:
+    if isinstance(kind, dict):
+        return cast("Schema", kind)
+    if hasattr(kind, "model_json_schema"):
+        return kind.model_json_schema()
+    return by_kind.get(id(kind))
+
+
+def _json(schema: Any) -> Schema:
     return {"application/json": {"schema": schema}}
 
 
-def _schema_of(kind: type) -> dict[str, Any]:
+def _schema_of(kind: type) -> Schema:
     """The schema of a type that msgspec has none for: `object` is any JSON at all."""
     if kind is object:
         return {"description": "Any JSON."}
     raise NotImplementedError
 
 
-def _has_schema(kind: Any) -> bool:
-    return kind is not None and kind is not Upload and kind is not bytes
+def _is_msgspec(kind: Any) -> bool:
+    if kind is None or kind is Upload or kind is bytes or isinstance(kind, dict | list):
+        return False
+    return not hasattr(kind, "model_json_schema")
 
 
-def _error_schema() -> dict[str, Any]:
-    fields = {
-        "code": {"type": "string", "examples": sorted(STATUS)},
-        "message": {"type": "string"},
-        "retry_after_ms": {"type": "integer"},
-        "missing_permission": {"type": "string"},
-    }
-    inner = {"type": "object", "required": ["code", "message"], "properties": fields}
-    return {"type": "object", "required": ["error"], "properties": {"error": inner}}
+def _document_headers() -> dict[str, str]:
+    return {"content-security-policy": _PAGE_POLICY, "x-content-type-options": "nosniff"}
 
 
-def _page(routes: Sequence[Route]) -> str:
+def _page(api: ApiDescription, routes: Sequence[AnyRoute]) -> str:
     rows = "".join(
         f"<tr><td><code>{route.method}</code></td><td><code>{escape(route.template)}</code></td>"
-        f"<td>{escape((route.endpoint.__doc__ or '').strip().partition(chr(10))[0])}</td>"
-        f"<td>{escape(route.access.text)}</td><td>{route.category.name}</td></tr>"
+        f"<td>{escape(route.summary)}</td>"
+        f"<td>{escape(route.access.text)}</td><td>{route.category.name if route.category else ''}</td></tr>"
         for route in sorted(routes, key=lambda route: (route.template, route.method))
     )
+    title = escape(f"{api.title} API")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Vox chat API</title><style>{_STYLE}</style>'
-        '<h1>Vox chat API</h1><p>Machine-readable: <a href="/openapi.json">/openapi.json</a>. Events: '
-        "<code>/gateway</code>.</p><table><thead><tr><th>Method<th>Path<th>What<th>Who<th>Limit</thead>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f'<h1>{title}</h1><p>Machine-readable: <a href="/openapi.json">/openapi.json</a>. {api.page_note}</p>'
+        "<table><thead><tr><th>Method<th>Path<th>What<th>Access<th>Limit</thead>"
         f"<tbody>{rows}</tbody></table></html>"
     )

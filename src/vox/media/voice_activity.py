@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vox.errors import UsageError
+from vox.errors import DependencyError, UsageError
 from vox.media.resample import Resampler
 from vox.media.silero import SAMPLE_RATES, Session, SileroBatch, load
 from vox.media.speech_gate import VadParams
@@ -107,6 +107,17 @@ class VoiceActivity:
         self._count(1)
         return VadStream(lane, params, on_edge, resampler, self._max_backlog_s)
 
+    async def check(self) -> None:
+        """Returns once the detector's thread has answered.
+
+        Raises:
+            DependencyError: the detector is closed (vad_closed).
+        """
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._worker, _nothing)
+        except RuntimeError:  # the pool takes no work after its shutdown
+            raise DependencyError("the voice detector is closed", code="vad_closed") from None
+
     async def settled(self) -> None:
         """Waits until no run is in flight."""
         while flights := [lane.flight for lane in self._lanes.values() if lane.flight is not None]:
@@ -150,3 +161,7 @@ class VoiceActivity:
     def _tick(self, now: float) -> None:
         for lane in self._lanes.values():
             lane.tick()
+
+
+def _nothing() -> None:
+    """What the detector's thread is asked to do, to see that it answers."""

@@ -7,7 +7,7 @@ A driver is one file in the folder of its kind, loaded by name (`providers/regis
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import httpx2
 from pydantic import BaseModel, ConfigDict
@@ -40,3 +40,16 @@ class Deps:
         if value := self.api_keys.get(name):
             return value
         return next((value for variable in variables if (value := self.environment.get(variable))), None)
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A driver that can tell whether it still works, for the server's readiness; costs no request to a vendor."""
+
+    async def check(self) -> None:
+        """Returns where the driver can take work.
+
+        Raises:
+            DependencyError: it cannot, and why.
+        """
+        ...

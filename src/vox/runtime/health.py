@@ -26,6 +26,11 @@ class Checks:
     def __init__(self) -> None:
         self._checks: dict[str, _Check] = {}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is checked."""
+        return tuple(self._checks)
+
     def add(self, name: str, check: Callable[[], Awaitable[None]], timeout_s: float = 2.0) -> None:
         """Adds a coroutine function that returns when the dependency is well and raises when it is not."""
         if name in self._checks:

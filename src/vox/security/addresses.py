@@ -19,6 +19,9 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+SUBSCRIBER_PREFIX = 64
+"""Bits of an IPv6 address that name one subscriber's network (RFC 6177 section 2: at least a /64 each)."""
+
 # Where clouds hand out credentials to whoever asks from inside. Most lie in refused networks anyway; they are listed
 # because no network that an operator allows opens them.
 METADATA_ADDRESSES: frozenset[Address] = frozenset(
@@ -51,6 +54,21 @@ def parse_address(text: str) -> Address | None:
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         return None
     return unmapped(address)
+
+
+def network_key(address: str) -> str:
+    """The part of an address that one subscriber owns: all of IPv4 (mapped into IPv6 too), the /64 of IPv6.
+
+    Limits count by it. Text that is no address is returned as it is, so that it can still be a key.
+    """
+    if ":" not in address:
+        return address
+    parsed = parse_address(address.partition("%")[0])
+    if parsed is None:
+        return address
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    return str(IPv6Network((int(parsed), SUBSCRIBER_PREFIX), strict=False))
 
 
 def unmapped(address: Address) -> Address:

@@ -195,6 +195,10 @@ class Detector:
         self.params: VadParams | None = None
         self.error: Exception | None = None
 
+    async def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
     def open(
         self, *, on_edge: Callable[[SpeechEdge], None], sample_rate: int, params: VadParams, **_options: object
     ) -> "Detector":

@@ -1,6 +1,6 @@
 import pytest
 
-from vox.http.cors import Origins
+from vox.http.cors import Origins, is_origin_allowed
 
 PAGE = "https://chat.example.com"
 
@@ -50,3 +50,49 @@ def test_a_foreign_preflight_gets_no_permission():
     origins = Origins((PAGE,))
     asked = scope("https://evil.example", "OPTIONS", access_control_request_method="PATCH")
     assert dict(origins.headers(asked)) == {b"vary": b"origin"}
+
+
+def test_any_origin_may_be_allowed():
+    origins = Origins(("*",))
+    assert origins.may_connect(scope("https://evil.example"))
+    assert (
+        dict(origins.headers(scope("https://evil.example")))[b"access-control-allow-origin"] == b"https://evil.example"
+    )
+
+
+def test_options_without_a_requested_method_is_no_preflight():
+    assert not Origins((PAGE,)).is_preflight(scope(PAGE, "OPTIONS"))
+    assert not Origins((PAGE,)).is_preflight(scope(PAGE, "GET", access_control_request_method="PATCH"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "may"),
+    [
+        ("", "voice.example", True),  # a program
+        ("https://voice.example", "voice.example", True),
+        ("http://voice.example:3000", "voice.example:8080", True),
+        ("https://VOICE.example", "voice.example", True),
+        ("http://localhost:5173", "voice.example", True),
+        ("http://127.0.0.1", "voice.example", True),
+        ("http://[::1]:3000", "voice.example", True),
+        ("http://[2001:db8::1]:3000", "[2001:db8::1]:8080", True),
+        (PAGE, "voice.example", True),
+        ("https://evil.example", "voice.example", False),
+        ("https://voice.example.evil.example", "voice.example", False),
+        ("https://evil.example/voice.example", "voice.example", False),
+        ("https://voice.example@evil.example", "voice.example", False),
+        ("https://localhost.evil.example", "voice.example", False),
+        ("null", "voice.example", False),
+        ("null", "", False),
+        ("file://", "", False),
+        ("https://[", "voice.example", False),
+        ("https://[", "[", False),
+    ],
+)
+def test_a_page_of_this_server_this_machine_or_the_list_may_call(origin, host, may):
+    assert is_origin_allowed(origin, host, (PAGE,)) is may
+
+
+def test_a_star_allows_every_page():
+    assert is_origin_allowed("https://evil.example", "voice.example", ("*",))
+    assert is_origin_allowed("null", "voice.example", ("*",))

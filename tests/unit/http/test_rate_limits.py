@@ -1,18 +1,13 @@
+"""Token buckets in memory and the addresses whose tokens were refused."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.api.rate_categories import (
-    CATEGORIES,
-    Category,
-    MemoryRateLimits,
-    RefusedTokens,
-    category_of,
-    network_key,
-    take_token,
-)
+from vox.http.rate_limits import MemoryRateLimits, RateCategory, RefusedTokens, take_token
 
-SLOW = Category("slow", 5, 0.1)
+SLOW = RateCategory("slow", 5, 0.1)
+FAST = RateCategory("fast", 50, 1.0)
 
 
 def test_the_burst_passes_and_the_next_waits_for_one_refill():
@@ -30,7 +25,7 @@ def test_keys_and_categories_have_buckets_of_their_own():
     for _ in range(5):
         limits.take("a", SLOW, 0.0)
     assert limits.take("b", SLOW, 0.0).retry_after_s is None
-    assert limits.take("a", CATEGORIES["messages"], 0.0).retry_after_s is None
+    assert limits.take("a", FAST, 0.0).retry_after_s is None
 
 
 def test_a_scale_of_nothing_lets_everything_through():
@@ -82,7 +77,7 @@ def test_no_schedule_gets_more_tokens_looked_up(waits, burst, period_s):
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.integers(1, 20), st.floats(0.05, 5))
 def test_no_schedule_gets_more_than_the_burst_and_the_refill(waits, burst, refill):
-    category = Category("any", burst, refill)
+    category = RateCategory("any", burst, refill)
     now, passed, full_at = 0.0, 0, 0.0
     for wait in waits:
         now += wait
@@ -94,30 +89,76 @@ def test_no_schedule_gets_more_than_the_burst_and_the_refill(waits, burst, refil
     assert passed <= burst + refill * now + 1e-6
 
 
-def test_paths_are_classified_in_the_order_of_the_original():
-    expected = {
-        "/api/v1/feeds/1/messages": "messages",
-        "/api/v1/messages/search": "messages",
-        "/api/v1/webhooks/1/token/execute": "messages",
-        "/api/v1/webhooks/1/token": "webhooks",
-        "/api/v1/gifs/search": "search",
-        "/api/v1/auth/login": "auth",
-        "/api/v1/feeds/1": "channels",
-        "/api/v1/rooms/1/voice/join": "channels",
-        "/api/v1/threads/1": "channels",
-        "/api/v1/stickers": "emoji",
-        "/api/v1/keys/prekeys/1": "e2ee",
-        "/api/v1/dms": "messages",
-        "/api/v1/reports": "moderation",
-        "/api/v1/users/1": "members",
-        "/api/v1/bans": "server",
-        "/api/v1/sync": "server",
-        "/health": "server",
-    }
-    assert {path: category_of(path).name for path in expected} == expected
+def wait_s(limits: MemoryRateLimits, category: RateCategory, now: float, key: str = "a") -> float | None:
+    return limits.take(key, category, now).retry_after_s
 
 
-def test_one_subscriber_owns_a_whole_ipv6_network():
-    assert network_key("2001:db8::1") == network_key("2001:db8::ffff:1")
-    assert network_key("2001:db8::1") != network_key("2001:db8:0:1::1")
-    assert network_key("192.0.2.1") == "192.0.2.1"
+def test_a_wait_counts_down_and_a_refusal_costs_nothing():
+    limits, category = MemoryRateLimits(), RateCategory("any", 3, 2.0)
+    assert [wait_s(limits, category, 100.0) for _ in range(3)] == [None, None, None]
+    assert wait_s(limits, category, 100.0) == pytest.approx(0.5)
+    assert wait_s(limits, category, 100.2) == pytest.approx(0.3)
+    assert wait_s(limits, category, 100.5) is None
+    assert wait_s(limits, category, 100.5) == pytest.approx(0.5)
+
+
+def test_a_bucket_holds_no_more_than_a_burst():
+    limits, category = MemoryRateLimits(), RateCategory("any", 2, 1.0)
+    limits.take("a", category, 0.0)
+    assert [wait_s(limits, category, 1e6) is None for _ in range(3)] == [True, True, False]
+
+
+def test_the_key_unused_for_longest_is_forgotten():
+    limits, category = MemoryRateLimits(max_keys=2), RateCategory("any", 1, 0.001)
+    limits.take("a", category, 0.0)
+    limits.take("b", category, 0.0)
+    assert wait_s(limits, category, 1.0) is not None  # refused, yet used
+    limits.take("c", category, 2.0)
+    assert len(limits._full_at) == 2
+    assert wait_s(limits, category, 3.0) is not None
+    assert wait_s(limits, category, 3.0, "b") is None
+
+
+def test_a_scale_multiplies_burst_and_refill():
+    limits = MemoryRateLimits(2.0)
+    assert [wait_s(limits, SLOW, 0.0) is None for _ in range(11)] == [True] * 10 + [False]
+    assert wait_s(limits, SLOW, 0.0) == pytest.approx(5.0)
+
+
+def test_a_small_scale_leaves_a_burst_of_one():
+    limits = MemoryRateLimits(0.01)
+    assert wait_s(limits, SLOW, 0.0) is None
+    assert wait_s(limits, SLOW, 0.0) == pytest.approx(1000.0)
+
+
+@given(
+    st.floats(0.1, 100),
+    st.integers(1, 20),
+    st.lists(st.floats(0, 2), min_size=1, max_size=200),
+)
+def test_buckets_in_memory_never_give_more_than_burst_and_rate_and_waiting_as_told_suffices(rate_per_s, burst, steps):
+    limits, category = MemoryRateLimits(), RateCategory("any", burst, rate_per_s)
+    now, taken = 1000.0, 0
+    for step in steps:
+        now += step
+        wait = wait_s(limits, category, now)
+        if wait is None:
+            taken += 1
+        else:
+            assert wait > 0
+        assert taken <= burst + (now - 1000.0) * rate_per_s + 0.01
+    wait = wait_s(limits, category, now)
+    if wait is not None:
+        assert wait_s(limits, category, now + wait) is None
+
+
+@pytest.mark.parametrize(("refill_per_s", "burst"), [(0, 1), (-1, 1), (1, 0)])
+def test_categories_that_limit_nothing_are_refused(refill_per_s, burst):
+    with pytest.raises(ValueError):
+        RateCategory("none", burst, refill_per_s)
+
+
+@pytest.mark.parametrize(("scale", "max_keys"), [(1, 0), (-1, 1)])
+def test_buckets_that_remember_nothing_are_refused(scale, max_keys):
+    with pytest.raises(ValueError):
+        MemoryRateLimits(scale, max_keys)

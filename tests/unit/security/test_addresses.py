@@ -4,7 +4,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from vox.security.addresses import METADATA_ADDRESSES, embedded_ipv4, is_global, parse_address, refusal, unmapped
+from vox.security.addresses import (
+    METADATA_ADDRESSES,
+    embedded_ipv4,
+    is_global,
+    network_key,
+    parse_address,
+    refusal,
+    unmapped,
+)
 
 NOT_GLOBAL = """
     0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 100.127.255.255 127.0.0.1 127.255.255.254 169.254.1.1 169.254.169.254
@@ -143,3 +151,32 @@ def test_only_the_usual_notation_is_an_address(text):
 
 def test_a_mapped_address_is_read_as_ipv4():
     assert parse_address("::FFFF:7f00:1") == IPv4Address("127.0.0.1")
+
+
+def test_one_subscriber_owns_a_whole_ipv6_network():
+    assert network_key("2001:db8::1") == network_key("2001:db8::ffff:1") == "2001:db8::/64"
+    assert network_key("2001:db8::1") == network_key("2001:0DB8:0:0::2")
+    assert network_key("2001:db8::1") != network_key("2001:db8:0:1::1")
+
+
+def test_ipv4_addresses_are_their_own_key_mapped_into_ipv6_too():
+    assert network_key("192.0.2.1") == "192.0.2.1"
+    assert network_key("::ffff:192.0.2.1") == "192.0.2.1"
+    assert network_key("::ffff:c000:201") == "192.0.2.1"
+    assert network_key("192.0.2.1") != network_key("192.0.2.2")
+
+
+def test_a_zone_does_not_make_another_network():
+    assert network_key("fe80::1%eth0") == network_key("fe80::2%eth1") == "fe80::/64"
+
+
+@pytest.mark.parametrize("text", ["unknown", "", "localhost", "1:2:3", "2001:db8::g", "::ffff:300.0.0.1"])
+def test_what_is_no_address_is_its_own_key(text):
+    assert network_key(text) == text
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
+def test_no_host_part_changes_the_network(address, host):
+    other = IPv6Address(int(address) >> 64 << 64 | host)
+    if address.ipv4_mapped is None and other.ipv4_mapped is None:
+        assert network_key(str(address)) == network_key(str(other))

@@ -4,32 +4,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.types import Scope
 
 from vox.http.edge import error_envelope, request_id
+from vox.http.routing import Reply
+
+JSON = {"content-type": "application/json"}
 
 
-def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
+def json_reply(body: Mapping[str, Any], status: int = 200) -> Reply:
     """A JSON body with a trailing newline."""
-    return Response(msgspec.json.encode(body) + b"\n", status, media_type="application/json")
+    return Reply(status, msgspec.json.encode(body) + b"\n", JSON)
 
 
-def success(request: HTTPConnection, data: Mapping[str, Any], *, status: str = "") -> Response:
+def success(scope: Scope, data: Mapping[str, Any], *, status: str = "") -> Reply:
     """`data` and `meta`; `status` stands at the top too, where documented probes look for it."""
     top = {"status": status} if status else {}
-    return json_response({**top, "data": data, "meta": {"requestId": request_id(request.scope)}})
+    return json_reply({**top, "data": data, "meta": {"requestId": request_id(scope)}})
 
 
 def error(
-    request: HTTPConnection,
+    scope: Scope,
     status: int,
     code: str,
     message: str,
     *,
     details: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
-) -> Response:
+) -> Reply:
     """The error envelope; `details` name the fields at fault."""
-    body = error_envelope(code, message, request_id(request.scope), details)
-    return Response(body, status, headers, media_type="application/json")
+    body = error_envelope(code, message, request_id(scope), details)
+    return Reply(status, body, {**(headers or {}), **JSON})

@@ -7,18 +7,15 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from vox.agent.admission import Busy, Reservation
 from vox.agent.api import webhooks
-from vox.agent.api.http_metrics import connection_gauges, count_upgrade, route_name
-from vox.agent.api.responses import error, json_response, success
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, refuse_upgrade
+from vox.agent.api.request_metrics import connection_gauges, count_upgrade
+from vox.agent.api.responses import error, json_reply, success
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent
@@ -27,14 +24,17 @@ from vox.agent.server import AgentServer
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
-from vox.http.websocket import refuse, serve_socket
+from vox.http.call import ROUTE, HttpCall
+from vox.http.cors import is_origin_allowed
+from vox.http.probes import ReadinessProbe
+from vox.http.routing import MethodNotAllowed, Reply, RouteTable
+from vox.http.static_files import StaticFolder
+from vox.http.websocket import serve_socket
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
-from vox.runtime.health import Checks
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
-from vox.security.digests import is_equal
 
 log = get_logger(__name__)
 
@@ -44,100 +44,103 @@ OUTPUT_RATES = {str(rate): rate for rate in (8000, 16_000, 22_050, 24_000, 32_00
 MAX_MESSAGE_BYTES = 1 << 20
 VARIABLE_PREFIX = "var."
 _HOST = re.compile(r"[\w.:\[\]-]+")
-_REFUSALS = {404: ("NOT_FOUND", "Not found"), 405: ("BAD_REQUEST", "Method not allowed")}
 
 _Link = WebSocketTransport | TelephonyTransport
 _MakeLink = Callable[[asyncio.TaskGroup, Reservation], _Link]
 
 
-def make_routes(server: AgentServer, checks: Checks) -> list[BaseRoute]:
-    """All routes of one agent server."""
-    http = _Http(server, checks)
-    calls = _Calls(server)
-    anywhere = [
-        Route(f"{prefix}{path}", handler, methods=["GET", "HEAD"])
-        for prefix in ("", "/api/v1")
-        for path, handler in (("/health", http.health), ("/ready", http.ready))
-    ]
-    return [
-        *anywhere,
-        Route("/metrics", http.metrics),
-        Route("/", http.root, methods=["GET", "HEAD", "POST"]),
-        Route("/talk", http.page),
-        Route("/page/{name}", http.asset),
-        Route("/ws", calls.explain),
-        Route("/telephony/ws", calls.explain_phone),
-        Route("/telephony/{agent}", http.webhook, methods=["GET", "POST"]),
-        WebSocketRoute("/ws", calls.client),
-        WebSocketRoute("/telephony/ws", calls.phone),
-        WebSocketRoute("/telephony/ws/{agent}", calls.phone),
-        WebSocketRoute("/telephony/ws/{agent}/{token}", calls.phone),
-        WebSocketRoute("/{path:path}", calls.nowhere),
-    ]
-
-
-async def http_error(request: HTTPConnection, failure: Exception) -> Response:
-    """What the router refuses, in the envelope of everything else: an unknown path, a method that a path has not."""
-    status = failure.status_code if isinstance(failure, HTTPException) else 500
-    headers = failure.headers if isinstance(failure, HTTPException) else None
-    code, message = _REFUSALS.get(status, ("BAD_REQUEST", "Bad request"))
-    return error(request, status, code, message, headers=headers)
+def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
+    """All routes of one agent server: the tables of pages, probes and webhooks, and of calls."""
+    http, calls, table = _Http(server, probe), _Calls(server), RouteTable[Access]()
+    for prefix in ("", "/api/v1"):
+        table.get(f"{prefix}/health", access=PUBLIC, returns=bytes, label="health")(http.health)
+        table.get(f"{prefix}/ready", access=PUBLIC, returns=bytes, label="ready", errors=(503,))(http.ready)
+    table.get("/metrics", access=PUBLIC, returns=bytes, label="metrics")(http.metrics)
+    table.get("/", access=SIGNATURE, returns=bytes, label="root")(http.root)
+    table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
+    table.get("/talk", access=PUBLIC, returns=bytes, label="fallback")(http.page)
+    table.get("/page/{name}", access=PUBLIC, returns=bytes, label="page", is_documented=False)(http.asset)
+    table.get("/ws", access=KEY, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
+    table.get("/telephony/ws", access=PUBLIC, returns=bytes, label="telephony_ws", errors=(426, 503))(
+        calls.explain_phone
+    )
+    for add in (table.get, table.post):
+        add(
+            "/telephony/{agent}",
+            access=SIGNATURE,
+            returns=bytes,
+            label="telephony",
+            errors=(400, 403, 404),
+        )(http.webhook)
+    table.websocket("/ws", access=KEY, label="ws")(calls.client)
+    for path in ("", "/{agent}", "/{agent}/{token}"):
+        table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)
+    return [table.grouped("agent")]
 
 
 class _Http:
-    def __init__(self, server: AgentServer, checks: Checks) -> None:
+    def __init__(self, server: AgentServer, probe: ReadinessProbe) -> None:
         self._server = server
-        self._checks = checks
+        self._probe = probe
+        self._files = StaticFolder(PAGE)
 
-    async def health(self, request: Request) -> Response:
-        return success(request, {"status": "ok"}, status="ok")
+    async def health(self, call: HttpCall) -> Reply:
+        """Whether the process answers; touches no dependency."""
+        return success(call.scope, {"status": "ok"}, status="ok")
 
-    async def ready(self, request: Request) -> Response:
-        lifecycle = self._server.lifecycle
-        if not lifecycle.is_accepting:
-            headers = {"Retry-After": f"{lifecycle.retry_after_s:.0f}"}
+    async def ready(self, call: HttpCall) -> Reply:
+        """Whether new calls may come; names each check that fails."""
+        found = await self._probe.ask()
+        if found.is_ready:
+            return success(call.scope, {"status": "ok"}, status="ok")
+        if found.retry_after_s is not None:
             return error(
-                request, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {lifecycle.state}", headers=headers
+                call.scope,
+                503,
+                "SERVICE_UNAVAILABLE",
+                f"Service unavailable: {found.state}",
+                headers={"retry-after": f"{found.retry_after_s:.0f}"},
             )
-        failed = {name: why for name, why in (await self._checks.run()).items() if why is not None}
-        if failed:
-            details = [{"field": name, "message": why} for name, why in failed.items()]
-            return error(request, 503, "SERVICE_UNAVAILABLE", "Service unavailable", details=details)
-        return success(request, {"status": "ok"}, status="ok")
+        details = [{"field": name, "message": why} for name, why in found.failed.items()]
+        return error(call.scope, 503, "SERVICE_UNAVAILABLE", "Service unavailable", details=details)
 
-    async def metrics(self, request: Request) -> Response:
-        return Response(self._server.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    async def metrics(self, call: HttpCall) -> Reply:
+        """The counters in Prometheus' text format."""
+        return Reply(200, self._server.metrics.render(), {"content-type": CONTENT_TYPE})
 
-    async def root(self, request: Request) -> Response:
+    async def root(self, call: HttpCall) -> Reply | Response:
+        """The talk page; with a telephony runner the carrier's webhook."""
         runner = self._server.settings.runner_transport
         if runner in PHONE_RUNNERS:
-            if webhooks.is_call(runner, request):
-                return await webhooks.answer(self._server, request, runner, agent="")
-            return json_response({"data": {"status": f"Bot started with {runner}"}})
-        if request.method == "POST":
-            return error(request, 405, "BAD_REQUEST", "Method not allowed: no runner_transport answers webhooks here")
-        return await self.page(request)
+            if webhooks.is_call(runner, call):
+                return await webhooks.answer(self._server, call, runner, agent="")
+            return json_reply({"data": {"status": f"Bot started with {runner}"}})
+        if call.method == "POST":
+            message = "Method not allowed: no runner_transport answers webhooks here"
+            return error(call.scope, 405, "BAD_REQUEST", message)
+        return await self.page(call)
 
-    async def webhook(self, request: Request) -> Response:
-        name = request.path_params["agent"]
-        if name == "ws":  # the stream, which the router would have found for GET
-            raise HTTPException(405, headers={"Allow": "GET"})
+    async def webhook(self, call: HttpCall) -> Reply:
+        """A carrier's webhook for a named agent: answers where to stream the call."""
+        name, scope = call.path["agent"], call.scope
+        if name == "ws":  # the stream's own path, where GET explains the upgrade
+            raise MethodNotAllowed(["GET", "HEAD"], call.route)
         runner = self._server.settings.runner_transport
         if self._server.resources.agent_for(name) is None:
-            return error(request, 404, "NOT_FOUND", f"No agent is named {name}")
+            return error(scope, 404, "NOT_FOUND", f"No agent is named {name}")
         if runner not in PHONE_RUNNERS:
-            return error(request, 404, "NOT_FOUND", "No runner_transport is configured")
-        return await webhooks.answer(self._server, request, runner, agent=name)
+            return error(scope, 404, "NOT_FOUND", "No runner_transport is configured")
+        return await webhooks.answer(self._server, call, runner, agent=name)
 
-    async def page(self, request: Request) -> Response:
-        headers = {"Cache-Control": "no-cache", "Content-Security-Policy": _page_policy(request)}
-        return FileResponse(PAGE / "index.html", headers=headers)
+    async def page(self, call: HttpCall) -> Response:
+        """The page to talk on."""
+        return self._files.page(_page_policy(call))
 
-    async def asset(self, request: Request) -> Response:
-        path = PAGE / Path(request.path_params["name"]).name
-        if path.name == "index.html" or not path.is_file():
-            return error(request, 404, "NOT_FOUND", "Not found")
-        return FileResponse(path, headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+    async def asset(self, call: HttpCall) -> Reply | Response:
+        """A file of the page."""
+        return self._files.asset(call.path["name"], _page_policy(call)) or error(
+            call.scope, 404, "NOT_FOUND", "Not found"
+        )
 
 
 class _Calls:
@@ -176,11 +179,11 @@ class _Calls:
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
         server = self._server
-        name = websocket.path_params.get("agent") or websocket.query_params.get("agent", "")
+        name = websocket.scope["path_params"].get("agent") or websocket.query_params.get("agent", "")
         if name and server.resources.agent_for(name) is None:
             await self._refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
             return
-        if server.settings.runner_transport not in PHONE_RUNNERS and not self._has_key(websocket):
+        if server.settings.runner_transport not in PHONE_RUNNERS and not has_key(websocket, server.settings):
             await self._refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
             return
         try:
@@ -202,16 +205,12 @@ class _Calls:
 
         await self._hold(websocket, link, is_silent=True)
 
-    async def nowhere(self, websocket: WebSocket) -> None:
-        """A path that is none."""
-        await self._refuse(websocket, 404, "NOT_FOUND", "Not found")
-
     async def _hold(self, websocket: WebSocket, make: _MakeLink, *, is_silent: bool = False) -> None:
         """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
-        server, route = self._server, route_name(websocket.scope["path"])
+        server, route = self._server, websocket.scope[ROUTE].label
         place = server.admission.reserve(server.clock.now(), is_silent=is_silent)
         if isinstance(place, Busy):
-            headers = {"Retry-After": str(self._retry_after(place))}
+            headers = {"retry-after": str(self._retry_after(place))}
             await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
             return
         gauges = connection_gauges(server.metrics, route)
@@ -232,25 +231,27 @@ class _Calls:
             if isinstance(link, TelephonyTransport) and link.call_id and not link.is_stopped_by_carrier:
                 await webhooks.hang_up(server, link.carrier, link.call_id)
 
-    async def explain(self, request: Request) -> Response:
-        """A plain GET of `/ws`: what the upgrade would be refused with, for pages that cannot see that themselves."""
-        refusal = self._refusal(request)
-        return error(request, *refusal) if refusal is not None else await self.explain_phone(request)
+    async def explain(self, call: HttpCall) -> Reply:
+        """What the upgrade would be refused with, for pages that cannot see that themselves."""
+        refusal = self._refusal(call)
+        return error(call.scope, *refusal) if refusal is not None else await self.explain_phone(call)
 
-    async def explain_phone(self, request: Request) -> Response:
-        """The same for the carriers' stream."""
+    async def explain_phone(self, call: HttpCall) -> Reply:
+        """What the upgrade of a carrier's stream would be refused with."""
         busy = self._server.admission.why_full(self._server.clock.now())
         if busy is not None:
-            headers = {"Retry-After": str(self._retry_after(busy))}
-            return error(request, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {busy.reason}", headers=headers)
-        return error(request, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"Upgrade": "websocket"})
+            message = f"Service unavailable: {busy.reason}"
+            headers = {"retry-after": str(self._retry_after(busy))}
+            return error(call.scope, 503, "SERVICE_UNAVAILABLE", message, headers=headers)
+        return error(call.scope, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"upgrade": "websocket"})
 
-    def _refusal(self, request: HTTPConnection) -> tuple[int, str, str] | None:
+    def _refusal(self, call: HttpCall | WebSocket) -> tuple[int, str, str] | None:
         """Why a client may not come in, whether or not there is a place."""
-        server, query = self._server, request.query_params
-        if not self._has_key(request):
+        server, query, headers = self._server, call.query_params, call.headers
+        if not has_key(call, server.settings):
             return 401, "UNAUTHORIZED", "Unauthorized"
-        if not _is_origin_allowed(request, server.settings.cors_allowed_origins):
+        origins = server.settings.cors_allowed_origins or ()
+        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
@@ -261,50 +262,17 @@ class _Calls:
     async def _refuse(
         self, websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None
     ) -> None:
-        count_upgrade(self._server.metrics, route_name(websocket.scope["path"]), status)
-        response = error(websocket, status, code, message, headers=headers)
-        await refuse(websocket, status, bytes(response.body), dict(response.headers))
+        count_upgrade(self._server.metrics, websocket.scope[ROUTE].label, status)
+        await refuse_upgrade(websocket, error(websocket.scope, status, code, message, headers=headers))
 
     def _retry_after(self, busy: Busy) -> int:
         if busy.reason == "draining":
             return max(1, round(self._server.lifecycle.retry_after_s))
         return busy.retry_after_s
 
-    def _has_key(self, request: HTTPConnection) -> bool:
-        key = self._server.settings.server_api_key.get_secret_value()
-        return not key or is_equal(key, _given_key(request))
 
-
-def _given_key(request: HTTPConnection) -> str:
-    headers, query = request.headers, request.query_params
-    if key := headers.get("x-api-key", "").strip():
-        return key
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value.strip():
-        return value.strip()
-    return query.get("api_key") or query.get("token") or ""
-
-
-def _is_origin_allowed(request: HTTPConnection, allowed: list[str] | None) -> bool:
-    """No Origin, localhost, the server's own host, and whoever is listed (`*` lists everybody)."""
-    origin = request.headers.get("origin")
-    if not origin:
-        return True
-    host, own = _host_of(origin), _host_of(f"//{request.headers.get('host', '')}")
-    if host in {"localhost", "127.0.0.1", "::1"} or (host and host == own):
-        return True
-    return bool(allowed) and (origin in allowed or "*" in allowed)
-
-
-def _host_of(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _page_policy(request: Request) -> str:
-    host = request.headers.get("host", "")
+def _page_policy(call: HttpCall) -> str:
+    host = call.headers.get("host", "")
     host = host if _HOST.fullmatch(host) else ""
     return (
         "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; worker-src 'self' blob:; "

@@ -6,15 +6,14 @@ made from that secret, so that any instance behind a balancer can check it and n
 
 from urllib.parse import quote
 
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from vox.agent.api.responses import error
 from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
 from vox.errors import UsageError, VoxError
-from vox.http.edge import read_body
+from vox.http.call import HttpCall
+from vox.http.routing import Reply
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest
 from vox.runtime.logging import get_logger
@@ -39,43 +38,43 @@ ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
 
 
-def is_call(carrier: str, request: Request) -> bool:
+def is_call(carrier: str, call: HttpCall) -> bool:
     """Whether a request to `/` announces a call."""
-    names = {name.lower() for name in request.query_params}
-    return request.method == "POST" or (carrier in ASK_BY_GET and not names.isdisjoint({"uuid", "callsid"}))
+    names = {name.lower() for name in call.query_params}
+    return call.method == "POST" or (carrier in ASK_BY_GET and not names.isdisjoint({"uuid", "callsid"}))
 
 
-async def answer(server: AgentServer, request: Request, carrier: str, *, agent: str) -> Response:
+async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: str) -> Reply:
     """The answer to a carrier's webhook: its own form of "stream this call to us"."""
     try:
         limit = server.settings.max_request_body_bytes or DEFAULT_MAX_BODY_BYTES
-        body = await read_body(request.scope, request.receive, max_bytes=limit)
+        body = await call.read_body(limit)
     except VoxError as failed:
-        return error(request, 400, "BAD_REQUEST", str(failed))
+        return error(call.scope, 400, "BAD_REQUEST", str(failed))
     driver = registry.load("carriers", carrier)
     secret = _secret(server, carrier)
-    hook = WebhookRequest(request.method, _public_url(server, request), dict(request.headers), body)
+    hook = WebhookRequest(call.method, _public_url(server, call), dict(call.headers), body)
     if secret:
         try:
             driver.verify(hook, secret, now=server.clock.wall().timestamp())
         except UsageError as refused:
             log.warning("webhook refused", carrier=carrier, error=str(refused))
-            return error(request, 403, "FORBIDDEN", "The signature is missing or wrong")
+            return error(call.scope, 403, "FORBIDDEN", "The signature is missing or wrong")
     elif server.settings.verify_signatures:
         log.debug("webhook not verified: no secret is configured", carrier=carrier)
     try:
         fields = hook.fields()
     except UsageError:
-        return error(request, 400, "BAD_REQUEST", "The Host header is no host")
+        return error(call.scope, 400, "BAD_REQUEST", "The Host header is no host")
     parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
     elif secret and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
-    answered = driver.answer(_stream_url(server, request, carrier, agent), parameters=parameters)
+    answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
     if answered is None:
-        return error(request, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
-    return Response(answered.body, media_type=answered.content_type)
+        return error(call.scope, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
+    return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 
 def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
@@ -89,7 +88,7 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
     if not secret:
         return
     now = server.clock.wall().timestamp()
-    token = websocket.path_params.get("token") or websocket.query_params.get("token", "")
+    token = websocket.scope["path_params"].get("token") or websocket.query_params.get("token", "")
     if token and _is_announced(token, agent, _token_key(server, runner), now):
         return
     url = _public_url(server, websocket).replace("http", "ws", 1)
@@ -120,14 +119,14 @@ def _key(server: AgentServer, key: str, variable: str) -> str:
     return server.settings.api_keys.get(key) or server.environment.get(variable, "")
 
 
-def _stream_url(server: AgentServer, request: HTTPConnection, carrier: str, agent: str) -> str:
+def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, agent: str) -> str:
     path = "/telephony/ws"
     if agent:
         path += f"/{quote(agent, safe='')}"
     if agent and _secret(server, carrier):
         expires = int(server.clock.wall().timestamp()) + TOKEN_SECONDS
         path += f"/{expires}.{_sign_stream_token(expires, agent, _token_key(server, carrier))}"
-    return _public_base(server, request).replace("http", "ws", 1) + path
+    return _public_base(server, call).replace("http", "ws", 1) + path
 
 
 def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
@@ -141,17 +140,23 @@ def _sign_stream_token(expires: int, agent: str, secret: str) -> str:
     return hmac_digest(secret, f"vox-stream:{agent}:{expires}", "sha256").hex()[:32]
 
 
-def _public_base(server: AgentServer, request: HTTPConnection) -> str:
+def _public_base(server: AgentServer, call: HttpCall | WebSocket) -> str:
     settings = server.settings
-    forwarded = request.headers.get("x-forwarded-proto", "").lower().startswith("https")
+    forwarded = call.headers.get("x-forwarded-proto", "").lower().startswith("https")
     is_secure = bool(settings.proxy_host) or forwarded or settings.tls_enable
-    host = settings.proxy_host or request.headers.get("host", "localhost")
+    host = settings.proxy_host or call.headers.get("host", "localhost")
     return f"{'https' if is_secure else 'http'}://{host}"
 
 
-def _public_url(server: AgentServer, request: HTTPConnection) -> str:
+def _public_url(server: AgentServer, call: HttpCall | WebSocket) -> str:
     """The address that the carrier called and signed, letter by letter: nothing here may decode or parse it."""
-    scope = request.scope
+    scope = call.scope
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     query = scope.get("query_string", b"")
-    return f"{_public_base(server, request)}{(path + (b'?' + query if query else b'')).decode('latin-1')}"
+    return f"{_public_base(server, call)}{(path + (b'?' + query if query else b'')).decode('latin-1')}"
+
+
+def _with_charset(content_type: str) -> str:
+    """Text says how it is encoded; markup without it is read as Latin-1 by some carriers."""
+    is_text = content_type.startswith("text/") and "charset=" not in content_type.lower()
+    return f"{content_type}; charset=utf-8" if is_text else content_type

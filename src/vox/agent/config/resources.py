@@ -20,7 +20,7 @@ from vox.media.ticker import Ticker
 from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
-from vox.providers.contract import Deps
+from vox.providers.contract import Checkable, Deps
 from vox.providers.llm.contract import LanguageModel
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
@@ -88,6 +88,24 @@ class Resources:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    async def check_voice_activity(self) -> None:
+        """Returns once the voice detector has answered.
+
+        Raises:
+            DependencyError: it is closed.
+        """
+        await self.voice_activity.check()
+
+    async def check_providers(self) -> None:
+        """Asks every opened driver that can tell whether it still works.
+
+        Raises:
+            DependencyError: one does not.
+        """
+        for driver in tuple(self._drivers.values()):
+            if isinstance(driver, Checkable):
+                await driver.check()
 
     def agent_for(self, name: str = "", callee: str = "") -> Agent | None:
         """The agent of that name; else the one that answers the called number; else the default; None: no such name."""

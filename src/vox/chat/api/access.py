@@ -4,7 +4,7 @@ No route exists without a declaration, so that forgetting one is a type error ra
 whose answer depends on more than the path; its text says what the endpoint itself asks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,6 +31,16 @@ class Access:
     permission: P | None = None
     text: str = ""
     sees: Literal["feed", "room"] | None = None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether no login is needed."""
+        return self.kind == "nobody"
+
+    @property
+    def security(self) -> Sequence[Mapping[str, Sequence[str]]]:
+        """OpenAPI security requirements."""
+        return () if self.is_public else ({"token": ()},)
 
     def check(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
         """Raises the refusal where the caller may not.

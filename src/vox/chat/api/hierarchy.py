@@ -1,40 +1,39 @@
-"""Who may act on whom, and who may give what: the questions behind every role, ban and nickname.
+"""Rank and permissions between members: the rules behind every role, ban and nickname.
 
-Two rules stop a moderator from becoming an administrator: one acts only on what ranks below oneself, and one grants, takes and
-deletes only what one holds oneself. Administrators are above both; nobody else acts on an administrator, whatever his rank.
+Two rules stop a moderator from becoming an administrator: a member acts only on what ranks below them, and grants, revokes and
+deletes only what they hold themselves. Administrators are above both; only an administrator acts on an administrator.
 
-Before changing: every such question is asked twice, of memory before the unit of work and of the database inside it (`if_still`).
-Memory is a moment behind; without the second question a request that crosses a promotion would hit who has just been promoted.
+Before changing: every such question is asked twice, of memory before the unit of work and of the database inside it
+(`recheck_in_transaction`). Memory is a moment behind; without the second check a request that crosses a promotion would hit a
+member who has just been promoted.
 """
 
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
-from vox.chat.community import Community, read_few
-from vox.chat.community.administrators import administrators_in
+from vox.chat.community import Community, administrators_in, read_few
 from vox.chat.community.state import Space
 from vox.chat.database.unit_of_work import Change, UnitOfWork, lock_event_order
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.permissions import P, exceeds
+from vox.stores.sql import Connection
 
 T = TypeVar("T")
 
 
 def fresh_community(connection: Connection, *people: int, space: Space | None = None) -> Community:
-    """What the database says of all roles, these people and this space, and will say until the transaction ends."""
+    """Roles, these people and this space as the database has them, unchanged until the transaction ends."""
     lock_event_order(connection)
     return Community(read_few(connection, people, space))
 
 
 def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], object], *people: int) -> UnitOfWork[T]:
-    """A unit of work that is done only where a check holds in its own transaction.
+    """A unit of work that runs only where a check passes in its own transaction.
 
     Args:
-        unit: what is to be done.
-        check: raises the refusal; it asks about nothing but roles and these people.
-        people: the actor, and whom he acts on.
+        unit: runs after the check.
+        check: raises the refusal; it may read only roles and these people.
+        people: the actor, and the member they act on.
     """
 
     def checked(connection: Connection) -> Change[T]:
@@ -45,7 +44,7 @@ def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], obj
 
 
 def assert_may(community: Community, actor_id: int, permission: P) -> None:
-    """Refuses who does not hold a permission in the community.
+    """Requires a permission in the community.
 
     Raises:
         Refusal: MISSING_PERMISSIONS.
@@ -55,7 +54,7 @@ def assert_may(community: Community, actor_id: int, permission: P) -> None:
 
 
 def assert_outranks(community: Community, actor_id: int, target_id: int) -> None:
-    """Refuses to kick, ban or rename somebody of the same or a higher rank.
+    """Refuses to kick, ban or rename a member of the same or a higher rank.
 
     Raises:
         Refusal: ROLE_HIERARCHY.
@@ -67,7 +66,7 @@ def assert_outranks(community: Community, actor_id: int, target_id: int) -> None
 
 
 def assert_below(community: Community, actor_id: int, position: int) -> None:
-    """Refuses to touch a role at a position that is not below one's own.
+    """Refuses to change a role at a position that is not below the actor's own.
 
     Raises:
         Refusal: ROLE_HIERARCHY.
@@ -77,11 +76,11 @@ def assert_below(community: Community, actor_id: int, position: int) -> None:
 
 
 def assert_holds(own: int, bits: int) -> None:
-    """Refuses to give or take permissions one does not hold.
+    """Refuses to grant or revoke permissions that the actor does not hold.
 
     Args:
         own: the mask of the actor where it counts.
-        bits: what is given or taken.
+        bits: what is granted or revoked.
 
     Raises:
         Refusal: MISSING_PERMISSIONS.
@@ -91,10 +90,10 @@ def assert_holds(own: int, bits: int) -> None:
 
 
 def assert_administrator_left(connection: Connection) -> None:
-    """Refuses a change, already made in this transaction, that leaves nobody who can do everything.
+    """Refuses a change, already made in this transaction, that leaves no administrator.
 
     Raises:
         Refusal: INVALID_TARGET.
     """
     if not administrators_in(connection):
-        raise refuse("INVALID_TARGET", "The last administrator cannot be taken away.")
+        raise refuse("INVALID_TARGET", "The community needs at least one administrator.")

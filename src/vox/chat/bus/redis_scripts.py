@@ -84,18 +84,3 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
-
-TAKE: Final = """
--- KEYS bucket; ARGV interval_s burst_s
--- GCRA: the bucket is the time at which it will be full again. {taken, full_in_s, wait_s}
-local time = redis.call('TIME')
-local now = time[1] + time[2] / 1000000
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-local after = full_at + tonumber(ARGV[1])
-local wait = after - now - tonumber(ARGV[2])
-if wait > ARGV[1] * 0.000001 then
-  return {0, tostring(full_at - now), tostring(wait)}
-end
-redis.call('SET', KEYS[1], string.format('%.6f', after), 'PX', math.ceil((after - now) * 1000) + 1000)
-return {1, tostring(after - now), '0'}
-"""

@@ -6,8 +6,6 @@ questions may come from any thread.
 
 import math
 
-from sqlalchemy import Connection
-
 from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
 from vox.chat.community.permission_cache import PermissionCache
@@ -26,6 +24,7 @@ from vox.chat.events.audience import (
 )
 from vox.chat.events.audience import Users as TheseUsers
 from vox.chat.events.permissions import P
+from vox.stores.sql import Connection
 
 _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value

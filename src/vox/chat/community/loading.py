@@ -1,4 +1,4 @@
-"""The community as the database has it: every row that decides who may see or do what, or those about a few people and a space."""
+"""SQL of the community: every row that decides who may see or do what, or those about a few people and one space."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -20,7 +20,7 @@ from vox.chat.database.schema import (
     threads,
     users,
 )
-from vox.chat.events.permissions import Mask
+from vox.chat.events.permissions import Mask, P, holds
 
 _ALL: Final = true()
 
@@ -39,7 +39,7 @@ def read_state(connection: Connection) -> State:
 
 
 def read_few(connection: Connection, user_ids: Collection[int], space: Space | None = None) -> State:
-    """Reads all roles, these users, and a space with its overrides; what is asked about anybody or anything else is wrong."""
+    """Reads all roles, these users, and a space with its overrides; answers about other users and spaces are wrong."""
     state = State()
     held = _pairs(connection, role_members.c.user_id, role_members.c.role_id, role_members.c.user_id.in_(user_ids))
     _read_people(connection, state, held, users.c.id.in_(user_ids))
@@ -52,6 +52,26 @@ def read_few(connection: Connection, user_ids: Collection[int], space: Space | N
         override = permission_overrides.c
         _read_overrides(connection, state, (override.space_type == kind) & (override.space_id == space_id))
     return state
+
+
+def administrators_in(connection: Connection) -> frozenset[int]:
+    """The active members who hold ADMINISTRATOR, as the transaction sees it; reads the roles and their few administrators.
+
+    Asked inside the unit of work, after the change, it lets two changes at the same moment see each other.
+    """
+    role = roles.c
+    rows = connection.execute(select(role.id, role.name, role.color, role.position, role.permissions))
+    known = {row[0]: Role(*row) for row in rows}
+    everyone = State(roles=known).everyone_role()
+    active = select(users.c.id).where(users.c.active)
+    if everyone is None or not holds(everyone.permissions, P.ADMINISTRATOR):
+        powerful = [
+            role.id for role in known.values() if role.position != 0 and holds(role.permissions, P.ADMINISTRATOR)
+        ]
+        active = active.join(role_members, role_members.c.user_id == users.c.id).where(
+            role_members.c.role_id.in_(powerful)
+        )
+    return frozenset(connection.execute(active.distinct()).scalars())
 
 
 def _read_people(

@@ -1,7 +1,7 @@
 """The limits of the API by name, with their defaults: what `VOX_LIMIT_<NAME>` and `/api/v1/server/limits` may change.
 
 Character limits count characters of text, not bytes. Every value is a whole number; `MINIMUM` says how small it may become,
-so that nobody can lock the administrators out by setting one to nothing.
+so that a limit of zero cannot lock the administrators out.
 """
 
 from typing import Final

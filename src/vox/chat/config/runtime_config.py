@@ -1,24 +1,24 @@
-"""What administrators may change while the server runs: the community's names and limits, kept as rows of `config`.
+"""Settings that administrators may change while the server runs: the community's names and limits, kept as rows of `config`.
 
-An environment variable masks the row, the row masks the default. A change reaches every process as the event `_config`,
-which no client is ever sent; a secret does not travel with it: `gifs_api_key` is read again where it is needed.
+An environment variable masks the row, the row masks the default. A change reaches every process as the event `_config`, which
+no client is sent; a secret does not travel with it: `gifs_api_key` is read again where it is needed.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import Connection, select, update
 
 from vox.chat.config.limits import DEFAULTS, problem_with
+from vox.chat.config.queries import read_rows, read_value
 from vox.chat.config.settings import ChatSettings
-from vox.chat.database.inserts import insert_if_absent
-from vox.chat.database.schema import config as config_rows
 from vox.chat.database.unit_of_work import Read
 from vox.chat.events import Event, Users
 from vox.errors import UsageError
 from vox.runtime.logging import get_logger
+from vox.stores.sql import Connection
 
 EVENT: Final = "_config"
 LIMIT_ROW: Final = "limit_"
@@ -53,7 +53,7 @@ _log = get_logger(__name__)
 
 
 class Config:
-    """The present values; reading is a lookup in memory.
+    """The current values; reading is a lookup in memory.
 
     Args:
         settings: of the environment, which masks the rows.
@@ -65,7 +65,7 @@ class Config:
         self._limits: dict[str, int] = {**DEFAULTS, **settings.limits}
         self._secret_is_stale = False
         self.version = 0
-        """Goes up with every change, for those who keep something built from the values."""
+        """Increases with every change, for caches of what is built from the values."""
 
     def limit(self, name: str) -> int:
         """A limit by name, such as message_body_max."""
@@ -108,22 +108,17 @@ class Config:
     async def gifs_api_key(self, read: Read) -> str:
         """The key of the GIF provider; empty where there is none."""
         if self._secret_is_stale:
-
-            def key(connection: Connection) -> str:
-                row = connection.execute(select(config_rows.c.value).where(config_rows.c.key == SECRET)).scalar()
-                return row or ""
-
-            self._values[SECRET] = await read(key)
+            self._values[SECRET] = await read(partial(read_value, key=SECRET)) or ""
             self._secret_is_stale = False
         return str(self._values[SECRET])
 
     def load(self, connection: Connection) -> None:
-        """Lays the database's rows under what the environment gave.
+        """Reads the database's rows; a value from the environment masks them.
 
         Raises:
-            UsageError: a row holds what it may not (invalid_setting).
+            UsageError: a row holds a value that is not valid (invalid_setting).
         """
-        rows = {row.key: row.value for row in connection.execute(select(config_rows)) if row.value is not None}
+        rows = read_rows(connection)
         for key in KEYS:
             if key in rows and not self._settings.is_given(key):
                 self._values[key] = _parsed(key, rows[key])
@@ -134,7 +129,7 @@ class Config:
         self.version += 1
 
     def absorb(self, event: Event) -> None:
-        """Takes over what an event of this or another process changed."""
+        """Applies what an event of this or another process changed."""
         if event.type == "server_update":
             self._take({_BY_EVENT[name]: value for name, value in event.payload.items() if name in _BY_EVENT})
         elif event.type == EVENT:
@@ -154,21 +149,10 @@ class Config:
         self.version += 1
 
 
-def store(values: Mapping[str, str]) -> Callable[[Connection], None]:
-    """Writes rows by key, within a unit of work."""
-
-    def write(connection: Connection) -> None:
-        for key, value in values.items():
-            if not insert_if_absent(connection, config_rows, {"key": key, "value": value}):
-                connection.execute(update(config_rows).where(config_rows.c.key == key).values(value=value))
-
-    return write
-
-
 def changed(
     *, values: Mapping[str, str] | None = None, limits: Mapping[str, int] | None = None, secret: str | None = None
 ) -> Event:
-    """What tells every process of changed rows; the secret itself stays in the database."""
+    """The event that tells every process of changed rows; the secret itself stays in the database."""
     facts: dict[str, Any] = {"values": dict(values or {}), "limits": dict(limits or {})}
     if secret is not None:
         facts |= {"secret_changed": True, "secret_is_set": bool(secret)}
@@ -186,7 +170,7 @@ def _parsed(key: str, text: str) -> Any:
         try:
             value = json.loads(text) if text.startswith("[") else _parts(text)
         except ValueError:
-            raise _wrong_row(key, "it is no list") from None
+            raise _wrong_row(key, "it is not a list") from None
     try:
         return _plain(getattr(ChatSettings.model_validate({key: value}), key))
     except ValidationError as error:
@@ -202,7 +186,7 @@ def _limit(name: str, text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise _wrong_row(LIMIT_ROW + name, "it is no whole number") from None
+        raise _wrong_row(LIMIT_ROW + name, "it is not a whole number") from None
     if problem := problem_with(name, value):
         raise _wrong_row(LIMIT_ROW + name, problem)
     return value

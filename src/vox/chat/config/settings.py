@@ -75,7 +75,7 @@ class ChatSettings(Settings):
     session_max_days: Annotated[int, Env("VOX_AUTH_SESSION_MAX_DAYS")] = Field(default=365, ge=1, le=3650)
     """Days after which a login ends however much it is used"""
     registration: Annotated[Literal["open", "invite", "closed"], Env("VOX_REGISTRATION")] = "open"
-    """Who may make an account: everybody, holders of an invite, nobody"""
+    """Who may create an account: open: everyone; invite: holders of an invite; closed: no one"""
     password_memory_kib: Annotated[int, Env("VOX_PASSWORD_MEMORY_KIB")] = Field(default=65_536, ge=64)
     """Memory of one Argon2id hash; stored hashes are renewed at the next login when it changes"""
     password_passes: Annotated[int, Env("VOX_PASSWORD_PASSES")] = Field(default=3, ge=1)
@@ -119,7 +119,7 @@ class ChatSettings(Settings):
     federation_domain: Annotated[str, Env("VOX_FEDERATION_DOMAIN")] = ""
     """This community's domain; empty: no federation"""
     federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "open"
-    """With whom this community federates"""
+    """Which other communities this one federates with"""
     federation_private_key: Annotated[SecretStr, Env("VOX_FEDERATION_PRIVATE_KEY")] = SecretStr("")
     """Ed25519 seed of 32 bytes in base64; empty: generated at the first use"""
     federation_public_key: Annotated[str, Env("VOX_FEDERATION_PUBLIC_KEY")] = ""

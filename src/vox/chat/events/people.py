@@ -1,11 +1,14 @@
 """Events around people and the community as a whole: members, roles, friends, presence, invites, emoji, settings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.permissions import P
+
+LOGIN_REVOKED: Final = "_login_revoked"
+"""An event for servers only, which no client is sent."""
 
 
 def member_join(
@@ -164,6 +167,21 @@ def sticker_update(*, sticker_id: int, name: str) -> Event:
 def sticker_delete(*, sticker_id: int) -> Event:
     """A sticker is gone."""
     return Event("sticker_delete", {"sticker_id": sticker_id}, EVERYONE)
+
+
+def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Event:
+    """Ends logins in every process and closes their sockets.
+
+    The rows of a kicked or banned user in `sessions` stay, because their tokens are only good for rejoining.
+
+    Args:
+        user_id: the owner of the logins.
+        session_ids: which logins; None for all.
+    """
+    facts: dict[str, Any] = {"user_id": user_id}
+    if session_ids is not None:
+        facts["session_ids"] = list(session_ids)
+    return Event(LOGIN_REVOKED, {}, Users(()), facts=facts)
 
 
 def _between(kind: str, user_id: int, target_id: int) -> Event:

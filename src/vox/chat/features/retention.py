@@ -1,16 +1,17 @@
-"""What time makes worthless, deleted once an hour: logins, old events, nonces, files that cannot be reached any more."""
+"""Deletes what has expired, once an hour in one unit of work."""
 
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, delete
-
 from vox.chat.context import ChatContext
-from vox.chat.database.schema import event_log, sessions, webauthn_challenges
+from vox.chat.database.event_log import delete_events_before
 from vox.chat.database.schema.full_text import tidy
+from vox.chat.database.snowflakes import first_at
+from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.runtime.logging import get_logger
+from vox.stores.sql import Connection
 
 EVENTS_KEPT_S: Final = 7 * 86_400
 """How far back /sync reaches; older clients are told to start over."""
@@ -41,14 +42,12 @@ def delete_expired(connection: Connection, now: datetime) -> int:
 
     Args:
         connection: in a unit of work.
-        now: the present time.
+        now: the current time.
 
     Returns:
-        How many rows went.
+        How many rows were deleted.
     """
     now_s = int(now.timestamp())
-    oldest_event = ((now_s - EVENTS_KEPT_S) * 1000) << 22
-    removed = connection.execute(delete(sessions).where(sessions.c.expires_at <= now_s)).rowcount
-    removed += connection.execute(delete(event_log).where(event_log.c.id < oldest_event)).rowcount
-    removed += connection.execute(delete(webauthn_challenges).where(webauthn_challenges.c.expires_at <= now_s)).rowcount
-    return removed
+    removed = delete_expired_sessions(connection, now_s=now_s)
+    removed += delete_events_before(connection, first_at((now_s - EVENTS_KEPT_S) * 1000))
+    return removed + delete_expired_challenges(connection, now_s=now_s)

@@ -1,6 +1,6 @@
 """Every route table of the API, in one list."""
 
-from vox.chat.api.request import RouteTable
+from vox.chat.api.access import Access
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
@@ -18,37 +18,39 @@ from vox.chat.features.server import routes as server
 from vox.chat.features.spaces import categories, feeds, layout, overrides, rooms
 from vox.chat.features.sync import routes as sync
 from vox.chat.features.threads import routes as threads
+from vox.http import routing
 
-_MODULES = (
-    auth,
-    categories,
-    custom_images,
-    message_routes,
-    dms,
-    previews,
-    feeds,
-    friends,
-    gifs,
-    invites,
-    layout,
-    members,
-    messages,
-    moderation,
-    overrides,
-    pins,
-    reactions,
-    read_state,
-    roles,
-    rooms,
-    search,
-    server,
-    sync,
-    threads,
-    uploads,
-    users,
-)
+_TABLES = {
+    "auth": auth.routes,
+    "categories": categories.routes,
+    "custom_images": custom_images.routes,
+    "dm_messages": message_routes.routes,
+    "dms": dms.routes,
+    "embeds": previews.routes,
+    "feeds": feeds.routes,
+    "friends": friends.routes,
+    "gifs": gifs.routes,
+    "invites": invites.routes,
+    "layout": layout.routes,
+    "members": members.routes,
+    "messages": messages.routes,
+    "moderation": moderation.routes,
+    "overrides": overrides.routes,
+    "pins": pins.routes,
+    "reactions": reactions.routes,
+    "read_state": read_state.routes,
+    "roles": roles.routes,
+    "rooms": rooms.routes,
+    "search": search.routes,
+    "server": server.routes,
+    "sync": sync.routes,
+    "threads": threads.routes,
+    "uploads": uploads.routes,
+    "users": users.routes,
+}
+"""By the name that the operations of the API description begin with."""
 
 
-def all_routes() -> tuple[RouteTable, ...]:
+def all_routes() -> tuple[routing.RouteTable[Access], ...]:
     """The tables; a module with routes is imported here and nowhere else."""
-    return tuple(module.routes for module in _MODULES)
+    return tuple(table.grouped(name) for name, table in _TABLES.items())

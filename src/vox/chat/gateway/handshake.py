@@ -15,7 +15,6 @@ from sqlalchemy import Connection as Database
 from sqlalchemy import select
 
 from vox.chat.api.json_ids import with_string_ids
-from vox.chat.api.rate_categories import RefusedTokens
 from vox.chat.bus.contract import Bus, Entry
 from vox.chat.community import Community
 from vox.chat.config.runtime_config import Config
@@ -32,6 +31,7 @@ from vox.chat.gateway.session import Saved, Session, read_saved, restored
 from vox.chat.gateway.visible_spaces import VisibleSpaces
 from vox.chat.identity.logins import Login
 from vox.errors import VoxError
+from vox.http.rate_limits import RefusedTokens
 from vox.protocols.gateway import CAPABILITIES, PROTOCOL_VERSION, CloseCode, Identify, Resume, frame, numbered
 from vox.protocols.gateway_server import State, capabilities
 from vox.runtime.clock import Clock, new_id

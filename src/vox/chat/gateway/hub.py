@@ -14,7 +14,6 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from vox.chat.api.rate_categories import network_key
 from vox.chat.bus.contract import LIVE_ONLY, Bus, Entry
 from vox.chat.community import AccessChange, Community
 from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
@@ -39,6 +38,7 @@ from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, Presence
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
+from vox.security.addresses import network_key
 
 RESTART = (int(CloseCode.SERVER_RESTART), "Server restarting")
 READ_BUFFER_BYTES = 2048

@@ -1,29 +1,28 @@
 """The first administrator where registration is not open: a set-up token printed at start, or a command on the machine itself.
 
-The token works once, only while nobody is administrator, and only its digest is stored; so each start without an administrator
-prints a fresh one, and the one before it is void.
+The token works once, only while there is no administrator, and only its digest is stored; so each start without an administrator
+prints a fresh one, and the previous one is void.
 """
 
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select, update
-
-from vox.chat.community.administrators import administrators_in
+from vox.chat.community import administrators_in
 from vox.chat.config.limits import DEFAULTS
-from vox.chat.config.runtime_config import store
+from vox.chat.config.queries import delete_row, read_value, store_rows
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.migrations.prepare import prepare
-from vox.chat.database.schema import bans, config, role_members, sessions, users
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import Change, lock_event_order, persist_outcome
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_assign
-from vox.chat.identity.registration import NewUser, administrator_role, create_default_roles, create_user
+from vox.chat.identity import queries
+from vox.chat.identity.queries import NewUser
+from vox.chat.identity.registration import administrator_role, create_default_roles, create_user
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import matches, mint
-from vox.stores.sql import SqlDatabase
+from vox.stores.sql import Connection, SqlDatabase
 
 ROW: Final = "setup_token_sha256"
 
@@ -31,33 +30,33 @@ ROW: Final = "setup_token_sha256"
 def issue_setup_token(connection: Connection) -> str | None:
     """A fresh set-up token to print, or None where there is an administrator already; for the start of the server.
 
-    `POST /api/v1/auth/register` with it as `setup_token` makes the first administrator.
+    `POST /api/v1/auth/register` with it as `setup_token` creates the first administrator.
     """
     if administrators_in(connection):
-        connection.execute(delete(config).where(config.c.key == ROW))
+        delete_row(connection, key=ROW)
         return None
     token = mint("vox_setup_", 24)
-    store({ROW: token.digest})(connection)
+    store_rows(connection, {ROW: token.digest})
     return token.text
 
 
 def use_setup_token(connection: Connection, token: str) -> None:
-    """Uses the set-up token up, within the unit of work that makes the administrator.
+    """Consumes the set-up token, within the unit of work that creates the administrator.
 
     Raises:
         Refusal: AUTH_FAILED, it is wrong or used, or there is an administrator.
     """
     lock_event_order(connection)
-    stored = connection.execute(select(config.c.value).where(config.c.key == ROW)).scalar()
+    stored = read_value(connection, key=ROW)
     if not stored or not matches(token, stored) or administrators_in(connection):
         raise refuse("AUTH_FAILED", "The set-up token is wrong or was used.")
-    connection.execute(delete(config).where(config.c.key == ROW))
+    delete_row(connection, key=ROW)
 
 
 def create_administrator(settings: ChatSettings, username: str, password: str) -> str:
-    """Makes an account that can do everything, or makes an existing one so and gives it this password.
+    """Creates an administrator, or makes an existing account administrator and replaces its password.
 
-    It opens the database itself. A server that runs meanwhile notices within seconds; where the password is replaced, all logins
+    It opens the database itself. A running server applies the change within seconds; where the password is replaced, all logins
     of the account end, in a running server within half a minute.
 
     Args:
@@ -84,9 +83,9 @@ def create_administrator(settings: ChatSettings, username: str, password: str) -
     ids = Snowflakes(clock)
 
     def unit(connection: Connection) -> str:
-        said, events = _promoted(connection, user)
+        result, events = _promote(connection, user)
         persist_outcome(connection, Change(None, events), ids.next, now_ms)
-        return said
+        return result
 
     database = SqlDatabase(settings.database_url.get_secret_value())
     database.open()
@@ -97,29 +96,23 @@ def create_administrator(settings: ChatSettings, username: str, password: str) -
         database.close()
 
 
-def _promoted(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
+def _promote(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
     lock_event_order(connection)
-    row = connection.execute(
-        select(users.c.id, users.c.display_name, users.c.active).where(
-            users.c.username == user.username, users.c.home_domain.is_(None)
-        )
-    ).first()
-    if row is None:
+    account = queries.find_local_user(connection, username=user.username)
+    if account is None:
         user_id, events = create_user(connection, user, as_administrator=True)
         return f"{user.username} is administrator, with the user id {user_id}.", events
     events = create_default_roles(connection)
     role_id = administrator_role(connection)
-    held = connection.execute(select(role_members.c.role_id).where(role_members.c.user_id == row.id)).scalars().all()
+    held = queries.read_role_ids(connection, user_id=account.id)
     if role_id not in held:
-        connection.execute(insert(role_members).values(role_id=role_id, user_id=row.id))
-        events.append(role_assign(role_id=role_id, user_id=row.id))
-    connection.execute(delete(bans).where(bans.c.user_id == row.id))
-    connection.execute(delete(sessions).where(sessions.c.user_id == row.id))
-    connection.execute(update(users).where(users.c.id == row.id).values(active=True, password_hash=user.password_hash))
-    if not row.active:
+        queries.insert_role_member(connection, role_id=role_id, user_id=account.id)
+        events.append(role_assign(role_id=role_id, user_id=account.id))
+    queries.reset_account(connection, user_id=account.id, password_hash=user.password_hash)
+    if not account.is_active:
         role_ids = {*held, role_id}
-        events.append(member_join(user_id=row.id, username=user.username, role_ids=sorted(role_ids)))
-    return f"{user.username} exists; it is administrator now and has the new password.", events
+        events.append(member_join(user_id=account.id, username=user.username, role_ids=sorted(role_ids)))
+    return f"{user.username} exists; the account is now administrator and has the new password.", events
 
 
 def _limit(settings: ChatSettings, name: str) -> int:

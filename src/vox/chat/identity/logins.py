@@ -1,58 +1,61 @@
-"""Who a token belongs to: one answer for REST and the gateway, from memory where it was asked within half a minute.
+"""Whose login a token is: one answer for REST and the gateway, from memory where it was looked up within half a minute.
 
 Revocation does not wait for that half minute: whatever ends a login emits `login_revoked`, an event for servers only, and
-every process forgets the login and closes its sockets on seeing it. Whether the user is still a member is asked of the
-community at each call.
+every process forgets the login and closes its sockets when it sees the event. Whether the user is still a member is checked
+against the community at each call.
 """
 
 import asyncio
 import math
 import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
-from sqlalchemy import Connection, select, update
-
-from vox.chat.api.rate_categories import REFUSED_BURST, REFUSED_PERIOD_S, RefusedTokens, network_key
 from vox.chat.community import Community
 from vox.chat.community.state import Person
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
-from vox.chat.database.schema import sessions
 from vox.chat.errors import Refusal, refuse
-from vox.chat.events import Event, Users
+from vox.chat.events import Event
+from vox.chat.events.people import LOGIN_REVOKED
+from vox.chat.identity import queries
 from vox.chat.identity.profiles import Profiles
+from vox.http.rate_limits import RefusedTokens
 from vox.runtime.clock import Clock
+from vox.security.addresses import network_key
 from vox.security.passwords import Cost, Passwords
 from vox.security.tokens import digest
 from vox.stores.sql import SqlDatabase
 
-REVOKED: Final = "_login_revoked"
+REFUSED_BURST: Final = 60
+REFUSED_PERIOD_S: Final = 60.0
+"""REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
 TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
 LONGEST_TOKEN: Final = 512
 REMEMBERED_S: Final = 30.0
 MAX_REMEMBERED: Final = 100_000
-"""Tokens kept in memory; beyond it the longest known is asked of the database again."""
+"""Tokens kept in memory; beyond it the oldest is dropped and read from the database again."""
 USE_RECORDED_EVERY_S: Final = 300
 LOOK_UPS: Final = 10
 """Tries to read a login while others end."""
-NEWCOMER_WAIT_S: Final = 1.0
-"""How long the news of a registration may take from another process."""
-NEWCOMER_TRIES: Final = 20
+NEW_USER_WAIT_S: Final = 1.0
+"""How long the event of a registration may take from another process."""
+NEW_USER_TRIES: Final = 20
 
 OnRevoked = Callable[[int, Collection[int] | None], None]
-"""Takes a user and which logins of theirs have ended; None for all of them."""
+"""Takes a user and which of their logins have ended; None for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A token's owner and its row in `sessions`.
+    """The owner of a token and its row in `sessions`.
 
     Args:
         user_id: the owner.
         session_id: the row.
-        expires_at: Unix seconds, as of the look-up; using the token may put it off.
+        expires_at: Unix seconds, as of the look-up; using the token may extend it.
     """
 
     user_id: int
@@ -64,14 +67,6 @@ class Login:
 class _Known:
     login: Login
     until: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    login: Login
-    created_at: int
-    expires_at: int
-    last_used_at: int | None
 
 
 class LoginCache:
@@ -103,7 +98,7 @@ class LoginCache:
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self.revocations = 0
-        """Goes up with every login that ends: for who has waited since a token was looked at."""
+        """Increases with every login that ends, so that a caller who waited after a look-up notices."""
         scale = settings.rate_limit_scale
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
@@ -116,12 +111,12 @@ class LoginCache:
 
         Args:
             token: what the client sent.
-            source: the client's address, whose unknown tokens are counted; empty where somebody else counts.
+            source: the client's address, whose unknown tokens are counted; empty where they are counted elsewhere.
 
         Raises:
-            Refusal: AUTH_FAILED for what is no login token, AUTH_EXPIRED for unknown and expired ones, BANNED for a user who is
-                no member any more, UNAVAILABLE for one of whom this process has not heard yet, AUTH_RATE_LIMITED for a token that
-                was never seen here, from an address that has sent too many unknown ones.
+            Refusal: AUTH_FAILED for a token that is not for logging in, AUTH_EXPIRED for unknown and expired ones, BANNED for a
+                user who is no longer a member, UNAVAILABLE for a user that this process does not know yet, AUTH_RATE_LIMITED for
+                an unknown token from an address that has sent too many of them.
         """
         login = await self.authenticate(token, source)
         person = self._community.users.get(login.user_id)
@@ -130,30 +125,30 @@ class LoginCache:
         return login
 
     async def member(self, user_id: int) -> Person:
-        """An active member; waits a moment for one who has just registered in another process.
+        """An active member; waits a moment for a user who has just registered in another process.
 
         Raises:
-            Refusal: BANNED or UNAVAILABLE, as `who` says.
+            Refusal: BANNED or UNAVAILABLE, as for `authenticate_member`.
         """
         users = self._community.users
-        for _ in range(NEWCOMER_TRIES):
+        for _ in range(NEW_USER_TRIES):
             if user_id in users:
                 break
-            await asyncio.sleep(NEWCOMER_WAIT_S / NEWCOMER_TRIES)
+            await asyncio.sleep(NEW_USER_WAIT_S / NEW_USER_TRIES)
             users = self._community.users
         person = users.get(user_id)
         if person is None:
-            raise refuse("UNAVAILABLE", "This account is not known here yet; try again.", retry_after_ms=1000)
+            raise refuse("UNAVAILABLE", "This account is not known to this server yet; try again.", retry_after_ms=1000)
         if not person.is_active:
-            raise refuse("BANNED", "This account is not a member of the community any more.")
+            raise refuse("BANNED", "This account is no longer a member of the community.")
         return person
 
     def is_known(self, token: str) -> bool:
-        """Whether a token was a login here lately, so that looking it up is no guess."""
+        """Whether a token is in memory as that of a login."""
         return len(token) <= LONGEST_TOKEN and digest(token) in self._known
 
     async def authenticate(self, token: str, source: str = "") -> Login:
-        """The login of a user, member or not: only for the way back into the community.
+        """The login of a user, member or not; only for rejoining the community.
 
         Raises:
             Refusal: AUTH_FAILED, AUTH_EXPIRED or AUTH_RATE_LIMITED.
@@ -171,9 +166,7 @@ class LoginCache:
         address, now = network_key(source), self._clock.now()
         wait_s = self.refused.wait_s(address, now)
         if wait_s:
-            raise refuse(
-                "AUTH_RATE_LIMITED", "Too many unknown tokens; wait and try again.", retry_after_ms=_ms(wait_s)
-            )
+            raise refuse("AUTH_RATE_LIMITED", "Too many unknown tokens; try again later.", retry_after_ms=_ms(wait_s))
         try:
             return await self._look_up(key)
         except Refusal:
@@ -181,21 +174,21 @@ class LoginCache:
             raise
 
     def apply(self, event: Event) -> None:
-        """Forgets what an event of this or another process made untrue."""
-        if event.type == REVOKED:
+        """Forgets the logins and the profile that an event of this or another process changed."""
+        if event.type == LOGIN_REVOKED:
             self._revoke(event.facts["user_id"], event.facts.get("session_ids"))
         elif event.type == "user_update":
             self.profiles.forget(event.payload["user_id"])
 
     def forget_all(self) -> None:
-        """Forgets what is known of tokens and profiles: revocations may have been missed."""
+        """Forgets all tokens and profiles, because revocations may have been missed."""
         with self._lock:
             self.revocations += 1
             self._known = {}
         self.profiles.forget_all()
 
     def close(self) -> None:
-        """Lets the threads that hash passwords end."""
+        """Ends the threads that hash passwords."""
         self.passwords.close()
 
     async def _look_up(self, key: str) -> Login:
@@ -204,17 +197,17 @@ class LoginCache:
             login = await self._read(key)
             until = self._clock.now() + min(REMEMBERED_S, login.expires_at - self._clock.wall().timestamp())
             with self._lock:
-                # A revocation while the row was read may have been meant for it; then it is read again.
+                # A revocation while the row was read may concern it; then it is read again.
                 if before == self.revocations:
                     self._known.pop(key, None)
                     if len(self._known) >= MAX_REMEMBERED:
                         self._known.pop(next(iter(self._known)))
                     self._known[key] = _Known(login, until)
                     return login
-        raise refuse("UNAVAILABLE", "Too many logins end at the moment; try again.", retry_after_ms=1000)
+        raise refuse("UNAVAILABLE", "Too many logins are ending at the moment; try again.", retry_after_ms=1000)
 
     async def _read(self, key: str) -> Login:
-        row = await self._database.read(lambda connection: _session(connection, key))
+        row = await self._database.read(partial(queries.find_session, digest=key))
         now_s = int(self._clock.wall().timestamp())
         if row is None or row.expires_at <= now_s:
             with self._lock:
@@ -226,8 +219,10 @@ class LoginCache:
         if expires_at - now_s < ttl_s / 2:
             expires_at = max(expires_at, min(now_s + ttl_s, absolute_s))
         if expires_at != row.expires_at or now_s - (row.last_used_at or 0) >= USE_RECORDED_EVERY_S:
-            await self._database.write(lambda connection: _used(connection, row.login, now_s, expires_at))
-        return replace(row.login, expires_at=expires_at)
+            await self._database.write(
+                partial(queries.record_use, session_id=row.id, now_s=now_s, expires_at=expires_at)
+            )
+        return Login(row.user_id, row.id, expires_at)
 
     def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
         ended = None if session_ids is None else frozenset(session_ids)
@@ -240,38 +235,6 @@ class LoginCache:
             }
         if self._on_revoked is not None:
             self._on_revoked(user_id, ended)
-
-
-def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Event:
-    """What ends logins in every process: these sessions of a user, or all; their sockets close.
-
-    A kicked or banned user's rows in `sessions` stay, because their tokens open nothing but the way back.
-    """
-    facts: dict[str, Any] = {"user_id": user_id}
-    if session_ids is not None:
-        facts["session_ids"] = list(session_ids)
-    return Event(REVOKED, {}, Users(()), facts=facts)
-
-
-def _session(connection: Connection, key: str) -> _Row | None:
-    row = connection.execute(
-        select(
-            sessions.c.id,
-            sessions.c.user_id,
-            sessions.c.created_at,
-            sessions.c.expires_at,
-            sessions.c.last_used_at,
-        ).where(sessions.c.token == key, sessions.c.kind == "login")
-    ).first()
-    if row is None:
-        return None
-    return _Row(Login(row.user_id, row.id), row.created_at, row.expires_at, row.last_used_at)
-
-
-def _used(connection: Connection, login: Login, now_s: int, expires_at: int) -> None:
-    connection.execute(
-        update(sessions).where(sessions.c.id == login.session_id).values(last_used_at=now_s, expires_at=expires_at)
-    )
 
 
 def _ms(seconds: float) -> int:

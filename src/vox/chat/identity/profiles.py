@@ -1,31 +1,19 @@
-"""What profiles show besides what the community keeps in memory: read once, kept until it changes.
+"""The part of a profile that the community does not keep in memory: read once, kept until it changes.
 
-The community's memory holds what every list and permission needs; a biography is asked for one person at a time, so it is kept
-for the people somebody looked at lately.
+The community's memory holds what every list and permission check needs; a biography is requested for one user at a time, so it
+is kept for recently requested users only.
 """
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, select
-
-from vox.chat.database.schema import users
 from vox.chat.database.unit_of_work import Read
+from vox.chat.identity.queries import Profile, find_profile
 
 MAX_KEPT: Final = 20_000
-"""Profiles in memory, of about 500 bytes; beyond it the one longest unseen is dropped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """The rarely asked half of a user; `created_at` in Unix seconds."""
-
-    bio: str | None
-    created_at: int
-    federated: bool
-    home_domain: str | None
+"""Profiles in memory, of about 500 bytes; beyond it the oldest is dropped."""
 
 
 class Profiles:
@@ -52,7 +40,7 @@ class Profiles:
         if (kept := self._kept.get(user_id)) is not None:
             return kept
         before = self._changes
-        found = await self._from_database(lambda connection: _read(connection, user_id))
+        found = await self._from_database(partial(find_profile, user_id=user_id))
         with self._lock:
             # What changed while it was read must not be remembered as it was.
             if found is not None and before == self._changes:
@@ -72,10 +60,3 @@ class Profiles:
         with self._lock:
             self._changes += 1
             self._kept.clear()
-
-
-def _read(connection: Connection, user_id: int) -> Profile | None:
-    row = connection.execute(
-        select(users.c.bio, users.c.created_at, users.c.federated, users.c.home_domain).where(users.c.id == user_id)
-    ).first()
-    return None if row is None else Profile(row.bio, row.created_at, bool(row.federated), row.home_domain)

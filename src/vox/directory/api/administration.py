@@ -1,77 +1,129 @@
-"""What administrators do about relays that want to join: tokens for those that are expected, and a word on those that are not."""
+"""The administrators' routes: join tokens for relays that are expected, and decisions on relays that wait for approval."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
-
-from vox.directory.api.requests import body_of, relay_id_of
-from vox.directory.api.responses import json_response
+from vox.directory.api import answers
+from vox.directory.api.policy import ADMINISTRATOR, Access, DirectoryCall
+from vox.directory.api.responses import json_reply
 from vox.directory.database.join_tokens import JoinToken
 from vox.directory.registration.access import Caller
 from vox.directory.relays.relay import Relay, iso, status_form, whole_form
 from vox.directory.schemas import NewJoinToken, Refusal, read_body
 from vox.directory.server import Directory
+from vox.http.routing import Reply, RouteTable
 from vox.security.http_signatures import fingerprint
 
 
-class Administration:
+def administration_routes(directory: Directory) -> RouteTable[Access]:
+    """The administrators' routes of one directory."""
+    handlers, table = _Administration(directory), RouteTable[Access]()
+    admin: dict[str, Any] = {"access": ADMINISTRATOR, "is_raw": True}
+    refusals, changes = answers.ADMIN_ERRORS, answers.CHANGE_ERRORS
+    table.get(
+        "/v1/join-tokens",
+        returns=answers.TOKENS,
+        errors=refusals,
+        label="join-tokens",
+        operation="joinTokens",
+        **admin,
+    )(handlers.tokens)
+    table.post(
+        "/v1/join-tokens",
+        body=NewJoinToken,
+        status=201,
+        returns=answers.NEW_TOKEN,
+        errors=(400, *refusals, 409),
+        label="join-tokens",
+        operation="createJoinToken",
+        **admin,
+    )(handlers.create_token)
+    table.delete(
+        "/v1/join-tokens/{token_id}",
+        returns=answers.DONE,
+        errors=(*refusals[:2], 404, 429),
+        label="join-tokens",
+        operation="deleteJoinToken",
+        **admin,
+    )(handlers.delete_token)
+    table.get(
+        "/v1/relays/waiting",
+        returns=answers.WAITING,
+        errors=refusals,
+        label="waiting",
+        operation="waitingRelays",
+        **admin,
+    )(handlers.waiting)
+    table.post(
+        "/v1/relays/{id}/approve",
+        body=bytes,
+        returns=answers.APPROVED,
+        errors=changes,
+        label="approve",
+        operation="approveRelay",
+        **admin,
+    )(handlers.approve)
+    table.post(
+        "/v1/relays/{id}/refuse",
+        body=Refusal,
+        returns=answers.DONE,
+        errors=(*changes, 409),
+        label="refuse",
+        operation="refuseRelay",
+        **admin,
+    )(handlers.refuse)
+    return table
+
+
+class _Administration:
     """The handlers; each asks for an administrator's key first."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
-    async def create_token(self, request: Request) -> Response:
+    async def create_token(self, call: DirectoryCall) -> Reply:
         """Makes a join token and says it, this once."""
-        body = await body_of(self._directory, request)
-        caller = self._caller(request)
+        body, caller = call.body, self._caller(call)
         wanted = read_body(NewJoinToken, body) if body.strip() else NewJoinToken()
         made, text = await self._directory.join_tokens.create(wanted.ttl_ms / 1000, wanted.note, caller.owner)
-        return json_response({**_form(made), "token": text}, 201)
+        return json_reply({**_form(made), "token": text}, 201)
 
-    async def tokens(self, request: Request) -> Response:
+    async def tokens(self, call: DirectoryCall) -> Reply:
         """The tokens that nobody has used yet, without their texts."""
-        self._without_body(request)
+        self._caller(call)
         found = [_form(one) for one in await self._directory.join_tokens.waiting()]
-        return json_response({"join_tokens": found, "count": len(found)})
+        return json_reply({"join_tokens": found, "count": len(found)})
 
-    async def delete_token(self, request: Request) -> Response:
+    async def delete_token(self, call: DirectoryCall) -> Reply:
         """Makes a token useless."""
-        caller = self._without_body(request)
-        await self._directory.join_tokens.delete(request.path_params["token_id"], caller.owner)
-        return json_response({"status": "deleted"})
+        caller = self._caller(call)
+        await self._directory.join_tokens.delete(call.path["token_id"], caller.owner)
+        return json_reply({"status": "deleted"})
 
-    async def waiting(self, request: Request) -> Response:
+    async def waiting(self, call: DirectoryCall) -> Reply:
         """The relays that wait for approval."""
-        self._without_body(request)
+        self._caller(call)
         found = [self._waiting_form(relay) for relay in self._directory.registry if relay.is_waiting]
-        return json_response({"relays": found, "count": len(found)})
+        return json_reply({"relays": found, "count": len(found)})
 
-    async def approve(self, request: Request) -> Response:
+    async def approve(self, call: DirectoryCall) -> Reply:
         """Lets a relay join."""
-        await body_of(self._directory, request)
-        relay = await self._relay(request)
-        return json_response(status_form(await self._directory.registration.approve(relay)))
+        relay = await self._relay(call)
+        return json_reply(status_form(await self._directory.registration.approve(relay)))
 
-    async def refuse(self, request: Request) -> Response:
+    async def refuse(self, call: DirectoryCall) -> Reply:
         """Removes a relay that waits."""
-        body = await body_of(self._directory, request)
-        relay = await self._relay(request)
+        body, relay = call.body, await self._relay(call)
         wanted = read_body(Refusal, body) if body.strip() else Refusal()
         await self._directory.registration.refuse(relay, wanted.reason)
-        return json_response({"status": "refused"})
+        return json_reply({"status": "refused"})
 
-    def _without_body(self, request: Request) -> Caller:
-        self._directory.authorizer.limit(request)
-        return self._caller(request)
+    def _caller(self, call: DirectoryCall) -> Caller:
+        return self._directory.authorizer.authorize_administrator(call)
 
-    def _caller(self, request: Request) -> Caller:
-        return self._directory.authorizer.authorize_administrator(request)
-
-    async def _relay(self, request: Request) -> Relay:
-        caller = self._caller(request)
-        relay = await self._directory.registration.find(relay_id_of(request))
+    async def _relay(self, call: DirectoryCall) -> Relay:
+        caller = self._caller(call)
+        relay = await self._directory.registration.find(call.relay_id)
         await self._directory.registration.check_nonce(caller)  # which also says who asks, for the audit
         return self._directory.registration.require(relay.id)
 

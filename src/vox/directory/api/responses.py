@@ -4,36 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
-from starlette.responses import Response
 
-from vox.directory.errors import wire_form
 from vox.errors import UsageError, VoxError
+from vox.http.routing import Reply
 
-PUBLIC = {"access-control-allow-origin": "*"}
-"""On what anybody may read: clients in browsers live on other origins than their directory."""
 NOT_KEPT = {"cache-control": "no-store"}
 
 
-def json_response(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_reply(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """A JSON object."""
-    return Response(msgspec.json.encode(body), status, headers or NOT_KEPT, media_type="application/json")
+    return Reply(status, msgspec.json.encode(body), {**(headers or NOT_KEPT), "content-type": "application/json"})
 
 
-def error_response(error: VoxError) -> Response:
-    """An error as it stands on the wire."""
-    status, body, headers = wire_form(error)
-    return Response(body, status, {**headers, **NOT_KEPT, **PUBLIC})
-
-
-def nothing_here(_request: Request, _error: Exception) -> Response:
-    """No such route."""
-    return json_response({"error": "Not found", "code": "NOT_FOUND"}, 404)
-
-
-def wrong_method(_request: Request, _error: Exception) -> Response:
-    """The route exists, the method does not."""
-    return json_response({"error": "Method not allowed", "code": "METHOD_NOT_ALLOWED"}, 405)
+def not_found() -> Reply:
+    """No such route or file."""
+    return json_reply({"error": "Not found", "code": "NOT_FOUND"}, 404)
 
 
 def bad_id() -> VoxError:

@@ -7,16 +7,17 @@ relay with a pinned signing key takes orders only from that key or an administra
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from starlette.requests import Request
-
 from vox.directory.relays.relay import Relay
 from vox.directory.settings import Access
 from vox.errors import UsageError
+from vox.http.call import HttpCall
+from vox.http.rate_limits import MemoryRateLimits, RateCategory
 from vox.runtime.clock import Clock
 from vox.security import http_signatures as signed_requests
+from vox.security.addresses import network_key
+from vox.security.credentials import api_key
 from vox.security.digests import is_equal
 from vox.security.http_signatures import NonceMemory
-from vox.security.rate_limits import RateLimiter
 
 BURST_S = 10.0
 """How much of the permitted rate an address may use at once."""
@@ -57,20 +58,22 @@ class Authorizer:
         self._clock = clock
         self._networks = [ip_network(one) for one in access.open_networks]
         per_s = access.changes_per_minute / 60
-        self._rates = RateLimiter(per_s, max(LEAST_BURST, int(per_s * BURST_S)), MAX_ADDRESSES)
+        self._changes = RateCategory("changes", max(LEAST_BURST, int(per_s * BURST_S)), per_s)
+        self._rates = MemoryRateLimits(max_keys=MAX_ADDRESSES)
         self._nonces = NonceMemory()
 
-    def limit(self, request: Request, relay_id: str = "") -> None:
+    def limit(self, request: HttpCall, relay_id: str = "") -> None:
         """Counts a change against the caller's address, per relay where there is one: many relays may share an address.
 
         Raises:
             UsageError: rate_limited, with the time to wait.
         """
-        wait_s = self._rates.take((_rate_key(peer_of(request)), relay_id), self._clock.now())
+        key = f"{network_key(request.client)} {relay_id}"
+        wait_s = self._rates.take(key, self._changes, self._clock.now()).retry_after_s
         if wait_s is not None:
             raise UsageError("Too many requests", code="rate_limited", retryable=True, retry_after_s=wait_s)
 
-    def authorize(self, request: Request, body: bytes, relay: Relay | None, new_key: str = "") -> Caller:
+    def authorize(self, request: HttpCall, body: bytes, relay: Relay | None, new_key: str = "") -> Caller:
         """The caller of a change.
 
         Args:
@@ -87,13 +90,13 @@ class Authorizer:
             raise UsageError("This relay belongs to another owner", code="not_the_owner")
         return caller
 
-    def authorize_administrator(self, request: Request) -> Caller:
+    def authorize_administrator(self, request: HttpCall) -> Caller:
         """The administrator who asks.
 
         Raises:
             UsageError: unauthorized or forbidden.
         """
-        given = _api_key(request)
+        given = api_key(request.headers)
         if not given:
             raise UsageError("An administrator's API key is needed", code="unauthorized")
         caller = self._by_key(given)
@@ -101,8 +104,8 @@ class Authorizer:
             raise UsageError("Only administrators may do this", code="forbidden")
         return caller
 
-    def _identify(self, request: Request, body: bytes, relay: Relay | None, new_key: str) -> Caller:
-        given = _api_key(request)
+    def _identify(self, request: HttpCall, body: bytes, relay: Relay | None, new_key: str) -> Caller:
+        given = api_key(request.headers)
         if given:
             return self._by_key(given)
         if "signature-input" in request.headers or new_key:
@@ -111,7 +114,7 @@ class Authorizer:
             raise UsageError("This relay signs its requests, and this one is not signed", code="unauthorized")
         if self._access.mode != "open":
             raise UsageError("An API key or a signature is needed", code="unauthorized")
-        if not self._is_inside(peer_of(request)):
+        if not self._is_inside(request.client):
             raise UsageError("Relays are changed from the private network only", code="forbidden")
         if "origin" in request.headers:  # a browser inside the network, on behalf of a page from anywhere
             raise UsageError("Pages in browsers change relays with an API key only", code="forbidden")
@@ -129,15 +132,15 @@ class Authorizer:
             raise UsageError("The API key is unknown", code="unauthorized")
         return found
 
-    def _by_signature(self, request: Request, body: bytes, relay: Relay | None, new_key: str) -> Caller:
+    def _by_signature(self, request: HttpCall, body: bytes, relay: Relay | None, new_key: str) -> Caller:
         if self._access.mode == "keys" and (relay is None or not relay.signing_key):
             raise UsageError("An API key is needed", code="unauthorized")
         key = new_key or (relay.signing_key if relay is not None else "")
         if not key:
             raise UsageError("This relay has no signing key", code="not_the_owner")
-        if self._access.mode == "open" and not self._is_inside(peer_of(request)) and relay is None:
+        if self._access.mode == "open" and not self._is_inside(request.client) and relay is None:
             raise UsageError("Relays are registered from the private network only", code="forbidden")
-        path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
+        path = request.scope.get("raw_path", b"").decode("latin-1") or request.scope["path"]
         query = request.scope["query_string"].decode("latin-1")
         signed = signed_requests.verify(
             request.method,
@@ -159,19 +162,3 @@ class Authorizer:
             return False
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)
-
-
-def peer_of(request: Request) -> str:
-    """The address a request came from; empty where there is none."""
-    return request.client.host if request.client else ""
-
-
-def _rate_key(peer: str) -> str:
-    return ":".join(peer.split(":")[:4]) if ":" in peer and "." not in peer else peer
-
-
-def _api_key(request: Request) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
-    return request.headers.get("x-api-key", "")

@@ -8,10 +8,8 @@ counted: only an operator lets them in.
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import SCHEMES, Relay
 from vox.errors import UsageError
-from vox.security.addresses import is_global, parse_address
+from vox.security.addresses import is_global, network_key, parse_address
 from vox.security.urls import parse_url
-
-_CUSTOMER_BITS = 64
 
 
 class Addresses:
@@ -86,6 +84,4 @@ def _place(host: str) -> str:
         return host
     if not is_global(address):
         return ""
-    if address.version == 6:  # noqa: PLR2004  IPv6
-        return f"{int(address) >> _CUSTOMER_BITS:x}::/64"
-    return str(address)
+    return network_key(str(address))

@@ -8,6 +8,7 @@ import msgspec
 
 from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
+from vox.security.credentials import parse_authorization
 from vox.security.digests import bad_signature, base64_bytes, is_equal
 
 Config = NoConfig
@@ -29,12 +30,12 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Exotel signs nothing: looks for the shared token as basic credentials, as bearer token or as `token` in the URL."""
-    scheme, _, value = request.header("authorization").partition(" ")
+    scheme, value = parse_authorization(request.header("authorization"))
     offered: list[str | bytes] = list(parse_qs(request.address().query).get("token", []))
     if scheme.lower() == "bearer":
-        offered.append(value.strip())
+        offered.append(value)
     elif scheme.lower() == "basic":
-        credentials = base64_bytes(value.strip()) or b""
+        credentials = base64_bytes(value) or b""
         offered += [credentials, credentials.partition(b":")[2]]
     matches = [is_equal(secret, one) for one in offered]
     if not secret or not any(matches):

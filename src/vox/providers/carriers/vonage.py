@@ -6,6 +6,7 @@ import msgspec
 
 from vox.providers.carriers.contract import CLOCK_TOLERANCE_S, NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
+from vox.security.credentials import parse_authorization
 from vox.security.digests import bad_signature, is_equal, jwt_claims, sha256_hex
 
 Config = NoConfig
@@ -29,10 +30,10 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks the bearer token with the account's signature secret; its `payload_hash` must be that of the body."""
-    scheme, _, token = request.header("authorization").partition(" ")
+    scheme, token = parse_authorization(request.header("authorization"))
     if scheme.lower() != "bearer":
         raise bad_signature("it has no bearer token")
-    claims = jwt_claims(token.strip(), secret, now=now, tolerance_s=CLOCK_TOLERANCE_S)
+    claims = jwt_claims(token, secret, now=now, tolerance_s=CLOCK_TOLERANCE_S)
     payload_hash = claims.get("payload_hash", "")
     if not isinstance(payload_hash, str) or (request.body and not payload_hash):
         raise bad_signature("its token does not vouch for the body")

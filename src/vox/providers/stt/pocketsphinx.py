@@ -108,6 +108,15 @@ class PocketSphinx:
         """A stream for one call; interim transcripts come only without a grammar."""
         return Stream(self._config, self._choose, on_partial)
 
+    async def check(self) -> None:
+        """Returns where at least one worker process runs.
+
+        Raises:
+            DependencyError: none does (recognizer_down).
+        """
+        if self._choose() is None:
+            raise DependencyError("no recognition worker is running", code="recognizer_down")
+
     async def _close(self) -> None:
         for worker in self._workers:
             worker.close()

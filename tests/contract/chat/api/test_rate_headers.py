@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from tests.contract.chat.harness import API, PASSWORD, community
-from vox.chat.api.rate_categories import RefusedTokens
+from vox.http.rate_limits import RefusedTokens
 
 
 async def test_the_headers_tell_the_scaled_limit(tmp_path: Path):

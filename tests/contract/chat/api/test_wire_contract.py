@@ -185,6 +185,7 @@ async def test_every_answer_is_private_typed_and_limited_by_headers(database_url
             assert headers["cache-control"].startswith("private, no-store"), route.name
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["content-type"] == "application/json", route.name
+            assert route.category is not None, route.name
             assert int(headers["x-ratelimit-limit"]) == route.category.burst * 1000
             assert {"x-ratelimit-remaining", "x-ratelimit-reset"} <= set(headers)
 

@@ -12,7 +12,7 @@ from tests.contract.chat.helpers_people import LateClock, anonymous, log_in, out
 from tests.fakes.clock import FakeClock
 from vox.chat.database.schema import event_log, sessions, totp_secrets, users
 from vox.chat.database.unit_of_work import Change
-from vox.chat.features.auth import routes as auth
+from vox.chat.features.auth import queries as auth
 from vox.chat.features.retention import delete_expired
 from vox.chat.identity.admin_bootstrap import create_administrator, issue_setup_token
 from vox.chat.replication import version_poll

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.redis_server import RunningRedis, redis_server
-from vox.chat.api.rate_categories import Category, MemoryRateLimits, RateDecision
 from vox.chat.database.worker_lease import LeasedSnowflakes, RedisWorkerLeases, SqlWorkerLeases, WorkerLeaseStore
+from vox.http.rate_limits import MemoryRateLimits, RateCategory, RateDecision
 from vox.http.redis_rate_limits import RedisRateLimits
 from vox.runtime.clock import SystemClock
 from vox.stores.sql import SqlDatabase
 
-FIVE = Category("five", 5, 0.01)
+FIVE = RateCategory("five", 5, 0.01)
 clock = SystemClock()
 
 
@@ -24,7 +24,7 @@ def redis() -> Iterator[RunningRedis]:
         yield running
 
 
-async def take(limits: RedisRateLimits, key: str = "user:1", category: Category = FIVE) -> RateDecision:
+async def take(limits: RedisRateLimits, key: str = "user:1", category: RateCategory = FIVE) -> RateDecision:
     verdict: RateDecision | Awaitable[RateDecision] = limits.take(key, category, clock.now())
     return verdict if isinstance(verdict, RateDecision) else await verdict
 

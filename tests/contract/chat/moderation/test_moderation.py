@@ -118,7 +118,7 @@ async def test_a_ban_deletes_what_was_written_in_the_last_days_everywhere(databa
 async def test_a_ban_deletes_more_messages_than_one_unit_of_work_takes(chat: Rig, monkeypatch: pytest.MonkeyPatch):
     ada, bob = await chat.register("ada"), await chat.register("bob")
     feed = (await ada.ok("POST", "/feeds", {"name": "a", "type": "text"}))["feed_id"]
-    from vox.chat.features.members import routes as members
+    from vox.chat.features.members import service as members
     from vox.chat.features.messages.delete import delete_messages_of_author
 
     monkeypatch.setattr(members, "BATCH", 3)

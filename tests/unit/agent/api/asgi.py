@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from starlette.applications import Starlette
-
 from tests.fakes.clock import FakeClock
 from tests.unit.agent.call_harness import Detector, Ear, Mind, Voice
-from vox.agent.app import create_app
+from vox.agent.app import AgentApp, create_app
 from vox.agent.config.resources import Agent
 from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
@@ -41,8 +39,8 @@ class Site:
     def __init__(self, environment: Mapping[str, str] | None = None, **config: Any) -> None:
         self.clock = FakeClock()
         settings = AgentSettings.model_validate(config)
-        self.app: Starlette = create_app(settings, environment=environment or {}, clock=self.clock)
-        self.server: AgentServer = self.app.state.server
+        self.app: AgentApp = create_app(settings, environment=environment or {}, clock=self.clock)
+        self.server: AgentServer = self.app.server
         self.server.resources.voice_activity = Detector()  # type: ignore[assignment]
         for name, profile in settings.profiles().items():
             self.server.resources.agents[name] = Agent(name, profile, Ear(), Mind(), Voice(), "", "")

@@ -48,7 +48,7 @@ def test_what_brings_nobody_costs_no_new_order():
 
 
 @given(st.sets(st.integers(1, 50)), st.integers(1, 7))
-def test_pages_together_are_everybody_once_and_in_order(ids: set[int], limit: int):
+def test_pages_together_are_every_member_once_and_in_order(ids: set[int], limit: int):
     roster = members(*(Person(one, str(one), "X") for one in ids))
     seen: list[int] = []
     while page := [person.id for person in islice(roster.after(seen[-1] if seen else 0), limit)]:

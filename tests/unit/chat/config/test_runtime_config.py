@@ -3,7 +3,8 @@
 import pytest
 from sqlalchemy import Connection, create_engine, insert, select
 
-from vox.chat.config.runtime_config import Config, changed, store
+from vox.chat.config.queries import store_rows
+from vox.chat.config.runtime_config import Config, changed
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import config as config_rows
 from vox.chat.events import Users, server_update
@@ -127,7 +128,7 @@ async def test_a_new_secret_is_read_from_the_database_where_it_is_needed(connect
 
     found = config()
     assert not found.has_gifs_api_key
-    store({"gifs_api_key": "hunter2"})(connection)
+    store_rows(connection, {"gifs_api_key": "hunter2"})
     found.absorb(changed(secret="hunter2"))
     assert found.has_gifs_api_key
     assert await found.gifs_api_key(read) == "hunter2"
@@ -137,6 +138,6 @@ async def test_a_new_secret_is_read_from_the_database_where_it_is_needed(connect
 
 
 def test_storing_replaces_a_row(connection: Connection):
-    store({"server_name": "One"})(connection)
-    store({"server_name": "Two"})(connection)
+    store_rows(connection, {"server_name": "One"})
+    store_rows(connection, {"server_name": "Two"})
     assert connection.execute(select(config_rows.c.value)).scalars().all() == ["Two"]

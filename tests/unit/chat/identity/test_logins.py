@@ -14,7 +14,8 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
-from vox.chat.identity.logins import Login, LoginCache, login_revoked
+from vox.chat.events.people import login_revoked
+from vox.chat.identity.logins import Login, LoginCache
 from vox.security.tokens import digest
 
 DAY = 86_400

@@ -1,13 +1,19 @@
 """The status page: land is where it belongs, and changes reach listeners, on virtual time (virtual_loop)."""
 
 import asyncio
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 import vox.directory
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
+from tests.unit.http.asgi import scope_of
+from vox.directory.app import create_app
+from vox.directory.relays import change_stream
 from vox.directory.relays.change_stream import MAX_PER_ADDRESS, ChangeStream
 from vox.directory.relays.registry import Registry
 from vox.errors import VoxError
@@ -123,3 +129,36 @@ def payload(event: bytes, name: str):
     kind, data = event.decode().removesuffix("\n\n").split("\n")
     assert kind == f"event: {name}"
     return json.loads(data.removeprefix("data: "))
+
+
+async def test_addresses_of_one_ipv6_network_share_their_places(tmp_path, virtual_clock, monkeypatch):
+    monkeypatch.setattr(change_stream, "MAX_PER_ADDRESS", 1)
+    async with rig(tmp_path, clock=virtual_clock) as it:
+        app = create_app(it.directory)
+
+        async def listen(peer: str, began: asyncio.Event | None = None) -> int:
+            statuses: list[int] = []
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    statuses.append(message["status"])
+                elif began is not None and message["body"]:
+                    began.set()
+                if began is None and statuses == [200]:
+                    raise OSError  # the client has seen enough
+
+            async def receive() -> Any:
+                await asyncio.Event().wait()
+
+            with contextlib.suppress(OSError, ClientDisconnect):
+                await app(scope_of("GET", "/v1/events", client=peer), receive, send)
+            return statuses[0]
+
+        began = asyncio.Event()
+        first = asyncio.create_task(listen("2001:db8::1", began))
+        await began.wait()
+        assert await listen("2001:db8::2") == 503
+        assert await listen("2001:db8:0:1::1") == 200
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert await listen("2001:db8::2") == 200

@@ -1,5 +1,6 @@
 """Selection, the signed list and our own client, through the whole application."""
 
+import re
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -7,16 +8,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.routing import Route
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory.harness import LONDON, SYDNEY, Rig, rig
 from vox.clients import directory as directory_client
 from vox.clients.directory import DirectoryClient
-from vox.directory.api.routes import make_routes
 from vox.directory.app import create_app
 from vox.errors import DependencyError, PeerError, UsageError
-from vox.runtime.health import Checks
 from vox.security.http_signatures import new_key_pair
 
 
@@ -246,14 +244,30 @@ async def test_our_client_says_that_nobody_answers():
 async def test_the_api_describes_every_route(tmp_path):
     async with rig(tmp_path) as it:
         document = (await it.http.get("/openapi.json")).json()
-        routes = {(route.path, method) for route in _routes(it) for method in (route.methods or set()) - {"HEAD"}}
+        routes = {(route.template, route.method) for route in create_app(it.directory).router.routes}
     described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
-    operators = {"/", "/ready", "/metrics", "/openapi.json", "/page/{name}", "/v1/events", "/api/relay/select"}
+    operators = {"/", "/ready", "/metrics", "/openapi.json", "/docs", "/page/{name}", "/v1/events", "/api/relay/select"}
     assert described == {("/v1/relays", "GET"), *(one for one in routes if one[0] not in operators)}
 
 
-def _routes(it: Rig) -> list[Route]:
-    return [one for one in make_routes(it.directory, Checks()) if isinstance(one, Route)]
+async def test_the_page_of_the_api_names_every_route_and_loads_nothing(tmp_path):
+    async with rig(tmp_path) as it:
+        page = await it.http.get("/docs")
+        paths = (await it.http.get("/openapi.json")).json()["paths"]
+        assert [(await it.http.post(path)).status_code for path in ("/docs", "/openapi.json")] == [405, 405]
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    assert all(f"<code>{path}</code>" in page.text for path in paths)
+    assert not re.search(r"<script|https?:|src=", page.text)
+
+
+async def test_every_operation_has_a_name_of_its_own_a_summary_and_its_errors(tmp_path):
+    async with rig(tmp_path) as it:
+        document = (await it.http.get("/openapi.json")).json()
+    operations = [one for methods in document["paths"].values() for one in methods.values()]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    assert all(one["summary"] and one["responses"] for one in operations)
+    assert set(document["paths"]["/v1/relays/register"]["post"]["responses"]) >= {"200", "201", "400", "401", "429"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
+from vox.errors import DependencyError
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -304,3 +305,47 @@ async def test_a_body_that_does_not_arrive_is_the_callers_fault(tmp_path, virtua
 
         answer = await it.http.post("/v1/relays/register", content=trickle())
     assert (answer.status_code, answer.json()["code"]) == (408, "BODY_TIMEOUT")
+
+
+async def test_readiness_names_the_database_and_the_life_cycle(tmp_path, monkeypatch):
+    async with rig(tmp_path) as it:
+        answer = await it.http.get("/ready")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok", "checks": {"database": "ok"}})
+
+        async def away(_statement: object) -> None:
+            raise DependencyError("secret", code="database_away")
+
+        monkeypatch.setattr(it.directory.database, "write", away)
+        answer = await it.http.get("/ready")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "unavailable", "checks": {"database": "database_away"}}
+        assert (await it.http.get("/_health")).status_code == 200
+        monkeypatch.undo()
+        it.directory.lifecycle.drain()
+        answer = await it.http.get("/ready")
+    assert (answer.status_code, answer.json()) == (503, {"status": "draining", "checks": {}})
+    assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "BREW"])
+async def test_another_method_is_told_in_a_bare_object(tmp_path, method: str):
+    async with rig(tmp_path) as it:
+        answer = await it.http.request(method, "/_health")
+    assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+
+
+async def test_an_escaped_path_is_the_same_path(tmp_path):
+    async with rig(tmp_path) as it:
+        assert (await it.http.get("/%5fhealth")).status_code == 200
+
+
+async def test_requests_are_counted_by_the_label_of_their_route(tmp_path):
+    async with rig(tmp_path) as it:
+        for path in ("/_health", "/v1/relays/nobody/status", "/made/up"):
+            await it.http.get(path)
+        shown = (await it.http.get("/metrics")).text
+    counted = set(re.findall(r"vox_directory_requests_total{([^}]*)}", shown))
+    asked = {'route="health",status="200"', 'route="status",status="404"', 'route="other",status="404"'}
+    assert asked == {
+        one for one in counted if 'route="list"' not in one
+    }  # the list's counters are there from the start

@@ -313,3 +313,20 @@ async def test_relays_behind_one_address_do_not_use_up_each_others_heartbeats(tm
         relays = [await it.register({**SYDNEY, "url": f"wss://r{number}.example.com"}) for number in range(5)]
         answers = [await it.http.post(f"/v1/relays/{relay['id']}/heartbeat") for _ in range(10) for relay in relays]
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_addresses_of_one_ipv6_network_share_their_rate(tmp_path):
+    config = {"access": {"changes_per_minute": 60}}
+    async with rig(tmp_path, config) as it:
+
+        async def beat(peer: str) -> int:
+            it.http._transport.client = (peer, 1)  # type: ignore[attr-defined]
+            return (await it.http.post("/v1/relays/nobody/heartbeat")).status_code
+
+        found = [await beat(f"2001:db8::{1 + number % 2}") for number in range(21)]
+        assert found == [404] * 20 + [429]
+        assert await beat("2001:db8::ffff:1") == 429
+        assert await beat("2001:db8:0:1::1") == 404
+        assert [await beat("::ffff:192.0.2.1") for _ in range(20)] == [404] * 20
+        assert await beat("192.0.2.1") == 429
+        assert await beat("192.0.2.2") == 404

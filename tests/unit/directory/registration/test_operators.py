@@ -8,8 +8,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.unit.directory.api.test_page import payload
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
-from vox.directory.api.routes import make_routes
-from vox.runtime.health import Checks
+from vox.directory.app import create_app
 
 
 async def test_maintenance_has_a_reason_and_an_end(tmp_path):
@@ -89,7 +88,7 @@ async def test_users_of_a_relay_that_is_drained_are_told_where_to_go(tmp_path, v
 
 
 def stream(it: Any) -> Any:
-    [route] = [one for one in make_routes(it.directory, Checks()) if getattr(one, "path", "") == "/v1/events"]
+    [route] = [one for one in create_app(it.directory).router.routes if one.template == "/v1/events"]
     return route.endpoint.__self__._stream  # type: ignore[attr-defined]
 
 

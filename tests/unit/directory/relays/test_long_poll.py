@@ -153,3 +153,20 @@ async def test_the_signed_list_waits_until_a_new_one_is_made(it: Rig):
     assert late_s <= 6.0
     assert (str(LONDON["url"]) in first.text, str(LONDON["url"]) in answer.text) == (False, True)
     assert int(index_of(answer)) == int(index_of(first)) + 1
+
+
+@pytest.mark.parametrize("path", ["/v1/relays", "/v1/directory"])
+async def test_addresses_of_one_ipv6_network_share_their_places(it: Rig, monkeypatch, path: str):
+    monkeypatch.setattr(long_poll, "MAX_PER_ADDRESS", 1)
+
+    async def ask(peer: str) -> int:
+        it.http._transport.client = (peer, 1)  # type: ignore[attr-defined]
+        return (await poll(it, f"wait=30s&index={index}", path)).status_code
+
+    await it.register(SYDNEY)
+    index = index_of(await poll(it, "wait=0s", path))
+    waiting = asyncio.create_task(ask("2001:db8::1"))
+    await until_waiting(it, 1)
+    assert await ask("2001:db8::2") == 503
+    assert await ask("2001:db8:0:1::1") == 200
+    assert await waiting == 200

@@ -143,7 +143,7 @@ def _add_routes(sort: _Sort) -> None:
     ):
         endpoint.__name__, endpoint.__doc__ = f"{name}_{sort.word}", doc
     routes.get(sort.path, access=USER, query=ImagePageQuery, returns=sort.page)(list_them)
-    routes.post(sort.path, access=keepers, body=Upload, status=201, returns=sort.info)(create)
+    routes.post(sort.path, access=keepers, body=Upload, form=("image", "name"), status=201, returns=sort.info)(create)
     routes.patch(one, access=keepers, body=Rename, returns=sort.info)(rename)
     routes.delete(one, access=keepers)(remove_it)
 

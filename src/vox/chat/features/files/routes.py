@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from vox.chat.api.access import IN_DM, USER, Access, in_feed
-from vox.chat.api.request import Call, Reply, RouteTable, Upload
+from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
 from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.events.permissions import P
 from vox.chat.features.files import service
@@ -157,12 +157,10 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
     chat = call.chat
     authorization = call.header(b"authorization")
     if authorization or query.signature is None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme in {"Bearer", "Bot"} and token:
-            await chat.logins.authenticate_member(token.strip(), call.client)  # refuses it with the reason
-        if authorization:
-            raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
-        raise refuse("VALIDATION_ERROR", "header authorization: field required")
+        if not authorization:
+            raise refuse("VALIDATION_ERROR", "header authorization: field required")
+        await chat.logins.authenticate_member(bearer_token(authorization), call.client)  # refuses it with the reason
+        raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
     if not chat.settings.signed_media_urls or query.expires is None or query.user is None:
         raise _forbidden()
     given = Grant(query.expires, query.user, query.signature)

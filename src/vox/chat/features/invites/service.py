@@ -1,58 +1,79 @@
-"""What an invite is worth at the moment it is used, the same for registering, joining and coming back.
+"""Units of work around invites, and whether an invite is valid when it is used: the same for registering and rejoining.
 
-An invite is worth what its creator may still do: once that member has left, is banned or may no longer invite, it opens nothing.
-Uses are counted in the statement that checks them, so two people cannot share the last one.
+An invite is valid while its creator may invite: once that member has left, is banned or has lost the permission, it is refused.
+Uses are counted in the statement that checks them, so two users cannot share the last one.
 """
 
-from sqlalchemy import Connection, or_, select, update
+from functools import partial
 
 from vox.chat.api.hierarchy import fresh_community
 from vox.chat.context import ChatContext
-from vox.chat.database.schema import invites
+from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
+from vox.chat.events import invite_create, invite_delete
 from vox.chat.events.permissions import P
+from vox.chat.features.invites import queries
+from vox.chat.features.invites.schemas import Invite
+from vox.stores.sql import Connection
+
+
+def create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[None]:
+    """Stores a new invite.
+
+    Raises:
+        DependencyError: database_conflict, its feed has been deleted.
+    """
+    lock_event_order(connection)
+    queries.insert_invite(connection, invite)
+    event = invite_create(code=invite.code, creator_id=actor_id, feed_id=invite.feed_id)
+    metadata = {"code": invite.code, "max_uses": invite.max_uses, "expires_at": invite.expires_at}
+    return Change(None, [event], [AuditEntry("invite.create", actor_id, None, metadata)])
+
+
+def delete(connection: Connection, *, actor_id: int, code: str) -> Change[None]:
+    """Deletes an invite.
+
+    Raises:
+        Refusal: INVITE_INVALID.
+    """
+    lock_event_order(connection)
+    if not queries.delete_invite(connection, code=code):
+        raise unknown_invite()
+    return Change(None, [invite_delete(code=code)], [AuditEntry("invite.delete", actor_id, None, {"code": code})])
 
 
 async def assert_usable(chat: ChatContext, code: str) -> None:
-    """Refuses an invite whose creator may not invite any more, before a unit of work uses it.
+    """Refuses an invite whose creator may no longer invite, before a unit of work uses it.
 
     Raises:
         Refusal: INVITE_INVALID (422).
     """
-    creator_id = await chat.read(
-        lambda connection: connection.execute(
-            select(invites.c.creator_id).where(invites.c.code == _storable(code))
-        ).scalar()
-    )
+    creator_id = await chat.read(partial(queries.read_creator, code=_storable(code)))
     if creator_id is None or not chat.community.may(creator_id, P.CREATE_INVITES):
         raise _invalid()
 
 
 def use_invite(connection: Connection, code: str, now_s: int) -> None:
-    """Counts one use, within the unit of work that lets somebody in.
+    """Counts one use, within the unit of work that admits a user.
 
     Raises:
-        Refusal: INVITE_INVALID (422) where it is unknown, used up or worth nothing, INVITE_EXPIRED.
+        Refusal: INVITE_INVALID (422) where it is unknown, used up or no longer valid, INVITE_EXPIRED.
     """
-    query = select(invites.c.creator_id, invites.c.expires_at).where(invites.c.code == _storable(code))
-    row = connection.execute(query).first()
-    if row is None or row.creator_id is None:
+    terms = queries.read_terms(connection, code=_storable(code))
+    if terms is None or terms.creator_id is None:
         raise _invalid()
-    # Asked of memory before; the creator may have been dismissed since.
-    if not fresh_community(connection, row.creator_id).may(row.creator_id, P.CREATE_INVITES):
+    # Memory was asked before; the creator may have lost the permission since.
+    if not fresh_community(connection, terms.creator_id).may(terms.creator_id, P.CREATE_INVITES):
         raise _invalid()
-    if row.expires_at is not None and row.expires_at <= now_s:
+    if terms.expires_at is not None and terms.expires_at <= now_s:
         raise refuse("INVITE_EXPIRED", "This invite has expired.")
-    counted = connection.execute(
-        update(invites)
-        .where(
-            invites.c.code == code,
-            or_(invites.c.max_uses.is_(None), invites.c.max_uses == 0, invites.c.uses < invites.c.max_uses),
-        )
-        .values(uses=invites.c.uses + 1)
-    ).rowcount
-    if not counted:
+    if not queries.count_use(connection, code=code):
         raise _invalid()
+
+
+def unknown_invite() -> Exception:
+    """The refusal of a code that is no invite, where one is shown or deleted."""
+    return refuse("INVITE_INVALID", "This invite is unknown.")
 
 
 def _storable(code: str) -> str:

@@ -1,22 +1,17 @@
-"""Profiles, and what is private to a user: friends, blocks and who may write.
+"""Profiles and presence of users.
 
-A profile is answered from memory. Whether two people are friends is nobody's business but theirs, so events go to both and to
-nobody else.
+A profile is answered from memory; only its rarely read half is fetched from the database the first time.
 """
 
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, update
-
 from vox.chat.api.access import USER, self_or
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
-from vox.chat.database.schema import users
-from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
-from vox.chat.events import user_update
 from vox.chat.events.permissions import P
+from vox.chat.features.members import service
 from vox.chat.features.members.schemas import Presence, User, UserChange
 
 routes = RouteTable()
@@ -24,39 +19,33 @@ routes = RouteTable()
 
 @routes.get("/users/{user_id}", access=self_or(), returns=User)
 async def get_user(call: Call) -> User:
-    """A user's profile, also of one who has left."""
+    """Returns the profile of a user, including one who has left."""
     return await _profile(call, call.target_id)
 
 
 @routes.patch("/users/{user_id}", access=self_or(P.ADMINISTRATOR), body=UserChange, returns=User)
 async def change_user(call: Call[UserChange]) -> User:
-    """Another display name, avatar or biography."""
+    """Changes display name, avatar or biography."""
     chat, body, user_id = call.chat, call.body, call.target_id
-    changed: dict[str, Any] = {}
+    changed: dict[str, str] = {}
     for field in ("display_name", "avatar", "bio"):
         value: str | None = getattr(body, field)
         if value is not None:
             validate_length(chat.config.limit, field, value, f"{field}_max")
             changed[field] = value
     if changed:
-        await chat.change(partial(_change, user_id=user_id, changed=changed))
+        await chat.change(partial(service.change_profile, user_id=user_id, changed=changed))
     return await _profile(call, user_id)
 
 
 @routes.get("/users/{user_id}/presence", access=USER, returns=Presence)
 async def get_presence(call: Call) -> Presence:
-    """Whether somebody is there, as others may see it."""
+    """Returns whether a user is online, as others may see it."""
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
     if user_id not in call.chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
     shown = call.chat.presence.public(user_id)
     return Presence(user_id, shown["status"], shown.get("custom_status"), shown.get("activity"))
-
-
-def _change(connection: Connection, *, user_id: int, changed: dict[str, Any]) -> Change[None]:
-    lock_event_order(connection)
-    connection.execute(update(users).where(users.c.id == user_id).values(changed))
-    return Change(None, [user_update(user_id=user_id, changed=changed)])
 
 
 async def _profile(call: Call[Any], user_id: int) -> User:

@@ -22,7 +22,7 @@ from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
 from vox.chat.events.permissions import P
-from vox.chat.features.members.schemas import Mask
+from vox.chat.features.roles.schemas import Mask
 
 Kind = Literal["feed", "room"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.chat.features.moderation.routes import like_pattern
+from vox.chat.features.moderation.queries import like_pattern
 
 TYPES = st.text("ab._%\\", max_size=8)
 GLOBS = st.text("ab._%\\*", max_size=8)

@@ -1,6 +1,7 @@
-"""Counts requests under the documented metric names; the observer of `vox.http.edge.HttpEdge`."""
+"""Counts requests under the documented metric names, by the label that each route declares."""
 
 from http import HTTPStatus
+from typing import Any
 
 from starlette.types import Scope
 
@@ -13,47 +14,40 @@ from vox.agent.metrics import (
     REQUEST_SECONDS,
     REQUESTS,
 )
+from vox.http.routing import Route
 from vox.runtime.metrics import GaugeChild, Metrics
 
-ROUTES = {
-    "/": "root",
-    "/health": "health",
-    "/ready": "ready",
-    "/api/v1/health": "health",
-    "/api/v1/ready": "ready",
-    "/metrics": "metrics",
-    "/ws": "ws",
-    "/telephony/ws": "telephony_ws",
-}
+FALLBACK = "fallback"
+"""The label of requests without a route: their paths are the client's choice."""
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestCounts:
-    """Routes and methods have few names, so that a stranger cannot grow the registry."""
+    """Implements `vox.http.dispatch.RequestObserver`; labels and methods are few, so that no client can grow the registry."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def started(self, scope: Scope) -> None:
+    def started(self, route: Route[Any] | None) -> None:
         """A request came in."""
-        for gauge in connection_gauges(self._metrics, route_name(scope["path"])):
+        for gauge in connection_gauges(self._metrics, _label(route)):
             gauge.inc()
 
-    def finished(self, scope: Scope, status: int, duration_s: float) -> None:
+    def finished(self, route: Route[Any] | None, scope: Scope, status: int, duration_s: float) -> None:
         """Its response is out."""
-        metrics, route = self._metrics, route_name(scope["path"])
-        for gauge in connection_gauges(metrics, route):
+        metrics, label = self._metrics, _label(route)
+        for gauge in connection_gauges(metrics, label):
             gauge.dec()
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         status_class = f"{status // 100}xx"
         is_error = status >= HTTPStatus.BAD_REQUEST
-        labels = (method, route, _phrase(status), "", "http", "ingress", "error" if is_error else "success", "")
+        labels = (method, label, _phrase(status), "", "http", "ingress", "error" if is_error else "success", "")
         metrics.counter(HTTP_REQUESTS, *labels).inc()
         metrics.histogram(HTTP_SECONDS, *labels).observe(duration_s)
-        metrics.counter(REQUESTS, method, route, status_class).inc()
-        metrics.histogram(REQUEST_SECONDS, route).observe(duration_s)
+        metrics.counter(REQUESTS, method, label, status_class).inc()
+        metrics.histogram(REQUEST_SECONDS, label).observe(duration_s)
         if is_error:
-            metrics.counter(HTTP_ERRORS, method, route, status_class).inc()
+            metrics.counter(HTTP_ERRORS, method, label, status_class).inc()
 
 
 def count_upgrade(metrics: Metrics, route: str, status: int) -> None:
@@ -71,15 +65,8 @@ def connection_gauges(metrics: Metrics, route: str) -> tuple[GaugeChild, GaugeCh
     return metrics.gauge(ACTIVE_CONNECTIONS, route), metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
 
 
-def route_name(path: str) -> str:
-    """The metric's name of a path."""
-    if path in ROUTES:
-        return ROUTES[path]
-    if path.startswith("/page/"):
-        return "page"
-    if path.startswith("/telephony/ws/"):
-        return "telephony_ws"
-    return "telephony" if path.startswith("/telephony/") else "fallback"
+def _label(route: Route[Any] | None) -> str:
+    return FALLBACK if route is None else route.label
 
 
 def _phrase(status: int) -> str:

@@ -5,6 +5,8 @@ It runs for every request that is counted, so what a route needs is looked up on
 
 from typing import Final
 
+from starlette.types import Scope
+
 from vox.chat.api.request import Route
 from vox.runtime.metrics import Counter, CounterChild, Histogram, HistogramChild, Metrics
 
@@ -28,9 +30,13 @@ class RequestMetrics:
         self._seconds: dict[str, HistogramChild] = {}
         self._requests: dict[tuple[str, int], CounterChild] = {}
 
-    def finished(self, route: Route | None, status: int, duration_s: float) -> None:
+    def started(self, route: Route | None) -> None:
+        """A request came in."""
+
+    def finished(self, route: Route | None, scope: Scope, status: int, duration_s: float) -> None:
         """Counts a request; on the event loop."""
-        name = UNMATCHED if route is None else route.name
+        del scope
+        name = UNMATCHED if route is None else route.label
         seconds = self._seconds.get(name)
         if seconds is None:
             seconds = self._seconds[name] = self._metrics.histogram(SECONDS, name)

@@ -1,0 +1,206 @@
+"""Who gets a token, and what ends one.
+
+Every way to get a token leads through `log_in` or `register`, so that one place decides who may have one. Second factors come
+in front of it.
+"""
+
+from functools import partial
+
+from vox.chat.api.validation import Limits, validate_length
+from vox.chat.context import ChatContext
+from vox.chat.database.unit_of_work import Change, lock_event_order
+from vox.chat.errors import refuse
+from vox.chat.events.people import login_revoked
+from vox.chat.features.auth import queries
+from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange, Registered, Registration
+from vox.chat.features.invites.service import assert_usable, use_invite
+from vox.chat.features.members.rejoin import rejoin
+from vox.chat.identity.admin_bootstrap import use_setup_token
+from vox.chat.identity.queries import NewSession, NewUser, insert_session
+from vox.chat.identity.registration import create_user
+from vox.security.tokens import Token, mint
+from vox.stores.sql import Connection
+
+TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
+LONGEST_PASSWORD = 4096
+LOGIN_TRIES = 2
+"""A password that is replaced while it is checked is checked once more against the new one."""
+
+
+async def register(chat: ChatContext, body: Registration, client: str | None) -> Registered:
+    """Creates an account and its first login.
+
+    Args:
+        chat: the server.
+        body: the account.
+        client: the client's name for the list of logins.
+
+    Raises:
+        Refusal: VALIDATION_ERROR; FORBIDDEN, INVITE_INVALID, INVITE_EXPIRED or AUTH_FAILED as VOX_REGISTRATION demands;
+            AUTH_FAILED (409) where the name is taken.
+    """
+    _validate_registration(chat.config.limit, body)
+    await _assert_allowed(chat, body)
+    now_s = int(chat.clock.wall().timestamp())
+    user = NewUser(
+        body.username, body.display_name or body.username, await chat.logins.passwords.hash(body.password), now_s
+    )
+    token = mint(TOKEN_PREFIX)
+    session = _new_session(token, now_s, chat.config.session_ttl_s, client)
+    user_id = await chat.change(
+        partial(_register, user=user, session=session, body=body, mode=chat.settings.registration)
+    )
+    return Registered(user_id, token.text)
+
+
+async def log_in(chat: ChatContext, body: Credentials, client: str | None) -> LoggedIn:
+    """Creates a login for name and password; a valid invite lets a user who was kicked or left rejoin with it.
+
+    Args:
+        chat: the server.
+        body: name, password and invite.
+        client: the client's name for the list of logins.
+
+    Raises:
+        Refusal: AUTH_FAILED, BANNED, 2FA_REQUIRED, or what `rejoin` raises.
+    """
+    for _ in range(LOGIN_TRIES):
+        done = await _try_log_in(chat, body, client)
+        if done is not None:
+            return done
+    raise _wrong_credentials()
+
+
+def end_session(connection: Connection, *, user_id: int, session_id: int) -> Change[None]:
+    """Ends one login of a user.
+
+    Raises:
+        Refusal: SESSION_NOT_FOUND.
+    """
+    if not queries.delete_session(connection, user_id=user_id, session_id=session_id):
+        raise refuse("SESSION_NOT_FOUND", f"You have no session {session_id}.")
+    return Change(None, [login_revoked(user_id, [session_id])])
+
+
+async def change_password(chat: ChatContext, body: PasswordChange, *, user_id: int, session_id: int) -> None:
+    """Replaces the password of a user and ends all their logins but one.
+
+    Args:
+        chat: the server.
+        body: the current and the new password.
+        user_id: the owner.
+        session_id: the login that stays.
+
+    Raises:
+        Refusal: VALIDATION_ERROR, or AUTH_FAILED where the current password is wrong.
+    """
+    validate_length(chat.config.limit, "new_password", body.new_password, "password_max", "password_min")
+    stored = await chat.read(partial(queries.read_password_hash, user_id=user_id))
+    verdict = await chat.logins.passwords.check(body.current_password[:LONGEST_PASSWORD], stored)
+    if not verdict.is_right:
+        raise _wrong_password()
+    hashed = await chat.logins.passwords.hash(body.new_password)
+    await chat.change(partial(_replace_password, user_id=user_id, kept=session_id, new=hashed, old=stored))
+
+
+def _validate_registration(limits: Limits, body: Registration) -> None:
+    validate_length(limits, "username", body.username, "username_max", "username_min")
+    validate_length(limits, "password", body.password, "password_max", "password_min")
+    validate_length(limits, "display_name", body.display_name, "display_name_max")
+    if not body.username.isprintable() or not body.username.strip():
+        raise refuse("VALIDATION_ERROR", "body.username: expected printable characters, and not spaces only")
+
+
+async def _assert_allowed(chat: ChatContext, body: Registration) -> None:
+    """Checks before a password is hashed for nothing; the unit of work checks again."""
+    if body.setup_token is not None:
+        return
+    mode = chat.settings.registration
+    if mode == "closed":
+        raise _registration_closed()
+    if mode == "invite":
+        if not body.invite_code:
+            raise refuse("INVITE_INVALID", "Registration needs an invite.", status=422)
+        await assert_usable(chat, body.invite_code)
+
+
+def _register(
+    connection: Connection, *, user: NewUser, session: NewSession, body: Registration, mode: str
+) -> Change[int]:
+    lock_event_order(connection)
+    as_administrator = False
+    if body.setup_token is not None:
+        use_setup_token(connection, body.setup_token)
+        as_administrator = True
+    elif mode == "closed":
+        raise _registration_closed()
+    elif mode == "invite":
+        use_invite(connection, body.invite_code or "", user.created_at)
+    user_id, events = create_user(
+        connection, user, as_administrator=as_administrator, first_is_administrator=mode == "open"
+    )
+    insert_session(connection, user_id=user_id, session=session)
+    return Change(user_id, events)
+
+
+async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None) -> LoggedIn | None:
+    """None where the password was replaced while it was checked."""
+    account: queries.Account | None = None
+    if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
+        account = await chat.read(partial(queries.find_account, username=body.username))
+    stored = account.password_hash if account is not None else None
+    verdict = await chat.logins.passwords.check(body.password[:LONGEST_PASSWORD], stored)
+    if account is None or not verdict.is_right:
+        raise _wrong_credentials()
+    user_id = account.user_id
+    if account.is_banned or (not account.is_active and not body.invite_code):
+        raise refuse("BANNED", "This account is no longer a member of the community.")
+    if account.has_second_factor:
+        raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
+    if not account.is_active and body.invite_code:
+        await rejoin(chat, user_id, body.invite_code)
+    token = mint(TOKEN_PREFIX)
+    session = _new_session(token, int(chat.clock.wall().timestamp()), chat.config.session_ttl_s, client)
+    is_kept = await chat.change(
+        partial(_keep_login, user_id=user_id, session=session, old=stored, renewed=verdict.renewed)
+    )
+    if not is_kept:
+        return None
+    person = await chat.logins.member(user_id)
+    return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
+
+
+def _keep_login(
+    connection: Connection, *, user_id: int, session: NewSession, old: str | None, renewed: str | None
+) -> Change[bool]:
+    """Whether the password is still the one that was checked: replacing it ends all logins, including those in progress."""
+    if queries.lock_password_hash(connection, user_id=user_id, is_read_only=renewed is None) != old:
+        return Change(False)
+    if renewed is not None:
+        queries.set_password_hash(connection, user_id=user_id, password_hash=renewed)
+    insert_session(connection, user_id=user_id, session=session)
+    ended = queries.delete_surplus_sessions(connection, user_id=user_id)
+    return Change(True, [login_revoked(user_id, ended)] if ended else [])
+
+
+def _replace_password(connection: Connection, *, user_id: int, kept: int, new: str, old: str | None) -> Change[None]:
+    if not queries.replace_password_hash(connection, user_id=user_id, old=old, new=new):
+        raise _wrong_password()
+    ended = queries.delete_other_sessions(connection, user_id=user_id, kept=kept)
+    return Change(None, [login_revoked(user_id, ended)])
+
+
+def _new_session(token: Token, now_s: int, lasts_s: int, client: str | None) -> NewSession:
+    return NewSession(token.digest, now_s, now_s + lasts_s, client)
+
+
+def _wrong_credentials() -> Exception:
+    return refuse("AUTH_FAILED", "Username or password is wrong.")
+
+
+def _wrong_password() -> Exception:
+    return refuse("AUTH_FAILED", "The current password is wrong.")
+
+
+def _registration_closed() -> Exception:
+    return refuse("FORBIDDEN", "Registration is closed.")

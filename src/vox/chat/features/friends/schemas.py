@@ -1,0 +1,42 @@
+"""Requests and responses of friends, blocks and the setting of who may write to a user."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from vox.chat.api.pages import PageQuery
+
+DmPermission = Literal["everyone", "friends_only", "mutual_servers", "nobody"]
+
+
+class Blocks(Struct):
+    """The users that a user has blocked."""
+
+    blocked_user_ids: list[int]
+
+
+class Friend(Struct):
+    """A friend, or the other user of a request."""
+
+    user_id: int
+    display_name: str
+    avatar: str | None
+    status: str
+
+
+class FriendQuery(PageQuery):
+    """Which page of friends."""
+
+    status: Literal["pending", "accepted"] | None = None
+
+
+class DmSettings(Struct):
+    """Who may write to a user."""
+
+    dm_permission: DmPermission
+
+
+class DmSettingsChange(Struct):
+    """Who may write to a user from now on."""
+
+    dm_permission: DmPermission | None = None

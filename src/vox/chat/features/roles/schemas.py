@@ -1,0 +1,40 @@
+"""Requests and responses of roles."""
+
+from msgspec import Struct
+
+from vox.chat.api.pages import Id, Int64
+
+
+class RoleInfo(Struct):
+    """A role."""
+
+    role_id: int
+    name: str
+    color: int | None
+    permissions: int
+    position: int
+
+
+class NewRole(Struct):
+    """A role to create; a lower position is a higher rank."""
+
+    name: str
+    permissions: Id
+    position: Id
+    color: Int64 | None = None
+
+
+class RoleChange(Struct):
+    """What to change of a role."""
+
+    name: str | None = None
+    color: Int64 | None = None
+    permissions: Id | None = None
+    position: Id | None = None
+
+
+class Mask(Struct):
+    """What an override allows and denies."""
+
+    allow: Id
+    deny: Id

@@ -1,0 +1,180 @@
+"""SQL of accounts, their logins and profiles: what several features and the server itself stand on."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from vox.chat.database.schema import bans, role_members, roles, sessions, users
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """An account to create; `created_at` in Unix seconds."""
+
+    username: str
+    display_name: str
+    password_hash: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A login to store; times in Unix seconds."""
+
+    digest: str
+    created_at: int
+    expires_at: int
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A stored login; times in Unix seconds."""
+
+    id: int
+    user_id: int
+    created_at: int
+    expires_at: int
+    last_used_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The rarely read half of a user; `created_at` in Unix seconds."""
+
+    bio: str | None
+    created_at: int
+    federated: bool
+    home_domain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalUser:
+    """A user whose account is on this server."""
+
+    id: int
+    is_active: bool
+
+
+def has_users(connection: Connection) -> bool:
+    """Whether there is any account."""
+    return connection.execute(select(users.c.id).limit(1)).first() is not None
+
+
+def is_name_taken(connection: Connection, *, username: str) -> bool:
+    """Whether there is an account with a name."""
+    return connection.execute(select(users.c.id).where(users.c.username == username)).first() is not None
+
+
+def insert_user(connection: Connection, user: NewUser) -> int | None:
+    """Stores a new account and returns its id; None where another transaction has taken the name."""
+    try:
+        return connection.execute(
+            insert(users)
+            .values(
+                username=user.username,
+                display_name=user.display_name,
+                password_hash=user.password_hash,
+                created_at=user.created_at,
+            )
+            .returning(users.c.id)
+        ).scalar_one()
+    except IntegrityError:
+        return None
+
+
+def find_local_user(connection: Connection, *, username: str) -> LocalUser | None:
+    """The local account with a name."""
+    row = connection.execute(
+        select(users.c.id, users.c.display_name, users.c.active).where(
+            users.c.username == username, users.c.home_domain.is_(None)
+        )
+    ).first()
+    return None if row is None else LocalUser(row.id, bool(row.active))
+
+
+def reset_account(connection: Connection, *, user_id: int, password_hash: str) -> None:
+    """Makes an account active with another password, without a ban and without logins."""
+    connection.execute(delete(bans).where(bans.c.user_id == user_id))
+    connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    connection.execute(update(users).where(users.c.id == user_id).values(active=True, password_hash=password_hash))
+
+
+def find_profile(connection: Connection, *, user_id: int) -> Profile | None:
+    """The profile of a user."""
+    row = connection.execute(
+        select(users.c.bio, users.c.created_at, users.c.federated, users.c.home_domain).where(users.c.id == user_id)
+    ).first()
+    return None if row is None else Profile(row.bio, row.created_at, bool(row.federated), row.home_domain)
+
+
+def insert_session(connection: Connection, *, user_id: int, session: NewSession) -> int:
+    """Stores a new login of a user and returns its id."""
+    return int(
+        connection.execute(
+            insert(sessions)
+            .values(
+                token=session.digest,
+                user_id=user_id,
+                created_at=session.created_at,
+                expires_at=session.expires_at,
+                last_used_at=session.created_at,
+                client=session.client,
+            )
+            .returning(sessions.c.id)
+        ).scalar_one()
+    )
+
+
+def find_session(connection: Connection, *, digest: str) -> StoredSession | None:
+    """The login whose token has a digest; tickets of an unfinished login are not found."""
+    row = connection.execute(
+        select(
+            sessions.c.id,
+            sessions.c.user_id,
+            sessions.c.created_at,
+            sessions.c.expires_at,
+            sessions.c.last_used_at,
+        ).where(sessions.c.token == digest, sessions.c.kind == "login")
+    ).first()
+    if row is None:
+        return None
+    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at)
+
+
+def record_use(connection: Connection, *, session_id: int, now_s: int, expires_at: int) -> None:
+    """Stores when a login was last used and when it expires."""
+    connection.execute(
+        update(sessions).where(sessions.c.id == session_id).values(last_used_at=now_s, expires_at=expires_at)
+    )
+
+
+def has_roles(connection: Connection) -> bool:
+    """Whether there is any role."""
+    return connection.execute(select(roles.c.id).limit(1)).first() is not None
+
+
+def insert_role(connection: Connection, *, name: str, position: int, permissions: int) -> int:
+    """Stores a new role and returns its id."""
+    return connection.execute(
+        insert(roles).values(name=name, position=position, permissions=permissions).returning(roles.c.id)
+    ).scalar_one()
+
+
+def ranked_roles(connection: Connection) -> list[tuple[int, int]]:
+    """Id and permissions of all roles but @everyone, the highest rank first."""
+    rows = connection.execute(
+        select(roles.c.id, roles.c.permissions).where(roles.c.position != 0).order_by(roles.c.position, roles.c.id)
+    )
+    return [(int(role_id), int(permissions)) for role_id, permissions in rows]
+
+
+def read_role_ids(connection: Connection, *, user_id: int) -> list[int]:
+    """The roles that a user has been assigned."""
+    return list(connection.execute(select(role_members.c.role_id).where(role_members.c.user_id == user_id)).scalars())
+
+
+def insert_role_member(connection: Connection, *, role_id: int, user_id: int) -> None:
+    """Assigns a role to a user who does not have it."""
+    connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))

@@ -1,0 +1,131 @@
+"""What differs between a recording and another run, and which of it is meant to.
+
+Not compared at all, because it is replaced before it is kept (see `values` and `recording`):
+
+- texts for people: `message`, `detail`, `hint`, `note` and a textual `error` in JSON, reasons of a close that are sentences,
+  the pages /docs and /redoc, the prose of an OpenAPI document and of a metric. That there is such a text is compared.
+- what varies from run to run: ids, tokens, times, ports, the order of the methods in `Allow`.
+
+Everything else is exact: statuses, headers and their values, keys, types, codes, numbers, frames and their order, close codes,
+names of metrics and of their labels, static files byte by byte.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+Kind = Literal["added", "removed", "changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where two runs differ."""
+
+    recording: str
+    entry: str
+    where: str
+    kind: Kind
+    before: Any = None
+    after: Any = None
+
+    def __str__(self) -> str:
+        place = f"{self.recording}: {self.entry}: {self.where or 'the whole entry'}"
+        if self.kind == "changed":
+            return f"{place} was {self.before!r} and is {self.after!r}"
+        return f"{place} was {self.kind}: {self.before if self.kind == 'removed' else self.after!r}"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """A difference that is meant: patterns of the recording, the entry and the place in it, all of which must match in full."""
+
+    why: str
+    kind: Kind
+    recording: str
+    entry: str
+    where: str
+
+
+SECURITY_HEADERS = (
+    "content-security-policy|cross-origin-(?:embedder|opener|resource)-policy|permissions-policy|referrer-policy"
+    "|x-content-type-options|x-frame-options"
+)
+ALLOWED: tuple[Allowed, ...] = (
+    Allowed(
+        "Readiness names its checks in all parts: a body may gain fields. Statuses stay, and so does what was there.",
+        "added",
+        r"agent_.*|chat_.*|plain_uvicorn",
+        r"(?:GET|POST) (?:/api/v1)?/ready(?: .*)?",
+        r"json\..*",
+    ),
+    Allowed(
+        "The static pages of agent and directory carry the same security headers, of which each had only some.",
+        "added",
+        r"agent_http|directory_lists|plain_uvicorn",
+        r"(?:GET|HEAD) (?:/|/talk|/page/.*)(?: .*)?",
+        rf"headers\.(?:{SECURITY_HEADERS})",
+    ),
+    Allowed(
+        "The registration of a relay was described with a path parameter that its path does not have.",
+        "changed",
+        "directory_lists",
+        r"GET /openapi.json.*",
+        r"openapi\.routes\.POST /v1/relays/register\.parameters, its length",
+    ),
+    # Meant too, and not recorded, so nothing has to be allowed for it: the directory's rate limit takes all addresses of an
+    # IPv6 /64 for one client, and /docs and /openapi.json exist in parts where they answered 404.
+)
+
+
+def differences(
+    recording: str, before: Mapping[str, Any], after: Mapping[str, Any], allowed: Sequence[Allowed] = ALLOWED
+) -> list[Difference]:
+    """Every difference between two runs of a recording that is not meant.
+
+    Args:
+        recording: its name.
+        before: the entries of the file, by name.
+        after: the entries of a run.
+        allowed: what is meant to differ.
+    """
+    found: list[Difference] = []
+    for entry in [*before, *(name for name in after if name not in before)]:
+        if entry not in after:
+            found.append(Difference(recording, entry, "", "removed", before[entry]))
+        elif entry not in before:
+            found.append(Difference(recording, entry, "", "added", after=after[entry]))
+        else:
+            found += _differences(recording, entry, "", _compared(before[entry]), _compared(after[entry]))
+    return [one for one in found if not any(_is_meant(one, meant) for meant in allowed)]
+
+
+def _compared(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry without its route, which is only there to be read: the document it was taken from is compared by itself."""
+    return {name: value for name, value in entry.items() if name != "route"}
+
+
+def _is_meant(one: Difference, meant: Allowed) -> bool:
+    pairs = ((meant.recording, one.recording), (meant.entry, one.entry), (meant.where, one.where))
+    return one.kind == meant.kind and all(re.fullmatch(pattern, text) for pattern, text in pairs)
+
+
+def _differences(recording: str, entry: str, where: str, before: Any, after: Any) -> Iterator[Difference]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        was, now = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
+        for name in [*was, *(name for name in now if name not in was)]:
+            place = f"{where}.{name}" if where else name
+            if name not in now:
+                yield Difference(recording, entry, place, "removed", was[name])
+            elif name not in was:
+                yield Difference(recording, entry, place, "added", after=now[name])
+            else:
+                yield from _differences(recording, entry, place, was[name], now[name])
+    elif isinstance(before, list) and isinstance(after, list):
+        olds, news = cast("list[Any]", before), cast("list[Any]", after)
+        if len(olds) != len(news):
+            yield Difference(recording, entry, f"{where}, its length", "changed", len(olds), len(news))
+        for number, (old, new) in enumerate(zip(olds, news, strict=False)):
+            yield from _differences(recording, entry, f"{where}.{number}", old, new)
+    elif type(before) is not type(after) or before != after:
+        yield Difference(recording, entry, where, "changed", before, after)

@@ -1,0 +1,147 @@
+"""Probes, misses and the API description of the agent server, through the whole application."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.agent.api.asgi import Site
+from vox.errors import DependencyError
+
+SECRET = "https://user:secret@provider.example"
+
+
+def detector_of(site: Site) -> Any:
+    return site.server.resources.voice_activity
+
+
+class Driver:
+    """A provider that can tell whether it works."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error = error
+
+    async def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    async def __aexit__(self, *_error: object) -> None: ...
+
+
+@pytest.mark.parametrize("path", ["/ready", "/api/v1/ready"])
+async def test_a_server_whose_parts_work_is_ready(path):
+    site = Site()
+    site.server.resources._drivers["stt"] = Driver(None)  # type: ignore[index,assignment]
+    answer = await site.request("GET", path)
+    assert (answer.status, answer.json["status"], answer.json["data"]) == (200, "ok", {"status": "ok"})
+
+
+@pytest.mark.parametrize("path", ["/ready", "/api/v1/ready"])
+@pytest.mark.parametrize(
+    ("broken", "details"),
+    [
+        (("voice_activity",), [{"field": "voice_activity", "message": "detector_closed"}]),
+        (("providers",), [{"field": "providers", "message": "provider_away"}]),
+        (
+            ("voice_activity", "providers"),
+            [
+                {"field": "voice_activity", "message": "detector_closed"},
+                {"field": "providers", "message": "provider_away"},
+            ],
+        ),
+    ],
+)
+async def test_readiness_names_what_does_not_work(path, broken, details):
+    site = Site()
+    if "voice_activity" in broken:
+        detector_of(site).error = DependencyError(SECRET, code="detector_closed")
+    if "providers" in broken:
+        driver = Driver(DependencyError(SECRET, code="provider_away"))
+        site.server.resources._drivers["stt"] = driver  # type: ignore[index,assignment]
+    answer = await site.request("GET", path, headers={"x-request-id": "r1"})
+    assert answer.status == 503
+    assert answer.json["error"] == {
+        "code": "SERVICE_UNAVAILABLE",
+        "message": "Service unavailable",
+        "requestId": "r1",
+        "details": details,
+    }
+    assert SECRET not in answer.text
+    assert (await site.request("GET", "/health")).status == 200
+
+
+async def test_a_draining_server_says_when_to_come_back():
+    site = Site(drain_timeout_secs=7)
+    site.server.lifecycle.drain()
+    answer = await site.request("GET", "/ready")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+    assert answer.json["error"]["message"] == "Service unavailable: draining"
+
+
+async def test_what_is_not_routed_has_the_envelope():
+    site = Site()
+    answer = await site.request("GET", "/nope", headers={"x-request-id": "r1"})
+    assert answer.status == 404
+    assert answer.json == {"error": {"code": "NOT_FOUND", "message": "Not found", "requestId": "r1"}}
+    answer = await site.request("POST", "/health")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.json["error"]["code"] == "BAD_REQUEST"
+
+
+@pytest.mark.parametrize("config", [{}, {"runner_transport": "twilio"}])
+async def test_the_path_of_the_stream_is_no_webhook(config):
+    answer = await Site(**config).request("POST", "/telephony/ws")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("target", ["/nope", "/health", "/page/app.js", "/ws/"])
+async def test_an_upgrade_elsewhere_is_refused_in_the_envelope(target):
+    answer = await Site().upgrade(target)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "NOT_FOUND")
+
+
+async def test_a_trailing_slash_leads_to_the_path_without():
+    answer = await Site().request("GET", "/talk/?a=1")
+    assert (answer.status, answer.headers["location"]) == (307, "http://voice.example/talk?a=1")
+    assert (await Site().request("GET", "/nope/")).status == 404
+
+
+async def test_an_escaped_path_is_the_same_path():
+    assert (await Site().request("GET", "/%68ealth")).status == 200
+
+
+async def test_the_api_describes_every_route():
+    site = Site()
+    answer = await site.request("GET", "/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    described = {(method.upper(), path) for path, methods in answer.json["paths"].items() for method in methods}
+    routes = {(route.method, route.template) for route in site.app.router.routes if route.method != "WEBSOCKET"}
+    assert described == routes - {("GET", "/page/{name}"), ("GET", "/docs"), ("GET", "/openapi.json")}
+    assert {("GET", "/health"), ("GET", "/api/v1/ready"), ("POST", "/telephony/{agent}"), ("GET", "/ws")} <= described
+    for methods in answer.json["paths"].values():
+        for operation in methods.values():
+            assert operation["summary"], operation
+            assert operation["responses"]
+
+
+async def test_the_page_of_the_api_names_every_route_and_loads_nothing():
+    site = Site()
+    answer = await site.request("GET", "/docs")
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    for path in (await site.request("GET", "/openapi.json")).json["paths"]:
+        assert f"<code>{path}</code>" in answer.text
+    assert not re.search(r"<script|https?:|src=", answer.text)
+    assert (await site.request("POST", "/docs")).status == 405
+
+
+async def test_requests_are_counted_by_the_label_of_their_route():
+    site = Site()
+    for method, target in (("GET", "/health"), ("POST", "/health"), ("GET", "/made/up"), ("BREW", "/made/up/too")):
+        await site.request(method, target)
+    await site.upgrade("/made/up")
+    shown = (await site.request("GET", "/metrics")).text
+    assert 'route="health"' in shown
+    assert 'route="fallback"' in shown
+    assert "made" not in shown
+    assert "BREW" not in shown

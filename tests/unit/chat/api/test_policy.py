@@ -1,0 +1,104 @@
+"""What the chat server makes of the front door's own refusals, and of a database that is away."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from tests.unit.http.asgi import Sent, request
+from vox.chat.api.policy import ChatPolicy
+from vox.chat.app import ChatApp, make_app
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.server import Parts
+from vox.errors import DependencyError, PeerError, UsageError, VoxError
+from vox.http.routing import MethodNotAllowed, RouteNotFound
+from vox.runtime.lifecycle import Lifecycle
+from vox.runtime.metrics import Metrics
+
+SECRET = "postgresql://user:secret@db"
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[ChatApp]:
+    clock = FakeClock()
+    given = {"database_url": f"sqlite:///{tmp_path / 'chat.db'}", "storage_path": str(tmp_path / "uploads")}
+    settings = load_chat_settings({}, given).settings
+    app = make_app(settings, Parts(clock, Metrics(), Lifecycle(clock, 9.0)))
+    yield app
+    if app.chat.is_open:
+        app.chat.close()
+
+
+def body_of(sent: Sent) -> Any:
+    return json.loads(sent.body)
+
+
+async def test_readiness_names_the_database_that_cannot_be_opened(app: ChatApp, monkeypatch: pytest.MonkeyPatch):
+    def away() -> None:
+        raise DependencyError(SECRET, code="database_unreachable")
+
+    monkeypatch.setattr(app.chat, "open", away)
+    sent = await request(app, "GET", "/ready")
+    assert sent.status == 503
+    assert body_of(sent) == {"status": "unavailable", "checks": {"database": "database_unreachable"}}
+    assert (await request(app, "GET", "/health")).status == 200
+
+
+async def test_readiness_names_the_database_that_went_away(app: ChatApp, monkeypatch: pytest.MonkeyPatch):
+    sent = await request(app, "GET", "/ready")
+    assert (sent.status, body_of(sent)) == (200, {"status": "ok"})
+
+    async def away() -> None:
+        raise OSError(SECRET)
+
+    monkeypatch.setattr(app.chat, "check", away)
+    sent = await request(app, "GET", "/ready")
+    assert (sent.status, body_of(sent)) == (503, {"status": "unavailable", "checks": {"database": "OSError"}})
+
+
+async def test_a_draining_server_says_when_to_come_back(app: ChatApp):
+    app.chat.lifecycle.drain()
+    sent = await request(app, "GET", "/ready")
+    assert (sent.status, body_of(sent), sent.headers["retry-after"]) == (503, {"status": "draining"}, "9")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+async def test_probes_answer_every_method_and_never_meet_the_limiter(app: ChatApp, method: str):
+    for _ in range(20):
+        sent = await request(app, method, "/health")
+        assert (sent.status, set(sent.headers)) == (200, {"content-type", "content-length"})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (RouteNotFound(), 404, "UNKNOWN"),
+        (UsageError("too long", code="body_too_large"), 413, "PAYLOAD_TOO_LARGE"),
+        (UsageError("query: limit", code="query_invalid"), 422, "VALIDATION_ERROR"),
+        (PeerError("the client left", code="body_incomplete"), 422, "VALIDATION_ERROR"),
+        (PeerError("no body", code="body_timeout"), 422, "VALIDATION_ERROR"),
+        (DependencyError(SECRET, code="database_away"), 500, "INTERNAL_ERROR"),
+        (DependencyError(SECRET, code="busy", retryable=True), 503, "UNAVAILABLE"),
+    ],
+)
+def test_refusals_of_the_front_door_have_codes_of_this_api(app: ChatApp, error: VoxError, status: int, code: str):
+    found, body, headers = policy_of(app).refused(error, {"type": "http", "method": "GET", "headers": []})
+    assert (found, json.loads(body)["error"]["code"]) == (status, code)
+    assert (b"cache-control", b"private, no-store") in headers
+    assert SECRET.encode() not in body
+
+
+async def test_another_method_is_told_which_there_are(app: ChatApp):
+    with pytest.raises(MethodNotAllowed) as caught:
+        app.router.find("PUT", "/api/v1/server")
+    status, body, headers = policy_of(app).refused(caught.value, {"type": "http", "method": "PUT", "headers": []})
+    assert (status, json.loads(body)["error"]["code"]) == (405, "UNKNOWN")
+    assert dict(headers)[b"allow"].decode() == caught.value.allow
+
+
+def policy_of(app: ChatApp) -> ChatPolicy:
+    assert isinstance(app._policy, ChatPolicy)
+    return app._policy
