@@ -32,6 +32,7 @@ from http_load import CLOCK, Lane, Load, ask, bare_app, no_lifespan, percentile_
 from vox.clients.bench_agent import SERVER_CORE, take_caller_core
 from vox.clients.server_process import busy_seconds, free_port, serving, usage
 from vox.directory.database import relay_rows
+from vox.directory.database.migrations.prepare import prepare
 from vox.directory.database.relay_rows import Record
 from vox.directory.relays.relay import Relay
 from vox.http.edge import read_body, respond
@@ -310,9 +311,9 @@ class Bench:
                 relay_rows.save(connection, Record(relay, "", 0))
 
         async with SqlDatabase(sqlite_url(path)) as database:
-            await database.run(relay_rows.create_schema)
+            await prepare(database)
             for first in range(0, len(relays), 500):  # a unit of work has a deadline
-                await database.run(partial(save, some=relays[first : first + 500]))
+                await database.write(partial(save, some=relays[first : first + 500]))
         port = free_port()
         config = {
             "server": {"host": "127.0.0.1", "port": port},

@@ -9,8 +9,8 @@ import os
 from alembic import context
 from alembic.util import CommandError
 
-from vox.chat.database.migrations.revisions import lock, revision_of, stamp
-from vox.chat.database.migrations.run import is_compared
+from vox.chat.database.migrations.autogenerate import is_compared
+from vox.chat.database.migrations.prepare import MIGRATIONS
 from vox.chat.database.schema import metadata
 from vox.stores.engines import make_engine, parse_url
 
@@ -26,10 +26,10 @@ def run() -> None:
         is_sqlite = engine.dialect.name == "sqlite"
         if is_sqlite:
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        lock(connection)
-        revision = revision_of(connection)
+        MIGRATIONS.lock(connection)
+        revision = MIGRATIONS.revision_of(connection)
         if revision is not None:
-            stamp(connection, revision)  # an original's tables may have been made without a mark
+            MIGRATIONS.stamp(connection, revision)  # an original's tables may have been made without a mark
         context.configure(
             connection=connection,
             target_metadata=metadata,

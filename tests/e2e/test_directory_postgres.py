@@ -190,7 +190,7 @@ async def test_an_address_registered_at_two_directories_at_once_is_one_relay():
             spellings = ["wss://r{}.example.com", "https://R{}.example.com:443/"]
             answers = await asyncio.gather(
                 *(
-                    at.register(wanted(url=spelling.format(number)), Caller(""))
+                    at.registration.register(wanted(url=spelling.format(number)), Caller(""))
                     for number in range(20)
                     for at, spelling in zip((one, two), spellings, strict=True)
                 )
@@ -198,8 +198,8 @@ async def test_an_address_registered_at_two_directories_at_once_is_one_relay():
             assert len({relay.id for relay, _ in answers}) == 20
             assert sum(is_new for _, is_new in answers) == 20
             takeover = await asyncio.gather(
-                one.register(wanted(), Caller("key:alice")),
-                two.register(wanted(), Caller("key:bob")),
+                one.registration.register(wanted(), Caller("key:alice")),
+                two.registration.register(wanted(), Caller("key:bob")),
                 return_exceptions=True,
             )
             [refused] = [one for one in takeover if isinstance(one, UsageError)]
@@ -210,10 +210,10 @@ async def test_a_relay_of_another_directory_is_known_as_soon_as_it_is_asked_for(
     with postgres() as url:
         async with in_process(url, 1) as one, in_process(url, 2) as two:
             for number in range(5):
-                relay, _ = await one.register(wanted(url=f"wss://r{number}.example.com"), Caller(""))
-                assert (await two.find(relay.id)).url == relay.url
+                relay, _ = await one.registration.register(wanted(url=f"wss://r{number}.example.com"), Caller(""))
+                assert (await two.registration.find(relay.id)).url == relay.url
             with pytest.raises(UsageError):
-                await two.find("nobody")
+                await two.registration.find("nobody")
 
 
 async def test_a_relay_of_another_directory_can_be_asked_for_and_heard_at_once(tmp_path: Path):
@@ -241,44 +241,48 @@ async def test_directories_that_are_given_one_key_file_sign_alike_and_leave_none
         for _ in range(2):
             async with in_process(url, 2, signing_key_file=str(tmp_path / "lists.key")) as two:
                 assert two.list_signer.public_key == before
-                assert await two.database.run(lambda connection: relay_rows.find_value(connection, "signing_key")) == ""
+                assert (
+                    await two.database.write(lambda connection: relay_rows.find_value(connection, "signing_key")) == ""
+                )
 
 
 async def test_without_the_database_nobody_says_that_a_relay_is_not_there():
     with postgres() as url:
         async with in_process(url, 1) as one:
-            relay, _ = await one.register(wanted(), Caller(""))
+            relay, _ = await one.registration.register(wanted(), Caller(""))
             one.database.close()
-            assert (await one.find(relay.id)).id == relay.id
+            assert (await one.registration.find(relay.id)).id == relay.id
             with pytest.raises(DependencyError):
-                await one.find("registered-elsewhere")
+                await one.registration.find("registered-elsewhere")
             one.database.open()
 
 
 async def test_a_drain_reaches_the_other_directory_with_its_reason_and_ends_there():
     with postgres() as url:
         async with in_process(url, 1) as one, in_process(url, 2) as two:
-            relay, _ = await one.register(wanted(), Caller(""))
-            await two.find(relay.id)
-            await two.drain(relay, DrainRequested(reason="disk"))
+            relay, _ = await one.registration.register(wanted(), Caller(""))
+            await two.registration.find(relay.id)
+            await two.registration.drain(relay, DrainRequested(reason="disk"))
             await one.journal.read()
-            one.heartbeat(one.require(relay.id), Heartbeat(draining=False))  # not the relay's to end
+            one.registration.heartbeat(
+                one.registration.require(relay.id), Heartbeat(draining=False)
+            )  # not the relay's to end
             await one.journal.write()
             await two.journal.read()
             for at in (one, two):
                 drain = at.health.of(relay.id).drain
                 assert drain is not None
                 assert (drain.by, drain.reason) == ("operator", "disk")
-            await one.drain(relay, DrainEnded())
+            await one.registration.drain(relay, DrainEnded())
             await two.journal.read()
-            assert not two.require(relay.id).is_draining
+            assert not two.registration.require(relay.id).is_draining
 
 
 async def test_clients_that_one_directory_sent_count_at_the_other():
     with postgres() as url:
         async with in_process(url, 1) as one, in_process(url, 2) as two:
-            relay, _ = await one.register(wanted(capacity=2), Caller(""))
-            await two.find(relay.id)
+            relay, _ = await one.registration.register(wanted(capacity=2), Caller(""))
+            await two.registration.find(relay.id)
             query = SelectionRequest(limit=3)
             for at in (one, two):
                 assert at.selector.choose(query, "measured", explain=False)["relay"]["id"] == relay.id
@@ -294,13 +298,13 @@ async def test_clients_that_one_directory_sent_count_at_the_other():
 async def test_what_was_deleted_elsewhere_is_not_brought_back():
     with postgres() as url:
         async with in_process(url, 1) as one, in_process(url, 2) as two:
-            relay, _ = await one.register(wanted(), Caller(""))
-            await two.find(relay.id)
-            await one.delete(relay, force=True)
+            relay, _ = await one.registration.register(wanted(), Caller(""))
+            await two.registration.find(relay.id)
+            await one.registration.delete(relay, force=True)
             with pytest.raises(UsageError) as caught:
-                await two.drain(relay, DrainRequested())
+                await two.registration.drain(relay, DrainRequested())
             assert caught.value.code == "relay_not_found"
-            written = await two.database.run(audit_log.entries)
+            written = await two.database.write(audit_log.entries)
             assert [one.action for one in written] == ["force_delete", "register"]
 
 
@@ -308,7 +312,9 @@ async def test_a_signed_request_is_good_once_at_all_directories_together():
     with postgres() as url:
         async with in_process(url, 1) as one, in_process(url, 2) as two:
             caller = Caller("signed:key", nonce="0123456789abcdef")
-            results = await asyncio.gather(one.check_nonce(caller), two.check_nonce(caller), return_exceptions=True)
+            results = await asyncio.gather(
+                one.registration.check_nonce(caller), two.registration.check_nonce(caller), return_exceptions=True
+            )
             [refused] = [result for result in results if result is not None]
             assert isinstance(refused, UsageError)
             assert refused.code == "signature_replayed"

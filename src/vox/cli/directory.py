@@ -28,7 +28,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--port", type=int, help="bind port (0 picks a free one)")
     parser.add_argument("--host", help="bind address")
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="ask a directory instead of serving one")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of serving")
+    actions.add_parser("migrate", help="bring the database's tables up to date, and stop")
     listing = _asking(actions, "list", "print healthy relays, nearest first")
     listing.add_argument("--lat", type=float, help="latitude in degrees")
     listing.add_argument("--lon", type=float, help="longitude in degrees")
@@ -57,8 +58,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until told to stop, or asks a directory that is somewhere else."""
-    if args.action:
+    """Serves until told to stop, changes the tables, or asks a directory that is somewhere else."""
+    if args.action not in {None, "migrate"}:
         return asyncio.run(_ask(args))
     from vox.directory.settings import load
     from vox.http.server import run as run_loop
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
         environment,
         {key: value for key, value in given.items() if value is not None},
     )
+    if args.action == "migrate":
+        return run_loop(_migrate(loaded.settings))
     return run_loop(serve_directory(loaded.settings, warnings=loaded.warnings))
 
 
@@ -101,6 +104,16 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
         freeze_startup_objects()
         log.info("directory ready", address=server.address, relays=len(directory.registry))
         await run_until_stopped(lifecycle)
+    return 0
+
+
+async def _migrate(settings: "DirectorySettings") -> int:
+    from vox.directory.database.opening import database_of, opened
+    from vox.runtime.logging import configure
+
+    configure(settings.logs.level, settings.logs.json_lines)
+    async with opened(database_of(settings.database), settings.database.path):
+        print("The database is up to date.")
     return 0
 
 

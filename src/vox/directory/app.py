@@ -15,7 +15,8 @@ from vox.directory.api.routes import list_route, make_routes
 from vox.directory.errors import wire_form
 from vox.directory.metrics import REQUEST_SECONDS, REQUESTS
 from vox.directory.relays.long_poll import INDEX_HEADER
-from vox.directory.schemas import Place, list_query, wait_query
+from vox.directory.relays.place import Place
+from vox.directory.schemas import list_query, wait_query
 from vox.directory.server import Directory
 from vox.errors import VoxError
 from vox.http.call import client_address

@@ -79,7 +79,7 @@ def url_taken() -> UsageError:
 
 
 def url_refused() -> UsageError:
-    """The address is private, unknown or not to be found out: one answer, so that nobody maps the inside network by asking."""
+    """The address is private, unknown or not to be found out: one answer, so that the inside network cannot be mapped by asking."""
     return UsageError("The url is refused: it does not lead to a public address", code="url_refused")
 
 

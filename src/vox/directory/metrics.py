@@ -34,7 +34,7 @@ PROBE_SECONDS = Histogram("vox_directory_probe_seconds", "Time a relay took to a
 TRANSITIONS = Counter("vox_directory_transitions_total", "Changes of a relay's state", ("state",))
 FAIL_STATIC = Gauge(
     "vox_directory_fail_static",
-    "1 while so many relays fail at once that the directory doubts itself and removes nobody",
+    "1 while so many relays fail at once that the directory doubts its own network and removes no relay",
 )
 SELECTIONS = Counter(
     "vox_directory_selections_total", "Relays chosen for clients, by how far rules had to be relaxed", ("relaxed",)

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic import ValidationError as PydanticError
 
 from vox.directory.errors import FieldProblem, ValidationError, invalid
+from vox.directory.relays.place import Place
 from vox.directory.relays.relay import is_relay_url
 from vox.directory.selection.policy import PolicyName, Request
 from vox.directory.settings import MAX_COUNT
@@ -169,14 +170,6 @@ def read_body(model: type[B], body: bytes) -> B:
                 for one in error.errors(include_url=False, include_context=False)
             ]
         ) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A caller's coordinates in degrees."""
-
-    latitude: float
-    longitude: float
 
 
 def list_query(query: bytes) -> tuple[Place | None, int]:

@@ -79,7 +79,7 @@ class HealthCheck(Settings):
     removal_after_ms: Annotated[int, Env("VOX_DIRECTORY_HEALTH_CHECK_REMOVAL_AFTER_MS")] = Field(
         default=3_600_000, ge=0
     )
-    """And for at least this long, so that a short interval removes nobody in a hurry"""
+    """And for at least this long, so that a short interval removes no relay too early"""
     max_concurrent: Annotated[int, Env("VOX_DIRECTORY_HEALTH_CHECK_MAX_CONCURRENT")] = Field(default=64, ge=1, le=1024)
     """Probes in flight at once"""
 
@@ -150,7 +150,7 @@ class ApiKey(Settings):
     @field_validator("key")
     @classmethod
     def _is_long(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) < 16:  # noqa: PLR2004  what anybody could guess is no key
+        if len(value.get_secret_value()) < 16:  # noqa: PLR2004  a key must not be guessable
             raise ValueError("a key has at least 16 characters")
         return value
 
@@ -159,7 +159,7 @@ class Access(Settings):
     """Who may register and change relays."""
 
     mode: Annotated[Literal["open", "keys", "signed", "token", "approval"], Env("VOX_DIRECTORY_ACCESS_MODE")] = "open"
-    """`open`: anybody inside open_networks; `keys`: an API key is needed; `signed`: a key, or a signature by the relay's own key; `token`: as `signed`, and a new relay brings a join token; `approval`: as `signed`, and a new relay waits for an operator"""
+    """`open`: any host inside open_networks; `keys`: an API key is needed; `signed`: a key, or a signature by the relay's own key; `token`: as `signed`, and a new relay brings a join token; `approval`: as `signed`, and a new relay waits for an operator"""
     open_networks: Annotated[list[str], Env("VOX_DIRECTORY_OPEN_NETWORKS")] = Field(
         default_factory=lambda: list(PRIVATE_NETWORKS)
     )

@@ -137,7 +137,7 @@ class SqlLeases:
 
     async def create(self) -> None:
         """Makes the table where it is missing."""
-        await self._database.run(create_table)
+        await self._database.write(create_table)
 
     async def acquire(self, names: Sequence[str], holder: str, ttl_s: float) -> Mapping[str, int]:
         """See `Leases`."""
@@ -145,7 +145,7 @@ class SqlLeases:
         held: dict[str, int] = {}
         for start in range(0, len(wanted), _LARGEST_BATCH):
             batch = wanted[start : start + _LARGEST_BATCH]
-            held |= await self._database.run(
+            held |= await self._database.write(
                 lambda connection, batch=batch: self._take(connection, batch, holder, ttl_s)
             )
         return held
@@ -162,7 +162,7 @@ class SqlLeases:
             present = select(_members.c.holder).where(_members.c.expires_at_s > now)
             return sorted(connection.execute(present).scalars())
 
-        return await self._database.run(unit)
+        return await self._database.write(unit)
 
     async def release(self, holder: str, left_s: float = 0.0) -> None:
         """See `Leases`."""
@@ -173,7 +173,7 @@ class SqlLeases:
             connection.execute(mine.values(holder="", expires_at_s=_sooner(until)))
             connection.execute(delete(_members).where(_members.c.holder == holder))
 
-        await self._database.run(unit)
+        await self._database.write(unit)
 
     async def prune(self, names: Collection[str]) -> int:
         """See `Leases`; also forgets who shared the work that long ago."""
@@ -188,7 +188,7 @@ class SqlLeases:
                 connection.execute(delete(_leases).where(_leases.c.name == name, _leases.c.expires_at_s < until))
             return len(stale)
 
-        return await self._database.run(unit)
+        return await self._database.write(unit)
 
     def _take(self, connection: Connection, names: Iterable[str], holder: str, ttl_s: float) -> dict[str, int]:
         now = self._now(connection)

@@ -130,10 +130,6 @@ class SqlDatabase:
         """
         return await self._submitted(unit, "write", then, deadline_s)
 
-    async def run(self, work: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
-        """`write` without anything to follow."""
-        return await self._submitted(work, "write", None, deadline_s)
-
     async def read(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
         """Runs one unit of work on one snapshot, in which it can change nothing.
 
@@ -159,6 +155,14 @@ class SqlDatabase:
             DependencyError: as `write`.
         """
         return self._waited_for(unit, "alone", deadline_s)
+
+    async def write_exclusive(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
+        """`run_exclusive` for code on an event loop.
+
+        Raises:
+            DependencyError: as `write`.
+        """
+        return await self._submitted(unit, "alone", None, deadline_s)
 
     async def _submitted(
         self, unit: Callable[[Connection], T], mode: Mode, then: Callable[[T], object] | None, deadline_s: float

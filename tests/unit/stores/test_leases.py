@@ -92,7 +92,7 @@ async def test_a_lease_can_be_forgotten_with_what_it_was_for(tmp_path, clock: Fa
         it = SqlLeases(database, clock)
         await it.create()
         await it.acquire(["a", "b"], "one", 10)
-        await database.run(lambda connection: forget_leases(connection, ["a"]))
+        await database.write(lambda connection: forget_leases(connection, ["a"]))
         assert await it.acquire(["a", "b"], "two", 10) == {"a": 1}
 
 
@@ -105,16 +105,18 @@ def test_only_sqlite_and_postgresql_are_databases(url: str):
 
 async def test_a_failed_unit_of_work_changes_nothing(tmp_path):
     async with SqlDatabase(sqlite_url(tmp_path / "deep" / "er" / "x.db")) as database:
-        await database.run(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER)"))
+        await database.write(lambda connection: connection.exec_driver_sql("CREATE TABLE t (n INTEGER)"))
 
         def half(connection):
             connection.exec_driver_sql("INSERT INTO t VALUES (1)")
             connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
 
         with pytest.raises(DependencyError) as caught:
-            await database.run(half)
+            await database.write(half)
         assert caught.value.code == "database_failed"
-        count = await database.run(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one())
+        count = await database.write(
+            lambda connection: connection.exec_driver_sql("SELECT count(*) FROM t").scalar_one()
+        )
     assert count == 0
     with pytest.raises(DependencyError):
-        await database.run(lambda connection: None)
+        await database.write(lambda connection: None)

@@ -109,13 +109,13 @@ class _Administration:
     async def approve(self, call: DirectoryCall) -> Reply:
         """Lets a relay join."""
         relay = await self._relay(call)
-        return json_reply(status_form(await self._directory.approve(relay)))
+        return json_reply(status_form(await self._directory.registration.approve(relay)))
 
     async def refuse(self, call: DirectoryCall) -> Reply:
         """Removes a relay that waits."""
         body, relay = call.body, await self._relay(call)
         wanted = read_body(Refusal, body) if body.strip() else Refusal()
-        await self._directory.refuse(relay, wanted.reason)
+        await self._directory.registration.refuse(relay, wanted.reason)
         return json_reply({"status": "refused"})
 
     def _caller(self, call: DirectoryCall) -> Caller:
@@ -123,9 +123,9 @@ class _Administration:
 
     async def _relay(self, call: DirectoryCall) -> Relay:
         caller = self._caller(call)
-        relay = await self._directory.find(call.relay_id)
-        await self._directory.check_nonce(caller)  # which also says who asks, for the audit
-        return self._directory.require(relay.id)
+        relay = await self._directory.registration.find(call.relay_id)
+        await self._directory.registration.check_nonce(caller)  # which also says who asks, for the audit
+        return self._directory.registration.require(relay.id)
 
     def _waiting_form(self, relay: Relay) -> dict[str, Any]:
         """What an operator goes by: the key to compare with the one the relay's owner names, and whether it answers probes."""

@@ -227,7 +227,7 @@ class _Public:
 
     async def status(self, call: DirectoryCall) -> Reply:
         """One relay."""
-        relay = await self._directory.find(call.relay_id)
+        relay = await self._directory.registration.find(call.relay_id)
         return json_reply(_status(self._directory, relay), headers={"cache-control": "no-cache", **ANY_ORIGIN})
 
     async def select(self, call: DirectoryCall) -> Reply:
@@ -281,16 +281,16 @@ class _Changes:
             signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         caller = self._directory.authorizer.authorize(call, body, None, wanted.signing_key)
         directory = self._directory
-        await directory.check_nonce(caller)
+        await directory.registration.check_nonce(caller)
         if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
-            relay, is_new = await directory.register(wanted, caller)
+            relay, is_new = await directory.registration.register(wanted, caller)
             return json_reply(whole_form(relay), 201 if is_new else 200)
-        await directory.check_enrolment(wanted, caller)
+        await directory.registration.check_enrolment(wanted, caller)
         address = await directory.check_address(wanted.url)
         if not caller.is_admin:
             directory.addresses.claim(wanted.url, address)
         try:
-            relay, is_new = await directory.register(wanted, caller)
+            relay, is_new = await directory.registration.register(wanted, caller)
         finally:
             directory.addresses.settle(wanted.url)
         return json_reply(whole_form(relay), 201 if is_new else 200)
@@ -301,7 +301,7 @@ class _Changes:
         relay = await self._authorized(call)
         beat = read_body(Heartbeat, body) if body.strip() else Heartbeat()
         directory = self._directory
-        directory.heartbeat(relay, beat)
+        directory.registration.heartbeat(relay, beat)
         every_ms = directory.settings.health_check.interval_ms
         answer = {
             "status": "ok",
@@ -323,7 +323,7 @@ class _Changes:
         if until is not None and until <= self._directory.health.now():
             raise invalid("until", "must be in the future", "too_small")
         asked = DrainRequested("operator", wanted.reason, until, wanted.maintenance)
-        changed = await self._directory.drain(relay, asked if wanted.draining else DrainEnded())
+        changed = await self._directory.registration.drain(relay, asked if wanted.draining else DrainEnded())
         return json_reply(_status(self._directory, changed))
 
     async def change_key(self, call: DirectoryCall) -> Reply:
@@ -333,7 +333,7 @@ class _Changes:
         wanted = read_body(KeyChange, body)
         signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
         verify_ed25519(wanted.signing_key, wanted.proof, key_change_message(relay.id, wanted.signing_key))
-        return json_reply(whole_form(await self._directory.replace_key(relay, wanted.signing_key)))
+        return json_reply(whole_form(await self._directory.registration.replace_key(relay, wanted.signing_key)))
 
     async def report_rtts(self, call: DirectoryCall) -> Reply:
         """Round trips that a client measured."""
@@ -364,14 +364,14 @@ class _Changes:
     async def delete(self, call: DirectoryCall) -> Reply:
         """Forget a relay."""
         relay = await self._authorized(call)
-        await self._directory.delete(relay, force=call.query_params.get("force") == "1")
+        await self._directory.registration.delete(relay, force=call.query_params.get("force") == "1")
         return json_reply({"status": "deleted"})
 
     async def _authorized(self, call: DirectoryCall) -> Relay:
-        relay = await self._directory.find(call.relay_id)
+        relay = await self._directory.registration.find(call.relay_id)
         caller: Caller = self._directory.authorizer.authorize(call, call.body, relay)
-        await self._directory.check_nonce(caller)
-        return self._directory.require(relay.id)
+        await self._directory.registration.check_nonce(caller)
+        return self._directory.registration.require(relay.id)
 
 
 def _status(directory: Directory, relay: Relay) -> dict[str, Any]:

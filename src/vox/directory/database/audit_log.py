@@ -7,25 +7,14 @@ are kept. Heartbeats and probes are no changes in this sense.
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
+
+from vox.directory.database.schema import directory_audit as _audit
 
 KEEP_S: Final = 90 * 86_400.0
 KEEP_ROWS: Final = 100_000
 DIRECTORY: Final = "directory"
 """Who removes relays that are dead for long."""
-
-_tables = MetaData()
-_audit = Table(
-    "directory_audit",
-    _tables,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("at_s", Float, nullable=False),
-    Column("action", String, nullable=False),
-    Column("relay_id", String, nullable=False, index=True),
-    Column("url", String, nullable=False),
-    Column("actor", String, nullable=False),
-    Column("detail", String, nullable=False),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +24,9 @@ class Entry:
     Attributes:
         at_s: seconds since 1970.
         action: register, renew, owner, drain, resume, delete, force_delete, remove, key, approve, refuse, token or token_delete.
-        relay_id: whom it was done to; empty for a join token, which has its id in the detail.
+        relay_id: the relay that was changed; empty for a join token, which has its id in the detail.
         url: where that relay was.
-        actor: an API key's name, a signing key's fingerprint, `directory`, or empty for anybody (open mode).
+        actor: an API key's name, a signing key's fingerprint, `directory`, or empty for an unnamed caller (open mode).
         detail: what else there is to say, in words.
     """
 
@@ -47,11 +36,6 @@ class Entry:
     url: str
     actor: str
     detail: str = ""
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)
 
 
 def append(connection: Connection, entry: Entry) -> None:

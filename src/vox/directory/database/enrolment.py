@@ -2,16 +2,17 @@
 
 One row per relay that joined, in a table of its own: the verdict outlives a dead relay's removal for a day, so that it comes
 back without asking again, and one that was refused does not come back by asking again. What an owner or an administrator
-deleted is forgotten. All functions are parts of a unit of work for `SqlDatabase.run`.
+deleted is forgotten. All functions are parts of a unit of work for `SqlDatabase.write`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from sqlalchemy import Column, Connection, Float, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from vox.directory.database import join_tokens
+from vox.directory.database.schema import relay_enrolments as _enrolments
 from vox.errors import UsageError, VoxError
 
 MAX_WAITING: Final = 1000
@@ -28,27 +29,12 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-_tables = MetaData()
-enrolments = Table(
-    "relay_enrolments",
-    _tables,
-    Column("relay_id", String, primary_key=True),
-    Column("verdict", String, nullable=False),
-    Column("asked_at_s", Float, nullable=False),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A relay may join: at once or when approved; `token_id` is to be used up with it."""
 
     verdict: Verdict
     token_id: str = ""
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)
 
 
 def is_asked(mode: Mode, signing_key: str) -> bool:
@@ -82,7 +68,7 @@ def admit(
         return Admission(Verdict.APPROVED)
     if mode == "token":
         return Admission(Verdict.APPROVED, join_tokens.find(connection, token, now_s))
-    waiting = select(func.count()).select_from(enrolments).where(enrolments.c.verdict == Verdict.WAITING)
+    waiting = select(func.count()).select_from(_enrolments).where(_enrolments.c.verdict == Verdict.WAITING)
     if connection.execute(waiting).scalar_one() >= MAX_WAITING:
         raise VoxError("Too many relays wait for approval", code="too_many_waiting", retryable=True, retry_after_s=600)
     return Admission(Verdict.WAITING)
@@ -90,7 +76,7 @@ def admit(
 
 def verdict_of(connection: Connection, relay_id: str) -> Verdict | None:
     """What became of a relay; None where nothing is known, as of relays of earlier versions."""
-    found = select(enrolments.c.verdict).where(enrolments.c.relay_id == relay_id)
+    found = select(_enrolments.c.verdict).where(_enrolments.c.relay_id == relay_id)
     verdict = connection.execute(found).scalar_one_or_none()
     return Verdict(verdict) if verdict is not None else None
 
@@ -98,12 +84,12 @@ def verdict_of(connection: Connection, relay_id: str) -> Verdict | None:
 def note(connection: Connection, relay_id: str, verdict: Verdict, now_s: float) -> None:
     """Writes a verdict in the place of an earlier one."""
     forget(connection, relay_id)
-    connection.execute(insert(enrolments).values(relay_id=relay_id, verdict=verdict.value, asked_at_s=now_s))
+    connection.execute(insert(_enrolments).values(relay_id=relay_id, verdict=verdict.value, asked_at_s=now_s))
 
 
 def forget(connection: Connection, *relay_ids: str) -> None:
     """Forgets what became of relays."""
-    connection.execute(delete(enrolments).where(enrolments.c.relay_id.in_(relay_ids)))
+    connection.execute(delete(_enrolments).where(_enrolments.c.relay_id.in_(relay_ids)))
 
 
 def removed(connection: Connection, relay_id: str, action: str, now_s: float) -> None:

@@ -1,6 +1,6 @@
 """One-time tokens that let a relay join: an administrator makes one, one relay uses it up, and only its digest is kept.
 
-A token is gone as soon as it is used, deleted or expired, so whoever tries it again is told the same as whoever guesses.
+A token is gone as soon as it is used, deleted or expired, so a second use gets the same answer as a guess.
 """
 
 import re
@@ -8,9 +8,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Column, Connection, Float, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from vox.directory.database import audit_log
+from vox.directory.database.schema import join_tokens as _tokens
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
 from vox.security.tokens import digest, mint
@@ -21,22 +22,10 @@ TOKEN_ID: Final = re.compile("[0-9a-f]{16}")
 MAX_TOKENS: Final = 1000
 """Tokens that may wait for their relays at once."""
 
-_tables = MetaData()
-_tokens = Table(
-    "join_tokens",
-    _tables,
-    Column("id", String, primary_key=True),
-    Column("digest", String, nullable=False, unique=True),
-    Column("note", String, nullable=False),
-    Column("created_by", String, nullable=False),
-    Column("created_at_s", Float, nullable=False),
-    Column("expires_at_s", Float, nullable=False),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """What is known of a token that nobody has used yet; times are seconds since 1970."""
+    """A token that was not used yet; times are seconds since 1970."""
 
     id: str
     note: str
@@ -53,7 +42,7 @@ class JoinTokens:
         self._clock = clock
 
     async def create(self, ttl_s: float, note: str, actor: str) -> tuple[JoinToken, str]:
-        """A fresh token and its text, which nobody can find out later.
+        """A fresh token and its text, which is shown this once.
 
         Raises:
             UsageError: too_many_join_tokens.
@@ -77,7 +66,7 @@ class JoinTokens:
             connection.execute(row)
             audit_log.append(connection, audit_log.Entry(now_s, "token", "", "", actor, f"join token {made.id}"))
 
-        await self._database.run(unit)
+        await self._database.write(unit)
         return made, text.text
 
     async def waiting(self) -> list[JoinToken]:
@@ -103,13 +92,8 @@ class JoinTokens:
             )
             return True
 
-        if not await self._database.run(unit):
+        if not await self._database.write(unit):
             raise UsageError("Join token not found", code="join_token_not_found")
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)
 
 
 def find(connection: Connection, text: str, now_s: float) -> str:

@@ -1,6 +1,6 @@
-"""Relays in SQL: the documented table, unchanged, and what it has no column for in further tables.
+"""Reads and writes relays in SQL.
 
-Each function is a unit of work for `SqlDatabase.run`. Every change takes the next revision from one row, whose lock puts
+Each function is a unit of work for `SqlDatabase.write`. Every change takes the next revision from one row, whose lock puts
 changes of several directories in one order: who asks for what came after a revision misses nothing.
 """
 
@@ -8,116 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    Select,
-    String,
-    Table,
-    bindparam,
-    delete,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, Table, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from vox.directory.database import enrolment
 from vox.directory.database.enrolment import Verdict
+from vox.directory.database.schema import directory_state as _state
+from vox.directory.database.schema import relay_details as _details
+from vox.directory.database.schema import relay_enrolments as _enrolments
+from vox.directory.database.schema import relay_tombstones as _tombstones
+from vox.directory.database.schema import relay_urls as _urls
+from vox.directory.database.schema import relays as _relays
+from vox.directory.database.schema import request_nonces as _seen_nonces
 from vox.directory.health import state_machine
 from vox.directory.relays.relay import Relay
 from vox.directory.relays.url_keys import url_key
-
-_DOCUMENTED: Final = """\
-CREATE TABLE IF NOT EXISTS relays (
-  id TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  url TEXT NOT NULL,
-  latitude REAL NOT NULL,
-  longitude REAL NOT NULL,
-  region TEXT NOT NULL,
-  capacity INTEGER NOT NULL,
-  current_connections INTEGER NOT NULL DEFAULT 0,
-  public_key TEXT NOT NULL DEFAULT '',
-  registered_at TEXT NOT NULL,
-  last_seen_at TEXT NOT NULL,
-  healthy INTEGER NOT NULL DEFAULT 1,
-  failed_checks INTEGER NOT NULL DEFAULT 0
-)"""
-_INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS idx_relays_healthy ON relays(healthy)",
-    "CREATE INDEX IF NOT EXISTS idx_relays_region ON relays(region)",
-)
-_LATER_INDEXES: Final = ("CREATE INDEX IF NOT EXISTS idx_request_nonces_expires ON request_nonces(expires_at_s)",)
-_SCHEMA_LOCK: Final = 0x766F7864  # any number that other programs on the database do not use
-
-_tables = MetaData()
-_relays = Table(
-    "relays",
-    _tables,
-    Column("id", String, primary_key=True),
-    *(Column(name, String) for name in ("name", "url", "region", "public_key", "registered_at", "last_seen_at")),
-    *(Column(name, Float) for name in ("latitude", "longitude")),
-    *(Column(name, BigInteger) for name in ("capacity", "current_connections", "healthy", "failed_checks")),
-)
-_details = Table(
-    "relay_details",
-    _tables,
-    Column("relay_id", String, ForeignKey("relays.id", ondelete="CASCADE"), primary_key=True),
-    Column("owner", String, nullable=False),
-    Column("signing_key", String, nullable=False),
-    Column("is_bootstrap", Boolean, nullable=False),
-    Column("is_draining", Boolean, nullable=False),
-    Column("version", String, nullable=False),
-    Column("stress", Float, nullable=False),
-    Column("features", String, nullable=False),
-    Column("state", String, nullable=False),
-    Column("health", String, nullable=False),
-    Column("probe_token", BigInteger, nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Index("idx_relay_details_revision", "revision"),
-)
-_urls = Table(
-    "relay_urls",
-    _tables,
-    Column("url_key", String, primary_key=True),
-    Column("relay_id", String, ForeignKey("relays.id", ondelete="CASCADE"), nullable=False, index=True),
-)
-_tombstones = Table(
-    "relay_tombstones",
-    _tables,
-    Column("relay_id", String, primary_key=True),
-    Column("url", String, nullable=False),
-    Column("owner", String, nullable=False),
-    Column("signing_key", String, nullable=False),
-    Column("registered_at", String, nullable=False),
-    Column("health", String, nullable=False),
-    Column("removed_at_s", Float, nullable=False),
-    Column("revision", BigInteger, nullable=False),
-    Index("idx_relay_tombstones_revision", "revision"),
-)
-_state = Table(
-    "directory_state",
-    _tables,
-    Column("key", String, primary_key=True),
-    Column("number", BigInteger, nullable=False),
-    Column("value", String, nullable=False),
-)
-_seen_nonces = Table(
-    "request_nonces",
-    _tables,
-    Column("nonce", String, primary_key=True),
-    Column("expires_at_s", Integer, nullable=False),
-)
 
 _DOCUMENTED_FIELDS: Final = (
     "name",
@@ -173,26 +78,14 @@ class Tombstone:
     health: str
 
 
-def create_schema(connection: Connection) -> None:
-    """Makes the tables that are missing; several directories may do so at once."""
-    is_postgres = connection.dialect.name == "postgresql"
-    if is_postgres:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _SCHEMA_LOCK})
-    documented = _DOCUMENTED.replace("REAL", "DOUBLE PRECISION") if is_postgres else _DOCUMENTED
-    for statement in (documented, *_INDEXES):
-        connection.execute(text(statement))
-    _tables.create_all(connection, tables=[_details, _urls, _tombstones, _state, _seen_nonces])
-    for statement in _LATER_INDEXES:
-        connection.execute(text(statement))
+def adopt(connection: Connection) -> None:
+    """Gives relays of the documented table what belongs to them in further tables: the original wrote them, or an operator."""
     bare = select(_relays.c.id).where(_relays.c.id.not_in(select(_details.c.relay_id)))
-    for relay_id in connection.execute(bare).scalars().all():  # the original wrote these
+    for relay_id in connection.execute(bare).scalars().all():
         connection.execute(_new(connection, _details, {"relay_id": relay_id, "revision": 0, **_NO_DETAILS}))
     unkeyed = select(_relays.c.id, _relays.c.url).where(_relays.c.id.not_in(select(_urls.c.relay_id)))
     for row in connection.execute(unkeyed.order_by(_relays.c.registered_at)).all():
         connection.execute(_new(connection, _urls, {"url_key": url_key(row.url), "relay_id": row.id}))
-    enrolment.create_table(connection)
-    if connection.execute(select(_state).where(_state.c.key == "revision")).first() is None:
-        connection.execute(insert(_state).values(key="revision", number=0, value=""))
 
 
 def changes_since(connection: Connection, revision: int) -> Changes:
@@ -370,7 +263,7 @@ def read_value(connection: Connection, key: str, default: str) -> str:
     """A value of the directory's own, such as its signing key; written where it is missing."""
     found = connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one_or_none()
     if found is None:
-        # Two directories may start at once: whoever comes second reads what the first wrote.
+        # Two directories may start at once: the second one reads what the first one wrote.
         connection.execute(_new(connection, _state, {"key": key, "number": 0, "value": default}))
         return connection.execute(select(_state.c.value).where(_state.c.key == key)).scalar_one()
     return found
@@ -406,9 +299,9 @@ def _new(connection: Connection, table: Table, values: dict[str, Any]) -> "postg
 
 def _whole() -> "Select[Any]":
     """All there is of relays."""
-    joined = select(_relays, _details, enrolment.enrolments.c.verdict)
+    joined = select(_relays, _details, _enrolments.c.verdict)
     joined = joined.join_from(_relays, _details, _relays.c.id == _details.c.relay_id)
-    return joined.outerjoin(enrolment.enrolments, enrolment.enrolments.c.relay_id == _relays.c.id)
+    return joined.outerjoin(_enrolments, _enrolments.c.relay_id == _relays.c.id)
 
 
 def _put(connection: Connection, record: Record, revision: int) -> None:

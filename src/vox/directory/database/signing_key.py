@@ -1,7 +1,7 @@
 """Where the key is kept that signs the directory's lists.
 
-On SQLite it is in a file of its own beside the database, readable by its owner only, so that a copy of the database gives
-nobody the power to sign. On PostgreSQL it is in the table `directory_state`: all directories on it must sign with one key,
+On SQLite it is in a file of its own beside the database, readable by its owner only, so that a copy of the database is
+not enough to sign. On PostgreSQL it is in the table `directory_state`: all directories on it must sign with one key,
 and the database is all that they share. An operator who would rather give each of them the same file names it in the settings.
 """
 
@@ -48,7 +48,7 @@ async def signing_key(database: SqlDatabase, path: str, key_file: str = "") -> s
             relay_rows.read_value(connection, _PUBLIC, public)
         return key, before if before != public else ""
 
-    key, before = await database.run(unit)
+    key, before = await database.write(unit)
     if before:
         _log.warning(
             "lists are signed with another key than before: clients that know the old one refuse them; "

@@ -1,4 +1,4 @@
-"""What is counted over all relays when somebody asks for metrics, because counting at each change would cost more."""
+"""Counts over all relays, made when metrics are asked for: counting at each change would cost more."""
 
 from statistics import median
 
@@ -21,14 +21,14 @@ OTHER_REGION = "other"
 class Gauges:
     """Counts relays by state and region, their connections, and for how long they have been silent."""
 
-    def __init__(self, registry: Registry, book: HealthRegistry, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, health: HealthRegistry, metrics: Metrics) -> None:
         self._registry = registry
-        self._book = book
+        self._health = health
         self._metrics = metrics
         self._regions = frozenset[str]()
 
     def measure(self, snapshot_age_s: float) -> None:
-        """Sets them all."""
+        """Counts all relays and sets every gauge."""
         states: dict[str, int] = dict.fromkeys(("pending", "waiting", "healthy", "suspect", "unhealthy", "draining"), 0)
         connections = 0
         for relay in self._registry:
@@ -44,13 +44,13 @@ class Gauges:
         self._measure_regions()
 
     def _measure_silence(self) -> None:
-        now = self._book.now()
-        heard = [at for relay_id in self._book if (at := self._book.of(relay_id).last_heartbeat) is not None]
+        now = self._health.now()
+        heard = [at for relay_id in self._health if (at := self._health.of(relay_id).last_heartbeat) is not None]
         self._metrics.gauge(HEARTBEAT_AGE, "median").set(max(0.0, now - median(heard)) if heard else 0.0)
         self._metrics.gauge(HEARTBEAT_AGE, "oldest").set(max(0.0, now - min(heard)) if heard else 0.0)
 
     def _measure_regions(self) -> None:
-        """Whoever registers names regions, so there is an end to how many are remembered."""
+        """Regions are named by those who register, so their number is bounded."""
         counts = dict.fromkeys(self._regions, 0)
         for relay in self._registry:
             is_known = relay.region in counts or len(counts) < MOST_REGIONS

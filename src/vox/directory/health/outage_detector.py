@@ -1,6 +1,6 @@
-"""Fail-static: when much of the fleet fails at once, the directory is presumed to be the one that is cut off.
+"""Fail-static: when many relays fail at once, the directory is presumed to be the one that is cut off.
 
-Its verdict goes into `health.step` as `is_frozen`. It is only as old as the last observation noted, so note every one.
+Its verdict goes into `state_machine.step` as `is_frozen`. It is only as old as the last observation noted, so note every one.
 """
 
 from collections import OrderedDict
@@ -23,7 +23,7 @@ class Verdict:
 
 
 class OutageDetector:
-    """Sees every relay's health after each step, and judges the fleet.
+    """Sees every relay's health after each step, and judges all of them together.
 
     Frozen when more than `freeze_share` of the relays that were up began to fail within one interval; thawed when no
     more than that share still fails, however long that takes. Below `freeze_from` relays a share says nothing, and

@@ -2,7 +2,7 @@
 
 `step` counts what was observed, turns the counters into a signal, and looks the signal up in `TRANSITIONS`. The one thing to
 know before changing it: only probes decide about up and down. A heartbeat proves that the relay's packets reach us, never
-that clients reach the relay, so it clears no failed probe. Fail-static over the whole fleet is in `fleet_watch.py`.
+that clients reach the relay, so it clears no failed probe. Fail-static over all relays is in `outage_detector.py`.
 
 Times are seconds since the epoch, because health outlives the process that saw it.
 """
@@ -226,8 +226,8 @@ def step(
 ) -> tuple[Health, list[Change]]:
     """The health after an observation, and what others should hear of.
 
-    While `is_frozen` (see `FleetWatch`) or in maintenance a failed probe casts doubt and nothing more: whoever is up stays
-    up, at most one failure from going down, and whoever is down comes no closer to removal.
+    While `is_frozen` (see `OutageDetector`) or in maintenance a failed probe casts doubt and nothing more: a relay that is up stays
+    up, at most one failure from going down, and one that is down comes no closer to removal.
     """
     if health.status is Status.REMOVED:
         return health, []

@@ -1,11 +1,11 @@
 """Asks every relay for its health, each at its own time, and tells the health machine what came back.
 
 One task keeps a heap of due times; probes run in tasks of their own, at most `max_concurrent` at once and never two of one
-relay. Whatever a relay's answer means is decided in `vox.directory.health.state_machine`; here it is only fetched, through the guard.
+relay. What a relay's answer means is decided in `vox.directory.health.state_machine`; here it is only fetched, through the guard.
 
 Several directories: a lease says who probes a relay. Each relay would rather have one of the directories (`prefers`); another
 one that got the lease takes it for the rest of the round only, and comes later to the next. Who prefers what decides nothing but
-that, so it may be wrong for a while: a relay whose lease is free is probed by whoever comes.
+that, so it may be wrong for a while: a relay whose lease is free is probed by the first directory that comes.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from random import Random
 
 import msgspec
 
-from vox.directory.database.journal import Journal
+from vox.directory.database.sync_state import SyncState
 from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.health.state_machine import ProbeFailed, ProbeSucceeded, Status
 from vox.directory.metrics import PROBE_SECONDS, PROBES
@@ -34,6 +34,7 @@ from vox.protocols.relay_directory import CHALLENGE_HEADER, challenge_message
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.runtime.tasks import supervised
 from vox.security.digests import verify_ed25519
 from vox.security.outbound import OutboundGuard
 from vox.stores.leases import Leases
@@ -69,8 +70,8 @@ class Prober:
     Args:
         settings: how often, how long, through what.
         registry: what is probed.
-        book: is told what came of it.
-        journal: is told which relays have findings to write.
+        health: is told what came of it.
+        state: is told which relays have findings to write.
         leases: say which relays are this directory's to probe.
         remove: takes a relay out for good.
         found_at: is told the URL of each relay that is well, and the address behind it.
@@ -83,8 +84,8 @@ class Prober:
         self,
         settings: DirectorySettings,
         registry: Registry,
-        book: HealthRegistry,
-        journal: Journal,
+        health: HealthRegistry,
+        state: SyncState,
         leases: Leases,
         remove: Callable[[str], Awaitable[None]],
         found_at: Callable[[str, str], None],
@@ -94,8 +95,8 @@ class Prober:
     ) -> None:
         self._settings = settings.health_check
         self._registry = registry
-        self._book = book
-        self._journal = journal
+        self._health = health
+        self._state = state
         self._leases = leases
         self._remove = remove
         self._found_at = found_at
@@ -104,13 +105,13 @@ class Prober:
         self._random = random
         self.guard = make_guard(settings)
         self._holder = f"{random.getrandbits(96):024x}"
-        # A round and a half and a probe: whoever lives renews in time, and who died is missed in one round or two.
+        # A round and a half and a probe: a living directory renews in time, and a dead one is missed within two rounds.
         self._lease_s = (1.5 * settings.health_check.interval_ms + settings.health_check.timeout_ms) / 1000
         self._members: Sequence[str] = (self._holder,)
         self._join_at = clock.now()
         self._prune_at = clock.now() + PRUNE_EVERY_S
         self._away_since: float | None = None
-        self._offset = self._book.now() - clock.now()
+        self._offset = self._health.now() - clock.now()
         self._watched: dict[str, _Watched] = {}
         self._heap: list[tuple[float, str]] = []
         self._wake = asyncio.Event()
@@ -120,7 +121,7 @@ class Prober:
         """Probes a relay at once, for instance because it is new; not again where it was probed just now."""
         watched = self._watched.get(relay_id)
         since_s = self._clock.now() - watched.probed_at if watched is not None else float("inf")
-        if since_s >= APART * self._book.policy.interval_s:
+        if since_s >= APART * self._health.policy.interval_s:
             self._plan(relay_id, self._now(), is_retry=False)
 
     def watch(self, relay_id: str) -> None:
@@ -128,8 +129,8 @@ class Prober:
         if relay_id in self._watched:
             return
         now = self._now()
-        is_known = self._book.of(relay_id).is_up
-        due = next_round(relay_id, now - self._book.policy.interval_s / 2, self._book.policy, self._random)
+        is_known = self._health.of(relay_id).is_up
+        due = next_round(relay_id, now - self._health.policy.interval_s / 2, self._health.policy, self._random)
         self._plan(relay_id, max(due, now) if is_known else now, is_retry=False)
 
     def forget(self, relay_id: str) -> None:
@@ -153,14 +154,12 @@ class Prober:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
         """Probes until the block is left; probes in flight are given up then, and the leases given back."""
-        task = asyncio.create_task(self._run(), name="prober")
         try:
-            yield
+            async with supervised(self._run, "prober"):
+                yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
             with suppress(VoxError):
-                await self._leases.release(self._holder, APART * self._book.policy.interval_s)
+                await self._leases.release(self._holder, APART * self._health.policy.interval_s)
 
     def _plan(self, relay_id: str, due: float, *, is_retry: bool) -> None:
         watched = self._watched.setdefault(relay_id, _Watched(due))
@@ -206,17 +205,17 @@ class Prober:
         """Which of these are probed from here now, and the tokens of their leases.
 
         Without the database a directory goes on with the relays that it had, and after the time of a lease with all others
-        too: nobody can tell it what they find, and its own list must not grow old. Such findings change this directory's
+        too: it cannot be told what they find, and its own list must not grow old. Such findings change this directory's
         memory; the database takes none without a token that is still good.
         """
         ours = [relay_id for relay_id in due if self.prefers(relay_id)]
         others = [relay_id for relay_id in due if relay_id not in set(ours)]
         before = self._clock.now()
-        short_s = APART * self._book.policy.interval_s
+        short_s = APART * self._health.policy.interval_s
         try:
             if before >= self._join_at:
                 self._members = await self._leases.join(self._holder, self._lease_s)
-                self._join_at = before + self._book.policy.interval_s / 2
+                self._join_at = before + self._health.policy.interval_s / 2
             held = await self._leases.acquire(ours, self._holder, self._lease_s)
             lent = await self._leases.acquire(others, self._holder, short_s)
             if before >= self._prune_at:
@@ -243,10 +242,10 @@ class Prober:
 
     def _plan_next(self, relay_id: str) -> None:
         """Tries again in the relay's next round, after those who would rather have it."""
-        interval_s = self._book.policy.interval_s
+        interval_s = self._health.policy.interval_s
         later_s = 0.0 if self.prefers(relay_id) else LATER * interval_s
         if relay_id in self._watched:
-            at = next_round(relay_id, self._now() - later_s, self._book.policy, self._random) + later_s
+            at = next_round(relay_id, self._now() - later_s, self._health.policy, self._random) + later_s
             self._plan(relay_id, at, is_retry=False)
 
     def _take_due(self) -> list[str]:
@@ -268,7 +267,7 @@ class Prober:
 
     def _now(self) -> float:
         """The wall time that probes are planned in; when the clock is set, all plans move with it."""
-        now, monotonic = self._book.now(), self._clock.now()
+        now, monotonic = self._health.now(), self._clock.now()
         moved_s = now - monotonic - self._offset
         if abs(moved_s) > JUMP_S:
             self._offset += moved_s
@@ -280,14 +279,14 @@ class Prober:
     async def _visit(self, relay_id: str, watched: _Watched) -> None:
         started_at = self._now()
         watched.probed_at = self._clock.now()
-        next_at, is_retry = started_at + self._book.policy.interval_s, False
+        next_at, is_retry = started_at + self._health.policy.interval_s, False
         try:
             relay = self._registry.get(relay_id)
             if relay is None:
                 return
             failure = await self._probe(relay)
             outcome = after_probe(
-                relay_id, started_at, failure, self._book.policy, self._random, is_retry=watched.is_retry
+                relay_id, started_at, failure, self._health.policy, self._random, is_retry=watched.is_retry
             )
             next_at, is_retry = outcome.at, outcome.is_retry
             relay = self._registry.get(relay_id)
@@ -300,22 +299,22 @@ class Prober:
             self._places.release()
             watched.is_running = False
             if self._watched.get(relay_id) is watched:
-                later_s = 0.0 if is_retry or self.prefers(relay_id) else LATER * self._book.policy.interval_s
+                later_s = 0.0 if is_retry or self.prefers(relay_id) else LATER * self._health.policy.interval_s
                 self._plan(relay_id, next_at + later_s, is_retry=is_retry)
 
     async def _observe(self, relay: Relay, seen: ProbeSucceeded | ProbeFailed) -> None:
-        before = self._book.of(relay.id)
-        changed = self._book.observe(relay, seen)
+        before = self._health.of(relay.id)
+        changed = self._health.observe(relay, seen)
         if changed.is_draining is not relay.is_draining:
-            self._journal.drained(relay.id)
+            self._state.add_drain(relay.id)
         if changed.state != Status.REMOVED:
-            self._journal.probed(relay.id)
+            self._state.add_health(relay.id)
             return
         try:
             await self._remove(relay.id)
         except VoxError as error:  # it may be well again before the database is
             if self._registry.get(relay.id) is not None:
-                self._book.put_back(changed, before)
+                self._health.put_back(changed, before)
             _log.warning("a dead relay could not be removed", relay=relay.id, code=error.code)
 
     async def _probe(self, relay: Relay) -> str | None:

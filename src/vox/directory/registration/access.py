@@ -1,6 +1,6 @@
 """Who may change which relay: networks, API keys and signatures, decided per request.
 
-A relay belongs to whoever registered it: an API key by name, a signing key by its fingerprint, or nobody (open mode). A
+A relay has the owner that registered it: an API key by name, a signing key by its fingerprint, or none (open mode). A
 relay with a pinned signing key takes orders only from that key or an administrator, in every mode.
 """
 
@@ -87,7 +87,7 @@ class Authorizer:
         """
         caller = self._identify(request, body, relay, new_key)
         if relay is not None and not caller.may_change(relay):
-            raise UsageError("This relay belongs to somebody else", code="not_the_owner")
+            raise UsageError("This relay belongs to another owner", code="not_the_owner")
         return caller
 
     def authorize_administrator(self, request: HttpCall) -> Caller:

@@ -1,4 +1,4 @@
-"""How many relays live at each public address, so that nobody fills the directory from one machine.
+"""How many relays live at each public address, so that one machine cannot fill the directory.
 
 Counted are host names and, where registration looked one up, the address behind it (IPv6 by /64, which is what one customer
 gets). What was looked up is not kept over a restart; the first probe of each relay finds it again. Private addresses are not

@@ -18,7 +18,7 @@ from vox.runtime.lifecycle import Lifecycle
 
 MAX_LISTENERS = 200
 MAX_PER_ADDRESS = 50
-"""Listeners at one address, so that nobody takes all places; a proxy that names its clients is not their address."""
+"""Listeners at one address, so that one client cannot take all places; a proxy that names its clients is not their address."""
 EVERY_S = 1.0
 KEEP_ALIVE_ROUNDS = 15
 """Rounds without a change after which a comment is sent, so that proxies keep the connection."""
@@ -65,7 +65,7 @@ class ChangeStream:
                 if listener.changed:
                     changed, listener.changed = listener.changed, {}
                     found = {relay_id: self._registry.get(relay_id) for relay_id in changed}
-                    # Of those that wait for approval nobody is told, not even what they call themselves.
+                    # Relays that wait for approval are not announced, not even by name.
                     here = [whole_form(relay) for relay in found.values() if relay is not None and not relay.is_waiting]
                     gone = [relay_id for relay_id, relay in found.items() if relay is None]
                     yield _event("changes", {"changed": here, "gone": gone})

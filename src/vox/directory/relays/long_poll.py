@@ -21,17 +21,17 @@ from vox.runtime.lifecycle import Lifecycle, State
 
 MAX_WAITING = 200
 MAX_PER_ADDRESS = 50
-"""Of those that wait, at one address, so that nobody takes all places."""
+"""Of those that wait, at one address, so that one client cannot take all places."""
 SPREAD_S = 1.0
 """Time over which those who waited for one change are answered, so that all others' answers are not late."""
 INDEX_HEADER = b"vox-directory-index"
 
 
 class LongPoll:
-    """Keeps those who wait.
+    """Keeps the clients that wait.
 
     Args:
-        registry: what they wait for.
+        registry: what they wait for a change of.
         lifecycle: its drain ends all waits.
         clock: where the index begins.
         random: spreads the answers.
@@ -57,7 +57,7 @@ class LongPoll:
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many clients wait."""
         return self._places.total()
 
     async def beyond(

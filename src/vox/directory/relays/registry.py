@@ -12,9 +12,9 @@ from itertools import islice
 from random import Random
 
 from vox.directory.relays.geography import NearestIndex
+from vox.directory.relays.place import Place
 from vox.directory.relays.relay import Relay, list_form
 from vox.directory.relays.url_keys import url_key
-from vox.directory.schemas import Place
 
 Listener = Callable[[str, Relay | None], None]
 """Called after each change with the relay's id and the relay, or None where it is gone."""

@@ -36,7 +36,7 @@ class Relay:
     is_draining: bool = False
     is_bootstrap: bool = False
     is_waiting: bool = False
-    """For an operator's approval; until then nobody is told of it, and it counts as pending."""
+    """For an operator's approval; until then clients are not told of it, and it counts as pending."""
     owner: str = ""
     signing_key: str = ""
     version: str = ""
@@ -89,7 +89,7 @@ def iso(moment: datetime) -> str:
 
 
 def is_relay_url(url: str) -> bool:
-    """Whether clients could connect there: ws, wss, http or https, a host, and nobody's password."""
+    """Whether clients could connect there: ws, wss, http or https, a host, and no password."""
     try:
         parse_url(url, allowed_schemes=SCHEMES)
     except UsageError:

@@ -1,6 +1,6 @@
-"""The signed list: whoever has it can find relays while the directory is away, and anybody may pass it on.
+"""The signed list: a client that has it can find relays while the directory is away, and any server may pass it on.
 
-The JSON text that is signed travels as a string inside the answer, so that nobody has to agree on how JSON is written.
+The JSON text that is signed travels as a string inside the answer, so that the two sides need not write JSON alike.
 """
 
 from collections.abc import Iterable

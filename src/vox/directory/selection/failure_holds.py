@@ -25,9 +25,9 @@ _log = get_logger(__name__)
 class FailureHolds:
     """Takes in what clients say and holds relays down, until `close`."""
 
-    def __init__(self, registry: Registry, book: HealthRegistry, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, registry: Registry, health: HealthRegistry, clock: Clock, metrics: Metrics) -> None:
         self._registry = registry
-        self._book = book
+        self._health = health
         self._clock = clock
         self._metrics = metrics
         self._reports = FailureReports()
@@ -46,18 +46,18 @@ class FailureHolds:
             return
         self._reports.forget(relay_id)
         may_hold = max(1, int((self._registry.listed_count + len(self._held)) * MOST_HELD_SHARE))
-        if len(self._held) >= may_hold or self._registry.listed_count <= 1 or self._book.is_frozen:
+        if len(self._held) >= may_hold or self._registry.listed_count <= 1 or self._health.is_frozen:
             self._metrics.counter(CLIENT_HOLDS, "spared").inc()
             _log.warning("clients say that a relay fails, and too few others are left", relay=relay_id)
             return
         timer = asyncio.get_running_loop().call_later(HOLD_S, self._release, relay_id)
-        self._held[relay_id] = self._book.now() + HOLD_S, timer
+        self._held[relay_id] = self._health.now() + HOLD_S, timer
         self._registry.hold(relay_id)
         self._metrics.counter(CLIENT_HOLDS, "held").inc()
         _log.warning("relay held down: clients say that it fails", relay=relay_id, for_s=HOLD_S)
 
     def close(self) -> None:
-        """Ends all holds without listing anybody again."""
+        """Ends all holds without listing any relay again."""
         for _, timer in self._held.values():
             timer.cancel()
         self._held.clear()

@@ -1,21 +1,19 @@
-"""Tells the other directories on one PostgreSQL whom this one sent where, so that together they do not overfill a relay.
+"""Tells the other directories on one PostgreSQL how many clients this one sent to each relay, so that together they overfill none.
 
 Once a second, one row per directory with all its counts; a row is of use to the others for a few seconds only. What could not be
 written or read in that time is not made up for: a relay's next report puts every count right.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
+from vox.directory.database.schema import relay_assignments as _assignments
 from vox.directory.selection.selector import RelaySelector
-from vox.errors import DependencyError
 from vox.runtime.clock import Clock
-from vox.runtime.logging import get_logger
+from vox.runtime.tasks import periodic
 from vox.stores.sql import SqlDatabase
 
 EVERY_S: Final = 1.0
@@ -25,46 +23,28 @@ HEARD_S: Final = 60.0
 FORGOTTEN_S: Final = 3600.0
 """Age at which rows of others, who must have died, are deleted, whatever their clocks say."""
 
-_tables = MetaData()
-_assignments = Table(
-    "relay_assignments",
-    _tables,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("holder", String, nullable=False),
-    Column("at_s", Float, nullable=False),
-    Column("counts", String, nullable=False),
-)
-
-_log = get_logger(__name__)
-
 
 class PeerAssignments:
     """Exchanges counts while `running`.
 
     Args:
         database: the one that all directories share.
-        chooser: whose counts are told, and who is told of the others'.
+        selector: whose counts are told, and who is told of the others'.
         clock: wall time says how old rows are.
         holder: this directory's name among the others.
     """
 
-    def __init__(self, database: SqlDatabase, chooser: RelaySelector, clock: Clock, holder: str) -> None:
+    def __init__(self, database: SqlDatabase, selector: RelaySelector, clock: Clock, holder: str) -> None:
         self._database = database
-        self._chooser = chooser
+        self._selector = selector
         self._clock = clock
         self._holder = holder
         self._seen = frozenset[int]()
-        chooser.share()
+        selector.share()
 
-    @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None, None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Exchanges once a second until the block is left."""
-        task = asyncio.create_task(self._run(), name="shared assignments")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        return periodic(EVERY_S, self.exchange, "peer assignments")
 
     async def exchange(self) -> None:
         """Tells and hears what is new.
@@ -72,7 +52,7 @@ class PeerAssignments:
         Raises:
             DependencyError: the database failed; what was to be told is forgotten.
         """
-        ours, now_s = self._chooser.take_assigned(), self._clock.wall().timestamp()
+        ours, now_s = self._selector.take_assigned(), self._clock.wall().timestamp()
 
         def tell_and_hear(connection: Connection) -> list[tuple[int, str]]:
             mine = _assignments.c.holder == self._holder
@@ -87,28 +67,8 @@ class PeerAssignments:
             others = others.where(_assignments.c.at_s >= now_s - HEARD_S)
             return [(row.number, row.counts) for row in connection.execute(others).all()]
 
-        rows = await (self._database.run(tell_and_hear) if ours else self._database.read(hear))
+        rows = await (self._database.write(tell_and_hear) if ours else self._database.read(hear))
         for number, counts in rows:
             if number not in self._seen:
-                self._chooser.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
+                self._selector.assigned_elsewhere(msgspec.json.decode(counts, type=dict[str, int]))
         self._seen = frozenset(number for number, _ in rows)
-
-    async def _run(self) -> None:
-        is_away = False
-        while True:
-            await asyncio.sleep(EVERY_S)
-            try:
-                await self.exchange()
-            except DependencyError as error:
-                if not is_away:  # said once, not every second
-                    _log.warning("other directories are not told who was sent where", code=error.code)
-                is_away = True
-            except Exception:  # noqa: BLE001  the top of a task that must not end
-                _log.exception("counts of other directories could not be taken in")
-            else:
-                is_away = False
-
-
-def create_table(connection: Connection) -> None:
-    """Makes the table where it is missing; the caller sees to it that nobody else does so at the same time."""
-    _tables.create_all(connection)

@@ -71,7 +71,7 @@ class Candidate:
         self._assigned += count
 
     def report(self, connections: int, capacity: int | None = None) -> None:
-        """The relay said how many connections it has, which includes whoever arrived of those that were assigned."""
+        """The relay said how many connections it has, which includes the assigned clients that arrived."""
         self.connections = connections
         if capacity is not None:
             self.capacity = capacity
@@ -161,7 +161,7 @@ def region_group(region: str) -> str:
 
 
 def by_rendezvous(ids: Iterable[str], key: str) -> list[str]:
-    """The ids in the order that belongs to the key: whoever leaves or joins moves only the keys that are its own."""
+    """The ids in the order that belongs to the key: an id that leaves or joins moves only its own keys."""
     return sorted(ids, key=lambda relay_id: (-_share(key, relay_id), relay_id))
 
 

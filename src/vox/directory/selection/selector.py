@@ -1,6 +1,6 @@
-"""Picks relays for a client: keeps selection's candidates in step with the registry, and counts whom it sent where.
+"""Picks relays for a client: keeps selection's candidates in step with the registry, and counts the clients that it sent to each.
 
-A relay that is full by our own count is never offered, also where nobody else is left: the count is what keeps a burst
+A relay that is full by our own count is never offered, also where no other is left: the count is what keeps a burst
 between two reports from overfilling it. Directories on one PostgreSQL tell each other their counts (`share`), about a second late.
 """
 
@@ -13,9 +13,9 @@ from vox.directory.errors import no_relay_available
 from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.metrics import RTT_ERROR, SELECTIONS
 from vox.directory.relays.geography import NearestIndex
+from vox.directory.relays.place import Place
 from vox.directory.relays.registry import Registry
 from vox.directory.relays.relay import Relay, listed_form
-from vox.directory.schemas import Place
 from vox.directory.selection.policy import Candidate, Choice, PolicyName, Request, expected_rtt_ms, region_group, select
 from vox.protocols.relay_directory import MOVE_MS, MOVE_SHARE
 from vox.runtime.clock import Clock
@@ -38,10 +38,10 @@ class RelaySelector:
     """Answers `select`."""
 
     def __init__(
-        self, registry: Registry, book: HealthRegistry, clock: Clock, metrics: Metrics, random: Random
+        self, registry: Registry, health: HealthRegistry, clock: Clock, metrics: Metrics, random: Random
     ) -> None:
         self._registry = registry
-        self._book = book
+        self._health = health
         self._clock = clock
         self._metrics = metrics
         self._random = random
@@ -76,18 +76,18 @@ class RelaySelector:
         }
 
     def reported(self, relay_id: str) -> None:
-        """The relay just said its load: whom we sent there is part of it."""
+        """The relay just said its load, which includes the clients sent there before."""
         relay, candidate = self._registry.get(relay_id), self._candidates.get(relay_id)
         if relay is not None and candidate is not None:
             candidate.report(relay.current_connections, relay.capacity)
             self._untold.pop(relay_id, None)
 
     def share(self) -> None:
-        """Begins to note whom this directory sends where for the others; `take_assigned` is to be called again and again."""
+        """Begins to count the clients sent to each relay for the other directories; `take_assigned` is to be called again and again."""
         self._is_sharing = True
 
     def take_assigned(self) -> dict[str, int]:
-        """Clients sent to each relay since the last time, without those that its report includes."""
+        """Clients sent to each relay since the last call, without those that its report includes."""
         untold, self._untold = self._untold, {}
         return untold
 
@@ -192,7 +192,7 @@ class RelaySelector:
         candidate.latitude, candidate.longitude = relay.latitude, relay.longitude
         candidate.region, candidate.features = relay.region, frozenset(relay.features)
         candidate.is_available = relay.healthy and not relay.is_draining
-        candidate.penalty = self._book.of(relay_id).penalty_at(self._book.now(), self._book.policy)
+        candidate.penalty = self._health.of(relay_id).penalty_at(self._health.now(), self._health.policy)
         candidate.capacity, candidate.stress = relay.capacity, relay.stress
         if candidate.connections != relay.current_connections:  # said to another directory, or about to be `reported`
             candidate.report(relay.current_connections)

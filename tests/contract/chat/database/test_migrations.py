@@ -16,10 +16,10 @@ from sqlalchemy import Connection, inspect, text
 
 from tests.e2e.postgres import postgres
 from tests.time_limits import WAIT_S
+from vox.chat.database.migrations.autogenerate import is_compared
 from vox.chat.database.migrations.original import original_tables
-from vox.chat.database.migrations.prepare import prepare
-from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES, stamp
-from vox.chat.database.migrations.run import FOLDER, VERSIONS, is_compared
+from vox.chat.database.migrations.prepare import MIGRATIONS, prepare
+from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES
 from vox.chat.database.schema import metadata
 from vox.errors import DependencyError, UsageError
 from vox.stores.engines import raw
@@ -218,7 +218,7 @@ def test_a_database_of_a_later_version_or_of_somebody_else_is_refused(url: str, 
     assert caught.value.code == "database_unknown"
     database.run_sync(lambda c: c.exec_driver_sql("DROP TABLE users"))
     prepare(database)
-    database.run_sync(lambda c: stamp(c, "abcdef012345"))
+    database.run_sync(lambda c: MIGRATIONS.stamp(c, "abcdef012345"))
     with pytest.raises(UsageError) as caught:
         prepare(database)
     assert caught.value.code == "database_unknown"
@@ -234,7 +234,10 @@ def test_a_failing_upgrade_leaves_the_original_as_it_was(database: SqlDatabase):
 
 
 def test_the_mark_of_a_fresh_database_is_the_last_revision():
-    assert ScriptDirectory(str(FOLDER), version_locations=[str(VERSIONS)]).get_current_head() == HEAD
+    assert (
+        ScriptDirectory(str(MIGRATIONS.versions), version_locations=[str(MIGRATIONS.versions)]).get_current_head()
+        == HEAD
+    )
 
 
 def assert_ours(connection: Connection) -> None:
@@ -274,7 +277,7 @@ def make_original(connection: Connection, revision: str, is_marked: bool) -> Non
     wanted = [t for t in tables.sorted_tables if t.name != "mls_key_packages" or revision == WITH_KEY_PACKAGES]
     tables.create_all(connection, tables=wanted)
     if is_marked:
-        stamp(connection, revision)
+        MIGRATIONS.stamp(connection, revision)
     time, later = "2023-11-14 22:13:20+00:00", "2027-01-15 08:00:00+00:00"
     soon = "2023-11-14 22:18:20+00:00"
     if connection.dialect.name == "sqlite":

@@ -99,7 +99,7 @@ async def test_upload_into_a_feed_that_is_not_there(alice):
 
 
 async def test_upload_into_a_feed_that_is_deleted_while_the_file_comes(chat, alice, feed):
-    await chat.chat.database.run(lambda connection: connection.execute(delete(feeds)).rowcount)
+    await chat.chat.database.write(lambda connection: connection.execute(delete(feeds)).rowcount)
     reply = await upload(alice, f"/feeds/{feed}/files")
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "SPACE_NOT_FOUND")
 

@@ -49,7 +49,7 @@ async def test_what_names_a_place_that_has_just_been_deleted_finds_nothing(chat:
     alice, bob = await chat.register("alice"), await chat.register("bob")
     await feed(alice)
     dm_id = (await alice.ok("POST", "/dms", {"recipient_id": bob.user_id}))["dm_id"]
-    await chat.chat.database.run(lambda c: (c.execute(delete(feeds)), c.execute(delete(dms)))[0].rowcount)
+    await chat.chat.database.write(lambda c: (c.execute(delete(feeds)), c.execute(delete(dms)))[0].rowcount)
     rows: list[Row] = [
         ("POST", "/feeds/1/read", {"up_to_msg_id": 1}, NO_SPACE),
         ("PUT", "/feeds/1/subscribers", None, NO_SPACE),

@@ -173,7 +173,7 @@ async def test_the_cursor_does_not_pass_what_a_process_whose_clock_lags_tells_la
     cursor = (await synced(alice, "feeds"))["cursor"]
     other = Snowflakes(LaggingClock(), worker=7)
     change = Change(None, [server_update(changed={"name": name}) for name in ("one", "two")])
-    await chat.chat.database.run(partial(persist_outcome, change=change, next_id=other.next, now_ms=now_ms(chat)))
+    await chat.chat.database.write(partial(persist_outcome, change=change, next_id=other.next, now_ms=now_ms(chat)))
     page = await synced(alice, "server", after=cursor)
     assert [event["payload"]["name"] for event in page["events"]] == ["one", "two"]
     await alice.ok("PATCH", "/server", {"name": "three"})

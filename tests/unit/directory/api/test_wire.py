@@ -315,7 +315,7 @@ async def test_readiness_names_the_database_and_the_life_cycle(tmp_path, monkeyp
         async def away(_statement: object) -> None:
             raise DependencyError("secret", code="database_away")
 
-        monkeypatch.setattr(it.directory.database, "run", away)
+        monkeypatch.setattr(it.directory.database, "write", away)
         answer = await it.http.get("/ready")
         assert answer.status_code == 503
         assert answer.json() == {"status": "unavailable", "checks": {"database": "database_away"}}

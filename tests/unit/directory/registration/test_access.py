@@ -196,7 +196,7 @@ async def test_two_relays_live_at_one_address_and_no_more(tmp_path):
         first = it.directory.registry.at_url("wss://one.farm.example.com")
         assert first is not None
         await it.http.delete(f"/v1/relays/{first.id}")
-        await it.directory.remove(it.directory.registry.at_url("wss://four.farm.example.com").id)  # type: ignore[union-attr]
+        await it.directory.registration.remove(it.directory.registry.at_url("wss://four.farm.example.com").id)  # type: ignore[union-attr]
         assert await register("three.farm.example.com") == (201, "")
 
 

@@ -34,7 +34,7 @@ async def join(it: Rig, pair: KeyPair, **change: Any) -> tuple[int, str]:
 
 
 async def actions(it: Rig) -> list[str]:
-    return [one.action for one in await it.directory.database.run(audit_log.entries)]
+    return [one.action for one in await it.directory.database.write(audit_log.entries)]
 
 
 async def test_a_join_token_lets_one_relay_in_and_no_other(tmp_path):
@@ -50,7 +50,7 @@ async def test_a_join_token_lets_one_relay_in_and_no_other(tmp_path):
         assert await join(it, first, name="again") == (200, relay_id)  # the first answer may have been lost
         beat = await it.http.request(**signed(first, "POST", f"/v1/relays/{relay_id}/heartbeat"))
         assert beat.status_code == 200
-        entries = await it.directory.database.run(audit_log.entries)
+        entries = await it.directory.database.write(audit_log.entries)
     assert [one.action for one in entries] == ["renew", "register", "token"]
     assert entries[1].detail.startswith(fingerprint(first.public))
     assert entries[2].detail.rpartition(" ")[2] in entries[1].detail
@@ -198,7 +198,7 @@ async def test_a_refused_relay_does_not_come_back_by_asking_again(tmp_path):
         assert (answer.status_code, answer.json()) == (200, {"status": "refused"})
         assert (await it.http.get(f"/v1/relays/{relay_id}/status")).status_code == 404
         assert await join(it, pair) == (403, "ENROLMENT_REFUSED")
-        [entry, *_] = await it.directory.database.run(audit_log.entries)
+        [entry, *_] = await it.directory.database.write(audit_log.entries)
         assert (entry.action, entry.actor, entry.detail) == ("refuse", "key:admin", "who is it?")
         assert (await join(it, new_key_pair()))[0] == 201  # another key at that address is another relay
 
@@ -210,7 +210,7 @@ async def test_a_dead_relay_that_had_joined_comes_back_and_a_deleted_one_begins_
         extra = {"join_token": await token(it)}
         _, relay_id = await join(it, pair, **extra)
         await it.http.post(f"/v1/relays/{relay_id}/approve", headers=ADMIN)
-        await it.directory.remove(relay_id)
+        await it.directory.registration.remove(relay_id)
         assert await join(it, pair) == (201, relay_id)
         assert await it.listed() == ["Sydney"]
         await it.http.delete(f"/v1/relays/{relay_id}", headers=ADMIN)
@@ -222,7 +222,7 @@ async def test_a_dead_relay_that_waited_waits_again(tmp_path):
     pair = new_key_pair()
     async with rig(tmp_path, APPROVAL) as it:
         _, relay_id = await join(it, pair)
-        await it.directory.remove(relay_id)
+        await it.directory.registration.remove(relay_id)
         assert (await join(it, pair))[0] == 201
         assert await it.listed() == []
 

@@ -23,7 +23,7 @@ def failing(*_arguments: Any, **_options: Any) -> Any:
 
 
 async def actions(it: Rig) -> list[tuple[str, str]]:
-    return [(one.action, one.actor) for one in await it.directory.database.run(audit_log.entries)]
+    return [(one.action, one.actor) for one in await it.directory.database.write(audit_log.entries)]
 
 
 async def test_a_signed_request_is_not_good_again_after_a_restart(tmp_path):
@@ -152,7 +152,7 @@ async def test_the_audit_is_bounded_in_rows_and_in_time(tmp_path, clock: FakeClo
         clock.advance(timedelta(days=91).total_seconds())
         for number in range(4):
             await it.register({**SYDNEY, "url": f"wss://late{number}.example.com"})
-        written = await it.directory.database.run(audit_log.entries)
+        written = await it.directory.database.write(audit_log.entries)
     assert [entry.url for entry in written] == [f"wss://late{number}.example.com" for number in (3, 2, 1, 0)]
 
 
@@ -190,16 +190,16 @@ async def test_what_the_database_refused_did_not_happen(tmp_path, change: Callab
         relay = await it.register(SYDNEY)
         path = f"/v1/relays/{relay['id']}"
         before = (await it.http.get("/v1/relays")).json(), list(it.directory.health)
-        run, it.directory.database.run = it.directory.database.run, failing  # type: ignore[method-assign]
+        run, it.directory.database.write = it.directory.database.write, failing  # type: ignore[method-assign]
         assert (await change(it, path)).status_code == 503
-        it.directory.database.run = run  # type: ignore[method-assign]
+        it.directory.database.write = run  # type: ignore[method-assign]
         assert ((await it.http.get("/v1/relays")).json(), list(it.directory.health)) == before
 
 
 async def test_whoever_leaves_early_leaves_no_ghost(tmp_path):
     async with rig(tmp_path) as it:
-        relay = it.directory.require((await it.register(SYDNEY))["id"])
-        deleting = asyncio.create_task(it.directory.delete(relay, force=True))
+        relay = it.directory.registration.require((await it.register(SYDNEY))["id"])
+        deleting = asyncio.create_task(it.directory.registration.delete(relay, force=True))
         await asyncio.sleep(0)
         deleting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -212,15 +212,15 @@ async def test_whoever_leaves_early_leaves_no_ghost(tmp_path):
 async def test_a_change_whose_fate_is_unknown_is_read_again(tmp_path, virtual_clock):
     async with rig(tmp_path, clock=virtual_clock) as it:
         relay = await it.register(SYDNEY)
-        run = it.directory.database.run
+        run = it.directory.database.write
 
         async def too_slow(work: Any, **options: Any) -> Any:
             await run(work, **options)
             raise DependencyError("the database did not answer", code="database_busy")
 
-        it.directory.database.run = too_slow  # type: ignore[method-assign]
+        it.directory.database.write = too_slow  # type: ignore[method-assign]
         assert (await it.http.delete(f"/v1/relays/{relay['id']}")).status_code == 503
-        it.directory.database.run = run  # type: ignore[method-assign]
+        it.directory.database.write = run  # type: ignore[method-assign]
         await asyncio.sleep(3)
         assert await it.listed() == []
 
@@ -256,9 +256,9 @@ async def test_without_the_database_others_relays_are_looked_at_too_in_the_end(t
 async def test_a_relay_that_could_not_be_removed_and_is_well_again_stays(tmp_path, virtual_clock):
     async with rig(tmp_path, PROBED, clock=virtual_clock) as it:
         relay = await it.register(SYDNEY)
-        run, it.directory.database.run = it.directory.database.run, failing  # type: ignore[method-assign]
+        run, it.directory.database.write = it.directory.database.write, failing  # type: ignore[method-assign]
         await asyncio.sleep(600)
-        it.directory.database.run = run  # type: ignore[method-assign]
+        it.directory.database.write = run  # type: ignore[method-assign]
         it.internet.answers[SYDNEY_PROBE] = HEALTHY
         await asyncio.sleep(120)
         assert (await it.http.get(f"/v1/relays/{relay['id']}/status")).json()["healthy"] is True

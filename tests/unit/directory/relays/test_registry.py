@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.directory.relays.geography import distance_km
+from vox.directory.relays.place import Place
 from vox.directory.relays.registry import LEAST_PASSED_OVER, PASSED_OVER_SHARE, Registry
 from vox.directory.relays.relay import Relay
-from vox.directory.schemas import Place
 
 HERE = Place(10.0, 10.0)
 
