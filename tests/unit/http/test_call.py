@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ HEADERS = [(b"x-a", b"1"), (b"x-a", b"2"), (b"x-b", "ä".encode("latin-1"))]
 def call_of(messages=(), target="/items/7?a=1&b=x+y", path=None) -> HttpCall:
     incoming = list(messages)
 
-    async def receive():
+    async def receive() -> Any:
         return incoming.pop(0) if incoming else await asyncio.Event().wait()
 
     return HttpCall({**scope_of("PATCH", target, HEADERS), ROUTE: "the route"}, receive, path or {"id": "7"})

@@ -45,7 +45,8 @@ class Site:
             self.policy,
             self.clock,
             lifespan=self._lifespan,
-            **{"observer": self.seen, **options},
+            observer=self.seen,
+            **options,
         )
 
     @asynccontextmanager

@@ -150,7 +150,7 @@ def test_another_method_is_told_which_there_are(method, path, allow):
     with pytest.raises(MethodNotAllowed) as caught:
         ROUTER.find(method, path)
     assert (caught.value.code, caught.value.allow) == ("method_not_allowed", allow)
-    assert ROUTER.find(caught.value.route.method, path)
+    assert ROUTER.find(caught.value.route.method, path)[0] is caught.value.route
 
 
 @pytest.mark.parametrize(
