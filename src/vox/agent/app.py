@@ -41,7 +41,7 @@ class AgentApp(Dispatcher[Access, HttpCall]):
         document = ApiDocument(API, [route for table in tables for route in table])
         documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")
         super().__init__(
-            Router(*tables, documentation),
+            Router(*tables, documentation, falls_back=False),
             AgentPolicy(server.metrics),
             server.clock,
             lifespan=lambda: opened(server),

@@ -22,7 +22,7 @@ from vox.chat.server import ChatServer
 from vox.http.cors import Origins
 from vox.http.dispatch import Dispatcher
 from vox.http.openapi import ApiDocument, documentation_routes
-from vox.http.probes import ReadinessProbe
+from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.signals import drain_before_shutdown
 from vox.runtime.clock import SystemClock
 from vox.runtime.gc_freeze import freeze_startup_objects
@@ -31,6 +31,7 @@ from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import configure, get_logger
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
 
+JSON = {"content-type": "application/json"}
 READY_TIMEOUT_S = 5.0
 POLICY_VIOLATION = 1008
 """Close code of an upgrade that is refused (RFC 6455 section 7.4.1)."""
@@ -88,20 +89,10 @@ class ChatApp(Dispatcher[Access, AnyCall]):
         checks = Checks()
         checks.add("database", self._check_database, READY_TIMEOUT_S)
         probe = ReadinessProbe(self.server.lifecycle, checks, opens_on_demand=True)
-        json = {"content-type": "application/json"}
 
         async def health(_call: AnyCall) -> Reply:
             """Whether the process answers."""
-            return Reply(200, b'{"status":"ok"}', json)
-
-        async def ready(_call: AnyCall) -> Reply:
-            """Whether new work may come; names each check that fails."""
-            found = await probe.ask()
-            if found.is_ready:
-                return Reply(200, b'{"status":"ok"}', json)
-            if found.retry_after_s is not None:
-                return Reply(503, b'{"status":"draining"}', {**json, "retry-after": f"{found.retry_after_s:.0f}"})
-            return Reply(503, encode({"status": "unavailable", "checks": found.failed}), json)
+            return Reply(200, b'{"status":"ok"}', JSON)
 
         async def metrics(_call: AnyCall) -> Reply:
             """The counters in Prometheus' text format."""
@@ -109,7 +100,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
         table.any("/health", **bare)(health)
-        table.any("/ready", **bare)(ready)
+        table.any("/ready", **bare)(ready_endpoint(probe, _probe_reply))
         if chat.settings.expose_metrics:
             table.any("/metrics", **bare)(metrics)
         table.websocket("/gateway", **bare)(self._gateway)
@@ -167,3 +158,11 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
     return ChatApp(ChatServer(settings, with_redis(settings, parts)), is_alone=is_alone)
+
+
+def _probe_reply(_call: AnyCall, found: Readiness) -> Reply:
+    if found.is_ready:
+        return Reply(200, b'{"status":"ok"}', JSON)
+    if found.retry_after_s is not None:
+        return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
+    return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)

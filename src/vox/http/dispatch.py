@@ -242,7 +242,7 @@ class Dispatcher(Generic[A, C]):
         if isinstance(result, Response):
             try:
                 await _send_response(result, scope, receive, send, headers, outcome)
-            except Exception as error:
+            except Exception as error:  # the top of a request: whatever it is becomes a response
                 if outcome.is_begun:
                     raise  # half an answer is out: only closing the connection tells the client
                 result = self._failed(error, scope)

@@ -3,10 +3,12 @@
 A probe without checks would promise what nothing tests, so it cannot be built. Each part puts the result into its own body.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from vox.errors import UsageError
+from vox.http.routing import Endpoint, Reply
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle, State
 
@@ -66,3 +68,18 @@ class ReadinessProbe:
         if not lifecycle.is_accepting and not is_starting:
             return Readiness(lifecycle.state, lifecycle.retry_after_s)
         return Readiness(lifecycle.state, checks=await self._checks.run())
+
+
+def ready_endpoint(probe: ReadinessProbe, encode: Callable[[Any, Readiness], Reply]) -> Endpoint:
+    """The endpoint of `/ready`.
+
+    Args:
+        probe: decides.
+        encode: puts the result of a call into the part's body.
+    """
+
+    async def ready(call: Any) -> Reply:
+        """Whether new work may come; names each check that fails."""
+        return encode(call, await probe.ask())
+
+    return ready

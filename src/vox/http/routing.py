@@ -5,6 +5,7 @@ Each part gives the table its own access type; this module only needs its text a
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 from urllib.parse import parse_qsl, unquote
@@ -167,18 +168,19 @@ class RouteTable(Generic[A]):
         return iter(self._routes)
 
     def grouped(self, group: str, operations: Mapping[str, str] | None = None) -> Self:
-        """The same table, its routes under a group's name, which their OpenAPI operations begin with.
+        """A table of the same routes under a group's name, which their OpenAPI operations begin with.
 
         Args:
             group: the name.
             operations: operation ids by method and path, of routes that were published under another.
         """
         known = operations or {}
-        self._routes = [
+        table = copy(self)
+        table._routes = [  # noqa: SLF001  a copy of its own class
             replace(route, group=group, operation=route.operation or known.get(route.name, ""))
             for route in self._routes
         ]
-        return self
+        return table
 
     def get(self, path: str, *, access: A, query: Any = None, returns: Any = None, **more: Any) -> Register:
         """Adds a GET; `more` are fields of Route."""
@@ -305,11 +307,11 @@ class Router(Generic[A]):
         missed: list[_Node[A]] = []
         found = self._walk(self._root, path.split("/"), 1, [], "GET" if method == "HEAD" else method, missed)
         if found is None:
-            for node in missed if method != "WEBSOCKET" else ():
-                if methods := {name: route for name, (route, _) in node.routes.items() if name != "WEBSOCKET"}:
-                    others = [*methods, *(["HEAD"] if "GET" in methods else [])]
-                    raise MethodNotAllowed(others, next(iter(methods.values())))
-            raise RouteNotFound
+            near = [route for node in missed for name, (route, _) in node.routes.items() if name != "WEBSOCKET"]
+            if not near or method == "WEBSOCKET":
+                raise RouteNotFound
+            methods = {str(route.method) for route in near}
+            raise MethodNotAllowed([*methods, *(["HEAD"] if "GET" in methods else [])], near[0])
         (route, names), values = found
         return route, dict(zip(names, values, strict=True)) if names else {}
 

@@ -1,7 +1,10 @@
 """Reads credentials from request headers: the one place that takes an Authorization header apart (RFC 9110 section 11.6.2)."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final, NamedTuple
+
+MEMBER_OR_BOT: Final = ("Bearer", "Bot")
+"""Schemes of an API that tells its members from their bots."""
 
 
 class Authorization(NamedTuple):
@@ -17,6 +20,17 @@ def parse_authorization(value: str) -> Authorization:
     return Authorization(scheme, token.strip() if token else "")
 
 
+def bearer_token(value: str, schemes: Collection[str] = ()) -> str:
+    """The token of an Authorization header; empty where it is of another scheme or there is none.
+
+    Args:
+        value: the header.
+        schemes: those to accept, in their exact case; `bearer` in any case where empty.
+    """
+    scheme, token = parse_authorization(value)
+    return token if (scheme in schemes if schemes else scheme.lower() == "bearer") else ""
+
+
 def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorization", "x-api-key")) -> str:
     """The key of a request, from `Authorization: Bearer` or `X-API-Key`; empty where there is none.
 
@@ -27,8 +41,7 @@ def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorizatio
     for name in names:
         value = headers.get(name, "")
         if name == "authorization":
-            given = parse_authorization(value)
-            value = given.token if given.scheme.lower() == "bearer" else ""
+            value = bearer_token(value)
         if value.strip():
             return value.strip()
     return ""

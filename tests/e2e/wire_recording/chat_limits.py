@@ -12,6 +12,7 @@ from tests.e2e.wire_recording.gateway_client import gateway
 from tests.e2e.wire_recording.http_client import request
 from tests.e2e.wire_recording.processes import inherited, wait_until
 from tests.e2e.wire_recording.recording import Recording
+from tests.time_limits import scaled
 
 REMAINING = ("x-ratelimit-remaining", "retry-after")
 """Headers that tell how much time has passed, once a bucket is being refilled."""
@@ -34,7 +35,7 @@ def make_administrator(vox: Path, folder: Path) -> None:
             stdout=log,
             stderr=log,
             check=True,
-            timeout=60,
+            timeout=scaled(60),
         )
 
 

@@ -26,8 +26,8 @@ from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.http.call import ROUTE, HttpCall
 from vox.http.cors import is_origin_allowed
-from vox.http.probes import ReadinessProbe
-from vox.http.routing import MethodNotAllowed, Reply, RouteTable
+from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
+from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
 from vox.http.websocket import serve_socket
 from vox.protocols.agent_codecs import make_codec
@@ -51,10 +51,11 @@ _MakeLink = Callable[[asyncio.TaskGroup, Reservation], _Link]
 
 def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
     """All routes of one agent server: the tables of pages, probes and webhooks, and of calls."""
-    http, calls, table = _Http(server, probe), _Calls(server), RouteTable[Access]()
+    ready = ready_endpoint(probe, _probe_reply)
+    http, calls, table = _Http(server), _Calls(server), RouteTable[Access]()
     for prefix in ("", "/api/v1"):
         table.get(f"{prefix}/health", access=PUBLIC, returns=bytes, label="health")(http.health)
-        table.get(f"{prefix}/ready", access=PUBLIC, returns=bytes, label="ready", errors=(503,))(http.ready)
+        table.get(f"{prefix}/ready", access=PUBLIC, returns=bytes, label="ready", errors=(503,))(ready)
     table.get("/metrics", access=PUBLIC, returns=bytes, label="metrics")(http.metrics)
     table.get("/", access=SIGNATURE, returns=bytes, label="root")(http.root)
     table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
@@ -79,30 +80,13 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
 
 
 class _Http:
-    def __init__(self, server: AgentServer, probe: ReadinessProbe) -> None:
+    def __init__(self, server: AgentServer) -> None:
         self._server = server
-        self._probe = probe
         self._files = StaticFolder(PAGE)
 
     async def health(self, call: HttpCall) -> Reply:
         """Whether the process answers; touches no dependency."""
         return success(call.scope, {"status": "ok"}, status="ok")
-
-    async def ready(self, call: HttpCall) -> Reply:
-        """Whether new calls may come; names each check that fails."""
-        found = await self._probe.ask()
-        if found.is_ready:
-            return success(call.scope, {"status": "ok"}, status="ok")
-        if found.retry_after_s is not None:
-            return error(
-                call.scope,
-                503,
-                "SERVICE_UNAVAILABLE",
-                f"Service unavailable: {found.state}",
-                headers={"retry-after": f"{found.retry_after_s:.0f}"},
-            )
-        details = [{"field": name, "message": why} for name, why in found.failed.items()]
-        return error(call.scope, 503, "SERVICE_UNAVAILABLE", "Service unavailable", details=details)
 
     async def metrics(self, call: HttpCall) -> Reply:
         """The counters in Prometheus' text format."""
@@ -123,8 +107,6 @@ class _Http:
     async def webhook(self, call: HttpCall) -> Reply:
         """A carrier's webhook for a named agent: answers where to stream the call."""
         name, scope = call.path["agent"], call.scope
-        if name == "ws":  # the stream's own path, where GET explains the upgrade
-            raise MethodNotAllowed(["GET", "HEAD"], call.route)
         runner = self._server.settings.runner_transport
         if self._server.resources.agent_for(name) is None:
             return error(scope, 404, "NOT_FOUND", f"No agent is named {name}")
@@ -269,6 +251,16 @@ class _Calls:
         if busy.reason == "draining":
             return max(1, round(self._server.lifecycle.retry_after_s))
         return busy.retry_after_s
+
+
+def _probe_reply(call: HttpCall, found: Readiness) -> Reply:
+    if found.is_ready:
+        return success(call.scope, {"status": "ok"}, status="ok")
+    if found.retry_after_s is not None:
+        message, headers = f"Service unavailable: {found.state}", {"retry-after": f"{found.retry_after_s:.0f}"}
+        return error(call.scope, 503, "SERVICE_UNAVAILABLE", message, headers=headers)
+    details = [{"field": name, "message": why} for name, why in found.failed.items()]
+    return error(call.scope, 503, "SERVICE_UNAVAILABLE", "Service unavailable", details=details)
 
 
 def _page_policy(call: HttpCall) -> str:

@@ -16,7 +16,7 @@ from vox.errors import PeerError
 from vox.http import routing
 from vox.http.call import HttpCall
 from vox.http.routing import Reply, Upload
-from vox.security.credentials import parse_authorization
+from vox.security import credentials
 
 __all__ = ["PREFIX", "AnyCall", "Call", "Reply", "Route", "RouteTable", "Router", "Upload", "bearer_token"]
 
@@ -24,7 +24,6 @@ B = TypeVar("B", default=None)
 Q = TypeVar("Q", default=None)
 
 PREFIX: Final = "/api/v1"
-SCHEMES: Final = frozenset({"Bearer", "Bot"})
 
 Route = routing.Route[Access]
 Router = routing.Router[Access]
@@ -116,8 +115,8 @@ def bearer_token(authorization: str) -> str:
     Raises:
         Refusal: AUTH_FAILED where it is of another scheme or has no token.
     """
-    scheme, token = parse_authorization(authorization)
-    if scheme not in SCHEMES or not token:
+    token = credentials.bearer_token(authorization, credentials.MEMBER_OR_BOT)
+    if not token:
         raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
     return token
 

@@ -34,7 +34,7 @@ from vox.directory.schemas import (
 )
 from vox.directory.server import Directory
 from vox.http.cors import ANY_ORIGIN
-from vox.http.probes import ReadinessProbe
+from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
 from vox.protocols.relay_directory import key_change_message
@@ -50,10 +50,10 @@ BARE = {"returns": bytes, "is_documented": False}
 
 def make_routes(directory: Directory, probe: ReadinessProbe) -> list[RouteTable[Access]]:
     """All routes but the list."""
-    public, changes = _Public(directory, probe), _Changes(directory)
+    public, changes = _Public(directory), _Changes(directory)
     table = RouteTable[Access]()
     table.get("/_health", access=PUBLIC, returns=answers.HEALTH, label="health", operation="health")(public.health)
-    table.get("/ready", access=PUBLIC, label="ready", **BARE)(public.ready)
+    table.get("/ready", access=PUBLIC, label="ready", **BARE)(ready_endpoint(probe, _probe_reply))
     table.get("/metrics", access=PUBLIC, label="metrics", **BARE)(public.metrics)
     table.get("/", access=PUBLIC, label="page", **BARE)(public.page)
     table.get("/page/{name}", access=PUBLIC, label="other", **BARE)(public.asset)
@@ -171,9 +171,8 @@ def _add_changes(table: RouteTable[Access], changes: "_Changes") -> None:
 
 
 class _Public:
-    def __init__(self, directory: Directory, probe: ReadinessProbe) -> None:
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._probe = probe
         self._files = StaticFolder(PAGE)
         self._stream = ChangeStream(directory.registry, directory.lifecycle, self._moving)
 
@@ -207,18 +206,6 @@ class _Public:
         """Whether the directory lives."""
         now = self._directory.clock.wall()
         return json_reply({"status": "ok", "timestamp": iso(now)})
-
-    async def ready(self, call: DirectoryCall) -> Reply:
-        """Whether the directory can do its work; names each check."""
-        found = await self._probe.ask()
-        if found.retry_after_s is not None:
-            headers = {"retry-after": f"{found.retry_after_s:.0f}"}
-            return json_reply({"status": found.state.value, "checks": {}}, 503, headers)
-        body = {
-            "status": "ok" if found.is_ready else "unavailable",
-            "checks": {name: why or "ok" for name, why in found.checks.items()},
-        }
-        return json_reply(body, 200 if found.is_ready else 503)
 
     async def metrics(self, call: DirectoryCall) -> Reply:
         """The counters in Prometheus' text format."""
@@ -372,6 +359,15 @@ class _Changes:
         caller: Caller = self._directory.authorizer.authorize(call, call.body, relay)
         await self._directory.registration.check_nonce(caller)
         return self._directory.registration.require(relay.id)
+
+
+def _probe_reply(_call: DirectoryCall, found: Readiness) -> Reply:
+    if found.retry_after_s is not None:
+        headers = {"retry-after": f"{found.retry_after_s:.0f}"}
+        return json_reply({"status": found.state.value, "checks": {}}, 503, headers)
+    checks = {name: why or "ok" for name, why in found.checks.items()}
+    body = {"status": "ok" if found.is_ready else "unavailable", "checks": checks}
+    return json_reply(body, 200 if found.is_ready else 503)
 
 
 def _status(directory: Directory, relay: Relay) -> dict[str, Any]:

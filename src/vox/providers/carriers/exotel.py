@@ -8,7 +8,7 @@ import msgspec
 
 from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
-from vox.security.credentials import parse_authorization
+from vox.security.credentials import bearer_token, parse_authorization
 from vox.security.digests import bad_signature, base64_bytes, is_equal
 
 Config = NoConfig
@@ -30,11 +30,10 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Exotel signs nothing: looks for the shared token as basic credentials, as bearer token or as `token` in the URL."""
-    scheme, value = parse_authorization(request.header("authorization"))
-    offered: list[str | bytes] = list(parse_qs(request.address().query).get("token", []))
-    if scheme.lower() == "bearer":
-        offered.append(value)
-    elif scheme.lower() == "basic":
+    header = request.header("authorization")
+    offered: list[str | bytes] = [*parse_qs(request.address().query).get("token", []), bearer_token(header)]
+    scheme, value = parse_authorization(header)
+    if scheme.lower() == "basic":
         credentials = base64_bytes(value) or b""
         offered += [credentials, credentials.partition(b":")[2]]
     matches = [is_equal(secret, one) for one in offered]

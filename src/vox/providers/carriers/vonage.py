@@ -6,7 +6,7 @@ import msgspec
 
 from vox.providers.carriers.contract import CLOCK_TOLERANCE_S, NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
-from vox.security.credentials import parse_authorization
+from vox.security.credentials import bearer_token
 from vox.security.digests import bad_signature, is_equal, jwt_claims, sha256_hex
 
 Config = NoConfig
@@ -30,8 +30,8 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks the bearer token with the account's signature secret; its `payload_hash` must be that of the body."""
-    scheme, token = parse_authorization(request.header("authorization"))
-    if scheme.lower() != "bearer":
+    token = bearer_token(request.header("authorization"))
+    if not token:
         raise bad_signature("it has no bearer token")
     claims = jwt_claims(token, secret, now=now, tolerance_s=CLOCK_TOLERANCE_S)
     payload_hash = claims.get("payload_hash", "")

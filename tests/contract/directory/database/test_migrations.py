@@ -19,6 +19,7 @@ from sqlalchemy import Connection, inspect
 
 from tests.e2e.postgres import postgres
 from tests.fakes.clock import FakeClock
+from tests.time_limits import scaled
 from vox.chat.database.migrations.prepare import prepare as prepare_chat
 from vox.chat.database.migrations.revisions import HEAD as CHAT_HEAD
 from vox.cli.main import main
@@ -245,7 +246,7 @@ def test_a_directory_that_need_not_change_tables_does_not_load_alembic():
         "asyncio.run(main())\n"
         "assert 'alembic' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=scaled(30))
 
 
 def test_the_command_changes_the_tables_unless_a_directory_runs_on_them(
