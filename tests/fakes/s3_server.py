@@ -20,7 +20,7 @@ BUCKET = "vox-test"
 @contextmanager
 def s3_server() -> Generator[str, None, None]:
     """The address of the server."""
-    require(find_spec("obstore") is not None, "obstore", "pip install 'vox-server[s3]'")
+    require(find_spec("obstore") is not None, "obstore", "pip install '.[s3]'")
     program = shutil.which("moto_server", path=str(Path(sys.executable).parent)) or shutil.which("moto_server")
     require(program is not None, "an S3 server", "pip install 'moto[s3]' flask flask-cors")
     with socket.socket() as free:

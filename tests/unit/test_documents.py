@@ -222,8 +222,9 @@ def test_the_documents_cite_nothing_outside_the_tree():
     fail_if_any("a reader has no such document:", found)
 
 
-def test_no_document_installs_from_a_package_index():
-    candidates = [*pages(), ROOT / "Makefile", *(path for path in (ROOT / "deploy").rglob("*") if path.is_file())]
+def test_nothing_tells_people_to_install_from_a_package_index():
+    candidates = [*pages(), ROOT / "Makefile", *SOURCE.rglob("*.py")]
+    candidates += [path for path in (ROOT / "deploy").rglob("*") if path.is_file()]
     found = [
         f"{path.relative_to(ROOT)}:{number}"
         for path in candidates

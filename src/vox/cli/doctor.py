@@ -161,7 +161,7 @@ def check_optional_parts() -> Iterator[Finding]:
     """What this installation can do only with something more."""
     for module, purpose, extra in OPTIONAL_PACKAGES:
         there = _is_installed(module)
-        remedy = "" if there else f"pip install 'vox-server[{extra}]'"
+        remedy = "" if there else f"run `make setup`, or `pip install '.[{extra}]'` in a checkout of Vox"
         yield Finding(purpose, "ok" if there else "off", module if there else f"{module} is not installed", remedy)
     program = shutil.which("flite")
     yield Finding(

@@ -107,7 +107,11 @@ def _installed(kind: Kind) -> dict[str, EntryPoint]:
 
 def _not_installed(kind: Kind, name: str, library: str) -> UsageError:
     extra = EXTRAS.get(library.partition(".")[0])
-    remedy = f"pip install 'vox-server[{extra}]'" if extra else f"install the package that brings {library!r}"
+    remedy = (
+        f"run `make setup`, or `pip install '.[{extra}]'` in a checkout of Vox"
+        if extra
+        else f"install the package that brings {library!r}"
+    )
     return UsageError(
         f"the {kind} provider {name!r} needs {library!r}, which is not installed",
         code="provider_not_installed",

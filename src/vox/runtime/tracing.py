@@ -60,7 +60,7 @@ def configure(endpoint: str | None, service: str) -> None:
         raise UsageError(
             "a tracing endpoint is set but OpenTelemetry is not installed",
             code="tracing_not_installed",
-            hint="pip install 'vox-server[tracing]', or remove the endpoint",
+            hint="run `make setup`, or `pip install '.[tracing]'` in a checkout of Vox; or remove the endpoint",
         ) from error
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=5)))

@@ -40,7 +40,9 @@ def connect(
         from redis.backoff import NoBackoff  # noqa: PLC0415
     except ImportError:
         raise UsageError(
-            "the package redis is missing", code="missing_dependency", hint="pip install 'vox-server[redis]'"
+            "the package redis is missing",
+            code="missing_dependency",
+            hint="run `make setup`, or `pip install '.[redis]'` in a checkout of Vox",
         ) from None
     more: dict[str, Any] = {} if on_connect is None else {"redis_connect_func": on_connect}
     try:

@@ -78,7 +78,7 @@ def test_what_is_not_installed_is_off_and_says_how_to_get_it(monkeypatch: pytest
     monkeypatch.setattr("shutil.which", lambda _: None)
     found = by_check(list(doctor.check_optional_parts()))
     assert found["miracles"].status == "off"
-    assert "vox-server[wonder]" in found["miracles"].remedy
+    assert ".[wonder]" in found["miracles"].remedy
     assert found["text"].status == "ok"
     assert found["speech by flite"].status == "off"
 

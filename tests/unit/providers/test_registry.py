@@ -107,7 +107,7 @@ def test_a_missing_library_is_named_with_the_remedy(monkeypatch):
     with pytest.raises(UsageError) as caught:
         registry.load("stt", "fake")
     assert caught.value.code == "provider_not_installed"
-    assert "vox-server[offline]" in str(caught.value)
+    assert ".[offline]" in str(caught.value)
 
 
 def test_an_installed_package_brings_a_driver_but_takes_no_name_of_ours(monkeypatch):

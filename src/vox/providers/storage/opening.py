@@ -39,7 +39,7 @@ def driver(name: str, options: Mapping[str, Any]) -> Storage:
         raise UsageError(
             f"the storage {name!r} needs {error.name!r}, which is not installed",
             code="provider_not_installed",
-            hint=f"pip install 'vox-server[{name}]'",
+            hint=f"run `make setup`, or `pip install '.[{name}]'` in a checkout of Vox",
         ) from error
     return cast("Storage", module.create(module.Config(**options)))
 

@@ -80,7 +80,7 @@ class PocketSphinx:
             raise UsageError(
                 "the stt provider 'pocketsphinx' needs 'pocketsphinx', which is not installed",
                 code="provider_not_installed",
-                hint="pip install 'vox-server[offline]'",
+                hint="run `make setup`, or `pip install '.[offline]'` in a checkout of Vox",
             )
         self._workers = [_Worker(self._config) for _ in range(self._config.workers)]
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]

@@ -172,5 +172,5 @@ def _missing() -> Library:
     raise UsageError(
         "the tts provider 'espeak' needs espeak-ng, which is not installed",
         code="provider_not_installed",
-        hint="pip install 'vox-server[offline]' or apt-get install libespeak-ng1",
+        hint="run `make setup`, or `pip install '.[offline]'` in a checkout of Vox; or apt-get install libespeak-ng1",
     )
