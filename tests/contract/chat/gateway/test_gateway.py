@@ -1,4 +1,4 @@
-"""The gateway over the real server: the named defects of the original do not happen here (specs: chat-design §0, chat §18)."""
+"""The gateway over the real server, including the known defects of the original."""
 
 import asyncio
 import contextlib
