@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+from vox.runtime.clock import Clock
+
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class FakeClock:
+class FakeClock(Clock):
     """Implements `vox.runtime.clock.Clock`; both of its clocks move together, by `advance` only."""
 
     def __init__(self, now_s: float = 1000.0, wall: datetime = EPOCH) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from tests.fakes.clock import EPOCH
 from tests.time_limits import scaled
+from vox.runtime.clock import Clock
 
 # Real seconds for which a loop without timers waits for a thread or a descriptor before the wait counts as endless.
 STUCK_AFTER_S = scaled(30.0)
@@ -59,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping_selector.working_threads -= 1
 
 
-class VirtualClock:
+class VirtualClock(Clock):
     """Implements `vox.runtime.clock.Clock` on a loop's time."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

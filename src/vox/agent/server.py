@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
@@ -13,16 +13,45 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
+from vox.media.pacer import Pacer
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.runtime.tasks import periodic
 
 log = get_logger(__name__)
 
 OBSERVE_EVERY_S = 0.5
 CLOSE_TIMEOUT_S = 5.0
+
+
+class LoadMeter:
+    """How busy the process was since the last measurement.
+
+    Args:
+        pacer: counts the frames of all calls.
+        clock: for the time between measurements.
+    """
+
+    def __init__(self, pacer: Pacer, clock: Clock) -> None:
+        self._pacer = pacer
+        self._clock = clock
+        self._last = self._counts()
+
+    def measure(self, calls: int) -> Load:
+        """The load since the last call; shares are 0 to 1, CPU time of one core."""
+        sent, late, cpu, at = self._last
+        self._last = now_sent, now_late, now_cpu, now = self._counts()
+        return Load(
+            late_share=(now_late - late) / max(1, now_sent - sent),
+            busy_share=(now_cpu - cpu) / max(0.001, now - at),
+            calls=calls,
+        )
+
+    def _counts(self) -> tuple[int, int, float, float]:
+        return self._pacer.frames_sent, self._pacer.frames_late, time.process_time(), self._clock.now()
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +65,7 @@ class AgentServer:
     lifecycle: Lifecycle
     resources: Resources = field(init=False)
     admission: Admission = field(init=False)
+    _meter: LoadMeter = field(init=False)
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -53,7 +83,8 @@ class AgentServer:
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
-        await self._stack.enter_async_context(self._observing())
+        self._meter = LoadMeter(self.resources.pacer, self.clock)
+        await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
         self.is_open = True
@@ -109,34 +140,8 @@ class AgentServer:
         if state in {State.DRAINING, State.STOPPED}:
             self.admission.is_closed = True
 
-    @asynccontextmanager
-    async def _observing(self) -> AsyncGenerator[None, None]:
-        task = asyncio.create_task(self._observe(), name="observe load")
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
     async def _observe(self) -> None:
-        pacer = self.resources.pacer
-        sent, late, cpu, at = pacer.frames_sent, pacer.frames_late, time.process_time(), self.clock.now()
-        while True:
-            await asyncio.sleep(OBSERVE_EVERY_S)
-            now_sent, now_late, now_cpu, now = (
-                pacer.frames_sent,
-                pacer.frames_late,
-                time.process_time(),
-                self.clock.now(),
-            )
-            self.admission.observe(
-                Load(
-                    late_share=(now_late - late) / max(1, now_sent - sent),
-                    busy_share=(now_cpu - cpu) / max(0.001, now - at),
-                    calls=self.admission.calls,
-                )
-            )
-            sent, late, cpu, at = now_sent, now_late, now_cpu, now
+        self.admission.observe(self._meter.measure(self.admission.calls))
 
 
 def traces_at(endpoint: str) -> str | None:

@@ -339,7 +339,7 @@ class DirectoryClient:
                 method,
                 self._prefix + path,
                 content,
-                created=int(self._clock.wall().timestamp()),
+                created=self._clock.unix_s(),
                 nonce=new_nonce(),
                 private_key=self._pair.private,
                 authority=self._authority,

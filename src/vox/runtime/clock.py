@@ -17,8 +17,16 @@ class Clock(Protocol):
         """The present time in UTC."""
         ...
 
+    def unix_s(self) -> int:
+        """The present time in whole Unix seconds."""
+        return int(self.wall().timestamp())
 
-class SystemClock:
+    def unix_ms(self) -> int:
+        """The present time in whole Unix milliseconds."""
+        return int(self.wall().timestamp() * 1000)
+
+
+class SystemClock(Clock):
     """The machine's clocks."""
 
     def now(self) -> float:

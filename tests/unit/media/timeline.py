@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from vox.runtime.clock import Clock
+
 
 class _Timer:
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -15,7 +17,7 @@ class _Timer:
         self.callback = None
 
 
-class Timeline:
+class Timeline(Clock):
     def __init__(self, start: float = 1000.0) -> None:
         self.time = start
         self._timers: list[tuple[float, int, _Timer]] = []

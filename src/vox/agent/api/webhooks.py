@@ -124,7 +124,7 @@ def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, a
     if agent:
         path += f"/{quote(agent, safe='')}"
     if agent and _secret(server, carrier):
-        expires = int(server.clock.wall().timestamp()) + TOKEN_SECONDS
+        expires = server.clock.unix_s() + TOKEN_SECONDS
         path += f"/{expires}.{_sign_stream_token(expires, agent, _token_key(server, carrier))}"
     return _public_base(server, call).replace("http", "ws", 1) + path
 

@@ -37,7 +37,7 @@ async def close_expired(hub: Hub, read: Read, clock: Clock) -> None:
     Raises:
         DependencyError: the database failed; those that could not be asked for come again.
     """
-    now_s = int(clock.wall().timestamp())
+    now_s = clock.unix_s()
     due = hub.logins_until(now_s)
     for start in range(0, len(due), AT_ONCE):
         some = due[start : start + AT_ONCE]

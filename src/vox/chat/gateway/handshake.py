@@ -274,7 +274,7 @@ class Handshake:
 
     def wait_for(self, session: Session, connection: Connection) -> None:
         """Keeps a session for its client; the hub's lock is held."""
-        left_at_ms = int(self._clock.wall().timestamp() * 1000)
+        left_at_ms = self._clock.unix_ms()
         oldest_ms = left_at_ms - int(self._bounds.resumable_s * 1000)
         while self._waiting and next(iter(self._waiting.values())).left_at_ms < oldest_ms:
             del self._waiting[
@@ -354,7 +354,7 @@ class Handshake:
                     if connected.user_id != login.user_id:
                         return CloseCode.AUTH_FAILED
                     session, position = hub.hand_over(connected)
-                    return Waiting(session, position, int(self._clock.wall().timestamp() * 1000))
+                    return Waiting(session, position, self._clock.unix_ms())
             elif waiting.session.user_id != login.user_id:
                 return CloseCode.AUTH_FAILED
             else:
@@ -425,7 +425,7 @@ class Handshake:
             "server_name": config.get("server_name"),
             "protocol_version": PROTOCOL_VERSION,
             "capabilities": CAPABILITIES,
-            "server_time": int(self._clock.wall().timestamp()),
+            "server_time": self._clock.unix_s(),
         }
         icon = config.optional("server_icon")
         if icon:

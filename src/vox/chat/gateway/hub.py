@@ -302,7 +302,7 @@ class Hub:
             Whether it could be taken: numbers beyond 64 bits do not get to the other processes.
         """
         user_id, clock = session.user_id, self._clock
-        at_ms = int(clock.wall().timestamp() * 1000)
+        at_ms = clock.unix_ms()
         record = PresenceRecord(str(asked.status), asked.custom_status, asked.activity, at_ms)
         try:
             encoded = encode_record(record)
@@ -373,7 +373,7 @@ class Hub:
     def arrive(self, session: Session) -> None:
         """The user of a session that has just joined is present; the lock is held."""
         clock = self._clock
-        now, at_ms = clock.now(), int(clock.wall().timestamp() * 1000)
+        now, at_ms = clock.now(), clock.unix_ms()
         was_here = self.board.own(session.user_id) is not None
         if self.board.arrive(session.user_id, now, at_ms):
             self.news.changed(session.user_id)

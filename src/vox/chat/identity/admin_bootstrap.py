@@ -78,7 +78,7 @@ def create_administrator(settings: ChatSettings, username: str, password: str) -
             )
     hashed = Passwords(Cost(settings.password_memory_kib, settings.password_passes)).hash_now(password)
     clock = SystemClock()
-    now_ms = int(clock.wall().timestamp() * 1000)
+    now_ms = clock.unix_ms()
     user = NewUser(username, username, hashed, now_ms // 1000)
     ids = Snowflakes(clock)
 

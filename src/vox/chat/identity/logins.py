@@ -208,7 +208,7 @@ class LoginCache:
 
     async def _read(self, key: str) -> Login:
         row = await self._database.read(partial(queries.find_session, digest=key))
-        now_s = int(self._clock.wall().timestamp())
+        now_s = self._clock.unix_s()
         if row is None or row.expires_at <= now_s:
             with self._lock:
                 self._known.pop(key, None)

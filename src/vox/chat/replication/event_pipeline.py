@@ -74,7 +74,7 @@ class EventPipeline:
         change = unit(connection)
         if not change.events and not change.audit:
             return change
-        now_ms = int(self._clock.wall().timestamp() * 1000)
+        now_ms = self._clock.unix_ms()
         done = persist_outcome(connection, change, self._context.ids.next, now_ms)
         return at_latest_version(connection, done) if self._is_shared else done
 

@@ -67,7 +67,7 @@ class SessionCheckpoints:
             if session not in hub.connections:
                 return
             seq = session.seq
-            blob = session.saved(self._bus.epoch, hub.position, int(clock.wall().timestamp() * 1000))
+            blob = session.saved(self._bus.epoch, hub.position, clock.unix_ms())
         if await self._bus.checkpoint_session(session.session_id, blob, hub.bounds.resumable_s):
             self._kept[session] = (seq, clock.now())
             return
@@ -83,5 +83,5 @@ class SessionCheckpoints:
             if found is None:
                 return None
             session, position = hub.hand_over(found)
-            left_at_ms = int(self._clock.wall().timestamp() * 1000)
+            left_at_ms = self._clock.unix_ms()
             return session.saved(self._bus.epoch, position, left_at_ms), hub.bounds.resumable_s

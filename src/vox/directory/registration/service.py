@@ -142,7 +142,7 @@ class RegistrationService:
         _caller.set(caller.owner)
         if not caller.nonce:
             return
-        now_s = int(self._clock.wall().timestamp())
+        now_s = self._clock.unix_s()
         nonce = f"{caller.owner} {caller.nonce}"
         until_s = now_s + int(NONCE_MEMORY_S)
         if not await self._database.write(lambda connection: relay_rows.use_nonce(connection, nonce, now_s, until_s)):

@@ -14,7 +14,7 @@ from vox.chat.gateway.expiry import close_expired
 
 async def expires(who: Person, clock: FakeClock, after_s: int) -> None:
     """The login ends then, however much it is used; before a heartbeat is missed, if it is short enough."""
-    now_s = int(clock.wall().timestamp())
+    now_s = clock.unix_s()
     statement = update(sessions).where(sessions.c.user_id == who.user_id)
     await who.rig.chat.database.write(
         lambda connection: connection.execute(statement.values(created_at=0, expires_at=now_s + after_s)).rowcount

@@ -23,7 +23,7 @@ MISSING = (403, "MISSING_PERMISSIONS")
 
 
 def now_ms(chat: Rig) -> int:
-    return int(chat.chat.clock.wall().timestamp() * 1000)
+    return chat.chat.clock.unix_ms()
 
 
 async def synced(person: Person, *categories: str, since: int | None = None, **more: Any) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from vox.chat.database.snowflakes import Snowflakes, first_at, time_of, unix_ms
 from vox.errors import UsageError
+from vox.runtime.clock import Clock
 
 _START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
 
-class _Clock:
+class _Clock(Clock):
     """Wall time that stands where it is put."""
 
     def __init__(self) -> None:

@@ -15,6 +15,7 @@ from tests.unit.directory.harness import HEALTHY, LONDON, PROBED, SYDNEY, SYDNEY
 from tests.unit.directory.helpers_access import KEYS, SIGNED, bearer, registration, signed
 from vox.directory.database import audit_log
 from vox.errors import DependencyError, UsageError
+from vox.runtime.clock import Clock
 from vox.security.http_signatures import new_key_pair
 
 
@@ -264,7 +265,7 @@ async def test_a_relay_that_could_not_be_removed_and_is_well_again_stays(tmp_pat
         assert (await it.http.get(f"/v1/relays/{relay['id']}/status")).json()["healthy"] is True
 
 
-class SetClock:
+class SetClock(Clock):
     """A clock whose wall time somebody sets."""
 
     def __init__(self, clock: Any) -> None:

@@ -40,7 +40,7 @@ async def logout(call: Call) -> None:
 @routes.get("/auth/sessions", access=USER, returns=SessionList)
 async def list_sessions(call: Call) -> SessionList:
     """Lists the caller's logins, newest first."""
-    now_s = int(call.chat.clock.wall().timestamp())
+    now_s = call.chat.clock.unix_s()
     rows = await call.chat.read(partial(queries.list_sessions, user_id=call.user_id, now_s=now_s))
     for row in rows:
         row.is_current = row.session_id == call.session_id

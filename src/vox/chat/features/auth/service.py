@@ -41,7 +41,7 @@ async def register(chat: ChatContext, body: Registration, client: str | None) ->
     """
     _validate_registration(chat.config.limit, body)
     await _assert_allowed(chat, body)
-    now_s = int(chat.clock.wall().timestamp())
+    now_s = chat.clock.unix_s()
     user = NewUser(
         body.username, body.display_name or body.username, await chat.logins.passwords.hash(body.password), now_s
     )
@@ -160,7 +160,7 @@ async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None) 
     if not account.is_active and body.invite_code:
         await rejoin(chat, user_id, body.invite_code)
     token = mint(TOKEN_PREFIX)
-    session = _new_session(token, int(chat.clock.wall().timestamp()), chat.config.session_ttl_s, client)
+    session = _new_session(token, chat.clock.unix_s(), chat.config.session_ttl_s, client)
     is_kept = await chat.change(
         partial(_keep_login, user_id=user_id, session=session, old=stored, renewed=verdict.renewed)
     )

@@ -21,7 +21,7 @@ async def open_dm(call: Call[OpenDm]) -> DmInfo:
     """Opens the conversation with another user, which may exist already, or creates a group."""
     chat, body, caller = call.chat, call.body, call.user_id
     validate_length(chat.config.limit, "name", body.name, "dm_name_max")
-    most, now_s = chat.config.limit("group_dm_recipients_max"), int(chat.clock.wall().timestamp())
+    most, now_s = chat.config.limit("group_dm_recipients_max"), chat.clock.unix_s()
     if body.recipient_id is not None:
         if body.recipient_id == caller:
             raise refuse("INVALID_TARGET", "You cannot start a conversation with yourself.")

@@ -106,7 +106,7 @@ async def make_link(call: Call) -> Link:
     file = await _found(call)
     if not may_read(chat.community, call.user_id, file):
         raise _forbidden()
-    expires = int(chat.clock.wall().timestamp()) + chat.settings.signed_media_ttl_s
+    expires = chat.clock.unix_s() + chat.settings.signed_media_ttl_s
     given = grant(await link_key(chat.upload_limits, chat.change), file.id, call.user_id, expires)
     query = f"expires={given.expires}&user={given.user}&signature={given.signature}"
     return Link(f"{ADDRESS.format(file.id)}?{query}", expires)

@@ -36,7 +36,7 @@ async def store_upload(
     public = chat.settings.s3_public_url.rstrip("/")
     is_public = bool(public) and chat.settings.storage_backend == "s3" and purpose != "attachment"
     url = f"{public}/{key}" if is_public else ADDRESS.format(file_id)
-    info = FileInfo(file_id, file.name, file.size, file.mime, url, uploader_id, int(chat.clock.wall().timestamp()))
+    info = FileInfo(file_id, file.name, file.size, file.mime, url, uploader_id, chat.clock.unix_s())
     quota = chat.settings.user_quota_bytes
 
     def reserve(connection: Connection) -> Change[None]:

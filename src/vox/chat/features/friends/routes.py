@@ -109,4 +109,4 @@ def _pair(call: Call) -> tuple[int, int]:
 
 
 def _now_s(call: Call) -> int:
-    return int(call.chat.clock.wall().timestamp())
+    return call.chat.clock.unix_s()

@@ -29,7 +29,7 @@ async def create_invite(call: Call[NewInvite]) -> Invite:
     _assert_range(call, "max_age", body.max_age, chat.config.limit("invite_max_age_max"))
     if body.feed_id is not None and not chat.community.may_in(call.user_id, "feed", body.feed_id, P.VIEW_SPACE):
         raise refuse("SPACE_NOT_FOUND", f"There is no feed {body.feed_id}.")
-    now_s = int(chat.clock.wall().timestamp())
+    now_s = chat.clock.unix_s()
     invite = Invite(
         code=secrets.token_urlsafe(CODE_BYTES),
         creator_id=call.user_id,

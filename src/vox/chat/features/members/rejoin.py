@@ -22,7 +22,7 @@ async def rejoin(chat: ChatContext, user_id: int, code: str) -> None:
         Refusal: INVITE_INVALID (422), INVITE_EXPIRED, BANNED, USER_NOT_FOUND.
     """
     await assert_usable(chat, code)
-    now_s = int(chat.clock.wall().timestamp())
+    now_s = chat.clock.unix_s()
     await chat.change(partial(_rejoin, user_id=user_id, code=code, now_s=now_s))
 
 

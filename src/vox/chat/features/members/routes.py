@@ -107,7 +107,7 @@ async def ban(call: Call[BanRequest]) -> Ban:
         raise refuse("USER_NOT_FOUND", f"There is no user {target}.")
     may_ban = partial(service.assert_may_act, permission=P.BAN_MEMBERS, actor_id=call.user_id, target_id=target)
     may_ban(chat.community)
-    now_ms = int(chat.clock.wall().timestamp() * 1000)
+    now_ms = chat.clock.unix_ms()
     unit = partial(
         service.ban,
         actor_id=call.user_id,

@@ -28,7 +28,7 @@ async def edit(chat: ChatContext, user_id: int, address: Address, msg_id: int, b
         Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED.
     """
     validate_length(chat.config.limit, "body", body, "message_body_max")
-    now_ms = int(chat.clock.wall().timestamp() * 1000)
+    now_ms = chat.clock.unix_ms()
     return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
 
 

@@ -158,7 +158,7 @@ async def list_pins(call: Call) -> History:
 async def pin(call: Call) -> None:
     """Pins a message of this feed."""
     chat, feed_id, msg_id = call.chat, call.id("feed_id"), call.id("msg_id")
-    limit, now_s = pin_limit(chat.config.limit), int(chat.clock.wall().timestamp())
+    limit, now_s = pin_limit(chat.config.limit), chat.clock.unix_s()
     await chat.change(partial(pin_message, feed_id=feed_id, msg_id=msg_id, limit=limit, now_s=now_s))
 
 
@@ -217,5 +217,5 @@ async def _unreact(call: Call, address: Address) -> None:
 
 
 def _mark(call: Call[MarkRead]) -> int:
-    now_ms = int(call.chat.clock.wall().timestamp() * 1000)
+    now_ms = call.chat.clock.unix_ms()
     return bounded_mark(call.body.up_to_msg_id, now_ms)

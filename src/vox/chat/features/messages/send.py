@@ -41,7 +41,7 @@ async def send_message(chat: ChatContext, author_id: int, address: Address, mess
             USER_BLOCKED, or the refusal of an attachment.
     """
     draft = _draft(chat, author_id, address, message)
-    now_s = int(chat.clock.wall().timestamp())
+    now_s = chat.clock.unix_s()
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
     if posted.is_new:

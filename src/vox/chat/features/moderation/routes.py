@@ -37,7 +37,7 @@ async def report(call: Call[NewReport]) -> ReportLine:
         validate_length(chat.config.limit, "messages[].body", evidence.body, "message_body_max")
     if body.reported_user_id not in chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {body.reported_user_id}.")
-    now_s = int(chat.clock.wall().timestamp())
+    now_s = chat.clock.unix_s()
     return ReportLine(await chat.change(partial(service.report, reporter_id=call.user_id, body=body, now_s=now_s)))
 
 

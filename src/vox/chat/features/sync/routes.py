@@ -24,7 +24,7 @@ routes = RouteTable()
 async def sync(call: Call[SyncRequest]) -> SyncPage:
     """Events since a moment, oldest first, and the caller's read marks where they are requested."""
     chat, body = call.chat, call.body
-    now_ms = int(chat.clock.wall().timestamp() * 1000)
+    now_ms = chat.clock.unix_ms()
     unknown = [name for name in body.categories if name not in SYNC_CATEGORIES]
     if unknown:
         raise refuse("INVALID_CATEGORY", f"There is no category {unknown[0]}.")
