@@ -125,7 +125,7 @@ def answers_ready(scope: Scope, _: Collection[str]) -> int | None:
         return None
     for node in scope.nodes:
         is_status = isinstance(node, ast.Constant) and node.value == 503
-        if is_status or _name(node).lstrip("_") in {"SERVICE_UNAVAILABLE", "checks"}:
+        if is_status or _name(node).lstrip("_") in {"SERVICE_UNAVAILABLE", "checks", "ask"}:
             return scope.line
     return None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import branch_coverage, reference, virtual_time
+from tests import branch_coverage, reference, structure, virtual_time
 from tests.reference import ROOT
 from tests.time_limits import WAIT_S
 
@@ -157,6 +157,14 @@ def test_the_arrows_between_folders_point_down():
     command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_the_parts_have_no_circle_and_no_arrow_back_up():
+    counted = structure.measure(ROOT)
+    fail_if_any("import circles:", [" ".join(one) for one in counted.circles])
+    fail_if_any("arrows back up:", [str(arrow) for part in counted.parts.values() for arrow in part.back_up])
+    fail_if_any("rooms without a place:", [room for part in counted.parts.values() for room in part.unplaced])
+    fail_if_any("a second bearer parser:", [str(one) for one in counted.repeated["parses a bearer token"][1:]])
 
 
 def test_no_module_is_too_long_to_keep_in_mind():
