@@ -45,6 +45,8 @@ BODY_TIMEOUT_S: Final = 30.0
 CLIENT_LEFT: Final = 499
 """What a request without an answer is counted as: the client left first (nginx's code)."""
 
+_RESPONSES: Final = (Reply, Response)
+
 _log = get_logger(__name__)
 
 
@@ -230,6 +232,10 @@ class Dispatcher(Generic[A, C]):
         except Exception as error:  # noqa: BLE001  the top of a request: whatever it is becomes a response
             result = self._failed(error, scope)
         is_head = scope["method"] == "HEAD"
+        if isinstance(result, tuple):
+            outcome.status, body, own = result
+            await _send(send, outcome.status, b"" if is_head else body, [*own, *headers], len(body))
+            return
         if isinstance(result, Reply):
             if (
                 self._reply_cache_control
@@ -239,17 +245,13 @@ class Dispatcher(Generic[A, C]):
                 headers.append((b"cache-control", self._reply_cache_control))
             await _send_reply(send, result, headers, outcome, is_head=is_head)
             return
-        if isinstance(result, Response):
-            try:
-                await _send_response(result, scope, receive, send, headers, outcome)
-            except Exception as error:  # the top of a request: whatever it is becomes a response
-                if outcome.is_begun:
-                    raise  # half an answer is out: only closing the connection tells the client
-                result = self._failed(error, scope)
-            else:
-                return
-        outcome.status, body, own = result
-        await _send(send, outcome.status, b"" if is_head else body, [*own, *headers], len(body))
+        try:
+            await _send_response(result, scope, receive, send, headers, outcome)
+        except Exception as error:  # the top of a request: whatever it is becomes a response
+            if outcome.is_begun:
+                raise  # half an answer is out: only closing the connection tells the client
+            outcome.status, body, own = self._failed(error, scope)
+            await _send(send, outcome.status, b"" if is_head else body, [*own, *headers], len(body))
 
     async def _result(
         self, route: Route[A], scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
@@ -257,14 +259,14 @@ class Dispatcher(Generic[A, C]):
         policy = self._policy
         call = await policy.admit(route, scope, receive, values, headers)
         query = route.query
-        if isinstance(query, type):
+        if query is not None and isinstance(query, type):
             policy.bind(call, query=decode_query(scope["query_string"], query))
         if route.body is not None and route.body is not Upload:
             raw = await read_body(scope, receive, max_bytes=policy.max_body_bytes(route), timeout_s=BODY_TIMEOUT_S)
             policy.bind(call, body=policy.decode(route, call, raw))
             await policy.recheck(call)
         result = await route.endpoint(call)
-        if isinstance(result, Reply | Response):
+        if isinstance(result, _RESPONSES):
             return result
         return policy.encode(call, route, result)
 
@@ -297,7 +299,9 @@ class Dispatcher(Generic[A, C]):
 
 def raw_path(scope: Scope) -> str:
     """The path below the application's root, percent-encoded as it was sent; made from the decoded one where the server gives no other."""
-    return _below_root(scope, scope.get("raw_path", b"").decode("ascii", "replace") or quote(scope["path"]))
+    raw: bytes = scope.get("raw_path", b"")
+    path = raw.decode("ascii", "replace") if raw else quote(scope["path"])
+    return _below_root(scope, path) if scope.get("root_path") else path
 
 
 def route_name(scope: Scope) -> str:

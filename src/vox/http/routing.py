@@ -304,8 +304,11 @@ class Router(Generic[A]):
             RouteNotFound: no route has the path.
             MethodNotAllowed: the path has other methods.
         """
+        wanted, parts = "GET" if method == "HEAD" else method, path.split("/")
+        if "%" not in path and (plain := self._find_plain(wanted, parts)) is not None:
+            return plain
         missed: list[_Node[A]] = []
-        found = self._walk(self._root, path.split("/"), 1, [], "GET" if method == "HEAD" else method, missed)
+        found = self._walk(self._root, parts, 1, [], wanted, missed)
         if found is None:
             near = [route for node in missed for name, (route, _) in node.routes.items() if name != "WEBSOCKET"]
             if not near or method == "WEBSOCKET":
@@ -313,6 +316,26 @@ class Router(Generic[A]):
             methods = {str(route.method) for route in near}
             raise MethodNotAllowed([*methods, *(["HEAD"] if "GET" in methods else [])], near[0])
         (route, names), values = found
+        return route, dict(zip(names, values, strict=True)) if names else {}
+
+    def _find_plain(self, method: str, parts: list[str]) -> tuple[Route[A], dict[str, str]] | None:
+        """The route where no segment could be a literal or a parameter, which is most: one loop instead of a search."""
+        node, values = self._root, list[str]()
+        for part in parts[1:]:
+            below, parameter = node.literal.get(part), node.parameter
+            if below is not None:
+                if parameter is not None:
+                    return None
+                node = below
+            elif parameter is None or not part:
+                return None
+            else:
+                node = parameter
+                values.append(part)
+        entry = node.routes.get(method)
+        if entry is None:
+            return None
+        route, names = entry
         return route, dict(zip(names, values, strict=True)) if names else {}
 
     def has_path(self, path: str) -> bool:

@@ -27,8 +27,8 @@ def bearer_token(value: str, schemes: Collection[str] = ()) -> str:
         value: the header.
         schemes: those to accept, in their exact case; `bearer` in any case where empty.
     """
-    scheme, token = parse_authorization(value)
-    return token if (scheme in schemes if schemes else scheme.lower() == "bearer") else ""
+    scheme, _, token = value.partition(" ")
+    return token.strip() if (scheme in schemes if schemes else scheme.lower() == "bearer") else ""
 
 
 def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorization", "x-api-key")) -> str:

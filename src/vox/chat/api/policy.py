@@ -1,5 +1,6 @@
 """What the chat server decides about every request: its rate limit, whose token came, who may, and how answers look."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -58,9 +59,16 @@ class ChatPolicy:
             return call
         if (opening := self._opened()) is not None:
             await opening
-        has_authorization, refused = await self._authenticate(call)
-        if has_authorization and route.body is not None and call.login is not None:
-            call.seen = chat.logins.revocations, chat.community.version
+        refused: Refusal | None = None
+        authorization, call.has_string_ids = _credentials(scope)
+        if authorization is not None:
+            try:
+                call.token = bearer_token(authorization)
+                call.login = await chat.logins.authenticate_member(call.token, client_address(scope))
+                if route.body is not None:
+                    call.seen = chat.logins.revocations, chat.community.version
+            except Refusal as error:
+                refused = error
         await self._limit(call, category, headers)
         access = route.access
         if access.kind != "nobody" and call.login is None:
@@ -80,7 +88,10 @@ class ChatPolicy:
         if (opening := self._opened()) is not None:
             await opening
         call: AnyCall = Call(chat, scope, _no_body, None, {})
-        await self._authenticate(call)
+        authorization, _ = _credentials(scope)
+        if authorization is not None:
+            with contextlib.suppress(Refusal):  # a request without a login is counted by its address
+                call.login = await chat.logins.authenticate_member(bearer_token(authorization), call.client)
         await self._limit(call, CATEGORIES["server"], headers)
 
     async def recheck(self, call: AnyCall) -> None:
@@ -151,23 +162,6 @@ class ChatPolicy:
         del error
         await websocket.close(1008)
 
-    async def _authenticate(self, call: AnyCall) -> tuple[bool, Refusal | None]:
-        """Whether credentials came, and why they do not count where they do not."""
-        authorization = None
-        for name, value in call.scope["headers"]:
-            if name == b"authorization":
-                authorization = value.decode("latin-1")
-            elif name == b"x-vox-ids":
-                call.has_string_ids = value == b"string"
-        if authorization is None:
-            return False, None
-        try:
-            call.token = bearer_token(authorization)
-            call.login = await self._chat.logins.authenticate_member(call.token, client_address(call.scope))
-        except Refusal as error:
-            return True, error
-        return True, None
-
     async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders) -> None:
         chat, login = self._chat, call.login
         key = f"user:{login.user_id}" if login is not None else f"ip:{network_key(client_address(call.scope))}"
@@ -188,6 +182,17 @@ class ChatPolicy:
                 f"Too many requests: try again in {-(-after_ms // 1000)} s.",
                 retry_after_ms=after_ms,
             )
+
+
+def _credentials(scope: Scope) -> tuple[str | None, bool]:
+    """The Authorization header, and whether ids are to be written as strings."""
+    authorization, has_string_ids = None, False
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"x-vox-ids":
+            has_string_ids = value == b"string"
+    return authorization, has_string_ids
 
 
 def _as_refusal(error: VoxError) -> VoxError:
