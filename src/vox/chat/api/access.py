@@ -11,6 +11,7 @@ from typing import Literal
 from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.community import Community
 from vox.chat.errors import missing_permission, refuse
+from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 
 Kind = Literal["nobody", "user", "permission", "feed", "room", "self", "dm", "checked"]
@@ -42,7 +43,7 @@ class Access:
         """OpenAPI security requirements."""
         return () if self.is_public else ({"token": ()},)
 
-    def check(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
+    def check(self, community: Community, user_id: UserId, path: Mapping[str, str]) -> None:
         """Raises the refusal where the caller may not.
 
         Args:
@@ -64,21 +65,21 @@ class Access:
             self._check_space(community, user_id, path)
         elif self.kind == "self":
             self._check_self(community, user_id, path)
-        elif self.kind == "dm" and not community.in_dm(user_id, path_id(path, "dm_id")):
+        elif self.kind == "dm" and not community.in_dm(user_id, DmId(path_id(path, "dm_id"))):
             raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
 
-    def _check_space(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
+    def _check_space(self, community: Community, user_id: UserId, path: Mapping[str, str]) -> None:
         permission = self.permission or P.VIEW_SPACE
         kind: Literal["feed", "room"] = "feed" if self.kind == "feed" else "room"
         space = path_id(path, f"{kind}_id")
         known = community.feeds if kind == "feed" else community.rooms
         if space in known:
-            assert_permission(community.may_in(user_id, kind, space, permission), permission)
+            assert_permission(_may_in(community, user_id, kind, space, permission), permission)
         else:
             assert_permission(community.may(user_id, permission), permission)
             raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space}.")
 
-    def _check_self(self, community: Community, user_id: int, path: Mapping[str, str]) -> None:
+    def _check_self(self, community: Community, user_id: UserId, path: Mapping[str, str]) -> None:
         target = target_id(path, user_id)
         if target == user_id:
             return
@@ -128,11 +129,17 @@ def assert_permission(is_held: bool, permission: P | None) -> None:
         raise missing_permission(_name(permission))
 
 
-def _check_sees(community: Community, user_id: int, path: Mapping[str, str], kind: Literal["feed", "room"]) -> None:
+def _check_sees(community: Community, user_id: UserId, path: Mapping[str, str], kind: Literal["feed", "room"]) -> None:
     space = path_id(path, f"{kind}_id")
     known = community.feeds if kind == "feed" else community.rooms
     if space in known:
-        assert_permission(community.may_in(user_id, kind, space, P.VIEW_SPACE), P.VIEW_SPACE)
+        assert_permission(_may_in(community, user_id, kind, space, P.VIEW_SPACE), P.VIEW_SPACE)
+
+
+def _may_in(community: Community, user_id: UserId, kind: Literal["feed", "room"], number: int, permission: P) -> bool:
+    if kind == "feed":
+        return community.may_in(user_id, "feed", FeedId(number), permission)
+    return community.may_in(user_id, "room", RoomId(number), permission)
 
 
 def _name(permission: P | None) -> str:

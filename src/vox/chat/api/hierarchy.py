@@ -15,19 +15,20 @@ from vox.chat.community import Community, administrators_in, read_few
 from vox.chat.community.state import Space
 from vox.chat.database.unit_of_work import Change, UnitOfWork, lock_event_order
 from vox.chat.errors import missing_permission, refuse
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P, exceeds
 from vox.stores.sql import Connection
 
 T = TypeVar("T")
 
 
-def fresh_community(connection: Connection, *people: int, space: Space | None = None) -> Community:
+def fresh_community(connection: Connection, *people: UserId, space: Space | None = None) -> Community:
     """Roles, these people and this space as the database has them, unchanged until the transaction ends."""
     lock_event_order(connection)
     return Community(read_few(connection, people, space))
 
 
-def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], object], *people: int) -> UnitOfWork[T]:
+def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], object], *people: UserId) -> UnitOfWork[T]:
     """A unit of work that runs only where a check passes in its own transaction.
 
     Args:
@@ -43,7 +44,7 @@ def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], obj
     return checked
 
 
-def assert_may(community: Community, actor_id: int, permission: P) -> None:
+def assert_may(community: Community, actor_id: UserId, permission: P) -> None:
     """Requires a permission in the community.
 
     Raises:
@@ -53,7 +54,7 @@ def assert_may(community: Community, actor_id: int, permission: P) -> None:
         raise missing_permission(permission.name or str(int(permission)))
 
 
-def assert_outranks(community: Community, actor_id: int, target_id: int) -> None:
+def assert_outranks(community: Community, actor_id: UserId, target_id: UserId) -> None:
     """Refuses to kick, ban or rename a member of the same or a higher rank.
 
     Raises:
@@ -65,7 +66,7 @@ def assert_outranks(community: Community, actor_id: int, target_id: int) -> None
         raise refuse("ROLE_HIERARCHY", "This member ranks as high as you or higher.")
 
 
-def assert_below(community: Community, actor_id: int, position: int) -> None:
+def assert_below(community: Community, actor_id: UserId, position: int) -> None:
     """Refuses to change a role at a position that is not below the actor's own.
 
     Raises:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 
 MAX_ID: Final = (1 << 63) - 1
 MAX_ID_DIGITS: Final = 19
@@ -25,7 +26,7 @@ def path_id(path: Mapping[str, str], name: str) -> int:
     return number
 
 
-def target_id(path: Mapping[str, str], caller_id: int) -> int:
+def target_id(path: Mapping[str, str], caller_id: UserId) -> UserId:
     """The user of the path; `@me` is the caller.
 
     Raises:
@@ -37,7 +38,7 @@ def target_id(path: Mapping[str, str], caller_id: int) -> int:
     number = _number(text)
     if number is None:
         raise refuse("INVALID_USER_ID", "A user id is a number.")
-    return number
+    return UserId(number)
 
 
 def _number(text: str) -> int | None:

@@ -1,7 +1,7 @@
 """A chat request as its endpoint sees it, and the chat server's route tables."""
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Final, Generic, cast
+from typing import Any, Final, Generic, Literal, cast, overload
 
 from starlette.types import Receive, Scope
 from typing_extensions import TypeVar
@@ -11,6 +11,7 @@ from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.api.rate_categories import category_of
 from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
+from vox.chat.events.ids import CategoryId, DmId, FeedId, LoginId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.identity.logins import Login
 from vox.errors import PeerError
 from vox.http import routing
@@ -62,7 +63,7 @@ class Call(HttpCall, Generic[B, Q]):
         self.query = cast("Q", None)
 
     @property
-    def user_id(self) -> int:
+    def user_id(self) -> UserId:
         """Who calls.
 
         Raises:
@@ -73,14 +74,14 @@ class Call(HttpCall, Generic[B, Q]):
         return self.login.user_id
 
     @property
-    def session_id(self) -> int:
+    def session_id(self) -> LoginId:
         """The login session whose token came."""
         if self.login is None:
             raise refuse("AUTH_FAILED", "This needs a login.")
         return self.login.session_id
 
     @property
-    def target_id(self) -> int:
+    def target_id(self) -> UserId:
         """The user of the path; `@me` is the caller.
 
         Raises:
@@ -88,6 +89,24 @@ class Call(HttpCall, Generic[B, Q]):
         """
         return target_id(self.path, self.user_id)
 
+    @overload
+    def id(self, name: Literal["user_id", "recipient_id", "target"]) -> UserId: ...
+    @overload
+    def id(self, name: Literal["feed_id"]) -> FeedId: ...
+    @overload
+    def id(self, name: Literal["room_id"]) -> RoomId: ...
+    @overload
+    def id(self, name: Literal["category_id"]) -> CategoryId: ...
+    @overload
+    def id(self, name: Literal["thread_id"]) -> ThreadId: ...
+    @overload
+    def id(self, name: Literal["dm_id"]) -> DmId: ...
+    @overload
+    def id(self, name: Literal["role_id"]) -> RoleId: ...
+    @overload
+    def id(self, name: Literal["session_id"]) -> LoginId: ...
+    @overload
+    def id(self, name: str) -> int: ...
     def id(self, name: str) -> int:
         """A number of the path.
 

@@ -22,8 +22,10 @@ from vox.chat.community.state import (
     Thread,
 )
 from vox.chat.events import Event
+from vox.chat.events.ids import CategoryId, FeedId, RoleId, RoomId, UserId
 from vox.chat.events.permissions import Mask
 
+K = TypeVar("K", bound=int)
 T = TypeVar("T", Category, Feed, Room, Role, Person, Thread)
 
 
@@ -246,18 +248,20 @@ def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> AccessCha
     return _at(("dm", dm_id))
 
 
-def _change_person(state: State, user_id: int, **fields: Any) -> AccessChange | None:
+def _change_person(state: State, user_id: UserId, **fields: Any) -> AccessChange | None:
     _change(state.users, user_id, fields)
     return _one(user_id)
 
 
-def _change(known: dict[int, T], key: int, fields: _Fields) -> None:
+def _change(known: dict[K, T], key: K, fields: _Fields) -> None:
     old = known.get(key)
     if old is not None and fields:
         known[key] = replace(old, **fields)
 
 
-def _move(known: dict[int, Category] | dict[int, Feed] | dict[int, Room], positions: Iterable[Any] | None) -> None:
+def _move(
+    known: dict[CategoryId, Category] | dict[FeedId, Feed] | dict[RoomId, Room], positions: Iterable[Any] | None
+) -> None:
     for key, position in positions or ():
         old: Any = known.get(key)
         if old is not None:
@@ -284,11 +288,11 @@ def _set_masks(state: State, space: Any, masks: dict[Any, Mask]) -> None:
         state.overrides.pop(space, None)
 
 
-def _holders(state: State, role_id: int) -> AccessChange:
+def _holders(state: State, role_id: RoleId) -> AccessChange:
     return AccessChange(users=frozenset(person.id for person in state.users.values() if role_id in person.role_ids))
 
 
-def _one(user_id: int) -> AccessChange:
+def _one(user_id: UserId) -> AccessChange:
     return AccessChange(users=frozenset({user_id}))
 
 

@@ -5,11 +5,24 @@ questions may come from any thread.
 """
 
 import math
+from typing import Literal, cast, overload
 
 from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
 from vox.chat.community.permission_cache import PermissionCache
-from vox.chat.community.state import EVERYTHING, MISSED, AccessChange, Category, Feed, Person, Role, Room, State, Thread
+from vox.chat.community.state import (
+    EVERYTHING,
+    MISSED,
+    AccessChange,
+    Category,
+    Feed,
+    Person,
+    Role,
+    Room,
+    Space,
+    State,
+    Thread,
+)
 from vox.chat.events import Event
 from vox.chat.events.audience import (
     Audience,
@@ -23,6 +36,7 @@ from vox.chat.events.audience import (
     Viewers,
 )
 from vox.chat.events.audience import Users as TheseUsers
+from vox.chat.events.ids import CategoryId, DmId, FeedId, RoleId, RoomId, SpaceId, ThreadId, UserId
 from vox.chat.events.permissions import P
 from vox.stores.sql import Connection
 
@@ -61,90 +75,102 @@ class Community:
         return self._comings
 
     @property
-    def users(self) -> dict[int, Person]:
+    def users(self) -> dict[UserId, Person]:
         """Users by id, the inactive too."""
         return self._state.users
 
     @property
-    def roles(self) -> dict[int, Role]:
+    def roles(self) -> dict[RoleId, Role]:
         """Roles by id, @everyone too."""
         return self._state.roles
 
     @property
-    def categories(self) -> dict[int, Category]:
+    def categories(self) -> dict[CategoryId, Category]:
         """Categories by id."""
         return self._state.categories
 
     @property
-    def feeds(self) -> dict[int, Feed]:
+    def feeds(self) -> dict[FeedId, Feed]:
         """Feeds by id."""
         return self._state.feeds
 
     @property
-    def rooms(self) -> dict[int, Room]:
+    def rooms(self) -> dict[RoomId, Room]:
         """Rooms by id."""
         return self._state.rooms
 
     @property
-    def threads(self) -> dict[int, Thread]:
+    def threads(self) -> dict[ThreadId, Thread]:
         """Threads by id."""
         return self._state.threads
 
     @property
-    def dms(self) -> dict[int, frozenset[int]]:
+    def dms(self) -> dict[DmId, frozenset[UserId]]:
         """Participants by DM."""
         return self._state.dms
 
     @property
-    def everyone_role_id(self) -> int | None:
+    def everyone_role_id(self) -> RoleId | None:
         """The role everybody has; None in an empty database."""
         return self._masks.everyone_id
 
-    def overrides_of(self, kind: SpaceKind, space_id: int) -> list[SpaceOverride]:
+    @overload
+    def overrides_of(self, kind: Literal["feed"], space_id: FeedId) -> list[SpaceOverride]: ...
+    @overload
+    def overrides_of(self, kind: Literal["room"], space_id: RoomId) -> list[SpaceOverride]: ...
+    def overrides_of(self, kind: SpaceKind, space_id: SpaceId) -> list[SpaceOverride]:
         """The overrides of a space in the order of their rows."""
-        masks = self._state.overrides.get((kind, space_id), {})
+        masks = self._state.overrides.get(cast("Space", (kind, space_id)), {})
         return [SpaceOverride(target[0], target[1], mask.allow, mask.deny) for target, mask in masks.items()]
 
-    def permissions(self, user_id: int) -> int:
+    def permissions(self, user_id: UserId) -> int:
         """The mask of a user outside of any space; 0 for strangers and the inactive."""
         return self._masks.of(user_id)
 
-    def permissions_in(self, user_id: int, kind: SpaceKind, space_id: int) -> int:
+    @overload
+    def permissions_in(self, user_id: UserId, kind: Literal["feed"], space_id: FeedId) -> int: ...
+    @overload
+    def permissions_in(self, user_id: UserId, kind: Literal["room"], space_id: RoomId) -> int: ...
+    def permissions_in(self, user_id: UserId, kind: SpaceKind, space_id: SpaceId) -> int:
         """The mask of a user in a space; 0 without VIEW_SPACE, for strangers, the inactive and unknown spaces."""
         return self._masks.of_in(user_id, kind, space_id)
 
-    def may(self, user_id: int, permission: int) -> bool:
+    def may(self, user_id: UserId, permission: int) -> bool:
         """Whether a user holds a permission in the community."""
         wanted = int(permission)
         return self._masks.of(user_id) & wanted == wanted
 
-    def may_in(self, user_id: int, kind: SpaceKind, space_id: int, permission: int) -> bool:
+    @overload
+    def may_in(self, user_id: UserId, kind: Literal["feed"], space_id: FeedId, permission: int) -> bool: ...
+    @overload
+    def may_in(self, user_id: UserId, kind: Literal["room"], space_id: RoomId, permission: int) -> bool: ...
+    def may_in(self, user_id: UserId, kind: SpaceKind, space_id: SpaceId, permission: int) -> bool:
         """Whether a user holds a permission in a space, which includes that the space is visible."""
         wanted = int(permission) | _VIEW
         return self._masks.of_in(user_id, kind, space_id) & wanted == wanted
 
-    def is_administrator(self, user_id: int) -> bool:
+    def is_administrator(self, user_id: UserId) -> bool:
         """Whether a user is active and holds ADMINISTRATOR."""
         return self._masks.of(user_id) & _ADMINISTRATOR != 0
 
-    def visible_feeds(self, user_id: int) -> frozenset[int]:
+    def visible_feeds(self, user_id: UserId) -> frozenset[FeedId]:
         """The feeds a user may view."""
         of_in = self._masks.of_in
         return frozenset(feed_id for feed_id in tuple(self._state.feeds) if of_in(user_id, "feed", feed_id))
 
-    def readable_feeds(self, user_id: int) -> frozenset[int]:
+    def readable_feeds(self, user_id: UserId) -> frozenset[FeedId]:
         """The feeds whose messages a user may read."""
         of_in = self._masks.of_in
         return frozenset(
             feed_id for feed_id in tuple(self._state.feeds) if of_in(user_id, "feed", feed_id) & _READ == _READ
         )
 
-    def visible_rooms(self, user_id: int) -> frozenset[int]:
+    def visible_rooms(self, user_id: UserId) -> frozenset[RoomId]:
         """The rooms a user may view."""
         of_in = self._masks.of_in
         return frozenset(room_id for room_id in tuple(self._state.rooms) if of_in(user_id, "room", room_id))
 
-    def rank(self, user_id: int) -> float:
+    def rank(self, user_id: UserId) -> float:
         """The best position among a user's assigned roles, where lower is higher; infinity without any."""
         person = self._state.users.get(user_id)
         if person is None:
@@ -155,20 +181,20 @@ class Community:
         ]
         return min(positions, default=math.inf)
 
-    def may_act_on(self, actor_id: int, target_id: int) -> bool:
+    def may_act_on(self, actor_id: UserId, target_id: UserId) -> bool:
         """Whether rank allows to kick, ban or rename somebody: a strictly better one, or ADMINISTRATOR."""
         return self.is_administrator(actor_id) or self.rank(actor_id) < self.rank(target_id)
 
-    def may_manage_role(self, actor_id: int, position: int) -> bool:
+    def may_manage_role(self, actor_id: UserId, position: int) -> bool:
         """Whether rank allows to make, edit, assign or revoke a role at a position: strictly below one's own rank."""
         return self.is_administrator(actor_id) or self.rank(actor_id) < position
 
-    def in_dm(self, user_id: int, dm_id: int) -> bool:
+    def in_dm(self, user_id: UserId, dm_id: DmId) -> bool:
         """Whether an active user takes part in a DM."""
         person = self._state.users.get(user_id)
         return person is not None and person.is_active and user_id in self._state.dms.get(dm_id, ())
 
-    def sees(self, user_id: int, audience: Audience) -> bool:
+    def sees(self, user_id: UserId, audience: Audience) -> bool:
         """Whether a user belongs to an audience now; the inactive belong to none."""
         person = self._state.users.get(user_id)
         if person is None or not person.is_active:
@@ -189,7 +215,7 @@ class Community:
             case FormerViewers():
                 return self._masks.of_among(user_id, audience.overrides) != 0
 
-    def members_seeing(self, audience: Audience) -> list[int]:
+    def members_seeing(self, audience: Audience) -> list[UserId]:
         """The ids of all users that belong to an audience."""
         return [user_id for user_id in tuple(self._state.users) if self.sees(user_id, audience)]
 

@@ -20,6 +20,7 @@ from vox.chat.database.schema import (
     threads,
     users,
 )
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import Mask, P, holds
 
 _ALL: Final = true()
@@ -38,7 +39,7 @@ def read_state(connection: Connection) -> State:
     return state
 
 
-def read_few(connection: Connection, user_ids: Collection[int], space: Space | None = None) -> State:
+def read_few(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
     """Reads all roles, these users, and a space with its overrides; answers about other users and spaces are wrong."""
     state = State()
     held = _pairs(connection, role_members.c.user_id, role_members.c.role_id, role_members.c.user_id.in_(user_ids))
@@ -54,7 +55,7 @@ def read_few(connection: Connection, user_ids: Collection[int], space: Space | N
     return state
 
 
-def administrators_in(connection: Connection) -> frozenset[int]:
+def administrators_in(connection: Connection) -> frozenset[UserId]:
     """The active members who hold ADMINISTRATOR, as the transaction sees it; reads the roles and their few administrators.
 
     Asked inside the unit of work, after the change, it lets two changes at the same moment see each other.
@@ -75,7 +76,7 @@ def administrators_in(connection: Connection) -> frozenset[int]:
 
 
 def _read_people(
-    connection: Connection, state: State, held: dict[int, list[int]], which: ColumnElement[bool] = _ALL
+    connection: Connection, state: State, held: dict[int, list[Any]], which: ColumnElement[bool] = _ALL
 ) -> None:
     role = roles.c
     for row in connection.execute(select(role.id, role.name, role.color, role.position, role.permissions)):
@@ -145,8 +146,8 @@ def _read_overrides(connection: Connection, state: State, which: ColumnElement[b
 
 def _pairs(
     connection: Connection, key: Column[Any], value: Column[Any], which: ColumnElement[bool] = _ALL
-) -> dict[int, list[int]]:
-    found: defaultdict[int, list[int]] = defaultdict(list)
+) -> dict[int, list[Any]]:
+    found: defaultdict[int, list[Any]] = defaultdict(list)
     for row in connection.execute(select(key, value).where(which)):
         found[row[0]].append(row[1])
     return found

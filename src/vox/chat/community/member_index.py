@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from vox.chat.community.community import Community
 from vox.chat.community.state import Person
+from vox.chat.events.ids import UserId
 
 
 class MemberIndex:
@@ -20,10 +21,10 @@ class MemberIndex:
     def __init__(self, community: Community) -> None:
         self._community = community
         self._comings = -1
-        self._ids: list[int] = []
+        self._ids: list[UserId] = []
         self._local = 0
 
-    def ids(self) -> list[int]:
+    def ids(self) -> list[UserId]:
         """All active members, ascending."""
         self._refresh()
         return self._ids

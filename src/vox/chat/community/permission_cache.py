@@ -9,8 +9,9 @@ of the dictionary it will be remembered in *before* looking at the state, and wh
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from vox.chat.community.state import Person, State, Target
+from vox.chat.community.state import Person, Space, State, Target
 from vox.chat.events.audience import SpaceKind, SpaceOverride
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import NO_MASK, Mask, base, resolve
 
 
@@ -29,17 +30,17 @@ class PermissionCache:
         self._everyone_id = everyone.id if everyone is not None else None
         self._everyone = everyone.permissions if everyone is not None else 0
         self._counting = {role.id: role.permissions for role in state.roles.values() if role.position != 0}
-        self._bases: dict[frozenset[int], int] = {}
-        self._by_user: dict[int, int] = {}
+        self._bases: dict[frozenset[RoleId], int] = {}
+        self._by_user: dict[UserId, int] = {}
         self._feeds: dict[int, _Space] = {}
         self._rooms: dict[int, _Space] = {}
 
     @property
-    def everyone_id(self) -> int | None:
+    def everyone_id(self) -> RoleId | None:
         """The role everybody has."""
         return self._everyone_id
 
-    def of(self, user_id: int) -> int:
+    def of(self, user_id: UserId) -> int:
         """The mask of a user outside of any space; 0 for strangers and the inactive."""
         by_user = self._by_user
         mask = by_user.get(user_id)
@@ -50,7 +51,7 @@ class PermissionCache:
             mask = by_user[user_id] = self._base(person.role_ids)
         return mask
 
-    def of_in(self, user_id: int, kind: SpaceKind, space_id: int) -> int:
+    def of_in(self, user_id: UserId, kind: SpaceKind, space_id: int) -> int:
         """The mask of a user in a space; 0 also where there is no such space."""
         spaces = self._feeds if kind == "feed" else self._rooms
         space = spaces.get(space_id)
@@ -58,11 +59,13 @@ class PermissionCache:
             known = self._state.feeds if kind == "feed" else self._state.rooms
             if space_id not in known:
                 return 0
-            space = spaces[space_id] = _Space(self._state.overrides.get((kind, space_id), {}), self._everyone_id)
+            space = spaces[space_id] = _Space(
+                self._state.overrides.get(cast("Space", (kind, space_id)), {}), self._everyone_id
+            )
         person = self._state.users.get(user_id)
         return self._in(space, person) if person is not None and person.is_active else 0
 
-    def of_among(self, user_id: int, overrides: Iterable[SpaceOverride]) -> int:
+    def of_among(self, user_id: UserId, overrides: Iterable[SpaceOverride]) -> int:
         """The mask of a user in a space that had these overrides; nothing is remembered."""
         person = self._state.users.get(user_id)
         if person is None or not person.is_active:
@@ -83,7 +86,7 @@ class PermissionCache:
         else:
             self._rooms = {key: space for key, space in tuple(self._rooms.items()) if key != space_id}
 
-    def _base(self, role_ids: frozenset[int]) -> int:
+    def _base(self, role_ids: frozenset[RoleId]) -> int:
         mask = self._bases.get(role_ids)
         if mask is None:
             counting = self._counting
@@ -100,7 +103,7 @@ class PermissionCache:
             return mask
         return self._resolve(space, person.role_ids, own)
 
-    def _resolve(self, space: "_Space", role_ids: frozenset[int], own: Mask) -> int:
+    def _resolve(self, space: "_Space", role_ids: frozenset[RoleId], own: Mask) -> int:
         counting, roles = self._counting, space.roles
         told = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
         return resolve(self._base(role_ids), space.everyone, told, own)
@@ -111,8 +114,8 @@ class _Space:
 
     __slots__ = ("by_roles", "everyone", "own", "roles")
 
-    def __init__(self, overrides: Mapping[Target, Mask], everyone_id: int | None) -> None:
+    def __init__(self, overrides: Mapping[Target, Mask], everyone_id: RoleId | None) -> None:
         self.roles = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "role"}
         self.own = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "user"}
         self.everyone = self.roles.pop(cast("int", everyone_id), NO_MASK)
-        self.by_roles: dict[frozenset[int], int] = {}
+        self.by_roles: dict[frozenset[RoleId], int] = {}

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
+from vox.chat.events.ids import UserId
+
 OFFLINE = "offline"
 OFFLINE_AFTER_S: Final = 5.0
 """How long a user whose last connection ended is still shown as before."""
@@ -39,25 +41,25 @@ class PresenceRegistry:
     """
 
     def __init__(self, *, offline_after_s: float = OFFLINE_AFTER_S, forgotten_after_s: float = 600.0) -> None:
-        self.shown: dict[int, PresenceRecord] = {}
+        self.shown: dict[UserId, PresenceRecord] = {}
         self._offline_after_s = offline_after_s
         self._forgotten_after_s = forgotten_after_s
-        self._own: dict[int, PresenceRecord] = {}
-        self._sessions: dict[int, int] = {}
-        self._leaving: dict[int, float] = {}
-        self._others: dict[int, dict[str, PresenceRecord]] = {}
-        self._changed_at: dict[int, float] = {}
+        self._own: dict[UserId, PresenceRecord] = {}
+        self._sessions: dict[UserId, int] = {}
+        self._leaving: dict[UserId, float] = {}
+        self._others: dict[UserId, dict[str, PresenceRecord]] = {}
+        self._changed_at: dict[UserId, float] = {}
 
     @property
     def has_deadlines(self) -> bool:
         """Whether somebody is about to go offline."""
         return bool(self._leaving)
 
-    def own(self, user_id: int) -> PresenceRecord | None:
+    def own(self, user_id: UserId) -> PresenceRecord | None:
         """The record of this process; None for who is not connected here."""
         return self._own.get(user_id)
 
-    def arrive(self, user_id: int, now: float, at_ms: int) -> bool:
+    def arrive(self, user_id: UserId, now: float, at_ms: int) -> bool:
         """A session is connected; whether others see a difference."""
         self._sessions[user_id] = self._sessions.get(user_id, 0) + 1
         self._leaving.pop(user_id, None)
@@ -65,7 +67,7 @@ class PresenceRegistry:
             self._own[user_id] = self._best(user_id) or PresenceRecord("online", at_ms=at_ms)
         return self._refresh(user_id, now)
 
-    def leave(self, user_id: int, now: float) -> bool:
+    def leave(self, user_id: UserId, now: float) -> bool:
         """A session has lost its connection; whether others see a difference at once."""
         left = self._sessions.get(user_id, 0) - 1
         if left > 0:
@@ -78,12 +80,12 @@ class PresenceRegistry:
         self._own.pop(user_id, None)
         return self._refresh(user_id, now)
 
-    def say(self, user_id: int, record: PresenceRecord, now: float) -> bool:
+    def say(self, user_id: UserId, record: PresenceRecord, now: float) -> bool:
         """A user says how he is present; whether others see a difference."""
         self._own[user_id] = record
         return self._refresh(user_id, now)
 
-    def heard(self, user_id: int, process: str, record: PresenceRecord | None, now: float) -> bool:
+    def heard(self, user_id: UserId, process: str, record: PresenceRecord | None, now: float) -> bool:
         """Another process says how a user is present there; None: not any more."""
         others = self._others.setdefault(user_id, {})
         if record is None:
@@ -94,7 +96,7 @@ class PresenceRegistry:
             del self._others[user_id]
         return self._refresh(user_id, now)
 
-    def due(self, now: float) -> list[int]:
+    def due(self, now: float) -> list[UserId]:
         """Users whose last connection here ended long enough ago; those others now see differently come out of `gone`."""
         over = [user_id for user_id, until in self._leaving.items() if until <= now]
         for user_id in over:
@@ -107,11 +109,11 @@ class PresenceRegistry:
             }
         return over
 
-    def gone(self, user_id: int, now: float) -> bool:
+    def gone(self, user_id: UserId, now: float) -> bool:
         """Whether others see a difference after `due` has named a user."""
         return self._refresh(user_id, now)
 
-    def public(self, user_id: int) -> dict[str, Any]:
+    def public(self, user_id: UserId) -> dict[str, Any]:
         """The `d` of a presence_update for others."""
         record = self.shown.get(user_id)
         return {"user_id": user_id, "status": OFFLINE} if record is None else described(user_id, record)
@@ -120,11 +122,11 @@ class PresenceRegistry:
         """All who are shown."""
         return (described(user_id, record) for user_id, record in self.shown.items())
 
-    def changed_since(self, then: float) -> list[int]:
+    def changed_since(self, then: float) -> list[UserId]:
         """The users whom others see differently since then."""
         return [user_id for user_id, at in self._changed_at.items() if at >= then]
 
-    def _refresh(self, user_id: int, now: float) -> bool:
+    def _refresh(self, user_id: UserId, now: float) -> bool:
         before = self.shown.get(user_id)
         record = self._best(user_id)
         if record is None or record.status == "invisible":
@@ -138,13 +140,13 @@ class PresenceRegistry:
         self._changed_at[user_id] = now
         return True
 
-    def _best(self, user_id: int) -> PresenceRecord | None:
+    def _best(self, user_id: UserId) -> PresenceRecord | None:
         own = self._own.get(user_id)
         records = [*self._others.get(user_id, _NOBODY).values(), *([own] if own is not None else ())]
         return max(records, key=lambda record: record.at_ms, default=None)
 
 
-def described(user_id: int, record: PresenceRecord) -> dict[str, Any]:
+def described(user_id: UserId, record: PresenceRecord) -> dict[str, Any]:
     """A record as the `d` of a presence_update."""
     said: dict[str, Any] = {"user_id": user_id, "status": record.status}
     if record.custom_status is not None:

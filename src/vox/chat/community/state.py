@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from vox.chat.events.audience import SpaceKind, TargetKind
+from vox.chat.events.audience import TargetKind
+from vox.chat.events.ids import CategoryId, DmId, FeedId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.events.permissions import EVERYONE, Mask
 
-PlaceKind = Literal["feed", "room", "dm"]
-SpaceRef = tuple[PlaceKind, int]
-Space = tuple[SpaceKind, int]
+Space = tuple[Literal["feed"], FeedId] | tuple[Literal["room"], RoomId]
+SpaceRef = Space | tuple[Literal["dm"], DmId]
 Target = tuple[TargetKind, int]
 
 
@@ -16,13 +16,13 @@ Target = tuple[TargetKind, int]
 class Person:
     """A user; inactive ones were kicked or banned, or left, and see nothing."""
 
-    id: int
+    id: UserId
     username: str
     display_name: str
     nickname: str | None = None
     avatar: str | None = None
     is_active: bool = True
-    role_ids: frozenset[int] = frozenset()
+    role_ids: frozenset[RoleId] = frozenset()
     is_federated: bool = False
 
 
@@ -30,7 +30,7 @@ class Person:
 class Role:
     """A named mask; a lower position is a higher rank."""
 
-    id: int
+    id: RoleId
     name: str
     color: int | None
     position: int
@@ -41,7 +41,7 @@ class Role:
 class Category:
     """A heading over feeds and rooms; it carries no overrides."""
 
-    id: int
+    id: CategoryId
     name: str
     position: int
 
@@ -50,11 +50,11 @@ class Category:
 class Feed:
     """A channel of text."""
 
-    id: int
+    id: FeedId
     name: str
     type: str = "text"
     topic: str | None = None
-    category_id: int | None = None
+    category_id: CategoryId | None = None
     position: int = 0
 
 
@@ -62,10 +62,10 @@ class Feed:
 class Room:
     """A channel of voice."""
 
-    id: int
+    id: RoomId
     name: str
     type: str = "voice"
-    category_id: int | None = None
+    category_id: CategoryId | None = None
     position: int = 0
     max_members: int | None = None
     topic: str | None = None
@@ -75,9 +75,9 @@ class Room:
 class Thread:
     """A side conversation; what its feed allows holds in it."""
 
-    id: int
+    id: ThreadId
     name: str
-    feed_id: int
+    feed_id: FeedId
     parent_msg_id: int | None = None
     archived: bool = False
     locked: bool = False
@@ -88,13 +88,13 @@ class State:
     """Everything, keyed by id; `overrides` holds only spaces that exist and have some, in order of their rows."""
 
     version: int = 0
-    users: dict[int, Person] = field(default_factory=dict[int, Person])
-    roles: dict[int, Role] = field(default_factory=dict[int, Role])
-    categories: dict[int, Category] = field(default_factory=dict[int, Category])
-    feeds: dict[int, Feed] = field(default_factory=dict[int, Feed])
-    rooms: dict[int, Room] = field(default_factory=dict[int, Room])
-    threads: dict[int, Thread] = field(default_factory=dict[int, Thread])
-    dms: dict[int, frozenset[int]] = field(default_factory=dict[int, frozenset[int]])
+    users: dict[UserId, Person] = field(default_factory=dict[UserId, Person])
+    roles: dict[RoleId, Role] = field(default_factory=dict[RoleId, Role])
+    categories: dict[CategoryId, Category] = field(default_factory=dict[CategoryId, Category])
+    feeds: dict[FeedId, Feed] = field(default_factory=dict[FeedId, Feed])
+    rooms: dict[RoomId, Room] = field(default_factory=dict[RoomId, Room])
+    threads: dict[ThreadId, Thread] = field(default_factory=dict[ThreadId, Thread])
+    dms: dict[DmId, frozenset[UserId]] = field(default_factory=dict[DmId, frozenset[UserId]])
     overrides: dict[Space, dict[Target, Mask]] = field(default_factory=dict[Space, dict[Target, Mask]])
 
     def everyone_role(self) -> Role | None:
@@ -114,7 +114,7 @@ class AccessChange:
         must_reload: an event is missing; the community must be read from the database again.
     """
 
-    users: frozenset[int] = frozenset()
+    users: frozenset[UserId] = frozenset()
     spaces: frozenset[SpaceRef] = frozenset()
     everything: bool = False
     must_reload: bool = False

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from vox.chat.events.ids import DmId, FeedId, UserId
+
 SpaceKind = Literal["feed", "room"]
 TargetKind = Literal["role", "user"]
 
@@ -26,20 +28,20 @@ class Viewers(msgspec.Struct, frozen=True, tag="viewers"):
 class Readers(msgspec.Struct, frozen=True, tag="readers"):
     """Who may read a feed's messages: VIEW_SPACE and READ_HISTORY, just what GET messages asks."""
 
-    feed_id: int
+    feed_id: FeedId
 
 
 class Participants(msgspec.Struct, frozen=True, tag="participants"):
     """Who is part of a DM, and whom it concerns besides, such as one just removed."""
 
-    dm_id: int
-    besides: tuple[int, ...] = ()
+    dm_id: DmId
+    besides: tuple[UserId, ...] = ()
 
 
 class Users(msgspec.Struct, frozen=True, tag="users"):
     """These, wherever they are."""
 
-    ids: tuple[int, ...]
+    ids: tuple[UserId, ...]
 
 
 class PermissionHolders(msgspec.Struct, frozen=True, tag="holders"):

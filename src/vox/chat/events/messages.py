@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from vox.chat.events.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
+from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
@@ -14,12 +15,12 @@ EXCLUDED_USER: Final = "not_to"
 def message_create(
     *,
     msg_id: int,
-    author_id: int | None,
+    author_id: UserId | None,
     body: str | None,
     timestamp: int,
-    feed_id: int | None = None,
-    dm_id: int | None = None,
-    thread_id: int | None = None,
+    feed_id: FeedId | None = None,
+    dm_id: DmId | None = None,
+    thread_id: ThreadId | None = None,
     opaque_blob: str | None = None,
     reply_to: int | None = None,
     mentions: Sequence[int] | None = None,
@@ -43,7 +44,7 @@ def message_create(
 
 
 def message_update(
-    *, msg_id: int, body: str | None, edit_timestamp: int, feed_id: int | None = None, dm_id: int | None = None
+    *, msg_id: int, body: str | None, edit_timestamp: int, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
     """A message was edited; `edit_timestamp` in Unix milliseconds."""
     payload = (
@@ -52,19 +53,19 @@ def message_update(
     return Event("message_update", payload, _readers(feed_id, dm_id))
 
 
-def message_delete(*, msg_id: int, feed_id: int | None = None, dm_id: int | None = None) -> Event:
+def message_delete(*, msg_id: int, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
     """A message was deleted."""
     return Event("message_delete", {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
-def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: int | None = None, dm_id: int | None = None) -> Event:
+def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
     """Several messages of one feed or DM were deleted."""
     payload = shown(feed_id=feed_id, dm_id=dm_id) | {"msg_ids": list(msg_ids)}
     return Event("message_bulk_delete", payload, _readers(feed_id, dm_id))
 
 
 def message_reaction_add(
-    *, msg_id: int, user_id: int, emoji: str, feed_id: int | None = None, dm_id: int | None = None
+    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
     """Somebody reacted; feed or DM decide who is told and are not part of the payload."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
@@ -72,31 +73,31 @@ def message_reaction_add(
 
 
 def message_reaction_remove(
-    *, msg_id: int, user_id: int, emoji: str, feed_id: int | None = None, dm_id: int | None = None
+    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
     """Somebody took a reaction back."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_remove", payload, _readers(feed_id, dm_id))
 
 
-def message_pin_update(*, msg_id: int, feed_id: int, pinned: bool) -> Event:
+def message_pin_update(*, msg_id: int, feed_id: FeedId, pinned: bool) -> Event:
     """A message was pinned or unpinned."""
     return Event("message_pin_update", {"msg_id": msg_id, "feed_id": feed_id, "pinned": pinned}, Readers(feed_id))
 
 
-def typing_start(*, user_id: int, feed_id: int | None = None, dm_id: int | None = None) -> Event:
+def typing_start(*, user_id: UserId, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
     """Somebody types; he is told too, as the original does."""
     return Event("typing_start", {"user_id": user_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
 def notification_create(
     *,
-    user_id: int,
+    user_id: UserId,
     type: str,  # noqa: A002  the field's name on the wire
-    feed_id: int | None = None,
-    thread_id: int | None = None,
+    feed_id: FeedId | None = None,
+    thread_id: ThreadId | None = None,
     msg_id: int | None = None,
-    actor_id: int | None = None,
+    actor_id: UserId | None = None,
     body_preview: str | None = None,
 ) -> Event:
     """Somebody is to be notified; `type` is mention, reply, reaction or message."""
@@ -110,10 +111,10 @@ def notification_to_each(
     audience: Audience,
     *,
     type: str,  # noqa: A002  the field's name on the wire
-    feed_id: int | None,
-    thread_id: int | None,
+    feed_id: FeedId | None,
+    thread_id: ThreadId | None,
     msg_id: int,
-    actor_id: int,
+    actor_id: UserId,
     body_preview: str | None,
 ) -> Event:
     """Many are to be notified, all of an audience but the actor: one event, whose `user_id` is the receiver's own for each."""
@@ -123,35 +124,35 @@ def notification_to_each(
     return Event("notification_create", payload, audience, facts={EXCLUDED_USER: actor_id})
 
 
-def dm_create(*, dm_id: int, participant_ids: Sequence[int], is_group: bool, name: str | None = None) -> Event:
+def dm_create(*, dm_id: DmId, participant_ids: Sequence[UserId], is_group: bool, name: str | None = None) -> Event:
     """A DM was opened."""
     payload = {"dm_id": dm_id, "participant_ids": list(participant_ids), "is_group": is_group} | shown(name=name)
     return Event("dm_create", payload, Participants(dm_id))
 
 
-def dm_update(*, dm_id: int, changed: Mapping[str, Any]) -> Event:
+def dm_update(*, dm_id: DmId, changed: Mapping[str, Any]) -> Event:
     """A DM has another name, icon or kind."""
     return Event("dm_update", {"dm_id": dm_id, **changed}, Participants(dm_id))
 
 
-def dm_recipient_add(*, dm_id: int, user_id: int) -> Event:
+def dm_recipient_add(*, dm_id: DmId, user_id: UserId) -> Event:
     """Somebody was added to a group."""
     return Event("dm_recipient_add", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id))
 
 
-def dm_recipient_remove(*, dm_id: int, user_id: int, is_leaving: bool = False) -> Event:
+def dm_recipient_remove(*, dm_id: DmId, user_id: UserId, is_leaving: bool = False) -> Event:
     """Somebody left, which only the rest is told, or was removed, which he is told too."""
     besides = () if is_leaving else (user_id,)
     return Event("dm_recipient_remove", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id, besides))
 
 
-def dm_read_notify(*, dm_id: int, user_id: int, up_to_msg_id: int) -> Event:
+def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: int) -> Event:
     """Somebody has read a DM up to a message."""
     payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
     return Event("dm_read_notify", payload, Participants(dm_id))
 
 
-def _readers(feed_id: int | None, dm_id: int | None) -> Audience:
+def _readers(feed_id: FeedId | None, dm_id: DmId | None) -> Audience:
     if feed_id is not None:
         return Readers(feed_id)
     if dm_id is not None:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
 from vox.chat.events.event import Event, shown
+from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
 from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
@@ -13,12 +14,12 @@ LOGIN_REVOKED: Final = "_login_revoked"
 
 def member_join(
     *,
-    user_id: int,
+    user_id: UserId,
     username: str,
     display_name: str | None = None,
     nickname: str | None = None,
     avatar: str | None = None,
-    role_ids: Sequence[int] = (),
+    role_ids: Sequence[RoleId] = (),
     is_federated: bool = False,
 ) -> Event:
     """Somebody registered, joined or came back; nickname, avatar and roles are for the servers only."""
@@ -32,96 +33,96 @@ def member_join(
     return Event("member_join", payload, EVERYONE, facts=facts)
 
 
-def member_leave(*, user_id: int) -> Event:
+def member_leave(*, user_id: UserId) -> Event:
     """Somebody left or was kicked."""
     return Event("member_leave", {"user_id": user_id}, EVERYONE)
 
 
-def member_ban(*, user_id: int) -> Event:
+def member_ban(*, user_id: UserId) -> Event:
     """Somebody was banned."""
     return Event("member_ban", {"user_id": user_id}, EVERYONE)
 
 
-def member_unban(*, user_id: int) -> Event:
+def member_unban(*, user_id: UserId) -> Event:
     """A ban was lifted, which makes the member active again."""
     return Event("member_unban", {"user_id": user_id}, EVERYONE)
 
 
-def member_update(*, user_id: int, nickname: str | None = None) -> Event:
+def member_update(*, user_id: UserId, nickname: str | None = None) -> Event:
     """Somebody has another nickname; None takes it away."""
     return Event("member_update", {"user_id": user_id} | shown(nickname=nickname), EVERYONE)
 
 
-def user_update(*, user_id: int, changed: Mapping[str, Any]) -> Event:
+def user_update(*, user_id: UserId, changed: Mapping[str, Any]) -> Event:
     """Somebody changed display_name, avatar or bio."""
     return Event("user_update", {"user_id": user_id, **changed}, EVERYONE)
 
 
-def role_create(*, role_id: int, name: str, color: int | None, permissions: int, position: int) -> Event:
+def role_create(*, role_id: RoleId, name: str, color: int | None, permissions: int, position: int) -> Event:
     """A role was made."""
     payload = {"role_id": role_id, "name": name, "color": color, "permissions": permissions, "position": position}
     return Event("role_create", payload, EVERYONE)
 
 
-def role_update(*, role_id: int, changed: Mapping[str, Any]) -> Event:
+def role_update(*, role_id: RoleId, changed: Mapping[str, Any]) -> Event:
     """A role has another name, color, permissions or position."""
     return Event("role_update", {"role_id": role_id, **changed}, EVERYONE)
 
 
-def role_delete(*, role_id: int) -> Event:
+def role_delete(*, role_id: RoleId) -> Event:
     """A role is gone, from its members and from all overrides."""
     return Event("role_delete", {"role_id": role_id}, EVERYONE)
 
 
-def role_assign(*, role_id: int, user_id: int) -> Event:
+def role_assign(*, role_id: RoleId, user_id: UserId) -> Event:
     """Somebody has one role more."""
     return Event("role_assign", {"role_id": role_id, "user_id": user_id}, EVERYONE)
 
 
-def role_revoke(*, role_id: int, user_id: int) -> Event:
+def role_revoke(*, role_id: RoleId, user_id: UserId) -> Event:
     """Somebody has one role less."""
     return Event("role_revoke", {"role_id": role_id, "user_id": user_id}, EVERYONE)
 
 
 def presence_update(
-    *, user_id: int, status: str, custom_status: object = None, activity: Mapping[str, Any] | None = None
+    *, user_id: UserId, status: str, custom_status: object = None, activity: Mapping[str, Any] | None = None
 ) -> Event:
     """Somebody is online, idle, busy or gone; what others may see of it."""
     payload = {"user_id": user_id, "status": status} | shown(custom_status=custom_status, activity=activity)
     return Event("presence_update", payload, EVERYONE)
 
 
-def friend_request(*, user_id: int, target_id: int) -> Event:
+def friend_request(*, user_id: UserId, target_id: UserId) -> Event:
     """Somebody asks for friendship."""
     return _between("friend_request", user_id, target_id)
 
 
-def friend_add(*, user_id: int, target_id: int) -> Event:
+def friend_add(*, user_id: UserId, target_id: UserId) -> Event:
     """Two became friends."""
     return _between("friend_add", user_id, target_id)
 
 
-def friend_reject(*, user_id: int, target_id: int) -> Event:
+def friend_reject(*, user_id: UserId, target_id: UserId) -> Event:
     """A request was turned down."""
     return _between("friend_reject", user_id, target_id)
 
 
-def friend_remove(*, user_id: int, target_id: int) -> Event:
+def friend_remove(*, user_id: UserId, target_id: UserId) -> Event:
     """A friendship ended."""
     return _between("friend_remove", user_id, target_id)
 
 
-def block_add(*, user_id: int, target_id: int) -> Event:
+def block_add(*, user_id: UserId, target_id: UserId) -> Event:
     """Somebody blocked somebody."""
     return _between("block_add", user_id, target_id)
 
 
-def block_remove(*, user_id: int, target_id: int) -> Event:
+def block_remove(*, user_id: UserId, target_id: UserId) -> Event:
     """A block was lifted."""
     return _between("block_remove", user_id, target_id)
 
 
-def invite_create(*, code: str, creator_id: int, feed_id: int | None = None) -> Event:
+def invite_create(*, code: str, creator_id: UserId, feed_id: FeedId | None = None) -> Event:
     """An invite was made; a code lets people in, so only who may list invites is told."""
     payload = {"code": code, "creator_id": creator_id} | shown(feed_id=feed_id)
     return Event("invite_create", payload, PermissionHolders(P.CREATE_INVITES.value))
@@ -137,7 +138,7 @@ def server_update(*, changed: Mapping[str, Any]) -> Event:
     return Event("server_update", dict(changed), EVERYONE)
 
 
-def emoji_create(*, emoji_id: int, name: str, creator_id: int, image: str | None = None) -> Event:
+def emoji_create(*, emoji_id: int, name: str, creator_id: UserId, image: str | None = None) -> Event:
     """An emoji was added."""
     payload = {"emoji_id": emoji_id, "name": name, "creator_id": creator_id} | shown(image=image)
     return Event("emoji_create", payload, EVERYONE)
@@ -153,7 +154,7 @@ def emoji_delete(*, emoji_id: int) -> Event:
     return Event("emoji_delete", {"emoji_id": emoji_id}, EVERYONE)
 
 
-def sticker_create(*, sticker_id: int, name: str, creator_id: int, image: str | None = None) -> Event:
+def sticker_create(*, sticker_id: int, name: str, creator_id: UserId, image: str | None = None) -> Event:
     """A sticker was added."""
     payload = {"sticker_id": sticker_id, "name": name, "creator_id": creator_id} | shown(image=image)
     return Event("sticker_create", payload, EVERYONE)
@@ -169,7 +170,7 @@ def sticker_delete(*, sticker_id: int) -> Event:
     return Event("sticker_delete", {"sticker_id": sticker_id}, EVERYONE)
 
 
-def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Event:
+def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None) -> Event:
     """Ends logins in every process and closes their sockets.
 
     The rows of a kicked or banned user in `sessions` stay, because their tokens are only good for rejoining.
@@ -184,5 +185,5 @@ def login_revoked(user_id: int, session_ids: Sequence[int] | None = None) -> Eve
     return Event(LOGIN_REVOKED, {}, Users(()), facts=facts)
 
 
-def _between(kind: str, user_id: int, target_id: int) -> Event:
+def _between(kind: str, user_id: UserId, target_id: UserId) -> Event:
     return Event(kind, {"user_id": user_id, "target_id": target_id}, Users((user_id, target_id)))

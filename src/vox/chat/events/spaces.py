@@ -9,18 +9,21 @@ from typing import Any
 
 from vox.chat.events.audience import EVERYONE, FormerViewers, SpaceKind, SpaceOverride, TargetKind, Viewers
 from vox.chat.events.event import Event, shown
+from vox.chat.events.ids import CategoryId, FeedId, RoomId, ThreadId, UserId
 
 Positions = Mapping[int, int]
 """Position by id, of all whose position changed."""
 
 
-def category_create(*, category_id: int, name: str, position: int | None = None) -> Event:
+def category_create(*, category_id: CategoryId, name: str, position: int | None = None) -> Event:
     """A category was made."""
     payload = {"category_id": category_id, "name": name} | shown(position=position)
     return Event("category_create", payload, EVERYONE)
 
 
-def category_update(*, category_id: int, changed: Mapping[str, Any], positions: Positions | None = None) -> Event:
+def category_update(
+    *, category_id: CategoryId, changed: Mapping[str, Any], positions: Positions | None = None
+) -> Event:
     """A category has another name or position.
 
     Args:
@@ -32,18 +35,18 @@ def category_update(*, category_id: int, changed: Mapping[str, Any], positions: 
     return Event("category_update", {"category_id": category_id, **changed}, EVERYONE, facts=facts)
 
 
-def category_delete(*, category_id: int) -> Event:
+def category_delete(*, category_id: CategoryId) -> Event:
     """A category is gone; its feeds and rooms have none now."""
     return Event("category_delete", {"category_id": category_id}, EVERYONE)
 
 
 def feed_create(
     *,
-    feed_id: int,
+    feed_id: FeedId,
     name: str,
     type: str = "text",  # noqa: A002  the field's name on the wire
     topic: str | None = None,
-    category_id: int | None = None,
+    category_id: CategoryId | None = None,
     position: int = 0,
     overrides: Iterable[SpaceOverride] = (),
 ) -> Event:
@@ -55,7 +58,7 @@ def feed_create(
 
 def feed_update(
     *,
-    feed_id: int,
+    feed_id: FeedId,
     changed: Mapping[str, Any],
     feeds: Positions | None = None,
     rooms: Positions | None = None,
@@ -72,17 +75,17 @@ def feed_update(
     return Event("feed_update", {"feed_id": feed_id, **changed}, Viewers("feed", feed_id), facts=facts)
 
 
-def feed_delete(*, feed_id: int, overrides: Iterable[SpaceOverride]) -> Event:
+def feed_delete(*, feed_id: FeedId, overrides: Iterable[SpaceOverride]) -> Event:
     """A feed is gone with its threads; `overrides` are its last ones: `community.overrides_of("feed", feed_id)`."""
     return Event("feed_delete", {"feed_id": feed_id}, FormerViewers(tuple(overrides)))
 
 
 def room_create(
     *,
-    room_id: int,
+    room_id: RoomId,
     name: str,
     type: str = "voice",  # noqa: A002  the field's name on the wire
-    category_id: int | None = None,
+    category_id: CategoryId | None = None,
     position: int = 0,
     max_members: int | None = None,
     overrides: Iterable[SpaceOverride] = (),
@@ -99,7 +102,7 @@ def room_create(
 
 def room_update(
     *,
-    room_id: int,
+    room_id: RoomId,
     changed: Mapping[str, Any],
     feeds: Positions | None = None,
     rooms: Positions | None = None,
@@ -109,45 +112,45 @@ def room_update(
     return Event("room_update", {"room_id": room_id, **changed}, Viewers("room", room_id), facts=facts)
 
 
-def room_delete(*, room_id: int, overrides: Iterable[SpaceOverride]) -> Event:
+def room_delete(*, room_id: RoomId, overrides: Iterable[SpaceOverride]) -> Event:
     """A room is gone; see `feed_delete`."""
     return Event("room_delete", {"room_id": room_id}, FormerViewers(tuple(overrides)))
 
 
-def thread_create(*, thread_id: int, parent_feed_id: int, name: str, parent_msg_id: int | None = None) -> Event:
+def thread_create(*, thread_id: ThreadId, parent_feed_id: FeedId, name: str, parent_msg_id: int | None = None) -> Event:
     """A thread was opened."""
     payload = {"thread_id": thread_id, "parent_feed_id": parent_feed_id, "name": name}
     return Event("thread_create", payload | shown(parent_msg_id=parent_msg_id), Viewers("feed", parent_feed_id))
 
 
-def thread_update(*, thread_id: int, parent_feed_id: int, changed: Mapping[str, Any]) -> Event:
+def thread_update(*, thread_id: ThreadId, parent_feed_id: FeedId, changed: Mapping[str, Any]) -> Event:
     """A thread has another name, or is archived or locked or not; the feed decides who is told."""
     return Event("thread_update", {"thread_id": thread_id, **changed}, Viewers("feed", parent_feed_id))
 
 
-def thread_delete(*, thread_id: int, parent_feed_id: int) -> Event:
+def thread_delete(*, thread_id: ThreadId, parent_feed_id: FeedId) -> Event:
     """A thread is gone; the feed decides who is told."""
     return Event("thread_delete", {"thread_id": thread_id}, Viewers("feed", parent_feed_id))
 
 
-def thread_subscribe(*, thread_id: int, parent_feed_id: int, user_id: int) -> Event:
+def thread_subscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
     """Somebody follows a thread."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_subscribe", payload, Viewers("feed", parent_feed_id))
 
 
-def thread_unsubscribe(*, thread_id: int, parent_feed_id: int, user_id: int) -> Event:
+def thread_unsubscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
     """Somebody follows a thread no longer."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_unsubscribe", payload, Viewers("feed", parent_feed_id))
 
 
-def feed_subscribe(*, feed_id: int, user_id: int) -> Event:
+def feed_subscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
     """Somebody follows a feed."""
     return Event("feed_subscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 
 
-def feed_unsubscribe(*, feed_id: int, user_id: int) -> Event:
+def feed_unsubscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
     """Somebody follows a feed no longer."""
     return Event("feed_unsubscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 

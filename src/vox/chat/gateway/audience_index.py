@@ -20,17 +20,18 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
+from vox.chat.events.ids import DmId, FeedId, UserId
 
 
 class Sees(Protocol):
     """What the index asks: the part of `Community` that knows audiences."""
 
     @property
-    def dms(self) -> dict[int, frozenset[int]]:
+    def dms(self) -> dict[DmId, frozenset[UserId]]:
         """Participants by DM."""
         ...
 
-    def sees(self, user_id: int, audience: Audience) -> bool:
+    def sees(self, user_id: UserId, audience: Audience) -> bool:
         """Whether a user belongs to an audience now."""
         ...
 
@@ -39,7 +40,7 @@ class Session(Hashable, Protocol):
     """Anything that belongs to a user and is compared by identity."""
 
     @property
-    def user_id(self) -> int:
+    def user_id(self) -> UserId:
         """Whose session it is."""
         ...
 
@@ -56,7 +57,7 @@ class AudienceIndex(Generic[S]):
 
     def __init__(self, community: Sees) -> None:
         self._community = community
-        self._of_user: dict[int, dict[S, None]] = {}
+        self._of_user: dict[UserId, dict[S, None]] = {}
         self._built: dict[Audience, _Group[S]] = {}
 
     def __len__(self) -> int:
@@ -121,15 +122,15 @@ class AudienceIndex(Generic[S]):
         """The sessions that may view a feed or room."""
         return self.sessions(Viewers(kind, space_id))
 
-    def readers(self, feed_id: int) -> Sequence[S]:
+    def readers(self, feed_id: FeedId) -> Sequence[S]:
         """The sessions that may read a feed's messages."""
         return self.sessions(Readers(feed_id))
 
-    def participants(self, dm_id: int) -> Sequence[S]:
+    def participants(self, dm_id: DmId) -> Sequence[S]:
         """The sessions of a DM's participants."""
         return self.sessions(Participants(dm_id))
 
-    def users(self, ids: Iterable[int]) -> Sequence[S]:
+    def users(self, ids: Iterable[UserId]) -> Sequence[S]:
         """The sessions of these users, as far as they are active."""
         return self.sessions(Users(tuple(ids)))
 
@@ -137,11 +138,11 @@ class AudienceIndex(Generic[S]):
         """The sessions of all who hold a permission in the community."""
         return self.sessions(PermissionHolders(int(permission)))
 
-    def of_user(self, user_id: int) -> Sequence[S]:
+    def of_user(self, user_id: UserId) -> Sequence[S]:
         """A user's sessions, also of one who is active no longer: who closes them needs them."""
         return tuple(self._of_user.get(user_id, ()))
 
-    def _asking(self, users: Iterable[int], audience: Audience) -> list[S]:
+    def _asking(self, users: Iterable[UserId], audience: Audience) -> list[S]:
         sees, of_user = self._community.sees, self._of_user
         return [
             session
@@ -150,7 +151,7 @@ class AudienceIndex(Generic[S]):
             for session in of_user[user_id]
         ]
 
-    def _reconsider(self, user_id: int, own: Iterable[S]) -> None:
+    def _reconsider(self, user_id: UserId, own: Iterable[S]) -> None:
         for audience, group in self._built.items():
             change: Callable[[S], None] = group.add if self._community.sees(user_id, audience) else group.discard
             for session in own:

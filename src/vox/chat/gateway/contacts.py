@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 
+from vox.chat.events.ids import DmId, UserId
+
 
 class Acquaintances:
     """The DMs and friendships of all users; pure memory, kept up to date by events."""
 
     def __init__(self) -> None:
-        self._dms: dict[int, frozenset[int]] = {}
-        self._dms_of: dict[int, set[int]] = {}
-        self._friends: dict[int, set[int]] = {}
+        self._dms: dict[DmId, frozenset[UserId]] = {}
+        self._dms_of: dict[UserId, set[DmId]] = {}
+        self._friends: dict[UserId, set[UserId]] = {}
 
-    def load(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+    def load(self, dms: Mapping[DmId, frozenset[UserId]], friendships: Iterable[tuple[UserId, UserId]]) -> None:
         """Takes what the database knows; what events have said meanwhile stays."""
         for dm_id, participants in tuple(dms.items()):
             self.dm_is(dm_id, participants)
@@ -23,7 +25,7 @@ class Acquaintances:
         for known in (self._dms, self._dms_of, self._friends):
             known.clear()
 
-    def dm_is(self, dm_id: int, participants: frozenset[int]) -> None:
+    def dm_is(self, dm_id: DmId, participants: frozenset[UserId]) -> None:
         """A DM has these participants now."""
         before = self._dms.get(dm_id, frozenset())
         if participants:
@@ -38,17 +40,17 @@ class Acquaintances:
             if not left:
                 del self._dms_of[user_id]
 
-    def befriend(self, one: int, other: int) -> None:
+    def befriend(self, one: UserId, other: UserId) -> None:
         """Two are friends now."""
         self._friends.setdefault(one, set()).add(other)
         self._friends.setdefault(other, set()).add(one)
 
-    def part(self, one: int, other: int) -> None:
+    def part(self, one: UserId, other: UserId) -> None:
         """Two are friends no longer."""
         self._friends.get(one, set()).discard(other)
         self._friends.get(other, set()).discard(one)
 
-    def of(self, user_id: int) -> set[int]:
+    def of(self, user_id: UserId) -> set[UserId]:
         """Everybody whom a user shares a DM or a friendship with."""
         found = set(self._friends.get(user_id, ()))
         for dm_id in self._dms_of.get(user_id, ()):

@@ -18,6 +18,7 @@ from vox.chat.community import Community
 from vox.chat.config.runtime_config import Config
 from vox.chat.database.unit_of_work import Read
 from vox.chat.errors import Refusal
+from vox.chat.events.ids import DmId, UserId
 from vox.chat.gateway import metrics
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.limits import GatewayLimits
@@ -117,7 +118,7 @@ class Sessions(Protocol):
         """The position, taken from the bus where no session has come to this process yet; the lock is held."""
         ...
 
-    def of_user(self, user_id: int) -> Collection[Session]:
+    def of_user(self, user_id: UserId) -> Collection[Session]:
         """A user's connected sessions; the lock is held."""
         ...
 
@@ -141,7 +142,9 @@ class Sessions(Protocol):
         """Takes a session away from its connection, with its place in the log; the lock is held."""
         ...
 
-    def load_contacts(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+    def load_contacts(
+        self, dms: Mapping[DmId, frozenset[UserId]], friendships: Iterable[tuple[UserId, UserId]]
+    ) -> None:
         """Takes who knows whom from the database."""
         ...
 

@@ -20,6 +20,7 @@ from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode
 from vox.chat.config.runtime_config import Config
 from vox.chat.database.unit_of_work import Read
 from vox.chat.events import Event, typing_start
+from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
@@ -154,9 +155,9 @@ class Hub:
                 space = space_event(event)
                 if space is not None:
                     self._coming.add(space[0])
-            for kind, place_id in shift.spaces:
-                if kind == "dm":
-                    self.acquaintances.dm_is(place_id, self._community.dms.get(place_id, frozenset()))
+            for place in shift.spaces:
+                if place[0] == "dm":
+                    self.acquaintances.dm_is(place[1], self._community.dms.get(place[1], frozenset()))
 
     def publish(self, entries: Sequence[Entry]) -> None:
         """Delivers events to the sessions that may know of them; entries come in the order of the log."""
@@ -171,27 +172,27 @@ class Hub:
         with self.lock:
             self._deliver(OutgoingEvent(kind, payload, self.position, is_passing=True), sessions)
 
-    def close_user(self, user_id: int, code: int, reason: str) -> None:
+    def close_user(self, user_id: UserId, code: int, reason: str) -> None:
         """Ends all sessions of a user; they cannot be resumed."""
         with self.lock:
             for session in tuple(self.index.of_user(user_id)):
                 self._end(session, code, reason)
 
-    def close_logins(self, user_id: int, login_ids: Collection[int], code: int, reason: str) -> None:
+    def close_logins(self, user_id: UserId, login_ids: Collection[LoginId], code: int, reason: str) -> None:
         """Ends the sessions of some of a user's logins (rows of `sessions`); they cannot be resumed."""
         with self.lock:
             for session in tuple(self.index.of_user(user_id)):
                 if session.login_id in login_ids:
                     self._end(session, code, reason)
 
-    def close_revoked(self, user_id: int, login_ids: Collection[int] | None) -> None:
+    def close_revoked(self, user_id: UserId, login_ids: Collection[LoginId] | None) -> None:
         """Ends the sessions of logins that were revoked; None for all logins of the user."""
         if login_ids is None:
             self.close_user(user_id, CloseCode.AUTH_FAILED, "Logged out")
         else:
             self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, "Logged out")
 
-    def logins_until(self, now_s: float) -> list[int]:
+    def logins_until(self, now_s: float) -> list[LoginId]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
         if now_s < self._next_login_end:
             return []
@@ -200,7 +201,7 @@ class Hub:
             self._next_login_end = min((end for end, _ in ends), default=math.inf)
         return list({login_id for end, login_id in ends if end <= now_s})
 
-    def logins_end(self, ends: Mapping[int, float], now_s: float) -> None:
+    def logins_end(self, ends: Mapping[LoginId, float], now_s: float) -> None:
         """Ends the sessions of those logins that have expired; they cannot be resumed.
 
         Args:
@@ -287,13 +288,16 @@ class Hub:
     def typing(self, session: Session, asked: Typing) -> None:
         """Shows a user as typing to those who may read there; what he may not do, and too often, is dropped."""
         user_id, community, now = session.user_id, self._community, self._clock.now()
-        feed_id, dm_id = as_id(asked.feed_id), as_id(asked.dm_id)
-        if feed_id is not None:
+        feed, dm = as_id(asked.feed_id), as_id(asked.dm_id)
+        if feed is not None:
+            feed_id = FeedId(feed)
             held = community.permissions_in(user_id, "feed", feed_id)
             if held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
                 self._tell(typing_start(user_id=user_id, feed_id=feed_id))
-        elif dm_id is not None and community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
-            self._tell(typing_start(user_id=user_id, dm_id=dm_id))
+        elif dm is not None:
+            dm_id = DmId(dm)
+            if community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
+                self._tell(typing_start(user_id=user_id, dm_id=dm_id))
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
         """Takes a user's status: his own sessions are told the true one, then the others what they may see.
@@ -338,15 +342,15 @@ class Hub:
         """Another process says how a user is present there."""
         found = decode_record(record) if record is not None else None
         with self.lock:
-            if self.board.heard(user_id, process, found, self._clock.now()):
-                self.news.changed(user_id)
+            if self.board.heard(UserId(user_id), process, found, self._clock.now()):
+                self.news.changed(UserId(user_id))
 
     def begin(self) -> int:
         """The position, taken from the bus where no session has come to this process yet; the lock is held."""
         self.position = self.position or self._bus.position
         return self.position
 
-    def of_user(self, user_id: int) -> Collection[Session]:
+    def of_user(self, user_id: UserId) -> Collection[Session]:
         """A user's connected sessions; the lock is held."""
         return self.index.of_user(user_id)
 
@@ -358,7 +362,9 @@ class Hub:
         """Whether a session has a connection."""
         return session in self.connections
 
-    def load_contacts(self, dms: Mapping[int, frozenset[int]], friendships: Iterable[tuple[int, int]]) -> None:
+    def load_contacts(
+        self, dms: Mapping[DmId, frozenset[UserId]], friendships: Iterable[tuple[UserId, UserId]]
+    ) -> None:
         """Takes who knows whom from the database."""
         self.acquaintances.load(dms, friendships)
 

@@ -7,6 +7,7 @@ the log for everybody who wants to resume.
 from collections.abc import Iterable, Iterator
 
 from vox.chat.events import EXCLUDED_USER, Event
+from vox.chat.events.ids import UserId
 from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.session import Session
 
@@ -16,7 +17,7 @@ def is_to_each(event: Event) -> bool:
     return EXCLUDED_USER in event.facts
 
 
-def item_for(event: Event, user_id: int, base: int) -> OutgoingEvent | None:
+def item_for(event: Event, user_id: UserId, base: int) -> OutgoingEvent | None:
     """What of such an event a user gets; None for its author.
 
     Args:
@@ -33,7 +34,7 @@ def personalised_items(
     event: Event, base: int, sessions: Iterable[Session]
 ) -> Iterator[tuple[OutgoingEvent, list[Session]]]:
     """What each user's sessions get of such an event."""
-    by_user: dict[int, list[Session]] = {}
+    by_user: dict[UserId, list[Session]] = {}
     for session in sessions:
         by_user.setdefault(session.user_id, []).append(session)
     for user_id, own in by_user.items():

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from vox.chat.community.presence import PresenceRegistry
+from vox.chat.events.ids import UserId
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.session import Session
 from vox.runtime.clock import Clock
@@ -42,8 +43,8 @@ class PresenceNews:
         *,
         tell: Tell,
         everyone: Callable[[], Iterable[Session]],
-        of_user: Callable[[int], Iterable[Session]],
-        related: Callable[[int], Iterable[int]],
+        of_user: Callable[[UserId], Iterable[Session]],
+        related: Callable[[UserId], Iterable[UserId]],
     ) -> None:
         self._board = board
         self._bounds = bounds
@@ -52,7 +53,7 @@ class PresenceNews:
         self._everyone = everyone
         self._of_user = of_user
         self._related = related
-        self._gathered: dict[int, None] = {}
+        self._gathered: dict[UserId, None] = {}
         self._gathering_since = 0.0
         self._snapshot: bytes | None = None
 
@@ -65,7 +66,7 @@ class PresenceNews:
     def _is_small(self) -> bool:
         return len(self._board.shown) <= self._bounds.individual_presence_max
 
-    def changed(self, user_id: int) -> None:
+    def changed(self, user_id: UserId) -> None:
         """Others see a user differently."""
         if self._is_small:
             self._snapshot = None

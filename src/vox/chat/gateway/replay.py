@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from vox.chat.bus.contract import Entry
 from vox.chat.events.audience import Audience
+from vox.chat.events.ids import UserId
 from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.per_recipient import is_to_each, item_for
 from vox.chat.gateway.session import Session
@@ -16,7 +17,11 @@ from vox.chat.gateway.visible_spaces import VisibleSpaces, space_event
 
 
 def missed(
-    session: Session, entries: Sequence[Entry], start: int, view: VisibleSpaces, sees: Callable[[int, Audience], bool]
+    session: Session,
+    entries: Sequence[Entry],
+    start: int,
+    view: VisibleSpaces,
+    sees: Callable[[UserId, Audience], bool],
 ) -> list[OutgoingEvent]:
     """The frames that bring a client up to date; the session then knows what they tell.
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from vox.chat.events.ids import LoginId, UserId
 from vox.http.sockets import Socket
 from vox.protocols.gateway import PRESENCE_BATCH, STRING_IDS
 
@@ -69,7 +70,7 @@ class Session:
     )
 
     def __init__(
-        self, session_id: str, user_id: int, login_id: int, capabilities: frozenset[str], *, ring: int
+        self, session_id: str, user_id: UserId, login_id: LoginId, capabilities: frozenset[str], *, ring: int
     ) -> None:
         self.session_id = session_id
         self.user_id = user_id
@@ -182,7 +183,9 @@ class Session:
 
 def restored(session_id: str, saved: Saved, *, ring: int) -> Session:
     """A session as it was when it lost its connection."""
-    session = Session(session_id, saved.user_id, saved.login_id, frozenset(saved.capabilities), ring=ring)
+    session = Session(
+        session_id, UserId(saved.user_id), LoginId(saved.login_id), frozenset(saved.capabilities), ring=ring
+    )
     session.seq = saved.seq
     session.ring.extend(saved.ring)
     session.known = frozenset(saved.known)

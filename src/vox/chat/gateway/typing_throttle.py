@@ -1,5 +1,7 @@
 """One typing_start per user and channel in an interval. Pure; bounded by who is connected and may write."""
 
+from vox.chat.events.ids import UserId
+
 
 class TypingThrottle:
     """One typing_start per user and channel in an interval.
@@ -12,7 +14,7 @@ class TypingThrottle:
         self._interval_s = interval_s
         self._until: dict[tuple[int, str, int], float] = {}
 
-    def take(self, user_id: int, kind: str, channel_id: int, now: float) -> bool:
+    def take(self, user_id: UserId, kind: str, channel_id: int, now: float) -> bool:
         """Whether a user may be shown as typing there now; if so, not again for the interval."""
         key = (user_id, kind, channel_id)
         if self._until.get(key, now) > now:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from vox.chat.community import AccessChange, Community
 from vox.chat.events import Event
 from vox.chat.events.audience import SpaceKind, Viewers
+from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.session import Space
 
@@ -32,7 +33,7 @@ class PendingChanges:
     """Whose view may have changed since somebody last looked."""
 
     def __init__(self) -> None:
-        self.users: set[int] = set()
+        self.users: set[UserId] = set()
         self.spaces: set[Space] = set()
         self.everything = False
 
@@ -59,13 +60,13 @@ class VisibleSpaces:
         self._community = community
         self._shared: dict[frozenset[Space], frozenset[Space]] = {}
 
-    def of(self, user_id: int) -> frozenset[Space]:
+    def of(self, user_id: UserId) -> frozenset[Space]:
         """The feeds and rooms a user may view."""
         feeds: list[Space] = [("feed", feed_id) for feed_id in self._community.visible_feeds(user_id)]
         rooms: list[Space] = [("room", room_id) for room_id in self._community.visible_rooms(user_id)]
         return self.share(frozenset((*feeds, *rooms)))
 
-    def after(self, user_id: int, known: frozenset[Space], changes: PendingChanges) -> frozenset[Space]:
+    def after(self, user_id: UserId, known: frozenset[Space], changes: PendingChanges) -> frozenset[Space]:
         """What a user may view now, given what he could before and what has changed."""
         if changes.everything or user_id in changes.users:
             return self.of(user_id)
@@ -105,7 +106,11 @@ class VisibleSpaces:
 
     def _described(self, space: Space) -> dict[str, Any] | None:
         kind, space_id = space
-        place = self._community.feeds.get(space_id) if kind == "feed" else self._community.rooms.get(space_id)
+        place = (
+            self._community.feeds.get(FeedId(space_id))
+            if kind == "feed"
+            else self._community.rooms.get(RoomId(space_id))
+        )
         if place is None:
             return None
         fields = {"topic": getattr(place, "topic", None) if kind == "feed" else None, "category_id": place.category_id}

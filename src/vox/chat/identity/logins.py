@@ -19,6 +19,7 @@ from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event
+from vox.chat.events.ids import LoginId, UserId
 from vox.chat.events.people import LOGIN_REVOKED
 from vox.chat.identity import queries
 from vox.chat.identity.profiles import Profiles
@@ -44,7 +45,7 @@ NEW_USER_WAIT_S: Final = 1.0
 """How long the event of a registration may take from another process."""
 NEW_USER_TRIES: Final = 20
 
-OnRevoked = Callable[[int, Collection[int] | None], None]
+OnRevoked = Callable[[UserId, Collection[LoginId] | None], None]
 """Takes a user and which of their logins have ended; None for all of them."""
 
 
@@ -58,8 +59,8 @@ class Login:
         expires_at: Unix seconds, as of the look-up; using the token may extend it.
     """
 
-    user_id: int
-    session_id: int
+    user_id: UserId
+    session_id: LoginId
     expires_at: float = field(default=math.inf, compare=False)
 
 
@@ -124,7 +125,7 @@ class LoginCache:
             await self.member(login.user_id)
         return login
 
-    async def member(self, user_id: int) -> Person:
+    async def member(self, user_id: UserId) -> Person:
         """An active member; waits a moment for a user who has just registered in another process.
 
         Raises:
@@ -224,7 +225,7 @@ class LoginCache:
             )
         return Login(row.user_id, row.id, expires_at)
 
-    def _revoke(self, user_id: int, session_ids: Sequence[int] | None) -> None:
+    def _revoke(self, user_id: UserId, session_ids: Sequence[LoginId] | None) -> None:
         ended = None if session_ids is None else frozenset(session_ids)
         with self._lock:
             self.revocations += 1

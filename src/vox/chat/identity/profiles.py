@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from vox.chat.database.unit_of_work import Read
+from vox.chat.events.ids import UserId
 from vox.chat.identity.queries import Profile, find_profile
 
 MAX_KEPT: Final = 20_000
@@ -31,11 +32,11 @@ class Profiles:
         self._kept: OrderedDict[int, Profile] = OrderedDict()
         self._changes = 0
 
-    def kept(self, user_id: int) -> Profile | None:
+    def kept(self, user_id: UserId) -> Profile | None:
         """A profile in memory."""
         return self._kept.get(user_id)
 
-    async def read(self, user_id: int) -> Profile | None:
+    async def read(self, user_id: UserId) -> Profile | None:
         """A profile from memory or from the database; None where there is no such user."""
         if (kept := self._kept.get(user_id)) is not None:
             return kept
@@ -49,7 +50,7 @@ class Profiles:
                     self._kept.popitem(last=False)
         return found
 
-    def forget(self, user_id: int) -> None:
+    def forget(self, user_id: UserId) -> None:
         """Drops a profile that has changed."""
         with self._lock:
             self._changes += 1

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vox.chat.database.schema import bans, role_members, roles, sessions, users
+from vox.chat.events.ids import LoginId, RoleId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class NewSession:
 class StoredSession:
     """A stored login; times in Unix seconds."""
 
-    id: int
-    user_id: int
+    id: LoginId
+    user_id: UserId
     created_at: int
     expires_at: int
     last_used_at: int | None
@@ -53,7 +54,7 @@ class Profile:
 class LocalUser:
     """A user whose account is on this server."""
 
-    id: int
+    id: UserId
     is_active: bool
 
 
@@ -67,7 +68,7 @@ def is_name_taken(connection: Connection, *, username: str) -> bool:
     return connection.execute(select(users.c.id).where(users.c.username == username)).first() is not None
 
 
-def insert_user(connection: Connection, user: NewUser) -> int | None:
+def insert_user(connection: Connection, user: NewUser) -> UserId | None:
     """Stores a new account and returns its id; None where another transaction has taken the name."""
     try:
         return connection.execute(
@@ -94,14 +95,14 @@ def find_local_user(connection: Connection, *, username: str) -> LocalUser | Non
     return None if row is None else LocalUser(row.id, bool(row.active))
 
 
-def reset_account(connection: Connection, *, user_id: int, password_hash: str) -> None:
+def reset_account(connection: Connection, *, user_id: UserId, password_hash: str) -> None:
     """Makes an account active with another password, without a ban and without logins."""
     connection.execute(delete(bans).where(bans.c.user_id == user_id))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
     connection.execute(update(users).where(users.c.id == user_id).values(active=True, password_hash=password_hash))
 
 
-def find_profile(connection: Connection, *, user_id: int) -> Profile | None:
+def find_profile(connection: Connection, *, user_id: UserId) -> Profile | None:
     """The profile of a user."""
     row = connection.execute(
         select(users.c.bio, users.c.created_at, users.c.federated, users.c.home_domain).where(users.c.id == user_id)
@@ -109,7 +110,7 @@ def find_profile(connection: Connection, *, user_id: int) -> Profile | None:
     return None if row is None else Profile(row.bio, row.created_at, bool(row.federated), row.home_domain)
 
 
-def insert_session(connection: Connection, *, user_id: int, session: NewSession) -> int:
+def insert_session(connection: Connection, *, user_id: UserId, session: NewSession) -> int:
     """Stores a new login of a user and returns its id."""
     return int(
         connection.execute(
@@ -143,7 +144,7 @@ def find_session(connection: Connection, *, digest: str) -> StoredSession | None
     return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at)
 
 
-def record_use(connection: Connection, *, session_id: int, now_s: int, expires_at: int) -> None:
+def record_use(connection: Connection, *, session_id: LoginId, now_s: int, expires_at: int) -> None:
     """Stores when a login was last used and when it expires."""
     connection.execute(
         update(sessions).where(sessions.c.id == session_id).values(last_used_at=now_s, expires_at=expires_at)
@@ -155,26 +156,26 @@ def has_roles(connection: Connection) -> bool:
     return connection.execute(select(roles.c.id).limit(1)).first() is not None
 
 
-def insert_role(connection: Connection, *, name: str, position: int, permissions: int) -> int:
+def insert_role(connection: Connection, *, name: str, position: int, permissions: int) -> RoleId:
     """Stores a new role and returns its id."""
     return connection.execute(
         insert(roles).values(name=name, position=position, permissions=permissions).returning(roles.c.id)
     ).scalar_one()
 
 
-def ranked_roles(connection: Connection) -> list[tuple[int, int]]:
+def ranked_roles(connection: Connection) -> list[tuple[RoleId, int]]:
     """Id and permissions of all roles but @everyone, the highest rank first."""
     rows = connection.execute(
         select(roles.c.id, roles.c.permissions).where(roles.c.position != 0).order_by(roles.c.position, roles.c.id)
     )
-    return [(int(role_id), int(permissions)) for role_id, permissions in rows]
+    return [(RoleId(int(role_id)), int(permissions)) for role_id, permissions in rows]
 
 
-def read_role_ids(connection: Connection, *, user_id: int) -> list[int]:
+def read_role_ids(connection: Connection, *, user_id: UserId) -> list[RoleId]:
     """The roles that a user has been assigned."""
     return list(connection.execute(select(role_members.c.role_id).where(role_members.c.user_id == user_id)).scalars())
 
 
-def insert_role_member(connection: Connection, *, role_id: int, user_id: int) -> None:
+def insert_role_member(connection: Connection, *, role_id: RoleId, user_id: UserId) -> None:
     """Assigns a role to a user who does not have it."""
     connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))

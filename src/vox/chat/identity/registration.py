@@ -9,6 +9,7 @@ from typing import Final
 from vox.chat.database.unit_of_work import lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_create
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import EVERYONE, EVERYONE_DEFAULT, P
 from vox.chat.identity import queries
 from vox.chat.identity.queries import NewUser
@@ -19,7 +20,7 @@ ADMIN: Final = "Admin"
 
 def create_user(
     connection: Connection, user: NewUser, *, as_administrator: bool, first_is_administrator: bool = False
-) -> tuple[int, list[Event]]:
+) -> tuple[UserId, list[Event]]:
     """Creates an account, and the community's roles with the first one.
 
     Args:
@@ -59,7 +60,7 @@ def create_default_roles(connection: Connection) -> list[Event]:
     ]
 
 
-def administrator_role(connection: Connection) -> int:
+def administrator_role(connection: Connection) -> RoleId:
     """The highest role with ADMINISTRATOR other than @everyone.
 
     Raises:

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final
 
 from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.storage.images import Dimensions, re_encode
 from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import driver
@@ -84,7 +85,7 @@ class UploadLimits:
             return await in_thread(partial(re_encode, source, mime, out), painters)
 
     @contextmanager
-    def upload_slot(self, user_id: int) -> Generator[None, None, None]:
+    def upload_slot(self, user_id: UserId) -> Generator[None, None, None]:
         """One upload's turn.
 
         Raises:

@@ -13,6 +13,7 @@ from vox.chat.bus.contract import Bus, Entry
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.events import Event, Users, encode_tail, typing_start
+from vox.chat.events.ids import FeedId, UserId
 from vox.runtime.clock import SystemClock
 
 
@@ -56,7 +57,7 @@ class Heard:
 
 
 def event(name: str) -> Event:
-    return Event("server_update", {"n": name}, Users((1,)))
+    return Event("server_update", {"n": name}, Users((UserId(1),)))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -107,7 +108,7 @@ async def test_events_of_other_threads_are_published_too(bus: Bus):
 async def test_passing_events_have_no_place_in_the_log(bus: Bus):
     heard = listen(bus)
     start = bus.position
-    bus.publish([event("a"), typing_start(user_id=1, feed_id=2), event("b")])
+    bus.publish([event("a"), typing_start(user_id=UserId(1), feed_id=FeedId(2)), event("b")])
     await until(lambda: len(heard.entries) == 3)
     typing = next(entry for entry in heard.entries if entry.event.type == "typing_start")
     assert typing.position == 0
@@ -151,7 +152,7 @@ async def test_two_processes_see_one_order(empty_redis: RunningRedis):
         assert [e.position for e in at_one.entries] == [e.position for e in at_two.entries]
         assert [e.is_foreign for e in at_one.entries] == [not e.is_foreign for e in at_two.entries]
         assert [name for name in at_one.names if name.startswith("one")] == [f"one {n}" for n in range(200)]
-        assert all(e.event.audience == Users((1,)) for e in at_two.entries)
+        assert all(e.event.audience == Users((UserId(1),)) for e in at_two.entries)
         assert (at_one.lost, at_two.lost) == (1, 1)  # the start
 
 
@@ -162,7 +163,7 @@ async def test_communities_in_two_databases_of_one_redis_do_not_hear_each_other(
     other.subscribe_presence(lambda user_id, _process, _record: told.append(user_id))
     async with one.running(), other.running():
         one.set_presence(7, b"online")
-        one.publish([event("one"), typing_start(user_id=1, feed_id=2)])
+        one.publish([event("one"), typing_start(user_id=UserId(1), feed_id=FeedId(2))])
         other.publish([event("other")])
         await until(lambda: at_one.names == ["one"] and at_other.names == ["other"])
         await until(lambda: len(at_one.entries) == 2)
@@ -264,7 +265,7 @@ async def test_too_much_waiting_ends_the_epoch_rather_than_skip(redis: RunningRe
 async def test_what_cannot_be_sent_ends_the_epoch_and_what_comes_after_it_is_sent(empty_redis: RunningRedis):
     async with redis_bus(empty_redis) as (one, at_one), redis_bus(empty_redis) as (two, at_two):
         epoch = one.epoch
-        one.publish([Event("server_update", {"n": object()}, Users((1,)))])
+        one.publish([Event("server_update", {"n": object()}, Users((UserId(1),)))])
         await until(lambda: two.epoch == one.epoch != epoch)
         assert at_one.lost == at_two.lost == 2
         one.publish([event("on")])
@@ -301,7 +302,7 @@ async def test_a_subscription_that_redis_just_confirms_is_not_deaf(
     monkeypatch.setattr(bus, "_catch_up", always_finds_more)
     monkeypatch.setattr(bus._client, "pubsub", counted)
     async with bus.running():
-        bus.publish([typing_start(user_id=1, feed_id=2)])
+        bus.publish([typing_start(user_id=UserId(1), feed_id=FeedId(2))])
         await until(lambda: len(heard.entries) == 1)
     assert looks == ["subscription", "the log"]
 

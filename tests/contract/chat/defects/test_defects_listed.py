@@ -17,6 +17,7 @@ from tests.contract.chat.helpers_spaces import deny, feed, refusal, say
 from tests.time_limits import time_limit
 from vox.chat.database.schema import audit_log, messages
 from vox.chat.database.unit_of_work import Change
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 
 
@@ -100,7 +101,7 @@ async def test_manage_roles_is_no_way_to_more_than_one_has(chat: Rig) -> None:
     assert outcome(await bob.delete("/roles/2"))[0] == 403
     mask = {"allow": int(P.MANAGE_MESSAGES), "deny": 0}
     assert outcome(await bob.put(f"/feeds/{general}/permissions/user/{bob.user_id}", mask))[0] == 403
-    assert not chat.chat.community.may(bob.user_id, P.ADMINISTRATOR)
+    assert not chat.chat.community.may(UserId(bob.user_id), P.ADMINISTRATOR)
 
 
 async def test_probes_meet_no_limit_and_at_me_is_oneself(database_url: str, tmp_path: Path) -> None:

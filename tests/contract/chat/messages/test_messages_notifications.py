@@ -8,6 +8,7 @@ from tests.contract.chat.harness import Gateway, Rig
 from tests.contract.chat.harness import Person as Caller
 from tests.contract.chat.helpers_spaces import deny, feed, say, write
 from vox.chat.community import Person
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages import send as delivery
 
@@ -139,7 +140,7 @@ async def test_a_mention_of_everyone_is_one_event_and_tells_each_reader_his_own(
     question = await say(carol, 1)
     await bob.ok("PUT", "/feeds/1/subscribers")
     for user_id in range(100, 1100):
-        chat.chat.community.users[user_id] = Person(user_id, f"u{user_id}", f"u{user_id}")
+        chat.chat.community.users[UserId(user_id)] = Person(UserId(user_id), f"u{user_id}", f"u{user_id}")
     async with alice.gateway() as own, bob.gateway() as one, bob.gateway() as other, carol.gateway() as third:
         async with dave.gateway() as blind:
             before = chat.chat.bus.position

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_spaces import Row, deny, feed, mismatches, refusal, say, upload, write
+from vox.chat.events.ids import FeedId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.schemas import SearchQuery
 from vox.chat.features.messages.search_queries import Scope, find
@@ -149,4 +150,4 @@ async def test_no_text_breaks_a_search(chat: Rig):
 
 
 def _search(connection: Any, text: str) -> list[Any]:
-    return find(connection, scope=Scope([1]), query=SearchQuery(text), limit=25)
+    return find(connection, scope=Scope([FeedId(1)]), query=SearchQuery(text), limit=25)

@@ -32,6 +32,7 @@ from tests.time_limits import time_limit
 from vox.chat.bus.contract import Entry
 from vox.chat.bus.redis_bus import RedisBus
 from vox.chat.community import read_state
+from vox.chat.events.ids import FeedId, UserId
 from vox.runtime.clock import SystemClock
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class TwoProcesses:
             if len(self.clients) < CLIENTS and sum(one.person is person for one in self.clients) < CLIENTS_EACH:
                 stack = contextlib.AsyncExitStack()
                 gateway = await stack.enter_async_context(replace(person, rig=rig).gateway())
-                feeds = set(rig.chat.community.visible_feeds(person.user_id))
+                feeds = set[int](rig.chat.community.visible_feeds(UserId(person.user_id)))
                 session_id = gateway.ready["session_id"]
                 self.clients.append(Client(person, rig, gateway, stack, session_id, feeds, len(self._messages)))
                 self.steps += 1
@@ -176,7 +177,7 @@ class TwoProcesses:
         await self._alice(processes[1]).ok("DELETE", f"/bans/{person.user_id}")
         self.steps += 2
         await self._settle()
-        if not self.rigs[0].chat.community.users[person.user_id].is_active:
+        if not self.rigs[0].chat.community.users[UserId(person.user_id)].is_active:
             await replace(person, rig=_at(self.rigs, processes[2])).ok("POST", "/auth/rejoin")
 
     async def shake(self, words: Sequence[Word]) -> None:
@@ -202,7 +203,7 @@ class TwoProcesses:
         states = [rig.chat.community.state for rig in self.rigs]
         assert states[0] == states[1], "the processes remember differently"
         for client in self._connected:
-            assert client.known_feeds() == client.rig.chat.community.visible_feeds(client.user_id)
+            assert client.known_feeds() == client.rig.chat.community.visible_feeds(UserId(client.user_id))
         self._looks += 1
         asking = _some(self._connected, self._looks)
         if asking is not None:
@@ -322,7 +323,7 @@ class TwoProcesses:
         return {one.user_id: {feed for feed in feeds if self._reads(one.user_id, feed)} for one in self.people}
 
     def _reads(self, user_id: int, feed_id: int) -> bool:
-        return self.rigs[0].chat.community.may_in(user_id, "feed", feed_id, READ)
+        return self.rigs[0].chat.community.may_in(UserId(user_id), "feed", FeedId(feed_id), READ)
 
     async def _settle(self, sent: Sequence[int] = ()) -> None:
         """Everything that was answered has gone through the log and reached the sockets."""

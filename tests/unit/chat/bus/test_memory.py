@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from tests.fakes.clock import FakeClock
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.events import message_create, typing_start
+from vox.chat.events.ids import FeedId, UserId
 
 
 def event(number):
-    return message_create(msg_id=number, author_id=1, body="x", timestamp=1, feed_id=1)
+    return message_create(msg_id=number, author_id=UserId(1), body="x", timestamp=1, feed_id=FeedId(1))
 
 
 async def test_entries_come_in_order_and_can_be_read_again():
@@ -29,7 +30,7 @@ async def test_entries_come_in_order_and_can_be_read_again():
 async def test_what_passes_stands_in_no_log():
     bus, seen = MemoryBus(FakeClock()), []
     bus.subscribe(seen.extend)
-    bus.publish([typing_start(user_id=1, feed_id=1), event(1)])
+    bus.publish([typing_start(user_id=UserId(1), feed_id=FeedId(1)), event(1)])
     assert [entry.position for entry in seen] == [0, 1]
     assert await bus.entries_after(0, 10) == seen[1:]
 

@@ -30,6 +30,7 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
+from vox.chat.events.ids import DmId, FeedId, RoleId, RoomId, UserId
 from vox.chat.events.permissions import ALL
 from vox.chat.gateway.audience_index import AudienceIndex
 
@@ -54,7 +55,7 @@ _OVERRIDES: st.SearchStrategy[list[_OverrideRow]] = st.lists(
 
 @dataclass(eq=False)
 class _Session:
-    user_id: int
+    user_id: UserId
 
 
 class CommunityMachine(RuleBasedStateMachine):
@@ -101,7 +102,7 @@ class CommunityMachine(RuleBasedStateMachine):
         held = [role for role in roles if role in self._ids(schema.roles)]
         for role_id in held:
             self._row(schema.role_members, role_id=role_id, user_id=user_id)
-        self._happened(events.member_join(user_id=user_id, username=f"{name}{count}", role_ids=held))
+        self._happened(events.member_join(user_id=user_id, username=f"{name}{count}", role_ids=list(map(RoleId, held))))
 
     @rule(pick=_PICK, how=st.sampled_from([events.member_leave, events.member_ban, events.member_unban]))
     def come_or_go(self, pick: int, how: Callable[..., Event]) -> None:
@@ -230,7 +231,10 @@ class CommunityMachine(RuleBasedStateMachine):
         if not self._ids(table):
             return
         space_id = self._one(table, pick)
-        overrides = self.community.overrides_of(kind, space_id)
+        if kind == "feed":
+            overrides = self.community.overrides_of("feed", space_id)
+        else:
+            overrides = self.community.overrides_of("room", space_id)
         saw = {user_id for user_id in self.community.users if self.community.sees(user_id, Viewers(kind, space_id))}
         override = schema.permission_overrides.c
         self._sql(delete(schema.permission_overrides).where(override.space_type == kind, override.space_id == space_id))
@@ -391,15 +395,19 @@ class CommunityMachine(RuleBasedStateMachine):
     def answers_are_what_the_rows_say(self) -> None:
         rows = _Rows(self.connection)
         for user_id in [*self._ids(schema.users), 99]:
-            assert self.community.permissions(user_id) == rows.mask(user_id)
+            assert self.community.permissions(UserId(user_id)) == rows.mask(user_id)
             for kind, table in _SPACES:
                 for space_id in [*self._ids(table), 99]:
                     expected = rows.mask_in(user_id, kind, space_id)
-                    assert self.community.permissions_in(user_id, kind, space_id) == expected
+                    found = {
+                        "feed": self.community.permissions_in(UserId(user_id), "feed", FeedId(space_id)),
+                        "room": self.community.permissions_in(UserId(user_id), "room", RoomId(space_id)),
+                    }
+                    assert found[kind] == expected
             for audience in self._audiences():
-                assert self.community.sees(user_id, audience) == rows.sees(user_id, audience), audience
+                assert self.community.sees(UserId(user_id), audience) == rows.sees(user_id, audience), audience
             viewable = {id_ for id_ in self._ids(schema.feeds) if rows.mask_in(user_id, "feed", id_) & _VIEW}
-            assert self.community.visible_feeds(user_id) == viewable
+            assert self.community.visible_feeds(UserId(user_id)) == viewable
         admins = {user_id for user_id in self._ids(schema.users) if rows.mask(user_id) & _ADMIN}
         assert administrators_in(self.connection) == admins
 
@@ -426,12 +434,17 @@ class CommunityMachine(RuleBasedStateMachine):
         return sent
 
     def _audiences(self) -> list[Audience]:
-        found: list[Audience] = [Everyone(), PermissionHolders(_INVITES), PermissionHolders(_ADMIN), Users((1, 3, 3))]
+        found: list[Audience] = [
+            Everyone(),
+            PermissionHolders(_INVITES),
+            PermissionHolders(_ADMIN),
+            Users((UserId(1), UserId(3), UserId(3))),
+        ]
         found += [Viewers("feed", id_) for id_ in (*self._ids(schema.feeds), 99)]
-        found += [Readers(id_) for id_ in (*self._ids(schema.feeds), 99)]
+        found += [Readers(FeedId(id_)) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Viewers("room", id_) for id_ in self._ids(schema.rooms)]
-        found += [Participants(id_) for id_ in (*self._ids(schema.dms), 99)]
-        return [*found, Participants(1, (2,))]
+        found += [Participants(DmId(id_)) for id_ in (*self._ids(schema.dms), 99)]
+        return [*found, Participants(DmId(1), (UserId(2),))]
 
     def _store_override(self, kind: SpaceKind, space_id: int, override: SpaceOverride) -> None:
         self._sql(
@@ -449,14 +462,14 @@ class CommunityMachine(RuleBasedStateMachine):
             )
         )
 
-    def _ids(self, table: Any) -> list[int]:
+    def _ids(self, table: Any) -> list[Any]:
         return list(self.connection.execute(select(table.c.id).order_by(table.c.id)).scalars())
 
-    def _one(self, table: Any, pick: int) -> int:
+    def _one(self, table: Any, pick: int) -> Any:
         ids = self._ids(table)
         return ids[pick % len(ids)]
 
-    def _row(self, table: Any, **values: Any) -> int:
+    def _row(self, table: Any, **values: Any) -> Any:
         return self.connection.execute(insert(table).values(**values)).lastrowid
 
     def _sql(self, statement: Any) -> None:

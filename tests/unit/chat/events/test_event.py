@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vox.chat.events.audience import EVERYONE, Readers, Users
 from vox.chat.events.event import Event, decode_event, encode_event, encode_tail, shown
+from vox.chat.events.ids import FeedId, UserId
 
 ids = st.integers(0, 2**63 - 1)
 payloads = st.dictionaries(
@@ -18,7 +19,7 @@ events = st.builds(
     Event,
     st.from_regex(r"[a-z_]{1,20}", fullmatch=True),
     payloads,
-    st.sampled_from([EVERYONE, Readers(7), Users((1, 2))]),
+    st.sampled_from([EVERYONE, Readers(FeedId(7)), Users((UserId(1), UserId(2)))]),
     ids,
     ids,
     payloads,

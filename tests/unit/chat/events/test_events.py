@@ -36,6 +36,7 @@ from vox.chat.events.audience import (
     audience_from,
     audience_text,
 )
+from vox.chat.events.ids import DmId, FeedId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.events.permissions import P
 from vox.errors import UsageError
 
@@ -102,15 +103,15 @@ def test_what_no_table_knows_is_for_administrators() -> None:
 
 
 def test_unset_fields_are_left_out() -> None:
-    event = events.message_create(msg_id=1, author_id=2, body="hi", timestamp=3, feed_id=4)
+    event = events.message_create(msg_id=1, author_id=UserId(2), body="hi", timestamp=3, feed_id=FeedId(4))
     assert event.payload == {"msg_id": 1, "author_id": 2, "body": "hi", "timestamp": 3, "feed_id": 4}
     full = events.message_create(
         msg_id=1,
         author_id=None,
         body=None,
         timestamp=3,
-        dm_id=5,
-        thread_id=6,
+        dm_id=DmId(5),
+        thread_id=ThreadId(6),
         opaque_blob="x",
         reply_to=7,
         mentions=[8],
@@ -128,25 +129,28 @@ def test_unset_fields_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("event", "audience"),
     [
-        (events.message_create(msg_id=1, author_id=2, body="", timestamp=3, feed_id=4), Readers(4)),
-        (events.message_delete(msg_id=1, dm_id=4), Participants(4)),
-        (events.message_reaction_add(msg_id=1, user_id=2, emoji="x", feed_id=4), Readers(4)),
-        (events.message_pin_update(msg_id=1, feed_id=4, pinned=True), Readers(4)),
-        (events.typing_start(user_id=1, feed_id=4), Readers(4)),
-        (events.typing_start(user_id=1, dm_id=4), Participants(4)),
-        (events.feed_create(feed_id=4, name="n"), Viewers("feed", 4)),
-        (events.room_update(room_id=4, changed={}), Viewers("room", 4)),
-        (events.thread_delete(thread_id=9, parent_feed_id=4), Viewers("feed", 4)),
         (
-            events.room_delete(room_id=4, overrides=[SpaceOverride("role", 1)]),
+            events.message_create(msg_id=1, author_id=UserId(2), body="", timestamp=3, feed_id=FeedId(4)),
+            Readers(FeedId(4)),
+        ),
+        (events.message_delete(msg_id=1, dm_id=DmId(4)), Participants(DmId(4))),
+        (events.message_reaction_add(msg_id=1, user_id=UserId(2), emoji="x", feed_id=FeedId(4)), Readers(FeedId(4))),
+        (events.message_pin_update(msg_id=1, feed_id=FeedId(4), pinned=True), Readers(FeedId(4))),
+        (events.typing_start(user_id=UserId(1), feed_id=FeedId(4)), Readers(FeedId(4))),
+        (events.typing_start(user_id=UserId(1), dm_id=DmId(4)), Participants(DmId(4))),
+        (events.feed_create(feed_id=FeedId(4), name="n"), Viewers("feed", 4)),
+        (events.room_update(room_id=RoomId(4), changed={}), Viewers("room", 4)),
+        (events.thread_delete(thread_id=ThreadId(9), parent_feed_id=FeedId(4)), Viewers("feed", 4)),
+        (
+            events.room_delete(room_id=RoomId(4), overrides=[SpaceOverride("role", 1)]),
             FormerViewers((SpaceOverride("role", 1),)),
         ),
-        (events.invite_create(code="c", creator_id=1), PermissionHolders(P.CREATE_INVITES.value)),
-        (events.notification_create(user_id=3, type="mention"), Users((3,))),
-        (events.block_add(user_id=1, target_id=2), Users((1, 2))),
-        (events.dm_recipient_remove(dm_id=4, user_id=2), Participants(4, (2,))),
-        (events.dm_recipient_remove(dm_id=4, user_id=2, is_leaving=True), Participants(4)),
-        (events.role_delete(role_id=1), Everyone()),
+        (events.invite_create(code="c", creator_id=UserId(1)), PermissionHolders(P.CREATE_INVITES.value)),
+        (events.notification_create(user_id=UserId(3), type="mention"), Users((UserId(3),))),
+        (events.block_add(user_id=UserId(1), target_id=UserId(2)), Users((UserId(1), UserId(2)))),
+        (events.dm_recipient_remove(dm_id=DmId(4), user_id=UserId(2)), Participants(DmId(4), (UserId(2),))),
+        (events.dm_recipient_remove(dm_id=DmId(4), user_id=UserId(2), is_leaving=True), Participants(DmId(4))),
+        (events.role_delete(role_id=RoleId(1)), Everyone()),
     ],
 )
 def test_who_is_told(event: Event, audience: Audience) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from vox.chat.events.audience import EVERYONE, Audience, Participants, PermissionHolders, Readers, Users, Viewers
+from vox.chat.events.ids import DmId, FeedId, UserId
 from vox.chat.events.kinds import CHANGES_ACCESS, PERSISTED, SYNC_CATEGORIES, audience_of
 from vox.chat.events.permissions import P
 
@@ -14,9 +15,9 @@ ADMINISTRATORS = PermissionHolders(P.ADMINISTRATOR.value)
 @pytest.mark.parametrize(
     ("kind", "payload", "audience"),
     [
-        ("message_create", {"feed_id": 4}, Readers(4)),
-        ("message_delete", {"dm_id": 5}, Participants(5)),
-        ("message_update", {"feed_id": 4, "dm_id": 5}, Readers(4)),
+        ("message_create", {"feed_id": 4}, Readers(FeedId(4))),
+        ("message_delete", {"dm_id": 5}, Participants(DmId(5))),
+        ("message_update", {"feed_id": 4, "dm_id": 5}, Readers(FeedId(4))),
         ("member_join", {}, EVERYONE),
         ("sticker_update", {}, EVERYONE),
         ("feed_update", {"feed_id": 4}, Viewers("feed", 4)),
@@ -25,10 +26,10 @@ ADMINISTRATORS = PermissionHolders(P.ADMINISTRATOR.value)
         ("permission_override_update", {"space_type": "room", "space_id": 6}, Viewers("room", 6)),
         ("invite_delete", {"code": "c"}, PermissionHolders(P.CREATE_INVITES.value)),
         ("webhook_update", {}, PermissionHolders(P.MANAGE_WEBHOOKS.value)),
-        ("dm_update", {"dm_id": 5}, Participants(5)),
-        ("dm_recipient_remove", {"dm_id": 5, "user_id": 2}, Participants(5, (2,))),
-        ("block_add", {"user_id": 1, "target_id": 2}, Users((1, 2))),
-        ("notification_create", {"user_id": 1}, Users((1,))),
+        ("dm_update", {"dm_id": 5}, Participants(DmId(5))),
+        ("dm_recipient_remove", {"dm_id": 5, "user_id": 2}, Participants(DmId(5), (UserId(2),))),
+        ("block_add", {"user_id": 1, "target_id": 2}, Users((UserId(1), UserId(2)))),
+        ("notification_create", {"user_id": 1}, Users((UserId(1),))),
     ],
 )
 def test_the_payload_tells_the_audience(kind: str, payload: dict[str, Any], audience: Audience) -> None:

@@ -8,6 +8,7 @@ import pytest
 from vox.chat.events import messages
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.event import Event
+from vox.chat.events.ids import DmId, FeedId, UserId
 from vox.errors import UsageError
 
 IN_A_PLACE: list[tuple[Callable[..., Event], dict[str, Any]]] = [
@@ -26,9 +27,9 @@ each = pytest.mark.parametrize(("make", "fields"), IN_A_PLACE, ids=[make.__name_
 def test_in_a_feed_it_is_for_readers_and_in_a_dm_for_participants(
     make: Callable[..., Event], fields: dict[str, Any]
 ) -> None:
-    assert make(**fields, feed_id=4).audience == Readers(4)
-    assert make(**fields, dm_id=5).audience == Participants(5)
-    assert make(**fields, feed_id=4, dm_id=5).audience == Readers(4)
+    assert make(**fields, feed_id=4).audience == Readers(FeedId(4))
+    assert make(**fields, dm_id=5).audience == Participants(DmId(5))
+    assert make(**fields, feed_id=4, dm_id=5).audience == Readers(FeedId(4))
 
 
 @each
@@ -48,24 +49,34 @@ def test_the_fields_are_those_that_were_given(make: Callable[..., Event], fields
 
 def test_empty_lists_are_left_out() -> None:
     event = messages.message_create(
-        msg_id=1, author_id=None, body=None, timestamp=3, feed_id=4, mentions=[], attachments=()
+        msg_id=1, author_id=None, body=None, timestamp=3, feed_id=FeedId(4), mentions=[], attachments=()
     )
     assert event.payload == {"msg_id": 1, "author_id": None, "body": None, "timestamp": 3, "feed_id": 4}
 
 
 def test_one_event_notifies_many_but_not_the_actor() -> None:
     event = messages.notification_to_each(
-        Readers(4), type="message", feed_id=4, thread_id=None, msg_id=1, actor_id=2, body_preview=None
+        Readers(FeedId(4)),
+        type="message",
+        feed_id=FeedId(4),
+        thread_id=None,
+        msg_id=1,
+        actor_id=UserId(2),
+        body_preview=None,
     )
-    assert (event.type, event.audience) == ("notification_create", Readers(4))
+    assert (event.type, event.audience) == ("notification_create", Readers(FeedId(4)))
     assert event.facts == {messages.EXCLUDED_USER: 2}
     assert event.payload == {"user_id": 0, "type": "message", "feed_id": 4, "msg_id": 1, "actor_id": 2}
 
 
 def test_a_notification_is_for_its_receiver() -> None:
-    assert messages.notification_create(user_id=3, type="mention").audience == Users((3,))
+    assert messages.notification_create(user_id=UserId(3), type="mention").audience == Users((UserId(3),))
 
 
 def test_a_removed_participant_is_told_and_one_that_leaves_is_not() -> None:
-    assert messages.dm_recipient_remove(dm_id=5, user_id=2).audience == Participants(5, (2,))
-    assert messages.dm_recipient_remove(dm_id=5, user_id=2, is_leaving=True).audience == Participants(5)
+    assert messages.dm_recipient_remove(dm_id=DmId(5), user_id=UserId(2)).audience == Participants(
+        DmId(5), (UserId(2),)
+    )
+    assert messages.dm_recipient_remove(dm_id=DmId(5), user_id=UserId(2), is_leaving=True).audience == Participants(
+        DmId(5)
+    )

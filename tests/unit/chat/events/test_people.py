@@ -7,11 +7,14 @@ import pytest
 from vox.chat.events import people
 from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
 from vox.chat.events.event import Event
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P
 
 
 def test_nickname_avatar_and_roles_of_a_newcomer_stay_between_servers() -> None:
-    event = people.member_join(user_id=1, username="u", nickname="n", avatar="a", role_ids=[3, 2])
+    event = people.member_join(
+        user_id=UserId(1), username="u", nickname="n", avatar="a", role_ids=[RoleId(3), RoleId(2)]
+    )
     assert event.payload == {"user_id": 1, "username": "u"}
     assert event.facts == {"nickname": "n", "avatar": "a", "role_ids": [2, 3], "is_federated": False}
     assert event.audience == EVERYONE
@@ -30,20 +33,20 @@ def test_nickname_avatar_and_roles_of_a_newcomer_stay_between_servers() -> None:
 )
 def test_what_is_between_two_is_for_both_of_them_alone(make: Callable[..., Event]) -> None:
     event = make(user_id=1, target_id=2)
-    assert event.audience == Users((1, 2))
+    assert event.audience == Users((UserId(1), UserId(2)))
     assert (event.type, event.payload) == (make.__name__, {"user_id": 1, "target_id": 2})
 
 
 def test_invites_are_for_those_who_may_make_them() -> None:
-    for event in (people.invite_create(code="c", creator_id=1), people.invite_delete(code="c")):
+    for event in (people.invite_create(code="c", creator_id=UserId(1)), people.invite_delete(code="c")):
         assert event.audience == PermissionHolders(P.CREATE_INVITES.value)
 
 
 def test_a_nickname_taken_away_is_left_out() -> None:
-    assert people.member_update(user_id=1).payload == {"user_id": 1}
-    assert people.member_update(user_id=1, nickname="n").payload == {"user_id": 1, "nickname": "n"}
+    assert people.member_update(user_id=UserId(1)).payload == {"user_id": 1}
+    assert people.member_update(user_id=UserId(1), nickname="n").payload == {"user_id": 1, "nickname": "n"}
 
 
 def test_changes_stand_beside_the_id() -> None:
-    assert people.user_update(user_id=1, changed={"bio": None}).payload == {"user_id": 1, "bio": None}
-    assert people.role_update(role_id=2, changed={"name": "n"}).payload == {"role_id": 2, "name": "n"}
+    assert people.user_update(user_id=UserId(1), changed={"bio": None}).payload == {"user_id": 1, "bio": None}
+    assert people.role_update(role_id=RoleId(2), changed={"name": "n"}).payload == {"role_id": 2, "name": "n"}

@@ -16,6 +16,7 @@ from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import refuse
 from vox.chat.events import CHANGES_ACCESS, Event, message_create
+from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
 from vox.chat.events.permissions import EVERYONE_DEFAULT
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.connection import Connection
@@ -144,13 +145,14 @@ class Scene:
         offline_after_s: float = OFFLINE_AFTER_S,
     ) -> None:
         self.clock = FakeClock()
-        administrator = Role(2, "Admin", None, 1, 1 << 62)
+        administrator = Role(RoleId(2), "Admin", None, 1, 1 << 62)
         state = State(
             users={
-                n: Person(n, f"u{n}", f"U{n}", role_ids=frozenset({2} if n == 1 else ())) for n in range(1, people + 1)
+                UserId(n): Person(UserId(n), f"u{n}", f"U{n}", role_ids=frozenset({RoleId(2)} if n == 1 else ()))
+                for n in range(1, people + 1)
             },
-            roles={1: Role(1, "@everyone", None, 0, int(EVERYONE_DEFAULT)), 2: administrator},
-            feeds={1: Feed(1, "one"), 2: Feed(2, "two")},
+            roles={RoleId(1): Role(RoleId(1), "@everyone", None, 0, int(EVERYONE_DEFAULT)), RoleId(2): administrator},
+            feeds={FeedId(1): Feed(FeedId(1), "one"), FeedId(2): Feed(FeedId(2), "two")},
         )
         self.community = Community(state)
         self.bus = MemoryBus(self.clock)
@@ -179,10 +181,10 @@ class Scene:
         user, _, login = token[1:].partition(".")
         if not token.startswith("t") or not user.isdigit():
             raise refuse("AUTH_EXPIRED", "no such token")
-        person = self.community.users.get(int(user))
+        person = self.community.users.get(UserId(int(user)))
         if person is None or not person.is_active:
             raise refuse("BANNED", "not a member")
-        return Login(int(user), int(login or user))
+        return Login(UserId(int(user)), LoginId(int(login or user)))
 
     def is_known(self, token: str) -> bool:
         """Whether the token was seen here lately."""
@@ -203,7 +205,11 @@ class Scene:
     def say(self, feed_id: int = 1, author_id: int = 1) -> int:
         """Somebody writes a message; its id."""
         self._next_id += 1
-        self.happen(message_create(msg_id=self._next_id, author_id=author_id, body="x", timestamp=1, feed_id=feed_id))
+        self.happen(
+            message_create(
+                msg_id=self._next_id, author_id=UserId(author_id), body="x", timestamp=1, feed_id=FeedId(feed_id)
+            )
+        )
         return self._next_id
 
     def open(self, user_id: int, *, address: str = "", takes_frames: bool = True, compressed: bool = False) -> Client:

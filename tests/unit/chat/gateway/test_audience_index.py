@@ -16,6 +16,7 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
+from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.gateway.audience_index import AudienceIndex
 
 _AUDIENCES: list[Audience] = [
@@ -23,35 +24,35 @@ _AUDIENCES: list[Audience] = [
     PermissionHolders(8),
     Viewers("feed", 1),
     Viewers("room", 1),
-    Readers(1),
-    Readers(2),
-    Participants(1),
-    Participants(1, (3,)),
-    Users((1, 2, 2)),
+    Readers(FeedId(1)),
+    Readers(FeedId(2)),
+    Participants(DmId(1)),
+    Participants(DmId(1), (UserId(3),)),
+    Users((UserId(1), UserId(2), UserId(2))),
     FormerViewers(),
 ]
 _PLACES: dict[Audience, SpaceRef] = {
-    Viewers("feed", 1): ("feed", 1),
-    Viewers("room", 1): ("room", 1),
-    Readers(1): ("feed", 1),
-    Readers(2): ("feed", 2),
+    Viewers("feed", 1): ("feed", FeedId(1)),
+    Viewers("room", 1): ("room", RoomId(1)),
+    Readers(FeedId(1)): ("feed", FeedId(1)),
+    Readers(FeedId(2)): ("feed", FeedId(2)),
 }
 
 
 @dataclass(eq=False)
 class _Session:
-    user_id: int
+    user_id: UserId
 
 
 @dataclass
 class _Views:
     """Who sees what, decided by the test."""
 
-    dms: dict[int, frozenset[int]] = field(default_factory=lambda: {1: frozenset({1, 2})})
+    dms: dict[DmId, frozenset[UserId]] = field(default_factory=lambda: {DmId(1): frozenset({UserId(1), UserId(2)})})
     hidden: set[tuple[int, Audience]] = field(default_factory=set[tuple[int, Audience]])
     asked: int = 0
 
-    def sees(self, user_id: int, audience: Audience) -> bool:
+    def sees(self, user_id: UserId, audience: Audience) -> bool:
         self.asked += 1
         if isinstance(audience, Participants):
             return user_id in self.dms.get(audience.dm_id, ()) or user_id in audience.besides
@@ -84,15 +85,15 @@ def test_an_event_finds_just_the_sessions_whose_user_sees_it(steps: list[tuple[s
         index.sessions(_AUDIENCES[number])
     for step, left, right in steps:
         if step == "add":
-            sessions.append(_Session(left))
+            sessions.append(_Session(UserId(left)))
             index.add(sessions[-1])
         elif step == "remove" and sessions:
             index.remove(sessions.pop(left % len(sessions)))
         elif step == "look":
             index.sessions(_AUDIENCES[left])
         elif step == "dm":
-            views.dms = {1: views.dms[1] ^ {left}}
-            index.shift(AccessChange(spaces=frozenset({("dm", 1)})))
+            views.dms = {DmId(1): views.dms[DmId(1)] ^ {UserId(left)}}
+            index.shift(AccessChange(spaces=frozenset({("dm", DmId(1))})))
         elif step in {"user", "space", "all"}:
             views.hidden ^= {(left, _AUDIENCES[right])}
             index.shift(_shift(step, left, right))
@@ -107,22 +108,22 @@ def test_a_new_session_costs_one_question_for_each_indexed_audience() -> None:
     views = _Views()
     index: AudienceIndex[_Session] = AudienceIndex(views)
     for _ in range(50):
-        index.add(_Session(1))
+        index.add(_Session(UserId(1)))
     index.viewers("feed", 1)
-    index.readers(1)
+    index.readers(FeedId(1))
     views.asked = 0
-    index.add(_Session(1))
+    index.add(_Session(UserId(1)))
     assert views.asked == 2
-    assert len(index.readers(1)) == 51
+    assert len(index.readers(FeedId(1))) == 51
     assert views.asked == 2
 
 
 def test_a_list_given_out_does_not_change_under_its_reader() -> None:
     index: AudienceIndex[_Session] = AudienceIndex(_Views())
-    first = _Session(1)
+    first = _Session(UserId(1))
     index.add(first)
     before = index.everyone()
-    index.add(_Session(2))
+    index.add(_Session(UserId(2)))
     index.remove(first)
     assert list(before) == [first]
     assert [session.user_id for session in index.everyone()] == [2]
@@ -131,24 +132,29 @@ def test_a_list_given_out_does_not_change_under_its_reader() -> None:
 def test_the_sessions_of_somebody_who_lost_everything_can_still_be_closed() -> None:
     views = _Views()
     index: AudienceIndex[_Session] = AudienceIndex(views)
-    session = _Session(3)
+    session = _Session(UserId(3))
     index.add(session)
     views.hidden.add((3, Everyone()))
-    index.shift(AccessChange(users=frozenset({3})))
+    index.shift(AccessChange(users=frozenset({UserId(3)})))
     assert index.everyone() == []
-    assert list(index.of_user(3)) == [session]
+    assert list(index.of_user(UserId(3))) == [session]
 
 
 def test_the_named_questions_are_audiences() -> None:
     index: AudienceIndex[_Session] = AudienceIndex(_Views())
-    session = _Session(1)
+    session = _Session(UserId(1))
     index.add(session)
-    assert list(index.participants(1)) == list(index.users([1, 9])) == list(index.holders(8)) == [session]
+    assert (
+        list(index.participants(DmId(1)))
+        == list(index.users([UserId(1), UserId(9)]))
+        == list(index.holders(8))
+        == [session]
+    )
 
 
 def _shift(step: str, user_id: int, audience: int) -> AccessChange:
     if step == "user":
-        return AccessChange(users=frozenset({user_id}))
+        return AccessChange(users=frozenset({UserId(user_id)}))
     if step == "space":
         return AccessChange(spaces=frozenset({_PLACES[_AUDIENCES[audience]]}))
     return AccessChange(everything=True)

@@ -16,6 +16,7 @@ from vox.chat.events import (
     permission_override_delete,
     permission_override_update,
 )
+from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.gateway import GatewayLimits
 
@@ -98,10 +99,10 @@ async def test_a_space_vanishes_and_appears_with_the_permission():
 async def test_a_feed_s_making_and_deletion_are_told_once():
     scene = Scene()
     bob = await scene.join(2)
-    scene.happen(feed_create(feed_id=7, name="new"))
+    scene.happen(feed_create(feed_id=FeedId(7), name="new"))
     await settle()
     assert kinds(bob) == ["feed_create"]
-    scene.happen(feed_delete(feed_id=7, overrides=()))
+    scene.happen(feed_delete(feed_id=FeedId(7), overrides=()))
     await settle()
     assert kinds(bob) == ["feed_delete"]
 
@@ -110,8 +111,8 @@ async def test_a_hidden_feed_s_deletion_is_told_to_nobody_who_never_knew_it():
     scene = Scene()
     scene.happen(hide())
     bob = await scene.join(2)
-    scene.happen(feed_update(feed_id=1, changed={"name": "secret"}))
-    scene.happen(feed_delete(feed_id=1, overrides=scene.community.overrides_of("feed", 1)))
+    scene.happen(feed_update(feed_id=FeedId(1), changed={"name": "secret"}))
+    scene.happen(feed_delete(feed_id=FeedId(1), overrides=scene.community.overrides_of("feed", FeedId(1))))
     await settle()
     assert bob.events() == []
 
@@ -257,10 +258,10 @@ async def test_a_slow_reader_misses_typing_first():
     await settle()
     backlog = bob.socket.backlog_bytes
     assert backlog > 100
-    seq = next(iter(scene.hub.index.of_user(2))).seq
+    seq = next(iter(scene.hub.index.of_user(UserId(2)))).seq
     await (await scene.join(1)).say("typing", {"feed_id": 1})
     assert bob.socket.backlog_bytes == backlog
-    assert next(iter(scene.hub.index.of_user(2))).seq == seq
+    assert next(iter(scene.hub.index.of_user(UserId(2)))).seq == seq
 
 
 async def test_typing_is_told_to_readers_and_to_the_typist_once_per_interval():
@@ -283,7 +284,7 @@ async def test_typing_is_told_to_readers_and_to_the_typist_once_per_interval():
 
 async def test_typing_in_a_dm_is_for_its_participants():
     scene = Scene()
-    scene.happen(dm(dm_id=5, participant_ids=[2, 3], is_group=False))
+    scene.happen(dm(dm_id=DmId(5), participant_ids=[UserId(2), UserId(3)], is_group=False))
     bob, eve, mallory = [await scene.join(n) for n in (2, 3, 4)]
     for one in (bob, eve, mallory):
         one.frames()
@@ -334,11 +335,11 @@ async def test_other_sockets_get_the_same_frames(how):
 async def test_banned_users_and_ended_logins_are_closed_at_once():
     scene = Scene()
     bob, eve, admin = await scene.join(2), await scene.join(3), await scene.join(1)
-    scene.happen(member_ban(user_id=2))
+    scene.happen(member_ban(user_id=UserId(2)))
     await settle()
     assert bob.socket.verdict == (4004, "not a member any more")
     assert "member_ban" in kinds(eve)
-    scene.hub.close_logins(3, {3}, 4004, "Logged out")
+    scene.hub.close_logins(UserId(3), {LoginId(3)}, 4004, "Logged out")
     assert eve.socket.verdict == (4004, "Logged out")
     assert admin.socket.verdict is None
     await eve.drop()
@@ -348,12 +349,12 @@ async def test_banned_users_and_ended_logins_are_closed_at_once():
 async def test_revoked_logins_close_their_sockets_and_no_others():
     scene = Scene()
     bob, eve = await scene.join(2), await scene.join(3)
-    scene.hub.close_revoked(2, {7})
+    scene.hub.close_revoked(UserId(2), {LoginId(7)})
     assert bob.socket.verdict is None
-    scene.hub.close_revoked(2, {2})
+    scene.hub.close_revoked(UserId(2), {LoginId(2)})
     assert bob.socket.verdict == (4004, "Logged out")
     again = await scene.join(2)
-    scene.hub.close_revoked(2, None)
+    scene.hub.close_revoked(UserId(2), None)
     assert again.socket.verdict == (4004, "Logged out")
     assert eve.socket.verdict is None
 
@@ -425,7 +426,7 @@ async def test_a_heartbeat_with_a_number_trims_what_is_kept():
         scene.say()
     await settle()
     await bob.say("heartbeat", {"seq": 8})
-    session = next(iter(scene.hub.index.of_user(2)))
+    session = next(iter(scene.hub.index.of_user(UserId(2))))
     assert len(session.ring) == 3
     await bob.drop()
     assert kinds(await scene.resume(bob, last_seq=8))[1:] == ["message_create"] * 3 + ["resumed"]

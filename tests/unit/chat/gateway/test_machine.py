@@ -26,6 +26,7 @@ from vox.chat.events import (
     role_assign,
     role_revoke,
 )
+from vox.chat.events.ids import FeedId, RoleId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.gateway import GatewayLimits
 
@@ -128,31 +129,33 @@ class GatewayMachine(RuleBasedStateMachine):
 
     @rule(user=users, is_assigned=st.booleans())
     def promote(self, user: int, is_assigned: bool) -> None:
-        self.happen((role_assign if is_assigned else role_revoke)(role_id=2, user_id=user))
+        self.happen((role_assign if is_assigned else role_revoke)(role_id=RoleId(2), user_id=UserId(user)))
 
     @rule(is_hidden=st.booleans())
     @precondition(lambda self: len(self.scene.community.feeds) < 5)
     def make_feed(self, is_hidden: bool) -> None:
         self.next_feed += 1
         overrides = [SpaceOverride("role", 1, 0, READ)] if is_hidden else []
-        self.happen(feed_create(feed_id=self.next_feed, name="n", overrides=overrides))
+        self.happen(feed_create(feed_id=FeedId(self.next_feed), name="n", overrides=overrides))
 
     @rule(feed=st.integers(0, 3))
     @precondition(lambda self: len(self.scene.community.feeds) > 1)
     def delete_feed(self, feed: int) -> None:
         feed_id = self.some_feed(feed)
-        self.happen(feed_delete(feed_id=feed_id, overrides=self.scene.community.overrides_of("feed", feed_id)))
+        self.happen(
+            feed_delete(feed_id=FeedId(feed_id), overrides=self.scene.community.overrides_of("feed", FeedId(feed_id)))
+        )
 
     @rule(user=users)
     def ban_and_pardon(self, user: int) -> None:
-        self.happen(member_ban(user_id=user))
+        self.happen(member_ban(user_id=UserId(user)))
         for one in self.followers:
             if one.user_id == user and one.is_connected:
                 assert one.client.socket.verdict is not None
                 assert one.client.socket.verdict[0] in {4004, 4000}  # or it was closed for slowness before
                 self.run_async(one.client.drop)
                 one.is_connected = False
-        self.happen(member_unban(user_id=user))
+        self.happen(member_unban(user_id=UserId(user)))
         self.followers = [one for one in self.followers if one.user_id != user]
 
     @rule(follower=connected, is_told=st.booleans())
@@ -298,10 +301,10 @@ class GatewayMachine(RuleBasedStateMachine):
         return feeds[number % len(feeds)]
 
     def visible(self, user_id: int) -> frozenset[int]:
-        return self.scene.community.visible_feeds(user_id)
+        return self.scene.community.visible_feeds(UserId(user_id))
 
     def reads(self, user_id: int, feed_id: int) -> bool:
-        return self.scene.community.may_in(user_id, "feed", feed_id, READ)
+        return self.scene.community.may_in(UserId(user_id), "feed", FeedId(feed_id), READ)
 
 
 def apply(spaces: set[int], frame: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.unit.chat.gateway.gateway_harness import Scene, settle
 from vox.chat.community.presence import PresenceRecord, encode_record
 from vox.chat.events import dm_create, friend_add
+from vox.chat.events.ids import DmId, UserId
 from vox.chat.gateway import GatewayLimits
 
 FEW = GatewayLimits(individual_presence_max=2)
@@ -118,12 +119,12 @@ async def test_among_many_a_batch_tells_what_has_changed():
 async def test_among_many_acquaintances_are_told_at_once():
     scene = Scene(FEW)
     scene.friendships = [(5, 3)]
-    scene.happen(dm_create(dm_id=1, participant_ids=[5, 4], is_group=False))
+    scene.happen(dm_create(dm_id=DmId(1), participant_ids=[UserId(5), UserId(4)], is_group=False))
     legacy = await scene.join(5)
     for user_id in (1, 2, 6, 3, 4):
         await scene.join(user_id)
     assert [d["user_id"] for d in presences(legacy)] == [1, 3, 4]
-    scene.happen(friend_add(user_id=5, target_id=6))
+    scene.happen(friend_add(user_id=UserId(5), target_id=UserId(6)))
     assert {one["user_id"] for one in (await scene.join(5)).ready["presences"]} == {3, 4, 6}
 
 

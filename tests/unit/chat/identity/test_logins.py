@@ -14,6 +14,7 @@ from vox.chat.config.settings import load_chat_settings
 from vox.chat.database.schema import sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
+from vox.chat.events.ids import LoginId, UserId
 from vox.chat.events.people import login_revoked
 from vox.chat.identity.logins import Login, LoginCache
 from vox.security.tokens import digest
@@ -33,7 +34,11 @@ class Chat:
         self.during_read: Callable[[], None] = lambda: None
         self.closed: list[tuple[Any, ...]] = []
         self.community = SimpleNamespace(
-            users={1: Person(1, "ada", "Ada"), 2: Person(2, "bob", "Bob"), 3: Person(3, "eve", "Eve", is_active=False)}
+            users={
+                1: Person(UserId(1), "ada", "Ada"),
+                2: Person(UserId(2), "bob", "Bob"),
+                3: Person(UserId(3), "eve", "Eve", is_active=False),
+            }
         )
         self.accounts = LoginCache(
             self.settings, cast("Any", self), cast("Any", self.community), self.config, self.clock
@@ -95,9 +100,9 @@ async def refusal(chat: Chat, token: str, source: str = "") -> tuple[int, str]:
 
 async def test_a_login_is_looked_up_once_in_half_a_minute(chat: Chat):
     session = chat.log_in(1)
-    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(UserId(1), LoginId(session))
     chat.clock.advance(29)
-    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(UserId(1), LoginId(session))
     assert chat.reads == 1
     chat.clock.advance(2)
     await chat.accounts.authenticate_member("vox_sess_a")
@@ -166,7 +171,7 @@ async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
     chat = make(VOX_AUTH_SESSION_MAX_DAYS="30")
     session = chat.log_in(1, lasts_s=DAY)
     chat.connection.execute(sessions.update().values(created_at=chat.now_s - 30 * DAY, expires_at=chat.now_s + 5))
-    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(1, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(UserId(1), LoginId(session))
     chat.clock.advance(6)
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
 
@@ -174,13 +179,15 @@ async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
 async def test_a_user_who_is_no_member_is_banned_from_everything(chat: Chat):
     session = chat.log_in(3)
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
-    assert await chat.accounts.authenticate("vox_sess_a") == Login(3, session), "but the way back is open"
+    assert await chat.accounts.authenticate("vox_sess_a") == Login(UserId(3), LoginId(session)), (
+        "but the way back is open"
+    )
 
 
 async def test_who_stops_being_a_member_is_out_at_once_though_the_token_is_remembered(chat: Chat):
     chat.log_in(2)
     await chat.accounts.authenticate_member("vox_sess_a")
-    chat.community.users[2] = Person(2, "bob", "Bob", is_active=False)
+    chat.community.users[2] = Person(UserId(2), "bob", "Bob", is_active=False)
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
 
 
@@ -191,10 +198,10 @@ async def test_who_has_just_registered_elsewhere_is_waited_for(chat: Chat, monke
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 3:
-            chat.community.users[7] = Person(7, "new", "New")
+            chat.community.users[7] = Person(UserId(7), "new", "New")
 
     monkeypatch.setattr("vox.chat.identity.logins.asyncio.sleep", sleep)
-    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(7, session)
+    assert await chat.accounts.authenticate_member("vox_sess_a") == Login(UserId(7), LoginId(session))
     assert len(waits) == 3
 
 
@@ -218,7 +225,7 @@ async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     await chat.accounts.authenticate_member("vox_sess_a")
     await chat.accounts.authenticate_member("vox_sess_b")
     chat.connection.execute(sessions.delete().where(sessions.c.id == session))
-    chat.accounts.apply(login_revoked(1, [session]))
+    chat.accounts.apply(login_revoked(UserId(1), [LoginId(session)]))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
     assert chat.closed == [(1, {session})]
     reads = chat.reads
@@ -230,7 +237,7 @@ async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(cha
     chat.log_in(1)
     await chat.accounts.authenticate_member("vox_sess_a")
     chat.connection.execute(sessions.delete())
-    chat.accounts.apply(login_revoked(1))
+    chat.accounts.apply(login_revoked(UserId(1)))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
     assert chat.closed == [(1, None)]
 
@@ -241,7 +248,7 @@ async def test_a_revocation_while_the_row_is_being_read_counts_for_who_reads(cha
     def end_it() -> None:
         chat.during_read = lambda: None
         chat.connection.execute(sessions.delete())
-        chat.accounts.apply(login_revoked(1, [session]))
+        chat.accounts.apply(login_revoked(UserId(1), [LoginId(session)]))
 
     chat.during_read = end_it
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED"), "the row that was read is gone"
@@ -253,7 +260,7 @@ async def test_the_end_of_another_login_while_the_row_is_being_read_harms_nobody
 
     def end_another() -> None:
         chat.during_read = lambda: None
-        chat.accounts.apply(login_revoked(2))
+        chat.accounts.apply(login_revoked(UserId(2)))
 
     chat.during_read = end_another
     assert (await chat.accounts.authenticate_member("vox_sess_a")).user_id == 1
@@ -308,17 +315,17 @@ async def test_no_more_than_so_many_logins_are_remembered(chat: Chat, monkeypatc
 
 
 def test_a_revocation_is_for_servers_only():
-    event = login_revoked(1, [2])
+    event = login_revoked(UserId(1), [LoginId(2)])
     assert event.audience == Users(())
     assert event.payload == {}
 
 
 async def test_a_changed_profile_is_read_again(chat: Chat):
     chat.connection.execute(insert(users).values(id=1, username="ada", created_at=5, bio="old"))
-    first = await chat.accounts.profiles.read(1)
+    first = await chat.accounts.profiles.read(UserId(1))
     assert first is not None
     assert first.bio == "old"
     chat.connection.execute(users.update().values(bio="new"))
-    assert chat.accounts.profiles.kept(1) is first
-    chat.accounts.apply(user_update(user_id=1, changed={"bio": "new"}))
-    assert chat.accounts.profiles.kept(1) is None
+    assert chat.accounts.profiles.kept(UserId(1)) is first
+    chat.accounts.apply(user_update(user_id=UserId(1), changed={"bio": "new"}))
+    assert chat.accounts.profiles.kept(UserId(1)) is None

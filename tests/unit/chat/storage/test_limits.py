@@ -6,6 +6,7 @@ from PIL import Image
 
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
+from vox.chat.events.ids import UserId
 from vox.chat.storage import limits as desks
 from vox.chat.storage.images import Dimensions
 from vox.chat.storage.limits import UploadLimits, open_storage
@@ -24,7 +25,7 @@ def png() -> io.BytesIO:
 def test_turns_are_given_back():
     desk = UploadLimits(SETTINGS)
     for _ in range(desks.UPLOADS_OF_ONE_USER * 3):
-        with desk.upload_slot(1):
+        with desk.upload_slot(UserId(1)):
             pass
     assert not desk._busy
 
@@ -33,12 +34,12 @@ def test_one_user_has_few_turns_and_others_have_theirs(monkeypatch):
     monkeypatch.setattr(desks, "UPLOADS_OF_ONE_USER", 1)
     monkeypatch.setattr(desks, "UPLOADS_AT_ONCE", 2)
     desk = UploadLimits(SETTINGS)
-    with desk.upload_slot(1):
-        with pytest.raises(Refusal) as error, desk.upload_slot(1):
+    with desk.upload_slot(UserId(1)):
+        with pytest.raises(Refusal) as error, desk.upload_slot(UserId(1)):
             pass
         assert error.value.wire_code == "RATE_LIMITED"
-        with desk.upload_slot(2):
-            with pytest.raises(Refusal) as error, desk.upload_slot(3):
+        with desk.upload_slot(UserId(2)):
+            with pytest.raises(Refusal) as error, desk.upload_slot(UserId(3)):
                 pass
             assert error.value.wire_code == "UNAVAILABLE"
             assert error.value.extras["retry_after_ms"]

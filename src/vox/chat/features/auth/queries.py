@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from vox.chat.database.schema import bans, sessions, totp_secrets, users, webauthn_challenges, webauthn_credentials
+from vox.chat.events.ids import LoginId, UserId
 from vox.chat.features.auth.schemas import SessionInfo
 
 MOST_SESSIONS = 500
@@ -20,7 +21,7 @@ class Account:
     A second factor from an original database is read although this version cannot check it, so that it is not bypassed.
     """
 
-    user_id: int
+    user_id: UserId
     password_hash: str | None
     is_active: bool
     is_banned: bool
@@ -39,12 +40,12 @@ def find_account(connection: Connection, *, username: str) -> Account | None:
     return None if row is None else Account(row[0], row[1], bool(row[2]), row[3] is not None, bool(row[4]))
 
 
-def read_password_hash(connection: Connection, *, user_id: int) -> str | None:
+def read_password_hash(connection: Connection, *, user_id: UserId) -> str | None:
     """The stored hash of a user that exists; None where the account has no password."""
     return connection.execute(select(users.c.password_hash).where(users.c.id == user_id)).scalar_one()
 
 
-def lock_password_hash(connection: Connection, *, user_id: int, is_read_only: bool) -> str | None:
+def lock_password_hash(connection: Connection, *, user_id: UserId, is_read_only: bool) -> str | None:
     """The stored hash, which no other transaction changes until this one ends.
 
     Args:
@@ -57,12 +58,12 @@ def lock_password_hash(connection: Connection, *, user_id: int, is_read_only: bo
     ).scalar_one_or_none()
 
 
-def set_password_hash(connection: Connection, *, user_id: int, password_hash: str) -> None:
+def set_password_hash(connection: Connection, *, user_id: UserId, password_hash: str) -> None:
     """Stores another hash of the same password."""
     connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
 
 
-def replace_password_hash(connection: Connection, *, user_id: int, old: str | None, new: str) -> bool:
+def replace_password_hash(connection: Connection, *, user_id: UserId, old: str | None, new: str) -> bool:
     """Stores the hash of another password; False where the stored one is no longer `old`."""
     changed = connection.execute(
         update(users).where(users.c.id == user_id, users.c.password_hash == old).values(password_hash=new)
@@ -70,7 +71,7 @@ def replace_password_hash(connection: Connection, *, user_id: int, old: str | No
     return bool(changed)
 
 
-def list_sessions(connection: Connection, *, user_id: int, now_s: int) -> list[SessionInfo]:
+def list_sessions(connection: Connection, *, user_id: UserId, now_s: int) -> list[SessionInfo]:
     """The logins of a user that have not expired, newest first; tickets of an unfinished login are not among them."""
     columns = sessions.c
     rows = connection.execute(
@@ -82,7 +83,7 @@ def list_sessions(connection: Connection, *, user_id: int, now_s: int) -> list[S
     return [SessionInfo(*row, is_current=False) for row in rows]
 
 
-def delete_session(connection: Connection, *, user_id: int, session_id: int) -> bool:
+def delete_session(connection: Connection, *, user_id: UserId, session_id: LoginId) -> bool:
     """Deletes one login of a user; False where it is not theirs."""
     ended = connection.execute(
         delete(sessions).where(sessions.c.id == session_id, sessions.c.user_id == user_id, sessions.c.kind == "login")
@@ -90,7 +91,7 @@ def delete_session(connection: Connection, *, user_id: int, session_id: int) -> 
     return bool(ended)
 
 
-def delete_surplus_sessions(connection: Connection, *, user_id: int) -> list[int]:
+def delete_surplus_sessions(connection: Connection, *, user_id: UserId) -> list[LoginId]:
     """Deletes the oldest logins of a user beyond the maximum, and returns their ids."""
     columns = sessions.c
     mine = select(columns.id).where(columns.user_id == user_id, columns.kind == "login")
@@ -98,7 +99,7 @@ def delete_surplus_sessions(connection: Connection, *, user_id: int) -> list[int
     return list(connection.execute(delete(sessions).where(columns.id.in_(oldest)).returning(columns.id)).scalars())
 
 
-def delete_other_sessions(connection: Connection, *, user_id: int, kept: int) -> list[int]:
+def delete_other_sessions(connection: Connection, *, user_id: UserId, kept: LoginId) -> list[LoginId]:
     """Deletes every session of a user but one, and returns their ids."""
     ended = connection.execute(
         delete(sessions).where(sessions.c.user_id == user_id, sessions.c.id != kept).returning(sessions.c.id)

@@ -10,6 +10,7 @@ from vox.chat.api.validation import Limits, validate_length
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
+from vox.chat.events.ids import LoginId, UserId
 from vox.chat.events.people import login_revoked
 from vox.chat.features.auth import queries
 from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange, Registered, Registration
@@ -71,7 +72,7 @@ async def log_in(chat: ChatContext, body: Credentials, client: str | None) -> Lo
     raise _wrong_credentials()
 
 
-def end_session(connection: Connection, *, user_id: int, session_id: int) -> Change[None]:
+def end_session(connection: Connection, *, user_id: UserId, session_id: LoginId) -> Change[None]:
     """Ends one login of a user.
 
     Raises:
@@ -82,7 +83,7 @@ def end_session(connection: Connection, *, user_id: int, session_id: int) -> Cha
     return Change(None, [login_revoked(user_id, [session_id])])
 
 
-async def change_password(chat: ChatContext, body: PasswordChange, *, user_id: int, session_id: int) -> None:
+async def change_password(chat: ChatContext, body: PasswordChange, *, user_id: UserId, session_id: LoginId) -> None:
     """Replaces the password of a user and ends all their logins but one.
 
     Args:
@@ -171,7 +172,7 @@ async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None) 
 
 
 def _keep_login(
-    connection: Connection, *, user_id: int, session: NewSession, old: str | None, renewed: str | None
+    connection: Connection, *, user_id: UserId, session: NewSession, old: str | None, renewed: str | None
 ) -> Change[bool]:
     """Whether the password is still the one that was checked: replacing it ends all logins, including those in progress."""
     if queries.lock_password_hash(connection, user_id=user_id, is_read_only=renewed is None) != old:
@@ -183,7 +184,9 @@ def _keep_login(
     return Change(True, [login_revoked(user_id, ended)] if ended else [])
 
 
-def _replace_password(connection: Connection, *, user_id: int, kept: int, new: str, old: str | None) -> Change[None]:
+def _replace_password(
+    connection: Connection, *, user_id: UserId, kept: LoginId, new: str, old: str | None
+) -> Change[None]:
     if not queries.replace_password_hash(connection, user_id=user_id, old=old, new=new):
         raise _wrong_password()
     ended = queries.delete_other_sessions(connection, user_id=user_id, kept=kept)

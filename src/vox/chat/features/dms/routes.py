@@ -7,6 +7,7 @@ from vox.chat.api.access import IN_DM, USER
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.features.dms import service
 from vox.chat.features.dms.queries import dms_of_user
 from vox.chat.features.dms.schemas import DmInfo, DmPage, DmPageQuery, OpenDm, UpdateDm
@@ -29,7 +30,7 @@ async def open_dm(call: Call[OpenDm]) -> DmInfo:
             service.open_pair,
             community=chat.community,
             caller_id=caller,
-            other_id=body.recipient_id,
+            other_id=UserId(body.recipient_id),
             now_s=now_s,
         )
         return await chat.change(pair)
@@ -37,7 +38,7 @@ async def open_dm(call: Call[OpenDm]) -> DmInfo:
         raise refuse("PROTOCOL_VERSION_MISMATCH", "Send recipient_id or recipient_ids.")
     if len(body.recipient_ids) > most:
         raise refuse("VALIDATION_ERROR", f"body.recipient_ids: expected at most {most} ids")
-    members = sorted({*body.recipient_ids, caller})
+    members = sorted({*map(UserId, body.recipient_ids), caller})
     if len(members) > most:
         raise refuse("TOO_MANY_RECIPIENTS", f"A group has at most {most} members.")
     group = partial(

@@ -7,6 +7,7 @@ from vox.chat.community import Community
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import dm_create, dm_recipient_add, dm_recipient_remove, dm_update
+from vox.chat.events.ids import DmId, UserId
 from vox.chat.features.dms import queries
 from vox.chat.features.dms.schemas import DmInfo
 from vox.chat.features.messages.dm_rules import assert_reachable, assert_unblocked
@@ -14,7 +15,7 @@ from vox.stores.sql import Connection
 
 
 def open_pair(
-    connection: Connection, *, community: Community, caller_id: int, other_id: int, now_s: int
+    connection: Connection, *, community: Community, caller_id: UserId, other_id: UserId, now_s: int
 ) -> Change[DmInfo]:
     """The conversation of two users, which is created where it does not exist.
 
@@ -29,15 +30,15 @@ def open_pair(
         return Change(queries.dm_info(connection, queries.id_of_pair(connection, pair)))
     queries.insert_participants(connection, dm_id, members)
     event = dm_create(dm_id=dm_id, participant_ids=members, is_group=False)
-    return Change(DmInfo(dm_id, members, is_group=False, name=None, icon=None), (event,))
+    return Change(DmInfo(dm_id, list(members), is_group=False, name=None, icon=None), (event,))
 
 
 def open_group(
     connection: Connection,
     *,
     community: Community,
-    caller_id: int,
-    member_ids: Sequence[int],
+    caller_id: UserId,
+    member_ids: Sequence[UserId],
     name: str | None,
     now_s: int,
 ) -> Change[DmInfo]:
@@ -61,7 +62,7 @@ def open_group(
     return Change(DmInfo(dm_id, list(member_ids), is_group=True, name=name, icon=None), (event,))
 
 
-def update_dm(connection: Connection, *, dm_id: int, user_id: int, changed: dict[str, Any]) -> Change[DmInfo]:
+def update_dm(connection: Connection, *, dm_id: DmId, user_id: UserId, changed: dict[str, Any]) -> Change[DmInfo]:
     """Writes another name or icon, or makes a conversation of two a group.
 
     Raises:
@@ -80,7 +81,7 @@ def update_dm(connection: Connection, *, dm_id: int, user_id: int, changed: dict
     return Change(queries.dm_info(connection, dm_id), events)
 
 
-def leave_dm(connection: Connection, *, dm_id: int, user_id: int) -> Change[bool]:
+def leave_dm(connection: Connection, *, dm_id: DmId, user_id: UserId) -> Change[bool]:
     """Removes the caller from a conversation, and returns whether it is empty then.
 
     Raises:
@@ -93,14 +94,14 @@ def leave_dm(connection: Connection, *, dm_id: int, user_id: int) -> Change[bool
     return Change(queries.count_participants(connection, dm_id) == 0, (event,))
 
 
-def delete_dm(connection: Connection, *, dm_id: int) -> Change[None]:
+def delete_dm(connection: Connection, *, dm_id: DmId) -> Change[None]:
     """Deletes an empty conversation whose messages are gone."""
     queries.delete_dm(connection, dm_id)
     return Change(None)
 
 
 def add_recipient(
-    connection: Connection, *, community: Community, dm_id: int, caller_id: int, recipient_id: int, limit: int
+    connection: Connection, *, community: Community, dm_id: DmId, caller_id: UserId, recipient_id: UserId, limit: int
 ) -> Change[None]:
     """Adds a user to a group; one who is a member already stays.
 
@@ -118,7 +119,7 @@ def add_recipient(
     return Change(None, (dm_recipient_add(dm_id=dm_id, user_id=recipient_id),))
 
 
-def remove_recipient(connection: Connection, *, dm_id: int, caller_id: int, recipient_id: int) -> Change[None]:
+def remove_recipient(connection: Connection, *, dm_id: DmId, caller_id: UserId, recipient_id: UserId) -> Change[None]:
     """Removes another user from a group; succeeds where the user is not a member.
 
     Raises:
@@ -131,7 +132,7 @@ def remove_recipient(connection: Connection, *, dm_id: int, caller_id: int, reci
     return Change(None, (dm_recipient_remove(dm_id=dm_id, user_id=recipient_id),))
 
 
-def _lock_for_participant(connection: Connection, dm_id: int, user_id: int) -> bool:
+def _lock_for_participant(connection: Connection, dm_id: DmId, user_id: UserId) -> bool:
     """Whether the conversation is a group. Its row stays locked, so that changes of its members come one after the other."""
     is_group = queries.lock_dm(connection, dm_id)
     if is_group is None or not queries.is_participant(connection, dm_id, user_id):

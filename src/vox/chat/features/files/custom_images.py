@@ -21,6 +21,7 @@ from vox.chat.events import (
     sticker_delete,
     sticker_update,
 )
+from vox.chat.events.ids import UserId
 from vox.chat.features.files import queries
 from vox.chat.features.files.queries import ImageKind
 from vox.chat.features.files.schemas import EmojiInfo, EmojiPage, StickerInfo, StickerPage
@@ -141,7 +142,7 @@ async def create_image(chat: ChatContext, sort: ImageSort, file_id: str, values:
 
 
 def rename_image(
-    connection: Connection, *, sort: ImageSort, image_id: int, name: str | None, actor_id: int
+    connection: Connection, *, sort: ImageSort, image_id: int, name: str | None, actor_id: UserId
 ) -> Change[Any]:
     """Writes another name; None changes nothing.
 
@@ -160,7 +161,7 @@ def rename_image(
 
 
 def delete_image(
-    connection: Connection, *, sort: ImageSort, image_id: int, actor_id: int
+    connection: Connection, *, sort: ImageSort, image_id: int, actor_id: UserId
 ) -> Change[list[tuple[str, str]]]:
     """Deletes an emoji or sticker, and returns ids and storage keys of its files, which are unreadable then.
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Table, delete, func, insert, select, update
 
 from vox.chat.database.schema import config, dms, emoji, files, message_attachments, messages, stickers, users
+from vox.chat.events.ids import UserId
 from vox.chat.features.files.stored_files import FileLocation, StoredFile
 from vox.stores.sql import Connection
 
@@ -32,7 +33,7 @@ class Orphan:
     state: str
 
 
-def lock_user(connection: Connection, user_id: int) -> None:
+def lock_user(connection: Connection, user_id: UserId) -> None:
     """Makes two uploads of a user wait for each other, so that both do not use the same remaining quota.
 
     On SQLite writers follow one another anyway.
@@ -40,7 +41,7 @@ def lock_user(connection: Connection, user_id: int) -> None:
     connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update())
 
 
-def bytes_of_user(connection: Connection, user_id: int) -> int:
+def bytes_of_user(connection: Connection, user_id: UserId) -> int:
     """How many bytes the files of a user have together."""
     return int(connection.execute(select(func.sum(files.c.size)).where(files.c.uploader_id == user_id)).scalar() or 0)
 

@@ -7,6 +7,7 @@ from vox.chat.api.access import IN_DM, USER, Access, in_feed, requires
 from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import Refusal, refuse, wire_form
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.files import custom_images, gifs, service
 from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
@@ -149,7 +150,7 @@ async def _readable(call: Call[None, LinkQuery]) -> tuple[StoredFile, bool]:
     return file, is_linked
 
 
-async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
+async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> UserId:
     chat = call.chat
     authorization = call.header(b"authorization")
     if authorization or query.signature is None:
@@ -164,7 +165,7 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> int:
         await link_key(chat.upload_limits, chat.change), call.text("file_id"), given, chat.clock.wall().timestamp()
     ):
         raise _forbidden()
-    return given.user
+    return UserId(given.user)
 
 
 async def _found(call: Call[Any, Any]) -> StoredFile:

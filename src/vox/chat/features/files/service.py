@@ -11,6 +11,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import Refusal, refuse
+from vox.chat.events.ids import UserId
 from vox.chat.features.files import queries
 from vox.chat.features.files.schemas import FileInfo
 from vox.chat.features.files.stored_files import ADDRESS, FileLocation, Purpose, StoredFile, storage_key
@@ -23,7 +24,7 @@ _log = get_logger(__name__)
 
 
 async def store_upload(
-    chat: ChatContext, file: ReceivedUpload, uploader_id: int, purpose: Purpose, place: FileLocation
+    chat: ChatContext, file: ReceivedUpload, uploader_id: UserId, purpose: Purpose, place: FileLocation
 ) -> FileInfo:
     """Stores a file that has arrived and makes it readable.
 
@@ -89,7 +90,7 @@ def find(connection: Connection, file_id: str) -> StoredFile:
     return found
 
 
-async def delete_file(chat: ChatContext, file: StoredFile, actor_id: int) -> None:
+async def delete_file(chat: ChatContext, file: StoredFile, actor_id: UserId) -> None:
     """Deletes a file, which cannot be read any more from the commit on.
 
     Raises:
@@ -140,7 +141,7 @@ def file_not_found() -> Refusal:
     return refuse("FILE_NOT_FOUND", "There is no such file.")
 
 
-def _assert_quota(connection: Connection, user_id: int, size: int, quota: int) -> None:
+def _assert_quota(connection: Connection, user_id: UserId, size: int, quota: int) -> None:
     queries.lock_user(connection, user_id)
     used = queries.bytes_of_user(connection, user_id)
     if used + size > quota:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from vox.chat.community import Community
+from vox.chat.events.ids import DmId, FeedId, UserId
 from vox.chat.events.permissions import P
 
 Purpose = Literal["attachment", "emoji", "sticker"]
@@ -17,8 +18,8 @@ PUBLIC_PREFIX: Final = "public-"
 class FileLocation:
     """Where a file was uploaded to: a feed, a conversation, or neither."""
 
-    feed_id: int | None = None
-    dm_id: int | None = None
+    feed_id: FeedId | None = None
+    dm_id: DmId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,9 @@ class StoredFile:
     size: int
     mime: str
     url: str
-    uploader_id: int | None
-    feed_id: int | None
-    dm_id: int | None
+    uploader_id: UserId | None
+    feed_id: FeedId | None
+    dm_id: DmId | None
     purpose: str
     width: int | None
     is_custom_image: bool
@@ -64,7 +65,7 @@ def storage_key(file_id: str, purpose: str) -> str:
     return PUBLIC_PREFIX + file_id if purpose in {"emoji", "sticker"} else file_id
 
 
-def may_read(community: Community, user_id: int, file: StoredFile) -> bool:
+def may_read(community: Community, user_id: UserId, file: StoredFile) -> bool:
     """Whether a user may read a file.
 
     Emoji and stickers are for every member; a file that messages show is for those who can see one of them; any other file only
@@ -80,7 +81,7 @@ def may_read(community: Community, user_id: int, file: StoredFile) -> bool:
     return any(_sees(community, user_id, place) for place in file.shown_in)
 
 
-def may_delete(community: Community, user_id: int, file: StoredFile) -> bool:
+def may_delete(community: Community, user_id: UserId, file: StoredFile) -> bool:
     """Whether a user may delete a file: its uploader, and moderators of the place it was uploaded to."""
     if file.is_custom_image:
         return False
@@ -93,7 +94,7 @@ def may_delete(community: Community, user_id: int, file: StoredFile) -> bool:
     return community.may(user_id, P.MANAGE_MESSAGES)
 
 
-def _sees(community: Community, user_id: int, place: FileLocation) -> bool:
+def _sees(community: Community, user_id: UserId, place: FileLocation) -> bool:
     if place.feed_id is not None:
         return community.may_in(user_id, "feed", place.feed_id, P.VIEW_SPACE)
     return place.dm_id is not None and community.in_dm(user_id, place.dm_id)

@@ -9,10 +9,11 @@ from vox.chat.database import quotas
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import blocks, dm_settings, friends, users
+from vox.chat.events.ids import UserId
 from vox.chat.features.friends.schemas import DmPermission, Friend
 
 
-def list_blocks(connection: Connection, *, user_id: int) -> list[int]:
+def list_blocks(connection: Connection, *, user_id: UserId) -> list[int]:
     """The users that a user has blocked, ascending."""
     return list(
         connection.execute(select(blocks.c.blocked_id).where(blocks.c.user_id == user_id).order_by(blocks.c.blocked_id))
@@ -21,13 +22,13 @@ def list_blocks(connection: Connection, *, user_id: int) -> list[int]:
     )
 
 
-def has_blocked(connection: Connection, *, user_id: int, target: int) -> bool:
+def has_blocked(connection: Connection, *, user_id: UserId, target: UserId) -> bool:
     """Whether a user has blocked the target."""
     pair = (blocks.c.user_id == user_id) & (blocks.c.blocked_id == target)
     return connection.execute(select(blocks.c.user_id).where(pair)).first() is not None
 
 
-def insert_block(connection: Connection, *, user_id: int, target: int, now_s: int) -> bool:
+def insert_block(connection: Connection, *, user_id: UserId, target: UserId, now_s: int) -> bool:
     """Stores a block; False where there is one already.
 
     Raises:
@@ -40,13 +41,15 @@ def insert_block(connection: Connection, *, user_id: int, target: int, now_s: in
     return True
 
 
-def delete_block(connection: Connection, *, user_id: int, target: int) -> bool:
+def delete_block(connection: Connection, *, user_id: UserId, target: UserId) -> bool:
     """Deletes a block; False where there is none."""
     row = (blocks.c.user_id == user_id) & (blocks.c.blocked_id == target)
     return bool(connection.execute(delete(blocks).where(row)).rowcount)
 
 
-def list_friends(connection: Connection, *, user_id: int, status: str | None, after: int, limit: int) -> list[Friend]:
+def list_friends(
+    connection: Connection, *, user_id: UserId, status: str | None, after: int, limit: int
+) -> list[Friend]:
     """Friends of a user and the requests the user has sent, by id.
 
     Args:
@@ -70,12 +73,12 @@ def list_friends(connection: Connection, *, user_id: int, status: str | None, af
     return [Friend(row.id, row.display_name or row.username, row.avatar, row.status) for row in rows]
 
 
-def insert_request(connection: Connection, *, user_id: int, target: int, now_s: int) -> bool:
+def insert_request(connection: Connection, *, user_id: UserId, target: UserId, now_s: int) -> bool:
     """Stores a request of a user to the target; False where there is a request or friendship already."""
     return insert_if_absent(connection, friends, _row(user_id, target, "pending", now_s))
 
 
-def accept_request(connection: Connection, *, user_id: int, target: int, now_s: int) -> bool:
+def accept_request(connection: Connection, *, user_id: UserId, target: UserId, now_s: int) -> bool:
     """Makes the request of the target to a user a friendship of both; False where there is no request."""
     there = (friends.c.user_id == target) & (friends.c.friend_id == user_id) & (friends.c.status == "pending")
     back = (friends.c.user_id == user_id) & (friends.c.friend_id == target)
@@ -86,13 +89,13 @@ def accept_request(connection: Connection, *, user_id: int, target: int, now_s: 
     return True
 
 
-def delete_request(connection: Connection, *, user_id: int, target: int) -> bool:
+def delete_request(connection: Connection, *, user_id: UserId, target: UserId) -> bool:
     """Deletes the request of the target to a user; False where there is none."""
     pending = (friends.c.user_id == target) & (friends.c.friend_id == user_id) & (friends.c.status == "pending")
     return bool(connection.execute(delete(friends).where(pending)).rowcount)
 
 
-def delete_friendship(connection: Connection, *, user_id: int, target: int) -> bool:
+def delete_friendship(connection: Connection, *, user_id: UserId, target: UserId) -> bool:
     """Deletes friendship and requests between two users, in both directions; False where there is none."""
     either = or_(
         (friends.c.user_id == user_id) & (friends.c.friend_id == target),
@@ -101,13 +104,13 @@ def delete_friendship(connection: Connection, *, user_id: int, target: int) -> b
     return bool(connection.execute(delete(friends).where(either)).rowcount)
 
 
-def read_dm_permission(connection: Connection, *, user_id: int) -> DmPermission:
+def read_dm_permission(connection: Connection, *, user_id: UserId) -> DmPermission:
     """Who may write to a user; everyone where nothing is stored."""
     found = connection.execute(select(dm_settings.c.dm_permission).where(dm_settings.c.user_id == user_id)).scalar()
     return found or "everyone"
 
 
-def store_dm_permission(connection: Connection, *, user_id: int, dm_permission: DmPermission) -> None:
+def store_dm_permission(connection: Connection, *, user_id: UserId, dm_permission: DmPermission) -> None:
     """Stores who may write to a user."""
     if not insert_if_absent(connection, dm_settings, {"user_id": user_id, "dm_permission": dm_permission}):
         connection.execute(
@@ -115,5 +118,5 @@ def store_dm_permission(connection: Connection, *, user_id: int, dm_permission: 
         )
 
 
-def _row(user_id: int, friend_id: int, status: str, now_s: int) -> dict[str, int | str]:
+def _row(user_id: UserId, friend_id: UserId, status: str, now_s: int) -> dict[str, int | str]:
     return {"user_id": user_id, "friend_id": friend_id, "status": status, "created_at": now_s}

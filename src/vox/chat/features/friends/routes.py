@@ -10,6 +10,7 @@ from vox.chat.api.pages import Items
 from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.friends import queries, service
 from vox.chat.features.friends.schemas import Blocks, DmSettings, DmSettingsChange, Friend, FriendQuery
@@ -99,7 +100,7 @@ async def change_dm_settings(call: Call[DmSettingsChange]) -> DmSettings:
     return DmSettings(dm_permission)
 
 
-def _pair(call: Call) -> tuple[int, int]:
+def _pair(call: Call) -> tuple[UserId, UserId]:
     user_id, target = call.target_id, call.id("target")
     if target == user_id:
         raise refuse("INVALID_TARGET", "You cannot do this to yourself; choose another user.")

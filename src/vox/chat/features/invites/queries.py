@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from vox.chat.database.schema import invites
+from vox.chat.events.ids import UserId
 from vox.chat.features.invites.schemas import Invite
 
 _COLUMNS = (
@@ -22,7 +23,7 @@ _COLUMNS = (
 class InviteTerms:
     """What decides whether an invite is valid; `expires_at` in Unix seconds."""
 
-    creator_id: int | None
+    creator_id: UserId | None
     expires_at: int | None
 
 
@@ -52,7 +53,7 @@ def has_invite(connection: Connection, *, code: str) -> bool:
     return connection.execute(select(invites.c.code).where(invites.c.code == code)).scalar() is not None
 
 
-def read_creator(connection: Connection, *, code: str) -> int | None:
+def read_creator(connection: Connection, *, code: str) -> UserId | None:
     """The creator of an invite; None where invite or creator do not exist."""
     return connection.execute(select(invites.c.creator_id).where(invites.c.code == code)).scalar()
 

@@ -12,6 +12,7 @@ from vox.chat.api.pagination import page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import refuse
+from vox.chat.events.ids import FeedId
 from vox.chat.events.permissions import P
 from vox.chat.features.invites import queries, service
 from vox.chat.features.invites.schemas import Invite, InvitePreview, InviteQuery, NewInvite
@@ -27,7 +28,7 @@ async def create_invite(call: Call[NewInvite]) -> Invite:
     chat, body = call.chat, call.body
     _assert_range(call, "max_uses", body.max_uses, chat.config.limit("invite_max_uses_max"))
     _assert_range(call, "max_age", body.max_age, chat.config.limit("invite_max_age_max"))
-    if body.feed_id is not None and not chat.community.may_in(call.user_id, "feed", body.feed_id, P.VIEW_SPACE):
+    if body.feed_id is not None and not chat.community.may_in(call.user_id, "feed", FeedId(body.feed_id), P.VIEW_SPACE):
         raise refuse("SPACE_NOT_FOUND", f"There is no feed {body.feed_id}.")
     now_s = chat.clock.unix_s()
     invite = Invite(

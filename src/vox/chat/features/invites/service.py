@@ -11,13 +11,14 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import invite_create, invite_delete
+from vox.chat.events.ids import FeedId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.invites import queries
 from vox.chat.features.invites.schemas import Invite
 from vox.stores.sql import Connection
 
 
-def create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[None]:
+def create(connection: Connection, *, actor_id: UserId, invite: Invite) -> Change[None]:
     """Stores a new invite.
 
     Raises:
@@ -25,12 +26,13 @@ def create(connection: Connection, *, actor_id: int, invite: Invite) -> Change[N
     """
     lock_event_order(connection)
     queries.insert_invite(connection, invite)
-    event = invite_create(code=invite.code, creator_id=actor_id, feed_id=invite.feed_id)
+    feed_id = None if invite.feed_id is None else FeedId(invite.feed_id)
+    event = invite_create(code=invite.code, creator_id=actor_id, feed_id=feed_id)
     metadata = {"code": invite.code, "max_uses": invite.max_uses, "expires_at": invite.expires_at}
     return Change(None, [event], [AuditEntry("invite.create", actor_id, None, metadata)])
 
 
-def delete(connection: Connection, *, actor_id: int, code: str) -> Change[None]:
+def delete(connection: Connection, *, actor_id: UserId, code: str) -> Change[None]:
     """Deletes an invite.
 
     Raises:

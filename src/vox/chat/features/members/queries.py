@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.database.schema import bans, role_members, users
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.features.members.schemas import Ban
 
 
@@ -20,27 +21,27 @@ class ActivatedUser:
     is_federated: bool
 
 
-def is_active(connection: Connection, *, user_id: int) -> bool:
+def is_active(connection: Connection, *, user_id: UserId) -> bool:
     """Whether a user exists and is an active member."""
     return bool(connection.execute(select(users.c.active).where(users.c.id == user_id)).scalar())
 
 
-def set_nickname(connection: Connection, *, user_id: int, nickname: str | None) -> None:
+def set_nickname(connection: Connection, *, user_id: UserId, nickname: str | None) -> None:
     """Stores a nickname; None removes it."""
     connection.execute(update(users).where(users.c.id == user_id).values(nickname=nickname))
 
 
-def update_profile(connection: Connection, *, user_id: int, changed: Mapping[str, str]) -> None:
+def update_profile(connection: Connection, *, user_id: UserId, changed: Mapping[str, str]) -> None:
     """Stores new values of columns of a profile."""
     connection.execute(update(users).where(users.c.id == user_id).values(changed))
 
 
-def deactivate(connection: Connection, *, user_id: int) -> None:
+def deactivate(connection: Connection, *, user_id: UserId) -> None:
     """Makes a user inactive."""
     connection.execute(update(users).where(users.c.id == user_id).values(active=False))
 
 
-def activate(connection: Connection, *, user_id: int) -> ActivatedUser | None:
+def activate(connection: Connection, *, user_id: UserId) -> ActivatedUser | None:
     """Makes a user active; None where there is no such user."""
     row = connection.execute(
         update(users)
@@ -53,13 +54,13 @@ def activate(connection: Connection, *, user_id: int) -> ActivatedUser | None:
     return ActivatedUser(row.username, row.display_name, row.nickname, row.avatar, bool(row.federated))
 
 
-def role_ids(connection: Connection, *, user_id: int) -> list[int]:
+def role_ids(connection: Connection, *, user_id: UserId) -> list[RoleId]:
     """The roles that a user has been assigned, ascending."""
     held = connection.execute(select(role_members.c.role_id).where(role_members.c.user_id == user_id)).scalars()
     return sorted(held)
 
 
-def delete_role_memberships(connection: Connection, *, user_id: int) -> list[int]:
+def delete_role_memberships(connection: Connection, *, user_id: UserId) -> list[RoleId]:
     """Revokes all roles of a user and returns them, ascending."""
     held = connection.execute(
         delete(role_members).where(role_members.c.user_id == user_id).returning(role_members.c.role_id)
@@ -67,7 +68,7 @@ def delete_role_memberships(connection: Connection, *, user_id: int) -> list[int
     return sorted(held)
 
 
-def is_banned(connection: Connection, *, user_id: int) -> bool:
+def is_banned(connection: Connection, *, user_id: UserId) -> bool:
     """Whether a user is banned."""
     return connection.execute(select(bans.c.id).where(bans.c.user_id == user_id)).first() is not None
 
@@ -84,13 +85,13 @@ def list_bans(connection: Connection, *, after: int, limit: int) -> list[Ban]:
     return [Ban(row.user_id, row.display_name or row.username, row.reason, row.created_at) for row in rows]
 
 
-def replace_ban(connection: Connection, *, user_id: int, reason: str | None, now_s: int) -> None:
+def replace_ban(connection: Connection, *, user_id: UserId, reason: str | None, now_s: int) -> None:
     """Stores a ban in place of an earlier one."""
     connection.execute(delete(bans).where(bans.c.user_id == user_id))
     connection.execute(insert(bans).values(user_id=user_id, reason=reason, created_at=now_s))
 
 
-def delete_ban(connection: Connection, *, user_id: int) -> bool:
+def delete_ban(connection: Connection, *, user_id: UserId) -> bool:
     """Deletes the ban of a user and makes the user active; False where there is none."""
     if not connection.execute(delete(bans).where(bans.c.user_id == user_id)).rowcount:
         return False

@@ -10,12 +10,13 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_revoke
+from vox.chat.events.ids import UserId
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members import queries
 from vox.stores.sql import Connection
 
 
-async def rejoin(chat: ChatContext, user_id: int, code: str) -> None:
+async def rejoin(chat: ChatContext, user_id: UserId, code: str) -> None:
     """Makes a user an active member by an invite; for an active one it only counts the use.
 
     Raises:
@@ -26,14 +27,14 @@ async def rejoin(chat: ChatContext, user_id: int, code: str) -> None:
     await chat.change(partial(_rejoin, user_id=user_id, code=code, now_s=now_s))
 
 
-def deactivate(connection: Connection, user_id: int) -> list[Event]:
+def deactivate(connection: Connection, user_id: UserId) -> list[Event]:
     """Makes a member inactive and revokes their roles, within a unit of work; returns the events of that."""
     queries.deactivate(connection, user_id=user_id)
     held = queries.delete_role_memberships(connection, user_id=user_id)
     return [role_revoke(role_id=role_id, user_id=user_id) for role_id in held]
 
 
-def _rejoin(connection: Connection, *, user_id: int, code: str, now_s: int) -> Change[None]:
+def _rejoin(connection: Connection, *, user_id: UserId, code: str, now_s: int) -> Change[None]:
     lock_event_order(connection)
     use_invite(connection, code, now_s)
     if queries.is_banned(connection, user_id=user_id):

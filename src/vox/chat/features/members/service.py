@@ -20,6 +20,7 @@ from vox.chat.events import (
     message_bulk_delete,
     user_update,
 )
+from vox.chat.events.ids import DmId, FeedId, UserId
 from vox.chat.events.people import login_revoked
 from vox.chat.events.permissions import P
 from vox.chat.features.members import queries
@@ -29,7 +30,7 @@ from vox.chat.features.messages.delete import BATCH, Removed, delete_messages_of
 from vox.stores.sql import Connection
 
 
-def assert_may_act(community: Community, *, permission: P, actor_id: int, target_id: int) -> None:
+def assert_may_act(community: Community, *, permission: P, actor_id: UserId, target_id: UserId) -> None:
     """Requires a permission and a higher rank than the other member.
 
     Raises:
@@ -39,7 +40,7 @@ def assert_may_act(community: Community, *, permission: P, actor_id: int, target
     assert_outranks(community, actor_id, target_id)
 
 
-def assert_may_rename(community: Community, *, actor_id: int, target_id: int) -> None:
+def assert_may_rename(community: Community, *, actor_id: UserId, target_id: UserId) -> None:
     """Requires CHANGE_NICKNAME for one's own nickname, MANAGE_NICKNAMES and a higher rank for another member's.
 
     Raises:
@@ -51,14 +52,14 @@ def assert_may_rename(community: Community, *, actor_id: int, target_id: int) ->
         assert_may(community, actor_id, P.CHANGE_NICKNAME)
 
 
-def change_profile(connection: Connection, *, user_id: int, changed: dict[str, str]) -> Change[None]:
+def change_profile(connection: Connection, *, user_id: UserId, changed: dict[str, str]) -> Change[None]:
     """Stores new values of a profile's fields."""
     lock_event_order(connection)
     queries.update_profile(connection, user_id=user_id, changed=changed)
     return Change(None, [user_update(user_id=user_id, changed=changed)])
 
 
-def rename(connection: Connection, *, actor_id: int, user_id: int, nickname: str | None) -> Change[None]:
+def rename(connection: Connection, *, actor_id: UserId, user_id: UserId, nickname: str | None) -> Change[None]:
     """Sets the nickname of a member; None removes it."""
     lock_event_order(connection)
     queries.set_nickname(connection, user_id=user_id, nickname=nickname)
@@ -66,7 +67,7 @@ def rename(connection: Connection, *, actor_id: int, user_id: int, nickname: str
     return Change(None, [member_update(user_id=user_id, nickname=nickname)], [audit])
 
 
-def remove(connection: Connection, *, actor_id: int, user_id: int, reason: str | None) -> Change[None]:
+def remove(connection: Connection, *, actor_id: UserId, user_id: UserId, reason: str | None) -> Change[None]:
     """Ends a membership: leaving where actor and member are the same, otherwise a kick.
 
     Raises:
@@ -82,7 +83,7 @@ def remove(connection: Connection, *, actor_id: int, user_id: int, reason: str |
 
 
 def ban(
-    connection: Connection, *, actor_id: int, person: Person, body: BanRequest, now_ms: int, since_ms: int | None
+    connection: Connection, *, actor_id: UserId, person: Person, body: BanRequest, now_ms: int, since_ms: int | None
 ) -> Change[Ban | None]:
     """Deletes one batch of messages; the unit that finds no further batch bans in the same transaction.
 
@@ -112,7 +113,7 @@ def ban(
     return Change(Ban(person.id, person.display_name, body.reason, now_ms // 1000), events, [audit])
 
 
-def unban(connection: Connection, *, actor_id: int, user_id: int) -> Change[None]:
+def unban(connection: Connection, *, actor_id: UserId, user_id: UserId) -> Change[None]:
     """Lifts a ban and makes the member active again.
 
     Raises:
@@ -124,7 +125,7 @@ def unban(connection: Connection, *, actor_id: int, user_id: int) -> Change[None
     return Change(None, [member_unban(user_id=user_id)], [AuditEntry("member.unban", actor_id, user_id)])
 
 
-def _deactivate(connection: Connection, user_id: int) -> list[Event]:
+def _deactivate(connection: Connection, user_id: UserId) -> list[Event]:
     """Two administrators who remove each other at the same moment must not both succeed."""
     was_administrator = user_id in administrators_in(connection)
     revoked = deactivate(connection, user_id)
@@ -134,8 +135,8 @@ def _deactivate(connection: Connection, user_id: int) -> list[Event]:
 
 
 def _deletion_events(removed: Sequence[Removed]) -> list[Event]:
-    def place(message: Removed) -> tuple[int, int]:
-        return message.feed_id or 0, message.dm_id or 0
+    def place(message: Removed) -> tuple[FeedId, DmId]:
+        return message.feed_id or FeedId(0), message.dm_id or DmId(0)
 
     return [
         message_bulk_delete(

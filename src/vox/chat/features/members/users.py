@@ -10,6 +10,7 @@ from vox.chat.api.access import USER, self_or
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.members import service
 from vox.chat.features.members.schemas import Presence, User, UserChange
@@ -48,7 +49,7 @@ async def get_presence(call: Call) -> Presence:
     return Presence(user_id, shown["status"], shown.get("custom_status"), shown.get("activity"))
 
 
-async def _profile(call: Call[Any], user_id: int) -> User:
+async def _profile(call: Call[Any], user_id: UserId) -> User:
     chat = call.chat
     profiles = chat.logins.profiles
     profile = profiles.kept(user_id) or await profiles.read(user_id)

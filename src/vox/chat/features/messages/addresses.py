@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from vox.chat.events.ids import DmId, FeedId, ThreadId
+
 PlaceKind = Literal["feed", "thread", "dm", "timeline"]
 
 
@@ -10,9 +12,9 @@ PlaceKind = Literal["feed", "thread", "dm", "timeline"]
 class Address:
     """Where a message is sent: a feed, a thread of a feed, or a conversation."""
 
-    feed_id: int | None = None
-    thread_id: int | None = None
-    dm_id: int | None = None
+    feed_id: FeedId | None = None
+    thread_id: ThreadId | None = None
+    dm_id: DmId | None = None
 
 
 @dataclass(frozen=True, slots=True)

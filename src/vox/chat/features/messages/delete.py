@@ -9,6 +9,7 @@ from typing import Final
 
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, UnitOfWork
+from vox.chat.events.ids import UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.queries import Removed
@@ -30,7 +31,7 @@ def delete_messages(connection: Connection, location: MessageLocation, limit: in
 
 
 def delete_messages_of_author(
-    connection: Connection, author_id: int, since_ms: int, limit: int = BATCH
+    connection: Connection, author_id: UserId, since_ms: int, limit: int = BATCH
 ) -> list[Removed]:
     """Deletes what a user has written since a moment, in feeds and conversations; for bans.
 

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 
 from vox.chat.community import Community
 from vox.chat.errors import refuse
+from vox.chat.events.ids import DmId, UserId
 from vox.chat.features.messages import queries
 from vox.stores.sql import Connection
 
 
-def assert_reachable(connection: Connection, community: Community, caller_id: int, recipients: Sequence[int]) -> None:
+def assert_reachable(
+    connection: Connection, community: Community, caller_id: UserId, recipients: Sequence[UserId]
+) -> None:
     """Refuses a conversation that one of the recipients does not accept.
 
     Args:
@@ -36,7 +39,7 @@ def assert_reachable(connection: Connection, community: Community, caller_id: in
             raise refuse("DM_PERMISSION_DENIED", "This person does not accept messages from you.")
 
 
-def assert_unblocked(connection: Connection, dm_id: int, user_id: int) -> None:
+def assert_unblocked(connection: Connection, dm_id: DmId, user_id: UserId) -> None:
     """Refuses any change in a conversation of two whose other participant has blocked the user.
 
     Raises:
@@ -46,7 +49,9 @@ def assert_unblocked(connection: Connection, dm_id: int, user_id: int) -> None:
         raise refuse("USER_BLOCKED", "This person has blocked you.")
 
 
-def _is_granted(connection: Connection, community: Community, caller_id: int, recipient: int, permission: str) -> bool:
+def _is_granted(
+    connection: Connection, community: Community, caller_id: UserId, recipient: UserId, permission: str
+) -> bool:
     if permission == "friends_only":
         return queries.has_friend(connection, recipient, caller_id)
     if permission == "mutual_servers":

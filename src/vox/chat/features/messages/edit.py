@@ -12,6 +12,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
+from vox.chat.events.ids import FeedId, UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.delete import BATCH
@@ -21,7 +22,7 @@ from vox.chat.features.messages.schemas import Edited
 from vox.stores.sql import Connection
 
 
-async def edit(chat: ChatContext, user_id: int, address: Address, msg_id: int, body: str) -> Edited:
+async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: int, body: str) -> Edited:
     """Gives the caller's own message another text.
 
     Raises:
@@ -32,7 +33,7 @@ async def edit(chat: ChatContext, user_id: int, address: Address, msg_id: int, b
     return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
 
 
-async def remove(chat: ChatContext, user_id: int, address: Address, msg_id: int, *, is_moderator: bool) -> None:
+async def remove(chat: ChatContext, user_id: UserId, address: Address, msg_id: int, *, is_moderator: bool) -> None:
     """Deletes a message: the caller's own, or any message where the caller is a moderator.
 
     Raises:
@@ -41,14 +42,14 @@ async def remove(chat: ChatContext, user_id: int, address: Address, msg_id: int,
     await chat.change(partial(_remove, user_id=user_id, address=address, msg_id=msg_id, is_moderator=is_moderator))
 
 
-async def remove_many(chat: ChatContext, feed_id: int, msg_ids: Sequence[int]) -> None:
+async def remove_many(chat: ChatContext, feed_id: FeedId, msg_ids: Sequence[int]) -> None:
     """Deletes those of some messages that are in the feed."""
     for start in range(0, len(msg_ids), BATCH):
         await chat.change(partial(_remove_many, feed_id=feed_id, msg_ids=msg_ids[start : start + BATCH]))
 
 
 def _edit(
-    connection: Connection, *, user_id: int, address: Address, msg_id: int, body: str, now_ms: int
+    connection: Connection, *, user_id: UserId, address: Address, msg_id: int, body: str, now_ms: int
 ) -> Change[Edited]:
     row = queries.lock_message_for_edit(connection, address, msg_id)
     if row is None:
@@ -69,7 +70,9 @@ def _edit(
     return Change(Edited(msg_id, now_ms), (event,))
 
 
-def _remove(connection: Connection, *, user_id: int, address: Address, msg_id: int, is_moderator: bool) -> Change[None]:
+def _remove(
+    connection: Connection, *, user_id: UserId, address: Address, msg_id: int, is_moderator: bool
+) -> Change[None]:
     row = queries.lock_message_for_deletion(connection, address, msg_id)
     if row is None:
         raise message_not_found(msg_id)
@@ -81,7 +84,7 @@ def _remove(connection: Connection, *, user_id: int, address: Address, msg_id: i
     return Change(None, (message_delete(msg_id=msg_id, feed_id=address.feed_id, dm_id=address.dm_id),))
 
 
-def _remove_many(connection: Connection, *, feed_id: int, msg_ids: Sequence[int]) -> Change[None]:
+def _remove_many(connection: Connection, *, feed_id: FeedId, msg_ids: Sequence[int]) -> Change[None]:
     removed = queries.delete_messages_of_feed(connection, feed_id, msg_ids, BATCH)
     if not removed:
         return Change(None)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from vox.chat.api.fields import MAX_ID
+from vox.chat.events.ids import FeedId
 from vox.chat.features.messages.addresses import MessageLocation, PlaceKind
 from vox.chat.features.messages.content import read_embed
 from vox.chat.features.messages.schemas import Attachment, HistoryQuery, Message
@@ -69,7 +70,7 @@ def find_message(connection: Connection, place: MessageLocation, msg_id: int) ->
     return None if row is None else with_attachments(connection, [row])[0]
 
 
-def pinned(connection: Connection, feed_id: int) -> list[Message]:
+def pinned(connection: Connection, feed_id: FeedId) -> list[Message]:
     """The pinned messages of a feed, the latest pin first."""
     return with_attachments(connection, _PINNED.rows(connection, {"feed_id": feed_id, "limit": MAX_PINS}))
 

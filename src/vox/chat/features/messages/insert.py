@@ -13,6 +13,7 @@ from vox.chat.database.snowflakes import time_of
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, message_create, thread_create
+from vox.chat.events.ids import FeedId, UserId
 from vox.chat.features.messages import insert_queries as queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.attachments import Scope, attachable
@@ -41,8 +42,8 @@ class InsertedMessage:
     msg_id: int
     timestamp: int
     is_new: bool = True
-    answered: int | None = None
-    followers: Sequence[int] = ()
+    answered: UserId | None = None
+    followers: Sequence[UserId] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ class NewMessage:
         names_thread: whether the message starts a thread, as in a forum.
     """
 
-    author_id: int
+    author_id: UserId
     address: Address
     content: Content
-    known: Sequence[int] = ()
+    known: Sequence[UserId] = ()
     names_thread: bool = False
 
 
@@ -147,7 +148,7 @@ def _sent_before(connection: Connection, draft: NewMessage, nonce: str, now_s: i
 
 
 def _thread_event(connection: Connection, draft: NewMessage, msg_id: int) -> Event:
-    feed_id = draft.address.feed_id or 0
+    feed_id = draft.address.feed_id or FeedId(0)
     name = (draft.content.body or "").strip()[:THREAD_NAME_CHARS] or "Thread"
     thread_id = queries.insert_thread(connection, name, feed_id, msg_id)
     return thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=name, parent_msg_id=msg_id)
@@ -176,10 +177,10 @@ def _message_event(draft: NewMessage, posted: InsertedMessage, attachments: Sequ
 
 def _with_recipients(connection: Connection, draft: NewMessage, posted: InsertedMessage) -> InsertedMessage:
     address, reply_to = draft.address, draft.content.reply_to
-    answered: int | None = None
+    answered: UserId | None = None
     if reply_to is not None:
         answered = queries.author_of(connection, reply_to, address.feed_id, address.dm_id)
-    followers: Sequence[Sequence[int]] = ()
+    followers: Sequence[Sequence[UserId]] = ()
     if address.thread_id is not None:
         followers = queries.followers_of_thread(connection, address.thread_id)
     elif address.feed_id is not None:

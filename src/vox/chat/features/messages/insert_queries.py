@@ -6,6 +6,7 @@ Each function runs one statement. In the usual case a message costs two of them:
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
 
@@ -46,47 +47,47 @@ def insert_row(connection: Connection, row: Mapping[str, Any]) -> None:
     _INSERT.run(connection, row)
 
 
-def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Sequence[int]) -> None:
+def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Sequence[UserId]) -> None:
     """Stores the users that a message mentions; `row` is the message's own."""
     for user_id in user_ids:
         _MENTION.run(connection, {**row, "user_id": user_id})
 
 
-def lock_thread(connection: Connection, thread_id: int, feed_id: int | None) -> Sequence[Any] | None:
+def lock_thread(connection: Connection, thread_id: ThreadId, feed_id: FeedId | None) -> Sequence[Any] | None:
     """Whether a thread is locked, and whether it is archived, until the transaction ends; None where it is not in the feed."""
     return _THREAD.row(connection, {"thread_id": thread_id, "feed_id": feed_id})
 
 
-def insert_thread(connection: Connection, name: str, feed_id: int, msg_id: int) -> int:
+def insert_thread(connection: Connection, name: str, feed_id: FeedId, msg_id: int) -> ThreadId:
     """Inserts the thread that a message of a forum starts, and returns its id."""
     row = _NEW_THREAD.row(connection, {"name": name, "feed_id": feed_id, "id": msg_id})
-    return 0 if row is None else row[0]
+    return ThreadId(0) if row is None else row[0]
 
 
-def followers_of_feed(connection: Connection, feed_id: int) -> Sequence[Sequence[int]]:
+def followers_of_feed(connection: Connection, feed_id: FeedId) -> Sequence[Sequence[UserId]]:
     """Rows with the ids of a feed's subscribers."""
     return _FEED_FOLLOWERS.rows(connection, {"feed_id": feed_id})
 
 
-def followers_of_thread(connection: Connection, thread_id: int) -> Sequence[Sequence[int]]:
+def followers_of_thread(connection: Connection, thread_id: ThreadId) -> Sequence[Sequence[UserId]]:
     """Rows with the ids of a thread's subscribers."""
     return _THREAD_FOLLOWERS.rows(connection, {"thread_id": thread_id})
 
 
-def author_of(connection: Connection, msg_id: int, feed_id: int | None, dm_id: int | None) -> int | None:
+def author_of(connection: Connection, msg_id: int, feed_id: FeedId | None, dm_id: DmId | None) -> UserId | None:
     """The author of a message in a feed or conversation; None where the message or its author does not exist there."""
     statement = _ANSWERED_IN_FEED if dm_id is None else _ANSWERED_IN_DM
     row = statement.row(connection, {"reply_to": msg_id, "feed_id": feed_id, "dm_id": dm_id})
     return None if row is None else row[0]
 
 
-def lock_nonce(connection: Connection, author_id: int, nonce: str) -> None:
+def lock_nonce(connection: Connection, author_id: UserId, nonce: str) -> None:
     """Makes the second of two messages with the same nonce wait for the first; SQLite has only one writer anyway."""
     if connection.dialect.name != "sqlite":
         _NONCE_LOCK.run(connection, {"author_id": author_id & 0x7FFFFFFF, "nonce": nonce})
 
 
-def message_of_nonce(connection: Connection, author_id: int, nonce: str, since_s: int) -> Sequence[Any] | None:
+def message_of_nonce(connection: Connection, author_id: UserId, nonce: str, since_s: int) -> Sequence[Any] | None:
     """Id, timestamp, feed, conversation and thread of the message that an author sent with a nonce since a moment."""
     return _NONCE.row(connection, {"author_id": author_id, "nonce": nonce, "since": since_s})
 

@@ -24,6 +24,7 @@ from vox.chat.database.schema import (
     reactions,
     threads,
 )
+from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.chat.features.messages.addresses import Address, MessageLocation
 from vox.chat.features.messages.schemas import Attachment, ReadState
 from vox.stores.sql import Connection
@@ -56,8 +57,8 @@ class Removed:
     """A message that was deleted, and where it was."""
 
     msg_id: int
-    feed_id: int | None
-    dm_id: int | None
+    feed_id: FeedId | None
+    dm_id: DmId | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,15 @@ class AttachableFile:
     """
 
     attachment: Attachment
-    uploader_id: int | None
-    feed_id: int | None
-    dm_id: int | None
+    uploader_id: UserId | None
+    feed_id: FeedId | None
+    dm_id: DmId | None
     attached_to: int | None
 
 
 def lock_message_for_edit(
     connection: Connection, address: Address, msg_id: int
-) -> tuple[int | None, int | None, str | None] | None:
+) -> tuple[UserId | None, ThreadId | None, str | None] | None:
     """Author, thread and embed of a message; None where it is not at this address."""
     columns = (messages.c.author_id, messages.c.thread_id, messages.c.embed)
     query = select(*columns).where(messages.c.id == msg_id, _within(address)).with_for_update()
@@ -101,7 +102,7 @@ def has_attachment(connection: Connection, msg_id: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def is_thread_closed(connection: Connection, thread_id: int) -> bool:
+def is_thread_closed(connection: Connection, thread_id: ThreadId) -> bool:
     """Whether a thread is locked or archived; it stays so until the transaction ends."""
     query = select(threads.c.locked, threads.c.archived).where(threads.c.id == thread_id).with_for_update(read=True)
     row = connection.execute(query).one_or_none()
@@ -125,12 +126,14 @@ def delete_messages_at(connection: Connection, location: MessageLocation, limit:
     return _delete(connection, _at(location), limit)
 
 
-def delete_messages_of_feed(connection: Connection, feed_id: int, msg_ids: Sequence[int], limit: int) -> list[Removed]:
+def delete_messages_of_feed(
+    connection: Connection, feed_id: FeedId, msg_ids: Sequence[int], limit: int
+) -> list[Removed]:
     """Deletes those of some messages that are in a feed, at most `limit`, and detaches their files."""
     return _delete(connection, messages.c.id.in_(msg_ids) & (messages.c.feed_id == feed_id), limit)
 
 
-def delete_messages_of_author(connection: Connection, author_id: int, since_ms: int, limit: int) -> list[Removed]:
+def delete_messages_of_author(connection: Connection, author_id: UserId, since_ms: int, limit: int) -> list[Removed]:
     """Deletes messages of a user since a moment, the oldest first, at most `limit`, and detaches their files."""
     return _delete(connection, (messages.c.author_id == author_id) & (messages.c.timestamp >= since_ms), limit)
 
@@ -200,7 +203,7 @@ def reactions_of(
 
 def lock_message_for_reaction(
     connection: Connection, address: Address, msg_id: int
-) -> tuple[int | None, int | None] | None:
+) -> tuple[UserId | None, ThreadId | None] | None:
     """Author and thread of a message; None where it is not at this address."""
     columns = (messages.c.author_id, messages.c.thread_id)
     query = select(*columns).where(messages.c.id == msg_id, _within(address)).with_for_update(key_share=True)
@@ -222,69 +225,69 @@ def count_other_emoji(connection: Connection, msg_id: int, emoji: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def insert_reaction(connection: Connection, msg_id: int, user_id: int, emoji: str) -> bool:
+def insert_reaction(connection: Connection, msg_id: int, user_id: UserId, emoji: str) -> bool:
     """Adds a reaction; False where it existed."""
     return insert_if_absent(connection, reactions, {"msg_id": msg_id, "user_id": user_id, "emoji": emoji})
 
 
-def delete_reaction(connection: Connection, msg_id: int, user_id: int, emoji: str) -> bool:
+def delete_reaction(connection: Connection, msg_id: int, user_id: UserId, emoji: str) -> bool:
     """Deletes a reaction; False where there was none."""
     reaction = reactions.c
     statement = delete(reactions).where(reaction.msg_id == msg_id, reaction.user_id == user_id, reaction.emoji == emoji)
     return bool(connection.execute(statement).rowcount)
 
 
-def lock_feed_for_pins(connection: Connection, feed_id: int) -> None:
+def lock_feed_for_pins(connection: Connection, feed_id: FeedId) -> None:
     """Lets only one transaction at a time change the pins of a feed."""
     connection.execute(select(feeds.c.id).where(feeds.c.id == feed_id).with_for_update(key_share=True))
 
 
-def lock_message_of_feed(connection: Connection, feed_id: int, msg_id: int) -> bool:
+def lock_message_of_feed(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
     """Whether a message is in a feed, where it then stays."""
     query = select(messages.c.id).where(messages.c.id == msg_id, messages.c.feed_id == feed_id)
     return connection.execute(query.with_for_update(read=True, key_share=True)).first() is not None
 
 
-def is_pinned(connection: Connection, feed_id: int, msg_id: int) -> bool:
+def is_pinned(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
     """Whether a message is pinned."""
     query = select(pins.c.msg_id).where(pins.c.feed_id == feed_id, pins.c.msg_id == msg_id)
     return connection.execute(query).first() is not None
 
 
-def count_pins(connection: Connection, feed_id: int) -> int:
+def count_pins(connection: Connection, feed_id: FeedId) -> int:
     """How many messages of a feed are pinned."""
     return connection.execute(select(func.count()).select_from(pins).where(pins.c.feed_id == feed_id)).scalar_one()
 
 
-def insert_pin(connection: Connection, feed_id: int, msg_id: int, now_s: int) -> None:
+def insert_pin(connection: Connection, feed_id: FeedId, msg_id: int, now_s: int) -> None:
     """Pins a message."""
     connection.execute(insert(pins).values(feed_id=feed_id, msg_id=msg_id, pinned_at=now_s))
 
 
-def delete_pin(connection: Connection, feed_id: int, msg_id: int) -> bool:
+def delete_pin(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
     """Unpins a message; False where it was not pinned."""
     statement = delete(pins).where(pins.c.feed_id == feed_id, pins.c.msg_id == msg_id)
     return bool(connection.execute(statement).rowcount)
 
 
-def is_blocked_in_dm(connection: Connection, dm_id: int, user_id: int) -> bool:
+def is_blocked_in_dm(connection: Connection, dm_id: DmId, user_id: UserId) -> bool:
     """Whether the other participant of a conversation of two has blocked a user."""
     return _BLOCKED.row(connection, {"dm_id": dm_id, "user_id": user_id}) is not None
 
 
-def is_blocked_by_any(connection: Connection, user_ids: Sequence[int], blocked_id: int) -> bool:
+def is_blocked_by_any(connection: Connection, user_ids: Sequence[UserId], blocked_id: UserId) -> bool:
     """Whether one of some users has blocked another user."""
     query = select(blocks.c.user_id).where(blocks.c.user_id.in_(user_ids), blocks.c.blocked_id == blocked_id)
     return connection.execute(query.limit(1)).first() is not None
 
 
-def dm_permissions_of(connection: Connection, user_ids: Sequence[int]) -> list[tuple[int, str]]:
+def dm_permissions_of(connection: Connection, user_ids: Sequence[UserId]) -> list[tuple[UserId, str]]:
     """Id and setting of those of some users who have set which conversations they accept."""
     query = select(dm_settings.c.user_id, dm_settings.c.dm_permission).where(dm_settings.c.user_id.in_(user_ids))
     return [(user_id, permission) for user_id, permission in connection.execute(query)]
 
 
-def has_friend(connection: Connection, user_id: int, friend_id: int) -> bool:
+def has_friend(connection: Connection, user_id: UserId, friend_id: UserId) -> bool:
     """Whether a user has accepted another as a friend."""
     query = select(friends.c.user_id).where(
         friends.c.user_id == user_id, friends.c.friend_id == friend_id, friends.c.status == "accepted"
@@ -292,17 +295,17 @@ def has_friend(connection: Connection, user_id: int, friend_id: int) -> bool:
     return connection.execute(query).first() is not None
 
 
-def mark_feed_read(connection: Connection, user_id: int, feed_id: int, msg_id: int) -> None:
+def mark_feed_read(connection: Connection, user_id: UserId, feed_id: FeedId, msg_id: int) -> None:
     """Moves a user's mark in a feed forward, never back."""
     _MARK_FEED.run(connection, {"user_id": user_id, "place": feed_id, "msg_id": msg_id})
 
 
-def mark_dm_read(connection: Connection, user_id: int, dm_id: int, msg_id: int) -> bool:
+def mark_dm_read(connection: Connection, user_id: UserId, dm_id: DmId, msg_id: int) -> bool:
     """Moves a user's mark in a conversation forward, never back; False where it did not move."""
     return bool(_MARK_DM.run(connection, {"user_id": user_id, "place": dm_id, "msg_id": msg_id}).rowcount)
 
 
-def read_states(connection: Connection, user_id: int) -> list[ReadState]:
+def read_states(connection: Connection, user_id: UserId) -> list[ReadState]:
     """All read marks of a user: of feeds, then of conversations."""
     values = {"user_id": user_id}
     of_feeds = [ReadState(mark, feed_id=feed_id) for feed_id, mark in _FEED_MARKS.rows(connection, values)]

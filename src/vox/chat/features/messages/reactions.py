@@ -6,6 +6,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import message_reaction_add, message_reaction_remove, notification_create
+from vox.chat.events.ids import ThreadId, UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.dm_rules import assert_unblocked
@@ -18,11 +19,11 @@ MAX_EMOJI_CHARS = 64
 """Enough for a family of emoji with skin tones, and for the name of a custom emoji."""
 MAX_EMOJI_PER_MESSAGE = 100
 
-_Message = tuple[int | None, int | None]
+_Message = tuple[UserId | None, ThreadId | None]
 """Author and thread."""
 
 
-async def react(chat: ChatContext, address: Address, msg_id: int, user_id: int, emoji: str) -> None:
+async def react(chat: ChatContext, address: Address, msg_id: int, user_id: UserId, emoji: str) -> None:
     """Adds a reaction and notifies the author of the message; a reaction that exists stays as it is.
 
     Raises:
@@ -34,7 +35,7 @@ async def react(chat: ChatContext, address: Address, msg_id: int, user_id: int, 
         _notify(chat, address, added, msg_id, user_id, emoji)
 
 
-async def unreact(chat: ChatContext, address: Address, msg_id: int, user_id: int, emoji: str) -> None:
+async def unreact(chat: ChatContext, address: Address, msg_id: int, user_id: UserId, emoji: str) -> None:
     """Deletes a reaction of the caller; succeeds where there is none.
 
     Raises:
@@ -63,7 +64,9 @@ def _check_emoji(emoji: str) -> None:
         raise refuse("VALIDATION_ERROR", f"path.emoji: expected 1 to {MAX_EMOJI_CHARS} characters")
 
 
-def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int, emoji: str) -> Change[_Message | None]:
+def _add(
+    connection: Connection, *, address: Address, msg_id: int, user_id: UserId, emoji: str
+) -> Change[_Message | None]:
     """The author and the thread of the message, or None where the reaction existed."""
     message = queries.lock_message_for_reaction(connection, address, msg_id)
     if message is None:
@@ -80,7 +83,7 @@ def _add(connection: Connection, *, address: Address, msg_id: int, user_id: int,
     return Change(message, (event,))
 
 
-def _remove(connection: Connection, *, address: Address, msg_id: int, user_id: int, emoji: str) -> Change[None]:
+def _remove(connection: Connection, *, address: Address, msg_id: int, user_id: UserId, emoji: str) -> Change[None]:
     if not queries.lock_message(connection, address, msg_id):
         raise message_not_found(msg_id)
     if not queries.delete_reaction(connection, msg_id, user_id, emoji):
@@ -91,7 +94,7 @@ def _remove(connection: Connection, *, address: Address, msg_id: int, user_id: i
     return Change(None, (event,))
 
 
-def _notify(chat: ChatContext, address: Address, message: _Message, msg_id: int, user_id: int, emoji: str) -> None:
+def _notify(chat: ChatContext, address: Address, message: _Message, msg_id: int, user_id: UserId, emoji: str) -> None:
     author_id, thread_id = message
     if author_id is None or author_id == user_id or not may_read(chat, address, author_id):
         return

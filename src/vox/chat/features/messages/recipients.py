@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from vox.chat.events.ids import UserId
+
 PREVIEW_CHARS: Final = 100
 
 Reason = Literal["mention", "reply", "reaction", "message"]
@@ -24,13 +26,13 @@ class Recipients:
         followers: subscribers of the feed or thread.
     """
 
-    author_id: int
-    mentioned: Iterable[int] = ()
-    answered: int | None = None
-    followers: Iterable[int] = ()
+    author_id: UserId
+    mentioned: Iterable[UserId] = ()
+    answered: UserId | None = None
+    followers: Iterable[UserId] = ()
 
 
-def recipients_of(candidates: Recipients, may_read: Callable[[int], bool]) -> Iterator[tuple[int, Reason]]:
+def recipients_of(candidates: Recipients, may_read: Callable[[UserId], bool]) -> Iterator[tuple[UserId, Reason]]:
     """Users and the first reason that holds for each, in that order.
 
     Args:
@@ -39,7 +41,7 @@ def recipients_of(candidates: Recipients, may_read: Callable[[int], bool]) -> It
     """
     seen = {candidates.author_id}
     reply = () if candidates.answered is None else (candidates.answered,)
-    groups: tuple[tuple[Reason, Iterable[int]], ...] = (
+    groups: tuple[tuple[Reason, Iterable[UserId]], ...] = (
         ("mention", candidates.mentioned),
         ("reply", reply),
         ("message", candidates.followers),

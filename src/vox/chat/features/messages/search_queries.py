@@ -12,6 +12,7 @@ import msgspec
 
 from vox.chat.api.fields import MAX_ID
 from vox.chat.errors import refuse
+from vox.chat.events.ids import DmId, FeedId
 from vox.chat.features.messages.history_queries import COLUMNS, FROM, with_attachments
 from vox.chat.features.messages.schemas import Message, SearchQuery
 from vox.chat.features.messages.search_query import ParsedQuery, fts5, like, parse_query, tsquery
@@ -32,8 +33,8 @@ _STEPS_PER_MS: Final = 20_000
 class Scope:
     """Where to search: some feeds, or one conversation."""
 
-    feed_ids: Sequence[int] = ()
-    dm_id: int | None = None
+    feed_ids: Sequence[FeedId] = ()
+    dm_id: DmId | None = None
 
 
 def find(connection: Connection, *, scope: Scope, query: SearchQuery, limit: int) -> list[Message]:

@@ -13,6 +13,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
+from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import Address
@@ -27,7 +28,7 @@ NOTIFIED_AT_ONCE = 1000
 READ = P.VIEW_SPACE | P.READ_HISTORY
 
 
-async def send_message(chat: ChatContext, author_id: int, address: Address, message: SendMessage) -> Sent:
+async def send_message(chat: ChatContext, author_id: UserId, address: Address, message: SendMessage) -> Sent:
     """Stores a message, notifies the users it concerns, and returns the response for its author.
 
     Args:
@@ -49,7 +50,7 @@ async def send_message(chat: ChatContext, author_id: int, address: Address, mess
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
-def check_may_announce(chat: ChatContext, user_id: int, feed_id: int) -> None:
+def check_may_announce(chat: ChatContext, user_id: UserId, feed_id: FeedId) -> None:
     """Refuses to post or edit a message in an announcement feed without MANAGE_SPACES.
 
     Raises:
@@ -61,14 +62,14 @@ def check_may_announce(chat: ChatContext, user_id: int, feed_id: int) -> None:
         raise refuse("FORBIDDEN", "Posting announcements needs the MANAGE_SPACES permission.")
 
 
-def may_read(chat: ChatContext, address: Address, user_id: int) -> bool:
+def may_read(chat: ChatContext, address: Address, user_id: UserId) -> bool:
     """Whether a user may read the messages of a feed or conversation."""
     if address.dm_id is not None:
         return chat.community.in_dm(user_id, address.dm_id)
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
 
 
-def _draft(chat: ChatContext, author_id: int, address: Address, message: SendMessage) -> NewMessage:
+def _draft(chat: ChatContext, author_id: UserId, address: Address, message: SendMessage) -> NewMessage:
     community, limits = chat.community, chat.config.limit
     feed_id = address.feed_id
     if feed_id is None:
@@ -87,8 +88,8 @@ def _draft(chat: ChatContext, author_id: int, address: Address, message: SendMes
     return NewMessage(author_id, address, content, _known(chat, content), names_thread)
 
 
-def _known(chat: ChatContext, content: Content) -> list[int]:
-    return [user for user in content.mentions if user in chat.community.users]
+def _known(chat: ChatContext, content: Content) -> list[UserId]:
+    return [UserId(user) for user in content.mentions if user in chat.community.users]
 
 
 async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage) -> None:
@@ -103,7 +104,7 @@ async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage)
         body_preview=text,
     )
     if EVERYONE_MENTION in content.mentions:
-        here = Readers(address.feed_id) if address.feed_id is not None else Participants(address.dm_id or 0)
+        here = Readers(address.feed_id) if address.feed_id is not None else Participants(address.dm_id or DmId(0))
         chat.tell(notification(here, type="mention"))
         return
     if not (draft.known or posted.answered is not None or posted.followers):
@@ -117,7 +118,7 @@ async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage)
             await asyncio.sleep(0)
 
 
-def thread_address(chat: ChatContext, feed_id: int, thread_id: int) -> Address:
+def thread_address(chat: ChatContext, feed_id: FeedId, thread_id: ThreadId) -> Address:
     """The address of a thread in its feed.
 
     Raises:
@@ -129,7 +130,7 @@ def thread_address(chat: ChatContext, feed_id: int, thread_id: int) -> Address:
     return Address(feed_id, thread_id)
 
 
-def assert_may(chat: ChatContext, user_id: int, feed_id: int, permission: P) -> None:
+def assert_may(chat: ChatContext, user_id: UserId, feed_id: FeedId, permission: P) -> None:
     """Refuses a user without a permission in a feed.
 
     Raises:

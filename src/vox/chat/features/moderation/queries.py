@@ -6,10 +6,11 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.database.schema import audit_log, reports
+from vox.chat.events.ids import UserId
 from vox.chat.features.moderation.schemas import AuditLine, AuditQuery, Evidence, NewReport, Report, ReportLine
 
 
-def insert_report(connection: Connection, *, reporter_id: int, body: NewReport, now_s: int) -> int:
+def insert_report(connection: Connection, *, reporter_id: UserId, body: NewReport, now_s: int) -> int:
     """Stores a new report and returns its id."""
     report_id = connection.execute(
         insert(reports)

@@ -2,17 +2,18 @@
 
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.features.moderation import queries
 from vox.chat.features.moderation.schemas import NewReport
 from vox.stores.sql import Connection
 
 
-def report(connection: Connection, *, reporter_id: int, body: NewReport, now_s: int) -> Change[int]:
+def report(connection: Connection, *, reporter_id: UserId, body: NewReport, now_s: int) -> Change[int]:
     """Stores a report; the change's value is its id."""
     return Change(queries.insert_report(connection, reporter_id=reporter_id, body=body, now_s=now_s))
 
 
-def resolve(connection: Connection, *, actor_id: int, report_id: int, action: str) -> Change[None]:
+def resolve(connection: Connection, *, actor_id: UserId, report_id: int, action: str) -> Change[None]:
     """Closes a report and records what was done.
 
     Raises:

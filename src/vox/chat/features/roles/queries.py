@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from vox.chat.database.schema import permission_overrides, role_members, roles
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.features.roles.schemas import NewRole
 
 
-def insert_role(connection: Connection, role: NewRole) -> int:
+def insert_role(connection: Connection, role: NewRole) -> RoleId:
     """Stores a new role and returns its id."""
     return connection.execute(
         insert(roles)
@@ -18,24 +19,24 @@ def insert_role(connection: Connection, role: NewRole) -> int:
     ).scalar_one()
 
 
-def find_role(connection: Connection, *, role_id: int) -> RowMapping | None:
+def find_role(connection: Connection, *, role_id: RoleId) -> RowMapping | None:
     """The row of a role."""
     return connection.execute(select(roles).where(roles.c.id == role_id)).mappings().first()
 
 
-def update_role(connection: Connection, *, role_id: int, changed: Mapping[str, Any]) -> None:
+def update_role(connection: Connection, *, role_id: RoleId, changed: Mapping[str, Any]) -> None:
     """Stores new values of a role's columns."""
     connection.execute(update(roles).where(roles.c.id == role_id).values(changed))
 
 
-def delete_role(connection: Connection, *, role_id: int) -> None:
+def delete_role(connection: Connection, *, role_id: RoleId) -> None:
     """Deletes a role, and its overrides in all spaces."""
     is_override = (permission_overrides.c.target_type == "role") & (permission_overrides.c.target_id == role_id)
     connection.execute(delete(permission_overrides).where(is_override))
     connection.execute(delete(roles).where(roles.c.id == role_id))
 
 
-def insert_role_member(connection: Connection, *, role_id: int, user_id: int) -> bool:
+def insert_role_member(connection: Connection, *, role_id: RoleId, user_id: UserId) -> bool:
     """Assigns a role to a user; False where the user has it already."""
     pair = (role_members.c.role_id == role_id) & (role_members.c.user_id == user_id)
     if connection.execute(select(role_members.c.user_id).where(pair)).first() is not None:
@@ -44,7 +45,7 @@ def insert_role_member(connection: Connection, *, role_id: int, user_id: int) ->
     return True
 
 
-def delete_role_member(connection: Connection, *, role_id: int, user_id: int) -> bool:
+def delete_role_member(connection: Connection, *, role_id: RoleId, user_id: UserId) -> bool:
     """Revokes a role from a user; False where the user does not have it."""
     pair = (role_members.c.role_id == role_id) & (role_members.c.user_id == user_id)
     return bool(connection.execute(delete(role_members).where(pair)).rowcount)

@@ -15,6 +15,7 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.community.state import Role
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import EVERYONE, P
 from vox.chat.features.members.schemas import Member, member_of
 from vox.chat.features.roles import service
@@ -100,7 +101,7 @@ async def _with_role(call: Call, unit: service.RoleUnit) -> None:
     await call.chat.change(service.with_manageable_role(unit, actor_id=actor_id, role_id=role_id))
 
 
-def _member(call: Call) -> int:
+def _member(call: Call) -> UserId:
     user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
     person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:

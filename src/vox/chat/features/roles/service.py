@@ -19,6 +19,7 @@ from vox.chat.community.state import Role
 from vox.chat.database.unit_of_work import AuditEntry, Change, UnitOfWork
 from vox.chat.errors import refuse
 from vox.chat.events import role_assign, role_create, role_delete, role_revoke, role_update
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P, holds
 from vox.chat.features.members.queries import is_active
 from vox.chat.features.roles import queries
@@ -29,7 +30,7 @@ from vox.stores.sql import Connection
 class RoleUnit(Protocol):
     """A unit of work about one role."""
 
-    def __call__(self, connection: Connection, *, actor_id: int, role: Role) -> Change[None]:
+    def __call__(self, connection: Connection, *, actor_id: UserId, role: Role) -> Change[None]:
         """Runs it.
 
         Args:
@@ -40,7 +41,7 @@ class RoleUnit(Protocol):
         ...
 
 
-def find_role(community: Community, role_id: int) -> Role:
+def find_role(community: Community, role_id: RoleId) -> Role:
     """A role by id.
 
     Raises:
@@ -52,7 +53,7 @@ def find_role(community: Community, role_id: int) -> Role:
     return role
 
 
-def assert_may_create(community: Community, *, actor_id: int, body: NewRole) -> None:
+def assert_may_create(community: Community, *, actor_id: UserId, body: NewRole) -> None:
     """Requires MANAGE_ROLES, a lower rank of the new role, and permissions that the actor holds.
 
     Raises:
@@ -63,7 +64,7 @@ def assert_may_create(community: Community, *, actor_id: int, body: NewRole) -> 
     assert_holds(community.permissions(actor_id), body.permissions)
 
 
-def assert_may_change(community: Community, *, actor_id: int, role_id: int, changed: Mapping[str, Any]) -> None:
+def assert_may_change(community: Community, *, actor_id: UserId, role_id: RoleId, changed: Mapping[str, Any]) -> None:
     """Requires a lower rank of the role before and after, and that the actor holds each permission that changes.
 
     Raises:
@@ -80,7 +81,7 @@ def assert_may_change(community: Community, *, actor_id: int, role_id: int, chan
         raise refuse("INVALID_TARGET", "The role @everyone keeps its name and its position.")
 
 
-def find_manageable_role(community: Community, *, actor_id: int, role_id: int) -> Role:
+def find_manageable_role(community: Community, *, actor_id: UserId, role_id: RoleId) -> Role:
     """A role that the actor may delete, assign and revoke: it ranks below the actor, who holds all its permissions.
 
     Raises:
@@ -97,7 +98,7 @@ def find_manageable_role(community: Community, *, actor_id: int, role_id: int) -
     return role
 
 
-def with_manageable_role(unit: RoleUnit, *, actor_id: int, role_id: int) -> UnitOfWork[None]:
+def with_manageable_role(unit: RoleUnit, *, actor_id: UserId, role_id: RoleId) -> UnitOfWork[None]:
     """A unit of work that checks the role in its own transaction before it runs another one with it."""
 
     def checked(connection: Connection) -> Change[None]:
@@ -109,7 +110,7 @@ def with_manageable_role(unit: RoleUnit, *, actor_id: int, role_id: int) -> Unit
     return checked
 
 
-def create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[RoleInfo]:
+def create(connection: Connection, *, actor_id: UserId, body: NewRole) -> Change[RoleInfo]:
     """Stores a new role."""
     role_id = queries.insert_role(connection, body)
     info = RoleInfo(role_id, body.name, body.color, body.permissions, body.position)
@@ -120,7 +121,7 @@ def create(connection: Connection, *, actor_id: int, body: NewRole) -> Change[Ro
     return Change(info, [event], [AuditEntry("role.create", actor_id, role_id, metadata)])
 
 
-def change(connection: Connection, *, actor_id: int, role_id: int, changed: dict[str, Any]) -> Change[None]:
+def change(connection: Connection, *, actor_id: UserId, role_id: RoleId, changed: dict[str, Any]) -> Change[None]:
     """Stores new values of a role's fields.
 
     Raises:
@@ -137,7 +138,7 @@ def change(connection: Connection, *, actor_id: int, role_id: int, changed: dict
     return Change(None, [role_update(role_id=role_id, changed=changed)], [audit])
 
 
-def delete(connection: Connection, *, actor_id: int, role: Role) -> Change[None]:
+def delete(connection: Connection, *, actor_id: UserId, role: Role) -> Change[None]:
     """Deletes a role, from its members and from all overrides.
 
     Raises:
@@ -150,7 +151,7 @@ def delete(connection: Connection, *, actor_id: int, role: Role) -> Change[None]
     return Change(None, [role_delete(role_id=role.id)], [audit])
 
 
-def assign(connection: Connection, *, actor_id: int, user_id: int, role: Role) -> Change[None]:
+def assign(connection: Connection, *, actor_id: UserId, user_id: UserId, role: Role) -> Change[None]:
     """Assigns a role to a member; a repeated assignment changes nothing.
 
     Raises:
@@ -164,7 +165,7 @@ def assign(connection: Connection, *, actor_id: int, user_id: int, role: Role) -
     return Change(None, [role_assign(role_id=role.id, user_id=user_id)], [audit])
 
 
-def revoke(connection: Connection, *, actor_id: int, user_id: int, role: Role) -> Change[None]:
+def revoke(connection: Connection, *, actor_id: UserId, user_id: UserId, role: Role) -> Change[None]:
     """Revokes a role from a user; without it nothing changes.
 
     Raises:
@@ -178,5 +179,5 @@ def revoke(connection: Connection, *, actor_id: int, user_id: int, role: Role) -
     return Change(None, [role_revoke(role_id=role.id, user_id=user_id)], [audit])
 
 
-def _no_role(role_id: int) -> Exception:
+def _no_role(role_id: RoleId) -> Exception:
     return refuse("SPACE_NOT_FOUND", f"There is no role {role_id}.")

@@ -6,13 +6,14 @@ Deleting a category keeps its feeds and rooms.
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import category_create, category_delete, category_update
+from vox.chat.events.ids import CategoryId, UserId
 from vox.chat.features.spaces import queries
 from vox.chat.features.spaces.positions import moved
 from vox.chat.features.spaces.schemas import CreateCategory, UpdateCategory
 from vox.stores.sql import Connection
 
 
-def create_category(connection: Connection, *, actor_id: int, body: CreateCategory) -> Change[int]:
+def create_category(connection: Connection, *, actor_id: UserId, body: CreateCategory) -> Change[CategoryId]:
     """Inserts a category and returns its id.
 
     Raises:
@@ -26,7 +27,9 @@ def create_category(connection: Connection, *, actor_id: int, body: CreateCatego
     return Change(category_id, (event,), (audit,))
 
 
-def update_category(connection: Connection, *, actor_id: int, category_id: int, body: UpdateCategory) -> Change[None]:
+def update_category(
+    connection: Connection, *, actor_id: UserId, category_id: CategoryId, body: UpdateCategory
+) -> Change[None]:
     """Writes another name or position; a position re-numbers all categories from 0.
 
     Raises:
@@ -55,7 +58,7 @@ def update_category(connection: Connection, *, actor_id: int, category_id: int, 
     return Change(None, (event,), (audit,))
 
 
-def delete_category(connection: Connection, *, actor_id: int, category_id: int) -> Change[None]:
+def delete_category(connection: Connection, *, actor_id: UserId, category_id: CategoryId) -> Change[None]:
     """Deletes a category; its feeds and rooms have none then.
 
     Raises:
@@ -70,6 +73,6 @@ def delete_category(connection: Connection, *, actor_id: int, category_id: int) 
     return Change(None, (category_delete(category_id=category_id),), (audit,))
 
 
-def category_not_found(category_id: int) -> Refusal:
+def category_not_found(category_id: CategoryId) -> Refusal:
     """The refusal for a category that does not exist."""
     return refuse("SPACE_NOT_FOUND", f"There is no category {category_id}.")

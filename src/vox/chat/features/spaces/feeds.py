@@ -11,6 +11,7 @@ from vox.chat.api.hierarchy import fresh_community
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import SpaceOverride, feed_create, feed_delete, feed_update
+from vox.chat.events.ids import CategoryId, FeedId, UserId
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import delete_messages
 from vox.chat.features.spaces import queries
@@ -20,8 +21,8 @@ from vox.stores.sql import Connection
 
 
 def create_feed(
-    connection: Connection, *, actor_id: int, body: CreateFeed, overrides: Sequence[SpaceOverride]
-) -> Change[int]:
+    connection: Connection, *, actor_id: UserId, body: CreateFeed, overrides: Sequence[SpaceOverride]
+) -> Change[FeedId]:
     """Inserts a feed, last in its category, and returns its id.
 
     Args:
@@ -35,24 +36,25 @@ def create_feed(
     """
     lock_event_order(connection)
     queries.check_space_quota(connection, "feed")
-    assert_category(connection, body.category_id)
-    position = last_position(connection, body.category_id)
-    feed_id = queries.insert_space(
-        connection, "feed", name=body.name, type_=body.type, category_id=body.category_id, position=position
+    category_id = None if body.category_id is None else CategoryId(body.category_id)
+    assert_category(connection, category_id)
+    position = last_position(connection, category_id)
+    feed_id: FeedId = queries.insert_space(
+        connection, "feed", name=body.name, type_=body.type, category_id=category_id, position=position
     )
     queries.insert_overrides(connection, "feed", feed_id, overrides)
     event = feed_create(
         feed_id=feed_id,
         name=body.name,
         type=body.type,
-        category_id=body.category_id,
+        category_id=category_id,
         position=position,
         overrides=overrides,
     )
     return Change(feed_id, (event,), (AuditEntry("feed.create", actor_id, feed_id, {"name": body.name}),))
 
 
-def update_feed(connection: Connection, *, actor_id: int, feed_id: int, body: UpdateFeed) -> Change[None]:
+def update_feed(connection: Connection, *, actor_id: UserId, feed_id: FeedId, body: UpdateFeed) -> Change[None]:
     """Writes another name, topic, category or position.
 
     Raises:
@@ -64,13 +66,13 @@ def update_feed(connection: Connection, *, actor_id: int, feed_id: int, body: Up
         raise feed_not_found(feed_id)
     given: dict[str, Any] = {"name": body.name, "topic": body.topic, "category_id": body.category_id}
     changed = {name: value for name, value in given.items() if value is not None}
-    assert_category(connection, body.category_id)
+    category_id = None if body.category_id is None else CategoryId(body.category_id)
+    assert_category(connection, category_id)
     if changed:
         queries.update_space(connection, "feed", feed_id, changed)
     moves = Moves()
     if body.position is not None:
-        category_id = row[0] if body.category_id is None else body.category_id
-        moves = move(connection, "feed", feed_id, category_id, body.position)
+        moves = move(connection, "feed", feed_id, row[0] if category_id is None else category_id, body.position)
         changed["position"] = body.position
     if not changed:
         return Change(None)
@@ -78,7 +80,7 @@ def update_feed(connection: Connection, *, actor_id: int, feed_id: int, body: Up
     return Change(None, (event,), (AuditEntry("feed.update", actor_id, feed_id, {"changed": changed}),))
 
 
-def delete_feed(connection: Connection, *, actor_id: int, feed_id: int) -> Change[None]:
+def delete_feed(connection: Connection, *, actor_id: UserId, feed_id: FeedId) -> Change[None]:
     """Deletes a feed with the messages that are left in it; `purge_messages` has deleted most of them before.
 
     Raises:
@@ -96,6 +98,6 @@ def delete_feed(connection: Connection, *, actor_id: int, feed_id: int) -> Chang
     return Change(None, (event,), (AuditEntry("feed.delete", actor_id, feed_id, {"name": name}),))
 
 
-def feed_not_found(feed_id: int) -> Refusal:
+def feed_not_found(feed_id: FeedId) -> Refusal:
     """The refusal for a feed that does not exist."""
     return refuse("SPACE_NOT_FOUND", f"There is no feed {feed_id}.")

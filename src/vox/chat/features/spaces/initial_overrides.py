@@ -10,12 +10,13 @@ from vox.chat.api.hierarchy import assert_below, assert_holds, assert_may, asser
 from vox.chat.community import Community
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.schemas import Override
 
 
 def checked_overrides(
-    community: Community, actor_id: int, requested: Sequence[Override] | None
+    community: Community, actor_id: UserId, requested: Sequence[Override] | None
 ) -> tuple[SpaceOverride, ...]:
     """The checked overrides of a new space, one for each target: the last one in the request counts.
 
@@ -28,9 +29,9 @@ def checked_overrides(
     found: dict[tuple[str, int], SpaceOverride] = {}
     for override in requested or ():
         if override.target_type == "role":
-            _check_role(community, actor_id, override.target_id)
+            _check_role(community, actor_id, RoleId(override.target_id))
         elif override.target_type == "user":
-            _check_user(community, actor_id, override.target_id)
+            _check_user(community, actor_id, UserId(override.target_id))
         else:
             raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
         assert_holds(community.permissions(actor_id), override.allow | override.deny)
@@ -40,12 +41,12 @@ def checked_overrides(
     return tuple(found.values())
 
 
-def override_user_ids(requested: Sequence[Override] | None) -> list[int]:
+def override_user_ids(requested: Sequence[Override] | None) -> list[UserId]:
     """The users that the overrides of a new space are for."""
-    return [override.target_id for override in requested or () if override.target_type == "user"]
+    return [UserId(override.target_id) for override in requested or () if override.target_type == "user"]
 
 
-def _check_role(community: Community, actor_id: int, role_id: int) -> None:
+def _check_role(community: Community, actor_id: UserId, role_id: RoleId) -> None:
     role = community.roles.get(role_id)
     if role is None:
         raise refuse("SPACE_NOT_FOUND", f"There is no role {role_id}.")
@@ -53,7 +54,7 @@ def _check_role(community: Community, actor_id: int, role_id: int) -> None:
         assert_below(community, actor_id, role.position)
 
 
-def _check_user(community: Community, actor_id: int, user_id: int) -> None:
+def _check_user(community: Community, actor_id: UserId, user_id: UserId) -> None:
     if user_id not in community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
     if user_id != actor_id:

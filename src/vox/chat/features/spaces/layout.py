@@ -1,8 +1,10 @@
 """Feeds, rooms and categories as clients see them, answered from memory. A space a user may not view is left out."""
 
-from typing import Literal
+from collections.abc import Sequence
 
 from vox.chat.community import Community
+from vox.chat.events.audience import SpaceOverride
+from vox.chat.events.ids import CategoryId, FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.categories import category_not_found
 from vox.chat.features.spaces.feeds import feed_not_found
@@ -10,7 +12,7 @@ from vox.chat.features.spaces.rooms import room_not_found
 from vox.chat.features.spaces.schemas import CategoryInfo, FeedInfo, Layout, Override, RoomInfo
 
 
-def visible_layout(community: Community, user_id: int) -> Layout:
+def visible_layout(community: Community, user_id: UserId) -> Layout:
     """Categories, and the feeds and rooms that a user may view, by position."""
     feeds = [
         feed_info(community, feed.id)
@@ -33,7 +35,7 @@ def categories_in_order(community: Community) -> list[CategoryInfo]:
     return sorted(found, key=lambda category: (category.position, category.category_id))
 
 
-def category_info(community: Community, category_id: int) -> CategoryInfo:
+def category_info(community: Community, category_id: CategoryId) -> CategoryInfo:
     """One category.
 
     Raises:
@@ -45,7 +47,7 @@ def category_info(community: Community, category_id: int) -> CategoryInfo:
     return CategoryInfo(category.id, category.name, category.position)
 
 
-def feed_info(community: Community, feed_id: int) -> FeedInfo:
+def feed_info(community: Community, feed_id: FeedId) -> FeedInfo:
     """One feed with its overrides.
 
     Raises:
@@ -54,11 +56,11 @@ def feed_info(community: Community, feed_id: int) -> FeedInfo:
     feed = community.feeds.get(feed_id)
     if feed is None:
         raise feed_not_found(feed_id)
-    overrides = _overrides(community, "feed", feed_id)
+    overrides = _overrides(community.overrides_of("feed", feed_id))
     return FeedInfo(feed.id, feed.name, feed.type, feed.topic, feed.category_id, feed.position, overrides)
 
 
-def room_info(community: Community, room_id: int) -> RoomInfo:
+def room_info(community: Community, room_id: RoomId) -> RoomInfo:
     """One room with its overrides.
 
     Raises:
@@ -67,12 +69,9 @@ def room_info(community: Community, room_id: int) -> RoomInfo:
     room = community.rooms.get(room_id)
     if room is None:
         raise room_not_found(room_id)
-    overrides = _overrides(community, "room", room_id)
+    overrides = _overrides(community.overrides_of("room", room_id))
     return RoomInfo(room.id, room.name, room.type, room.category_id, room.position, overrides)
 
 
-def _overrides(community: Community, kind: Literal["feed", "room"], space_id: int) -> list[Override]:
-    return [
-        Override(each.target_type, each.target_id, each.allow, each.deny)
-        for each in community.overrides_of(kind, space_id)
-    ]
+def _overrides(found: Sequence[SpaceOverride]) -> list[Override]:
+    return [Override(each.target_type, each.target_id, each.allow, each.deny) for each in found]

@@ -14,6 +14,7 @@ from vox.chat.community.state import Space, Target
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
+from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.roles.schemas import Mask
 from vox.chat.features.spaces import queries
@@ -31,7 +32,7 @@ class OverrideChange:
         mask: what to allow and deny; None deletes the override.
     """
 
-    actor_id: int
+    actor_id: UserId
     space: Space
     target: Target
     mask: Mask | None
@@ -48,7 +49,7 @@ def check_override(community: Community, requested: OverrideChange) -> SpaceOver
     if space_id not in (community.feeds if kind == "feed" else community.rooms):
         raise refuse("SPACE_NOT_FOUND", f"There is no {kind} {space_id}.")
     if target_type == "role":
-        role = community.roles.get(target_id)
+        role = community.roles.get(RoleId(target_id))
         if role is None:
             raise refuse("SPACE_NOT_FOUND", f"There is no role {target_id}.")
         if role.id != community.everyone_role_id:
@@ -56,15 +57,16 @@ def check_override(community: Community, requested: OverrideChange) -> SpaceOver
     elif target_id not in community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {target_id}.")
     elif target_id != actor:
-        assert_outranks(community, actor, target_id)
-    found = [
-        override
-        for override in community.overrides_of(kind, space_id)
-        if (override.target_type, override.target_id) == requested.target
-    ]
+        assert_outranks(community, actor, UserId(target_id))
+    match requested.space:
+        case ("feed", feed_id):
+            held, overrides = community.permissions_in(actor, "feed", feed_id), community.overrides_of("feed", feed_id)
+        case ("room", room_id):
+            held, overrides = community.permissions_in(actor, "room", room_id), community.overrides_of("room", room_id)
+    found = [override for override in overrides if (override.target_type, override.target_id) == requested.target]
     old = found[0] if found else SpaceOverride(target_type, target_id)
     allow, deny = (requested.mask.allow, requested.mask.deny) if requested.mask is not None else (0, 0)
-    assert_holds(community.permissions_in(actor, kind, space_id), (old.allow ^ allow) | (old.deny ^ deny))
+    assert_holds(held, (old.allow ^ allow) | (old.deny ^ deny))
     return old
 
 
@@ -75,7 +77,7 @@ def change_override(connection: Connection, *, requested: OverrideChange) -> Cha
         Refusal: as `check_override`, which is repeated here; INVALID_OPERATION where the space has too many.
     """
     actor_id, (kind, space_id), (target_type, target_id) = requested.actor_id, requested.space, requested.target
-    people = (actor_id, target_id) if target_type == "user" else (actor_id,)
+    people = (actor_id, UserId(target_id)) if target_type == "user" else (actor_id,)
     old = check_override(fresh_community(connection, *people, space=requested.space), requested)
     mask = requested.mask
     existed = queries.delete_override(connection, kind, space_id, old)

@@ -13,6 +13,7 @@ from vox.chat.database import quotas
 from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import categories, feeds, files, permission_overrides, rooms
 from vox.chat.events import SpaceOverride
+from vox.chat.events.ids import CategoryId, FeedId, RoomId
 from vox.stores.sql import Connection
 
 Kind = Literal["feed", "room"]
@@ -30,13 +31,13 @@ def check_category_quota(connection: Connection) -> None:
     check_quota(connection, categories, quotas.MAX_SPACES, "categories")
 
 
-def insert_category(connection: Connection, name: str, position: int) -> int:
+def insert_category(connection: Connection, name: str, position: int) -> CategoryId:
     """Inserts a category and returns its id."""
     values = {"name": name, "position": position}
     return connection.execute(insert(categories).values(values).returning(categories.c.id)).scalar_one()
 
 
-def lock_category_positions(connection: Connection) -> dict[int, int]:
+def lock_category_positions(connection: Connection) -> dict[CategoryId, int]:
     """The position of each category by id."""
     rows = connection.execute(
         select(categories.c.id, categories.c.position).order_by(categories.c.id).with_for_update()
@@ -44,31 +45,31 @@ def lock_category_positions(connection: Connection) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def rename_category(connection: Connection, category_id: int, name: str) -> None:
+def rename_category(connection: Connection, category_id: CategoryId, name: str) -> None:
     """Gives a category another name."""
     connection.execute(update(categories).where(categories.c.id == category_id).values(name=name))
 
 
-def set_category_position(connection: Connection, category_id: int, position: int) -> None:
+def set_category_position(connection: Connection, category_id: CategoryId, position: int) -> None:
     """Writes the position of one category."""
     connection.execute(update(categories).where(categories.c.id == category_id).values(position=position))
 
 
-def lock_category(connection: Connection, category_id: int) -> str | None:
+def lock_category(connection: Connection, category_id: CategoryId) -> str | None:
     """The name of a category that is about to be deleted; None where there is none."""
     query = select(categories.c.name).where(categories.c.id == category_id).with_for_update()
     row = connection.execute(query).one_or_none()
     return None if row is None else row[0]
 
 
-def delete_category(connection: Connection, category_id: int) -> None:
+def delete_category(connection: Connection, category_id: CategoryId) -> None:
     """Deletes a category; its feeds and rooms have none then."""
     for table in (feeds, rooms):
         connection.execute(update(table).where(table.c.category_id == category_id).values(category_id=None))
     connection.execute(delete(categories).where(categories.c.id == category_id))
 
 
-def category_exists(connection: Connection, category_id: int) -> bool:
+def category_exists(connection: Connection, category_id: CategoryId) -> bool:
     """Whether there is a category, which then stays until the transaction ends."""
     query = select(categories.c.id).where(categories.c.id == category_id).with_for_update(read=True)
     return connection.execute(query).first() is not None
@@ -84,22 +85,22 @@ def check_space_quota(connection: Connection, kind: Kind) -> None:
 
 
 def insert_space(
-    connection: Connection, kind: Kind, *, name: str, type_: str, category_id: int | None, position: int
-) -> int:
+    connection: Connection, kind: Kind, *, name: str, type_: str, category_id: CategoryId | None, position: int
+) -> Any:
     """Inserts a feed or room and returns its id."""
     table = _TABLES[kind]
     values = {"name": name, "type": type_, "category_id": category_id, "position": position}
     return connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
 
 
-def lock_feed_for_update(connection: Connection, feed_id: int) -> tuple[int | None] | None:
+def lock_feed_for_update(connection: Connection, feed_id: FeedId) -> tuple[CategoryId | None] | None:
     """The category of a feed that is about to change, None where there is no feed; messages may be sent to it meanwhile."""
     query = select(feeds.c.category_id).where(feeds.c.id == feed_id).with_for_update(key_share=True)
     row = connection.execute(query).one_or_none()
     return None if row is None else (row[0],)
 
 
-def lock_room_for_update(connection: Connection, room_id: int) -> tuple[int | None] | None:
+def lock_room_for_update(connection: Connection, room_id: RoomId) -> tuple[CategoryId | None] | None:
     """The category of a room that is about to change; None where there is no room."""
     query = select(rooms.c.category_id).where(rooms.c.id == room_id).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -119,7 +120,7 @@ def lock_space_for_deletion(connection: Connection, kind: Kind, space_id: int) -
     return None if row is None else row[0]
 
 
-def withdraw_files_of_feed(connection: Connection, feed_id: int) -> None:
+def withdraw_files_of_feed(connection: Connection, feed_id: FeedId) -> None:
     """Makes the files uploaded to a feed unreadable; the hourly cleanup deletes them."""
     connection.execute(update(files).where(files.c.feed_id == feed_id).values(state="uploading"))
 
@@ -131,7 +132,7 @@ def delete_space(connection: Connection, kind: Kind, space_id: int) -> None:
     connection.execute(delete(table).where(table.c.id == space_id))
 
 
-def highest_position(connection: Connection, category_id: int | None) -> int:
+def highest_position(connection: Connection, category_id: CategoryId | None) -> int:
     """The highest position of feeds and rooms in a category, or of those without one; -1 where there are none."""
     highest = -1
     for table in _TABLES.values():
@@ -141,7 +142,7 @@ def highest_position(connection: Connection, category_id: int | None) -> int:
     return highest
 
 
-def lock_positions(connection: Connection, category_id: int | None) -> list[tuple[int, Item]]:
+def lock_positions(connection: Connection, category_id: CategoryId | None) -> list[tuple[int, Item]]:
     """Position, kind and id of the feeds and rooms in a category, or of those without one."""
     found: list[tuple[int, Item]] = []
     for kind, table in _TABLES.items():

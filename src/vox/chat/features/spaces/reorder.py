@@ -6,6 +6,7 @@ Both share positions, so that a client can show them as one list; moving one re-
 from dataclasses import dataclass, field
 
 from vox.chat.errors import refuse
+from vox.chat.events.ids import CategoryId
 from vox.chat.features.spaces import queries
 from vox.chat.features.spaces.positions import moved
 from vox.chat.features.spaces.queries import Kind
@@ -20,7 +21,7 @@ class Moves:
     rooms: dict[int, int] = field(default_factory=dict[int, int])
 
 
-def assert_category(connection: Connection, category_id: int | None) -> None:
+def assert_category(connection: Connection, category_id: CategoryId | None) -> None:
     """Refuses a category that does not exist, and keeps one that does until the transaction's end.
 
     Raises:
@@ -30,12 +31,12 @@ def assert_category(connection: Connection, category_id: int | None) -> None:
         raise refuse("SPACE_NOT_FOUND", f"There is no category {category_id}.")
 
 
-def last_position(connection: Connection, category_id: int | None) -> int:
+def last_position(connection: Connection, category_id: CategoryId | None) -> int:
     """The position behind everything in a category; without a category, behind everything that has none."""
     return queries.highest_position(connection, category_id) + 1
 
 
-def move(connection: Connection, kind: Kind, space_id: int, category_id: int | None, index: int) -> Moves:
+def move(connection: Connection, kind: Kind, space_id: int, category_id: CategoryId | None, index: int) -> Moves:
     """Puts a feed or room at an index of its category, and re-numbers the category.
 
     Args:

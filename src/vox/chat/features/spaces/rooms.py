@@ -7,6 +7,7 @@ from vox.chat.api.hierarchy import fresh_community
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import SpaceOverride, room_create, room_delete, room_update
+from vox.chat.events.ids import CategoryId, RoomId, UserId
 from vox.chat.features.spaces import queries
 from vox.chat.features.spaces.reorder import Moves, assert_category, last_position, move
 from vox.chat.features.spaces.schemas import CreateRoom, UpdateRoom
@@ -14,8 +15,8 @@ from vox.stores.sql import Connection
 
 
 def create_room(
-    connection: Connection, *, actor_id: int, body: CreateRoom, overrides: Sequence[SpaceOverride]
-) -> Change[int]:
+    connection: Connection, *, actor_id: UserId, body: CreateRoom, overrides: Sequence[SpaceOverride]
+) -> Change[RoomId]:
     """Inserts a room, last in its category, and returns its id.
 
     Args:
@@ -29,24 +30,25 @@ def create_room(
     """
     lock_event_order(connection)
     queries.check_space_quota(connection, "room")
-    assert_category(connection, body.category_id)
-    position = last_position(connection, body.category_id)
-    room_id = queries.insert_space(
-        connection, "room", name=body.name, type_=body.type, category_id=body.category_id, position=position
+    category_id = None if body.category_id is None else CategoryId(body.category_id)
+    assert_category(connection, category_id)
+    position = last_position(connection, category_id)
+    room_id: RoomId = queries.insert_space(
+        connection, "room", name=body.name, type_=body.type, category_id=category_id, position=position
     )
     queries.insert_overrides(connection, "room", room_id, overrides)
     event = room_create(
         room_id=room_id,
         name=body.name,
         type=body.type,
-        category_id=body.category_id,
+        category_id=category_id,
         position=position,
         overrides=overrides,
     )
     return Change(room_id, (event,), (AuditEntry("room.create", actor_id, room_id, {"name": body.name}),))
 
 
-def update_room(connection: Connection, *, actor_id: int, room_id: int, body: UpdateRoom) -> Change[None]:
+def update_room(connection: Connection, *, actor_id: UserId, room_id: RoomId, body: UpdateRoom) -> Change[None]:
     """Writes another name, category or position.
 
     Raises:
@@ -58,13 +60,13 @@ def update_room(connection: Connection, *, actor_id: int, room_id: int, body: Up
         raise room_not_found(room_id)
     given: dict[str, Any] = {"name": body.name, "category_id": body.category_id}
     changed = {name: value for name, value in given.items() if value is not None}
-    assert_category(connection, body.category_id)
+    category_id = None if body.category_id is None else CategoryId(body.category_id)
+    assert_category(connection, category_id)
     if changed:
         queries.update_space(connection, "room", room_id, changed)
     moves = Moves()
     if body.position is not None:
-        category_id = row[0] if body.category_id is None else body.category_id
-        moves = move(connection, "room", room_id, category_id, body.position)
+        moves = move(connection, "room", room_id, row[0] if category_id is None else category_id, body.position)
         changed["position"] = body.position
     if not changed:
         return Change(None)
@@ -72,7 +74,7 @@ def update_room(connection: Connection, *, actor_id: int, room_id: int, body: Up
     return Change(None, (event,), (AuditEntry("room.update", actor_id, room_id, {"changed": changed}),))
 
 
-def delete_room(connection: Connection, *, actor_id: int, room_id: int) -> Change[None]:
+def delete_room(connection: Connection, *, actor_id: UserId, room_id: RoomId) -> Change[None]:
     """Deletes a room.
 
     Raises:
@@ -87,6 +89,6 @@ def delete_room(connection: Connection, *, actor_id: int, room_id: int) -> Chang
     return Change(None, (event,), (AuditEntry("room.delete", actor_id, room_id, {"name": name}),))
 
 
-def room_not_found(room_id: int) -> Refusal:
+def room_not_found(room_id: RoomId) -> Refusal:
     """The refusal for a room that does not exist."""
     return refuse("SPACE_NOT_FOUND", f"There is no room {room_id}.")

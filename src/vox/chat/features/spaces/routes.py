@@ -7,8 +7,10 @@ from vox.chat.api.access import USER, in_feed, in_room, requires
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
+from vox.chat.community.state import Space
 from vox.chat.errors import refuse
 from vox.chat.events import feed_subscribe, feed_unsubscribe
+from vox.chat.events.ids import FeedId, RoomId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import purge_messages
@@ -193,6 +195,8 @@ async def _change_override(call: Call[Any], kind: Kind, mask: Mask | None) -> No
     if target_type not in {"role", "user"}:
         raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
     target = (cast("Literal['role', 'user']", target_type), call.id("target_id"))
-    requested = OverrideChange(call.user_id, (kind, call.id("space_id")), target, mask)
+    number = call.id("space_id")
+    space: Space = ("feed", FeedId(number)) if kind == "feed" else ("room", RoomId(number))
+    requested = OverrideChange(call.user_id, space, target, mask)
     check_override(call.chat.community, requested)
     await call.chat.change(partial(change_override, requested=requested))

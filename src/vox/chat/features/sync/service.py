@@ -12,6 +12,7 @@ import msgspec
 
 from vox.chat.events import audience_of
 from vox.chat.events.audience import Audience, audience_from
+from vox.chat.events.ids import UserId
 from vox.chat.features.messages.queries import read_states
 from vox.chat.features.sync.queries import events_after
 from vox.chat.features.sync.schemas import SyncEvent, SyncPage
@@ -40,7 +41,7 @@ class LogQuery:
     sees: Callable[[Audience], bool]
 
 
-def read_page(connection: Connection, *, log: LogQuery, marks_of: int | None, server_ms: int) -> SyncPage:
+def read_page(connection: Connection, *, log: LogQuery, marks_of: UserId | None, server_ms: int) -> SyncPage:
     """One page of events.
 
     Args:

@@ -3,13 +3,14 @@
 import msgspec
 
 from vox.chat.api.fields import Id, Limit
+from vox.chat.events.ids import FeedId, ThreadId
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
     """A conversation beside its feed."""
 
-    thread_id: int
-    parent_feed_id: int
+    thread_id: ThreadId
+    parent_feed_id: FeedId
     parent_msg_id: int | None
     name: str
     archived: bool

@@ -6,6 +6,7 @@ from vox.chat.community import Community
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import thread_create, thread_delete, thread_update
+from vox.chat.events.ids import FeedId, ThreadId, UserId
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import delete_messages
 from vox.chat.features.threads import queries
@@ -13,7 +14,7 @@ from vox.chat.features.threads.schemas import CreateThread, ThreadInfo, UpdateTh
 from vox.stores.sql import Connection
 
 
-def thread_info(community: Community, thread_id: int) -> ThreadInfo:
+def thread_info(community: Community, thread_id: ThreadId) -> ThreadInfo:
     """One thread.
 
     Raises:
@@ -25,7 +26,7 @@ def thread_info(community: Community, thread_id: int) -> ThreadInfo:
     return ThreadInfo(thread.id, thread.feed_id, thread.parent_msg_id, thread.name, thread.archived, thread.locked)
 
 
-def create_thread(connection: Connection, *, feed_id: int, body: CreateThread) -> Change[ThreadInfo]:
+def create_thread(connection: Connection, *, feed_id: FeedId, body: CreateThread) -> Change[ThreadInfo]:
     """Inserts a thread beside a message of a feed."""
     lock_event_order(connection)
     thread_id = queries.insert_thread(connection, name=body.name, feed_id=feed_id, parent_msg_id=body.parent_msg_id)
@@ -51,7 +52,7 @@ def update_thread(connection: Connection, *, thread: ThreadInfo, body: UpdateThr
     return Change(None, (event,))
 
 
-def delete_thread(connection: Connection, *, actor_id: int, thread: ThreadInfo) -> Change[None]:
+def delete_thread(connection: Connection, *, actor_id: UserId, thread: ThreadInfo) -> Change[None]:
     """Deletes a thread with the messages that are left in it; `purge_messages` has deleted most of them before.
 
     Raises:
@@ -68,5 +69,5 @@ def delete_thread(connection: Connection, *, actor_id: int, thread: ThreadInfo) 
     return Change(None, (event,), (audit,))
 
 
-def _not_found(thread_id: int) -> Refusal:
+def _not_found(thread_id: ThreadId) -> Refusal:
     return refuse("SPACE_NOT_FOUND", f"There is no thread {thread_id}.")

@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vox.chat.events.ids import UserId
 from vox.chat.features.messages.recipients import PREVIEW_CHARS, Recipients, preview, recipients_of
 
 USERS = st.integers(1, 8)
@@ -8,7 +9,12 @@ GROUPS = st.lists(USERS, max_size=8)
 
 
 def test_the_first_reason_wins_and_the_author_hears_nothing():
-    circle = Recipients(author_id=1, mentioned=[2, 1], answered=4, followers=[1, 2, 5])
+    circle = Recipients(
+        author_id=UserId(1),
+        mentioned=[UserId(2), UserId(1)],
+        answered=UserId(4),
+        followers=[UserId(1), UserId(2), UserId(5)],
+    )
     assert list(recipients_of(circle, lambda _user: True)) == [
         (2, "mention"),
         (4, "reply"),
@@ -17,16 +23,16 @@ def test_the_first_reason_wins_and_the_author_hears_nothing():
 
 
 def test_who_answers_himself_is_not_told():
-    assert list(recipients_of(Recipients(author_id=1, answered=1), lambda _user: True)) == []
+    assert list(recipients_of(Recipients(author_id=UserId(1), answered=UserId(1)), lambda _user: True)) == []
 
 
 @given(USERS, GROUPS, st.none() | USERS, GROUPS, st.sets(USERS))
 def test_everybody_concerned_who_may_read_is_told_once(
-    author: int,
-    mentioned: list[int],
-    answered: int | None,
-    followers: list[int],
-    readers: set[int],
+    author: UserId,
+    mentioned: list[UserId],
+    answered: UserId | None,
+    followers: list[UserId],
+    readers: set[UserId],
 ):
     told = [user for user, _ in recipients_of(Recipients(author, mentioned, answered, followers), readers.__contains__)]
     concerned = {*mentioned, *followers} | ({answered} if answered else set())

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, insert
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import feeds, messages
 from vox.chat.errors import Refusal
+from vox.chat.events.ids import FeedId
 from vox.chat.features.messages import search_queries
 from vox.chat.features.messages.schemas import SearchQuery
 from vox.chat.features.messages.search_queries import Scope, find
@@ -31,7 +32,10 @@ def _fill(connection: Connection) -> None:
 
 def _ids(database: SqlDatabase, text: str) -> list[int]:
     query = SearchQuery(text)
-    return [message.msg_id for message in database.run_sync(lambda c: find(c, scope=Scope([1]), query=query, limit=3))]
+    return [
+        message.msg_id
+        for message in database.run_sync(lambda c: find(c, scope=Scope([FeedId(1)]), query=query, limit=3))
+    ]
 
 
 def test_the_newest_hits_come_first(database: SqlDatabase):
