@@ -304,11 +304,11 @@ class Router(Generic[A]):
             RouteNotFound: no route has the path.
             MethodNotAllowed: the path has other methods.
         """
-        wanted, parts = "GET" if method == "HEAD" else method, path.split("/")
-        if "%" not in path and (plain := self._find_plain(wanted, parts)) is not None:
+        method, parts = "GET" if method == "HEAD" else method, path.split("/")
+        if "%" not in path and (plain := self._find_plain(method, parts)) is not None:
             return plain
         missed: list[_Node[A]] = []
-        found = self._walk(self._root, parts, 1, [], wanted, missed)
+        found = self._walk(self._root, parts, 1, [], method, missed)
         if found is None:
             near = [route for node in missed for name, (route, _) in node.routes.items() if name != "WEBSOCKET"]
             if not near or method == "WEBSOCKET":
