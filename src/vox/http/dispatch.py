@@ -197,6 +197,9 @@ class Dispatcher(Generic[A, C]):
                 headers = []
         except (RouteNotFound, MethodNotAllowed) as error:
             miss = error
+        if self._observer is None:
+            await self._answer(route, miss, scope, receive, send, values, headers, _Outcome())
+            return
         counted = route
         if self._counts_refused_methods and isinstance(miss, MethodNotAllowed):
             counted = miss.route
@@ -226,7 +229,12 @@ class Dispatcher(Generic[A, C]):
             if route is None:
                 result = await self._missed(miss or RouteNotFound(), scope, headers)
             else:
-                result = await self._result(route, scope, receive, values, headers)
+                call = await policy.admit(route, scope, receive, values, headers)
+                if route.query is not None or route.body is not None:
+                    await self._read(route, call)
+                result = await route.endpoint(call)
+                if not isinstance(result, _RESPONSES):
+                    result = policy.encode(call, route, result)
         except VoxError as error:
             result = policy.refused(error, scope)
         except Exception as error:  # noqa: BLE001  the top of a request: whatever it is becomes a response
@@ -253,22 +261,16 @@ class Dispatcher(Generic[A, C]):
             outcome.status, body, own = self._failed(error, scope)
             await _send(send, outcome.status, b"" if is_head else body, [*own, *headers], len(body))
 
-    async def _result(
-        self, route: Route[A], scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
-    ) -> Reply | Response | Answer:
-        policy = self._policy
-        call = await policy.admit(route, scope, receive, values, headers)
-        query = route.query
-        if query is not None and isinstance(query, type):
+    async def _read(self, route: Route[A], call: C) -> None:
+        """Gives a call its decoded query and body."""
+        policy, scope, query = self._policy, call.scope, route.query
+        if isinstance(query, type):
             policy.bind(call, query=decode_query(scope["query_string"], query))
         if route.body is not None and route.body is not Upload:
-            raw = await read_body(scope, receive, max_bytes=policy.max_body_bytes(route), timeout_s=BODY_TIMEOUT_S)
+            most = policy.max_body_bytes(route)
+            raw = await read_body(scope, call.receive, max_bytes=most, timeout_s=BODY_TIMEOUT_S)
             policy.bind(call, body=policy.decode(route, call, raw))
             await policy.recheck(call)
-        result = await route.endpoint(call)
-        if isinstance(result, _RESPONSES):
-            return result
-        return policy.encode(call, route, result)
 
     def _failed(self, error: Exception, scope: Scope) -> Answer:
         _log.exception("request failed", route=route_name(scope), request_id=request_id(scope))

@@ -41,6 +41,7 @@ class ChatPolicy:
     def __init__(self, chat: ChatContext, opened: Callable[[], Awaitable[None] | None]) -> None:
         self._chat = chat
         self._opened = opened
+        self._is_open = False
         scale = chat.settings.rate_limit_scale or 1
         self._bursts = {name: b"%d" % max(1, int(each.burst * scale)) for name, each in CATEGORIES.items()}
 
@@ -57,8 +58,8 @@ class ChatPolicy:
         category = route.category
         if category is None:
             return call
-        if (opening := self._opened()) is not None:
-            await opening
+        if not self._is_open:
+            await self._ensure_open()
         refused: Refusal | None = None
         authorization, call.has_string_ids = _credentials(scope)
         if authorization is not None:
@@ -85,8 +86,8 @@ class ChatPolicy:
         """
         del error
         chat = self._chat
-        if (opening := self._opened()) is not None:
-            await opening
+        if not self._is_open:
+            await self._ensure_open()
         call: AnyCall = Call(chat, scope, _no_body, None, {})
         authorization, _ = _credentials(scope)
         if authorization is not None:
@@ -161,6 +162,11 @@ class ChatPolicy:
         """Closes an upgrade on a path without a socket."""
         del error
         await websocket.close(1008)
+
+    async def _ensure_open(self) -> None:
+        if (opening := self._opened()) is not None:
+            await opening
+        self._is_open = True
 
     async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders) -> None:
         chat, login = self._chat, call.login

@@ -53,7 +53,9 @@ class Call(HttpCall, Generic[B, Q]):
     def __init__(
         self, chat: ChatContext, scope: Scope, receive: Receive, login: Login | None, path: Mapping[str, str]
     ) -> None:
-        super().__init__(scope, receive, path)
+        self.scope = scope  # not by the base's constructor: this runs for every request
+        self.receive = receive
+        self.path = path
         self.chat = chat
         self.login = login
         self.token = ""
