@@ -124,7 +124,7 @@ def test_answers_keep_the_promises_of_the_document(target: Target, name: str, mo
         except AssertionError as error:
             broken.append(f"{operation.label}: {error}")
     assert not broken, "\n\n".join(broken)
-    assert len(operations) == len(target.app.router.routes)
+    assert len(operations) == sum(route.is_documented for route in target.app.router.routes)
 
 
 def probe(target: Target, operation: Operation, mode: GenerationMode, headers: dict[str, str]) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from vox.chat.app import ChatApp
-from vox.chat.errors import Refusal
 from vox.chat.features.routes import all_routes
+from vox.http.routing import MethodNotAllowed, RouteNotFound
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "contributing" / "chat-coverage.md"
@@ -74,7 +74,7 @@ class Watcher:
         if scope["type"] == "http":
             try:
                 route = app.router.find(scope["method"], scope.get("raw_path", b"").decode("latin-1"))[0].name
-            except Refusal:
+            except (RouteNotFound, MethodNotAllowed):
                 route = ""
 
         async def noted(message: Any) -> None:
