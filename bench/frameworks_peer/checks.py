@@ -7,13 +7,18 @@ own dispatch. A framework is left with what it is there for: the route, the requ
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
-from vox.chat.accounts import Login
+from vox.chat.api.json_ids import encode, encode_with_string_ids
+from vox.chat.api.rate_categories import CATEGORIES
+from vox.chat.api.request import Call, Route, bearer_token
+from vox.chat.api.request_metrics import RequestMetrics
+from vox.chat.context import ChatContext
 from vox.chat.errors import Refusal, refuse, wire_form
-from vox.chat.rate_limits import CATEGORIES, Category, Verdict, network_key
-from vox.chat.request_metrics import RequestMetrics
-from vox.chat.routing import Call, Route, client_of, decode_query
-from vox.chat.server import Chat
-from vox.chat.wire import encode, encode_with_string_ids
+from vox.chat.identity.logins import Login
+from vox.errors import UsageError
+from vox.http.call import client_address
+from vox.http.rate_limits import RateCategory, RateDecision
+from vox.http.routing import decode_query
+from vox.security.addresses import network_key
 
 Text = TypeVar("Text", str, bytes)
 
@@ -24,12 +29,12 @@ class Checks(Generic[Text]):
     """The chat server behind a framework.
 
     Args:
-        chat: the server; open.
+        chat: the parts of an open server.
         routes: its whole table.
         write: makes a header's text; `str`, or what encodes it for frameworks that take bytes.
     """
 
-    def __init__(self, chat: Chat, routes: Iterable[Route], write: Callable[[str], Text]) -> None:
+    def __init__(self, chat: ChatContext, routes: Iterable[Route], write: Callable[[str], Text]) -> None:
         self.chat = chat
         self.routes = list(routes)
         self.templates: dict[str, dict[str, Route]] = {}
@@ -96,11 +101,11 @@ class Checks(Generic[Text]):
         login, login_error = None, None
         if authorization is not None:
             try:
-                login = await chat.accounts.who(_token(authorization), client_of(scope))
+                login = await chat.logins.authenticate_member(bearer_token(authorization), client_address(scope))
             except Refusal as error:
                 login_error = error
         category = route.category if route is not None else CATEGORIES["server"]
-        key = f"user:{login.user_id}" if login is not None else f"ip:{network_key(client_of(scope))}"
+        key = f"user:{login.user_id}" if login is not None else f"ip:{network_key(client_address(scope))}"
         self._limit(key, category, headers)
         if route is None:
             raise (
@@ -121,9 +126,13 @@ class Checks(Generic[Text]):
             Refusal: the caller may not, or the query or the endpoint's own demands are not met.
         """
         call: Call[Any, Any] = Call(self.chat, scope, _no_body, login, values)
-        route.access.check(self.chat, call)
+        if login is not None:
+            route.access.check(self.chat.community, login.user_id, values)
         if route.query is not None:
-            call.query = decode_query(scope["query_string"], route.query)
+            try:
+                call.query = decode_query(scope["query_string"], route.query)
+            except UsageError as error:
+                raise refuse("VALIDATION_ERROR", str(error.args[0])) from None
         result = await route.endpoint(call)
         return encode_with_string_ids(result) if wants_string_ids else encode(result)
 
@@ -136,16 +145,16 @@ class Checks(Generic[Text]):
 
     def finished(self, route: Route | None, status: int, began_s: float) -> None:
         """Counts a request."""
-        self._counting.finished(route, status, self.chat.clock.now() - began_s)
+        self._counting.finished(route, {}, status, self.chat.clock.now() - began_s)
 
     def allowed(self, template: str) -> str:
         """The methods of a template, as its Allow header says."""
         return self._allowed[template]
 
-    def _limit(self, key: str, category: Category, headers: list[tuple[Text, Text]]) -> None:
+    def _limit(self, key: str, category: RateCategory, headers: list[tuple[Text, Text]]) -> None:
         chat = self.chat
         verdict = chat.limits.take(key, category, chat.clock.now())
-        assert isinstance(verdict, Verdict)
+        assert isinstance(verdict, RateDecision)
         reset = int(chat.clock.wall().timestamp() + verdict.full_in_s) + 1
         headers += (
             (self._limit_name, self._bursts[category.name]),
@@ -154,14 +163,9 @@ class Checks(Generic[Text]):
         )
         if verdict.retry_after_s is not None:
             after_ms = max(1, int(verdict.retry_after_s * 1000))
-            raise refuse("RATE_LIMITED", "Too many requests; wait and try again.", retry_after_ms=after_ms)
-
-
-def _token(authorization: str) -> str:
-    scheme, _, token = authorization.partition(" ")
-    if scheme not in {"Bearer", "Bot"} or not token:
-        raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
-    return token.strip()
+            raise refuse(
+                "RATE_LIMITED", f"Too many requests: try again in {-(-after_ms // 1000)} s.", retry_after_ms=after_ms
+            )
 
 
 async def _no_body() -> Any:

@@ -14,17 +14,17 @@ from typing import Any
 
 from checks import METHODS, Checks
 
+from vox.chat.api.request import Route
 from vox.chat.app import make_app
+from vox.chat.config.settings import load_chat_settings
+from vox.chat.context import Parts
 from vox.chat.errors import Refusal
-from vox.chat.routing import Route
-from vox.chat.server import Parts
-from vox.chat.settings import load_chat_settings
+from vox.http.server import Server
+from vox.http.server import run as run_loop
 from vox.runtime.clock import SystemClock
-from vox.runtime.garbage import spare_what_is_there
+from vox.runtime.gc_freeze import freeze_startup_objects
 from vox.runtime.lifecycle import Lifecycle, run_until_stopped
 from vox.runtime.metrics import Metrics
-from vox.runtime.serving import Server
-from vox.runtime.serving import run as run_loop
 
 ByMethod = Mapping[str, Route]
 
@@ -375,13 +375,16 @@ async def serve(name: str, port: int) -> None:
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.drain_timeout_s)
     ours = make_app(settings, Parts(clock, Metrics(process=True), lifecycle))
-    await asyncio.to_thread(ours.chat.open)
+    await asyncio.to_thread(ours.server.open)
     make, write = APPS[name]
-    app = make(Checks(ours.chat, ours.router.routes, write))
-    async with ours.chat.running(), Server(app, "127.0.0.1", port, trusted_proxies=",".join(settings.trusted_proxies)):
-        spare_what_is_there()
+    app = make(Checks(ours.chat, [one for one in ours.router.routes if one.is_documented], write))
+    async with (
+        ours.server.running(),
+        Server(app, "127.0.0.1", port, trusted_proxies=",".join(settings.trusted_proxies)),
+    ):
+        freeze_startup_objects()
         await run_until_stopped(lifecycle)
-    ours.chat.close()
+    ours.server.close()
 
 
 if __name__ == "__main__":

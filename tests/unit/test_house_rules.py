@@ -4,6 +4,7 @@ An exception to a rule stands in the table beside it, with its reason; an entry 
 """
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -165,6 +166,26 @@ def test_the_parts_have_no_circle_and_no_arrow_back_up():
     fail_if_any("arrows back up:", [str(arrow) for part in counted.parts.values() for arrow in part.back_up])
     fail_if_any("rooms without a place:", [room for part in counted.parts.values() for room in part.unplaced])
     fail_if_any("a second bearer parser:", [str(one) for one in counted.repeated["parses a bearer token"][1:]])
+
+
+def test_the_benchmarks_import_what_exists():
+    missing = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.module}.{one.name}"
+        for path in sorted((ROOT / "bench").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("vox.")
+        for one in node.names
+        if not is_importable(str(node.module), one.name)
+    ]
+    fail_if_any("imports of bench that do not exist:", missing)
+
+
+def is_importable(module: str, name: str) -> bool:
+    """Whether `from module import name` works."""
+    try:
+        return hasattr(importlib.import_module(module), name) or bool(importlib.import_module(f"{module}.{name}"))
+    except ImportError:
+        return False
 
 
 def test_no_module_is_too_long_to_keep_in_mind():

@@ -145,7 +145,7 @@ class Sessions(Protocol):
     def load_contacts(
         self, dms: Mapping[DmId, frozenset[UserId]], friendships: Iterable[tuple[UserId, UserId]]
     ) -> None:
-        """Takes who knows whom from the database."""
+        """Reads the friendships and conversations of each user from the database."""
         ...
 
     def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:

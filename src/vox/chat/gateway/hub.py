@@ -365,7 +365,7 @@ class Hub:
     def load_contacts(
         self, dms: Mapping[DmId, frozenset[UserId]], friendships: Iterable[tuple[UserId, UserId]]
     ) -> None:
-        """Takes who knows whom from the database."""
+        """Reads the friendships and conversations of each user from the database."""
         self.acquaintances.load(dms, friendships)
 
     def join(self, session: Session, connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Notices changes of the community that nobody told this process of: by a command on the machine itself, or lost on the way.
+"""Notices changes of the community that reached this process by no event: from a command on the machine, or lost on the way.
 
 Once a second it asks the database for its version. One that is ahead is usually a change whose event is about to come, so only a
 version that is still missing at the next look counts as missed.
