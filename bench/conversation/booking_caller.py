@@ -14,6 +14,8 @@ from bench.conversation.answers import Said, plain
 from vox.providers.flows.rendering import Value, say
 
 MAX_LINES = 18
+MAX_FRUITLESS = 4
+"""Misses in a row after which people hang up."""
 _GIVING_UP_AGAIN = "Please cancel it. I don't want a table."
 
 
@@ -24,16 +26,19 @@ class Change:
     when: str
     line: str
     wants: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    says: Mapping[str, str] = field(default_factory=dict[str, str])
+    says: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class BookingScript:
-    """One booking: `says` by what is asked (`open` is the first line), `wants` by slot as ISO values."""
+    """One booking: `says` by what is asked (`open` is the first line), `wants` by slot as ISO values.
+
+    Several wordings of one answer are used one after the other, the last one again.
+    """
 
     name: str
-    says: Mapping[str, str]
+    says: Mapping[str, Sequence[str]]
     wants: Mapping[str, Any]
     changes: tuple[Change, ...] = ()
 
@@ -41,10 +46,12 @@ class BookingScript:
     def from_json(cls, data: Mapping[str, Any]) -> "BookingScript":
         """Reads one of bookings.json."""
         changes = tuple(
-            Change(one["when"], one["say"], one.get("wants", {}), one.get("says", {}), one.get("ends", False))
+            Change(
+                one["when"], one["say"], one.get("wants", {}), _wordings(one.get("says", {})), one.get("ends", False)
+            )
             for one in data.get("at", ())
         )
-        return cls(data["name"], data["says"], data["wants"], changes)
+        return cls(data["name"], _wordings(data["says"]), data["wants"], changes)
 
 
 class BookingOutcome(StrEnum):
@@ -68,7 +75,7 @@ class BookingCaller:
         self._script = script
         self._today = today
         self._target = target
-        self._says = dict(script.says)
+        self._says = {asked: list(wordings) for asked, wordings in script.says.items()}
         self._wants = dict(script.wants)
         self._changes = list(script.changes)
         self._asked = "open"
@@ -76,32 +83,35 @@ class BookingCaller:
         self._booked: list[bool] = []
         self._has_given_up = False
         self._lines = 0
+        self._fruitless = 0
 
     def first_line(self) -> str:
         """What the caller says after the greeting."""
         self._lines = 1
-        return self._says["open"]
+        return self._wording("open")
 
     def next_line(self, said: Sequence[Said]) -> str | None:
         """What the caller says to that; None hangs up."""
         self.hear(said)
         self._lines += 1
-        if self._booked or self._lines > MAX_LINES:
+        is_fruitless = not said or all(one.target in {"fallback", "handoff"} for one in said)
+        self._fruitless = self._fruitless + 1 if is_fruitless else 0
+        if self._booked or self._lines > MAX_LINES or self._fruitless > MAX_FRUITLESS:
             return None
         if self._has_given_up:
             return self._give_up_again()
         if (change := self._due_change()) is not None:
             self._changes.remove(change)
             self._wants.update(change.wants)
-            self._says.update(change.says)
+            self._says.update({asked: list(wordings) for asked, wordings in change.says.items()})
             self._has_given_up = change.ends
             return change.line
         if self._asked == "confirm":
             return self._answer_read_back()
         if self._asked == "change":
             slot = next(iter(self._mismatches()), None)
-            return "Nothing, that was right." if slot is None else self._says[slot]
-        return self._says.get(self._asked) or self._says["open"]
+            return "Nothing, that was right." if slot is None else self._wording(slot)
+        return self._wording(self._asked if self._asked in self._says else "open")
 
     def hear(self, said: Sequence[Said]) -> None:
         """Takes note of what is asked now, read back or booked; the last words of a call need no reply."""
@@ -114,7 +124,7 @@ class BookingCaller:
                 self._asked = one.slot
             elif one.role == "change":
                 self._asked = "change"
-            elif one.target == "prompt" and one is said[-1]:
+            elif one.target == "prompt":
                 self._asked = "open"
 
     @property
@@ -132,7 +142,15 @@ class BookingCaller:
 
     def _answer_read_back(self) -> str:
         wrong = self._mismatches()
-        return f"No, {self._says[wrong[0]][:1].lower()}{self._says[wrong[0]][1:]}" if wrong else "Yes, that's right."
+        if not wrong:
+            return "Yes, that's right."
+        wording = self._wording(wrong[0])
+        return f"No, {wording[:1].lower()}{wording[1:]}"
+
+    def _wording(self, asked: str) -> str:
+        """The next wording of an answer; the last one remains."""
+        wordings = self._says[asked]
+        return wordings.pop(0) if len(wordings) > 1 else wordings[0]
 
     def _give_up_again(self) -> str | None:
         if self._asked == "open":
@@ -146,6 +164,10 @@ class BookingCaller:
         return [
             slot for slot, value in self._wants.items() if plain(say(_value(value), self._today)) != heard.get(slot, "")
         ]
+
+
+def _wordings(says: Mapping[str, str | Sequence[str]]) -> dict[str, Sequence[str]]:
+    return {asked: [given] if isinstance(given, str) else given for asked, given in says.items()}
 
 
 def _value(written: Any) -> Value:

@@ -9,9 +9,13 @@ from typing import TextIO
 
 @dataclass(slots=True)
 class CallEvents:
-    """One call: the agent's sentences and the caller's words as the recogniser took them, in order."""
+    """One call: the agent's sentences and the caller's words as the recogniser took them, in order.
+
+    `answers` says for each sentence to which answer it belongs.
+    """
 
     agent: list[str] = field(default_factory=list[str])
+    answers: list[str] = field(default_factory=list[str])
     caller: list[str] = field(default_factory=list[str])
     errors: list[str] = field(default_factory=list[str])
 
@@ -43,3 +47,5 @@ class EventLog:
     def _add(self, event: dict[str, str]) -> None:
         call = self._calls[event["call"]]
         {"agent": call.agent, "caller": call.caller, "error": call.errors}[event["who"]].append(event["text"])
+        if event["who"] == "agent":
+            call.answers.append(event["answer"])

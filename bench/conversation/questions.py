@@ -33,7 +33,7 @@ class Judge:
     ) -> Asked:
         """The question with its verdict; an answer in words of no sentence of the flow counts as not answered."""
         said = self.table.read(texts)
-        verdict = judge(question.topics, targets_of(question.topics, self.topics), said)
+        verdict = judge(question.topics, targets_of(question.topics, self.topics), said, self.table.follows)
         if verdict is Verdict.SILENT and texts:
             verdict = Verdict.HELP
         return Asked(question, verdict, heard, " ".join(texts), response_s, condition)

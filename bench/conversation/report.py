@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from bench.conversation.booking_caller import BookingOutcome, BookingScript
 from bench.conversation.scoring import Asked, Score, Verdict, score
-from bench.conversation.turn_taking import KINDS, TurnResult, percentiles
+from bench.conversation.turn_taking import KINDS, MISUNDERSTOOD, SPLIT, TALKED_OVER, TurnResult, percentiles
 
 Booked = tuple[BookingScript, BookingOutcome, list[str]]
 _MEANING = {
-    "pause": ("not cut off in a pause of 0.7 s", "answer after the last word"),
+    "pause": ("taken as one turn in spite of a pause of 0.7 s", "answer after the last word"),
     "whole": ("whole sentences answered", "answer after the last word"),
     "barge_in": ("barge-ins answered, or silence after *stop*", "barge-in to silence"),
     "cough": ("the agent speaks on through a cough", "held back"),
@@ -112,6 +112,11 @@ def _turn_table(turns: Sequence[TurnResult]) -> str:
             p50, p95 = percentiles(some, kind)
             right = sum(one.is_right for one in some)
             lines.append(f"| {what} | {right} of {len(some)} | {time} | {_ms(p50)} / {_ms(p95)} |")
+        if kind == "pause" and some:
+            lines += [
+                f"| … {note} | {sum(one.note == note for one in some)} of {len(some)} | | |"
+                for note in (TALKED_OVER, SPLIT, MISUNDERSTOOD)
+            ]
     return "\n".join(lines)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 from bench.conversation.answers import Said
 
@@ -52,13 +53,21 @@ def targets_of(topics: Iterable[str], table: Mapping[str, Sequence[str]]) -> fro
     return frozenset(target for topic in topics for target in table.get(topic, ()))
 
 
-def judge(topics: Collection[str], acceptable: Collection[str], said: Sequence[Said]) -> Verdict:
-    """What became of a question with these topics, whose acceptable answers are these parts of the flow."""
-    spoken = {one.target for one in said}
-    answered = spoken - _HELPING - {"prompt"}
-    if answered - set(acceptable):
+def judge(
+    topics: Collection[str],
+    acceptable: Collection[str],
+    said: Sequence[Said],
+    follows: Mapping[str, str] = MappingProxyType({}),
+) -> Verdict:
+    """What became of a question with these topics, whose acceptable answers are these parts of the flow.
+
+    `follows` names the intents that begin by themselves behind a part: their question is no answer of its own.
+    """
+    begun = {follows[target] for one in said for target in one.targets if target in follows}
+    answers = [one.targets for one in said if one.target not in {"prompt", *begun}]
+    if any(targets.isdisjoint({*acceptable, *_HELPING}) for targets in answers):
         return Verdict.WRONG
-    if spoken & set(acceptable):
+    if any(not targets.isdisjoint(acceptable) for targets in answers):
         return Verdict.RIGHT
     if not said:
         return Verdict.SILENT

@@ -37,7 +37,7 @@ class ObservedTransport:
         match event:
             case SentenceProgress() if event.segment_id not in self._announced:
                 self._announced.add(event.segment_id)
-                self._write("agent", event.text)
+                self._write("agent", event.text, answer=event.segment_id.partition(".")[0])
             case UserTranscript(is_final=True):
                 self._write("caller", event.text)
             case AgentError():
@@ -46,8 +46,9 @@ class ObservedTransport:
                 pass
         self._transport.send_event(event)
 
-    def _write(self, who: str, text: str) -> None:
-        self._output.write(json.dumps({"call": self._call, "who": who, "text": text}) + "\n")
+    def _write(self, who: str, text: str, *, answer: str = "") -> None:
+        event = {"call": self._call, "who": who, "text": text, "answer": answer}
+        self._output.write(json.dumps(event) + "\n")
         self._output.flush()
 
 

@@ -15,6 +15,7 @@ _WINDOW_S = 0.02
 _AUDIBLE = 0.02  # share of the loudest window from which speech is taken to begin
 _NOISE_S = 12
 _FULL_SCALE = 32767.0
+_RESONANCES = ((600.0, 250.0), (1300.0, 350.0), (2600.0, 500.0))  # centre and width in Hz
 Samples = Any  # numpy's array of float64
 
 
@@ -39,15 +40,18 @@ def joined(first: Recording, pause_s: float, second: Recording) -> Recording:
 
 
 def cough(seconds: float, seed: int, sample_rate: int = 16_000) -> Recording:
-    """A burst of noise with a hard beginning, as a cough or a knock at the microphone."""
-    chance = np.random.default_rng(seed)
+    """A cough: a hard burst of noise with a throat's resonances, and a weaker one behind it."""
     count = int(seconds * sample_rate)
-    at = np.arange(count) / sample_rate
-    shape = np.minimum(at / 0.008, 1.0) * np.exp(-at / (seconds * 0.35))
-    burst = chance.standard_normal(count)
-    burst = np.convolve(burst, np.hanning(9) / np.hanning(9).sum(), "same")  # little above 3 kHz
-    burst *= shape
-    return Recording(_pcm(burst / np.abs(burst).max() * 0.5), sample_rate)
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(count))
+    at_hz = np.fft.rfftfreq(count, 1 / sample_rate)
+    throat = sum(np.exp(-(((at_hz - centre) / width) ** 2)) for centre, width in _RESONANCES)
+    noise = np.fft.irfft(spectrum * throat, count)
+    at_s = np.arange(count) / sample_rate
+    second = np.clip(at_s - 0.55 * seconds, 0, None)
+    shape = np.minimum(at_s / 0.008, 1.0) * np.exp(-at_s / (seconds * 0.2))
+    shape += 0.5 * np.minimum(second / 0.008, 1.0) * np.exp(-second / (seconds * 0.2))
+    burst = noise * shape
+    return Recording(_pcm(burst / np.abs(burst).max() * 0.7), sample_rate)
 
 
 def pink_noise(sample_rate: int, seed: int) -> bytes:

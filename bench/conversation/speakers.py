@@ -49,7 +49,7 @@ class Studio:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._turn = asyncio.Semaphore(2)
+        self._turn = asyncio.Lock()  # two calls may want the same line
 
     async def speak(self, speaker: Speaker, text: str) -> Recording:
         """The line in this voice, without silence around it and at the common level."""

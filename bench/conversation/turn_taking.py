@@ -21,7 +21,7 @@ LONG_QUESTION = "What is on the menu?"
 INTO_ANSWER_S = 1.2
 MOST_HELD_S = 0.3
 MOST_SILENCED_S = 0.25
-_REACTION_S = 0.1  # audio that was on its way when the caller went on
+TALKED_OVER, SPLIT, MISUNDERSTOOD = "talked over", "taken for two turns", "not answered"
 _SHORTER_S = 0.3
 
 
@@ -99,16 +99,19 @@ class _Case:
 
     async def _pause(self) -> TurnResult:
         first, second = [await self._speak(part) for part in _unfinished(self.case["parts"])]
-        whole = joined(first, self.pause_s, second)
-        report, call = await self._place([Say(whole), ANSWER])
+        counts = list[int]()
+        report, call = await self._place([Say(joined(first, self.pause_s, second)), ANSWER], counts)
         turn = answered_turn(report.turns, 0)
         frames = audible(report.agent_track, report.sample_rate)
-        is_cut_off = is_heard_between(frames, turn.began_s + first.duration_s, turn.ended_s)
-        texts = self.desk.log.of(call).agent
+        events = self.desk.log.of(call)
+        is_talked_over = is_heard_between(frames, turn.began_s + first.duration_s, turn.ended_s)
+        is_split = len(set(events.answers[counts[0] :])) > 1
+        texts = events.agent[counts[0] :]
         acceptable = targets_of(self.case["topics"], self.judge.topics)
-        answered = {one.target for one in self.judge.table.read(texts)} & acceptable
-        note = "" if answered else f"not answered: {' '.join(texts[-2:])}"
-        return self._result(not is_cut_off, turn.response_s, note)
+        said = self.judge.table.read(texts)
+        is_answered = any(not one.targets.isdisjoint(acceptable) for one in said)
+        note = TALKED_OVER if is_talked_over else SPLIT if is_split else "" if is_answered else MISUNDERSTOOD
+        return self._result(not is_talked_over and not is_split, turn.response_s, note)
 
     async def _whole(self) -> TurnResult:
         report, _ = await self._place([Say(await self._speak(self.case["text"])), ANSWER])
@@ -120,9 +123,10 @@ class _Case:
         report, call = await self._place([Say(question), Say(words, into_agent_s=INTO_ANSWER_S), ANSWER])
         turn = answered_turn(report.turns, 1)
         events = self.desk.log.of(call)
-        targets = {one.target for one in self.judge.table.read(events.agent)}
         acceptable = targets_of(self.case["topics"], self.judge.topics)
-        is_answered = bool(targets & acceptable) if acceptable else turn.response_s is None
+        said = self.judge.table.read(events.agent)
+        is_answered = any(not one.targets.isdisjoint(acceptable) for one in said)
+        is_answered = is_answered if acceptable else turn.response_s is None
         note = "" if is_answered else f"then: {' '.join(events.agent[-2:])}"
         return self._result(is_answered, turn.silenced_s, note)
 

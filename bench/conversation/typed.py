@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
+from bench.conversation.admission import admitted
 from bench.conversation.answers import AnswerTable
 from bench.conversation.booking_caller import BookingCaller, BookingOutcome, BookingScript
 from bench.conversation.questions import Judge
@@ -94,7 +95,8 @@ class TypedCall:
 async def typed_call(address: str, today: date) -> AsyncGenerator[TypedCall]:
     """A call whose greeting is over."""
     call = TypedCall()
-    socket = await open_socket(f"{address}/ws?rtvi=1&var.today={today.isoformat()}", call)
+    url = f"{address}/ws?rtvi=1&var.today={today.isoformat()}"
+    socket = await admitted(lambda: open_socket(url, call))
     try:
         await call.answer(_GREETING_TIMEOUT_S)
         yield call

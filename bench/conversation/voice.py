@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from urllib.parse import urlencode
 
+from bench.conversation.admission import admitted
 from bench.conversation.booking_caller import BookingCaller, BookingOutcome, BookingScript
 from bench.conversation.event_log import EventLog
 from bench.conversation.questions import Judge
@@ -84,7 +85,7 @@ class CallDesk:
         return f"c{next(self._numbers)}"
 
     async def place(self, call: str, script: Generator[Step], condition: Condition) -> CallOutcome:
-        """One call, once there is room for it."""
+        """One call, once there is room for it; the script has not begun where the server refuses."""
         line = open_line(condition.line)
         if condition.is_noisy:
             rate = line.sample_rate
@@ -96,7 +97,7 @@ class CallDesk:
             query = {"format": "protobuf", **{f"var.{name}": value for name, value in variables.items()}}
             url, parameters = f"{self.address}/ws?{urlencode(query)}", {}
         async with self._limit:
-            return await place_call(url, script, SystemClock(), line=line, parameters=parameters)
+            return await admitted(lambda: place_call(url, script, SystemClock(), line=line, parameters=parameters))
 
 
 async def ask_aloud(
