@@ -156,7 +156,9 @@ async def _script(args: argparse.Namespace) -> "list[Step]":
         turns[-1] = Say(last.speech, into_agent_s)
     if not turns:
         raise UsageError("there is nothing to say", code="empty_call", hint="add --audio, --say or --digits")
-    count = args.turns or len(turns)
+    count = len(turns) if args.turns is None else args.turns
+    if count < 1:
+        raise UsageError(f"--turns is {count}", code="bad_turns", hint="give 1 or more, or leave it out")
     steps: list[Step] = [WaitForAgent(silence_s=args.silence, begin_timeout_s=args.greeting)]
     for index in range(count):
         turn = turns[index % len(turns)]

@@ -115,7 +115,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         reuse_port=worker is not None,
     ) as server:
         freeze_startup_objects()
-        get_logger(__name__).info("chat ready", address=server.address, worker=worker or 0)
+        get_logger(__name__).info("chat ready", address=server.address, worker=0 if worker is None else worker)
         watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
         await app.server.drain()

@@ -47,7 +47,7 @@ def parse_target(url: str) -> Target:
     path = parts.path or "/"
     return Target(
         parts.hostname or "localhost",
-        parts.port or (443 if is_secure else 80),
+        parts.port if parts.port is not None else (443 if is_secure else 80),
         f"{path}?{parts.query}" if parts.query else path,
         is_secure,
     )

@@ -174,7 +174,7 @@ class _Target:
                 code="invalid_url",
                 hint="write ws://host:port/path or wss://host/path",
             )
-        self.port = port or (443 if is_secure else 80)
+        self.port = port if port is not None else (443 if is_secure else 80)
         self.netloc = parts.netloc.rpartition("@")[2]
         self.path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         self.tls = (tls or _system_trust()) if is_secure else None
