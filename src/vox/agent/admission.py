@@ -83,7 +83,7 @@ class Busy:
 class Reservation:
     """The place of one call; `release` it once, when the call is over.
 
-    A silent one is on probation until `begin` is called: `on_evicted` is called where somebody else gets the place.
+    A silent one is on probation until `begin` is called: `on_evicted` is called when another call takes the place.
     """
 
     admission: "Admission"
@@ -92,7 +92,7 @@ class Reservation:
     is_released: bool = False
 
     def begin(self) -> None:
-        """Somebody calls: the place is theirs."""
+        """Ends the probation: the stream named its call."""
         self.admission.probation.pop(self, None)
 
     def release(self) -> None:
@@ -133,7 +133,7 @@ class Admission:
         return None
 
     def reserve(self, now: float, *, is_silent: bool = False) -> Reservation | Busy:
-        """A place for one more call, or why not. `is_silent`: nobody has said who calls; `now`: seconds of any clock."""
+        """A place for one more call, or why not. `is_silent`: no start message has come yet; `now`: seconds of any clock."""
         busy = self.why_full(now)
         if busy is not None:
             self.metrics.counter(CALLS_REFUSED, busy.reason).inc()

@@ -115,7 +115,7 @@ class AgentServer:
         task.add_done_callback(lambda _: self._forget(session))
 
     def _log_configuration(self) -> None:
-        """What this server is, for whoever reads its log later; no secrets."""
+        """Logs what this server is and how it is configured; no secrets."""
         settings = self.settings
         log.info(
             "configuration",

@@ -116,7 +116,7 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     ) as server:
         freeze_startup_objects()
         get_logger(__name__).info("chat ready", address=server.address, worker=0 if worker is None else worker)
-        watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
+        watching = asyncio.create_task(_drain_with_parent(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
         await app.server.drain()
         if watching is not None:
@@ -125,10 +125,10 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     return 0
 
 
-async def _outlive_nobody(drain: Callable[[], None]) -> None:
-    """Drains when the supervising process is gone: nobody else would end this one."""
+async def _drain_with_parent(drain: Callable[[], None]) -> None:
+    """Drains when the supervising process is gone, because nothing else would end this one."""
     parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110  the kernel tells nobody
+    while os.getppid() == parent:  # noqa: ASYNC110  the kernel gives no notice
         await asyncio.sleep(1.0)
     drain()
 

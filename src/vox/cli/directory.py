@@ -47,7 +47,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     draining.add_argument("id", help="the relay's id")
     draining.add_argument("--resume", action="store_true", help="put it back")
     draining.add_argument("--maintenance", action="store_true", help="its failures are expected meanwhile")
-    draining.add_argument("--reason", default="", help="why, for whoever asks its status")
+    draining.add_argument("--reason", default="", help="the reason, shown with its status")
     draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2030-01-01T06:00:00Z)")
     add_commands(actions, _asking)
     for asking, what in (

@@ -18,7 +18,7 @@ def add_commands(actions: Any, asking: Callable[[Any, str, str], argparse.Argume
     making = asking(verbs, "create", "make a token and print it, this once")
     making.add_argument("--hours", type=float, default=24.0, help="how long it is good (24)")
     making.add_argument("--note", default="", help="what it is for")
-    asking(verbs, "list", "print the tokens that nobody has used yet")
+    asking(verbs, "list", "print the tokens that are not used yet")
     asking(verbs, "delete", "make a token useless").add_argument("id", help="the token's id")
     asking(actions, "pending", "print the relays that wait for approval")
     asking(actions, "approve", "let a relay join").add_argument("id", help="the relay's id")

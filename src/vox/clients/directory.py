@@ -1,4 +1,4 @@
-"""A client of the relay directory: for relays that register, and for whoever looks for one.
+"""A client of the relay directory: for relays that register, and for clients that look for one.
 
 Every call has a deadline. With `cache_file` the signed list is kept (by `snapshot`), so that relays are found while the directory
 is away: `relays` and `select` then answer from it, and so they do after a restart.
@@ -234,7 +234,7 @@ class DirectoryClient:
         return await self._change("POST", "/v1/join-tokens", body)
 
     async def join_tokens(self) -> list[dict[str, Any]]:
-        """The tokens that nobody has used yet."""
+        """The tokens that are not used yet."""
         return _converted((await self._get("/v1/join-tokens", {})).get("join_tokens"), list[dict[str, Any]])
 
     async def delete_join_token(self, token_id: str) -> None:
@@ -294,7 +294,7 @@ class DirectoryClient:
         return relays
 
     async def _read_cache(self) -> bytes | None:
-        """What is kept; the first time also whom to believe, and from which number on."""
+        """The kept list; the first time also the key to trust and the least version to accept."""
         if self._cache_file is None:
             return None
         try:
@@ -383,7 +383,7 @@ def sign_challenge(key_pair: KeyPair, url: str, challenge: str) -> str:
 
 
 def _replace(file: Path, text: bytes) -> None:
-    """Writes aside first, under a name of its own, so that nobody ever reads half a list."""
+    """Writes a temporary file and renames it, so that no reader ever sees half a list."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as aside:
         aside.write(text)

@@ -1,4 +1,4 @@
-"""One call of a load run: raw bytes out on a schedule somebody else keeps, arrival times and energy in.
+"""One call of a load run: raw bytes out on a schedule that the caller keeps, arrival times and energy in.
 
 This runs 66 times a second per call and has to stay under 0.2 % of a core, so audio is encoded, framed and masked
 before the call begins, and what comes back is decoded only while the answer to a question is awaited.

@@ -1,4 +1,4 @@
-"""Under somebody else's ASGI server: our drain comes before its shutdown.
+"""Under another ASGI server: our drain comes before its shutdown.
 
 uvicorn closes sockets with 1012 as soon as SIGTERM arrives, and only then tells the application. So its signal handler is kept
 back until the application has sent its clients away in its own words.

@@ -124,7 +124,7 @@ class AgentReady:
 
 @dataclass(frozen=True, slots=True)
 class SpeakingChanged:
-    """Somebody began or stopped to speak."""
+    """The user or the agent began or stopped speaking."""
 
     who: Literal["user", "bot"]
     is_speaking: bool

@@ -1,7 +1,7 @@
 """Bearer tokens: minted from the system's randomness, kept as SHA-256 only.
 
-Fast hashing is right here and wrong for passwords: a token of 48 random bytes cannot be guessed from its digest. Whoever
-steals the database gets no login.
+Fast hashing is right here and wrong for passwords: a token of 48 random bytes cannot be guessed from its digest. A stolen
+database gives no login.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Reads a URL that a stranger gave, strictly: one reading, or `url_refused`.
 
 The one thing to know before changing it: browsers, libc and HTTP libraries read odd URLs differently, and the
-difference is the attack. Hence nothing odd is repaired here, and whoever connects uses the parts that this module
-returns, never the text they came from.
+difference is the attack. Hence nothing odd is repaired here, and a connection is made with the parts that this module
+returns, never with the text they came from.
 """
 
 import re

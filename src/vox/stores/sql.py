@@ -147,7 +147,7 @@ class SqlDatabase:
         return self._waited_for(unit, "write", deadline_s)
 
     def run_exclusive(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
-        """Runs a unit with no transaction begun, while nobody of this process writes to SQLite; blocks.
+        """Runs a unit with no transaction begun, while nothing else in this process writes to SQLite; blocks.
 
         For migrations and backups: the unit begins and ends its own transactions.
 

@@ -1,7 +1,7 @@
 """The phone's front door: answers the carrier's webhook with where to stream, and knows the streams it announced.
 
 Where a carrier's secret is configured, the webhook must be signed, and the stream's address carries a short-lived token
-made from that secret, so that any instance behind a balancer can check it and nobody else can open a stream.
+made from that secret, so that any instance behind a balancer can check it and only the carrier can open a stream.
 """
 
 from urllib.parse import quote
@@ -130,10 +130,10 @@ def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, a
 
 
 def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
-    expires, _, seal = token.partition(".")
+    expires, _, signature = token.partition(".")
     if not (expires.isascii() and expires.isdigit()) or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
         return False
-    return is_equal(_sign_stream_token(int(expires), agent, secret), seal)
+    return is_equal(_sign_stream_token(int(expires), agent, secret), signature)
 
 
 def _sign_stream_token(expires: int, agent: str, secret: str) -> str:

@@ -1,7 +1,7 @@
 """Tools that a model may call: functions of the operator, and what runs them.
 
 Whatever a tool says, fails with or times out with becomes a result in the conversation. Plain functions run in threads of
-their own that end with the process: one that hangs keeps nobody else waiting, and does not keep a server from stopping.
+their own that end with the process: one that hangs delays no other call, and does not keep a server from stopping.
 """
 
 import asyncio
@@ -162,7 +162,7 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
             failure = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
         finally:
             _free_threads.release()
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, and no task waits any more
             loop.call_soon_threadsafe(settle, result, failure)
 
     threading.Thread(target=run, name="vox-tool", daemon=True).start()

@@ -321,7 +321,9 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
 def _open_doors(settings: AgentSettings) -> list[str]:
     is_public = settings.host not in {"localhost", "127.0.0.1", "::1"}
     if is_public and not settings.server_api_key.get_secret_value():
-        return ["server_api_key is not set: whoever reaches this server may talk to its agents over /ws"]
+        return [
+            "server_api_key is not set: anyone who can reach this server may talk to its agents over /ws; set it, or bind to 127.0.0.1"
+        ]
     return []
 
 

@@ -123,7 +123,7 @@ class TelephonyTransport:
             self._session.hang_up("hung_up")
 
     def evict(self) -> None:
-        """Makes room: somebody else calls, and here nobody has said a word."""
+        """Gives the place to another call: no start message came here."""
         self.close(1013, "busy, and no start message came")
 
     # The call's way out

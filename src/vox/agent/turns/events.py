@@ -162,7 +162,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered.
+    """The caller's turn is complete. `continues` joins the text to the caller's last message, which was not answered.
 
     Without a text the answer to that message is to be made again: a sound was taken for words, and cut it off unheard.
     """

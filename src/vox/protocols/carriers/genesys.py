@@ -360,9 +360,9 @@ class Carrier:
 
 def _choice(offered: list[_Media]) -> _Media | None:
     """The caller's channel alone, PCMU first."""
-    for wanted in _FORMATS:
+    for format_ in _FORMATS:
         for media in offered:
-            if (media.type, media.format, media.channels, media.rate) == ("audio", wanted, ["external"], 8000):
+            if (media.type, media.format, media.channels, media.rate) == ("audio", format_, ["external"], 8000):
                 return media
     return None
 
