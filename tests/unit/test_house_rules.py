@@ -52,6 +52,12 @@ METAPHORS = frozenset(
 )
 METAPHORS_LEFT = {"chat": 40, "directory": 30}
 
+# An import for the type checker alone hides a dependency from a reader; only these have a reason.
+TYPE_ONLY_IMPORTS = {
+    "cli of vox": "a command's help must not wait for the part that the command starts",
+    "providers of openai": "importing it takes a second, which only those pay who open such a driver",
+}
+
 VAGUE_MODULES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "base", "services"}
 VAGUE_CLASSES = re.compile(r".(Manager|Handler|Processor|Helper|Base|Impl)$")
 
@@ -191,6 +197,18 @@ def test_no_module_is_too_long_to_keep_in_mind():
         if (count := len(text.splitlines())) > LONGEST_MODULE
     }
     fail_if_any(f"over {LONGEST_MODULE} lines; what is the second thing in it?", unexcused(long, LONGER_MODULES))
+
+
+def test_an_import_for_types_only_has_its_reason():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for block in ast.walk(tree):
+            if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
+                for node in block.body:
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        kind = f"{folder_of(name)} of {imported_names(node)[0].partition('.')[0]}"
+                        found.setdefault(kind, []).append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    fail_if_any("import it as usual; is it a circle?", unexcused(found, TYPE_ONLY_IMPORTS))
 
 
 def test_every_module_says_what_it_is_for():

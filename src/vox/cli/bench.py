@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vox.clients.load_results import LATE_SHARE_LIMIT, LoadResult, Spread
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
     from vox.clients.load import LoadPlan, ServerUnderTest
-    from vox.clients.load_results import LoadResult, Spread
     from vox.clients.short_calls import ShortCallsResult
 
 EXIT_NOT_CLEAN = 1
@@ -76,7 +76,7 @@ async def _run(args: argparse.Namespace) -> int:
     return 0 if result.is_clean else EXIT_NOT_CLEAN
 
 
-async def _point(args: argparse.Namespace, core: int | None, calls: int) -> "LoadResult":
+async def _point(args: argparse.Namespace, core: int | None, calls: int) -> LoadResult:
     from vox.clients.load import run_load
     from vox.runtime.clock import SystemClock
 
@@ -87,10 +87,10 @@ async def _point(args: argparse.Namespace, core: int | None, calls: int) -> "Loa
 async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
     from vox.clients.capacity import CapacitySearch, find_capacity
 
-    def note(result: "LoadResult") -> None:
+    def note(result: LoadResult) -> None:
         print(_line(result), file=sys.stderr, flush=True)
 
-    async def measure(calls: int) -> "LoadResult":
+    async def measure(calls: int) -> LoadResult:
         return await _point(args, core, calls)
 
     best = await find_capacity(measure, CapacitySearch(start=args.calls), note)
@@ -105,7 +105,6 @@ async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
 
 async def _overload(args: argparse.Namespace, core: int | None) -> int:
     from vox.clients.load import run_load
-    from vox.clients.load_results import LATE_SHARE_LIMIT
     from vox.runtime.clock import SystemClock
 
     offered = round(args.calls * args.overload)
@@ -190,7 +189,7 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _print(result: "LoadResult", *, as_json: bool) -> None:
+def _print(result: LoadResult, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result.as_json(), indent=2))
         return
@@ -219,13 +218,13 @@ def _print_short_calls(result: "ShortCallsResult") -> None:
         print(f"memory      {before:.1f} MB before, {after:.1f} MB after: {result.rss_growth or 0.0:+.1%}")
 
 
-def _line(result: "LoadResult") -> str:
+def _line(result: LoadResult) -> str:
     verdict = "clean" if result.is_clean else "fails"
     doubts = f"  ({'; '.join(result.doubts())})" if result.doubts() else ""
     return f"{result.calls:>5} calls: {verdict}, {result.late_share:.2%} late, {result.unanswered} unanswered{doubts}"
 
 
-def _spread(values: "Spread") -> str:
+def _spread(values: Spread) -> str:
     return " / ".join(_milliseconds(value) for value in (values.p50, values.p95, values.p99)) + " (p50/p95/p99)"
 
 
