@@ -36,7 +36,7 @@ SMOOTHING = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was observed since the last time: late share of the frames, CPU seconds per second, calls held."""
+    """What was measured since the last observation: late share of the frames, CPU seconds per second, calls held."""
 
     late_share: float
     busy_share: float
@@ -45,7 +45,7 @@ class Load:
 
 @dataclass(slots=True)
 class AdaptiveLimit:
-    """The number of calls this machine holds without stutter. Pure; `observe` about twice a second.
+    """Estimates the number of calls that this machine serves without late audio. Pure; `observe` about twice a second.
 
     There is none (None) while the core is at ease. Beyond `EASY_SHARE` it is the number of calls that would fill
     `BUSY_SHARE`, by what one costs now, so that it stands before the flood has come in. Late frames cut it by a tenth each
@@ -73,7 +73,7 @@ class AdaptiveLimit:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """No, and when to come back."""
+    """The refusal of a call: why, and when to try again."""
 
     reason: str
     retry_after_s: int
@@ -105,7 +105,7 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """Counts the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
+    """Limits the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
 
     max_calls: int = 0
     retry_after_s: int = 5

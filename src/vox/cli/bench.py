@@ -32,24 +32,31 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="simulated telephone calls against an agent server",
         description="Drives simulated callers in real time; without --url against a server of its own.",
     )
-    calls.add_argument("--url", help="a server that runs already; its stream's address (ws://HOST:PORT/telephony/ws)")
+    calls.add_argument("--url", help="stream address of a running server (ws://HOST:PORT/telephony/ws)")
     calls.add_argument("--pid", type=int, help="that server's process id, to read its CPU and memory")
     calls.add_argument("--calls", type=int, metavar="N", default=100, help="calls at once (default 100)")
     calls.add_argument("--carrier", default="twilio", help="a carrier's name, or protobuf (16 kHz)")
-    calls.add_argument("--seconds", type=float, default=20.0, metavar="S", help="counted seconds behind 8 s of warm-up")
+    calls.add_argument(
+        "--seconds", type=float, default=20.0, metavar="S", help="measured seconds, after 8 s of warm-up"
+    )
     calls.add_argument("--pin", action="store_true", help="server on core 0, callers on core 1, raised priority")
     mode = calls.add_mutually_exclusive_group()
     mode.add_argument(
         "--find-capacity", action="store_true", help="search the most calls with < 1 %% late and none refused"
     )
     mode.add_argument(
-        "--overload", type=float, metavar="X", help="offer X times --calls, which becomes the server's limit"
+        "--overload",
+        type=float,
+        metavar="X",
+        help="offer X times as many calls as the server's limit, which is --calls",
     )
     mode.add_argument(
-        "--short-calls", type=int, metavar="N", help="N calls of 0.2 s, --calls at once; memory before, after"
+        "--short-calls", type=int, metavar="N", help="place N calls of 0.2 s, --calls at once, and compare the memory"
     )
-    calls.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the own server")
-    calls.add_argument("--seed", type=int, default=1, help="of the random start times")
+    calls.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set a key of the server that bench starts"
+    )
+    calls.add_argument("--seed", type=int, default=1, help="seed of the random start times")
     calls.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -172,7 +179,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.calls < 1 or args.seconds <= 0:
         raise UsageError("--calls and --seconds must be positive", code="bad_bench_arguments")
     if args.url and not args.url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{args.url!r} is no stream's address", code="bad_call_url", hint="give ws:// or wss://")
+        raise UsageError(f"{args.url!r} is not a stream address", code="bad_call_url", hint="give ws:// or wss://")
     if args.url and args.find_capacity:
         raise UsageError(
             "--find-capacity starts a fresh server for each point", code="bad_bench_arguments", hint="leave out --url"

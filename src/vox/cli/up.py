@@ -85,7 +85,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--host", help="bind address (default 127.0.0.1: browsers give a microphone to localhost only)")
     names = ",".join(part.name for part in PARTS)
-    parser.add_argument("--only", type=_names, metavar="PARTS", help=f"some of them, by comma ({names})")
+    parser.add_argument("--only", type=_names, metavar="PARTS", help=f"only these parts, separated by commas ({names})")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help=f"where state is kept (default {_SHOWN_DATA})")
 
 
@@ -271,9 +271,9 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"the folder {folder} cannot be made: {error.strerror}",
+            f"the folder {folder} cannot be created: {error.strerror}",
             code="database_unusable",
-            hint="choose one that this user may write with --data",
+            hint="choose a folder that you may write to with --data",
         ) from error
 
 
@@ -282,7 +282,9 @@ def _names(text: str) -> list[str]:
     known = [part.name for part in PARTS]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is no part; there are {', '.join(known)}")
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown) or 'nothing'} is not a part; choose from {', '.join(known)}"
+        )
     return names
 
 

@@ -42,7 +42,7 @@ class AsgiSocket:
 
     @property
     def write_frames(self) -> None:
-        """Frames are the server's business."""
+        """None: the server writes the frames."""
         return
 
     def send(self, message: str | bytes) -> None:

@@ -157,7 +157,7 @@ async def open_socket(
 async def _handshake(protocol: Any) -> None:
     await protocol.wait_until_handshake_complete()
     if protocol.listener is None:
-        raise ConnectionResetError("the server hung up during the handshake")
+        raise ConnectionResetError("the server closed the connection during the handshake")
 
 
 class _Target:

@@ -170,7 +170,7 @@ class VadStream:
         return window
 
     def tell(self, is_speaking: bool) -> None:
-        """Passes a verdict on. Called by the scheduler."""
+        """Passes a decision on. Called by the scheduler."""
         self.is_speaking = is_speaking
         try:
             self._on_edge(SpeechEdge(is_speaking, self._at / self._scheduler.sample_rate))
@@ -233,7 +233,7 @@ class BatchScheduler:
         self._count(-1)
 
     def tick(self) -> None:
-        """Scores what waits; Silero only when its last run has landed."""
+        """Scores the waiting windows; Silero only when its last run is done."""
         if self._model is not None:
             if self.pending and self.flight is None:
                 self._run()

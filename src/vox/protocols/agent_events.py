@@ -281,7 +281,7 @@ class AgentCodec(Protocol):
         ...
 
     def encode(self, event: AgentEvent) -> list[WireMessage]:
-        """The wire messages of an event; none where the format has no word for it."""
+        """The wire messages of an event; none where the format has no such message."""
         ...
 
     def audio(self, pcm: bytes, sample_rate: int) -> WireMessage | None:

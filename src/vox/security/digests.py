@@ -22,7 +22,7 @@ _ED25519_KEY_BYTES = 32
 
 
 def is_equal(expected: str | bytes, given: str | bytes) -> bool:
-    """Compares two secrets in a time that tells nothing about where they differ."""
+    """Compares two secrets in constant time, so that timing does not reveal where they differ."""
     return hmac.compare_digest(_as_bytes(expected), _as_bytes(given))
 
 

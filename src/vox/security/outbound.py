@@ -93,7 +93,7 @@ class SystemResolver:
 
 
 class OutboundGuard:
-    """The only way out for URLs that come from outside.
+    """Fetches URLs that come from outside the server; nothing else may.
 
     Args:
         allowed_private: networks that may be connected to although they are not public; never metadata services.
@@ -125,7 +125,7 @@ class OutboundGuard:
         self._free = asyncio.Semaphore(max_in_flight)
 
     def check_url(self, url: str) -> None:
-        """Checks what can be checked without asking anybody: form, scheme, user name, port, literal addresses.
+        """Checks what needs no name resolution: form, scheme, user name, port, literal addresses.
 
         Raises:
             UsageError: `url_refused`.

@@ -25,7 +25,7 @@ PARALLELISM = 4
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one hash takes.
+    """The memory, time and parallelism that one hash costs.
 
     Args:
         memory_kib: memory in KiB.

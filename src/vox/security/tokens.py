@@ -20,7 +20,7 @@ class Token:
 
 
 def mint(prefix: str, size: int = TOKEN_BYTES) -> Token:
-    """A fresh token behind a readable prefix.
+    """Makes a random token with a readable prefix.
 
     Args:
         prefix: says what the token is for, such as `vox_sess_`.

@@ -64,7 +64,7 @@ def parse_url(url: str) -> URL:
 
 
 def is_in_memory(url: URL) -> bool:
-    """Whether the database lives and dies with its one connection."""
+    """Whether the database exists only as long as its one connection."""
     name = url.database or ":memory:"
     return ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
 
@@ -80,9 +80,9 @@ def sqlite_url(path: str | Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"the database's folder {file.parent} cannot be made: {error.strerror}",
+            f"the database's folder {file.parent} cannot be created: {error.strerror}",
             code="database_unusable",
-            hint="choose a path that this user may write",
+            hint="choose a path that you may write to",
         ) from error
     return URL.create("sqlite", database=str(file)).render_as_string()
 
@@ -140,7 +140,7 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
     if isinstance(
         cause, driver.IntegrityError
     ):  # two changes met; the caller knows what that means, so it is no log line
-        failure = DependencyError("the database refused a change that contradicts another", code="database_conflict")
+        failure = DependencyError("the database refused a change that conflicts with another", code="database_conflict")
         failure.__cause__ = error
         return failure
     if is_busy(cause):
@@ -153,7 +153,7 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Whether SQLite waited for another process's lock in vain."""
+    """Whether SQLite gave up waiting for another process's lock."""
     return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,

@@ -104,7 +104,7 @@ class PostgresThreads:
 
 
 class Turns:
-    """Gives numbers, and lets outcomes out in the order of the numbers."""
+    """Delivers outcomes in the order in which their numbers were taken."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class Turns:
             return next(self._numbers)
 
     def finish(self, turn: int, pending: WorkItem | None) -> None:
-        """Lets out what may go now that this turn is over; None for a turn that came to nothing.
+        """Delivers every outcome whose turn has come; None for a unit that failed.
 
         Under the lock: a thread that pauses between the two must not be overtaken by the next turn's.
         """

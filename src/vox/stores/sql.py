@@ -74,7 +74,7 @@ class SqlDatabase:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether everything is gone when it closes."""
+        """Whether all data is lost when it closes."""
         return self.is_sqlite and is_in_memory(self._url)
 
     def open(self) -> None:
@@ -97,7 +97,7 @@ class SqlDatabase:
         self._finalizer = weakref.finalize(self, self._threads.stop, 0)  # a forgotten database leaves no threads
 
     def close(self) -> None:
-        """Finishes what is queued and lets go of the database; blocks for at most DEADLINE_S."""
+        """Finishes what is queued and closes the database; blocks for at most DEADLINE_S."""
         threads, self._threads = self._threads, None
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -192,7 +192,10 @@ class SqlDatabase:
             raise DependencyError("the database is closed", code="database_failed", retryable=True)
         if threads.waiting(pending) >= MAX_WAITING:
             raise DependencyError(
-                "too much waits for the database", code="database_busy", retryable=True, retry_after_s=1
+                "the database is overloaded: too many requests wait for it",
+                code="database_busy",
+                retryable=True,
+                retry_after_s=1,
             )
         threads.submit(pending)
 

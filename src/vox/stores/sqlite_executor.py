@@ -159,7 +159,7 @@ class SqliteThreads:
         except Exception as error:
             if not driver.in_transaction:  # a full disk and the like undo everything
                 raise DependencyError(
-                    "the database undid the whole transaction", code="database_failed", retryable=True
+                    "the database rolled back the whole transaction", code="database_failed", retryable=True
                 ) from error
             driver.execute(f"ROLLBACK TO {_SCRATCH}")
             pending.error = caller_error(error, self._engine)

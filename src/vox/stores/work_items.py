@@ -1,4 +1,4 @@
-"""A unit of work on its way to the database and back to the task that awaits it.
+"""A unit of work for the database, and its outcome for the task that awaits it.
 
 Outcomes return to a loop in one hop for the whole batch, in the order of their commits: first `then`, which brings memory up to
 date, and only after it the awaiting caller.
@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """A unit of work, who waits for it, and how it went.
+    """A unit of work, the task that waits for it, and its outcome.
 
     Args:
         work: the unit; it may be run more than once until it is committed.

@@ -65,7 +65,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
     try:
         fields = hook.fields()
     except UsageError:
-        return error(call.scope, 400, "BAD_REQUEST", "The Host header is no host")
+        return error(call.scope, 400, "BAD_REQUEST", "The Host header is not a valid host")
     parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
@@ -73,7 +73,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
     answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
     if answered is None:
-        return error(call.scope, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
+        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
     return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 

@@ -192,14 +192,14 @@ class Session:
             log.exception("closing failed", call_id=self.info.call_id)
 
     def receive(self, message: ClientInput) -> None:
-        """Something from a client of `/ws`."""
+        """Handles an input from a client of `/ws`."""
         if self._tasks is None and not isinstance(message, ClientAudio):
             self._early.append(message)
         elif not self._over.is_set():
             self._safely(self._receive, message)
 
     def release(self) -> None:
-        """Gives back what the call holds of the shared clockworks; idempotent, and `run` does it too."""
+        """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
         if self._timer is not None:
             self._timer.cancel()

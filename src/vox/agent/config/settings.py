@@ -296,7 +296,7 @@ def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) ->
             raise UsageError(
                 f"agents.{name} has keys of the server: {', '.join(misplaced)}",
                 code="invalid_setting",
-                hint="they stand outside agents",
+                hint="move them out of agents, to the top level",
             )
         for key in sorted(set(own) - known):
             near = get_close_matches(key, known, n=1)
@@ -312,7 +312,7 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
         "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
     }
     return [
-        f"{prefix}{key} {value!r} is not known and counts as none"
+        f"{prefix}{key} {value!r} is not known and is treated as none"
         for key, (value, known) in odd.items()
         if value not in known
     ]
@@ -336,7 +336,7 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         "dialin": settings.dialin,
     }
     warnings = [
-        f"{key} is set, but this version has no such part: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
+        f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
     ]
     if settings.transport in {"smallwebrtc", "both"}:
         warnings.append(

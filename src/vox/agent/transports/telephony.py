@@ -142,7 +142,7 @@ class TelephonyTransport:
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Carriers are told nothing."""
+        """Does nothing, because carriers take no events."""
 
     def send_digits(self, digits: str) -> bool:
         """On the wire where the stream can carry them."""

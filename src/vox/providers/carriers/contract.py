@@ -68,7 +68,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What the carrier shall do with the call."""
+    """The instructions for the carrier about the call."""
 
     content_type: str
     body: bytes

@@ -287,7 +287,7 @@ def test_what_the_original_takes_for_off_is_off_with_a_word(tmp_path: Path):
     result = loaded(tmp_path, {"turn_detection": "server_vad", "interruption_strategy": "telepathy"})
     assert result.settings.turn_policy().turn_stop_s == 0.0
     assert result.settings.turn_policy().min_words == 0
-    told = [warning for warning in result.warnings if "counts as none" in warning]
+    told = [warning for warning in result.warnings if "treated as none" in warning]
     assert [re.match(r"\w+", warning)[0] for warning in told] == ["turn_detection", "interruption_strategy"]  # type: ignore[index]
 
 
