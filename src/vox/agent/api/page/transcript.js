@@ -130,7 +130,7 @@ export class Transcript {
 
   scroll() {
     const { scrollHeight, scrollTop, clientHeight } = this.root;
-    // A reader who has scrolled up is left there.
+    // Whoever has scrolled up to read is left there.
     if (scrollHeight - scrollTop - clientHeight < 160) this.root.scrollTop = scrollHeight;
   }
 }
