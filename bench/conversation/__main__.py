@@ -23,10 +23,10 @@ from bench.conversation.questions import (
     read_turn_cases,
 )
 from bench.conversation.report import Results, booking_details, details, tables, turn_details
-from bench.conversation.speakers import Studio
+from bench.conversation.speakers import RecordingCache
 from bench.conversation.turn_taking import take_turns
 from bench.conversation.typed import ask_typed, book_typed
-from bench.conversation.voice import CallDesk, ask_aloud, book_aloud
+from bench.conversation.voice import CallRunner, ask_aloud, book_aloud
 
 from vox.clients.server_process import free_port, serving
 from vox.runtime.clock import SystemClock
@@ -102,17 +102,17 @@ async def _measure(args: argparse.Namespace, address: str, log: EventLog) -> Res
         results.booked["typed"] = await book_typed(address, today, scripts, judge.table)
     if args.voice is None and not args.bookings and not args.turns:
         return results
-    studio = Studio(AUDIO)
-    speakers = await studio.available()
-    desk = CallDesk(address, log, studio, today, args.calls, args.seed)
+    recordings = RecordingCache(AUDIO)
+    speakers = await recordings.available()
+    runner = CallRunner(address, log, recordings, today, args.calls, args.seed)
     if args.voice is not None:
         random.Random(args.seed).shuffle(questions)  # noqa: S311  repeatable, not secret
-        results.asked["voice"] = await ask_aloud(desk, questions[: args.voice or None], judge, speakers)
+        results.asked["voice"] = await ask_aloud(runner, questions[: args.voice or None], judge, speakers)
     if args.bookings:
-        results.booked["voice"] = await book_aloud(desk, scripts, judge, speakers)
+        results.booked["voice"] = await book_aloud(runner, scripts, judge, speakers)
     if args.turns:
         pause_s, cases = read_turn_cases()
-        results.turns = await take_turns(desk, cases, pause_s, judge, speakers)
+        results.turns = await take_turns(runner, cases, pause_s, judge, speakers)
     log.close()
     return results
 

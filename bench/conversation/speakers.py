@@ -44,7 +44,7 @@ NEURAL = (Speaker("kokoro", "af_heart"), Speaker("kokoro", "bm_george"), Speaker
 """Joined to the eight where the driver exists and its weights are there."""
 
 
-class Studio:
+class RecordingCache:
     """Speaks lines and keeps them in `folder`, so that each is synthesised once."""
 
     def __init__(self, folder: Path) -> None:

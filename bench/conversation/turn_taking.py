@@ -9,7 +9,7 @@ from bench.conversation.questions import Judge
 from bench.conversation.scoring import percentile, targets_of
 from bench.conversation.sound import cough, joined
 from bench.conversation.speakers import Speaker
-from bench.conversation.voice import ANSWER, GREETING, CallDesk, Condition, answered_turn, conditions
+from bench.conversation.voice import ANSWER, GREETING, CallRunner, Condition, answered_turn, conditions
 
 from vox.clients.audio_files import Recording
 from vox.clients.script import Say, Step
@@ -66,20 +66,20 @@ def stretch(frames: Sequence[bool], from_s: float, to_s: float) -> Stretch:
 
 
 async def take_turns(
-    desk: CallDesk, cases: Sequence[Mapping[str, Any]], pause_s: float, judge: Judge, speakers: Sequence[Speaker]
+    runner: CallRunner, cases: Sequence[Mapping[str, Any]], pause_s: float, judge: Judge, speakers: Sequence[Speaker]
 ) -> list[TurnResult]:
     """Plays each case in a call of its own."""
-    chosen = zip(enumerate(cases), conditions(speakers, desk.seed + 2), strict=False)
+    chosen = zip(enumerate(cases), conditions(speakers, runner.seed + 2), strict=False)
     return list(
         await asyncio.gather(
-            *(_Case(desk, case, number, pause_s, judge, condition).run() for (number, case), condition in chosen)
+            *(_Case(runner, case, number, pause_s, judge, condition).run() for (number, case), condition in chosen)
         )
     )
 
 
 @dataclass(slots=True)
 class _Case:
-    desk: CallDesk
+    runner: CallRunner
     case: Mapping[str, Any]
     number: int
     pause_s: float
@@ -103,7 +103,7 @@ class _Case:
         report, call = await self._place([Say(joined(first, self.pause_s, second)), ANSWER], counts)
         turn = answered_turn(report.turns, 0)
         frames = audible(report.agent_track, report.sample_rate)
-        events = self.desk.log.of(call)
+        events = self.runner.log.of(call)
         is_talked_over = is_heard_between(frames, turn.began_s + first.duration_s, turn.ended_s)
         is_split = len(set(events.answers[counts[0] :])) > 1
         texts = events.agent[counts[0] :]
@@ -122,7 +122,7 @@ class _Case:
         question, words = await self._speak(LONG_QUESTION), await self._speak(self.case["text"])
         report, call = await self._place([Say(question), Say(words, into_agent_s=INTO_ANSWER_S), ANSWER])
         turn = answered_turn(report.turns, 1)
-        events = self.desk.log.of(call)
+        events = self.runner.log.of(call)
         acceptable = targets_of(self.case["topics"], self.judge.topics)
         said = self.judge.table.read(events.agent)
         is_answered = any(not one.targets.isdisjoint(acceptable) for one in said)
@@ -135,7 +135,7 @@ class _Case:
         question = await self._speak(LONG_QUESTION)
         seconds = self.case.get("seconds")
         sound = (
-            await self._speak(self.case["text"]) if seconds is None else cough(seconds, self.desk.seed + self.number)
+            await self._speak(self.case["text"]) if seconds is None else cough(seconds, self.runner.seed + self.number)
         )
         counts = list[int]()
         disturbed = Say(sound, into_agent_s=INTO_ANSWER_S)
@@ -153,22 +153,22 @@ class _Case:
         return self._result(not note and held_s <= MOST_HELD_S, held_s, note)
 
     async def _place(self, steps: Sequence[Step], counts: list[int] | None = None) -> tuple[CallReport, str]:
-        call = self.desk.new_call()
+        call = self.runner.new_call()
 
         def script() -> Generator[Step]:
             yield GREETING
             for step in steps:
                 if counts is not None and isinstance(step, Say) and step.into_agent_s is None:
-                    counts.append(len(self.desk.log.of(call).agent))
+                    counts.append(len(self.runner.log.of(call).agent))
                 yield step
 
-        outcome = await self.desk.place(call, script(), self.condition)
+        outcome = await self.runner.place(call, script(), self.condition)
         if counts is not None:
-            counts.append(len(self.desk.log.of(call).agent))
+            counts.append(len(self.runner.log.of(call).agent))
         return outcome.report, call
 
     async def _speak(self, text: str) -> Recording:
-        return await self.desk.studio.speak(self.condition.speaker, text)
+        return await self.runner.recordings.speak(self.condition.speaker, text)
 
     def _result(self, is_right: bool, seconds: float | None, note: str = "") -> TurnResult:
         case = self.case

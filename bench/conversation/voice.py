@@ -15,7 +15,7 @@ from bench.conversation.questions import Judge
 from bench.conversation.scoring import Asked, Question
 from bench.conversation.server import CALL_VARIABLE
 from bench.conversation.sound import add_noise, pink_noise
-from bench.conversation.speakers import Speaker, Studio
+from bench.conversation.speakers import RecordingCache, Speaker
 
 from vox.clients.audio_files import Recording
 from vox.clients.carrier_lines import open_line
@@ -56,7 +56,7 @@ def conditions(speakers: Sequence[Speaker], seed: int) -> Generator[Condition]:
 
 
 @dataclass(slots=True)
-class CallDesk:
+class CallRunner:
     """Places calls against the observed server, a few at a time.
 
     Args:
@@ -69,7 +69,7 @@ class CallDesk:
 
     address: str
     log: EventLog
-    studio: Studio
+    recordings: RecordingCache
     today: date
     calls: int
     seed: int
@@ -101,30 +101,30 @@ class CallDesk:
 
 
 async def ask_aloud(
-    desk: CallDesk, questions: Sequence[Question], judge: Judge, speakers: Sequence[Speaker]
+    runner: CallRunner, questions: Sequence[Question], judge: Judge, speakers: Sequence[Speaker]
 ) -> list[Asked]:
     """Asks all questions, several in a call."""
     groups = [questions[at : at + QUESTIONS_PER_CALL] for at in range(0, len(questions), QUESTIONS_PER_CALL)]
     asked = await asyncio.gather(
         *(
-            _ask_group(desk, group, judge, condition)
-            for group, condition in zip(groups, conditions(speakers, desk.seed), strict=False)
+            _ask_group(runner, group, judge, condition)
+            for group, condition in zip(groups, conditions(speakers, runner.seed), strict=False)
         )
     )
     return [one for group in asked for one in group]
 
 
-async def _ask_group(desk: CallDesk, group: Sequence[Question], judge: Judge, condition: Condition) -> list[Asked]:
+async def _ask_group(runner: CallRunner, group: Sequence[Question], judge: Judge, condition: Condition) -> list[Asked]:
     """A new call begins where the agent has ended one, or has been left with a question of its own."""
-    speech = {question: await desk.studio.speak(condition.speaker, question.text) for question in group}
+    speech = {question: await runner.recordings.speak(condition.speaker, question.text) for question in group}
     pending, done = list(group), list[Asked]()
     for _ in range(_MOST_CALLS):
         if not pending:
             break
-        call = desk.new_call()
+        call = runner.new_call()
         marks = list[tuple[int, int]]()
-        outcome = await desk.place(call, _questions(desk, call, pending, speech, judge, marks), condition)
-        events = desk.log.of(call)
+        outcome = await runner.place(call, _questions(runner, call, pending, speech, judge, marks), condition)
+        events = runner.log.of(call)
         spoken = [turn for turn in outcome.report.turns if turn.kind is TurnKind.SPEECH]
         ends = [*marks[1:], (len(events.agent), len(events.caller))]
         for question, turn, begin, end in zip(pending, spoken, marks, ends, strict=False):
@@ -143,7 +143,7 @@ async def _ask_group(desk: CallDesk, group: Sequence[Question], judge: Judge, co
 
 
 def _questions(
-    desk: CallDesk,
+    runner: CallRunner,
     call: str,
     pending: Sequence[Question],
     speech: dict[Question, Recording],
@@ -153,37 +153,37 @@ def _questions(
     """The call's script; `marks` gets how many sentences and transcripts there were before each question."""
     yield GREETING
     for question in pending:
-        events = desk.log.of(call)
+        events = runner.log.of(call)
         marks.append((len(events.agent), len(events.caller)))
         yield Say(speech[question])
         yield ANSWER
-        if judge.leaves_task_open(desk.log.of(call).agent[marks[-1][0] :]):
+        if judge.leaves_task_open(runner.log.of(call).agent[marks[-1][0] :]):
             return
 
 
 async def book_aloud(
-    desk: CallDesk, scripts: Sequence[BookingScript], judge: Judge, speakers: Sequence[Speaker]
+    runner: CallRunner, scripts: Sequence[BookingScript], judge: Judge, speakers: Sequence[Speaker]
 ) -> list[tuple[BookingScript, BookingOutcome, list[str]]]:
     """Plays each booking in a call of its own."""
     return list(
         await asyncio.gather(
             *(
-                _book(desk, script, judge, condition)
-                for script, condition in zip(scripts, conditions(speakers, desk.seed + 1), strict=False)
+                _book(runner, script, judge, condition)
+                for script, condition in zip(scripts, conditions(speakers, runner.seed + 1), strict=False)
             )
         )
     )
 
 
 async def _book(
-    desk: CallDesk, script: BookingScript, judge: Judge, condition: Condition
+    runner: CallRunner, script: BookingScript, judge: Judge, condition: Condition
 ) -> tuple[BookingScript, BookingOutcome, list[str]]:
-    caller, call, said = BookingCaller(script, desk.today), desk.new_call(), list[str]()
+    caller, call, said = BookingCaller(script, runner.today), runner.new_call(), list[str]()
     known = 0
 
     def answers() -> list[str]:
         nonlocal known
-        texts = desk.log.of(call).agent[known:]
+        texts = runner.log.of(call).agent[known:]
         known += len(texts)
         return texts
 
@@ -192,7 +192,7 @@ async def _book(
         answers()
         line: str | None = caller.first_line()
         while line is not None:
-            spoken = asyncio.ensure_future(desk.studio.speak(condition.speaker, line))
+            spoken = asyncio.ensure_future(runner.recordings.speak(condition.speaker, line))
             while not spoken.done():
                 yield Wait(0.02)
             yield Say(spoken.result())
@@ -201,9 +201,9 @@ async def _book(
             said.extend([f"caller: {line}", f"agent: {' '.join(texts)}"])
             line = caller.next_line(judge.table.read(texts))
 
-    await desk.place(call, conversation(), condition)
+    await runner.place(call, conversation(), condition)
     caller.hear(judge.table.read(answers()))
-    heard = desk.log.of(call).caller
+    heard = runner.log.of(call).caller
     return script, caller.outcome, [condition.name, *said, f"heard: {' / '.join(heard)}"]
 
 
