@@ -3,12 +3,12 @@
 from vox.chat.context import ChatContext
 
 
-def page_limit(chat: ChatContext, wanted: int, name: str) -> int:
+def page_limit(chat: ChatContext, requested: int, name: str) -> int:
     """The page length that is granted.
 
     Args:
         chat: the server.
-        wanted: what the query says; beyond 1 to 1000 it was refused already.
+        requested: what the query says; beyond 1 to 1000 it was refused already.
         name: the list's, as in page_limit_<name>.
     """
-    return min(wanted, chat.config.limit(f"page_limit_{name}"))
+    return min(requested, chat.config.limit(f"page_limit_{name}"))

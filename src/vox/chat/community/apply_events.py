@@ -1,7 +1,7 @@
 """What each event does to the memory of the community.
 
 Every function takes the state and the event, sets what the event says and returns whose view may have changed; None when
-nobody's. Before changing: an event may come twice (the log is replayed after a reload), so each function sets values and never
+no view changed. Before changing: an event may come twice (the log is replayed after a reload), so each function sets values and never
 counts, and an event about something that is gone already does nothing.
 """
 

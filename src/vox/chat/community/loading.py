@@ -39,7 +39,7 @@ def read_state(connection: Connection) -> State:
     return state
 
 
-def read_few(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
+def read_partial_state(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
     """Reads all roles, these users, and a space with its overrides; answers about other users and spaces are wrong."""
     state = State()
     held = _pairs(connection, role_members.c.user_id, role_members.c.role_id, role_members.c.user_id.in_(user_ids))

@@ -1,9 +1,10 @@
 """Permission masks of everybody everywhere, worked out once and remembered.
 
-Most people share their roles with many others and have no override of their own, so a mask in a space is worked out once for each
-set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads ask while the event loop drops. Whoever works a mask out takes hold
-of the dictionary it will be remembered in *before* looking at the state, and whoever drops changes the state first and then puts
-*another* dictionary in its place; so an answer out of date can only land where nobody looks any more.
+Most people share their roles with many others and have no override of their own, so a mask in a space is computed once for each
+set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads read
+while the event loop invalidates. A reader that computes a mask takes hold of the dictionary that will hold it *before* it looks at
+the state; invalidating changes the state first and then puts *another* dictionary in its place. So an outdated mask can only land
+in a dictionary that is not read any more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -76,7 +77,7 @@ class PermissionCache:
         return self._in(_Space(masks, self._everyone_id), person)
 
     def drop_people(self) -> None:
-        """Forgets what it knows of single users; call it after somebody's roles or membership changed."""
+        """Forgets the masks of single users; call it after a user's roles or membership changed."""
         self._by_user = {}
 
     def drop_space(self, kind: SpaceKind, space_id: int) -> None:
@@ -105,12 +106,12 @@ class PermissionCache:
 
     def _resolve(self, space: "_Space", role_ids: frozenset[RoleId], own: Mask) -> int:
         counting, roles = self._counting, space.roles
-        told = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
-        return resolve(self._base(role_ids), space.everyone, told, own)
+        applicable = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
+        return resolve(self._base(role_ids), space.everyone, applicable, own)
 
 
 class _Space:
-    """One feed's or room's overrides by whom they concern, and what followed from them so far."""
+    """One feed's or room's overrides by target, and the masks computed from them so far."""
 
     __slots__ = ("by_roles", "everyone", "own", "roles")
 

@@ -32,7 +32,7 @@ class Readers(msgspec.Struct, frozen=True, tag="readers"):
 
 
 class Participants(msgspec.Struct, frozen=True, tag="participants"):
-    """Who is part of a DM, and whom it concerns besides, such as one just removed."""
+    """The participants of a DM, and further users it concerns, such as one just removed."""
 
     dm_id: DmId
     besides: tuple[UserId, ...] = ()

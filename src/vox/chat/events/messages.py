@@ -9,7 +9,7 @@ from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
-"""The fact of `notification_to_each`: the actor, who alone of its audience is told nothing."""
+"""The fact of `notification_to_each`: the actor, the only one of its audience who does not receive it."""
 
 
 def message_create(
@@ -67,7 +67,7 @@ def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: FeedId | None = None
 def message_reaction_add(
     *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
-    """Somebody reacted; feed or DM decide who is told and are not part of the payload."""
+    """A user reacted; feed or DM decide who receives it and are not part of the payload."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_add", payload, _readers(feed_id, dm_id))
 
@@ -75,7 +75,7 @@ def message_reaction_add(
 def message_reaction_remove(
     *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
-    """Somebody took a reaction back."""
+    """A user took a reaction back."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_remove", payload, _readers(feed_id, dm_id))
 
@@ -86,7 +86,7 @@ def message_pin_update(*, msg_id: int, feed_id: FeedId, pinned: bool) -> Event:
 
 
 def typing_start(*, user_id: UserId, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
-    """Somebody types; he is told too, as the original does."""
+    """A user types; they receive it too, as in the original."""
     return Event("typing_start", {"user_id": user_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
@@ -100,7 +100,7 @@ def notification_create(
     actor_id: UserId | None = None,
     body_preview: str | None = None,
 ) -> Event:
-    """Somebody is to be notified; `type` is mention, reply, reaction or message."""
+    """A user is to be notified; `type` is mention, reply, reaction or message."""
     payload = {"user_id": user_id, "type": type} | shown(
         feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
     )
@@ -136,18 +136,18 @@ def dm_update(*, dm_id: DmId, changed: Mapping[str, Any]) -> Event:
 
 
 def dm_recipient_add(*, dm_id: DmId, user_id: UserId) -> Event:
-    """Somebody was added to a group."""
+    """A user was added to a group."""
     return Event("dm_recipient_add", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id))
 
 
 def dm_recipient_remove(*, dm_id: DmId, user_id: UserId, is_leaving: bool = False) -> Event:
-    """Somebody left, which only the rest is told, or was removed, which he is told too."""
+    """A user left, which only the rest receives, or was removed, which they receive too."""
     besides = () if is_leaving else (user_id,)
     return Event("dm_recipient_remove", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id, besides))
 
 
 def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: int) -> Event:
-    """Somebody has read a DM up to a message."""
+    """A participant has read a DM up to a message."""
     payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
     return Event("dm_read_notify", payload, Participants(dm_id))
 

@@ -98,7 +98,7 @@ def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = ()
         base_mask: what `base` gave.
         everyone: the override of @everyone in this space.
         roles: the overrides of the user's other roles, in any order.
-        own: the override of the user himself.
+        own: the override of the user.
     """
     if base_mask & _ADMINISTRATOR:
         return ALL
@@ -116,12 +116,12 @@ def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = ()
 
 def holds(mask: int, permission: int) -> bool:
     """Whether a mask has every bit of a permission."""
-    wanted = int(permission)
-    return mask & wanted == wanted
+    required = int(permission)
+    return mask & required == required
 
 
 def exceeds(mask: int, granted: int) -> int:
-    """The bits somebody with `mask` must not grant, because he lacks them himself; 0 when he may grant them all.
+    """The bits of `granted` that the holder of `mask` lacks and must not grant; 0 when they may grant them all.
 
     An administrator may grant everything. This is what keeps MANAGE_ROLES from being a way to become an administrator.
     """

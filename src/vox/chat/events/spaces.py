@@ -134,24 +134,24 @@ def thread_delete(*, thread_id: ThreadId, parent_feed_id: FeedId) -> Event:
 
 
 def thread_subscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a thread."""
+    """A user follows a thread."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_subscribe", payload, Viewers("feed", parent_feed_id))
 
 
 def thread_unsubscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a thread no longer."""
+    """A user no longer follows a thread."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_unsubscribe", payload, Viewers("feed", parent_feed_id))
 
 
 def feed_subscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a feed."""
+    """A user follows a feed."""
     return Event("feed_subscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 
 
 def feed_unsubscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a feed no longer."""
+    """A user no longer follows a feed."""
     return Event("feed_unsubscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 
 

@@ -1,6 +1,6 @@
 """The sessions of one process by audience, so that delivering an event is a look-up and not a question per session.
 
-Spaces and permissions are indexed when somebody first asks for them and then kept up to date: adding a session costs one question
+Spaces and permissions are indexed when they are first asked for and then kept up to date: adding a session costs one question
 per indexed space. Before changing: the community must have taken an event before `shift` hears of it, and only one thread at a
 time may use an index; the lists it gives out are never changed afterwards, but replaced.
 """

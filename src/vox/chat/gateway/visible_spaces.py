@@ -30,7 +30,7 @@ def space_event(event: Event) -> tuple[Space, bool] | None:
 
 
 class PendingChanges:
-    """Whose view may have changed since somebody last looked."""
+    """Whose view may have changed since it was last looked at."""
 
     def __init__(self) -> None:
         self.users: set[UserId] = set()
@@ -67,7 +67,7 @@ class VisibleSpaces:
         return self.share(frozenset((*feeds, *rooms)))
 
     def after(self, user_id: UserId, known: frozenset[Space], changes: PendingChanges) -> frozenset[Space]:
-        """What a user may view now, given what he could before and what has changed."""
+        """What a user may view now, given what they could before and what has changed."""
         if changes.everything or user_id in changes.users:
             return self.of(user_id)
         seen = frozenset(space for space in changes.spaces if self._community.sees(user_id, Viewers(*space)))

@@ -35,7 +35,7 @@ def grant(secret: bytes, file_id: str, user: int, expires: int) -> Grant:
     Args:
         secret: the community's, SECRET_BYTES long.
         file_id: which file.
-        user: for whom.
+        user: who may use it.
         expires: until when, in Unix seconds.
     """
     return Grant(expires, user, _signature(secret, file_id, user, expires))

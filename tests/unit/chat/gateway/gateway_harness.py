@@ -257,8 +257,8 @@ class Scene:
     async def sweep(self, seconds: float) -> None:
         """Time passes, and the hub looks at its deadlines once."""
         self.clock.advance(seconds)
-        for outlet in list(self.hub._outlets.values()):
-            self.hub._sweep(outlet)
+        for outbox in list(self.hub._outboxes.values()):
+            self.hub._sweep(outbox)
         await settle()
 
     async def _read(self, unit: Any) -> Any:
