@@ -1,6 +1,27 @@
-"""How long a page may be: what the caller asks for, cut to the present limit."""
+"""Lists that are read page by page: which page is asked for, how long it may be, and what it looks like."""
 
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from vox.chat.api.fields import Id, Limit
 from vox.chat.context import ChatContext
+
+T = TypeVar("T")
+
+
+class Items(Struct, Generic[T]):
+    """One page of a list; `cursor` is the id of its last row, None on an empty page."""
+
+    items: list[T]
+    cursor: str | None
+
+
+class PageQuery(Struct):
+    """Which page of a list by id."""
+
+    limit: Limit = 100
+    after: Id = 0
 
 
 def page_limit(chat: ChatContext, requested: int, name: str) -> int:

@@ -259,6 +259,6 @@ class Community:
     def _drop(self, shift: AccessChange) -> None:
         if shift.users:
             self._masks.drop_people()
-        for kind, space_id in shift.spaces:
-            if kind != "dm":
-                self._masks.drop_space(kind, space_id)
+        for place in shift.spaces:
+            if place[0] != "dm":
+                self._masks.drop_space(*place)

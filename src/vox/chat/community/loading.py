@@ -21,7 +21,7 @@ from vox.chat.database.schema import (
     users,
 )
 from vox.chat.events.ids import UserId
-from vox.chat.events.permissions import Mask, P, holds
+from vox.chat.events.permissions import AllowDeny, P, holds
 
 _ALL: Final = true()
 
@@ -141,7 +141,7 @@ def _read_overrides(connection: Connection, state: State, which: ColumnElement[b
         if space_id in known and (target_type != "role" or target_id in state.roles):
             space = cast("Space", (space_type, space_id))
             target = cast("Target", (target_type, target_id))
-            state.overrides.setdefault(space, {})[target] = Mask(allow, deny)
+            state.overrides.setdefault(space, {})[target] = AllowDeny(allow, deny)
 
 
 def _pairs(

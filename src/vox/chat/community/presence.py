@@ -142,7 +142,7 @@ class PresenceRegistry:
 
     def _best(self, user_id: UserId) -> PresenceRecord | None:
         own = self._own.get(user_id)
-        records = [*self._others.get(user_id, _NOBODY).values(), *([own] if own is not None else ())]
+        records = [*self._others.get(user_id, _NO_RECORDS).values(), *([own] if own is not None else ())]
         return max(records, key=lambda record: record.at_ms, default=None)
 
 
@@ -170,7 +170,7 @@ def decode_record(data: bytes) -> PresenceRecord:
     return msgspec.msgpack.decode(data, type=PresenceRecord)
 
 
-_NOBODY: Mapping[str, PresenceRecord] = {}
+_NO_RECORDS: Mapping[str, PresenceRecord] = {}
 
 
 def _look(record: PresenceRecord) -> tuple[object, ...]:

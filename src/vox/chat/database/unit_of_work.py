@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from vox.chat.database.schema import audit_log, event_log
 from vox.chat.events import CHANGES_ACCESS, PERSISTED, Event, audience_text
+from vox.chat.events.ids import UserId
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -32,7 +33,7 @@ class AuditEntry:
     """
 
     event_type: str
-    actor_id: int | None
+    actor_id: UserId | None
     target_id: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from vox.chat.events.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
-from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
@@ -14,7 +14,7 @@ EXCLUDED_USER: Final = "not_to"
 
 def message_create(
     *,
-    msg_id: int,
+    msg_id: MessageId,
     author_id: UserId | None,
     body: str | None,
     timestamp: int,
@@ -22,7 +22,7 @@ def message_create(
     dm_id: DmId | None = None,
     thread_id: ThreadId | None = None,
     opaque_blob: str | None = None,
-    reply_to: int | None = None,
+    reply_to: MessageId | None = None,
     mentions: Sequence[int] | None = None,
     webhook_id: int | None = None,
     embed: Mapping[str, Any] | None = None,
@@ -44,7 +44,12 @@ def message_create(
 
 
 def message_update(
-    *, msg_id: int, body: str | None, edit_timestamp: int, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *,
+    msg_id: MessageId,
+    body: str | None,
+    edit_timestamp: int,
+    feed_id: FeedId | None = None,
+    dm_id: DmId | None = None,
 ) -> Event:
     """A message was edited; `edit_timestamp` in Unix milliseconds."""
     payload = (
@@ -53,19 +58,21 @@ def message_update(
     return Event("message_update", payload, _readers(feed_id, dm_id))
 
 
-def message_delete(*, msg_id: int, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
+def message_delete(*, msg_id: MessageId, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
     """A message was deleted."""
     return Event("message_delete", {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
-def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
+def message_bulk_delete(
+    *, msg_ids: Sequence[MessageId], feed_id: FeedId | None = None, dm_id: DmId | None = None
+) -> Event:
     """Several messages of one feed or DM were deleted."""
     payload = shown(feed_id=feed_id, dm_id=dm_id) | {"msg_ids": list(msg_ids)}
     return Event("message_bulk_delete", payload, _readers(feed_id, dm_id))
 
 
 def message_reaction_add(
-    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *, msg_id: MessageId, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
     """A user reacted; feed or DM decide who receives it and are not part of the payload."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
@@ -73,14 +80,14 @@ def message_reaction_add(
 
 
 def message_reaction_remove(
-    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *, msg_id: MessageId, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
     """A user took a reaction back."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_remove", payload, _readers(feed_id, dm_id))
 
 
-def message_pin_update(*, msg_id: int, feed_id: FeedId, pinned: bool) -> Event:
+def message_pin_update(*, msg_id: MessageId, feed_id: FeedId, pinned: bool) -> Event:
     """A message was pinned or unpinned."""
     return Event("message_pin_update", {"msg_id": msg_id, "feed_id": feed_id, "pinned": pinned}, Readers(feed_id))
 
@@ -96,7 +103,7 @@ def notification_create(
     type: str,  # noqa: A002  the field's name on the wire
     feed_id: FeedId | None = None,
     thread_id: ThreadId | None = None,
-    msg_id: int | None = None,
+    msg_id: MessageId | None = None,
     actor_id: UserId | None = None,
     body_preview: str | None = None,
 ) -> Event:
@@ -113,7 +120,7 @@ def notification_to_each(
     type: str,  # noqa: A002  the field's name on the wire
     feed_id: FeedId | None,
     thread_id: ThreadId | None,
-    msg_id: int,
+    msg_id: MessageId,
     actor_id: UserId,
     body_preview: str | None,
 ) -> Event:
@@ -146,7 +153,7 @@ def dm_recipient_remove(*, dm_id: DmId, user_id: UserId, is_leaving: bool = Fals
     return Event("dm_recipient_remove", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id, besides))
 
 
-def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: int) -> Event:
+def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: MessageId) -> Event:
     """A participant has read a DM up to a message."""
     payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
     return Event("dm_read_notify", payload, Participants(dm_id))

@@ -73,14 +73,14 @@ _VIEW_SPACE: Final = int(P.VIEW_SPACE)
 _ADMINISTRATOR: Final = int(P.ADMINISTRATOR)
 
 
-class Mask(NamedTuple):
+class AllowDeny(NamedTuple):
     """What one override allows and denies; where both name a bit, allow wins."""
 
     allow: int = 0
     deny: int = 0
 
 
-NO_MASK: Final = Mask()
+NO_OVERRIDE: Final = AllowDeny()
 
 
 def base(everyone: int, roles: Iterable[int]) -> int:
@@ -91,7 +91,9 @@ def base(everyone: int, roles: Iterable[int]) -> int:
     return ALL if mask & _ADMINISTRATOR else mask
 
 
-def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = (), own: Mask = NO_MASK) -> int:
+def resolve(
+    base_mask: int, everyone: AllowDeny = NO_OVERRIDE, roles: Iterable[AllowDeny] = (), own: AllowDeny = NO_OVERRIDE
+) -> int:
     """The mask in a space: first the override of @everyone, then those of the roles together, then the user's own.
 
     Args:

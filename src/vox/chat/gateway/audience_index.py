@@ -20,7 +20,7 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, SpaceId, UserId
 
 
 class Sees(Protocol):
@@ -118,7 +118,7 @@ class AudienceIndex(Generic[S]):
         """The sessions of all active members."""
         return self.sessions(Everyone())
 
-    def viewers(self, kind: SpaceKind, space_id: int) -> Sequence[S]:
+    def viewers(self, kind: SpaceKind, space_id: SpaceId) -> Sequence[S]:
         """The sessions that may view a feed or room."""
         return self.sessions(Viewers(kind, space_id))
 

@@ -148,7 +148,7 @@ class Sessions(Protocol):
         """Reads the friendships and conversations of each user from the database."""
         ...
 
-    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+    def heard_presence(self, user_id: UserId, process: str, record: bytes | None) -> None:
         """Takes how a user is present in another process."""
         ...
 

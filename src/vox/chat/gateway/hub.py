@@ -338,7 +338,7 @@ class Hub:
         if connection.closing is not None:
             self._metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
 
-    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+    def heard_presence(self, user_id: UserId, process: str, record: bytes | None) -> None:
         """Another process says how a user is present there."""
         found = decode_record(record) if record is not None else None
         with self.lock:

@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 import zstandard
 
 from vox.chat.api.json_ids import with_string_ids
-from vox.chat.gateway.session import Session, Space
+from vox.chat.community.state import Space
+from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import ZSTD_LEVEL, is_one_width, numbered, run_template, tail
 

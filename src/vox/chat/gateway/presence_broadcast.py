@@ -27,7 +27,7 @@ class PresenceNews:
 
     Args:
         board: who is present.
-        bounds: few_online and the windows.
+        bounds: individual_presence_max and the windows.
         clock: for the windows.
         tell: sends one event to sessions.
         everyone: the connected sessions.

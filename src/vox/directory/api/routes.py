@@ -269,7 +269,9 @@ class _Changes:
         caller = self._directory.authorizer.authorize(call, body, None, requested.signing_key)
         directory = self._directory
         await directory.registration.check_nonce(caller)
-        if directory.registry.at_url(requested.url) is not None:  # a known address says nothing new, and probes check it
+        if (
+            directory.registry.at_url(requested.url) is not None
+        ):  # a known address says nothing new, and probes check it
             relay, is_new = await directory.registration.register(requested, caller)
             return json_reply(whole_form(relay), 201 if is_new else 200)
         await directory.registration.check_enrolment(requested, caller)

@@ -146,9 +146,9 @@ class RelaySelector:
         groups = [_ALL]
         if requested.region is not None:
             groups = [("region", requested.region), ("group", region_group(requested.region)), _ALL]
-        features = [self._groups.get(("feature", one), _NOBODY) for one in requested.features]
+        features = [self._groups.get(("feature", one), _EMPTY_POOL) for one in requested.features]
         for group in groups:
-            pool = min([self._groups.get(group, _NOBODY), *features], key=len)
+            pool = min([self._groups.get(group, _EMPTY_POOL), *features], key=len)
             if len(pool) == 0:
                 continue
             measured = [one for one in (*requested.rtts_ms, *requested.learned_ms) if one in self._listed]
@@ -263,4 +263,4 @@ class _Pool:
         return random.sample(self.ids, min(len(self.ids), LOOKED_AT))
 
 
-_NOBODY = _Pool()
+_EMPTY_POOL = _Pool()

@@ -15,7 +15,7 @@ from vox.chat.community.state import Space, Target
 from vox.chat.events import Event
 from vox.chat.events.audience import EVERYONE, FormerViewers, PermissionHolders, SpaceOverride, Viewers
 from vox.chat.events.ids import CategoryId, DmId, FeedId, RoleId, RoomId, ThreadId, UserId
-from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, Mask, P
+from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, AllowDeny, P
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -201,7 +201,7 @@ def test_an_answer_worked_out_while_a_role_is_taken_away_is_not_remembered(quest
 
 def test_an_answer_worked_out_while_a_feed_is_hidden_is_not_remembered() -> None:
     community = _community()
-    overrides = _Interrupted[Space, dict[Target, Mask]]()
+    overrides = _Interrupted[Space, dict[Target, AllowDeny]]()
     community = Community(replace(community.state, overrides=overrides))
     hidden = events.permission_override_update(
         space_type="feed", space_id=1, target_type="role", target_id=_EVERYONE_ROLE, allow=0, deny=P.VIEW_SPACE.value
