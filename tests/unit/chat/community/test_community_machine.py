@@ -49,7 +49,7 @@ _KINDS: st.SearchStrategy[SpaceKind] = st.sampled_from(["feed", "room"])
 _TARGETS: st.SearchStrategy[TargetKind] = st.sampled_from(["role", "user"])
 _OverrideRow = tuple[TargetKind, TargetId, int, int]
 _OVERRIDES: st.SearchStrategy[list[_OverrideRow]] = st.lists(
-    st.tuples(_TARGETS, st.integers(1, 4), _MASKS, _MASKS), max_size=2, unique_by=lambda row: row[:2]
+    st.tuples(_TARGETS, st.integers(1, 4).map(RoleId), _MASKS, _MASKS), max_size=2, unique_by=lambda row: row[:2]
 )
 
 
