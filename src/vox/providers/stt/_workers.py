@@ -47,7 +47,7 @@ _LONGEST_PAUSE_S = 5.0
 _log = get_logger(__name__)
 
 
-class WorkerConfig(DriverConfig):
+class WorkerOptions(DriverConfig):
     """Options of every recogniser in worker processes."""
 
     workers: int = Field(default=1, ge=1, le=64, description="Processes; each uses up to one core")
@@ -83,7 +83,7 @@ class WorkerPool:
         on_cost: is told what each finished utterance cost, where the engine measures it.
     """
 
-    def __init__(self, engine: Engine, config: WorkerConfig, *, on_cost: Callable[[Cost], None] | None = None) -> None:
+    def __init__(self, engine: Engine, config: WorkerOptions, *, on_cost: Callable[[Cost], None] | None = None) -> None:
         self.engine = engine
         self.config = config
         self.on_cost = on_cost
@@ -294,7 +294,7 @@ class _Order:
 class _Worker:
     """One worker process and its successors."""
 
-    def __init__(self, engine: Engine, config: WorkerConfig) -> None:
+    def __init__(self, engine: Engine, config: WorkerOptions) -> None:
         self.ready = asyncio.Event()
         self.utterances: dict[int, _Order] = {}
         self._engine = engine
