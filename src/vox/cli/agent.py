@@ -20,7 +20,7 @@ STARTER = {
     "_comment": "An agent that needs no keys; every key is explained in docs/operations/settings.md",
     "host": "127.0.0.1",
     "port": 8080,
-    "stt_provider": "pocketsphinx",
+    "stt_provider": "offline",
     "llm_provider": "flow",
     "tts_provider": "espeak",
     "turn_detection": "silence",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Reset, Unframer, frame, to_worker
+from vox.providers.stt._worker_frames import Audio, Begin, Decode, Reset, Unframer, frame, to_worker
 
 MESSAGES = st.one_of(
     st.builds(Begin, st.integers(0, 1 << 40), st.none() | st.text()),
