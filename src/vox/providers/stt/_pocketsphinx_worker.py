@@ -1,12 +1,8 @@
 """The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`.
 
-One thread: it reads what has come, then does one piece of work, and so on. It ends when its stdin does, so that it never
-outlives its parent; signals that are meant for the parent, which drains its calls first, it ignores.
+One thread: it reads what has come, then does one piece of work, and so on.
 """
 
-import os
-import select
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,13 +18,10 @@ from vox.providers.stt._pocketsphinx_frames import (
     Ready,
     Reset,
     ToWorker,
-    Unframer,
-    frame,
     to_worker,
 )
+from vox.providers.workers.serving import Channel, serve
 
-READ_BYTES = 1 << 20
-NICENESS = 5  # the parent's 20 ms grid goes first
 _LISTEN_BYTES = 6400  # 200 ms: a piece of free text takes about 30 ms
 
 
@@ -169,45 +162,18 @@ class RequestQueue:
         self._ears.end_free_text()
 
 
-def run(min_confidence: float, source: int, target: int) -> None:
-    """Serves orders from one file descriptor to another until the first ends."""
+def run(channel: Channel, min_confidence: float) -> None:
+    """Serves the parent's orders until it is gone."""
     from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
 
-    unframer = Unframer()
-
-    def send(message: FromWorker) -> None:
-        data = memoryview(frame(message))
-        while data:
-            data = data[os.write(target, data) :]
-
-    desk = RequestQueue(Recogniser(min_confidence), send)
-    send(Ready())
-    while True:
-        readable, _, _ = select.select([source], [], [], 0 if desk.has_work else None)
-        if readable:
-            data = os.read(source, READ_BYTES)
-            if not data:
-                return
-            for body in unframer.feed(data):
-                desk.take(to_worker.decode(body))
+    desk = RequestQueue(Recogniser(min_confidence), channel.send)
+    channel.send(Ready())
+    while (bodies := channel.receive(0 if desk.has_work else None)) is not None:
+        for body in bodies:
+            desk.take(to_worker.decode(body))
         if desk.has_work:
             desk.work()
 
 
-def main() -> int:
-    """Runs the worker on its stdin and stdout."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.nice(NICENESS)
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    target = os.dup(1)
-    os.dup2(2, 1)  # nothing that a library prints may get into the stream
-    try:
-        run(float(sys.argv[1]), 0, target)
-    except BrokenPipeError:
-        return 0  # the parent is gone
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(lambda channel: run(channel, float(sys.argv[1]))))
