@@ -136,8 +136,7 @@ class Admission:
         """A place for one more call, or why not. `is_silent`: nobody has said who calls; `now`: seconds of any clock."""
         busy = self.why_full(now)
         if busy is not None:
-            self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
-            return busy
+            return self.refuse(busy.reason)
         if self.limit and self.calls >= self.limit:
             self._evict(now)
         self.calls += 1
@@ -147,6 +146,11 @@ class Admission:
         if is_silent:
             self.probation[place] = None
         return place
+
+    def refuse(self, reason: str) -> Busy:
+        """Counts a refusal."""
+        self.metrics.counter(CALLS_REFUSED, reason).inc()
+        return Busy(reason, self.retry_after_s)
 
     def _silent(self, now: float) -> Reservation | None:
         """The one on probation for the longest time, if that is long enough."""

@@ -13,6 +13,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from vox.runtime.clock import Clock
+from vox.runtime.metrics import Metrics, NullMetrics
 
 
 class DriverConfig(BaseModel):
@@ -34,6 +35,7 @@ class Deps:
     api_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metrics: Metrics = field(default_factory=NullMetrics)
 
     def secret(self, name: str, *variables: str) -> str | None:
         """The API key `name` from the configuration, else the first non-empty of these environment variables."""

@@ -76,7 +76,7 @@ class Resources:
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
-            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment)
+            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
             for name, profile in self.settings.profiles().items():
                 self.agents[name] = await self._open(name, profile, deps)
         except BaseException:

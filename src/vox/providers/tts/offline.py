@@ -1,0 +1,253 @@
+"""Speech without a key: the natural voice where there is room for it, the light one where there is not.
+
+Each call is given one of the two when it begins and keeps it. The natural voice (Kokoro) takes half a core-second per second
+of speech, so it is for as many calls as the machine is measured to hold; espeak-ng, a hundred times cheaper, speaks in the
+others, and in all of them until the model is installed, which may happen while the server runs.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Literal, Self, cast
+
+from pydantic import Field
+
+from vox.errors import VoxError
+from vox.media.resample import Resampler
+from vox.providers import registry
+from vox.providers.contract import Checkable, Deps, DriverConfig
+from vox.providers.tts._kokoro_voices import language_of
+from vox.providers.tts._memory import free_memory_mb
+from vox.providers.tts.contract import CallVoice, SpeechChunk, TextToSpeech
+from vox.providers.tts.kokoro import Kokoro
+from vox.runtime.logging import get_logger
+from vox.runtime.metrics import Counter, Gauge
+from vox.runtime.tasks import supervised
+
+CALLS = Counter("vox_tts_calls_total", "Calls by the offline voice that they were given, and why", ("driver", "reason"))
+NATURAL_CALLS = Gauge("vox_tts_natural_calls", "Calls in progress that are spoken to in the natural voice")
+REAL_TIME_FACTOR = Gauge("vox_tts_real_time_factor", "Seconds that the natural voice takes for a second of speech")
+
+NATURAL = "kokoro"
+MAX_PREPARED_LISTS = 64
+
+_POLL_S = 5.0
+_RETRY_S = 60.0
+_MEASURE_AGAIN_S = 30.0
+_log = get_logger(__name__)
+
+Reason = Literal["room", "no_model", "no_memory", "starting", "failed", "down", "language", "slow", "full", "busy"]
+"""Why a call was given its voice; `room` is the natural one's."""
+
+OVERLOAD = frozenset({"slow", "full", "busy"})
+REMEDIES: dict[str, str] = {
+    "no_model": "run `vox models install kokoro-82m`",
+    "no_memory": "the natural voice needs tts_options.min_free_memory_mb of free memory",
+    "failed": "`vox models verify` checks the files",
+}
+
+
+class Config(DriverConfig):
+    """Options of the offline voices."""
+
+    voice: str = Field(default="af_heart", description="The natural voice, one of Kokoro's")
+    speed: float = Field(default=1.0, ge=0.5, le=2, description="Of the natural voice; 1 is natural")
+    natural: dict[str, Any] = Field(default_factory=dict, description="Further options of the provider kokoro")
+    light_provider: Literal["espeak", "flite"] = Field(default="espeak", description="What speaks in the other calls")
+    light: dict[str, Any] = Field(default_factory=dict, description="Options of the light provider")
+    use_natural: bool = Field(default=True, description="Whether calls may have the natural voice")
+    max_natural_calls: int = Field(default=0, ge=0, le=1000, description="At a time; 0: as many as measured to fit")
+    when_full: Literal["light", "refuse"] = Field(
+        default="light", description="What happens to calls beyond that: the light voice, or no call"
+    )
+    min_free_memory_mb: int = Field(default=600, ge=0, description="Free memory that the natural voice is started with")
+
+
+class Offline:
+    """Two synthesisers, of which each call gets one."""
+
+    def __init__(self, config: Config, deps: Deps) -> None:
+        options = {"voice": config.voice, "speed": config.speed, **config.natural}
+        self._natural: Kokoro = registry.create("tts", NATURAL, options, deps)
+        self._light = cast("TextToSpeech", registry.create("tts", config.light_provider, config.light, deps))
+        self.sample_rate = self._natural.sample_rate
+        self._config = config
+        self._metrics = deps.metrics
+        self._why_not: Reason | None = "starting"
+        self._calls = 0
+        self._to_prepare: list[tuple[tuple[str, ...], str | None, str | None]] = []
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._stack.enter_async_context(self._light)
+            if self._config.use_natural:
+                await self._stack.enter_async_context(supervised(self._keep_natural, "natural voice"))
+            else:
+                self._why_not = "no_model"
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def check(self) -> None:
+        """Returns where the light voice works; the natural one is not needed for calls."""
+        if isinstance(self._light, Checkable):
+            await self._light.check()
+
+    def why_full(self) -> str | None:
+        """Why the next call is to be refused, which happens only where the configuration wants it."""
+        reason = self._reason(None)
+        return reason if self._config.when_full == "refuse" and reason in OVERLOAD else None
+
+    def open_call(self, *, language: str | None = None) -> CallVoice:
+        """The voice of a call that begins."""
+        reason = self._reason(language)
+        is_natural = reason == "room"
+        driver = NATURAL if is_natural else self._config.light_provider
+        self._metrics.counter(CALLS, driver, reason).inc()
+        _log.info("voice chosen", driver=driver, reason=reason, **self._load())
+        if not is_natural:
+            return CallVoice(_Chosen(self._light, is_natural=False, config=self._config), lambda: None)
+        self._count(1)
+        is_open = True
+
+        def close() -> None:
+            nonlocal is_open
+            if is_open:
+                is_open = False
+                self._count(-1)
+
+        return CallVoice(_Chosen(self._natural, is_natural=True, config=self._config), close)
+
+    def prepare(self, texts: Iterable[str], *, voice: str | None = None, language: str | None = None) -> None:
+        """Has the natural voice speak these sentences when it is there and idle."""
+        entry = (tuple(texts), voice if _is_natural(voice) else None, language)
+        if len(self._to_prepare) < MAX_PREPARED_LISTS:
+            self._to_prepare.append(entry)
+        if self._why_not is None:
+            self._natural.prepare(entry[0], voice=entry[1], language=entry[2])
+
+    async def synthesize(
+        self, text: str, *, voice: str | None = None, language: str | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        """Speaks one sentence that belongs to no call."""
+        chosen = self.open_call(language=language)
+        resampler = Resampler(chosen.tts.sample_rate, self.sample_rate)
+        speech = chosen.tts.synthesize(text, voice=voice, language=language)
+        try:
+            async for chunk in speech:
+                if pcm := resampler.process(chunk.pcm):
+                    yield SpeechChunk(pcm, chunk.words)
+            if rest := resampler.process(b"", last=True):
+                yield SpeechChunk(rest)
+        finally:
+            chosen.close()
+            await speech.aclose()
+
+    def _reason(self, language: str | None) -> Reason:
+        """Why a call that begins now gets the light voice; `room` where it gets the natural one."""
+        if self._why_not is not None:
+            return self._why_not
+        natural = self._natural
+        if not natural.is_up:
+            return "down"
+        if not natural.speaks(language):
+            return "language"
+        if 0 < self._config.max_natural_calls <= self._calls:
+            return "full"
+        return natural.load.why_full(natural.workers, self._calls, natural.running) or "room"
+
+    def _count(self, change: int) -> None:
+        self._calls += change
+        self._metrics.gauge(NATURAL_CALLS).set(self._calls)
+
+    def _load(self) -> dict[str, object]:
+        return {"natural_calls": self._calls, "real_time_factor": round(self._natural.load.real_time_factor, 2)}
+
+    async def _keep_natural(self) -> None:
+        """Starts the natural voice as soon as it can be, ends it with the driver, and measures anew what was too slow."""
+        while (reason := self._missing()) is not None:
+            self._say_why_not(reason)
+            await asyncio.sleep(_POLL_S)
+        try:
+            async with self._natural:
+                self._why_not = None
+                _log.info("natural voice is ready", driver=NATURAL, calls=self._capacity(), **self._load())
+                for texts, voice, language in self._to_prepare:
+                    self._natural.prepare(texts, voice=voice, language=language)
+                while True:
+                    self._metrics.gauge(REAL_TIME_FACTOR).set(self._natural.load.real_time_factor)
+                    await asyncio.sleep(_MEASURE_AGAIN_S)
+                    if not self._calls and not self._capacity():
+                        self._natural.measure()
+        except VoxError as error:
+            self._say_why_not("failed", error=str(error), remedy=error.hint)
+            await asyncio.sleep(_RETRY_S)
+            raise
+        finally:
+            if self._why_not is None:
+                self._why_not = "starting"
+
+    def _capacity(self) -> int:
+        return self._natural.load.capacity(self._natural.workers)
+
+    def _missing(self) -> Reason | None:
+        if not self._natural.is_installed():
+            return "no_model"
+        free = free_memory_mb()
+        return "no_memory" if free is not None and free < self._config.min_free_memory_mb else None
+
+    def _say_why_not(self, reason: Reason, *, error: str = "", remedy: str | None = None) -> None:
+        """Logs a reason once."""
+        if self._why_not != reason:
+            self._why_not = reason
+            hint = remedy or REMEDIES.get(reason, "")
+            fields = {"error": error} if error else {}
+            _log.info(
+                "calls get the light voice", driver=self._config.light_provider, reason=reason, remedy=hint, **fields
+            )
+
+
+class _Chosen:
+    """One of the two, which is given only names of voices that are its own."""
+
+    def __init__(self, driver: TextToSpeech, *, is_natural: bool, config: Config) -> None:
+        self.sample_rate = driver.sample_rate
+        self._driver = driver
+        self._is_natural = is_natural
+        self._config = config
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The driver is closed by its owner."""
+
+    def synthesize(
+        self, text: str, *, voice: str | None = None, language: str | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        """Speaks with the driver."""
+        own = voice if _is_natural(voice) == self._is_natural else None
+        if not self._is_natural and language is None:
+            spoken = language_of(voice if voice and _is_natural(voice) else self._config.voice)
+            language = spoken.tag if spoken and not spoken.tag.startswith("en") else None
+        return self._driver.synthesize(text, voice=own, language=language)
+
+
+def create(config: Config, deps: Deps) -> Offline:
+    """The driver."""
+    return Offline(config, deps)
+
+
+def _is_natural(voice: str | None) -> bool:
+    """Whether a voice's name is one of Kokoro's: a letter for the language, one for the sex, and a name."""
+    return voice is not None and voice[2:3] == "_"
