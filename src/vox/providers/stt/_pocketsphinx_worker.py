@@ -1,26 +1,21 @@
-"""The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`.
-
-One thread: it reads what has come, then does one piece of work, and so on.
-"""
+"""The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`."""
 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vox.providers.stt._pocketsphinx_frames import (
+from vox.providers.stt._worker_frames import (
     Audio,
     Begin,
     Decode,
     Decoded,
     FromWorker,
     Partial,
-    Ready,
     Reset,
     ToWorker,
-    to_worker,
 )
-from vox.providers.workers.serving import Channel, serve
+from vox.providers.stt._worker_process import serve
 
 _LISTEN_BYTES = 6400  # 200 ms: a piece of free text takes about 30 ms
 
@@ -76,7 +71,7 @@ class RequestQueue:
     def take(self, order: ToWorker) -> None:
         """Notes an order."""
         match order:
-            case Begin(utterance, grammar):
+            case Begin(utterance, grammar, _, _):
                 self._utterances[utterance] = _Utterance(grammar)
                 if grammar is None:
                     self._ears.open_free_text()
@@ -162,18 +157,16 @@ class RequestQueue:
         self._ears.end_free_text()
 
 
-def run(channel: Channel, min_confidence: float) -> None:
-    """Serves the parent's orders until it is gone."""
-    from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
+def main() -> int:
+    """Runs the worker on its stdin and stdout."""
 
-    desk = RequestQueue(Recogniser(min_confidence), channel.send)
-    channel.send(Ready())
-    while (bodies := channel.receive(0 if desk.has_work else None)) is not None:
-        for body in bodies:
-            desk.take(to_worker.decode(body))
-        if desk.has_work:
-            desk.work()
+    def requests(send: Callable[[FromWorker], None]) -> RequestQueue:
+        from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
+
+        return RequestQueue(Recogniser(float(sys.argv[1])), send)
+
+    return serve(requests)
 
 
 if __name__ == "__main__":
-    sys.exit(serve(lambda channel: run(channel, float(sys.argv[1]))))
+    sys.exit(main())

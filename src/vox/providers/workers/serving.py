@@ -56,7 +56,8 @@ def serve(work: Callable[[Channel], None], *, niceness: int = NICENESS) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(niceness)
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[variable] = "1"
     target = os.dup(1)
     os.dup2(2, 1)  # nothing that a library prints may get into the stream
     try:

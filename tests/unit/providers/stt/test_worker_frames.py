@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Reset, to_worker
+from vox.providers.stt._worker_frames import Audio, Begin, Decode, Reset, to_worker
 from vox.providers.workers.framing import Unframer, frame
 
 MESSAGES = st.one_of(

@@ -1,13 +1,15 @@
-"""What the driver and its worker processes tell each other; `providers/workers/framing.py` is how it travels."""
+"""What a recogniser and its worker processes tell each other; `providers/workers/framing.py` is how it travels."""
 
 import msgspec
 
 
 class Begin(msgspec.Struct, tag=1, array_like=True, frozen=True):
-    """An utterance begins; without a grammar anything may be said."""
+    """An utterance begins; without a grammar anything may be said. `phrases` are likely ones, `language` a code such as `en`."""
 
     utterance: int
     grammar: str | None
+    phrases: tuple[str, ...] = ()
+    language: str = ""
 
 
 class Audio(msgspec.Struct, tag=2, array_like=True, frozen=True):
@@ -43,13 +45,18 @@ class Partial(msgspec.Struct, tag=2, array_like=True, frozen=True):
 
 
 class Decoded(msgspec.Struct, tag=3, array_like=True, frozen=True):
-    """The answer to `Decode`; `error` says why there is none."""
+    """The answer to `Decode`; `error` says why there is none.
+
+    `cpu_s` is what the utterance has cost so far, in seconds of one core, interim texts included; 0 where it is not measured.
+    """
 
     utterance: int
     request: int
     text: str
     confidence: float | None = None
     error: str = ""
+    language: str = ""
+    cpu_s: float = 0.0
 
 
 ToWorker = Begin | Audio | Decode | Reset
