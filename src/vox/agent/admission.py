@@ -136,7 +136,8 @@ class Admission:
         """A place for one more call, or why not. `is_silent`: nobody has said who calls; `now`: seconds of any clock."""
         busy = self.why_full(now)
         if busy is not None:
-            return self.refuse(busy.reason)
+            self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
+            return busy
         if self.limit and self.calls >= self.limit:
             self._evict(now)
         self.calls += 1
@@ -146,11 +147,6 @@ class Admission:
         if is_silent:
             self.probation[place] = None
         return place
-
-    def refuse(self, reason: str) -> Busy:
-        """Counts a refusal."""
-        self.metrics.counter(CALLS_REFUSED, reason).inc()
-        return Busy(reason, self.retry_after_s)
 
     def _silent(self, now: float) -> Reservation | None:
         """The one on probation for the longest time, if that is long enough."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from vox.agent.admission import AdaptiveLimit, Admission, Busy, Load, Reservation
+from vox.agent.admission import AdaptiveLimit, Admission, Load
 from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
-from vox.agent.config.resources import Agent, Resources
+from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
 from vox.media.pacer import Pacer
-from vox.providers.tts.contract import ChoosesPerCall, Preparable
+from vox.providers.tts.contract import Preparable
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State
@@ -85,10 +85,7 @@ class AgentServer:
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
-        for agent in self.resources.agents.values():
-            if isinstance(agent.tts, Preparable):
-                voice, language = agent.profile.tts_voice or None, agent.profile.stt_language or None
-                agent.tts.prepare(fixed_sentences(agent), voice=voice, language=language)
+        self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.clock)
         await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
         self.lifecycle.subscribe(self._follow)
@@ -105,17 +102,6 @@ class AgentServer:
         await self._stack.aclose()
         await tracing.close()
 
-    def why_full(self, agent: Agent | None) -> Busy | None:
-        """Why one more call of this agent would be refused; None where it would not."""
-        reason = _why_voice_is_full(agent)
-        return Busy(reason, self.admission.retry_after_s) if reason else self.admission.why_full(self.clock.now())
-
-    def reserve(self, agent: Agent | None, *, is_silent: bool = False) -> Reservation | Busy:
-        """A place for one more call of this agent, or why there is none; see `Admission.reserve`."""
-        if reason := _why_voice_is_full(agent):
-            return self.admission.refuse(reason)
-        return self.admission.reserve(self.clock.now(), is_silent=is_silent)
-
     async def end_calls(self) -> None:
         """Ends what is left when the drain is over: each call is told, and hung up."""
         for session in tuple(self.sessions):
@@ -130,6 +116,13 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+
+    def _prepare_voices(self) -> None:
+        """Tells the synthesisers that can use it what their agents are known to say."""
+        for agent in self.resources.agents.values():
+            if isinstance(agent.tts, Preparable):
+                voice, language = agent.profile.tts_voice or None, agent.profile.stt_language or None
+                agent.tts.prepare(fixed_sentences(agent), voice=voice, language=language)
 
     def _log_configuration(self) -> None:
         """What this server is, for whoever reads its log later; no secrets."""
@@ -166,11 +159,3 @@ def traces_at(endpoint: str) -> str | None:
     if endpoint and not urlsplit(endpoint).path.strip("/"):
         return f"{endpoint.rstrip('/')}/v1/traces"
     return endpoint or None
-
-
-def _why_voice_is_full(agent: Agent | None) -> str:
-    """Why the agent's voice takes no further call, as a reason for a refusal; empty where it does."""
-    if agent is None or not isinstance(agent.tts, ChoosesPerCall):
-        return ""
-    reason = agent.tts.why_full()
-    return f"voice_{reason}" if reason else ""

@@ -35,7 +35,7 @@ class Deps:
     api_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    metrics: Metrics = field(default_factory=NullMetrics)
+    metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
 
     def secret(self, name: str, *variables: str) -> str | None:
         """The API key `name` from the configuration, else the first non-empty of these environment variables."""

@@ -156,7 +156,7 @@ class _Calls:
 
             return WebSocketTransport(server.resources, codec, rate, start)
 
-        await self._hold(websocket, agent, link)
+        await self._hold(websocket, link)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
@@ -185,14 +185,12 @@ class _Calls:
 
             return TelephonyTransport(server.resources, choose, start)
 
-        await self._hold(websocket, server.resources.agent_for(name), link, is_silent=True)
+        await self._hold(websocket, link, is_silent=True)
 
-    async def _hold(
-        self, websocket: WebSocket, agent: Agent | None, make: _MakeLink, *, is_silent: bool = False
-    ) -> None:
+    async def _hold(self, websocket: WebSocket, make: _MakeLink, *, is_silent: bool = False) -> None:
         """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
         server, route = self._server, websocket.scope[ROUTE].label
-        place = server.reserve(agent, is_silent=is_silent)
+        place = server.admission.reserve(server.clock.now(), is_silent=is_silent)
         if isinstance(place, Busy):
             headers = {"retry-after": str(self._retry_after(place))}
             await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
@@ -222,7 +220,7 @@ class _Calls:
 
     async def explain_phone(self, call: HttpCall) -> Reply:
         """What the upgrade of a carrier's stream would be refused with."""
-        busy = self._server.why_full(self._server.resources.agent_for(call.query_params.get("agent", "")))
+        busy = self._server.admission.why_full(self._server.clock.now())
         if busy is not None:
             message = f"Service unavailable: {busy.reason}"
             headers = {"retry-after": str(self._retry_after(busy))}

@@ -57,10 +57,6 @@ class ChoosesPerCall(Protocol):
         """The voice of a call that begins."""
         ...
 
-    def why_full(self) -> str | None:
-        """Why a call that has not begun is better refused; None where it is not."""
-        ...
-
 
 @runtime_checkable
 class Preparable(Protocol):

@@ -101,10 +101,15 @@ class Offline:
         if isinstance(self._light, Checkable):
             await self._light.check()
 
-    def why_full(self) -> str | None:
-        """Why the next call is to be refused, which happens only where the configuration wants it."""
-        reason = self._reason(None)
-        return reason if self._config.when_full == "refuse" and reason in OVERLOAD else None
+    @property
+    def current(self) -> str:
+        """The name of the driver that a new call would get."""
+        return NATURAL if self._reason(None) == "room" else self._config.light_provider
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call can come in; always, unless the configuration has calls refused that get no natural voice."""
+        return self._config.when_full == "light" or self._reason(None) not in OVERLOAD
 
     def open_call(self, *, language: str | None = None) -> CallVoice:
         """The voice of a call that begins."""
