@@ -15,7 +15,7 @@ LONGEST_RUN = 160
 """Length up to which runs grow."""
 GROWTH = 4 / 3
 WORTH_CUTTING = 2
-"""A clause is cut where it is this many times as long as what fits: a cut can be heard."""
+"""A clause is cut where a run with all of it were this many times as long as it may be: a cut can be heard."""
 MAX_PHONEMES = 400
 """The model takes 510."""
 
@@ -27,7 +27,7 @@ _ABBREVIATIONS = frozenset(
 )
 _STRONGEST = (("?？", "?"), ("!！", "!"), ("…", "…"), (".।。", "."), (";", ";"), (":", ":"), (",", ","))  # noqa: RUF001
 _WORD = re.compile(r"\S+")
-_SHORTEST_REST = 10
+_SHORTEST_REST = 20
 _STRESSED = "ˈ"  # noqa: RUF001  the mark of primary stress, no accent
 _STRESS = f"{_STRESSED}ˌ"
 
@@ -87,7 +87,7 @@ def plan(parts: Sequence[Spoken]) -> list[Run]:
     while pending:
         piece = pending.pop()
         room = max(1, limit - length)
-        cut = _cut(piece, room) if len(piece.phonemes) >= WORTH_CUTTING * room else None
+        cut = _cut(piece, room) if length + len(piece.phonemes) >= WORTH_CUTTING * limit else None
         if cut is not None:
             piece, rest = cut
             pending.append(rest)
