@@ -15,13 +15,14 @@ from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
 from vox.media.pacer import Pacer
+from vox.providers.models.background import BackgroundInstallation
 from vox.providers.tts.contract import Preparable
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import periodic
+from vox.runtime.tasks import periodic, supervised
 
 log = get_logger(__name__)
 
@@ -58,13 +59,17 @@ class LoadMeter:
 
 @dataclass(slots=True, eq=False)
 class AgentServer:
-    """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001."""
+    """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
+
+    `installation` brings models while the server runs.
+    """
 
     settings: AgentSettings
     clock: Clock
     metrics: Metrics
     environment: Mapping[str, str]
     lifecycle: Lifecycle
+    installation: BackgroundInstallation | None = None
     resources: Resources = field(init=False)
     admission: Admission = field(init=False)
     _meter: LoadMeter = field(init=False)
@@ -80,6 +85,7 @@ class AgentServer:
             retry_after_s=self.settings.retry_after_secs,
             adaptive=AdaptiveLimit() if self.settings.adaptive_limit else None,
             metrics=self.metrics,
+            has_room=self.resources.has_room,
         )
 
     async def __aenter__(self) -> Self:
@@ -88,6 +94,8 @@ class AgentServer:
         self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.clock)
         await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
+        if self.installation is not None:
+            await self._stack.enter_async_context(supervised(self.installation.run, "install models"))
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
         self.is_open = True

@@ -55,3 +55,23 @@ class Checkable(Protocol):
             DependencyError: it cannot, and why.
         """
         ...
+
+
+@runtime_checkable
+class Switching(Protocol):
+    """A driver that stands for several and chooses one for each call."""
+
+    @property
+    def current(self) -> str:
+        """The name of the driver that a new call would get."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A driver that knows how many calls it can serve."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call can come in; where not, it is refused before it is answered."""
+        ...

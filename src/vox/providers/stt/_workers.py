@@ -12,6 +12,7 @@ from pydantic import Field
 
 from vox.errors import DependencyError
 from vox.providers.contract import DriverConfig
+from vox.providers.stt._capacity import Cost
 from vox.providers.stt._utterance import Utterance
 from vox.providers.stt._worker_frames import (
     Audio,
@@ -55,15 +56,6 @@ class Engine:
     module: str
     arguments: tuple[str, ...] = ()
     language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one utterance cost, in seconds: of audio, of one core, and of waiting for its text."""
-
-    audio_s: float
-    cpu_s: float
-    wait_s: float
 
 
 class WorkerPool:

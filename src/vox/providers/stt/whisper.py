@@ -16,7 +16,8 @@ from pydantic import Field
 from vox.errors import DependencyError, UsageError
 from vox.providers.contract import Deps
 from vox.providers.models.store import ModelStore, models_folder
-from vox.providers.stt._workers import SAMPLE_RATE, Cost, Engine, Stream, WorkerConfig, WorkerPool
+from vox.providers.stt._capacity import Cost
+from vox.providers.stt._workers import SAMPLE_RATE, Engine, Stream, WorkerConfig, WorkerPool
 from vox.providers.stt.contract import Transcript
 
 LIBRARY = "ctranslate2"
@@ -92,6 +93,11 @@ class Whisper:
             DependencyError: none does (recognizer_down).
         """
         await self._opened.check()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a worker process runs."""
+        return self._pool is not None and self._pool.choose() is not None
 
     @property
     def _opened(self) -> WorkerPool:

@@ -17,8 +17,8 @@ from vox.errors import VoxError
 from vox.media.resample import Resampler
 from vox.providers import registry
 from vox.providers.contract import Checkable, Deps, DriverConfig
+from vox.providers.machine import cores, free_memory
 from vox.providers.tts._kokoro_voices import language_of
-from vox.providers.tts._memory import free_memory_mb
 from vox.providers.tts.contract import CallVoice, SpeechChunk, TextToSpeech
 from vox.providers.tts.kokoro import Kokoro
 from vox.runtime.logging import get_logger
@@ -26,10 +26,12 @@ from vox.runtime.metrics import Counter, Gauge
 from vox.runtime.tasks import supervised
 
 CALLS = Counter("vox_tts_calls_total", "Calls by the offline voice that they were given, and why", ("driver", "reason"))
-NATURAL_CALLS = Gauge("vox_tts_natural_calls", "Calls in progress that are spoken to in the natural voice")
-REAL_TIME_FACTOR = Gauge("vox_tts_real_time_factor", "Seconds that the natural voice takes for a second of speech")
+CALLS_LIMIT = Gauge("vox_tts_calls_limit", "Calls that Kokoro can speak in at a time; 0 while it is not in use")
+REAL_TIME_FACTOR = Gauge("vox_tts_real_time_factor", "Seconds that Kokoro takes for a second of speech")
 
 NATURAL = "kokoro"
+MIN_CORES = 2
+"""On a single core the speech of one call would be at the cost of the others' audio."""
 MAX_PREPARED_LISTS = 64
 
 _POLL_S = 5.0
@@ -37,12 +39,15 @@ _RETRY_S = 60.0
 _MEASURE_AGAIN_S = 30.0
 _log = get_logger(__name__)
 
-Reason = Literal["room", "no_model", "no_memory", "starting", "failed", "down", "language", "slow", "full", "busy"]
+Reason = Literal[
+    "room", "off", "no_model", "no_cores", "no_memory", "starting", "failed", "down", "language", "slow", "full", "busy"
+]
 """Why a call was given its voice; `room` is the natural one's."""
 
 OVERLOAD = frozenset({"slow", "full", "busy"})
 REMEDIES: dict[str, str] = {
     "no_model": "run `vox models install kokoro-82m`",
+    "no_cores": "the natural voice needs two cores",
     "no_memory": "the natural voice needs tts_options.min_free_memory_mb of free memory",
     "failed": "`vox models verify` checks the files",
 }
@@ -58,7 +63,7 @@ class Config(DriverConfig):
     light: dict[str, Any] = Field(default_factory=dict, description="Options of the light provider")
     use_natural: bool = Field(default=True, description="Whether calls may have the natural voice")
     max_natural_calls: int = Field(default=0, ge=0, le=1000, description="At a time; 0: as many as measured to fit")
-    when_full: Literal["light", "refuse"] = Field(
+    when_busy: Literal["light", "refuse"] = Field(
         default="light", description="What happens to calls beyond that: the light voice, or no call"
     )
     min_free_memory_mb: int = Field(default=600, ge=0, description="Free memory that the natural voice is started with")
@@ -85,7 +90,7 @@ class Offline:
             if self._config.use_natural:
                 await self._stack.enter_async_context(supervised(self._keep_natural, "natural voice"))
             else:
-                self._why_not = "no_model"
+                self._why_not = "off"
         except BaseException:
             await self._stack.aclose()
             raise
@@ -109,7 +114,7 @@ class Offline:
     @property
     def has_room(self) -> bool:
         """Whether one more call can come in; always, unless the configuration has calls refused that get no natural voice."""
-        return self._config.when_full == "light" or self._reason(None) not in OVERLOAD
+        return self._config.when_busy == "light" or self._reason(None) not in OVERLOAD
 
     def open_call(self, *, language: str | None = None) -> CallVoice:
         """The voice of a call that begins."""
@@ -120,14 +125,14 @@ class Offline:
         _log.info("voice chosen", driver=driver, reason=reason, **self._load())
         if not is_natural:
             return CallVoice(_Chosen(self._light, is_natural=False, config=self._config), lambda: None)
-        self._count(1)
+        self._calls += 1
         is_open = True
 
         def close() -> None:
             nonlocal is_open
             if is_open:
                 is_open = False
-                self._count(-1)
+                self._calls -= 1
 
         return CallVoice(_Chosen(self._natural, is_natural=True, config=self._config), close)
 
@@ -169,10 +174,6 @@ class Offline:
             return "full"
         return natural.load.why_full(natural.workers, self._calls, natural.running) or "room"
 
-    def _count(self, change: int) -> None:
-        self._calls += change
-        self._metrics.gauge(NATURAL_CALLS).set(self._calls)
-
     def _load(self) -> dict[str, object]:
         return {"natural_calls": self._calls, "real_time_factor": round(self._natural.load.real_time_factor, 2)}
 
@@ -188,7 +189,7 @@ class Offline:
                 for texts, voice, language in self._to_prepare:
                     self._natural.prepare(texts, voice=voice, language=language)
                 while True:
-                    self._metrics.gauge(REAL_TIME_FACTOR).set(self._natural.load.real_time_factor)
+                    self._tell_capacity()
                     await asyncio.sleep(_MEASURE_AGAIN_S)
                     if not self._calls and not self._capacity():
                         self._natural.measure()
@@ -197,17 +198,23 @@ class Offline:
             await asyncio.sleep(_RETRY_S)
             raise
         finally:
+            self._metrics.gauge(CALLS_LIMIT).set(0)
             if self._why_not is None:
                 self._why_not = "starting"
 
     def _capacity(self) -> int:
         return self._natural.load.capacity(self._natural.workers)
 
+    def _tell_capacity(self) -> None:
+        self._metrics.gauge(CALLS_LIMIT).set(self._capacity())
+        self._metrics.gauge(REAL_TIME_FACTOR).set(self._natural.load.real_time_factor)
+
     def _missing(self) -> Reason | None:
         if not self._natural.is_installed():
             return "no_model"
-        free = free_memory_mb()
-        return "no_memory" if free is not None and free < self._config.min_free_memory_mb else None
+        if cores() < MIN_CORES:
+            return "no_cores"
+        return "no_memory" if free_memory() < self._config.min_free_memory_mb * 1_000_000 else None
 
     def _say_why_not(self, reason: Reason, *, error: str = "", remedy: str | None = None) -> None:
         """Logs a reason once."""
