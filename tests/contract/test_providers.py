@@ -4,6 +4,7 @@ A driver whose library or program is missing is skipped by name. Vendors' driver
 """
 
 import asyncio
+import os
 import pkgutil
 from array import array
 from collections.abc import AsyncIterator
@@ -54,7 +55,7 @@ async def opened(kind, name, **options):
         http = await stack.enter_async_context(httpx2.AsyncClient())
         if name == "openai_compatible":
             options["base_url"] = (await stack.enter_async_context(openai_server())).base_url
-        driver = registry.create(kind, name, options, Deps(SystemClock(), http))
+        driver = registry.create(kind, name, options, Deps(SystemClock(), http, environment=os.environ))
         try:
             yield await stack.enter_async_context(driver)
         except UsageError as error:

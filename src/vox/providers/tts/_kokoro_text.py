@@ -73,8 +73,8 @@ def sections(text: str) -> list[Section]:
 
 
 def spoken(text: str, section: Section, phonemes: str) -> Spoken:
-    """A section with its phonemes."""
-    words = tuple(match.span() for match in _WORD.finditer(text, section.start, section.end))
+    """A section with its phonemes; its words are those that begin in it, with the punctuation that adheres to them."""
+    words = tuple(match.span() for match in _WORD.finditer(text) if section.start <= match.start() < section.end)
     return Spoken(phonemes, section.mark, words)
 
 

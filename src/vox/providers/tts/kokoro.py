@@ -6,6 +6,7 @@ from the first where `prepare` was told of them.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import AsyncExitStack, suppress
@@ -38,6 +39,7 @@ MAX_PREPARED = 500
 
 _CHUNK_S = 0.25
 _READY_POLL_S = 1.0
+_UNSPEAKABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")
 _log = get_logger(__name__)
 
 _Key = tuple[str, float, str]
@@ -355,7 +357,8 @@ def create(config: Config, deps: Deps) -> Kokoro:
 
 
 def _spoken_text(text: str) -> str:
-    return text[:MAX_TEXT].rstrip()
+    """The text without what cannot be spoken, character for character, so that the words' places stay right."""
+    return _UNSPEAKABLE.sub(" ", text[:MAX_TEXT]).rstrip()
 
 
 def _down() -> DependencyError:

@@ -6,7 +6,7 @@ others, and in all of them until the model is installed, which may happen while 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Literal, Self, cast
@@ -22,7 +22,7 @@ from vox.providers.tts._kokoro_voices import language_of
 from vox.providers.tts.contract import CallVoice, SpeechChunk, TextToSpeech
 from vox.providers.tts.kokoro import Kokoro
 from vox.runtime.logging import get_logger
-from vox.runtime.metrics import Counter, Gauge
+from vox.runtime.metrics import Counter, Gauge, Metrics, NullMetrics
 from vox.runtime.tasks import supervised
 
 CALLS = Counter("vox_tts_calls_total", "Calls by the offline voice that they were given, and why", ("driver", "reason"))
@@ -70,15 +70,30 @@ class Config(DriverConfig):
 
 
 class Offline:
-    """Two synthesisers, of which each call gets one."""
+    """Two synthesisers, of which each call gets one.
 
-    def __init__(self, config: Config, deps: Deps) -> None:
-        options = {"voice": config.voice, "speed": config.speed, **config.natural}
-        self._natural: Kokoro = registry.create("tts", NATURAL, options, deps)
-        self._light = cast("TextToSpeech", registry.create("tts", config.light_provider, config.light, deps))
-        self.sample_rate = self._natural.sample_rate
+    Args:
+        config: the options.
+        metrics: where calls are counted.
+        natural: Kokoro; opened where there is room for it.
+        light: what speaks in the other calls.
+        machine: cores and free memory, in bytes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        metrics: Metrics | NullMetrics,
+        natural: Kokoro,
+        light: TextToSpeech,
+        machine: Callable[[], tuple[int, int]] = lambda: (cores(), free_memory()),
+    ) -> None:
+        self.sample_rate = natural.sample_rate
+        self._natural = natural
+        self._light = light
+        self._machine = machine
         self._config = config
-        self._metrics = deps.metrics
+        self._metrics = metrics
         self._why_not: Reason | None = "starting"
         self._calls = 0
         self._to_prepare: list[tuple[tuple[str, ...], str | None, str | None]] = []
@@ -212,9 +227,10 @@ class Offline:
     def _missing(self) -> Reason | None:
         if not self._natural.is_installed():
             return "no_model"
-        if cores() < MIN_CORES:
+        available, free = self._machine()
+        if available < MIN_CORES:
             return "no_cores"
-        return "no_memory" if free_memory() < self._config.min_free_memory_mb * 1_000_000 else None
+        return "no_memory" if free < self._config.min_free_memory_mb * 1_000_000 else None
 
     def _say_why_not(self, reason: Reason, *, error: str = "", remedy: str | None = None) -> None:
         """Logs a reason once."""
@@ -257,7 +273,10 @@ class _Chosen:
 
 def create(config: Config, deps: Deps) -> Offline:
     """The driver."""
-    return Offline(config, deps)
+    options = {"voice": config.voice, "speed": config.speed, **config.natural}
+    natural = cast("Kokoro", registry.create("tts", NATURAL, options, deps))
+    light = cast("TextToSpeech", registry.create("tts", config.light_provider, config.light, deps))
+    return Offline(config, deps.metrics, natural, light)
 
 
 def _is_natural(voice: str | None) -> bool:
