@@ -128,7 +128,11 @@ class Kokoro:
 
     def speaks(self, language: str | None) -> bool:
         """Whether there is a voice for this language."""
-        return self._voice(None, language) in self._voices
+        return voice_for(language, self._config.voice) in self._voices
+
+    def has_voice(self, voice: str) -> bool:
+        """Whether there is a voice of this name whose language can be spoken."""
+        return voice in self._voices and language_of(voice) is not None
 
     def measure(self) -> None:
         """Asks idle workers how quick the machine is now; `load` has the answer a second or two later."""
@@ -279,7 +283,7 @@ class Kokoro:
         return found if found in self._voices else self._config.voice
 
     def _check(self, voice: str) -> None:
-        if voice not in self._voices or language_of(voice) is None:
+        if not self.has_voice(voice):
             known = sorted(name for name in self._voices if language_of(name))
             raise UsageError(
                 f"Kokoro has no voice {voice!r} here",

@@ -139,7 +139,7 @@ class Offline:
         self._metrics.counter(CALLS, driver, reason).inc()
         _log.info("voice chosen", driver=driver, reason=reason, **self._load())
         if not is_natural:
-            return CallVoice(_Chosen(self._light, is_natural=False, config=self._config), lambda: None)
+            return CallVoice(_Light(self._light, self._config), lambda: None)
         self._calls += 1
         is_open = True
 
@@ -149,7 +149,7 @@ class Offline:
                 is_open = False
                 self._calls -= 1
 
-        return CallVoice(_Chosen(self._natural, is_natural=True, config=self._config), close)
+        return CallVoice(_Natural(self._natural), close)
 
     def prepare(self, texts: Iterable[str], *, voice: str | None = None, language: str | None = None) -> None:
         """Has the natural voice speak these sentences when it is there and idle."""
@@ -243,13 +243,35 @@ class Offline:
             )
 
 
-class _Chosen:
-    """One of the two, which is given only names of voices that are its own."""
+class _Natural:
+    """Kokoro as one call sees it; a name that is none of its voices counts as no name."""
 
-    def __init__(self, driver: TextToSpeech, *, is_natural: bool, config: Config) -> None:
+    def __init__(self, driver: Kokoro) -> None:
         self.sample_rate = driver.sample_rate
         self._driver = driver
-        self._is_natural = is_natural
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The driver is closed by its owner."""
+
+    def synthesize(
+        self, text: str, *, voice: str | None = None, language: str | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        """Speaks with the driver."""
+        own = voice if voice and self._driver.has_voice(voice) else None
+        return self._driver.synthesize(text, voice=own, language=language)
+
+
+class _Light:
+    """The light driver as one call sees it; a name of Kokoro's only says the language."""
+
+    def __init__(self, driver: TextToSpeech, config: Config) -> None:
+        self.sample_rate = driver.sample_rate
+        self._driver = driver
         self._config = config
 
     async def __aenter__(self) -> Self:
@@ -264,11 +286,11 @@ class _Chosen:
         self, text: str, *, voice: str | None = None, language: str | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
         """Speaks with the driver."""
-        own = voice if _is_natural(voice) == self._is_natural else None
-        if not self._is_natural and language is None:
-            spoken = language_of(voice if voice and _is_natural(voice) else self._config.voice)
+        is_natural = _is_natural(voice)
+        if language is None:
+            spoken = language_of(voice if voice and is_natural else self._config.voice)
             language = spoken.tag if spoken and not spoken.tag.startswith("en") else None
-        return self._driver.synthesize(text, voice=own, language=language)
+        return self._driver.synthesize(text, voice=None if is_natural else voice, language=language)
 
 
 def create(config: Config, deps: Deps) -> Offline:

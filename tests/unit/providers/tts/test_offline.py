@@ -66,6 +66,9 @@ class Natural(Speaking):
     def is_installed(self) -> bool:
         return self.installed
 
+    def has_voice(self, voice: str) -> bool:
+        return voice == "af_bella"
+
     def speaks(self, language: str | None) -> bool:
         return language != "de"
 
