@@ -41,10 +41,8 @@ NO_OWN_TESTS: dict[str, str] = {}
 
 # People are "they", and a text says who it means. Counted in docstrings and in every text of the source.
 ARCHAIC = re.compile(r"\b(nobody|somebody|whoever|whom|himself|herself|his)\b", re.IGNORECASE)
-ARCHAIC_LEFT = {
-    "agent": 15, "chat": 157, "cli": 4, "clients": 5, "directory": 45, "http": 2, "media": 3, "protocols": 4,
-    "providers": 7, "security": 7, "stores": 10,
-}  # fmt: skip
+ARCHAIC_LEFT = {"chat": 157, "directory": 45}
+PHRASES_OF_CALLERS = {"src/vox/providers/flows/schema.py": 'speech to recognise: callers say "talk to somebody"'}
 
 # Pictures that stood where the field has a word: a limiter (few), upload limits (desk), a file service (shelf), a decoder
 # pool (ears), an outbox (outlet), a batch scheduler (lane), re-encoding (painted), sent or notified (told), requested or
@@ -52,9 +50,13 @@ ARCHAIC_LEFT = {
 METAPHORS = frozenset(
     "few desk shelf ears outlet lane painted told wanted seal seals nobody somebody whoever".split()  # noqa: SIM905  read as a line
 )
-METAPHORS_LEFT = {
-    "agent": 1, "chat": 40, "cli": 2, "clients": 1, "directory": 30, "http": 3, "media": 7, "protocols": 2, "providers": 8, "stores": 6,
-}  # fmt: skip
+METAPHORS_LEFT = {"chat": 40, "directory": 30}
+
+# An import for the type checker alone hides a dependency from a reader; only these have a reason.
+TYPE_ONLY_IMPORTS = {
+    "cli of vox": "a command's help must not wait for the part that the command starts",
+    "providers of openai": "importing it takes a second, which only those pay who open such a driver",
+}
 
 VAGUE_MODULES = {"utils", "util", "common", "core", "helpers", "helper", "misc", "base", "services"}
 VAGUE_CLASSES = re.compile(r".(Manager|Handler|Processor|Helper|Base|Impl)$")
@@ -197,6 +199,18 @@ def test_no_module_is_too_long_to_keep_in_mind():
     fail_if_any(f"over {LONGEST_MODULE} lines; what is the second thing in it?", unexcused(long, LONGER_MODULES))
 
 
+def test_an_import_for_types_only_has_its_reason():
+    found: dict[str, list[str]] = {}
+    for name, _, tree in modules("src"):
+        for block in ast.walk(tree):
+            if isinstance(block, ast.If) and ast.unparse(block.test).endswith("TYPE_CHECKING"):
+                for node in block.body:
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        kind = f"{folder_of(name)} of {imported_names(node)[0].partition('.')[0]}"
+                        found.setdefault(kind, []).append(f"{name}:{node.lineno}: {ast.unparse(node)}")
+    fail_if_any("import it as usual; is it a circle?", unexcused(found, TYPE_ONLY_IMPORTS))
+
+
 def test_every_module_says_what_it_is_for():
     silent = [
         name
@@ -297,12 +311,17 @@ def test_names_say_what_a_thing_is():
 
 def test_texts_say_who_they_mean():
     found: dict[str, list[str]] = {}
+    excused: dict[str, list[str]] = {}
     for name, _, tree in modules("src"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                words = ARCHAIC.findall(node.value)
-                found.setdefault(folder_of(name), []).extend(f"{name}:{node.lineno}: {word}" for word in words)
+                lines = [f"{name}:{node.lineno}: {word}" for word in ARCHAIC.findall(node.value)]
+                if lines and name in PHRASES_OF_CALLERS:
+                    excused[name] = lines
+                else:
+                    found.setdefault(folder_of(name), []).extend(lines)
     fail_if_any("name the person's role, or say they:", more_than_left(found, ARCHAIC_LEFT))
+    fail_if_any("exceptions:", unexcused(excused, PHRASES_OF_CALLERS))
 
 
 def test_identifiers_are_the_fields_words():

@@ -1,4 +1,4 @@
-"""Decides whether an IP address may be connected to on somebody else's word: pure, no name is looked up here.
+"""Decides whether an IP address may be connected to when a user or another server names it: pure, no name is looked up here.
 
 The one thing to know before changing it: the flags of the standard library's `ipaddress` are not enough. Carrier-grade
 NAT, multicast, 6to4 and NAT64 addresses that wrap 127.0.0.1 pass them, differently in every Python version; hence the
@@ -22,7 +22,7 @@ Network = IPv4Network | IPv6Network
 SUBSCRIBER_PREFIX = 64
 """Bits of an IPv6 address that name one subscriber's network (RFC 6177 section 2: at least a /64 each)."""
 
-# Where clouds hand out credentials to whoever asks from inside. Most lie in refused networks anyway; they are listed
+# Where clouds hand out credentials to any request from inside. Most lie in refused networks anyway; they are listed
 # because no network that an operator allows opens them.
 METADATA_ADDRESSES: frozenset[Address] = frozenset(
     ip_address(text)

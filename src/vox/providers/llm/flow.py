@@ -116,7 +116,7 @@ class Flow:
         return [text[0].upper() + text[1:] for text in fixed_texts(machine.script)]
 
     def _replies(self, request: LlmRequest) -> Iterator[tuple[Reply, Mapping[str, str]]]:
-        """What is still to be said: outcomes of tools nobody heard yet, then the answer to the last user message."""
+        """What is still to be said: outcomes of tools that were not spoken yet, then the answer to the last user message."""
         machine, _, _ = self._parts()
         texts = _user_texts(request.messages)
         places = {f"vars.{name}": value for name, value in request.variables.items()}

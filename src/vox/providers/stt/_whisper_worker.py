@@ -1,6 +1,6 @@
 """The worker process of the Whisper driver: `python -m vox.providers.stt._whisper_worker FOLDER LANGUAGE PARTIAL_S`.
 
-Texts that end an utterance come first, then those of pauses, then interim ones: whoever speaks longest without one.
+Texts that end an utterance come first, then those of pauses, then interim ones, for the caller who has said most since theirs.
 """
 
 import sys
@@ -108,13 +108,19 @@ class RequestQueue:
             self._requests.remove(request)
             self._send(self._answer(request))
         elif (number := self._next_partial()) is not None:
-            utterance = self._utterances[number]
-            utterance.heard = len(utterance.audio)
-            before, utterance.text = utterance.text, self._decode(utterance, is_final=False).text
-            shown = agreed(before, utterance.text)
-            if shown and shown != utterance.shown:
-                utterance.shown = shown
-                self._send(Partial(number, shown))
+            self._make_partial(number, self._utterances[number])
+
+    def _make_partial(self, number: int, utterance: _Utterance) -> None:
+        utterance.heard = len(utterance.audio)
+        try:
+            text = self._decode(utterance, is_final=False).text
+        except Exception:  # noqa: BLE001  an interim text may be missing; the final one says what is wrong
+            return
+        before, utterance.text = utterance.text, text
+        shown = agreed(before, text)
+        if shown and shown != utterance.shown:
+            utterance.shown = shown
+            self._send(Partial(number, shown))
 
     def _answer(self, request: Decode) -> Decoded:
         utterance = self._utterances.get(request.utterance)

@@ -31,7 +31,7 @@ SAMPLE_RATE = 16_000
 PIECE_BYTES = 3200  # 100 ms
 
 
-class WorkerConfig(DriverConfig):
+class WorkerOptions(DriverConfig):
     """Options of every recogniser in worker processes."""
 
     workers: int = Field(default=1, ge=1, le=64, description="Processes; each uses up to one core")
@@ -67,7 +67,7 @@ class WorkerPool:
         on_cost: is told what each finished utterance cost, where the engine measures it.
     """
 
-    def __init__(self, engine: Engine, config: WorkerConfig, *, on_cost: Callable[[Cost], None] | None = None) -> None:
+    def __init__(self, engine: Engine, config: WorkerOptions, *, on_cost: Callable[[Cost], None] | None = None) -> None:
         self.engine = engine
         self.config = config
         self.on_cost = on_cost

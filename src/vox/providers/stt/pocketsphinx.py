@@ -13,11 +13,11 @@ from pydantic import Field
 
 from vox.errors import UsageError
 from vox.providers.contract import Deps
-from vox.providers.stt._workers import SAMPLE_RATE, Engine, Stream, WorkerConfig, WorkerPool
+from vox.providers.stt._workers import SAMPLE_RATE, Engine, Stream, WorkerOptions, WorkerPool
 from vox.providers.stt.contract import Transcript
 
 
-class Config(WorkerConfig):
+class Config(WorkerOptions):
     """Options of pocketsphinx."""
 
     workers: int = Field(default=1, ge=1, le=64, description="Processes; one serves about 100 calls with a grammar")

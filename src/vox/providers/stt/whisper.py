@@ -17,13 +17,13 @@ from vox.errors import DependencyError, UsageError
 from vox.providers.contract import Deps
 from vox.providers.models.store import ModelStore, models_folder
 from vox.providers.stt._capacity import Cost
-from vox.providers.stt._workers import SAMPLE_RATE, Engine, Stream, WorkerConfig, WorkerPool
+from vox.providers.stt._workers import SAMPLE_RATE, Engine, Stream, WorkerOptions, WorkerPool
 from vox.providers.stt.contract import Transcript
 
 LIBRARY = "ctranslate2"
 
 
-class Config(WorkerConfig):
+class Config(WorkerOptions):
     """Options of Whisper."""
 
     model: str = Field(
