@@ -4,7 +4,7 @@ import msgspec
 
 
 class Say(msgspec.Struct, tag=1, array_like=True, frozen=True):
-    """Asks for a text to be spoken. What `is_background` asks for waits for all that somebody listens to."""
+    """Asks for a text to be spoken. What `is_background` asks for waits for all that is listened to."""
 
     number: int
     text: str

@@ -27,7 +27,7 @@ class Job:
 
     @property
     def runs_out_at(self) -> tuple[bool, float]:
-        """When whoever listens has heard all there is; what is only prepared comes behind that."""
+        """When the listener has heard all there is; what is only prepared comes behind that."""
         return self.order.is_background, self.since + self.audio_s
 
 

@@ -124,7 +124,7 @@ class Speaker:
         self.measure()
 
     def measure(self) -> None:
-        """Speaks a short text to nobody, and says how long it took."""
+        """Speaks a short text that is not sent, and says how long it took."""
         (run,) = self._model.plan(WARM_UP, self._warm_up_voice)[:1]
         began = self._now()
         clip = audio.finish(

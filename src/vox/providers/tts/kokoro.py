@@ -123,7 +123,7 @@ class Kokoro:
 
     @property
     def running(self) -> int:
-        """Sentences that somebody waits for."""
+        """Sentences that are waited for."""
         return sum(not job.order.is_background for worker in self._workers for job in worker.jobs.values())
 
     def speaks(self, language: str | None) -> bool:

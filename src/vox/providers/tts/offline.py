@@ -32,6 +32,7 @@ REAL_TIME_FACTOR = Gauge("vox_tts_real_time_factor", "Seconds that Kokoro takes 
 NATURAL = "kokoro"
 MIN_CORES = 2
 """On a single core the speech of one call would be at the cost of the others' audio."""
+MAX_WORKERS = 4
 MAX_PREPARED_LISTS = 64
 
 _POLL_S = 5.0
@@ -48,7 +49,7 @@ OVERLOAD = frozenset({"slow", "full", "busy"})
 REMEDIES: dict[str, str] = {
     "no_model": "run `vox models install kokoro-82m`",
     "no_cores": "the natural voice needs two cores",
-    "no_memory": "the natural voice needs tts_options.min_free_memory_mb of free memory",
+    "no_memory": "the natural voice needs tts_options.min_free_memory_mb of free memory for each of its processes",
     "failed": "`vox models verify` checks the files",
 }
 
@@ -58,6 +59,7 @@ class Config(DriverConfig):
 
     voice: str = Field(default="af_heart", description="The natural voice, one of Kokoro's")
     speed: float = Field(default=1.0, ge=0.5, le=2, description="Of the natural voice; 1 is natural")
+    workers: int = Field(default=0, ge=0, le=64, description="Kokoro's processes; 0: half of the cores, at most 4")
     natural: dict[str, Any] = Field(default_factory=dict, description="Further options of the provider kokoro")
     light_provider: Literal["espeak", "flite"] = Field(default="espeak", description="What speaks in the other calls")
     light: dict[str, Any] = Field(default_factory=dict, description="Options of the light provider")
@@ -66,7 +68,9 @@ class Config(DriverConfig):
     when_busy: Literal["light", "refuse"] = Field(
         default="light", description="What happens to calls beyond that: the light voice, or no call"
     )
-    min_free_memory_mb: int = Field(default=600, ge=0, description="Free memory that the natural voice is started with")
+    min_free_memory_mb: int = Field(
+        default=600, ge=0, description="Free memory per process without which Kokoro is not started"
+    )
 
 
 class Offline:
@@ -230,7 +234,8 @@ class Offline:
         available, free = self._machine()
         if available < MIN_CORES:
             return "no_cores"
-        return "no_memory" if free < self._config.min_free_memory_mb * 1_000_000 else None
+        needed = self._config.min_free_memory_mb * 1_000_000 * self._natural.workers
+        return "no_memory" if free < needed else None
 
     def _say_why_not(self, reason: Reason, *, error: str = "", remedy: str | None = None) -> None:
         """Logs a reason once."""
@@ -295,7 +300,8 @@ class _Light:
 
 def create(config: Config, deps: Deps) -> Offline:
     """The driver."""
-    options = {"voice": config.voice, "speed": config.speed, **config.natural}
+    workers = config.workers or max(1, min(MAX_WORKERS, cores() // 2))
+    options = {"voice": config.voice, "speed": config.speed, "workers": workers, **config.natural}
     natural = cast("Kokoro", registry.create("tts", NATURAL, options, deps))
     light = cast("TextToSpeech", registry.create("tts", config.light_provider, config.light, deps))
     return Offline(config, deps.metrics, natural, light)
