@@ -99,6 +99,7 @@ class Offline:
         self._config = config
         self._metrics = metrics
         self._why_not: Reason | None = "starting"
+        self._is_in_use: bool | None = None
         self._calls = 0
         self._to_prepare: list[tuple[tuple[str, ...], str | None, str | None]] = []
         self._stack = AsyncExitStack()
@@ -204,7 +205,7 @@ class Offline:
         try:
             async with self._natural:
                 self._why_not = None
-                _log.info("natural voice is ready", driver=NATURAL, calls=self._capacity(), **self._load())
+                self._tell_capacity()
                 for texts, voice, language in self._to_prepare:
                     self._natural.prepare(texts, voice=voice, language=language)
                 while True:
@@ -218,6 +219,7 @@ class Offline:
             raise
         finally:
             self._metrics.gauge(CALLS_LIMIT).set(0)
+            self._is_in_use = None
             if self._why_not is None:
                 self._why_not = "starting"
 
@@ -225,6 +227,12 @@ class Offline:
         return self._natural.load.capacity(self._natural.workers)
 
     def _tell_capacity(self) -> None:
+        """Sets the gauges, and logs when the natural voice comes into use or goes out of it."""
+        is_in_use = self._capacity() > 0
+        if is_in_use != self._is_in_use:
+            self._is_in_use = is_in_use
+            driver, reason = (NATURAL, "room") if is_in_use else (self._config.light_provider, "slow")
+            _log.info("speech synthesis", driver=driver, reason=reason, calls=self._capacity(), **self._load())
         self._metrics.gauge(CALLS_LIMIT).set(self._capacity())
         self._metrics.gauge(REAL_TIME_FACTOR).set(self._natural.load.real_time_factor)
 
@@ -243,9 +251,7 @@ class Offline:
             self._why_not = reason
             hint = remedy or REMEDIES.get(reason, "")
             fields = {"error": error} if error else {}
-            _log.info(
-                "calls get the light voice", driver=self._config.light_provider, reason=reason, remedy=hint, **fields
-            )
+            _log.info("speech synthesis", driver=self._config.light_provider, reason=reason, remedy=hint, **fields)
 
 
 class _Natural:
