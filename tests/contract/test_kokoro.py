@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.require import require
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError, UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
@@ -31,7 +31,7 @@ TEXT = "The kitchen closes at ten, but the bar stays open. I would like to know 
 @pytest.fixture
 async def tts() -> AsyncIterator[Any]:
     require(STORE.files("kokoro-82m") is not None, "kokoro-82m", "vox models install kokoro-82m")
-    async with registry.create("tts", "kokoro", {}, DEPS) as driver:
+    async with registry.create("tts", "kokoro", {"timeout_s": WAIT_S, "open_timeout_s": WAIT_S}, DEPS) as driver:
         yield driver
 
 

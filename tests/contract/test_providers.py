@@ -39,7 +39,7 @@ NEEDED_PACKAGES = {
     "whisper": "ctranslate2",
 }
 NEEDED_PROGRAMS = {"flite": "flite"}
-PATIENCE = {"kokoro": {"timeout_s": WAIT_S}}
+PATIENCE = {"kokoro": {"timeout_s": WAIT_S, "open_timeout_s": WAIT_S}}
 """Options of drivers that a busy machine makes slow."""
 MODELS_FOLDER = str(models_folder(os.environ))
 GRAMMAR = "#JSGF V1.0;\ngrammar g;\npublic <said> = yes | no | book a table;\n"
