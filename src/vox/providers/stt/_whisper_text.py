@@ -79,18 +79,18 @@ def prompt_text(phrases: Iterable[str]) -> str:
     return " ".join(f"{phrase[0].upper()}{phrase[1:]}." for phrase in sentences if phrase)
 
 
-def without_repeats(text: str) -> str:
+def without_repeats(text: str, shortest: int = MIN_REPEATED_WORDS) -> str:
     """The text without a phrase that is only said again at once: short audio makes Whisper begin anew.
 
-    A phrase counts with `MIN_REPEATED_WORDS` different words or more.
+    A phrase counts with `shortest` different words or more.
     """
     words = text.split()
     plain = [re.sub(r"\W", "", word).casefold() for word in words]
     at = 0
     while at < len(words):
-        for length in range((len(words) - at) // 2, MIN_REPEATED_WORDS - 1, -1):
+        for length in range((len(words) - at) // 2, shortest - 1, -1):
             phrase = plain[at : at + length]
-            if len(set(phrase)) >= MIN_REPEATED_WORDS and plain[at + length : at + 2 * length] == phrase:
+            if len(set(phrase)) >= shortest and plain[at + length : at + 2 * length] == phrase:
                 del words[at : at + length], plain[at : at + length]
                 break
         else:

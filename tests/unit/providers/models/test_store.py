@@ -70,10 +70,10 @@ def test_changed_bytes_are_damage(store):
 @pytest.mark.parametrize(
     ("environment", "folder"),
     [
-        ({"VOX_MODELS_FOLDER": "/models", "XDG_DATA_HOME": "/data", "HOME": "/home/ada"}, "/models"),
-        ({"XDG_DATA_HOME": "/data", "HOME": "/home/ada"}, "/data/vox/models"),
-        ({"XDG_DATA_HOME": "relative", "HOME": "/home/ada"}, "/home/ada/.local/share/vox/models"),
-        ({"HOME": "/home/ada"}, "/home/ada/.local/share/vox/models"),
+        ({"VOX_MODELS_FOLDER": "/models", "XDG_DATA_HOME": "/data", "HOME": "/users/ada"}, "/models"),
+        ({"XDG_DATA_HOME": "/data", "HOME": "/users/ada"}, "/data/vox/models"),
+        ({"XDG_DATA_HOME": "relative", "HOME": "/users/ada"}, "/users/ada/.local/share/vox/models"),
+        ({"HOME": "/users/ada"}, "/users/ada/.local/share/vox/models"),
     ],
 )
 def test_models_lie_where_the_environment_says(environment, folder):

@@ -73,6 +73,11 @@ def test_only_a_repeated_phrase_of_three_different_words_goes(text, said):
     assert without_repeats(text) == said
 
 
+def test_shorter_phrases_go_where_that_is_asked_for():
+    assert without_repeats("5 5 5 5 5", shortest=1) == "5"
+    assert without_repeats("so do I so do I you you", shortest=1) == "so do I you"
+
+
 @given(st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=12))
 def test_nothing_is_added_and_a_second_pass_changes_nothing(words):
     once = without_repeats(" ".join(words))
