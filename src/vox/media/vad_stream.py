@@ -10,7 +10,7 @@ import audioop
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -49,6 +49,10 @@ SILENCE_PEAK = 12
 # So many silent windows are still scored, so that the model's state and the smoothed volume have settled at silence.
 SILENT_WINDOWS_SCORED = 8
 
+# A voice is told before it counts as speech, and again before it counts as over: three windows of Silero in a row.
+VOICE_START_S = 0.1
+VOICE_STOP_S = 0.1
+
 _log = get_logger(__name__)
 
 
@@ -67,12 +71,12 @@ class SpeechEdge:
 class VadStream:
     """One caller's audio; made by `VoiceActivity.open`.
 
-    `is_speaking` is the present verdict; `slot`, `is_waiting` and `silent_windows` belong to the lane.
+    `is_speaking` is the present verdict, `is_voice` the early sign of it; `slot`, `is_waiting` and `silent_windows` belong to the lane.
     """
 
     __slots__ = (
-        "_at", "_backlog_bytes", "_buffer", "_lane", "_on_edge", "_params", "_position", "_resampler", "_window_bytes",
-        "is_open", "is_speaking", "is_waiting", "silent_windows", "slot",
+        "_at", "_backlog_bytes", "_buffer", "_lane", "_on_edge", "_on_voice", "_params", "_position", "_resampler",
+        "_window_bytes", "is_open", "is_speaking", "is_voice", "is_waiting", "silent_windows", "slot",
     )  # fmt: skip
 
     def __init__(
@@ -82,8 +86,10 @@ class VadStream:
         on_edge: Callable[[SpeechEdge], None],
         resampler: Resampler | None,
         backlog_s: float,
+        on_voice: Callable[[bool], None] | None = None,
     ) -> None:
-        self.is_speaking = False
+        self.is_speaking = self.is_voice = False
+        self._on_voice = on_voice
         self._lane = lane
         self._params = params
         self._on_edge = on_edge
@@ -125,7 +131,7 @@ class VadStream:
             )
         self._params = params
         if self.is_open:
-            self._lane.gate.set_params(self.slot, params)
+            self._lane.set_params(self.slot, params)
 
     def close(self) -> None:
         """Ends the stream: no edge follows, also when one of its windows is being scored."""
@@ -165,6 +171,15 @@ class VadStream:
         except Exception:  # noqa: BLE001  one call's callback must not silence the others
             _log.exception("speech_edge_callback_failed")
 
+    def tell_voice(self, is_voice: bool) -> None:
+        """Passes an early sign on. Called by the lane."""
+        self.is_voice = is_voice
+        if self._on_voice is not None:
+            try:
+                self._on_voice(is_voice)
+            except Exception:  # noqa: BLE001  one call's callback must not silence the others
+                _log.exception("voice_edge_callback_failed")
+
 
 class BatchScheduler:
     """The streams of one kind and sample rate, whose windows are scored together."""
@@ -183,6 +198,7 @@ class BatchScheduler:
         self.sample_rate = sample_rate
         self.window_samples = window_samples
         self.gate = SpeechGate(window_samples / sample_rate)
+        self._voice_gate = SpeechGate(window_samples / sample_rate)
         self.pending: deque[VadStream] = deque()
         self.flight: asyncio.Future[Scores] | None = None
         self.dropped = metrics.counter(WINDOWS_DROPPED)
@@ -209,9 +225,15 @@ class BatchScheduler:
             slot = self._slots
             self._slots += 1
         self.gate.reset(slot, params)
+        self._voice_gate.reset(slot, _early(params))
         if self._model is not None:
             self._fresh.append(slot)
         return slot
+
+    def set_params(self, slot: int, params: VadParams) -> None:
+        """Changes the parameters of a stream."""
+        self.gate.set_params(slot, params)
+        self._voice_gate.set_params(slot, _early(params))
 
     def exit(self, slot: int) -> None:
         """Takes a closed stream's slot back."""
@@ -294,8 +316,13 @@ class BatchScheduler:
             self._run()
 
     def _decide(self, streams: list[VadStream], slots: Slots, scores: Scores) -> None:
+        voices = self._voice_gate.step(slots, scores.confidence, scores.rms)
         changed = self.gate.step(slots, scores.confidence, scores.rms)
         self._requeue(streams)
+        for place in cast("list[int]", voices.tolist()):
+            stream = streams[place]
+            if stream.is_open:
+                stream.tell_voice(not stream.is_voice)
         for place in cast("list[int]", changed.tolist()):
             stream = streams[place]
             if stream.is_open:
@@ -308,3 +335,7 @@ class BatchScheduler:
                 pending.append(stream)
             else:
                 stream.is_waiting = False
+
+
+def _early(params: VadParams) -> VadParams:
+    return replace(params, start_s=min(params.start_s, VOICE_START_S), stop_s=min(params.stop_s, VOICE_STOP_S))
