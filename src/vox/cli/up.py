@@ -146,14 +146,16 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
+    from vox.cli.agent import IDLE
 
     environment = choices.environment
     overrides: dict[str, Any] = {
         "flow": str(files("vox.agent.config") / "demo.yaml"),
         "stt_provider": "pocketsphinx",
         "tts_provider": "espeak",
-        "turn_detection": "silence",
-        "turn_stop_secs": 0.4,
+        "turn_detection": "words",
+        "turn_stop_secs": 0.6,
+        **IDLE,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if choices.port is not None:

@@ -105,7 +105,7 @@ class PocketSphinx:
         await self._close()
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Stream":
-        """A stream for one call; interim transcripts come only without a grammar."""
+        """A stream for one call; with a grammar, interim transcripts come at pauses only."""
         return Stream(self._config, self._choose, on_partial)
 
     async def check(self) -> None:
@@ -158,7 +158,7 @@ class Stream:
             return
         self._flush()
         self._utterance.pause()
-        self._order.ask(is_final=False)
+        self._order.ask(is_final=False, tells=True)
 
     async def finish(self) -> Transcript:
         """The text; the one asked for at the last pause if there was only silence since."""
@@ -166,6 +166,7 @@ class Stream:
         if order is None:
             return Transcript("")
         try:
+            order.tells = False
             if not order.request or self._utterance.has_resumed(check_all=True):
                 self._flush()
                 order.ask(is_final=True)
@@ -208,6 +209,7 @@ class _Order:
         on_partial: Callable[[Transcript], None],
     ) -> None:
         self.request = 0
+        self.tells = False
         self._worker = worker
         self._config = config
         self._on_partial = on_partial
@@ -233,9 +235,10 @@ class _Order:
         if self._worker is not None and self._number >= 0:
             self._worker.send(Audio(self._number, pcm))
 
-    def ask(self, *, is_final: bool) -> None:
-        """Asks for the text of all the audio so far; an earlier answer is of no more interest."""
+    def ask(self, *, is_final: bool, tells: bool = False) -> None:
+        """Asks for the text of all the audio so far, to be told as it comes; an earlier answer is of no more interest."""
         self.request += 1
+        self.tells = tells
         if self._worker is not None and self._number >= 0:
             if self._answer.done():
                 self._answer = asyncio.get_running_loop().create_future()
@@ -262,6 +265,8 @@ class _Order:
                 self._answer.exception()  # nobody may ask
             else:
                 self._answer.set_result(Transcript(message.text, confidence=message.confidence, language="en"))
+                if self.tells:
+                    self._on_partial(Transcript(message.text, is_final=False, at_pause=True))
 
     def fail(self, error: DependencyError) -> None:
         """The utterance will get no text."""
