@@ -49,9 +49,9 @@ SILENCE_PEAK = 12
 # So many silent windows are still scored, so that the model's state and the smoothed volume have settled at silence.
 SILENT_WINDOWS_SCORED = 8
 
-# A voice is told before it counts as speech, and again before it counts as over: three windows of Silero in a row.
-VOICE_START_S = 0.1
-VOICE_STOP_S = 0.1
+# A voice is told before it counts as speech, and its end before that counts as over: four and two windows of Silero in a row.
+VOICE_START_S = 0.13
+VOICE_STOP_S = 0.07
 
 _log = get_logger(__name__)
 

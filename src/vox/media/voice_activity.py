@@ -91,7 +91,7 @@ class VoiceActivity:
             sample_rate: Hz of the audio to be pushed. Silero hears 8000 and 16000 as they are, others resampled to 16000.
             params: when speech counts as begun and ended.
             on_edge: called on the event loop, never from inside `push`.
-            on_voice: called so with True after a tenth of a second of voice, with False after as much without; may be a
+            on_voice: called so with True after an eighth of a second of voice, with False after half as much without; may be a
                 false alarm, and comes before `on_edge`.
 
         Raises:

@@ -49,12 +49,10 @@ def judge(text: str, *, language: str = "", expected: Expected = "") -> Complete
     while polite > 1 and words[polite - 1] in phrases.politeness:
         polite -= 1
     is_polite, words = polite < len(words), words[:polite]
-    if _answers(words, expected, phrases):
-        return Completeness.COMPLETE
     asks = _ASKS.search(text) is not None
     if _is_open(words, phrases):
         return Completeness.UNKNOWN if asks or _may_end(words, phrases) else Completeness.UNFINISHED
-    if asks or is_polite:
+    if asks or is_polite or _answers(words, expected, phrases):
         return Completeness.COMPLETE
     return Completeness.COMPLETE if _is_question(words, phrases) else Completeness.UNKNOWN
 
@@ -75,7 +73,7 @@ def _answers(words: list[str], expected: Expected, phrases: Phrases) -> bool:
     is_number = last in phrases.numbers or _DIGITS.fullmatch(last) is not None
     match expected:
         case "yes_no":
-            return len(words) <= _MIN_QUESTION_WORDS and words[0] in phrases.answers and last not in phrases.open_words
+            return len(words) <= _MIN_QUESTION_WORDS and words[0] in phrases.answers
         case "number":
             return is_number or (len(words) > 1 and (words[-2] in phrases.numbers or words[-2].isdigit()))
         case "date":

@@ -68,7 +68,7 @@ class TurnPolicy:
     complete_stop_s: float = 0.25
     unfinished_stop_s: float = 1.6
     language: str = ""
-    hold_s: float = 0.3
+    hold_s: float = 0.25
     backchannel_s: float = 0.7
     answer_overlap_s: float = 1.0
 

@@ -60,7 +60,7 @@ from vox.agent.turns.interruption import silences, voice_holds, words_interrupt
 
 MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
-WORDS_S = 0.1
+WORDS_S = 0.05
 """So long a recogniser may take at a pause before the agent goes on."""
 RESUME_S = 0.25
 """A voice becomes speech within this time, or it was none: so long it keeps a turn from ending."""

@@ -42,6 +42,7 @@ from vox.agent.turns.events import (
 from vox.agent.turns.machine import MAX_TEXTS_DUE, TurnMachine
 
 STOP_S = 0.5
+BY_WORDS = TurnPolicy(turn_stop_s=0.6, follows_words=True)
 
 
 class Story:
@@ -370,6 +371,215 @@ def test_a_recogniser_that_owes_too_many_transcripts_is_given_up():
     assert without_notices(actions)[-2:] == [CancelListening(), NotUnderstood()]
     assert story.machine.user is UserState.IDLE
     assert story.at(20.0, TextArrived("too late")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "silence"), [("do you have parking?", 0.25), ("a table for four", 0.6), ("I would like", 1.6), ("", 0.6)]
+)
+def test_the_pause_that_ends_a_turn_depends_on_what_was_said(text: str, silence: float):
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    story.at(2.1, PauseText(text))
+    assert story.at(2.0 + silence - 0.01) == []
+    assert story.at(2.0 + silence) == [FinishListening()]
+
+
+def test_a_text_that_comes_later_than_its_pause_ends_the_turn_at_once():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(2.4, PauseText("yes please")) == [FinishListening()]
+
+
+def test_an_answer_of_the_kind_that_was_asked_for_is_taken_at_once():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(1.5, SpeechEnded())
+    story.at(1.6, PauseText("for four people", "number"))
+    assert story.at(1.75) == [FinishListening()]
+
+
+def test_without_words_the_pause_is_the_same_for_all():
+    story = Story()
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    story.at(2.1, PauseText("I would like"))
+    assert story.at(2.5) == [FinishListening()]
+
+
+def test_an_unfinished_sentence_is_waited_for_where_the_recogniser_tells_only_at_the_end():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(2.6) == [FinishListening()]
+    assert story.at(2.7, TextArrived("I would like")) == []
+    assert without_notices(story.at(3.4, SpeechBegan())) == [StartListening()]
+    story.at(4.0, SpeechEnded())
+    story.at(4.6)
+    assert story.at(4.7, TextArrived("a table")) == [Respond("I would like a table")]
+
+
+def test_nobody_waits_for_ever_for_the_rest_of_a_sentence():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    story.at(2.6)
+    story.at(2.7, TextArrived("I would like"))
+    assert story.at(3.6) == [Respond("I would like")]
+
+
+def test_a_voice_keeps_the_turn_from_ending_until_it_is_known_whether_it_is_speech():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(2.55, VoiceBegan()) == []
+    assert without_notices(story.at(2.7, SpeechBegan())) == []
+    story.at(3.0, SpeechEnded())
+    assert story.at(3.6) == [FinishListening()]
+
+
+def test_a_voice_that_becomes_no_speech_delays_the_end_of_a_turn_only_a_little():
+    story = Story(BY_WORDS)
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    story.at(2.55, VoiceBegan())
+    assert story.at(2.79) == []
+    assert story.at(2.8) == [FinishListening()]
+
+
+def test_a_first_sign_of_voice_holds_the_agent_before_it_is_speech():
+    story = Story()
+    story.bot_speaks(0.0)
+    assert story.at(1.0, VoiceBegan()) == [HoldBot()]
+    assert without_notices(story.at(1.1, SpeechBegan())) == [StartListening()]
+
+
+def test_a_sign_that_becomes_no_speech_lets_the_agent_go_on():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, VoiceBegan())
+    assert story.at(1.1, VoiceEnded()) == [ReleaseBot()]
+
+
+def test_a_voice_whose_end_is_never_told_holds_the_agent_no_longer_than_a_short_one():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, VoiceBegan())
+    assert story.at(1.25) == [ReleaseBot()]
+
+
+def test_a_sound_without_a_pitch_does_not_hold_the_agent_and_is_no_turn():
+    story = Story()
+    story.bot_speaks(0.0)
+    assert without_notices(story.at(1.0, SpeechBegan(is_voiced=False))) == [StartListening()]
+    story.at(1.4, SpeechEnded())
+    story.at(1.5, BotFinished())
+    assert story.at(1.9) == [FinishListening()]
+    assert story.at(2.0, TextArrived("")) == []
+
+
+def test_words_in_a_sound_without_a_pitch_interrupt_like_any_others():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan(is_voiced=False))
+    story.at(1.8, SpeechEnded())
+    story.at(2.3)
+    assert story.at(2.4, TextArrived("not that")) == [Interrupt(was_heard=True), Respond("not that")]
+
+
+def test_a_short_voice_without_words_holds_the_agent_for_less_than_a_third_of_a_second():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, VoiceBegan())
+    story.at(1.1, SpeechBegan())
+    assert story.at(1.2, VoiceEnded()) == [PauseListening()]  # what was it?
+    assert story.at(1.24) == []
+    assert story.at(1.25) == [ReleaseBot()]
+
+
+def test_a_long_voice_holds_the_agent_until_its_words_are_known():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, VoiceBegan())
+    story.at(1.1, SpeechBegan())
+    assert story.at(2.0, VoiceEnded()) == []
+    story.at(2.1, SpeechEnded())
+    assert story.at(2.6) == [FinishListening()]
+    assert story.at(2.7, TextArrived("not that")) == [Interrupt(was_heard=True), Respond("not that")]
+
+
+def test_the_agent_goes_on_at_once_where_a_listener_agrees():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, VoiceBegan())
+    story.at(1.1, SpeechBegan())
+    story.at(1.15, VoiceEnded())
+    assert story.at(1.2, PauseText("uh huh")) == [ReleaseBot()]
+    story.at(1.3, SpeechEnded())
+    story.at(1.8)
+    assert story.at(1.9, TextArrived("uh huh")) == []
+    assert story.machine.bot is BotState.SPEAKING
+
+
+def test_words_at_a_pause_interrupt_before_the_turn_is_over():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.2, SpeechEnded())
+    assert story.at(1.24, PauseText("no")) == [Interrupt(was_heard=True)]
+    story.at(1.7)
+    assert story.at(1.8, TextArrived("no")) == [Respond("no")]
+
+
+def test_agreement_over_the_agents_last_word_is_an_answer():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(3.0, SpeechBegan())
+    story.at(3.3, SpeechEnded())
+    story.at(3.8)
+    story.at(3.9, TextArrived("yeah"))
+    assert story.at(4.2, BotFinished()) == [Respond("yeah")]
+
+
+def test_agreement_in_the_middle_of_a_long_answer_is_none():
+    story = Story(TurnPolicy(turn_stop_s=STOP_S, idle_timeout_s=5))
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.3, SpeechEnded())
+    story.at(1.9, TextArrived("yeah"))
+    assert story.at(4.0, BotFinished()) == []
+    assert story.at(9.0) == [Notify(USER_IDLE)]
+
+
+@pytest.mark.parametrize("policy", [TurnPolicy(), TurnPolicy(min_words=3), TurnPolicy(keywords=("hello",))])
+def test_a_request_for_silence_is_granted_without_an_answer(policy: TurnPolicy):
+    story = Story(replace(policy, turn_stop_s=STOP_S, idle_timeout_s=5))
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.4, SpeechEnded())
+    assert story.at(1.45, PauseText("stop"))[-1] == Interrupt(was_heard=True)
+    story.at(1.9)
+    assert story.at(2.0, TextArrived("stop")) == []
+    assert story.at(7.0) == [Notify(USER_IDLE)]
+
+
+def test_a_request_for_silence_that_goes_on_is_answered():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.2, PartialText("wait"))
+    story.at(2.0, SpeechEnded())
+    story.at(2.5)
+    assert story.at(2.6, TextArrived("wait, what about Friday")) == [Respond("wait, what about Friday")]
+
+
+def test_where_the_agent_is_silent_a_request_for_silence_is_a_turn_like_any_other():
+    story = Story()
+    story.at(1.0, SpeechBegan())
+    story.at(1.4, SpeechEnded())
+    story.at(1.9)
+    assert story.at(2.0, TextArrived("stop")) == [Respond("stop")]
 
 
 _EVENTS = st.one_of(
