@@ -268,7 +268,7 @@ class World:
         assert self._task is not None
         self._task.cancel()
 
-    def voice(self, is_voice: bool) -> None:
+    def early_voice(self, is_voice: bool) -> None:
         """The detector's early sign."""
         self.detector.on_voice(is_voice)
 
@@ -282,9 +282,9 @@ class World:
         await asyncio.sleep(seconds)
         self.speech(False)
 
-    def partial(self, text: str) -> None:
+    def partial(self, text: str, *, at_pause: bool = False) -> None:
         assert self.ear.on_partial is not None
-        self.ear.on_partial(Transcript(text, is_final=False))
+        self.ear.on_partial(Transcript(text, is_final=False, at_pause=at_pause))
 
     @property
     def is_over(self) -> bool:

@@ -296,12 +296,13 @@ class Responder:
         return calls
 
     def _release(self, run: _Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
-        """Speaks what is there of a sentence that the model does not go on with; False while there is more to say before it."""
+        """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
-        for piece in splitter.release():
+        released = splitter.release()
+        for piece in released:
             pieces.put_nowait(_Sentence(answer, piece))
-        return True
+        return not released
 
     async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
         while (piece := await pieces.get()) is not None:
@@ -420,7 +421,7 @@ class Responder:
 
 
 class _Release:
-    """Calls `release` once nothing has come for `STALL_S`, and again soon where it could not."""
+    """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
 
     def __init__(self, release: Callable[[], bool]) -> None:
         self._release = release
