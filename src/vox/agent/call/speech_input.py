@@ -77,7 +77,7 @@ class SpeechInput:
         self._keys: DtmfDetector | None = None
         self._transcribing: set[asyncio.Task[None]] = set()
         self._hints: SpeechHints | None = None
-        self._told = ""
+        self._interim = ""
         self._recent = bytearray()
         self._is_voice = self._has_pitch = False
         self._voice_bytes = self._next_pitch = 0
@@ -152,7 +152,7 @@ class SpeechInput:
 
     def start(self, hints: SpeechHints | None) -> None:
         """The caller begins an utterance."""
-        self._hints, self._told = hints, ""
+        self._hints, self._interim = hints, ""
         if self._listener is not None:
             try:
                 self._listener.start(hints)
@@ -247,8 +247,8 @@ class SpeechInput:
 
     def _partial(self, transcript: Transcript) -> None:
         text = transcript.text
-        if text.strip() and text != self._told:
-            self._told = text
+        if text.strip() and text != self._interim:
+            self._interim = text
             self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
         self._feed(events.PauseText(text, self._expected) if transcript.at_pause else events.PartialText(text))
 

@@ -113,7 +113,7 @@ _ENGLISH = Phrases(
         "is are am was were be do does did have has had can could will would shall should may might must won't can't couldn't"
         " wouldn't shouldn't don't doesn't didn't isn't aren't wasn't weren't haven't hasn't gonna wanna"
     ),
-    subjects=_set("you i we they he she it there anyone anybody someone somebody that this"),
+    subjects=_set("you i we they he she it there anyone someone that this"),
     open_subjects=_set("i we they he she who"),
     transitive=_set(
         "like want need have get got book reserve make take give bring order prefer cancel change move tell ask know find offer serve"
