@@ -60,8 +60,10 @@ from vox.agent.turns.interruption import silences, voice_holds, words_interrupt
 
 MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
-WORDS_S = 0.05
-"""So long a recogniser may take at a pause before the agent goes on."""
+SHORT_VOICE_S = 0.35
+"""The usual "uh huh" is shorter, the beginning of a sentence usually longer."""
+WORDS_S, WORDS_LONG_S = 0.05, 0.2
+"""So long more words or a text may take behind a short and behind a longer voice before the agent goes on."""
 RESUME_S = 0.25
 """A voice becomes speech within this time, or it was none: so long it keeps a turn from ending."""
 
@@ -201,16 +203,15 @@ class TurnMachine:
         """Lets the agent go on where the voice that holds it is over, and too short to be more than agreement."""
         if not self.is_held or self._is_voice_on:
             return
-        may_be_words = (
-            self.bot is BotState.THINKING or self._hold_deadline is not None or not self._may_be_backchannel()
-        )
-        if self.user is UserState.IDLE or not may_be_words:
+        is_pending = self.bot is BotState.THINKING or not self._may_be_backchannel()
+        if self._hold_deadline is None and (self.user is UserState.IDLE or not is_pending):
             self._release(actions)
 
     def _expect_words(self, now: float) -> None:
         """The voice that holds the agent is over: what it was may be known in a moment."""
         if self.is_held and self.bot is BotState.SPEAKING and self.user is not UserState.IDLE:
-            self._hold_deadline = max(self._hold_deadline or 0.0, now + WORDS_S)
+            wait_s = WORDS_S if self._voice_s <= SHORT_VOICE_S else WORDS_LONG_S
+            self._hold_deadline = max(self._hold_deadline or 0.0, now + wait_s)
 
     def _release(self, actions: list[Action]) -> None:
         self.is_held, self._hold_deadline = False, None

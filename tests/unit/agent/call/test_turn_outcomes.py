@@ -74,7 +74,7 @@ async def test_a_cough_in_silence_is_no_turn():
 @pytest.mark.parametrize("empty", [[], [TextDelta("")], [TextDelta(" \n ")]])
 async def test_an_empty_answer_is_asked_for_again(empty: list[LlmEvent | float]):
     async with World() as world:
-        answers = [empty, [TextDelta("back again.")]]
+        answers: list[list[LlmEvent | float]] = [empty, [TextDelta("back again.")]]
         world.mind.script = lambda request: answers.pop(0)
         await world.say("go")
         await asyncio.sleep(3)
@@ -193,6 +193,7 @@ async def test_a_false_start_is_told_as_it_happens_and_costs_no_word():
         assert world.line.clears == 1
         await asyncio.sleep(0.1)
         world.early_voice(False)
+        await asyncio.sleep(0.2)
         assert world.line.of(SpeakingChanged)[-1] == SpeakingChanged("bot", is_speaking=True)
         await asyncio.sleep(4)
         assert world.conversation() == [("user", "go"), ANSWER]

@@ -39,7 +39,10 @@ def test_a_sign_that_becomes_no_speech_lets_the_agent_go_on():
     story = Story()
     story.bot_speaks(0.0)
     story.at(1.0, VoiceBegan())
-    assert story.at(1.1, VoiceEnded()) == [ReleaseBot()]
+    assert story.at(1.1, VoiceEnded()) == []
+    assert story.at(1.15, VoiceBegan()) == []  # a voice that flickers does not make the agent flicker
+    story.at(1.2, VoiceEnded())
+    assert story.at(1.25) == [ReleaseBot()]
 
 
 def test_a_voice_whose_end_is_never_told_holds_the_agent_no_longer_than_a_short_one():
