@@ -114,7 +114,7 @@ class TurnMachine:
         return actions
 
     def next_deadline(self) -> float | None:
-        """When `handle_timeout` wants to be called."""
+        """When `handle_timeout` is to be called."""
         deadlines = [
             deadline
             for deadline in (
