@@ -16,6 +16,8 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 MAX_MALFORMED = 50
+CLIENT_WAIT_S = 2.0
+"""For `client-ready`: a browser sends it as soon as it is connected. What is sent before it is not understood there."""
 
 
 class WebSocketTransport:
@@ -41,6 +43,7 @@ class WebSocketTransport:
     ) -> None:
         self.sample_rate = sample_rate
         self._resources = resources
+        self.client_wait_s = 0.0 if isinstance(codec, JsonCodec) else CLIENT_WAIT_S
         self._codec = codec
         self._start = start
         self._socket: Socket | None = None
