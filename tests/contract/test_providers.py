@@ -22,7 +22,7 @@ import vox.providers.stt
 import vox.providers.tts
 from tests.fakes.openai_server import openai_server
 from tests.require import require
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps, DriverConfig
@@ -39,6 +39,8 @@ NEEDED_PACKAGES = {
     "whisper": "ctranslate2",
 }
 NEEDED_PROGRAMS = {"flite": "flite"}
+PATIENCE = {"kokoro": {"timeout_s": WAIT_S, "open_timeout_s": WAIT_S}}
+"""Options of drivers that a busy machine makes slow."""
 MODELS_FOLDER = str(models_folder(os.environ))
 GRAMMAR = "#JSGF V1.0;\ngrammar g;\npublic <said> = yes | no | book a table;\n"
 SENTENCE = "Good morning, the café opens at nine o'clock."
@@ -58,6 +60,7 @@ async def opened(kind, name, **options):
         require(find_spec(package) is not None, package, f"pip install {package}")
     if program := NEEDED_PROGRAMS.get(name):
         require(which(program) is not None, program, f"apt-get install {program}")
+    options = PATIENCE.get(name, {}) | options
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient())
         if name == "openai_compatible":

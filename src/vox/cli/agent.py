@@ -22,7 +22,7 @@ STARTER = {
     "port": 8080,
     "stt_provider": "offline",
     "llm_provider": "flow",
-    "tts_provider": "espeak",
+    "tts_provider": "offline",
     "turn_detection": "silence",
     "turn_stop_secs": 0.4,
 }

@@ -153,7 +153,7 @@ def _agent(choices: Choices) -> Plan:
     overrides: dict[str, Any] = {
         "flow": str(files("vox.agent.config") / "demo.yaml"),
         "stt_provider": "offline",
-        "tts_provider": "espeak",
+        "tts_provider": "offline",
         "turn_detection": "silence",
         "turn_stop_secs": 0.4,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",

@@ -1,15 +1,6 @@
-"""What a recogniser and its worker processes tell each other: length-prefixed MessagePack over the worker's stdin and stdout.
-
-Both ends are of one version and trust each other; the limit only keeps a broken stream from asking for memory.
-"""
-
-import struct
-from collections.abc import Iterator
+"""What a recogniser and its worker processes tell each other; `providers/workers/framing.py` is how it travels."""
 
 import msgspec
-
-MAX_FRAME = 8 * 1024 * 1024
-_LENGTH = struct.Struct(">I")
 
 
 class Begin(msgspec.Struct, tag=1, array_like=True, frozen=True):
@@ -73,30 +64,3 @@ FromWorker = Ready | Partial | Decoded
 
 to_worker: "msgspec.msgpack.Decoder[ToWorker]" = msgspec.msgpack.Decoder(ToWorker)
 from_worker: "msgspec.msgpack.Decoder[FromWorker]" = msgspec.msgpack.Decoder(FromWorker)
-
-
-def frame(message: ToWorker | FromWorker) -> bytes:
-    """A message as it goes over the pipe."""
-    body = msgspec.msgpack.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Unframer:
-    """Cuts a stream of bytes into the bodies of frames."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """The frames that this data completes; raises ValueError where the stream is broken."""
-        self._buffer += data
-        while len(self._buffer) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._buffer)
-            if length > MAX_FRAME:
-                raise ValueError(f"a frame of {length} bytes")
-            end = _LENGTH.size + length
-            if len(self._buffer) < end:
-                return
-            body = bytes(self._buffer[_LENGTH.size : end])
-            del self._buffer[:end]
-            yield body

@@ -5,13 +5,9 @@ turn ends. A process that dies is replaced; what it was working on fails. The ot
 """
 
 import asyncio
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
-import msgspec
 from pydantic import Field
 
 from vox.errors import DependencyError
@@ -26,25 +22,13 @@ from vox.providers.stt._worker_frames import (
     Partial,
     Ready,
     Reset,
-    ToWorker,
-    Unframer,
-    frame,
     from_worker,
 )
 from vox.providers.stt.contract import SpeechHints, Transcript
-from vox.runtime.logging import get_logger
+from vox.providers.workers.process import WorkerProcess
 
 SAMPLE_RATE = 16_000
 PIECE_BYTES = 3200  # 100 ms
-MAX_BACKLOG = 16 * 1024 * 1024
-"""Bytes that a worker may leave unread before it counts as stuck."""
-
-_READ_BYTES = 65_536
-_CLOSE_TIMEOUT_S = 3.0
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
-
-_log = get_logger(__name__)
 
 
 class WorkerOptions(DriverConfig):
@@ -96,7 +80,7 @@ class WorkerPool:
         Raises:
             DependencyError: one does not come up (provider_timeout).
         """
-        self._workers = [_Worker(self.engine, self.config) for _ in range(self.config.workers)]
+        self._workers = [_Worker(self.engine) for _ in range(self.config.workers)]
         self._tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
         try:
             async with asyncio.timeout(self.config.open_timeout_s):
@@ -292,16 +276,16 @@ class _Order:
 
 
 class _Worker:
-    """One worker process and its successors."""
+    """One worker process with the utterances that are at it."""
 
-    def __init__(self, engine: Engine, config: WorkerOptions) -> None:
-        self.ready = asyncio.Event()
+    def __init__(self, engine: Engine) -> None:
         self.utterances: dict[int, _Order] = {}
-        self._engine = engine
-        self._config = config
-        self._process: Process | None = None
-        self._closing = asyncio.Event()
         self._last = 0
+        self._process = WorkerProcess(engine.module, engine.arguments, on_message=self._take, on_down=self._fail_all)
+        self.ready = self._process.ready
+        self.send = self._process.send
+        self.close = self._process.close
+        self.run = self._process.run
 
     def add(self, order: _Order) -> int:
         """Notes an utterance and gives it its number."""
@@ -313,93 +297,17 @@ class _Worker:
         """Forgets an utterance."""
         self.utterances.pop(number, None)
 
-    def send(self, message: ToWorker) -> None:
-        """Sends without waiting; a worker that has stopped reading is ended."""
-        if self._process is None or self._process.stdin is None or self._process.stdin.is_closing():
-            return
-        self._process.stdin.write(frame(message))
-        if self._process.stdin.transport.get_write_buffer_size() > MAX_BACKLOG:
-            _log.error("recogniser worker is stuck", engine=self._engine.name, pid=self._process.pid)
-            self._kill()
-
-    def close(self) -> None:
-        """Asks the process to end, after which `run` returns."""
-        self._closing.set()
-        self.ready.clear()
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-
-    async def run(self) -> None:
-        """Keeps a process up until `close`; a dead one is replaced, at once the first time, then ever later."""
-        pause_s = 0.0
-        while not self._closing.is_set():
-            came_up = await self._run_process()
-            self.ready.clear()
-            for order in list(self.utterances.values()):
-                order.fail(_down())
-            self.utterances.clear()
-            if self._closing.is_set():
-                return
-            pause_s = _FIRST_PAUSE_S if came_up else min(_LONGEST_PAUSE_S, max(_FIRST_PAUSE_S, pause_s * 2))
-            _log.warning("recogniser worker died", engine=self._engine.name, restart_in_s=pause_s)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._closing.wait()
-
-    async def _run_process(self) -> bool:
-        """Runs one process to its end; whether it came up."""
-        try:
-            process = self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", self._engine.module),
-                *self._engine.arguments,
-                stdin=PIPE,
-                stdout=PIPE,
-            )
-        except OSError as error:
-            _log.warning("recogniser worker does not start", error=str(error))
-            return False
-        if self._closing.is_set():
-            self.close()
-        try:
-            await self._read(process)
-        finally:
-            await self._reap(process)
-        return self.ready.is_set()
-
-    async def _read(self, process: Process) -> None:
-        if process.stdout is None:
-            return
-        unframer = Unframer()
-        while data := await process.stdout.read(_READ_BYTES):
-            try:
-                for body in unframer.feed(data):
-                    self._take(from_worker.decode(body))
-            except (ValueError, msgspec.DecodeError) as error:
-                _log.error("recogniser worker is not understood", error=str(error))
-                return
-
-    def _take(self, message: Ready | Partial | Decoded) -> None:
+    def _take(self, body: bytes) -> None:
+        message = from_worker.decode(body)
         if isinstance(message, Ready):
-            if not self._closing.is_set():
-                self.ready.set()
+            self._process.mark_ready()
         elif order := self.utterances.get(message.utterance):
             order.heard(message)
 
-    async def _reap(self, process: Process) -> None:
-        """Waits for the end of the process, and makes it end when it does not."""
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            self._kill()
-            await process.wait()
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+    def _fail_all(self) -> None:
+        for order in list(self.utterances.values()):
+            order.fail(_down())
+        self.utterances.clear()
 
 
 def _down() -> DependencyError:

@@ -5,10 +5,8 @@ When as many calls talk as Whisper can serve, further ones are heard by pocketsp
 """
 
 import importlib
-import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Self
 
@@ -16,6 +14,7 @@ from pydantic import Field
 
 from vox.errors import VoxError
 from vox.providers.contract import Deps, DriverConfig
+from vox.providers.machine import cores, free_memory
 from vox.providers.models.store import ModelStore, models_folder
 from vox.providers.stt import pocketsphinx, whisper
 from vox.providers.stt._capacity import Capacity, Cost
@@ -140,9 +139,9 @@ class OfflineRecognition:
         if why := whisper.missing(config, self._store):
             self._note(why.args[0])
             return
-        cores, free = self._machine()
-        if cores < MIN_CORES or free < MIN_FREE_BYTES:
-            self._note(f"{cores} core(s) and {free // 1_000_000} MB of free memory are too little for Whisper")
+        available, free = self._machine()
+        if available < MIN_CORES or free < MIN_FREE_BYTES:
+            self._note(f"{available} core(s) and {free // 1_000_000} MB of free memory are too little for Whisper")
             return
         self._whisper = await self._stack.enter_async_context(
             whisper.Whisper(config, self._store, on_cost=self._observe)
@@ -209,10 +208,4 @@ def create(config: Config, deps: Deps) -> OfflineRecognition:
 
 def this_machine() -> tuple[int, int]:
     """Cores that this process may use, and memory that is free, in bytes."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return cores, MIN_FREE_BYTES  # not Linux: nothing is known, and enough is assumed
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
-    return cores, int(fields.get("MemAvailable", "0 kB").split()[0]) * 1024
+    return cores(), free_memory()
