@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.agent.call.playout_ledger import CHARACTERS_PER_SECOND, PlayoutLedger
+from vox.agent.call.speakable import Speakable
 from vox.providers.tts.contract import SpokenWord
 
 RATE = 8000
@@ -22,7 +23,7 @@ def words_of(text: str, seconds_each: float) -> tuple[SpokenWord, ...]:
 def ledger_of(*texts: str, timed: bool = True) -> PlayoutLedger:
     ledger = PlayoutLedger(RATE)
     for text in texts:
-        ledger.begin(text)
+        ledger.begin(Speakable.plain(text))
         ledger.audio(len(text.split()) * RATE // 2, words_of(text, 0.5) if timed else ())
         ledger.complete()
     return ledger
@@ -49,7 +50,7 @@ def test_without_times_words_are_spread_by_length_and_only_whole_ones_count():
 
 def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("word " * 20)
+    ledger.begin(Speakable.plain("word " * 20))
     ledger.audio(RATE * 2)
     assert len(ledger.heard(RATE)) <= CHARACTERS_PER_SECOND
     assert ledger.heard(RATE).split() == ["word"] * 3
@@ -57,7 +58,7 @@ def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
 
 def test_positions_count_wire_bytes_so_words_follow_the_rate():
     ledger = PlayoutLedger(48_000)
-    ledger.begin("one two")
+    ledger.begin(Speakable.plain("one two"))
     ledger.audio(48_000, words_of("one two", 0.5))
     ledger.complete()
     assert ledger.heard(24_001) == "one"
