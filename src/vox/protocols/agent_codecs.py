@@ -29,7 +29,7 @@ def make_codec(query: Mapping[str, str], *, allow_context: bool, max_message_byt
         max_message_bytes: larger messages are refused with `message_too_large`.
     """
     with_audio = query.get("audio", "").strip().lower() == "base64"
-    wanted = query.get("format", "").strip().lower()
+    requested = query.get("format", "").strip().lower()
 
     def json_codec() -> AgentCodec:
         return JsonCodec(allow_context=allow_context, with_audio=with_audio, max_message_bytes=max_message_bytes)
@@ -53,9 +53,9 @@ def make_codec(query: Mapping[str, str], *, allow_context: bool, max_message_byt
 
     if query.get("rtvi"):
         return rtvi_codec()
-    if wanted == "protobuf":
+    if requested == "protobuf":
         return FirstMessageCodec(lambda _: protobuf_codec, protobuf_codec)
-    if wanted or with_audio:
+    if requested or with_audio:
         return json_codec()
     return FirstMessageCodec(codec_of, json_codec)
 

@@ -53,17 +53,17 @@ class StartRoutes:
         if not has_key(call, self._server.settings):
             return _refusal(call, 401, "UNAUTHORIZED", "this server needs its API key, as X-API-Key", headers)
         try:
-            wanted = _wanted(await call.read_body(MAX_BODY_BYTES))
+            requested = _requested(await call.read_body(MAX_BODY_BYTES))
         except UsageError as error:
             return _refusal(call, 400, "BAD_REQUEST", str(error), headers)
-        if wanted.get("transport") == "webrtc":
+        if requested.get("transport") == "webrtc":
             message = NO_WEBRTC.format(url=self._socket(call, {}))
             return _refusal(call, 400, "BAD_REQUEST", message, headers)
         query = dict(call.query_params)
         for name in ("api_key", "token"):
             query.pop(name, None)
-        if isinstance(wanted.get("agent"), str):
-            query["agent"] = wanted["agent"]
+        if isinstance(requested.get("agent"), str):
+            query["agent"] = requested["agent"]
         if self._server.resources.agent_for(query.get("agent", "")) is None:
             return _refusal(call, 404, "NOT_FOUND", f"no agent is named {query['agent']}", headers)
         answer = {"wsUrl": self._socket(call, query)}
@@ -103,7 +103,7 @@ def _given_key(call: HttpCall) -> str:
     return in_header or query.get("api_key") or query.get("token") or ""
 
 
-def _wanted(body: bytes) -> dict[str, Any]:
+def _requested(body: bytes) -> dict[str, Any]:
     """The request's data: an object, whose `body` is Pipecat's place for an application's own fields.
 
     Raises:

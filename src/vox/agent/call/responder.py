@@ -67,7 +67,7 @@ _Pieces = asyncio.Queue[_Sentence | _Keys | None]
 class _Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
-    `voice` is its number at the output. A silent one is shown, not spoken. `told` is how much of each sentence the client
+    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
     knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it.
     """
 
@@ -77,7 +77,7 @@ class _Run:
     answers: list[Answer] = field(default_factory=list[Answer])
     owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
     shown: int = 0
-    told: dict[int, str] = field(default_factory=dict[int, str])
+    reported: dict[int, str] = field(default_factory=dict[int, str])
     speakable: SpeakableText = field(default_factory=SpeakableText)
     spoken_answer: Answer | None = None
     is_voiced: bool = False
@@ -171,7 +171,7 @@ class Responder:
         run = self._run
         if run is not None and self._transport.shows_progress:
             for part in self._output.parts()[: segment + 1]:
-                if part.is_voiced and part.spoken and part.spoken != run.told.get(part.segment):
+                if part.is_voiced and part.spoken and part.spoken != run.reported.get(part.segment):
                     self._show(run, part, is_over=part.spoken == part.text)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
@@ -362,7 +362,7 @@ class Responder:
     def _finish(self, run: _Run, parts: list[Heard]) -> None:
         for part in parts:
             is_shown = part.is_voiced and part.segment in run.owners
-            if is_shown and part.text and run.told.get(part.segment) != part.text:
+            if is_shown and part.text and run.reported.get(part.segment) != part.text:
                 self._show(run, part, is_over=True)
         if run.is_voiced:
             self._transport.send_event(SpeechStopped())
@@ -371,7 +371,7 @@ class Responder:
 
     def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
-        run.told[part.segment] = part.spoken
+        run.reported[part.segment] = part.spoken
         event: AgentEvent = SentenceProgress(
             f"{run.number}.{part.segment}",
             part.text,
