@@ -220,7 +220,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def failure(error: Exception, vendor: str) -> DependencyError:
-    """What went wrong, in our words."""
+    """The error of Vox for a failure of the client library."""
     import openai  # noqa: PLC0415  see above
 
     match error:
@@ -233,7 +233,7 @@ def failure(error: Exception, vendor: str) -> DependencyError:
                 f"the connection to {vendor} failed: {_cause(error)}", code="provider_unreachable", retryable=True
             )
         case _:
-            return DependencyError(f"{vendor} sent an answer we do not understand", code="provider_bad_answer")
+            return DependencyError(f"{vendor} sent an answer that Vox cannot read", code="provider_bad_answer")
 
 
 def reported_failure(problem: object, vendor: str) -> DependencyError:
@@ -253,7 +253,9 @@ def _failure_of(status: int, words: str, vendor: str, retry_after_s: float | Non
     """The error for a status, 0 where there is none, and the vendor's own words, kept short: some repeat the request."""
     if status in _REFUSED:
         return DependencyError(
-            f"{vendor} refused the API key ({status})", code="provider_refused_key", hint="check the key and its rights"
+            f"{vendor} refused the API key ({status})",
+            code="provider_refused_key",
+            hint="check the key and its permissions",
         )
     code = "provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed"
     answered = f"answered {status}" if status else "reported an error"

@@ -138,7 +138,7 @@ class Machine:
             if step is not None:
                 return step
         if heard is not None:
-            return self._wanted(state, heard.name, heard.details, today)
+            return self._requested(state, heard.name, heard.details, today)
         if state.phase == "offered" and (answer := self._matcher.yes_no(words)) is not None:
             if answer[0]:
                 return replace(state, phase="open", misses=0), Reply((self.script.prompt,))
@@ -146,7 +146,7 @@ class Machine:
         if (entry := self._matcher.faq(words)) is not None:
             return self._ask_again(state, (entry.answer,))
         if (guessed := self._matcher.guess(words, today)) is not None:
-            return self._wanted(state, guessed.name, guessed.details, today)
+            return self._requested(state, guessed.name, guessed.details, today)
         return self._missed(state)
 
     def _in_task(self, state: State, name: str, words: Sequence[str], today: date, rival: int) -> Step | None:
@@ -172,7 +172,7 @@ class Machine:
             return replace(state, phase="changing", misses=0), Reply(("What should I change?",))
         return None
 
-    def _wanted(self, state: State, name: str, details: Details, today: date) -> Step:
+    def _requested(self, state: State, name: str, details: Details, today: date) -> Step:
         intent = self.script.intents[name]
         is_busy = state.phase in {"filling", "confirming", "changing"}
         if intent.slots:
@@ -308,7 +308,7 @@ class Machine:
             return self._filled(state, name, details, today)
         kind, target = self._keys.get(keys, self._keys.get(entered, ("", "")))
         if kind == "intent":
-            return self._wanted(state, target, Details(), today)
+            return self._requested(state, target, Details(), today)
         if kind == "command":
             return self._commanded(state, target)
         return self._missed(state)

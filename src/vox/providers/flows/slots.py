@@ -109,7 +109,7 @@ def accept(slot: Slot, raw: object, today: date) -> Value | None:
 
 
 def is_certain(slot: Slot, raw: object, *, framed: bool) -> bool:
-    """Whether a value that nobody asked for may be taken: it stands in a frame, or cannot mean anything else."""
+    """Whether a value that was not asked for may be taken: it stands in a frame, or cannot mean anything else."""
     match slot:
         case DateSlot() | ChoiceSlot():
             return True

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.flows.patterns import heard_words, match_at, parse_pattern, written_words
+from vox.providers.flows.patterns import heard_words, match_at, names_in, parse_pattern, words_in, written_words
 
 
 def fits(pattern: str, text: str) -> bool:
@@ -39,6 +39,29 @@ def test_a_pattern_binds_the_values_in_it():
     assert list(found) == [(3, (("n", 4),))]
 
 
+def test_a_value_repeated_binds_each_time():
+    words = ("1", "2")
+    found = match_at(parse_pattern("({n})+"), words, 0, lambda _name, at: [(at + 1, words[at])] if at < 2 else [])
+    assert list(found) == [(2, (("n", "1"), ("n", "2"))), (1, (("n", "1"),))]
+
+
+def test_contractions_are_opened():
+    assert heard_words("I don't know, they'll say we can't") == (
+        *("i", "do", "not", "know", "they", "will", "say", "we", "can", "not"),
+    )
+
+
+def test_the_words_of_a_pattern_are_listed_with_or_without_the_optional_ones():
+    pattern = parse_pattern("(book | get) [me [a]] (very)+ table for {people} <thanks>")
+    assert [word.text for word in words_in(pattern)] == ["book", "get", "me", "a", "very", "table", "for"]
+    assert [word.text for word in words_in(pattern, optional=False)] == ["book", "get", "very", "table", "for"]
+
+
+def test_the_values_of_a_pattern_are_listed_wherever_they_stand():
+    pattern = parse_pattern("(for {people} | {people}) [on {day}] ({item})+ word <rule>")
+    assert list(names_in(pattern)) == ["people", "people", "day", "item"]
+
+
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
@@ -51,6 +74,7 @@ def test_a_pattern_binds_the_values_in_it():
         ("+", "word is missing"),
         ("a ...", "is not a word"),
         ("(a | [b])", "no word that must be said"),
+        ("([a])+", "no word that must be said"),
     ],
 )
 def test_a_wrong_pattern_is_named_with_its_problem(pattern, problem):
