@@ -58,7 +58,7 @@ def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
 
 def test_a_word_whose_time_has_not_come_is_not_heard():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("one two")
+    ledger.begin(Speakable.plain("one two"))
     ledger.audio(RATE, (SpokenWord(0, 3, 0.25), SpokenWord(4, 7, 0.75)))
     assert ledger.heard(RATE // 5) == ""
     assert ledger.heard(RATE) == "one"
@@ -66,7 +66,7 @@ def test_a_word_whose_time_has_not_come_is_not_heard():
 
 def test_a_position_at_the_end_of_a_word_hears_that_word_whole():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("aaaa bbbb\ncccc")
+    ledger.begin(Speakable.plain("aaaa bbbb\ncccc"))
     ledger.audio(1400)
     ledger.complete()
     assert [ledger.heard(position) for position in (390, 400, 890, 900, 1000, 1400)] == [
