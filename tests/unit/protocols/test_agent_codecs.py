@@ -135,3 +135,19 @@ def test_any_first_message_gives_inputs_or_a_peer_error(first):
     except PeerError:
         chosen.take_held()
     chosen.encode(SPEAKING)
+
+
+def test_after_the_first_message_everything_passes_at_once():
+    chosen = codec()
+    chosen.receive(client_message("send-text", {"content": "hi"}))
+    chosen.settle()
+    assert chosen.receive(client_message("send-text", {"content": "there"})) == [ClientText("there")]
+    assert chosen.audio(b"\x00\x00", 24_000) is None
+    assert chosen.take_held() == []
+
+
+def test_audio_for_a_format_without_any_is_not_sent_later():
+    chosen = codec()
+    chosen.audio(b"\x00\x00", 24_000)
+    chosen.receive(client_message("send-text", {"content": "hi"}))
+    assert chosen.take_held() == []
