@@ -2,6 +2,7 @@
 
 from vox.agent.turns.completeness import is_backchannel, is_silencer
 from vox.agent.turns.events import BotState, TurnPolicy
+from vox.text.words import contains_phrase, count_words
 
 
 def words_interrupt(policy: TurnPolicy, bot: BotState, text: str) -> bool:
@@ -9,15 +10,14 @@ def words_interrupt(policy: TurnPolicy, bot: BotState, text: str) -> bool:
 
     Before the answer was audible any word does: nothing was heard that a strategy could protect, the caller's turn goes on.
     """
-    words = text.split()
-    if not words or not policy.allow_interruptions:
+    count = count_words(text)
+    if not count or not policy.allow_interruptions:
         return False
     if bot is BotState.THINKING:
         return True
     if policy.keywords:
-        said = f" {' '.join(_plain(words))} "
-        return any(f" {' '.join(_plain(keyword.split()))} " in said for keyword in policy.keywords)
-    return len(words) >= max(1, policy.min_words) and not is_backchannel(text, policy.language)
+        return any(contains_phrase(text, keyword) for keyword in policy.keywords)
+    return count >= max(1, policy.min_words) and not is_backchannel(text, policy.language)
 
 
 def silences(policy: TurnPolicy, text: str) -> bool:
@@ -28,7 +28,3 @@ def silences(policy: TurnPolicy, text: str) -> bool:
 def voice_holds(policy: TurnPolicy, bot: BotState) -> bool:
     """Whether a voice alone makes the agent pause."""
     return bot is BotState.THINKING or not (policy.min_words or policy.keywords)
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [word.strip(".,;:!?\"'").casefold() for word in words]

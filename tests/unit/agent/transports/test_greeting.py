@@ -9,8 +9,8 @@ from tests.unit.agent.call_harness import World
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent
-from vox.agent.transports.websocket import CLIENT_WAIT_S, WebSocketTransport
-from vox.protocols.agent_codecs import make_codec
+from vox.agent.transports.websocket import WebSocketTransport
+from vox.protocols.agent_codecs import CLIENT_WAIT_S, FIRST_MESSAGE_S, make_codec
 from vox.protocols.agent_json import encode_client_frame
 from vox.protocols.agent_protobuf import decode_server_message, encode_client_audio, encode_client_message
 from vox.protocols.media_stream import WireMessage
@@ -108,8 +108,15 @@ async def test_a_client_that_only_sends_audio_is_greeted_with_its_first_frame():
     assert client.first_audio() == pytest.approx(0.1, abs=0.05)
 
 
-async def test_a_client_of_plain_json_frames_is_greeted_at_once():
+async def test_a_silent_client_of_no_stated_format_is_greeted_when_it_is_taken_for_json():
     client = Client({})
+    await asyncio.sleep(6)
+    await client.leave()
+    assert client.first_audio() == pytest.approx(FIRST_MESSAGE_S, abs=0.05)
+
+
+async def test_a_client_that_asks_for_json_is_greeted_at_once():
+    client = Client({"format": "json"})
     await asyncio.sleep(6)
     client.transport.received(encode_client_frame("CancelFrame"))
     await client.leave()
