@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict, runtime_checkable
 
 from vox.providers.stt.contract import SpeechHints
 
@@ -104,4 +104,28 @@ class LanguageModel(Protocol):
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """What the caller may be expected to say next, for the recogniser; None where anything goes."""
+        ...
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """A model that knows beforehand what it can be asked, and which tools it will call."""
+
+    @property
+    def title(self) -> str:
+        """What it is called, for a page that offers several."""
+        ...
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask, in their words."""
+        ...
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools it may call."""
+        ...
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
         ...

@@ -124,7 +124,7 @@ async def test_a_context_that_lost_its_beginning_asks_for_no_tool_twice(flow):
 
 
 async def test_good_bye_is_said_before_the_call_ends(flow):
-    said, calls = await respond(flow, user("bye"))
+    said, calls = await respond(flow, user("goodbye"))
     assert said == "Bye."
     assert [call.name for call in calls] == ["end_call"]
 
