@@ -148,8 +148,14 @@ def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
 
     environment = choices.environment
+    flows = files("vox.agent.config")
+    messages = str((choices.data / "messages.jsonl").absolute())
     overrides: dict[str, Any] = {
-        "flow": str(files("vox.agent.config") / "demo.yaml"),
+        "agents": {
+            "bistro": {"flow": str(flows / "demo.yaml"), "messages_file": messages},
+            "reception": {"flow": str(flows / "receptionist.yaml"), "messages_file": messages},
+        },
+        "default_agent": "bistro",
         "stt_provider": "pocketsphinx",
         "tts_provider": "espeak",
         "turn_detection": "silence",

@@ -114,7 +114,7 @@ class ValueFinder:
             for _, at in bindings
         ]
         start = max((cast("int", at) for at in values if at in begins), default=0)
-        return " ".join(tokens[begins[start] :]).strip(" ,;:-")
+        return " ".join(tokens[begins[start] :]).strip(" ,;:-.!?")
 
     def find(self, intent: str, words: Sequence[str], today: date, search: Search | None = None) -> Details:
         """Values of the intent's slots in the words; an empty word stands for one that is taken already."""

@@ -12,6 +12,7 @@ from vox.providers.flows.details import Details, Search, ValueFinder
 from vox.providers.flows.forms import IMPOSSIBLE, Reading
 from vox.providers.flows.lexical import GLUE
 from vox.providers.flows.patterns import Node, match_at, parse_pattern
+from vox.providers.flows.phrasing import label_of
 from vox.providers.flows.schema import Script, Slot, command_items, command_phrases
 from vox.providers.flows.slots import accept
 from vox.providers.flows.wording import heard_words
@@ -110,11 +111,13 @@ class Matcher:
         return self._finder.free_text(intent, slot, speech)
 
     def slot_named(self, intent: str, words: Sequence[str]) -> str | None:
-        """The slot whose label or name is mentioned (`change the time`)."""
-        for name, slot in self._script.intents[intent].slots.items():
-            if _occurs(heard_words(slot.label or name.replace("_", " ")), words):
+        """The slot whose label or name is mentioned (`change the time`), or the last word of one label alone."""
+        labels = {name: heard_words(label_of(name, slot)) for name, slot in self._script.intents[intent].slots.items()}
+        for name, label in labels.items():
+            if _occurs(label, words) or _occurs(heard_words(name.replace("_", " ")), words):
                 return name
-        return None
+        found = [name for name, label in labels.items() if label[-1] in words]
+        return found[0] if len(found) == 1 else None
 
     def _fit(self, name: str, nodes: tuple[Node, ...], words: Sequence[str], today: date) -> HeardIntent | None:
         slots = self._script.intents[name].slots
