@@ -28,7 +28,7 @@ DEFAULT_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
         "(that's | that was) (all | it | everything)",
         "no (thanks | thank you)",
     ),
-    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | somebody | a human | a person | an agent)"),
+    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | a human | a person | an agent)"),
 }
 """How the universal commands are said where the flow does not say otherwise."""
 
@@ -56,7 +56,7 @@ DEFAULT_EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "I want to speak to a person", "can I talk to a real person", "let me talk to a human", "put me through to someone",
         "connect me with an employee", "I want to speak with a member of staff", "is there a human there",
         "I do not want to talk to a machine", "transfer me", "can you get me a colleague", "give me a real human being",
-        "can I speak to somebody who works there", "is there anybody else I can talk to", "I would rather speak with staff", "get me your boss",
+        "can I speak to a person who works there", "is there anybody else I can talk to", "I would rather speak with staff", "get me your boss",
     ),
 }  # fmt: skip
 """Further ways to say them, for the comparison by meaning."""

@@ -66,7 +66,7 @@ def _iso(word: str) -> object:
 
 
 def _slashed(figures: re.Match[str], today: date) -> date | None:
-    """Day and month in the order that is possible; None where both are, and they differ: nobody can know which is meant."""
+    """Day and month in the order that is possible; None where both are, and they differ: which is meant cannot be known."""
     first, second = int(figures[1]), int(figures[2])
     days: set[date] = set()
     for day, month in ((first, second), (second, first)):

@@ -105,7 +105,7 @@ _GLUE_WEIGHT: Final = 0.25
 _PAIR_WEIGHT: Final = 0.35
 _UNKNOWN_WEIGHT: Final = 0.9
 _ALIKE: Final = 0.62
-_SHORTEST_MISSPELT: Final = 5
+_SHORTEST_MISSPELT: Final = 4
 _ENDINGS: Final = ("ing", "ed", "ly")
 _SHORTEST_STEM: Final = 3
 

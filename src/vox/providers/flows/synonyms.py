@@ -1,4 +1,4 @@
-"""English words that mean the same to somebody who runs a business and is called: a line is one meaning.
+"""English words that mean the same to the callers of a business: a line is one meaning.
 
 Compared are the stems of words (`lexical.stem`). Each word stands in one line only; a test holds that.
 """

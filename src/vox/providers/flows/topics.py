@@ -32,7 +32,7 @@ _MORE_FOR_A_COMMAND: Final = 0.15
 _EVIDENCE: Final = (0.0, 0.04, 0.15)
 _AHEAD: Final = 0.06
 _KEYWORD_SHARE: Final = 0.34
-_SURELY_OFF_TOPIC: Final = 0.5
+_SURELY_OFF_TOPIC: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
