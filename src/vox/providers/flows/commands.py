@@ -37,12 +37,12 @@ DEFAULT_EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "repeat": (
         "sorry", "what", "sorry what was that", "I did not catch that", "I did not hear you", "I did not get that",
         "come again", "excuse me", "can you repeat that", "could you say that again", "say again", "one more time please",
-        "can you speak more slowly", "what was the last thing you said", "I did not understand you", "I missed that, what did you say", "beg your pardon",
+        "can you speak more slowly", "what was the last thing you said", "I did not understand you", "I missed that, what did you say", "beg your pardon", "what was that", "say that again please", "could you repeat", "I could not hear that",
     ),
     "help": (
         "what can you do", "what can I ask", "what can you help me with", "how does this work", "I need help",
         "can you help me", "what do you know", "which questions can you answer", "what are you able to do",
-        "I have a question", "I do not know what to say", "what is possible here", "so what is it you do", "what else can you tell me", "tell me what you can do",
+        "I have a question", "I do not know what to say", "what is possible here", "so what is it you do", "how can you help me", "what do you offer", "what services do you have", "what else can you tell me", "tell me what you can do",
     ),
     "start_over": (
         "let us start again", "I changed my mind", "I do not want that any more", "forget about it", "drop it",
@@ -56,7 +56,7 @@ DEFAULT_EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "I want to speak to a person", "can I talk to a real person", "let me talk to a human", "put me through to someone",
         "connect me with an employee", "I want to speak with a member of staff", "is there a human there",
         "I do not want to talk to a machine", "transfer me", "can you get me a colleague", "give me a real human being",
-        "can I speak to a person who works there", "is there anybody else I can talk to", "I would rather speak with staff", "get me your boss",
+        "can I speak to a person who works there", "is there anybody else I can talk to", "I would rather speak with staff", "get me your boss", "a human please", "put me through to a colleague of yours", "I want a real person",
     ),
 }  # fmt: skip
 """Further ways to say them, for the comparison by meaning."""

@@ -27,7 +27,7 @@ _SAMPLES: Final = {
 
 _MEANING_SHARE: Final = 0.8
 _LEAST: Final = 0.28
-_LEAST_BY_WORDS: Final = 0.5
+_LEAST_BY_WORDS: Final = 0.54
 _MORE_FOR_A_COMMAND: Final = 0.15
 _EVIDENCE: Final = (0.0, 0.04, 0.15)
 _AHEAD: Final = 0.06
