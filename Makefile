@@ -41,7 +41,7 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 CHECKS := format lint types imports test-unit test-contract test-e2e
 
 .PHONY: test
-test: .make/dev ## Every check and every test, as CI runs them
+test: .make/dev ## Every check and every test, as CI runs them: about 20 minutes on two idle cores
 	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
 	for check in $(CHECKS); do \
 		started=$$SECONDS; result=passed; echo "== make $$check"; \
@@ -53,18 +53,18 @@ test: .make/dev ## Every check and every test, as CI runs them
 	cat .make/failed/* 2>/dev/null || true; exit $$status
 
 .PHONY: test-unit
-test-unit: .make/dev ## Unit tests: a minute and a half on two idle cores
+test-unit: .make/dev ## Unit tests: about 3 minutes
 	@$(PYTEST) -n 2 tests/unit
 
 .PHONY: test-contract
-test-contract: .make/dev ## One suite for all drivers and databases of a kind
+test-contract: .make/dev ## One suite for all drivers and databases of a kind: about 7 minutes
 	@$(PYTEST) -n 2 tests/contract
 
 .PHONY: test-fast
-test-fast: test-unit test-contract ## Unit and contract tests
+test-fast: test-unit test-contract ## Unit and contract tests: about 10 minutes
 
 .PHONY: test-e2e
-test-e2e: .make/dev ## Real processes through their public protocols
+test-e2e: .make/dev ## Real processes through their public protocols: about 9 minutes
 	@$(PYTEST) tests/e2e
 
 ##@ One check at a time
@@ -111,6 +111,10 @@ bench: .make/dev ## The load tests against their peers; writes bench/results/cal
 .PHONY: bench-directory
 bench-directory: .make/dev ## Relay lists per core, beside a full scan
 	@$(BIN)/python bench/directory.py
+
+.PHONY: bench-conversation
+bench-conversation: .make/dev ## How the demo restaurant answers and takes turns; writes bench/results/conversation.md
+	@$(BIN)/python -m bench.conversation --write
 
 .PHONY: bench-chat
 bench-chat: .make/dev ## The chat server's REST and gateway, beside FastAPI and aiosqlite

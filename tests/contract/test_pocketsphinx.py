@@ -14,6 +14,7 @@ from typing import Any, cast
 import httpx2
 import pytest
 
+from tests.processes import children_of, is_running
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError
@@ -68,16 +69,7 @@ async def hear(driver: Any, pcm: bytes, grammar: str | None = GRAMMAR, partials:
 
 def workers() -> list[int]:
     """The worker processes of this process."""
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
-    )
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "_pocketsphinx_worker" in line]
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is there and not merely waiting to be looked at by its parent."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+    return children_of(os.getpid(), named="_pocketsphinx_worker")
 
 
 @pytest.mark.parametrize("by_telephone", [False, True])

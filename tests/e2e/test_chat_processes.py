@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.contract.chat.harness import Gateway
 from tests.e2e.agents import VOX
 from tests.e2e.chats import API, QUICK, RunningChat, bearer, chat_server, gateway, register
 from tests.e2e.redis_server import RunningRedis, redis_server
+from tests.processes import children_of, is_running
 from tests.time_limits import WAIT_S, time_limit
 from vox.errors import VoxError
 
@@ -37,10 +37,7 @@ class Tree:
 
     @property
     def children(self) -> list[int]:
-        found = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.chat.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [int(pid) for pid in found.stdout.split()]
+        return children_of(self.chat.process.pid)
 
     def busy_child(self) -> int:
         """A child that serves a connection at present."""
@@ -282,11 +279,3 @@ async def test_a_redis_that_is_not_there_is_named(tmp_path: Path):
     assert process.returncode not in {0, None}
     assert b"Redis" in said
     assert b"Traceback" not in said
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"

@@ -142,7 +142,9 @@ async def test_commands_sign_with_a_key_that_only_its_owner_reads(tmp_path: Path
         key.chmod(0o640)
         refusals.append(await vox(running, *drain, "--key-file", str(key)))
     assert not (tmp_path / "no.key").exists()
-    for (code, _, error), words in zip(refusals, ("not signed", "no key at", "can be read by others"), strict=True):
+    for (code, _, error), words in zip(
+        refusals, ("not signed", "no key at", "can be read by other users"), strict=True
+    ):
         assert code != 0
         assert words in error
         assert "Traceback" not in error

@@ -36,7 +36,7 @@ SMOOTHING = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was observed since the last time: late share of the frames, CPU seconds per second, calls held."""
+    """What was measured since the last observation: late share of the frames, CPU seconds per second, calls held."""
 
     late_share: float
     busy_share: float
@@ -45,7 +45,7 @@ class Load:
 
 @dataclass(slots=True)
 class AdaptiveLimit:
-    """The number of calls this machine holds without stutter. Pure; `observe` about twice a second.
+    """Estimates the number of calls that this machine serves without late audio. Pure; `observe` about twice a second.
 
     There is none (None) while the core is at ease. Beyond `EASY_SHARE` it is the number of calls that would fill
     `BUSY_SHARE`, by what one costs now, so that it stands before the flood has come in. Late frames cut it by a tenth each
@@ -73,7 +73,7 @@ class AdaptiveLimit:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """No, and when to come back."""
+    """The refusal of a call: why, and when to try again."""
 
     reason: str
     retry_after_s: int
@@ -83,7 +83,7 @@ class Busy:
 class Reservation:
     """The place of one call; `release` it once, when the call is over.
 
-    A silent one is on probation until `begin` is called: `on_evicted` is called where somebody else gets the place.
+    A silent one is on probation until `begin` is called: `on_evicted` is called when another call takes the place.
     """
 
     admission: "Admission"
@@ -92,7 +92,7 @@ class Reservation:
     is_released: bool = False
 
     def begin(self) -> None:
-        """Somebody calls: the place is theirs."""
+        """Ends the probation: the stream named its call."""
         self.admission.probation.pop(self, None)
 
     def release(self) -> None:
@@ -105,7 +105,7 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """Counts the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
+    """Limits the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
 
     max_calls: int = 0
     retry_after_s: int = 5
@@ -133,7 +133,7 @@ class Admission:
         return None
 
     def reserve(self, now: float, *, is_silent: bool = False) -> Reservation | Busy:
-        """A place for one more call, or why not. `is_silent`: nobody has said who calls; `now`: seconds of any clock."""
+        """A place for one more call, or why not. `is_silent`: no start message has come yet; `now`: seconds of any clock."""
         busy = self.why_full(now)
         if busy is not None:
             self.metrics.counter(CALLS_REFUSED, busy.reason).inc()

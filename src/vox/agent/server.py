@@ -100,14 +100,14 @@ class AgentServer:
         await tracing.close()
 
     async def end_calls(self) -> None:
-        """Ends what is left when the drain is over: each call is told, and hung up."""
+        """Ends the calls that are left when the drain is over: tells each client, and hangs up."""
         for session in tuple(self.sessions):
             session.end(1001, "server_stopping")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
 
     def keep(self, session: Session, tasks: asyncio.TaskGroup) -> None:
-        """Starts a session's life in the group of its connection, and remembers it until it is over."""
+        """Starts a session in the task group of its connection, and counts it until it ends."""
         self.sessions.add(session)
         task = tasks.create_task(session.run(), name=session.info.call_id)
         self._tasks.add(task)
@@ -115,7 +115,7 @@ class AgentServer:
         task.add_done_callback(lambda _: self._forget(session))
 
     def _log_configuration(self) -> None:
-        """What this server is, for whoever reads its log later; no secrets."""
+        """Logs what this server is and how it is configured; no secrets."""
         settings = self.settings
         log.info(
             "configuration",

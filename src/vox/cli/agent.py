@@ -41,7 +41,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "-dialin", "--dialin", action="store_true", default=None, help="accepted; not available in this version"
     )
-    parser.add_argument("-init", "--init", action="store_true", help="write a configuration to begin with, and end")
+    parser.add_argument("-init", "--init", action="store_true", help="write a starter configuration and exit")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,7 +74,9 @@ def _write_starter(file: Path) -> int:
             output.write(json.dumps(STARTER, indent=2) + "\n")
     except FileExistsError as error:
         raise UsageError(
-            f"{file} exists already", code="config_exists", hint="name another with --config, or move it away"
+            f"{file} exists already",
+            code="config_exists",
+            hint="choose another file with --config, or move this one away",
         ) from error
     except OSError as error:
         raise UsageError(

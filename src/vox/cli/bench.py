@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from vox.clients.load_results import LATE_SHARE_LIMIT, LoadResult, Spread
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
     from vox.clients.load import LoadPlan, ServerUnderTest
-    from vox.clients.load_results import LoadResult, Spread
     from vox.clients.short_calls import ShortCallsResult
 
 EXIT_NOT_CLEAN = 1
@@ -32,24 +32,31 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="simulated telephone calls against an agent server",
         description="Drives simulated callers in real time; without --url against a server of its own.",
     )
-    calls.add_argument("--url", help="a server that runs already; its stream's address (ws://HOST:PORT/telephony/ws)")
+    calls.add_argument("--url", help="stream address of a running server (ws://HOST:PORT/telephony/ws)")
     calls.add_argument("--pid", type=int, help="that server's process id, to read its CPU and memory")
     calls.add_argument("--calls", type=int, metavar="N", default=100, help="calls at once (default 100)")
     calls.add_argument("--carrier", default="twilio", help="a carrier's name, or protobuf (16 kHz)")
-    calls.add_argument("--seconds", type=float, default=20.0, metavar="S", help="counted seconds behind 8 s of warm-up")
+    calls.add_argument(
+        "--seconds", type=float, default=20.0, metavar="S", help="measured seconds, after 8 s of warm-up"
+    )
     calls.add_argument("--pin", action="store_true", help="server on core 0, callers on core 1, raised priority")
     mode = calls.add_mutually_exclusive_group()
     mode.add_argument(
         "--find-capacity", action="store_true", help="search the most calls with < 1 %% late and none refused"
     )
     mode.add_argument(
-        "--overload", type=float, metavar="X", help="offer X times --calls, which becomes the server's limit"
+        "--overload",
+        type=float,
+        metavar="X",
+        help="offer X times as many calls as the server's limit, which is --calls",
     )
     mode.add_argument(
-        "--short-calls", type=int, metavar="N", help="N calls of 0.2 s, --calls at once; memory before, after"
+        "--short-calls", type=int, metavar="N", help="place N calls of 0.2 s, --calls at once, and compare the memory"
     )
-    calls.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the own server")
-    calls.add_argument("--seed", type=int, default=1, help="of the random start times")
+    calls.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="set a key of the server that bench starts"
+    )
+    calls.add_argument("--seed", type=int, default=1, help="seed of the random start times")
     calls.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -76,7 +83,7 @@ async def _run(args: argparse.Namespace) -> int:
     return 0 if result.is_clean else EXIT_NOT_CLEAN
 
 
-async def _point(args: argparse.Namespace, core: int | None, calls: int) -> "LoadResult":
+async def _point(args: argparse.Namespace, core: int | None, calls: int) -> LoadResult:
     from vox.clients.load import run_load
     from vox.runtime.clock import SystemClock
 
@@ -87,10 +94,10 @@ async def _point(args: argparse.Namespace, core: int | None, calls: int) -> "Loa
 async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
     from vox.clients.capacity import CapacitySearch, find_capacity
 
-    def note(result: "LoadResult") -> None:
+    def note(result: LoadResult) -> None:
         print(_line(result), file=sys.stderr, flush=True)
 
-    async def measure(calls: int) -> "LoadResult":
+    async def measure(calls: int) -> LoadResult:
         return await _point(args, core, calls)
 
     best = await find_capacity(measure, CapacitySearch(start=args.calls), note)
@@ -105,7 +112,6 @@ async def _find_capacity(args: argparse.Namespace, core: int | None) -> int:
 
 async def _overload(args: argparse.Namespace, core: int | None) -> int:
     from vox.clients.load import run_load
-    from vox.clients.load_results import LATE_SHARE_LIMIT
     from vox.runtime.clock import SystemClock
 
     offered = round(args.calls * args.overload)
@@ -173,7 +179,7 @@ def _check(args: argparse.Namespace) -> None:
     if args.calls < 1 or args.seconds <= 0:
         raise UsageError("--calls and --seconds must be positive", code="bad_bench_arguments")
     if args.url and not args.url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{args.url!r} is no stream's address", code="bad_call_url", hint="give ws:// or wss://")
+        raise UsageError(f"{args.url!r} is not a stream address", code="bad_call_url", hint="give ws:// or wss://")
     if args.url and args.find_capacity:
         raise UsageError(
             "--find-capacity starts a fresh server for each point", code="bad_bench_arguments", hint="leave out --url"
@@ -190,7 +196,7 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def _print(result: "LoadResult", *, as_json: bool) -> None:
+def _print(result: LoadResult, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result.as_json(), indent=2))
         return
@@ -219,13 +225,13 @@ def _print_short_calls(result: "ShortCallsResult") -> None:
         print(f"memory      {before:.1f} MB before, {after:.1f} MB after: {result.rss_growth or 0.0:+.1%}")
 
 
-def _line(result: "LoadResult") -> str:
+def _line(result: LoadResult) -> str:
     verdict = "clean" if result.is_clean else "fails"
     doubts = f"  ({'; '.join(result.doubts())})" if result.doubts() else ""
     return f"{result.calls:>5} calls: {verdict}, {result.late_share:.2%} late, {result.unanswered} unanswered{doubts}"
 
 
-def _spread(values: "Spread") -> str:
+def _spread(values: Spread) -> str:
     return " / ".join(_milliseconds(value) for value in (values.p50, values.p95, values.p99)) + " (p50/p95/p99)"
 
 

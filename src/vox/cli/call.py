@@ -55,12 +55,14 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--patience", type=float, default=10.0, metavar="S", help="wait up to S seconds for each answer"
     )
     parser.add_argument(
-        "--silence", type=float, default=1.0, metavar="S", help="the agent is through after S silent seconds"
+        "--silence", type=float, default=1.0, metavar="S", help="the agent has finished after S silent seconds"
     )
     parser.add_argument("--save", type=Path, metavar="FILE", help="write what was heard: caller left, agent right")
-    parser.add_argument("--caller", default="+15550100", metavar="NUMBER", help="who calls")
-    parser.add_argument("--callee", default="+15550199", metavar="NUMBER", help="who is called")
-    parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="send a header along")
+    parser.add_argument("--caller", default="+15550100", metavar="NUMBER", help="number of the caller")
+    parser.add_argument("--callee", default="+15550199", metavar="NUMBER", help="number that is called")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="NAME:VALUE", help="send this HTTP header with the request"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -121,7 +123,7 @@ async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]])
         return args.url, {}
     if not args.url.startswith(("http://", "https://")):
         raise UsageError(
-            f"{args.url!r} is no address of a stream or webhook",
+            f"{args.url!r} is not the address of a stream or webhook",
             code="bad_call_url",
             hint="give ws://HOST:PORT/telephony/ws or the webhook's http:// address",
         )
@@ -155,8 +157,10 @@ async def _script(args: argparse.Namespace) -> "list[Step]":
     if into_agent_s is not None and turns and isinstance(last := turns[-1], Say):
         turns[-1] = Say(last.speech, into_agent_s)
     if not turns:
-        raise UsageError("there is nothing to say", code="empty_call", hint="add --audio, --say or --digits")
-    count = args.turns or len(turns)
+        raise UsageError("the call has nothing to say", code="empty_call", hint="add --audio, --say or --digits")
+    count = len(turns) if args.turns is None else args.turns
+    if count < 1:
+        raise UsageError(f"--turns is {count}", code="bad_turns", hint="give 1 or more, or leave it out")
     steps: list[Step] = [WaitForAgent(silence_s=args.silence, begin_timeout_s=args.greeting)]
     for index in range(count):
         turn = turns[index % len(turns)]
@@ -288,7 +292,9 @@ def _seconds(text: str) -> float:
 
 def _digits(text: str) -> str:
     if not text or set(text.upper()) - set("0123456789*#ABCD"):
-        raise UsageError(f"{text!r} holds keys that no telephone has", code="bad_digits", hint="use 0-9, *, #, A-D")
+        raise UsageError(
+            f"{text!r} contains keys that telephones do not have", code="bad_digits", hint="use 0-9, *, #, A-D"
+        )
     return text.upper()
 
 

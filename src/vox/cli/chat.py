@@ -22,23 +22,23 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subparsers.add_parser("chat", help="serve a community: messages, roles, files, events")
     add_flags(parser)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of serving")
-    admin = actions.add_parser("admin", help="people with all permissions")
+    admin = actions.add_parser("admin", help="manage users with all permissions")
     verbs = admin.add_subparsers(dest="verb", metavar="VERB", required=True)
-    create = verbs.add_parser("create", help="make an administrator; the password is asked for, or read from stdin")
-    create.add_argument("username", help="the account; an existing one becomes administrator")
-    actions.add_parser("migrate", help="bring the database's tables up to date, and stop")
+    create = verbs.add_parser("create", help="create an administrator; asks for the password, or reads it from stdin")
+    create.add_argument("username", help="user name; an existing user becomes administrator")
+    actions.add_parser("migrate", help="update the database's tables and exit")
     backup = actions.add_parser("backup", help="copy the SQLite database while the server runs")
-    backup.add_argument("file", type=Path, help="where to; must not exist")
+    backup.add_argument("file", type=Path, help="target file, which must not exist yet")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the original's `vox` command, and ours."""
+    """Adds the flags of bare `vox`, which `vox chat` shares."""
     parser.add_argument("--host", help="bind address ($VOX_HOST, else 127.0.0.1)")
     parser.add_argument("--port", type=int, help="bind port ($VOX_PORT, else 8000; 0 picks a free one)")
-    parser.add_argument("--database-url", help="where the data is ($VOX_DATABASE_URL, else sqlite+aiosqlite:///vox.db)")
-    parser.add_argument("--redis-url", help="what several processes share ($VOX_REDIS_URL)")
+    parser.add_argument("--database-url", help="database ($VOX_DATABASE_URL, else sqlite+aiosqlite:///vox.db)")
+    parser.add_argument("--redis-url", help="Redis that several processes share ($VOX_REDIS_URL)")
     parser.add_argument(
-        "--workers", type=int, help="processes behind the address ($VOX_WORKERS, else 1); more need Redis"
+        "--workers", type=int, help="number of server processes ($VOX_WORKERS, else 1); more than 1 needs Redis"
     )
     parser.add_argument("--reload", action="store_true", help="restart when the source changes, for development")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
         if not settings.redis_bus_url.get_secret_value():
             raise UsageError(
-                f"{settings.workers} workers need Redis, which makes them one server",
+                f"{settings.workers} workers need Redis to act as one server",
                 code="workers_need_redis",
                 hint="set VOX_REDIS_URL or --redis-url, or use one worker",
             )
@@ -115,8 +115,8 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         reuse_port=worker is not None,
     ) as server:
         freeze_startup_objects()
-        get_logger(__name__).info("chat ready", address=server.address, worker=worker or 0)
-        watching = asyncio.create_task(_outlive_nobody(lifecycle.drain)) if worker is not None else None
+        get_logger(__name__).info("chat ready", address=server.address, worker=0 if worker is None else worker)
+        watching = asyncio.create_task(_drain_with_parent(lifecycle.drain)) if worker is not None else None
         await run_until_stopped(lifecycle)
         await app.server.drain()
         if watching is not None:
@@ -125,10 +125,10 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
     return 0
 
 
-async def _outlive_nobody(drain: Callable[[], None]) -> None:
-    """Drains when the supervising process is gone: nobody else would end this one."""
+async def _drain_with_parent(drain: Callable[[], None]) -> None:
+    """Drains when the supervising process is gone, because nothing else would end this one."""
     parent = os.getppid()
-    while os.getppid() == parent:  # noqa: ASYNC110  the kernel tells nobody
+    while os.getppid() == parent:  # noqa: ASYNC110  the kernel gives no notice
         await asyncio.sleep(1.0)
     drain()
 

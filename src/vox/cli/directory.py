@@ -29,25 +29,29 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--port", type=int, help="bind port (0 picks a free one)")
     parser.add_argument("--host", help="bind address")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="instead of serving")
-    actions.add_parser("migrate", help="bring the database's tables up to date, and stop")
+    actions.add_parser("migrate", help="update the database's tables and exit")
     listing = _asking(actions, "list", "print healthy relays, nearest first")
     listing.add_argument("--lat", type=float, help="latitude in degrees")
     listing.add_argument("--lon", type=float, help="longitude in degrees")
-    listing.add_argument("--limit", type=int, default=10, help="how many (10)")
+    listing.add_argument("--limit", type=int, default=10, help="largest number of relays (10)")
     adding = _asking(actions, "register", "add a relay, or renew it")
     adding.epilog = f"{adding.epilog} A join token is read from $VOX_DIRECTORY_JOIN_TOKEN."
-    for name, what in (("name", "name for people"), ("relay-url", "where clients connect"), ("public-key", "base64")):
+    for name, what in (
+        ("name", "name that people see"),
+        ("relay-url", "where clients connect"),
+        ("public-key", "base64"),
+    ):
         adding.add_argument(f"--{name}", required=True, help=what)
     adding.add_argument("--lat", type=float, required=True, help="latitude in degrees")
     adding.add_argument("--lon", type=float, required=True, help="longitude in degrees")
-    adding.add_argument("--features", default="", help="names of what it can do, separated by commas")
+    adding.add_argument("--features", default="", help="features of the relay, separated by commas")
     adding.add_argument("--region", default="unknown", help="region code")
-    adding.add_argument("--capacity", type=int, default=1000, help="most connections (1000)")
-    draining = _asking(actions, "drain", "take a relay out of lists; what runs on it goes on")
+    adding.add_argument("--capacity", type=int, default=1000, help="largest number of connections (1000)")
+    draining = _asking(actions, "drain", "take a relay out of the lists; running sessions continue")
     draining.add_argument("id", help="the relay's id")
-    draining.add_argument("--resume", action="store_true", help="put it back")
-    draining.add_argument("--maintenance", action="store_true", help="its failures are expected meanwhile")
-    draining.add_argument("--reason", default="", help="why, for whoever asks its status")
+    draining.add_argument("--resume", action="store_true", help="put the relay back into the lists")
+    draining.add_argument("--maintenance", action="store_true", help="failures are expected while it is drained")
+    draining.add_argument("--reason", default="", help="the reason, shown with its status")
     draining.add_argument("--until", type=_time, metavar="TIME", help="when it comes back (2030-01-01T06:00:00Z)")
     add_commands(actions, _asking)
     for asking, what in (
@@ -58,7 +62,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serves until told to stop, changes the tables, or asks a directory that is somewhere else."""
+    """Serves until stopped, migrates the tables, or sends a request to a running directory."""
     if args.action not in {None, "migrate"}:
         return asyncio.run(_ask(args))
     from vox.directory.settings import load
@@ -134,7 +138,7 @@ def _asking(
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)  # ValueError is argparse's own way to refuse
     if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError("say the time zone: Z or +01:00")
+        raise argparse.ArgumentTypeError("add the time zone: Z or +01:00")
     return moment
 
 
@@ -146,7 +150,7 @@ def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
         mode = file.stat().st_mode
         if mode & 0o077:
             raise UsageError(
-                f"{file} can be read by others",
+                f"{file} can be read by other users",
                 code="key_file_unsafe",
                 hint=f"run: chmod 600 {file}; better make a new key",
             )

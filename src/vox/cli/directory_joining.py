@@ -1,4 +1,4 @@
-"""`vox directory token`, `pending`, `approve` and `refuse`: what administrators say about relays that want to join."""
+"""`vox directory token`, `pending`, `approve` and `refuse`: commands of an administrator for relays that ask to join."""
 
 import argparse
 import json
@@ -13,18 +13,18 @@ HOUR_S = 3600.0
 
 def add_commands(actions: Any, asking: Callable[[Any, str, str], argparse.ArgumentParser]) -> None:
     """Adds them to the actions of `vox directory`; `asking` makes one with the options that all have."""
-    token = actions.add_parser("token", help="make, list and delete tokens with which one relay each may join")
+    token = actions.add_parser("token", help="create, list and delete join tokens; each lets one relay join")
     verbs = token.add_subparsers(dest="verb", metavar="VERB", required=True)
-    making = asking(verbs, "create", "make a token and print it, this once")
-    making.add_argument("--hours", type=float, default=24.0, help="how long it is good (24)")
-    making.add_argument("--note", default="", help="what it is for")
-    asking(verbs, "list", "print the tokens that nobody has used yet")
-    asking(verbs, "delete", "make a token useless").add_argument("id", help="the token's id")
+    making = asking(verbs, "create", "create a token and print it; it is not shown again")
+    making.add_argument("--hours", type=float, default=24.0, help="hours until it expires (24)")
+    making.add_argument("--note", default="", help="a note about its use")
+    asking(verbs, "list", "print the unused tokens")
+    asking(verbs, "delete", "delete a token, so that it cannot be used").add_argument("id", help="the token's id")
     asking(actions, "pending", "print the relays that wait for approval")
     asking(actions, "approve", "let a relay join").add_argument("id", help="the relay's id")
-    refusing = asking(actions, "refuse", "remove a relay that waits; it may not ask again for a day")
+    refusing = asking(actions, "refuse", "refuse a waiting relay; it cannot ask again for a day")
     refusing.add_argument("id", help="the relay's id")
-    refusing.add_argument("--reason", default="", help="why, for the audit")
+    refusing.add_argument("--reason", default="", help="reason, for the audit log")
 
 
 async def _token(client: "DirectoryClient", args: argparse.Namespace) -> None:

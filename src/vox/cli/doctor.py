@@ -1,4 +1,4 @@
-"""`vox doctor`: says what is wrong with an installation, what to do about it, and what is merely off.
+"""`vox doctor`: reports what is wrong with an installation, how to fix it, and what is switched off.
 
 Each check is a function that returns findings; none changes anything. A check that cannot run is a finding too, so that one
 broken part never hides the others.
@@ -158,7 +158,7 @@ def check_open_files(max_calls: int) -> Finding:
 
 
 def check_optional_parts() -> Iterator[Finding]:
-    """What this installation can do only with something more."""
+    """The optional features whose package is not installed."""
     for module, purpose, extra in OPTIONAL_PACKAGES:
         there = _is_installed(module)
         remedy = "" if there else f"run `make setup`, or `pip install '.[{extra}]'` in a checkout of Vox"

@@ -85,7 +85,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument("--host", help="bind address (default 127.0.0.1: browsers give a microphone to localhost only)")
     names = ",".join(part.name for part in PARTS)
-    parser.add_argument("--only", type=_names, metavar="PARTS", help=f"some of them, by comma ({names})")
+    parser.add_argument("--only", type=_names, metavar="PARTS", help=f"only these parts, separated by commas ({names})")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help=f"where state is kept (default {_SHOWN_DATA})")
 
 
@@ -95,8 +95,8 @@ def run(args: argparse.Namespace) -> int:
 
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
-    wanted = [part for part in PARTS if args.only is None or part.name in args.only]
-    return run_loop(serve_parts(wanted, choices))
+    chosen = [part for part in PARTS if args.only is None or part.name in args.only]
+    return run_loop(serve_parts(chosen, choices))
 
 
 async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
@@ -124,7 +124,7 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
             log.info(part.ready, address=found.address)
         freeze_startup_objects()
         with _drained_by_signals([found.lifecycle for _, found in running]):
-            _say(banner(running, choices.data))  # whoever reads it may send a signal at once
+            _say(banner(running, choices.data))  # a reader may send a signal at once
             async with asyncio.TaskGroup() as tasks:
                 for _, found in running:
                     tasks.create_task(_finish(found))
@@ -194,7 +194,7 @@ def _directory(choices: Choices) -> Plan:
     variables = {setting.key: setting.env for setting in describe(DirectorySettings)}
     given = {"server.host": choices.host, "server.port": choices.any_port}
     defaults: dict[str, Any] = {"server.host": "127.0.0.1", "database.path": str(choices.data / "relays.db")}
-    if (choices.host or "127.0.0.1") in LOOPBACK:  # a relay that runs beside it, and nobody elsewhere can register one
+    if (choices.host or "127.0.0.1") in LOOPBACK:  # for a relay on this machine; no other machine can register one
         defaults["outbound.allowed_private"] = ["127.0.0.0/8", "::1/128"]
     unsaid = {key: value for key, value in defaults.items() if not any(map(choices.environment.get, variables[key]))}
     said = {key: value for key, value in given.items() if value is not None}
@@ -277,9 +277,9 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"the folder {folder} cannot be made: {error.strerror}",
+            f"the folder {folder} cannot be created: {error.strerror}",
             code="database_unusable",
-            hint="choose one that this user may write with --data",
+            hint="choose a folder that you may write to with --data",
         ) from error
 
 
@@ -288,7 +288,9 @@ def _names(text: str) -> list[str]:
     known = [part.name for part in PARTS]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'} is no part; there are {', '.join(known)}")
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown) or 'nothing'} is not a part; choose from {', '.join(known)}"
+        )
     return names
 
 
@@ -311,7 +313,7 @@ def _named(part: Part, error: VoxError, *, is_alone: bool) -> VoxError:
 
 
 def _say(text: str) -> None:
-    """Prints in one piece; that nobody reads it, or no longer, is no reason to end."""
+    """Prints in one piece; a closed output is no reason to end."""
     try:
         print(f"{text}\n", end="", flush=True)
     except BrokenPipeError:

@@ -81,7 +81,7 @@ async def _keep(command: list[str], number: int, stopping: asyncio.Event, stop_s
         if loop.time() - began > STABLE_S:
             delay_s = RESTART_S
         elif ended.result() == WRONG_INPUT:
-            raise DependencyError(f"worker {number} cannot start", code="worker_failed", hint="see its message above")
+            raise DependencyError(f"worker {number} cannot start", code="worker_failed", hint="see its error above")
         _log.error("worker died", worker=number, exit=ended.result(), restart_in_s=delay_s)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):

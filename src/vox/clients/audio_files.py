@@ -44,7 +44,7 @@ class Recording:
 
 
 def sample_question() -> Recording:
-    """A 3.5 s question spoken by espeak-ng (16 kHz), the same for everybody who measures."""
+    """A 3.5 s question spoken by espeak-ng (16 kHz), the same for every measurement."""
     return Recording(mulaw_decode(resources.files("vox.clients").joinpath("question.ulaw").read_bytes()), 16_000)
 
 

@@ -34,7 +34,7 @@ async def measure_believably(
     *,
     clean_will_do: bool = False,
 ) -> LoadResult:
-    """Takes one point; again, a few times, while there is reason to doubt it.
+    """Measures one point, a few times again while there is reason to doubt it.
 
     `clean_will_do` believes a clean point all the same: a disturbance can spoil one but not flatter it.
     """

@@ -1,4 +1,4 @@
-"""A client of the relay directory: for relays that register, and for whoever looks for one.
+"""A client of the relay directory: for relays that register, and for clients that look for one.
 
 Every call has a deadline. With `cache_file` the signed list is kept (by `snapshot`), so that relays are found while the directory
 is away: `relays` and `select` then answer from it, and so they do after a restart.
@@ -102,7 +102,9 @@ class DirectoryClient:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.netloc:
             raise UsageError(
-                f"{url!r} is no directory's address", code="invalid_directory_url", hint="write http://host:8090"
+                f"{url!r} is not the address of a directory",
+                code="invalid_directory_url",
+                hint="write http://host:8090",
             )
         self._authority = parts.netloc
         self._prefix = parts.path.rstrip("/")
@@ -179,7 +181,7 @@ class DirectoryClient:
         return _converted(answer.get("relays"), list[Measurement])
 
     async def report_rtts(self, rtts_ms: Mapping[str, float]) -> None:
-        """Tells what was measured, by relay id, for the good of others in the same network."""
+        """Reports measured round trips by relay id, for the choices of other clients in the same network."""
         rtts = [{"relay_id": relay_id, "rtt_ms": rtt_ms} for relay_id, rtt_ms in rtts_ms.items()]
         await self._change("POST", "/v1/rtt-reports", {"rtts": rtts})
 
@@ -189,7 +191,7 @@ class DirectoryClient:
         await self._change("POST", "/v1/session-reports", {"sessions": sessions})
 
     async def status(self, relay_id: str) -> dict[str, Any]:
-        """What the directory says of one relay."""
+        """The status of one relay."""
         return await self._get(f"/v1/relays/{relay_id}/status", {})
 
     async def register(self, relay: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,20 +227,20 @@ class DirectoryClient:
         return answer
 
     async def delete(self, relay_id: str, *, force: bool = False) -> None:
-        """Forgets a relay; one in use only by force."""
+        """Removes a relay; one in use only with `force`."""
         await self._change("DELETE", f"/v1/relays/{relay_id}{'?force=1' if force else ''}", None)
 
     async def create_join_token(self, *, ttl_s: float | None = None, note: str = "") -> dict[str, Any]:
-        """A token with which one relay may join, good for a day unless said otherwise; `token` is told this once only."""
+        """Creates a token with which one relay may join, valid for a day by default; `token` is returned only here."""
         body: dict[str, Any] = {"note": note} | ({"ttl_ms": round(ttl_s * 1000)} if ttl_s is not None else {})
         return await self._change("POST", "/v1/join-tokens", body)
 
     async def join_tokens(self) -> list[dict[str, Any]]:
-        """The tokens that nobody has used yet."""
+        """The tokens that are not used yet."""
         return _converted((await self._get("/v1/join-tokens", {})).get("join_tokens"), list[dict[str, Any]])
 
     async def delete_join_token(self, token_id: str) -> None:
-        """Makes a token useless."""
+        """Deletes a token, so that no relay can join with it."""
         await self._change("DELETE", f"/v1/join-tokens/{token_id}", None)
 
     async def waiting(self) -> list[dict[str, Any]]:
@@ -294,7 +296,7 @@ class DirectoryClient:
         return relays
 
     async def _read_cache(self) -> bytes | None:
-        """What is kept; the first time also whom to believe, and from which number on."""
+        """The kept list; the first time also the key to trust and the least version to accept."""
         if self._cache_file is None:
             return None
         try:
@@ -360,7 +362,9 @@ class DirectoryClient:
             body = msgspec.json.decode(answer.content[:MAX_ANSWER_BYTES], type=dict[str, Any])
         except msgspec.MsgspecError:
             if answer.status_code < 500:  # noqa: PLR2004  beyond, it is a proxy's page where the directory is away
-                raise PeerError("the directory's answer is no JSON object", code="directory_answer_malformed") from None
+                raise PeerError(
+                    "the directory's answer is not a JSON object", code="directory_answer_malformed"
+                ) from None
         if answer.is_success:
             return body
         message = f"the directory refused: {body.get('error')} ({body.get('code')}, HTTP {answer.status_code})"
@@ -383,7 +387,7 @@ def sign_challenge(key_pair: KeyPair, url: str, challenge: str) -> str:
 
 
 def _replace(file: Path, text: bytes) -> None:
-    """Writes aside first, under a name of its own, so that nobody ever reads half a list."""
+    """Writes a temporary file and renames it, so that no reader ever sees half a list."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as aside:
         aside.write(text)
@@ -418,7 +422,7 @@ def _converted(value: Any, kind: Any) -> Any:
 
 
 def _refused(why: str) -> PeerError:
-    return PeerError(f"the signed list is not used: {why}", code="snapshot_refused")
+    return PeerError(f"the signed list is rejected: {why}", code="snapshot_refused")
 
 
 def _hint(body: Mapping[str, Any]) -> str:

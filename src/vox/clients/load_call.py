@@ -1,4 +1,4 @@
-"""One call of a load run: raw bytes out on a schedule somebody else keeps, arrival times and energy in.
+"""One call of a load run: raw bytes out on a schedule that the caller keeps, arrival times and energy in.
 
 This runs 66 times a second per call and has to stay under 0.2 % of a core, so audio is encoded, framed and masked
 before the call begins, and what comes back is decoded only while the answer to a question is awaited.
@@ -151,7 +151,7 @@ class LoadCall(asyncio.Protocol):
         self._position = (position + 1) % self._cycle_frames
 
     def hang_up(self) -> None:
-        """Says goodbye as the carrier does and closes; `closed` is done when the server has followed."""
+        """Sends the carrier's stop message and closes; `closed` is done when the server has followed."""
         if self._transport is None or self.state is not CallState.OPEN:
             self.abort()
             return
@@ -190,7 +190,7 @@ class LoadCall(asyncio.Protocol):
             self._break(error.code)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Notes an end that was not ours."""
+        """Notes an end that this side did not ask for."""
         self._forget_marks()
         if self.state in {CallState.DIALLING, CallState.OPEN}:
             self._break("connection lost" if self.state is CallState.OPEN else "no answer to the upgrade")

@@ -1,4 +1,4 @@
-"""What a load run found out, and when it may be believed.
+"""The result of a load run, and the reasons to distrust it.
 
 The rules are those of every comparison in `bench/`: a frame is late when a client with a 20 ms playout buffer has run
 dry; a run counts only while the load generator itself kept its schedule.

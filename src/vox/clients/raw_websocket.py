@@ -47,7 +47,7 @@ def parse_target(url: str) -> Target:
     path = parts.path or "/"
     return Target(
         parts.hostname or "localhost",
-        parts.port or (443 if is_secure else 80),
+        parts.port if parts.port is not None else (443 if is_secure else 80),
         f"{path}?{parts.query}" if parts.query else path,
         is_secure,
     )
@@ -72,7 +72,7 @@ def parse_answer(data: bytes) -> Answer | None:
     head, end, rest = data.partition(b"\r\n\r\n")
     if not end:
         if len(data) > _MAX_ANSWER_BYTES:
-            raise PeerError("the answer to the upgrade has no end", code="bad_upgrade_answer")
+            raise PeerError("the server's answer to the WebSocket upgrade is too long", code="bad_upgrade_answer")
         return None
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ", 2)
@@ -129,7 +129,7 @@ class FrameReader:
             if head + length > end and length + len(self._fragments) <= self._max_bytes:
                 break
             if length + len(self._fragments) > self._max_bytes:
-                raise PeerError("the server sent a message beyond the bound", code="message_too_large")
+                raise PeerError("the server sent a message over the size limit", code="message_too_large")
             at = head + length
             self._collect(first, data[head:at], messages)
         self._buffer = data[at:]

@@ -93,7 +93,7 @@ def usage(pid: int) -> Usage | None:
 
 
 def busy_seconds(core: int) -> float | None:
-    """Seconds for which `core` has worked for anybody since boot; None where the system does not tell."""
+    """Seconds for which `core` was busy since boot, whatever the process; None where the system does not tell."""
     try:
         lines = _PROC.joinpath("stat").read_text().splitlines()
     except OSError:
@@ -139,7 +139,7 @@ async def _wait_ready(process: asyncio.subprocess.Process, url: str, clock: Cloc
 
 def _not_ready(problem: str, log: Path) -> DependencyError:
     tail = log.read_bytes()[-_TAIL_BYTES:].decode(errors="replace").strip()
-    return DependencyError(f"the server {problem}", code="server_not_ready", hint=f"its last words: {tail or 'none'}")
+    return DependencyError(f"the server {problem}", code="server_not_ready", hint=f"its last output: {tail or 'none'}")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

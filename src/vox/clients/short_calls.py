@@ -1,4 +1,4 @@
-"""Many short calls in a row, to see whether a server gives back what a call took.
+"""Many short calls in a row, to see whether a server leaks memory.
 
 Each call connects, speaks for a moment and hangs up. The server's memory is read after calls that do not count, and again
 at the end: a process grows over its first thousand calls or so, whatever it leaks.

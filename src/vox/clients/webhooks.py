@@ -79,7 +79,7 @@ def parse_answer(text: str) -> StreamPlan:
     plan = _from_xml(text) if text.startswith("<") else _from_json(text)
     if plan is None:
         raise PeerError(
-            "the webhook's answer names no media stream", code="no_stream_in_webhook", hint=f"it said: {text[:200]}"
+            "the webhook's answer names no media stream", code="no_stream_in_webhook", hint=f"it answered: {text[:200]}"
         )
     return plan
 

@@ -42,7 +42,7 @@ class AsgiSocket:
 
     @property
     def write_frames(self) -> None:
-        """Frames are the server's business."""
+        """None: the server writes the frames."""
         return
 
     def send(self, message: str | bytes) -> None:
@@ -68,19 +68,19 @@ class AsgiSocket:
 
     async def run(self) -> None:
         """Serves the connection to its end and tells the listener what happens."""
-        told = (ABNORMAL, "")
+        closing = (ABNORMAL, "")
         try:
             async with asyncio.TaskGroup() as group:
                 writer = group.create_task(self._write())
                 try:
                     self._tell_opened()
-                    told = await self._read()
+                    closing = await self._read()
                 finally:
                     writer.cancel()
         finally:
             self._is_open = False
             try:
-                self._listener.closed(*(self._closed_by_us or told))
+                self._listener.closed(*(self._closed_by_us or closing))
             except Exception:  # noqa: BLE001  a connection's top: a listener's fault ends this connection only
                 _log.exception("socket listener failed when told of the close")
 

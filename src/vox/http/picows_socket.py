@@ -247,8 +247,8 @@ class PicowsSocket(WSListener):
         handshake: Any = self._transport.close_handshake
         if handshake is None:
             return ABNORMAL, ""
-        told = handshake.recv if handshake.recv_then_sent else handshake.sent
-        return int(told.code) or NO_STATUS, told.reason or ""
+        close_frame = handshake.recv if handshake.recv_then_sent else handshake.sent
+        return int(close_frame.code) or NO_STATUS, close_frame.reason or ""
 
 
 class _Quiet:

@@ -95,7 +95,7 @@ def take_token(full_at: float, category: RateCategory, scale: float, now: float)
 
 
 class RefusedTokens:
-    """Refused tokens by address: one that has had its chances is not looked up for a while, if it is a stranger's.
+    """Refused tokens by address: after too many, an address's unknown tokens are refused for a while without a look-up.
 
     One number an address, as in the buckets: when all its refusals are forgotten. Those that were under way together count in full,
     so an address pays for them afterwards; for no longer than another period.

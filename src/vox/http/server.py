@@ -70,7 +70,7 @@ class Server:
         if bool(tls_cert) is not bool(tls_key):
             missing = "key" if tls_cert else "certificate"
             raise UsageError(
-                f"TLS is half set up: the {missing} is missing", code="tls_incomplete", hint="set both files"
+                f"TLS is not fully configured: the {missing} is missing", code="tls_incomplete", hint="set both files"
             )
         self._host = host
         self._asked_port = port
@@ -165,7 +165,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Signals belong to the life cycle, not to the server."""
+        """Installs no handlers, because the life cycle handles the signals."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

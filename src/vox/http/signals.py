@@ -1,4 +1,4 @@
-"""Under somebody else's ASGI server: our drain comes before its shutdown.
+"""Drains before another ASGI server shuts down.
 
 uvicorn closes sockets with 1012 as soon as SIGTERM arrives, and only then tells the application. So its signal handler is kept
 back until the application has sent its clients away in its own words.

@@ -43,5 +43,5 @@ class StaticFolder:
 
 
 def security_headers(policy: str) -> Mapping[str, str]:
-    """What every file of a page carries; it is always revalidated, because an upgrade changes it under the same name."""
+    """The headers of every file of a page; caches always revalidate, because an upgrade changes a file under the same name."""
     return {"cache-control": "no-cache", "content-security-policy": policy, **NO_SNIFF}

@@ -115,7 +115,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             super().data_received(early)
 
     def shutdown(self) -> None:
-        """Says goodbye when the server closes."""
+        """Closes the connection when the server closes."""
         if self._socket is None:
             super().shutdown()
         else:

@@ -157,7 +157,7 @@ async def open_socket(
 async def _handshake(protocol: Any) -> None:
     await protocol.wait_until_handshake_complete()
     if protocol.listener is None:
-        raise ConnectionResetError("the server hung up during the handshake")
+        raise ConnectionResetError("the server closed the connection during the handshake")
 
 
 class _Target:
@@ -174,7 +174,7 @@ class _Target:
                 code="invalid_url",
                 hint="write ws://host:port/path or wss://host/path",
             )
-        self.port = port or (443 if is_secure else 80)
+        self.port = port if port is not None else (443 if is_secure else 80)
         self.netloc = parts.netloc.rpartition("@")[2]
         self.path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         self.tls = (tls or _system_trust()) if is_secure else None

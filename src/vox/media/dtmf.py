@@ -122,7 +122,7 @@ def _frequencies(digit: str) -> tuple[float, float]:
         if place >= 0:
             return low, HIGH_HZ[place]
     raise UsageError(
-        f"{digit!r} is no telephone key", code="invalid_digit", hint="use 0-9, *, # and A-D, without spaces"
+        f"{digit!r} is not a telephone key", code="invalid_digit", hint="use 0-9, *, # and A-D, without spaces"
     )
 
 

@@ -196,7 +196,7 @@ class PlayoutTrack:
         self._sent = 0
 
     def close(self) -> None:
-        """Clears the track for good; whoever waits for room is told."""
+        """Clears the track for good and wakes the tasks that wait for room."""
         self._open = False
         self.clear()
 

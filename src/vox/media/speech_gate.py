@@ -1,4 +1,4 @@
-"""Decides from a confidence per window whether somebody speaks, for many streams in one call.
+"""Decides from a confidence per window whether there is speech, for many streams in one call.
 
 Confidence and volume must both be high for `start_s` before speech begins, and either low for `stop_s` before it ends;
 one window to the contrary starts the count again. That is the machine Quiet → Starting → Speaking → Stopping with its

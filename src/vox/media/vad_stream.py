@@ -1,6 +1,6 @@
-"""The streams of voice activity, and the lane in which those of one kind and sample rate are scored together.
+"""The streams of voice activity, and the scheduler in which those of one kind and sample rate are scored together.
 
-A stream collects bytes and queues itself when a window is whole; its lane takes one window of each queued stream per run.
+A stream collects bytes and queues itself when a window is whole; its scheduler takes one window of each queued stream per run.
 Everything here runs on the event loop but `SileroBatch.score`, so streams may open, close and change at any time: the slot
 of a stream that closes while a run is in flight is not given away before the run has landed.
 """
@@ -54,7 +54,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpeechEdge:
-    """Somebody began (`is_speaking`) or ceased to speak.
+    """Speech began (`is_speaking`) or ended.
 
     `at_s` is the end of the window that decided, in seconds of audio pushed to the stream; the speech itself began about
     `start_s` (or ended about `stop_s`) earlier.
@@ -67,36 +67,48 @@ class SpeechEdge:
 class VadStream:
     """One caller's audio; made by `VoiceActivity.open`.
 
-    `is_speaking` is the present verdict; `slot`, `is_waiting` and `silent_windows` belong to the lane.
+    `is_speaking` is the present verdict; `slot`, `is_waiting` and `silent_windows` belong to the scheduler.
     """
 
     __slots__ = (
-        "_at", "_backlog_bytes", "_buffer", "_lane", "_on_edge", "_params", "_position", "_resampler", "_window_bytes",
-        "is_open", "is_speaking", "is_waiting", "silent_windows", "slot",
+        "_at",
+        "_backlog_bytes",
+        "_buffer",
+        "_on_edge",
+        "_params",
+        "_position",
+        "_resampler",
+        "_scheduler",
+        "_window_bytes",
+        "is_open",
+        "is_speaking",
+        "is_waiting",
+        "silent_windows",
+        "slot",
     )  # fmt: skip
 
     def __init__(
         self,
-        lane: "BatchScheduler",
+        scheduler: "BatchScheduler",
         params: VadParams,
         on_edge: Callable[[SpeechEdge], None],
         resampler: Resampler | None,
         backlog_s: float,
     ) -> None:
         self.is_speaking = False
-        self._lane = lane
+        self._scheduler = scheduler
         self._params = params
         self._on_edge = on_edge
         self._resampler = resampler
-        self._window_bytes = lane.window_samples * 2
-        self._backlog_bytes = max(round(backlog_s * lane.sample_rate) * 2, self._window_bytes)
+        self._window_bytes = scheduler.window_samples * 2
+        self._backlog_bytes = max(round(backlog_s * scheduler.sample_rate) * 2, self._window_bytes)
         self._buffer = bytearray()
-        self._position = 0  # samples taken or dropped, at the lane's rate
+        self._position = 0  # samples taken or dropped, at the scheduler's rate
         self._at = 0  # position at the end of the window taken last
         self.silent_windows = 0  # windows of digital silence in a row
-        self.is_waiting = False  # in the lane's queue, or in a run
+        self.is_waiting = False  # in the scheduler's queue, or in a run
         self.is_open = True
-        self.slot = lane.enter(params)
+        self.slot = scheduler.enter(params)
 
     def push(self, pcm: bytes) -> None:
         """Adds s16le samples, any number; ignored after `close()`.
@@ -113,7 +125,7 @@ class VadStream:
         buffer += pcm
         if not self.is_waiting and len(buffer) >= self._window_bytes:
             self.is_waiting = True
-            self._lane.pending.append(self)
+            self._scheduler.pending.append(self)
 
     def update(self, params: VadParams) -> None:
         """Changes thresholds and times; verdict and audio stay. The kind cannot change (UsageError `invalid_vad`)."""
@@ -125,20 +137,20 @@ class VadStream:
             )
         self._params = params
         if self.is_open:
-            self._lane.gate.set_params(self.slot, params)
+            self._scheduler.gate.set_params(self.slot, params)
 
     def close(self) -> None:
         """Ends the stream: no edge follows, also when one of its windows is being scored."""
         if self.is_open:
             self.is_open = False
-            self._lane.exit(self.slot)
+            self._scheduler.exit(self.slot)
             self._buffer.clear()
 
     def _drop(self) -> None:
         windows = len(self._buffer) // self._window_bytes - 1
         del self._buffer[: windows * self._window_bytes]
-        self._position += windows * self._lane.window_samples
-        self._lane.dropped.inc(windows)
+        self._position += windows * self._scheduler.window_samples
+        self._scheduler.dropped.inc(windows)
 
     @property
     def has_window(self) -> bool:
@@ -146,22 +158,22 @@ class VadStream:
         return len(self._buffer) >= self._window_bytes
 
     def take(self) -> bytes | None:
-        """The next window, or None when there is no whole one. Called by the lane."""
+        """The next window, or None when there is no whole one. Called by the scheduler."""
         size = self._window_bytes
         buffer = self._buffer
         if len(buffer) < size:
             return None
         window = bytes(buffer[:size])
         del buffer[:size]
-        self._position += self._lane.window_samples
+        self._position += self._scheduler.window_samples
         self._at = self._position
         return window
 
     def tell(self, is_speaking: bool) -> None:
-        """Passes a verdict on. Called by the lane."""
+        """Passes a decision on. Called by the scheduler."""
         self.is_speaking = is_speaking
         try:
-            self._on_edge(SpeechEdge(is_speaking, self._at / self._lane.sample_rate))
+            self._on_edge(SpeechEdge(is_speaking, self._at / self._scheduler.sample_rate))
         except Exception:  # noqa: BLE001  one call's callback must not silence the others
             _log.exception("speech_edge_callback_failed")
 
@@ -221,7 +233,7 @@ class BatchScheduler:
         self._count(-1)
 
     def tick(self) -> None:
-        """Scores what waits; Silero only when its last run has landed."""
+        """Scores the waiting windows; Silero only when its last run is done."""
         if self._model is not None:
             if self.pending and self.flight is None:
                 self._run()

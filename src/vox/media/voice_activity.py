@@ -55,7 +55,7 @@ class VoiceActivity:
         self._model_path = model_path
         self._session: Session | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="vox-vad")
-        self._lanes: dict[tuple[str, int], BatchScheduler] = {}
+        self._schedulers: dict[tuple[str, int], BatchScheduler] = {}
         self._metrics = metrics
         self._streams = metrics.gauge(STREAMS)
         self._open_streams = 0
@@ -99,13 +99,13 @@ class VoiceActivity:
         if params.kind == "silero" and sample_rate not in SAMPLE_RATES:
             resampler = Resampler(sample_rate, SAMPLE_RATES[-1])
             sample_rate = SAMPLE_RATES[-1]
-        lane = self._lanes.get((params.kind, sample_rate))
-        if lane is None:
-            lane = self._lanes[params.kind, sample_rate] = self._new_lane(params.kind, sample_rate)
+        scheduler = self._schedulers.get((params.kind, sample_rate))
+        if scheduler is None:
+            scheduler = self._schedulers[params.kind, sample_rate] = self._new_scheduler(params.kind, sample_rate)
         if not self._open_streams:
             self._ticker.add(self._tick)
         self._count(1)
-        return VadStream(lane, params, on_edge, resampler, self._max_backlog_s)
+        return VadStream(scheduler, params, on_edge, resampler, self._max_backlog_s)
 
     async def check(self) -> None:
         """Returns once the detector's thread has answered.
@@ -120,11 +120,11 @@ class VoiceActivity:
 
     async def settled(self) -> None:
         """Waits until no run is in flight."""
-        while flights := [lane.flight for lane in self._lanes.values() if lane.flight is not None]:
+        while flights := [scheduler.flight for scheduler in self._schedulers.values() if scheduler.flight is not None]:
             await asyncio.wait(flights)
             await asyncio.sleep(0)  # lets the verdicts be delivered, which may start another run
 
-    def _new_lane(self, kind: str, sample_rate: int) -> BatchScheduler:
+    def _new_scheduler(self, kind: str, sample_rate: int) -> BatchScheduler:
         if kind == "energy":
             samples = round(sample_rate * ENERGY_WINDOW_S)
             if samples < 1:
@@ -159,8 +159,8 @@ class VoiceActivity:
             self._ticker.remove(self._tick)
 
     def _tick(self, now: float) -> None:
-        for lane in self._lanes.values():
-            lane.tick()
+        for scheduler in self._schedulers.values():
+            scheduler.tick()
 
 
 def _nothing() -> None:

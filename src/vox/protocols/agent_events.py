@@ -124,7 +124,7 @@ class AgentReady:
 
 @dataclass(frozen=True, slots=True)
 class SpeakingChanged:
-    """Somebody began or stopped to speak."""
+    """The user or the agent began or stopped speaking."""
 
     who: Literal["user", "bot"]
     is_speaking: bool
@@ -281,7 +281,7 @@ class AgentCodec(Protocol):
         ...
 
     def encode(self, event: AgentEvent) -> list[WireMessage]:
-        """The wire messages of an event; none where the format has no word for it."""
+        """The wire messages of an event; none where the format has no such message."""
         ...
 
     def audio(self, pcm: bytes, sample_rate: int) -> WireMessage | None:

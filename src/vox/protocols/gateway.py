@@ -78,7 +78,7 @@ class ClientMessage(msgspec.Struct):
 
 
 class Heartbeat(msgspec.Struct):
-    """Says that the client lives; `seq` is the last frame it has (ours, optional: it trims what resuming keeps)."""
+    """Shows that the client is alive; `seq` is the last frame it has (ours, optional: it trims what resuming keeps)."""
 
     seq: int | None = None
 

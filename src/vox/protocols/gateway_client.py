@@ -61,7 +61,7 @@ class GatewayClient:
 
     @property
     def deadline(self) -> float | None:
-        """When `tick` has something to say; None before the server's hello."""
+        """When `tick` has something to do; None before the server's hello."""
         return self._next_heartbeat
 
     def connected(self) -> None:
@@ -93,7 +93,7 @@ class GatewayClient:
         if self._next_heartbeat is None or now < self._next_heartbeat:
             return None
         if not self._is_acknowledged:
-            raise PeerError("the gateway answers no heartbeat", code="gateway_silent", retryable=True)
+            raise PeerError("the gateway did not answer a heartbeat", code="gateway_silent", retryable=True)
         self._next_heartbeat = now + self._interval_s
         self._is_acknowledged = False
         return encode_client("heartbeat", {"seq": self.seq} if self._is_live else None)
@@ -110,7 +110,7 @@ class GatewayClient:
         return Return.LATER if code in RETRY_LATER else Return.NEVER
 
     def forget(self) -> None:
-        """Begins anew with the next connection."""
+        """Starts a new session with the next connection."""
         self.session_id = None
         self.seq = 0
 

@@ -99,7 +99,7 @@ class GatewayServer:
 
     @property
     def deadline(self) -> float:
-        """When `expired` has something to say."""
+        """When `expired` has something to do."""
         return self._deadline
 
     def receive(self, message: str | bytes, now: float) -> list[Asked]:

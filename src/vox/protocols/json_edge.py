@@ -82,7 +82,7 @@ def read_audio(pcm: bytes, sample_rate: int, channels: int) -> list[ClientInput]
 def refuse_context(what: str) -> PeerError:
     """The error for a client that rewrites the conversation without permission."""
     return PeerError(
-        f"{what} rewrites the conversation, which this agent does not allow its clients",
+        f"{what} rewrites the conversation, which this agent does not allow clients to do",
         code="context_not_allowed",
         hint="set allow_client_context for clients you trust",
     )

@@ -44,7 +44,7 @@ class AudioRawFrame:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionFrame:
-    """What somebody said; `timestamp` is ISO 8601."""
+    """What the user said; `timestamp` is ISO 8601."""
 
     text: str
     user_id: str = ""

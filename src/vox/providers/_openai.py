@@ -203,7 +203,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def failure(error: Exception, vendor: str) -> DependencyError:
-    """What went wrong, in our words."""
+    """The error of Vox for a failure of the client library."""
     import openai  # noqa: PLC0415  see above
 
     match error:
@@ -216,14 +216,16 @@ def failure(error: Exception, vendor: str) -> DependencyError:
                 f"the connection to {vendor} failed: {_cause(error)}", code="provider_unreachable", retryable=True
             )
         case _:
-            return DependencyError(f"{vendor} sent an answer we do not understand", code="provider_bad_answer")
+            return DependencyError(f"{vendor} sent an answer that Vox cannot read", code="provider_bad_answer")
 
 
 def _status_failure(error: "openai.APIStatusError", vendor: str) -> DependencyError:
     status = error.status_code
     if status in _REFUSED:
         return DependencyError(
-            f"{vendor} refused the API key ({status})", code="provider_refused_key", hint="check the key and its rights"
+            f"{vendor} refused the API key ({status})",
+            code="provider_refused_key",
+            hint="check the key and its permissions",
         )
     code = "provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed"
     return DependencyError(

@@ -1,4 +1,4 @@
-"""Checks that a request was signed by somebody who knows a secret: the comparison and the primitives, all pure.
+"""Checks that a request was signed by a holder of a secret: the comparison and the primitives, all pure.
 
 The one thing to know before changing it: `is_equal` is the only comparison of secrets in Vox. Everything here takes
 the raw bytes that travelled; a body decoded and encoded again no longer matches its signature.
@@ -22,7 +22,7 @@ _ED25519_KEY_BYTES = 32
 
 
 def is_equal(expected: str | bytes, given: str | bytes) -> bool:
-    """Compares two secrets in a time that tells nothing about where they differ."""
+    """Compares two secrets in constant time, so that timing does not reveal where they differ."""
     return hmac.compare_digest(_as_bytes(expected), _as_bytes(given))
 
 
@@ -42,7 +42,7 @@ def sha256_hex(body: bytes) -> str:
 
 
 def bad_signature(why: str) -> UsageError:
-    """The error for a request that nobody vouches for."""
+    """The error for a request without a valid signature."""
     return UsageError(f"The request is not signed by the carrier: {why}.", code="bad_signature")
 
 

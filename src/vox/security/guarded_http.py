@@ -69,7 +69,7 @@ async def exchange(
 
 
 def failed(message: str, *, code: str) -> DependencyError:
-    """The error for another end that did not do its part; it may the next time."""
+    """The error for a peer that failed; a retry may succeed."""
     return DependencyError(message, code=code, retryable=True)
 
 

@@ -93,7 +93,7 @@ class SystemResolver:
 
 
 class OutboundGuard:
-    """The only way out for URLs that come from outside.
+    """Fetches URLs that come from outside the server; nothing else may.
 
     Args:
         allowed_private: networks that may be connected to although they are not public; never metadata services.
@@ -125,7 +125,7 @@ class OutboundGuard:
         self._free = asyncio.Semaphore(max_in_flight)
 
     def check_url(self, url: str) -> None:
-        """Checks what can be checked without asking anybody: form, scheme, user name, port, literal addresses.
+        """Checks what needs no name resolution: form, scheme, user name, port, literal addresses.
 
         Raises:
             UsageError: `url_refused`.
@@ -193,7 +193,9 @@ class OutboundGuard:
             raise url_refused(f"its port is not one of {', '.join(map(str, sorted(self._allowed_ports)))}")
         if url.address is not None and self._refusal(url.address) is not None:
             raise url_refused("its address is not public")
-        if url.host == "localhost" or url.host.endswith(".localhost"):  # RFC 6761: loopback, whoever is asked
+        if url.host == "localhost" or url.host.endswith(
+            ".localhost"
+        ):  # RFC 6761: loopback, whichever resolver is asked
             loopback = parse_address("127.0.0.1")
             if loopback is None or self._refusal(loopback) is not None:
                 raise url_refused("its host is this machine")
@@ -216,7 +218,7 @@ class OutboundGuard:
             address = parse_address(text)
             why = "not an address" if address is None else self._refusal(address)
             if address is None or why is not None:
-                # Whoever gave the URL must not learn what internal names stand for; the operator may.
+                # The user who gave the URL must not learn what internal names stand for; the operator may.
                 _LOG.info("outbound_refused", host=url.host, address=text, reason=why)
                 raise url_refused("its host has an address that is not public")
             addresses.append(address)

@@ -25,7 +25,7 @@ PARALLELISM = 4
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one hash takes.
+    """The memory, time and parallelism that one hash costs.
 
     Args:
         memory_kib: memory in KiB.
@@ -115,7 +115,7 @@ class Passwords:
 
     def _dummy_hash(self) -> str:
         if self._dummy is None:
-            self._dummy = self._hasher.hash("a password that nobody has")
+            self._dummy = self._hasher.hash("a password that no account has")
         return self._dummy
 
     async def _run(self, work: Callable[[], T]) -> T:

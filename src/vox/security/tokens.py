@@ -1,7 +1,7 @@
 """Bearer tokens: minted from the system's randomness, kept as SHA-256 only.
 
-Fast hashing is right here and wrong for passwords: a token of 48 random bytes cannot be guessed from its digest. Whoever
-steals the database gets no login.
+Fast hashing is right here and wrong for passwords: a token of 48 random bytes cannot be guessed from its digest. A stolen
+database gives no login.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class Token:
 
 
 def mint(prefix: str, size: int = TOKEN_BYTES) -> Token:
-    """A fresh token behind a readable prefix.
+    """Makes a random token with a readable prefix.
 
     Args:
         prefix: says what the token is for, such as `vox_sess_`.

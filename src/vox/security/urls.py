@@ -1,8 +1,8 @@
 """Reads a URL that a stranger gave, strictly: one reading, or `url_refused`.
 
 The one thing to know before changing it: browsers, libc and HTTP libraries read odd URLs differently, and the
-difference is the attack. Hence nothing odd is repaired here, and whoever connects uses the parts that this module
-returns, never the text they came from.
+difference is the attack. Hence nothing odd is repaired here, and a connection is made with the parts that this module
+returns, never with the text they came from.
 """
 
 import re
@@ -97,7 +97,7 @@ def join_url(base: Url, location: str, *, allowed_schemes: Collection[str]) -> U
 
 
 def url_refused(why: str) -> UsageError:
-    """The error for a URL that is not gone to; `why` tells nothing that the giver of the URL does not know."""
+    """The error for a refused URL; `why` reveals nothing beyond what the URL itself says."""
     return UsageError(
         f"The URL is refused: {why}.",
         code="url_refused",
@@ -140,10 +140,10 @@ def _ascii_name(text: str) -> str:
     try:
         name = text if text.isascii() else text.encode("idna").decode("ascii")
     except UnicodeError:
-        raise url_refused("its host is not a name") from None
+        raise url_refused("its host is not a valid name") from None
     name = name.lower().removesuffix(".")
     if not name or len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, name.split("."))):
-        raise url_refused("its host is not a name")
+        raise url_refused("its host is not a valid name")
     return name
 
 

@@ -26,7 +26,9 @@ def back_up(database: SqlDatabase, target: Path) -> int:
     """
     if not database.is_sqlite:
         raise UsageError(
-            "only SQLite is backed up by Vox", code="backup_impossible", hint="use pg_dump or your provider's snapshots"
+            "Vox backs up SQLite databases only",
+            code="backup_impossible",
+            hint="use pg_dump or your provider's snapshots",
         )
     partial = target.with_name(target.name + ".partial")
     if target.exists():
@@ -36,9 +38,9 @@ def back_up(database: SqlDatabase, target: Path) -> int:
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # VACUUM fills an empty file as it is
     except OSError as error:
         raise UsageError(
-            f"{partial} cannot be made: {error.strerror}",
+            f"{partial} cannot be created: {error.strerror}",
             code="backup_impossible",
-            hint="choose a folder that this user may write",
+            hint="choose a folder that you may write to",
         ) from error
     try:
         database.run_exclusive(lambda connection: _copy(connection, partial))

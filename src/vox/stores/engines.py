@@ -64,7 +64,7 @@ def parse_url(url: str) -> URL:
 
 
 def is_in_memory(url: URL) -> bool:
-    """Whether the database lives and dies with its one connection."""
+    """Whether the database exists only as long as its one connection."""
     name = url.database or ":memory:"
     return ":memory:" in name or url.query.get("mode") == "memory" or "mode=memory" in name
 
@@ -80,9 +80,9 @@ def sqlite_url(path: str | Path) -> str:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"the database's folder {file.parent} cannot be made: {error.strerror}",
+            f"the database's folder {file.parent} cannot be created: {error.strerror}",
             code="database_unusable",
-            hint="choose a path that this user may write",
+            hint="choose a path that you may write to",
         ) from error
     return URL.create("sqlite", database=str(file)).render_as_string()
 
@@ -129,7 +129,7 @@ def raw(connection: Connection) -> Any:
 
 
 def caller_error(error: BaseException, engine: Engine) -> BaseException:
-    """What a caller is told when a unit of work or its commit raised; errors that are not the database's pass unchanged.
+    """The error that a caller gets when a unit of work or its commit raised; errors that are not the database's pass unchanged.
 
     Codes: database_conflict (a constraint refused the change), database_busy (locked by another process), database_failed.
     """
@@ -140,20 +140,20 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
     if isinstance(
         cause, driver.IntegrityError
     ):  # two changes met; the caller knows what that means, so it is no log line
-        told = DependencyError("the database refused a change that contradicts another", code="database_conflict")
-        told.__cause__ = error
-        return told
+        failure = DependencyError("the database refused a change that conflicts with another", code="database_conflict")
+        failure.__cause__ = error
+        return failure
     if is_busy(cause):
-        told = DependencyError("another process keeps the database locked", code="database_busy", retryable=True)
+        failure = DependencyError("another process keeps the database locked", code="database_busy", retryable=True)
     else:
-        told = DependencyError("the database failed", code="database_failed", retryable=True)
-    _log.error("database failed", error=str(cause), kind=type(cause).__name__, code=told.code)
-    told.__cause__ = error
-    return told
+        failure = DependencyError("the database failed", code="database_failed", retryable=True)
+    _log.error("database failed", error=str(cause), kind=type(cause).__name__, code=failure.code)
+    failure.__cause__ = error
+    return failure
 
 
 def is_busy(error: BaseException | None) -> bool:
-    """Whether SQLite waited for another process's lock in vain."""
+    """Whether SQLite gave up waiting for another process's lock."""
     return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -162,11 +162,11 @@ def is_busy(error: BaseException | None) -> bool:
 
 def _sqlite_engine(url: URL, synchronous: Synchronous) -> Engine:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        wanted = ".".join(map(str, OLDEST_SQLITE))
+        oldest = ".".join(map(str, OLDEST_SQLITE))
         raise UsageError(
             f"SQLite {sqlite3.sqlite_version} is too old",
             code="sqlite_too_old",
-            hint=f"Vox needs SQLite {wanted} or later: take a newer Python or use PostgreSQL",
+            hint=f"Vox needs SQLite {oldest} or later: take a newer Python or use PostgreSQL",
         )
     engine = create_engine(
         url,

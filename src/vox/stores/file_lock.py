@@ -12,7 +12,7 @@ from vox.errors import UsageError
 
 @contextmanager
 def exclusive_lock(path: str) -> Generator[None]:
-    """Keeps other directories off a SQLite file while the block runs; where the system has no such locks, nothing.
+    """Locks a SQLite file against other directory processes while the block runs; does nothing on systems without file locks.
 
     Raises:
         UsageError: database_in_use, or database_unusable where nothing can be written beside it.
@@ -28,7 +28,7 @@ def exclusive_lock(path: str) -> Generator[None]:
         raise UsageError(
             f"the folder of the database {path} cannot be written to: {error.strerror}",
             code="database_unusable",
-            hint="choose a path that this user may write",
+            hint="choose a path that you may write to",
         ) from None
     with lock as file:
         try:

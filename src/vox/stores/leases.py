@@ -1,7 +1,7 @@
 """Leases: who may do a thing at present, where several processes share the work.
 
 A lease ends by itself, so a process that dies holds nothing up for longer than `ttl_s`. Its token grows with every change
-of hands: whoever writes under a lease writes the token along, and a write with an older token than the last one is refused.
+of hands: a write under a lease carries the token, and a write with an older token than the last one is refused.
 That is what makes a holder harmless that was paused and does not know that its time is over.
 """
 
@@ -49,7 +49,7 @@ _members = Table(
 _LARGEST_BATCH: Final = 500
 _SCHEMA_LOCK: Final = 0x766F786C  # any number that other programs on the database do not use
 STALE_S: Final = 3600.0
-"""A lease that ended this long ago belongs to nobody who might still write under it."""
+"""No holder still writes under a lease that ended this long ago."""
 
 
 class Leases(Protocol):
@@ -58,7 +58,7 @@ class Leases(Protocol):
     async def acquire(self, names: Sequence[str], holder: str, ttl_s: float) -> Mapping[str, int]:
         """Takes those leases that are free, keeps those that are the holder's, all for another `ttl_s` from now.
 
-        Returns the token of each lease that is the holder's now; one that is missing belongs to somebody else.
+        Returns the token of each lease that is the holder's now; one that is missing belongs to another holder.
         """
         ...
 
@@ -141,10 +141,10 @@ class SqlLeases:
 
     async def acquire(self, names: Sequence[str], holder: str, ttl_s: float) -> Mapping[str, int]:
         """See `Leases`."""
-        wanted = sorted(set(names))  # one order for all, so that two holders cannot wait for each other
+        ordered = sorted(set(names))  # one order for all, so that two holders cannot wait for each other
         held: dict[str, int] = {}
-        for start in range(0, len(wanted), _LARGEST_BATCH):
-            batch = wanted[start : start + _LARGEST_BATCH]
+        for start in range(0, len(ordered), _LARGEST_BATCH):
+            batch = ordered[start : start + _LARGEST_BATCH]
             held |= await self._database.write(
                 lambda connection, batch=batch: self._take(connection, batch, holder, ttl_s)
             )

@@ -22,7 +22,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Migrations:
-    """The tables of one part of the product, and the ways to them.
+    """The migrations of one part's tables.
 
     Attributes:
         head: the last revision. A new revision changes it.
@@ -115,7 +115,7 @@ class Migrations:
         scripts = ScriptDirectory(str(self.versions), version_locations=[str(self.versions)])
         if revision != BASE and revision not in {script.revision for script in scripts.walk_revisions()}:
             raise UsageError(
-                f"the database is of the revision {revision}, which this version does not know",
+                f"the database has the revision {revision}, which this version does not know",
                 code="database_unknown",
                 hint="it was used by a later version: start that one, or restore a backup",
             )

@@ -1,7 +1,7 @@
 """PostgreSQL's threads: each unit of work is a transaction of its own on a pooled connection.
 
 Outcomes of writes return in the order of their commits. A unit takes its turn when its work is done and its locks are held, just
-before it commits, so whoever waited for those locks has a later turn; an outcome is delivered when all earlier turns are over.
+before it commits, so a unit that waited for those locks has a later turn; an outcome is delivered when all earlier turns are over.
 """
 
 import queue
@@ -18,7 +18,7 @@ from vox.stores.work_items import WorkItem, deliver
 RETRIED: Final = frozenset({"40001", "40P01"})
 """Serialization failure and deadlock: the database says itself that trying again is the answer."""
 _ATTEMPTS: Final = 4
-"""Whoever was aborted may meet the same other one again; each round waits for the deadlock to be noticed, one second."""
+"""An aborted unit may meet the same other one again; each round waits for the deadlock to be noticed, one second."""
 
 
 class PostgresThreads:
@@ -104,7 +104,7 @@ class PostgresThreads:
 
 
 class Turns:
-    """Gives numbers, and lets outcomes out in the order of the numbers."""
+    """Delivers outcomes in the order in which their numbers were taken."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class Turns:
             return next(self._numbers)
 
     def finish(self, turn: int, pending: WorkItem | None) -> None:
-        """Lets out what may go now that this turn is over; None for a turn that came to nothing.
+        """Delivers every outcome whose turn has come; None for a unit that failed.
 
         Under the lock: a thread that pauses between the two must not be overtaken by the next turn's.
         """

@@ -71,7 +71,7 @@ def channel(client: Any, name: str) -> str:
 
 @contextlib.contextmanager
 def failures() -> Generator[None]:
-    """Turns what the library raises into ours.
+    """Turns the library's exceptions into Vox's.
 
     Raises:
         DependencyError: Redis failed or did not answer (redis_failed).

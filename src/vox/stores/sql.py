@@ -74,7 +74,7 @@ class SqlDatabase:
 
     @property
     def is_in_memory(self) -> bool:
-        """Whether everything is gone when it closes."""
+        """Whether all data is lost when it closes."""
         return self.is_sqlite and is_in_memory(self._url)
 
     def open(self) -> None:
@@ -97,7 +97,7 @@ class SqlDatabase:
         self._finalizer = weakref.finalize(self, self._threads.stop, 0)  # a forgotten database leaves no threads
 
     def close(self) -> None:
-        """Finishes what is queued and lets go of the database; blocks for at most DEADLINE_S."""
+        """Finishes what is queued and closes the database; blocks for at most DEADLINE_S."""
         threads, self._threads = self._threads, None
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -147,7 +147,7 @@ class SqlDatabase:
         return self._waited_for(unit, "write", deadline_s)
 
     def run_exclusive(self, unit: Callable[[Connection], T], *, deadline_s: float = 3600.0) -> T:
-        """Runs a unit with no transaction begun, while nobody of this process writes to SQLite; blocks.
+        """Runs a unit with no transaction begun, while nothing else in this process writes to SQLite; blocks.
 
         For migrations and backups: the unit begins and ends its own transactions.
 
@@ -192,7 +192,10 @@ class SqlDatabase:
             raise DependencyError("the database is closed", code="database_failed", retryable=True)
         if threads.waiting(pending) >= MAX_WAITING:
             raise DependencyError(
-                "too much waits for the database", code="database_busy", retryable=True, retry_after_s=1
+                "the database is overloaded: too many requests wait for it",
+                code="database_busy",
+                retryable=True,
+                retry_after_s=1,
             )
         threads.submit(pending)
 

@@ -19,7 +19,7 @@ from vox.stores.engines import caller_error, is_busy, raw
 from vox.stores.work_items import WorkItem, deliver
 
 LARGEST_BATCH: Final = 256
-"""Units in one transaction: a few milliseconds, so that nobody waits long for the others' commit."""
+"""Units in one transaction: a few milliseconds, so that no unit waits long for the others' commit."""
 LOCK_ATTEMPTS: Final = 2
 """How often another process's lock is waited for, each time as long as the busy timeout."""
 _SCRATCH: Final = "vox_unit"
@@ -148,7 +148,7 @@ class SqliteThreads:
                 pending.error = error
                 if driver.total_changes != changes or not driver.in_transaction:
                     return False
-            except Exception:  # noqa: BLE001  the top of a unit; it is run once more and told then
+            except Exception:  # noqa: BLE001  the top of a unit; it is run once more and fails then
                 return False
         return True
 
@@ -159,7 +159,7 @@ class SqliteThreads:
         except Exception as error:
             if not driver.in_transaction:  # a full disk and the like undo everything
                 raise DependencyError(
-                    "the database undid the whole transaction", code="database_failed", retryable=True
+                    "the database rolled back the whole transaction", code="database_failed", retryable=True
                 ) from error
             driver.execute(f"ROLLBACK TO {_SCRATCH}")
             pending.error = caller_error(error, self._engine)
@@ -169,15 +169,15 @@ class SqliteThreads:
         driver = raw(connection)
         try:
             pending.value, pending.error = pending.work(connection), None
-        except Exception as error:  # noqa: BLE001  the top of a unit: its caller is told
+        except Exception as error:  # noqa: BLE001  the top of a unit: its caller gets the error
             pending.error = caller_error(error, self._engine)
         _roll_back(connection, driver)
 
     def _fail(self, batch: list[WorkItem], error: BaseException) -> None:
         """Nothing of the batch is stored; the next one begins on a fresh connection, except where that would lose the data."""
-        told = caller_error(error, self._engine)
+        failure = caller_error(error, self._engine)
         for pending in batch:
-            pending.error = told
+            pending.error = failure
         if self._connection is None:
             return
         if self._readers:
@@ -202,7 +202,7 @@ class SqliteThreads:
                     pending.value = pending.work(connection)
                 finally:
                     _roll_back(connection, driver)
-            except Exception as error:  # noqa: BLE001  the top of a unit: its caller is told
+            except Exception as error:  # noqa: BLE001  the top of a unit: its caller gets the error
                 pending.error = caller_error(error, self._engine)
             deliver([pending])
         if connection is not None:
@@ -220,7 +220,9 @@ def _run(connection: Connection, driver: Any, pending: WorkItem) -> Any:
 
 
 def _given_up() -> DependencyError:
-    return DependencyError("nobody waits for it any more", code="database_busy", retryable=True)
+    return DependencyError(
+        "the request was given up before it reached the database", code="database_busy", retryable=True
+    )
 
 
 def _begin(driver: Any) -> None:

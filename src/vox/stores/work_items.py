@@ -1,4 +1,4 @@
-"""A unit of work on its way to the database and back to whoever awaits it.
+"""A unit of work for the database, and its outcome for the task that awaits it.
 
 Outcomes return to a loop in one hop for the whole batch, in the order of their commits: first `then`, which brings memory up to
 date, and only after it the awaiting caller.
@@ -21,7 +21,7 @@ _log = get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class WorkItem:
-    """A unit of work, who waits for it, and how it went.
+    """A unit of work, the task that waits for it, and its outcome.
 
     Args:
         work: the unit; it may be run more than once until it is committed.
@@ -40,7 +40,7 @@ class WorkItem:
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether nobody waits any more; then it need not begin."""
+        """Whether no task waits any more; then it need not begin."""
         return self.future.done()
 
 
@@ -55,7 +55,7 @@ def deliver(done: Iterable[WorkItem]) -> None:
             continue
         try:
             loop.call_soon_threadsafe(_settle, those)
-        except RuntimeError:  # the loop is closed: nobody waits, but memory must still learn what is committed
+        except RuntimeError:  # the loop is closed: no task waits, but memory must still learn what is committed
             for pending in those:
                 _tell(pending)
 

@@ -64,6 +64,8 @@ async def test_with_nothing_to_say_there_is_a_question():
         (["--digits", "12x"], "bad_digits"),
         (["--barge-in", "soon"], "bad_seconds"),
         (["--barge-in", "1"], "empty_call"),
+        (["--digits", "1", "--turns", "0"], "bad_turns"),
+        (["--digits", "1", "--turns", "-1"], "bad_turns"),
     ],
 )
 async def test_what_no_caller_can_do_is_refused_by_name(argv, code):

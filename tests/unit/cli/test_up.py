@@ -143,7 +143,7 @@ async def test_a_data_folder_that_cannot_be_made_is_said_in_words(tmp_path: Path
     file = tmp_path / "file"
     file.touch()
     chat = next(part for part in up.PARTS if part.name == "chat")
-    with pytest.raises(UsageError, match="cannot be made: File exists") as caught:
+    with pytest.raises(UsageError, match="cannot be created: File exists") as caught:
         async with chat.plan(up.Choices({}, file, port=0)).serve():
             pass
     assert caught.value.code == "database_unusable"

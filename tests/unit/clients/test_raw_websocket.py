@@ -81,6 +81,10 @@ def test_an_upgrade_is_asked_for_at_the_path_with_its_query():
     assert parse_target("wss://example.org/x").port == 443
 
 
+def test_a_port_of_zero_is_not_taken_for_a_missing_one():
+    assert parse_target("ws://localhost:0/ws").port == 0
+
+
 def test_the_answer_is_read_when_it_is_whole():
     head = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\n\r\nrest"
     assert parse_answer(head[:20]) is None

@@ -254,8 +254,8 @@ async def test_a_callback_that_raises_and_a_run_that_fails_stop_nobody():
         second = it.open(8000, edges)
         session = it.vad._session
         for place, chunk in enumerate(chunks(recording(8000), 512)):
-            for lane in it.vad._lanes.values():
-                cast("Any", lane._model)._session = None if place == 3 else session
+            for scheduler in it.vad._schedulers.values():
+                cast("Any", scheduler._model)._session = None if place == 3 else session
             first.push(chunk)
             second.push(chunk)
             await it.tick()

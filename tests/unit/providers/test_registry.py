@@ -1,5 +1,6 @@
 """The registry: names to drivers, options to configurations, and what it says to those who mistype."""
 
+import importlib
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -96,12 +97,12 @@ def test_a_model_is_not_forced_on_drivers_without_models(deps):
 
 
 def test_a_missing_library_is_named_with_the_remedy(monkeypatch):
-    monkeypatch.setitem(sys.modules, "vox.providers.stt.fake", None)
+    import_module = importlib.import_module
 
     def importing(name: str) -> ModuleType:
         if name.endswith(".fake"):
             raise ModuleNotFoundError(name="pocketsphinx")
-        return sys.modules[name]
+        return import_module(name)
 
     monkeypatch.setattr("importlib.import_module", importing)
     with pytest.raises(UsageError) as caught:

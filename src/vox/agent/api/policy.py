@@ -24,7 +24,7 @@ BAD_BODIES: Final = frozenset({"body_too_large", "body_timeout", "body_incomplet
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route; the routes that need more than nothing ask themselves, because upgrades and webhooks differ."""
+    """Who may call a route. Each endpoint that needs a key or a signature checks it itself, because upgrades and webhooks differ."""
 
     text: str
     security: Sequence[Mapping[str, Sequence[str]]] = ()
@@ -60,10 +60,10 @@ class AgentPolicy:
         return HttpCall(scope, receive, values)
 
     async def miss(self, error: UsageError, scope: Scope, headers: RawHeaders) -> None:
-        """Nothing is limited."""
+        """Does nothing, because the agent limits no unknown routes."""
 
     async def recheck(self, call: HttpCall) -> None:
-        """Nothing was decided that could change."""
+        """Does nothing, because no decision can change meanwhile."""
 
     def max_body_bytes(self, route: AgentRoute) -> int:
         """No route declares a body: webhooks read theirs as they came, because signatures cover them."""
@@ -114,7 +114,7 @@ def has_key(call: HttpCall | WebSocket, settings: AgentSettings) -> bool:
 
 
 def internal_error(scope: Scope) -> Reply:
-    """What a caller is told of an error of the server itself."""
+    """The answer to a client after an error of the server itself."""
     return error(scope, 500, "INTERNAL_ERROR", "Internal server error")
 
 

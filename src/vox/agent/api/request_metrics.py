@@ -23,7 +23,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestCounts:
-    """Implements `vox.http.dispatch.RequestObserver`; labels and methods are few, so that no client can grow the registry."""
+    """Implements `vox.http.dispatch.RequestObserver`; labels and methods are a closed set, so that no client can grow the registry."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -61,7 +61,7 @@ def count_upgrade(metrics: Metrics, route: str, status: int) -> None:
 
 
 def connection_gauges(metrics: Metrics, route: str) -> tuple[GaugeChild, GaugeChild]:
-    """What counts the requests in flight and the live calls of a route, under both names."""
+    """The gauges of requests in flight and live calls of a route, under both names."""
     return metrics.gauge(ACTIVE_CONNECTIONS, route), metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
 
 

@@ -227,12 +227,12 @@ class _Calls:
                 await webhooks.hang_up(server, link.carrier, link.call_id)
 
     async def explain(self, call: HttpCall) -> Reply:
-        """What the upgrade would be refused with, for pages that cannot see that themselves."""
+        """Answers a plain GET with the error that an upgrade would get, because a page cannot read that of an upgrade."""
         refusal = self._refusal(call)
         return error(call.scope, *refusal) if refusal is not None else await self.explain_phone(call)
 
     async def explain_phone(self, call: HttpCall) -> Reply:
-        """What the upgrade of a carrier's stream would be refused with."""
+        """Answers a plain GET with the error that a carrier's stream would get."""
         busy = self._server.admission.why_full(self._server.clock.now())
         if busy is not None:
             message = f"Service unavailable: {busy.reason}"

@@ -1,7 +1,7 @@
 """The phone's front door: answers the carrier's webhook with where to stream, and knows the streams it announced.
 
 Where a carrier's secret is configured, the webhook must be signed, and the stream's address carries a short-lived token
-made from that secret, so that any instance behind a balancer can check it and nobody else can open a stream.
+made from that secret, so that any instance behind a balancer can check it and only the carrier can open a stream.
 """
 
 from urllib.parse import quote
@@ -65,7 +65,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
     try:
         fields = hook.fields()
     except UsageError:
-        return error(call.scope, 400, "BAD_REQUEST", "The Host header is no host")
+        return error(call.scope, 400, "BAD_REQUEST", "The Host header is not a valid host")
     parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
@@ -73,7 +73,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
     answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
     if answered is None:
-        return error(call.scope, 404, "NOT_FOUND", f"{carrier} asks no webhook: give it the stream address")
+        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
     return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 
@@ -130,10 +130,10 @@ def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, a
 
 
 def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
-    expires, _, seal = token.partition(".")
+    expires, _, signature = token.partition(".")
     if not (expires.isascii() and expires.isdigit()) or len(expires) > 12 or int(expires) < now:  # noqa: PLR2004  digits of seconds
         return False
-    return is_equal(_sign_stream_token(int(expires), agent, secret), seal)
+    return is_equal(_sign_stream_token(int(expires), agent, secret), signature)
 
 
 def _sign_stream_token(expires: int, agent: str, secret: str) -> str:

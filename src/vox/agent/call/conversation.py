@@ -157,7 +157,7 @@ def _checked(message: Mapping[str, Any]) -> Message:
         return msgspec.convert(dict(message), Message)
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"a context message is not of the chat shape: {error}",
+            f"a context message is not a chat message: {error}",
             code="invalid_context_message",
             hint="give each message a role (system, user, assistant, tool) and a text content",
         ) from error

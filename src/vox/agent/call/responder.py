@@ -315,7 +315,7 @@ class Responder:
         try:
             async with asyncio.timeout(self._agent.profile.tool_timeout_secs):
                 await pieces.put(_Keys(answer, keys))
-        except TimeoutError:  # nobody takes them any more
+        except TimeoutError:  # no task takes them any more
             return False
         return True
 

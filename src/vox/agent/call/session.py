@@ -2,8 +2,8 @@
 
 Everything that happens on a call comes in through a synchronous method (audio, digits, marks, client inputs), becomes an
 event of the turn machine, and its actions are carried out at once. What takes time — an answer, a transcript, a tool — is a
-task of the call's own task group, so nothing outlives the call. Whoever calls these methods (socket, detector, pacer, timer)
-serves other calls too: a failure ends this call and never reaches them.
+task of the call's own task group, so nothing outlives the call. The callers of these methods (socket, detector, pacer, timer)
+serve other calls too: a failure ends this call and never reaches them.
 """
 
 import asyncio
@@ -192,14 +192,14 @@ class Session:
             log.exception("closing failed", call_id=self.info.call_id)
 
     def receive(self, message: ClientInput) -> None:
-        """Something from a client of `/ws`."""
+        """Handles an input from a client of `/ws`."""
         if self._tasks is None and not isinstance(message, ClientAudio):
             self._early.append(message)
         elif not self._over.is_set():
             self._safely(self._receive, message)
 
     def release(self) -> None:
-        """Gives back what the call holds of the shared clockworks; idempotent, and `run` does it too."""
+        """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
         if self._timer is not None:
             self._timer.cancel()
@@ -384,7 +384,7 @@ class Session:
         self.end(1011, "internal error")
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """A task of this call, with the call's own log fields and trace, whoever's message it was that asked for it."""
+        """A task of this call, with the call's own log fields and trace, also where another call's message started it."""
         if self._tasks is None:
             work.close()
             raise UsageError("the call is not running", code="call_not_running")

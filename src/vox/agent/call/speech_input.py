@@ -33,7 +33,7 @@ CLOSE_TIMEOUT_S = 3.0
 
 
 class SpeechInput:
-    """Hears one caller.
+    """Detects and recognises the speech of one caller.
 
     Args:
         agent: whose recogniser and detector settings hold.
@@ -76,7 +76,7 @@ class SpeechInput:
         return self._vad_params.stop_s
 
     def open(self, sample_rate: int) -> None:
-        """Begins to listen at this rate; raises UsageError for one that no microphone has."""
+        """Begins to listen at this rate; raises UsageError where it is not one of `INPUT_RATES`."""
         _check_rate(sample_rate)
         profile = self._agent.profile
         vad = self._resources.voice_activity.open(
@@ -107,7 +107,7 @@ class SpeechInput:
                     self._feed(events.DigitEntered(digit))
 
     def push_client(self, message: ClientAudio) -> None:
-        """A client's audio at any rate; the first opens the ear. What cannot be heard is refused, once for each rate."""
+        """A client's audio at any rate; the first opens the input. An unsupported rate is refused once."""
         try:
             pcm = mono(message.pcm, message.channels)
             if not self._sample_rate:
@@ -218,7 +218,7 @@ class SpeechInput:
 def _check_rate(sample_rate: int) -> None:
     if sample_rate not in INPUT_RATES:
         raise UsageError(
-            f"audio at {sample_rate} Hz is not understood",
+            f"audio at {sample_rate} Hz is not supported",
             code="invalid_sample_rate",
             hint=f"send one of {', '.join(map(str, sorted(INPUT_RATES)))} Hz",
         )

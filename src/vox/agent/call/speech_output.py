@@ -1,7 +1,7 @@
-"""The agent's voice in one call: sentences go in, paced wire audio comes out, and what was heard can be told at any time.
+"""The agent's voice in one call: sentences go in, paced wire audio comes out, and what was heard is known at any time.
 
 An answer is begun, spoken sentence by sentence and ended; it may be held (silent, but not forgotten), released, or cut.
-Whoever speaks names the answer by the number that `begin` gave: what was made for an answer that is cut meanwhile is
+A speaking task names its answer by the number that `begin` gave: what was made for an answer that is cut meanwhile is
 thrown away, because the task that makes it may need a while to notice.
 """
 

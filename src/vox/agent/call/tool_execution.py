@@ -76,7 +76,7 @@ class ToolCalls:
                 task.cancel()
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """What the model is told."""
+        """The tools that the model may call."""
         own = {spec.name for spec in self._own}
         return (*(spec for spec in self._toolbox.specs() if spec.name not in own), *self._own)
 
@@ -96,7 +96,7 @@ class ToolCalls:
             raise UsageError(
                 f"more than {MAX_TOOL_TASKS} tools run at once in one call",
                 code="too_many_tools",
-                hint="slow tools pile up",
+                hint="let slow tools finish sooner, or start fewer of them",
             )
         self._conversation.add_tool_call(answer, call)
         task = self._spawn(self._run(answer, call, press), f"tool {call.name}")
@@ -154,5 +154,5 @@ def _arguments(call: ToolCall) -> dict[str, Any]:
 
 async def _pressed(keys: str, press: Press) -> str:
     if not keys or len(keys) > MAX_KEYS or not KEYS.issuperset(keys):
-        return error_result(f"keys are 1 to {MAX_KEYS} of {''.join(sorted(KEYS))}")
+        return error_result(f"give 1 to {MAX_KEYS} keys of {''.join(sorted(KEYS))}")
     return '{"ok": true}' if await press(keys) else error_result("the caller interrupted")

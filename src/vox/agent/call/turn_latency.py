@@ -44,7 +44,7 @@ class TurnLatency:
         self._speech_edge = None
 
     def unasked(self) -> None:
-        """What is said next answers nobody: it counts as no response."""
+        """What is said next answers no turn of the caller: it counts as no response."""
         self._speech_end = None
 
     def transcribed(self) -> None:

@@ -1,4 +1,4 @@
-"""One agent's configuration: its words, its providers, its manners.
+"""One agent's configuration: its texts, providers and behaviour.
 
 The same keys stand at the top of a configuration, where they hold for every agent, and under `agents.<name>`.
 """
@@ -49,7 +49,7 @@ class ClientTool(BaseModel):
 
 
 class AgentProfile(BaseModel):
-    """What makes one agent: its words, its providers, its manners. Times in seconds unless the name says otherwise."""
+    """One agent's settings: texts, providers and behaviour. Times in seconds unless the name says otherwise."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 

@@ -1,7 +1,7 @@
 """Tools that a model may call: functions of the operator, and what runs them.
 
 Whatever a tool says, fails with or times out with becomes a result in the conversation. Plain functions run in threads of
-their own that end with the process: one that hangs keeps nobody else waiting, and does not keep a server from stopping.
+their own that end with the process: one that hangs delays no other call, and does not keep a server from stopping.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class Toolbox:
     timeout_s: float = 30.0
 
     def specs(self) -> tuple[ToolSpec, ...]:
-        """What the model is told."""
+        """The tools that the model may call."""
         return tuple(tool.spec for tool in self.tools.values())
 
     async def run(self, call: ToolCall) -> str:
@@ -134,7 +134,7 @@ def _fields(function: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            raise TypeError(f"its parameter {parameter} has no name that a model could give it by")
+            raise TypeError(f"its parameter {parameter} cannot be given by name")
         fields[parameter.name] = (
             Any if parameter.annotation is parameter.empty else parameter.annotation,
             ... if parameter.default is parameter.empty else parameter.default,
@@ -161,7 +161,7 @@ _free_threads = threading.BoundedSemaphore(MAX_THREADS)
 async def _in_thread(work: Callable[[], Any]) -> Any:
     if not _free_threads.acquire(blocking=False):
         raise UsageError(
-            f"{MAX_THREADS} plain functions run already",
+            f"{MAX_THREADS} plain functions are running already",
             code="too_many_tools",
             hint="write slow tools as async functions",
         )
@@ -185,7 +185,7 @@ async def _in_thread(work: Callable[[], Any]) -> Any:
             failure = RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
         finally:
             _free_threads.release()
-        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, and no task waits any more
             loop.call_soon_threadsafe(settle, result, failure)
 
     threading.Thread(target=run, name="vox-tool", daemon=True).start()

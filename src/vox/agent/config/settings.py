@@ -37,6 +37,7 @@ NOT_HERE_YET = {
 
 
 DEFAULT_PORT = 8080
+PORT_VARIABLES = ("VOXRAY_PORT", "PORT")
 DEFAULT_AGENT = "default"
 _AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _RESERVED_NAMES = {"ws"}  # /telephony/ws is the stream, /telephony/<agent> an agent's webhook
@@ -79,7 +80,12 @@ class AgentSettings(AgentProfile):
     """The whole file: the server's own keys, and the profile that is the only agent or the base of all."""
 
     host: Annotated[str, Env("VOXRAY_HOST", "HOST")] = Field(default="", description="Bind address; empty: all")
-    port: Annotated[int, Env("VOXRAY_PORT", "PORT")] = Field(default=8080, ge=0, le=65535, description="Bind port")
+    port: Annotated[int, Env(*PORT_VARIABLES)] = Field(
+        default=DEFAULT_PORT,
+        ge=0,
+        le=65535,
+        description="Bind port; 0 picks a free one, but in the file it means 8080",
+    )
     transport: Literal["websocket", "smallwebrtc", "both", ""] = Field(
         default="websocket", description="Media transports beside the phone; WebRTC is not available yet"
     )
@@ -226,7 +232,8 @@ def load(
 ) -> Loaded[AgentSettings]:
     """The settings of file, environment and command line, with warnings for what is known but not available yet.
 
-    A port of 0 picks a free one on the command line; in a file or the environment it means the default.
+    A port of 0 picks a free one on the command line and in the environment. In a file it means the default, as in the files
+    of the compatible original, and a warning says so.
 
     Raises:
         UsageError: a value is wrong or contradicts another; the message names the key and the remedy.
@@ -238,8 +245,11 @@ def load(
     changes: dict[str, Any] = {"agents": _known_keys(settings.agents, warnings)}
     if "port" in given:
         changes["runner_port"] = 0
-    elif settings.port == 0:
+    elif settings.port == 0 and not any(environment.get(name, "").strip() for name in PORT_VARIABLES):
         changes["port"] = DEFAULT_PORT
+        warnings.append(
+            f"port 0 in {file} means {DEFAULT_PORT}; for a free port set {PORT_VARIABLES[0]}=0 or give --port 0"
+        )
     settings = settings.model_copy(update=changes)
     for name, profile in settings.profiles().items():
         warnings += _odd_values(f"agents.{name}." if settings.agents else "", profile)
@@ -286,7 +296,7 @@ def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) ->
             raise UsageError(
                 f"agents.{name} has keys of the server: {', '.join(misplaced)}",
                 code="invalid_setting",
-                hint="they stand outside agents",
+                hint="move them out of agents, to the top level",
             )
         for key in sorted(set(own) - known):
             near = get_close_matches(key, known, n=1)
@@ -302,7 +312,7 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
         "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
     }
     return [
-        f"{prefix}{key} {value!r} is not known and counts as none"
+        f"{prefix}{key} {value!r} is not known and is treated as none"
         for key, (value, known) in odd.items()
         if value not in known
     ]
@@ -311,7 +321,9 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
 def _open_doors(settings: AgentSettings) -> list[str]:
     is_public = settings.host not in {"localhost", "127.0.0.1", "::1"}
     if is_public and not settings.server_api_key.get_secret_value():
-        return ["server_api_key is not set: whoever reaches this server may talk to its agents over /ws"]
+        return [
+            "server_api_key is not set: anyone who can reach this server may talk to its agents over /ws; set it, or bind to 127.0.0.1"
+        ]
     return []
 
 
@@ -324,7 +336,7 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         "dialin": settings.dialin,
     }
     warnings = [
-        f"{key} is set, but this version has no such part: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
+        f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
     ]
     if settings.transport in {"smallwebrtc", "both"}:
         warnings.append(

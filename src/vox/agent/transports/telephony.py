@@ -123,7 +123,7 @@ class TelephonyTransport:
             self._session.hang_up("hung_up")
 
     def evict(self) -> None:
-        """Makes room: somebody else calls, and here nobody has said a word."""
+        """Gives the place to another call: no start message came here."""
         self.close(1013, "busy, and no start message came")
 
     # The call's way out
@@ -142,7 +142,7 @@ class TelephonyTransport:
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Carriers are told nothing."""
+        """Does nothing, because carriers take no events."""
 
     def send_digits(self, digits: str) -> bool:
         """On the wire where the stream can carry them."""

@@ -95,14 +95,14 @@ class WebSocketTransport:
                 self._socket.send(message)
 
     def send_mark(self, name: str) -> None:
-        """Clients echo no marks."""
+        """Does nothing, because clients echo no marks."""
 
     def clear_audio(self) -> None:
-        """Tells the client that what it has not played yet is void."""
+        """Tells the client to drop the audio that it has not played yet."""
         self.send_event(BotInterrupted())
 
     def send_event(self, event: AgentEvent) -> None:
-        """Tells the client in its own words."""
+        """Sends the event in the client's protocol."""
         if self._socket is not None:
             for message in self._codec.encode(event):
                 self._socket.send(message)

@@ -1,4 +1,4 @@
-"""The words of turn taking: the policy, what happens, and what is to be done about it.
+"""The vocabulary of turn taking: the policy, the events that come in, and the actions that follow.
 
 Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of them are plain values.
 """
@@ -155,14 +155,14 @@ class ReleaseBot:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """The agent's answer is void from what was heard on. `was_heard` is False where no audio had gone out."""
+    """The agent's answer ends at what was heard. `was_heard` is False where no audio had gone out."""
 
     was_heard: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """The caller's turn is complete. `continues` joins the text to the caller's last message, which nobody answered.
+    """The caller's turn is complete. `continues` joins the text to the caller's last message, which was not answered.
 
     Without a text the answer to that message is to be made again: a sound was taken for words, and cut it off unheard.
     """
@@ -173,7 +173,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class NotUnderstood:
-    """The caller said something, and the recogniser made nothing of it."""
+    """The caller spoke, and the recogniser gave no text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Nothing will come of this call any more."""
+    """The call is to end, because the caller has stayed silent."""
 
     reason: str
 

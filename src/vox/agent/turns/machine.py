@@ -89,7 +89,7 @@ class TurnMachine:
         return actions
 
     def next_deadline(self) -> float | None:
-        """When `handle_timeout` wants to be called."""
+        """When `handle_timeout` is to be called."""
         deadlines = [
             deadline
             for deadline in (self._turn_deadline, self._text_deadline, self._idle_deadline, self._digits_deadline)

@@ -168,9 +168,9 @@ class Server:
     def _check_order(self, heard: _FromClient) -> None:
         """Numbers may skip (a message we refused) but never go back; every message belongs to the opened session."""
         if heard.version != "2":
-            raise PeerError("AudioHook's version is not 2.", code="malformed_message")
+            raise PeerError("AudioHook version 2 is required.", code="malformed_message")
         if heard.seq <= self._client_seq or not 0 <= heard.serverseq <= self._seq:
-            raise json_events.out_of_order("a sequence number out of turn")
+            raise json_events.out_of_order("a sequence number out of order")
         if heard.type != "open" and heard.id != self._session:
             raise json_events.out_of_order("a message of another session")
         if (heard.type == "open") != (not self._session):
@@ -312,7 +312,7 @@ class Carrier:
             return [StreamAudio(message)] if message else []
         heard = json_events.decode(_FROM_SERVER, message, self._max_message_bytes)
         if heard.seq <= self._server_seq or not 0 <= heard.clientseq <= self._seq or heard.id != self._session:
-            raise json_events.out_of_order("a sequence number out of turn or a foreign session")
+            raise json_events.out_of_order("a sequence number out of order or a foreign session")
         self._server_seq = heard.seq
         match heard.type:
             case "opened":
@@ -360,9 +360,9 @@ class Carrier:
 
 def _choice(offered: list[_Media]) -> _Media | None:
     """The caller's channel alone, PCMU first."""
-    for wanted in _FORMATS:
+    for format_ in _FORMATS:
         for media in offered:
-            if (media.type, media.format, media.channels, media.rate) == ("audio", wanted, ["external"], 8000):
+            if (media.type, media.format, media.channels, media.rate) == ("audio", format_, ["external"], 8000):
                 return media
     return None
 

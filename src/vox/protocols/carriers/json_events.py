@@ -1,7 +1,7 @@
 """What the carriers' JSON messages share: bounded decoding, and the checks of what a message says.
 
 The one thing to know before changing it: `decode` runs once per 20 ms and call; a typed msgspec struct keeps it
-below half a microsecond because fields nobody named are skipped without building objects.
+below half a microsecond because fields that it does not name are skipped without building objects.
 """
 
 from binascii import b2a_base64

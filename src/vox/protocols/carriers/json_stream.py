@@ -75,7 +75,7 @@ _FROM_SERVER: Final = msgspec.json.Decoder(_FromServer)
 
 
 class JsonServer(ABC):
-    """Our side of a stream, but for the words; `_described` sets `_stream` and `_audio_prefix` for them."""
+    """Our side of a stream without the carrier's message names; `_described` sets `_stream` and `_audio_prefix` for them."""
 
     carrier: ClassVar[str]
     reply_encoding: Encoding = "mulaw"
@@ -157,7 +157,7 @@ class JsonServer(ABC):
 
 
 class JsonCarrier:
-    """The carrier's side of a stream, but for its words: the counters, and what it hears from us."""
+    """The carrier's side of a stream without its message names: the counters, and the decoding of our messages."""
 
     def __init__(
         self, *, encoding: Encoding = "mulaw", sample_rate: int = 8000, max_message_bytes: int = MAX_MESSAGE_BYTES

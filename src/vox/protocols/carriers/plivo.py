@@ -88,8 +88,8 @@ class Server(JsonServer):
 
     def digits(self, digits: str) -> list[WireMessage]:
         """Has Plivo play DTMF digits to the caller."""
-        wanted = "".join(digit for digit in digits.upper() if digit in json_events.DIGITS)
-        return [f'{{"event":"sendDTMF","dtmf":"{wanted}"}}'] if wanted else []
+        playable = "".join(digit for digit in digits.upper() if digit in json_events.DIGITS)
+        return [f'{{"event":"sendDTMF","dtmf":"{playable}"}}'] if playable else []
 
     def _acknowledged(self, heard: FromCarrier) -> list[StreamEvent]:
         match heard.event:

@@ -1,7 +1,7 @@
 """Telnyx media streaming in bidirectional RTP mode: JSON text messages, base64 payloads without RTP headers.
 
 The one thing to know before changing it: `start` announces only the encoding from Telnyx. What Telnyx expects from us
-was chosen when the stream was ordered (`bidirectionalCodec`, PCMU unless somebody said otherwise) and is never repeated.
+was chosen when the stream was ordered (`bidirectionalCodec`, PCMU unless the order says otherwise) and is never repeated.
 L16 is RTP's name, yet on this WebSocket Telnyx's samples are little-endian; `l16_byteorder` is for the day that changes.
 """
 

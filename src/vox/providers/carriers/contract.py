@@ -1,7 +1,7 @@
 """What every carrier's driver does besides the media stream: answer the call's webhook, check its signature, hang up.
 
 A driver is a module of this folder with `answer`, `verify`, `Control`, `Config` and `create`. The three parts do not
-know each other: the codec of the stream (`protocols/carriers`) hangs up no calls, and whoever hangs up reads no audio.
+know each other: the codec of the stream (`protocols/carriers`) hangs up no calls, and what hangs up reads no audio.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ class WebhookRequest:
         """A header's value; empty where it is missing."""
         if (value := self.headers.get(name)) is not None:
             return value
-        wanted = name.lower()
-        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+        lower = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == lower), "")
 
     def address(self) -> SplitResult:
         """The URL in its parts; `UsageError(code="bad_signature")` where the caller's `Host` made it none."""
@@ -68,7 +68,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookAnswer:
-    """What the carrier shall do with the call."""
+    """The instructions for the carrier about the call."""
 
     content_type: str
     body: bytes

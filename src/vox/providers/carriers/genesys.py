@@ -59,7 +59,7 @@ def create(config: Config, deps: Deps) -> Control:
 def _verify_signature(request: WebhookRequest, api_key: str, client_secret: str, now: float) -> None:
     described = _INPUT.match(request.header("signature-input").strip())
     if described is None:
-        raise bad_signature("it has no Signature-Input that we can read")
+        raise bad_signature("it has no readable Signature-Input")
     label, _, value = request.header("signature").strip().partition("=")
     given = base64_bytes(value.removeprefix(":").removesuffix(":"))
     components = re.findall(r'"([^"\\]*)"', described["components"])
@@ -102,6 +102,6 @@ def _component(request: WebhookRequest, name: str) -> str:
         case "@method":
             return request.method.upper()
         case _ if name.startswith("@"):
-            raise bad_signature(f"it signs {name[:40]}, which we do not know")
+            raise bad_signature(f"it signs {name[:40]}, which Vox does not know")
         case _:
             return request.header(name).strip()

@@ -70,7 +70,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     if not signature or not timestamp:
         raise bad_signature("it has no telnyx-signature-ed25519 or no telnyx-timestamp")
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= 12):  # noqa: PLR2004  digits of seconds
-        raise bad_signature("its telnyx-timestamp is no number")
+        raise bad_signature("its telnyx-timestamp is not a number")
     if abs(now - int(timestamp)) > CLOCK_TOLERANCE_S:
         raise bad_signature("its telnyx-timestamp is more than 300 s away")
     verify_ed25519(secret, signature, timestamp.encode() + b"|" + request.body)

@@ -36,7 +36,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     claims = jwt_claims(token, secret, now=now, tolerance_s=CLOCK_TOLERANCE_S)
     payload_hash = claims.get("payload_hash", "")
     if not isinstance(payload_hash, str) or (request.body and not payload_hash):
-        raise bad_signature("its token does not vouch for the body")
+        raise bad_signature("its token does not cover the body")
     if payload_hash and not is_equal(sha256_hex(request.body), payload_hash.lower()):
         raise bad_signature("its body is not the one that was signed")
 

@@ -99,14 +99,14 @@ def flow_words(script: Script) -> Iterator[Place]:
 
 def unknown_words(script: Script, dictionary: Iterable[str]) -> list[Place]:
     """The words that neither the dictionary (lines of `word P R AH N`) nor `pronounce` has, each once."""
-    wanted: dict[str, Place] = {}
+    unknown: dict[str, Place] = {}
     for found in flow_words(script):
-        wanted.setdefault(found.word, found)
+        unknown.setdefault(found.word, found)
     for word in pronounced(script):
-        wanted.pop(word, None)
+        unknown.pop(word, None)
     for line in dictionary:
-        wanted.pop(line.split(" ", 1)[0], None)
-    return list(wanted.values())
+        unknown.pop(line.split(" ", 1)[0], None)
+    return list(unknown.values())
 
 
 def pronounced(script: Script) -> Mapping[str, str]:

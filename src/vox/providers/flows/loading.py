@@ -1,4 +1,4 @@
-"""Reads a flow's YAML, and says of a wrong one where it is wrong and what to write instead.
+"""Reads a flow's YAML; the error for a wrong one names the place and the remedy.
 
 YAML is read more strictly than usual: `yes`, `no` and `11:30` stay text, and a key given twice is an error.
 """

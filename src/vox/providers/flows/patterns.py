@@ -242,7 +242,7 @@ class _Reader:
         self._piece = _PIECE.match(self._text, self._at)
         if self._piece is None:
             column = len(self._text) - len(rest.lstrip()) + 1
-            self._fail(f"'{rest.lstrip()[0]}' at column {column} starts nothing that is known")
+            self._fail(f"'{rest.lstrip()[0]}' at column {column} is not allowed here")
         self._at = self._piece.end()
 
     def _fail(self, problem: str) -> NoReturn:

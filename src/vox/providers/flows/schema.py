@@ -62,7 +62,7 @@ def _zone(name: str) -> str:
 def _phones(text: str) -> str:
     if unknown := [phone for phone in text.split() if phone not in PHONES] or not text.split():
         raise ValueError(
-            f"'{text}' is no pronunciation because of {unknown}; use the phones {' '.join(sorted(PHONES))}"
+            f"'{text}' is not a pronunciation: unknown {unknown}; use the phones {' '.join(sorted(PHONES))}"
         )
     return " ".join(text.split())
 
@@ -204,7 +204,7 @@ class Intent(Strict):
         if not (self.phrases or self.keywords or self.examples) and self.key is None:
             raise ValueError("an intent needs `phrases`, `keywords`, `examples` or a `key` to be reached by")
         if self.slots and self.answer is not None:
-            raise ValueError("an intent with slots has no `answer`; say the last word in `done`")
+            raise ValueError("an intent with slots has no `answer`; move its text to `done`")
         if self.slots and self.done is None:
             raise ValueError("an intent with slots needs `done`, said when all is known")
         if not self.slots and self.answer is None and self.done is None:
@@ -375,13 +375,13 @@ def tool_places(script: Script) -> dict[str, list[str]]:
 def _check_placeholders(place: str, text: str, slots: Mapping[str, object]) -> None:
     for name in _PLACEHOLDER.findall(text):
         if name not in slots and name != "result" and not name.startswith(_OUTSIDE):
-            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{nearest(name, slots)}")
+            raise ValueError(f"{place}: {{{name}}} is not a slot of this intent{nearest(name, slots)}")
 
 
 def _check_values(place: str, phrase: str, slots: Mapping[str, object]) -> None:
     for name in names_in(parse_pattern(phrase)):
         if name not in slots:
-            raise ValueError(f"{place}: {{{name}}} is no slot of this intent{nearest(name, slots)}")
+            raise ValueError(f"{place}: {{{name}}} is not a slot of this intent{nearest(name, slots)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

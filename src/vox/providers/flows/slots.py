@@ -134,7 +134,7 @@ def accept(slot: Slot, raw: object, today: date) -> Value | None:
 
 
 def is_certain(slot: Slot, raw: object, *, framed: bool) -> bool:
-    """Whether a value that nobody asked for may be taken: it stands in a frame, or cannot mean anything else."""
+    """Whether a value may be taken that was not asked for: it stands in a frame, or cannot mean anything else."""
     if raw is IMPOSSIBLE:
         return framed or isinstance(slot, DateSlot)
     match slot:

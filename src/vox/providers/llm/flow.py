@@ -166,7 +166,7 @@ class Flow:
         return SpeechHints(grammars.grammar(situation) if self._config.grammar else None, grammars.phrases(situation))
 
     def _replies(self, request: LlmRequest) -> Iterator[tuple[Reply, Mapping[str, str]]]:
-        """What is still to be said: outcomes of tools nobody heard yet, then the answer to the last user message."""
+        """What is still to be said: outcomes of tools that were not spoken yet, then the answer to the last user message."""
         machine, _, _ = self._parts()
         texts = _user_texts(request.messages)
         places = {f"vars.{name}": value for name, value in request.variables.items()}

@@ -42,7 +42,7 @@ class S3Storage:
         self._store: S3Store | None = None
 
     def prepare(self) -> None:
-        """Builds the client; asks nobody yet."""
+        """Builds the client; sends no request yet."""
         config = self._config
         options: dict[str, Any] = {"region": config.region}
         if config.endpoint:
@@ -113,8 +113,8 @@ class S3Storage:
         try:
             if (end is not None and end <= start) or start >= await self.size(key):
                 return
-            wanted: Any = (start, end) if end is not None else {"offset": start}
-            options: Any = {} if start == 0 and end is None else {"range": wanted}
+            span: Any = (start, end) if end is not None else {"offset": start}
+            options: Any = {} if start == 0 and end is None else {"range": span}
             result = await obstore.get_async(self._bucket, path, options=options)
             async for piece in result.stream(min_chunk_size=CHUNK_BYTES):
                 yield bytes(piece)

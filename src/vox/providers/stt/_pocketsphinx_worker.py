@@ -47,7 +47,7 @@ class Result(Protocol):
 
 
 class DecoderPool(Protocol):
-    """What the desk needs of a recogniser; see `_pocketsphinx_recogniser.Recogniser`."""
+    """What the queue needs of a recogniser; see `_pocketsphinx_recogniser.Recogniser`."""
 
     def decode(self, pcm: bytes, grammar: str) -> Result: ...
     def open_free_text(self) -> None: ...
@@ -68,8 +68,8 @@ class _Utterance:
 class RequestQueue:
     """Takes orders in any mixture of utterances and does one piece of work at a time, the most urgent first."""
 
-    def __init__(self, ears: DecoderPool, send: Callable[[FromWorker], None]) -> None:
-        self._ears = ears
+    def __init__(self, decoders: DecoderPool, send: Callable[[FromWorker], None]) -> None:
+        self._decoders = decoders
         self._send = send
         self._utterances: dict[int, _Utterance] = {}
         self._requests: list[Decode] = []
@@ -86,7 +86,7 @@ class RequestQueue:
             case Begin(utterance, grammar):
                 self._utterances[utterance] = _Utterance(grammar)
                 if grammar is None:
-                    self._ears.open_free_text()
+                    self._decoders.open_free_text()
             case Audio(utterance, pcm):
                 if known := self._utterances.get(utterance):
                     known.audio += pcm
@@ -120,7 +120,7 @@ class RequestQueue:
         try:
             if utterance.grammar is None:
                 return Decoded(request.utterance, request.request, self._free_text(request.utterance, utterance))
-            result = self._ears.decode(bytes(utterance.audio), utterance.grammar)
+            result = self._decoders.decode(bytes(utterance.audio), utterance.grammar)
         except Exception as error:  # noqa: BLE001  one utterance's trouble must not end those of the others
             return Decoded(request.utterance, request.request, "", error=str(error) or type(error).__name__)
         return Decoded(request.utterance, request.request, result.text, result.confidence)
@@ -141,11 +141,11 @@ class RequestQueue:
 
     def _hear(self, number: int, utterance: _Utterance) -> str:
         if self._listening_to is None:
-            self._ears.begin_free_text()
+            self._decoders.begin_free_text()
             self._listening_to = number
         piece = bytes(utterance.audio[utterance.heard : utterance.heard + _LISTEN_BYTES])
         utterance.heard += len(piece)
-        return self._ears.hear_free_text(piece)
+        return self._decoders.hear_free_text(piece)
 
     def _free_text(self, number: int, utterance: _Utterance) -> str:
         """Ends a sentence here; what comes later is a further one, so nothing is ever listened to twice."""
@@ -155,18 +155,18 @@ class RequestQueue:
             self._hear(number, utterance)
         if self._listening_to == number:
             self._listening_to = None
-            if text := self._ears.end_free_text():
+            if text := self._decoders.end_free_text():
                 utterance.said.append(text)
             del utterance.audio[:]
             utterance.heard = 0
         return " ".join(utterance.said)
 
     def _stop_listening(self) -> None:
-        """Somebody else's sentence is over and wanted now: this one is listened to again from its beginning, later."""
+        """Another caller's sentence is over and goes first: this one is listened to again from its beginning, later."""
         if self._listening_to in self._utterances:
             self._utterances[self._listening_to].heard = 0
         self._listening_to = None
-        self._ears.end_free_text()
+        self._decoders.end_free_text()
 
 
 def run(min_confidence: float, source: int, target: int) -> None:
@@ -180,18 +180,18 @@ def run(min_confidence: float, source: int, target: int) -> None:
         while data:
             data = data[os.write(target, data) :]
 
-    desk = RequestQueue(Recogniser(min_confidence), send)
+    queue = RequestQueue(Recogniser(min_confidence), send)
     send(Ready())
     while True:
-        readable, _, _ = select.select([source], [], [], 0 if desk.has_work else None)
+        readable, _, _ = select.select([source], [], [], 0 if queue.has_work else None)
         if readable:
             data = os.read(source, READ_BYTES)
             if not data:
                 return
             for body in unframer.feed(data):
-                desk.take(to_worker.decode(body))
-        if desk.has_work:
-            desk.work()
+                queue.take(to_worker.decode(body))
+        if queue.has_work:
+            queue.work()
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Pronunciations for words of a grammar: those written in its head, and a guess for words nobody knows.
+"""Pronunciations for words of a grammar: those written in its head, and a guess for unknown words.
 
 The phones are those of CMUdict, which the recogniser's model knows. The guess follows spelling; it is meant for names that
 the flow's author forgot, so that one word does not make a whole grammar unusable.

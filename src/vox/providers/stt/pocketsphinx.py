@@ -259,7 +259,7 @@ class _Order:
             if message.error:
                 error = DependencyError(f"pocketsphinx failed: {message.error}", code="provider_failed")
                 self._answer.set_exception(error)
-                self._answer.exception()  # nobody may ask
+                self._answer.exception()  # there may be no task that asks
             else:
                 self._answer.set_result(Transcript(message.text, confidence=message.confidence, language="en"))
 
@@ -269,7 +269,7 @@ class _Order:
         if self._answer.done():
             self._answer = asyncio.get_running_loop().create_future()
         self._answer.set_exception(error)
-        self._answer.exception()  # looked at, so that asyncio does not report an utterance that nobody finishes
+        self._answer.exception()  # looked at, so that asyncio does not report an utterance that is never finished
 
     def end(self) -> None:
         """The utterance is over."""

@@ -95,14 +95,14 @@ class Espeak:
 
     def _voice_for(self, language: str | None) -> str:
         """The configured voice where it speaks the language, else the language's own."""
-        wanted = (language or "").lower().replace("_", "-")
+        asked = (language or "").lower().replace("_", "-")
         own = self._config.voice.lower()
-        if not wanted or own.partition("+")[0].partition("-")[0] == wanted.partition("-")[0] or self._library is None:
+        if not asked or own.partition("+")[0].partition("-")[0] == asked.partition("-")[0] or self._library is None:
             return self._config.voice
-        if wanted not in self._languages:
-            candidates = (wanted, wanted.partition("-")[0], self._config.voice)
-            self._languages[wanted] = next(name for name in candidates if self._library.has_voice(name))
-        return self._languages[wanted]
+        if asked not in self._languages:
+            candidates = (asked, asked.partition("-")[0], self._config.voice)
+            self._languages[asked] = next(name for name in candidates if self._library.has_voice(name))
+        return self._languages[asked]
 
 
 class _Sentence:

@@ -55,6 +55,29 @@ def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
     assert ledger.heard(RATE).split() == ["word"] * 3
 
 
+def test_a_word_whose_time_has_not_come_is_not_heard():
+    ledger = PlayoutLedger(RATE)
+    ledger.begin("one two")
+    ledger.audio(RATE, (SpokenWord(0, 3, 0.25), SpokenWord(4, 7, 0.75)))
+    assert ledger.heard(RATE // 5) == ""
+    assert ledger.heard(RATE) == "one"
+
+
+def test_a_position_at_the_end_of_a_word_hears_that_word_whole():
+    ledger = PlayoutLedger(RATE)
+    ledger.begin("aaaa bbbb\ncccc")
+    ledger.audio(1400)
+    ledger.complete()
+    assert [ledger.heard(position) for position in (390, 400, 890, 900, 1000, 1400)] == [
+        "",
+        "aaaa",
+        "aaaa",
+        "aaaa bbbb",
+        "aaaa bbbb",
+        "aaaa bbbb\ncccc",
+    ]
+
+
 def test_positions_count_wire_bytes_so_words_follow_the_rate():
     ledger = PlayoutLedger(48_000)
     ledger.begin("one two")

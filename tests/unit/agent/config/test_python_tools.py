@@ -194,7 +194,7 @@ def test_a_plain_function_that_outlives_its_event_loop_ends_quietly(monkeypatch:
 async def test_only_so_many_plain_functions_run_at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(tools_module, "_free_threads", threading.BoundedSemaphore(1))
     tools_module._free_threads.acquire()
-    assert "plain functions run already" in await toolbox_of("long").run(call("long"))
+    assert "plain functions are running already" in await toolbox_of("long").run(call("long"))
 
 
 @pytest.mark.usefixtures("virtual_loop")
@@ -337,7 +337,7 @@ class TestInACall:
             await world.say("go")
             await asyncio.sleep(2)
             assert world.line.digits == []
-            assert "keys are" in (world.conversation()[2][1] or "")
+            assert "keys of" in (world.conversation()[2][1] or "")
 
     async def test_without_a_keypad_there_are_no_keys(self):
         async with World() as world:

@@ -157,10 +157,19 @@ def test_half_a_tls_is_refused(tmp_path: Path, given: dict[str, Any]):
     assert "tls_cert_file and tls_key_file" in refusal(tmp_path, {"tls_enable": True, **given})
 
 
-def test_port_zero_is_the_default_but_on_the_command_line_a_free_one(tmp_path: Path):
-    assert loaded(tmp_path, {"port": 0}).settings.bind_port == 8080
-    assert loaded(tmp_path, {}, {"PORT": "0"}).settings.bind_port == 8080
+def test_port_zero_is_a_free_one_on_the_command_line_and_in_the_environment(tmp_path: Path):
     assert loaded(tmp_path, {"port": 5}, port=0).settings.bind_port == 0
+    for variable in ("VOXRAY_PORT", "PORT"):
+        found = loaded(tmp_path, {"port": 5}, {variable: "0"})
+        assert (found.settings.bind_port, [line for line in found.warnings if "port" in line]) == (0, [])
+
+
+def test_port_zero_in_the_file_is_the_default_and_a_warning_says_how_to_get_a_free_one(tmp_path: Path):
+    for environment in ({}, {"VOXRAY_PORT": " "}):
+        found = loaded(tmp_path, {"port": 0}, environment)
+        assert found.settings.bind_port == 8080
+        [warning] = [line for line in found.warnings if "port 0" in line]
+        assert "VOXRAY_PORT=0" in warning
 
 
 def test_the_runners_port_counts_with_a_runner_and_never_against_the_command_line(tmp_path: Path):
@@ -278,7 +287,7 @@ def test_what_the_original_takes_for_off_is_off_with_a_word(tmp_path: Path):
     result = loaded(tmp_path, {"turn_detection": "server_vad", "interruption_strategy": "telepathy"})
     assert result.settings.turn_policy().turn_stop_s == 0.0
     assert result.settings.turn_policy().min_words == 0
-    told = [warning for warning in result.warnings if "counts as none" in warning]
+    told = [warning for warning in result.warnings if "treated as none" in warning]
     assert [re.match(r"\w+", warning)[0] for warning in told] == ["turn_detection", "interruption_strategy"]  # type: ignore[index]
 
 

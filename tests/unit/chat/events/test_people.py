@@ -7,7 +7,7 @@ import pytest
 from vox.chat.events import people
 from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
 from vox.chat.events.event import Event
-from vox.chat.events.ids import RoleId, UserId
+from vox.chat.events.ids import LoginId, RoleId, UserId
 from vox.chat.events.permissions import P
 
 
@@ -50,3 +50,11 @@ def test_a_nickname_taken_away_is_left_out() -> None:
 def test_changes_stand_beside_the_id() -> None:
     assert people.user_update(user_id=UserId(1), changed={"bio": None}).payload == {"user_id": 1, "bio": None}
     assert people.role_update(role_id=RoleId(2), changed={"name": "n"}).payload == {"role_id": 2, "name": "n"}
+
+
+def test_revoked_logins_reach_servers_only_and_name_all_logins_or_some() -> None:
+    everything = people.login_revoked(UserId(1))
+    assert (everything.payload, everything.audience) == ({}, Users(()))
+    assert everything.facts == {"user_id": 1}
+    assert people.login_revoked(UserId(1), [LoginId(2), LoginId(3)]).facts == {"user_id": 1, "session_ids": [2, 3]}
+    assert people.login_revoked(UserId(1), []).facts == {"user_id": 1, "session_ids": []}, "none is not all"

@@ -88,3 +88,29 @@ def test_parameters_cannot_pretend_to_be_the_protocol():
     )
     event = only(Server().receive(opening))
     assert event.call_id == "c"
+
+
+def test_a_second_start_is_refused():
+    server, _ = started()
+    assert refused(server, CONNECTED) == "out_of_order_message"
+
+
+def test_a_stream_stops_once():
+    server, _ = started()
+    assert server.receive('{"event":"websocket:disconnected"}') == [StreamStopped("disconnected")]
+    assert server.receive('{"event":"websocket:disconnected"}') == []
+
+
+def test_the_rate_is_found_among_other_parameters_of_the_content_type():
+    content_type = "audio/l16;channels=1; Rate = 8000"
+    assert started(CONNECTED.replace("audio/l16;rate=16000", content_type))[1].sample_rate == 8000
+    assert started(CONNECTED.replace("audio/l16;rate=16000", "audio/l16;channels=1"))[1].sample_rate == 16000
+
+
+def test_each_side_ignores_messages_that_it_does_not_know():
+    server, _ = started()
+    assert server.receive('{"event":"websocket:media:update"}') == []
+    carrier = Carrier()
+    assert carrier.receive('{"action":"fade-out"}') == []
+    assert carrier.receive('{"action":"notify","payload":{}}') == []
+    assert carrier.receive(b"") == []

@@ -24,7 +24,7 @@ def refused(text: str) -> str:
         ("type: number", "min: 1", "intents.booking.slots.people", "given twice"),
         ("{people} on {day}", "{peple} on {day}", "intents.booking", "did you mean 'people'?"),
         ('"[a] table"', '"[a] (table"', "intents.booking.phrases.1", "')' is missing"),
-        ('"[a] table"', '"a table for {persons}"', "phrases.1: {persons}", "is no slot"),
+        ('"[a] table"', '"a table for {persons}"', "phrases.1: {persons}", "is not a slot"),
         ('"{people} (people | persons)"', "people", "slots.people.phrases.1", "lacks {people}"),
         ("key: 2", "key: 1", "intents.booking.key", "choose another"),
         ("key: 2", "key: 22", "intents.booking.key", "use one of 0-9"),

@@ -24,7 +24,7 @@ ASKS = 'phrases: [one]\nslots: {day: {type: date, prompt: "?"}}\n'
         (flow(ASKS), "needs `done`"),
         (flow("phrases: [one]\nanswer: a\nconfirm: really?"), "`confirm` needs `slots`"),
         (flow(ASKS + "done: '{dya}'"), "did you mean 'day'"),
-        (flow(ASKS.replace('"?"', '"{people}?"') + "done: d"), "no slot of this intent"),
+        (flow(ASKS.replace('"?"', '"{people}?"') + "done: d"), "not a slot of this intent"),
         (flow(ASKS.replace("[one]", '["on {dya}"]') + "done: d"), "did you mean 'day'"),
         (
             flow("phrases: [one]\nslots: {day: {type: date, prompt: p, phrases: [on]}}\ndone: d"),
