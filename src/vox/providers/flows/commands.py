@@ -28,7 +28,7 @@ DEFAULT_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
         "(that's | that was) (all | it | everything)",
         "no (thanks | thank you)",
     ),
-    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | a human | a person | an agent)"),
+    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | somebody | a human | a person | an agent)"),
 }
 """How the universal commands are said where the flow does not say otherwise."""
 

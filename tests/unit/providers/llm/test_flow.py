@@ -244,7 +244,7 @@ class Meanings:
 
     def embed(self, texts):
         self.embedded += texts
-        about_hours = [any(word in text for word in ("open", "drop by")) for text in texts]
+        about_hours = [any(words in text for words in ("opening hours", "drop by")) for text in texts]
         return np.array([[1.0, 0.0] if is_hours else [0.0, 1.0] for is_hours in about_hours], np.float32)
 
 
