@@ -21,8 +21,8 @@ from vox.media.ticker import Ticker
 from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
-from vox.providers.contract import Checkable, Deps
-from vox.providers.llm.contract import LanguageModel, Scripted, ToolSpec
+from vox.providers.contract import Checkable, Deps, Limited, Switching
+from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
@@ -79,7 +79,7 @@ class Resources:
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
-            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment)
+            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
             for name, profile in self.settings.profiles().items():
                 self.agents[name] = await self._open(name, profile, deps)
         except BaseException:
@@ -110,6 +110,18 @@ class Resources:
             if isinstance(driver, Checkable):
                 await driver.check()
 
+    def has_room(self) -> bool:
+        """Whether every opened driver can serve one more call."""
+        return all(driver.has_room for driver in self._drivers.values() if isinstance(driver, Limited))
+
+    def speech_drivers(self, agent: Agent) -> dict[str, str]:
+        """The names of the drivers that a new call of this agent would hear and speak with."""
+        stt, tts = agent.stt, agent.tts
+        return {
+            "stt": stt.current if isinstance(stt, Switching) else agent.profile.stage("stt"),
+            "tts": tts.current if isinstance(tts, Switching) else agent.profile.stage("tts"),
+        }
+
     def agent_for(self, name: str = "", callee: str = "") -> Agent | None:
         """The agent of that name; else the one that answers the called number; else the default; None: no such name."""
         if name:
@@ -132,7 +144,7 @@ class Resources:
         stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
         llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
         tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
-        script = llm if isinstance(llm, Scripted) else None
+        script = llm if isinstance(llm, Declared) else None
         tools = self._tools(profile, script)
         return Agent(
             name=name,
@@ -148,7 +160,7 @@ class Resources:
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
         )
 
-    def _tools(self, profile: AgentProfile, script: Scripted | None) -> dict[str, Tool]:
+    def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
         """The agent's tools by name: the operator's, and the built-in one where it is listed or the flow calls it.
 
         Raises:

@@ -1,6 +1,6 @@
 """The language model, or what stands in its place: messages in, text and tool calls out, streamed."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict, runtime_checkable
@@ -109,6 +109,15 @@ class LanguageModel(Protocol):
 
 @runtime_checkable
 class Scripted(Protocol):
+    """A model that says some texts word for word."""
+
+    def fixed_texts(self) -> Sequence[str]:
+        """These texts, so that the voice can be prepared for them."""
+        ...
+
+
+@runtime_checkable
+class Declared(Protocol):
     """A model that knows beforehand what it can be asked, and which tools it will call."""
 
     @property
