@@ -4,6 +4,7 @@ The codes and their statuses are the original's wire contract, so they stand in 
 there, and those places say `status=`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -95,6 +96,18 @@ def refuse(wire_code: str, message: str, *, status: int | None = None, allow: st
 def missing_permission(name: str) -> Refusal:
     """The caller lacks a permission."""
     return refuse("MISSING_PERMISSIONS", f"This needs the {name} permission.", missing_permission=name)
+
+
+def rate_limited(wait_s: float, what: str, wire_code: str = "RATE_LIMITED") -> Refusal:
+    """The caller has to wait.
+
+    Args:
+        wait_s: seconds until one more request is let through.
+        what: too many of what, the start of the sentence.
+        wire_code: RATE_LIMITED or AUTH_RATE_LIMITED.
+    """
+    after_ms = max(1, math.ceil(wait_s * 1000))
+    return refuse(wire_code, f"{what}: try again in {-(-after_ms // 1000)} s.", retry_after_ms=after_ms)
 
 
 WireForm = tuple[int, bytes, Mapping[str, str]]

@@ -17,11 +17,12 @@ from vox.chat.community import Community
 from vox.chat.community.state import Person
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
-from vox.chat.errors import Refusal, refuse
+from vox.chat.errors import Refusal, rate_limited, refuse
 from vox.chat.events import Event
 from vox.chat.events.ids import LoginId, UserId
 from vox.chat.events.people import LOGIN_REVOKED
 from vox.chat.identity import queries
+from vox.chat.identity.password_guesses import KnownAddresses
 from vox.chat.identity.profiles import Profiles
 from vox.http.rate_limits import RefusedTokens
 from vox.runtime.clock import Clock
@@ -101,6 +102,7 @@ class LoginCache:
         self.revocations = 0
         """Increases with every login that ends, so that a caller who waited after a look-up notices."""
         scale = settings.rate_limit_scale
+        self.addresses = KnownAddresses()
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
     def on_revoked(self, on_revoked: OnRevoked) -> None:
@@ -162,14 +164,16 @@ class LoginCache:
         known = self._known.get(key)
         if known is not None and known.until > self._clock.now():
             return known.login
-        if known is not None or not source or self.refused is None:
+        if not source or self.refused is None:
             return await self._look_up(key)
         address, now = network_key(source), self._clock.now()
+        if known is not None:
+            return self._seen(await self._look_up(key), address)
         wait_s = self.refused.wait_s(address, now)
         if wait_s:
-            raise refuse("AUTH_RATE_LIMITED", "Too many unknown tokens; try again later.", retry_after_ms=_ms(wait_s))
+            raise rate_limited(wait_s, "Too many unknown tokens", "AUTH_RATE_LIMITED")
         try:
-            return await self._look_up(key)
+            return self._seen(await self._look_up(key), address)
         except Refusal:
             self.refused.add(address, now)
             raise
@@ -191,6 +195,10 @@ class LoginCache:
     def close(self) -> None:
         """Ends the threads that hash passwords."""
         self.passwords.close()
+
+    def _seen(self, login: Login, address: str) -> Login:
+        self.addresses.add(login.user_id, address)
+        return login
 
     async def _look_up(self, key: str) -> Login:
         for _ in range(LOOK_UPS):
@@ -236,10 +244,6 @@ class LoginCache:
             }
         if self._on_revoked is not None:
             self._on_revoked(user_id, ended)
-
-
-def _ms(seconds: float) -> int:
-    return max(1, int(seconds * 1000))
 
 
 def _expired() -> Exception:

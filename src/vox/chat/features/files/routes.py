@@ -55,7 +55,7 @@ async def upload_to_dm(call: Call) -> FileInfo:
 
 @routes.get(
     "/files/{file_id}",
-    access=Access("public", text="members who can see its message, or a signed link"),
+    access=Access("public", text="members who can see its message, or a signed link", takes_login=True),
     query=LinkQuery,
     returns=bytes,
 )

@@ -35,7 +35,7 @@ async def list_members(call: Call[None, PageQuery]) -> Items[Member]:
 @routes.post("/members/join", access=PUBLIC, body=Join)
 async def join(call: Call[Join]) -> None:
     """Rejoins by an invite; the only route for a user who was kicked or left, whose token is refused everywhere else."""
-    login = call.login or await call.chat.logins.authenticate(_token(call), call.client)
+    login = await call.chat.logins.authenticate(_token(call), call.client)
     await rejoin(call.chat, login.user_id, call.body.invite_code)
 
 
