@@ -46,7 +46,7 @@ CHANGES_ACCESS: Final = frozenset({
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)
-_INVITERS: Final = PermissionHolders(P.CREATE_INVITES.value)
+_INVITE_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
 _WEBHOOK_KEEPERS: Final = PermissionHolders(P.MANAGE_WEBHOOKS.value)
 
 _Rule = Callable[[Mapping[str, Any]], Audience]
@@ -69,8 +69,8 @@ def _everyone(_payload: Mapping[str, Any]) -> Audience:
     return EVERYONE
 
 
-def _inviters(_payload: Mapping[str, Any]) -> Audience:
-    return _INVITERS
+def _invite_managers(_payload: Mapping[str, Any]) -> Audience:
+    return _INVITE_MANAGERS
 
 
 def _webhook_keepers(_payload: Mapping[str, Any]) -> Audience:
@@ -133,7 +133,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("room_create", "room_update"), _room),
     "thread_create": _parent_feed,
     **dict.fromkeys(SYNC_CATEGORIES["permissions"], _space),
-    **dict.fromkeys(SYNC_CATEGORIES["invites"], _inviters),
+    **dict.fromkeys(SYNC_CATEGORIES["invites"], _invite_managers),
     **dict.fromkeys(SYNC_CATEGORIES["webhooks"], _webhook_keepers),
     **dict.fromkeys(("dm_create", "dm_update", "dm_recipient_add", "dm_read_notify"), _participants),
     "dm_recipient_remove": _removed,

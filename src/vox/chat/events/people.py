@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
+from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
-from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
 """An event for servers only, which no client is sent."""
@@ -123,14 +122,14 @@ def block_remove(*, user_id: UserId, target_id: UserId) -> Event:
 
 
 def invite_create(*, code: str, creator_id: UserId, feed_id: FeedId | None = None) -> Event:
-    """An invite was made; a code lets people in, so only who may list invites is told."""
+    """An invite was made; a code lets people in, so only those who may list it are told."""
     payload = {"code": code, "creator_id": creator_id} | shown(feed_id=feed_id)
-    return Event("invite_create", payload, PermissionHolders(P.CREATE_INVITES.value))
+    return Event("invite_create", payload, InviteViewers(creator_id, feed_id))
 
 
-def invite_delete(*, code: str) -> Event:
-    """An invite is void."""
-    return Event("invite_delete", {"code": code}, PermissionHolders(P.CREATE_INVITES.value))
+def invite_delete(*, code: str, creator_id: UserId | None, feed_id: FeedId | None = None) -> Event:
+    """An invite is void; told to those who could list it."""
+    return Event("invite_delete", {"code": code}, InviteViewers(creator_id, feed_id))
 
 
 def server_update(*, changed: Mapping[str, Any]) -> Event:

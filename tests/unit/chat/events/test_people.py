@@ -5,10 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from vox.chat.events import people
-from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
+from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event
-from vox.chat.events.ids import LoginId, RoleId, UserId
-from vox.chat.events.permissions import P
+from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
 
 
 def test_nickname_avatar_and_roles_of_a_newcomer_stay_between_servers() -> None:
@@ -37,9 +36,10 @@ def test_what_is_between_two_is_for_both_of_them_alone(make: Callable[..., Event
     assert (event.type, event.payload) == (make.__name__, {"user_id": 1, "target_id": 2})
 
 
-def test_invites_are_for_those_who_may_make_them() -> None:
-    for event in (people.invite_create(code="c", creator_id=UserId(1)), people.invite_delete(code="c")):
-        assert event.audience == PermissionHolders(P.CREATE_INVITES.value)
+def test_invites_are_for_their_creator_and_those_who_manage_them() -> None:
+    for make in (people.invite_create, people.invite_delete):
+        event = make(code="c", creator_id=UserId(1), feed_id=FeedId(2))
+        assert event.audience == InviteViewers(UserId(1), FeedId(2))
 
 
 def test_a_nickname_taken_away_is_left_out() -> None:
