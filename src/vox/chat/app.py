@@ -100,7 +100,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
         table.any("/health", **bare)(health)
-        table.any("/ready", **bare)(ready_endpoint(probe, _probe_reply))
+        table.any("/ready", **bare)(ready_endpoint(probe, self._probe_reply))
         if chat.settings.expose_metrics:
             table.any("/metrics", **bare)(metrics)
         table.websocket("/gateway", **bare)(self._gateway)
@@ -112,6 +112,16 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return
         await self._open()
         await self.server.hub.serve(websocket)
+
+    def _probe_reply(self, _call: AnyCall, found: Readiness) -> Reply:
+        """Redis away does not make the process unready: all processes share it, and each goes on serving what it can."""
+        if found.is_ready:
+            if self.server.is_interrupted:
+                return Reply(200, encode({"status": "degraded", "checks": {"redis": "redis_failed"}}), JSON)
+            return Reply(200, b'{"status":"ok"}', JSON)
+        if found.retry_after_s is not None:
+            return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
+        return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)
 
     async def _check_database(self) -> None:
         await self._open()
@@ -158,11 +168,3 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
     return ChatApp(ChatServer(settings, with_redis(settings, parts)), is_alone=is_alone)
-
-
-def _probe_reply(_call: AnyCall, found: Readiness) -> Reply:
-    if found.is_ready:
-        return Reply(200, b'{"status":"ok"}', JSON)
-    if found.retry_after_s is not None:
-        return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
-    return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)

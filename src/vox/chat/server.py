@@ -21,9 +21,10 @@ from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, la
 from vox.chat.events import Event
 from vox.chat.features import retention
 from vox.chat.gateway import GatewayLimits, Hub
-from vox.chat.gateway.expiry import closing_expired
+from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
 from vox.chat.replication.event_pipeline import EventPipeline
+from vox.chat.replication.interruptions import announcing_interruptions
 from vox.chat.replication.resync import StateResync
 from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
@@ -71,6 +72,7 @@ class ChatServer:
             self.hub,
             read=context.read,
             on_invalidated=context.logins.forget_all,
+            on_reloaded=self._recheck_logins,
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
@@ -82,6 +84,12 @@ class ChatServer:
     def is_open(self) -> bool:
         """Whether database and community are there."""
         return self._is_open
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether events of other processes do not come through at present."""
+        bus = self.context.bus
+        return isinstance(bus, SharedBus) and bus.is_interrupted
 
     def open(self) -> None:
         """Opens the database, brings its tables up to date and loads the community; does nothing the second time.
@@ -141,6 +149,7 @@ class ChatServer:
                 await stack.enter_async_context(task)
             if isinstance(bus, SharedBus):
                 await stack.enter_async_context(checkpointing(hub, bus, context.clock))
+                await stack.enter_async_context(announcing_interruptions(hub, bus))
             try:
                 yield
             finally:
@@ -163,6 +172,12 @@ class ChatServer:
     def _tell(self, event: Event) -> None:
         # The hub is made before the pipeline, which delivers to it.
         self.context.tell(event)
+
+    async def _recheck_logins(self) -> None:
+        """A change was missed, perhaps the end of a login: tokens are looked up anew, and sockets of ended logins close."""
+        context = self.context
+        context.logins.forget_all()
+        await end_missing_logins(self.hub, context.read, context.clock)
 
     def _load(self, connection: Connection) -> None:
         self.context.community.load(connection)

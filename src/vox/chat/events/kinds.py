@@ -10,6 +10,9 @@ from typing import Any, Final
 from vox.chat.events.audience import EVERYONE, Audience, Participants, PermissionHolders, Readers, Users, Viewers
 from vox.chat.events.permissions import P
 
+LOGIN_REVOKED: Final = "_login_revoked"
+"""An event for servers only, which no client is sent."""
+
 SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
     "members": frozenset({"member_join", "member_leave", "member_update", "member_ban", "member_unban"}),
     "roles": frozenset({"role_create", "role_update", "role_delete", "role_assign", "role_revoke"}),
@@ -41,8 +44,9 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
+    LOGIN_REVOKED,
 })  # fmt: skip
-"""The types that change what `Community` holds. Each such event takes a version of its own, names and positions too: so one
+"""The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)

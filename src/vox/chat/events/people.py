@@ -1,14 +1,12 @@
 """Events around people and the community as a whole: members, roles, friends, presence, invites, emoji, settings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
-
-LOGIN_REVOKED: Final = "_login_revoked"
-"""An event for servers only, which no client is sent."""
+from vox.chat.events.kinds import LOGIN_REVOKED
 
 
 def member_join(

@@ -138,6 +138,10 @@ class Sessions(Protocol):
         """The user of a session that has just joined is present; the lock is held."""
         ...
 
+    def tell_of_interruption(self, session: Session) -> None:
+        """Tells a session that has just joined where events of other processes do not come through; the lock is held."""
+        ...
+
     def hand_over(self, session: Session) -> tuple[Session, int]:
         """Takes a session away from its connection, with its place in the log; the lock is held."""
         ...
@@ -216,6 +220,7 @@ class Handshake:
             connection.session = session
             hub.arrive(session)
             hub.news.welcome(session)
+            hub.tell_of_interruption(session)
         connection.accepted(session)
 
     async def resume(self, connection: Connection, asked: Resume) -> None:
@@ -407,6 +412,7 @@ class Handshake:
         connection.send(frame("resumed", {"seq": session.seq}))
         self._metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)
+        hub.tell_of_interruption(session)
         # Presence is in no log: what went to a socket that was dead already is told again.
         away_s = self._clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
         hub.news.catch_up(session, self._clock.now() - away_s)

@@ -44,6 +44,7 @@ from vox.security.addresses import network_key
 RESTART = (int(CloseCode.SERVER_RESTART), "Server restarting")
 READ_BUFFER_BYTES = 2048
 """Clients say little: this is picows' least, and a quarter of its usual."""
+DELIVERY_STATUS = "delivery_status"
 CLOSE_WAIT_S = 1.0
 """How long a drain waits for the closing handshakes."""
 
@@ -82,6 +83,7 @@ class Hub:
         self.lock = threading.RLock()
         self.position = 0
         self.generation = 0
+        self.is_interrupted = False
         self.view = VisibleSpaces(community)
         self.index: AudienceIndex[Session] = AudienceIndex(community)
         self.connections: dict[Session, Connection] = {}
@@ -200,6 +202,23 @@ class Hub:
             ends = [(one.login_ends_at, one.login_id) for one in self.connections]
             self._next_login_end = min((end for end, _ in ends), default=math.inf)
         return list({login_id for end, login_id in ends if end <= now_s})
+
+    def connected_logins(self) -> list[LoginId]:
+        """The logins of all connected sessions."""
+        with self.lock:
+            return list({one.login_id for one in self.connections})
+
+    def set_interrupted(self, *, is_interrupted: bool) -> None:
+        """Tells all sessions whether events of other processes come through, where that has changed."""
+        with self.lock:
+            if is_interrupted != self.is_interrupted:
+                self.is_interrupted = is_interrupted
+                self.send(DELIVERY_STATUS, {"interrupted": is_interrupted}, self.index.everyone())
+
+    def tell_of_interruption(self, session: Session) -> None:
+        """Tells a session that has just joined where events of other processes do not come through; the lock is held."""
+        if self.is_interrupted:
+            self.send(DELIVERY_STATUS, {"interrupted": True}, (session,))
 
     def logins_end(self, ends: Mapping[LoginId, float], now_s: float) -> None:
         """Ends the sessions of those logins that have expired; they cannot be resumed.

@@ -20,7 +20,7 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import Refusal, rate_limited, refuse
 from vox.chat.events import Event
 from vox.chat.events.ids import LoginId, UserId
-from vox.chat.events.people import LOGIN_REVOKED
+from vox.chat.events.kinds import LOGIN_REVOKED
 from vox.chat.identity import queries
 from vox.chat.identity.password_guesses import KnownAddresses
 from vox.chat.identity.profiles import Profiles
