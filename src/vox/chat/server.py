@@ -4,6 +4,7 @@ All state hangs on a `ChatServer`, so a second one in the same process starts cl
 first request where no lifespan runs.
 """
 
+import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -14,7 +15,7 @@ from typing import Final
 from vox.chat.bus.shared import SharedBus
 from vox.chat.config.settings import ChatSettings
 from vox.chat.context import ChatContext, Parts
-from vox.chat.database.liveness import select_one
+from vox.chat.database.liveness import write_and_read
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
@@ -31,8 +32,10 @@ from vox.chat.replication.version_poll import polling_version
 from vox.runtime.logging import get_logger
 from vox.runtime.tasks import periodic
 from vox.stores.sql import Connection
+from vox.stores.sqlite_file import SqliteFile, mark_in_use, refuse_where_lost
 
 SWEEP_S: Final = 3600.0
+CHECKED_EVERY_S: Final = 1.0
 
 _log = get_logger(__name__)
 
@@ -79,6 +82,8 @@ class ChatServer:
         self._parts = parts
         self._opening = threading.Lock()
         self._is_open = False
+        self._file: SqliteFile | None = None
+        self._well_until = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -104,8 +109,14 @@ class ChatServer:
             if self._is_open:
                 return
             context.storage.prepare()
+            path = context.database.file
+            if path is not None:
+                refuse_where_lost(path)
             context.database.open()
             prepare(context.database)
+            if path is not None:
+                mark_in_use(path)
+                self._file = SqliteFile(path)
             context.database.run_sync(self._load)
             self._seed_ids(context.database.run_sync(largest_number))
             context.bus.subscribe(self._pipeline.on_bus_entries)
@@ -162,12 +173,19 @@ class ChatServer:
         await self.hub.drain(self.settings.drain_timeout_s)
 
     async def check(self) -> None:
-        """Asks the database for a sign of life.
+        """Looks after the database's file, writes a row and reads; at most once a second, because anyone may ask.
 
         Raises:
-            DependencyError: there is none.
+            DependencyError: the file is gone or damaged, or the database does not take the write.
         """
-        await self.context.read(select_one)
+        now = self.context.clock.now()
+        if now < self._well_until:
+            return
+        if self._file is not None:
+            await asyncio.to_thread(self._file.check)
+        await self.context.database.write(write_and_read)
+        await self.context.read(largest_number)
+        self._well_until = now + CHECKED_EVERY_S
 
     def _tell(self, event: Event) -> None:
         # The hub is made before the pipeline, which delivers to it.

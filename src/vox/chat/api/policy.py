@@ -21,6 +21,7 @@ from vox.http.rate_limits import RateCategory, RateDecision
 from vox.http.routing import MethodNotAllowed
 from vox.runtime.logging import get_logger
 from vox.security.addresses import network_key
+from vox.stores.disk_errors import disk_failure
 
 JSON: Final = (b"content-type", b"application/json")
 PRIVATE: Final = (b"cache-control", b"private, no-store")
@@ -157,8 +158,9 @@ class ChatPolicy:
         return status, body, raw
 
     def failed(self, error: Exception, scope: Scope) -> Answer:
-        """The answer to an error of the server itself."""
-        del error
+        """The answer to an error of the server itself; an error of the disk is one of the machine, which may pass."""
+        if isinstance(error, OSError):
+            return self.refused(disk_failure(error, "The request failed"), scope)
         body = b'{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}'
         return 500, body, [JSON, (b"x-request-id", request_id(scope).encode("latin-1")), PRIVATE]
 

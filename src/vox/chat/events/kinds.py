@@ -12,6 +12,12 @@ from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
 """An event for servers only, which no client is sent."""
+NOT_KEPT: Final = "not_kept"
+"""A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
+LOGGED_OUT: Final = "Logged out"
+KICKED: Final = "KICKED: you were removed from the community"
+BANNED: Final = "BANNED: you were banned from the community"
+"""Reasons for which the sockets of a login are closed."""
 
 SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
     "members": frozenset({"member_join", "member_leave", "member_update", "member_ban", "member_unban"}),

@@ -6,7 +6,7 @@ from typing import Any
 from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
-from vox.chat.events.kinds import LOGIN_REVOKED
+from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED
 
 
 def member_join(
@@ -167,7 +167,7 @@ def sticker_delete(*, sticker_id: int) -> Event:
     return Event("sticker_delete", {"sticker_id": sticker_id}, EVERYONE)
 
 
-def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None) -> Event:
+def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None, *, reason: str = LOGGED_OUT) -> Event:
     """Ends logins in every process and closes their sockets.
 
     The rows of a kicked or banned user in `sessions` stay, because their tokens are only good for rejoining.
@@ -175,8 +175,9 @@ def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None)
     Args:
         user_id: the owner of the logins.
         session_ids: which logins; None for all.
+        reason: what their sockets are told.
     """
-    facts: dict[str, Any] = {"user_id": user_id}
+    facts: dict[str, Any] = {"user_id": user_id, "reason": reason}
     if session_ids is not None:
         facts["session_ids"] = list(session_ids)
     return Event(LOGIN_REVOKED, {}, Users(()), facts=facts)

@@ -42,6 +42,9 @@ PAGE = 1000
 MAX_GAP = 20_000
 """Entries read for one resume, seen or not."""
 
+FORBIDDEN = 403
+"""Status of a refusal that says why a known account is no member."""
+
 _log = get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -327,7 +330,10 @@ class Handshake:
                 connection.close(CloseCode.UNKNOWN_ERROR, "try again")
                 return None
             self._refused.add(connection.address, clock.now())
-            connection.close(CloseCode.AUTH_FAILED, "authentication failed")
+            reason = (
+                f"{refusal.wire_code}: {refusal.args[0]}" if refusal.status == FORBIDDEN else "authentication failed"
+            )
+            connection.close(CloseCode.AUTH_FAILED, reason)
         except (VoxError, TimeoutError) as error:
             _log.warning("a client could not be let in", error=str(error))
             connection.close(CloseCode.UNKNOWN_ERROR, "try again")

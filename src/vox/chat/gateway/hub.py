@@ -187,12 +187,12 @@ class Hub:
                 if session.login_id in login_ids:
                     self._end(session, code, reason)
 
-    def close_revoked(self, user_id: UserId, login_ids: Collection[LoginId] | None) -> None:
+    def close_revoked(self, user_id: UserId, login_ids: Collection[LoginId] | None, reason: str) -> None:
         """Ends the sessions of logins that were revoked; None for all logins of the user."""
         if login_ids is None:
-            self.close_user(user_id, CloseCode.AUTH_FAILED, "Logged out")
+            self.close_user(user_id, CloseCode.AUTH_FAILED, reason)
         else:
-            self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, "Logged out")
+            self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, reason)
 
     def logins_until(self, now_s: float) -> list[LoginId]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
@@ -311,7 +311,12 @@ class Hub:
         if feed is not None:
             feed_id = FeedId(feed)
             held = community.permissions_in(user_id, "feed", feed_id)
-            if held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
+            if not held:
+                # Hidden or not there: the same answer, which tells nothing.
+                if self._typing.take(user_id, "feed", feed_id, now):
+                    event = typing_start(user_id=user_id, feed_id=feed_id)
+                    self.send(event.type, event.payload, self.index.of_user(user_id))
+            elif held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
                 self._tell(typing_start(user_id=user_id, feed_id=feed_id))
         elif dm is not None:
             dm_id = DmId(dm)
@@ -343,10 +348,10 @@ class Hub:
         with self.lock:
             self.detach(connection)
 
-    def closed(self, connection: Connection) -> None:
-        """The socket is gone."""
+    def closed(self, connection: Connection, *, has_left: bool) -> None:
+        """The socket is gone; `has_left` where the client closed it rather than lost it."""
         with self.lock:
-            self.detach(connection)
+            self.detach(connection, has_left=has_left)
             if connection in self._sockets:
                 self._sockets.discard(connection)
                 left = self._per_address[connection.address] - 1
@@ -406,22 +411,22 @@ class Hub:
         if not was_here and record is not None:
             self._bus.set_presence(session.user_id, encode_record(record))
 
-    def detach(self, connection: Connection) -> None:
+    def detach(self, connection: Connection, *, has_left: bool = False) -> None:
         """A connection's session waits for its client to come back; the lock is held, on the connection's loop."""
         session, connection.session = connection.session, None
         if session is None or session not in self.connections:
             return
         if connection.outbox is not None:
             connection.outbox.flush()
-        self._part(session)
+        self._part(session, has_left=has_left)
         self._handshake.wait_for(session, connection)
 
-    def _part(self, session: Session) -> None:
+    def _part(self, session: Session, *, has_left: bool = False) -> None:
         del self.connections[session]
         self.index.remove(session)
         session.detach()
         now = self._clock.now()
-        if self.board.leave(session.user_id, now):
+        if self.board.leave(session.user_id, now, is_final=has_left):
             self.news.changed(session.user_id)
         if self.board.own(session.user_id) is None:
             self._bus.set_presence(session.user_id, None)

@@ -55,6 +55,8 @@ def test_changes_stand_beside_the_id() -> None:
 def test_revoked_logins_reach_servers_only_and_name_all_logins_or_some() -> None:
     everything = people.login_revoked(UserId(1))
     assert (everything.payload, everything.audience) == ({}, Users(()))
-    assert everything.facts == {"user_id": 1}
-    assert people.login_revoked(UserId(1), [LoginId(2), LoginId(3)]).facts == {"user_id": 1, "session_ids": [2, 3]}
-    assert people.login_revoked(UserId(1), []).facts == {"user_id": 1, "session_ids": []}, "none is not all"
+    told = {"user_id": 1, "reason": "Logged out"}
+    assert everything.facts == told
+    assert people.login_revoked(UserId(1), [LoginId(2), LoginId(3)]).facts == {**told, "session_ids": [2, 3]}
+    assert people.login_revoked(UserId(1), []).facts == {**told, "session_ids": []}, "none is not all"
+    assert people.login_revoked(UserId(1), reason="KICKED").facts["reason"] == "KICKED"

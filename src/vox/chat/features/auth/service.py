@@ -17,8 +17,9 @@ from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members.rejoin import rejoin
 from vox.chat.identity.admin_bootstrap import use_setup_token
+from vox.chat.identity.logins import no_member
 from vox.chat.identity.password_guesses import take_guess
-from vox.chat.identity.queries import NewSession, NewUser, insert_session
+from vox.chat.identity.queries import NewSession, NewUser, insert_session, why_no_member
 from vox.chat.identity.registration import create_user
 from vox.security.addresses import network_key
 from vox.security.tokens import Token, mint
@@ -66,7 +67,7 @@ async def log_in(chat: ChatContext, body: Credentials, client: str | None, *, ad
         address: of the client; one that the account was not used from before shares a limit with the others of that kind.
 
     Raises:
-        Refusal: AUTH_FAILED, AUTH_RATE_LIMITED, BANNED, 2FA_REQUIRED, or what `rejoin` raises.
+        Refusal: AUTH_FAILED, AUTH_RATE_LIMITED, BANNED, KICKED, NOT_A_MEMBER, 2FA_REQUIRED, or what `rejoin` raises.
     """
     for _ in range(LOGIN_TRIES):
         done = await _try_log_in(chat, body, client, address)
@@ -162,7 +163,7 @@ async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None, 
         raise _wrong_credentials()
     user_id = account.user_id
     if account.is_banned or (not account.is_active and not body.invite_code):
-        raise refuse("BANNED", "This account is no longer a member of the community.")
+        raise no_member(await chat.read(partial(why_no_member, user_id=user_id)))
     if account.has_second_factor:
         raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
     if not account.is_active and body.invite_code:
