@@ -111,6 +111,14 @@ def missing_permission(name: str) -> Refusal:
     return refuse("MISSING_PERMISSIONS", f"This needs the {name} permission.", missing_permission=name)
 
 
+def missing_token() -> Refusal:
+    """No Authorization header came; 422 is what clients of this API know, so the message says what it means."""
+    return refuse(
+        "VALIDATION_ERROR",
+        "header authorization: field required; log in at /api/v1/auth/login and send Authorization: Bearer <token>",
+    )
+
+
 def rate_limited(wait_s: float, what: str, wire_code: str = "RATE_LIMITED") -> Refusal:
     """The caller has to wait.
 

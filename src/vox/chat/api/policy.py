@@ -12,7 +12,7 @@ from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.api.rate_categories import CATEGORIES
 from vox.chat.api.request import AnyCall, Call, Route, bearer_token
 from vox.chat.context import ChatContext
-from vox.chat.errors import Refusal, rate_limited, refuse, wire_form
+from vox.chat.errors import Refusal, missing_token, rate_limited, refuse, wire_form
 from vox.errors import UsageError, VoxError
 from vox.http.call import client_address
 from vox.http.dispatch import Answer, RawHeaders, route_name
@@ -78,7 +78,7 @@ class ChatPolicy:
                 refused = error
         await self._limit(call, category, headers)
         if not access.is_public and call.login is None:
-            raise refused or refuse("VALIDATION_ERROR", "header authorization: field required")
+            raise refused or missing_token()
         if call.login is not None:
             access.check(chat.community, call.login.user_id, values)
         return call

@@ -4,7 +4,6 @@ import errno
 import hashlib
 import os
 import re
-import tempfile
 
 import pytest
 from sqlalchemy import delete
@@ -12,6 +11,7 @@ from sqlalchemy import delete
 from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_files import a_feed, let_everybody_attach, upload
 from vox.chat.database.schema import feeds
+from vox.chat.features.files import upload_body
 
 
 @pytest.fixture
@@ -241,11 +241,10 @@ async def test_a_file_whose_bytes_somebody_deleted_is_404(alice, feed, tmp_path)
 
 
 async def test_an_upload_that_the_disk_has_no_room_for_is_told_so(alice, feed, monkeypatch):
-    class Full(tempfile.SpooledTemporaryFile):
-        def write(self, *_data):
-            raise OSError(errno.ENOSPC, "No space left on device")
+    async def full(*_written):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", Full)
+    monkeypatch.setattr(upload_body, "_write", full)
     reply = await upload(alice, f"/feeds/{feed}/files")
     assert (reply.status_code, reply.json()["error"]["code"]) == (507, "INSUFFICIENT_STORAGE")
     assert int(reply.headers["retry-after"]) > 0

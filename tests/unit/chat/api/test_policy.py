@@ -60,6 +60,19 @@ async def test_readiness_names_the_database_that_went_away(app: ChatApp, monkeyp
     assert (sent.status, body_of(sent)) == (503, {"status": "unavailable", "checks": {"database": "OSError"}})
 
 
+async def test_the_address_shows_a_page_to_browsers_and_nothing_to_clients(app: ChatApp):
+    page = await request(app, "GET", "/", headers=[(b"accept", b"text/html"), (b"host", b"chat.example.com")])
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"chat.example.com/api/v1/auth/register" in page.body
+    for method, headers in (
+        ("GET", []),
+        ("GET", [(b"accept", b"application/json")]),
+        ("POST", [(b"accept", b"text/html")]),
+    ):
+        sent = await request(app, method, "/", headers=headers)
+        assert (sent.status, body_of(sent)) == (404, {"error": {"code": "UNKNOWN", "message": "Not Found"}})
+
+
 async def test_a_draining_server_says_when_to_come_back(app: ChatApp):
     app.server.lifecycle.drain()
     sent = await request(app, "GET", "/ready")
