@@ -137,6 +137,20 @@ async def test_the_text_asked_for_at_the_pause_serves_the_end(stt):
     await stream.aclose()
 
 
+async def test_the_text_up_to_a_pause_is_told_while_the_caller_may_go_on(stt):
+    told: asyncio.Queue[Transcript] = asyncio.Queue()
+    stream = stt.open_stream(told.put_nowait)
+    stream.start(SpeechHints(GRAMMAR))
+    stream.push(await say("what are your opening hours"))
+    stream.pause()
+    async with time_limit():
+        transcript = await told.get()
+    assert (transcript.text, transcript.is_final, transcript.at_pause) == ("what are your opening hours", False, True)
+    assert (await stream.finish()).text == "what are your opening hours"
+    assert told.empty()
+    await stream.aclose()
+
+
 async def test_speech_behind_a_pause_belongs_to_the_utterance(stt):
     stream = stt.open_stream(lambda _: None)
     stream.start(SpeechHints(GRAMMAR))
@@ -158,7 +172,7 @@ async def test_a_dead_worker_fails_its_utterances_and_is_replaced(stt):
         await asyncio.wait_for(stream.finish(), WAIT_S)
     assert (caught.value.code, caught.value.retryable) == ("stt_worker_down", True)
     async with time_limit():
-        await stt._workers[0].ready.wait()
+        await stt._pool._workers[0].ready.wait()
     assert (await hear(stt, await say("what are your opening hours"))).text == "what are your opening hours"
     assert worker not in workers()
     await stream.aclose()
@@ -202,7 +216,7 @@ async def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path):
         "from vox.runtime.clock import SystemClock\n"
         "async def main():\n"
         "    async with registry.create('stt', 'pocketsphinx', {}, Deps(SystemClock(), None)) as stt:\n"
-        "        print(stt._workers[0]._process.pid, flush=True)\n"
+        "        print(stt._pool._workers[0]._process.pid, flush=True)\n"
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )

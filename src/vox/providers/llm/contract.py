@@ -1,9 +1,9 @@
 """The language model, or what stands in its place: messages in, text and tool calls out, streamed."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict, runtime_checkable
 
 from vox.providers.stt.contract import SpeechHints
 
@@ -86,11 +86,12 @@ class LanguageModel(Protocol):
 
     Attributes:
         speaks_first: whether it has something to say to a conversation without user messages (a scripted greeting).
-        not_understood: what it wants said when speech gave no transcript; empty where it has no such words.
+        answers_inaudible: whether it has an answer of its own to speech that gave no transcript: a user message without
+            text. For the others the agent's `not_understood` is said.
     """
 
     speaks_first: bool
-    not_understood: str
+    answers_inaudible: bool
 
     async def __aenter__(self) -> Self: ...
 
@@ -104,4 +105,37 @@ class LanguageModel(Protocol):
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """What the caller may be expected to say next, for the recogniser; None where anything goes."""
+        ...
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """A model that says some texts word for word."""
+
+    def fixed_texts(self) -> Sequence[str]:
+        """These texts, so that the voice can be prepared for them."""
+        ...
+
+
+@runtime_checkable
+class Declared(Protocol):
+    """A model that knows beforehand what it can be asked, and which tools it will call."""
+
+    @property
+    def title(self) -> str:
+        """What it is called, for a page that offers several."""
+        ...
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask, in their words."""
+        ...
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools it may call."""
+        ...
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
         ...
