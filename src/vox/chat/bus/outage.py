@@ -49,7 +49,7 @@ class Outage:
                 self._pending.extend(unsent)
 
     def add(self, events: Iterable[Event]) -> None:
-        """More own events, which nobody has been given; those of an ordinary day are not kept."""
+        """More own events, not yet given to any session; while Redis is there none are kept."""
         with self._lock:
             if self._since is not None:
                 self._pending.extend(events)

@@ -64,9 +64,9 @@ async def test_categories_hold_the_documented_types(chat: Rig):
     assert await types(alice, "categories") == ["category_create"]
     assert await types(alice, "threads") == ["thread_create"]
     assert await types(alice, "permissions") == ["permission_override_update"]
-    assert await types(alice, "members") == ["member_join"], "bob's; nobody missed their own"
+    assert await types(alice, "members") == ["member_join"], "bob's; their own they know"
     assert await types(bob, "members") == ["member_join"], "alice's"
-    assert await types(bob, "roles") == [], "nobody was there before the community was founded"
+    assert await types(bob, "roles") == [], "no one was there before the community was founded"
     assert await types(alice, "server") == ["server_update"]
     everything = await types(alice, *SYNC_CATEGORIES)
     assert "message_create" not in everything

@@ -1,4 +1,4 @@
-"""Own events while Redis is away: nobody is given them early before the outage is long, and once only."""
+"""Own events while Redis is away: no session is given them before the outage is long, and once only."""
 
 from tests.fakes.clock import FakeClock
 from vox.chat.bus.outage import EARLY_AFTER_S, Outage
