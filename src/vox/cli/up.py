@@ -146,16 +146,24 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
+    from vox.cli.agent import IDLE
     from vox.cli.models import chosen
     from vox.providers.models.store import FOLDER_VARIABLE
 
     environment = {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
+    flows = files("vox.agent.config")
+    messages = str((choices.data / "messages.jsonl").absolute())
     overrides: dict[str, Any] = {
-        "flow": str(files("vox.agent.config") / "demo.yaml"),
+        "agents": {
+            "bistro": {"flow": str(flows / "demo.yaml"), "messages_file": messages},
+            "reception": {"flow": str(flows / "receptionist.yaml"), "messages_file": messages},
+        },
+        "default_agent": "bistro",
         "stt_provider": "offline",
         "tts_provider": "offline",
-        "turn_detection": "silence",
-        "turn_stop_secs": 0.4,
+        "turn_detection": "words",
+        "turn_stop_secs": 0.6,
+        **IDLE,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if choices.port is not None:

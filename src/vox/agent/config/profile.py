@@ -3,7 +3,9 @@
 The same keys stand at the top of a configuration, where they hold for every agent, and under `agents.<name>`.
 """
 
-from typing import Annotated, Any, Literal, Self, cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -27,6 +29,9 @@ def or_default(default: float) -> BeforeValidator:
 
     return BeforeValidator(check)
 
+
+OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "llm": "flow", "tts": "offline"})
+"""What needs neither a key nor a network."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
 
@@ -56,6 +61,10 @@ class AgentProfile(BaseModel):
         default="",
         description="Said when the call begins; empty: the caller speaks first (a flow has its own greeting)",
     )
+    title: str = Field(default="", description="What pages call the agent; empty: its flow's name, else its own")
+    suggestions: list[str] = Field(
+        default_factory=list, description="What a page offers to ask; empty: the flow's suggestions"
+    )
     variables: dict[str, str] = Field(default_factory=dict, description="Session variables and their defaults")
     numbers: list[str] = Field(default_factory=list, description="Called numbers that this agent answers")
 
@@ -81,7 +90,11 @@ class AgentProfile(BaseModel):
         default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
     )
     tools: list[str] = Field(
-        default_factory=list, description="Python functions the model may call, as module:function"
+        default_factory=list,
+        description="Python functions the model may call, as module:function; `take_message` comes with Vox",
+    )
+    messages_file: str = Field(
+        default="messages.jsonl", description="Where `take_message` writes, relative to the configuration"
     )
     client_tools: list[ClientTool] = Field(default_factory=list[ClientTool], description="Tools that the client runs")
     keypad: bool = Field(
@@ -92,9 +105,16 @@ class AgentProfile(BaseModel):
 
     turn_detection: OptionalText = Field(
         default="none",
-        description="`silence` waits turn_stop_secs after speech; anything else ends a turn with vad_stop_secs",
+        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, anything"
+        " else ends a turn with vad_stop_secs",
     )
     turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
+    turn_complete_secs: float = Field(
+        default=0.25, ge=0, le=60, description="With `words`: silence behind a whole question or answer"
+    )
+    turn_unfinished_secs: float = Field(
+        default=1.6, ge=0, le=60, description="With `words`: silence behind a sentence that is plainly unfinished"
+    )
     turn_pre_speech_ms: float = Field(
         default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
     )
@@ -110,10 +130,15 @@ class AgentProfile(BaseModel):
     user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
+    user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
     error_message: str = Field(
-        default="", description="Said when a provider failed in the middle of an answer; empty: nothing is said"
+        default="Sorry, something went wrong. Could you say that again?",
+        description="Said when a provider failed or had no answer; empty: nothing is said",
     )
-    not_understood: str = Field(default="", description="Said when speech gave no transcript; empty: nothing is said")
+    not_understood: str = Field(
+        default="Sorry, I did not catch that.",
+        description="Said when speech gave no transcript (a flow has its own words); empty: the model answers `(inaudible)`",
+    )
 
     vad_type: Literal["energy", "silero", "aic"] = Field(
         default="silero", description="Voice activity detector; `aic` is taken as silero"
@@ -158,17 +183,21 @@ class AgentProfile(BaseModel):
         return self
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
-        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`, else openai."""
+        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`.
+
+        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai.
+        """
         own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
         if not own and kind == "llm" and self.flow:
             return "flow"
-        return own or self.provider or "openai"
+        follows_flow = self.flow or self.llm_provider == "flow"
+        return own or self.provider or (OFFLINE_STAGES[kind] if follows_flow else "openai")
 
     def turn_policy(self) -> TurnPolicy:
         """These settings as the turn machine takes them."""
         strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
-            turn_stop_s=self.turn_stop_secs if self.turn_detection == "silence" else 0.0,
+            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,
@@ -176,6 +205,10 @@ class AgentProfile(BaseModel):
             keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
             idle_timeout_s=self.user_idle_timeout_secs,
             max_idle=self.user_idle_max,
+            follows_words=self.turn_detection == "words",
+            complete_stop_s=self.turn_complete_secs,
+            unfinished_stop_s=self.turn_unfinished_secs,
+            language=self.stt_language,
         )
 
     def vad_params(self) -> VadParams:

@@ -86,11 +86,12 @@ class LanguageModel(Protocol):
 
     Attributes:
         speaks_first: whether it has something to say to a conversation without user messages (a scripted greeting).
-        not_understood: what it wants said when speech gave no transcript; empty where it has no such words.
+        answers_inaudible: whether it has an answer of its own to speech that gave no transcript: a user message without
+            text. For the others the agent's `not_understood` is said.
     """
 
     speaks_first: bool
-    not_understood: str
+    answers_inaudible: bool
 
     async def __aenter__(self) -> Self: ...
 
@@ -113,4 +114,28 @@ class Scripted(Protocol):
 
     def fixed_texts(self) -> Sequence[str]:
         """These texts, so that the voice can be prepared for them."""
+        ...
+
+
+@runtime_checkable
+class Declared(Protocol):
+    """A model that knows beforehand what it can be asked, and which tools it will call."""
+
+    @property
+    def title(self) -> str:
+        """What it is called, for a page that offers several."""
+        ...
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask, in their words."""
+        ...
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools it may call."""
+        ...
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
         ...
