@@ -123,7 +123,7 @@ class AgentSettings(AgentProfile):
     max_calls_per_address: Annotated[int, Env("VOXRAY_MAX_CALLS_PER_ADDRESS")] = Field(
         default=0,
         ge=0,
-        description="Calls that one address (IPv6: one /64) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
+        description="Calls that one address (IPv6: one 64-bit prefix) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
     )
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
