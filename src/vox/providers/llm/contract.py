@@ -109,8 +109,27 @@ class LanguageModel(Protocol):
 
 @runtime_checkable
 class Scripted(Protocol):
-    """A model that says some texts word for word."""
+    """A model that knows beforehand what it can be asked, and which tools it will call."""
+
+    @property
+    def title(self) -> str:
+        """What it is called, for a page that offers several."""
+        ...
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask, in their words."""
+        ...
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools it may call."""
+        ...
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
+        ...
 
     def fixed_texts(self) -> Sequence[str]:
-        """These texts, so that the voice can be prepared for them."""
+        """The texts that it says word for word, so that the voice can be prepared for them."""
         ...
