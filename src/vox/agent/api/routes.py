@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from vox.agent.admission import Busy, Reservation
 from vox.agent.api import webhooks
+from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, refuse_upgrade
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
@@ -76,6 +77,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
+    StartRoutes(server).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)

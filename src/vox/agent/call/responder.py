@@ -13,7 +13,9 @@ from typing import Any, cast
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
+from vox.agent.call.speakable import SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
+from vox.agent.call.thoughts import ThoughtFilter
 from vox.agent.call.tool_execution import END_CALL, Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
@@ -65,7 +67,8 @@ _Pieces = asyncio.Queue[_Sentence | _Keys | None]
 class _Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
-    `voice` is its number at the output. A silent one is shown, not spoken.
+    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
+    knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it.
     """
 
     number: int
@@ -74,6 +77,10 @@ class _Run:
     answers: list[Answer] = field(default_factory=list[Answer])
     owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
     shown: int = 0
+    reported: dict[int, str] = field(default_factory=dict[int, str])
+    speakable: SpeakableText = field(default_factory=SpeakableText)
+    spoken_answer: Answer | None = None
+    is_voiced: bool = False
     task: asyncio.Task[None] | None = None
     end_reason: str | None = None
     is_over: bool = False
@@ -160,10 +167,12 @@ class Responder:
         self._finish(run, parts)
 
     def progress(self, segment: int) -> None:
-        """Tells a client that looks how far a sentence is."""
-        parts = self._output.parts()
-        if self._run is not None and self._transport.shows_progress and segment < len(parts) and parts[segment].text:
-            self._show(self._run, parts[segment], is_over=False)
+        """Tells a client that looks how far the sentences are, in their order, up to this one."""
+        run = self._run
+        if run is not None and self._transport.shows_progress:
+            for part in self._output.parts()[: segment + 1]:
+                if part.is_voiced and part.spoken and part.spoken != run.reported.get(part.segment):
+                    self._show(run, part, is_over=part.spoken == part.text)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
         """The client's answer to a tool that it runs."""
@@ -204,7 +213,7 @@ class Responder:
 
     async def _recite(self, run: _Run, text: str, pieces: _Pieces) -> None:
         answer = self._new_answer(run)
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
 
@@ -225,7 +234,8 @@ class Responder:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
     async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(self._agent.profile.stt_language)
+        thoughts = ThoughtFilter()
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -240,14 +250,16 @@ class Responder:
                 self._times.first_token()
                 match event:
                     case TextDelta():
-                        answer.text += event.text
-                        self._transport.send_event(ResponseText(event.text))
-                        for sentence in splitter.push(event.text):
+                        text = thoughts.push(event.text)
+                        self._tell_text(answer, text)
+                        for sentence in splitter.push(text):
                             await pieces.put(_Sentence(answer, sentence))
                     case ToolCall():
                         calls.append(event)
                     case Usage():
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+            rest = thoughts.flush()
+            self._tell_text(answer, rest)
         except Exception:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
             raise
@@ -255,9 +267,14 @@ class Responder:
             self._generated(run)
             await stream.aclose()
         self._times.generated()
-        for sentence in splitter.flush():
+        for sentence in [*splitter.push(rest), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
         return calls
+
+    def _tell_text(self, answer: Answer, text: str) -> None:
+        if text:
+            answer.text += text
+            self._transport.send_event(ResponseText(text))
 
     async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
         while (piece := await pieces.get()) is not None:
@@ -271,28 +288,31 @@ class Responder:
 
     async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
-        self._show(run, Heard(run.shown if run.is_silent else len(run.owners), sentence, ""), is_over=False)
+        if run.spoken_answer is not answer:
+            run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
+        text = run.speakable.piece(sentence)
+        number = run.shown if run.is_silent else len(run.owners)
+        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
         run.shown += 1
         if run.is_silent:
             return
-        self._own(run, answer)
+        self._own(run, answer, is_voiced=bool(text.spoken))
         began = self._times.clock.now()
-        self._times.synthesis_began(len(sentence))
+        self._times.synthesis_began(len(text.spoken))
         voice, language = profile.tts_voice or None, profile.stt_language or None
         try:
-            with trace.span("synthesize", characters=len(sentence)):
-                is_spoken = await self._output.speak(
-                    run.voice, self._agent.tts, sentence, voice=voice, language=language
-                )
+            with trace.span("synthesize", characters=len(text.spoken)):
+                is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             raise
-        if is_spoken:
+        if is_spoken and text.spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
 
-    def _own(self, run: _Run, answer: Answer) -> None:
-        """Notes whose the next piece of audio is."""
-        if not run.owners:
+    def _own(self, run: _Run, answer: Answer, *, is_voiced: bool = True) -> None:
+        """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
+        if is_voiced and not run.is_voiced:
+            run.is_voiced = True
             self._transport.send_event(SpeechStarted())
         run.owners[len(run.owners)] = answer
 
@@ -341,22 +361,25 @@ class Responder:
 
     def _finish(self, run: _Run, parts: list[Heard]) -> None:
         for part in parts:
-            if part.segment in run.owners and part.text:
+            is_shown = part.is_voiced and part.segment in run.owners
+            if is_shown and part.text and run.reported.get(part.segment) != part.text:
                 self._show(run, part, is_over=True)
-        if run.owners:
+        if run.is_voiced:
             self._transport.send_event(SpeechStopped())
         if run.is_audible:
             self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
 
     def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
+        run.reported[part.segment] = part.spoken
         event: AgentEvent = SentenceProgress(
             f"{run.number}.{part.segment}",
             part.text,
             status,
             spoken=part.spoken,
+            voiced=part.voiced,
             remaining=part.remaining,
-            will_be_spoken=not run.is_silent,
+            will_be_spoken=part.is_voiced and not run.is_silent,
         )
         self._transport.send_event(event)
 

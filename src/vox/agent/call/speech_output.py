@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from vox.agent.call.playout_ledger import Heard, PlayoutLedger
+from vox.agent.call.speakable import Speakable
 from vox.agent.call.transport import CallTransport
 from vox.media import g711
 from vox.media.pacer import Pacer
@@ -104,16 +105,22 @@ class SpeechOutput:
         return self._answer
 
     async def speak(
-        self, answer: int, tts: TextToSpeech, text: str, *, voice: str | None, language: str | None
+        self, answer: int, tts: TextToSpeech, text: Speakable, *, voice: str | None, language: str | None
     ) -> bool:
-        """Synthesises one sentence into the queue; False where the answer was cut. Raises what the driver raises."""
+        """Synthesises one sentence into the queue; False where the answer was cut. Raises what the driver raises.
+
+        What has nothing to be spoken takes its place among the sentences without audio.
+        """
         if answer != self._answer:
             return False
         segment = self._ledger.begin(text)
+        if not text.spoken:
+            self._ledger.complete()
+            return True
         first = self._ledger.written
         self._track.at(first + 1, lambda: self._on_progress(segment))
         resampler = Resampler(tts.sample_rate, self._transport.sample_rate)
-        speech = tts.synthesize(text, voice=voice, language=language)
+        speech = tts.synthesize(text.spoken, voice=voice, language=language)
         try:
             async for chunk in speech:
                 if answer != self._answer:
@@ -135,7 +142,7 @@ class SpeechOutput:
         """Queues audio that has no text (tones), s16le mono; False where the answer was cut."""
         if answer != self._answer:
             return False
-        segment = self._ledger.begin("")
+        segment = self._ledger.begin(Speakable.plain(""))
         wire = Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True)
         self._enqueue(self._ledger.written, wire, (), segment)
         self._ledger.complete()

@@ -1,5 +1,6 @@
 """A call from a browser or an app over `/ws`: the socket's listener and the call's way out in one object."""
 
+import asyncio
 from collections.abc import Callable
 
 from vox.agent.call.session import Session
@@ -8,7 +9,16 @@ from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
 from vox.errors import PeerError
 from vox.http.websocket import Socket
-from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
+from vox.protocols.agent_codecs import FirstMessageCodec
+from vox.protocols.agent_events import (
+    AgentCodec,
+    AgentError,
+    AgentEvent,
+    AgentReady,
+    BotInterrupted,
+    ClientAudio,
+    ClientReady,
+)
 from vox.protocols.agent_json import JsonCodec
 from vox.protocols.media_stream import Encoding, WireMessage
 from vox.runtime.logging import get_logger
@@ -16,6 +26,8 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 MAX_MALFORMED = 50
+FIRST_MESSAGE_S = 0.5
+"""How long a client whose address names no format has for its first message, which shows it; then it gets JSON."""
 
 
 class WebSocketTransport:
@@ -23,7 +35,7 @@ class WebSocketTransport:
 
     Args:
         resources: what all calls share.
-        codec: the wire format that the client asked for.
+        codec: the wire format that the client asked for, or finds out from its first message.
         sample_rate: of the agent's audio, in Hz.
         start: makes the session for this link and starts it.
     """
@@ -45,6 +57,7 @@ class WebSocketTransport:
         self._start = start
         self._socket: Socket | None = None
         self._session: Session | None = None
+        self._settling: asyncio.TimerHandle | None = None
         self._malformed = 0
         self._clock = resources.clock
         self._allowance = IngressBudget(resources.clock.now())
@@ -55,7 +68,9 @@ class WebSocketTransport:
         """The upgrade is done: the call begins."""
         self._socket = socket
         self._session = self._start(self)
-        if isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
+        if isinstance(self._codec, FirstMessageCodec):
+            self._settling = asyncio.get_running_loop().call_later(FIRST_MESSAGE_S, self._settle)
+        elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
             self.send_event(AgentReady())
 
     def received(self, message: WireMessage) -> None:
@@ -71,8 +86,12 @@ class WebSocketTransport:
         try:
             inputs = self._codec.receive(message)
         except PeerError as error:
+            self._settle()
             self._reject(error)
             return
+        if inputs and type(inputs[0]) is ClientReady:  # its answer comes before anything else
+            session.receive(inputs.pop(0))
+        self._settle()
         for one in inputs:
             if type(one) is not ClientAudio and not self._allowance.spend(EVENT_BYTES, now):
                 self._flooded()
@@ -82,6 +101,8 @@ class WebSocketTransport:
     def closed(self, code: int, reason: str) -> None:
         """The socket is gone, and with it the call."""
         self._socket = None
+        if self._settling is not None:
+            self._settling.cancel()
         if self._session is not None:
             self._session.hang_up("hung_up")
 
@@ -115,6 +136,17 @@ class WebSocketTransport:
         """Ends the connection."""
         if self._socket is not None:
             self._socket.close(code, reason)
+
+    def _settle(self) -> None:
+        """Sends what waited for the client's format; does nothing a second time."""
+        if self._settling is None or not isinstance(self._codec, FirstMessageCodec):
+            return
+        self._settling.cancel()
+        self._settling = None
+        self._codec.settle()
+        if self._socket is not None:
+            for message in self._codec.take_held():
+                self._socket.send(message)
 
     def _flooded(self) -> None:
         self._resources.metrics.counter(MALFORMED, "ws").inc()

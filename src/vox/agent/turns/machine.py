@@ -48,6 +48,7 @@ from vox.agent.turns.events import (
     TypedText,
     UserState,
 )
+from vox.text.words import contains_phrase, count_words
 
 MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
@@ -307,15 +308,14 @@ class TurnMachine:
         return self.bot is BotState.THINKING or not (self.policy.min_words or self.policy.keywords)
 
     def _words_interrupt(self, text: str) -> bool:
-        words = text.split()
-        if not words or not self.policy.allow_interruptions:
+        count = count_words(text)
+        if not count or not self.policy.allow_interruptions:
             return False
         if self.bot is BotState.THINKING:  # nothing was heard that a strategy could protect: the turn goes on
             return True
         if self.policy.keywords:
-            said = f" {' '.join(_plain(words))} "
-            return any(f" {' '.join(_plain(keyword.split()))} " in said for keyword in self.policy.keywords)
-        return len(words) >= max(1, self.policy.min_words)
+            return any(contains_phrase(text, keyword) for keyword in self.policy.keywords)
+        return count >= max(1, self.policy.min_words)
 
     def _arm_idle(self, now: float) -> None:
         self._idle_deadline = now + self.policy.idle_timeout_s if self.policy.idle_timeout_s else None
@@ -342,7 +342,3 @@ class TurnMachine:
         BotAudible: _bot_audible,
         BotFinished: _bot_finished,
     }
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [word.strip(".,;:!?\"'").casefold() for word in words]

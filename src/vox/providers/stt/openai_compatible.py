@@ -6,10 +6,11 @@ if speech goes on, that answer is thrown away and a later one asked for.
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import msgspec
 from pydantic import Field
 
 from vox.errors import VoxError
@@ -67,11 +68,10 @@ class OpenAiTranscription:
         file = ("audio.wav", wav(pcm, self.sample_rate), "audio/wav")
 
         async def upload() -> str:
-            answer = cast("object", await self._client.audio.transcriptions.create(file=file, **arguments))
-            text: object = getattr(answer, "text", None)
-            if not isinstance(text, str):
-                raise ValueError("an answer without text")  # noqa: TRY004  one of `_openai.failures`
-            return text
+            # The client's own types differ with the format asked for; the answer is read as it comes.
+            create = cast("Callable[..., Awaitable[Any]]", self._client.audio.transcriptions.with_raw_response.create)
+            response = await create(file=file, **arguments)
+            return _transcript_text(response.content, response.headers.get("content-type", ""), self._config.vendor)
 
         return Transcript((await _openai.attempt(upload, self._config)).strip(), language=language or None)
 
@@ -166,6 +166,50 @@ def wav(pcm: bytes, sample_rate: int) -> bytes:
         )
         + pcm
     )
+
+
+def _transcript_text(body: bytes, content_type: str, vendor: str) -> str:
+    """The text of an answer: JSON with a `text`, with segments or parts that have one, or the bare text.
+
+    Raises:
+        DependencyError: the vendor reports an error.
+        ValueError: there is no text in it.
+    """
+    words = body.decode("utf-8-sig", "replace").strip()
+    if not words.startswith(("{", "[", '"')):
+        if "html" in content_type or words.startswith("<"):
+            raise ValueError("an answer that is a page")
+        return words
+    try:
+        answer: object = msgspec.json.decode(words)
+    except msgspec.DecodeError as error:
+        if content_type.startswith("text/plain"):
+            return words
+        raise ValueError("an answer that is no JSON") from error
+    if isinstance(answer, dict):
+        answer = cast("dict[str, object]", answer)
+        if answer.get("error"):
+            raise _openai.reported_failure(answer["error"], vendor)
+    text = _text_in(cast("object", answer))
+    if text is None:
+        raise ValueError("an answer without text")
+    return text
+
+
+def _text_in(answer: object) -> str | None:
+    """The text of a transcript's JSON; None where it has none, empty where it is said to be empty."""
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, list):
+        texts = [text for part in cast("list[object]", answer) if (text := _text_in(part)) is not None]
+        return " ".join(filter(None, map(str.strip, texts))) if texts or not answer else None
+    if not isinstance(answer, dict):
+        return None
+    fields = cast("dict[str, object]", answer)
+    for name in ("text", "transcript", "transcription", "segments", "results"):
+        if fields.get(name) is not None and (text := _text_in(fields[name])) is not None:
+            return text
+    return "" if "text" in fields and fields["text"] is None else None
 
 
 def _has_failed(upload: asyncio.Task[Transcript]) -> bool:

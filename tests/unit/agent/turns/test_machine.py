@@ -211,6 +211,29 @@ def test_keywords_interrupt_as_whole_words(said: str, interrupts: bool):
     assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
 
 
+@pytest.mark.parametrize(
+    ("policy", "said", "interrupts"),
+    [
+        (
+            TurnPolicy(min_words=2),
+            "\u7b49\u4e00\u4e0b\uff0c\u6211\u4e0d\u60f3\u8981\u8fd9\u4e2a",
+            True,
+        ),  # a sentence of Chinese
+        (TurnPolicy(min_words=2), "\u55ef", False),  # its "uh"
+        (TurnPolicy(min_words=2), "... !", False),
+        (TurnPolicy(keywords=("stop",)), "\u201cStop\u201d", True),
+        (TurnPolicy(keywords=("wait",)), "wait\u2014no", True),
+        (TurnPolicy(keywords=("don't",)), "I don\u2019t want that", True),
+        (TurnPolicy(keywords=("\u505c",)), "\u8bf7\u505c\u4e0b\u3002", True),
+    ],
+)
+def test_words_are_those_of_any_script(policy: TurnPolicy, said: str, interrupts: bool):
+    story = Story(policy)
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
+
+
 @pytest.mark.parametrize("policy", [TurnPolicy(min_words=3), TurnPolicy(keywords=("stop",))])
 def test_words_before_the_answer_was_audible_join_the_turn_under_every_strategy(policy: TurnPolicy):
     story = Story(replace(policy, turn_stop_s=STOP_S))
