@@ -30,7 +30,7 @@ def or_default(default: float) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "pocketsphinx", "llm": "flow", "tts": "espeak"})
+OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "llm": "flow", "tts": "offline"})
 """What needs neither a key nor a network."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]

@@ -22,7 +22,7 @@ from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
 from vox.providers.contract import Checkable, Deps, Limited, Switching
-from vox.providers.llm.contract import LanguageModel, Scripted, ToolSpec
+from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
@@ -144,7 +144,7 @@ class Resources:
         stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
         llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
         tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
-        script = llm if isinstance(llm, Scripted) else None
+        script = llm if isinstance(llm, Declared) else None
         tools = self._tools(profile, script)
         return Agent(
             name=name,
@@ -160,7 +160,7 @@ class Resources:
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
         )
 
-    def _tools(self, profile: AgentProfile, script: Scripted | None) -> dict[str, Tool]:
+    def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
         """The agent's tools by name: the operator's, and the built-in one where it is listed or the flow calls it.
 
         Raises:

@@ -109,6 +109,15 @@ class LanguageModel(Protocol):
 
 @runtime_checkable
 class Scripted(Protocol):
+    """A model that says some texts word for word."""
+
+    def fixed_texts(self) -> Sequence[str]:
+        """These texts, so that the voice can be prepared for them."""
+        ...
+
+
+@runtime_checkable
+class Declared(Protocol):
     """A model that knows beforehand what it can be asked, and which tools it will call."""
 
     @property
@@ -128,8 +137,4 @@ class Scripted(Protocol):
 
     def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
         """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
-        ...
-
-    def fixed_texts(self) -> Sequence[str]:
-        """The texts that it says word for word, so that the voice can be prepared for them."""
         ...

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -31,8 +31,9 @@ from vox.providers.flows.state import Reply, State
 from vox.providers.flows.topics import Similarities, Topic
 from vox.providers.flows.wording import heard_words
 from vox.providers.llm._flow_tools import check_tools
-from vox.providers.llm._sentence_vectors import ExampleVectors, SentenceVectors
+from vox.providers.llm._sentence_vectors import MODEL_FILE, ExampleVectors, SentenceVectors
 from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec
+from vox.providers.models.store import ModelStore, models_folder
 from vox.providers.stt.contract import SpeechHints
 from vox.runtime.logging import get_logger
 
@@ -42,6 +43,7 @@ _REMEMBERED_PREFIXES = 4096
 _REMEMBERED_MEANINGS = 4096
 _MEANING_TIMEOUT_S = 1.0
 _MOST_WAITING = 32
+_MODEL = "minilm"
 _LONGEST_COMPARED = 400
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -52,8 +54,8 @@ class Config(DriverConfig):
     `flow` is the YAML file; without it the demo restaurant answers. `grammar` is whether hints carry a JSGF grammar; it
     makes every word of the flow be looked up in the recogniser's dictionary at start. `dictionary` is that dictionary
     (CMU format); without it the one that comes with pocketsphinx, and no check where that is not installed.
-    `sentence_model` is a folder with `model.onnx` and `vocab.txt` of all-MiniLM-L6-v2; without it what is said is compared by
-    its words alone.
+    `sentence_model` is a folder with `model.onnx` and `vocab.txt` of all-MiniLM-L6-v2; without it the installed model
+    `minilm`, as soon as it is there, and until then what is said is compared by its words alone.
     """
 
     flow: Path | None = None
@@ -70,6 +72,7 @@ class Flow:
     def __init__(self, config: Config, deps: Deps) -> None:
         self._config = config
         self._clock = deps.clock
+        self._models = ModelStore(models_folder(deps.environment))
         self._opened: tuple[Machine, Grammars, ZoneInfo | None] | None = None
         self._folds: OrderedDict[tuple[date, tuple[str, ...]], tuple[State, Reply]] = OrderedDict()
         self._meanings: OrderedDict[str, Similarities | None] = OrderedDict()
@@ -82,11 +85,11 @@ class Flow:
         script = await asyncio.to_thread(load_script, self._config)
         zone = ZoneInfo(script.timezone) if script.timezone else None
         machine = await asyncio.to_thread(Machine, script)
-        if self._config.sentence_model is not None:
-            model = await asyncio.to_thread(SentenceVectors.shared, self._config.sentence_model)
-            self._thread = ThreadPoolExecutor(1, "vox-meaning")
-            self._thread.submit(self._compare_with, model, machine.topics.examples)
         self._opened = machine, Grammars(script), zone
+        if self._config.sentence_model is not None:
+            self._learn(await asyncio.to_thread(SentenceVectors.shared, self._config.sentence_model))
+        else:
+            await self._learn_installed()
         return self
 
     async def __aexit__(
@@ -136,7 +139,10 @@ class Flow:
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""
         machine, _, _ = self._parts()
-        await self._compare(_user_texts(request.messages))
+        if texts := _user_texts(request.messages):
+            await self._compare(texts)
+        else:
+            await self._learn_installed()
         sentences: list[str] = []
         calls: list[ToolCall] = []
         for reply, places in self._replies(request):
@@ -211,6 +217,21 @@ class Flow:
             self._folds.popitem(last=False)
         return folded
 
+    async def _learn_installed(self) -> None:
+        """Begins to use the installed model, once; it may have been installed since the last call."""
+        if self._thread is not None or (files := self._models.files(_MODEL)) is None:
+            return
+        try:
+            self._learn(await asyncio.to_thread(SentenceVectors.shared, files[MODEL_FILE].parent))
+        except UsageError as error:
+            logger.warning("flow_meaning_unavailable", error=str(error))
+
+    def _learn(self, model: SentenceVectors) -> None:
+        if self._thread is None:
+            machine, _, _ = self._parts()
+            self._thread = ThreadPoolExecutor(1, "vox-meaning")
+            self._thread.submit(self._compare_with, model, machine.topics.examples)
+
     def _compare_with(self, model: SentenceVectors, examples: Mapping[Topic, Sequence[str]]) -> None:
         """Makes the vectors of all examples, in the thread: calls that come in meanwhile are compared by words."""
         self._examples = ExampleVectors(model, examples)
@@ -259,7 +280,7 @@ def create(config: Config, deps: Deps) -> Flow:
 
 def load_script(config: Config) -> Script:
     """Reads and checks a flow (blocking); raises `UsageError` with code `invalid_flow`, `flow_unreadable` or `unknown_word`."""
-    path = config.flow or files("vox").joinpath("agent", "config", "demo.yaml")
+    path = config.flow or resources("vox").joinpath("agent", "config", "demo.yaml")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

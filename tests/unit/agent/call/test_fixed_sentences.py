@@ -11,12 +11,6 @@ from vox.agent.config.resources import Agent
 class Script:
     speaks_first = True
     not_understood = "Pardon?"
-    title = ""
-    suggestions = ()
-    tool_names = frozenset[str]()
-
-    def check_tools(self, tools: object) -> None:
-        pass
 
     def fixed_texts(self) -> list[str]:
         return ["The bar is open. Anything else?", "Anything else?", "Our tables are free again at eight, not before."]

@@ -321,9 +321,9 @@ def test_a_collector_that_no_trace_could_reach_is_refused_at_start(variable: str
 @pytest.mark.parametrize(
     ("config", "stages"),
     [
-        ({"flow": "bakery.yaml"}, ("pocketsphinx", "flow", "espeak")),
-        ({"llm_provider": "flow"}, ("pocketsphinx", "flow", "espeak")),
-        ({"flow": "bakery.yaml", "stt_provider": "openai"}, ("openai", "flow", "espeak")),
+        ({"flow": "bakery.yaml"}, ("offline", "flow", "offline")),
+        ({"llm_provider": "flow"}, ("offline", "flow", "offline")),
+        ({"flow": "bakery.yaml", "stt_provider": "openai"}, ("openai", "flow", "offline")),
         ({"flow": "bakery.yaml", "provider": "groq"}, ("groq", "flow", "groq")),
         ({}, ("openai", "openai", "openai")),
     ],

@@ -13,7 +13,7 @@ from tests.unit.providers.flows.flows import BOOKING
 from vox.errors import UsageError
 from vox.providers.contract import Deps
 from vox.providers.llm import flow as module
-from vox.providers.llm.contract import MISSING_RESULT, LlmRequest, Scripted, TextDelta, ToolCall, ToolSpec
+from vox.providers.llm.contract import MISSING_RESULT, Declared, LlmRequest, TextDelta, ToolCall, ToolSpec
 from vox.providers.llm.flow import Config, Flow, create
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -297,7 +297,7 @@ async def test_a_folder_without_a_model_is_refused_at_start(clock, tmp_path):
 
 
 async def test_it_says_what_it_is_called_and_what_it_can_be_asked(flow, clock):
-    assert isinstance(flow, Scripted)
+    assert isinstance(flow, Declared)
     assert flow.title == "Test"
     assert flow.suggestions[0] == "what are your opening hours"
     assert flow.tool_names == {"book_table", "transfer"}
@@ -346,3 +346,24 @@ async def test_a_turn_without_words_is_a_miss_by_voice_as_typed(flow):
     assert [(await respond(flow, *messages[:count]))[0] for count in (1, 2)] == ["Sorry?", "Again?"]
     said, calls = await respond(flow, *messages)
     assert (said, [call.name for call in calls]) == ("I give up.", ["end_call"])
+
+
+async def test_a_model_installed_meanwhile_serves_the_next_call(clock, tmp_path, monkeypatch):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING)
+    model, installed = Meanings(), {}
+    monkeypatch.setattr(module.SentenceVectors, "shared", lambda _folder: model)
+    monkeypatch.setattr(module.ModelStore, "files", lambda _store, _name: installed or None)
+    async with made(clock, flow=path) as flow:
+        await respond(flow)
+        assert model.embedded == []
+        installed["model.onnx"] = tmp_path / "model.onnx"
+        await respond(flow)
+        await asyncio.get_running_loop().run_in_executor(flow._thread, int)
+        assert (await respond(flow, user("when might one drop by")))[0] == "From noon to ten."
+
+
+async def test_an_installed_model_that_is_broken_costs_no_call(clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.ModelStore, "files", lambda _store, _name: {"model.onnx": tmp_path / "model.onnx"})
+    async with made(clock) as flow:
+        assert "Vox" in (await respond(flow))[0]
