@@ -22,8 +22,6 @@ def run_node(folder: Path, script: str) -> Any:
     shutil.copytree(PAGE, folder, dirs_exist_ok=True)
     (folder / "package.json").write_text('{"type":"module"}')
     (folder / "script.js").write_text(script)
-    done = subprocess.run(
-        [NODE, "script.js"], cwd=folder, capture_output=True, text=True, check=False, timeout=WAIT_S
-    )
+    done = subprocess.run([NODE, "script.js"], cwd=folder, capture_output=True, text=True, check=False, timeout=WAIT_S)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -41,7 +41,9 @@ def test_every_reason_of_the_server_is_a_sentence(node):
     assert {"agent_ended", "idle", "too_long", "silent_peer", "internal error"} <= set(reasons)
     said = dict(zip(reasons, call(node, "reasons", "whyEnded", *[(1000, reason) for reason in reasons]), strict=True))
     assert {said.pop("client_left"), said.pop("hung_up")} == {""}, "the caller knows"
-    unclear = {reason: text for reason, text in said.items() if not re.fullmatch(r"The [^_]+\.", text) or reason in text}
+    unclear = {
+        reason: text for reason, text in said.items() if not re.fullmatch(r"The [^_]+\.", text) or reason in text
+    }
     assert unclear == {}
     assert said["agent_ended"] == "The agent ended the call."
 
