@@ -14,7 +14,7 @@ from vox.errors import DependencyError, UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec, Usage
-from vox.providers.stt.contract import SpeechHints
+from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.clock import SystemClock
 
 REQUEST = LlmRequest(({"role": "user", "content": "Hi"},))
@@ -271,9 +271,9 @@ async def test_a_missing_key_is_named(kind):
     assert "GROQ_API_KEY" in str(caught.value)
 
 
-def listen(deps, server, **options):
+def listen(deps, server, on_partial=lambda _: None, **options):
     driver = registry.create("stt", "openai", {"base_url": server.base_url, **options}, deps)
-    return driver.open_stream(lambda _: None, language="en-GB")
+    return driver.open_stream(on_partial, language="en-GB")
 
 
 async def test_an_utterance_is_uploaded_as_wav(deps, server):
@@ -300,6 +300,20 @@ async def test_the_upload_begins_at_the_pause_and_serves_the_end(deps, server):
     await stream.aclose()
     assert len(server.seen) == 1
     assert LOUD in server.seen[0].files["file"]
+
+
+async def test_the_text_up_to_a_pause_is_told_while_the_caller_may_go_on(deps, server):
+    told: asyncio.Queue[Transcript] = asyncio.Queue()
+    stream = listen(deps, server, told.put_nowait)
+    stream.start(None)
+    stream.push(LOUD)
+    stream.pause()
+    async with time_limit():
+        transcript = await told.get()
+    assert (transcript.text, transcript.is_final, transcript.at_pause) == ("hello", False, True)
+    assert (await stream.finish()).text == "hello"
+    assert told.empty()
+    await stream.aclose()
 
 
 async def test_speech_that_goes_on_takes_the_upload_back(deps, server):

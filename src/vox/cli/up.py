@@ -146,6 +146,7 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
+    from vox.cli.agent import IDLE
     from vox.cli.models import chosen
     from vox.providers.models.store import FOLDER_VARIABLE
 
@@ -160,8 +161,9 @@ def _agent(choices: Choices) -> Plan:
         "default_agent": "bistro",
         "stt_provider": "offline",
         "tts_provider": "offline",
-        "turn_detection": "silence",
-        "turn_stop_secs": 0.4,
+        "turn_detection": "words",
+        "turn_stop_secs": 0.6,
+        **IDLE,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if choices.port is not None:

@@ -19,6 +19,11 @@ from vox.protocols.rtvi import LABEL, RtviCodec
 MAX_HELD = 256
 """Events and frames of audio kept for a client that has not shown its format; older ones are dropped."""
 
+CLIENT_WAIT_S = 2.0
+"""For `client-ready`: a browser sends it as soon as it is connected. What is sent before it is not understood there."""
+FIRST_MESSAGE_S = 0.5
+"""How long a client whose address names no format has for its first message, which shows it; then it gets JSON."""
+
 
 def make_codec(query: Mapping[str, str], *, allow_context: bool, max_message_bytes: int = 1 << 20) -> AgentCodec:
     """Makes the codec of one connection.
@@ -54,10 +59,10 @@ def make_codec(query: Mapping[str, str], *, allow_context: bool, max_message_byt
     if query.get("rtvi"):
         return rtvi_codec()
     if requested == "protobuf":
-        return FirstMessageCodec(lambda _: protobuf_codec, protobuf_codec)
+        return FirstMessageCodec(lambda _: protobuf_codec, protobuf_codec, CLIENT_WAIT_S)
     if requested or with_audio:
         return json_codec()
-    return FirstMessageCodec(codec_of, json_codec)
+    return FirstMessageCodec(codec_of, json_codec, FIRST_MESSAGE_S)
 
 
 class FirstMessageCodec:
@@ -66,11 +71,16 @@ class FirstMessageCodec:
     Args:
         codec_of: makes the codec for a client with this first message.
         fallback: makes the codec of a client that has sent nothing for long enough.
+        patience_s: how long that is, in seconds.
     """
 
     def __init__(
-        self, codec_of: Callable[[WireMessage], Callable[[], AgentCodec]], fallback: Callable[[], AgentCodec]
+        self,
+        codec_of: Callable[[WireMessage], Callable[[], AgentCodec]],
+        fallback: Callable[[], AgentCodec],
+        patience_s: float,
     ) -> None:
+        self.patience_s = patience_s
         self._codec_of = codec_of
         self._fallback = fallback
         self._made: Callable[[], AgentCodec] | None = None

@@ -6,7 +6,7 @@ stream wants closing): whatever they still say is of no consequence, because the
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -45,6 +45,11 @@ trace = tracer(__name__)
 
 MAX_PIECES_AHEAD = 16
 TONE_RATE = 8000
+STALL_S = 0.8
+"""A model that says nothing for so long in the middle of a sentence has its words spoken as far as they go."""
+STALL_CHECK_S = 0.1
+RELEASE_BELOW_S = 0.2
+"""Of audio still to be played: before that, waiting for the rest of the sentence costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,9 @@ class _Run:
     is_over: bool = False
     is_generating: bool = False
     is_audible: bool = False
+    is_held: bool = False
+    is_speaking: bool = False
+    has_pressed: bool = False
 
 
 class Responder:
@@ -130,10 +138,12 @@ class Responder:
         """Has the model answer the conversation as it stands; a silent answer is shown, not spoken."""
         self._begin(None, silent=silent)
 
-    def say(self, text: str) -> None:
-        """Speaks a text of our own as an answer."""
+    def say(self, text: str, *, then_end: str | None = None) -> None:
+        """Speaks a text of our own as an answer; `then_end` is why the call ends once it was played."""
         self._times.unasked()
         self._begin(text, silent=False)
+        if self._run is not None:
+            self._run.end_reason = then_end
 
     def cut(self) -> None:
         """Ends the answer where it is: the conversation keeps what was heard. Nothing happens without one."""
@@ -153,6 +163,21 @@ class Responder:
         if self._run is not None:
             self._run.is_audible = True
         self._transport.send_event(self._times.audible())
+
+    def held(self) -> None:
+        """The output fell silent because of the caller's voice; it may go on."""
+        run = self._run
+        if run is not None and run.is_audible and not run.is_over and not run.is_held:
+            run.is_held = True
+            self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
+
+    def released(self) -> None:
+        """The output goes on after `held`."""
+        run = self._run
+        if run is not None and run.is_held:
+            run.is_held = False
+            if not run.is_over:
+                self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
 
     def played(self) -> None:
         """The answer was played to its end."""
@@ -218,12 +243,20 @@ class Responder:
             await pieces.put(_Sentence(answer, sentence))
 
     async def _generate(self, run: _Run, pieces: _Pieces) -> None:
+        is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
             with trace.span("generate"):
                 calls = await self._generate_round(run, answer, pieces)
             if not calls:
-                return
+                if answer.text.strip() or run.has_pressed or run.is_over:
+                    return
+                log.warning("the model answered nothing", is_asked_again=is_asked_again)
+                if is_asked_again:
+                    raise DependencyError("the model answered nothing twice", code="empty_answer")
+                is_asked_again = True
+                continue
+            is_asked_again = False
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             await self._tools.run(answer, calls, lambda keys, owner=answer: self._press(run, owner, keys, pieces))
@@ -236,6 +269,7 @@ class Responder:
     async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
+        release = _Release(lambda: self._release(run, answer, splitter, pieces))
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -254,6 +288,7 @@ class Responder:
                         self._tell_text(answer, text)
                         for sentence in splitter.push(text):
                             await pieces.put(_Sentence(answer, sentence))
+                        release.arm()
                     case ToolCall():
                         calls.append(event)
                     case Usage():
@@ -264,12 +299,22 @@ class Responder:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
             raise
         finally:
+            release.cancel()
             self._generated(run)
             await stream.aclose()
         self._times.generated()
         for sentence in [*splitter.push(rest), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
         return calls
+
+    def _release(self, run: _Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+        """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
+        if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
+            return False
+        released = splitter.release()
+        for piece in released:
+            pieces.put_nowait(_Sentence(answer, piece))
+        return not released
 
     def _tell_text(self, answer: Answer, text: str) -> None:
         if text:
@@ -281,7 +326,11 @@ class Responder:
             if run.is_over:
                 return
             if isinstance(piece, _Sentence):
-                await self._speak(run, piece.answer, piece.text)
+                run.is_speaking = True
+                try:
+                    await self._speak(run, piece.answer, piece.text)
+                finally:
+                    run.is_speaking = False
             else:
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
@@ -329,6 +378,7 @@ class Responder:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
+        run.has_pressed = True
         self._transport.send_event(DigitsSent(keys))
         if self._transport.send_digits(keys):
             return True
@@ -366,7 +416,7 @@ class Responder:
                 self._show(run, part, is_over=True)
         if run.is_voiced:
             self._transport.send_event(SpeechStopped())
-        if run.is_audible:
+        if run.is_audible and not run.is_held:
             self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
 
     def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
@@ -391,6 +441,31 @@ class Responder:
         else:
             log.error("answer failed", exc_info=error)
             self._transport.send_event(AgentError("the answer failed"))
+
+
+class _Release:
+    """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
+
+    def __init__(self, release: Callable[[], bool]) -> None:
+        self._release = release
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self) -> None:
+        """Something came: the time begins anew."""
+        self._wait(STALL_S)
+
+    def cancel(self) -> None:
+        """Nothing is to be released any more; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait(self, seconds: float) -> None:
+        self.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire)
+
+    def _fire(self) -> None:
+        if not self._release():
+            self._wait(STALL_CHECK_S)
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

@@ -35,6 +35,14 @@ class SentenceSplitter:
             self._take(end, pieces)
         return pieces
 
+    def release(self) -> list[str]:
+        """What of an unfinished sentence can be spoken now, cut behind its last clause, else its last whole word."""
+        ends = list(clause_ends(self._pending))
+        space = max(self._pending.rfind(" "), self._pending.rfind("\n"))
+        pieces: list[str] = []
+        self._take(ends[-1] if ends else max(0, space), pieces)
+        return pieces
+
     def flush(self) -> list[str]:
         """What is left; the splitter then begins anew."""
         pieces: list[str] = []

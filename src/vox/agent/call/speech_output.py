@@ -8,6 +8,7 @@ thrown away, because the task that makes it may need a while to notice.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from vox.agent.call.playout_ledger import Heard, PlayoutLedger
 from vox.agent.call.speakable import Speakable
@@ -91,6 +92,11 @@ class SpeechOutput:
         """Whether there is no answer under way."""
         return self._is_played
 
+    @property
+    def queued_s(self) -> float:
+        """Seconds of audio that wait to be sent."""
+        return self._track.queued_bytes / self._rate
+
     def begin(self) -> int:
         """A new answer, by its number; whatever was left of the one before is gone."""
         self._forget_last_mark()
@@ -156,10 +162,12 @@ class SpeechOutput:
             self._track.end()
 
     def hold(self) -> None:
-        """Falls silent at once; what was not heard stays queued."""
+        """Falls silent at once; what was not heard stays queued, also what the other side had not played yet."""
         if self._held_at is None:
             self._held_at = self.position()
             self._track.pause()
+            if self._last_mark is None:
+                self._replay(self._held_at)
             self._transport.clear_audio()
 
     def release(self) -> None:
@@ -215,6 +223,15 @@ class SpeechOutput:
         self._forget_last_mark()
         self._track.close()
 
+    def _replay(self, heard: int) -> None:
+        """Has what was sent and not heard sent again, with a mark where the last one was thrown away."""
+        sent = self._track.sent_bytes
+        if self._track.rewind(heard) < sent and self._transport.has_marks and self._last_marked:
+            self._track.at(sent, partial(self._send_mark, sent))
+
+    def _send_mark(self, position: int) -> None:
+        self._transport.send_mark(f"{self._answer}:{position}")
+
     async def _has_room(self, answer: int) -> bool:
         if not await self._track.room() and answer == self._answer:
             self._on_broken()
@@ -238,8 +255,7 @@ class SpeechOutput:
         self._next_mark = position + int(MARK_EVERY_S * self._rate)
         if self._transport.has_marks and position > self._last_marked:
             self._last_marked = position
-            name = f"{self._answer}:{position}"
-            self._track.at(position, lambda: self._transport.send_mark(name))
+            self._track.at(position, partial(self._send_mark, position))
 
     def _audible(self) -> None:
         self._anchor = _Anchor(0, self._clock.now())

@@ -37,8 +37,9 @@ READ_TIMEOUT_S = 30.0
 class Agent:
     """One named agent, ready to take calls.
 
-    `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood`, `title` and
-    `suggestions` are the profile's or what the model brings along.
+    `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
+    that gave no transcript; without it the model answers that too. `title` and `suggestions` are the profile's or what the
+    model brings along.
     """
 
     name: str
@@ -153,7 +154,7 @@ class Resources:
             llm=llm,
             tts=tts,
             greeting=profile.greeting,
-            not_understood=profile.not_understood or llm.not_understood,
+            not_understood="" if llm.answers_inaudible else profile.not_understood,
             speaks_first=llm.speaks_first,
             tools=tools,
             title=profile.title or (script.title if script is not None else name),

@@ -9,7 +9,7 @@ from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
 from vox.errors import PeerError
 from vox.http.websocket import Socket
-from vox.protocols.agent_codecs import FirstMessageCodec
+from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
 from vox.protocols.agent_events import (
     AgentCodec,
     AgentError,
@@ -26,8 +26,6 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 MAX_MALFORMED = 50
-FIRST_MESSAGE_S = 0.5
-"""How long a client whose address names no format has for its first message, which shows it; then it gets JSON."""
 
 
 class WebSocketTransport:
@@ -53,6 +51,7 @@ class WebSocketTransport:
     ) -> None:
         self.sample_rate = sample_rate
         self._resources = resources
+        self.client_wait_s = _client_wait_s(codec)
         self._codec = codec
         self._start = start
         self._socket: Socket | None = None
@@ -69,7 +68,7 @@ class WebSocketTransport:
         self._socket = socket
         self._session = self._start(self)
         if isinstance(self._codec, FirstMessageCodec):
-            self._settling = asyncio.get_running_loop().call_later(FIRST_MESSAGE_S, self._settle)
+            self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
             self.send_event(AgentReady())
 
@@ -161,3 +160,9 @@ class WebSocketTransport:
         self.send_event(AgentError(str(error)))
         if self._malformed >= MAX_MALFORMED:
             self.close(1008, "too many malformed messages")
+
+
+def _client_wait_s(codec: AgentCodec) -> float:
+    if isinstance(codec, FirstMessageCodec):
+        return codec.patience_s
+    return 0.0 if isinstance(codec, JsonCodec) else CLIENT_WAIT_S

@@ -68,6 +68,7 @@ class Flow:
     """A scripted agent with the interface of a language model."""
 
     speaks_first = True
+    answers_inaudible = True
 
     def __init__(self, config: Config, deps: Deps) -> None:
         self._config = config
@@ -129,12 +130,6 @@ class Flow:
         """Raises `UsageError` (code `unknown_flow_tool`) that names each tool the agent lacks, its place and the remedy."""
         machine, _, _ = self._parts()
         check_tools(machine.script, tools, str(self._config.flow or "of the demo"))
-
-    @property
-    def not_understood(self) -> str:
-        """What the script says to words it does not know."""
-        machine, _, _ = self._parts()
-        return machine.script.fallback.prompts[0]
 
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""

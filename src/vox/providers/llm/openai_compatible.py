@@ -41,7 +41,7 @@ class OpenAiChat:
     """A chat model behind OpenAI's API."""
 
     speaks_first = False
-    not_understood = ""
+    answers_inaudible = False
 
     def __init__(self, config: Config, vendor: _openai.Vendor, client: "AsyncOpenAI") -> None:
         self._config = config

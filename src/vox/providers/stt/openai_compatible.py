@@ -55,8 +55,8 @@ class OpenAiTranscription:
         """Nothing to close: the HTTP client is the caller's, and each call ends its stream."""
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Stream":
-        """A stream for one call; it has no interim transcripts."""
-        return Stream(self, self._config, language or self._config.language)
+        """A stream for one call; interim transcripts come at pauses only."""
+        return Stream(self, self._config, language or self._config.language, on_partial)
 
     async def transcribe(self, pcm: bytes, *, language: str, prompt: str) -> Transcript:
         """The transcript of s16le mono audio; raises `DependencyError`."""
@@ -79,14 +79,22 @@ class OpenAiTranscription:
 class Stream:
     """One call's utterances, one upload each."""
 
-    def __init__(self, driver: OpenAiTranscription, config: Config, language: str) -> None:
+    def __init__(
+        self,
+        driver: OpenAiTranscription,
+        config: Config,
+        language: str,
+        on_partial: Callable[[Transcript], None],
+    ) -> None:
         self._driver = driver
+        self._on_partial = on_partial
         self._config = config
         self._language = language
         self._prompt = config.prompt
         self._utterance = Utterance(driver.sample_rate, config.max_utterance_s)
         self._upload: asyncio.Task[Transcript] | None = None
         self._ending: set[asyncio.Task[Transcript]] = set()
+        self._is_finishing = False
 
     def start(self, hints: SpeechHints | None) -> None:
         """A new utterance; the phrases expected go along as the prompt."""
@@ -107,9 +115,11 @@ class Stream:
         self._drop_upload()
         self._utterance.pause()
         self._upload = self._begin()
+        self._upload.add_done_callback(self._heard)
 
     async def finish(self) -> Transcript:
         """The upload's answer, of a new one if speech went on or the first one failed."""
+        self._is_finishing = True
         upload = self._upload
         if upload is None or self._utterance.has_resumed(check_all=True) or _has_failed(upload):
             self._drop_upload()
@@ -122,6 +132,7 @@ class Stream:
     def cancel(self) -> None:
         """Throws the utterance away."""
         self._drop_upload()
+        self._is_finishing = False
         self._utterance = Utterance(self._driver.sample_rate, self._config.max_utterance_s)
 
     async def aclose(self) -> None:
@@ -136,6 +147,13 @@ class Stream:
         if len(pcm) < MIN_AUDIO_S * self._driver.sample_rate * 2:
             return Transcript("")
         return await self._driver.transcribe(pcm, language=self._language, prompt=self._prompt)
+
+    def _heard(self, upload: asyncio.Task[Transcript]) -> None:
+        """Tells what was said up to the pause, unless speech has gone on."""
+        if upload is not self._upload or self._is_finishing or upload.cancelled() or upload.exception() is not None:
+            return
+        if not self._utterance.has_resumed(check_all=True):
+            self._on_partial(Transcript(upload.result().text, is_final=False, at_pause=True))
 
     def _drop_upload(self) -> None:
         if self._upload is None:

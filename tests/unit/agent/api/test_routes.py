@@ -119,7 +119,7 @@ async def test_the_api_describes_every_route():
     routes = {(route.method, route.template) for route in site.app.router.routes if route.method != "WEBSOCKET"}
     offers = {("ANY", "/api/offer"), ("ANY", "/sessions/{session}/api/offer")}  # told that there is no WebRTC
     preflights = {("OPTIONS", "/start"), ("OPTIONS", "/connect")}
-    pages = {("GET", "/page/{name}"), ("GET", "/docs"), ("GET", "/openapi.json")}
+    pages = {("GET", "/page/{name}"), ("GET", "/speech"), ("GET", "/docs"), ("GET", "/openapi.json")}
     assert described == routes - pages - offers - preflights
     assert {("GET", "/health"), ("GET", "/api/v1/ready"), ("POST", "/telephony/{agent}"), ("GET", "/ws")} <= described
     for methods in answer.json["paths"].values():

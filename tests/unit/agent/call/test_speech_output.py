@@ -212,7 +212,7 @@ async def test_a_hold_in_the_middle_stops_the_count_and_a_release_takes_it_up():
     await asyncio.sleep(0.5)
     assert stage.output.position() == pytest.approx(held + 0.5 * RATE, abs=200)
     await asyncio.sleep(1)
-    assert stage.seconds == pytest.approx(2.0)
+    assert stage.seconds == pytest.approx(2.0, abs=0.03)  # the frame that was under way is sent again
 
 
 async def test_a_hold_while_the_last_mark_is_awaited_does_not_lose_the_end():
