@@ -143,7 +143,7 @@ async def test_the_end_of_a_call_is_a_sentence_and_the_conversation_can_be_saved
     async with agent_server(tmp_path, config) as agent, talk_page(tmp_path, agent) as page:
         await page.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path / "saved"))
         await send(page, "hello")
-        await answered(page, "You said hello.")
+        await page.wait_for("voxTalk.transcript.some(({spoken}) => spoken === 'You said hello.')")
         await send(page, "bye")
         await page.wait_for("voxTalk.state === 'idle'")
         shown = await page.evaluate("document.querySelector('#transcript').innerText")

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import vox.agent
-import vox.http
 from tests.unit.agent.api.page_scripts import needs_node, run_node
 
 pytestmark = needs_node
@@ -88,7 +87,7 @@ console.log(JSON.stringify([asText(conversation), JSON.parse(asJson(conversation
 def test_a_conversation_is_saved_in_its_order_with_who_said_what_and_what_was_not_heard(node):
     text, data, name, strange = node(SAVED)
     assert text.splitlines()[2:] == [
-        "[09:05:07] Vox Bistro: Hello. […] (interrupted; not heard: How can I help?)",
+        "[09:05:07] Vox Bistro: Hello. (interrupted, not heard: How can I help?)",
         "[09:05:07] You: (not understood)",
         "[09:05:07] You: Key 4",
         "[09:05:07] Vox Bistro: We open at noon.",

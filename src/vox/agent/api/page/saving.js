@@ -31,9 +31,7 @@ function line({ who, text, spoken, wasInterrupted, at }, agent) {
   const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
   if (who === "page") return `[${time}] -- ${text}`;
   if (who === "user") return `[${time}] You: ${text}`;
-  return `[${time}] ${agent}: ${wasInterrupted ? `${spoken} […] (interrupted; not heard: ${unheard(text, spoken)})`.trim() : text}`;
-}
-
-function unheard(text, spoken) {
-  return text.startsWith(spoken) ? text.slice(spoken.length).trim() : text;
+  if (!wasInterrupted) return `[${time}] ${agent}: ${text}`;
+  const unheard = text.startsWith(spoken) ? text.slice(spoken.length).trim() : text;
+  return `[${time}] ${agent}: ${spoken}${spoken && " "}(interrupted, not heard: ${unheard})`;
 }

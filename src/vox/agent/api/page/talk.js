@@ -64,6 +64,7 @@ let connection = null;
 let turns = [];
 let turn = null; // the caller's latest turn
 let waitingSince = null; // when the caller stopped speaking or sent a text, until the answer is heard
+let answerBefore = null; // the one before that answer: where it merely goes on after a cough, nothing was answered
 let lastLoudAt = 0;
 let noise = LOUD / 3;
 let isUserSpeaking = false;
@@ -227,7 +228,7 @@ function userStopped() {
   isUserSpeaking = false;
   setSpeaking("user", false);
   const now = performance.now();
-  waitingSince = now - lastLoudAt < RECENT_MS ? lastLoudAt : now;
+  awaitAnswer(now - lastLoudAt < RECENT_MS ? lastLoudAt : now);
   if (state === "user-speaking") setState("listening");
 }
 
@@ -262,7 +263,9 @@ function interrupted() {
 }
 
 function serverMessage({ type }) {
-  if (type === "not-understood") transcript.notUnderstood();
+  if (type !== "not-understood") return;
+  transcript.notUnderstood();
+  openTurn("");
 }
 
 function serverMetrics({ processing = [] }) {
@@ -285,9 +288,14 @@ function openTurn(text) {
   turns.push(turn);
 }
 
+function awaitAnswer(since) {
+  waitingSince = since;
+  answerBefore = transcript.latestAnswer;
+}
+
 function playbackChanged(kind) {
   setSpeaking("bot", kind === "started");
-  if (kind !== "started" || waitingSince === null) return;
+  if (kind !== "started" || waitingSince === null || transcript.latestAnswer === answerBefore) return;
   const seconds = (performance.now() - waitingSince) / 1000 + sound.outputLatency;
   waitingSince = null;
   if (turn) turn.latency_s = seconds;
@@ -315,7 +323,7 @@ function say(text) {
 function sendText(text) {
   connection.send("send-text", { content: text, options: { run_immediately: true, audio_response: true } });
   sound.clear();
-  waitingSince = performance.now();
+  awaitAnswer(performance.now());
 }
 
 page.talk.addEventListener("click", () => start({ withMicrophone: true }));
