@@ -65,9 +65,13 @@ class SentenceVectors:
             return model
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One row of length one a text."""
-        rows = [self._batch(texts[at : at + _BATCH]) for at in range(0, len(texts), _BATCH)]
-        return np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
+        """One row of length one a text; those of like length go together, so that little is padded."""
+        order = sorted(range(len(texts)), key=lambda at: len(texts[at]))
+        batches = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
+        rows = [self._batch([texts[at] for at in batch]) for batch in batches]
+        if not rows:
+            return np.zeros((0, 0), np.float32)
+        return np.concatenate(rows)[np.argsort(order)]
 
     def _batch(self, texts: Sequence[str]) -> Vectors:
         encoded = [self._pieces.encode(text, MOST_PIECES) for text in texts]

@@ -230,6 +230,7 @@ class Flow:
     def _compare_with(self, model: SentenceVectors, examples: Mapping[Topic, Sequence[str]]) -> None:
         """Makes the vectors of all examples, in the thread: calls that come in meanwhile are compared by words."""
         self._examples = ExampleVectors(model, examples)
+        logger.info("flow understands meanings", topics=len(examples))
 
     async def _compare(self, texts: Sequence[str]) -> None:
         """Finds out what each of the texts that are new is about; where that takes too long, its words have to do."""
