@@ -82,6 +82,31 @@ async def test_what_is_typed_and_answered_stands_there_once_in_its_order(tmp_pat
     assert errors == []
 
 
+async def test_what_was_cut_off_is_struck_through_and_the_new_answer_stands_for_itself(tmp_path):
+    config = {**ANSWERS, "greeting": "", "llm_options": {"responses": ["One two three four five. " * 20, "Stopped."]}}
+    async with agent_server(tmp_path, config) as agent, talk_page(tmp_path, agent) as page:
+        await send(page, "count")
+        await page.wait_for("document.querySelectorAll('.word.spoken').length > 2")
+        await send(page, "stop")
+        await page.wait_for("voxTalk.transcript.some(({spoken}) => spoken === 'Stopped.')")
+        entries = await page.evaluate("voxTalk.transcript")
+        struck = await page.evaluate(
+            "[...document.querySelectorAll('.cut .word:not(.spoken)')]"
+            ".map((word) => getComputedStyle(word).textDecorationLine)"
+        )
+        errors = page.errors
+    assert [(entry["who"], entry["wasInterrupted"]) for entry in entries] == [
+        ("user", False),
+        ("bot", True),
+        ("user", False),
+        ("bot", False),
+    ]
+    assert 0 < len(entries[1]["spoken"]) < len(entries[1]["text"])
+    assert struck
+    assert set(struck) == {"line-through"}
+    assert errors == []
+
+
 @pytest.mark.parametrize("width", SIZES)
 async def test_a_visitor_can_choose_an_agent_and_ask_what_it_knows(tmp_path, width):
     async with agent_server(tmp_path, TWO_AGENTS) as agent, talk_page(tmp_path, agent, width) as page:
