@@ -132,7 +132,13 @@ class _Http:
         if agent is None:
             return error(call.scope, 404, "NOT_FOUND", f"No agent is named {call.query_params.get('agent')}")
         agents = [{"name": each.name, "title": each.title} for each in resources.agents.values()]
-        data = {"agent": agent.name, "title": agent.title, "suggestions": agent.suggestions, "agents": agents}
+        data = {
+            "agent": agent.name,
+            "title": agent.title,
+            "suggestions": agent.suggestions,
+            "agents": agents,
+            "llm": agent.profile.stage("llm"),
+        }
         return success(call.scope, data)
 
     async def asset(self, call: HttpCall) -> Reply | Response:
