@@ -71,7 +71,7 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
     settings, findings = check_configuration(config, environment)
     yield from findings
     if settings is not None:
-        yield check_port(settings.host, settings.bind_port)
+        yield check_port(settings.bind_host, settings.bind_port)
         if settings.tls_enable:
             yield check_certificate(settings.tls_cert_file, settings.tls_key_file)
         yield from check_providers(settings, environment)

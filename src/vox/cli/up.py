@@ -8,10 +8,9 @@ drained, because what runs in one may still need another.
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -175,7 +174,7 @@ def _agent(choices: Choices) -> Plan:
             {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
         )
         agents = app.server
-        async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
+        async with agents, Server(app, settings.bind_host, settings.bind_port, **tls) as server:
             yield Running(server.address, lifecycle, agents.end_calls)
 
     return Plan(serve, loaded.warnings, settings.log_level, settings.json_logs)
@@ -317,22 +316,14 @@ def _say(text: str) -> None:
 @contextmanager
 def _drained_by_signals(lifecycles: Sequence["Lifecycle"]) -> Generator[None]:
     """While the block runs, SIGTERM and SIGINT drain all of them."""
+    from vox.runtime.lifecycle import owned_signals
 
     def drain() -> None:
         for each in lifecycles:
             each.drain()
 
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
-        for number in signals:
-            loop.add_signal_handler(number, drain)
-    try:
+    with owned_signals(drain):
         yield
-    finally:
-        with suppress(NotImplementedError):
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 async def _finish(part: Running) -> None:

@@ -18,8 +18,8 @@ from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
+from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
-from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
@@ -233,7 +233,8 @@ class _Calls:
         if not has_key(call, server.settings):
             return 401, "UNAUTHORIZED", "Unauthorized"
         origins = server.settings.cors_allowed_origins or ()
-        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins):
+        names = None if server.settings.server_api_key.get_secret_value() else server.settings.own_names
+        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins, own_names=names):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
