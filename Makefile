@@ -112,6 +112,10 @@ bench: .make/dev ## The load tests against their peers; writes bench/results/cal
 bench-directory: .make/dev ## Relay lists per core, beside a full scan
 	@$(BIN)/python bench/directory.py
 
+.PHONY: bench-conversation
+bench-conversation: .make/dev ## How the demo restaurant answers and takes turns; writes bench/results/conversation.md
+	@$(BIN)/python -m bench.conversation --write
+
 .PHONY: bench-chat
 bench-chat: .make/dev ## The chat server's REST and gateway, beside FastAPI and aiosqlite
 	@$(BIN)/python bench/chat.py

@@ -26,6 +26,8 @@ _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
 FOLDER = Path(__file__).parent
 MARKERS = ("unit", "contract", "e2e")
 
+os.environ.setdefault("VOX_MODELS", "none")  # no server under test fetches weights
+
 # A deadline per example measures the machine, not the code. `ci` tries the same examples every time, so that a red run
 # can be repeated; on a developer's machine every run looks somewhere new.
 settings.register_profile("dev", deadline=None)

@@ -158,7 +158,7 @@ async def test_a_dead_worker_fails_its_utterances_and_is_replaced(stt):
         await asyncio.wait_for(stream.finish(), WAIT_S)
     assert (caught.value.code, caught.value.retryable) == ("stt_worker_down", True)
     async with time_limit():
-        await stt._workers[0].ready.wait()
+        await stt._pool._workers[0].ready.wait()
     assert (await hear(stt, await say("what are your opening hours"))).text == "what are your opening hours"
     assert worker not in workers()
     await stream.aclose()
@@ -202,7 +202,7 @@ async def test_a_worker_ends_when_its_parent_is_killed(tmp_path: Path):
         "from vox.runtime.clock import SystemClock\n"
         "async def main():\n"
         "    async with registry.create('stt', 'pocketsphinx', {}, Deps(SystemClock(), None)) as stt:\n"
-        "        print(stt._workers[0]._process.pid, flush=True)\n"
+        "        print(stt._pool._workers[0]._process.pid, flush=True)\n"
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
     )

@@ -4,6 +4,7 @@ A driver whose library or program is missing is skipped by name. Vendors' driver
 """
 
 import asyncio
+import os
 import pkgutil
 from array import array
 from collections.abc import AsyncIterator
@@ -21,17 +22,26 @@ import vox.providers.stt
 import vox.providers.tts
 from tests.fakes.openai_server import openai_server
 from tests.require import require
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps, DriverConfig
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
+from vox.providers.models.store import models_folder
 from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.clock import SystemClock
 
 PACKAGES = {"stt": vox.providers.stt, "llm": vox.providers.llm, "tts": vox.providers.tts}
-NEEDED_PACKAGES = {"pocketsphinx": "pocketsphinx", "openai_compatible": "openai"}
+NEEDED_PACKAGES = {
+    "offline": "pocketsphinx",
+    "openai_compatible": "openai",
+    "pocketsphinx": "pocketsphinx",
+    "whisper": "ctranslate2",
+}
 NEEDED_PROGRAMS = {"flite": "flite"}
+PATIENCE = {"kokoro": {"timeout_s": WAIT_S, "open_timeout_s": WAIT_S}}
+"""Options of drivers that a busy machine makes slow."""
+MODELS_FOLDER = str(models_folder(os.environ))
 GRAMMAR = "#JSGF V1.0;\ngrammar g;\npublic <said> = yes | no | book a table;\n"
 SENTENCE = "Good morning, the café opens at nine o'clock."
 
@@ -50,15 +60,17 @@ async def opened(kind, name, **options):
         require(find_spec(package) is not None, package, f"pip install {package}")
     if program := NEEDED_PROGRAMS.get(name):
         require(which(program) is not None, program, f"apt-get install {program}")
+    options = PATIENCE.get(name, {}) | options
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient())
         if name == "openai_compatible":
             options["base_url"] = (await stack.enter_async_context(openai_server())).base_url
-        driver = registry.create(kind, name, options, Deps(SystemClock(), http))
+        deps = Deps(SystemClock(), http, environment={"VOX_MODELS_FOLDER": MODELS_FOLDER})
+        driver = registry.create(kind, name, options, deps)
         try:
             yield await stack.enter_async_context(driver)
         except UsageError as error:
-            require(error.code != "provider_not_installed", name, error.hint)
+            require(error.code not in {"provider_not_installed", "model_not_installed"}, name, error.hint)
             raise
 
 

@@ -105,12 +105,16 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """Limits the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one."""
+    """Limits the calls of one process. `max_calls` 0 leaves only the adaptive limit, if there is one.
+
+    `has_room` is asked whether those that a call needs can serve one more.
+    """
 
     max_calls: int = 0
     retry_after_s: int = 5
     adaptive: AdaptiveLimit | None = None
     metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
+    has_room: Callable[[], bool] = lambda: True
     is_closed: bool = False
     calls: int = 0
     probation: dict[Reservation, None] = field(default_factory=dict[Reservation, None])
@@ -130,6 +134,8 @@ class Admission:
         limit = self.limit
         if limit and self.calls >= limit and (self.calls > limit or self._silent(now) is None):
             return Busy("full" if limit == self.max_calls else "strained", self.retry_after_s)
+        if not self.has_room():
+            return Busy("speech", self.retry_after_s)
         return None
 
     def reserve(self, now: float, *, is_silent: bool = False) -> Reservation | Busy:

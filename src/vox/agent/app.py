@@ -17,6 +17,7 @@ from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
 from vox.http.routing import Router
+from vox.providers.models.background import BackgroundInstallation
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
@@ -56,6 +57,7 @@ def create_app(
     environment: Mapping[str, str] | None = None,
     lifecycle: Lifecycle | None = None,
     clock: Clock | None = None,
+    installation: BackgroundInstallation | None = None,
 ) -> AgentApp:
     """The application of an agent server.
 
@@ -64,6 +66,7 @@ def create_app(
         environment: the process environment unless given.
         lifecycle: who else tells it to drain; its own unless given.
         clock: the machine's unless given.
+        installation: of models, while the server runs.
     """
     environment = os.environ if environment is None else environment
     clock = clock or SystemClock()
@@ -71,7 +74,7 @@ def create_app(
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
     metrics = NullMetrics() if settings.metrics_enabled is False else Metrics()
-    return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle))
+    return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle, installation))
 
 
 def _settings_of(environment: Mapping[str, str]) -> AgentSettings:

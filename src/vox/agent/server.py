@@ -9,17 +9,20 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
+from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
 from vox.media.pacer import Pacer
+from vox.providers.models.background import BackgroundInstallation
+from vox.providers.tts.contract import Preparable
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import periodic
+from vox.runtime.tasks import periodic, supervised
 
 log = get_logger(__name__)
 
@@ -56,13 +59,17 @@ class LoadMeter:
 
 @dataclass(slots=True, eq=False)
 class AgentServer:
-    """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001."""
+    """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
+
+    `installation` brings models while the server runs.
+    """
 
     settings: AgentSettings
     clock: Clock
     metrics: Metrics
     environment: Mapping[str, str]
     lifecycle: Lifecycle
+    installation: BackgroundInstallation | None = None
     resources: Resources = field(init=False)
     admission: Admission = field(init=False)
     _meter: LoadMeter = field(init=False)
@@ -78,13 +85,17 @@ class AgentServer:
             retry_after_s=self.settings.retry_after_secs,
             adaptive=AdaptiveLimit() if self.settings.adaptive_limit else None,
             metrics=self.metrics,
+            has_room=self.resources.has_room,
         )
 
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
+        self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.clock)
         await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
+        if self.installation is not None:
+            await self._stack.enter_async_context(supervised(self.installation.run, "install models"))
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
         self.is_open = True
@@ -113,6 +124,13 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+
+    def _prepare_voices(self) -> None:
+        """Tells the synthesisers that can use it what their agents are known to say."""
+        for agent in self.resources.agents.values():
+            if isinstance(agent.tts, Preparable):
+                voice, language = agent.profile.tts_voice or None, agent.profile.stt_language or None
+                agent.tts.prepare(fixed_sentences(agent), voice=voice, language=language)
 
     def _log_configuration(self) -> None:
         """Logs what this server is and how it is configured; no secrets."""

@@ -148,7 +148,7 @@ class ChatServer:
                 await hub.drain()
 
     async def drain(self) -> None:
-        """Takes nobody in any more and sends the gateway's clients away, resumable, over the configured time."""
+        """Refuses new clients and closes the gateway's connections, resumable, over the configured time."""
         self.lifecycle.drain()
         await self.hub.drain(self.settings.drain_timeout_s)
 

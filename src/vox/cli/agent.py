@@ -20,9 +20,9 @@ STARTER = {
     "_comment": "An agent that needs no keys; every key is explained in docs/operations/settings.md",
     "host": "127.0.0.1",
     "port": 8080,
-    "stt_provider": "pocketsphinx",
+    "stt_provider": "offline",
     "llm_provider": "flow",
-    "tts_provider": "espeak",
+    "tts_provider": "offline",
     "turn_detection": "silence",
     "turn_stop_secs": 0.4,
 }

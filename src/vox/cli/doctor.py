@@ -33,6 +33,7 @@ EXPECTED_CALLS = 300
 
 OPTIONAL_PACKAGES = (
     ("pocketsphinx", "recognition without keys", "offline"),
+    ("ctranslate2", "better recognition without keys", "offline"),
     ("espeakng_loader", "speech without keys", "offline"),
     ("openai", "OpenAI and compatible vendors", "openai"),
     ("opentelemetry.sdk", "traces", "tracing"),
@@ -77,6 +78,7 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
         yield from check_providers(settings, environment)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
+    yield check_models(environment)
 
 
 def check_configuration(
@@ -170,6 +172,22 @@ def check_optional_parts() -> Iterator[Finding]:
         program or "flite is not installed",
         "" if program else "apt-get install flite",
     )
+
+
+def check_models(environment: Mapping[str, str]) -> Finding:
+    """Which models of offline speech are installed, and whether the usual ones are."""
+    from vox.providers.models.catalogue import SMALL_SET
+    from vox.providers.models.store import ModelStore, models_folder
+
+    store = ModelStore(models_folder(environment))
+    there = [name for name in store.catalogue if store.files(name)]
+    lacking = [name for name in SMALL_SET if name not in there]
+    detail = ", ".join(there) or f"none in {store.folder}"
+    if lacking:
+        return Finding(
+            "models", "off", detail, f"`vox models install {' '.join(lacking)}` brings better offline speech"
+        )
+    return Finding("models", "ok", detail)
 
 
 def as_table(findings: Iterable[Finding]) -> str:

@@ -145,12 +145,14 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
 
 def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
+    from vox.cli.models import chosen
+    from vox.providers.models.store import FOLDER_VARIABLE
 
-    environment = choices.environment
+    environment = {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
     overrides: dict[str, Any] = {
         "flow": str(files("vox.agent.config") / "demo.yaml"),
-        "stt_provider": "pocketsphinx",
-        "tts_provider": "espeak",
+        "stt_provider": "offline",
+        "tts_provider": "offline",
         "turn_detection": "silence",
         "turn_stop_secs": 0.4,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
@@ -164,12 +166,18 @@ def _agent(choices: Choices) -> Plan:
     async def serve() -> AsyncGenerator[Running]:
         from vox.agent.app import create_app
         from vox.http.server import Server
+        from vox.providers.models.background import BackgroundInstallation
+        from vox.providers.models.store import ModelStore, models_folder
         from vox.runtime.clock import SystemClock
         from vox.runtime.lifecycle import Lifecycle
 
         clock = SystemClock()
         lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
-        app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
+        names = chosen(environment)
+        installation = (
+            BackgroundInstallation(ModelStore(models_folder(environment)), names, environment) if names else None
+        )
+        app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock, installation=installation)
         tls: dict[str, Any] = (
             {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
         )

@@ -6,7 +6,7 @@ deadlines, so a late wake-up is followed by its missing frames and the tracks ke
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
 from vox.http.websocket import Socket, SocketListener, open_socket
-from vox.protocols.media_stream import WireMessage
+from vox.protocols.media_stream import CarrierCodec, WireMessage
 from vox.runtime.clock import Clock, new_id
 
 _NORMAL_CLOSURE = 1000
@@ -44,10 +44,10 @@ class Connect(Protocol):
 
 async def place_call(
     url: str,
-    script: Sequence[Step],
+    script: Iterable[Step],
     clock: Clock,
     *,
-    line: str = "twilio",
+    line: str | CarrierCodec = "twilio",
     headers: Sequence[tuple[str, str]] = (),
     parameters: dict[str, str] | None = None,
     caller: str = "+15550100",
@@ -55,9 +55,12 @@ async def place_call(
     connect_timeout_s: float = 10.0,
     connect: Connect = open_socket,
 ) -> CallOutcome:
-    """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it."""
+    """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it.
+
+    A script may be a generator, which then decides each step when the one before it is over.
+    """
     call = SimulatedCall(
-        open_line(line),
+        open_line(line) if isinstance(line, str) else line,
         script,
         call_id=new_id("call"),
         stream_id=new_id("stream"),

@@ -5,7 +5,7 @@ carrier would have played it, so a barge-in is judged by the ear. Response laten
 that is what a server can answer for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -85,7 +85,7 @@ class SimulatedCall:
     def __init__(
         self,
         line: CarrierCodec,
-        script: Sequence[Step],
+        script: Iterable[Step],
         *,
         call_id: str,
         stream_id: str,
@@ -177,7 +177,7 @@ class SimulatedCall:
         report.dropped_audio_s = self._playout.dropped_bytes / 2 / self._rate
         return report
 
-    def _follow(self, script: Sequence[Step]) -> Iterator[bytes]:
+    def _follow(self, script: Iterable[Step]) -> Iterator[bytes]:
         """Yields the caller's next 20 ms, step after step."""
         for step in script:
             match step:

@@ -13,6 +13,7 @@ import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from vox.runtime.clock import Clock
+from vox.runtime.metrics import Metrics, NullMetrics
 
 
 class DriverConfig(BaseModel):
@@ -34,6 +35,7 @@ class Deps:
     api_keys: Mapping[str, str] = field(default_factory=dict[str, str])
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     extras: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
 
     def secret(self, name: str, *variables: str) -> str | None:
         """The API key `name` from the configuration, else the first non-empty of these environment variables."""
@@ -52,4 +54,24 @@ class Checkable(Protocol):
         Raises:
             DependencyError: it cannot, and why.
         """
+        ...
+
+
+@runtime_checkable
+class Switching(Protocol):
+    """A driver that stands for several and chooses one for each call."""
+
+    @property
+    def current(self) -> str:
+        """The name of the driver that a new call would get."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A driver that knows how many calls it can serve."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call can come in; where not, it is refused before it is answered."""
         ...

@@ -6,7 +6,7 @@ explicit lists below (IANA's special-purpose registries of 2025). IPv6 is an all
 refused.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -21,6 +21,9 @@ Network = IPv4Network | IPv6Network
 
 SUBSCRIBER_PREFIX = 64
 """Bits of an IPv6 address that name one subscriber's network (RFC 6177 section 2: at least a /64 each)."""
+
+SURROUNDINGS: Mapping[int, tuple[int, int]] = {4: (16, 24), 6: (32, 48)}
+"""Bits of the provider's and of the site's network, by IP version: what registries assign and what the internet routes."""
 
 # Where clouds hand out credentials to any request from inside. Most lie in refused networks anyway; they are listed
 # because no network that an operator allows opens them.
@@ -68,7 +71,20 @@ def network_key(address: str) -> str:
         return address
     if isinstance(parsed, IPv4Address):
         return str(parsed)
-    return str(IPv6Network((int(parsed), SUBSCRIBER_PREFIX), strict=False))
+    return f"{IPv6Address(_network_bits(parsed, SUBSCRIBER_PREFIX) << 128 - SUBSCRIBER_PREFIX)}/{SUBSCRIBER_PREFIX}"
+
+
+def surrounding_networks(text: str) -> tuple[str, int] | None:
+    """The provider's network (/16; IPv6: /32) and the site's network (/24; IPv6: /48) around an address.
+
+    Clients that measure a relay count by them: neighbours see the same paths. Both are keys, in no notation of addresses. A zone
+    is left out; text that is no address has none.
+    """
+    address = parse_address(text.partition("%")[0])
+    if address is None:
+        return None
+    area, network = SURROUNDINGS[address.version]
+    return f"{address.version}:{_network_bits(address, area):x}", _network_bits(address, network)
 
 
 def unmapped(address: Address) -> Address:
@@ -132,6 +148,11 @@ def embedded_ipv4(address: IPv6Address) -> frozenset[IPv4Address]:
     if bits >> 32 & 0xFFFF_FFFF in {0x0000_5EFE, 0x0200_5EFE}:
         found.add(IPv4Address(low))
     return frozenset(found)
+
+
+def _network_bits(address: IPv4Address | IPv6Address, prefix: int) -> int:
+    """The first bits of an address."""
+    return int(address) >> (address.max_prefixlen - prefix)
 
 
 def _refusal_of_ipv6(address: IPv6Address) -> str | None:

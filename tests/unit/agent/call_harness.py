@@ -229,6 +229,7 @@ class World:
         tools: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
         input_rate: int = RATE,
+        voice: Voice | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -237,7 +238,7 @@ class World:
         self.resources = Resources(chosen_settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
         self.detector = Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
-        self.ear, self.mind, self.voice = Ear(), Mind(), Voice()
+        self.ear, self.mind, self.voice = Ear(), Mind(), voice or Voice()
         agent = Agent(
             "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
         )

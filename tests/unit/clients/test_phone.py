@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.clients.fake_agent import FakeAgent, tone
 from vox.clients.audio_files import Recording
+from vox.clients.carrier_lines import open_line
 from vox.clients.phone import place_call
 from vox.clients.script import Say, Wait, WaitForAgent
 
@@ -77,3 +78,19 @@ async def test_a_server_that_breaks_the_protocol_is_hung_up_on(virtual_clock):
     outcome = await call(virtual_clock, [Wait(60.0)], garbles_after_s=1.0)
     assert outcome.failure is not None
     assert outcome.report.duration_s == pytest.approx(1.0, abs=0.05)
+
+
+async def test_a_script_may_decide_its_steps_while_it_runs(virtual_clock):
+    spoken = []
+
+    def script():
+        for number in range(2):
+            spoken.append(number)
+            yield Say(SPEECH)
+            yield WaitForAgent(silence_s=0.5)
+
+    url, headers = "ws://server.test/telephony/ws", [("X-Key", "1")]
+    line = open_line("twilio")
+    outcome = await place_call(url, script(), virtual_clock, line=line, headers=headers, connect=connecting())
+    assert spoken == [0, 1]
+    assert sum(turn.response_s is not None for turn in outcome.report.turns) == 2

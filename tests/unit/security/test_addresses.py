@@ -11,6 +11,7 @@ from vox.security.addresses import (
     network_key,
     parse_address,
     refusal,
+    surrounding_networks,
     unmapped,
 )
 
@@ -180,3 +181,33 @@ def test_no_host_part_changes_the_network(address, host):
     other = IPv6Address(int(address) >> 64 << 64 | host)
     if address.ipv4_mapped is None and other.ipv4_mapped is None:
         assert network_key(str(address)) == network_key(str(other))
+
+
+def test_networks_around_an_address_are_the_providers_and_the_sites():
+    area, network = surrounding_networks("198.51.100.7") or ("", 0)
+    assert surrounding_networks("198.51.100.200") == (area, network)
+    assert surrounding_networks("::ffff:198.51.100.7") == (area, network)
+    same_area = surrounding_networks("198.51.101.7") or ("", 0)
+    assert same_area[0] == area
+    assert same_area[1] != network
+    assert (surrounding_networks("198.52.100.7") or ("", 0))[0] != area
+
+
+def test_networks_around_an_ipv6_address_leave_the_zone_out():
+    area, network = surrounding_networks("2001:db8:1:2::3") or ("", 0)
+    assert surrounding_networks("2001:db8:1:ffff::1%eth0") == (area, network)
+    assert (surrounding_networks("2001:db8:2::1") or ("", 0))[0] == area
+    assert (surrounding_networks("2001:db8:2::1") or ("", 0))[1] != network
+    assert (surrounding_networks("2001:db9:1::1") or ("", 0))[0] != area
+
+
+@pytest.mark.parametrize("text", ["", "testclient", "198.51.100", "2001:db8::1::2"])
+def test_what_is_no_address_has_no_networks_around(text: str):
+    assert surrounding_networks(text) is None
+
+
+@given(st.ip_addresses())
+def test_networks_around_different_versions_are_never_the_same(address):
+    found = surrounding_networks(str(address))
+    assert found is not None
+    assert found[0].startswith(f"{unmapped(address).version}:")

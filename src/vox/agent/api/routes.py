@@ -6,6 +6,7 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from starlette.responses import Response
@@ -61,6 +62,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
     table.get("/talk", access=PUBLIC, returns=bytes, label="fallback")(http.page)
     table.get("/page/{name}", access=PUBLIC, returns=bytes, label="page", is_documented=False)(http.asset)
+    table.get("/speech", access=PUBLIC, returns=bytes, label="speech", is_documented=False)(http.speech)
     table.get("/ws", access=KEY, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
     table.get("/telephony/ws", access=PUBLIC, returns=bytes, label="telephony_ws", errors=(426, 503))(
         calls.explain_phone
@@ -123,6 +125,15 @@ class _Http:
         return self._files.asset(call.path["name"], _page_policy(call)) or error(
             call.scope, 404, "NOT_FOUND", "Not found"
         )
+
+    async def speech(self, call: HttpCall) -> Reply:
+        """For the page: the drivers that a new call would hear and speak with, and how far the installation of models is."""
+        server = self._server
+        agent = server.resources.agent_for(call.query_params.get("agent", ""))
+        if agent is None:
+            return error(call.scope, 404, "NOT_FOUND", "No such agent")
+        models = [asdict(status) for status in server.installation.status] if server.installation else []
+        return success(call.scope, {**server.resources.speech_drivers(agent), "models": models})
 
 
 class _Calls:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
@@ -45,6 +46,7 @@ from vox.protocols.agent_events import (
     UserIdle,
     UserTranscript,
 )
+from vox.providers.tts.contract import open_call
 from vox.runtime.logging import bound_fields, get_logger
 from vox.runtime.tracing import tracer
 
@@ -91,6 +93,8 @@ class Session:
             on_broken=partial(self.end, 1011, "failed"),
             lead_s=resources.settings.playout_lead_ms / 1000,
         )
+        self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
+        agent = replace(agent, tts=self._voice.tts)
         self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
@@ -205,6 +209,7 @@ class Session:
             self._timer.cancel()
         self._output.close()
         self._speech_input.release()
+        self._voice.close()
 
     def _receive(self, message: ClientInput) -> None:
         match message:

@@ -20,7 +20,7 @@ from vox.media.ticker import Ticker
 from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
-from vox.providers.contract import Checkable, Deps
+from vox.providers.contract import Checkable, Deps, Limited, Switching
 from vox.providers.llm.contract import LanguageModel
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
@@ -76,7 +76,7 @@ class Resources:
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
-            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment)
+            deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
             for name, profile in self.settings.profiles().items():
                 self.agents[name] = await self._open(name, profile, deps)
         except BaseException:
@@ -106,6 +106,18 @@ class Resources:
         for driver in tuple(self._drivers.values()):
             if isinstance(driver, Checkable):
                 await driver.check()
+
+    def has_room(self) -> bool:
+        """Whether every opened driver can serve one more call."""
+        return all(driver.has_room for driver in self._drivers.values() if isinstance(driver, Limited))
+
+    def speech_drivers(self, agent: Agent) -> dict[str, str]:
+        """The names of the drivers that a new call of this agent would hear and speak with."""
+        stt, tts = agent.stt, agent.tts
+        return {
+            "stt": stt.current if isinstance(stt, Switching) else agent.profile.stage("stt"),
+            "tts": tts.current if isinstance(tts, Switching) else agent.profile.stage("tts"),
+        }
 
     def agent_for(self, name: str = "", callee: str = "") -> Agent | None:
         """The agent of that name; else the one that answers the called number; else the default; None: no such name."""

@@ -14,7 +14,7 @@ from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 
-Kind = Literal["nobody", "user", "permission", "feed", "room", "self", "dm", "checked"]
+Kind = Literal["public", "user", "permission", "feed", "room", "self", "dm", "checked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Access:
     @property
     def is_public(self) -> bool:
         """Whether no login is needed."""
-        return self.kind == "nobody"
+        return self.kind == "public"
 
     @property
     def security(self) -> Sequence[Mapping[str, Sequence[str]]]:
@@ -54,7 +54,7 @@ class Access:
         Raises:
             Refusal: MISSING_PERMISSIONS, or that the thing of the path does not exist, or not for the caller.
         """
-        if self.kind in {"nobody", "user", "checked"}:
+        if self.kind in {"public", "user", "checked"}:
             return
         permission = self.permission
         if self.kind == "permission":
@@ -89,7 +89,7 @@ class Access:
             raise refuse("USER_NOT_FOUND", f"There is no user {target}.")
 
 
-PUBLIC = Access("nobody", text="no login")
+PUBLIC = Access("public", text="no login")
 """No login is needed."""
 USER = Access("user", text="any member")
 """Any member who is logged in."""

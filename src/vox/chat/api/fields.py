@@ -11,3 +11,4 @@ Id = Annotated[int, Meta(ge=0, le=MAX_ID)]
 Position = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Mask = Annotated[int, Meta(ge=0, le=MAX_ID)]
+"""A set of permissions, one bit each."""

@@ -11,7 +11,7 @@ member who has just been promoted.
 from collections.abc import Callable
 from typing import TypeVar
 
-from vox.chat.community import Community, administrators_in, read_few
+from vox.chat.community import Community, administrators_in, read_partial_state
 from vox.chat.community.state import Space
 from vox.chat.database.unit_of_work import Change, UnitOfWork, lock_event_order
 from vox.chat.errors import missing_permission, refuse
@@ -25,7 +25,7 @@ T = TypeVar("T")
 def fresh_community(connection: Connection, *people: UserId, space: Space | None = None) -> Community:
     """Roles, these people and this space as the database has them, unchanged until the transaction ends."""
     lock_event_order(connection)
-    return Community(read_few(connection, people, space))
+    return Community(read_partial_state(connection, people, space))
 
 
 def recheck_in_transaction(unit: UnitOfWork[T], check: Callable[[Community], object], *people: UserId) -> UnitOfWork[T]:

@@ -72,7 +72,7 @@ class ChatPolicy:
                 refused = error
         await self._limit(call, category, headers)
         access = route.access
-        if access.kind != "nobody" and call.login is None:
+        if not access.is_public and call.login is None:
             raise refused or refuse("VALIDATION_ERROR", "header authorization: field required")
         if call.login is not None:
             access.check(chat.community, call.login.user_id, values)

@@ -11,7 +11,7 @@ from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.api.rate_categories import category_of
 from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
-from vox.chat.events.ids import CategoryId, DmId, FeedId, LoginId, RoleId, RoomId, ThreadId, UserId
+from vox.chat.events.ids import CategoryId, DmId, FeedId, LoginId, MessageId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.identity.logins import Login
 from vox.errors import PeerError
 from vox.http import routing
@@ -105,6 +105,8 @@ class Call(HttpCall, Generic[B, Q]):
     def id(self, name: Literal["dm_id"]) -> DmId: ...
     @overload
     def id(self, name: Literal["role_id"]) -> RoleId: ...
+    @overload
+    def id(self, name: Literal["msg_id"]) -> MessageId: ...
     @overload
     def id(self, name: Literal["session_id"]) -> LoginId: ...
     @overload

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from vox.chat.events import Event
+from vox.chat.events.ids import UserId
 
 LIVE_ONLY: Final = frozenset({"typing_start", "presence_update"})
 """Types that are delivered and forgotten: they have position 0, stand in no log and are never replayed."""
@@ -34,7 +35,7 @@ class Entry:
 
 Subscriber = Callable[[Sequence[Entry]], None]
 """Takes entries in the order of the log; called on the thread that publishes or that reads from the engine."""
-PresenceSubscriber = Callable[[int, str, bytes | None], None]
+PresenceSubscriber = Callable[[UserId, str, bytes | None], None]
 """Takes user id, process and that process's record of the user; None when the user has no session there any more."""
 
 
@@ -79,7 +80,7 @@ class Bus(Protocol):
         """Forgets a kept session; unknown ids are no error."""
         ...
 
-    def set_presence(self, user_id: int, record: bytes | None) -> None:
+    def set_presence(self, user_id: UserId, record: bytes | None) -> None:
         """Tells the other processes how a user is present in this one; leased: a process that dies is forgotten."""
         ...
 
@@ -87,6 +88,6 @@ class Bus(Protocol):
         """Names the one subscriber for what `set_presence` was told in other processes."""
         ...
 
-    async def presences(self) -> Mapping[tuple[int, str], bytes]:
+    async def presences(self) -> Mapping[tuple[UserId, str], bytes]:
         """All records of other processes by user id and process: what a starting process needs."""
         ...

@@ -13,6 +13,7 @@ from itertools import islice
 
 from vox.chat.bus.contract import LIVE_ONLY, Entry, PresenceSubscriber, Subscriber
 from vox.chat.events import Event, decode_event, encode_event, encode_tail
+from vox.chat.events.ids import UserId
 from vox.runtime.clock import Clock, new_id
 
 MAX_ENTRIES = 100_000
@@ -111,13 +112,13 @@ class MemoryBus:
         with self._lock:
             self._sessions.pop(session_id, None)
 
-    def set_presence(self, user_id: int, record: bytes | None) -> None:
+    def set_presence(self, user_id: UserId, record: bytes | None) -> None:
         """There is no other process to tell."""
 
     def subscribe_presence(self, subscriber: PresenceSubscriber) -> None:
         """There is no other process to hear from."""
 
-    async def presences(self) -> Mapping[tuple[int, str], bytes]:
+    async def presences(self) -> Mapping[tuple[UserId, str], bytes]:
         """There is no other process."""
         return {}
 

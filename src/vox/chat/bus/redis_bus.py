@@ -23,6 +23,7 @@ from vox.chat.bus.redis_presence import LEASE_PREFIX, LEASE_S, RedisPresence
 from vox.chat.bus.redis_sessions import RedisSessions
 from vox.chat.bus.shared import Lost, Moved
 from vox.chat.events import Event, decode_event, encode_event, encode_tail
+from vox.chat.events.ids import UserId
 from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
@@ -232,7 +233,7 @@ class RedisBus:
         """
         await self._sessions.drop(session_id)
 
-    def set_presence(self, user_id: int, record: bytes | None) -> None:
+    def set_presence(self, user_id: UserId, record: bytes | None) -> None:
         """Tells the other processes with the next write."""
         self._presence.set(user_id, record)
         self._nudge()
@@ -241,7 +242,7 @@ class RedisBus:
         """Names the one subscriber; it also hears everything that was there before."""
         self._presence.subscriber = subscriber
 
-    async def presences(self) -> Mapping[tuple[int, str], bytes]:
+    async def presences(self) -> Mapping[tuple[UserId, str], bytes]:
         """The records of other processes, as far as they were heard."""
         return self._presence.others
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vox.chat.bus.contract import PresenceSubscriber
+from vox.chat.events.ids import UserId
 from vox.stores.redis import PREFIX, channel, failures
 
 LEASE_S: Final = 15
@@ -27,19 +28,19 @@ class RedisPresence:
         self._client = client
         self._process = process
         self.channel = channel(client, "presence")
-        self._own: dict[int, bytes] = {}
-        self._changed: dict[int, bytes | None] = {}
-        self._others: dict[str, dict[int, bytes]] = {}
+        self._own: dict[UserId, bytes] = {}
+        self._changed: dict[UserId, bytes | None] = {}
+        self._others: dict[str, dict[UserId, bytes]] = {}
         self.subscriber: PresenceSubscriber | None = None
 
     @property
-    def others(self) -> Mapping[tuple[int, str], bytes]:
+    def others(self) -> Mapping[tuple[UserId, str], bytes]:
         """The records of the other processes."""
         return {
             (user_id, process): record for process, users in self._others.items() for user_id, record in users.items()
         }
 
-    def set(self, user_id: int, record: bytes | None) -> None:
+    def set(self, user_id: UserId, record: bytes | None) -> None:
         """Takes a change of this process; `flush` writes it."""
         if record is None:
             self._own.pop(user_id, None)
@@ -117,20 +118,20 @@ class RedisPresence:
         """Another process says how a user is present there."""
         process, user_id, record = message.split(b"\n", 2)
         if process.decode() != self._process:
-            self._note(process.decode(), int(user_id), record or None)
+            self._note(process.decode(), UserId(int(user_id)), record or None)
 
     @property
     def _here(self) -> str:
         return _here(self._process)
 
     def _compare(self, process: str, found: Mapping[bytes, bytes]) -> None:
-        now = {int(user_id): record for user_id, record in found.items()}
+        now = {UserId(int(user_id)): record for user_id, record in found.items()}
         for user_id in set(self._others.get(process, ())) - set(now):
             self._note(process, user_id, None)
         for user_id, record in now.items():
             self._note(process, user_id, record)
 
-    def _note(self, process: str, user_id: int, record: bytes | None) -> None:
+    def _note(self, process: str, user_id: UserId, record: bytes | None) -> None:
         users = self._others.setdefault(process, {})
         if users.get(user_id) == record:
             if not users:

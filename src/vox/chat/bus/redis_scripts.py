@@ -8,8 +8,8 @@ from typing import Final
 
 HELLO: Final = """
 -- KEYS log stream channel; ARGV fresh_epoch run least_position epoch_to_end
--- The epoch and position of the log. A new epoch begins where there is none, where Redis was started again (what it lost nobody
--- knows), where it knows less than the caller, and where the caller has lost events.
+-- The epoch and position of the log. A new epoch begins where there is none, where Redis was started again (what it lost is
+-- unknown), where it knows less than the caller, and where the caller has lost events.
 local at = redis.call('HMGET', KEYS[1], 'epoch', 'run', 'position')
 if at[1] and at[2] == ARGV[2] and tonumber(at[3]) >= tonumber(ARGV[3]) and at[1] ~= ARGV[4] then
   return {at[1], at[3]}

@@ -1,6 +1,6 @@
 """Gateway sessions in Redis, so that any process can go on with them, also after the one that served them has died.
 
-The one thing to know: a session has an owner, and only the owner may write it. Whoever takes it becomes the owner in the same
+The one thing to know: a session has an owner, and only the owner may write it. The process that takes it becomes the owner in the same
 step, so the process that still thinks it serves that client can neither overwrite nor serve it twice.
 """
 

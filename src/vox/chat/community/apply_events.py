@@ -1,7 +1,7 @@
 """What each event does to the memory of the community.
 
 Every function takes the state and the event, sets what the event says and returns whose view may have changed; None when
-nobody's. Before changing: an event may come twice (the log is replayed after a reload), so each function sets values and never
+no view changed. Before changing: an event may come twice (the log is replayed after a reload), so each function sets values and never
 counts, and an event about something that is gone already does nothing.
 """
 
@@ -23,7 +23,7 @@ from vox.chat.community.state import (
 )
 from vox.chat.events import Event
 from vox.chat.events.ids import CategoryId, FeedId, RoleId, RoomId, UserId
-from vox.chat.events.permissions import Mask
+from vox.chat.events.permissions import AllowDeny
 
 K = TypeVar("K", bound=int)
 T = TypeVar("T", Category, Feed, Room, Role, Person, Thread)
@@ -94,7 +94,7 @@ def _role_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange |
         person = state.users[user_id]
         state.users[user_id] = replace(person, role_ids=person.role_ids - {role_id})
     for space, masks in list(state.overrides.items()):
-        _set_masks(state, space, {target: mask for target, mask in masks.items() if target != ("role", role_id)})
+        _set_overrides(state, space, {target: mask for target, mask in masks.items() if target != ("role", role_id)})
     return EVERYTHING if state.everyone_role() != before else shift
 
 
@@ -143,7 +143,7 @@ def _feed_create(state: State, said: _Fields, facts: _Fields) -> AccessChange | 
         category_id=said.get("category_id"),
         position=facts.get("position", 0),
     )
-    _set_masks(state, ("feed", feed.id), _masks(state, facts.get("overrides", ())))
+    _set_overrides(state, ("feed", feed.id), _overrides(state, facts.get("overrides", ())))
     state.feeds[feed.id] = feed
     return _at(("feed", feed.id))
 
@@ -173,7 +173,7 @@ def _room_create(state: State, said: _Fields, facts: _Fields) -> AccessChange | 
         position=facts.get("position", 0),
         max_members=facts.get("max_members"),
     )
-    _set_masks(state, ("room", room.id), _masks(state, facts.get("overrides", ())))
+    _set_overrides(state, ("room", room.id), _overrides(state, facts.get("overrides", ())))
     state.rooms[room.id] = room
     return _at(("room", room.id))
 
@@ -212,10 +212,10 @@ def _thread_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange
 
 def _override_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
     kind, space_id = said["space_type"], said["space_id"]
-    added = _masks(state, [(said["target_type"], said["target_id"], said["allow"], said["deny"])])
+    added = _overrides(state, [(said["target_type"], said["target_id"], said["allow"], said["deny"])])
     if space_id not in (state.feeds if kind == "feed" else state.rooms) or not added:
         return None
-    _set_masks(state, (kind, space_id), state.overrides.get((kind, space_id), {}) | added)
+    _set_overrides(state, (kind, space_id), state.overrides.get((kind, space_id), {}) | added)
     return _at((kind, space_id))
 
 
@@ -223,7 +223,7 @@ def _override_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChan
     kind, space_id = said["space_type"], said["space_id"]
     gone = (said["target_type"], said["target_id"])
     masks = state.overrides.get((kind, space_id), {})
-    _set_masks(state, (kind, space_id), {target: mask for target, mask in masks.items() if target != gone})
+    _set_overrides(state, (kind, space_id), {target: mask for target, mask in masks.items() if target != gone})
     return _at((kind, space_id))
 
 
@@ -272,15 +272,15 @@ def _named(said: _Fields, *names: str) -> dict[str, Any]:
     return {name: said[name] for name in names if name in said}
 
 
-def _masks(state: State, rows: Iterable[Any]) -> dict[Any, Mask]:
+def _overrides(state: State, rows: Iterable[Any]) -> dict[Any, AllowDeny]:
     return {
-        (target_type, target_id): Mask(allow, deny)
+        (target_type, target_id): AllowDeny(allow, deny)
         for target_type, target_id, allow, deny in rows
         if target_type != "role" or target_id in state.roles
     }
 
 
-def _set_masks(state: State, space: Any, masks: dict[Any, Mask]) -> None:
+def _set_overrides(state: State, space: Any, masks: dict[Any, AllowDeny]) -> None:
     """Puts another dictionary in the old one's place, so that a reader on another thread never meets one that changes."""
     if masks:
         state.overrides[space] = masks

@@ -71,7 +71,7 @@ class Community:
 
     @property
     def membership_version(self) -> int:
-        """Goes up whenever somebody comes or goes: for who keeps something built from the members."""
+        """Goes up whenever a member joins or leaves: for caches that are built from the members."""
         return self._comings
 
     @property
@@ -137,8 +137,8 @@ class Community:
 
     def may(self, user_id: UserId, permission: int) -> bool:
         """Whether a user holds a permission in the community."""
-        wanted = int(permission)
-        return self._masks.of(user_id) & wanted == wanted
+        required = int(permission)
+        return self._masks.of(user_id) & required == required
 
     @overload
     def may_in(self, user_id: UserId, kind: Literal["feed"], space_id: FeedId, permission: int) -> bool: ...
@@ -146,8 +146,8 @@ class Community:
     def may_in(self, user_id: UserId, kind: Literal["room"], space_id: RoomId, permission: int) -> bool: ...
     def may_in(self, user_id: UserId, kind: SpaceKind, space_id: SpaceId, permission: int) -> bool:
         """Whether a user holds a permission in a space, which includes that the space is visible."""
-        wanted = int(permission) | _VIEW
-        return self._masks.of_in(user_id, kind, space_id) & wanted == wanted
+        required = int(permission) | _VIEW
+        return self._masks.of_in(user_id, kind, space_id) & required == required
 
     def is_administrator(self, user_id: UserId) -> bool:
         """Whether a user is active and holds ADMINISTRATOR."""
@@ -182,7 +182,7 @@ class Community:
         return min(positions, default=math.inf)
 
     def may_act_on(self, actor_id: UserId, target_id: UserId) -> bool:
-        """Whether rank allows to kick, ban or rename somebody: a strictly better one, or ADMINISTRATOR."""
+        """Whether the actor's rank allows to kick, ban or rename the target: a strictly better one, or ADMINISTRATOR."""
         return self.is_administrator(actor_id) or self.rank(actor_id) < self.rank(target_id)
 
     def may_manage_role(self, actor_id: UserId, position: int) -> bool:
@@ -236,7 +236,7 @@ class Community:
         """Takes an event of the log.
 
         Returns:
-            Whose view may have changed, None when nobody's. A shift with `must_reload` when an event before this one is missing:
+            Whose view may have changed, None when no view changed. A shift with `must_reload` when an event before this one is missing:
             this one is not taken then, and `replace` must get a fresh `read_state`.
         """
         state = self._state
@@ -259,6 +259,6 @@ class Community:
     def _drop(self, shift: AccessChange) -> None:
         if shift.users:
             self._masks.drop_people()
-        for kind, space_id in shift.spaces:
-            if kind != "dm":
-                self._masks.drop_space(kind, space_id)
+        for place in shift.spaces:
+            if place[0] != "dm":
+                self._masks.drop_space(*place)

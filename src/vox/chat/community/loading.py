@@ -21,7 +21,7 @@ from vox.chat.database.schema import (
     users,
 )
 from vox.chat.events.ids import UserId
-from vox.chat.events.permissions import Mask, P, holds
+from vox.chat.events.permissions import AllowDeny, P, holds
 
 _ALL: Final = true()
 
@@ -39,7 +39,7 @@ def read_state(connection: Connection) -> State:
     return state
 
 
-def read_few(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
+def read_partial_state(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
     """Reads all roles, these users, and a space with its overrides; answers about other users and spaces are wrong."""
     state = State()
     held = _pairs(connection, role_members.c.user_id, role_members.c.role_id, role_members.c.user_id.in_(user_ids))
@@ -141,7 +141,7 @@ def _read_overrides(connection: Connection, state: State, which: ColumnElement[b
         if space_id in known and (target_type != "role" or target_id in state.roles):
             space = cast("Space", (space_type, space_id))
             target = cast("Target", (target_type, target_id))
-            state.overrides.setdefault(space, {})[target] = Mask(allow, deny)
+            state.overrides.setdefault(space, {})[target] = AllowDeny(allow, deny)
 
 
 def _pairs(

@@ -1,9 +1,10 @@
 """Permission masks of everybody everywhere, worked out once and remembered.
 
-Most people share their roles with many others and have no override of their own, so a mask in a space is worked out once for each
-set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads ask while the event loop drops. Whoever works a mask out takes hold
-of the dictionary it will be remembered in *before* looking at the state, and whoever drops changes the state first and then puts
-*another* dictionary in its place; so an answer out of date can only land where nobody looks any more.
+Most people share their roles with many others and have no override of their own, so a mask in a space is computed once for each
+set of roles and then only looked up; one for each user would be the members times the spaces. Before changing: other threads read
+while the event loop invalidates. A reader that computes a mask takes hold of the dictionary that will hold it *before* it looks at
+the state; invalidating changes the state first and then puts *another* dictionary in its place. So an outdated mask can only land
+in a dictionary that is not read any more.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,8 +12,8 @@ from typing import cast
 
 from vox.chat.community.state import Person, Space, State, Target
 from vox.chat.events.audience import SpaceKind, SpaceOverride
-from vox.chat.events.ids import RoleId, UserId
-from vox.chat.events.permissions import NO_MASK, Mask, base, resolve
+from vox.chat.events.ids import RoleId, SpaceId, UserId
+from vox.chat.events.permissions import NO_OVERRIDE, AllowDeny, base, resolve
 
 
 class PermissionCache:
@@ -51,7 +52,7 @@ class PermissionCache:
             mask = by_user[user_id] = self._base(person.role_ids)
         return mask
 
-    def of_in(self, user_id: UserId, kind: SpaceKind, space_id: int) -> int:
+    def of_in(self, user_id: UserId, kind: SpaceKind, space_id: SpaceId) -> int:
         """The mask of a user in a space; 0 also where there is no such space."""
         spaces = self._feeds if kind == "feed" else self._rooms
         space = spaces.get(space_id)
@@ -70,16 +71,17 @@ class PermissionCache:
         person = self._state.users.get(user_id)
         if person is None or not person.is_active:
             return 0
-        masks: dict[Target, Mask] = {}
+        masks: dict[Target, AllowDeny] = {}
         for override in overrides:
-            masks[override.target_type, override.target_id] = Mask(override.allow, override.deny)
+            target = cast("Target", (override.target_type, override.target_id))
+            masks[target] = AllowDeny(override.allow, override.deny)
         return self._in(_Space(masks, self._everyone_id), person)
 
     def drop_people(self) -> None:
-        """Forgets what it knows of single users; call it after somebody's roles or membership changed."""
+        """Forgets the masks of single users; call it after a user's roles or membership changed."""
         self._by_user = {}
 
-    def drop_space(self, kind: SpaceKind, space_id: int) -> None:
+    def drop_space(self, kind: SpaceKind, space_id: SpaceId) -> None:
         """Forgets a space; call it after its overrides changed or it came or went."""
         if kind == "feed":
             self._feeds = {key: space for key, space in tuple(self._feeds.items()) if key != space_id}
@@ -99,23 +101,23 @@ class PermissionCache:
         if own is None:
             mask = space.by_roles.get(person.role_ids)
             if mask is None:
-                mask = space.by_roles[person.role_ids] = self._resolve(space, person.role_ids, NO_MASK)
+                mask = space.by_roles[person.role_ids] = self._resolve(space, person.role_ids, NO_OVERRIDE)
             return mask
         return self._resolve(space, person.role_ids, own)
 
-    def _resolve(self, space: "_Space", role_ids: frozenset[RoleId], own: Mask) -> int:
+    def _resolve(self, space: "_Space", role_ids: frozenset[RoleId], own: AllowDeny) -> int:
         counting, roles = self._counting, space.roles
-        told = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
-        return resolve(self._base(role_ids), space.everyone, told, own)
+        applicable = [roles[role_id] for role_id in role_ids if role_id in roles and role_id in counting]
+        return resolve(self._base(role_ids), space.everyone, applicable, own)
 
 
 class _Space:
-    """One feed's or room's overrides by whom they concern, and what followed from them so far."""
+    """One feed's or room's overrides by target, and the masks computed from them so far."""
 
     __slots__ = ("by_roles", "everyone", "own", "roles")
 
-    def __init__(self, overrides: Mapping[Target, Mask], everyone_id: RoleId | None) -> None:
-        self.roles = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "role"}
-        self.own = {target_id: mask for (kind, target_id), mask in overrides.items() if kind == "user"}
-        self.everyone = self.roles.pop(cast("int", everyone_id), NO_MASK)
+    def __init__(self, overrides: Mapping[Target, AllowDeny], everyone_id: RoleId | None) -> None:
+        self.roles = {target[1]: masks for target, masks in overrides.items() if target[0] == "role"}
+        self.own = {target[1]: masks for target, masks in overrides.items() if target[0] == "user"}
+        self.everyone = NO_OVERRIDE if everyone_id is None else self.roles.pop(everyone_id, NO_OVERRIDE)
         self.by_roles: dict[frozenset[RoleId], int] = {}

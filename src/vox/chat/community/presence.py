@@ -1,7 +1,7 @@
-"""Who is present, and how others see it: records of this process and of the others, and what became of somebody's last one.
+"""Who is present, and how others see it: records of this process and of the others, and until when a user whose last connection ended is still shown.
 
-Pure: times come in. The one thing to know: `shown` holds only what others may see; somebody invisible is not in it, so that no
-snapshot, frame or count can tell him from somebody who is away.
+Pure: times come in. The one thing to know: `shown` holds only what others may see; an invisible user is not in it, so that no
+snapshot, frame or count can tell them from a user who is offline.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,9 @@ class PresenceRecord(msgspec.Struct, frozen=True):
 
     Args:
         status: online, idle, dnd or invisible.
-        custom_status: what he says about himself.
-        activity: what he does.
-        at_ms: when he said so, Unix milliseconds.
+        custom_status: what the user says about themselves.
+        activity: what the user does.
+        at_ms: when the user said so, Unix milliseconds.
     """
 
     status: str
@@ -37,7 +37,7 @@ class PresenceRegistry:
 
     Args:
         offline_after_s: see OFFLINE_AFTER_S.
-        forgotten_after_s: how long it is remembered that somebody went away.
+        forgotten_after_s: how long it is remembered that a user went offline.
     """
 
     def __init__(self, *, offline_after_s: float = OFFLINE_AFTER_S, forgotten_after_s: float = 600.0) -> None:
@@ -52,7 +52,7 @@ class PresenceRegistry:
 
     @property
     def has_deadlines(self) -> bool:
-        """Whether somebody is about to go offline."""
+        """Whether a user is about to go offline."""
         return bool(self._leaving)
 
     def own(self, user_id: UserId) -> PresenceRecord | None:
@@ -81,7 +81,7 @@ class PresenceRegistry:
         return self._refresh(user_id, now)
 
     def say(self, user_id: UserId, record: PresenceRecord, now: float) -> bool:
-        """A user says how he is present; whether others see a difference."""
+        """Sets a user's own record; whether others see a difference."""
         self._own[user_id] = record
         return self._refresh(user_id, now)
 
@@ -123,7 +123,7 @@ class PresenceRegistry:
         return (described(user_id, record) for user_id, record in self.shown.items())
 
     def changed_since(self, then: float) -> list[UserId]:
-        """The users whom others see differently since then."""
+        """The users that others see differently since then."""
         return [user_id for user_id, at in self._changed_at.items() if at >= then]
 
     def _refresh(self, user_id: UserId, now: float) -> bool:
@@ -142,7 +142,7 @@ class PresenceRegistry:
 
     def _best(self, user_id: UserId) -> PresenceRecord | None:
         own = self._own.get(user_id)
-        records = [*self._others.get(user_id, _NOBODY).values(), *([own] if own is not None else ())]
+        records = [*self._others.get(user_id, _NO_RECORDS).values(), *([own] if own is not None else ())]
         return max(records, key=lambda record: record.at_ms, default=None)
 
 
@@ -170,7 +170,7 @@ def decode_record(data: bytes) -> PresenceRecord:
     return msgspec.msgpack.decode(data, type=PresenceRecord)
 
 
-_NOBODY: Mapping[str, PresenceRecord] = {}
+_NO_RECORDS: Mapping[str, PresenceRecord] = {}
 
 
 def _look(record: PresenceRecord) -> tuple[object, ...]:

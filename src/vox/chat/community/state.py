@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from vox.chat.events.audience import TargetKind
-from vox.chat.events.ids import CategoryId, DmId, FeedId, RoleId, RoomId, ThreadId, UserId
-from vox.chat.events.permissions import EVERYONE, Mask
+from vox.chat.events.ids import CategoryId, DmId, FeedId, MessageId, RoleId, RoomId, ThreadId, UserId
+from vox.chat.events.permissions import EVERYONE, AllowDeny
 
 Space = tuple[Literal["feed"], FeedId] | tuple[Literal["room"], RoomId]
 SpaceRef = Space | tuple[Literal["dm"], DmId]
-Target = tuple[TargetKind, int]
+Target = tuple[Literal["role"], RoleId] | tuple[Literal["user"], UserId]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Thread:
     id: ThreadId
     name: str
     feed_id: FeedId
-    parent_msg_id: int | None = None
+    parent_msg_id: MessageId | None = None
     archived: bool = False
     locked: bool = False
 
@@ -95,7 +94,7 @@ class State:
     rooms: dict[RoomId, Room] = field(default_factory=dict[RoomId, Room])
     threads: dict[ThreadId, Thread] = field(default_factory=dict[ThreadId, Thread])
     dms: dict[DmId, frozenset[UserId]] = field(default_factory=dict[DmId, frozenset[UserId]])
-    overrides: dict[Space, dict[Target, Mask]] = field(default_factory=dict[Space, dict[Target, Mask]])
+    overrides: dict[Space, dict[Target, AllowDeny]] = field(default_factory=dict[Space, dict[Target, AllowDeny]])
 
     def everyone_role(self) -> Role | None:
         """The role everybody has: the oldest at position 0 with the name @everyone."""

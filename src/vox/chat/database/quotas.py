@@ -29,7 +29,7 @@ def check_quota(connection: Connection, table: Table, most: int, what: str, whic
         table: where the things are.
         most: how many there may be.
         what: the words for them.
-        which: of whom, where not all in the table count.
+        which: the condition on the rows that count, where not all of the table do.
 
     Raises:
         Refusal: INVALID_OPERATION.

@@ -3,7 +3,7 @@
 The record is written inside the same transaction: an event exists exactly if its change does. Versions count the changes of
 who may see or do what; they are taken from one row, which puts such changes in one order over all processes. Whatever is kept
 for /sync is numbered while that row is held, above everything that is kept already: numbers ascend in the order of the commits,
-whatever the clocks of the processes say, so nobody's cursor ever passes an event that is yet to come.
+whatever the clocks of the processes say, so no client's cursor ever passes an event that is yet to come.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, insert, select, text
 
 from vox.chat.database.schema import audit_log, event_log
 from vox.chat.events import CHANGES_ACCESS, PERSISTED, Event, audience_text
+from vox.chat.events.ids import UserId
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,12 +28,12 @@ class AuditEntry:
     Args:
         event_type: dotted, such as role.create.
         actor_id: who did it.
-        target_id: to whom or what; None where there is no one thing.
+        target_id: the user or thing it was done to; None where there is no single one.
         metadata: what else is worth knowing; never secrets.
     """
 
     event_type: str
-    actor_id: int | None
+    actor_id: UserId | None
     target_id: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -43,7 +44,7 @@ class Change(Generic[T_co]):
 
     Args:
         value: what the endpoint gets.
-        events: what everybody concerned is told, in order.
+        events: what is sent to everyone concerned, in order.
         audit: what the audit log keeps.
     """
 

@@ -49,7 +49,7 @@ class WorkerLeaseStore(Protocol):
     """Where worker numbers are leased."""
 
     async def take(self, number: int, holder: str, ttl_s: float) -> bool:
-        """Takes or keeps a number for another time; False when it is somebody else's."""
+        """Takes or keeps a number for another time; False when another holder has it."""
         ...
 
     async def release(self, number: int, holder: str, after_s: float) -> None:
@@ -205,7 +205,7 @@ class SqlWorkerLeases:
         await self._leases.release(holder, after_s)
 
     async def close(self) -> None:
-        """See `Numbers`: the database is somebody else's."""
+        """See `Numbers`: the database belongs to the caller and stays open."""
 
 
 def largest_number(connection: Connection) -> int:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, SpaceId, TargetId, UserId
 
 SpaceKind = Literal["feed", "room"]
 TargetKind = Literal["role", "user"]
@@ -22,7 +22,7 @@ class Viewers(msgspec.Struct, frozen=True, tag="viewers"):
     """Who has VIEW_SPACE in a feed or room."""
 
     kind: SpaceKind
-    id: int
+    id: SpaceId
 
 
 class Readers(msgspec.Struct, frozen=True, tag="readers"):
@@ -32,7 +32,7 @@ class Readers(msgspec.Struct, frozen=True, tag="readers"):
 
 
 class Participants(msgspec.Struct, frozen=True, tag="participants"):
-    """Who is part of a DM, and whom it concerns besides, such as one just removed."""
+    """The participants of a DM, and further users it concerns, such as one just removed."""
 
     dm_id: DmId
     besides: tuple[UserId, ...] = ()
@@ -54,7 +54,7 @@ class SpaceOverride(msgspec.Struct, frozen=True, array_like=True):
     """What a role or user is allowed and denied in one space."""
 
     target_type: TargetKind
-    target_id: int
+    target_id: TargetId
     allow: int = 0
     deny: int = 0
 

@@ -5,16 +5,16 @@ from typing import Any, Final
 
 from vox.chat.events.audience import Audience, Participants, Readers, Users
 from vox.chat.events.event import Event, shown
-from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
-"""The fact of `notification_to_each`: the actor, who alone of its audience is told nothing."""
+"""The fact of `notification_to_each`: the actor, the only one of its audience who does not receive it."""
 
 
 def message_create(
     *,
-    msg_id: int,
+    msg_id: MessageId,
     author_id: UserId | None,
     body: str | None,
     timestamp: int,
@@ -22,7 +22,7 @@ def message_create(
     dm_id: DmId | None = None,
     thread_id: ThreadId | None = None,
     opaque_blob: str | None = None,
-    reply_to: int | None = None,
+    reply_to: MessageId | None = None,
     mentions: Sequence[int] | None = None,
     webhook_id: int | None = None,
     embed: Mapping[str, Any] | None = None,
@@ -44,7 +44,12 @@ def message_create(
 
 
 def message_update(
-    *, msg_id: int, body: str | None, edit_timestamp: int, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *,
+    msg_id: MessageId,
+    body: str | None,
+    edit_timestamp: int,
+    feed_id: FeedId | None = None,
+    dm_id: DmId | None = None,
 ) -> Event:
     """A message was edited; `edit_timestamp` in Unix milliseconds."""
     payload = (
@@ -53,40 +58,42 @@ def message_update(
     return Event("message_update", payload, _readers(feed_id, dm_id))
 
 
-def message_delete(*, msg_id: int, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
+def message_delete(*, msg_id: MessageId, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
     """A message was deleted."""
     return Event("message_delete", {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
-def message_bulk_delete(*, msg_ids: Sequence[int], feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
+def message_bulk_delete(
+    *, msg_ids: Sequence[MessageId], feed_id: FeedId | None = None, dm_id: DmId | None = None
+) -> Event:
     """Several messages of one feed or DM were deleted."""
     payload = shown(feed_id=feed_id, dm_id=dm_id) | {"msg_ids": list(msg_ids)}
     return Event("message_bulk_delete", payload, _readers(feed_id, dm_id))
 
 
 def message_reaction_add(
-    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *, msg_id: MessageId, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
-    """Somebody reacted; feed or DM decide who is told and are not part of the payload."""
+    """A user reacted; feed or DM decide who receives it and are not part of the payload."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_add", payload, _readers(feed_id, dm_id))
 
 
 def message_reaction_remove(
-    *, msg_id: int, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
+    *, msg_id: MessageId, user_id: UserId, emoji: str, feed_id: FeedId | None = None, dm_id: DmId | None = None
 ) -> Event:
-    """Somebody took a reaction back."""
+    """A user took a reaction back."""
     payload = {"msg_id": msg_id, "user_id": user_id, "emoji": emoji}
     return Event("message_reaction_remove", payload, _readers(feed_id, dm_id))
 
 
-def message_pin_update(*, msg_id: int, feed_id: FeedId, pinned: bool) -> Event:
+def message_pin_update(*, msg_id: MessageId, feed_id: FeedId, pinned: bool) -> Event:
     """A message was pinned or unpinned."""
     return Event("message_pin_update", {"msg_id": msg_id, "feed_id": feed_id, "pinned": pinned}, Readers(feed_id))
 
 
 def typing_start(*, user_id: UserId, feed_id: FeedId | None = None, dm_id: DmId | None = None) -> Event:
-    """Somebody types; he is told too, as the original does."""
+    """A user types; they receive it too, as in the original."""
     return Event("typing_start", {"user_id": user_id} | shown(feed_id=feed_id, dm_id=dm_id), _readers(feed_id, dm_id))
 
 
@@ -96,11 +103,11 @@ def notification_create(
     type: str,  # noqa: A002  the field's name on the wire
     feed_id: FeedId | None = None,
     thread_id: ThreadId | None = None,
-    msg_id: int | None = None,
+    msg_id: MessageId | None = None,
     actor_id: UserId | None = None,
     body_preview: str | None = None,
 ) -> Event:
-    """Somebody is to be notified; `type` is mention, reply, reaction or message."""
+    """A user is to be notified; `type` is mention, reply, reaction or message."""
     payload = {"user_id": user_id, "type": type} | shown(
         feed_id=feed_id, thread_id=thread_id, msg_id=msg_id, actor_id=actor_id, body_preview=body_preview
     )
@@ -113,7 +120,7 @@ def notification_to_each(
     type: str,  # noqa: A002  the field's name on the wire
     feed_id: FeedId | None,
     thread_id: ThreadId | None,
-    msg_id: int,
+    msg_id: MessageId,
     actor_id: UserId,
     body_preview: str | None,
 ) -> Event:
@@ -136,18 +143,18 @@ def dm_update(*, dm_id: DmId, changed: Mapping[str, Any]) -> Event:
 
 
 def dm_recipient_add(*, dm_id: DmId, user_id: UserId) -> Event:
-    """Somebody was added to a group."""
+    """A user was added to a group."""
     return Event("dm_recipient_add", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id))
 
 
 def dm_recipient_remove(*, dm_id: DmId, user_id: UserId, is_leaving: bool = False) -> Event:
-    """Somebody left, which only the rest is told, or was removed, which he is told too."""
+    """A user left, which only the rest receives, or was removed, which they receive too."""
     besides = () if is_leaving else (user_id,)
     return Event("dm_recipient_remove", {"dm_id": dm_id, "user_id": user_id}, Participants(dm_id, besides))
 
 
-def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: int) -> Event:
-    """Somebody has read a DM up to a message."""
+def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: MessageId) -> Event:
+    """A participant has read a DM up to a message."""
     payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
     return Event("dm_read_notify", payload, Participants(dm_id))
 

@@ -22,7 +22,7 @@ def member_join(
     role_ids: Sequence[RoleId] = (),
     is_federated: bool = False,
 ) -> Event:
-    """Somebody registered, joined or came back; nickname, avatar and roles are for the servers only."""
+    """A user registered, joined or came back; nickname, avatar and roles are for the servers only."""
     facts = {
         "nickname": nickname,
         "avatar": avatar,
@@ -34,12 +34,12 @@ def member_join(
 
 
 def member_leave(*, user_id: UserId) -> Event:
-    """Somebody left or was kicked."""
+    """A member left or was kicked."""
     return Event("member_leave", {"user_id": user_id}, EVERYONE)
 
 
 def member_ban(*, user_id: UserId) -> Event:
-    """Somebody was banned."""
+    """A user was banned."""
     return Event("member_ban", {"user_id": user_id}, EVERYONE)
 
 
@@ -49,12 +49,12 @@ def member_unban(*, user_id: UserId) -> Event:
 
 
 def member_update(*, user_id: UserId, nickname: str | None = None) -> Event:
-    """Somebody has another nickname; None takes it away."""
+    """A member has another nickname; None takes it away."""
     return Event("member_update", {"user_id": user_id} | shown(nickname=nickname), EVERYONE)
 
 
 def user_update(*, user_id: UserId, changed: Mapping[str, Any]) -> Event:
-    """Somebody changed display_name, avatar or bio."""
+    """A user changed display_name, avatar or bio."""
     return Event("user_update", {"user_id": user_id, **changed}, EVERYONE)
 
 
@@ -75,25 +75,25 @@ def role_delete(*, role_id: RoleId) -> Event:
 
 
 def role_assign(*, role_id: RoleId, user_id: UserId) -> Event:
-    """Somebody has one role more."""
+    """A member has one role more."""
     return Event("role_assign", {"role_id": role_id, "user_id": user_id}, EVERYONE)
 
 
 def role_revoke(*, role_id: RoleId, user_id: UserId) -> Event:
-    """Somebody has one role less."""
+    """A member has one role less."""
     return Event("role_revoke", {"role_id": role_id, "user_id": user_id}, EVERYONE)
 
 
 def presence_update(
     *, user_id: UserId, status: str, custom_status: object = None, activity: Mapping[str, Any] | None = None
 ) -> Event:
-    """Somebody is online, idle, busy or gone; what others may see of it."""
+    """A user is online, idle, busy or offline; what others may see of it."""
     payload = {"user_id": user_id, "status": status} | shown(custom_status=custom_status, activity=activity)
     return Event("presence_update", payload, EVERYONE)
 
 
 def friend_request(*, user_id: UserId, target_id: UserId) -> Event:
-    """Somebody asks for friendship."""
+    """A user asks for friendship."""
     return _between("friend_request", user_id, target_id)
 
 
@@ -113,7 +113,7 @@ def friend_remove(*, user_id: UserId, target_id: UserId) -> Event:
 
 
 def block_add(*, user_id: UserId, target_id: UserId) -> Event:
-    """Somebody blocked somebody."""
+    """A user blocked another user."""
     return _between("block_add", user_id, target_id)
 
 

@@ -73,14 +73,14 @@ _VIEW_SPACE: Final = int(P.VIEW_SPACE)
 _ADMINISTRATOR: Final = int(P.ADMINISTRATOR)
 
 
-class Mask(NamedTuple):
+class AllowDeny(NamedTuple):
     """What one override allows and denies; where both name a bit, allow wins."""
 
     allow: int = 0
     deny: int = 0
 
 
-NO_MASK: Final = Mask()
+NO_OVERRIDE: Final = AllowDeny()
 
 
 def base(everyone: int, roles: Iterable[int]) -> int:
@@ -91,14 +91,16 @@ def base(everyone: int, roles: Iterable[int]) -> int:
     return ALL if mask & _ADMINISTRATOR else mask
 
 
-def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = (), own: Mask = NO_MASK) -> int:
+def resolve(
+    base_mask: int, everyone: AllowDeny = NO_OVERRIDE, roles: Iterable[AllowDeny] = (), own: AllowDeny = NO_OVERRIDE
+) -> int:
     """The mask in a space: first the override of @everyone, then those of the roles together, then the user's own.
 
     Args:
         base_mask: what `base` gave.
         everyone: the override of @everyone in this space.
         roles: the overrides of the user's other roles, in any order.
-        own: the override of the user himself.
+        own: the override of the user.
     """
     if base_mask & _ADMINISTRATOR:
         return ALL
@@ -116,12 +118,12 @@ def resolve(base_mask: int, everyone: Mask = NO_MASK, roles: Iterable[Mask] = ()
 
 def holds(mask: int, permission: int) -> bool:
     """Whether a mask has every bit of a permission."""
-    wanted = int(permission)
-    return mask & wanted == wanted
+    required = int(permission)
+    return mask & required == required
 
 
 def exceeds(mask: int, granted: int) -> int:
-    """The bits somebody with `mask` must not grant, because he lacks them himself; 0 when he may grant them all.
+    """The bits of `granted` that the holder of `mask` lacks and must not grant; 0 when they may grant them all.
 
     An administrator may grant everything. This is what keeps MANAGE_ROLES from being a way to become an administrator.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from vox.chat.events.audience import EVERYONE, FormerViewers, SpaceKind, SpaceOverride, TargetKind, Viewers
 from vox.chat.events.event import Event, shown
-from vox.chat.events.ids import CategoryId, FeedId, RoomId, ThreadId, UserId
+from vox.chat.events.ids import CategoryId, FeedId, MessageId, RoomId, SpaceId, TargetId, ThreadId, UserId
 
 Positions = Mapping[int, int]
 """Position by id, of all whose position changed."""
@@ -117,7 +117,9 @@ def room_delete(*, room_id: RoomId, overrides: Iterable[SpaceOverride]) -> Event
     return Event("room_delete", {"room_id": room_id}, FormerViewers(tuple(overrides)))
 
 
-def thread_create(*, thread_id: ThreadId, parent_feed_id: FeedId, name: str, parent_msg_id: int | None = None) -> Event:
+def thread_create(
+    *, thread_id: ThreadId, parent_feed_id: FeedId, name: str, parent_msg_id: MessageId | None = None
+) -> Event:
     """A thread was opened."""
     payload = {"thread_id": thread_id, "parent_feed_id": parent_feed_id, "name": name}
     return Event("thread_create", payload | shown(parent_msg_id=parent_msg_id), Viewers("feed", parent_feed_id))
@@ -134,29 +136,29 @@ def thread_delete(*, thread_id: ThreadId, parent_feed_id: FeedId) -> Event:
 
 
 def thread_subscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a thread."""
+    """A user follows a thread."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_subscribe", payload, Viewers("feed", parent_feed_id))
 
 
 def thread_unsubscribe(*, thread_id: ThreadId, parent_feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a thread no longer."""
+    """A user no longer follows a thread."""
     payload = {"thread_id": thread_id, "user_id": user_id}
     return Event("thread_unsubscribe", payload, Viewers("feed", parent_feed_id))
 
 
 def feed_subscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a feed."""
+    """A user follows a feed."""
     return Event("feed_subscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 
 
 def feed_unsubscribe(*, feed_id: FeedId, user_id: UserId) -> Event:
-    """Somebody follows a feed no longer."""
+    """A user no longer follows a feed."""
     return Event("feed_unsubscribe", {"feed_id": feed_id, "user_id": user_id}, Viewers("feed", feed_id))
 
 
 def permission_override_update(
-    *, space_type: SpaceKind, space_id: int, target_type: TargetKind, target_id: int, allow: int, deny: int
+    *, space_type: SpaceKind, space_id: SpaceId, target_type: TargetKind, target_id: TargetId, allow: int, deny: int
 ) -> Event:
     """What a role or user is allowed and denied in a space was set; who can still view the space is told."""
     payload = {
@@ -171,7 +173,7 @@ def permission_override_update(
 
 
 def permission_override_delete(
-    *, space_type: SpaceKind, space_id: int, target_type: TargetKind, target_id: int
+    *, space_type: SpaceKind, space_id: SpaceId, target_type: TargetKind, target_id: TargetId
 ) -> Event:
     """An override was taken away."""
     payload = {"space_type": space_type, "space_id": space_id, "target_type": target_type, "target_id": target_id}

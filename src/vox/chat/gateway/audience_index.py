@@ -1,6 +1,6 @@
 """The sessions of one process by audience, so that delivering an event is a look-up and not a question per session.
 
-Spaces and permissions are indexed when somebody first asks for them and then kept up to date: adding a session costs one question
+Spaces and permissions are indexed when they are first asked for and then kept up to date: adding a session costs one question
 per indexed space. Before changing: the community must have taken an event before `shift` hears of it, and only one thread at a
 time may use an index; the lists it gives out are never changed afterwards, but replaced.
 """
@@ -20,7 +20,7 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, SpaceId, UserId
 
 
 class Sees(Protocol):
@@ -118,7 +118,7 @@ class AudienceIndex(Generic[S]):
         """The sessions of all active members."""
         return self.sessions(Everyone())
 
-    def viewers(self, kind: SpaceKind, space_id: int) -> Sequence[S]:
+    def viewers(self, kind: SpaceKind, space_id: SpaceId) -> Sequence[S]:
         """The sessions that may view a feed or room."""
         return self.sessions(Viewers(kind, space_id))
 

@@ -49,7 +49,7 @@ class Host(Protocol):
         ...
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
-        """The user says how he is present; False where that cannot be told to others."""
+        """The user sets their presence; False where it cannot be sent to others."""
         ...
 
     def ended(self, connection: "Connection") -> None:
@@ -82,7 +82,7 @@ class Connection:
         "closing",
         "is_compressed",
         "left",
-        "outlet",
+        "outbox",
         "protocol",
         "session",
         "socket",
@@ -106,7 +106,7 @@ class Connection:
         self.is_compressed = is_compressed
         self.protocol = protocol
         self.socket: Socket | None = None
-        self.outlet: Outbox | None = None
+        self.outbox: Outbox | None = None
         self.session: Session | None = None
         self.left: Session | None = None
         self.closing: Closing | None = None
@@ -138,11 +138,11 @@ class Connection:
 
     def send(self, frame: bytes) -> None:
         """Sends one frame without a number, or with it already inside; it never overtakes what was published before."""
-        if self.socket is None or self.outlet is None:
+        if self.socket is None or self.outbox is None:
             return
-        self.outlet.flush()
+        self.outbox.flush()
         if self.is_compressed:
-            self.socket.send(self.outlet.compressed(frame))
+            self.socket.send(self.outbox.compressed(frame))
         else:
             self.socket.send(frame.decode())
 

@@ -1,4 +1,4 @@
-"""Who knows whom: people who share a DM or a friendship are told of each other's presence at once, however many are online."""
+"""The contacts of each user: people who share a DM or a friendship receive each other's presence at once, however many are online."""
 
 from collections.abc import Iterable, Mapping
 
@@ -21,7 +21,7 @@ class Acquaintances:
             self.befriend(one, other)
 
     def forget(self) -> None:
-        """Knows nobody any more, until the next `load`."""
+        """Forgets all contacts, until the next `load`."""
         for known in (self._dms, self._dms_of, self._friends):
             known.clear()
 
@@ -51,7 +51,7 @@ class Acquaintances:
         self._friends.get(other, set()).discard(one)
 
     def of(self, user_id: UserId) -> set[UserId]:
-        """Everybody whom a user shares a DM or a friendship with."""
+        """All users who share a DM or a friendship with this one."""
         found = set(self._friends.get(user_id, ()))
         for dm_id in self._dms_of.get(user_id, ()):
             found |= self._dms[dm_id]

@@ -148,7 +148,7 @@ class Sessions(Protocol):
         """Reads the friendships and conversations of each user from the database."""
         ...
 
-    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+    def heard_presence(self, user_id: UserId, process: str, record: bytes | None) -> None:
         """Takes how a user is present in another process."""
         ...
 
@@ -280,9 +280,8 @@ class Handshake:
         left_at_ms = self._clock.unix_ms()
         oldest_ms = left_at_ms - int(self._bounds.resumable_s * 1000)
         while self._waiting and next(iter(self._waiting.values())).left_at_ms < oldest_ms:
-            del self._waiting[
-                next(iter(self._waiting))
-            ]  # what nobody came to keep, as its connection ended with an error
+            # Left behind: its connection ended with an error before `keep` ran.
+            del self._waiting[next(iter(self._waiting))]
         self._waiting[session.session_id] = Waiting(session, self._sessions.position, left_at_ms)
         connection.left = session
 
@@ -303,7 +302,7 @@ class Handshake:
             await bus.drop_session(session.session_id)
 
     def forget(self) -> None:
-        """Forgets the sessions that wait here, and who knows whom; the hub's lock is held."""
+        """Forgets the sessions that wait here, and the contacts; the hub's lock is held."""
         self._waiting.clear()
         self._has_learnt = False
 
@@ -312,10 +311,10 @@ class Handshake:
         if self._refused.wait_s(connection.address, clock.now()) and not logins.is_known(token):
             connection.close(CloseCode.SERVER_RESTART, "AUTH_RATE_LIMITED")
             return None
-        outlet = connection.outlet
-        assert outlet is not None and outlet.doors is not None  # noqa: S101, PT018  set when the socket opened
+        outbox = connection.outbox
+        assert outbox is not None and outbox.doors is not None  # noqa: S101, PT018  set when the socket opened
         try:
-            async with asyncio.timeout(self._bounds.identify_timeout_s), outlet.doors:
+            async with asyncio.timeout(self._bounds.identify_timeout_s), outbox.doors:
                 await self._learn()
                 return await logins.authenticate_member(token)
         except Refusal as refusal:
@@ -330,7 +329,7 @@ class Handshake:
         return None
 
     async def _learn(self) -> None:
-        """Reads once what no event has told this process: who knows whom, and who is present elsewhere."""
+        """Reads once what no event has brought to this process: contacts, and who is present elsewhere."""
         if self._has_learnt:
             return
         self._has_learnt = True
@@ -402,9 +401,9 @@ class Handshake:
         session.login_id, session.login_ends_at = login.session_id, login.expires_at
         hub.join(session, connection)
         connection.session = session
-        if items and connection.outlet is not None:
+        if items and connection.outbox is not None:
             session.credit_bytes = run_bytes
-            connection.outlet.send(session, Batch(items))
+            connection.outbox.send(session, Batch(items))
         connection.send(frame("resumed", {"seq": session.seq}))
         self._metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)

@@ -105,7 +105,7 @@ class Hub:
         self._handshake = Handshake(
             self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
         )
-        self._outlets: dict[asyncio.AbstractEventLoop, Outbox] = {}
+        self._outboxes: dict[asyncio.AbstractEventLoop, Outbox] = {}
         self._sockets: set[Connection] = set()
         self._per_address: dict[str, int] = {}
         self._typing = TypingThrottle(self.bounds.typing_interval_s)
@@ -226,7 +226,7 @@ class Hub:
             self.position = self._bus.position
 
     async def drain(self, over_s: float = 0.0) -> None:
-        """Lets nobody in any more and sends everybody away, resumable, spread over a time.
+        """Refuses new sessions and closes all others, resumable, spread over a time.
 
         Args:
             over_s: seconds from the first to the last; clients come back to other processes then, not all at once.
@@ -246,20 +246,20 @@ class Hub:
         """Sets the metrics; called before they are read."""
         counted = self._metrics
         with self.lock:
-            outlets = tuple(self._outlets.values())
+            outboxes = tuple(self._outboxes.values())
             counted.gauge(metrics.SESSIONS).set(len(self.connections))
             counted.gauge(metrics.CONNECTIONS).set(len(self._sockets))
             counted.gauge(metrics.ONLINE).set(len(self.board.shown))
             backlog = sum(one.socket.backlog_bytes for one in self.connections if one.socket and one.unsent_events)
             counted.gauge(metrics.BACKLOG).set(backlog)
-            for outlet in outlets:
-                self._count(outlet)
+            for outbox in outboxes:
+                self._count(outbox)
 
     def opened(self, connection: Connection) -> Closing | None:
         """A socket is open."""
         with self.lock:
             loop = asyncio.get_running_loop()
-            connection.outlet = self._outlets.get(loop) or self._new_outlet(loop)
+            connection.outbox = self._outboxes.get(loop) or self._new_outbox(loop)
             if self._is_draining:
                 return Closing(CloseCode.SERVER_RESTART, RESTART[1])
             if len(self._sockets) >= self._config.limit("max_total_connections"):
@@ -286,7 +286,7 @@ class Hub:
                 session.trim(seq)
 
     def typing(self, session: Session, asked: Typing) -> None:
-        """Shows a user as typing to those who may read there; what he may not do, and too often, is dropped."""
+        """Shows a user as typing to those who may read there; dropped where they may not send, and where it comes too often."""
         user_id, community, now = session.user_id, self._community, self._clock.now()
         feed, dm = as_id(asked.feed_id), as_id(asked.dm_id)
         if feed is not None:
@@ -300,7 +300,7 @@ class Hub:
                 self._tell(typing_start(user_id=user_id, dm_id=dm_id))
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
-        """Takes a user's status: his own sessions are told the true one, then the others what they may see.
+        """Takes a user's status: sent as it is to their own sessions, then to the others as far as they may see it.
 
         Returns:
             Whether it could be taken: numbers beyond 64 bits do not get to the other processes.
@@ -338,7 +338,7 @@ class Hub:
         if connection.closing is not None:
             self._metrics.counter(metrics.CLOSED, str(int(connection.closing.code))).inc()
 
-    def heard_presence(self, user_id: int, process: str, record: bytes | None) -> None:
+    def heard_presence(self, user_id: UserId, process: str, record: bytes | None) -> None:
         """Another process says how a user is present there."""
         found = decode_record(record) if record is not None else None
         with self.lock:
@@ -392,8 +392,8 @@ class Hub:
         session, connection.session = connection.session, None
         if session is None or session not in self.connections:
             return
-        if connection.outlet is not None:
-            connection.outlet.flush()
+        if connection.outbox is not None:
+            connection.outbox.flush()
         self._part(session)
         self._handshake.wait_for(session, connection)
 
@@ -420,11 +420,11 @@ class Hub:
             The session to go on with (what the old socket's loop still has in hand must not find it), and its place in the log.
         """
         connection = self.connections[session]
-        outlet, position = connection.outlet, self.position
-        if outlet is not None and outlet.is_here:
-            outlet.flush()
-        elif outlet is not None:
-            position = outlet.sent_up_to(position)
+        outbox, position = connection.outbox, self.position
+        if outbox is not None and outbox.is_here:
+            outbox.flush()
+        elif outbox is not None:
+            position = outbox.sent_up_to(position)
         connection.session = None
         self._part(session)
         self._on_its_loop(
@@ -435,7 +435,7 @@ class Hub:
     def _apply_changes(self) -> None:
         changes, self._changes = self._changes, PendingChanges()
         users = self._community.users
-        told: dict[tuple[frozenset[Any], frozenset[Any]], list[Session]] = {}
+        affected: dict[tuple[frozenset[Any], frozenset[Any]], list[Session]] = {}
         for session in tuple(self.connections):
             person = users.get(session.user_id)
             if person is None or not person.is_active:
@@ -449,8 +449,8 @@ class Hub:
             gained = visible - known - self._coming
             if lost or gained:
                 session.known = self.view.share((known - lost) | gained)
-                told.setdefault((lost, gained), []).append(session)
-        for (lost, gained), sessions in told.items():
+                affected.setdefault((lost, gained), []).append(session)
+        for (lost, gained), sessions in affected.items():
             for item in self.view.frames(lost, gained, self.position):
                 self._deliver(item, sessions)
 
@@ -461,9 +461,9 @@ class Hub:
         if event.type in {"friend_add", "friend_remove"}:
             change = self.acquaintances.befriend if event.type == "friend_add" else self.acquaintances.part
             change(event.payload["user_id"], event.payload["target_id"])
-        told = space_event(event)
-        if told is not None:
-            self._publish_space(entry, base, *told)
+        changed = space_event(event)
+        if changed is not None:
+            self._publish_space(entry, base, *changed)
             return
         sessions = self.index.sessions(event.audience)
         if is_to_each(event):
@@ -489,24 +489,24 @@ class Hub:
             self._deliver(item, sessions)
 
     def _deliver(self, item: OutgoingEvent, sessions: Iterable[Session]) -> None:
-        if len(self._outlets) == 1:
-            next(iter(self._outlets.values())).add(item, sessions)
+        if len(self._outboxes) == 1:
+            next(iter(self._outboxes.values())).add(item, sessions)
             return
         parts: dict[Outbox, list[Session]] = {}
         for session in sessions:
             connection = self.connections.get(session)
-            if connection is not None and connection.outlet is not None:
-                parts.setdefault(connection.outlet, []).append(session)
-        for outlet, some in parts.items():
-            outlet.add(item, some)
+            if connection is not None and connection.outbox is not None:
+                parts.setdefault(connection.outbox, []).append(session)
+        for outbox, some in parts.items():
+            outbox.add(item, some)
 
-    def _new_outlet(self, loop: asyncio.AbstractEventLoop) -> Outbox:
-        self._outlets = {one: outlet for one, outlet in self._outlets.items() if not one.is_closed()}
-        outlet = Outbox(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
-        outlet.doors = asyncio.Semaphore(self.bounds.identifies)
-        self._outlets[loop] = outlet
-        loop.call_later(self.bounds.sweep_s, self._sweep, outlet)
-        return outlet
+    def _new_outbox(self, loop: asyncio.AbstractEventLoop) -> Outbox:
+        self._outboxes = {one: outbox for one, outbox in self._outboxes.items() if not one.is_closed()}
+        outbox = Outbox(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
+        outbox.doors = asyncio.Semaphore(self.bounds.identifies)
+        self._outboxes[loop] = outbox
+        loop.call_later(self.bounds.sweep_s, self._sweep, outbox)
+        return outbox
 
     def _slow(self, session: Session, backlog_bytes: int) -> None:
         allowed = self.bounds.backlog_bytes + session.credit_bytes
@@ -515,11 +515,11 @@ class Hub:
             if connection is not None:
                 connection.close(CloseCode.UNKNOWN_ERROR, "reads too slowly")
 
-    def _sweep(self, outlet: Outbox) -> None:
+    def _sweep(self, outbox: Outbox) -> None:
         now = self._clock.now()
         with self.lock:
             for connection in tuple(self._sockets):
-                if connection.outlet is outlet:
+                if connection.outbox is outbox:
                     connection.expire(now)
             for user_id in self.board.due(now):
                 if self.board.gone(user_id, now):
@@ -530,23 +530,23 @@ class Hub:
             is_needed = (
                 self.board.has_deadlines
                 or self.news.is_waiting
-                or any(connection.outlet is outlet for connection in self._sockets)
+                or any(connection.outbox is outbox for connection in self._sockets)
             )
             if is_needed:
-                outlet.loop.call_later(self.bounds.sweep_s, self._sweep, outlet)
+                outbox.loop.call_later(self.bounds.sweep_s, self._sweep, outbox)
             else:
-                self._count(outlet)
-                del self._outlets[outlet.loop]
+                self._count(outbox)
+                del self._outboxes[outbox.loop]
 
-    def _count(self, outlet: Outbox) -> None:
+    def _count(self, outbox: Outbox) -> None:
         counted = self._metrics
-        counted.counter(metrics.DELIVERIES).inc(outlet.deliveries)
-        counted.counter(metrics.DROPPED).inc(outlet.dropped)
-        outlet.deliveries = outlet.dropped = 0
+        counted.counter(metrics.DELIVERIES).inc(outbox.deliveries)
+        counted.counter(metrics.DROPPED).inc(outbox.dropped)
+        outbox.deliveries = outbox.dropped = 0
 
     def _on_its_loop(self, connection: Connection, work: Any) -> None:
-        outlet = connection.outlet
-        if outlet is None or outlet.is_here:
+        outbox = connection.outbox
+        if outbox is None or outbox.is_here:
             work()
-        elif not outlet.loop.is_closed():
-            outlet.loop.call_soon_threadsafe(work)
+        elif not outbox.loop.is_closed():
+            outbox.loop.call_soon_threadsafe(work)

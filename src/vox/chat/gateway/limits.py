@@ -27,7 +27,7 @@ class GatewayLimits:
         busy_bytes: unsent bytes from which a reader misses typing and presence first.
         identifies: how many clients may be let in at the same time; the others wait.
         identify_timeout_s: how long the check of a token may take, waiting included.
-        few_online: up to so many people online everybody is told of every change of presence one by one.
+        individual_presence_max: up to so many people online, every change of presence goes to everyone one by one.
         presence_window_s: shortest time between two presence_batch frames; it grows with the number online.
         presence_window_max_s: longest.
         sweep_s: how often deadlines are looked at.

@@ -1,7 +1,7 @@
 """What one event loop still has to send in this tick: events are joined here into one write per session.
 
 The one thing to know: numbers are given when a tick is flushed, and a flush is one run per audience. Sessions that are at
-numbers of the same width share a template; only the numbers are filled in, in C. Whoever changes who is in an audience flushes
+numbers of the same width share a template; only the numbers are filled in, in C. A change of who is in an audience flushes
 first, so a session never gets what was published before it was there.
 """
 
@@ -13,7 +13,8 @@ from typing import Any, Final, cast
 import zstandard
 
 from vox.chat.api.json_ids import with_string_ids
-from vox.chat.gateway.session import Session, Space
+from vox.chat.community.state import Space
+from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import ZSTD_LEVEL, is_one_width, numbered, run_template, tail
 
@@ -145,7 +146,7 @@ class Outbox:
 
     @property
     def is_here(self) -> bool:
-        """Whether the caller runs on this outlet's loop."""
+        """Whether the caller runs on this outbox's loop."""
         return asyncio._get_running_loop() is self.loop  # noqa: SLF001  the public one raises where there is none
 
     def add(self, item: OutgoingEvent, sessions: Sessions) -> None:

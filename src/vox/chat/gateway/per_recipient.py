@@ -1,4 +1,4 @@
-"""One event of the log that each of its receivers gets with his own id in it: a notification of many.
+"""One event of the log that each of its receivers gets with their own id in it: a notification of many.
 
 An event for each of them would be a hundred thousand for a mention of everyone in a large community: a second of work, and the end of
 the log for everybody who wants to resume.
@@ -13,7 +13,7 @@ from vox.chat.gateway.session import Session
 
 
 def is_to_each(event: Event) -> bool:
-    """Whether an event is one that each receiver gets with his own id."""
+    """Whether an event is one that each receiver gets with their own id."""
     return EXCLUDED_USER in event.facts
 
 

@@ -1,4 +1,4 @@
-"""Whom to tell of whose presence, so that N people who come online never cost N² frames.
+"""Decides which sessions receive whose presence, so that N people who come online never cost N² frames.
 
 Few online: everybody is told of everyone, one by one, as the original does. Many: changes gather, and clients that understand
 presence_batch get them in one frame; single frames go only to people who share a DM or a friendship. A gathering is told when it
@@ -27,7 +27,7 @@ class PresenceNews:
 
     Args:
         board: who is present.
-        bounds: few_online and the windows.
+        bounds: individual_presence_max and the windows.
         clock: for the windows.
         tell: sends one event to sessions.
         everyone: the connected sessions.
@@ -59,7 +59,7 @@ class PresenceNews:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether changes are gathered that nobody was told of."""
+        """Whether gathered changes wait to be sent."""
         return bool(self._gathered)
 
     @property

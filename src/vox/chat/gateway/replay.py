@@ -1,7 +1,7 @@
 """What a client missed: the log between what it has and now, seen with today's eyes.
 
-The one thing to know: permissions are those of now, for the whole gap. What the user may not read any more is not told, however
-long it was readable; what he may read now is told. Spaces that appeared or vanished meanwhile are told first, unless their
+The one thing to know: permissions are those of now, for the whole gap. What the user may not read any more is not sent, however
+long it was readable; what they may read now is sent. Spaces that appeared or vanished meanwhile come first, unless their
 own making or deletion is in the gap: then at that place.
 """
 
@@ -39,9 +39,9 @@ def missed(
     deleted = {space for space, appears in filter(None, named) if not appears} & session.known - visible
     found = view.frames(session.known - visible - deleted, visible - session.known - made, start)
     base = start
-    for entry, told in zip(entries, named, strict=True):
+    for entry, changed in zip(entries, named, strict=True):
         event = entry.event
-        if told is None:
+        if changed is None:
             if sees(user_id, event.audience):
                 item = (
                     item_for(event, user_id, base)
@@ -50,8 +50,8 @@ def missed(
                 )
                 if item is not None:
                     found.append(item)
-        elif told[0] in (made if told[1] else deleted):
-            space, appears = told
+        elif changed[0] in (made if changed[1] else deleted):
+            space, appears = changed
             found.append(
                 OutgoingEvent(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
             )

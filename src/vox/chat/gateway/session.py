@@ -6,34 +6,36 @@ client had been served before it (`ring`); resuming reads the log from there.
 
 import math
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Final, cast
 
 import msgspec
 
-from vox.chat.events.ids import LoginId, UserId
+from vox.chat.community.state import Space
+from vox.chat.events.audience import SpaceKind
+from vox.chat.events.ids import LoginId, SpaceId, UserId
 from vox.http.sockets import Socket
 from vox.protocols.gateway import PRESENCE_BATCH, STRING_IDS
 
-Space = tuple[Literal["feed", "room"], int]
-"""A feed or room by id."""
 Move = tuple[int, Space, bool]
 """At which number a client was told of a space, and whether it appeared."""
+SavedSpace = tuple[SpaceKind, SpaceId]
+"""A Space as msgspec can decode it, which tells no two tuples apart."""
 MAX_MOVES: Final = 1000
 
 
 class Saved(msgspec.Struct, array_like=True):
     """A session without connection, for whichever process it comes back to."""
 
-    user_id: int
-    login_id: int
+    user_id: UserId
+    login_id: LoginId
     capabilities: list[str]
     epoch: str
     position: int
     seq: int
     ring: list[int]
-    known: list[Space]
-    moves: list[Move]
+    known: Sequence[SavedSpace]
+    moves: Sequence[tuple[int, SavedSpace, bool]]
     left_at_ms: int
 
 
@@ -183,13 +185,11 @@ class Session:
 
 def restored(session_id: str, saved: Saved, *, ring: int) -> Session:
     """A session as it was when it lost its connection."""
-    session = Session(
-        session_id, UserId(saved.user_id), LoginId(saved.login_id), frozenset(saved.capabilities), ring=ring
-    )
+    session = Session(session_id, saved.user_id, saved.login_id, frozenset(saved.capabilities), ring=ring)
     session.seq = saved.seq
     session.ring.extend(saved.ring)
-    session.known = frozenset(saved.known)
-    session.moves = saved.moves
+    session.known = frozenset(cast("Sequence[Space]", saved.known))
+    session.moves = cast("list[Move]", list(saved.moves))
     return session
 
 

@@ -1,6 +1,6 @@
 """One typing_start per user and channel in an interval. Pure; bounded by who is connected and may write."""
 
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import DmId, FeedId, UserId
 
 
 class TypingThrottle:
@@ -14,7 +14,7 @@ class TypingThrottle:
         self._interval_s = interval_s
         self._until: dict[tuple[int, str, int], float] = {}
 
-    def take(self, user_id: UserId, kind: str, channel_id: int, now: float) -> bool:
+    def take(self, user_id: UserId, kind: str, channel_id: FeedId | DmId, now: float) -> bool:
         """Whether a user may be shown as typing there now; if so, not again for the interval."""
         key = (user_id, kind, channel_id)
         if self._until.get(key, now) > now:

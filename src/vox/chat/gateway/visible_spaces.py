@@ -5,14 +5,14 @@ only the permission changed: the frames are the same. What a client knows is kep
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from vox.chat.community import AccessChange, Community
+from vox.chat.community.state import Space
 from vox.chat.events import Event
 from vox.chat.events.audience import SpaceKind, Viewers
-from vox.chat.events.ids import FeedId, RoomId, UserId
+from vox.chat.events.ids import UserId
 from vox.chat.gateway.outbox import OutgoingEvent
-from vox.chat.gateway.session import Space
 
 APPEARS: Final[dict[str, SpaceKind]] = {"feed_create": "feed", "room_create": "room"}
 VANISHES: Final[dict[str, SpaceKind]] = {"feed_delete": "feed", "room_delete": "room"}
@@ -24,13 +24,13 @@ def space_event(event: Event) -> tuple[Space, bool] | None:
     """The space that an event makes (True) or deletes; None for all others."""
     kind = APPEARS.get(event.type)
     if kind is not None:
-        return (kind, event.payload[f"{kind}_id"]), True
+        return cast("Space", (kind, event.payload[f"{kind}_id"])), True
     kind = VANISHES.get(event.type)
-    return ((kind, event.payload[f"{kind}_id"]), False) if kind is not None else None
+    return (cast("Space", (kind, event.payload[f"{kind}_id"])), False) if kind is not None else None
 
 
 class PendingChanges:
-    """Whose view may have changed since somebody last looked."""
+    """Whose view may have changed since it was last looked at."""
 
     def __init__(self) -> None:
         self.users: set[UserId] = set()
@@ -44,9 +44,7 @@ class PendingChanges:
         """Takes in what the community said."""
         self.everything = self.everything or shift.everything
         self.users |= shift.users
-        for kind, space_id in shift.spaces:
-            if kind != "dm":
-                self.spaces.add((kind, space_id))
+        self.spaces.update(place for place in shift.spaces if place[0] != "dm")
 
 
 class VisibleSpaces:
@@ -67,7 +65,7 @@ class VisibleSpaces:
         return self.share(frozenset((*feeds, *rooms)))
 
     def after(self, user_id: UserId, known: frozenset[Space], changes: PendingChanges) -> frozenset[Space]:
-        """What a user may view now, given what he could before and what has changed."""
+        """What a user may view now, given what they could before and what has changed."""
         if changes.everything or user_id in changes.users:
             return self.of(user_id)
         seen = frozenset(space for space in changes.spaces if self._community.sees(user_id, Viewers(*space)))
@@ -106,11 +104,7 @@ class VisibleSpaces:
 
     def _described(self, space: Space) -> dict[str, Any] | None:
         kind, space_id = space
-        place = (
-            self._community.feeds.get(FeedId(space_id))
-            if kind == "feed"
-            else self._community.rooms.get(RoomId(space_id))
-        )
+        place = self._community.feeds.get(space[1]) if space[0] == "feed" else self._community.rooms.get(space[1])
         if place is None:
             return None
         fields = {"topic": getattr(place, "topic", None) if kind == "feed" else None, "category_id": place.category_id}

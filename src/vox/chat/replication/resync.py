@@ -3,7 +3,7 @@
 A gap shows when an event arrives whose version is not the next one, or that was made when the database knew a later one: another
 process's change is still under way, or was lost.
 Before changing: events are held from the very entry that shows the gap, and go on only when the memory holds at least what that
-entry says; so nobody is ever served by permissions older than the event.
+entry says; so no request is ever served by permissions older than the event.
 """
 
 import asyncio
@@ -158,7 +158,7 @@ class StateResync:
 def at_latest_version(connection: Connection, change: Change[T]) -> Change[T]:
     """Marks a change with the version it was made at, within its transaction.
 
-    Another process may have taken somebody's permission just before, and be slower to say so: whoever delivers this change must
+    Another process may have taken a user's permission just before, and be slower to say so: the process that delivers this change must
     know of that first.
     """
     if not change.events or change.events[0].version:

@@ -61,9 +61,9 @@ class SessionCheckpoints:
         hub, clock = self._hub, self._clock
         with hub.lock:
             connection = hub.connections.get(session)
-            if connection is None or connection.outlet is None or not connection.outlet.is_here:
+            if connection is None or connection.outbox is None or not connection.outbox.is_here:
                 return
-            connection.outlet.flush()
+            connection.outbox.flush()
             if session not in hub.connections:
                 return
             seq = session.seq

@@ -84,12 +84,12 @@ class _Administration:
     async def create_token(self, call: DirectoryCall) -> Reply:
         """Makes a join token and says it, this once."""
         body, caller = call.body, self._caller(call)
-        wanted = read_body(NewJoinToken, body) if body.strip() else NewJoinToken()
-        made, text = await self._directory.join_tokens.create(wanted.ttl_ms / 1000, wanted.note, caller.owner)
+        requested = read_body(NewJoinToken, body) if body.strip() else NewJoinToken()
+        made, text = await self._directory.join_tokens.create(requested.ttl_ms / 1000, requested.note, caller.owner)
         return json_reply({**_form(made), "token": text}, 201)
 
     async def tokens(self, call: DirectoryCall) -> Reply:
-        """The tokens that nobody has used yet, without their texts."""
+        """The tokens that are not used yet, without their texts."""
         self._caller(call)
         found = [_form(one) for one in await self._directory.join_tokens.waiting()]
         return json_reply({"join_tokens": found, "count": len(found)})
@@ -114,8 +114,8 @@ class _Administration:
     async def refuse(self, call: DirectoryCall) -> Reply:
         """Removes a relay that waits."""
         body, relay = call.body, await self._relay(call)
-        wanted = read_body(Refusal, body) if body.strip() else Refusal()
-        await self._directory.registration.refuse(relay, wanted.reason)
+        requested = read_body(Refusal, body) if body.strip() else Refusal()
+        await self._directory.registration.refuse(relay, requested.reason)
         return json_reply({"status": "refused"})
 
     def _caller(self, call: DirectoryCall) -> Caller:

@@ -29,7 +29,7 @@ _STATE = {
 _TOKEN = {"id": _TEXT, "note": _TEXT, "created_by": _TEXT, "created_at": _TIME, "expires_at": _TIME}
 _DRAIN: dict[str, Any] = {
     "type": "object",
-    "description": "While the relay is being drained: by whom, why, until when",
+    "description": "While the relay is being drained: who began it, why, until when",
     "properties": {
         "by": {"type": "string", "enum": ["relay", "operator"]},
         "reason": _TEXT,

@@ -222,8 +222,8 @@ class _Public:
         directory = self._directory
         learned_ms = directory.round_trips.learned(call.client, directory.clock.now())
         draw = directory.random.getrandbits(64)
-        wanted, policy, explain = selection_query(call.scope["query_string"], draw, learned_ms)
-        body = directory.selector.choose(wanted, policy, explain=explain)
+        requested, policy, explain = selection_query(call.scope["query_string"], draw, learned_ms)
+        body = directory.selector.choose(requested, policy, explain=explain)
         return json_reply(body, headers={"cache-control": "no-store", **ANY_ORIGIN})
 
     async def plan(self, call: DirectoryCall) -> Reply:
@@ -263,23 +263,25 @@ class _Changes:
     async def register(self, call: DirectoryCall) -> Reply:
         """Add or renew a relay."""
         body = call.body
-        wanted = read_body(Registration, body)
-        if wanted.signing_key:
-            signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
-        caller = self._directory.authorizer.authorize(call, body, None, wanted.signing_key)
+        requested = read_body(Registration, body)
+        if requested.signing_key:
+            signed_requests.fingerprint(requested.signing_key)  # raises for what is no key
+        caller = self._directory.authorizer.authorize(call, body, None, requested.signing_key)
         directory = self._directory
         await directory.registration.check_nonce(caller)
-        if directory.registry.at_url(wanted.url) is not None:  # a known address says nothing new, and probes check it
-            relay, is_new = await directory.registration.register(wanted, caller)
+        if (
+            directory.registry.at_url(requested.url) is not None
+        ):  # a known address says nothing new, and probes check it
+            relay, is_new = await directory.registration.register(requested, caller)
             return json_reply(whole_form(relay), 201 if is_new else 200)
-        await directory.registration.check_enrolment(wanted, caller)
-        address = await directory.check_address(wanted.url)
+        await directory.registration.check_enrolment(requested, caller)
+        address = await directory.check_address(requested.url)
         if not caller.is_admin:
-            directory.addresses.claim(wanted.url, address)
+            directory.addresses.claim(requested.url, address)
         try:
-            relay, is_new = await directory.registration.register(wanted, caller)
+            relay, is_new = await directory.registration.register(requested, caller)
         finally:
-            directory.addresses.settle(wanted.url)
+            directory.addresses.settle(requested.url)
         return json_reply(whole_form(relay), 201 if is_new else 200)
 
     async def heartbeat(self, call: DirectoryCall) -> Reply:
@@ -305,22 +307,22 @@ class _Changes:
         """Take a relay out of lists, or put it back."""
         body = call.body
         relay = await self._authorized(call)
-        wanted = read_body(Draining, body) if body.strip() else Draining()
-        until = wanted.until.timestamp() if wanted.until is not None else None
+        requested = read_body(Draining, body) if body.strip() else Draining()
+        until = requested.until.timestamp() if requested.until is not None else None
         if until is not None and until <= self._directory.health.now():
             raise invalid("until", "must be in the future", "too_small")
-        asked = DrainRequested("operator", wanted.reason, until, wanted.maintenance)
-        changed = await self._directory.registration.drain(relay, asked if wanted.draining else DrainEnded())
+        asked = DrainRequested("operator", requested.reason, until, requested.maintenance)
+        changed = await self._directory.registration.drain(relay, asked if requested.draining else DrainEnded())
         return json_reply(_status(self._directory, changed))
 
     async def change_key(self, call: DirectoryCall) -> Reply:
         """Pin another key, in the name of the old one."""
         body = call.body
         relay = await self._authorized(call)
-        wanted = read_body(KeyChange, body)
-        signed_requests.fingerprint(wanted.signing_key)  # raises for what is no key
-        verify_ed25519(wanted.signing_key, wanted.proof, key_change_message(relay.id, wanted.signing_key))
-        return json_reply(whole_form(await self._directory.registration.replace_key(relay, wanted.signing_key)))
+        requested = read_body(KeyChange, body)
+        signed_requests.fingerprint(requested.signing_key)  # raises for what is no key
+        verify_ed25519(requested.signing_key, requested.proof, key_change_message(relay.id, requested.signing_key))
+        return json_reply(whole_form(await self._directory.registration.replace_key(relay, requested.signing_key)))
 
     async def report_rtts(self, call: DirectoryCall) -> Reply:
         """Round trips that a client measured."""

@@ -72,8 +72,8 @@ class JoinTokens:
     async def waiting(self) -> list[JoinToken]:
         """Tokens that can be used, the oldest first."""
         now_s = self._clock.wall().timestamp()
-        wanted = select(_tokens).where(_tokens.c.expires_at_s > now_s).order_by(_tokens.c.created_at_s, _tokens.c.id)
-        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        query = select(_tokens).where(_tokens.c.expires_at_s > now_s).order_by(_tokens.c.created_at_s, _tokens.c.id)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [JoinToken(row.id, row.note, row.created_by, row.created_at_s, row.expires_at_s) for row in rows]
 
     async def delete(self, token_id: str, actor: str) -> None:
@@ -102,8 +102,8 @@ def find(connection: Connection, text: str, now_s: float) -> str:
     Raises:
         UsageError: join_token_refused, whether it never was one, is used up, was deleted or has expired.
     """
-    wanted = select(_tokens.c.id).where(_tokens.c.digest == digest(text), _tokens.c.expires_at_s > now_s)
-    found = connection.execute(wanted).scalar_one_or_none() if text else None
+    query = select(_tokens.c.id).where(_tokens.c.digest == digest(text), _tokens.c.expires_at_s > now_s)
+    found = connection.execute(query).scalar_one_or_none() if text else None
     if found is None:
         raise UsageError(
             "A join token that was not used before is needed: ask an administrator for one", code="join_token_refused"

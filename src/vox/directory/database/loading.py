@@ -117,7 +117,7 @@ class RelayLoader:
         now_s = self._clock.wall().timestamp()
         others = [self.record_of(other) for other in self._others_at_addresses_of(relays)]
         health_of = {relay.id: self._health.seen_as(relay) for relay in relays}
-        wanted = [
+        records = [
             Record(shown(relay, health_of[relay.id]), state_machine.dump(health_of[relay.id])) for relay in relays
         ]
 
@@ -127,7 +127,7 @@ class RelayLoader:
                 enrolment.removed(connection, one.relay.id, "remove", now_s)
                 entry = audit_log.Entry(now_s, "remove", one.relay.id, one.relay.url, audit_log.DIRECTORY)
                 audit_log.append(connection, entry)
-            for one in wanted:
+            for one in records:
                 relay_rows.save(connection, one)
 
         await commit(self._database, self._state, unit)

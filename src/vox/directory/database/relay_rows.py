@@ -211,9 +211,9 @@ def _find_removed(connection: Connection, url: str, owner: str, since_s: float) 
 
 def removed_from(connection: Connection, url: str, owner: str, since_s: float) -> Tombstone | None:
     """The relay of that owner that was removed from this address since then, the last one of several."""
-    wanted = select(_tombstones).where(_tombstones.c.url == url, _tombstones.c.owner == owner)
-    wanted = wanted.where(_tombstones.c.removed_at_s >= since_s)
-    row = connection.execute(wanted.order_by(_tombstones.c.removed_at_s.desc())).first()
+    query = select(_tombstones).where(_tombstones.c.url == url, _tombstones.c.owner == owner)
+    query = query.where(_tombstones.c.removed_at_s >= since_s)
+    row = connection.execute(query.order_by(_tombstones.c.removed_at_s.desc())).first()
     return Tombstone(row.relay_id, row.owner, row.signing_key, row.registered_at, row.health) if row else None
 
 

@@ -34,23 +34,23 @@ class Joining:
         """Whether a new relay of this caller must bring a token or wait at all."""
         return enrolment.is_asked(self._mode, caller.signing_key)
 
-    def check(self, connection: Connection, wanted: Registration, caller: Caller, now_s: float) -> None:
+    def check(self, connection: Connection, requested: Registration, caller: Caller, now_s: float) -> None:
         """Checks that a new relay may join; nothing is written.
 
         Raises:
             VoxError: join_token_refused, enrolment_refused or too_many_waiting.
         """
-        before = relay_rows.removed_from(connection, wanted.url, caller.owner, now_s - REMEMBER_REMOVED_S)
-        self._admit(connection, wanted, caller, before, now_s)
+        before = relay_rows.removed_from(connection, requested.url, caller.owner, now_s - REMEMBER_REMOVED_S)
+        self._admit(connection, requested, caller, before, now_s)
 
     def register(
-        self, connection: Connection, wanted: Registration, caller: Caller, now: datetime, fresh_id: str
+        self, connection: Connection, requested: Registration, caller: Caller, now: datetime, fresh_id: str
     ) -> tuple[Record, bool]:
         """Writes a relay with its verdict and its row in the audit; says whether it is new.
 
         Args:
             connection: of the transaction.
-            wanted: what the relay says of itself.
+            requested: what the relay says of itself.
             caller: its owner from now on, where it is new.
             now: wall time.
             fresh_id: its id, unless it had one before.
@@ -64,15 +64,15 @@ class Joining:
         def decide(existing: Record | None, before: Tombstone | None) -> Record:
             nonlocal admission
             if existing is None:
-                admission = self._admit(connection, wanted, caller, before, at_s)
+                admission = self._admit(connection, requested, caller, before, at_s)
                 is_waiting = admission.verdict is Verdict.WAITING
-                return self._fresh(wanted, caller, iso(now), fresh_id, before, is_waiting=is_waiting)
+                return self._fresh(requested, caller, iso(now), fresh_id, before, is_waiting=is_waiting)
             if not caller.may_change(existing.relay):
                 raise url_taken()
-            return replace(existing, relay=renew(existing.relay, wanted, iso(now)))
+            return replace(existing, relay=renew(existing.relay, requested, iso(now)))
 
         since_s = at_s - REMEMBER_REMOVED_S
-        record, is_new = relay_rows.register(connection, wanted.url, caller.owner, since_s, decide)
+        record, is_new = relay_rows.register(connection, requested.url, caller.owner, since_s, decide)
         relay = record.relay
         detail = fingerprint(relay.signing_key) if relay.signing_key else ""
         action = "register" if is_new else "renew"
@@ -85,14 +85,14 @@ class Joining:
         return record, is_new
 
     def _admit(
-        self, connection: Connection, wanted: Registration, caller: Caller, before: Tombstone | None, now_s: float
+        self, connection: Connection, requested: Registration, caller: Caller, before: Tombstone | None, now_s: float
     ) -> Admission:
         returning_id = before.relay_id if before is not None and is_itself(before, caller) else ""
-        return enrolment.admit(connection, self._mode, caller.signing_key, returning_id, wanted.join_token, now_s)
+        return enrolment.admit(connection, self._mode, caller.signing_key, returning_id, requested.join_token, now_s)
 
     def _fresh(
         self,
-        wanted: Registration,
+        requested: Registration,
         caller: Caller,
         now: str,
         fresh_id: str,
@@ -104,6 +104,6 @@ class Joining:
         if before is not None and is_itself(before, caller):
             relay_id, since = before.relay_id, before.registered_at
             known = state_machine.revived(state_machine.load(before.health)) if before.health else None
-        relay = replace(from_registration(wanted, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
+        relay = replace(from_registration(requested, caller, relay_id, now), registered_at=since, is_waiting=is_waiting)
         found = self._health.seen_as(relay, known)
         return Record(shown(relay, found), state_machine.dump(found))

@@ -12,39 +12,39 @@ from vox.directory.schemas import Registration
 from vox.directory.settings import BootstrapRelay
 
 
-def from_registration(wanted: Registration, caller: Caller, relay_id: str, now: str) -> Relay:
+def from_registration(requested: Registration, caller: Caller, relay_id: str, now: str) -> Relay:
     """A relay that registers for the first time."""
     return Relay(
         id=relay_id,
-        name=wanted.name,
-        url=wanted.url,
-        latitude=wanted.latitude,
-        longitude=wanted.longitude,
-        region=wanted.region,
-        capacity=wanted.capacity,
-        public_key=wanted.public_key,
+        name=requested.name,
+        url=requested.url,
+        latitude=requested.latitude,
+        longitude=requested.longitude,
+        region=requested.region,
+        capacity=requested.capacity,
+        public_key=requested.public_key,
         registered_at=now,
         last_seen_at=now,
         owner=caller.owner,
         signing_key=caller.signing_key,
-        features=tuple(wanted.features),
+        features=tuple(requested.features),
     )
 
 
-def renew(known: Relay, wanted: Registration, now: str) -> Relay:
+def renew(known: Relay, requested: Registration, now: str) -> Relay:
     """A relay that registers again, at the same address."""
     return replace(
         known,
-        name=wanted.name,
-        latitude=wanted.latitude,
-        longitude=wanted.longitude,
-        region=wanted.region,
-        capacity=wanted.capacity,
-        public_key=wanted.public_key,
-        features=tuple(wanted.features),
+        name=requested.name,
+        latitude=requested.latitude,
+        longitude=requested.longitude,
+        region=requested.region,
+        capacity=requested.capacity,
+        public_key=requested.public_key,
+        features=tuple(requested.features),
         last_seen_at=now,
         current_connections=0,
-        signing_key=wanted.signing_key or known.signing_key,
+        signing_key=requested.signing_key or known.signing_key,
     )
 
 
@@ -55,7 +55,7 @@ def is_itself(before: Tombstone, caller: Caller) -> bool:
 
 def from_config(bootstrap: Iterable[BootstrapRelay], registry: Registry, now: str) -> list[Relay]:
     """The relays of the configuration that are not there as it has them, and those that left it."""
-    wanted: list[Relay] = []
+    changes: list[Relay] = []
     named = set[str]()
     for one in bootstrap:
         named.add(one.id)
@@ -74,8 +74,8 @@ def from_config(bootstrap: Iterable[BootstrapRelay], registry: Registry, now: st
         if one.signing_key:
             fixed["signing_key"] = one.signing_key
         if known is None:
-            wanted.append(Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed))
+            changes.append(Relay(id=one.id, registered_at=now, last_seen_at=now, **fixed))
         elif (changed := replace(known, **fixed)) != known:
-            wanted.append(changed)
-    wanted += [replace(one, is_bootstrap=False) for one in registry if one.is_bootstrap and one.id not in named]
-    return wanted
+            changes.append(changed)
+    changes += [replace(one, is_bootstrap=False) for one in registry if one.is_bootstrap and one.id not in named]
+    return changes

@@ -148,7 +148,7 @@ class RegistrationService:
         if not await self._database.write(lambda connection: relay_rows.use_nonce(connection, nonce, now_s, until_s)):
             raise UsageError("The request was seen before.", code="signature_replayed", hint="sign each request afresh")
 
-    async def check_enrolment(self, wanted: Registration, caller: Caller) -> None:
+    async def check_enrolment(self, requested: Registration, caller: Caller) -> None:
         """Checks that a new relay may join, before anything is looked up for it.
 
         Raises:
@@ -156,16 +156,16 @@ class RegistrationService:
         """
         if self._joining.is_asked(caller):
             now_s = self._clock.wall().timestamp()
-            await self._database.read(lambda connection: self._joining.check(connection, wanted, caller, now_s))
+            await self._database.read(lambda connection: self._joining.check(connection, requested, caller, now_s))
 
-    async def register(self, wanted: Registration, caller: Caller) -> tuple[Relay, bool]:
+    async def register(self, requested: Registration, caller: Caller) -> tuple[Relay, bool]:
         """Adds a relay, or renews the one at the same address; says whether it is new.
 
         Raises:
             UsageError: relay_url_taken where the address belongs to another owner.
             DependencyError: the database failed; nothing is changed then.
         """
-        relay, is_new = await self._shielded(self._register(wanted, caller))
+        relay, is_new = await self._shielded(self._register(requested, caller))
         if not relay.healthy:
             self._look_at(relay.id)
         _log.info("relay registered", relay=relay.id, url=relay.url, region=relay.region, new=is_new)
@@ -201,23 +201,23 @@ class RegistrationService:
         self._count("heartbeat")
         return changed
 
-    async def drain(self, relay: Relay, wanted: DrainRequested | DrainEnded) -> Relay:
+    async def drain(self, relay: Relay, requested: DrainRequested | DrainEnded) -> Relay:
         """Takes a relay out of lists, or puts it back, without touching what runs on it.
 
         Raises:
             UsageError: relay_not_found.
             DependencyError: the database failed.
         """
-        is_begun = isinstance(wanted, DrainRequested)
-        action, detail = ("drain", wanted.reason) if is_begun else ("resume", "")
+        is_begun = isinstance(requested, DrainRequested)
+        action, detail = ("drain", requested.reason) if is_begun else ("resume", "")
 
         def write(present: Relay) -> Write:
-            drained = replace(self._health.of(present.id), drain=self._health.drain_after(present.id, wanted))
+            drained = replace(self._health.of(present.id), drain=self._health.drain_after(present.id, requested))
             record = Record(present, state_machine.dump(drained))
             return lambda connection: True if relay_rows.save_drains(connection, [record]) else None
 
         changed, _ = await self._shielded(
-            self._commit_change(relay.id, action, write, lambda now: self._health.observe(now, wanted), detail)
+            self._commit_change(relay.id, action, write, lambda now: self._health.observe(now, requested), detail)
         )
         self._count(action)
         return changed
@@ -299,13 +299,13 @@ class RegistrationService:
         """
         await self._shielded(self._remove(relay_id, "remove", audit_log.DIRECTORY))
 
-    async def _register(self, wanted: Registration, caller: Caller) -> tuple[Relay, bool]:
+    async def _register(self, requested: Registration, caller: Caller) -> tuple[Relay, bool]:
         now, fresh_id = self._clock.wall(), self._new_id()
         async with self._changing:
             record, is_new = await commit(
                 self._database,
                 self._state,
-                lambda connection: self._joining.register(connection, wanted, caller, now, fresh_id),
+                lambda connection: self._joining.register(connection, requested, caller, now, fresh_id),
             )
             self._seqs.pop(record.relay.id, None)
             if self._registry.get(record.relay.id) is None:

@@ -1,8 +1,8 @@
 """The change stream: all relays at first, then once a second what changed, as server-sent events.
 
 What waits for a listener is the set of ids that changed since its last event, so it cannot grow beyond the number of relays
-however slow the listener is; a relay that changed ten times is sent once, as it is then. Whoever uses a relay that is on its way
-out is told where to go in an event `moving` of its own.
+however slow the listener is; a relay that changed ten times is sent once, as it is then. Clients of a relay that is on its way
+out learn where to go from an event `moving` of its own.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ Kept in memory only, bounded; the relay that was spoken of longest ago is forgot
 from collections import Counter, OrderedDict
 from typing import Final
 
-from vox.directory.selection.round_trips import networks_of
+from vox.security.addresses import surrounding_networks
 
 WINDOW_S: Final = 120.0
 LEAST_SESSIONS: Final = 30
@@ -36,7 +36,7 @@ class FailureReports:
 
     def note(self, address: str, relay_id: str, now: float, *, has_failed: bool) -> None:
         """A client at that address had a session there; what is no address is not noted."""
-        network = networks_of(address)
+        network = surrounding_networks(address)
         if network is None:
             return
         reports = self._relays.setdefault(relay_id, OrderedDict())

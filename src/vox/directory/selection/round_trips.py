@@ -7,8 +7,9 @@ make a relay look near or far to others. Kept in memory only; the oldest surroun
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from statistics import median
+
+from vox.security.addresses import surrounding_networks
 
 FRESH_S = 6 * 3600.0
 LEAST_NETWORKS = 5
@@ -34,7 +35,7 @@ class RoundTrips:
 
     def note(self, address: str, relay_id: str, rtt_ms: float, now: float) -> None:
         """A client at that address measured that relay; what is no address is not noted."""
-        found = networks_of(address)
+        found = surrounding_networks(address)
         if found is None:
             return
         area, network = found
@@ -56,7 +57,7 @@ class RoundTrips:
 
     def learned(self, address: str, now: float) -> Mapping[str, float]:
         """What clients around that address may expect, in ms by relay id."""
-        found = networks_of(address)
+        found = surrounding_networks(address)
         relays = self._areas.get(found[0]) if found else None
         if relays is None:
             return {}
@@ -66,17 +67,3 @@ class RoundTrips:
             if len(fresh) >= LEAST_NETWORKS:
                 medians[relay_id] = median(fresh)
         return medians
-
-
-def networks_of(text: str) -> tuple[str, int] | None:
-    """The surroundings (/16; IPv6: /32) and the network (/24; IPv6: /48) of an address; None for what is none."""
-    try:
-        address: IPv4Address | IPv6Address = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    bits = int(address)
-    if isinstance(address, IPv4Address):
-        return f"4:{bits >> 16:x}", bits >> 8
-    return f"6:{bits >> 96:x}", bits >> 80

@@ -52,19 +52,19 @@ class RelaySelector:
         self._untold: dict[str, int] = {}
         registry.subscribe(self._follow)
 
-    def choose(self, wanted: Request, policy: PolicyName, *, explain: bool) -> dict[str, Any]:
+    def choose(self, requested: Request, policy: PolicyName, *, explain: bool) -> dict[str, Any]:
         """One relay and up to two to fall back on.
 
         Raises:
             VoxError: no_relay_available.
         """
         now = self._clock.now()
-        choices = self._choices(wanted, policy, now)
+        choices = self._choices(requested, policy, now)
         if not choices:
             raise no_relay_available()
         self._metrics.counter(SELECTIONS, choices[0].relaxed).inc()
         self._assign(choices[0].id, now)
-        self._compare(wanted, choices)
+        self._compare(requested, choices)
         shown = [self._shown(choice, explain=explain) for choice in choices]
         return {
             "relay": shown[0],
@@ -101,8 +101,8 @@ class RelaySelector:
 
     def plan(self, place: Place | None, home: str) -> dict[str, Any]:
         """What a client should measure: the relay it uses, the three that promise most, and one drawn at random."""
-        wanted = Request(*((place.latitude, place.longitude) if place else (None, None)), limit=NEAR_MEASURED)
-        near = [choice.id for choice in self._choices(wanted, "distance", self._clock.now())]
+        requested = Request(*((place.latitude, place.longitude) if place else (None, None)), limit=NEAR_MEASURED)
+        near = [choice.id for choice in self._choices(requested, "distance", self._clock.now())]
         chosen = {home: "home"} if home in self._listed else {}
         chosen |= {one: "near" for one in near if one not in chosen}
         drawn = self._registry.spread_ids(len(chosen) + 1, self._random)
@@ -121,8 +121,8 @@ class RelaySelector:
 
     def replacement(self, relay: Relay) -> Relay | None:
         """The listed relay with room that is nearest to one on its way out."""
-        wanted = Request(relay.latitude, relay.longitude, 1, relay.region)
-        found = self._choices(wanted, "load_aware", self._clock.now())
+        requested = Request(relay.latitude, relay.longitude, 1, relay.region)
+        found = self._choices(requested, "load_aware", self._clock.now())
         return self._registry.get(found[0].id) if found else None
 
     def _assign(self, relay_id: str, now: float) -> None:
@@ -130,40 +130,40 @@ class RelaySelector:
         if self._is_sharing:
             self._untold[relay_id] = self._untold.get(relay_id, 0) + 1
 
-    def _choices(self, wanted: Request, policy: PolicyName, now: float) -> list[Choice]:
+    def _choices(self, requested: Request, policy: PolicyName, now: float) -> list[Choice]:
         choices: list[Choice] = []
         looked_at: set[str] = set()
-        for ids in self._stages(wanted):
+        for ids in self._stages(requested):
             fresh = [relay_id for relay_id in ids if relay_id not in looked_at]
             looked_at.update(fresh)
-            choices += select((self._candidates[one] for one in fresh), wanted, policy, now)
-            if len(choices) >= wanted.limit:
+            choices += select((self._candidates[one] for one in fresh), requested, policy, now)
+            if len(choices) >= requested.limit:
                 break
-        return choices[: wanted.limit]
+        return choices[: requested.limit]
 
-    def _stages(self, wanted: Request) -> Iterator[Iterable[str]]:
+    def _stages(self, requested: Request) -> Iterator[Iterable[str]]:
         """Ids to choose among, each batch only looked at if the ones before left too little choice."""
         groups = [_ALL]
-        if wanted.region is not None:
-            groups = [("region", wanted.region), ("group", region_group(wanted.region)), _ALL]
-        features = [self._groups.get(("feature", one), _NOBODY) for one in wanted.features]
+        if requested.region is not None:
+            groups = [("region", requested.region), ("group", region_group(requested.region)), _ALL]
+        features = [self._groups.get(("feature", one), _EMPTY_POOL) for one in requested.features]
         for group in groups:
-            pool = min([self._groups.get(group, _NOBODY), *features], key=len)
+            pool = min([self._groups.get(group, _EMPTY_POOL), *features], key=len)
             if len(pool) == 0:
                 continue
-            measured = [one for one in (*wanted.rtts_ms, *wanted.learned_ms) if one in self._listed]
-            if wanted.latitude is None or wanted.longitude is None:
+            measured = [one for one in (*requested.rtts_ms, *requested.learned_ms) if one in self._listed]
+            if requested.latitude is None or requested.longitude is None:
                 found = pool.draw(self._random)
             else:
-                found = pool.nearest(wanted.latitude, wanted.longitude)
+                found = pool.nearest(requested.latitude, requested.longitude)
             yield (one for one in (*found, *measured) if group in self._listed[one][2])
             if len(pool) > LOOKED_AT:
                 yield (one for one in pool.ids if group in self._listed[one][2])
 
-    def _compare(self, wanted: Request, choices: Iterable[Choice]) -> None:
+    def _compare(self, requested: Request, choices: Iterable[Choice]) -> None:
         """Notes how far what distance lets one expect is from what clients measure."""
         for choice in choices:
-            rtt_ms = wanted.rtts_ms.get(choice.id)
+            rtt_ms = requested.rtts_ms.get(choice.id)
             if rtt_ms is not None and choice.distance_km is not None:
                 self._metrics.histogram(RTT_ERROR).observe(abs(expected_rtt_ms(choice.distance_km) - rtt_ms))
 
@@ -263,4 +263,4 @@ class _Pool:
         return random.sample(self.ids, min(len(self.ids), LOOKED_AT))
 
 
-_NOBODY = _Pool()
+_EMPTY_POOL = _Pool()

@@ -1,9 +1,9 @@
 """The language model, or what stands in its place: messages in, text and tool calls out, streamed."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict, runtime_checkable
 
 from vox.providers.stt.contract import SpeechHints
 
@@ -104,4 +104,13 @@ class LanguageModel(Protocol):
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """What the caller may be expected to say next, for the recogniser; None where anything goes."""
+        ...
+
+
+@runtime_checkable
+class Scripted(Protocol):
+    """A model that says some texts word for word."""
+
+    def fixed_texts(self) -> Sequence[str]:
+        """These texts, so that the voice can be prepared for them."""
         ...

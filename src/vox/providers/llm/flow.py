@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from vox.errors import UsageError
 from vox.providers.contract import Deps, DriverConfig
+from vox.providers.flows.fixed_texts import fixed_texts
 from vox.providers.flows.grammar import Grammars, unknown_words
 from vox.providers.flows.loading import read_script
 from vox.providers.flows.machine import Machine, Reply, State
@@ -108,6 +109,11 @@ class Flow:
         phase = "open" if state.phase == "closed" else state.phase
         situation = (phase, state.intent if has_task else None, state.asking if phase == "filling" else None)
         return SpeechHints(grammars.grammar(situation) if self._config.grammar else None, grammars.phrases(situation))
+
+    def fixed_texts(self) -> list[str]:
+        """What the script says word for word, as `respond` writes it."""
+        machine, _, _ = self._parts()
+        return [text[0].upper() + text[1:] for text in fixed_texts(machine.script)]
 
     def _replies(self, request: LlmRequest) -> Iterator[tuple[Reply, Mapping[str, str]]]:
         """What is still to be said: outcomes of tools that were not spoken yet, then the answer to the last user message."""

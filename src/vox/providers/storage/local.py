@@ -50,7 +50,7 @@ class LocalStorage:
             raise UsageError(
                 f"the folder for files {self._folder} cannot be used: {error.strerror}",
                 code="storage_unusable",
-                hint="set VOX_STORAGE_PATH to a folder that this user may write",
+                hint="set VOX_STORAGE_PATH to a folder in which the server can write",
             ) from error
 
     async def put(self, key: str, body: AsyncIterator[bytes], *, content_type: str) -> int:

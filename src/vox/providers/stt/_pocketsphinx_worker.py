@@ -1,34 +1,22 @@
-"""The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`.
+"""The worker process of the pocketsphinx driver: `python -m vox.providers.stt._pocketsphinx_worker`."""
 
-One thread: it reads what has come, then does one piece of work, and so on. It ends when its stdin does, so that it never
-outlives its parent; signals that are meant for the parent, which drains its calls first, it ignores.
-"""
-
-import os
-import select
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vox.providers.stt._pocketsphinx_frames import (
+from vox.providers.stt._worker_frames import (
     Audio,
     Begin,
     Decode,
     Decoded,
     FromWorker,
     Partial,
-    Ready,
     Reset,
     ToWorker,
-    Unframer,
-    frame,
-    to_worker,
 )
+from vox.providers.stt._worker_process import serve
 
-READ_BYTES = 1 << 20
-NICENESS = 5  # the parent's 20 ms grid goes first
 _LISTEN_BYTES = 6400  # 200 ms: a piece of free text takes about 30 ms
 
 
@@ -83,7 +71,7 @@ class RequestQueue:
     def take(self, order: ToWorker) -> None:
         """Notes an order."""
         match order:
-            case Begin(utterance, grammar):
+            case Begin(utterance, grammar, _, _):
                 self._utterances[utterance] = _Utterance(grammar)
                 if grammar is None:
                     self._decoders.open_free_text()
@@ -169,44 +157,15 @@ class RequestQueue:
         self._decoders.end_free_text()
 
 
-def run(min_confidence: float, source: int, target: int) -> None:
-    """Serves orders from one file descriptor to another until the first ends."""
-    from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
-
-    unframer = Unframer()
-
-    def send(message: FromWorker) -> None:
-        data = memoryview(frame(message))
-        while data:
-            data = data[os.write(target, data) :]
-
-    queue = RequestQueue(Recogniser(min_confidence), send)
-    send(Ready())
-    while True:
-        readable, _, _ = select.select([source], [], [], 0 if queue.has_work else None)
-        if readable:
-            data = os.read(source, READ_BYTES)
-            if not data:
-                return
-            for body in unframer.feed(data):
-                queue.take(to_worker.decode(body))
-        if queue.has_work:
-            queue.work()
-
-
 def main() -> int:
     """Runs the worker on its stdin and stdout."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    os.nice(NICENESS)
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    target = os.dup(1)
-    os.dup2(2, 1)  # nothing that a library prints may get into the stream
-    try:
-        run(float(sys.argv[1]), 0, target)
-    except BrokenPipeError:
-        return 0  # the parent is gone
-    return 0
+
+    def requests(send: Callable[[FromWorker], None]) -> RequestQueue:
+        from vox.providers.stt._pocketsphinx_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
+
+        return RequestQueue(Recogniser(float(sys.argv[1])), send)
+
+    return serve(requests)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ _CHARS_UTF8 = 1  # no SSML, no phonemes in brackets: the text is read as it stan
 _POS_CHARACTER = 1
 _EVENT_LIST_TERMINATED = 0
 _EVENT_WORD = 1
+_PHONEMES_IPA = 0x02
+_PHONEMES_TIE = 0x80  # a character between the letters of one phoneme, given in bits 8 to 23
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 _OK = 0
 
@@ -77,6 +79,8 @@ class Library:
             *(ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int),
             *(ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p),
         ]
+        library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self.sample_rate = cast(
             "int",
             library.espeak_Initialize(
@@ -124,6 +128,28 @@ class Library:
                 self._sink = None
         if status != _OK:
             raise DependencyError(f"espeak-ng failed with status {status}", code="provider_failed")
+
+    def phonemes(self, text: str, voice: str, *, tie: str) -> str:
+        """The phonemes of a text in IPA, words parted by blanks; `tie` joins the letters of one phoneme.
+
+        Raises:
+            UsageError: there is no such voice (unknown_voice).
+        """
+        buffer = ctypes.create_string_buffer(text.encode("utf-8", "replace").replace(b"\0", b" "))
+        rest = ctypes.c_void_p(ctypes.addressof(buffer))
+        clauses: list[str] = []
+        with self._lock:
+            if not self._use_voice(voice):
+                raise UsageError(f"espeak-ng has no voice {voice!r}", code="unknown_voice", hint="`espeak-ng --voices`")
+            while rest.value:
+                found = cast(
+                    "bytes | None",
+                    self._library.espeak_TextToPhonemes(
+                        ctypes.byref(rest), _CHARS_UTF8, _PHONEMES_IPA | _PHONEMES_TIE | (ord(tie) << 8)
+                    ),
+                )
+                clauses.append((found or b"").decode("utf-8", "replace"))
+        return " ".join(" ".join(clauses).split())
 
     def _use_voice(self, voice: str) -> bool:
         if voice == self._voice:

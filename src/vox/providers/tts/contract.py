@@ -1,9 +1,9 @@
 """Text to speech: one sentence in, audio out as it is made, with the times of the words where the driver knows them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +39,36 @@ class TextToSpeech(Protocol):
     ) -> AsyncGenerator[SpeechChunk, None]:
         """Speaks one sentence. Closing the generator cancels it. Raises `DependencyError` where the vendor failed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallVoice:
+    """What one call speaks with from its beginning to its end; `close`, which may be called twice, when it is over."""
+
+    tts: TextToSpeech
+    close: Callable[[], None]
+
+
+@runtime_checkable
+class ChoosesPerCall(Protocol):
+    """A synthesiser that chooses a voice for each call, so that a call's voice never changes."""
+
+    def open_call(self, *, language: str | None = None) -> CallVoice:
+        """The voice of a call that begins."""
+        ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A synthesiser that can speak sentences before they are asked for."""
+
+    def prepare(self, texts: Iterable[str], *, voice: str | None = None, language: str | None = None) -> None:
+        """Speaks these sentences, each as `synthesize` will be given it, when there is nothing else to do. Returns at once."""
+        ...
+
+
+def open_call(tts: TextToSpeech, *, language: str | None = None) -> CallVoice:
+    """The voice of a call that begins: the synthesiser's choice, or the synthesiser itself."""
+    if isinstance(tts, ChoosesPerCall):
+        return tts.open_call(language=language)
+    return CallVoice(tts, lambda: None)

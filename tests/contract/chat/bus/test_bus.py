@@ -162,7 +162,7 @@ async def test_communities_in_two_databases_of_one_redis_do_not_hear_each_other(
     told: list[int] = []
     other.subscribe_presence(lambda user_id, _process, _record: told.append(user_id))
     async with one.running(), other.running():
-        one.set_presence(7, b"online")
+        one.set_presence(UserId(7), b"online")
         one.publish([event("one"), typing_start(user_id=UserId(1), feed_id=FeedId(2))])
         other.publish([event("other")])
         await until(lambda: at_one.names == ["one"] and at_other.names == ["other"])
@@ -372,12 +372,12 @@ async def test_presence_is_told_to_other_processes_and_ends_with_them(empty_redi
     async with redis_bus(empty_redis) as (two, _):
         two.subscribe_presence(lambda user_id, _process, record: told.append((user_id, record)))
         async with redis_bus(empty_redis) as (one, _heard):
-            one.set_presence(7, b"online")
+            one.set_presence(UserId(7), b"online")
             await until(lambda: told == [(7, b"online")])
             assert dict(await two.presences()) == {(7, one.process): b"online"}
-            one.set_presence(7, None)
+            one.set_presence(UserId(7), None)
             await until(lambda: told[-1] == (7, None))
-            one.set_presence(8, b"idle")
+            one.set_presence(UserId(8), b"idle")
             await until(lambda: told[-1] == (8, b"idle"))
             async with redis_bus(empty_redis) as (late, _late):
                 assert dict(await late.presences()) == {(8, one.process): b"idle"}

@@ -1,4 +1,4 @@
-"""Uploads and downloads by somebody who means harm. Each test is one attack, and it fails."""
+"""Uploads and downloads by an attacker. Each test is one attack, and it fails."""
 
 import asyncio
 import io
@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.contract.chat.harness import API, Person, Rig, community
 from tests.contract.chat.helpers_files import a_feed, let_everybody_attach, upload
+from vox.chat.features.files import cleanup
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.storage import limits as desks
 
@@ -292,6 +293,19 @@ async def test_quota_of_a_user_holds_over_uploads_at_once(database_url, tmp_path
         kept = next(reply for reply in replies if reply.status_code == 201).json()
         await alice.ok("DELETE", f"/files/{kept['file_id']}")
         assert (await upload(alice, f"/feeds/{feed}/files", b"x" * 400)).status_code == 201
+
+
+async def test_orphans_behind_a_whole_batch_of_shown_files_are_swept(chat, alice, feed, monkeypatch):
+    monkeypatch.setattr(cleanup, "BATCH", 2)
+    uploads = [(await upload(alice, f"/feeds/{feed}/files", b"x")).json() for _ in range(7)]
+    by_id = sorted(uploads, key=lambda file: file["file_id"])
+    shown, orphans = by_id[:4], by_id[4:]
+    people = [alice, *[await chat.register(name) for name in ("bob", "carol", "dave")]]
+    for person, file in zip(people, shown, strict=True):
+        await person.ok("PATCH", f"/users/{person.user_id}", {"avatar": file["url"]})
+    now = chat.chat.clock.wall()
+    assert await delete_orphaned_files(chat.chat, now + timedelta(hours=25)) == len(orphans)
+    assert await delete_orphaned_files(chat.chat, now + timedelta(hours=25)) == 0
 
 
 async def test_orphans_are_swept_and_what_is_shown_stays(chat, alice, feed, tmp_path):

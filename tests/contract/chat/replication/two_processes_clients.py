@@ -88,8 +88,8 @@ class Client:
             return True
         for session, connection in tuple(self.rig.server.hub.connections.items()):
             if session.session_id == self.session_id:
-                assert connection.outlet is not None
-                connection.outlet.flush()
+                assert connection.outbox is not None
+                connection.outbox.flush()
                 last = self.unread[-1]["seq"] if self.unread else self.seq
                 return session.seq == last + self.gateway.inbox.qsize()
         return False

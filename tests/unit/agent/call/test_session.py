@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent.call_harness import RATE, World
+from tests.unit.agent.call_harness import RATE, Voice, World
 from vox.agent.config.python_tools import Tool
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
@@ -23,6 +23,7 @@ from vox.protocols.agent_events import (
     UserTranscript,
 )
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta, ToolCall, ToolSpec
+from vox.providers.tts.contract import CallVoice
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
 
@@ -310,3 +311,30 @@ async def test_keys_that_come_as_tones_are_heard_where_the_line_reports_none():
         world.session.audio(bytes(3200))
         await asyncio.sleep(0.1)
         assert world.conversation()[0] == ("user", "DTMF: 42")
+
+
+class ChoosingVoice(Voice):
+    """A synthesiser that gives each call a voice of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[Voice] = []
+        self.closed = 0
+
+    def open_call(self, *, language: str | None = None) -> CallVoice:
+        self.given.append(Voice())
+        return CallVoice(self.given[-1], self._close)
+
+    def _close(self) -> None:
+        self.closed += 1
+
+
+async def test_a_call_speaks_with_the_voice_that_was_chosen_when_it_began_and_gives_it_back():
+    choosing = ChoosingVoice()
+    async with World(greeting="hello.", voice=choosing) as world:
+        await world.say("how are you")
+        await asyncio.sleep(4)
+        assert [voice.spoken for voice in choosing.given] == [["hello.", "one two three four."]]
+        assert choosing.spoken == []
+        assert not choosing.closed
+    assert choosing.closed

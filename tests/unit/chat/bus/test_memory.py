@@ -83,7 +83,7 @@ async def test_a_session_is_kept_for_its_time_and_taken_once():
 
 async def test_alone_there_is_nobody_else_to_hear_of():
     bus = MemoryBus(FakeClock())
-    bus.set_presence(1, b"x")
+    bus.set_presence(UserId(1), b"x")
     bus.subscribe_presence(lambda *_: pytest.fail("nobody"))
     assert await bus.presences() == {}
     async with bus.running():

@@ -14,8 +14,8 @@ from vox.chat.community import Community, Person
 from vox.chat.community.state import Space, Target
 from vox.chat.events import Event
 from vox.chat.events.audience import EVERYONE, FormerViewers, PermissionHolders, SpaceOverride, Viewers
-from vox.chat.events.ids import CategoryId, DmId, FeedId, RoleId, RoomId, ThreadId, UserId
-from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, Mask, P
+from vox.chat.events.ids import CategoryId, DmId, FeedId, MessageId, RoleId, RoomId, ThreadId, UserId
+from vox.chat.events.permissions import ALL, EVERYONE_DEFAULT, AllowDeny, P
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -64,7 +64,7 @@ def test_a_hidden_feed_is_there_for_the_role_it_is_opened_to_and_for_administrat
 def test_without_read_history_a_feed_is_seen_but_its_messages_are_not() -> None:
     override = SpaceOverride("user", _BOB, deny=P.READ_HISTORY.value)
     community = _community(events.feed_create(feed_id=FeedId(2), name="news", overrides=[override]))
-    message = events.message_create(msg_id=9, author_id=_ALICE, body="hi", timestamp=1, feed_id=FeedId(2))
+    message = events.message_create(msg_id=MessageId(9), author_id=_ALICE, body="hi", timestamp=1, feed_id=FeedId(2))
     assert community.sees(_BOB, events.feed_update(feed_id=FeedId(2), changed={}).audience)
     assert not community.sees(_BOB, message.audience)
     assert community.readable_feeds(_BOB) == {1}
@@ -74,7 +74,9 @@ def test_without_read_history_a_feed_is_seen_but_its_messages_are_not() -> None:
 def test_a_kicked_member_sees_nothing_at_once_and_everything_again_after_coming_back() -> None:
     community = _community(events.dm_create(dm_id=DmId(1), participant_ids=[_ALICE, _BOB], is_group=False))
     audiences = [
-        events.message_create(msg_id=9, author_id=UserId(1), body="", timestamp=1, feed_id=FeedId(1)).audience,
+        events.message_create(
+            msg_id=MessageId(9), author_id=UserId(1), body="", timestamp=1, feed_id=FeedId(1)
+        ).audience,
         EVERYONE,
     ]
     audiences.append(events.typing_start(user_id=_ALICE, dm_id=DmId(1)).audience)
@@ -92,7 +94,7 @@ def test_the_end_of_a_hidden_feed_is_told_to_those_who_saw_it() -> None:
     gone = events.feed_delete(feed_id=FeedId(2), overrides=community.overrides_of("feed", FeedId(2)))
     community.apply(gone)
     assert [community.sees(UserId(user), gone.audience) for user in (_ALICE, _BOB, _CAROL)] == [True, False, True]
-    assert not community.sees(_CAROL, Viewers("feed", 2))
+    assert not community.sees(_CAROL, Viewers("feed", FeedId(2)))
     assert not community.sees(UserId(99), FormerViewers())
 
 
@@ -122,7 +124,7 @@ def test_the_members_of_a_changed_role_must_be_looked_at_again_and_nobody_else()
     assert shift.everything
     shift = community.apply(
         events.permission_override_update(
-            space_type="feed", space_id=1, target_type="user", target_id=_BOB, allow=0, deny=1
+            space_type="feed", space_id=FeedId(1), target_type="user", target_id=_BOB, allow=0, deny=1
         )
     )
     assert shift is not None
@@ -201,10 +203,15 @@ def test_an_answer_worked_out_while_a_role_is_taken_away_is_not_remembered(quest
 
 def test_an_answer_worked_out_while_a_feed_is_hidden_is_not_remembered() -> None:
     community = _community()
-    overrides = _Interrupted[Space, dict[Target, Mask]]()
+    overrides = _Interrupted[Space, dict[Target, AllowDeny]]()
     community = Community(replace(community.state, overrides=overrides))
     hidden = events.permission_override_update(
-        space_type="feed", space_id=1, target_type="role", target_id=_EVERYONE_ROLE, allow=0, deny=P.VIEW_SPACE.value
+        space_type="feed",
+        space_id=FeedId(1),
+        target_type="role",
+        target_id=_EVERYONE_ROLE,
+        allow=0,
+        deny=P.VIEW_SPACE.value,
     )
     overrides.meanwhile = lambda: community.apply(hidden)
     community.permissions_in(_BOB, "feed", FeedId(1))

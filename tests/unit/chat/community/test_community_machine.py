@@ -30,7 +30,7 @@ from vox.chat.events.audience import (
     Users,
     Viewers,
 )
-from vox.chat.events.ids import DmId, FeedId, RoleId, RoomId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, RoleId, RoomId, TargetId, UserId
 from vox.chat.events.permissions import ALL
 from vox.chat.gateway.audience_index import AudienceIndex
 
@@ -47,9 +47,9 @@ _MASKS = st.sets(st.sampled_from([0, 1, 5, 31])).map(lambda bits: sum(1 << bit f
 _POWERS = st.one_of(_MASKS, st.just(_ADMIN))
 _KINDS: st.SearchStrategy[SpaceKind] = st.sampled_from(["feed", "room"])
 _TARGETS: st.SearchStrategy[TargetKind] = st.sampled_from(["role", "user"])
-_OverrideRow = tuple[TargetKind, int, int, int]
+_OverrideRow = tuple[TargetKind, TargetId, int, int]
 _OVERRIDES: st.SearchStrategy[list[_OverrideRow]] = st.lists(
-    st.tuples(_TARGETS, st.integers(1, 4), _MASKS, _MASKS), max_size=2, unique_by=lambda row: row[:2]
+    st.tuples(_TARGETS, st.integers(1, 4).map(RoleId), _MASKS, _MASKS), max_size=2, unique_by=lambda row: row[:2]
 )
 
 
@@ -252,7 +252,9 @@ class CommunityMachine(RuleBasedStateMachine):
         if self._ids(schema.feeds):
             feed_id = self._one(schema.feeds, pick)
             thread_id = self._row(schema.threads, name="t", feed_id=feed_id, parent_msg_id=5)
-            self._happened(events.thread_create(thread_id=thread_id, parent_feed_id=feed_id, name="t", parent_msg_id=5))
+            self._happened(
+                events.thread_create(thread_id=thread_id, parent_feed_id=feed_id, name="t", parent_msg_id=MessageId(5))
+            )
 
     @rule(pick=_PICK, is_deleted=st.booleans())
     def change_thread(self, pick: int, is_deleted: bool) -> None:
@@ -287,7 +289,7 @@ class CommunityMachine(RuleBasedStateMachine):
             self._sql(update(table).where(table.c.id == id_).values(position=number))
         self._happened(events.category_update(category_id=category_id, changed={"position": 50}, positions=positions))
 
-    @rule(kind=_KINDS, pick=_PICK, row=st.tuples(_TARGETS, st.integers(1, 5), _POWERS, _MASKS))
+    @rule(kind=_KINDS, pick=_PICK, row=st.tuples(_TARGETS, st.integers(1, 5).map(RoleId), _POWERS, _MASKS))
     def override(self, kind: SpaceKind, pick: int, row: _OverrideRow) -> None:
         table = schema.feeds if kind == "feed" else schema.rooms
         if not self._ids(table) or (row[0] == "role" and row[1] not in self._ids(schema.roles)):
@@ -440,7 +442,7 @@ class CommunityMachine(RuleBasedStateMachine):
             PermissionHolders(_ADMIN),
             Users((UserId(1), UserId(3), UserId(3))),
         ]
-        found += [Viewers("feed", id_) for id_ in (*self._ids(schema.feeds), 99)]
+        found += [Viewers("feed", FeedId(id_)) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Readers(FeedId(id_)) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Viewers("room", id_) for id_ in self._ids(schema.rooms)]
         found += [Participants(DmId(id_)) for id_ in (*self._ids(schema.dms), 99)]

@@ -18,6 +18,7 @@ from vox.chat.events.audience import (
     audience_from,
     audience_text,
 )
+from vox.chat.events.ids import FeedId, RoleId
 
 ids = st.integers(0, 2**63 - 1)
 overrides = st.builds(SpaceOverride, st.sampled_from(["role", "user"]), ids, ids, ids)
@@ -64,7 +65,7 @@ def test_what_is_no_audience_is_not_guessed_at(text: str) -> None:
 
 def test_the_form_in_the_log_is_a_promise_to_older_rows() -> None:
     assert audience_text(EVERYONE) == '{"type":"everyone"}'
-    assert audience_text(Viewers("feed", 7)) == '{"type":"viewers","kind":"feed","id":7}'
-    assert audience_text(FormerViewers((SpaceOverride("role", 1, 2, 3),))) == (
+    assert audience_text(Viewers("feed", FeedId(7))) == '{"type":"viewers","kind":"feed","id":7}'
+    assert audience_text(FormerViewers((SpaceOverride("role", RoleId(1), 2, 3),))) == (
         '{"type":"former","overrides":[["role",1,2,3]]}'
     )

@@ -36,14 +36,14 @@ from vox.chat.events.audience import (
     audience_from,
     audience_text,
 )
-from vox.chat.events.ids import DmId, FeedId, RoleId, RoomId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.events.permissions import P
 from vox.errors import UsageError
 
 _PAGE = Path(__file__).parents[4] / "docs" / "protocols" / "chat-events.md"
 _BLANK: dict[str, Any] = {
     "changed": {"name": "n"}, "name": "n", "body": "b", "emoji": "e", "code": "c", "username": "u", "status": "online",
-    "type": "mention", "space_type": "feed", "target_type": "role", "overrides": [SpaceOverride("user", 1)],
+    "type": "mention", "space_type": "feed", "target_type": "role", "overrides": [SpaceOverride("user", UserId(1))],
     "is_group": False, "pinned": True, "msg_ids": [1], "participant_ids": [1, 2],
 }  # fmt: skip
 
@@ -103,17 +103,17 @@ def test_what_no_table_knows_is_for_administrators() -> None:
 
 
 def test_unset_fields_are_left_out() -> None:
-    event = events.message_create(msg_id=1, author_id=UserId(2), body="hi", timestamp=3, feed_id=FeedId(4))
+    event = events.message_create(msg_id=MessageId(1), author_id=UserId(2), body="hi", timestamp=3, feed_id=FeedId(4))
     assert event.payload == {"msg_id": 1, "author_id": 2, "body": "hi", "timestamp": 3, "feed_id": 4}
     full = events.message_create(
-        msg_id=1,
+        msg_id=MessageId(1),
         author_id=None,
         body=None,
         timestamp=3,
         dm_id=DmId(5),
         thread_id=ThreadId(6),
         opaque_blob="x",
-        reply_to=7,
+        reply_to=MessageId(7),
         mentions=[8],
         webhook_id=9,
         embed={"title": "t"},
@@ -130,20 +130,23 @@ def test_unset_fields_are_left_out() -> None:
     ("event", "audience"),
     [
         (
-            events.message_create(msg_id=1, author_id=UserId(2), body="", timestamp=3, feed_id=FeedId(4)),
+            events.message_create(msg_id=MessageId(1), author_id=UserId(2), body="", timestamp=3, feed_id=FeedId(4)),
             Readers(FeedId(4)),
         ),
-        (events.message_delete(msg_id=1, dm_id=DmId(4)), Participants(DmId(4))),
-        (events.message_reaction_add(msg_id=1, user_id=UserId(2), emoji="x", feed_id=FeedId(4)), Readers(FeedId(4))),
-        (events.message_pin_update(msg_id=1, feed_id=FeedId(4), pinned=True), Readers(FeedId(4))),
+        (events.message_delete(msg_id=MessageId(1), dm_id=DmId(4)), Participants(DmId(4))),
+        (
+            events.message_reaction_add(msg_id=MessageId(1), user_id=UserId(2), emoji="x", feed_id=FeedId(4)),
+            Readers(FeedId(4)),
+        ),
+        (events.message_pin_update(msg_id=MessageId(1), feed_id=FeedId(4), pinned=True), Readers(FeedId(4))),
         (events.typing_start(user_id=UserId(1), feed_id=FeedId(4)), Readers(FeedId(4))),
         (events.typing_start(user_id=UserId(1), dm_id=DmId(4)), Participants(DmId(4))),
-        (events.feed_create(feed_id=FeedId(4), name="n"), Viewers("feed", 4)),
-        (events.room_update(room_id=RoomId(4), changed={}), Viewers("room", 4)),
-        (events.thread_delete(thread_id=ThreadId(9), parent_feed_id=FeedId(4)), Viewers("feed", 4)),
+        (events.feed_create(feed_id=FeedId(4), name="n"), Viewers("feed", FeedId(4))),
+        (events.room_update(room_id=RoomId(4), changed={}), Viewers("room", RoomId(4))),
+        (events.thread_delete(thread_id=ThreadId(9), parent_feed_id=FeedId(4)), Viewers("feed", FeedId(4))),
         (
-            events.room_delete(room_id=RoomId(4), overrides=[SpaceOverride("role", 1)]),
-            FormerViewers((SpaceOverride("role", 1),)),
+            events.room_delete(room_id=RoomId(4), overrides=[SpaceOverride("role", RoleId(1))]),
+            FormerViewers((SpaceOverride("role", RoleId(1)),)),
         ),
         (events.invite_create(code="c", creator_id=UserId(1)), PermissionHolders(P.CREATE_INVITES.value)),
         (events.notification_create(user_id=UserId(3), type="mention"), Users((UserId(3),))),
@@ -159,7 +162,7 @@ def test_who_is_told(event: Event, audience: Audience) -> None:
 
 def test_a_message_event_without_a_place_is_a_mistake() -> None:
     with pytest.raises(UsageError, match="neither"):
-        events.message_delete(msg_id=1)
+        events.message_delete(msg_id=MessageId(1))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x01", b'{"type":"x"}'])

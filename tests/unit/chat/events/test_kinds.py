@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from vox.chat.events.audience import EVERYONE, Audience, Participants, PermissionHolders, Readers, Users, Viewers
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.events.kinds import CHANGES_ACCESS, PERSISTED, SYNC_CATEGORIES, audience_of
 from vox.chat.events.permissions import P
 
@@ -20,10 +20,10 @@ ADMINISTRATORS = PermissionHolders(P.ADMINISTRATOR.value)
         ("message_update", {"feed_id": 4, "dm_id": 5}, Readers(FeedId(4))),
         ("member_join", {}, EVERYONE),
         ("sticker_update", {}, EVERYONE),
-        ("feed_update", {"feed_id": 4}, Viewers("feed", 4)),
-        ("room_create", {"room_id": 6}, Viewers("room", 6)),
-        ("thread_create", {"parent_feed_id": 4}, Viewers("feed", 4)),
-        ("permission_override_update", {"space_type": "room", "space_id": 6}, Viewers("room", 6)),
+        ("feed_update", {"feed_id": 4}, Viewers("feed", FeedId(4))),
+        ("room_create", {"room_id": 6}, Viewers("room", RoomId(6))),
+        ("thread_create", {"parent_feed_id": 4}, Viewers("feed", FeedId(4))),
+        ("permission_override_update", {"space_type": "room", "space_id": 6}, Viewers("room", RoomId(6))),
         ("invite_delete", {"code": "c"}, PermissionHolders(P.CREATE_INVITES.value)),
         ("webhook_update", {}, PermissionHolders(P.MANAGE_WEBHOOKS.value)),
         ("dm_update", {"dm_id": 5}, Participants(DmId(5))),

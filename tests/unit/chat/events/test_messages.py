@@ -8,7 +8,7 @@ import pytest
 from vox.chat.events import messages
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.event import Event
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, UserId
 from vox.errors import UsageError
 
 IN_A_PLACE: list[tuple[Callable[..., Event], dict[str, Any]]] = [
@@ -49,7 +49,7 @@ def test_the_fields_are_those_that_were_given(make: Callable[..., Event], fields
 
 def test_empty_lists_are_left_out() -> None:
     event = messages.message_create(
-        msg_id=1, author_id=None, body=None, timestamp=3, feed_id=FeedId(4), mentions=[], attachments=()
+        msg_id=MessageId(1), author_id=None, body=None, timestamp=3, feed_id=FeedId(4), mentions=[], attachments=()
     )
     assert event.payload == {"msg_id": 1, "author_id": None, "body": None, "timestamp": 3, "feed_id": 4}
 
@@ -60,7 +60,7 @@ def test_one_event_notifies_many_but_not_the_actor() -> None:
         type="message",
         feed_id=FeedId(4),
         thread_id=None,
-        msg_id=1,
+        msg_id=MessageId(1),
         actor_id=UserId(2),
         body_preview=None,
     )

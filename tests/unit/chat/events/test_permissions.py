@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from vox.chat.events.permissions import (
     ALL,
     EVERYONE_DEFAULT,
-    Mask,
+    AllowDeny,
     P,
     base,
     exceeds,
@@ -16,7 +16,7 @@ from vox.chat.events.permissions import (
 
 _BITS = st.sampled_from([0, 1, 4, 5, 25, 62])
 _MASKS = st.sets(_BITS).map(lambda bits: sum(1 << bit for bit in bits))
-_OVERRIDES = st.builds(Mask, _MASKS, _MASKS)
+_OVERRIDES = st.builds(AllowDeny, _MASKS, _MASKS)
 
 
 def test_the_numbers_clients_know() -> None:
@@ -28,19 +28,19 @@ def test_the_numbers_clients_know() -> None:
 
 def test_an_override_of_everyone_hides_a_space_and_one_of_a_role_opens_it_again() -> None:
     view = P.VIEW_SPACE | P.READ_HISTORY
-    hidden = Mask(deny=P.VIEW_SPACE)
+    hidden = AllowDeny(deny=P.VIEW_SPACE)
     assert resolve(view, hidden) == 0
-    assert resolve(view, hidden, [Mask(allow=P.VIEW_SPACE)]) == view
+    assert resolve(view, hidden, [AllowDeny(allow=P.VIEW_SPACE)]) == view
 
 
 def test_the_users_own_override_has_the_last_word() -> None:
-    opened = [Mask(allow=P.VIEW_SPACE)]
-    assert resolve(P.VIEW_SPACE, roles=opened, own=Mask(deny=P.VIEW_SPACE)) == 0
-    assert resolve(0, roles=[Mask(deny=P.VIEW_SPACE)], own=Mask(allow=P.VIEW_SPACE)) == P.VIEW_SPACE
+    opened = [AllowDeny(allow=P.VIEW_SPACE)]
+    assert resolve(P.VIEW_SPACE, roles=opened, own=AllowDeny(deny=P.VIEW_SPACE)) == 0
+    assert resolve(0, roles=[AllowDeny(deny=P.VIEW_SPACE)], own=AllowDeny(allow=P.VIEW_SPACE)) == P.VIEW_SPACE
 
 
 def test_among_roles_what_one_allows_no_other_denies() -> None:
-    roles = [Mask(deny=P.SEND_MESSAGES), Mask(allow=P.SEND_MESSAGES)]
+    roles = [AllowDeny(deny=P.SEND_MESSAGES), AllowDeny(allow=P.SEND_MESSAGES)]
     assert resolve(P.VIEW_SPACE, roles=roles) == P.VIEW_SPACE | P.SEND_MESSAGES
 
 
@@ -49,12 +49,12 @@ def test_who_cannot_view_a_space_can_do_nothing_in_it() -> None:
 
 
 def test_no_override_touches_an_administrator() -> None:
-    assert resolve(base(0, [P.ADMINISTRATOR]), own=Mask(deny=ALL)) == ALL
+    assert resolve(base(0, [P.ADMINISTRATOR]), own=AllowDeny(deny=ALL)) == ALL
 
 
 @given(_MASKS, st.lists(_MASKS, max_size=3), _OVERRIDES, st.lists(_OVERRIDES, max_size=3), _OVERRIDES)
 def test_a_mask_is_what_the_rules_say_bit_by_bit(
-    everyone: int, assigned: list[int], for_everyone: Mask, for_roles: list[Mask], own: Mask
+    everyone: int, assigned: list[int], for_everyone: AllowDeny, for_roles: list[AllowDeny], own: AllowDeny
 ) -> None:
     assert base(everyone, assigned) == _reference([everyone, *assigned], [])
     stages = [[for_everyone], for_roles, [own]]
@@ -72,7 +72,7 @@ def test_nobody_can_grant_what_he_lacks(own: int, granted: int) -> None:
         assert all(bool(lacking >> bit & 1) == bool(granted >> bit & 1 and not own >> bit & 1) for bit in range(63))
 
 
-def _reference(masks: list[int], stages: list[list[Mask]]) -> int:
+def _reference(masks: list[int], stages: list[list[AllowDeny]]) -> int:
     admin = 62
     held = {bit for bit in range(63) if any(mask >> bit & 1 for mask in masks)}
     if admin in held:

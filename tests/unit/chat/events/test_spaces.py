@@ -2,9 +2,9 @@
 
 from vox.chat.events import spaces
 from vox.chat.events.audience import EVERYONE, FormerViewers, SpaceOverride, Viewers
-from vox.chat.events.ids import CategoryId, FeedId, RoomId, ThreadId
+from vox.chat.events.ids import CategoryId, FeedId, RoleId, RoomId, ThreadId, UserId
 
-OVERRIDES = (SpaceOverride("role", 1, 2, 3), SpaceOverride("user", 4))
+OVERRIDES = (SpaceOverride("role", RoleId(1), 2, 3), SpaceOverride("user", UserId(4)))
 
 
 def test_first_overrides_and_positions_stay_between_servers() -> None:
@@ -36,11 +36,11 @@ def test_neighbours_that_moved_stay_between_servers() -> None:
 
 def test_threads_are_for_who_may_view_their_feed_and_categories_for_everyone() -> None:
     assert spaces.thread_create(thread_id=ThreadId(9), parent_feed_id=FeedId(7), name="n").audience == Viewers(
-        "feed", 7
+        "feed", FeedId(7)
     )
     assert spaces.thread_update(thread_id=ThreadId(9), parent_feed_id=FeedId(7), changed={}).audience == Viewers(
-        "feed", 7
+        "feed", FeedId(7)
     )
-    assert spaces.room_update(room_id=RoomId(8), changed={}).audience == Viewers("room", 8)
+    assert spaces.room_update(room_id=RoomId(8), changed={}).audience == Viewers("room", RoomId(8))
     assert spaces.category_create(category_id=CategoryId(1), name="c").payload == {"category_id": 1, "name": "c"}
     assert spaces.category_delete(category_id=CategoryId(1)).audience == EVERYONE

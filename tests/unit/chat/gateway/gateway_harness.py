@@ -16,7 +16,7 @@ from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import refuse
 from vox.chat.events import CHANGES_ACCESS, Event, message_create
-from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
+from vox.chat.events.ids import FeedId, LoginId, MessageId, RoleId, UserId
 from vox.chat.events.permissions import EVERYONE_DEFAULT
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.connection import Connection
@@ -207,7 +207,11 @@ class Scene:
         self._next_id += 1
         self.happen(
             message_create(
-                msg_id=self._next_id, author_id=UserId(author_id), body="x", timestamp=1, feed_id=FeedId(feed_id)
+                msg_id=MessageId(self._next_id),
+                author_id=UserId(author_id),
+                body="x",
+                timestamp=1,
+                feed_id=FeedId(feed_id),
             )
         )
         return self._next_id
@@ -257,8 +261,8 @@ class Scene:
     async def sweep(self, seconds: float) -> None:
         """Time passes, and the hub looks at its deadlines once."""
         self.clock.advance(seconds)
-        for outlet in list(self.hub._outlets.values()):
-            self.hub._sweep(outlet)
+        for outbox in list(self.hub._outboxes.values()):
+            self.hub._sweep(outbox)
         await settle()
 
     async def _read(self, unit: Any) -> Any:

@@ -22,8 +22,8 @@ from vox.chat.gateway.audience_index import AudienceIndex
 _AUDIENCES: list[Audience] = [
     Everyone(),
     PermissionHolders(8),
-    Viewers("feed", 1),
-    Viewers("room", 1),
+    Viewers("feed", FeedId(1)),
+    Viewers("room", RoomId(1)),
     Readers(FeedId(1)),
     Readers(FeedId(2)),
     Participants(DmId(1)),
@@ -32,8 +32,8 @@ _AUDIENCES: list[Audience] = [
     FormerViewers(),
 ]
 _PLACES: dict[Audience, SpaceRef] = {
-    Viewers("feed", 1): ("feed", FeedId(1)),
-    Viewers("room", 1): ("room", RoomId(1)),
+    Viewers("feed", FeedId(1)): ("feed", FeedId(1)),
+    Viewers("room", RoomId(1)): ("room", RoomId(1)),
     Readers(FeedId(1)): ("feed", FeedId(1)),
     Readers(FeedId(2)): ("feed", FeedId(2)),
 }
@@ -109,7 +109,7 @@ def test_a_new_session_costs_one_question_for_each_indexed_audience() -> None:
     index: AudienceIndex[_Session] = AudienceIndex(views)
     for _ in range(50):
         index.add(_Session(UserId(1)))
-    index.viewers("feed", 1)
+    index.viewers("feed", FeedId(1))
     index.readers(FeedId(1))
     views.asked = 0
     index.add(_Session(UserId(1)))

@@ -16,7 +16,7 @@ from vox.chat.events import (
     permission_override_delete,
     permission_override_update,
 )
-from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
+from vox.chat.events.ids import DmId, FeedId, LoginId, RoleId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.gateway import GatewayLimits
 
@@ -25,12 +25,14 @@ VIEW = int(P.VIEW_SPACE)
 
 def hide(feed_id=1, role_id=1):
     return permission_override_update(
-        space_type="feed", space_id=feed_id, target_type="role", target_id=role_id, allow=0, deny=VIEW
+        space_type="feed", space_id=FeedId(feed_id), target_type="role", target_id=RoleId(role_id), allow=0, deny=VIEW
     )
 
 
 def reveal(feed_id=1, role_id=1):
-    return permission_override_delete(space_type="feed", space_id=feed_id, target_type="role", target_id=role_id)
+    return permission_override_delete(
+        space_type="feed", space_id=FeedId(feed_id), target_type="role", target_id=RoleId(role_id)
+    )
 
 
 def kinds(client):

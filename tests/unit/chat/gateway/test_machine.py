@@ -135,7 +135,7 @@ class GatewayMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.scene.community.feeds) < 5)
     def make_feed(self, is_hidden: bool) -> None:
         self.next_feed += 1
-        overrides = [SpaceOverride("role", 1, 0, READ)] if is_hidden else []
+        overrides = [SpaceOverride("role", RoleId(1), 0, READ)] if is_hidden else []
         self.happen(feed_create(feed_id=FeedId(self.next_feed), name="n", overrides=overrides))
 
     @rule(feed=st.integers(0, 3))

@@ -153,14 +153,14 @@ async def test_what_other_processes_say_counts_too():
     scene = Scene()
     watcher = await scene.join(3)
     record = encode_record(PresenceRecord("idle", at_ms=1))
-    scene.hub.heard_presence(2, "elsewhere", record)
+    scene.hub.heard_presence(UserId(2), "elsewhere", record)
     await settle()
     assert presences(watcher) == [{"user_id": 2, "status": "idle"}]
     bob = await scene.join(2)
     await bob.drop()
     await scene.sweep(6)
     assert presences(watcher) == []  # he is still connected elsewhere
-    scene.hub.heard_presence(2, "elsewhere", None)
+    scene.hub.heard_presence(UserId(2), "elsewhere", None)
     await settle()
     assert presences(watcher) == [{"user_id": 2, "status": "offline"}]
 

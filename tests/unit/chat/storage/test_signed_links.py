@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vox.chat.events.ids import FileId, UserId
 from vox.chat.storage.signed_links import Grant, grant, is_valid
 
 SECRET = bytes(range(32))
@@ -23,6 +24,6 @@ def test_no_part_can_be_exchanged(file_id, other_id, user, other_user, expires, 
 
 
 def test_another_secret_makes_other_links():
-    given_link = grant(SECRET, "file", 1, 10)
-    assert not is_valid(bytes(32), "file", given_link, 0)
-    assert not is_valid(SECRET, "file", Grant(10, 1, "ä"), 0)
+    given_link = grant(SECRET, FileId("file"), UserId(1), 10)
+    assert not is_valid(bytes(32), FileId("file"), given_link, 0)
+    assert not is_valid(SECRET, FileId("file"), Grant(10, UserId(1), "ä"), 0)

@@ -188,8 +188,9 @@ async def test_some_carriers_have_no_such_api(driver):
 async def test_credentials_come_from_the_configuration_or_the_environment(driver, keys):
     variables = {name.upper(): value for name, value in keys.items()}
     async with Vendor().client() as http:
-        for found in ({"api_keys": keys}, {"environment": variables}):
-            assert driver.create(driver.Config(), Deps(clock=FakeClock(), http=http, **found)).can_hang_up
+        for api_keys, environment in ((keys, {}), ({}, variables)):
+            deps = Deps(clock=FakeClock(), http=http, api_keys=api_keys, environment=environment)
+            assert driver.create(driver.Config(), deps).can_hang_up
         assert not driver.create(driver.Config(), Deps(clock=FakeClock(), http=http)).can_hang_up
 
 

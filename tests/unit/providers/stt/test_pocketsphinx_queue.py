@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from vox.providers.stt._pocketsphinx_frames import Audio, Begin, Decode, Decoded, FromWorker, Partial, Reset
 from vox.providers.stt._pocketsphinx_worker import RequestQueue
+from vox.providers.stt._worker_frames import Audio, Begin, Decode, Decoded, FromWorker, Partial, Reset
 
 PIECE = bytes(6400)
 

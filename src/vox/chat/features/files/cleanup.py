@@ -4,11 +4,14 @@ Orphans are unfinished uploads, files of deleted messages, and uploads that were
 that an emoji, a sticker, an avatar or an icon shows is no orphan, although no message shows it.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
+from vox.chat.events.ids import FileId
 from vox.chat.features.files import queries
 from vox.chat.features.files.service import delete_stored
 from vox.chat.features.files.stored_files import storage_key
@@ -34,17 +37,25 @@ async def delete_orphaned_files(chat: ChatContext, now: datetime) -> int:
     Raises:
         DependencyError: the database failed; the next round goes on.
     """
-    now_s, removed, after = int(now.timestamp()), 0, ""
-    while True:
-        batch = await chat.change(lambda connection: Change(_detached(connection, now_s, after)))  # noqa: B023  awaited here
-        if not batch:
-            return removed
-        removed += await delete_stored(chat, batch)
-        after = batch[-1][0]
+    now_s, removed = int(now.timestamp()), 0
+    after: str | None = ""
+    while after is not None:
+        batch = await chat.change(partial(_detach_batch, now_s=now_s, after=after))
+        removed += await delete_stored(chat, batch.detached)
+        after = batch.last_id
+    return removed
 
 
-def _detached(connection: Connection, now_s: int, after: str) -> list[tuple[str, str]]:
-    """Ids and keys of the next orphans, unreadable from here on, in the order of ids."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Ids and keys of orphans that cannot be read any more, and the last id that was looked at; None where none is left."""
+
+    detached: list[tuple[FileId, str]]
+    last_id: str | None
+
+
+def _detach_batch(connection: Connection, *, now_s: int, after: str) -> Change[_Batch]:
+    """Detaches those of the next files that are orphans; those that are shown elsewhere stay and are passed over."""
     found = queries.lock_orphans(
         connection,
         unfinished_before_s=now_s - UNFINISHED_S,
@@ -57,4 +68,5 @@ def _detached(connection: Connection, now_s: int, after: str) -> list[tuple[str,
     shown = queries.shown_elsewhere(connection, [file.url for file in found if file.state == "ready"])
     gone = [file for file in found if file.state == "uploading" or (file.id not in attached and file.url not in shown)]
     queries.detach_files(connection, [file.id for file in gone])
-    return [(file.id, storage_key(file.id, file.purpose)) for file in gone]
+    last_id = found[-1].id if len(found) == BATCH else None
+    return Change(_Batch([(file.id, storage_key(file.id, file.purpose)) for file in gone], last_id))

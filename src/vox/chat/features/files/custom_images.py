@@ -21,7 +21,7 @@ from vox.chat.events import (
     sticker_delete,
     sticker_update,
 )
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FileId, UserId
 from vox.chat.features.files import queries
 from vox.chat.features.files.queries import ImageKind
 from vox.chat.features.files.schemas import EmojiInfo, EmojiPage, StickerInfo, StickerPage
@@ -108,7 +108,7 @@ def images_after(connection: Connection, *, sort: ImageSort, after: int, limit: 
     return [sort.info(*row) for row in queries.images_after(connection, sort.kind, after, limit)]
 
 
-async def create_image(chat: ChatContext, sort: ImageSort, file_id: str, values: dict[str, Any]) -> Any:
+async def create_image(chat: ChatContext, sort: ImageSort, file_id: FileId, values: dict[str, Any]) -> Any:
     """Creates an emoji or sticker from a stored file, which is deleted where that fails.
 
     Args:
@@ -162,7 +162,7 @@ def rename_image(
 
 def delete_image(
     connection: Connection, *, sort: ImageSort, image_id: int, actor_id: UserId
-) -> Change[list[tuple[str, str]]]:
+) -> Change[list[tuple[FileId, str]]]:
     """Deletes an emoji or sticker, and returns ids and storage keys of its files, which are unreadable then.
 
     Raises:

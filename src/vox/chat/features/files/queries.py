@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Table, delete, func, insert, select, update
 
 from vox.chat.database.schema import config, dms, emoji, files, message_attachments, messages, stickers, users
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FileId, UserId
 from vox.chat.features.files.stored_files import FileLocation, StoredFile
 from vox.stores.sql import Connection
 
@@ -27,7 +27,7 @@ _IMAGES: Final[dict[ImageKind, Table]] = {"emoji": emoji, "sticker": stickers}
 class Orphan:
     """A file that may be an orphan, with the state of its row."""
 
-    id: str
+    id: FileId
     purpose: str
     url: str
     state: str
@@ -51,12 +51,12 @@ def insert_file(connection: Connection, values: Mapping[str, Any]) -> None:
     connection.execute(insert(files).values(**values))
 
 
-def publish_file(connection: Connection, file_id: str) -> bool:
+def publish_file(connection: Connection, file_id: FileId) -> bool:
     """Makes a stored file readable; False where its row was deleted meanwhile."""
     return bool(connection.execute(update(files).where(files.c.id == file_id).values(state="ready")).rowcount)
 
 
-def find_file(connection: Connection, file_id: str) -> StoredFile | None:
+def find_file(connection: Connection, file_id: FileId) -> StoredFile | None:
     """A file that can be read, with the places of the messages that show it."""
     query = select(
         files.c.id,
@@ -84,19 +84,19 @@ def find_file(connection: Connection, file_id: str) -> StoredFile | None:
     return StoredFile(*row, is_custom_image=is_custom, shown_in=shown_in)
 
 
-def lock_ready_file(connection: Connection, file_id: str) -> bool:
+def lock_ready_file(connection: Connection, file_id: FileId) -> bool:
     """Whether a file can be read; it stays so until the transaction ends."""
     query = select(files.c.id).where(files.c.id == file_id, files.c.state == "ready").with_for_update()
     return connection.execute(query).first() is not None
 
 
-def detach_files(connection: Connection, file_ids: Sequence[str]) -> None:
+def detach_files(connection: Connection, file_ids: Sequence[FileId]) -> None:
     """Takes files off their messages and makes them unreadable; `delete_stored` deletes them afterwards."""
     connection.execute(delete(message_attachments).where(message_attachments.c.file_id.in_(file_ids)))
     connection.execute(update(files).where(files.c.id.in_(file_ids)).values(state="uploading"))
 
 
-def delete_rows(connection: Connection, file_ids: Sequence[str]) -> None:
+def delete_rows(connection: Connection, file_ids: Sequence[FileId]) -> None:
     """Deletes the rows of files whose bytes are gone."""
     connection.execute(delete(files).where(files.c.id.in_(file_ids), files.c.state == "uploading"))
 
@@ -131,7 +131,7 @@ def lock_orphans(
     return [Orphan(*row) for row in connection.execute(query)]
 
 
-def attached_among(connection: Connection, file_ids: Sequence[str]) -> set[str]:
+def attached_among(connection: Connection, file_ids: Sequence[FileId]) -> set[FileId]:
     """Those of some files that a message shows."""
     query = select(message_attachments.c.file_id).where(message_attachments.c.file_id.in_(file_ids))
     return set(connection.execute(query).scalars())
@@ -187,7 +187,7 @@ def delete_image(connection: Connection, kind: ImageKind, image_id: int) -> tupl
     return None if row is None else (row[0], row[1])
 
 
-def files_of_image(connection: Connection, kind: ImageKind, url: str) -> list[tuple[str, str]]:
+def files_of_image(connection: Connection, kind: ImageKind, url: str) -> list[tuple[FileId, str]]:
     """Id and purpose of the files with this address that were uploaded as emoji or sticker."""
     query = select(files.c.id, files.c.purpose).where(files.c.url == url, files.c.purpose == kind)
     return [(file_id, purpose) for file_id, purpose in connection.execute(query)]

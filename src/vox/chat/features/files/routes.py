@@ -7,7 +7,7 @@ from vox.chat.api.access import IN_DM, USER, Access, in_feed, requires
 from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import Refusal, refuse, wire_form
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FileId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.files import custom_images, gifs, service
 from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
@@ -55,7 +55,7 @@ async def upload_to_dm(call: Call) -> FileInfo:
 
 @routes.get(
     "/files/{file_id}",
-    access=Access("nobody", text="members who can see its message, or a signed link"),
+    access=Access("public", text="members who can see its message, or a signed link"),
     query=LinkQuery,
     returns=bytes,
 )
@@ -160,16 +160,19 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> UserId:
         raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
     if not chat.settings.signed_media_urls or query.expires is None or query.user is None:
         raise _forbidden()
-    given = Grant(query.expires, query.user, query.signature)
+    given = Grant(query.expires, UserId(query.user), query.signature)
     if not is_valid(
-        await link_key(chat.upload_limits, chat.change), call.text("file_id"), given, chat.clock.wall().timestamp()
+        await link_key(chat.upload_limits, chat.change),
+        FileId(call.text("file_id")),
+        given,
+        chat.clock.wall().timestamp(),
     ):
         raise _forbidden()
-    return UserId(given.user)
+    return given.user
 
 
 async def _found(call: Call[Any, Any]) -> StoredFile:
-    file_id = call.text("file_id")
+    file_id = FileId(call.text("file_id"))
     if len(file_id) > LONGEST_ID or "\0" in file_id:
         raise file_not_found()
     return await call.chat.read(partial(find, file_id=file_id))

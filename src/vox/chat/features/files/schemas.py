@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from vox.chat.api.fields import Id, Limit
+from vox.chat.events.ids import FileId
 
 MAX_GIF_QUERY = 200
 
@@ -18,7 +19,7 @@ GifLimit = Annotated[int, Meta(ge=1, le=50)]
 class FileInfo(msgspec.Struct, frozen=True):
     """An uploaded file; `created_at` in Unix seconds. Width and height are null, as they were in the original."""
 
-    file_id: str
+    file_id: FileId
     name: str
     size: int
     mime: str

@@ -11,7 +11,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import Refusal, refuse
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FileId, UserId
 from vox.chat.features.files import queries
 from vox.chat.features.files.schemas import FileInfo
 from vox.chat.features.files.stored_files import ADDRESS, FileLocation, Purpose, StoredFile, storage_key
@@ -32,7 +32,7 @@ async def store_upload(
         Refusal: QUOTA_EXCEEDED, SPACE_NOT_FOUND where the place was deleted while the file came.
         DependencyError: the storage or the database failed; the hourly cleanup removes what is left.
     """
-    file_id = secrets.token_urlsafe(16)
+    file_id = FileId(secrets.token_urlsafe(16))
     key = storage_key(file_id, purpose)
     public = chat.settings.s3_public_url.rstrip("/")
     is_public = bool(public) and chat.settings.storage_backend == "s3" and purpose != "attachment"
@@ -78,7 +78,7 @@ async def store_upload(
     return info
 
 
-def find(connection: Connection, file_id: str) -> StoredFile:
+def find(connection: Connection, file_id: FileId) -> StoredFile:
     """A file that can be read.
 
     Raises:
@@ -110,7 +110,7 @@ async def delete_file(chat: ChatContext, file: StoredFile, actor_id: UserId) -> 
     await delete_stored(chat, [(file.id, file.key)])
 
 
-async def delete_stored(chat: ChatContext, gone: Sequence[tuple[str, str]]) -> int:
+async def delete_stored(chat: ChatContext, gone: Sequence[tuple[FileId, str]]) -> int:
     """Deletes the bytes and then the rows of detached files; what fails is left to the hourly cleanup.
 
     Args:
@@ -120,7 +120,7 @@ async def delete_stored(chat: ChatContext, gone: Sequence[tuple[str, str]]) -> i
     Returns:
         How many were deleted.
     """
-    done: list[str] = []
+    done: list[FileId] = []
     try:
         for file_id, key in gone:
             await chat.storage.delete(key)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from vox.chat.community import Community
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, FileId, UserId
 from vox.chat.events.permissions import P
 
 Purpose = Literal["attachment", "emoji", "sticker"]
@@ -41,7 +41,7 @@ class StoredFile:
         shown_in: the places of the messages that show it.
     """
 
-    id: str
+    id: FileId
     name: str
     size: int
     mime: str
@@ -60,7 +60,7 @@ class StoredFile:
         return storage_key(self.id, self.purpose)
 
 
-def storage_key(file_id: str, purpose: str) -> str:
+def storage_key(file_id: FileId, purpose: str) -> str:
     """The key of a file in the storage."""
     return PUBLIC_PREFIX + file_id if purpose in {"emoji", "sticker"} else file_id
 

@@ -6,8 +6,7 @@ Whether two users are friends concerns only them, so events go to both and to no
 from functools import partial
 
 from vox.chat.api.access import self_or
-from vox.chat.api.pages import Items
-from vox.chat.api.pagination import page_limit
+from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import refuse
 from vox.chat.events.ids import UserId

@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from vox.chat.api.pages import PageQuery
+from vox.chat.api.pagination import PageQuery
 
 DmPermission = Literal["everyone", "friends_only", "mutual_servers", "nobody"]
 

@@ -7,8 +7,7 @@ import secrets
 from functools import partial
 
 from vox.chat.api.access import PUBLIC, requires
-from vox.chat.api.pages import Items
-from vox.chat.api.pagination import page_limit
+from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import refuse

@@ -9,8 +9,7 @@ from typing import Final
 
 from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requires, self_or
 from vox.chat.api.hierarchy import recheck_in_transaction
-from vox.chat.api.pages import Items, PageQuery
-from vox.chat.api.pagination import page_limit
+from vox.chat.api.pagination import Items, PageQuery, page_limit
 from vox.chat.api.request import Call, RouteTable, bearer_token
 from vox.chat.api.validation import validate_length
 from vox.chat.errors import refuse

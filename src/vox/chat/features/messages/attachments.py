@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vox.chat.errors import refuse
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, FileId, UserId
 from vox.chat.features.messages.queries import lock_attachable_files
 from vox.chat.features.messages.schemas import Attachment
 from vox.stores.sql import Connection
@@ -23,7 +23,9 @@ class Scope:
     dm_id: DmId | None = None
 
 
-def attachable(connection: Connection, uploader_id: UserId, scope: Scope, file_ids: Sequence[str]) -> list[Attachment]:
+def attachable(
+    connection: Connection, uploader_id: UserId, scope: Scope, file_ids: Sequence[FileId]
+) -> list[Attachment]:
     """The files as their message will show them, in the given order; their rows stay locked until the transaction's end.
 
     Args:

@@ -11,6 +11,7 @@ import msgspec
 
 from vox.chat.api.validation import Limits, validate_text
 from vox.chat.errors import refuse
+from vox.chat.events.ids import FileId, MessageId
 from vox.chat.features.messages.schemas import Embed, SendMessage
 
 MAX_EMBED_CHARS: Final = 16_384
@@ -38,9 +39,9 @@ class Content:
     body: str | None
     opaque_blob: str | None
     embed: Embed | None
-    attachments: Sequence[str]
+    attachments: Sequence[FileId]
     mentions: Sequence[int]
-    reply_to: int | None
+    reply_to: MessageId | None
     nonce: str | None
 
 
@@ -81,7 +82,8 @@ def content_of(
     mentions = list(dict.fromkeys(message.mentions or ()))
     if not may_mention_everyone and EVERYONE_MENTION in mentions:
         mentions.remove(EVERYONE_MENTION)
-    return Content(body, blob, embed, attachments, mentions, message.reply_to, message.nonce)
+    reply_to = None if message.reply_to is None else MessageId(message.reply_to)
+    return Content(body, blob, embed, attachments, mentions, reply_to, message.nonce)
 
 
 def embed_of(text: str) -> Embed:

@@ -12,7 +12,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
-from vox.chat.events.ids import FeedId, UserId
+from vox.chat.events.ids import FeedId, MessageId, UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.delete import BATCH
@@ -22,7 +22,7 @@ from vox.chat.features.messages.schemas import Edited
 from vox.stores.sql import Connection
 
 
-async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: int, body: str) -> Edited:
+async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: MessageId, body: str) -> Edited:
     """Gives the caller's own message another text.
 
     Raises:
@@ -33,7 +33,9 @@ async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: int
     return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
 
 
-async def remove(chat: ChatContext, user_id: UserId, address: Address, msg_id: int, *, is_moderator: bool) -> None:
+async def remove(
+    chat: ChatContext, user_id: UserId, address: Address, msg_id: MessageId, *, is_moderator: bool
+) -> None:
     """Deletes a message: the caller's own, or any message where the caller is a moderator.
 
     Raises:
@@ -42,14 +44,14 @@ async def remove(chat: ChatContext, user_id: UserId, address: Address, msg_id: i
     await chat.change(partial(_remove, user_id=user_id, address=address, msg_id=msg_id, is_moderator=is_moderator))
 
 
-async def remove_many(chat: ChatContext, feed_id: FeedId, msg_ids: Sequence[int]) -> None:
+async def remove_many(chat: ChatContext, feed_id: FeedId, msg_ids: Sequence[MessageId]) -> None:
     """Deletes those of some messages that are in the feed."""
     for start in range(0, len(msg_ids), BATCH):
         await chat.change(partial(_remove_many, feed_id=feed_id, msg_ids=msg_ids[start : start + BATCH]))
 
 
 def _edit(
-    connection: Connection, *, user_id: UserId, address: Address, msg_id: int, body: str, now_ms: int
+    connection: Connection, *, user_id: UserId, address: Address, msg_id: MessageId, body: str, now_ms: int
 ) -> Change[Edited]:
     row = queries.lock_message_for_edit(connection, address, msg_id)
     if row is None:
@@ -71,7 +73,7 @@ def _edit(
 
 
 def _remove(
-    connection: Connection, *, user_id: UserId, address: Address, msg_id: int, is_moderator: bool
+    connection: Connection, *, user_id: UserId, address: Address, msg_id: MessageId, is_moderator: bool
 ) -> Change[None]:
     row = queries.lock_message_for_deletion(connection, address, msg_id)
     if row is None:
@@ -84,7 +86,7 @@ def _remove(
     return Change(None, (message_delete(msg_id=msg_id, feed_id=address.feed_id, dm_id=address.dm_id),))
 
 
-def _remove_many(connection: Connection, *, feed_id: FeedId, msg_ids: Sequence[int]) -> Change[None]:
+def _remove_many(connection: Connection, *, feed_id: FeedId, msg_ids: Sequence[MessageId]) -> Change[None]:
     removed = queries.delete_messages_of_feed(connection, feed_id, msg_ids, BATCH)
     if not removed:
         return Change(None)

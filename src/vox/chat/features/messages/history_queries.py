@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from vox.chat.api.fields import MAX_ID
-from vox.chat.events.ids import FeedId
+from vox.chat.events.ids import FeedId, MessageId
 from vox.chat.features.messages.addresses import MessageLocation, PlaceKind
 from vox.chat.features.messages.content import read_embed
 from vox.chat.features.messages.schemas import Attachment, HistoryQuery, Message
@@ -64,7 +64,7 @@ def page(connection: Connection, place: MessageLocation, query: HistoryQuery, li
     return with_attachments(connection, rows)
 
 
-def find_message(connection: Connection, place: MessageLocation, msg_id: int) -> Message | None:
+def find_message(connection: Connection, place: MessageLocation, msg_id: MessageId) -> Message | None:
     """One message; None where it is not in this place."""
     row = _one(place.kind).row(connection, {"place": place.id, "msg_id": msg_id})
     return None if row is None else with_attachments(connection, [row])[0]
@@ -83,9 +83,9 @@ def with_attachments(connection: Connection, rows: Sequence[Row]) -> list[Messag
     return [_message(row, attached.get(row[0], [])) for row in rows]
 
 
-def attachments_of(connection: Connection, msg_ids: Sequence[int]) -> dict[int, list[Attachment]]:
+def attachments_of(connection: Connection, msg_ids: Sequence[MessageId]) -> dict[MessageId, list[Attachment]]:
     """The attachments of some messages, in the order their authors gave."""
-    found: dict[int, list[Attachment]] = defaultdict(list)
+    found: dict[MessageId, list[Attachment]] = defaultdict(list)
     is_sqlite = connection.dialect.name == "sqlite"
     ids: Any = msgspec.json.encode(msg_ids).decode() if is_sqlite else list(msg_ids)
     for msg_id, *file in _ATTACHED.rows(connection, {"ids": ids}):

@@ -13,7 +13,7 @@ from vox.chat.database.snowflakes import time_of
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, message_create, thread_create
-from vox.chat.events.ids import FeedId, UserId
+from vox.chat.events.ids import FeedId, MessageId, UserId
 from vox.chat.features.messages import insert_queries as queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.attachments import Scope, attachable
@@ -39,7 +39,7 @@ class InsertedMessage:
         followers: subscribers of the feed or thread.
     """
 
-    msg_id: int
+    msg_id: MessageId
     timestamp: int
     is_new: bool = True
     answered: UserId | None = None
@@ -92,7 +92,7 @@ def insert_message(
     if content.attachments:
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
-    msg_id = next_id()
+    msg_id = MessageId(next_id())
     posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
         "id": msg_id,
@@ -147,7 +147,7 @@ def _sent_before(connection: Connection, draft: NewMessage, nonce: str, now_s: i
     return InsertedMessage(msg_id, timestamp, is_new=False)
 
 
-def _thread_event(connection: Connection, draft: NewMessage, msg_id: int) -> Event:
+def _thread_event(connection: Connection, draft: NewMessage, msg_id: MessageId) -> Event:
     feed_id = draft.address.feed_id or FeedId(0)
     name = (draft.content.body or "").strip()[:THREAD_NAME_CHARS] or "Thread"
     thread_id = queries.insert_thread(connection, name, feed_id, msg_id)

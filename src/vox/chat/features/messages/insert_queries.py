@@ -6,7 +6,7 @@ Each function runs one statement. In the usual case a message costs two of them:
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
 
@@ -58,7 +58,7 @@ def lock_thread(connection: Connection, thread_id: ThreadId, feed_id: FeedId | N
     return _THREAD.row(connection, {"thread_id": thread_id, "feed_id": feed_id})
 
 
-def insert_thread(connection: Connection, name: str, feed_id: FeedId, msg_id: int) -> ThreadId:
+def insert_thread(connection: Connection, name: str, feed_id: FeedId, msg_id: MessageId) -> ThreadId:
     """Inserts the thread that a message of a forum starts, and returns its id."""
     row = _NEW_THREAD.row(connection, {"name": name, "feed_id": feed_id, "id": msg_id})
     return ThreadId(0) if row is None else row[0]
@@ -74,7 +74,7 @@ def followers_of_thread(connection: Connection, thread_id: ThreadId) -> Sequence
     return _THREAD_FOLLOWERS.rows(connection, {"thread_id": thread_id})
 
 
-def author_of(connection: Connection, msg_id: int, feed_id: FeedId | None, dm_id: DmId | None) -> UserId | None:
+def author_of(connection: Connection, msg_id: MessageId, feed_id: FeedId | None, dm_id: DmId | None) -> UserId | None:
     """The author of a message in a feed or conversation; None where the message or its author does not exist there."""
     statement = _ANSWERED_IN_FEED if dm_id is None else _ANSWERED_IN_DM
     row = statement.row(connection, {"reply_to": msg_id, "feed_id": feed_id, "dm_id": dm_id})

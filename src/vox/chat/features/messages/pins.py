@@ -4,7 +4,7 @@ from vox.chat.api.validation import Limits
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import message_pin_update
-from vox.chat.events.ids import FeedId
+from vox.chat.events.ids import FeedId, MessageId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.history_queries import MAX_PINS
@@ -16,7 +16,7 @@ def pin_limit(limits: Limits) -> int:
     return min(limits("max_pins_per_feed"), MAX_PINS)
 
 
-def pin_message(connection: Connection, *, feed_id: FeedId, msg_id: int, limit: int, now_s: int) -> Change[None]:
+def pin_message(connection: Connection, *, feed_id: FeedId, msg_id: MessageId, limit: int, now_s: int) -> Change[None]:
     """Pins a message of a feed; one that is pinned stays as it is.
 
     Raises:
@@ -32,7 +32,7 @@ def pin_message(connection: Connection, *, feed_id: FeedId, msg_id: int, limit: 
     return Change(None, (message_pin_update(msg_id=msg_id, feed_id=feed_id, pinned=True),))
 
 
-def unpin_message(connection: Connection, *, feed_id: FeedId, msg_id: int) -> Change[None]:
+def unpin_message(connection: Connection, *, feed_id: FeedId, msg_id: MessageId) -> Change[None]:
     """Unpins a message of a feed; succeeds where it is not pinned.
 
     Raises:
@@ -44,6 +44,6 @@ def unpin_message(connection: Connection, *, feed_id: FeedId, msg_id: int) -> Ch
     return Change(None, (message_pin_update(msg_id=msg_id, feed_id=feed_id, pinned=False),))
 
 
-def _assert_in_feed(connection: Connection, feed_id: FeedId, msg_id: int) -> None:
+def _assert_in_feed(connection: Connection, feed_id: FeedId, msg_id: MessageId) -> None:
     if not queries.lock_message_of_feed(connection, feed_id, msg_id):
         raise message_not_found(msg_id)

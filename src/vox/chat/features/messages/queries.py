@@ -24,7 +24,7 @@ from vox.chat.database.schema import (
     reactions,
     threads,
 )
-from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, FileId, MessageId, ThreadId, UserId
 from vox.chat.features.messages.addresses import Address, MessageLocation
 from vox.chat.features.messages.schemas import Attachment, ReadState
 from vox.stores.sql import Connection
@@ -56,7 +56,7 @@ _DM_MARKS: Final = Statement(
 class Removed:
     """A message that was deleted, and where it was."""
 
-    msg_id: int
+    msg_id: MessageId
     feed_id: FeedId | None
     dm_id: DmId | None
 
@@ -77,11 +77,11 @@ class AttachableFile:
     uploader_id: UserId | None
     feed_id: FeedId | None
     dm_id: DmId | None
-    attached_to: int | None
+    attached_to: MessageId | None
 
 
 def lock_message_for_edit(
-    connection: Connection, address: Address, msg_id: int
+    connection: Connection, address: Address, msg_id: MessageId
 ) -> tuple[UserId | None, ThreadId | None, str | None] | None:
     """Author, thread and embed of a message; None where it is not at this address."""
     columns = (messages.c.author_id, messages.c.thread_id, messages.c.embed)
@@ -90,13 +90,13 @@ def lock_message_for_edit(
     return None if row is None else (row[0], row[1], row[2])
 
 
-def update_message(connection: Connection, msg_id: int, body: str, edit_timestamp: int) -> None:
+def update_message(connection: Connection, msg_id: MessageId, body: str, edit_timestamp: int) -> None:
     """Gives a message another text."""
     values = {"body": body, "edit_timestamp": edit_timestamp}
     connection.execute(update(messages).where(messages.c.id == msg_id).values(values))
 
 
-def has_attachment(connection: Connection, msg_id: int) -> bool:
+def has_attachment(connection: Connection, msg_id: MessageId) -> bool:
     """Whether a message shows a file."""
     query = select(message_attachments.c.file_id).where(message_attachments.c.msg_id == msg_id).limit(1)
     return connection.execute(query).first() is not None
@@ -109,14 +109,16 @@ def is_thread_closed(connection: Connection, thread_id: ThreadId) -> bool:
     return row is not None and bool(row[0] or row[1])
 
 
-def lock_message_for_deletion(connection: Connection, address: Address, msg_id: int) -> tuple[int | None] | None:
+def lock_message_for_deletion(
+    connection: Connection, address: Address, msg_id: MessageId
+) -> tuple[UserId | None] | None:
     """The author of a message; None where it is not at this address."""
     query = select(messages.c.author_id).where(messages.c.id == msg_id, _within(address)).with_for_update()
     row = connection.execute(query).one_or_none()
     return None if row is None else (row[0],)
 
 
-def delete_message(connection: Connection, msg_id: int) -> None:
+def delete_message(connection: Connection, msg_id: MessageId) -> None:
     """Deletes one message and detaches its files."""
     _delete(connection, messages.c.id == msg_id, 1)
 
@@ -127,7 +129,7 @@ def delete_messages_at(connection: Connection, location: MessageLocation, limit:
 
 
 def delete_messages_of_feed(
-    connection: Connection, feed_id: FeedId, msg_ids: Sequence[int], limit: int
+    connection: Connection, feed_id: FeedId, msg_ids: Sequence[MessageId], limit: int
 ) -> list[Removed]:
     """Deletes those of some messages that are in a feed, at most `limit`, and detaches their files."""
     return _delete(connection, messages.c.id.in_(msg_ids) & (messages.c.feed_id == feed_id), limit)
@@ -138,7 +140,7 @@ def delete_messages_of_author(connection: Connection, author_id: UserId, since_m
     return _delete(connection, (messages.c.author_id == author_id) & (messages.c.timestamp >= since_ms), limit)
 
 
-def lock_attachable_files(connection: Connection, file_ids: Sequence[str]) -> dict[str, AttachableFile]:
+def lock_attachable_files(connection: Connection, file_ids: Sequence[FileId]) -> dict[FileId, AttachableFile]:
     """Those of some files that are complete and meant for messages, by id."""
     columns = (
         files.c.id,
@@ -161,7 +163,7 @@ def lock_attachable_files(connection: Connection, file_ids: Sequence[str]) -> di
     return {row[0]: AttachableFile(Attachment(*row[:5]), *row[5:]) for row in rows}
 
 
-def insert_attachments(connection: Connection, msg_id: int, attachments: Sequence[Attachment]) -> None:
+def insert_attachments(connection: Connection, msg_id: MessageId, attachments: Sequence[Attachment]) -> None:
     """Attaches files to a message that was inserted in the same transaction."""
     rows = [
         {"msg_id": msg_id, "file_id": attachment.file_id, "position": position}
@@ -170,14 +172,14 @@ def insert_attachments(connection: Connection, msg_id: int, attachments: Sequenc
     connection.execute(insert(message_attachments), rows)
 
 
-def message_exists(connection: Connection, address: Address, msg_id: int) -> bool:
+def message_exists(connection: Connection, address: Address, msg_id: MessageId) -> bool:
     """Whether a message is at this address."""
     query = select(messages.c.id).where(messages.c.id == msg_id, _within(address))
     return connection.execute(query).first() is not None
 
 
 def reactions_of(
-    connection: Connection, msg_id: int, *, after: int, emoji: str | None, limit: int
+    connection: Connection, msg_id: MessageId, *, after: int, emoji: str | None, limit: int
 ) -> dict[str, list[int]]:
     """The users who reacted to a message, by emoji.
 
@@ -202,7 +204,7 @@ def reactions_of(
 
 
 def lock_message_for_reaction(
-    connection: Connection, address: Address, msg_id: int
+    connection: Connection, address: Address, msg_id: MessageId
 ) -> tuple[UserId | None, ThreadId | None] | None:
     """Author and thread of a message; None where it is not at this address."""
     columns = (messages.c.author_id, messages.c.thread_id)
@@ -211,13 +213,13 @@ def lock_message_for_reaction(
     return None if row is None else (row[0], row[1])
 
 
-def lock_message(connection: Connection, address: Address, msg_id: int) -> bool:
+def lock_message(connection: Connection, address: Address, msg_id: MessageId) -> bool:
     """Whether a message is at this address, where it then stays."""
     query = select(messages.c.id).where(messages.c.id == msg_id, _within(address))
     return connection.execute(query.with_for_update(key_share=True)).first() is not None
 
 
-def count_other_emoji(connection: Connection, msg_id: int, emoji: str) -> int:
+def count_other_emoji(connection: Connection, msg_id: MessageId, emoji: str) -> int:
     """How many different emoji besides this one a message has as reactions."""
     query = select(func.count(distinct(reactions.c.emoji))).where(
         reactions.c.msg_id == msg_id, reactions.c.emoji != emoji
@@ -225,12 +227,12 @@ def count_other_emoji(connection: Connection, msg_id: int, emoji: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def insert_reaction(connection: Connection, msg_id: int, user_id: UserId, emoji: str) -> bool:
+def insert_reaction(connection: Connection, msg_id: MessageId, user_id: UserId, emoji: str) -> bool:
     """Adds a reaction; False where it existed."""
     return insert_if_absent(connection, reactions, {"msg_id": msg_id, "user_id": user_id, "emoji": emoji})
 
 
-def delete_reaction(connection: Connection, msg_id: int, user_id: UserId, emoji: str) -> bool:
+def delete_reaction(connection: Connection, msg_id: MessageId, user_id: UserId, emoji: str) -> bool:
     """Deletes a reaction; False where there was none."""
     reaction = reactions.c
     statement = delete(reactions).where(reaction.msg_id == msg_id, reaction.user_id == user_id, reaction.emoji == emoji)
@@ -242,13 +244,13 @@ def lock_feed_for_pins(connection: Connection, feed_id: FeedId) -> None:
     connection.execute(select(feeds.c.id).where(feeds.c.id == feed_id).with_for_update(key_share=True))
 
 
-def lock_message_of_feed(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
+def lock_message_of_feed(connection: Connection, feed_id: FeedId, msg_id: MessageId) -> bool:
     """Whether a message is in a feed, where it then stays."""
     query = select(messages.c.id).where(messages.c.id == msg_id, messages.c.feed_id == feed_id)
     return connection.execute(query.with_for_update(read=True, key_share=True)).first() is not None
 
 
-def is_pinned(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
+def is_pinned(connection: Connection, feed_id: FeedId, msg_id: MessageId) -> bool:
     """Whether a message is pinned."""
     query = select(pins.c.msg_id).where(pins.c.feed_id == feed_id, pins.c.msg_id == msg_id)
     return connection.execute(query).first() is not None
@@ -259,12 +261,12 @@ def count_pins(connection: Connection, feed_id: FeedId) -> int:
     return connection.execute(select(func.count()).select_from(pins).where(pins.c.feed_id == feed_id)).scalar_one()
 
 
-def insert_pin(connection: Connection, feed_id: FeedId, msg_id: int, now_s: int) -> None:
+def insert_pin(connection: Connection, feed_id: FeedId, msg_id: MessageId, now_s: int) -> None:
     """Pins a message."""
     connection.execute(insert(pins).values(feed_id=feed_id, msg_id=msg_id, pinned_at=now_s))
 
 
-def delete_pin(connection: Connection, feed_id: FeedId, msg_id: int) -> bool:
+def delete_pin(connection: Connection, feed_id: FeedId, msg_id: MessageId) -> bool:
     """Unpins a message; False where it was not pinned."""
     statement = delete(pins).where(pins.c.feed_id == feed_id, pins.c.msg_id == msg_id)
     return bool(connection.execute(statement).rowcount)
@@ -295,12 +297,12 @@ def has_friend(connection: Connection, user_id: UserId, friend_id: UserId) -> bo
     return connection.execute(query).first() is not None
 
 
-def mark_feed_read(connection: Connection, user_id: UserId, feed_id: FeedId, msg_id: int) -> None:
+def mark_feed_read(connection: Connection, user_id: UserId, feed_id: FeedId, msg_id: MessageId) -> None:
     """Moves a user's mark in a feed forward, never back."""
     _MARK_FEED.run(connection, {"user_id": user_id, "place": feed_id, "msg_id": msg_id})
 
 
-def mark_dm_read(connection: Connection, user_id: UserId, dm_id: DmId, msg_id: int) -> bool:
+def mark_dm_read(connection: Connection, user_id: UserId, dm_id: DmId, msg_id: MessageId) -> bool:
     """Moves a user's mark in a conversation forward, never back; False where it did not move."""
     return bool(_MARK_DM.run(connection, {"user_id": user_id, "place": dm_id, "msg_id": msg_id}).rowcount)
 

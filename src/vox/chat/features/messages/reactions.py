@@ -6,7 +6,7 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import refuse
 from vox.chat.events import message_reaction_add, message_reaction_remove, notification_create
-from vox.chat.events.ids import ThreadId, UserId
+from vox.chat.events.ids import MessageId, ThreadId, UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.dm_rules import assert_unblocked
@@ -23,7 +23,7 @@ _Message = tuple[UserId | None, ThreadId | None]
 """Author and thread."""
 
 
-async def react(chat: ChatContext, address: Address, msg_id: int, user_id: UserId, emoji: str) -> None:
+async def react(chat: ChatContext, address: Address, msg_id: MessageId, user_id: UserId, emoji: str) -> None:
     """Adds a reaction and notifies the author of the message; a reaction that exists stays as it is.
 
     Raises:
@@ -35,7 +35,7 @@ async def react(chat: ChatContext, address: Address, msg_id: int, user_id: UserI
         _notify(chat, address, added, msg_id, user_id, emoji)
 
 
-async def unreact(chat: ChatContext, address: Address, msg_id: int, user_id: UserId, emoji: str) -> None:
+async def unreact(chat: ChatContext, address: Address, msg_id: MessageId, user_id: UserId, emoji: str) -> None:
     """Deletes a reaction of the caller; succeeds where there is none.
 
     Raises:
@@ -45,7 +45,9 @@ async def unreact(chat: ChatContext, address: Address, msg_id: int, user_id: Use
     await chat.change(partial(_remove, address=address, msg_id=msg_id, user_id=user_id, emoji=emoji))
 
 
-def list_reactions(connection: Connection, *, address: Address, msg_id: int, requested: ReactionQuery) -> ReactionList:
+def list_reactions(
+    connection: Connection, *, address: Address, msg_id: MessageId, requested: ReactionQuery
+) -> ReactionList:
     """The users who reacted to a message, by emoji.
 
     Raises:
@@ -65,7 +67,7 @@ def _check_emoji(emoji: str) -> None:
 
 
 def _add(
-    connection: Connection, *, address: Address, msg_id: int, user_id: UserId, emoji: str
+    connection: Connection, *, address: Address, msg_id: MessageId, user_id: UserId, emoji: str
 ) -> Change[_Message | None]:
     """The author and the thread of the message, or None where the reaction existed."""
     message = queries.lock_message_for_reaction(connection, address, msg_id)
@@ -83,7 +85,9 @@ def _add(
     return Change(message, (event,))
 
 
-def _remove(connection: Connection, *, address: Address, msg_id: int, user_id: UserId, emoji: str) -> Change[None]:
+def _remove(
+    connection: Connection, *, address: Address, msg_id: MessageId, user_id: UserId, emoji: str
+) -> Change[None]:
     if not queries.lock_message(connection, address, msg_id):
         raise message_not_found(msg_id)
     if not queries.delete_reaction(connection, msg_id, user_id, emoji):
@@ -94,7 +98,9 @@ def _remove(connection: Connection, *, address: Address, msg_id: int, user_id: U
     return Change(None, (event,))
 
 
-def _notify(chat: ChatContext, address: Address, message: _Message, msg_id: int, user_id: UserId, emoji: str) -> None:
+def _notify(
+    chat: ChatContext, address: Address, message: _Message, msg_id: MessageId, user_id: UserId, emoji: str
+) -> None:
     author_id, thread_id = message
     if author_id is None or author_id == user_id or not may_read(chat, address, author_id):
         return

@@ -6,30 +6,30 @@ The original had no way to write the mark of a feed; `POST /feeds/{feed_id}/read
 from vox.chat.database.snowflakes import first_at
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events import dm_read_notify
-from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, UserId
 from vox.chat.features.messages import queries
 from vox.stores.sql import Connection
 
 CLOCKS_DIFFER_MS = 60_000
 
 
-def bounded_mark(msg_id: int, now_ms: int) -> int:
+def bounded_mark(msg_id: MessageId, now_ms: int) -> MessageId:
     """A mark that does not lie in the future, where it would hide messages not written yet: marks never move back.
 
     Args:
         msg_id: the requested mark.
         now_ms: Unix milliseconds; other processes number messages by their own clocks, which may be CLOCKS_DIFFER_MS ahead.
     """
-    return min(msg_id, first_at(now_ms + CLOCKS_DIFFER_MS))
+    return MessageId(min(msg_id, first_at(now_ms + CLOCKS_DIFFER_MS)))
 
 
-def mark_feed_read(connection: Connection, *, user_id: UserId, feed_id: FeedId, msg_id: int) -> Change[None]:
+def mark_feed_read(connection: Connection, *, user_id: UserId, feed_id: FeedId, msg_id: MessageId) -> Change[None]:
     """Marks a feed as read up to a message."""
     queries.mark_feed_read(connection, user_id, feed_id, msg_id)
     return Change(None)
 
 
-def mark_dm_read(connection: Connection, *, user_id: UserId, dm_id: DmId, msg_id: int) -> Change[None]:
+def mark_dm_read(connection: Connection, *, user_id: UserId, dm_id: DmId, msg_id: MessageId) -> Change[None]:
     """Marks a conversation as read up to a message; its participants are told where the mark moved."""
     if not queries.mark_dm_read(connection, user_id, dm_id, msg_id):
         return Change(None)

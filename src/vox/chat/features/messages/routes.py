@@ -10,6 +10,7 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_text
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import refuse
+from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages import reactions, send
 from vox.chat.features.messages.addresses import Address, MessageLocation, PlaceKind
@@ -81,7 +82,7 @@ async def bulk_delete(call: Call[BulkDelete]) -> None:
     most = call.chat.config.limit("bulk_delete_max")
     if len(call.body.msg_ids) > most:
         raise refuse("VALIDATION_ERROR", f"body.msg_ids: expected at most {most} ids")
-    await remove_many(call.chat, call.id("feed_id"), list(dict.fromkeys(call.body.msg_ids)))
+    await remove_many(call.chat, call.id("feed_id"), [MessageId(msg_id) for msg_id in dict.fromkeys(call.body.msg_ids)])
 
 
 @routes.get(
@@ -201,7 +202,7 @@ async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
     return SearchResults(found)
 
 
-async def history(call: Call[None, HistoryQuery], kind: PlaceKind, place_id: int) -> History:
+async def history(call: Call[None, HistoryQuery], kind: PlaceKind, place_id: FeedId | ThreadId | DmId) -> History:
     """A page of a history, at most as long as the configured limit."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
     found = await call.chat.read(partial(page, place=MessageLocation(kind, place_id), query=call.query, limit=limit))
@@ -216,6 +217,6 @@ async def _unreact(call: Call, address: Address) -> None:
     await reactions.unreact(call.chat, address, call.id("msg_id"), call.user_id, call.text("emoji"))
 
 
-def _mark(call: Call[MarkRead]) -> int:
+def _mark(call: Call[MarkRead]) -> MessageId:
     now_ms = call.chat.clock.unix_ms()
-    return bounded_mark(call.body.up_to_msg_id, now_ms)
+    return bounded_mark(MessageId(call.body.up_to_msg_id), now_ms)

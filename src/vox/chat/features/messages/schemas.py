@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from vox.chat.api.fields import Id, Limit
+from vox.chat.events.ids import FileId, MessageId
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -17,13 +18,13 @@ MAX_MENTIONS = 1000
 MAX_NONCE = 64
 
 Nonce = Annotated[str, Meta(min_length=1, max_length=MAX_NONCE)]
-FileId = Annotated[str, Meta(min_length=1, max_length=128)]
+AttachmentId = Annotated[FileId, Meta(min_length=1, max_length=128)]
 
 
 class Attachment(msgspec.Struct, frozen=True):
     """A file as its message shows it."""
 
-    file_id: str
+    file_id: FileId
     name: str
     size: int
     mime: str
@@ -69,7 +70,7 @@ class SendMessage(msgspec.Struct, frozen=True):
     body: str | None = None
     opaque_blob: str | None = None
     reply_to: Id | None = None
-    attachments: Annotated[list[FileId], Meta(max_length=MAX_ATTACHMENTS)] | None = None
+    attachments: Annotated[list[AttachmentId], Meta(max_length=MAX_ATTACHMENTS)] | None = None
     mentions: Annotated[list[Id], Meta(max_length=MAX_MENTIONS)] | None = None
     embed: str | None = None
     nonce: Nonce | None = None
@@ -78,7 +79,7 @@ class SendMessage(msgspec.Struct, frozen=True):
 class Sent(msgspec.Struct, frozen=True):
     """The response to a sent message; `interaction_id` is null because no command took the message."""
 
-    msg_id: int
+    msg_id: MessageId
     timestamp: int
     interaction_id: str | None
     mentions: list[int]
@@ -93,14 +94,14 @@ class EditMessage(msgspec.Struct, frozen=True):
 class Edited(msgspec.Struct, frozen=True):
     """When an edit took effect, in Unix milliseconds."""
 
-    msg_id: int
+    msg_id: MessageId
     edit_timestamp: int
 
 
 class Message(msgspec.Struct, frozen=True):
     """A message as readers get it."""
 
-    msg_id: int
+    msg_id: MessageId
     feed_id: int | None
     dm_id: int | None
     thread_id: int | None
@@ -108,7 +109,7 @@ class Message(msgspec.Struct, frozen=True):
     body: str | None
     opaque_blob: str | None
     timestamp: int
-    reply_to: int | None
+    reply_to: MessageId | None
     attachments: list[Attachment]
     embed: Embed | None
     edit_timestamp: int | None
@@ -191,6 +192,6 @@ class MarkRead(msgspec.Struct, frozen=True):
 class ReadState(msgspec.Struct, frozen=True, omit_defaults=True):
     """How far the caller has read one feed or one conversation."""
 
-    last_read_msg_id: int
+    last_read_msg_id: MessageId
     feed_id: int | UnsetType = UNSET
     dm_id: int | UnsetType = UNSET

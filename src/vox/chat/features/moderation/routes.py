@@ -7,8 +7,7 @@ are kept as the reporter sent them: they are testimony, not proof.
 from functools import partial
 
 from vox.chat.api.access import USER, requires
-from vox.chat.api.pages import Items
-from vox.chat.api.pagination import page_limit
+from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length, validate_text
 from vox.chat.errors import refuse

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from vox.chat.api.fields import Id, Int64, Limit
+from vox.chat.events.ids import MessageId
 
 
 class Evidence(Struct):
@@ -42,7 +43,7 @@ class Report(ReportLine):
     """A report with all its details."""
 
     feed_id: int | None = None
-    msg_id: int | None = None
+    msg_id: MessageId | None = None
     dm_id: int | None = None
     description: str | None = None
     evidence: list[Evidence] = []

@@ -9,8 +9,7 @@ from typing import Any
 
 from vox.chat.api.access import USER, requires
 from vox.chat.api.hierarchy import recheck_in_transaction
-from vox.chat.api.pages import Items, PageQuery
-from vox.chat.api.pagination import page_limit
+from vox.chat.api.pagination import Items, PageQuery, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.community.state import Role

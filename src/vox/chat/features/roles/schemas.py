@@ -31,10 +31,3 @@ class RoleChange(Struct):
     color: Int64 | None = None
     permissions: Id | None = None
     position: Id | None = None
-
-
-class Mask(Struct):
-    """What an override allows and denies."""
-
-    allow: Id
-    deny: Id

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 from vox.chat.api.hierarchy import assert_below, assert_holds, assert_may, assert_outranks
 from vox.chat.community import Community
+from vox.chat.community.state import Target
 from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride
+from vox.chat.events.audience import TargetKind
 from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.schemas import Override
@@ -26,19 +28,32 @@ def checked_overrides(
         Refusal: INVALID_TARGET_TYPE, SPACE_NOT_FOUND (role), USER_NOT_FOUND, MISSING_PERMISSIONS, ROLE_HIERARCHY.
     """
     assert_may(community, actor_id, P.MANAGE_SPACES)
-    found: dict[tuple[str, int], SpaceOverride] = {}
+    found: dict[Target, SpaceOverride] = {}
     for override in requested or ():
-        if override.target_type == "role":
-            _check_role(community, actor_id, RoleId(override.target_id))
-        elif override.target_type == "user":
-            _check_user(community, actor_id, UserId(override.target_id))
+        target = target_of(target_kind(override.target_type), override.target_id)
+        if target[0] == "role":
+            _check_role(community, actor_id, target[1])
         else:
-            raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
+            _check_user(community, actor_id, target[1])
         assert_holds(community.permissions(actor_id), override.allow | override.deny)
-        found[override.target_type, override.target_id] = SpaceOverride(
-            override.target_type, override.target_id, override.allow, override.deny
-        )
+        found[target] = SpaceOverride(*target, override.allow, override.deny)
     return tuple(found.values())
+
+
+def target_kind(text: str) -> TargetKind:
+    """Whether a requested override is for a role or a user.
+
+    Raises:
+        Refusal: INVALID_TARGET_TYPE.
+    """
+    if text == "role" or text == "user":  # noqa: PLR1714  narrows the type
+        return text
+    raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
+
+
+def target_of(kind: TargetKind, target_id: int) -> Target:
+    """The role or user of a requested override."""
+    return ("role", RoleId(target_id)) if kind == "role" else ("user", UserId(target_id))
 
 
 def override_user_ids(requested: Sequence[Override] | None) -> list[UserId]:

@@ -16,8 +16,8 @@ from vox.chat.errors import refuse
 from vox.chat.events import SpaceOverride, permission_override_delete, permission_override_update
 from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.permissions import P
-from vox.chat.features.roles.schemas import Mask
 from vox.chat.features.spaces import queries
+from vox.chat.features.spaces.schemas import OverrideMasks
 from vox.stores.sql import Connection
 
 
@@ -29,13 +29,13 @@ class OverrideChange:
         actor_id: the user who asks for it.
         space: the feed or room.
         target: the role or user that the override is for.
-        mask: what to allow and deny; None deletes the override.
+        masks: what to allow and deny; None deletes the override.
     """
 
     actor_id: UserId
     space: Space
     target: Target
-    mask: Mask | None
+    masks: OverrideMasks | None
 
 
 def check_override(community: Community, requested: OverrideChange) -> SpaceOverride:
@@ -65,7 +65,7 @@ def check_override(community: Community, requested: OverrideChange) -> SpaceOver
             held, overrides = community.permissions_in(actor, "room", room_id), community.overrides_of("room", room_id)
     found = [override for override in overrides if (override.target_type, override.target_id) == requested.target]
     old = found[0] if found else SpaceOverride(target_type, target_id)
-    allow, deny = (requested.mask.allow, requested.mask.deny) if requested.mask is not None else (0, 0)
+    allow, deny = (requested.masks.allow, requested.masks.deny) if requested.masks is not None else (0, 0)
     assert_holds(held, (old.allow ^ allow) | (old.deny ^ deny))
     return old
 
@@ -79,7 +79,7 @@ def change_override(connection: Connection, *, requested: OverrideChange) -> Cha
     actor_id, (kind, space_id), (target_type, target_id) = requested.actor_id, requested.space, requested.target
     people = (actor_id, UserId(target_id)) if target_type == "user" else (actor_id,)
     old = check_override(fresh_community(connection, *people, space=requested.space), requested)
-    mask = requested.mask
+    masks = requested.masks
     existed = queries.delete_override(connection, kind, space_id, old)
     where = {
         "space_type": kind,
@@ -88,7 +88,7 @@ def change_override(connection: Connection, *, requested: OverrideChange) -> Cha
         "target_id": old.target_id,
     }
     metadata: dict[str, Any] = {**where, "before": {"allow": old.allow, "deny": old.deny}}
-    if mask is None:
+    if masks is None:
         if not existed:
             return Change(None)
         event = permission_override_delete(
@@ -97,7 +97,7 @@ def change_override(connection: Connection, *, requested: OverrideChange) -> Cha
         return Change(None, [event], [AuditEntry("permission.delete", actor_id, old.target_id, metadata)])
     if not existed:
         queries.check_override_quota(connection, kind, space_id)
-    new = SpaceOverride(target_type, target_id, mask.allow, mask.deny)
+    new = SpaceOverride(target_type, target_id, masks.allow, masks.deny)
     queries.insert_override(connection, kind, space_id, new)
     event = permission_override_update(
         space_type=kind,

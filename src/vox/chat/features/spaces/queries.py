@@ -13,7 +13,7 @@ from vox.chat.database import quotas
 from vox.chat.database.quotas import check_quota
 from vox.chat.database.schema import categories, feeds, files, permission_overrides, rooms
 from vox.chat.events import SpaceOverride
-from vox.chat.events.ids import CategoryId, FeedId, RoomId
+from vox.chat.events.ids import CategoryId, FeedId, RoomId, SpaceId
 from vox.stores.sql import Connection
 
 Kind = Literal["feed", "room"]
@@ -107,13 +107,13 @@ def lock_room_for_update(connection: Connection, room_id: RoomId) -> tuple[Categ
     return None if row is None else (row[0],)
 
 
-def update_space(connection: Connection, kind: Kind, space_id: int, changed: dict[str, Any]) -> None:
+def update_space(connection: Connection, kind: Kind, space_id: SpaceId, changed: dict[str, Any]) -> None:
     """Writes the changed columns of a feed or room."""
     table = _TABLES[kind]
     connection.execute(update(table).where(table.c.id == space_id).values(changed))
 
 
-def lock_space_for_deletion(connection: Connection, kind: Kind, space_id: int) -> str | None:
+def lock_space_for_deletion(connection: Connection, kind: Kind, space_id: SpaceId) -> str | None:
     """The name of a feed or room that is about to be deleted; None where there is none."""
     table = _TABLES[kind]
     row = connection.execute(select(table.c.name).where(table.c.id == space_id).with_for_update()).one_or_none()
@@ -125,7 +125,7 @@ def withdraw_files_of_feed(connection: Connection, feed_id: FeedId) -> None:
     connection.execute(update(files).where(files.c.feed_id == feed_id).values(state="uploading"))
 
 
-def delete_space(connection: Connection, kind: Kind, space_id: int) -> None:
+def delete_space(connection: Connection, kind: Kind, space_id: SpaceId) -> None:
     """Deletes a feed or room with its overrides."""
     table, override = _TABLES[kind], permission_overrides.c
     connection.execute(delete(permission_overrides).where(override.space_type == kind, override.space_id == space_id))
@@ -160,18 +160,18 @@ def set_position(connection: Connection, item: Item, position: int) -> None:
     connection.execute(update(table).where(table.c.id == space_id).values(position=position))
 
 
-def insert_overrides(connection: Connection, kind: Kind, space_id: int, overrides: Sequence[SpaceOverride]) -> None:
+def insert_overrides(connection: Connection, kind: Kind, space_id: SpaceId, overrides: Sequence[SpaceOverride]) -> None:
     """Writes the overrides of a feed or room that was inserted in the same transaction."""
     if overrides:
         connection.execute(insert(permission_overrides), [_row(kind, space_id, override) for override in overrides])
 
 
-def insert_override(connection: Connection, kind: Kind, space_id: int, override: SpaceOverride) -> None:
+def insert_override(connection: Connection, kind: Kind, space_id: SpaceId, override: SpaceOverride) -> None:
     """Writes one override of a feed or room."""
     connection.execute(insert(permission_overrides).values(**_row(kind, space_id, override)))
 
 
-def delete_override(connection: Connection, kind: Kind, space_id: int, override: SpaceOverride) -> bool:
+def delete_override(connection: Connection, kind: Kind, space_id: SpaceId, override: SpaceOverride) -> bool:
     """Deletes the override of one role or user in a feed or room; False where there was none."""
     rows = permission_overrides.c
     statement = delete(permission_overrides).where(
@@ -183,7 +183,7 @@ def delete_override(connection: Connection, kind: Kind, space_id: int, override:
     return bool(connection.execute(statement).rowcount)
 
 
-def check_override_quota(connection: Connection, kind: Kind, space_id: int) -> None:
+def check_override_quota(connection: Connection, kind: Kind, space_id: SpaceId) -> None:
     """Refuses one more override than a feed or room may have.
 
     Raises:
@@ -194,7 +194,7 @@ def check_override_quota(connection: Connection, kind: Kind, space_id: int) -> N
     check_quota(connection, permission_overrides, quotas.MAX_OVERRIDES, "overrides here", of_space)
 
 
-def _row(kind: Kind, space_id: int, override: SpaceOverride) -> dict[str, Any]:
+def _row(kind: Kind, space_id: SpaceId, override: SpaceOverride) -> dict[str, Any]:
     return {
         "space_type": kind,
         "space_id": space_id,

@@ -6,7 +6,7 @@ Both share positions, so that a client can show them as one list; moving one re-
 from dataclasses import dataclass, field
 
 from vox.chat.errors import refuse
-from vox.chat.events.ids import CategoryId
+from vox.chat.events.ids import CategoryId, SpaceId
 from vox.chat.features.spaces import queries
 from vox.chat.features.spaces.positions import moved
 from vox.chat.features.spaces.queries import Kind
@@ -36,7 +36,7 @@ def last_position(connection: Connection, category_id: CategoryId | None) -> int
     return queries.highest_position(connection, category_id) + 1
 
 
-def move(connection: Connection, kind: Kind, space_id: int, category_id: CategoryId | None, index: int) -> Moves:
+def move(connection: Connection, kind: Kind, space_id: SpaceId, category_id: CategoryId | None, index: int) -> Moves:
     """Puts a feed or room at an index of its category, and re-numbers the category.
 
     Args:

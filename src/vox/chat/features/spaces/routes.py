@@ -1,22 +1,20 @@
 """Feeds, rooms, categories and their overrides over REST."""
 
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any
 
 from vox.chat.api.access import USER, in_feed, in_room, requires
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length
 from vox.chat.community.state import Space
-from vox.chat.errors import refuse
 from vox.chat.events import feed_subscribe, feed_unsubscribe
 from vox.chat.events.ids import FeedId, RoomId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import purge_messages
-from vox.chat.features.roles.schemas import Mask
 from vox.chat.features.spaces import categories, feeds, rooms
-from vox.chat.features.spaces.initial_overrides import checked_overrides, override_user_ids
+from vox.chat.features.spaces.initial_overrides import checked_overrides, override_user_ids, target_kind, target_of
 from vox.chat.features.spaces.layout import categories_in_order, category_info, feed_info, room_info, visible_layout
 from vox.chat.features.spaces.overrides import OverrideChange, change_override, check_override
 from vox.chat.features.spaces.queries import Kind
@@ -28,6 +26,7 @@ from vox.chat.features.spaces.schemas import (
     CreateRoom,
     FeedInfo,
     Layout,
+    OverrideMasks,
     RoomInfo,
     UpdateCategory,
     UpdateFeed,
@@ -166,14 +165,18 @@ async def delete_room(call: Call) -> None:
     await call.chat.change(partial(rooms.delete_room, actor_id=call.user_id, room_id=call.id("room_id")))
 
 
-@routes.put("/feeds/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=Mask)
-async def set_feed_override(call: Call[Mask]) -> None:
+@routes.put(
+    "/feeds/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=OverrideMasks
+)
+async def set_feed_override(call: Call[OverrideMasks]) -> None:
     """Sets what a role or user is allowed and denied in a feed."""
     await _change_override(call, "feed", call.body)
 
 
-@routes.put("/rooms/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=Mask)
-async def set_room_override(call: Call[Mask]) -> None:
+@routes.put(
+    "/rooms/{space_id}/permissions/{target_type}/{target_id}", access=requires(P.MANAGE_ROLES), body=OverrideMasks
+)
+async def set_room_override(call: Call[OverrideMasks]) -> None:
     """Sets what a role or user is allowed and denied in a room."""
     await _change_override(call, "room", call.body)
 
@@ -190,13 +193,10 @@ async def delete_room_override(call: Call) -> None:
     await _change_override(call, "room", None)
 
 
-async def _change_override(call: Call[Any], kind: Kind, mask: Mask | None) -> None:
-    target_type = call.text("target_type")
-    if target_type not in {"role", "user"}:
-        raise refuse("INVALID_TARGET_TYPE", "An override is for a role or a user.")
-    target = (cast("Literal['role', 'user']", target_type), call.id("target_id"))
+async def _change_override(call: Call[Any], kind: Kind, masks: OverrideMasks | None) -> None:
+    target = target_of(target_kind(call.text("target_type")), call.id("target_id"))
     number = call.id("space_id")
     space: Space = ("feed", FeedId(number)) if kind == "feed" else ("room", RoomId(number))
-    requested = OverrideChange(call.user_id, space, target, mask)
+    requested = OverrideChange(call.user_id, space, target, masks)
     check_override(call.chat.community, requested)
     await call.chat.change(partial(change_override, requested=requested))

@@ -24,6 +24,13 @@ class Override(msgspec.Struct, frozen=True):
     deny: Mask
 
 
+class OverrideMasks(msgspec.Struct):
+    """The permissions that an override allows and denies."""
+
+    allow: Mask
+    deny: Mask
+
+
 class FeedInfo(msgspec.Struct, frozen=True):
     """A feed as members who may view it see it."""
 

@@ -6,7 +6,7 @@ from sqlalchemy import Table, delete, insert, select, update
 
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import feed_subscribers, thread_subscribers, threads
-from vox.chat.events.ids import FeedId, ThreadId, UserId
+from vox.chat.events.ids import FeedId, MessageId, ThreadId, UserId
 from vox.chat.features.threads.schemas import ThreadInfo
 from vox.stores.sql import Connection
 
@@ -23,7 +23,7 @@ def threads_of_feed(connection: Connection, *, feed_id: FeedId, after: int, limi
     return [ThreadInfo(*row) for row in connection.execute(query)]
 
 
-def insert_thread(connection: Connection, *, name: str, feed_id: FeedId, parent_msg_id: int) -> ThreadId:
+def insert_thread(connection: Connection, *, name: str, feed_id: FeedId, parent_msg_id: MessageId) -> ThreadId:
     """Inserts a thread and returns its id."""
     values = {"name": name, "feed_id": feed_id, "parent_msg_id": parent_msg_id}
     return connection.execute(insert(threads).values(values).returning(threads.c.id)).scalar_one()
@@ -45,12 +45,16 @@ def delete_thread(connection: Connection, thread_id: ThreadId) -> None:
     connection.execute(delete(threads).where(threads.c.id == thread_id))
 
 
-def insert_subscriber(connection: Connection, kind: SubscriptionKind, place_id: int, user_id: UserId) -> bool:
+def insert_subscriber(
+    connection: Connection, kind: SubscriptionKind, place_id: FeedId | ThreadId, user_id: UserId
+) -> bool:
     """Subscribes a user to a feed or thread; False where the subscription existed."""
     return insert_if_absent(connection, _SUBSCRIBERS[kind], {f"{kind}_id": place_id, "user_id": user_id})
 
 
-def delete_subscriber(connection: Connection, kind: SubscriptionKind, place_id: int, user_id: UserId) -> bool:
+def delete_subscriber(
+    connection: Connection, kind: SubscriptionKind, place_id: FeedId | ThreadId, user_id: UserId
+) -> bool:
     """Ends a subscription; False where there was none."""
     table = _SUBSCRIBERS[kind]
     statement = delete(table).where(table.c[f"{kind}_id"] == place_id, table.c.user_id == user_id)

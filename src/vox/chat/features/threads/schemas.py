@@ -3,7 +3,7 @@
 import msgspec
 
 from vox.chat.api.fields import Id, Limit
-from vox.chat.events.ids import FeedId, ThreadId
+from vox.chat.events.ids import FeedId, MessageId, ThreadId
 
 
 class ThreadInfo(msgspec.Struct, frozen=True):
@@ -11,7 +11,7 @@ class ThreadInfo(msgspec.Struct, frozen=True):
 
     thread_id: ThreadId
     parent_feed_id: FeedId
-    parent_msg_id: int | None
+    parent_msg_id: MessageId | None
     name: str
     archived: bool
     locked: bool

@@ -6,7 +6,7 @@ from vox.chat.community import Community
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import thread_create, thread_delete, thread_update
-from vox.chat.events.ids import FeedId, ThreadId, UserId
+from vox.chat.events.ids import FeedId, MessageId, ThreadId, UserId
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import delete_messages
 from vox.chat.features.threads import queries
@@ -29,9 +29,10 @@ def thread_info(community: Community, thread_id: ThreadId) -> ThreadInfo:
 def create_thread(connection: Connection, *, feed_id: FeedId, body: CreateThread) -> Change[ThreadInfo]:
     """Inserts a thread beside a message of a feed."""
     lock_event_order(connection)
-    thread_id = queries.insert_thread(connection, name=body.name, feed_id=feed_id, parent_msg_id=body.parent_msg_id)
-    event = thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=body.name, parent_msg_id=body.parent_msg_id)
-    thread = ThreadInfo(thread_id, feed_id, body.parent_msg_id, body.name, archived=False, locked=False)
+    parent = MessageId(body.parent_msg_id)
+    thread_id = queries.insert_thread(connection, name=body.name, feed_id=feed_id, parent_msg_id=parent)
+    event = thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=body.name, parent_msg_id=parent)
+    thread = ThreadInfo(thread_id, feed_id, parent, body.name, archived=False, locked=False)
     return Change(thread, (event,))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from vox.chat.config.limits import DEFAULTS
 from vox.chat.errors import Refusal
+from vox.chat.events.ids import FileId
 from vox.chat.features.messages.content import MAX_EMBED_CHARS, content_of, embed_of, read_embed, stored_embed
 from vox.chat.features.messages.schemas import Embed, SendMessage
 
@@ -70,7 +71,7 @@ def test_everyone_is_mentioned_only_with_the_permission():
 
 
 def test_an_attachment_counts_once():
-    assert content_of(SendMessage(attachments=["a", "b", "a"]), limit).attachments == ["a", "b"]
+    assert content_of(SendMessage(attachments=[FileId(name) for name in "aba"]), limit).attachments == ["a", "b"]
 
 
 def test_a_nul_is_refused_because_postgresql_cannot_store_it():

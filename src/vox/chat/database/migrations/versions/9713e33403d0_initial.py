@@ -13,8 +13,8 @@ depends_on = None
 def upgrade() -> None:
     """Makes them."""
     tables = original_tables()
-    wanted = [table for table in tables.sorted_tables if table.name != MLS_KEY_PACKAGES]
-    tables.create_all(op.get_bind(), tables=wanted)
+    created = [table for table in tables.sorted_tables if table.name != MLS_KEY_PACKAGES]
+    tables.create_all(op.get_bind(), tables=created)
 
 
 def downgrade() -> None:
