@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
+    from vox.cli.local_models import LocalModels
     from vox.runtime.lifecycle import Lifecycle
 
 TALK = """\
@@ -95,10 +96,17 @@ def run(args: argparse.Namespace) -> int:
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
     chosen = [part for part in PARTS if args.only is None or part.name in args.only]
-    return run_loop(serve_parts(chosen, choices))
+    return run_loop(_look_and_serve(chosen, choices))
 
 
-async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
+async def _look_and_serve(parts: Sequence[Part], choices: Choices) -> int:
+    """Looks for a language model on this machine before any port of Vox could be taken for one."""
+    from vox.cli.local_models import find_local_models
+
+    return await serve_parts(parts, choices, await find_local_models())
+
+
+async def serve_parts(parts: Sequence[Part], choices: Choices, models: Sequence["LocalModels"] = ()) -> int:
     """Starts the parts in order, prints their addresses, and serves until SIGTERM or SIGINT and the drain behind it.
 
     Raises:
@@ -123,14 +131,14 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
             log.info(part.ready, address=found.address)
         freeze_startup_objects()
         with _drained_by_signals([found.lifecycle for _, found in running]):
-            _say(banner(running, choices.data))  # a reader may send a signal at once
+            _say(banner(running, choices.data, models))  # a reader may send a signal at once
             async with asyncio.TaskGroup() as tasks:
                 for _, found in running:
                     tasks.create_task(_finish(found))
     return 0
 
 
-def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
+def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence["LocalModels"] = ()) -> str:
     """What is printed once everything listens."""
     addresses = {part.name: found.address for part, found in running}
     lines = ["", "  Vox is up."]
@@ -138,6 +146,12 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
         stream = f"{talk.replace('http', 'ws', 1)}/telephony/ws"
         lines[1] += " " + TALK.format(address=talk, stream=stream, vox=sys.argv[0]).rstrip()
     lines += [f"  {part.name:<10} {found.address:<24} {part.shows}" for part, found in running]
+    if models:
+        shown = models[0].configuration.replace("\n", "\n    ")
+        lines += [
+            f"  {models[0].name} runs here; your own agent talks to it with these lines in config.json:",
+            f"    {shown}",
+        ]
     return "\n".join(
         [*lines, f"  State is kept in {data}.", "  Stop it with Ctrl-C; calls in progress are not cut.", ""]
     )

@@ -7,11 +7,13 @@ their own that end with the process: one that hangs delays no other call, and do
 import asyncio
 import importlib
 import inspect
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -72,13 +74,19 @@ class Toolbox:
             return error_result(f"{call.name} failed: {type(error).__name__}")
 
 
-def python_tool(path: str) -> Tool:
+def python_tool(path: str, folder: Path | None = None) -> Tool:
     """The function at `module:name` as a tool: its signature is the schema, its docstring the description.
+
+    Args:
+        path: the module's name as it is imported, and the function's.
+        folder: where modules are looked for that are installed nowhere: the configuration's own folder.
 
     Raises:
         UsageError: the path does not lead to a function whose parameters can be described.
     """
     module_name, _, name = path.partition(":")
+    if folder is not None and str(folder) not in sys.path:
+        sys.path.append(str(folder))  # behind what is installed, and to stay: a tool may import late
     try:
         function = getattr(importlib.import_module(module_name), name)
         fields = _fields(function)
@@ -88,7 +96,7 @@ def python_tool(path: str) -> Tool:
         raise UsageError(
             f"the tool {path!r} cannot be used: {error}",
             code="unknown_tool",
-            hint="write it as package.module:function, with annotated parameters, and install the package beside vox",
+            hint="write it as package.module:function, with annotated parameters, in a module beside the configuration or installed beside vox",
         ) from error
 
     async def run(_call: ToolCall, arguments: Mapping[str, Any]) -> Any:

@@ -141,7 +141,8 @@ class Resources:
         stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
         llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
         tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
-        tools = {tool.spec.name: tool for tool in map(python_tool, profile.tools)}
+        folder = self.settings.folder.resolve()
+        tools = {tool.spec.name: tool for tool in (python_tool(path, folder) for path in profile.tools)}
         return Agent(
             name=name,
             profile=profile,

@@ -158,6 +158,9 @@ class AgentSettings(AgentProfile):
         default="info", description="Least level that is logged"
     )
     json_logs: Annotated[bool, Env("VOXRAY_JSON_LOGS")] = Field(default=False, description="One JSON object a line")
+    log_transcripts: Annotated[bool, Env("VOXRAY_LOG_TRANSCRIPTS")] = Field(
+        default=False, description="Whether each utterance is logged at level info, with call, role and text"
+    )
     metrics_enabled: bool | None = Field(default=True, description="Whether /metrics has anything to say")
     metrics: dict[str, Any] = Field(default_factory=dict, description="Accepted for compatibility")
     otlp_endpoint: Annotated[str, Env("VOXRAY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(

@@ -13,6 +13,7 @@ from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
+from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.media import g711
@@ -67,6 +68,7 @@ class TelephonyTransport:
         self._opening: list[WireMessage] = []
         self._early_audio = 0
         self._gatherer: AudioGatherer | None = None
+        self._transcript: TranscriptLog | None = None
         self._session: Session | None = None
         self._malformed = 0
         self._clock = resources.clock
@@ -157,7 +159,9 @@ class TelephonyTransport:
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Does nothing, because carriers take no events."""
+        """Logs what was said where that is asked for; carriers take no events."""
+        if self._transcript is not None:
+            self._transcript.see(event)
 
     def send_digits(self, digits: str) -> bool:
         """On the wire where the stream can carry them."""
@@ -249,6 +253,8 @@ class TelephonyTransport:
         )
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
+        if self._resources.settings.log_transcripts:
+            self._transcript = TranscriptLog(info.call_id)
         self._session = Session(self._resources, agent, self, info, input_rate=started.sample_rate)
         self._on_session(self._session)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Mapping
 from datetime import date
@@ -359,3 +360,14 @@ def ask_once(*events: LlmEvent) -> Any:
         return [TextDelta("done.")] if request.messages[-1]["role"] == "tool" else [*events]
 
     return script
+
+
+def test_a_module_beside_the_configuration_is_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "order_of_the_bakery.py").write_text(
+        'def order(what: str) -> str:\n    """Orders a cake."""\n    return what\n', encoding="utf-8"
+    )
+    with pytest.raises(UsageError):
+        python_tool("order_of_the_bakery:order")
+    assert python_tool("order_of_the_bakery:order", tmp_path).spec.description == "Orders a cake."
+    sys.modules.pop("order_of_the_bakery")
