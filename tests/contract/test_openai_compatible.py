@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from tests.fakes.openai_server import Failure, OpenAiServer, chunk, openai_server, say, speech, tool_piece
+from tests.fakes.openai_server import Failure, OpenAiServer, chunk, openai_server, say, speech, tool_piece, wav_head
 from tests.time_limits import time_limit
 from vox.errors import DependencyError, UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, ToolSpec, Usage
-from vox.providers.stt.contract import SpeechHints
+from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.clock import SystemClock
 
 REQUEST = LlmRequest(({"role": "user", "content": "Hi"},))
@@ -149,12 +149,92 @@ async def test_half_a_tool_call_does_not_run(deps, server):
     assert caught.value.code == "provider_answer_cut"
 
 
-@pytest.mark.parametrize("garbage", [b"{nonsense", b'"text"', b'{"choices": [{"delta": 5}]}', b"\xff\xfe"])
+@pytest.mark.parametrize("garbage", [b"{nonsense", b'"text"', b"\xff\xfe"])
 async def test_garbage_is_the_vendors_fault(deps, server, garbage):
     server.chunks = [garbage]
     with pytest.raises(DependencyError) as caught:
         await answer(deps, server)
     assert caught.value.code in {"provider_bad_answer", "provider_answer_cut"}
+
+
+async def test_a_field_of_another_shape_ends_no_answer(deps, server):
+    server.chunks = [b'{"choices": [{"delta": 5}], "usage": "none"}', *say("Hello")]
+    assert await answer(deps, server) == [TextDelta("Hello"), Usage(7, 2)]
+
+
+async def test_an_answer_leaves_its_connection_for_the_next(deps, server):
+    for _ in range(2):
+        assert (await answer(deps, server))[0] == TextDelta("Hello")
+    assert len({seen.client for seen in server.seen}) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "heard"),
+    [
+        (b'{"text": "hello", "segments": null, "words": 5}', "application/json", "hello"),
+        (b'{"text": null}', "application/json", ""),
+        (b'{"segments": [{"text": " good"}, {"text": " day"}]}', "application/json", "good day"),
+        (b'{"results": {"transcripts": [{"transcript": "x"}]}, "text": "hello"}', "application/json", "hello"),
+        (b'"hello"', "application/json", "hello"),
+        (b"hello\n", "text/plain", "hello"),
+        ("\ufeffhello".encode(), "text/plain; charset=utf-8", "hello"),
+        (b"[laughs] hello", "text/plain", "[laughs] hello"),
+    ],
+)
+async def test_a_transcript_is_read_in_every_form(deps, server, body, content_type, heard):
+    server.transcript = body, content_type
+    stream = listen(deps, server)
+    stream.start(None)
+    stream.push(LOUD)
+    assert (await stream.finish()).text == heard
+    await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b'{"error": {"message": "slow down", "code": 429}}', "application/json", "provider_rate_limited"),
+        (b"<html>hello</html>", "text/html", "provider_bad_answer"),
+        (b'{"id": 1}', "application/json", "provider_bad_answer"),
+        (b"{nonsense", "application/json", "provider_bad_answer"),
+    ],
+)
+async def test_an_answer_without_a_transcript(deps, server, body, content_type, code):
+    server.transcript = body, content_type
+    stream = listen(deps, server, max_retries=0)
+    stream.start(None)
+    stream.push(LOUD)
+    with pytest.raises(DependencyError) as caught:
+        await stream.finish()
+    assert caught.value.code == code
+    await stream.aclose()
+
+
+async def test_wav_in_place_of_samples_is_read(deps, server):
+    server.speech = wav_head(len(speech())) + speech(), "audio/pcm"
+    assert b"".join((await speak(deps, server))[1]) == speech()
+
+
+async def test_samples_under_a_wrong_content_type_are_played(deps, server):
+    server.speech = speech(), "audio/mpeg"
+    assert b"".join((await speak(deps, server))[1]) == speech()
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "code"),
+    [
+        (b"ID3\x04" + bytes(400), "audio/mpeg", "provider_bad_audio"),
+        (b"\xff\xf3" + bytes(400), "audio/mpeg", "provider_bad_audio"),
+        (b"OggS" + bytes(400), "application/octet-stream", "provider_bad_audio"),
+        (b'{"error": {"message": "no such voice", "code": 400}}', "application/json", "provider_failed"),
+        (b"<html>login</html>", "text/html", "provider_bad_answer"),
+    ],
+)
+async def test_what_is_no_speech_is_not_played(deps, server, body, content_type, code):
+    server.speech = body, content_type
+    with pytest.raises(DependencyError) as caught:
+        await speak(deps, server)
+    assert caught.value.code == code
 
 
 async def test_closing_the_streamhangs_up(deps, server):
@@ -191,9 +271,9 @@ async def test_a_missing_key_is_named(kind):
     assert "GROQ_API_KEY" in str(caught.value)
 
 
-def listen(deps, server, **options):
+def listen(deps, server, on_partial=lambda _: None, **options):
     driver = registry.create("stt", "openai", {"base_url": server.base_url, **options}, deps)
-    return driver.open_stream(lambda _: None, language="en-GB")
+    return driver.open_stream(on_partial, language="en-GB")
 
 
 async def test_an_utterance_is_uploaded_as_wav(deps, server):
@@ -220,6 +300,20 @@ async def test_the_upload_begins_at_the_pause_and_serves_the_end(deps, server):
     await stream.aclose()
     assert len(server.seen) == 1
     assert LOUD in server.seen[0].files["file"]
+
+
+async def test_the_text_up_to_a_pause_is_told_while_the_caller_may_go_on(deps, server):
+    told: asyncio.Queue[Transcript] = asyncio.Queue()
+    stream = listen(deps, server, told.put_nowait)
+    stream.start(None)
+    stream.push(LOUD)
+    stream.pause()
+    async with time_limit():
+        transcript = await told.get()
+    assert (transcript.text, transcript.is_final, transcript.at_pause) == ("hello", False, True)
+    assert (await stream.finish()).text == "hello"
+    assert told.empty()
+    await stream.aclose()
 
 
 async def test_speech_that_goes_on_takes_the_upload_back(deps, server):

@@ -137,6 +137,20 @@ async def test_the_text_asked_for_at_the_pause_serves_the_end(stt):
     await stream.aclose()
 
 
+async def test_the_text_up_to_a_pause_is_told_while_the_caller_may_go_on(stt):
+    told: asyncio.Queue[Transcript] = asyncio.Queue()
+    stream = stt.open_stream(told.put_nowait)
+    stream.start(SpeechHints(GRAMMAR))
+    stream.push(await say("what are your opening hours"))
+    stream.pause()
+    async with time_limit():
+        transcript = await told.get()
+    assert (transcript.text, transcript.is_final, transcript.at_pause) == ("what are your opening hours", False, True)
+    assert (await stream.finish()).text == "what are your opening hours"
+    assert told.empty()
+    await stream.aclose()
+
+
 async def test_speech_behind_a_pause_belongs_to_the_utterance(stt):
     stream = stt.open_stream(lambda _: None)
     stream.start(SpeechHints(GRAMMAR))

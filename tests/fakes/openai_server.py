@@ -42,6 +42,7 @@ class Seen:
 
     path: str
     key: str
+    client: tuple[str, int] | None = None
     json: dict[str, Any] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -59,6 +60,8 @@ class OpenAiServer:
         self.hang = False
         self.hung_up = asyncio.Event()
         self.text = " hello \n"
+        self.transcript: tuple[bytes, str] | None = None  # a body and its content type, in place of `text`
+        self.speech: tuple[bytes, str] | None = None
         self._arrived = asyncio.Event()
 
     @property
@@ -84,15 +87,20 @@ class OpenAiServer:
             async with time_limit():
                 await request.receive()  # the client's end: the body is read already
             self.hung_up.set()
+        if self.transcript is not None:
+            return Response(self.transcript[0], media_type=self.transcript[1])
         return self._refusal() or JSONResponse({"text": self.text})
 
     async def _speak(self, request: Request) -> Response:
         seen = await self._see(request)
+        if self.speech is not None:
+            return Response(self.speech[0], media_type=self.speech[1])
         return self._refusal() or StreamingResponse(self._speech(seen.json["response_format"]))
 
     async def _see(self, request: Request) -> Seen:
         body = await request.body()
         seen = Seen(request.url.path, request.headers.get("authorization", "").removeprefix("Bearer "))
+        seen.client = (request.client.host, request.client.port) if request.client else None
         kind = request.headers.get("content-type", "")
         if kind.startswith("application/json"):
             seen.json = json.loads(body)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 NO_FILE = (
     "there is no config.json here and no --config: the defaults hold; `vox agent --init` writes one that needs no keys"
 )
+IDLE = {
+    "user_idle_timeout_secs": 20,
+    "user_idle_prompt": "Are you still there?",
+    "user_idle_max": 3,
+    "user_idle_goodbye": "I have not heard from you, so I will hang up now. Goodbye.",
+}
+"""What an agent that needs no keys does about a caller who says nothing."""
 STARTER = {
     "_comment": "An agent that needs no keys; every key is explained in docs/operations/settings.md",
     "host": "127.0.0.1",
@@ -23,8 +30,9 @@ STARTER = {
     "stt_provider": "offline",
     "llm_provider": "flow",
     "tts_provider": "offline",
-    "turn_detection": "silence",
-    "turn_stop_secs": 0.4,
+    "turn_detection": "words",
+    "turn_stop_secs": 0.6,
+    **IDLE,
 }
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
+    from vox.cli.call_transcript import Utterance
     from vox.clients.audio_files import Recording
     from vox.clients.phone import CallOutcome
     from vox.clients.script import Step
     from vox.clients.simulated_call import CallReport
-    from vox.clients.transcript import Utterance
 
 EXIT_UNANSWERED = 1
 _RECOGNISERS = ("whisper", "pocketsphinx")
@@ -226,7 +226,7 @@ async def _transcript(report: "CallReport") -> "list[Utterance]":
     """What both sides said, with the first recogniser that works here."""
     import httpx2
 
-    from vox.clients.transcript import transcribe
+    from vox.cli.call_transcript import transcribe
     from vox.providers import registry
     from vox.providers.contract import Deps
     from vox.runtime.clock import SystemClock

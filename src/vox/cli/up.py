@@ -159,6 +159,7 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence
 
 def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
+    from vox.cli.agent import IDLE
     from vox.cli.models import chosen
     from vox.providers.models.store import FOLDER_VARIABLE
 
@@ -167,8 +168,9 @@ def _agent(choices: Choices) -> Plan:
         "flow": str(files("vox.agent.config") / "demo.yaml"),
         "stt_provider": "offline",
         "tts_provider": "offline",
-        "turn_detection": "silence",
-        "turn_stop_secs": 0.4,
+        "turn_detection": "words",
+        "turn_stop_secs": 0.6,
+        **IDLE,
         "host": choices.host or environment.get("VOXRAY_HOST") or "127.0.0.1",
     }
     if choices.port is not None:

@@ -65,8 +65,8 @@ def is_origin_allowed(
     """Whether a page may open a socket or start a call: one of this server, of this machine, or one that is listed.
 
     A server without a key gives its `own_names`: a name can be pointed at 127.0.0.1 by anyone who owns it (DNS
-    rebinding), so that `Host` proves nothing. Then a page is of this server where it was loaded from the same port, by a
-    name of the loopback, by a bare address, or by one of these names.
+    rebinding), so that `Host` proves nothing. Then a page is of this server where it was loaded by a bare address and
+    from the same port, or by one of these names.
 
     Args:
         origin: the Origin header; empty for programs, which send none.
@@ -80,10 +80,10 @@ def is_origin_allowed(
     here, here_port = _host_and_port(f"//{host}", origin)
     if not page:
         return False
+    if page in _LOCAL:  # no other machine can serve it
+        return True
     if own_names is None:
-        return page in _LOCAL or page == here
-    if page in _LOCAL:
-        return here in _LOCAL and page_port == here_port
+        return page == here
     return page == here and (page in own_names or (_is_address(page) and page_port == here_port))
 
 

@@ -15,7 +15,7 @@ import msgspec
 from vox.errors import UsageError
 from vox.http.rate_limits import RateCategory
 
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "ANY", "WEBSOCKET"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ANY", "WEBSOCKET"]
 """ANY answers every HTTP method; WEBSOCKET takes upgrades."""
 
 MAX_QUERY_FIELDS = 64
@@ -225,6 +225,10 @@ class RouteTable(Generic[A]):
     ) -> Register:
         """Adds a DELETE; without `returns` its success is 204. A DELETE's body may be left out."""
         return self._add("DELETE", path, access, body, query, status, returns, more)
+
+    def options(self, path: str, *, access: A, **more: Any) -> Register:
+        """Adds an OPTIONS route, for paths that answer browsers' preflights themselves; not part of the OpenAPI document."""
+        return self._add("OPTIONS", path, access, None, None, 204, bytes, {"is_documented": False, **more})
 
     def any(self, path: str, *, access: A, returns: Any = bytes, **more: Any) -> Register:
         """Adds a route that answers every HTTP method alike."""

@@ -16,6 +16,9 @@ from vox.media.framing import padded
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CounterChild
 
+REPLAY_FRAMES = 15
+"""Frames that a track can take back after they were sent: 0.3 s, more than the far side has left to play at a hold."""
+
 _log = get_logger(__name__)
 
 
@@ -78,6 +81,7 @@ class PlayoutTrack:
         self._offset = 0  # bytes of the first chunk already sent
         self._queued = 0
         self._sent = 0
+        self._replay: deque[bytes] = deque(maxlen=REPLAY_FRAMES)  # the last frames sent, whole ones
         self._marks: list[tuple[int, int, Callable[[], None]]] = []
         self._mark_number = 0
         self._due: int | None = None
@@ -157,6 +161,24 @@ class PlayoutTrack:
         if self._drain_at is None:
             self._leave()
 
+    def rewind(self, position_bytes: int) -> int:
+        """Takes back what was sent behind a position, while paused, to be sent again; returns the position reached.
+
+        Goes back by whole frames, by `REPLAY_FRAMES` at most, never behind the position. What was to be called there was.
+        """
+        while self._paused and self._replay and self._sent - len(self._replay[-1]) >= position_bytes:
+            frame = self._replay.pop()
+            if self._offset:
+                self._chunks[0] = self._chunks[0][self._offset :]
+                self._offset = 0
+            self._chunks.appendleft(frame)
+            self._queued += len(frame)
+            self._sent -= len(frame)
+            if self._drain_at is not None:
+                self._drain_at = None
+                self._leave()
+        return self._sent
+
     def resume(self) -> None:
         """Goes on after `pause()`: the next frame leaves at once and starts a new schedule."""
         if not self._paused:
@@ -180,6 +202,7 @@ class PlayoutTrack:
     def clear(self) -> None:
         """Throws away all audio not sent yet, ends the reply without `on_drained` and lifts a pause."""
         self._chunks.clear()
+        self._replay.clear()
         self._offset = 0
         self._queued = 0
         self._marks.clear()
@@ -271,7 +294,7 @@ class PlayoutTrack:
         return self._queued >= self._frame_bytes or (self._ended and self._queued > 0)
 
     def _send_frame(self) -> None:
-        size = self._frame_bytes
+        size, before = self._frame_bytes, self._sent
         chunk = self._chunks[0]
         end = self._offset + size
         if end < len(chunk):
@@ -281,6 +304,7 @@ class PlayoutTrack:
             self._sent += size
         else:
             frame = self._gather(size)
+        self._replay.append(frame if self._sent - before == size else frame[: self._sent - before])
         try:
             self._send(frame)
         except Exception:  # noqa: BLE001  the top of one call's transport: the other calls go on

@@ -10,7 +10,7 @@ import audioop
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -49,6 +49,10 @@ SILENCE_PEAK = 12
 # So many silent windows are still scored, so that the model's state and the smoothed volume have settled at silence.
 SILENT_WINDOWS_SCORED = 8
 
+# A voice is told before it counts as speech, and its end before that counts as over: four and two windows of Silero in a row.
+VOICE_START_S = 0.13
+VOICE_STOP_S = 0.07
+
 _log = get_logger(__name__)
 
 
@@ -67,7 +71,7 @@ class SpeechEdge:
 class VadStream:
     """One caller's audio; made by `VoiceActivity.open`.
 
-    `is_speaking` is the present verdict; `slot`, `is_waiting` and `silent_windows` belong to the scheduler.
+    `is_speaking` is the present verdict, `is_voice` the early sign of it; `slot`, `is_waiting` and `silent_windows` belong to the scheduler.
     """
 
     __slots__ = (
@@ -75,6 +79,7 @@ class VadStream:
         "_backlog_bytes",
         "_buffer",
         "_on_edge",
+        "_on_voice",
         "_params",
         "_position",
         "_resampler",
@@ -82,6 +87,7 @@ class VadStream:
         "_window_bytes",
         "is_open",
         "is_speaking",
+        "is_voice",
         "is_waiting",
         "silent_windows",
         "slot",
@@ -94,8 +100,10 @@ class VadStream:
         on_edge: Callable[[SpeechEdge], None],
         resampler: Resampler | None,
         backlog_s: float,
+        on_voice: Callable[[bool], None] | None = None,
     ) -> None:
-        self.is_speaking = False
+        self.is_speaking = self.is_voice = False
+        self._on_voice = on_voice
         self._scheduler = scheduler
         self._params = params
         self._on_edge = on_edge
@@ -137,7 +145,7 @@ class VadStream:
             )
         self._params = params
         if self.is_open:
-            self._scheduler.gate.set_params(self.slot, params)
+            self._scheduler.set_params(self.slot, params)
 
     def close(self) -> None:
         """Ends the stream: no edge follows, also when one of its windows is being scored."""
@@ -177,6 +185,15 @@ class VadStream:
         except Exception:  # noqa: BLE001  one call's callback must not silence the others
             _log.exception("speech_edge_callback_failed")
 
+    def tell_voice(self, is_voice: bool) -> None:
+        """Passes an early sign on. Called by the scheduler."""
+        self.is_voice = is_voice
+        if self._on_voice is not None:
+            try:
+                self._on_voice(is_voice)
+            except Exception:  # noqa: BLE001  one call's callback must not silence the others
+                _log.exception("voice_edge_callback_failed")
+
 
 class BatchScheduler:
     """The streams of one kind and sample rate, whose windows are scored together."""
@@ -195,6 +212,7 @@ class BatchScheduler:
         self.sample_rate = sample_rate
         self.window_samples = window_samples
         self.gate = SpeechGate(window_samples / sample_rate)
+        self._voice_gate = SpeechGate(window_samples / sample_rate)
         self.pending: deque[VadStream] = deque()
         self.flight: asyncio.Future[Scores] | None = None
         self.dropped = metrics.counter(WINDOWS_DROPPED)
@@ -221,9 +239,15 @@ class BatchScheduler:
             slot = self._slots
             self._slots += 1
         self.gate.reset(slot, params)
+        self._voice_gate.reset(slot, _early(params))
         if self._model is not None:
             self._fresh.append(slot)
         return slot
+
+    def set_params(self, slot: int, params: VadParams) -> None:
+        """Changes the parameters of a stream."""
+        self.gate.set_params(slot, params)
+        self._voice_gate.set_params(slot, _early(params))
 
     def exit(self, slot: int) -> None:
         """Takes a closed stream's slot back."""
@@ -306,8 +330,13 @@ class BatchScheduler:
             self._run()
 
     def _decide(self, streams: list[VadStream], slots: Slots, scores: Scores) -> None:
+        voices = self._voice_gate.step(slots, scores.confidence, scores.rms)
         changed = self.gate.step(slots, scores.confidence, scores.rms)
         self._requeue(streams)
+        for place in cast("list[int]", voices.tolist()):
+            stream = streams[place]
+            if stream.is_open:
+                stream.tell_voice(not stream.is_voice)
         for place in cast("list[int]", changed.tolist()):
             stream = streams[place]
             if stream.is_open:
@@ -320,3 +349,7 @@ class BatchScheduler:
                 pending.append(stream)
             else:
                 stream.is_waiting = False
+
+
+def _early(params: VadParams) -> VadParams:
+    return replace(params, start_s=min(params.start_s, VOICE_START_S), stop_s=min(params.stop_s, VOICE_STOP_S))

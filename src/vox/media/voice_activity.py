@@ -77,13 +77,22 @@ class VoiceActivity:
         finally:
             self._worker.shutdown()
 
-    def open(self, *, sample_rate: int, params: VadParams, on_edge: Callable[[SpeechEdge], None]) -> VadStream:
+    def open(
+        self,
+        *,
+        sample_rate: int,
+        params: VadParams,
+        on_edge: Callable[[SpeechEdge], None],
+        on_voice: Callable[[bool], None] | None = None,
+    ) -> VadStream:
         """Starts listening to one caller.
 
         Args:
             sample_rate: Hz of the audio to be pushed. Silero hears 8000 and 16000 as they are, others resampled to 16000.
             params: when speech counts as begun and ended.
             on_edge: called on the event loop, never from inside `push`.
+            on_voice: called so with True after an eighth of a second of voice, with False after half as much without; may be a
+                false alarm, and comes before `on_edge`.
 
         Raises:
             UsageError: `vad_unavailable` without the model; `invalid_vad` for an unknown kind;
@@ -105,7 +114,7 @@ class VoiceActivity:
         if not self._open_streams:
             self._ticker.add(self._tick)
         self._count(1)
-        return VadStream(scheduler, params, on_edge, resampler, self._max_backlog_s)
+        return VadStream(scheduler, params, on_edge, resampler, self._max_backlog_s, on_voice)
 
     async def check(self) -> None:
         """Returns once the detector's thread has answered.

@@ -169,7 +169,11 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class SentenceProgress:
-    """A sentence of the answer: announced (`new`), being played, or over (`completed`; `remaining` is what was cut off)."""
+    """A sentence of the answer: announced (`new`), being played, or over (`completed`; `remaining` is what was cut off).
+
+    A sentence is announced once and over once; `spoken` is the part of `text` that was heard, `voiced` the same as the voice
+    spoke it, without Markdown.
+    """
 
     segment_id: str
     text: str
@@ -177,6 +181,7 @@ class SentenceProgress:
     spoken: str = ""
     remaining: str = ""
     will_be_spoken: bool = True
+    voiced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

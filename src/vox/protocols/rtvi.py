@@ -70,8 +70,7 @@ class Rtvi:
         self._capabilities = capabilities
         self._client_major = 0
         self._sent = 0
-        self._spoken_segment = ""
-        self._spoken_chars = 0
+        self._voiced_characters: dict[str, int] = {}
 
     def receive(self, envelope: Mapping[str, Any]) -> list[ClientInput]:
         """Turns a client's message into inputs; foreign labels and unknown types give none.
@@ -187,15 +186,15 @@ class Rtvi:
             yield "bot-output", {"text": event.text, "spoken": False, "aggregated_by": "sentence"}
         elif event.status == "completed" and event.spoken:
             yield "bot-output", {"text": event.spoken, "spoken": True, "aggregated_by": "sentence"}
-        if event.will_be_spoken and (spoken := self._newly_spoken(event)):
-            yield "bot-tts-text", {"text": spoken}
+        if event.will_be_spoken and (voiced := self._newly_voiced(event)):
+            yield "bot-tts-text", {"text": voiced}
 
-    def _newly_spoken(self, event: SentenceProgress) -> str:
-        if event.segment_id != self._spoken_segment:
-            self._spoken_segment, self._spoken_chars = event.segment_id, 0
-        new = event.spoken[self._spoken_chars :]
-        self._spoken_chars = max(self._spoken_chars, len(event.spoken))
-        return new.strip()
+    def _newly_voiced(self, event: SentenceProgress) -> str:
+        """What was spoken of a sentence since it was last told; progress of several sentences may come in turn."""
+        known = self._voiced_characters.pop(event.segment_id, 0)
+        if event.status != "completed":
+            self._voiced_characters[event.segment_id] = max(known, len(event.voiced))
+        return event.voiced[known:].strip()
 
     def _tool(self, event: ToolProgress) -> Iterator[_Message]:
         call = {"function_name": event.name, "tool_call_id": event.call_id}

@@ -6,10 +6,10 @@ it is not, so that the call can say something.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx2
 from pydantic import Field
@@ -28,6 +28,23 @@ _TOO_MANY_REQUESTS = 429
 _REFUSED = (401, 403)
 _SERVER_ERRORS = 500
 _TRY_AGAIN = (408, 409, _TOO_MANY_REQUESTS)
+_STATUS_OF_WORDS = (
+    ("rate_limit", _TOO_MANY_REQUESTS),
+    ("resource_exhausted", _TOO_MANY_REQUESTS),
+    ("quota", _TOO_MANY_REQUESTS),
+    ("overloaded", 503),
+    ("server_error", 500),
+    ("internal", 500),
+    ("unavailable", 503),
+    ("authentication", 401),
+    ("unauthenticated", 401),
+    ("invalid_api_key", 401),
+    ("permission", 403),
+    ("invalid_request", 400),
+    ("invalid_argument", 400),
+    ("context_length", 400),
+)
+"""Words in the code or the type of an error reported without a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +236,21 @@ def failure(error: Exception, vendor: str) -> DependencyError:
             return DependencyError(f"{vendor} sent an answer that Vox cannot read", code="provider_bad_answer")
 
 
+def reported_failure(problem: object, vendor: str) -> DependencyError:
+    """What a vendor reports inside an answer that began well: as an object, a list or a bare text, with or without a status."""
+    words, marks = _words_of(problem), _marks_of(problem)
+    status = next((int(mark) for mark in marks if mark.isdecimal() and len(mark) == len("429")), 0)
+    for mark in marks if not status else ():
+        status = next((known for part, known in _STATUS_OF_WORDS if part in mark), status)
+    return _failure_of(status, words, vendor, None)
+
+
 def _status_failure(error: "openai.APIStatusError", vendor: str) -> DependencyError:
-    status = error.status_code
+    return _failure_of(error.status_code, str(error.message), vendor, _retry_after_s(error.response.headers))
+
+
+def _failure_of(status: int, words: str, vendor: str, retry_after_s: float | None) -> DependencyError:
+    """The error for a status, 0 where there is none, and the vendor's own words, kept short: some repeat the request."""
     if status in _REFUSED:
         return DependencyError(
             f"{vendor} refused the API key ({status})",
@@ -228,18 +258,35 @@ def _status_failure(error: "openai.APIStatusError", vendor: str) -> DependencyEr
             hint="check the key and its permissions",
         )
     code = "provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed"
+    answered = f"answered {status}" if status else "reported an error"
     return DependencyError(
-        f"{vendor} answered {status}: {_detail(error)}",
+        f"{vendor} {answered}: {' '.join(words.split())[:200]}",
         code=code,
-        retryable=status >= _SERVER_ERRORS or status in _TRY_AGAIN,
-        retry_after_s=_retry_after_s(error.response.headers),
+        retryable=not status or status >= _SERVER_ERRORS or status in _TRY_AGAIN,
+        retry_after_s=retry_after_s,
     )
 
 
-def _detail(error: "openai.APIStatusError") -> str:
-    """The vendor's own words, kept short: some repeat the whole request."""
-    words = " ".join(str(error.message).split())
-    return words[:200]
+def _words_of(problem: object) -> str:
+    """The message of a reported problem."""
+    if isinstance(problem, Mapping):
+        fields = cast("Mapping[str, object]", problem)
+        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
+        return next((words for each in found if each and (words := _words_of(each))), "no reason given")
+    if isinstance(problem, Sequence) and not isinstance(problem, str):
+        return "; ".join(map(_words_of, cast("Sequence[object]", problem)))
+    return str(problem)
+
+
+def _marks_of(problem: object) -> tuple[str, ...]:
+    """Statuses and codes that a reported problem carries, in lower case, the nearest first."""
+    if isinstance(problem, Mapping):
+        fields = cast("Mapping[str, object]", problem)
+        own = (str(fields[name]).casefold() for name in ("status", "code", "type") if fields.get(name))
+        return (*own, *_marks_of(fields.get("error")))
+    if isinstance(problem, Sequence) and not isinstance(problem, str):
+        return tuple(mark for each in cast("Sequence[object]", problem) for mark in _marks_of(each))
+    return ()
 
 
 def _cause(error: Exception) -> str:

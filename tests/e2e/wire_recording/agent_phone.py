@@ -13,6 +13,7 @@ from tests.e2e.wire_recording.recording import Recording
 from tests.e2e.wire_recording.stream_shapes import LiveStream, pause_until
 
 FRAME_S = 0.02
+UTTERANCE_S = 1.0
 TONE = (b"\x80" * 8 + b"\x00" * 8) * 10
 SILENCE = b"\xff" * 160
 """20 ms of µ-law: as loud as it gets, and nothing."""
@@ -90,6 +91,8 @@ def _barge_in(recording: Recording) -> None:
             socket.send_json(message)
         stream.until("media")
         _speak(stream, TONE, lambda: stream.poll() == "clear")
+        until = time.monotonic() + UTTERANCE_S  # the agent falls silent before it is known to be more than a cough
+        _speak(stream, TONE, lambda: time.monotonic() > until)
         stream.phase("a caller who cuts in", without={"mark"})
         _speak(stream, SILENCE, lambda: stream.poll() == "media")
         stream.phase("the answer", without={"mark"})

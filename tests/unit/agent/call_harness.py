@@ -36,6 +36,7 @@ class Line:
     encoding: Encoding = "mulaw"
     sample_rate = RATE
     shows_progress = True
+    client_wait_s = 0.0
 
     def __init__(self, *, has_marks: bool = True) -> None:
         self.has_marks = has_marks
@@ -130,7 +131,7 @@ class Mind(_Opened):
     """A model whose answer is a function of the request."""
 
     speaks_first = False
-    not_understood = ""
+    answers_inaudible = False
 
     def __init__(self) -> None:
         self.requests: list[LlmRequest] = []
@@ -189,6 +190,7 @@ class Voice(_Opened):
 class Detector:
     def __init__(self) -> None:
         self.on_edge: Callable[[SpeechEdge], None] = lambda edge: None
+        self.on_voice: Callable[[bool], None] = lambda is_voice: None
         self.is_closed = False
         self.opened: list[int] = []
         self.heard = b""
@@ -200,9 +202,14 @@ class Detector:
             raise self.error
 
     def open(
-        self, *, on_edge: Callable[[SpeechEdge], None], sample_rate: int, params: VadParams, **_options: object
+        self,
+        *,
+        on_edge: Callable[[SpeechEdge], None],
+        on_voice: Callable[[bool], None],
+        sample_rate: int,
+        params: VadParams,
     ) -> "Detector":
-        self.on_edge = on_edge
+        self.on_edge, self.on_voice = on_edge, on_voice
         self.opened.append(sample_rate)
         self.params = params
         return self
@@ -262,6 +269,10 @@ class World:
         assert self._task is not None
         self._task.cancel()
 
+    def early_voice(self, is_voice: bool) -> None:
+        """The detector's early sign."""
+        self.detector.on_voice(is_voice)
+
     def speech(self, is_speaking: bool) -> None:
         self.detector.on_edge(SpeechEdge(is_speaking=is_speaking, at_s=0.0))
 
@@ -272,9 +283,9 @@ class World:
         await asyncio.sleep(seconds)
         self.speech(False)
 
-    def partial(self, text: str) -> None:
+    def partial(self, text: str, *, at_pause: bool = False) -> None:
         assert self.ear.on_partial is not None
-        self.ear.on_partial(Transcript(text, is_final=False))
+        self.ear.on_partial(Transcript(text, is_final=False, at_pause=at_pause))
 
     @property
     def is_over(self) -> bool:

@@ -60,4 +60,4 @@ async def test_a_measurement_that_is_not_valid_is_no_success(monkeypatch, doubts
 
     monkeypatch.setattr(bench, "_point", point)
     monkeypatch.setattr(bench, "_print", lambda *_, **__: None)
-    assert await bench._run(parse("calls", "--calls", "1")) == code
+    assert await bench._run(parse("--calls", "1")) == code

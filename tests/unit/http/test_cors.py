@@ -100,8 +100,8 @@ def test_a_page_of_this_server_this_machine_or_the_list_may_call(origin, host, m
         ("http://evil.example:8080", "evil.example:8080", False),  # a name pointed at this machine
         ("http://localhost:8080", "localhost:8080", True),
         ("http://localhost:8080", "127.0.0.1:8080", True),
-        ("http://localhost:5173", "localhost:8080", False),
-        ("http://localhost:8080", "evil.example:8080", False),
+        ("http://localhost:5173", "localhost:8080", True),
+        ("http://localhost.evil.example", "localhost:8080", False),
         ("http://localhost", "localhost", True),
         ("https://localhost", "localhost:443", True),
         ("http://192.0.2.7:8080", "192.0.2.7:8080", True),  # an address cannot be pointed elsewhere
@@ -110,7 +110,7 @@ def test_a_page_of_this_server_this_machine_or_the_list_may_call(origin, host, m
         ("https://voice.example", "voice.example", True),
         ("https://Voice.Example", "voice.example:8443", True),
         ("https://voice.example", "evil.example", False),
-        ("https://localhost:99999", "localhost:99999", False),
+        ("https://voice.example:99999", "voice.example:99999", False),
         (PAGE, "localhost:8080", True),
         ("null", "localhost:8080", False),
     ],

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.media.timeline import Timeline
 from vox.errors import UsageError
 from vox.media.pacer import FRAMES_LATE, FRAMES_SENT, UNDERRUNS, Pacer
+from vox.media.playout_track import REPLAY_FRAMES
 from vox.media.ticker import Ticker
 from vox.runtime.metrics import Metrics
 
@@ -221,6 +222,53 @@ def test_pause_keeps_the_audio_and_resume_goes_on_at_once():
     assert audio(frames) == speech(4)
     assert drained == [1000.54]
     assert stage.count(UNDERRUNS) == 0
+
+
+@pytest.mark.parametrize(("heard", "again"), [(2.0, 2), (2.5, 1), (3.0, 1), (4.0, 0), (9.0, 0)])
+def test_what_was_sent_and_not_heard_is_sent_again_from_a_whole_frame_on(heard, again):
+    stage = Stage(lead_s=0.04)
+    track, frames, drained = stage.track()
+    track.write(speech(6.5))
+    track.end()
+    stage.time.run_until(1000.021)  # four frames: two ahead
+    track.pause()
+    sent = track.sent_bytes
+    assert sent == 4 * FRAME
+    assert track.rewind(int(heard * FRAME)) == sent - again * FRAME
+    assert track.rewind(int(heard * FRAME)) == sent - again * FRAME
+    track.resume()
+    stage.time.run_until(1001.0)
+    pieces = [frame for _, frame in frames]
+    assert b"".join(pieces[:4] + pieces[4 + again :])[: len(speech(6.5))] == speech(6.5)
+    assert pieces[4 : 4 + again] == pieces[4 - again : 4]
+    assert len(drained) == 1
+
+
+def test_a_track_goes_back_no_further_than_it_remembers_and_not_while_it_plays():
+    stage = Stage()
+    track, _, _ = stage.track()
+    track.write(speech(40))
+    assert track.rewind(0) == FRAME
+    stage.time.run_until(1000.5)
+    track.pause()
+    sent = track.sent_bytes
+    assert track.rewind(0) == sent - REPLAY_FRAMES * FRAME
+    track.clear()
+    track.pause()
+    assert track.rewind(0) == track.sent_bytes
+
+
+def test_the_padded_last_frame_is_sent_again_as_the_audio_that_it_was():
+    stage = Stage(lead_s=0.04)
+    track, frames, drained = stage.track()
+    track.write(speech(1.5))
+    track.end()
+    track.pause()
+    assert track.rewind(0) == 0
+    track.resume()
+    stage.time.run_until(1001.0)
+    assert [frame for _, frame in frames[:2]] == [frame for _, frame in frames[2:]]
+    assert (len(drained), track.sent_bytes) == (1, len(speech(1.5)))
 
 
 def test_writing_while_paused_is_taken_and_held():

@@ -73,6 +73,33 @@ async def test_recorded_speech_gives_two_edges_at_the_right_times(rate, start_s,
     check_edges(edges, start_s=start_s, stop_s=stop_s)
 
 
+@pytest.mark.parametrize("rate", [8000, 16000])
+async def test_a_voice_is_told_before_it_counts_as_speech_and_its_end_before_that_counts_as_over(rate):
+    async with booth() as it:
+        told = []
+        stream = it.vad.open(
+            sample_rate=rate,
+            params=VadParams(),
+            on_edge=lambda edge: told.append(("speech", edge.is_speaking)),
+            on_voice=lambda is_voice: told.append(("voice", is_voice)),
+        )
+        await it.hear(stream, recording(rate), rate)
+    assert told[:2] == [("voice", True), ("speech", True)]
+    assert told[-2:] == [("voice", False), ("speech", False)]
+    assert [is_on for what, is_on in told if what == "voice"] == [True, False] * (len(told[2:-2]) // 2 + 1)
+
+
+async def test_a_voice_callback_that_fails_silences_nobody():
+    def broken(_is_voice):
+        raise RuntimeError
+
+    async with booth() as it:
+        edges = []
+        stream = it.vad.open(sample_rate=8000, params=VadParams(), on_edge=edges.append, on_voice=broken)
+        await it.hear(stream, recording(8000), 8000)
+    check_edges(edges, start_s=0.2, stop_s=0.2)
+
+
 async def test_energy_hears_the_same_speech_in_10_ms_windows():
     async with booth(silero=False) as it:
         edges = []

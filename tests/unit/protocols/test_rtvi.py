@@ -229,8 +229,8 @@ def test_a_sentence_reports_how_much_of_it_was_spoken():
     said = sent(
         client(),
         SentenceProgress("4", "One two.", "new"),
-        SentenceProgress("4", "One two.", "in-progress", "One", " two."),
-        SentenceProgress("4", "One two.", "completed", "One two."),
+        SentenceProgress("4", "One two.", "in-progress", "One", " two.", voiced="One"),
+        SentenceProgress("4", "One two.", "completed", "One two.", voiced="One two."),
     )
     outputs = [data for kind, data in said if kind == "bot-output"]
     assert [output["spoken_status"] for output in outputs] == ["new", "in-progress", "completed"]
@@ -248,6 +248,21 @@ def test_a_cut_off_sentence_says_what_was_never_heard():
     [(kind, data)] = sent(client(), SentenceProgress("s", "One two.", "completed", "", "One two."))
     assert (kind, data["segment_id"]) == ("bot-output", "s")
     assert data["spoken_progress"] == {"accumulated_text": "", "remaining_text": "One two."}
+
+
+def test_words_of_several_sentences_come_once_each_and_in_order():
+    first, second = "One **two**. three.", "Four five."
+    said = sent(
+        client(),
+        SentenceProgress("1", first, "new"),
+        SentenceProgress("2", second, "new"),
+        SentenceProgress("1", first, "in-progress", "One **two**.", voiced="One two."),
+        SentenceProgress("2", second, "in-progress", "Four", voiced="Four"),
+        SentenceProgress("1", first, "completed", first, voiced="One two. three."),
+        SentenceProgress("2", second, "completed", second, voiced=second),
+    )
+    assert [data["text"] for kind, data in said if kind == "bot-tts-text"] == ["One two.", "Four", "three.", "five."]
+    assert [data["text"] for kind, data in said if kind == "bot-transcription"] == [first, second]
 
 
 def test_a_silent_sentence_has_no_progress():

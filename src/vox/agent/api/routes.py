@@ -14,7 +14,8 @@ from starlette.websockets import WebSocket
 
 from vox.agent.admission import Busy, Reservation
 from vox.agent.api import webhooks
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, refuse_upgrade
+from vox.agent.api.pipecat_start import StartRoutes
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.call.session import Session
@@ -26,7 +27,6 @@ from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.http.call import ROUTE, HttpCall
-from vox.http.cors import is_origin_allowed
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
@@ -75,6 +75,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
+    StartRoutes(server).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)
@@ -240,12 +241,10 @@ class _Calls:
 
     def _refusal(self, call: HttpCall | WebSocket) -> tuple[int, str, str] | None:
         """Why a client may not come in, whether or not there is a place."""
-        server, query, headers = self._server, call.query_params, call.headers
+        server, query = self._server, call.query_params
         if not has_key(call, server.settings):
             return 401, "UNAUTHORIZED", "Unauthorized"
-        origins = server.settings.cors_allowed_origins or ()
-        names = None if server.settings.server_api_key.get_secret_value() else server.settings.own_names
-        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins, own_names=names):
+        if not is_page_allowed(call, server.settings):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"

@@ -133,7 +133,7 @@ def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, a
     if agent and _token_key(server, carrier):
         expires = server.clock.unix_s() + TOKEN_SECONDS
         path += f"/{expires}.{_sign_stream_token(expires, agent, _token_key(server, carrier))}"
-    return _public_base(server, call).replace("http", "ws", 1) + path
+    return public_base(server, call).replace("http", "ws", 1) + path
 
 
 def _is_announced(token: str, agent: str, secret: str, now: float) -> bool:
@@ -147,7 +147,8 @@ def _sign_stream_token(expires: int, agent: str, secret: str) -> str:
     return hmac_digest(secret, f"vox-stream:{agent}:{expires}", "sha256").hex()[:32]
 
 
-def _public_base(server: AgentServer, call: HttpCall | WebSocket) -> str:
+def public_base(server: AgentServer, call: HttpCall | WebSocket) -> str:
+    """Scheme and host at which this server is reached from outside."""
     settings = server.settings
     forwarded = call.headers.get("x-forwarded-proto", "").lower().startswith("https")
     is_secure = bool(settings.proxy_host) or forwarded or settings.tls_enable
@@ -160,7 +161,7 @@ def _public_url(server: AgentServer, call: HttpCall | WebSocket) -> str:
     scope = call.scope
     path = scope.get("raw_path") or quote(scope["path"]).encode()
     query = scope.get("query_string", b"")
-    return f"{_public_base(server, call)}{(path + (b'?' + query if query else b'')).decode('latin-1')}"
+    return f"{public_base(server, call)}{(path + (b'?' + query if query else b'')).decode('latin-1')}"
 
 
 def _with_charset(content_type: str) -> str:

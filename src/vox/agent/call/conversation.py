@@ -14,6 +14,8 @@ import msgspec
 from vox.errors import UsageError
 from vox.providers.llm.contract import MISSING_RESULT, Message, ToolCall
 
+INAUDIBLE = "(inaudible)"
+"""What stands for words that the recogniser made nothing of, for models that do not take an empty message for that."""
 MAX_CHARACTERS = 400_000
 """Of all messages behind the system prompt: about 100,000 tokens, what the larger models take."""
 

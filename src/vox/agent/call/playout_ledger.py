@@ -1,11 +1,13 @@
 """The playout ledger: which text lies where in the audio, so that "what was heard" is a look-up.
 
 Positions are bytes of wire audio since the answer began. Text enters sentence by sentence, audio follows with the times of
-its words where the synthesiser knows them. Where it does not, words are spread over the sentence by their length.
+its words where the synthesiser knows them. Where it does not, words are spread over the sentence by their length. What the
+voice is given and what is shown differ (`speakable`); both are known for every position.
 """
 
 from dataclasses import dataclass, field
 
+from vox.agent.call.speakable import Speakable
 from vox.providers.tts.contract import SpokenWord
 
 CHARACTERS_PER_SECOND = 15.0
@@ -14,11 +16,21 @@ CHARACTERS_PER_SECOND = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One sentence at some position: what of it was heard, and what was not."""
+    """One sentence at some position: what of it was heard, and what was not.
+
+    Attributes:
+        segment: the sentence's number.
+        text: the sentence as it is shown.
+        spoken: the part of `text` that was heard.
+        voiced: the same part as the voice spoke it, without marks.
+        is_voiced: whether there is anything to hear in it.
+    """
 
     segment: int
     text: str
     spoken: str
+    voiced: str
+    is_voiced: bool = True
 
     @property
     def remaining(self) -> str:
@@ -28,7 +40,7 @@ class Heard:
 
 @dataclass(slots=True)
 class _Segment:
-    text: str
+    text: Speakable
     start: int
     size: int = 0
     is_complete: bool = False
@@ -48,7 +60,7 @@ class PlayoutLedger:
         """Bytes of audio entered so far: the position at which the next audio will lie."""
         return self._written
 
-    def begin(self, text: str) -> int:
+    def begin(self, text: Speakable) -> int:
         """A sentence's audio begins here; returns the sentence's number."""
         self._segments.append(_Segment(text, self._written))
         return len(self._segments) - 1
@@ -66,28 +78,29 @@ class PlayoutLedger:
 
     def at(self, position: int) -> list[Heard]:
         """Each sentence with the part of it that lies before `position`."""
-        return [
-            Heard(number, segment.text, self._spoken(segment, position))
-            for number, segment in enumerate(self._segments)
-        ]
+        return [self._heard(number, segment, position) for number, segment in enumerate(self._segments)]
 
     def heard(self, position: int) -> str:
         """The text before `position`: whole words only, as a listener would write it down."""
         return " ".join(part.spoken for part in self.at(position) if part.spoken)
 
-    def _spoken(self, segment: _Segment, position: int) -> str:
+    def _heard(self, number: int, segment: _Segment, position: int) -> Heard:
+        text = segment.text
         played = position - segment.start
-        if played <= 0:
-            return ""
-        if segment.is_complete and played >= segment.size:
-            return segment.text
+        if segment.is_complete and played > 0 and played >= segment.size:
+            return Heard(number, text.shown, text.shown, text.spoken, bool(text.spoken))
+        voiced = self._voiced(segment, played) if played > 0 else ""
+        return Heard(number, text.shown, text.shown_until(len(voiced)) if voiced else "", voiced, bool(text.spoken))
+
+    def _voiced(self, segment: _Segment, played: int) -> str:
+        spoken = segment.text.spoken
         if segment.words:
             return self._spoken_by_times(segment, played)
         if segment.is_complete:
             share = played / segment.size
         else:
-            share = played / self.bytes_per_second * CHARACTERS_PER_SECOND / max(1, len(segment.text))
-        return _whole_words(segment.text, int(len(segment.text) * min(1.0, share)))
+            share = played / self.bytes_per_second * CHARACTERS_PER_SECOND / max(1, len(spoken))
+        return _whole_words(spoken, int(len(spoken) * min(1.0, share)))
 
     def _spoken_by_times(self, segment: _Segment, played: int) -> str:
         """A word counts once the next one begins, or with the sentence's end."""
@@ -95,7 +108,7 @@ class PlayoutLedger:
         begun = [word for word in segment.words if word.at_s <= played_s]
         if not begun:
             return ""
-        return segment.text[: begun[-1].start].rstrip()
+        return segment.text.spoken[: begun[-1].start].rstrip()
 
 
 def _whole_words(text: str, length: int) -> str:

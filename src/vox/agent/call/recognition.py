@@ -38,7 +38,7 @@ class UtteranceRecognizer:
         stt: the recogniser.
         sample_rate: of the audio that `push` gets, in Hz, s16le mono.
         pre_roll_s: audio from before `start` that an utterance begins with.
-        on_partial: called with interim texts.
+        on_partial: called with interim transcripts.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class UtteranceRecognizer:
         sample_rate: int,
         pre_roll_s: float,
         language: str | None,
-        on_partial: Callable[[str], None],
+        on_partial: Callable[[Transcript], None],
         metrics: Metrics | NullMetrics,
     ) -> None:
         self._stt = stt
@@ -163,4 +163,4 @@ class UtteranceRecognizer:
 
     def _partial(self, transcript: Transcript) -> None:
         if self._present is not None and self._present.is_begun:
-            self._on_partial(transcript.text)
+            self._on_partial(transcript)

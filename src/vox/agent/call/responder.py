@@ -6,14 +6,16 @@ stream wants closing): whatever they still say is of no consequence, because the
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
+from vox.agent.call.speakable import SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
+from vox.agent.call.thoughts import ThoughtFilter
 from vox.agent.call.tool_execution import END_CALL, Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
@@ -43,6 +45,11 @@ trace = tracer(__name__)
 
 MAX_PIECES_AHEAD = 16
 TONE_RATE = 8000
+STALL_S = 0.8
+"""A model that says nothing for so long in the middle of a sentence has its words spoken as far as they go."""
+STALL_CHECK_S = 0.1
+RELEASE_BELOW_S = 0.2
+"""Of audio still to be played: before that, waiting for the rest of the sentence costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ _Pieces = asyncio.Queue[_Sentence | _Keys | None]
 class _Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
-    `voice` is its number at the output. A silent one is shown, not spoken.
+    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
+    knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it.
     """
 
     number: int
@@ -74,11 +82,18 @@ class _Run:
     answers: list[Answer] = field(default_factory=list[Answer])
     owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
     shown: int = 0
+    reported: dict[int, str] = field(default_factory=dict[int, str])
+    speakable: SpeakableText = field(default_factory=SpeakableText)
+    spoken_answer: Answer | None = None
+    is_voiced: bool = False
     task: asyncio.Task[None] | None = None
     end_reason: str | None = None
     is_over: bool = False
     is_generating: bool = False
     is_audible: bool = False
+    is_held: bool = False
+    is_speaking: bool = False
+    has_pressed: bool = False
 
 
 class Responder:
@@ -123,10 +138,12 @@ class Responder:
         """Has the model answer the conversation as it stands; a silent answer is shown, not spoken."""
         self._begin(None, silent=silent)
 
-    def say(self, text: str) -> None:
-        """Speaks a text of our own as an answer."""
+    def say(self, text: str, *, then_end: str | None = None) -> None:
+        """Speaks a text of our own as an answer; `then_end` is why the call ends once it was played."""
         self._times.unasked()
         self._begin(text, silent=False)
+        if self._run is not None:
+            self._run.end_reason = then_end
 
     def cut(self) -> None:
         """Ends the answer where it is: the conversation keeps what was heard. Nothing happens without one."""
@@ -147,6 +164,21 @@ class Responder:
             self._run.is_audible = True
         self._transport.send_event(self._times.audible())
 
+    def held(self) -> None:
+        """The output fell silent because of the caller's voice; it may go on."""
+        run = self._run
+        if run is not None and run.is_audible and not run.is_over and not run.is_held:
+            run.is_held = True
+            self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
+
+    def released(self) -> None:
+        """The output goes on after `held`."""
+        run = self._run
+        if run is not None and run.is_held:
+            run.is_held = False
+            if not run.is_over:
+                self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
+
     def played(self) -> None:
         """The answer was played to its end."""
         run = self._run
@@ -160,10 +192,12 @@ class Responder:
         self._finish(run, parts)
 
     def progress(self, segment: int) -> None:
-        """Tells a client that looks how far a sentence is."""
-        parts = self._output.parts()
-        if self._run is not None and self._transport.shows_progress and segment < len(parts) and parts[segment].text:
-            self._show(self._run, parts[segment], is_over=False)
+        """Tells a client that looks how far the sentences are, in their order, up to this one."""
+        run = self._run
+        if run is not None and self._transport.shows_progress:
+            for part in self._output.parts()[: segment + 1]:
+                if part.is_voiced and part.spoken and part.spoken != run.reported.get(part.segment):
+                    self._show(run, part, is_over=part.spoken == part.text)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
         """The client's answer to a tool that it runs."""
@@ -204,17 +238,25 @@ class Responder:
 
     async def _recite(self, run: _Run, text: str, pieces: _Pieces) -> None:
         answer = self._new_answer(run)
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
 
     async def _generate(self, run: _Run, pieces: _Pieces) -> None:
+        is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
             with trace.span("generate"):
                 calls = await self._generate_round(run, answer, pieces)
             if not calls:
-                return
+                if answer.text.strip() or run.has_pressed or run.is_over:
+                    return
+                log.warning("the model answered nothing", is_asked_again=is_asked_again)
+                if is_asked_again:
+                    raise DependencyError("the model answered nothing twice", code="empty_answer")
+                is_asked_again = True
+                continue
+            is_asked_again = False
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             await self._tools.run(answer, calls, lambda keys, owner=answer: self._press(run, owner, keys, pieces))
@@ -225,7 +267,9 @@ class Responder:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
     async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
-        splitter = SentenceSplitter()
+        splitter = SentenceSplitter(self._agent.profile.stt_language)
+        thoughts = ThoughtFilter()
+        release = _Release(lambda: self._release(run, answer, splitter, pieces))
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -240,59 +284,84 @@ class Responder:
                 self._times.first_token()
                 match event:
                     case TextDelta():
-                        answer.text += event.text
-                        self._transport.send_event(ResponseText(event.text))
-                        for sentence in splitter.push(event.text):
+                        text = thoughts.push(event.text)
+                        self._tell_text(answer, text)
+                        for sentence in splitter.push(text):
                             await pieces.put(_Sentence(answer, sentence))
+                        release.arm()
                     case ToolCall():
                         calls.append(event)
                     case Usage():
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+            rest = thoughts.flush()
+            self._tell_text(answer, rest)
         except Exception:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
             raise
         finally:
+            release.cancel()
             self._generated(run)
             await stream.aclose()
         self._times.generated()
-        for sentence in splitter.flush():
+        for sentence in [*splitter.push(rest), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
         return calls
+
+    def _release(self, run: _Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+        """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
+        if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
+            return False
+        released = splitter.release()
+        for piece in released:
+            pieces.put_nowait(_Sentence(answer, piece))
+        return not released
+
+    def _tell_text(self, answer: Answer, text: str) -> None:
+        if text:
+            answer.text += text
+            self._transport.send_event(ResponseText(text))
 
     async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
             if isinstance(piece, _Sentence):
-                await self._speak(run, piece.answer, piece.text)
+                run.is_speaking = True
+                try:
+                    await self._speak(run, piece.answer, piece.text)
+                finally:
+                    run.is_speaking = False
             else:
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
 
     async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
-        self._show(run, Heard(run.shown if run.is_silent else len(run.owners), sentence, ""), is_over=False)
+        if run.spoken_answer is not answer:
+            run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
+        text = run.speakable.piece(sentence)
+        number = run.shown if run.is_silent else len(run.owners)
+        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
         run.shown += 1
         if run.is_silent:
             return
-        self._own(run, answer)
+        self._own(run, answer, is_voiced=bool(text.spoken))
         began = self._times.clock.now()
-        self._times.synthesis_began(len(sentence))
+        self._times.synthesis_began(len(text.spoken))
         voice, language = profile.tts_voice or None, profile.stt_language or None
         try:
-            with trace.span("synthesize", characters=len(sentence)):
-                is_spoken = await self._output.speak(
-                    run.voice, self._agent.tts, sentence, voice=voice, language=language
-                )
+            with trace.span("synthesize", characters=len(text.spoken)):
+                is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             raise
-        if is_spoken:
+        if is_spoken and text.spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
 
-    def _own(self, run: _Run, answer: Answer) -> None:
-        """Notes whose the next piece of audio is."""
-        if not run.owners:
+    def _own(self, run: _Run, answer: Answer, *, is_voiced: bool = True) -> None:
+        """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
+        if is_voiced and not run.is_voiced:
+            run.is_voiced = True
             self._transport.send_event(SpeechStarted())
         run.owners[len(run.owners)] = answer
 
@@ -309,6 +378,7 @@ class Responder:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
+        run.has_pressed = True
         self._transport.send_event(DigitsSent(keys))
         if self._transport.send_digits(keys):
             return True
@@ -341,22 +411,25 @@ class Responder:
 
     def _finish(self, run: _Run, parts: list[Heard]) -> None:
         for part in parts:
-            if part.segment in run.owners and part.text:
+            is_shown = part.is_voiced and part.segment in run.owners
+            if is_shown and part.text and run.reported.get(part.segment) != part.text:
                 self._show(run, part, is_over=True)
-        if run.owners:
+        if run.is_voiced:
             self._transport.send_event(SpeechStopped())
-        if run.is_audible:
+        if run.is_audible and not run.is_held:
             self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
 
     def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
+        run.reported[part.segment] = part.spoken
         event: AgentEvent = SentenceProgress(
             f"{run.number}.{part.segment}",
             part.text,
             status,
             spoken=part.spoken,
+            voiced=part.voiced,
             remaining=part.remaining,
-            will_be_spoken=not run.is_silent,
+            will_be_spoken=part.is_voiced and not run.is_silent,
         )
         self._transport.send_event(event)
 
@@ -368,6 +441,31 @@ class Responder:
         else:
             log.error("answer failed", exc_info=error)
             self._transport.send_event(AgentError("the answer failed"))
+
+
+class _Release:
+    """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
+
+    def __init__(self, release: Callable[[], bool]) -> None:
+        self._release = release
+        self._timer: asyncio.TimerHandle | None = None
+
+    def arm(self) -> None:
+        """Something came: the time begins anew."""
+        self._wait(STALL_S)
+
+    def cancel(self) -> None:
+        """Nothing is to be released any more; idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait(self, seconds: float) -> None:
+        self.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire)
+
+    def _fire(self) -> None:
+        if not self._release():
+            self._wait(STALL_CHECK_S)
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

@@ -1,19 +1,14 @@
 """Cuts a stream of text into pieces worth speaking, as early as may be.
 
-The first piece of an answer may end at a comma, so that sound starts early; later ones end at sentence marks. Abbreviations,
-decimal points and initials do not end a sentence.
+The first piece of an answer may end at a comma, so that sound starts early; later ones end where a sentence does
+(`vox.text.sentences`).
 """
 
-import re
 from dataclasses import dataclass
 
-MAX_CHARACTERS = 300
+from vox.text.sentences import clause_ends, sentence_ends
 
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？।]+|\n+")  # noqa: RUF001  full-width marks are meant
-_CLAUSE_END = re.compile(r"[,;:–—](?=\s)")  # noqa: RUF001  dashes are meant
-_ABBREVIATIONS = frozenset(
-    {"mr", "mrs", "ms", "dr", "prof", "st", "no", "vs", "etc", "e.g", "i.e", "approx", "dept", "inc", "ltd", "jr", "sr"}
-)
+MAX_CHARACTERS = 300
 
 
 @dataclass(slots=True)
@@ -21,10 +16,12 @@ class SentenceSplitter:
     """Feed text with `push`, take the rest with `flush`; the pieces joined are the text, but for outer white space.
 
     Attributes:
+        language: BCP 47; empty where it is not known.
         first_clause: least characters of a first piece that ends at a comma (0: never cut there).
         max_characters: a longer piece is cut at the last space before it.
     """
 
+    language: str = ""
     first_clause: int = 24
     max_characters: int = MAX_CHARACTERS
     _pending: str = ""
@@ -36,6 +33,14 @@ class SentenceSplitter:
         pieces: list[str] = []
         while (end := self._next_end()) is not None:
             self._take(end, pieces)
+        return pieces
+
+    def release(self) -> list[str]:
+        """What of an unfinished sentence can be spoken now, cut behind its last clause, else its last whole word."""
+        ends = list(clause_ends(self._pending))
+        space = max(self._pending.rfind(" "), self._pending.rfind("\n"))
+        pieces: list[str] = []
+        self._take(ends[-1] if ends else max(0, space), pieces)
         return pieces
 
     def flush(self) -> list[str]:
@@ -54,25 +59,17 @@ class SentenceSplitter:
             self._is_first = False
 
     def _next_end(self) -> int | None:
-        for match in _SENTENCE_END.finditer(self._pending):
-            if match.end() > self.max_characters:
+        for end in sentence_ends(self._pending, self.language):
+            if end > self.max_characters:
                 break
-            if not self._pending[: match.end()].strip():
-                continue
-            if match.group().startswith(".") and _is_abbreviation(self._pending[: match.start()]):
-                continue
-            return match.end()
+            if self._pending[:end].strip():
+                return end
         if self._is_first and self.first_clause:
-            for match in _CLAUSE_END.finditer(self._pending):
-                if self.first_clause <= match.start() < self.max_characters:
-                    return match.end()
+            for end in clause_ends(self._pending):
+                if self.first_clause < end <= self.max_characters:
+                    return end
         return self._forced_end() if len(self._pending) > self.max_characters else None
 
     def _forced_end(self) -> int:
         space = self._pending.rfind(" ", 1, self.max_characters)
         return space if space > 0 else self.max_characters
-
-
-def _is_abbreviation(before: str) -> bool:
-    word = before.rsplit(None, 1)[-1].lstrip("(\"'").casefold() if before.strip() else ""
-    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word != "i")

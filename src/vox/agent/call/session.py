@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
-from vox.agent.call.conversation import Conversation, fill
+from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
@@ -42,6 +42,7 @@ from vox.protocols.agent_events import (
     ClientToolResult,
     ClientVadUpdate,
     ErrorResponse,
+    ServerMessage,
     SpeakingChanged,
     UserIdle,
     UserTranscript,
@@ -112,6 +113,8 @@ class Session:
         self._over = asyncio.Event()
         self._end_reason = "hung_up"
         self._is_silent_next = False
+        self._greeting_timer: asyncio.TimerHandle | None = None
+        self._is_greeted = False
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
@@ -131,11 +134,7 @@ class Session:
                     self._tasks = tasks
                     self._responder.open(self._start)
                     self._limits.open()
-                    if self._greeting:
-                        self._say(self._greeting)
-                    elif self.agent.speaks_first:
-                        self._feed(events.BotThinking())
-                        self._responder.respond()
+                    self._await_client()
                     while self._early:
                         self.receive(self._early.popleft())
                     try:
@@ -200,11 +199,15 @@ class Session:
         if self._tasks is None and not isinstance(message, ClientAudio):
             self._early.append(message)
         elif not self._over.is_set():
+            if not isinstance(message, ClientReady):  # which is answered before anything else
+                self._greet()
             self._safely(self._receive, message)
 
     def release(self) -> None:
         """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
+        if self._greeting_timer is not None:
+            self._greeting_timer.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._output.close()
@@ -219,6 +222,7 @@ class Session:
                 self._speech_input.push_client(message)
             case ClientReady():
                 self._transport.send_event(AgentReady(message.id))
+                self._greet()
             case ClientText():
                 self._typed(message)
             case ClientDigits():
@@ -266,9 +270,11 @@ class Session:
                 self._speech_input.cancel()
             case events.HoldBot():
                 self._output.hold()
+                self._responder.held()
             case events.ReleaseBot():
                 self._resources.metrics.counter(FALSE_INTERRUPTIONS).inc()
                 self._output.release()
+                self._responder.released()
             case events.Interrupt():
                 if action.was_heard:
                     self._resources.metrics.counter(INTERRUPTIONS).inc()
@@ -278,12 +284,11 @@ class Session:
                     self.conversation.hear(action.text, continues=action.continues)
                 self._responder.respond(silent=self._is_silent_next)
             case events.NotUnderstood():
-                if self.agent.not_understood:
-                    self._say(self.agent.not_understood)
+                self._not_understood()
             case events.Notify():
                 self._notify(action.what)
             case events.EndCall():
-                self.end(1000, action.reason)
+                self._say_goodbye(action.reason)
             case _:
                 assert_never(action)
 
@@ -297,6 +302,25 @@ class Session:
             self._transport.send_event(UserIdle())
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
+
+    def _not_understood(self) -> None:
+        """Speech without words enters the conversation too: a model may count how often that happens."""
+        log.info("speech not understood")
+        timestamp = self._clock.wall().isoformat(timespec="milliseconds")
+        self._transport.send_event(ServerMessage({"type": "not-understood", "timestamp": timestamp}))
+        self.conversation.hear("" if self.agent.llm.answers_inaudible else INAUDIBLE)
+        if self.agent.not_understood:
+            self._say(self.agent.not_understood)
+        else:
+            self._feed(events.BotThinking())
+            self._responder.respond()
+
+    def _say_goodbye(self, reason: str) -> None:
+        """Hangs up, after the words for it where there are any; a caller who answers them keeps the call."""
+        if self.agent.profile.user_idle_goodbye:
+            self._say(self.agent.profile.user_idle_goodbye, then_end=reason)
+        else:
+            self.end(1000, reason)
 
     def _arm_timer(self) -> None:
         deadline = None if self._over.is_set() else self._turns.next_deadline()
@@ -314,13 +338,33 @@ class Session:
 
     # The agent's voice
 
-    def _say(self, text: str) -> None:
-        """Says a text as it stands, as an answer of its own."""
+    def _await_client(self) -> None:
+        """Greets at once, or as soon as a client that says when it is ready has sent anything, at the latest in a while."""
+        if self._transport.client_wait_s:
+            loop = asyncio.get_running_loop()
+            self._greeting_timer = loop.call_later(self._transport.client_wait_s, self._greet)
+        else:
+            self._greet()
+
+    def _greet(self) -> None:
+        if self._is_greeted or self._tasks is None or self._over.is_set():
+            return
+        self._is_greeted = True
+        if self._greeting_timer is not None:
+            self._greeting_timer.cancel()
+        if self._greeting:
+            self._say(self._greeting)
+        elif self.agent.speaks_first:
+            self._feed(events.BotThinking())
+            self._responder.respond()
+
+    def _say(self, text: str, *, then_end: str | None = None) -> None:
+        """Says a text as it stands, as an answer of its own; `then_end` is why the call ends once it was heard."""
         if self._tasks is None or self._over.is_set():
             return
         self._responder.cut()
         self._feed(events.BotThinking())
-        self._responder.say(text)
+        self._responder.say(text, then_end=then_end)
 
     def _audible(self) -> None:
         self._transport.send_event(SpeakingChanged("bot", is_speaking=True))

@@ -14,13 +14,15 @@ from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
 from vox.agent.turns import events
+from vox.agent.turns.completeness import Expected
 from vox.errors import UsageError, VoxError
 from vox.media.channels import mono
 from vox.media.dtmf import DtmfDetector
 from vox.media.resample import Resampler
 from vox.media.voice_activity import SpeechEdge, VadStream
+from vox.media.voicing import is_voiced
 from vox.protocols.agent_events import AgentError, AgentEvent, ClientAudio, ClientVadUpdate, UserTranscript
-from vox.providers.stt.contract import SpeechHints
+from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -30,6 +32,11 @@ trace = tracer(__name__)
 INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000})
 """Rates that microphones and carriers have. An odd one would need a filter of millions of coefficients."""
 CLOSE_TIMEOUT_S = 3.0
+PITCH_S = 0.2
+"""Of the latest audio is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
+PITCH_EVERY_S = 0.06
+LONGEST_COUGH_S = 0.45
+"""What goes on for longer is taken for a voice, with or without a pitch."""
 
 
 class SpeechInput:
@@ -63,12 +70,17 @@ class SpeechInput:
         self._vad_params = agent.profile.vad_params()
         self._vad: VadStream | None = None
         self._listener: UtteranceRecognizer | None = None
-        self._sample_rate = 0
+        self._sample_rate = self._pitch_bytes = 0
         self._converter: Resampler | None = None
         self._converter_rate = 0
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
         self._transcribing: set[asyncio.Task[None]] = set()
+        self._hints: SpeechHints | None = None
+        self._interim = ""
+        self._recent = bytearray()
+        self._is_voice = self._has_pitch = False
+        self._voice_bytes = self._next_pitch = 0
 
     @property
     def stop_s(self) -> float:
@@ -80,7 +92,7 @@ class SpeechInput:
         _check_rate(sample_rate)
         profile = self._agent.profile
         vad = self._resources.voice_activity.open(
-            sample_rate=sample_rate, params=self._vad_params, on_edge=self._speech_edge
+            sample_rate=sample_rate, params=self._vad_params, on_edge=self._speech_edge, on_voice=self._voice_edge
         )
         try:
             self._listener = UtteranceRecognizer(
@@ -95,6 +107,7 @@ class SpeechInput:
             vad.close()
             raise
         self._vad, self._sample_rate = vad, sample_rate
+        self._pitch_bytes = int(PITCH_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
 
     def push(self, pcm: bytes) -> None:
@@ -102,6 +115,14 @@ class SpeechInput:
         if self._vad is not None and self._listener is not None:
             self._listener.push(pcm)
             self._vad.push(pcm)
+            recent = self._recent
+            recent += pcm
+            if len(recent) > self._pitch_bytes:
+                del recent[: -self._pitch_bytes]
+            if self._is_voice and not self._has_pitch:
+                self._voice_bytes += len(pcm)
+                if self._voice_bytes >= self._next_pitch:
+                    self._look_for_pitch()
             if self._keys is not None:
                 for digit in self._keys.push(pcm):
                     self._feed(events.DigitEntered(digit))
@@ -131,6 +152,7 @@ class SpeechInput:
 
     def start(self, hints: SpeechHints | None) -> None:
         """The caller begins an utterance."""
+        self._hints, self._interim = hints, ""
         if self._listener is not None:
             try:
                 self._listener.start(hints)
@@ -181,9 +203,34 @@ class SpeechInput:
         return self._converter.process(pcm)
 
     def _speech_edge(self, edge: SpeechEdge) -> None:
-        self._feed(events.SpeechBegan() if edge.is_speaking else events.SpeechEnded())
+        if edge.is_speaking:
+            self._feed(events.SpeechBegan(is_voiced=self._has_pitch or self._is_voiced()))
+        else:
+            self._feed(events.SpeechEnded())
+
+    def _voice_edge(self, is_voice: bool) -> None:
+        self._is_voice, self._has_pitch = is_voice, False
+        if is_voice:
+            self._voice_bytes = 0
+            self._look_for_pitch()
+        else:
+            self._feed(events.VoiceEnded())
+
+    def _look_for_pitch(self) -> None:
+        """Tells of a voice once it has a pitch: a cough is no reason to fall silent."""
+        per_second = self._sample_rate * 2
+        self._next_pitch = self._voice_bytes + int(PITCH_EVERY_S * per_second)
+        is_long = self._voice_bytes >= LONGEST_COUGH_S * per_second
+        if is_long or self._is_voiced():
+            self._has_pitch = True
+            self._feed(events.VoiceBegan())
+
+    def _is_voiced(self) -> bool:
+        recent = bytes(self._recent)
+        return len(recent) < self._pitch_bytes // 2 or is_voiced(recent, self._sample_rate)
 
     async def _transcribe(self, listener: UtteranceRecognizer, utterance: Utterance) -> None:
+        expected = self._expected
         try:
             with trace.span("transcribe"):
                 transcript = await listener.transcript(utterance)
@@ -194,13 +241,20 @@ class SpeechInput:
         if transcript is None:
             return
         self._times.transcribed()
-        if transcript.text:
+        if transcript.text.strip():
             self._tell(UserTranscript(transcript.text, is_final=True, timestamp=self._timestamp()))
-        self._feed(events.TextArrived(transcript.text))
+        self._feed(events.TextArrived(transcript.text, expected))
 
-    def _partial(self, text: str) -> None:
-        self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
-        self._feed(events.PartialText(text))
+    def _partial(self, transcript: Transcript) -> None:
+        text = transcript.text
+        if text.strip() and text != self._interim:
+            self._interim = text
+            self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
+        self._feed(events.PauseText(text, self._expected) if transcript.at_pause else events.PartialText(text))
+
+    @property
+    def _expected(self) -> Expected:
+        return self._hints.expected if self._hints is not None else ""
 
     def _timestamp(self) -> str:
         return self._resources.clock.wall().isoformat(timespec="milliseconds")

@@ -8,8 +8,10 @@ thrown away, because the task that makes it may need a while to notice.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from vox.agent.call.playout_ledger import Heard, PlayoutLedger
+from vox.agent.call.speakable import Speakable
 from vox.agent.call.transport import CallTransport
 from vox.media import g711
 from vox.media.pacer import Pacer
@@ -90,6 +92,11 @@ class SpeechOutput:
         """Whether there is no answer under way."""
         return self._is_played
 
+    @property
+    def queued_s(self) -> float:
+        """Seconds of audio that wait to be sent."""
+        return self._track.queued_bytes / self._rate
+
     def begin(self) -> int:
         """A new answer, by its number; whatever was left of the one before is gone."""
         self._forget_last_mark()
@@ -104,16 +111,22 @@ class SpeechOutput:
         return self._answer
 
     async def speak(
-        self, answer: int, tts: TextToSpeech, text: str, *, voice: str | None, language: str | None
+        self, answer: int, tts: TextToSpeech, text: Speakable, *, voice: str | None, language: str | None
     ) -> bool:
-        """Synthesises one sentence into the queue; False where the answer was cut. Raises what the driver raises."""
+        """Synthesises one sentence into the queue; False where the answer was cut. Raises what the driver raises.
+
+        What has nothing to be spoken takes its place among the sentences without audio.
+        """
         if answer != self._answer:
             return False
         segment = self._ledger.begin(text)
+        if not text.spoken:
+            self._ledger.complete()
+            return True
         first = self._ledger.written
         self._track.at(first + 1, lambda: self._on_progress(segment))
         resampler = Resampler(tts.sample_rate, self._transport.sample_rate)
-        speech = tts.synthesize(text, voice=voice, language=language)
+        speech = tts.synthesize(text.spoken, voice=voice, language=language)
         try:
             async for chunk in speech:
                 if answer != self._answer:
@@ -135,7 +148,7 @@ class SpeechOutput:
         """Queues audio that has no text (tones), s16le mono; False where the answer was cut."""
         if answer != self._answer:
             return False
-        segment = self._ledger.begin("")
+        segment = self._ledger.begin(Speakable.plain(""))
         wire = Resampler(sample_rate, self._transport.sample_rate).process(pcm, last=True)
         self._enqueue(self._ledger.written, wire, (), segment)
         self._ledger.complete()
@@ -149,10 +162,12 @@ class SpeechOutput:
             self._track.end()
 
     def hold(self) -> None:
-        """Falls silent at once; what was not heard stays queued."""
+        """Falls silent at once; what was not heard stays queued, also what the other side had not played yet."""
         if self._held_at is None:
             self._held_at = self.position()
             self._track.pause()
+            if self._last_mark is None:
+                self._replay(self._held_at)
             self._transport.clear_audio()
 
     def release(self) -> None:
@@ -208,6 +223,15 @@ class SpeechOutput:
         self._forget_last_mark()
         self._track.close()
 
+    def _replay(self, heard: int) -> None:
+        """Has what was sent and not heard sent again, with a mark where the last one was thrown away."""
+        sent = self._track.sent_bytes
+        if self._track.rewind(heard) < sent and self._transport.has_marks and self._last_marked:
+            self._track.at(sent, partial(self._send_mark, sent))
+
+    def _send_mark(self, position: int) -> None:
+        self._transport.send_mark(f"{self._answer}:{position}")
+
     async def _has_room(self, answer: int) -> bool:
         if not await self._track.room() and answer == self._answer:
             self._on_broken()
@@ -231,8 +255,7 @@ class SpeechOutput:
         self._next_mark = position + int(MARK_EVERY_S * self._rate)
         if self._transport.has_marks and position > self._last_marked:
             self._last_marked = position
-            name = f"{self._answer}:{position}"
-            self._track.at(position, lambda: self._transport.send_mark(name))
+            self._track.at(position, partial(self._send_mark, position))
 
     def _audible(self) -> None:
         self._anchor = _Anchor(0, self._clock.now())

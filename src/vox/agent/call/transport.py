@@ -27,12 +27,14 @@ class CallTransport(Protocol):
         sample_rate: of the agent's audio on the wire, in Hz.
         has_marks: whether `send_mark` comes back as `Session.mark_reached` once the audio before it was played.
         shows_progress: whether anybody looks at word-by-word progress.
+        client_wait_s: how long the greeting waits for the first message of a client that says when it is ready; 0: not.
     """
 
     encoding: Encoding
     sample_rate: int
     has_marks: bool
     shows_progress: bool
+    client_wait_s: float
 
     def send_audio(self, frame: bytes) -> None:
         """20 ms of the agent's audio in `encoding`."""

@@ -92,9 +92,16 @@ class AgentProfile(BaseModel):
 
     turn_detection: OptionalText = Field(
         default="none",
-        description="`silence` waits turn_stop_secs after speech; anything else ends a turn with vad_stop_secs",
+        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, anything"
+        " else ends a turn with vad_stop_secs",
     )
     turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
+    turn_complete_secs: float = Field(
+        default=0.25, ge=0, le=60, description="With `words`: silence behind a whole question or answer"
+    )
+    turn_unfinished_secs: float = Field(
+        default=1.6, ge=0, le=60, description="With `words`: silence behind a sentence that is plainly unfinished"
+    )
     turn_pre_speech_ms: float = Field(
         default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
     )
@@ -110,10 +117,15 @@ class AgentProfile(BaseModel):
     user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
+    user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
     error_message: str = Field(
-        default="", description="Said when a provider failed in the middle of an answer; empty: nothing is said"
+        default="Sorry, something went wrong. Could you say that again?",
+        description="Said when a provider failed or had no answer; empty: nothing is said",
     )
-    not_understood: str = Field(default="", description="Said when speech gave no transcript; empty: nothing is said")
+    not_understood: str = Field(
+        default="Sorry, I did not catch that.",
+        description="Said when speech gave no transcript (a flow has its own words); empty: the model answers `(inaudible)`",
+    )
 
     vad_type: Literal["energy", "silero", "aic"] = Field(
         default="silero", description="Voice activity detector; `aic` is taken as silero"
@@ -168,7 +180,7 @@ class AgentProfile(BaseModel):
         """These settings as the turn machine takes them."""
         strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
-            turn_stop_s=self.turn_stop_secs if self.turn_detection == "silence" else 0.0,
+            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,
@@ -176,6 +188,10 @@ class AgentProfile(BaseModel):
             keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
             idle_timeout_s=self.user_idle_timeout_secs,
             max_idle=self.user_idle_max,
+            follows_words=self.turn_detection == "words",
+            complete_stop_s=self.turn_complete_secs,
+            unfinished_stop_s=self.turn_unfinished_secs,
+            language=self.stt_language,
         )
 
     def vad_params(self) -> VadParams:

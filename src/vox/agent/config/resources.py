@@ -36,8 +36,8 @@ READ_TIMEOUT_S = 30.0
 class Agent:
     """One named agent, ready to take calls.
 
-    `speaks_first` says that the model begins the conversation where there is no greeting, `not_understood` is the profile's
-    or what the model brings along.
+    `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
+    that gave no transcript; without it the model answers that too.
     """
 
     name: str
@@ -150,7 +150,7 @@ class Resources:
             llm=llm,
             tts=tts,
             greeting=profile.greeting,
-            not_understood=profile.not_understood or llm.not_understood,
+            not_understood="" if llm.answers_inaudible else profile.not_understood,
             speaks_first=llm.speaks_first,
             tools=tools,
         )

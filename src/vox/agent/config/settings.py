@@ -104,7 +104,7 @@ class AgentSettings(AgentProfile):
     )
     cors_allowed_origins: Annotated[list[str] | None, Env("VOXRAY_CORS_ORIGINS")] = Field(
         default=None,
-        description="Browser origins that may call; absent: only pages of this server on /ws",
+        description="Browser origins that may call; absent: only pages of this server and localhost on /ws",
     )
     allowed_hosts: Annotated[list[str], Env("VOXRAY_ALLOWED_HOSTS")] = Field(
         default_factory=list[str],
@@ -349,7 +349,7 @@ def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) ->
 def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
     """Values that the compatible original takes for "off" without a word."""
     odd = {
-        "turn_detection": (profile.turn_detection, {"", "none", "silence"}),
+        "turn_detection": (profile.turn_detection, {"", "none", "silence", "words"}),
         "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
     }
     return [

@@ -53,6 +53,7 @@ class TelephonyTransport:
     """
 
     shows_progress = False
+    client_wait_s = 0.0
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 """A call from a browser or an app over `/ws`: the socket's listener and the call's way out in one object."""
 
+import asyncio
 from collections.abc import Callable
 
 from vox.agent.call.session import Session
@@ -9,7 +10,16 @@ from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
-from vox.protocols.agent_events import AgentCodec, AgentError, AgentEvent, AgentReady, BotInterrupted, ClientAudio
+from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
+from vox.protocols.agent_events import (
+    AgentCodec,
+    AgentError,
+    AgentEvent,
+    AgentReady,
+    BotInterrupted,
+    ClientAudio,
+    ClientReady,
+)
 from vox.protocols.agent_json import JsonCodec
 from vox.protocols.media_stream import Encoding, WireMessage
 from vox.runtime.logging import get_logger
@@ -24,7 +34,7 @@ class WebSocketTransport:
 
     Args:
         resources: what all calls share.
-        codec: the wire format that the client asked for.
+        codec: the wire format that the client asked for, or finds out from its first message.
         sample_rate: of the agent's audio, in Hz.
         start: makes the session for this link and starts it.
     """
@@ -42,10 +52,12 @@ class WebSocketTransport:
     ) -> None:
         self.sample_rate = sample_rate
         self._resources = resources
+        self.client_wait_s = _client_wait_s(codec)
         self._codec = codec
         self._start = start
         self._socket: Socket | None = None
         self._session: Session | None = None
+        self._settling: asyncio.TimerHandle | None = None
         self._malformed = 0
         self._clock = resources.clock
         self._allowance = IngressBudget(resources.clock.now())
@@ -59,7 +71,9 @@ class WebSocketTransport:
         self._session = self._start(self)
         if self._resources.settings.log_transcripts:
             self._transcript = TranscriptLog(self._session.info.call_id)
-        if isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
+        if isinstance(self._codec, FirstMessageCodec):
+            self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
+        elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
             self.send_event(AgentReady())
 
     def received(self, message: WireMessage) -> None:
@@ -75,8 +89,12 @@ class WebSocketTransport:
         try:
             inputs = self._codec.receive(message)
         except PeerError as error:
+            self._settle()
             self._reject(error)
             return
+        if inputs and type(inputs[0]) is ClientReady:  # its answer comes before anything else
+            session.receive(inputs.pop(0))
+        self._settle()
         for one in inputs:
             if type(one) is not ClientAudio and not self._allowance.spend(EVENT_BYTES, now):
                 self._flooded()
@@ -86,6 +104,8 @@ class WebSocketTransport:
     def closed(self, code: int, reason: str) -> None:
         """The socket is gone, and with it the call."""
         self._socket = None
+        if self._settling is not None:
+            self._settling.cancel()
         if self._session is not None:
             self._session.hang_up("hung_up")
 
@@ -122,6 +142,17 @@ class WebSocketTransport:
         if self._socket is not None:
             self._socket.close(code, reason)
 
+    def _settle(self) -> None:
+        """Sends what waited for the client's format; does nothing a second time."""
+        if self._settling is None or not isinstance(self._codec, FirstMessageCodec):
+            return
+        self._settling.cancel()
+        self._settling = None
+        self._codec.settle()
+        if self._socket is not None:
+            for message in self._codec.take_held():
+                self._socket.send(message)
+
     def _flooded(self) -> None:
         self._resources.metrics.counter(MALFORMED, "ws").inc()
         log.warning("too much sent", transport="ws")
@@ -135,3 +166,9 @@ class WebSocketTransport:
         self.send_event(AgentError(str(error)))
         if self._malformed >= MAX_MALFORMED:
             self.close(1008, "too many malformed messages")
+
+
+def _client_wait_s(codec: AgentCodec) -> float:
+    if isinstance(codec, FirstMessageCodec):
+        return codec.patience_s
+    return 0.0 if isinstance(codec, JsonCodec) else CLIENT_WAIT_S

@@ -6,6 +6,8 @@ Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of t
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vox.agent.turns.completeness import Expected
+
 
 class UserState(StrEnum):
     """The caller's side of the turn."""
@@ -42,6 +44,13 @@ class TurnPolicy:
         digits_timeout_s: pause after the last digit that completes an entry; `#` completes it at once.
         max_digits: an entry is complete at so many digits (0: no limit but 64).
         min_lost_speech_s: speech at least this long without a transcript counts as not understood, less as noise.
+        follows_words: whether the pause that ends a turn depends on what was said (`complete_stop_s`, `unfinished_stop_s`).
+        complete_stop_s: silence, as `turn_stop_s`, behind a text that is a whole turn.
+        unfinished_stop_s: silence behind a text that is plainly unfinished.
+        language: of the caller (BCP-47), for what the words mean; empty: English.
+        hold_s: how long a voice without words may hold the agent, where it ends within `backchannel_s`.
+        backchannel_s: a voice that lasts longer holds the agent until it is known what was said.
+        answer_overlap_s: words of agreement so shortly before the agent's last word are an answer.
     """
 
     turn_stop_s: float = 0.5
@@ -54,12 +63,31 @@ class TurnPolicy:
     max_idle: int = 0
     digits_timeout_s: float = 2.0
     max_digits: int = 0
-    min_lost_speech_s: float = 0.6
+    min_lost_speech_s: float = 0.2
+    follows_words: bool = False
+    complete_stop_s: float = 0.25
+    unfinished_stop_s: float = 1.6
+    language: str = ""
+    hold_s: float = 0.25
+    backchannel_s: float = 0.7
+    answer_overlap_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceBegan:
+    """A voice is heard that may become speech: the detector's early sign, which a short sound gives too."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceEnded:
+    """The voice is gone, perhaps only between two words."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """The voice activity detector hears the caller."""
+    """The voice activity detector hears the caller. `is_voiced` is False for a sound without pitch: a cough, a knock."""
+
+    is_voiced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +103,19 @@ class PartialText:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseText:
+    """The recogniser's text of all that was said up to the pause under way; `expected` is the open question's kind."""
+
+    text: str
+    expected: Expected = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TextArrived:
     """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed."""
 
     text: str
+    expected: Expected = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +148,12 @@ class BotFinished:
 
 
 Event = (
-    SpeechBegan
+    VoiceBegan
+    | VoiceEnded
+    | SpeechBegan
     | SpeechEnded
     | PartialText
+    | PauseText
     | TextArrived
     | TypedText
     | DigitEntered

@@ -7,9 +7,13 @@ end, be cut off or never come is a row of `TurnMachine._table`, so read that fir
                         ▲                    │                        │
                         └────────speech──────┴────────speech──────────┘
 
-The agent's side is `BotState`: SILENT, THINKING (an answer is being made, nothing was heard), SPEAKING. Speech of the
-caller during THINKING or SPEAKING first *holds* the agent's output; words then make it an interruption, no words let
-the agent go on where it stopped. Events, actions and the policy are in `turn_events.py`.
+With `follows_words` the pause depends on the text: PAUSED lasts shorter behind a whole turn and longer behind an unfinished
+one (`completeness.py`), and DECIDING lasts on where the final transcript turns out to be unfinished.
+
+The agent's side is `BotState`: SILENT, THINKING (an answer is being made, nothing was heard), SPEAKING. A voice of the
+caller during THINKING or SPEAKING first *holds* the agent's output. Words then make it an interruption; a short voice without
+them (or with a listener's "uh huh") lets the agent go on where it stopped after `hold_s`, a long one once its text is known.
+Events, actions and the policy are in `events.py`.
 """
 
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar
 
+from vox.agent.turns.completeness import Completeness, Expected, is_backchannel, is_silencer, judge
 from vox.agent.turns.events import (
     MAX_DIGITS,
     USER_IDLE,
@@ -38,6 +43,7 @@ from vox.agent.turns.events import (
     NotUnderstood,
     PartialText,
     PauseListening,
+    PauseText,
     ReleaseBot,
     Respond,
     SpeechBegan,
@@ -47,10 +53,19 @@ from vox.agent.turns.events import (
     TurnPolicy,
     TypedText,
     UserState,
+    VoiceBegan,
+    VoiceEnded,
 )
+from vox.agent.turns.interruption import silences, voice_holds, words_interrupt
 
 MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
+SHORT_VOICE_S = 0.35
+"""The usual "uh huh" is shorter, the beginning of a sentence usually longer."""
+WORDS_S, WORDS_LONG_S = 0.05, 0.2
+"""So long more words or a text may take behind a short and behind a longer voice before the agent goes on."""
+RESUME_S = 0.25
+"""A voice becomes speech within this time, or it was none: so long it keeps a turn from ending."""
 
 _Row = Callable[[Any, Any, float, list[Action]], None]
 
@@ -68,6 +83,8 @@ class TurnMachine:
     _text_deadline: float | None = None
     _idle_deadline: float | None = None
     _digits_deadline: float | None = None
+    _hold_deadline: float | None = None
+    _linger_deadline: float | None = None
     _digits: str = ""
     _texts: list[str] = field(default_factory=list[str])
     _is_listening: bool = False
@@ -79,6 +96,14 @@ class TurnMachine:
     _cut_short: bool = False
     _is_asked: bool = False
     _is_unanswered: bool = False
+    _is_silenced: bool = False
+    _is_voice_on: bool = False
+    _voice_began_at: float = 0.0
+    _voice_s: float = 0.0
+    _paused_at: float = -inf
+    _aside: str = ""
+    _pause_known: PauseText | None = None
+    _has_pitch: bool = False
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """The actions that this event asks for, in the order in which they are to be carried out."""
@@ -92,7 +117,14 @@ class TurnMachine:
         """When `handle_timeout` is to be called."""
         deadlines = [
             deadline
-            for deadline in (self._turn_deadline, self._text_deadline, self._idle_deadline, self._digits_deadline)
+            for deadline in (
+                self._turn_deadline,
+                self._text_deadline,
+                self._idle_deadline,
+                self._digits_deadline,
+                self._hold_deadline,
+                self._linger_deadline,
+            )
             if deadline is not None
         ]
         return min(deadlines) if deadlines else None
@@ -100,6 +132,14 @@ class TurnMachine:
     def handle_timeout(self, now: float) -> list[Action]:
         """The actions of every deadline that has passed."""
         actions: list[Action] = []
+        if self._hold_deadline is not None and now >= self._hold_deadline:
+            self._hold_deadline = None
+            if self.user is UserState.IDLE:  # a voice that became no speech, or whose end is never heard of
+                self._release(actions)
+            else:
+                self._let_go(actions)
+        if self._linger_deadline is not None and now >= self._linger_deadline:
+            self._conclude(now, actions)
         if self._turn_deadline is not None and now >= self._turn_deadline:
             self._end_turn(now, actions)
         if self._text_deadline is not None and now >= self._text_deadline:
@@ -124,7 +164,60 @@ class TurnMachine:
 
     # The caller's voice
 
-    def _speech_began_idle(self, _event: Event, now: float, actions: list[Action]) -> None:
+    def _voice_began(self, _event: Event, now: float, actions: list[Action]) -> None:
+        self._voice_on(now)
+        self._has_pitch = True
+        latest = min(now + RESUME_S, self._paused_at + self.policy.unfinished_stop_s + RESUME_S, self._turn_limit)
+        if self.user is UserState.PAUSED and self._turn_deadline is not None:
+            self._turn_deadline = max(self._turn_deadline, latest)
+        if self._linger_deadline is not None:
+            self._linger_deadline = max(self._linger_deadline, latest)
+        if self._may_listen():
+            self._hold(now, actions)
+
+    def _voice_ended(self, _event: Event, now: float, actions: list[Action]) -> None:
+        if self._is_voice_on:
+            self._voice_off(now)
+            self._expect_words(now)
+        if self.is_held and self.user is UserState.SPEAKING and self._may_be_backchannel():
+            actions.append(PauseListening())  # what it was decides whether the agent goes on
+        self._let_go(actions)
+
+    def _voice_on(self, now: float) -> None:
+        self._pause_known = None
+        if not self._is_voice_on:
+            self._is_voice_on, self._voice_began_at = True, now
+
+    def _voice_off(self, now: float) -> None:
+        if self._is_voice_on:
+            self._is_voice_on = False
+            self._voice_s += now - self._voice_began_at
+
+    def _hold(self, now: float, actions: list[Action]) -> None:
+        if self.bot is not BotState.SILENT and voice_holds(self.policy, self.bot) and not self.is_held:
+            self.is_held = True
+            self._hold_deadline = now + self.policy.hold_s
+            actions.append(HoldBot())
+
+    def _let_go(self, actions: list[Action]) -> None:
+        """Lets the agent go on where the voice that holds it is over, and too short to be more than agreement."""
+        if not self.is_held or self._is_voice_on:
+            return
+        is_pending = self.bot is BotState.THINKING or not self._may_be_backchannel()
+        if self._hold_deadline is None and (self.user is UserState.IDLE or not is_pending):
+            self._release(actions)
+
+    def _expect_words(self, now: float) -> None:
+        """The voice that holds the agent is over: what it was may be known in a moment."""
+        if self.is_held and self.bot is BotState.SPEAKING and self.user is not UserState.IDLE:
+            wait_s = WORDS_S if self._voice_s <= SHORT_VOICE_S else WORDS_LONG_S
+            self._hold_deadline = max(self._hold_deadline or 0.0, now + wait_s)
+
+    def _release(self, actions: list[Action]) -> None:
+        self.is_held, self._hold_deadline = False, None
+        actions.append(ReleaseBot())
+
+    def _speech_began_idle(self, event: SpeechBegan, now: float, actions: list[Action]) -> None:
         self._is_voiced = True
         self._speech_began = now
         if not self._may_listen():
@@ -132,43 +225,56 @@ class TurnMachine:
         self._idle_deadline = None
         self._idle_count = 0
         self._texts.clear()
-        self._speech_s = 0.0
-        self._begin_utterance(now, actions)
+        self._speech_s = self._voice_s = 0.0
+        self._aside, self._is_silenced = "", False
+        self._begin_utterance(event, now, actions)
 
-    def _begin_utterance(self, now: float, actions: list[Action]) -> None:
+    def _begin_utterance(self, event: SpeechBegan, now: float, actions: list[Action]) -> None:
         self.user = UserState.SPEAKING
+        self._linger_deadline = None
         if not self._is_listening:
             self._is_listening = True
             self._turn_limit = now + self.policy.turn_max_s if self.policy.turn_max_s else inf
             actions.append(StartListening())
         self._turn_deadline = self._turn_limit if self._turn_limit < inf else None
-        if self.bot is not BotState.SILENT and self._voice_holds() and not self.is_held:
-            self.is_held = True
-            actions.append(HoldBot())
+        self._voice_on(now)
+        if event.is_voiced:
+            self._has_pitch = True
+            self._hold(now, actions)
         actions.append(Notify(USER_STARTED))
 
-    def _speech_resumed(self, _event: Event, now: float, actions: list[Action]) -> None:
+    def _speech_resumed(self, event: SpeechBegan, now: float, actions: list[Action]) -> None:
         self._is_voiced = True
         self._speech_began = now
-        self._begin_utterance(now, actions)
+        self._begin_utterance(event, now, actions)
 
     def _speech_ended(self, _event: Event, now: float, actions: list[Action]) -> None:
         self._is_voiced = False
         self._speech_s += now - self._speech_began
+        if self._is_voice_on:
+            self._voice_off(now)
+            self._expect_words(now)
+        self._paused_at = now
         self.user = UserState.PAUSED
         self._turn_deadline = min(now + self.policy.turn_stop_s, self._turn_limit)
         actions.append(PauseListening())
         actions.append(Notify(USER_STOPPED))
+        self._let_go(actions)
         if self.policy.turn_stop_s <= 0:
             self._end_turn(now, actions)
+        elif self._pause_known is not None:
+            self._pause_text(self._pause_known, now, actions)
 
     def _speech_ended_unheard(self, _event: Event, now: float, actions: list[Action]) -> None:
         self._is_voiced = False
+        self._voice_off(now)
+        self._let_go(actions)
 
     def _end_turn(self, now: float, actions: list[Action]) -> None:
         self._turn_deadline = None
         if self.user is UserState.SPEAKING:
             self._speech_s += now - self._speech_began
+            self._paused_at = -inf
         self.user = UserState.DECIDING
         if self._texts_due >= MAX_TEXTS_DUE:
             self._is_listening, self._texts_due = False, 0
@@ -183,10 +289,34 @@ class TurnMachine:
 
     # The caller's words
 
-    def _partial(self, event: PartialText, now: float, actions: list[Action]) -> None:
-        if self.bot is not BotState.SILENT and self._words_interrupt(event.text):
+    def _partial(self, event: PartialText | PauseText, now: float, actions: list[Action]) -> None:
+        if self.bot is BotState.SILENT:
+            return
+        if silences(self.policy, event.text):
+            self._is_silenced = True
+            self._interrupt(actions)
+        elif words_interrupt(self.policy, self.bot, event.text):
             self._is_unanswered = self.bot is BotState.THINKING and self._is_asked
             self._interrupt(actions)
+
+    def _pause_text(self, event: PauseText, now: float, actions: list[Action]) -> None:
+        self._partial(event, now, actions)
+        if self.is_held and self.bot is BotState.SPEAKING and is_backchannel(event.text, self.policy.language):
+            self._release(actions)
+        if self.user is UserState.SPEAKING and not self._is_voice_on:
+            self._pause_known = event
+        if not self.policy.follows_words or self.user is not UserState.PAUSED:
+            return
+        stop_s = {
+            Completeness.COMPLETE: min(self.policy.complete_stop_s, self.policy.turn_stop_s),
+            Completeness.UNKNOWN: self.policy.turn_stop_s,
+            Completeness.UNFINISHED: max(self.policy.unfinished_stop_s, self.policy.turn_stop_s),
+        }[self._judge(event.text, event.expected)]
+        self._turn_deadline = min(self._paused_at + stop_s, self._turn_limit)
+        if self._is_voice_on:
+            self._turn_deadline = max(self._turn_deadline, min(self._voice_began_at + RESUME_S, self._turn_limit))
+        if self._turn_deadline <= now:
+            self._end_turn(now, actions)
 
     def _text(self, event: TextArrived, now: float, actions: list[Action]) -> None:
         if not self._texts_due:
@@ -194,31 +324,59 @@ class TurnMachine:
         self._texts_due -= 1
         if event.text.strip():
             self._texts.append(event.text.strip())
-        if not self._texts_due and self.user is UserState.DECIDING:
+        if self._texts_due or self.user is not UserState.DECIDING:
+            return
+        until = self._worth_waiting(event.expected)
+        if until > now:
+            self._text_deadline, self._linger_deadline = None, until
+        else:
             self._conclude(now, actions)
 
+    def _worth_waiting(self, expected: Expected) -> float:
+        """Until when the caller may go on, where the transcript is unfinished or a voice is there again."""
+        if not self.policy.follows_words or self._paused_at == -inf:
+            return -inf
+        until = self._voice_began_at + RESUME_S if self._is_voice_on else -inf
+        if self._texts and self._judge("", expected) is Completeness.UNFINISHED:
+            until = max(until, self._paused_at + self.policy.unfinished_stop_s)
+        return until
+
+    def _judge(self, text: str, expected: Expected) -> Completeness:
+        said = " ".join([*self._texts, text.strip()]).strip()
+        return judge(said, language=self.policy.language, expected=expected)
+
     def _conclude(self, now: float, actions: list[Action]) -> None:
-        self._text_deadline = None
+        self._text_deadline = self._linger_deadline = None
         self.user = UserState.IDLE
         words = " ".join(self._texts)
         self._texts.clear()
         self._decide(words, now, actions)
+        self._has_pitch = False
 
     def _decide(self, words: str, now: float, actions: list[Action]) -> None:
+        was_silenced, self._is_silenced = self._is_silenced, False
+        if was_silenced and (not words or is_silencer(words, self.policy.language)):
+            self._arm_idle(now)
+            return
         if self.bot is BotState.SILENT:
             if words or self._is_unanswered:
                 self._respond(words, actions)
                 return
             self._arm_idle(now)
-            if self._speech_s >= self.policy.min_lost_speech_s:
+            if self._has_pitch and self._speech_s >= self.policy.min_lost_speech_s:
                 actions.append(NotUnderstood())
             return
-        if words and self._words_interrupt(words):
+        if silences(self.policy, words):
+            self._interrupt(actions)
+            self._cut_short = False
+            self._arm_idle(now)
+        elif words and words_interrupt(self.policy, self.bot, words):
             self._interrupt(actions)
             self._respond(words, actions)
-        elif self.is_held:
-            self.is_held = False
-            actions.append(ReleaseBot())
+        else:
+            self._aside = words if self.bot is BotState.SPEAKING else ""
+            if self.is_held:
+                self._release(actions)
 
     def _typed(self, event: TypedText, now: float, actions: list[Action]) -> None:
         self._take_over(now, actions)
@@ -254,7 +412,8 @@ class TurnMachine:
             self._turn_deadline = self._text_deadline = None
             actions.append(CancelListening())
         self._texts.clear()
-        self._is_unanswered = False
+        self._linger_deadline = None
+        self._is_unanswered = self._is_silenced = False
         if self.user is UserState.SPEAKING:
             actions.append(Notify(USER_STOPPED))
         self.user = UserState.IDLE
@@ -265,8 +424,9 @@ class TurnMachine:
 
     def _bot_thinking(self, _event: Event, now: float, actions: list[Action]) -> None:
         self.bot = BotState.THINKING
-        self.is_held = False
+        self.is_held, self._hold_deadline = False, None
         self._is_asked = self._is_unanswered = False
+        self._aside = ""
         self._idle_deadline = None
 
     def _bot_audible(self, _event: Event, now: float, actions: list[Action]) -> None:
@@ -276,11 +436,14 @@ class TurnMachine:
 
     def _bot_finished(self, _event: Event, now: float, actions: list[Action]) -> None:
         self.bot = BotState.SILENT
-        self.is_held = False
+        self.is_held, self._hold_deadline = False, None
         self._cut_short = False
+        aside, self._aside = self._aside, ""
         if self.user is UserState.IDLE:
             if self._is_voiced:  # the caller began while the agent could not be interrupted
                 self._speech_began_idle(SpeechBegan(), now, actions)
+            elif aside and now - self._paused_at <= self.policy.answer_overlap_s:
+                self._respond(aside, actions)
             else:
                 self._arm_idle(now)
 
@@ -288,7 +451,7 @@ class TurnMachine:
         was_heard = self.bot is BotState.SPEAKING
         self._cut_short = not was_heard
         self.bot = BotState.SILENT
-        self.is_held = False
+        self.is_held, self._hold_deadline = False, None
         actions.append(Interrupt(was_heard=was_heard))
 
     def _respond(self, words: str, actions: list[Action]) -> None:
@@ -300,22 +463,11 @@ class TurnMachine:
 
     # The rules
 
+    def _may_be_backchannel(self) -> bool:
+        return self._voice_s <= self.policy.backchannel_s
+
     def _may_listen(self) -> bool:
         return self.bot is BotState.SILENT or self.policy.allow_interruptions
-
-    def _voice_holds(self) -> bool:
-        return self.bot is BotState.THINKING or not (self.policy.min_words or self.policy.keywords)
-
-    def _words_interrupt(self, text: str) -> bool:
-        words = text.split()
-        if not words or not self.policy.allow_interruptions:
-            return False
-        if self.bot is BotState.THINKING:  # nothing was heard that a strategy could protect: the turn goes on
-            return True
-        if self.policy.keywords:
-            said = f" {' '.join(_plain(words))} "
-            return any(f" {' '.join(_plain(keyword.split()))} " in said for keyword in self.policy.keywords)
-        return len(words) >= max(1, self.policy.min_words)
 
     def _arm_idle(self, now: float) -> None:
         self._idle_deadline = now + self.policy.idle_timeout_s if self.policy.idle_timeout_s else None
@@ -333,8 +485,13 @@ class TurnMachine:
         (UserState.SPEAKING, PartialText): _partial,
         (UserState.PAUSED, PartialText): _partial,
         (UserState.DECIDING, PartialText): _partial,
+        (UserState.SPEAKING, PauseText): _pause_text,
+        (UserState.PAUSED, PauseText): _pause_text,
+        (UserState.DECIDING, PauseText): _pause_text,
     }
     _anytime: ClassVar[dict[type[Event], _Row]] = {
+        VoiceBegan: _voice_began,
+        VoiceEnded: _voice_ended,
         TextArrived: _text,
         TypedText: _typed,
         DigitEntered: _digit,
@@ -342,7 +499,3 @@ class TurnMachine:
         BotAudible: _bot_audible,
         BotFinished: _bot_finished,
     }
-
-
-def _plain(words: list[str]) -> list[str]:
-    return [word.strip(".,;:!?\"'").casefold() for word in words]

@@ -86,11 +86,12 @@ class LanguageModel(Protocol):
 
     Attributes:
         speaks_first: whether it has something to say to a conversation without user messages (a scripted greeting).
-        not_understood: what it wants said when speech gave no transcript; empty where it has no such words.
+        answers_inaudible: whether it has an answer of its own to speech that gave no transcript: a user message without
+            text. For the others the agent's `not_understood` is said.
     """
 
     speaks_first: bool
-    not_understood: str
+    answers_inaudible: bool
 
     async def __aenter__(self) -> Self: ...
 

@@ -67,7 +67,7 @@ class FakeModel:
     """A language model that is no model."""
 
     speaks_first = False
-    not_understood = ""
+    answers_inaudible = False
 
     def __init__(self, config: Config) -> None:
         self._config = config

@@ -52,6 +52,7 @@ class Flow:
     """A scripted agent with the interface of a language model."""
 
     speaks_first = True
+    answers_inaudible = True
 
     def __init__(self, config: Config, deps: Deps) -> None:
         self._config = config
@@ -71,12 +72,6 @@ class Flow:
     ) -> None:
         self._opened = None
         self._folds.clear()
-
-    @property
-    def not_understood(self) -> str:
-        """What the script says to words it does not know."""
-        machine, _, _ = self._parts()
-        return machine.script.fallback.prompts[0]
 
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""

@@ -1,30 +1,32 @@
 """Chat over OpenAI's API, from OpenAI or any vendor that speaks it (the rows of `CHAT` in `providers/_openai.py`).
 
-A tool call arrives in pieces and is handed on complete. An answer that ends without saying why was cut: half a tool call
-must not run.
+The official client sends the request; its answer is read by ours, which knows the vendors' dialects (`_event_stream` for the
+framing, `_chat_assembly` for the fields). A tool call is handed on complete, and half a call must not run.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from vox.errors import DependencyError
 from vox.providers import _openai
 from vox.providers.contract import Deps
-from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec, Usage
+from vox.providers.llm._chat_assembly import ChatAssembly
+from vox.providers.llm._event_stream import EventStream
+from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, ToolSpec
 from vox.providers.stt.contract import SpeechHints
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, AsyncStream
+    from openai._response import AsyncAPIResponse
     from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
 
-MAX_TOOL_CALLS = 64
-# The client builds its objects without looking: an answer of another shape shows where its fields are used.
-_BAD_SHAPES = (AttributeError, TypeError)
+DRAIN_S = 0.05
+"""How long a vendor may keep a stream open behind its last event."""
+
 _NAMED_CHOICES = frozenset({"auto", "none", "required"})
 
 
@@ -39,7 +41,7 @@ class OpenAiChat:
     """A chat model behind OpenAI's API."""
 
     speaks_first = False
-    not_understood = ""
+    answers_inaudible = False
 
     def __init__(self, config: Config, vendor: _openai.Vendor, client: "AsyncOpenAI") -> None:
         self._config = config
@@ -57,18 +59,42 @@ class OpenAiChat:
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Streams one response. Closing the generator closes the HTTP stream."""
         arguments = self._arguments(request)
+        async with AsyncExitStack() as stack:
 
-        async def begin() -> "AsyncStream[ChatCompletionChunk]":
-            return await self._client.chat.completions.create(stream=True, **arguments)
+            async def begin() -> "AsyncAPIResponse[AsyncStream[ChatCompletionChunk]]":
+                return await stack.enter_async_context(
+                    self._client.chat.completions.with_streaming_response.create(stream=True, **arguments)
+                )
 
-        stream = await _openai.attempt(begin, self._config)
-        try:
-            async for event in _events(stream, self._config.vendor):
-                yield event
-        except (*_openai.failures(), *_BAD_SHAPES) as error:
-            raise _openai.failure(error, self._config.vendor) from error
-        finally:
-            await stream.close()
+            response = await _openai.attempt(begin, self._config)
+            try:
+                async for event in self._events(response, request):
+                    yield event
+            except _openai.failures() as error:
+                raise _openai.failure(error, self._config.vendor) from error
+
+    async def _events(
+        self, response: "AsyncAPIResponse[AsyncStream[ChatCompletionChunk]]", request: LlmRequest
+    ) -> AsyncGenerator[LlmEvent, None]:
+        content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        received = EventStream(is_document=content_type == "application/json")
+        assembly = ChatAssembly(self._config.vendor, (tool.name for tool in request.tools))
+        body = response.iter_bytes()
+        async for data in body:
+            for event in received.feed(data):
+                for delta in assembly.add(event):
+                    yield delta
+            if assembly.is_done:
+                break
+        for event in received.finish():
+            for delta in assembly.add(event):
+                yield delta
+        for result in assembly.finish():
+            yield result
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):  # a body read to its end leaves the connection for the next answer
+                async for _ in body:
+                    pass
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """None: anything may be said to a model."""
@@ -95,44 +121,6 @@ def create(config: Config, deps: Deps) -> OpenAiChat:
     """The driver; raises `UsageError` (`missing_api_key`, `unknown_provider`)."""
     vendor = _openai.find("llm", config)
     return OpenAiChat(config, vendor, _openai.connect(vendor, config, deps))
-
-
-@dataclass(slots=True)
-class _PartialCall:
-    id: str = ""
-    name: str = ""
-    arguments: str = ""
-
-    def add(self, piece: "ChoiceDeltaToolCall") -> None:
-        self.id = self.id or piece.id or ""
-        if piece.function is not None:
-            self.name += piece.function.name or ""
-            self.arguments += piece.function.arguments or ""
-
-
-async def _events(stream: "AsyncStream[ChatCompletionChunk]", vendor: str) -> AsyncGenerator[LlmEvent, None]:
-    calls: dict[int, _PartialCall] = {}
-    is_finished = False
-    async for chunk in stream:
-        for choice in chunk.choices or ():
-            if choice.delta and choice.delta.content:
-                yield TextDelta(choice.delta.content)
-            for piece in (choice.delta.tool_calls if choice.delta else None) or ():
-                # Some compatible servers leave the index out; then each piece is a whole call.
-                index = cast("int | None", piece.index)
-                calls.setdefault(len(calls) if index is None else index, _PartialCall()).add(piece)
-                if len(calls) > MAX_TOOL_CALLS:
-                    raise DependencyError(f"{vendor} asked for too many tools at once", code="provider_bad_answer")
-            is_finished = is_finished or bool(choice.finish_reason)
-        if chunk.usage is not None:
-            yield Usage(chunk.usage.prompt_tokens, chunk.usage.completion_tokens)
-    if not is_finished:
-        raise DependencyError(
-            f"{vendor} ended its answer in the middle", code="provider_answer_cut", retryable=not calls
-        )
-    for index in sorted(calls):
-        call = calls[index]
-        yield ToolCall(call.id or f"call_{index}", call.name, call.arguments or "{}")
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Stream:
             return
         self._flush()
         self._utterance.pause()
-        self._order.ask(is_final=False)
+        self._order.ask(is_final=False, tells=True)
 
     async def finish(self) -> Transcript:
         """The text; the one asked for at the last pause if there was only silence since."""
@@ -157,6 +157,7 @@ class Stream:
         if order is None:
             return Transcript("")
         try:
+            order.tells = False
             if not order.request or self._utterance.has_resumed(check_all=True):
                 self._flush()
                 order.ask(is_final=True)
@@ -194,6 +195,7 @@ class _Order:
         on_partial: Callable[[Transcript], None],
     ) -> None:
         self.request = 0
+        self.tells = False
         self._worker = worker = pool.choose()
         self._engine = pool.engine
         self._timeout_s = pool.config.timeout_s
@@ -222,9 +224,10 @@ class _Order:
         if self._worker is not None and self._number >= 0:
             self._worker.send(Audio(self._number, pcm))
 
-    def ask(self, *, is_final: bool) -> None:
-        """Asks for the text of all the audio so far; an earlier answer is of no more interest."""
+    def ask(self, *, is_final: bool, tells: bool = False) -> None:
+        """Asks for the text of all the audio so far, to be told as it comes; an earlier answer is of no more interest."""
         self.request += 1
+        self.tells = tells
         if self._worker is not None and self._number >= 0:
             if self._answer.done():
                 self._answer = asyncio.get_running_loop().create_future()
@@ -258,6 +261,8 @@ class _Order:
                 self._cpu_s = message.cpu_s
                 language = message.language or self._engine.language or None
                 self._answer.set_result(Transcript(message.text, confidence=message.confidence, language=language))
+                if self.tells:
+                    self._on_partial(Transcript(message.text, is_final=False, at_pause=True))
 
     def fail(self, error: DependencyError) -> None:
         """The utterance will get no text."""

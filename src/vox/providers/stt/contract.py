@@ -6,7 +6,7 @@ The call pushes the caller's audio only while the caller has the turn, with a li
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 PHONES: Final = frozenset(
     [
@@ -56,20 +56,28 @@ PHONES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What the caller said. `confidence` is in 0..1 where the driver knows it."""
+    """What the caller said. `confidence` is in 0..1 where the driver knows it.
+
+    `at_pause` marks an interim transcript that answers `pause`: it has everything up to there, and may be empty.
+    """
 
     text: str
     is_final: bool = True
     confidence: float | None = None
     language: str | None = None
+    at_pause: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechHints:
-    """What the agent expects to hear next: a JSGF grammar for grammar-driven recognisers, phrases for the others."""
+    """What the agent expects to hear next: a JSGF grammar for grammar-driven recognisers, phrases for the others.
+
+    `expected` is the kind of answer that the open question asks for, where there is one: it tells when the answer is whole.
+    """
 
     grammar: str | None = None
     phrases: tuple[str, ...] = ()
+    expected: Literal["", "yes_no", "number", "date", "time", "digits"] = ""
 
 
 class SttStream(Protocol):
@@ -84,7 +92,11 @@ class SttStream(Protocol):
         ...
 
     def pause(self) -> None:
-        """The caller fell silent but may go on: a batch driver may begin transcribing what it has."""
+        """The caller fell silent but may go on: a batch driver may begin transcribing what it has.
+
+        A driver that can tells what was said up to here by `on_partial`, with `at_pause`, as soon as it knows: turns end by
+        it. Only the last pause's text counts, and none is told while `finish` is awaited.
+        """
         ...
 
     async def finish(self) -> Transcript:

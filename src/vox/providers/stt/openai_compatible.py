@@ -6,10 +6,11 @@ if speech goes on, that answer is thrown away and a later one asked for.
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import msgspec
 from pydantic import Field
 
 from vox.errors import VoxError
@@ -54,8 +55,8 @@ class OpenAiTranscription:
         """Nothing to close: the HTTP client is the caller's, and each call ends its stream."""
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Stream":
-        """A stream for one call; it has no interim transcripts."""
-        return Stream(self, self._config, language or self._config.language)
+        """A stream for one call; interim transcripts come at pauses only."""
+        return Stream(self, self._config, language or self._config.language, on_partial)
 
     async def transcribe(self, pcm: bytes, *, language: str, prompt: str) -> Transcript:
         """The transcript of s16le mono audio; raises `DependencyError`."""
@@ -67,11 +68,10 @@ class OpenAiTranscription:
         file = ("audio.wav", wav(pcm, self.sample_rate), "audio/wav")
 
         async def upload() -> str:
-            answer = cast("object", await self._client.audio.transcriptions.create(file=file, **arguments))
-            text: object = getattr(answer, "text", None)
-            if not isinstance(text, str):
-                raise ValueError("an answer without text")  # noqa: TRY004  one of `_openai.failures`
-            return text
+            # The client's own types differ with the format asked for; the answer is read as it comes.
+            create = cast("Callable[..., Awaitable[Any]]", self._client.audio.transcriptions.with_raw_response.create)
+            response = await create(file=file, **arguments)
+            return _transcript_text(response.content, response.headers.get("content-type", ""), self._config.vendor)
 
         return Transcript((await _openai.attempt(upload, self._config)).strip(), language=language or None)
 
@@ -79,14 +79,22 @@ class OpenAiTranscription:
 class Stream:
     """One call's utterances, one upload each."""
 
-    def __init__(self, driver: OpenAiTranscription, config: Config, language: str) -> None:
+    def __init__(
+        self,
+        driver: OpenAiTranscription,
+        config: Config,
+        language: str,
+        on_partial: Callable[[Transcript], None],
+    ) -> None:
         self._driver = driver
+        self._on_partial = on_partial
         self._config = config
         self._language = language
         self._prompt = config.prompt
         self._utterance = Utterance(driver.sample_rate, config.max_utterance_s)
         self._upload: asyncio.Task[Transcript] | None = None
         self._ending: set[asyncio.Task[Transcript]] = set()
+        self._is_finishing = False
 
     def start(self, hints: SpeechHints | None) -> None:
         """A new utterance; the phrases expected go along as the prompt."""
@@ -107,9 +115,11 @@ class Stream:
         self._drop_upload()
         self._utterance.pause()
         self._upload = self._begin()
+        self._upload.add_done_callback(self._heard)
 
     async def finish(self) -> Transcript:
         """The upload's answer, of a new one if speech went on or the first one failed."""
+        self._is_finishing = True
         upload = self._upload
         if upload is None or self._utterance.has_resumed(check_all=True) or _has_failed(upload):
             self._drop_upload()
@@ -122,6 +132,7 @@ class Stream:
     def cancel(self) -> None:
         """Throws the utterance away."""
         self._drop_upload()
+        self._is_finishing = False
         self._utterance = Utterance(self._driver.sample_rate, self._config.max_utterance_s)
 
     async def aclose(self) -> None:
@@ -136,6 +147,13 @@ class Stream:
         if len(pcm) < MIN_AUDIO_S * self._driver.sample_rate * 2:
             return Transcript("")
         return await self._driver.transcribe(pcm, language=self._language, prompt=self._prompt)
+
+    def _heard(self, upload: asyncio.Task[Transcript]) -> None:
+        """Tells what was said up to the pause, unless speech has gone on."""
+        if upload is not self._upload or self._is_finishing or upload.cancelled() or upload.exception() is not None:
+            return
+        if not self._utterance.has_resumed(check_all=True):
+            self._on_partial(Transcript(upload.result().text, is_final=False, at_pause=True))
 
     def _drop_upload(self) -> None:
         if self._upload is None:
@@ -166,6 +184,50 @@ def wav(pcm: bytes, sample_rate: int) -> bytes:
         )
         + pcm
     )
+
+
+def _transcript_text(body: bytes, content_type: str, vendor: str) -> str:
+    """The text of an answer: JSON with a `text`, with segments or parts that have one, or the bare text.
+
+    Raises:
+        DependencyError: the vendor reports an error.
+        ValueError: there is no text in it.
+    """
+    words = body.decode("utf-8-sig", "replace").strip()
+    if not words.startswith(("{", "[", '"')):
+        if "html" in content_type or words.startswith("<"):
+            raise ValueError("an answer that is a page")
+        return words
+    try:
+        answer: object = msgspec.json.decode(words)
+    except msgspec.DecodeError as error:
+        if content_type.startswith("text/plain"):
+            return words
+        raise ValueError("an answer that is no JSON") from error
+    if isinstance(answer, dict):
+        answer = cast("dict[str, object]", answer)
+        if answer.get("error"):
+            raise _openai.reported_failure(answer["error"], vendor)
+    text = _text_in(cast("object", answer))
+    if text is None:
+        raise ValueError("an answer without text")
+    return text
+
+
+def _text_in(answer: object) -> str | None:
+    """The text of a transcript's JSON; None where it has none, empty where it is said to be empty."""
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, list):
+        texts = [text for part in cast("list[object]", answer) if (text := _text_in(part)) is not None]
+        return " ".join(filter(None, map(str.strip, texts))) if texts or not answer else None
+    if not isinstance(answer, dict):
+        return None
+    fields = cast("dict[str, object]", answer)
+    for name in ("text", "transcript", "transcription", "segments", "results"):
+        if fields.get(name) is not None and (text := _text_in(fields[name])) is not None:
+            return text
+    return "" if "text" in fields and fields["text"] is None else None
 
 
 def _has_failed(upload: asyncio.Task[Transcript]) -> bool:

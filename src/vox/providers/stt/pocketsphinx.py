@@ -54,7 +54,7 @@ class PocketSphinx:
         await self._pool.close()
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> Stream:
-        """A stream for one call; interim transcripts come only without a grammar."""
+        """A stream for one call; with a grammar, interim transcripts come at pauses only."""
         return self._pool.open_stream(on_partial)
 
     async def check(self) -> None:

@@ -4,11 +4,12 @@ OpenAI streams bare PCM of 24 kHz. Vendors without that send WAV, whose header s
 because the call asked for the rate before there was any audio.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 from pydantic import Field
 
 from vox.errors import DependencyError
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 4096
 """Characters in one request; the API refuses more."""
+
+_MAGIC_BYTES = 4
+_MAGIC = {b"ID3": "audio/mpeg", b"OggS": "audio/ogg", b"fLaC": "audio/flac", b"\x1aE\xdf\xa3": "audio/webm"}
+"""What compressed audio begins with: played as samples it would be noise."""
+_MPEG = frozenset({"audio/mpeg", "audio/mp3", "audio/aac"})
 
 _MAX_SPEECH_S = 600  # of one request; an answer without end is cut here
 
@@ -92,10 +98,21 @@ class OpenAiSpeech:
         return arguments
 
     async def _audio(self, response: "AsyncStreamedBinaryAPIResponse") -> AsyncGenerator[bytes, None]:
-        reader = WavReader() if self._format == "wav" else None
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind.endswith("json") or kind == "text/html":
+            raise await self._no_speech(response)
+        body = response.iter_bytes()
+        head = b""
+        async for data in body:
+            head += data
+            if len(head) >= _MAGIC_BYTES:
+                break
+        if compression := _compression(head, kind):
+            raise self._bad_audio(compression)
+        reader = WavReader() if head.startswith(b"RIFF") or self._format == "wav" else None
         odd = b""
         left = _MAX_SPEECH_S * self.sample_rate * 2
-        async for data in response.iter_bytes():
+        async for data in _again(head, body):
             audio = data if reader is None else reader.feed(data)
             if reader is not None and audio and reader.sample_rate != self.sample_rate:
                 raise DependencyError(
@@ -115,6 +132,39 @@ class OpenAiSpeech:
             raise DependencyError(
                 "the speech that came back is unusable: it ends in its header", code="provider_bad_audio"
             )
+
+    async def _no_speech(self, response: "AsyncStreamedBinaryAPIResponse") -> DependencyError:
+        """The error for an answer that succeeded by its status and is no speech."""
+        try:
+            answer: object = msgspec.json.decode(await response.read())
+        except (msgspec.DecodeError, UnicodeError):
+            return DependencyError(
+                f"{self._config.vendor} sent a page instead of speech",
+                code="provider_bad_answer",
+                hint="check the option base_url",
+            )
+        return _openai.reported_failure(answer, self._config.vendor)
+
+    def _bad_audio(self, kind: str) -> DependencyError:
+        return DependencyError(
+            f"{self._config.vendor} sent {kind}, not {self._format}",
+            code="provider_bad_audio",
+            hint="set the option audio_format to a format that the vendor knows: pcm or wav",
+        )
+
+
+def _compression(head: bytes, content_type: str) -> str:
+    """The compressed format that speech has; empty for samples and WAV. The header alone proves nothing, vendors copy it."""
+    found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+    is_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0  # noqa: PLR2004  an MPEG frame's first bits
+    return found or (content_type if is_frame and content_type in _MPEG else "")
+
+
+async def _again(head: bytes, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    if head:
+        yield head
+    async for data in body:
+        yield data
 
 
 def create(config: Config, deps: Deps) -> OpenAiSpeech:

@@ -39,12 +39,12 @@ async def test_a_voice_that_still_speaks_when_its_answer_was_cut_is_not_heard_in
         await world.say("go")
         await asyncio.sleep(0.5 + 1.0)
         world.mind.script = lambda request: [TextDelta("fine.")]
-        await world.say("stop", seconds=0.5)
+        await world.say("no not that", seconds=0.8)
         frames = len(world.line.frames)
         await asyncio.sleep(5)
         assert world.line.closed is None
         assert world.sent_seconds() - frames * 0.02 == pytest.approx(0.5)
-        assert world.conversation()[-2:] == [("user", "stop"), ("assistant", "fine.")]
+        assert world.conversation()[-2:] == [("user", "no not that"), ("assistant", "fine.")]
 
 
 async def test_a_stream_that_is_slow_to_close_does_not_end_the_next_answer_before_it_has_begun():
@@ -124,7 +124,7 @@ async def test_a_drivers_bug_in_an_answer_is_apologised_for_and_the_call_goes_on
 
 
 async def test_speech_that_fails_in_the_middle_is_kept_as_far_as_it_was_heard():
-    async with World() as world:
+    async with World(error_message="") as world:
         world.voice.error, world.voice.fails_after = DependencyError("gone", code="tts_failed"), 2
         await world.say("go")
         await asyncio.sleep(4)
@@ -345,7 +345,7 @@ async def test_a_caller_who_cuts_in_on_the_farewell_keeps_the_call():
         await world.say("bye")
         await asyncio.sleep(1.0)
         world.mind.script = lambda request: [TextDelta("yes.")]
-        await world.say("wait", seconds=0.3)
+        await world.say("one more thing", seconds=0.8)
         await asyncio.sleep(5)
         assert world.line.closed is None
         assert world.conversation()[-1] == ("assistant", "yes.")
@@ -353,7 +353,7 @@ async def test_a_caller_who_cuts_in_on_the_farewell_keeps_the_call():
 
 async def test_what_is_said_unasked_is_not_counted_as_a_response():
     async with World(user_idle_timeout_secs=5, user_idle_prompt="still there.") as world:
-        await world.say("", seconds=0.3)
+        await world.say("", seconds=0.1)
         await asyncio.sleep(12)
         assert world.voice.spoken[0] == "still there."
         assert all(numbers.response_s is None for numbers in world.line.of(TurnMetrics))
@@ -361,7 +361,7 @@ async def test_what_is_said_unasked_is_not_counted_as_a_response():
 
 async def test_keys_are_answered_in_the_time_since_the_last_key():
     async with World() as world:
-        await world.say("", seconds=0.3)
+        await world.say("", seconds=0.1)
         await asyncio.sleep(30)
         world.session.digit("1")
         world.session.digit("#")
@@ -422,7 +422,7 @@ async def test_a_client_without_playing_audio_is_told_of_an_interruption_only_on
     async with World() as world:
         await world.say("go")
         await asyncio.sleep(1)
-        await world.say("stop", seconds=0.4)
+        await world.say("no not that", seconds=0.8)
         await asyncio.sleep(4)
         assert world.line.clears == 1
         assert world.line.of(BotInterrupted) == []  # this line's clear is its own word for it

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.agent.call.playout_ledger import CHARACTERS_PER_SECOND, PlayoutLedger
+from vox.agent.call.speakable import Speakable
 from vox.providers.tts.contract import SpokenWord
 
 RATE = 8000
@@ -22,7 +23,7 @@ def words_of(text: str, seconds_each: float) -> tuple[SpokenWord, ...]:
 def ledger_of(*texts: str, timed: bool = True) -> PlayoutLedger:
     ledger = PlayoutLedger(RATE)
     for text in texts:
-        ledger.begin(text)
+        ledger.begin(Speakable.plain(text))
         ledger.audio(len(text.split()) * RATE // 2, words_of(text, 0.5) if timed else ())
         ledger.complete()
     return ledger
@@ -49,7 +50,7 @@ def test_without_times_words_are_spread_by_length_and_only_whole_ones_count():
 
 def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("word " * 20)
+    ledger.begin(Speakable.plain("word " * 20))
     ledger.audio(RATE * 2)
     assert len(ledger.heard(RATE)) <= CHARACTERS_PER_SECOND
     assert ledger.heard(RATE).split() == ["word"] * 3
@@ -57,7 +58,7 @@ def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
 
 def test_a_word_whose_time_has_not_come_is_not_heard():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("one two")
+    ledger.begin(Speakable.plain("one two"))
     ledger.audio(RATE, (SpokenWord(0, 3, 0.25), SpokenWord(4, 7, 0.75)))
     assert ledger.heard(RATE // 5) == ""
     assert ledger.heard(RATE) == "one"
@@ -65,7 +66,7 @@ def test_a_word_whose_time_has_not_come_is_not_heard():
 
 def test_a_position_at_the_end_of_a_word_hears_that_word_whole():
     ledger = PlayoutLedger(RATE)
-    ledger.begin("aaaa bbbb\ncccc")
+    ledger.begin(Speakable.plain("aaaa bbbb\ncccc"))
     ledger.audio(1400)
     ledger.complete()
     assert [ledger.heard(position) for position in (390, 400, 890, 900, 1000, 1400)] == [
@@ -80,7 +81,7 @@ def test_a_position_at_the_end_of_a_word_hears_that_word_whole():
 
 def test_positions_count_wire_bytes_so_words_follow_the_rate():
     ledger = PlayoutLedger(48_000)
-    ledger.begin("one two")
+    ledger.begin(Speakable.plain("one two"))
     ledger.audio(48_000, words_of("one two", 0.5))
     ledger.complete()
     assert ledger.heard(24_001) == "one"

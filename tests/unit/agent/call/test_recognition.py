@@ -206,7 +206,7 @@ async def test_a_recogniser_at_another_rate_gets_all_of_the_audio():
 async def test_interim_texts_count_only_while_their_utterance_is_spoken():
     recogniser, heard = Recogniser(), list[str]()
     recogniser.delays = [1.0]
-    listener = listener_of(recogniser, on_partial=heard.append)
+    listener = listener_of(recogniser, on_partial=lambda transcript: heard.append(transcript.text))
     recogniser.on_partial(Transcript("early"))
     listener.start(None)
     recogniser.on_partial(Transcript("now"))

@@ -62,6 +62,22 @@ def test_a_word_longer_than_the_limit_is_still_cut():
     assert [len(piece) for piece in cut("x" * 700)] == [300, 300, 100]
 
 
+@pytest.mark.parametrize(
+    ("text", "spoken", "rest"),
+    [
+        ("well then, we are op", ["well then,"], ["we are op"]),
+        ("we are op", ["we are"], ["op"]),
+        ("open", [], ["open"]),
+        ("", [], []),
+    ],
+)
+def test_what_is_there_of_a_sentence_can_be_released_up_to_a_whole_word(text: str, spoken: list[str], rest: list[str]):
+    splitter = SentenceSplitter()
+    splitter.push(text)
+    assert splitter.release() == spoken
+    assert splitter.flush() == rest
+
+
 @given(st.text(alphabet="ab .,!?\n…\"'", max_size=400), st.lists(st.integers(1, 30), min_size=1))
 def test_the_pieces_are_the_text_however_it_is_split(text: str, sizes: list[int]):
     deltas: list[str] = []

@@ -53,11 +53,11 @@ async def test_after_a_barge_in_the_conversation_holds_exactly_what_was_played()
         await world.say("go")
         await asyncio.sleep(0.5 + 1.2)  # two words and a bit of the third
         sent = len(world.line.frames)
-        await world.say("stop", seconds=0.4)
+        await world.say("no not that", seconds=1.0)
         assert world.line.clears == 1
         assert len(world.line.frames) == sent  # silent from the first moment of the speech
         await asyncio.sleep(3)
-        assert world.conversation()[:3] == [("user", "go"), ("assistant", "one two"), ("user", "stop")]
+        assert world.conversation()[:3] == [("user", "go"), ("assistant", "one two"), ("user", "no not that")]
         completed = [event for event in world.line.of(SentenceProgress) if event.status == "completed"]
         assert (completed[0].spoken, completed[0].remaining) == ("one two", "three four.")
 
@@ -68,7 +68,7 @@ async def test_a_cough_pauses_the_answer_which_then_goes_on_to_its_end():
         await asyncio.sleep(0.5 + 0.7)
         await world.say("", seconds=0.3)
         await asyncio.sleep(5)
-        assert world.sent_seconds() == pytest.approx(2.0, abs=0.02)
+        assert world.sent_seconds() == pytest.approx(2.0, abs=0.05)  # a frame under way is sent again
         assert world.conversation() == [("user", "go"), ("assistant", "one two three four.")]
         assert "vox_agent_false_interruptions_total 1.0" in world.metrics.render().decode()
 
@@ -253,7 +253,7 @@ async def test_a_line_without_marks_estimates_what_was_heard():
     async with World(has_marks=False) as world:
         await world.say("go")
         await asyncio.sleep(0.5 + 1.2)
-        await world.say("stop", seconds=0.4)
+        await world.say("no not that", seconds=1.0)
         await asyncio.sleep(1)
         assert world.conversation()[1] == ("assistant", "one two")
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.agent.turn_story import STOP_S, Story, without_notices
 from vox.agent.turns.events import (
     USER_IDLE,
     USER_STARTED,
@@ -26,6 +27,7 @@ from vox.agent.turns.events import (
     NotUnderstood,
     PartialText,
     PauseListening,
+    PauseText,
     ReleaseBot,
     Respond,
     SpeechBegan,
@@ -35,36 +37,10 @@ from vox.agent.turns.events import (
     TurnPolicy,
     TypedText,
     UserState,
+    VoiceBegan,
+    VoiceEnded,
 )
-from vox.agent.turns.machine import MAX_TEXTS_DUE, TurnMachine
-
-STOP_S = 0.5
-
-
-class Story:
-    """Plays events at given times, letting every deadline before them pass at its own time."""
-
-    def __init__(self, policy: TurnPolicy | None = None) -> None:
-        self.machine = TurnMachine(policy or TurnPolicy(turn_stop_s=STOP_S))
-        self.now = 0.0
-
-    def at(self, when: float, event: Event | None = None) -> list[Action]:
-        actions: list[Action] = []
-        while (deadline := self.machine.next_deadline()) is not None and deadline <= when:
-            self.now = deadline
-            actions += self.machine.handle_timeout(deadline)
-        self.now = when
-        if event is not None:
-            actions += self.machine.handle(event, when)
-        return actions
-
-    def bot_speaks(self, when: float) -> None:
-        self.at(when, BotThinking())
-        self.at(when, BotAudible())
-
-
-def without_notices(actions: list[Action]) -> list[Action]:
-    return [action for action in actions if not isinstance(action, Notify)]
+from vox.agent.turns.machine import MAX_TEXTS_DUE
 
 
 def test_a_plain_turn_listens_finishes_after_the_pause_and_responds():
@@ -122,7 +98,7 @@ def test_an_stt_that_never_answers_ends_the_turn_and_its_late_text_is_ignored():
     assert story.machine.user is UserState.IDLE
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(1.0, [NotUnderstood()]), (0.3, [])])
+@pytest.mark.parametrize(("seconds", "expected"), [(1.0, [NotUnderstood()]), (0.25, [NotUnderstood()]), (0.1, [])])
 def test_lost_speech_is_not_understood_but_a_short_noise_is_nothing(seconds: float, expected: list[Action]):
     story = Story()
     story.at(1.0, SpeechBegan())
@@ -137,17 +113,17 @@ def test_a_barge_in_holds_at_once_and_interrupts_with_the_first_words():
     assert without_notices(story.at(1.0, SpeechBegan())) == [StartListening(), HoldBot()]
     story.at(2.0, SpeechEnded())
     story.at(2.5)
-    assert story.at(2.6, TextArrived("stop")) == [Interrupt(was_heard=True), Respond("stop")]
+    assert story.at(2.6, TextArrived("not that")) == [Interrupt(was_heard=True), Respond("not that")]
 
 
 def test_partial_words_interrupt_before_the_final_text():
     story = Story()
     story.bot_speaks(0.0)
     story.at(1.0, SpeechBegan())
-    assert story.at(1.3, PartialText("wait")) == [Interrupt(was_heard=True)]
+    assert story.at(1.3, PartialText("not")) == [Interrupt(was_heard=True)]
     story.at(2.0, SpeechEnded())
     story.at(2.5)
-    assert story.at(2.6, TextArrived("wait a moment")) == [Respond("wait a moment")]
+    assert story.at(2.6, TextArrived("not that one")) == [Respond("not that one")]
 
 
 def test_a_cough_lets_the_agent_go_on():
@@ -155,8 +131,9 @@ def test_a_cough_lets_the_agent_go_on():
     story.bot_speaks(0.0)
     story.at(1.0, SpeechBegan())
     story.at(1.2, SpeechEnded())
-    story.at(1.7)
-    assert story.at(1.8, TextArrived("")) == [ReleaseBot()]
+    assert story.at(1.3) == [ReleaseBot()]
+    assert story.at(1.7) == [FinishListening()]
+    assert story.at(1.8, TextArrived("")) == []
     assert story.machine.bot is BotState.SPEAKING
     assert not story.machine.is_held
 
@@ -206,6 +183,29 @@ def test_too_few_words_count_once_the_agent_has_finished_by_itself():
 @pytest.mark.parametrize(("said", "interrupts"), [("please STOP, now", True), ("unstoppable", False), ("go on", False)])
 def test_keywords_interrupt_as_whole_words(said: str, interrupts: bool):
     story = Story(TurnPolicy(turn_stop_s=STOP_S, keywords=("stop", "hold on")))
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
+
+
+@pytest.mark.parametrize(
+    ("policy", "said", "interrupts"),
+    [
+        (
+            TurnPolicy(min_words=2),
+            "\u7b49\u4e00\u4e0b\uff0c\u6211\u4e0d\u60f3\u8981\u8fd9\u4e2a",
+            True,
+        ),  # a sentence of Chinese
+        (TurnPolicy(min_words=2), "\u55ef", False),  # its "uh"
+        (TurnPolicy(min_words=2), "... !", False),
+        (TurnPolicy(keywords=("stop",)), "\u201cStop\u201d", True),
+        (TurnPolicy(keywords=("wait",)), "wait\u2014no", True),
+        (TurnPolicy(keywords=("don't",)), "I don\u2019t want that", True),
+        (TurnPolicy(keywords=("\u505c",)), "\u8bf7\u505c\u4e0b\u3002", True),
+    ],
+)
+def test_words_are_those_of_any_script(policy: TurnPolicy, said: str, interrupts: bool):
+    story = Story(policy)
     story.bot_speaks(0.0)
     story.at(1.0, SpeechBegan())
     assert (story.at(1.2, PartialText(said)) == [Interrupt(was_heard=True)]) is interrupts
@@ -370,14 +370,16 @@ def test_a_recogniser_that_owes_too_many_transcripts_is_given_up():
 
 _EVENTS = st.one_of(
     st.sampled_from([SpeechBegan(), SpeechEnded(), BotThinking(), BotAudible(), BotFinished()]),
-    st.sampled_from(["", "yes", "a longer text here"]).flatmap(
-        lambda text: st.sampled_from([PartialText(text), TextArrived(text), TypedText(text)])
+    st.sampled_from([VoiceBegan(), VoiceEnded(), SpeechBegan(is_voiced=False)]),
+    st.sampled_from(["", "yes", "uh huh", "stop", "i would like", "a longer text here"]).flatmap(
+        lambda text: st.sampled_from([PartialText(text), PauseText(text), TextArrived(text), TypedText(text)])
     ),
     st.sampled_from("0123456789*#").map(DigitEntered),
 )
 _POLICIES = st.builds(
     TurnPolicy,
     turn_stop_s=st.sampled_from([0.0, 0.5]),
+    follows_words=st.booleans(),
     allow_interruptions=st.booleans(),
     min_words=st.integers(0, 3),
     keywords=st.sampled_from([(), ("yes",)]),
@@ -424,6 +426,7 @@ def test_whatever_happens_the_machine_neither_hangs_nor_contradicts_itself(
             held = False
         assert held == story.machine.is_held
     story.at(now + 1000.0)
+    assert not story.machine.is_held  # and the agent goes on, whatever it was that it fell silent for
     assert story.machine.user is UserState.IDLE  # every turn ends, if only by its time-outs
 
 

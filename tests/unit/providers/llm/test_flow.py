@@ -202,9 +202,11 @@ async def test_a_flow_that_cannot_be_read_is_named(clock):
     assert "nowhere.yaml" in str(caught.value)
 
 
-async def test_it_speaks_first_and_has_words_for_silence(flow):
+async def test_it_speaks_first_and_counts_speech_without_words_as_a_miss(flow):
     assert flow.speaks_first
-    assert flow.not_understood == "Sorry?"
+    assert flow.answers_inaudible
+    request = LlmRequest(({"role": "user", "content": ""},))
+    assert [event async for event in flow.respond(request)] == [TextDelta("Sorry?")]
 
 
 async def test_the_example_of_the_manual_goes_as_the_manual_says(clock, tmp_path):

@@ -1,6 +1,6 @@
 """What both sides of a recorded call said, as a recogniser hears it.
 
-The tracks are cut where somebody is silent; each piece is one utterance.
+The tracks are cut at silences; each piece is one utterance.
 """
 
 import asyncio

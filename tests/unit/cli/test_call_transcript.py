@@ -3,7 +3,7 @@
 from typing import cast
 
 from tests.unit.clients.fake_agent import tone
-from vox.clients.transcript import Utterance, transcribe, utterances
+from vox.cli.call_transcript import Utterance, transcribe, utterances
 from vox.providers.stt.contract import SpeechToText, Transcript
 
 RATE = 8000

@@ -1,0 +1,81 @@
+// Pipecat's client on a page: keeps every event in order, and speaks recordings into its microphone when told to.
+
+import { PipecatClient } from "@pipecat-ai/client-js";
+import { WavMediaManager, WebSocketTransport } from "@pipecat-ai/websocket-transport";
+
+const CALLBACKS = [
+  "onConnected", "onDisconnected", "onTransportStateChanged", "onBotReady", "onError",
+  "onUserStartedSpeaking", "onUserStoppedSpeaking", "onUserTranscript",
+  "onBotStartedSpeaking", "onBotStoppedSpeaking", "onBotTranscript", "onBotOutput",
+  "onBotLlmStarted", "onBotLlmStopped", "onBotLlmText", "onBotTtsStarted", "onBotTtsStopped", "onBotTtsText",
+  "onLLMFunctionCallStarted", "onLLMFunctionCallInProgress", "onLLMFunctionCallStopped",
+];
+
+const audio = new AudioContext();
+const microphone = audio.createMediaStreamDestination();
+navigator.mediaDevices.getUserMedia = async () => microphone.stream;
+
+const plain = value => {
+  try {
+    return JSON.parse(JSON.stringify(value ?? null));
+  } catch {
+    return String(value);
+  }
+};
+
+const events = [];
+const waiting = [];
+const note = (name, data) => {
+  events.push([name, plain(data)]);
+  waiting.splice(0).forEach(look => look());
+};
+
+const consoleErrors = [];
+const original = console.error;
+console.error = (...what) => {
+  consoleErrors.push(what.map(String).join(" "));
+  original(...what);
+};
+
+let client;
+
+window.pipecat = {
+  events,
+  consoleErrors,
+
+  create() {
+    const callbacks = Object.fromEntries(CALLBACKS.map(name => [name, data => note(name, data)]));
+    const transport = new WebSocketTransport({ mediaManager: new WavMediaManager(), playerSampleRate: 24000 });
+    client = new PipecatClient({ transport, enableMic: true, enableCam: false, callbacks });
+    client.registerFunctionCallHandler("get_weather", async call => {
+      note("handler", { name: call.functionName, arguments: call.arguments });
+      return { sky: "sunny" };
+    });
+  },
+
+  connect: async parameters => plain((await client.connect(parameters)) ?? null),
+  start: async (endpoint, requestData) => plain(await client.startBotAndConnect({ endpoint, requestData })),
+  sendText: (text, options) => client.sendText(text, options),
+  disconnect: () => client.disconnect(),
+
+  async speak(url) {
+    const recording = await audio.decodeAudioData(await (await fetch(url)).arrayBuffer());
+    const source = audio.createBufferSource();
+    source.buffer = recording;
+    source.connect(microphone);
+    source.start();
+    await audio.resume();
+  },
+
+  // Waits for an event behind position `from`; gives the position behind it.
+  until: (from, name, count = 1) => new Promise(found => {
+    const look = () => {
+      let left = count;
+      for (let at = from; at < events.length; at++) {
+        if (events[at][0] === name && --left === 0) return found(at + 1);
+      }
+      waiting.push(look);
+    };
+    look();
+  }),
+};
