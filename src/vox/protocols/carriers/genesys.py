@@ -40,7 +40,7 @@ class _Media(msgspec.Struct):
     type: str = "audio"
     format: str = "PCMU"
     channels: list[str] = msgspec.field(default_factory=list[str])
-    rate: float = 8000
+    rate: int = 8000
 
 
 class _Participant(msgspec.Struct):

@@ -243,3 +243,9 @@ def test_the_carrier_refuses_a_stream_it_did_not_offer():
     answer = {"version": "2", "type": "opened", "seq": 1, "clientseq": 1, "id": "s", "parameters": {"media": [L16]}}
     assert refused(carrier, json.dumps(answer)) == "unsupported_media"
     assert not carrier.is_open
+
+
+def test_a_rate_written_with_a_point_is_taken_and_repeated_as_a_number():
+    _, events, (reply,) = opened(media=[PCMU | {"rate": 8000.0}])
+    assert only(events).sample_rate == 8000
+    assert '"rate": 8000}' in json.dumps(reply["parameters"]["media"][0])
