@@ -10,12 +10,14 @@ from starlette.websockets import WebSocket
 
 from vox.chat.api.access import PUBLIC, Access
 from vox.chat.api.json_ids import encode
+from vox.chat.api.landing_page import HEADERS, landing_page, wants_page
 from vox.chat.api.openapi import API
 from vox.chat.api.policy import NO_SNIFF, PRIVATE, ChatPolicy
 from vox.chat.api.request import AnyCall, Reply, Router, RouteTable
 from vox.chat.api.request_metrics import RequestMetrics
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.context import Parts
+from vox.chat.errors import refuse
 from vox.chat.features.routes import all_routes
 from vox.chat.replication.cluster import with_redis
 from vox.chat.server import ChatServer
@@ -99,8 +101,18 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             self.server.hub.measure()
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
+        async def root(call: AnyCall) -> Reply:
+            """The page for browsers; nothing for all others."""
+            if call.scope["method"] not in {"GET", "HEAD"} or not wants_page(call.header(b"accept").encode()):
+                raise refuse("UNKNOWN", "Not Found")
+            host = call.header(b"host") or f"127.0.0.1:{chat.settings.http_port}"
+            address = f"{call.scope['scheme']}://{host}"
+            page = landing_page(chat.config.get("server_name"), chat.settings.registration, address)
+            return Reply(200, page, HEADERS)
+
+        table.any("/", access=PUBLIC, label="", is_documented=False)(root)
         table.any("/health", **bare)(health)
-        table.any("/ready", **bare)(ready_endpoint(probe, _probe_reply))
+        table.any("/ready", **bare)(ready_endpoint(probe, self._probe_reply))
         if chat.settings.expose_metrics:
             table.any("/metrics", **bare)(metrics)
         table.websocket("/gateway", **bare)(self._gateway)
@@ -112,6 +124,16 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return
         await self._open()
         await self.server.hub.serve(websocket)
+
+    def _probe_reply(self, _call: AnyCall, found: Readiness) -> Reply:
+        """Redis away does not make the process unready: all processes share it, and each goes on serving what it can."""
+        if found.is_ready:
+            if self.server.is_interrupted:
+                return Reply(200, encode({"status": "degraded", "checks": {"redis": "redis_failed"}}), JSON)
+            return Reply(200, b'{"status":"ok"}', JSON)
+        if found.retry_after_s is not None:
+            return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
+        return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)
 
     async def _check_database(self) -> None:
         await self._open()
@@ -158,11 +180,3 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
     return ChatApp(ChatServer(settings, with_redis(settings, parts)), is_alone=is_alone)
-
-
-def _probe_reply(_call: AnyCall, found: Readiness) -> Reply:
-    if found.is_ready:
-        return Reply(200, b'{"status":"ok"}', JSON)
-    if found.retry_after_s is not None:
-        return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
-    return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)

@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -27,6 +29,7 @@ log = get_logger(__name__)
 
 RunTool = Callable[[ToolCall, Mapping[str, Any]], Awaitable[Any]]
 MAX_RESULT_CHARACTERS = 20_000
+_BESIDE_CONFIGURATION = "vox_tools_beside_configuration"
 MAX_THREADS = 64
 """Plain functions that may run at once in this process, those included that were given up."""
 
@@ -78,17 +81,15 @@ def python_tool(path: str, folder: Path | None = None) -> Tool:
     """The function at `module:name` as a tool: its signature is the schema, its docstring the description.
 
     Args:
-        path: the module's name as it is imported, and the function's.
-        folder: where modules are looked for that are installed nowhere: the configuration's own folder.
+        path: the module and the function in it.
+        folder: where the configuration lies; a module beside it is found there, before an installed one of that name.
 
     Raises:
         UsageError: the path does not lead to a function whose parameters can be described.
     """
     module_name, _, name = path.partition(":")
-    if folder is not None and str(folder) not in sys.path:
-        sys.path.append(str(folder))  # behind what is installed, and to stay: a tool may import late
     try:
-        function = getattr(importlib.import_module(module_name), name)
+        function = getattr(_module(module_name, folder), name)
         fields = _fields(function)
         adapter: TypeAdapter[Any] = TypeAdapter(create_model(name, __config__=ConfigDict(extra="forbid"), **fields))
         spec = ToolSpec(name, inspect.getdoc(function) or name, adapter.json_schema())
@@ -96,7 +97,8 @@ def python_tool(path: str, folder: Path | None = None) -> Tool:
         raise UsageError(
             f"the tool {path!r} cannot be used: {error}",
             code="unknown_tool",
-            hint="write it as package.module:function, with annotated parameters, in a module beside the configuration or installed beside vox",
+            hint="write it as module:function, with annotated parameters; the module lies beside the configuration, or its"
+            " package is installed beside vox",
         ) from error
 
     async def run(_call: ToolCall, arguments: Mapping[str, Any]) -> Any:
@@ -113,6 +115,19 @@ def python_tool(path: str, folder: Path | None = None) -> Tool:
 def error_result(message: str) -> str:
     """What the model is told of a tool that failed."""
     return msgspec.json.encode({"error": message[:MAX_RESULT_CHARACTERS]}).decode()
+
+
+def _module(name: str, folder: Path | None) -> ModuleType:
+    file = folder / f"{name}.py" if folder is not None and name.isidentifier() else None
+    if file is None or not file.is_file():
+        return importlib.import_module(name)
+    spec = spec_from_file_location(f"{_BESIDE_CONFIGURATION}.{file.parent}.{name}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python module")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and annotations look their module up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _fields(function: Any) -> dict[str, Any]:

@@ -174,6 +174,19 @@ async def test_what_is_inside_and_what_is_nowhere_look_the_same_from_outside(tmp
     assert len({frozenset(answer.headers.keys()) for answer in answers}) == 1
 
 
+async def test_an_administrator_is_told_why_a_url_is_refused_and_what_helps(tmp_path):
+    access = {"admin_key": "k" * 32}
+    async with rig(tmp_path, {"health_check": {"enabled": True}, "access": access}) as it:
+        headers = {"authorization": f"Bearer {'k' * 32}"}
+
+        async def said(host: str) -> str:
+            body = {**SYDNEY, "url": f"wss://{host}"}
+            return (await it.http.post("/v1/relays/register", json=body, headers=headers)).json()["error"]
+
+        assert "outbound.allowed_private" in await said("10.0.0.1")
+        assert "DNS" in await said("nobody.unknown.example.com")
+
+
 async def _late(host: str, port: int) -> list[str]:
     raise TimeoutError
 
