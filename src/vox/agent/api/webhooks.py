@@ -93,6 +93,14 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
 
 
+def are_streams_proven(server: AgentServer) -> bool:
+    """Whether every media stream that comes in has shown a token, a signature or the server's key."""
+    runner = server.settings.runner_transport
+    if runner not in PHONE_RUNNERS:
+        return bool(server.settings.server_api_key.get_secret_value())
+    return bool(_secret(server, runner)) or _wants_key(server, runner)
+
+
 async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
     """Ends the phone call behind a stream that we ended, where credentials allow it; a failure is logged."""
     try:

@@ -127,6 +127,11 @@ class AgentSettings(AgentProfile):
     max_concurrent_calls: Annotated[int, Env("VOXRAY_MAX_CONCURRENT_CALLS", "MAX_CONCURRENT_CALLS")] = Field(
         default=0, ge=0, description="Calls held at once; one more gets 503 and Retry-After. 0: only the adaptive limit"
     )
+    max_calls_per_address: Annotated[int, Env("VOXRAY_MAX_CALLS_PER_ADDRESS")] = Field(
+        default=0,
+        ge=0,
+        description="Calls that one address (IPv6: one 64-bit prefix) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
+    )
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
     drain_timeout_secs: Annotated[float, Env("VOXRAY_DRAIN_TIMEOUT_SECS")] = Field(

@@ -12,7 +12,7 @@ from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
-from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
+from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
@@ -50,6 +50,8 @@ class TelephonyTransport:
         resources: what all calls share.
         choose: finds the agent for the name in the path and the called number; None refuses the call.
         on_session: starts the session's life, once there is one.
+        budget: what the carrier may send; one of its own where none is given.
+        on_begun: called once, at the call's first audio or event.
     """
 
     shows_progress = False
@@ -60,6 +62,9 @@ class TelephonyTransport:
         resources: Resources,
         choose: Callable[[StreamStarted], Agent | None],
         on_session: Callable[[Session], None],
+        *,
+        budget: IngressBudget | None = None,
+        on_begun: Callable[[], None] | None = None,
     ) -> None:
         self._resources = resources
         self._choose = choose
@@ -73,7 +78,8 @@ class TelephonyTransport:
         self._session: Session | None = None
         self._malformed = 0
         self._clock = resources.clock
-        self._allowance = IngressBudget(resources.clock.now())
+        self._budget = budget or IngressBudget(resources.clock.now())
+        self._on_begun = on_begun
         self._start_timer: asyncio.TimerHandle | None = None
         self._encoding: Encoding = "mulaw"
         self.encoding: Encoding = "mulaw"
@@ -94,7 +100,7 @@ class TelephonyTransport:
     def received(self, message: WireMessage) -> None:
         """One message of the carrier."""
         now = self._clock.now()
-        if not self._allowance.spend(len(message), now):
+        if not self._budget.take_message(len(message), now):
             self._flooded()
             return
         codec = self._codec
@@ -109,8 +115,10 @@ class TelephonyTransport:
         for event in events:
             if type(event) is StreamAudio:  # the hot path: 50 a second and call
                 if self._session is not None:
+                    if self._on_begun is not None:
+                        self._begun()
                     self._session.audio(self._decoded(event.payload))
-            elif self._allowance.spend(EVENT_BYTES, now):
+            elif self._budget.take(OPEN_S if type(event) is StreamStarted else EVENT_S, now):
                 self._handle(event)
             else:
                 self._flooded()
@@ -134,8 +142,8 @@ class TelephonyTransport:
             self._session.hang_up("hung_up")
 
     def evict(self) -> None:
-        """Gives the place to another call: no start message came here."""
-        self.close(1013, "busy, and no start message came")
+        """Gives the place to another call: no start message came here, or nothing after it."""
+        self.close(1013, "busy, and no start message came" if self._session is None else "busy, and no audio came")
 
     # The call's way out
 
@@ -180,6 +188,11 @@ class TelephonyTransport:
 
     # Helpers
 
+    def _begun(self) -> None:
+        if self._on_begun is not None:
+            self._on_begun()
+            self._on_begun = None
+
     def _send_audio(self, payload: bytes) -> None:
         if self._socket is not None and self._codec is not None:
             self._socket.send(self._codec.audio(payload))
@@ -216,6 +229,7 @@ class TelephonyTransport:
                 self._start(event)
             case DigitPressed():
                 if self._session is not None:
+                    self._begun()
                     self._session.digit(event.digit)
             case MarkReached():
                 if self._session is not None:
@@ -245,6 +259,7 @@ class TelephonyTransport:
         self.sample_rate = codec.reply_sample_rate
         self.has_marks = codec.mark("0:0") is not None
         self.call_id = started.call_id
+        self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
         info = CallInfo(
             call_id=new_id("call"),
             transport=started.carrier,

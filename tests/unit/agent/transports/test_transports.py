@@ -12,7 +12,7 @@ from tests.unit.agent.call_harness import World
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.transports.audio_gatherer import IDLE_S
-from vox.agent.transports.ingress_limit import BURST_BYTES
+from vox.agent.transports.ingress_limit import AUDIO_PER_S, BURST_S, BYTES_PER_S, IngressBudget, NetworkReserves
 from vox.agent.transports.telephony import MAX_EARLY_AUDIO, MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
@@ -52,12 +52,18 @@ class Phone:
         self.sessions: list[Session] = []
         self.started: StreamStarted | None = None
         self.knows_agent = True
-        self.link = TelephonyTransport(self.world.resources, self._choose, self.sessions.append)
+        self.begun = 0
+        self.link = TelephonyTransport(
+            self.world.resources, self._choose, self.sessions.append, on_begun=self._count_beginning
+        )
         self.link.opened(self.socket)
 
     def _choose(self, started: StreamStarted) -> Any:
         self.started = started
         return self.world.session.agent if self.knows_agent else None
+
+    def _count_beginning(self) -> None:
+        self.begun += 1
 
     def say(self, *messages: WireMessage) -> None:
         for message in messages:
@@ -232,7 +238,23 @@ async def test_an_evicted_connection_is_told_that_it_is_busy():
     async with phone() as line:
         line.link.evict()
         assert line.socket.closed is not None
-        assert line.socket.closed[0] == 1013
+        assert line.socket.closed == (1013, "busy, and no start message came")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_call_begins_with_its_first_audio_and_until_then_makes_room_for_others(carrier: str):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        line.say(*messages)
+        assert line.begun == 0
+        for _ in range(3):
+            line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.begun == 1
+    async with phone() as silent:
+        silent.say(*messages)
+        silent.link.evict()
+        assert silent.socket.closed is not None
+        assert silent.socket.closed[1] in {"busy, and no audio came", ""}
 
 
 async def test_a_call_for_an_agent_that_is_none_is_refused():
@@ -292,22 +314,28 @@ async def test_who_sends_more_than_a_call_needs_is_closed():
         while line.socket.is_open:
             line.say(frame)
             sent += len(frame)
-            assert sent < 2 * BURST_BYTES
+            assert sent < BURST_S * BYTES_PER_S
         assert line.socket.closed == (1008, "more was sent than a call needs")
 
 
 class Client:
-    def __init__(self) -> None:
+    def __init__(self, budget: IngressBudget | None = None) -> None:
         self.world = World(input_rate=0)
         self.socket = FakeSocket()
         self.sessions: list[Session] = []
-        self.link = WebSocketTransport(self.world.resources, JsonCodec(), 24_000, self._start)
+        self.begun = 0
+        self.link = WebSocketTransport(
+            self.world.resources, JsonCodec(), 24_000, self._start, budget=budget, on_begun=self._count_beginning
+        )
         self.link.opened(self.socket)
 
     def _start(self, link: WebSocketTransport) -> Session:
         session = Session(self.world.resources, self.world.session.agent, link, CallInfo("call_2", "ws"))
         self.sessions.append(session)
         return session
+
+    def _count_beginning(self) -> None:
+        self.begun += 1
 
     def told(self, kind: str) -> list[Any]:
         frames = [json.loads(message) for message in self.socket.sent]
@@ -383,3 +411,51 @@ async def test_after_the_socket_is_gone_nothing_is_sent():
         browser.link.clear_audio()
         browser.link.close(1000, "")
         assert len(browser.socket.sent) == before
+
+
+async def test_audio_is_paid_by_how_long_it_plays():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        seconds = 0
+        while line.socket.is_open:
+            for _ in range(50):
+                line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+            seconds += 1
+            assert seconds <= BURST_S * AUDIO_PER_S
+        assert seconds > 10, "what a network stall held back is no flood"
+
+
+async def test_a_client_begins_with_its_first_input():
+    async with client() as browser:
+        browser.link.received(encode_client_frame("StartFrame"))
+        assert browser.begun == 0
+        for _ in range(2):
+            browser.link.received(encode_client_frame("InputDTMFFrame", {"digit": "5"}))
+        assert browser.begun == 1
+        browser.link.evict()
+        assert browser.socket.closed == (1013, "busy, and nothing was said")
+
+
+async def test_a_flood_closes_the_door_to_its_own_network_only():
+    clock = World().resources.clock
+    reserves = NetworkReserves(clock)
+    text = encode_client_frame("TranscriptionFrame", {"text": "hello"})
+    heard = 0
+    for _ in range(50):
+        with reserves.connection("203.0.113.7") as budget:
+            flood = Client(budget)
+            for _ in range(100):
+                flood.link.received(text)
+            assert flood.socket.closed == (1008, "more was sent than a call needs")
+            heard += flood.begun
+            for session in flood.sessions:
+                flood.link.closed(1008, "")
+                await session.run()
+    assert heard == 1
+    with reserves.connection("203.0.113.8") as budget:
+        calm = Client(budget)
+        calm.link.received(text)
+        assert (calm.begun, calm.socket.closed) == (1, None)
+        calm.link.closed(1000, "")
+        await calm.sessions[0].run()

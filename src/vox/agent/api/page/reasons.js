@@ -15,6 +15,7 @@ const REASONS = {
   "internal error": "The call ended because something failed on the server. Please call again.",
   "message too big": "The call ended because this page sent more than the server accepts.",
   "more was sent than a call needs": "The call ended because this page sent more than the server accepts.",
+  "busy, and nothing was said": "The call ended to make room for others, because this page had sent nothing.",
   "peer reads too slowly": "The connection was too slow to keep up. Please call again.",
   "server is closing": "The agent is being restarted. Please call again.",
   "too many malformed messages": "The call ended because the server could not read what this page sent.",
