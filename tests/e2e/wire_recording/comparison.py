@@ -92,6 +92,13 @@ ALLOWED: tuple[Allowed, ...] = (
         "See above: the new name.", "added", "chat_edge", r"GET /openapi.json.*", r"openapi\.schemas\.OverrideMasks"
     ),
     Allowed(
+        "A download has a name for clients that do not read filename*, which alone it had.",
+        "changed",
+        "chat_files",
+        r"GET /api/v1/files/.*",
+        r"headers\.content-disposition",
+    ),
+    Allowed(
         "Audio before the start of a stream is left out and counted, and is not the end of it: the time for a start is.",
         "added",
         "agent_http",

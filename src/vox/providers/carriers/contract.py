@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from vox.errors import DependencyError
+from vox.http.header_values import media_type
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature
 
@@ -69,7 +70,7 @@ class WebhookRequest:
 
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in order; none where the body is not a form."""
-        if not self.header("content-type").lower().startswith("application/x-www-form-urlencoded"):
+        if media_type(self.header("content-type")) != "application/x-www-form-urlencoded":
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
@@ -79,7 +80,7 @@ class WebhookRequest:
         Names are in lower case (`from`, `to`, `callsid`, `uuid`); the body wins over the query.
         """
         found = dict(parse_qsl(self.address().query, keep_blank_values=True)) | dict(self.form())
-        if self.header("content-type").lower().startswith("application/json"):
+        if media_type(self.header("content-type")) == "application/json":
             with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
                 found |= {key: value for key, value in _JSON.decode(self.body).items() if isinstance(value, str)}
         return {name.lower(): value for name, value in found.items()}
