@@ -59,7 +59,12 @@ CUT_OFF, CUTS_IN = 1, 2  # in DIALOGUE
 
 # Everything the agent could have said instead.
 REPROMPTS = [text for slot in BOOKING["slots"].values() for text in slot["reprompts"]]
-FALLBACKS = [*DEMO["fallback"]["prompts"], DEMO["fallback"]["handoff"]["answer"], "What should I change?"]
+FALLBACKS = [
+    *DEMO["fallback"]["prompts"],
+    DEMO["fallback"]["offer"],
+    DEMO["fallback"]["handoff"]["answer"],
+    "What should I change?",
+]
 MISHEARD = [
     confirmation(people, day, f"{hour} in the evening")
     for people, day, hour in product(

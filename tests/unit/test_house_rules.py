@@ -44,7 +44,7 @@ ARCHAIC = re.compile(r"\b(nobody|somebody|whoever|whom|himself|herself|his|he|sh
 PHRASES_OF_CALLERS = {
     "src/vox/agent/turns/phrases.py": "words behind which a caller's sentence goes on, among them the pronouns",
     "src/vox/text/abbreviations.py": "words that begin a sentence",
-    "src/vox/providers/flows/schema.py": 'speech to recognise: callers say "talk to somebody"',
+    "src/vox/providers/flows/commands.py": 'speech to recognise: callers say "talk to somebody"',
 }
 ARCHAIC_ON_THE_WIRE = {"nobody": "a value of dm_permission, which clients send and databases hold"}
 

@@ -151,8 +151,14 @@ def _agent(choices: Choices) -> Plan:
     from vox.providers.models.store import FOLDER_VARIABLE
 
     environment = {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
+    flows = files("vox.agent.config")
+    messages = str((choices.data / "messages.jsonl").absolute())
     overrides: dict[str, Any] = {
-        "flow": str(files("vox.agent.config") / "demo.yaml"),
+        "agents": {
+            "bistro": {"flow": str(flows / "demo.yaml"), "messages_file": messages},
+            "reception": {"flow": str(flows / "receptionist.yaml"), "messages_file": messages},
+        },
+        "default_agent": "bistro",
         "stt_provider": "offline",
         "tts_provider": "offline",
         "turn_detection": "words",

@@ -62,6 +62,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     table.get("/", access=SIGNATURE, returns=bytes, label="root")(http.root)
     table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
     table.get("/talk", access=PUBLIC, returns=bytes, label="fallback")(http.page)
+    table.get("/page/suggestions", access=KEY, returns=bytes, label="page", errors=(401, 404))(http.suggestions)
     table.get("/page/{name}", access=PUBLIC, returns=bytes, label="page", is_documented=False)(http.asset)
     table.get("/speech", access=PUBLIC, returns=bytes, label="speech", is_documented=False)(http.speech)
     table.get("/ws", access=KEY, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
@@ -121,6 +122,18 @@ class _Http:
     async def page(self, call: HttpCall) -> Response:
         """The page to talk on."""
         return self._files.page(_page_policy(call))
+
+    async def suggestions(self, call: HttpCall) -> Reply:
+        """What may be asked of the agent named by `agent`, and which agents there are, for a page that offers both."""
+        if not has_key(call, self._server.settings):
+            return error(call.scope, 401, "UNAUTHORIZED", "Unauthorized")
+        resources = self._server.resources
+        agent = resources.agent_for(call.query_params.get("agent", ""))
+        if agent is None:
+            return error(call.scope, 404, "NOT_FOUND", f"No agent is named {call.query_params.get('agent')}")
+        agents = [{"name": each.name, "title": each.title} for each in resources.agents.values()]
+        data = {"agent": agent.name, "title": agent.title, "suggestions": agent.suggestions, "agents": agents}
+        return success(call.scope, data)
 
     async def asset(self, call: HttpCall) -> Reply | Response:
         """A file of the page."""

@@ -3,7 +3,9 @@
 The same keys stand at the top of a configuration, where they hold for every agent, and under `agents.<name>`.
 """
 
-from typing import Annotated, Any, Literal, Self, cast
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -27,6 +29,9 @@ def or_default(default: float) -> BeforeValidator:
 
     return BeforeValidator(check)
 
+
+OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "llm": "flow", "tts": "offline"})
+"""What needs neither a key nor a network."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
 
@@ -56,6 +61,10 @@ class AgentProfile(BaseModel):
         default="",
         description="Said when the call begins; empty: the caller speaks first (a flow has its own greeting)",
     )
+    title: str = Field(default="", description="What pages call the agent; empty: its flow's name, else its own")
+    suggestions: list[str] = Field(
+        default_factory=list, description="What a page offers to ask; empty: the flow's suggestions"
+    )
     variables: dict[str, str] = Field(default_factory=dict, description="Session variables and their defaults")
     numbers: list[str] = Field(default_factory=list, description="Called numbers that this agent answers")
 
@@ -81,7 +90,11 @@ class AgentProfile(BaseModel):
         default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
     )
     tools: list[str] = Field(
-        default_factory=list, description="Python functions the model may call, as module:function"
+        default_factory=list,
+        description="Python functions the model may call, as module:function; `take_message` comes with Vox",
+    )
+    messages_file: str = Field(
+        default="messages.jsonl", description="Where `take_message` writes, relative to the configuration"
     )
     client_tools: list[ClientTool] = Field(default_factory=list[ClientTool], description="Tools that the client runs")
     keypad: bool = Field(
@@ -170,11 +183,15 @@ class AgentProfile(BaseModel):
         return self
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
-        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`, else openai."""
+        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`.
+
+        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai.
+        """
         own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
         if not own and kind == "llm" and self.flow:
             return "flow"
-        return own or self.provider or "openai"
+        follows_flow = self.flow or self.llm_provider == "flow"
+        return own or self.provider or (OFFLINE_STAGES[kind] if follows_flow else "openai")
 
     def turn_policy(self) -> TurnPolicy:
         """These settings as the turn machine takes them."""

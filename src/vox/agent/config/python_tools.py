@@ -7,11 +7,15 @@ their own that end with the process: one that hangs delays no other call, and do
 import asyncio
 import importlib
 import inspect
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -25,6 +29,7 @@ log = get_logger(__name__)
 
 RunTool = Callable[[ToolCall, Mapping[str, Any]], Awaitable[Any]]
 MAX_RESULT_CHARACTERS = 20_000
+_BESIDE_CONFIGURATION = "vox_tools_beside_configuration"
 MAX_THREADS = 64
 """Plain functions that may run at once in this process, those included that were given up."""
 
@@ -72,15 +77,19 @@ class Toolbox:
             return error_result(f"{call.name} failed: {type(error).__name__}")
 
 
-def python_tool(path: str) -> Tool:
+def python_tool(path: str, folder: Path | None = None) -> Tool:
     """The function at `module:name` as a tool: its signature is the schema, its docstring the description.
+
+    Args:
+        path: the module and the function in it.
+        folder: where the configuration lies; a module beside it is found there, before an installed one of that name.
 
     Raises:
         UsageError: the path does not lead to a function whose parameters can be described.
     """
     module_name, _, name = path.partition(":")
     try:
-        function = getattr(importlib.import_module(module_name), name)
+        function = getattr(_module(module_name, folder), name)
         fields = _fields(function)
         adapter: TypeAdapter[Any] = TypeAdapter(create_model(name, __config__=ConfigDict(extra="forbid"), **fields))
         spec = ToolSpec(name, inspect.getdoc(function) or name, adapter.json_schema())
@@ -88,7 +97,8 @@ def python_tool(path: str) -> Tool:
         raise UsageError(
             f"the tool {path!r} cannot be used: {error}",
             code="unknown_tool",
-            hint="write it as package.module:function, with annotated parameters, and install the package beside vox",
+            hint="write it as module:function, with annotated parameters; the module lies beside the configuration, or its"
+            " package is installed beside vox",
         ) from error
 
     async def run(_call: ToolCall, arguments: Mapping[str, Any]) -> Any:
@@ -105,6 +115,19 @@ def python_tool(path: str) -> Tool:
 def error_result(message: str) -> str:
     """What the model is told of a tool that failed."""
     return msgspec.json.encode({"error": message[:MAX_RESULT_CHARACTERS]}).decode()
+
+
+def _module(name: str, folder: Path | None) -> ModuleType:
+    file = folder / f"{name}.py" if folder is not None and name.isidentifier() else None
+    if file is None or not file.is_file():
+        return importlib.import_module(name)
+    spec = spec_from_file_location(f"{_BESIDE_CONFIGURATION}.{file.parent}.{name}", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python module")
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and annotations look their module up there
+    spec.loader.exec_module(module)
+    return module
 
 
 def _fields(function: Any) -> dict[str, Any]:

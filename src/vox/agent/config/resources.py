@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 import httpx2
 import msgspec
 
+from vox.agent.config import message_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
@@ -21,7 +22,7 @@ from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
 from vox.providers.contract import Checkable, Deps, Limited, Switching
-from vox.providers.llm.contract import LanguageModel
+from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
@@ -37,7 +38,8 @@ class Agent:
     """One named agent, ready to take calls.
 
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
-    that gave no transcript; without it the model answers that too.
+    that gave no transcript; without it the model answers that too. `title` and `suggestions` are the profile's or what the
+    model brings along.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Agent:
     not_understood: str
     speaks_first: bool = False
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
+    title: str = ""
+    suggestions: tuple[str, ...] = ()
 
 
 class Resources:
@@ -141,7 +145,8 @@ class Resources:
         stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
         llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
         tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
-        tools = {tool.spec.name: tool for tool in map(python_tool, profile.tools)}
+        script = llm if isinstance(llm, Declared) else None
+        tools = self._tools(profile, script)
         return Agent(
             name=name,
             profile=profile,
@@ -152,7 +157,29 @@ class Resources:
             not_understood="" if llm.answers_inaudible else profile.not_understood,
             speaks_first=llm.speaks_first,
             tools=tools,
+            title=profile.title or (script.title if script is not None else name),
+            suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
         )
+
+    def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
+        """The agent's tools by name: the operator's, and the built-in one where it is listed or the flow calls it.
+
+        Raises:
+            UsageError: one cannot be imported, or the flow calls one that is not there.
+        """
+        folder = self.settings.folder
+        tools = {
+            tool.spec.name: tool
+            for tool in (python_tool(path, folder) for path in profile.tools if path != message_tool.NAME)
+        }
+        client_tools = {tool.name: ToolSpec(tool.name, "", tool.parameters) for tool in profile.client_tools}
+        is_called = message_tool.NAME in profile.tools or (script and message_tool.NAME in script.tool_names)
+        if is_called and message_tool.NAME not in tools and message_tool.NAME not in client_tools:
+            file = (folder / profile.messages_file).resolve()
+            tools[message_tool.NAME] = message_tool.take_message_tool(file, self.clock)
+        if script is not None:
+            script.check_tools({**client_tools, **{name: tool.spec for name, tool in tools.items()}})
+        return tools
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
         options = dict(profile.llm_options)

@@ -6,7 +6,19 @@ from typing import cast
 from vox.providers.flows.schema import Script
 
 _SPOKEN = frozenset(
-    {"greeting", "prompt", "prompts", "reprompts", "follow_up", "answer", "confirm", "done", "failed", "invalid"}
+    {
+        "greeting",
+        "prompt",
+        "prompts",
+        "reprompts",
+        "follow_up",
+        "answer",
+        "confirm",
+        "done",
+        "failed",
+        "invalid",
+        "offer",
+    }
 )
 
 

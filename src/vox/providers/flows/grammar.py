@@ -32,13 +32,14 @@ from vox.providers.flows.schema import (
     command_items,
     command_phrases,
 )
-from vox.providers.flows.slots import choice_patterns, frames_of
+from vox.providers.flows.slots import frames_of, named_values
 
 LEADS: Final = "um | uh | hello | hi"
 PAUSES: Final = "um | uh"
 WISHES: Final = "please | thank you"
 CORRECTIONS: Final = "make it | i said | sorry | actually"
 ANSWERS: Final = "it's"
+ACKNOWLEDGEMENTS: Final = "uh huh | okay | all right"
 QUESTIONS: Final = "[and] what about [the | your] | do you have [any | the] | is there [any] | tell me about [the | your] | can i [have]"
 NUMBER_RULES: Final = ((19, "below_twenty"), (99, "below_hundred"), (999, "below_thousand"), (999_999, "below_million"))
 _MAX_ROTATIONS = 4
@@ -117,6 +118,8 @@ def _listened(script: Script) -> Iterator[tuple[str, str]]:
     for name, intent in script.intents.items():
         for number, phrase in enumerate(intent.phrases):
             yield f"intents.{name}.phrases.{number}", phrase
+        for keyword in intent.keywords:
+            yield f"intents.{name}.keywords", keyword
         for slot_name, slot in intent.slots.items():
             place = f"intents.{name}.slots.{slot_name}"
             yield f"{place}.label", slot.label or slot_name.replace("_", " ")
@@ -126,6 +129,10 @@ def _listened(script: Script) -> Iterator[tuple[str, str]]:
                 for option, synonyms in slot.options.items():
                     for said in (option, *synonyms):
                         yield f"{place}.options.{option}", said
+            elif isinstance(slot, NumberSlot):
+                for number, ways in slot.named.items():
+                    for said in ways:
+                        yield f"{place}.named.{number}", said
     for name, command in command_items(script):
         for number, phrase in enumerate(command_phrases(name, command)):
             yield f"commands.{name}.phrases.{number}", phrase
@@ -196,9 +203,11 @@ def _compile(script: Script, situation: Situation) -> str | None:
             for name, each in script.intents.items()
             if each.phrases and name != intent
         ]
-    if phase not in {"filling", "confirming", "changing"} and script.faq:
-        keywords = " | ".join(rules.written(keyword) for entry in script.faq for keyword in entry.keywords)
+    keywords = " | ".join(map(rules.written, _keywords(script)))
+    if phase not in {"filling", "confirming", "changing"} and keywords:
         options.append(rules.add("faq", f"[{rules.written(QUESTIONS)}] ({keywords})"))
+    if phase in {"open", "offered"}:
+        options.append(rules.add("listening", rules.written(ACKNOWLEDGEMENTS)))
     for name, command in command_items(script):
         if phrases := command_phrases(name, command):
             options.append(rules.add(f"command_{name}", " | ".join(rules.written(phrase) for phrase in phrases)))
@@ -218,6 +227,11 @@ def _compile(script: Script, situation: Situation) -> str | None:
         *(f"<{name}> = {body};" for name, body in rules.bodies.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _keywords(script: Script) -> Iterator[str]:
+    for each in (*script.intents.values(), *script.faq):
+        yield from each.keywords
 
 
 def _intent(script: Script, name: str, rules: _Rules, *, is_open: bool) -> str:
@@ -299,10 +313,16 @@ def _value(intent: str, name: str, slot: Slot, rules: _Rules) -> str:
     if isinstance(slot, ChoiceSlot):
         rule = f"choice_{intent}_{name}"
         if rule not in rules.bodies:
-            rules.add(rule, " | ".join(rules.text(node, {}) for node, _ in choice_patterns(slot)))
+            rules.add(rule, " | ".join(rules.text(node, {}) for node, _ in named_values(slot)))
         return f"<{rule}>"
     if isinstance(slot, NumberSlot):
-        return rules.built_in(next(rule for most, rule in NUMBER_RULES if slot.max <= most))
+        number = rules.built_in(next(rule for most, rule in NUMBER_RULES if slot.max <= most))
+        if not slot.named:
+            return number
+        rule = f"number_{intent}_{name}"
+        if rule not in rules.bodies:
+            rules.add(rule, " | ".join([number, *(rules.text(node, {}) for node, _ in named_values(slot))]))
+        return f"<{rule}>"
     if slot.type == "yes_no":
         return f"({rules.built_in('yes')} | {rules.built_in('no')})"
     return rules.built_in(slot.type)
@@ -316,8 +336,7 @@ def _hints(script: Script, situation: Situation) -> Iterator[str]:
         for slot in script.intents[intent].slots.values():
             if isinstance(slot, ChoiceSlot):
                 yield from slot.options
-    for entry in script.faq:
-        yield from entry.keywords
+    yield from _keywords(script)
     for each in script.intents.values():
         yield from (_plainest(parse_pattern(phrase)) for phrase in each.phrases if "{" not in phrase)
 

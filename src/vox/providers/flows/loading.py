@@ -56,7 +56,7 @@ def read_script(text: str, source: str) -> Script:
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in problem["loc"] if part not in _SLOT_TYPES) or "the top"
+    place = _place(problem["loc"])
     kind = str(problem["type"])
     if kind == "extra_forbidden":
         return f"{place}: this key is not known here{nearest(str(problem['loc'][-1]), _KEYS)}"
@@ -69,6 +69,13 @@ def _explain(problem: Mapping[str, Any]) -> str:
     return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}"
 
 
+def _place(parts: tuple[object, ...]) -> str:
+    """Where in the file; the type of a slot, which pydantic names behind the slot, is no place in it."""
+    named = [str(part) for at, part in enumerate(parts) if not (at == _TYPE_AT and parts[2] == "slots")]
+    return ".".join(named) or "the top"
+
+
+_TYPE_AT: Final = 4  # intents, its name, slots, the slot's name
 _SLOT_TYPES: Final = frozenset({"number", "digits", "phone", "date", "time", "choice", "yes_no", "text"})
 _KEYS: Final = sorted(
     {

@@ -1,14 +1,17 @@
 """The small language phrases are written in, and how words are matched against it.
 
 `what (are | is) [your] opening hours` reads: one of the words in parentheses, the words in brackets or not. `{people}`
-stands for a value of that slot; `<rule>` and `+` (once or more) are for Vox's own rules of `spoken.py`. One tree serves
+stands for a value of that slot; `<rule>` and `+` (once or more) are for Vox's own rules of `vocabulary.py`. One tree serves
 both the recogniser's grammar (`grammar.py`) and the understanding of what it heard, so the two cannot drift apart.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import NoReturn, assert_never
+
+from vox.providers.flows.wording import opened, written_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,32 +71,10 @@ Found = tuple[int, Bindings]
 Parser = Callable[[str, int], Iterable[tuple[int, object]]]
 """Gives, for the name of a value and the index of a word, where such values end and what they mean."""
 
-_TOKEN = re.compile(r"[a-z0-9]+(?:[.:'-][a-z0-9]+)*")
-_LOOSE_HYPHEN = re.compile(r"(?<!\d)-|-(?!\d)")
+_MOST_WORDINGS = 12
 _PIECE = re.compile(
     r"\s*(?:(?P<mark>[()\[\]|+])|\{(?P<value>[a-z][a-z0-9_]*)\}|<(?P<rule>[a-z][a-z0-9_.]*)>|(?P<word>[^\s()\[\]{}|<>+]+))"
 )
-_HALF_DAY = re.compile(r"(?<![a-z])([ap])\.? ?m\b\.?|(?<=\d)([ap])\.?m\b\.?")
-_ENDINGS = {"s": "is", "d": "would", "ll": "will", "m": "am", "re": "are", "ve": "have"}
-_IRREGULAR = {
-    "can't": "can not",
-    "cannot": "can not",
-    "won't": "will not",
-    "let's": "let us",
-    "o'clock": "o'clock",
-    "goodbye": "good bye",
-}
-
-
-def written_words(text: str) -> tuple[str, ...]:
-    """The words of a text in lower case, without punctuation; `7.30pm` becomes `7:30 p m`."""
-    text = _LOOSE_HYPHEN.sub(" ", text.lower().replace("\u2019", "'"))
-    return tuple(_TOKEN.findall(_HALF_DAY.sub(lambda found: f" {found[1] or found[2]} m ", text)))
-
-
-def heard_words(text: str) -> tuple[str, ...]:
-    """The words of a text as they are compared: `written_words` with contractions opened (`what's` is `what is`)."""
-    return tuple(part for word in written_words(text) for part in _opened(word))
 
 
 def parse_pattern(text: str) -> Node:
@@ -135,6 +116,28 @@ def names_in(node: Node) -> Iterator[str]:
             assert_never(node)
 
 
+def wordings(node: Node, samples: Mapping[str, str]) -> Iterator[str]:
+    """The sentences a pattern stands for, the fullest first, with the sample of each value in its place."""
+    match node:
+        case Word(text):
+            yield text
+        case Series(parts):
+            choices = (tuple(islice(wordings(part, samples), _MOST_WORDINGS)) for part in parts)
+            yield from (" ".join(filter(None, chosen)) for chosen in product(*choices))
+        case Either(options):
+            for option in options:
+                yield from wordings(option, samples)
+        case Maybe(part):
+            yield from wordings(part, samples)
+            yield ""
+        case Many(part):
+            yield from wordings(part, samples)
+        case Value(name) | Rule(name):
+            yield samples.get(name, "")
+        case _:
+            assert_never(node)
+
+
 def match_at(node: Node, words: Sequence[str], at: int, parse: Parser) -> Iterator[Found]:
     """Every way the pattern fits the words from index `at`: where it ends, and the values bound on the way."""
     match node:
@@ -170,17 +173,6 @@ def _match_series(parts: tuple[Node, ...], words: Sequence[str], at: int, parse:
     for end, bindings in match_at(parts[0], words, at, parse):
         for last, more in _match_series(parts[1:], words, end, parse):
             yield last, bindings + more
-
-
-def _opened(word: str) -> tuple[str, ...]:
-    if word in _IRREGULAR:
-        return tuple(_IRREGULAR[word].split())
-    stem, mark, ending = word.rpartition("'")
-    if mark and stem.endswith("n") and ending == "t":
-        return stem[:-1], "not"
-    if mark and ending in _ENDINGS:
-        return stem, _ENDINGS[ending]
-    return (word,)
 
 
 class _Reader:
@@ -237,7 +229,7 @@ class _Reader:
         found = written_words(piece["word"])
         if not found:
             self._fail(f"'{piece['word']}' is not a word")
-        return [Word(word, _opened(word)) for word in found]
+        return [Word(word, opened(word)) for word in found]
 
     def _mark(self) -> str | None:
         return self._piece["mark"] if self._piece is not None else None

@@ -1,18 +1,20 @@
 """The flow's YAML as types: every key, its meaning, and errors that name the place and the remedy.
 
-The file format is a promise to its authors; docs/how-to/write-a-flow.md is its reference. `reading.py` reads it.
+The file format is a promise to its authors; docs/how-to/write-a-flow.md is its reference. `loading.py` reads it.
 """
 
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import time
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from vox.providers.flows.patterns import names_in, parse_pattern, written_words
+from vox.providers.flows.commands import DEFAULT_EXAMPLES, DEFAULT_PHRASES, USUAL_COMMANDS
+from vox.providers.flows.patterns import names_in, parse_pattern
+from vox.providers.flows.wording import written_words
 from vox.providers.stt.contract import PHONES
 
 _NAME = r"^[a-z][a-z0-9_]*$"
@@ -38,6 +40,17 @@ def _key(value: object) -> str:
     return text
 
 
+def _clock_time(value: object) -> object:
+    """`9:00` and `9` are times as people write them; what is none is refused with the remedy."""
+    text = str(value).strip()
+    found = re.fullmatch(r"(\d{1,2})(?:[:.](\d{2}))?(?::00)?", text)
+    if isinstance(value, time) or found is None or int(found[1]) > 23 or int(found[2] or 0) > 59:  # noqa: PLR2004  a day's
+        if isinstance(value, time):
+            return value
+        raise ValueError(f"'{text}' is not a time of day; write it like 09:00 or 21:30")
+    return time(int(found[1]), int(found[2] or 0))
+
+
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -55,6 +68,7 @@ def _phones(text: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=_NAME)]
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 Said = Annotated[str, Field(min_length=1)]
 Phrase = Annotated[str, AfterValidator(_phrase)]
 Keyword = Annotated[str, AfterValidator(_keyword)]
@@ -86,11 +100,12 @@ class SlotCommon(Strict):
 
 
 class NumberSlot(SlotCommon):
-    """A whole number between `min` and `max`."""
+    """A whole number between `min` and `max`; `named` are numbers said without one (`just me`)."""
 
     type: Literal["number"]
     min: int = Field(default=0, ge=0)
     max: int = Field(default=99, ge=0, le=999_999)
+    named: dict[int, tuple[Phrase, ...]] = Field(default_factory=dict[int, tuple[str, ...]])
 
 
 class DigitsSlot(SlotCommon):
@@ -120,8 +135,8 @@ class TimeSlot(SlotCommon):
     """A time of day between `earliest` and `latest`."""
 
     type: Literal["time"]
-    earliest: time | None = None
-    latest: time | None = None
+    earliest: ClockTime | None = None
+    latest: ClockTime | None = None
 
 
 class ChoiceSlot(SlotCommon):
@@ -164,9 +179,15 @@ Slot = Annotated[
 
 
 class Intent(Strict):
-    """One thing the caller may want."""
+    """One thing the caller may want.
+
+    `phrases` and `keywords` are what a recogniser with a grammar listens for; `examples` are only compared by meaning.
+    `then` names the intent to go on with, `while_busy` what it means instead while something else is being asked.
+    """
 
     phrases: tuple[Phrase, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
+    examples: tuple[Keyword, ...] = ()
     key: Key | None = None
     answer: Said | None = None
     slots: dict[Name, Slot] = Field(default_factory=dict[str, Slot])
@@ -174,12 +195,14 @@ class Intent(Strict):
     done: Said | None = None
     failed: Said = "I am sorry, that did not work."
     tool: str | None = None
+    then: str | None = None
+    while_busy: Literal["start_over", "change"] | None = None
     end: bool = False
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if not self.phrases and self.key is None:
-            raise ValueError("an intent needs `phrases` or a `key` to be reached by")
+        if not (self.phrases or self.keywords or self.examples) and self.key is None:
+            raise ValueError("an intent needs `phrases`, `keywords`, `examples` or a `key` to be reached by")
         if self.slots and self.answer is not None:
             raise ValueError("an intent with slots has no `answer`; move its text to `done`")
         if self.slots and self.done is None:
@@ -212,32 +235,30 @@ class Intent(Strict):
 
 
 class Faq(Strict):
-    """An answer found by keywords, when no intent fits."""
+    """An answer found by keywords or by meaning, when no intent fits."""
 
     keywords: tuple[Keyword, ...] = Field(min_length=1)
+    examples: tuple[Keyword, ...] = ()
     answer: Said
 
 
 class Command(Strict):
-    """What may be said at any time. `phrases` replace the usual ones."""
+    """What may be said at any time. `phrases` and `examples` replace the usual ones; `confirm` is asked before it ends a task."""
 
     phrases: tuple[Phrase, ...] | None = None
+    examples: tuple[Keyword, ...] | None = None
     key: Key | None = None
     answer: Said | None = None
+    confirm: Said | None = None
     tool: str | None = None
+    then: str | None = None
     end: bool = False
-
-
-USUAL_COMMANDS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "start_over": {"answer": "All right, from the beginning."},
-    "goodbye": {"answer": "Good bye.", "end": True},
-}
-"""What a command does where the flow does not say otherwise."""
 
 
 class Commands(Strict):
     """The universal commands; `operator` exists only where it is given."""
 
+    stop: Command = Command(**USUAL_COMMANDS["stop"])
     repeat: Command = Command()
     help: Command = Command()
     start_over: Command = Command(**USUAL_COMMANDS["start_over"])
@@ -264,16 +285,18 @@ class Handoff(Strict):
 
     answer: Said = "I am sorry that I can not help. Please call again later."
     tool: str | None = None
+    then: str | None = None
     end: bool = False
 
 
 class Fallback(Strict):
-    """What is said when nothing was understood: the first prompt first, the last one again and again."""
+    """What is said when nothing was understood: the first prompt first; after `after` misses the hand-off, asked for by `offer`."""
 
     prompts: tuple[Said, ...] = Field(
         default=("Sorry, I did not understand that.", "Sorry, please say that again."), min_length=1
     )
     after: int = Field(default=4, ge=1)
+    offer: Said | None = None
     handoff: Handoff = Handoff()
 
 
@@ -284,6 +307,7 @@ class Script(Strict):
     greeting: Said
     prompt: Said = "How can I help you?"
     follow_up: Said = "Is there anything else?"
+    suggestions: tuple[Said, ...] = ()
     timezone: Annotated[str, AfterValidator(_zone)] | None = None
     fallback: Fallback = Fallback()
     commands: Commands = Commands()
@@ -303,21 +327,20 @@ class Script(Strict):
                 taken[key] = place
         return self
 
-
-DEFAULT_PHRASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "repeat": ("[please] repeat [that]", "[please] say (that | it) again", "what did you say", "once more", "pardon"),
-    "help": ("help", "help me", "what can (i | you) (say | do)", "what are my options"),
-    "start_over": ("start (over | again)", "cancel [that]", "never mind", "forget it", "from the beginning"),
-    "goodbye": (
-        "good bye",
-        "goodbye",
-        "bye [bye]",
-        "(that's | that was) (all | it | everything)",
-        "no (thanks | thank you)",
-    ),
-    "operator": ("operator", "[can i] (speak | talk) (to | with) (someone | somebody | a human | a person | an agent)"),
-}
-"""How the universal commands are said where the flow does not say otherwise."""
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        """Whatever names an intent names one that exists, and no answer leads back to itself."""
+        leads = {f"intents.{name}": intent.then for name, intent in self.intents.items()}
+        leads |= {f"commands.{name}": command.then for name, command in command_items(self)}
+        leads["fallback.handoff"] = self.fallback.handoff.then
+        for place, name in leads.items():
+            if name is None:
+                continue
+            if name not in self.intents:
+                raise ValueError(f"{place}.then: there is no intent '{name}'{nearest(name, self.intents)}")
+            if not self.intents[name].slots:
+                raise ValueError(f"{place}.then: the intent '{name}' has no slots to go on with")
+        return self
 
 
 def command_items(script: Script) -> Iterator[tuple[str, Command]]:
@@ -330,6 +353,23 @@ def command_items(script: Script) -> Iterator[tuple[str, Command]]:
 def command_phrases(name: str, command: Command) -> tuple[str, ...]:
     """How a command is said."""
     return DEFAULT_PHRASES[name] if command.phrases is None else command.phrases
+
+
+def command_examples(name: str, command: Command) -> tuple[str, ...]:
+    """Further ways to say a command, for the comparison by meaning."""
+    return DEFAULT_EXAMPLES[name] if command.examples is None else command.examples
+
+
+def tool_places(script: Script) -> dict[str, list[str]]:
+    """Every tool a flow calls, with the places in the file that name it."""
+    named = [(f"intents.{name}.tool", intent.tool) for name, intent in script.intents.items()]
+    named += [(f"commands.{name}.tool", command.tool) for name, command in command_items(script)]
+    named.append(("fallback.handoff.tool", script.fallback.handoff.tool))
+    places: dict[str, list[str]] = {}
+    for place, tool in named:
+        if tool is not None:
+            places.setdefault(tool, []).append(place)
+    return places
 
 
 def _check_placeholders(place: str, text: str, slots: Mapping[str, object]) -> None:

@@ -6,6 +6,9 @@ from types import MappingProxyType
 from typing import Final, assert_never, cast
 
 from vox.providers.flows import vocabulary
+from vox.providers.flows.days import read_date
+from vox.providers.flows.forms import IMPOSSIBLE, Reading, word_at
+from vox.providers.flows.numbers import read_digits, read_number, read_phone
 from vox.providers.flows.patterns import Node, match_at, parse_pattern
 from vox.providers.flows.rendering import Value, say, say_digits
 from vox.providers.flows.schema import (
@@ -19,17 +22,8 @@ from vox.providers.flows.schema import (
     TimeSlot,
     YesNoSlot,
 )
-from vox.providers.flows.values import (
-    Reading,
-    SpokenTime,
-    read_date,
-    read_digits,
-    read_number,
-    read_phone,
-    read_time,
-    read_yes_no,
-    resolve_time,
-)
+from vox.providers.flows.times import SpokenTime, read_time, resolve_time
+from vox.providers.flows.yes_no import read_yes_no
 
 FRAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -46,7 +40,8 @@ FRAMES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 """How values of a type are said inside a longer sentence, where the slot itself does not say (`phrases`)."""
 
 
-Choices = Sequence[tuple[Node, str]]
+Choices = Sequence[tuple[Node, int | str]]
+"""The slot's own ways of saying a value, with that value."""
 
 
 def frames_of(name: str, slot: Slot) -> tuple[Node, ...]:
@@ -55,9 +50,16 @@ def frames_of(name: str, slot: Slot) -> tuple[Node, ...]:
     return tuple(parse_pattern(frame) for frame in (slot.phrases or usual))
 
 
-def choice_patterns(slot: ChoiceSlot) -> tuple[tuple[Node, str], ...]:
-    """Each way of saying an option, with the option's name."""
-    return tuple((parse_pattern(said), name) for name, synonyms in slot.options.items() for said in (name, *synonyms))
+def named_values(slot: Slot) -> tuple[tuple[Node, int | str], ...]:
+    """The slot's own ways of saying a value: options by their names and synonyms, numbers that the flow names."""
+    match slot:
+        case ChoiceSlot():
+            options = slot.options.items()
+            return tuple((parse_pattern(said), name) for name, synonyms in options for said in (name, *synonyms))
+        case NumberSlot():
+            return tuple((parse_pattern(said), number) for number, ways in slot.named.items() for said in ways)
+        case _:
+            return ()
 
 
 def read_slot(slot: Slot, choices: Choices, words: Sequence[str], at: int, today: date) -> Reading:
@@ -66,7 +68,10 @@ def read_slot(slot: Slot, choices: Choices, words: Sequence[str], at: int, today
         return []
     match slot:
         case NumberSlot():
-            return read_number(words, at)
+            return [
+                _whole(reading, words)
+                for reading in sorted([*read_number(words, at), *_named(choices, words, at)], key=_longest)
+            ]
         case DigitsSlot():
             return read_digits(words, at)
         case PhoneSlot():
@@ -78,18 +83,38 @@ def read_slot(slot: Slot, choices: Choices, words: Sequence[str], at: int, today
         case YesNoSlot():
             return read_yes_no(words, at)
         case ChoiceSlot():
-            found = (
-                (end, name) for node, name in choices for end, _ in match_at(node, words, at, lambda _name, _at: ())
-            )
-            return sorted(found, key=lambda reading: -reading[0])
+            return sorted(_named(choices, words, at), key=_longest)
         case TextSlot():
             return [(len(words), " ".join(words[at:]))]
         case _:
             assert_never(slot)
 
 
+def _named(choices: Choices, words: Sequence[str], at: int) -> Reading:
+    return [(end, value) for node, value in choices for end, _ in match_at(node, words, at, lambda _name, _at: ())]
+
+
+def _longest(reading: tuple[int, object]) -> int:
+    return -reading[0]
+
+
+def _whole(reading: tuple[int, object], words: Sequence[str]) -> tuple[int, object]:
+    """The reading, or that there is none where it is a part of a sum or of an alternative (`four or five`, `two and a baby`)."""
+    end, _ = reading
+    joined, after = word_at(words, end), word_at(words, end + 1)
+    if joined in _JOINING and (after in _COUNTED or after.isdecimal() or read_number(words, end + 1)):
+        return end + 2, IMPOSSIBLE
+    return reading
+
+
+_JOINING: Final = frozenset({"and", "plus", "or"})
+_COUNTED: Final = frozenset({"a", "an", "my", "our", "maybe", "perhaps", "possibly", "some"})
+
+
 def accept(slot: Slot, raw: object, today: date) -> Value | None:
     """The value as the slot keeps it, or None where the slot does not allow it."""
+    if raw is IMPOSSIBLE:
+        return None
     match slot:
         case NumberSlot():
             number = cast("int", raw)
@@ -109,7 +134,9 @@ def accept(slot: Slot, raw: object, today: date) -> Value | None:
 
 
 def is_certain(slot: Slot, raw: object, *, framed: bool) -> bool:
-    """Whether a value that was not asked for may be taken: it stands in a frame, or cannot mean anything else."""
+    """Whether a value may be taken that was not asked for: it stands in a frame, or cannot mean anything else."""
+    if raw is IMPOSSIBLE:
+        return framed or isinstance(slot, DateSlot)
     match slot:
         case DateSlot() | ChoiceSlot():
             return True
@@ -152,6 +179,6 @@ def keyed_value(slot: Slot, keys: str, today: date) -> object | None:
             day, month = keys[:2], int(keys[2:]) if len(keys) == len("ddmm") else 0
             names = vocabulary.MONTHS[month - 1 : month] if month else ()
             readings = read_date((day, *names), 0, today) if names else []
-            return readings[0][1] if readings else None
+            return readings[0][1] if readings and readings[0][1] is not IMPOSSIBLE else None
         case TextSlot():
             return keys

@@ -1,6 +1,6 @@
 """How values are said in English, as patterns: what is understood (`DATES`, `TIMES`) and what is listened for (`RULES`).
 
-In `DATES` and `TIMES` a `{name}` is a part whose meaning `values.py` needs; in `RULES` a `<name>` is another rule. The
+In `DATES` and `TIMES` a `{name}` is a part whose meaning `days.py` and `times.py` need; in `RULES` a `<name>` is another rule. The
 rules say the same more tightly, since a recogniser pays for every state; a test holds them to be understood.
 """
 
@@ -37,13 +37,23 @@ DATES: Final = (
     "[{weekday}] [the] {ordinal} [of] {month}",
     "[{weekday}] {month} [the] {ordinal}",
     "[{weekday}] [the] {ordinal}",
+    "in a fortnight",
+    "{weekday} week",
+    "christmas eve",
+    "christmas [day]",
+    "boxing day",
+    "new year is eve",
+    "new year is day",
+    "valentine is day",
+    "halloween",
 )
-"""The ways of saying a day; `values.py` has their meanings in this order."""
+"""The ways of saying a day; `days.py` has their meanings in this order."""
 
 TIMES: Final = (
     "{hour} [{minute}] [{half}]",
     "{hour} o'clock [{half}]",
     "half past {hour} [{half}]",
+    "half {hour} [{half}]",
     "[a] quarter past {hour} [{half}]",
     "[a] quarter to {hour} [{half}]",
     "{fives} [minutes] past {hour} [{half}]",
@@ -51,7 +61,7 @@ TIMES: Final = (
     "(noon | midday)",
     "midnight",
 )
-"""The ways of saying a time of day; `values.py` has their meanings in this order."""
+"""The ways of saying a time of day; `times.py` has their meanings in this order."""
 
 HALVES: Final = MappingProxyType(
     {
@@ -66,16 +76,36 @@ HALVES: Final = MappingProxyType(
 """What tells the two halves of the day apart."""
 
 YES: Final = (
-    "(yes | yeah | yep | sure | correct | exactly | right | okay | of course | sounds good | that sounds good) [please]",
+    (
+        "(yes | yeah | yep | yup | aye | sure | correct | exactly | right | okay | of course | sounds good | that sounds good"
+        " | absolutely | definitely | certainly | perfect | great | lovely | brilliant | wonderful | fine | all right | alright)"
+        " [please | thanks]"
+    ),
     "please do",
-    "[yes] (that's | it's | all) (right | correct | fine | good)",
+    "go ahead",
+    "uh huh",
+    "mm hmm",
+    "i do",
+    "it is",
+    "why not",
+    "[yes] (that's | it's | all | sounds) (right | correct | fine | good | perfect | great | okay)",
 )
 NO: Final = (
     "no [thanks | thank you]",
     "nope",
-    "not (really | quite)",
-    "[no] (that's | it's) (wrong | not right | not correct)",
+    "nah",
+    "no way",
+    "not (really | quite | at all | yet | now | today)",
+    "never",
+    "do not",
+    "negative",
+    "rather not",
+    "i do not",
+    "it is not",
+    "[no] (that's | it's) (wrong | not right | not correct | incorrect)",
     "wrong",
+    "incorrect",
+    "not (right | correct)",
 )
 
 

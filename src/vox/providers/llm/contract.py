@@ -115,3 +115,27 @@ class Scripted(Protocol):
     def fixed_texts(self) -> Sequence[str]:
         """These texts, so that the voice can be prepared for them."""
         ...
+
+
+@runtime_checkable
+class Declared(Protocol):
+    """A model that knows beforehand what it can be asked, and which tools it will call."""
+
+    @property
+    def title(self) -> str:
+        """What it is called, for a page that offers several."""
+        ...
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask, in their words."""
+        ...
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools it may call."""
+        ...
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) where it would call a tool that is not among these, or wrongly."""
+        ...

@@ -1,7 +1,8 @@
 """A conversation written down in a small YAML, in the place of a language model: no key, no network, no surprise.
 
 The driver keeps nothing of a call. Where a call stands is folded from its user messages by `flows/machine.py` each time;
-a bounded memory of prefixes only saves work. How to write a flow: docs/how-to/write-a-flow.md.
+a bounded memory of prefixes only saves work. A user message without a word counts as not understood. How to write a flow:
+docs/how-to/write-a-flow.md.
 """
 
 import asyncio
@@ -10,8 +11,9 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from importlib.resources import files
+from importlib.resources import files as resources
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -22,16 +24,27 @@ from vox.providers.contract import Deps, DriverConfig
 from vox.providers.flows.fixed_texts import fixed_texts
 from vox.providers.flows.grammar import Grammars, unknown_words
 from vox.providers.flows.loading import read_script
-from vox.providers.flows.machine import Machine, Reply, State
+from vox.providers.flows.machine import Machine
 from vox.providers.flows.rendering import fill
-from vox.providers.flows.schema import Script
-from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall
+from vox.providers.flows.schema import Script, tool_places
+from vox.providers.flows.state import Reply, State
+from vox.providers.flows.topics import Similarities, Topic
+from vox.providers.flows.wording import heard_words
+from vox.providers.llm._flow_tools import check_tools
+from vox.providers.llm._sentence_vectors import MODEL_FILE, ExampleVectors, SentenceVectors
+from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec
+from vox.providers.models.store import ModelStore, models_folder
 from vox.providers.stt.contract import SpeechHints
 from vox.runtime.logging import get_logger
 
 logger = get_logger(__name__)
 
 _REMEMBERED_PREFIXES = 4096
+_REMEMBERED_MEANINGS = 4096
+_MEANING_TIMEOUT_S = 1.0
+_MOST_WAITING = 32
+_MODEL = "minilm"
+_LONGEST_COMPARED = 400
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
@@ -41,11 +54,14 @@ class Config(DriverConfig):
     `flow` is the YAML file; without it the demo restaurant answers. `grammar` is whether hints carry a JSGF grammar; it
     makes every word of the flow be looked up in the recogniser's dictionary at start. `dictionary` is that dictionary
     (CMU format); without it the one that comes with pocketsphinx, and no check where that is not installed.
+    `sentence_model` is a folder with `model.onnx` and `vocab.txt` of all-MiniLM-L6-v2; without it the installed model
+    `minilm`, as soon as it is there, and until then what is said is compared by its words alone.
     """
 
     flow: Path | None = None
     grammar: bool = True
     dictionary: Path | None = None
+    sentence_model: Path | None = None
 
 
 class Flow:
@@ -57,25 +73,71 @@ class Flow:
     def __init__(self, config: Config, deps: Deps) -> None:
         self._config = config
         self._clock = deps.clock
+        self._models = ModelStore(models_folder(deps.environment))
         self._opened: tuple[Machine, Grammars, ZoneInfo | None] | None = None
         self._folds: OrderedDict[tuple[date, tuple[str, ...]], tuple[State, Reply]] = OrderedDict()
+        self._meanings: OrderedDict[str, Similarities | None] = OrderedDict()
+        self._examples: ExampleVectors[Topic] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._waiting = 0
 
     async def __aenter__(self) -> Self:
         """Reads the flow and checks its words; raises `UsageError` that names place and remedy."""
         script = await asyncio.to_thread(load_script, self._config)
         zone = ZoneInfo(script.timezone) if script.timezone else None
-        self._opened = Machine(script), Grammars(script), zone
+        machine = await asyncio.to_thread(Machine, script)
+        self._opened = machine, Grammars(script), zone
+        if self._config.sentence_model is not None:
+            self._learn(await asyncio.to_thread(SentenceVectors.shared, self._config.sentence_model))
+        else:
+            await self._learn_installed()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened = None
+        self._examples = None
         self._folds.clear()
+        self._meanings.clear()
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            await asyncio.to_thread(thread.shutdown, cancel_futures=True)
+
+    @property
+    def title(self) -> str:
+        """What the flow is called."""
+        machine, _, _ = self._parts()
+        return machine.script.name
+
+    @property
+    def suggestions(self) -> tuple[str, ...]:
+        """What callers may ask: the flow's own `suggestions`, else one way of asking for each intent."""
+        machine, _, _ = self._parts()
+        script = machine.script
+        if script.suggestions:
+            return script.suggestions
+        asked = (machine.topics.examples.get(Topic("intent", name), ()) for name in script.intents)
+        return tuple(texts[0] for texts in asked if texts)
+
+    @property
+    def tool_names(self) -> frozenset[str]:
+        """The tools that the flow calls."""
+        machine, _, _ = self._parts()
+        return frozenset(tool_places(machine.script))
+
+    def check_tools(self, tools: Mapping[str, ToolSpec]) -> None:
+        """Raises `UsageError` (code `unknown_flow_tool`) that names each tool the agent lacks, its place and the remedy."""
+        machine, _, _ = self._parts()
+        check_tools(machine.script, tools, str(self._config.flow or "of the demo"))
 
     async def respond(self, request: LlmRequest) -> AsyncGenerator[LlmEvent, None]:
         """Answers the last user message, or announces what a tool has brought, sentence by sentence."""
         machine, _, _ = self._parts()
+        if texts := _user_texts(request.messages):
+            await self._compare(texts)
+        else:
+            await self._learn_installed()
         sentences: list[str] = []
         calls: list[ToolCall] = []
         for reply, places in self._replies(request):
@@ -141,13 +203,57 @@ class Flow:
             known -= 1
         folded = self._folds[today, texts[:known]] if known else (State(said=machine.greet().say), Reply())
         for length in range(known + 1, len(texts) + 1):
-            folded = machine.step(folded[0], texts[length - 1], today)
+            text = texts[length - 1]
+            folded = machine.step(folded[0], text, today, self._meanings.get(text))
             self._folds[today, texts[:length]] = folded
         if texts:
             self._folds.move_to_end((today, texts))
         while len(self._folds) > _REMEMBERED_PREFIXES:
             self._folds.popitem(last=False)
         return folded
+
+    async def _learn_installed(self) -> None:
+        """Begins to use the installed model, once; it may have been installed since the last call."""
+        if self._thread is not None or (files := self._models.files(_MODEL)) is None:
+            return
+        try:
+            self._learn(await asyncio.to_thread(SentenceVectors.shared, files[MODEL_FILE].parent))
+        except UsageError as error:
+            logger.warning("flow_meaning_unavailable", error=str(error))
+
+    def _learn(self, model: SentenceVectors) -> None:
+        if self._thread is None:
+            machine, _, _ = self._parts()
+            self._thread = ThreadPoolExecutor(1, "vox-meaning")
+            self._thread.submit(self._compare_with, model, machine.topics.examples)
+
+    def _compare_with(self, model: SentenceVectors, examples: Mapping[Topic, Sequence[str]]) -> None:
+        """Makes the vectors of all examples, in the thread: calls that come in meanwhile are compared by words."""
+        self._examples = ExampleVectors(model, examples)
+        logger.info("flow understands meanings", topics=len(examples))
+
+    async def _compare(self, texts: Sequence[str]) -> None:
+        """Finds out what each of the texts that are new is about; where that takes too long, its words have to do."""
+        for text in dict.fromkeys(texts):
+            if self._examples is None or text in self._meanings or not heard_words(text):
+                continue
+            self._meanings[text] = await self._similarities(self._examples, text)
+        while len(self._meanings) > _REMEMBERED_MEANINGS:
+            self._meanings.popitem(last=False)
+
+    async def _similarities(self, examples: ExampleVectors[Topic], text: str) -> Similarities | None:
+        if self._thread is None or self._waiting >= _MOST_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_MEANING_TIMEOUT_S):
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._thread, examples.similarities, text[:_LONGEST_COMPARED])
+        except TimeoutError:
+            logger.warning("flow_meaning_late")
+            return None
+        finally:
+            self._waiting -= 1
 
     def _today(self, variables: Mapping[str, str]) -> date:
         """The session's `today` (ISO) where it has one, so that midnight moves no booking; else the clock's."""
@@ -170,7 +276,7 @@ def create(config: Config, deps: Deps) -> Flow:
 
 def load_script(config: Config) -> Script:
     """Reads and checks a flow (blocking); raises `UsageError` with code `invalid_flow`, `flow_unreadable` or `unknown_word`."""
-    path = config.flow or files("vox").joinpath("agent", "config", "demo.yaml")
+    path = config.flow or resources("vox").joinpath("agent", "config", "demo.yaml")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,7 @@
 """Probes, misses and the API description of the agent server, through the whole application."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,3 +149,34 @@ async def test_requests_are_counted_by_the_label_of_their_route():
     assert 'route="fallback"' in shown
     assert "made" not in shown
     assert "BREW" not in shown
+
+
+def speaking_site(**config: Any) -> Site:
+    """A server of two agents that say what they can be asked."""
+    site = Site(agents={"bistro": {"greeting": "Hi."}, "office": {"greeting": "Yes?"}}, **config)
+    agents = site.server.resources.agents
+    agents["bistro"] = replace(agents["bistro"], title="Vox Bistro", suggestions=("Are you open?", "Where are you?"))
+    agents["office"] = replace(agents["office"], title="Office")
+    return site
+
+
+async def test_a_page_learns_what_can_be_asked_and_which_agents_there_are():
+    answer = await speaking_site(default_agent="bistro").request("GET", "/page/suggestions")
+    assert answer.json["data"] == {
+        "agent": "bistro",
+        "title": "Vox Bistro",
+        "suggestions": ["Are you open?", "Where are you?"],
+        "agents": [{"name": "bistro", "title": "Vox Bistro"}, {"name": "office", "title": "Office"}],
+    }
+
+
+async def test_each_agent_has_suggestions_of_its_own():
+    site = speaking_site()
+    assert (await site.request("GET", "/page/suggestions?agent=office")).json["data"]["suggestions"] == []
+    assert (await site.request("GET", "/page/suggestions?agent=nobody")).status == 404
+
+
+async def test_suggestions_are_as_open_as_the_agents_themselves():
+    site = speaking_site(server_api_key="k")
+    assert (await site.request("GET", "/page/suggestions")).status == 401
+    assert (await site.request("GET", "/page/suggestions?api_key=k")).status == 200

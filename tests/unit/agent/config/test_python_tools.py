@@ -97,6 +97,27 @@ def test_a_functions_signature_and_docstring_are_what_the_model_is_told():
     assert spec.parameters["additionalProperties"] is False
 
 
+async def test_a_module_beside_the_configuration_is_found(tmp_path):
+    (tmp_path / "bakery.py").write_text(
+        "from dataclasses import dataclass\n\n@dataclass\nclass Cake:\n    kind: str\n\n"
+        "def order(kind: str, count: int = 1) -> str:\n    return f'{count} {Cake(kind).kind}'\n"
+    )
+    tool = python_tool("bakery:order", tmp_path)
+    assert await Toolbox({"order": tool}).run(call("order", {"kind": "lemon", "count": 3})) == '"3 lemon"'
+
+
+def test_modules_of_one_name_beside_two_configurations_are_two(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "shop.py").write_text(f"def order() -> str:\n    'Orders {name}.'\n")
+    said = [python_tool("shop:order", tmp_path / name).spec.description for name in ("one", "other")]
+    assert said == ["Orders one.", "Orders other."]
+
+
+def test_an_installed_module_is_found_where_none_lies_beside_the_configuration(tmp_path):
+    assert python_tool(f"{HERE}:book", tmp_path).spec.name == "book"
+
+
 def test_a_function_without_annotations_takes_anything():
     spec = python_tool(f"{HERE}:untyped").spec
     assert (spec.description, spec.parameters["required"]) == ("untyped", ["anything"])

@@ -316,3 +316,18 @@ def test_a_time_without_a_number_is_refused(value: str):
 def test_a_collector_that_no_trace_could_reach_is_refused_at_start(variable: str):
     with pytest.raises(UsageError, match=f"{variable}.* http://HOST:4318"):
         load(None, {variable: "collector:4317"})
+
+
+@pytest.mark.parametrize(
+    ("config", "stages"),
+    [
+        ({"flow": "bakery.yaml"}, ("offline", "flow", "offline")),
+        ({"llm_provider": "flow"}, ("offline", "flow", "offline")),
+        ({"flow": "bakery.yaml", "stt_provider": "openai"}, ("openai", "flow", "offline")),
+        ({"flow": "bakery.yaml", "provider": "groq"}, ("groq", "flow", "groq")),
+        ({}, ("openai", "openai", "openai")),
+    ],
+)
+def test_a_flow_needs_no_provider_beside_it(tmp_path: Path, config: dict[str, Any], stages: tuple[str, ...]):
+    profile = loaded(tmp_path, config).settings
+    assert (profile.stage("stt"), profile.stage("llm"), profile.stage("tts")) == stages

@@ -1,10 +1,13 @@
-"""A small flow that every test of the flows reads, and how to talk to it."""
+"""A small flow that every test of the flows reads, how to talk to it, and how to read one value."""
 
 from datetime import date
+from functools import cache
 
 from vox.providers.flows.loading import read_script
-from vox.providers.flows.machine import Machine, Reply, State
+from vox.providers.flows.machine import Machine
 from vox.providers.flows.schema import Script
+from vox.providers.flows.state import Reply, State
+from vox.providers.flows.wording import heard_words
 
 TODAY = date(2026, 11, 20)  # a Friday
 
@@ -65,15 +68,27 @@ def script(text: str = BOOKING) -> Script:
     return read_script(text, "test.yaml")
 
 
+@cache
+def machine(text: str = BOOKING) -> Machine:
+    return Machine(script(text))
+
+
 def talk(*messages: str, text: str = BOOKING) -> tuple[State, Reply]:
     """The state and the answer after these user messages."""
-    machine = Machine(script(text))
-    state, reply = State(said=machine.greet().say), machine.greet()
+    decides = machine(text)
+    state, reply = State(said=decides.greet().say), decides.greet()
     for message in messages:
-        state, reply = machine.step(state, message, TODAY)
+        state, reply = decides.step(state, message, TODAY)
     return state, reply
 
 
-def said(*messages: str) -> str:
+def said(*messages: str, text: str = BOOKING) -> str:
     """What the flow says to the last of these messages."""
-    return " ".join(talk(*messages)[1].say)
+    return " ".join(talk(*messages, text=text)[1].say)
+
+
+def whole(read, text, *more):
+    """The meaning of the whole text, or None where it is not such a value from beginning to end."""
+    words = heard_words(text)
+    readings = read(words, 0, *more)
+    return readings[0][1] if readings and readings[0][0] == len(words) else None

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.providers.flows.flows import TODAY, said, script, talk
-from vox.providers.flows.machine import Machine, State
+from tests.unit.providers.flows.flows import BOOKING, TODAY, machine, said, talk
+from vox.providers.flows.state import State
 
 BOOKED = ("book a table for four tomorrow at seven thirty", "yes")
 
@@ -44,12 +44,11 @@ def test_a_confirmed_task_calls_its_tool_with_iso_values():
 
 
 def test_the_outcome_of_a_tool_is_told():
-    machine = Machine(script())
     _, reply = talk(*BOOKED)
     assert reply.call is not None
-    assert machine.outcome(reply.call, '{"reference": 7}').say == ("Booked as {result.reference}.", "Anything else?")
+    assert machine().outcome(reply.call, '{"reference": 7}').say == ("Booked as {result.reference}.", "Anything else?")
     for failure in ("error: full", '{"error": "full"}', "tool not found"):
-        assert machine.outcome(reply.call, failure).say == ("The book is closed.", "Anything else?")
+        assert machine().outcome(reply.call, failure).say == ("The book is closed.", "Anything else?")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,8 @@ def test_a_read_back_can_be_corrected(correction, answer):
 
 
 def test_a_correction_can_be_made_in_two_steps():
-    assert said(BOOKED[0], "no", "nine") == "A table for nine tomorrow at seven thirty in the evening?"
+    assert said(BOOKED[0], "no", "nine people") == "A table for nine tomorrow at seven thirty in the evening?"
+    assert said(BOOKED[0], "no", "nine") == "Do you mean the people or the time?"
     assert said(BOOKED[0], "no", "the time", "nine") == "A table for four tomorrow at nine in the evening?"
     assert said("a table for four", "sorry for five people", "tomorrow", "at six").startswith("A table for five")
 
@@ -96,7 +96,7 @@ def test_choices_yes_and_no_digits_telephone_numbers_and_text():
     assert said("wine", "riesling", "yes please") == "white it is, chilled yes. Anything else?"
     answer = said("my account", "four seven one one", "plus four four two oh double seven one", "the bill, of course")
     assert answer.startswith(
-        "four seven one one, plus four four two zero seven seven one, the bill of course, {vars.caller}."
+        "four seven one one, plus four four two zero seven seven one, the bill, of course, {vars.caller}."
     )
     assert said("my account", "four seven one") == "I need four digits. Your number?"
 
@@ -122,12 +122,19 @@ def test_speech_and_keys_of_one_turn_are_both_heard():
     assert said("a table DTMF: 4 tomorrow").endswith("What time?")
 
 
-@pytest.mark.parametrize("words", ["start over", "cancel that", "never mind"])
-def test_a_task_can_be_dropped(words):
-    state, reply = talk("a table for four", words)
+@pytest.mark.parametrize("words", ["start over", "cancel that", "never mind", "no thanks"])
+def test_a_task_is_dropped_once_the_caller_has_confirmed_it(words):
+    assert said("a table for four", words) == "Shall I drop this and start again?"
+    state, reply = talk("a table for four", words, "yes please")
     assert reply.say[-1] == "What can I do?"
     assert not state.slots
-    assert said("a table for four", words, "a table") == "How many?"
+    assert said("a table for four", words, "no") == "All right. Which day?"
+    assert said("a table for four", words, "tomorrow") == "What time?"
+    assert said("a table for four", words, "yes", "a table") == "How many?"
+
+
+def test_there_is_nothing_to_confirm_where_nothing_was_begun():
+    assert said("start over") == "All right, from the beginning. What can I do?"
 
 
 def test_the_last_words_are_repeated():
@@ -135,17 +142,42 @@ def test_the_last_words_are_repeated():
     assert said("repeat") == "Hello."
 
 
-def test_good_bye_ends_the_call_at_any_time():
-    for messages in (
-        ["goodbye"],
+@pytest.mark.parametrize(
+    "messages",
+    [["goodbye"], ["thank you, bye"], ["are you open", "bye"], [*BOOKED, "no"], [*BOOKED, "that's all, thanks"]],
+)
+def test_a_farewell_at_the_end_ends_the_call(messages):
+    _, reply = talk(*messages)
+    assert reply.say == ("Bye.",)
+    assert reply.is_last
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        ["bye"],
         ["a table", "good bye"],
-        ["a table", "thank you, bye"],
-        [*BOOKED, "no"],
+        ["a table", "that's it"],
+        [BOOKED[0], "that's all"],
         ["are you open", "no thanks"],
-    ):
-        _, reply = talk(*messages)
-        assert reply.say == ("Bye.",)
-        assert reply.is_last
+    ],
+)
+def test_a_farewell_that_may_be_misheard_is_asked_about_once(messages):
+    _, reply = talk(*messages)
+    assert reply.say == ("Shall I end the call?",)
+    assert not reply.is_last
+    assert talk(*messages, "yes")[1].is_last
+    assert not talk(*messages, "no")[1].is_last
+    assert not talk(*messages, "abracadabra")[1].is_last
+
+
+def test_the_open_question_is_asked_again_where_the_call_goes_on():
+    assert said("a table for two", "that's it", "no") == "All right. Which day?"
+    assert said("a table for two", "that's it", "tomorrow") == "What time?"
+
+
+def test_a_question_behind_a_no_is_answered():
+    assert said(*BOOKED, "no, is there parking") == "Behind the house."
 
 
 def test_no_thank_you_does_not_hang_up_where_yes_or_no_was_asked():
@@ -169,15 +201,130 @@ def test_what_is_not_understood_escalates_until_the_call_is_handed_over():
     assert said("abracadabra", "hocus pocus", "are you open", "simsalabim") == "Sorry?"
 
 
+@pytest.mark.parametrize("nothing", ["", "  ", "...", "[BLANK_AUDIO]", "(inaudible)", "*cough*"])
+def test_speech_without_words_counts_as_a_miss(nothing):
+    assert said(nothing) == "Sorry?"
+    assert said(nothing, nothing) == "Again?"
+    assert said("a table", nothing) == "A number please."
+
+
+OFFERING = BOOKING.replace("after: 3", "after: 4\n  offer: Shall somebody call you?")
+
+
+def test_a_way_out_is_offered_before_it_is_taken():
+    misses = ("abra", "ca", "da", "bra")
+    assert said(*misses, text=OFFERING) == "Shall somebody call you?"
+    assert said(*misses, "yes", text=OFFERING) == "I give up."
+    assert said(*misses, "no", text=OFFERING) == "All right."
+    assert said(*misses, "are you open", text=OFFERING) == "From noon to ten."
+
+
+@pytest.mark.parametrize("begun", [(), ("a table",), ("a table for two",), (BOOKED[0],), ("wine",)])
+def test_nothing_is_said_three_times_to_a_caller_who_is_not_understood(begun):
+    texts: list[str] = []
+    for count in range(1, 4):
+        texts += talk(*begun, *["abracadabra"] * count, text=OFFERING)[1].say
+    assert max(texts.count(text) for text in texts) < 3
+
+
 def test_a_slot_has_its_own_reprompts():
     assert said("a table", "abracadabra") == "A number please."
-    assert said("a table", "abracadabra", "") == "For example: four."
+    assert said("a table", "abracadabra", "") == "Again? How many?"
+    assert said("a table", "abracadabra", "", "hm hm", text=OFFERING) == "For example: four."
     assert said("a table for two", "abracadabra") == "Sorry? Which day?"
 
 
 def test_a_greeting_alone_is_no_misunderstanding():
     assert said("hello") == "What can I do?"
     assert said("a table", "hello") == "How many?"
+
+
+@pytest.mark.parametrize(
+    ("answers", "reply"),
+    [
+        (["four or five"], "I am not sure which people you mean. How many?"),
+        (["four, no, five"], "Which day?"),
+        (["a table for 2 not 3"], "Which day?"),
+        (["four", "the 30th of february"], "I am not sure which day you mean. Which day?"),
+        (["four", "saturday or sunday"], "I am not sure which day you mean. Which day?"),
+        (["four", "saturday, sorry, sunday"], "What time?"),
+        (["my brother has four cars in his garage"], "A number please."),
+    ],
+)
+def test_a_partial_reading_is_no_reading(answers, reply):
+    assert said("a table", *answers) == reply
+
+
+@pytest.mark.parametrize(
+    ("messages", "people", "day", "at"),
+    [
+        (["a table for four", "no, for five", "tomorrow", "seven"], 5, 21, time(19)),
+        (["a table for four", "tomorrow", "make it sunday instead", "actually eight thirty"], 4, 22, time(20, 30)),
+        (["a table for four tomorrow", "at eight for two"], 2, 21, time(20)),
+        (["a table for 4 at 8", "sunday", "move it from sunday to monday"], 4, 23, time(20)),
+        (["a table for 4 at 8 on sunday", "yes but make it six people"], 6, 22, time(20)),
+        (["a table for 4 at 8 on sunday", "change the time", "half seven"], 4, 22, time(19, 30)),
+    ],
+)
+def test_a_change_of_mind_in_the_middle_is_followed(messages, people, day, at):
+    state, _ = talk(*messages)
+    assert dict(state.slots) == {"people": people, "day": date(2026, 11, day), "time": at}
+    assert state.phase == "confirming"
+
+
+def test_stop_silences_and_changes_nothing():
+    assert said("stop") == "Okay."
+    assert said("a table", "wait a moment", "four") == "Which day?"
+    assert said("are you open", "stop", "repeat") == "Okay."
+
+
+def test_a_hum_is_neither_help_nor_a_miss():
+    assert said("uh huh") == "Anything else?"
+    assert said("a table", "okay") == "How many?"
+    assert talk("a table", "uh huh")[0].misses == 0
+
+
+def test_an_interrupted_task_goes_on_afterwards():
+    assert said("a table for two", "some wine please") == "Red or white?"
+    assert said("a table for two", "some wine please", "red", "no") == "red it is, chilled no. Which day?"
+    state, _ = talk("a table for two", "some wine please", "red", "no", "tomorrow", "seven")
+    assert state.slots["people"] == 2
+
+
+LEADING = BOOKING.replace(
+    "faq:",
+    """  complaint:
+    examples: [the food was cold, I want to complain]
+    answer: I am sorry.
+    then: account
+  withdraw:
+    examples: [I will not come after all]
+    answer: Which one?
+    while_busy: start_over
+faq:""",
+)
+
+
+def test_an_intent_may_lead_to_another():
+    assert said("I want to complain", text=LEADING) == "I am sorry. Your number?"
+
+
+def test_an_intent_may_mean_a_command_while_something_is_asked():
+    assert said("I will not come after all", text=LEADING) == "Which one?"
+    assert said("a table", "I will not come after all", text=LEADING) == "Shall I drop this and start again?"
+
+
+def test_free_wordings_are_answered_by_what_they_share_with_examples():
+    assert said("the food you gave us was stone cold", text=LEADING) == "I am sorry. Your number?"
+    assert said("I did not catch that") == "Hello."
+    assert said("what can you do") == "What can I do?"
+
+
+def test_what_a_model_says_of_the_meaning_decides_where_words_do_not():
+    topic = next(topic for topic in machine().topics.examples if topic.name == "hours")
+    state, reply = machine().step(State(), "when might one drop by", TODAY, {topic: 0.9})
+    assert reply.say == ("From noon to ten.",)
+    assert machine().step(state, "when might one drop by", TODAY)[1].say == ("Sorry?",)
 
 
 @given(
@@ -187,9 +334,12 @@ def test_a_greeting_alone_is_no_misunderstanding():
     )
 )
 def test_anything_may_be_said_in_any_order(messages):
-    machine = Machine(script())
     state = State()
     for message in messages:
-        state, reply = machine.step(state, message, TODAY)
+        was_busy = state.is_busy
+        state, reply = machine().step(state, message, TODAY)
         assert reply.say or reply.call
+        assert not (
+            reply.is_last and was_busy and state.misses == 0 and "yes" not in message and "DTMF" not in message
+        ) or (reply.say == ("I give up.",))
     assert state.turn == len(messages)

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.providers.flows.flows import BOOKING, TODAY, script
-from vox.providers.flows.match import Details, Matcher
-from vox.providers.flows.patterns import heard_words
+from tests.unit.providers.flows.flows import TODAY, script
+from vox.providers.flows.details import Details, Search
+from vox.providers.flows.match import Matcher, content_words, is_greeting, yes_no
+from vox.providers.flows.wording import heard_words
 
 MATCHER = Matcher(script())
 
@@ -54,41 +55,20 @@ def test_a_value_out_of_range_is_refused_and_not_forgotten():
 
 def test_the_slot_that_is_asked_for_needs_no_frame():
     assert not MATCHER.details("booking", heard("four"), TODAY)
-    assert MATCHER.details("booking", heard("four"), TODAY, asked="people").values == {"people": 4}
-    assert MATCHER.details("booking", heard("seven"), TODAY, asked="time").values == {"time": time(19)}
-    assert MATCHER.details("booking", heard("four"), TODAY, loose=True).values
+    assert MATCHER.details("booking", heard("four"), TODAY, Search(asked="people")).values == {"people": 4}
+    assert MATCHER.details("booking", heard("seven"), TODAY, Search(asked="time")).values == {"time": time(19)}
+    assert MATCHER.details("booking", heard("12 30"), TODAY, Search(loose=True)).values == {"time": time(12, 30)}
 
 
-def test_free_text_takes_everything_once_it_is_asked_for():
-    assert MATCHER.details("account", heard("my card is gone"), TODAY, asked="note").values == {
-        "note": "my card is gone"
-    }
-    assert MATCHER.details("account", (), TODAY, asked="note").values == {}
+def test_a_value_that_two_slots_could_take_is_none_until_one_is_named():
+    found = MATCHER.details("booking", heard("four"), TODAY, Search(loose=True))
+    assert found.rivals == {"people", "time"}
+    assert not found
 
 
 def test_one_word_is_not_two_values():
     details = MATCHER.details("booking", heard("for seven persons"), TODAY)
     assert details.values == {"people": 7}
-
-
-@pytest.mark.parametrize(
-    ("text", "name"), [("can i hear the opening times and hours", "hours"), ("something else", None), ("and the", None)]
-)
-def test_a_guess_needs_most_of_the_words_that_tell_intents_apart(text, name):
-    found = MATCHER.guess(heard(text), TODAY)
-    assert (found.name if found else None) in {name, None}
-    assert found is None or found.matched == 1
-
-
-def test_no_guess_between_two_that_are_alike():
-    two = BOOKING.replace("phrases: [wine]", "phrases: [red grapes]").replace(
-        "phrases: [my account]", "phrases: [red apples]"
-    )
-    matcher = Matcher(script(two))
-    assert matcher.guess(("red",), TODAY) is None
-    found = matcher.guess(("grapes",), TODAY)
-    assert found is not None
-    assert found.name == "wine"
 
 
 @pytest.mark.parametrize(
@@ -100,19 +80,13 @@ def test_no_guess_between_two_that_are_alike():
         ("operator", "operator"),
         ("help", "help"),
         ("help me book a table", None),
+        ("stop", "stop"),
+        ("stop the music in the kitchen", None),
         ("", None),
     ],
 )
 def test_a_command_is_the_words_and_little_else(text, name):
     assert MATCHER.command(heard(text)) == name
-
-
-def test_keywords_find_an_answer():
-    found = MATCHER.faq(heard("is there parking for my car"))
-    assert found is not None
-    assert found.answer == "Behind the house."
-    assert MATCHER.faq(heard("is there a carpet")) is None
-    assert MATCHER.faq(()) is None
 
 
 @pytest.mark.parametrize(
@@ -128,12 +102,15 @@ def test_a_slot_is_mentioned_by_its_name(text, name):
         ("yes", (True, ())),
         ("um well no for five", (False, ("for", "five"))),
         ("five yes", None),
+        ("yes yes please", (True, ())),
+        ("yes no", None),
+        ("great, but for five", (True, ("but", "for", "five"))),
         ("um", None),
         ("", None),
     ],
 )
 def test_yes_or_no_comes_first(text, answer):
-    found = MATCHER.yes_no(heard(text))
+    found = yes_no(heard(text))
     assert (None if found is None else (found[0], tuple(found[1]))) == answer
 
 
@@ -151,3 +128,17 @@ def test_any_words_are_matched_within_themselves(words):
         assert not set(details.values) & details.refused
     found = MATCHER.intent(words, TODAY)
     assert found is None or 0 < found.matched <= len(words)
+
+
+def test_what_is_said_beside_a_phrase_is_counted():
+    found = MATCHER.intent(heard("what are your opening hours on the moon or mars"), TODAY)
+    assert found is not None
+    assert found.beside == 2
+    assert content_words(heard("um I would like the moon")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("hello", True), ("good morning", True), ("hello table", False), ("good", False)]
+)
+def test_a_greeting_is_nothing_but_a_greeting(text, is_one):
+    assert is_greeting(heard(text)) is is_one

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.flows.patterns import heard_words, match_at, names_in, parse_pattern, words_in, written_words
+from vox.providers.flows.patterns import match_at, parse_pattern, wordings
+from vox.providers.flows.wording import heard_words
 
 
 def fits(pattern: str, text: str) -> bool:
@@ -39,29 +40,6 @@ def test_a_pattern_binds_the_values_in_it():
     assert list(found) == [(3, (("n", 4),))]
 
 
-def test_a_value_repeated_binds_each_time():
-    words = ("1", "2")
-    found = match_at(parse_pattern("({n})+"), words, 0, lambda _name, at: [(at + 1, words[at])] if at < 2 else [])
-    assert list(found) == [(2, (("n", "1"), ("n", "2"))), (1, (("n", "1"),))]
-
-
-def test_contractions_are_opened():
-    assert heard_words("I don't know, they'll say we can't") == (
-        *("i", "do", "not", "know", "they", "will", "say", "we", "can", "not"),
-    )
-
-
-def test_the_words_of_a_pattern_are_listed_with_or_without_the_optional_ones():
-    pattern = parse_pattern("(book | get) [me [a]] (very)+ table for {people} <thanks>")
-    assert [word.text for word in words_in(pattern)] == ["book", "get", "me", "a", "very", "table", "for"]
-    assert [word.text for word in words_in(pattern, optional=False)] == ["book", "get", "very", "table", "for"]
-
-
-def test_the_values_of_a_pattern_are_listed_wherever_they_stand():
-    pattern = parse_pattern("(for {people} | {people}) [on {day}] ({item})+ word <rule>")
-    assert list(names_in(pattern)) == ["people", "people", "day", "item"]
-
-
 @pytest.mark.parametrize(
     ("pattern", "problem"),
     [
@@ -74,7 +52,6 @@ def test_the_values_of_a_pattern_are_listed_wherever_they_stand():
         ("+", "word is missing"),
         ("a ...", "is not a word"),
         ("(a | [b])", "no word that must be said"),
-        ("([a])+", "no word that must be said"),
     ],
 )
 def test_a_wrong_pattern_is_named_with_its_problem(pattern, problem):
@@ -83,9 +60,37 @@ def test_a_wrong_pattern_is_named_with_its_problem(pattern, problem):
     assert problem in str(caught.value)
 
 
-def test_times_and_days_survive_being_cut_into_words():
-    assert written_words("At 7.30pm, on 2026-11-21!") == ("at", "7.30", "p", "m", "on", "2026-11-21")
-    assert written_words("7 P.M. twenty-five o'clock") == ("7", "p", "m", "twenty", "five", "o'clock")
+@pytest.mark.parametrize(
+    ("pattern", "sentences"),
+    [
+        ("(book | reserve) [a] table", ["book a table", "book table", "reserve a table", "reserve table"]),
+        ("for {people} people", ["for four people"]),
+        ("[a] {other}", ["a", ""]),
+    ],
+)
+def test_a_pattern_is_written_out_as_the_sentences_it_stands_for(pattern, sentences):
+    assert list(wordings(parse_pattern(pattern), {"people": "four"})) == sentences
+
+
+@pytest.mark.parametrize(
+    ("pattern", "same", "other"),
+    [
+        ("größe", "GRÖSSE", "grüße"),
+        ("été", "E\u0301TE\u0301", "ete"),
+        ("да", "ДА", "до"),
+        ("停", "请停一下", "亭"),
+        ("خروج", "خروج!", "دخول"),
+        ("ไม่", "ไม่ครับ", "ใช่"),
+    ],
+)
+def test_phrases_of_every_script_fit_what_they_say_and_nothing_else(pattern, same, other):
+    def occurs(text: str) -> bool:
+        words = heard_words(text)
+        node = parse_pattern(pattern)
+        return any(list(match_at(node, words, at, lambda _name, _at: [])) for at in range(len(words)))
+
+    assert occurs(same)
+    assert not occurs(other)
 
 
 @given(st.text(max_size=60))

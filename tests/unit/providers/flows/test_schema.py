@@ -18,7 +18,7 @@ ASKS = 'phrases: [one]\nslots: {day: {type: date, prompt: "?"}}\n'
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        (flow("answer: a"), "needs `phrases` or a `key`"),
+        (flow("answer: a"), "needs `phrases`, `keywords`, `examples` or a `key`"),
         (flow("phrases: [one]"), "needs an `answer`"),
         (flow(ASKS + "answer: a"), "has no `answer`"),
         (flow(ASKS), "needs `done`"),

@@ -7,17 +7,18 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.unit.providers.flows.flows import TODAY
-from vox.providers.flows.patterns import heard_words, match_at
-from vox.providers.flows.schema import ChoiceSlot, Slot
+from vox.providers.flows.patterns import match_at
+from vox.providers.flows.schema import Slot
 from vox.providers.flows.slots import (
     accept,
-    choice_patterns,
     frames_of,
     is_certain,
     keyed_value,
+    named_values,
     read_slot,
     spoken_value,
 )
+from vox.providers.flows.wording import heard_words
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Slot)
 
@@ -29,10 +30,12 @@ def slot(kind: str, **more: Any) -> Any:
 COLOURS = slot("choice", options={"red": ["burgundy"], "white": []})
 
 
+PEOPLE = slot("number", named={1: ["just me"], 2: ["me and my wife"]})
+
+
 def understood(one: Any, text: str) -> Any:
     """The value of the longest reading at the beginning, as the slot keeps it."""
-    choices = choice_patterns(one) if isinstance(one, ChoiceSlot) else ()
-    readings = read_slot(one, choices, heard_words(text), 0, TODAY)
+    readings = read_slot(one, named_values(one), heard_words(text), 0, TODAY)
     return accept(one, readings[0][1], TODAY) if readings else None
 
 
@@ -55,6 +58,11 @@ def understood(one: Any, text: str) -> Any:
         (COLOURS, "burgundy", "red"),
         (COLOURS, "white", "white"),
         (COLOURS, "green", None),
+        (PEOPLE, "just me", 1),
+        (PEOPLE, "me and my wife", 2),
+        (PEOPLE, "me and my wife and two kids", None),
+        (PEOPLE, "four or five", None),
+        (PEOPLE, "four and a baby", None),
         (slot("text"), "anything at all", "anything at all"),
     ],
 )
@@ -69,7 +77,7 @@ def test_nothing_is_read_beyond_the_words_or_where_one_was_taken():
 
 def test_the_longest_option_comes_first():
     one = slot("choice", options={"red": [], "red wine": []})
-    assert [value for _, value in read_slot(one, choice_patterns(one), ("red", "wine"), 0, TODAY)] == [
+    assert [value for _, value in read_slot(one, named_values(one), ("red", "wine"), 0, TODAY)] == [
         "red wine",
         "red",
     ]

@@ -1,9 +1,11 @@
+import asyncio
 import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
+import numpy as np
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -11,7 +13,7 @@ from tests.unit.providers.flows.flows import BOOKING
 from vox.errors import UsageError
 from vox.providers.contract import Deps
 from vox.providers.llm import flow as module
-from vox.providers.llm.contract import MISSING_RESULT, LlmRequest, TextDelta, ToolCall, ToolSpec
+from vox.providers.llm.contract import MISSING_RESULT, Declared, LlmRequest, TextDelta, ToolCall, ToolSpec
 from vox.providers.llm.flow import Config, Flow, create
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -124,7 +126,7 @@ async def test_a_context_that_lost_its_beginning_asks_for_no_tool_twice(flow):
 
 
 async def test_good_bye_is_said_before_the_call_ends(flow):
-    said, calls = await respond(flow, user("bye"))
+    said, calls = await respond(flow, user("goodbye"))
     assert said == "Bye."
     assert [call.name for call in calls] == ["end_call"]
 
@@ -234,3 +236,136 @@ async def test_the_demo_flow_books_a_table(clock):
         assert read_back[0] == "A table for four tomorrow at seven thirty in the evening. Is that right?"
         for key, part in (("1", "noon"), ("2", "Market"), ("3", "soup"), ("4", "how many"), ("0", "You can ask")):
             assert part in (await respond(flow, user(f"DTMF: {key}")))[0]
+
+
+class Meanings:
+    """Stands for a sentence model: knows one meaning, that of opening hours, whatever the words."""
+
+    def __init__(self) -> None:
+        self.embedded = []
+
+    def embed(self, texts):
+        self.embedded += texts
+        about_hours = [any(words in text for words in ("opening hours", "drop by")) for text in texts]
+        return np.array([[1.0, 0.0] if is_hours else [0.0, 1.0] for is_hours in about_hours], np.float32)
+
+
+@pytest.fixture
+async def meaningful(clock, tmp_path, monkeypatch):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING)
+    model = Meanings()
+    monkeypatch.setattr(module.SentenceVectors, "shared", lambda _folder: model)
+    async with made(clock, flow=path, sentence_model=tmp_path) as flow:
+        await asyncio.get_running_loop().run_in_executor(flow._thread, int)  # behind the examples
+        yield flow, model
+
+
+async def test_where_a_sentence_model_is_installed_meanings_are_understood(flow, meaningful):
+    understanding, _ = meaningful
+    assert (await respond(flow, user("when might one drop by")))[0] == "Sorry?"
+    assert (await respond(understanding, user("when might one drop by")))[0] == "From noon to ten."
+
+
+async def test_each_text_is_looked_at_once(meaningful):
+    flow, model = meaningful
+    messages = [user("when might one drop by"), user(""), user("tomorrow")]
+    for count in range(1, 4):
+        await respond(flow, *messages[:count])
+        flow.hints(tuple(messages[:count]))
+    assert model.embedded.count("when might one drop by") == 1
+    assert "" not in model.embedded
+
+
+async def test_a_model_that_takes_too_long_is_not_waited_for(meaningful, monkeypatch):
+    flow, _ = meaningful
+    monkeypatch.setattr(module, "_MEANING_TIMEOUT_S", 0.0)
+    assert (await respond(flow, user("when might one drop by")))[0] == "Sorry?"
+    monkeypatch.undo()
+    assert (await respond(flow, user("when might one drop by")))[0] == "Sorry?"  # what was said once stays so
+
+
+async def test_words_serve_while_too_many_wait_for_the_model(meaningful, monkeypatch):
+    flow, model = meaningful
+    monkeypatch.setattr(module, "_MOST_WAITING", 0)
+    assert (await respond(flow, user("are you open")))[0] == "From noon to ten."
+    assert "are you open" not in model.embedded[-1:]
+
+
+async def test_a_folder_without_a_model_is_refused_at_start(clock, tmp_path):
+    with pytest.raises(UsageError) as caught:
+        await made(clock, sentence_model=tmp_path).__aenter__()
+    assert caught.value.code == "sentence_model_unusable"
+
+
+async def test_it_says_what_it_is_called_and_what_it_can_be_asked(flow, clock):
+    assert isinstance(flow, Declared)
+    assert flow.title == "Test"
+    assert flow.suggestions[0] == "what are your opening hours"
+    assert flow.tool_names == {"book_table", "transfer"}
+    async with made(clock) as demo:
+        assert "Can I bring my dog?" in demo.suggestions
+
+
+async def test_the_greeting_of_the_demo_says_what_can_be_asked_and_every_suggestion_is_answered(clock):
+    async with made(clock) as demo:
+        greeting, _ = await respond(demo)
+        assert "book a table" in greeting
+        for suggestion in demo.suggestions:
+            answer, _ = await respond(demo, user(suggestion))
+            assert "did not understand" not in answer, suggestion
+
+
+async def test_tools_that_are_missing_or_take_other_arguments_are_named_with_their_place(flow):
+    flow.check_tools({tool.name: tool for tool in TOOLS})
+    slots = {name: {} for name in ("people", "day", "time")}
+    strict = {"type": "object", "properties": slots, "required": ["people"], "additionalProperties": False}
+    transfer = ToolSpec("transfer", "", {})
+    flow.check_tools({"book_table": ToolSpec("book_table", "", strict), "transfer": transfer})
+    for tools, words in (
+        ({}, ("'book_table' (intents.booking.tool)", "'transfer' (commands.operator.tool)")),
+        ({"book_tables": TOOLS[0], "transfer": transfer}, ("did you mean 'book_tables'",)),
+        (
+            {"book_table": ToolSpec("book_table", "", {**strict, "required": ["name"]}), "transfer": transfer},
+            ("'book_table' needs name",),
+        ),
+        (
+            {
+                "book_table": ToolSpec("book_table", "", {**strict, "properties": {}, "required": []}),
+                "transfer": transfer,
+            },
+            ("no parameter for day, people, time",),
+        ),
+    ):
+        with pytest.raises(UsageError) as caught:
+            flow.check_tools(tools)
+        assert caught.value.code == "unknown_flow_tool"
+        assert all(part in str(caught.value) for part in words), str(caught.value)
+
+
+async def test_a_turn_without_words_is_a_miss_by_voice_as_typed(flow):
+    messages = [user(""), user(""), user("abracadabra")]
+    assert [(await respond(flow, *messages[:count]))[0] for count in (1, 2)] == ["Sorry?", "Again?"]
+    said, calls = await respond(flow, *messages)
+    assert (said, [call.name for call in calls]) == ("I give up.", ["end_call"])
+
+
+async def test_a_model_installed_meanwhile_serves_the_next_call(clock, tmp_path, monkeypatch):
+    path = tmp_path / "flow.yaml"
+    path.write_text(BOOKING)
+    model, installed = Meanings(), {}
+    monkeypatch.setattr(module.SentenceVectors, "shared", lambda _folder: model)
+    monkeypatch.setattr(module.ModelStore, "files", lambda _store, _name: installed or None)
+    async with made(clock, flow=path) as flow:
+        await respond(flow)
+        assert model.embedded == []
+        installed["model.onnx"] = tmp_path / "model.onnx"
+        await respond(flow)
+        await asyncio.get_running_loop().run_in_executor(flow._thread, int)
+        assert (await respond(flow, user("when might one drop by")))[0] == "From noon to ten."
+
+
+async def test_an_installed_model_that_is_broken_costs_no_call(clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(module.ModelStore, "files", lambda _store, _name: {"model.onnx": tmp_path / "model.onnx"})
+    async with made(clock) as flow:
+        assert "Vox" in (await respond(flow))[0]
