@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.documents import checks
 from tests.e2e.documents.blocks import DIAGRAM, SHELL, Block, Conversation, commands, pages, parse, read
-from tests.e2e.documents.reader import Reader, make_knows, provide_recording, reader, server_in
+from tests.e2e.documents.reader import CTRL_C, Reader, make_knows, provide_recording, reader, server_in
 from tests.e2e.redis_server import redis_server
 
 CANNOT_RUN = {
@@ -31,9 +31,12 @@ BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
         "TWILIO_AUTH_TOKEN= vox agent --config without-keys.json",
     ),
     ("docs/how-to/run-a-relay-directory.md", "vox directory pending"): (
-        "vox directory register --key-file oslo.key --name Oslo --relay-url ws://127.0.0.1:8443 --lat 59.9 --lon 10.8 --public-key b3Nsbw",
-        "vox directory register --key-file rome.key --name Rome --relay-url ws://127.0.0.1:8080 --lat 41.9 --lon 12.5 --public-key cm9tZQ",
+        "VOX_DIRECTORY_ACCESS_MODE=approval vox directory --config directory.json",
+        "env -u VOX_DIRECTORY_KEY vox directory register --key-file oslo.key --name Oslo --relay-url wss://oslo.example.com --lat 59.9 --lon 10.8 --public-key b3Nsbw",
+        "env -u VOX_DIRECTORY_KEY vox directory register --key-file rome.key --name Rome --relay-url wss://rome.example.com --lat 41.9 --lon 12.5 --public-key cm9tZQ",
     ),
+    ("docs/how-to/run-a-relay-directory.md", "vox directory --config directory.json migrate"): (f"{CTRL_C}directory",),
+    ("docs/how-to/run-a-relay-directory.md", "vox directory list"): ("vox directory --config directory.json",),
 }
 """What is there before a command: a server that the page leaves to the reader, and what other people do meanwhile."""
 
@@ -63,12 +66,20 @@ def test_what_a_page_shows_works(page: str, tmp_path: Path):
 
 def test_what_cannot_run_gets_less():
     assert len(CANNOT_RUN) <= MOST_THAT_CANNOT_RUN
-    typed = {command for page in WITH_BLOCKS for part in read(page) if isinstance(part, Block) for command in commands(part.text)}
+    typed = {
+        command
+        for page in WITH_BLOCKS
+        for part in read(page)
+        if isinstance(part, Block)
+        for command in commands(part.text)
+    }
     assert not set(CANNOT_RUN) - typed, "no page has these any more"
 
 
 def test_a_block_belongs_into_the_file_that_is_named_beside_it():
-    page = "Save as `a.yaml`:\n\n```yaml\nx: 1\n```\n\nThen\n\n```json\n{}\n```\n\n`b.json`: more.\n\n```json\n{}\n```\n"
+    page = (
+        "Save as `a.yaml`:\n\n```yaml\nx: 1\n```\n\nThen\n\n```json\n{}\n```\n\n`b.json`: more.\n\n```json\n{}\n```\n"
+    )
     assert [(part.file, part.line) for part in parse("p", page) if isinstance(part, Block)] == [
         ("a.yaml", 4),
         ("b.json", 10),
@@ -152,7 +163,12 @@ class Following:
         is_run = False
         for command in commands(block.text):
             is_run = False
-            for other in (other for (page, begin), others in BEFORE.items() if page == block.page and command.startswith(begin) for other in others):
+            for other in (
+                other
+                for (page, begin), others in BEFORE.items()
+                if page == block.page and command.startswith(begin)
+                for other in others
+            ):
                 self._one.type(other)
             if command.startswith("make"):
                 assert make_knows(command.removeprefix("make").strip()), command

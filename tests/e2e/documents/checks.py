@@ -27,7 +27,9 @@ from vox.runtime.setting_fields import Env
 PROBES = {"httpGet", "initialDelaySeconds", "periodSeconds", "failureThreshold", "timeoutSeconds"}
 PARAMETER_OF_PROBE = {"path", "port", "scheme"}
 GRACE = "terminationGracePeriodSeconds"
-NAME_ON_THE_WIRE = re.compile(r"\b[A-Z]\w+Frame\b|\b[a-z]+(?:_[a-z]+)+\b|\bclearAudio|clearedAudio|playAudio|playedStream\b")
+NAME_ON_THE_WIRE = re.compile(
+    r"\b[A-Z]\w+Frame\b|\b[a-z]+(?:_[a-z]+)+\b|\bclearAudio|clearedAudio|playAudio|playedStream\b"
+)
 PARTS_OF_LINES = re.compile(r"\d+(?:\.\d+)?")
 AGENT_LINE = "AggregatedTextFrame"
 
@@ -51,7 +53,9 @@ def python(one: Reader, block: Block) -> None:
     """A script runs; a module, which has a file name, can be imported and has what its file's kind needs."""
     ast.parse(block.text)
     file = one.write(block.file or "script.py", block.text)
-    command = f"import {file.stem}" if block.file else f"import runpy; runpy.run_path({file.name!r}, run_name='__main__')"
+    command = (
+        f"import {file.stem}" if block.file else f"import runpy; runpy.run_path({file.name!r}, run_name='__main__')"
+    )
     done = one.run(f'python -W error -c "{command}"')
     assert done.returncode == 0, done.stderr
 
@@ -71,7 +75,10 @@ def entry_points(one: Reader, block: Block) -> None:
     metadata = one.folder / "acme_vox-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-vox\nVersion: 1.0\n")
-    lines = [f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in names.items()) for group, names in groups.items()]
+    lines = [
+        f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in names.items())
+        for group, names in groups.items()
+    ]
     (metadata / "entry_points.txt").write_text("".join(lines))
     for name, target in ((name, target) for names in groups.values() for name, target in names.items()):
         kind, _, driver = name.partition(".")

@@ -3,9 +3,9 @@
 What is different here from what is written, in all pages alike:
 
 - Each port of `PORTS` is a free one, in commands, files and the servers' defaults; `0.0.0.0` is `127.0.0.1`.
-- A relay's public name is an address on this machine; `/etc` is a folder, with a certificate in it where the page has one.
+- A relay's public name is an address on this machine, which the directory is allowed to probe; `/etc` is a folder, with a certificate in it where the page has one.
 - A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, an
-  hexadecimal one such as `4f1d…` for the next id that the last command printed.
+  hexadecimal one such as `4f1d…` for the first id not used yet that was printed last.
 - Vendors' keys are set, and belong to no account. `question.wav` is there. Whoever is asked for a password gives one.
 """
 
@@ -39,7 +39,9 @@ ACTIONS = {
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
 }
 """The words with which such a command ends by itself."""
-RELAY = re.compile(r"wss://[\w-]+\.example\.com")
+CTRL_C = "Ctrl-C: "
+ID = re.compile(r"^[0-9a-f]{8,}(?:-[0-9a-f]+)*", re.MULTILINE)
+RELAY = re.compile(r"wss://([\w-]+)\.example\.com")
 
 
 @dataclass(slots=True)
@@ -59,12 +61,12 @@ class Reader:
     _running: dict[str, tuple[subprocess.Popen[bytes], Path]] = field(
         default_factory=dict[str, tuple[subprocess.Popen[bytes], Path]]
     )
-    _ids: Iterator[str] = field(default_factory=lambda: iter(()))
+    _used: set[str] = field(default_factory=set[str])
 
     def here(self, text: str) -> str:
         """What a text of the page is on this machine."""
         text = re.sub(rf"(?<![\d.-])({'|'.join(PORTS)})(?![\d.])", lambda match: self.ports[match[1]], text)
-        text = RELAY.sub(f"ws://127.0.0.1:{self.ports['8443']}", text).replace("0.0.0.0", "127.0.0.1")
+        text = RELAY.sub(rf"ws://127.0.0.1:{self.ports['8443']}/\1", text).replace("0.0.0.0", "127.0.0.1")
         return text.replace('"/etc/', f'"{self.folder}/etc/')
 
     def write(self, name: str, text: str) -> Path:
@@ -76,7 +78,9 @@ class Reader:
     def type(self, command: str) -> None:
         """Runs a command to its end, or until it listens where it is a server."""
         command = self._with_what_was_printed(self.here(command))
-        if exported := re.fullmatch(r"export (\w+)=(\S*)", command):
+        if command.startswith(CTRL_C):
+            self.stop(command.removeprefix(CTRL_C))
+        elif exported := re.fullmatch(r"export (\w+)=(\S*)", command):
             self.environment[exported[1]] = exported[2]
         elif server := server_in(command):
             self._start(server, command)
@@ -85,7 +89,6 @@ class Reader:
             assert done.returncode == 0, f"{command}\nended with {done.returncode}:\n{done.stdout}{done.stderr}"
             self.printed = done.stdout + done.stderr
             self.outputs.append(self.printed)
-            self._ids = iter(dict.fromkeys(re.findall(r"^[0-9a-f]{8,}(?:-[0-9a-f]+)*", self.printed, re.M)))
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Runs a command as it stands."""
@@ -149,11 +152,19 @@ class Reader:
     def _with_what_was_printed(self, command: str) -> str:
         def found(match: re.Match[str]) -> str:
             if re.fullmatch(r"[0-9a-f]+", match[1]):
-                return next(self._ids, match[0])
+                return self._next_id(match[0])
             words = re.findall(rf"\b{re.escape(match[1])}[\w-]+", "\n".join(self.outputs))
             return words[-1] if words else match[0]
 
         return re.sub(r"\b([\w-]+)…", found, command)
+
+    def _next_id(self, written: str) -> str:
+        for printed in reversed(self.outputs):
+            for one in ID.findall(printed):
+                if one not in self._used:
+                    self._used.add(one)
+                    return one
+        return written
 
 
 @contextmanager
@@ -174,6 +185,7 @@ def reader(folder: Path) -> Iterator[Reader]:
         "VOXRAY_PORT": ports["8080"],
         "VOX_PORT": ports["8000"],
         "VOX_DIRECTORY_PORT": ports["8090"],
+        "VOX_DIRECTORY_ALLOWED_PRIVATE": "127.0.0.0/8",
         "VOX_DIRECTORY_URL": f"http://127.0.0.1:{ports['8090']}",
         **dict.fromkeys(KEYS, "no-account"),
     }

@@ -169,7 +169,11 @@ async def test_what_is_inside_and_what_is_nowhere_look_the_same_from_outside(tmp
         answers.append(await it.http.post("/v1/relays/register", json={**SYDNEY, "url": f"wss://{hosts[-1]}"}))
         assert len(it.directory.registry) == 0
     assert {(answer.status_code, answer.content) for answer in answers} == {
-        (400, b'{"error":"The url is refused: it does not lead to a public address","code":"URL_REFUSED"}')
+        (
+            400,
+            b'{"error":"The url is refused: its host is unknown, or not all of its addresses are public. For relays in a private'
+            b' network the directory\'s operator sets outbound.allowed_private","code":"URL_REFUSED"}',
+        )
     }
     assert len({frozenset(answer.headers.keys()) for answer in answers}) == 1
 
