@@ -126,7 +126,6 @@ class Following:
             self._one.type("vox agent --config config.json")
             checks.conversation(self._one, part)
         elif part.language == SHELL:
-            self.load_files()
             self._is_after_commands = self._type_all(part)
         elif part.language == "text":
             (checks.output if is_after_commands else checks.message)(self._one, part)
@@ -163,6 +162,8 @@ class Following:
         is_run = False
         for command in commands(block.text):
             is_run = False
+            if "vox " in command:
+                self.load_files()
             for other in (
                 other
                 for (page, begin), others in BEFORE.items()

@@ -93,7 +93,7 @@ def _file(language: str, above: str, below: str, markdown: str) -> str:
     if suffix is None:
         return ""
     name = rf"`([\w.-]+\.{suffix})`"
-    for pattern, text in ((f"^{name}:", below), (name, above)):
+    for pattern, text in ((f"^{name}[:,]", below), (name, above)):
         if found := re.search(pattern, text):
             return found[1]
     if language != "json":
