@@ -1,6 +1,7 @@
 """Measures how the demo restaurant converses: questions, bookings and turn-taking. See ../README.md."""
 
 import argparse
+import asyncio
 import os
 import platform
 import random
@@ -10,6 +11,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import uvloop
 from bench.conversation.answers import AnswerTable
 from bench.conversation.event_log import EventLog
@@ -29,10 +31,14 @@ from bench.conversation.typed import ask_typed, book_typed
 from bench.conversation.voice import CallRunner, ask_aloud, book_aloud
 
 from vox.clients.server_process import free_port, serving
+from vox.providers.models.catalogue import CATALOGUE
+from vox.providers.models.store import FOLDER_VARIABLE, ModelStore, models_folder
 from vox.runtime.clock import SystemClock
 
 ROOT = HERE.parents[1]
 RESULTS = HERE.parent / "results" / "conversation.md"
+STARTS_WITHIN_S = 120.0
+"""For the sentence model to learn the examples, on a busy machine."""
 AUDIO = Path(tempfile.gettempdir()) / "vox-bench-conversation"
 
 
@@ -48,6 +54,7 @@ def main() -> int:
     parser.add_argument(
         "--details", action="store_true", help="print what went wrong; questions of the test half never"
     )
+    parser.add_argument("--light", action="store_true", help="without the models that are installed on this machine")
     parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
     parser.add_argument("--server", default="up --only agent", help="the vox command to measure (--port is added)")
     args = parser.parse_args()
@@ -72,10 +79,18 @@ async def _run(args: argparse.Namespace) -> int:
             "--port",
             str(port),
         ]
-        data = {"XDG_DATA_HOME": folder, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        models = Path(folder, "models") if args.light else models_folder(os.environ)
+        data = {
+            "XDG_DATA_HOME": folder,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+            "VOX_MODELS": "none",
+            FOLDER_VARIABLE: str(models),
+        }
         ready = f"http://127.0.0.1:{port}/ready"
         log = Path(folder, "server.log")
         async with serving(command, ready_url=ready, clock=clock, log=log, environment={**os.environ, **data}):
+            if ModelStore(models).files("minilm") is not None:
+                await _until_meanings_are_known(f"http://127.0.0.1:{port}", log)
             results = await _measure(args, f"ws://127.0.0.1:{port}", EventLog(events))
     text = tables(results)
     print(text)
@@ -90,6 +105,18 @@ async def _run(args: argparse.Namespace) -> int:
     if args.write:
         RESULTS.write_text(_heading(args) + text)
     return 0
+
+
+async def _until_meanings_are_known(address: str, log: Path) -> None:
+    """Waits until the sentence model has learned the examples of every agent; until then they are compared by words."""
+    async with asyncio.timeout(STARTS_WITHIN_S), httpx2.AsyncClient() as client:
+        agents = (await client.get(f"{address}/page/suggestions")).json()["data"]["agents"]
+        while _lines_of(log, "flow understands meanings") < len(agents):  # noqa: ASYNC110  a file says nothing when it grows
+            await asyncio.sleep(0.2)
+
+
+def _lines_of(log: Path, event: str) -> int:
+    return log.read_text(encoding="utf-8", errors="replace").count(event)
 
 
 async def _measure(args: argparse.Namespace, address: str, log: EventLog) -> Results:
@@ -117,6 +144,11 @@ async def _measure(args: argparse.Namespace, address: str, log: EventLog) -> Res
     return results
 
 
+def _installed() -> list[str]:
+    store = ModelStore(models_folder(os.environ))
+    return [name for name in CATALOGUE if store.files(name) is not None] or ["no models installed"]
+
+
 def _heading(args: argparse.Namespace) -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -127,6 +159,7 @@ def _heading(args: argparse.Namespace) -> str:
             "",
             f"- {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {commit.stdout.strip() or 'unknown'}",
             f"- {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
+            f"- speech: {'light drivers, no models' if args.light else ', '.join(_installed())}",
             f"- `vox {args.server}`, {args.half} half of the questions, seed {args.seed}, {args.calls} calls at once",
             "- method: [README.md](../README.md)",
             "",

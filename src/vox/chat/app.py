@@ -10,12 +10,14 @@ from starlette.websockets import WebSocket
 
 from vox.chat.api.access import PUBLIC, Access
 from vox.chat.api.json_ids import encode
+from vox.chat.api.landing_page import HEADERS, landing_page, wants_page
 from vox.chat.api.openapi import API
 from vox.chat.api.policy import NO_SNIFF, PRIVATE, ChatPolicy
 from vox.chat.api.request import AnyCall, Reply, Router, RouteTable
 from vox.chat.api.request_metrics import RequestMetrics
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.chat.context import Parts
+from vox.chat.errors import refuse
 from vox.chat.features.routes import all_routes
 from vox.chat.replication.cluster import with_redis
 from vox.chat.server import ChatServer
@@ -28,7 +30,7 @@ from vox.runtime.clock import SystemClock
 from vox.runtime.gc_freeze import freeze_startup_objects
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
-from vox.runtime.logging import configure, get_logger
+from vox.runtime.logging import configure, get_logger, take_over_uvicorn
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
 
 JSON = {"content-type": "application/json"}
@@ -44,7 +46,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
 
     Args:
         server: the chat server.
-        is_alone: whether the process is its own: its lifespan then sets up logging as the settings say, and spares the collector.
+        is_alone: whether the process is its own: its lifespan then spares the collector.
     """
 
     def __init__(self, server: ChatServer, *, is_alone: bool = False) -> None:
@@ -99,8 +101,18 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             self.server.hub.measure()
             return Reply(200, chat.metrics.render(), {"content-type": CONTENT_TYPE})
 
+        async def root(call: AnyCall) -> Reply:
+            """The page for browsers; nothing for all others."""
+            if call.scope["method"] not in {"GET", "HEAD"} or not wants_page(call.header(b"accept").encode()):
+                raise refuse("UNKNOWN", "Not Found")
+            host = call.header(b"host") or f"127.0.0.1:{chat.settings.http_port}"
+            address = f"{call.scope['scheme']}://{host}"
+            page = landing_page(chat.config.get("server_name"), chat.settings.registration, address)
+            return Reply(200, page, HEADERS)
+
+        table.any("/", access=PUBLIC, label="", is_documented=False)(root)
         table.any("/health", **bare)(health)
-        table.any("/ready", **bare)(ready_endpoint(probe, _probe_reply))
+        table.any("/ready", **bare)(ready_endpoint(probe, self._probe_reply))
         if chat.settings.expose_metrics:
             table.any("/metrics", **bare)(metrics)
         table.websocket("/gateway", **bare)(self._gateway)
@@ -112,6 +124,16 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             return
         await self._open()
         await self.server.hub.serve(websocket)
+
+    def _probe_reply(self, _call: AnyCall, found: Readiness) -> Reply:
+        """Redis away does not make the process unready: all processes share it, and each goes on serving what it can."""
+        if found.is_ready:
+            if self.server.is_interrupted:
+                return Reply(200, encode({"status": "degraded", "checks": {"redis": "redis_failed"}}), JSON)
+            return Reply(200, b'{"status":"ok"}', JSON)
+        if found.retry_after_s is not None:
+            return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
+        return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)
 
     async def _check_database(self) -> None:
         await self._open()
@@ -126,8 +148,6 @@ class ChatApp(Dispatcher[Access, AnyCall]):
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None, None]:
-        if self._is_alone:
-            configure(self.chat.settings.log_threshold, self.chat.settings.log_format == "json")
         await asyncio.to_thread(self.server.open)
         async with self.server.running(), drain_before_shutdown(self.server.drain):
             if self._is_alone:
@@ -147,6 +167,8 @@ def create_app(database_url: str | None = None) -> ChatApp:
     """
     overrides = {} if database_url is None else {"database_url": database_url}
     loaded = load_chat_settings(dict(os.environ), overrides)
+    configure(loaded.settings.log_threshold, loaded.settings.log_format == "json")
+    take_over_uvicorn()
     for warning in loaded.warnings:
         _log.warning(warning)
     return make_app(loaded.settings, is_alone=True)
@@ -158,11 +180,3 @@ def make_app(settings: ChatSettings, parts: Parts | None = None, *, is_alone: bo
         clock = SystemClock()
         parts = Parts(clock, Metrics(), Lifecycle(clock, settings.drain_timeout_s))
     return ChatApp(ChatServer(settings, with_redis(settings, parts)), is_alone=is_alone)
-
-
-def _probe_reply(_call: AnyCall, found: Readiness) -> Reply:
-    if found.is_ready:
-        return Reply(200, b'{"status":"ok"}', JSON)
-    if found.retry_after_s is not None:
-        return Reply(503, b'{"status":"draining"}', {**JSON, "retry-after": f"{found.retry_after_s:.0f}"})
-    return Reply(503, encode({"status": "unavailable", "checks": found.failed}), JSON)

@@ -4,6 +4,7 @@ The codes and their statuses are the original's wire contract, so they stand in 
 there, and those places say `status=`.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -17,6 +18,8 @@ STATUS: Final[dict[str, int]] = {
     "AUTH_RATE_LIMITED": 429,
     "SESSION_NOT_FOUND": 404,
     "BANNED": 403,
+    "KICKED": 403,
+    "NOT_A_MEMBER": 403,
     "MISSING_PERMISSIONS": 403,
     "FORBIDDEN": 403,
     "ROLE_HIERARCHY": 403,
@@ -62,8 +65,19 @@ STATUS: Final[dict[str, int]] = {
     "GIF_UPSTREAM_ERROR": 502,
     "GIF_PROVIDER_UNAVAILABLE": 503,
     "UNAVAILABLE": 503,
+    "INSUFFICIENT_STORAGE": 507,
 }
-"""HTTP status by wire code. NAME_TAKEN, QUOTA_EXCEEDED, RANGE_NOT_SATISFIABLE and UNAVAILABLE are ours: the original failed with 500 there."""
+"""HTTP status by wire code. OURS are not among the original's."""
+OURS: Final[dict[str, str]] = {
+    "KICKED": "The account was removed from the community; an invite lets it rejoin. The original says BANNED.",
+    "NOT_A_MEMBER": "The account has left the community; an invite lets it rejoin. The original says BANNED.",
+    "NAME_TAKEN": "Another emoji or sticker has this name.",
+    "QUOTA_EXCEEDED": "The user has no room left for files.",
+    "RANGE_NOT_SATISFIABLE": "The Range header names bytes that the file does not have.",
+    "UNAVAILABLE": "The server is busy, or something it depends on is away: try again after retry_after_ms.",
+    "INSUFFICIENT_STORAGE": "The server's disk is full.",
+}
+"""Codes that the original's clients do not know, and what they mean: such a client shows the message."""
 
 
 class Refusal(UsageError):  # noqa: N818  what it is to the client: an answer, not a failure
@@ -97,6 +111,26 @@ def missing_permission(name: str) -> Refusal:
     return refuse("MISSING_PERMISSIONS", f"This needs the {name} permission.", missing_permission=name)
 
 
+def missing_token() -> Refusal:
+    """No Authorization header came; 422 is what clients of this API know, so the message says what it means."""
+    return refuse(
+        "VALIDATION_ERROR",
+        "header authorization: field required; log in at /api/v1/auth/login and send Authorization: Bearer <token>",
+    )
+
+
+def rate_limited(wait_s: float, what: str, wire_code: str = "RATE_LIMITED") -> Refusal:
+    """The caller has to wait.
+
+    Args:
+        wait_s: seconds until one more request is let through.
+        what: too many of what, the start of the sentence.
+        wire_code: RATE_LIMITED or AUTH_RATE_LIMITED.
+    """
+    after_ms = max(1, math.ceil(wait_s * 1000))
+    return refuse(wire_code, f"{what}: try again in {-(-after_ms // 1000)} s.", retry_after_ms=after_ms)
+
+
 WireForm = tuple[int, bytes, Mapping[str, str]]
 """Status, body, headers."""
 
@@ -113,6 +147,9 @@ def wire_form(error: VoxError) -> WireForm:
         return error.status, _body(error.wire_code, error.args[0], error.extras), headers
     if error.retryable:
         after_s = max(1, round(error.retry_after_s or 1))
+        if error.code == "disk_full":
+            body = _body("INSUFFICIENT_STORAGE", "The server's disk is full.", {"retry_after_ms": after_s * 1000})
+            return 507, body, {"content-type": "application/json", "retry-after": str(after_s)}
         body = _body("UNAVAILABLE", "The server is busy; try again.", {"retry_after_ms": after_s * 1000})
         return 503, body, {"content-type": "application/json", "retry-after": str(after_s)}
     return 500, _body("INTERNAL_ERROR", "Internal server error", {}), {"content-type": "application/json"}

@@ -4,6 +4,7 @@ All state hangs on a `ChatServer`, so a second one in the same process starts cl
 first request where no lifespan runs.
 """
 
+import asyncio
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -14,24 +15,27 @@ from typing import Final
 from vox.chat.bus.shared import SharedBus
 from vox.chat.config.settings import ChatSettings
 from vox.chat.context import ChatContext, Parts
-from vox.chat.database.liveness import select_one
+from vox.chat.database.liveness import write_and_read
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
 from vox.chat.gateway import GatewayLimits, Hub
-from vox.chat.gateway.expiry import closing_expired
+from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
 from vox.chat.replication.event_pipeline import EventPipeline
+from vox.chat.replication.interruptions import announcing_interruptions
 from vox.chat.replication.resync import StateResync
 from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
 from vox.runtime.logging import get_logger
 from vox.runtime.tasks import periodic
 from vox.stores.sql import Connection
+from vox.stores.sqlite_file import SqliteFile, mark_in_use, refuse_where_lost
 
 SWEEP_S: Final = 3600.0
+CHECKED_EVERY_S: Final = 1.0
 
 _log = get_logger(__name__)
 
@@ -71,17 +75,26 @@ class ChatServer:
             self.hub,
             read=context.read,
             on_invalidated=context.logins.forget_all,
+            on_reloaded=self._recheck_logins,
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
         self._parts = parts
         self._opening = threading.Lock()
         self._is_open = False
+        self._file: SqliteFile | None = None
+        self._well_until = 0.0
 
     @property
     def is_open(self) -> bool:
         """Whether database and community are there."""
         return self._is_open
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether events of other processes do not come through at present."""
+        bus = self.context.bus
+        return isinstance(bus, SharedBus) and bus.is_interrupted
 
     def open(self) -> None:
         """Opens the database, brings its tables up to date and loads the community; does nothing the second time.
@@ -96,8 +109,14 @@ class ChatServer:
             if self._is_open:
                 return
             context.storage.prepare()
+            path = context.database.file
+            if path is not None:
+                refuse_where_lost(path)
             context.database.open()
             prepare(context.database)
+            if path is not None:
+                mark_in_use(path)
+                self._file = SqliteFile(path)
             context.database.run_sync(self._load)
             self._seed_ids(context.database.run_sync(largest_number))
             context.bus.subscribe(self._pipeline.on_bus_entries)
@@ -141,6 +160,7 @@ class ChatServer:
                 await stack.enter_async_context(task)
             if isinstance(bus, SharedBus):
                 await stack.enter_async_context(checkpointing(hub, bus, context.clock))
+                await stack.enter_async_context(announcing_interruptions(hub, bus))
             try:
                 yield
             finally:
@@ -153,16 +173,29 @@ class ChatServer:
         await self.hub.drain(self.settings.drain_timeout_s)
 
     async def check(self) -> None:
-        """Asks the database for a sign of life.
+        """Looks after the database's file, writes a row and reads; at most once a second, because anyone may ask.
 
         Raises:
-            DependencyError: there is none.
+            DependencyError: the file is gone or damaged, or the database does not take the write.
         """
-        await self.context.read(select_one)
+        now = self.context.clock.now()
+        if now < self._well_until:
+            return
+        if self._file is not None:
+            await asyncio.to_thread(self._file.check)
+        await self.context.database.write(write_and_read)
+        await self.context.read(largest_number)
+        self._well_until = now + CHECKED_EVERY_S
 
     def _tell(self, event: Event) -> None:
         # The hub is made before the pipeline, which delivers to it.
         self.context.tell(event)
+
+    async def _recheck_logins(self) -> None:
+        """A change was missed, perhaps the end of a login: tokens are looked up anew, and sockets of ended logins close."""
+        context = self.context
+        context.logins.forget_all()
+        await end_missing_logins(self.hub, context.read, context.clock)
 
     def _load(self, connection: Connection) -> None:
         self.context.community.load(connection)

@@ -188,7 +188,7 @@ async def _ask(args: argparse.Namespace) -> int:
             for relay in relays:
                 away = f"{relay.distance_km:8.0f} km" if relay.distance_km is not None else ""
                 print(
-                    f"{relay.id:36} {relay.region:12} {relay.current_connections:6}/{relay.capacity:<6} {away}  {relay.url}"
+                    f"{relay.name[:24]:24} {relay.id:36} {relay.region:12} {relay.current_connections:6}/{relay.capacity:<6} {away}  {relay.url}"
                 )
             return 0
         if args.action in COMMANDS:

@@ -87,6 +87,21 @@ def url_refused() -> UsageError:
     )
 
 
+def url_refused_because(error: Exception) -> UsageError:
+    """The same for administrators, who learn why and what helps.
+
+    Args:
+        error: what looking the address up raised.
+    """
+    if isinstance(error, VoxError) and error.code == "url_refused":
+        remedy = "to allow its network, name it in outbound.allowed_private"
+        return UsageError(f"{error.args[0].rstrip('.')}; {remedy}", code="url_refused")
+    what = "was not resolved in time" if isinstance(error, TimeoutError) else "has no address in DNS"
+    return UsageError(
+        f"The url is refused: its host's name {what}; check the name and the resolver", code="url_refused"
+    )
+
+
 def relay_busy(connections: int) -> UsageError:
     """A relay with live connections is not deleted in passing."""
     return UsageError(

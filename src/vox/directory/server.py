@@ -16,7 +16,7 @@ from vox.directory.database.loading import RelayLoader
 from vox.directory.database.opening import database_of, opened
 from vox.directory.database.signing_key import signing_key
 from vox.directory.database.sync_state import SyncState
-from vox.directory.errors import url_refused
+from vox.directory.errors import url_refused, url_refused_because
 from vox.directory.health.gauges import Gauges
 from vox.directory.health.health_registry import HealthRegistry
 from vox.directory.probing.prober import Prober
@@ -151,8 +151,12 @@ class Directory:
             raise DependencyError("the directory is not open yet", code="database_failed", retryable=True)
         return self._list_signer
 
-    async def check_address(self, url: str) -> str:
+    async def check_address(self, url: str, *, tells_why: bool) -> str:
         """The address behind a URL, as the probes would find it; empty where relays are not probed.
+
+        Args:
+            url: of a relay.
+            tells_why: whether a refusal gives the reason; only administrators may learn what names stand for inside.
 
         Raises:
             UsageError: url_refused, for what leads into networks that are not permitted, and for what leads nowhere.
@@ -165,7 +169,7 @@ class Directory:
         except (TimeoutError, VoxError) as error:
             reason = error.args[0] if isinstance(error, VoxError) else "its host was not resolved in time"
             _log.info("relay's url refused", url=url, reason=reason)
-            raise url_refused() from None
+            raise (url_refused_because(error) if tells_why else url_refused()) from None
 
     async def check_database(self) -> None:
         """Raises where the database does not answer."""

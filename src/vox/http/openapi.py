@@ -16,13 +16,17 @@ from vox.http.call import HttpCall
 from vox.http.routing import A, Reply, Route, RouteTable, Upload
 
 _REF = "#/components/schemas/{name}"
-_STYLE = (
+PAGE_STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc;"
     "vertical-align:top}code{font-size:.95em;overflow-wrap:anywhere}td:nth-child(2){min-width:22rem}td:nth-child(3){min-width:16rem}@media(prefers-color-scheme:dark){body{color:#eee;background:#161616}"
     "th,td{border-color:#444}a{color:#8ab4f8}}"
 )
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "x-content-type-options": "nosniff",
+}
+"""On a page without scripts or foreign files."""
 
 Schema = dict[str, Any]
 AnyRoute = Route[Any]
@@ -258,8 +262,8 @@ def _is_msgspec(kind: Any) -> bool:
     return not hasattr(kind, "model_json_schema")
 
 
-def _document_headers() -> dict[str, str]:
-    return {"content-security-policy": _PAGE_POLICY, "x-content-type-options": "nosniff"}
+def _document_headers() -> Mapping[str, str]:
+    return PAGE_HEADERS
 
 
 def _page(api: ApiDescription, routes: Sequence[AnyRoute]) -> str:
@@ -271,7 +275,7 @@ def _page(api: ApiDescription, routes: Sequence[AnyRoute]) -> str:
     )
     title = escape(f"{api.title} API")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{PAGE_STYLE}</style>'
         f'<h1>{title}</h1><p>Machine-readable: <a href="/openapi.json">/openapi.json</a>. {api.page_note}</p>'
         "<table><thead><tr><th>Method<th>Path<th>What<th>Access<th>Limit</thead>"
         f"<tbody>{rows}</tbody></table></html>"

@@ -26,10 +26,10 @@ MAX_FRAME_BYTES: Final = 11 << 20
 """Longest message a socket takes at all: 10 MiB must be answered in band, not with a closed socket."""
 CUSTOM_STATUS_MAX: Final = 128
 ACTIVITY_MAX: Final = 512
-CAPABILITIES: Final = ("voice", "e2ee", "federation", "bots", "webhooks")
-"""What `ready` names, whatever is installed: clients of the original compare it with nothing."""
 STRING_IDS: Final = "string_ids"
 PRESENCE_BATCH: Final = "presence_batch"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH)
+"""What a client may ask for in `identify`; `ready` names it. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3
 

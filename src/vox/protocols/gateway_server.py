@@ -204,11 +204,12 @@ def capabilities(asked: Identify) -> frozenset[str]:
 def as_id(value: float | str | None) -> int | None:
     """An id a client sent as a number or, with string ids, as a text; None for anything else."""
     if isinstance(value, str):
-        return int(value) if value.isascii() and value.isdigit() and len(value) < _ID_DIGITS else None
-    return value if isinstance(value, int) else None
+        value = int(value) if value.isascii() and value.isdigit() and len(value) < _ID_DIGITS else None
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST_ID else None
 
 
 _ID_DIGITS = 20
+_LARGEST_ID = (1 << 63) - 1
 _encoded = msgspec.json.Encoder().encode
 
 

@@ -42,6 +42,7 @@ _POSTGRES_WIRE: Final = {
 }
 """A server that vanished without a word must not keep a commit waiting, and with it all later outcomes: milliseconds, seconds."""
 
+_POSTGRES_DISK_FULL: Final = "53100"
 _log = get_logger(__name__)
 
 
@@ -131,7 +132,7 @@ def raw(connection: Connection) -> Any:
 def caller_error(error: BaseException, engine: Engine) -> BaseException:
     """The error that a caller gets when a unit of work or its commit raised; errors that are not the database's pass unchanged.
 
-    Codes: database_conflict (a constraint refused the change), database_busy (locked by another process), database_failed.
+    Codes: database_conflict (a constraint refused the change), database_busy (locked by another process), disk_full, database_failed.
     """
     driver: Any = engine.dialect.loaded_dbapi
     if isinstance(error, VoxError) or not isinstance(error, (SQLAlchemyError, driver.Error)):
@@ -143,7 +144,9 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
         failure = DependencyError("the database refused a change that conflicts with another", code="database_conflict")
         failure.__cause__ = error
         return failure
-    if is_busy(cause):
+    if _is_full(cause):
+        failure = DependencyError("the database's disk is full", code="disk_full", retryable=True, retry_after_s=60)
+    elif is_busy(cause):
         failure = DependencyError("another process keeps the database locked", code="database_busy", retryable=True)
     else:
         failure = DependencyError("the database failed", code="database_failed", retryable=True)
@@ -154,10 +157,20 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
 
 def is_busy(error: BaseException | None) -> bool:
     """Whether SQLite gave up waiting for another process's lock."""
-    return isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    }
+    busy = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return isinstance(error, sqlite3.OperationalError) and _primary_code(error) in busy
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """SQLite's code; 0 where the driver raised by itself."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the database's disk has no room left."""
+    if isinstance(error, sqlite3.OperationalError):
+        return _primary_code(error) == sqlite3.SQLITE_FULL
+    return getattr(error, "sqlstate", None) == _POSTGRES_DISK_FULL
 
 
 def _sqlite_engine(url: URL, synchronous: Synchronous) -> Engine:

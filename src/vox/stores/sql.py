@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -76,6 +77,14 @@ class SqlDatabase:
     def is_in_memory(self) -> bool:
         """Whether all data is lost when it closes."""
         return self.is_sqlite and is_in_memory(self._url)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite database; None where there is none, or SQLite's own URI names it."""
+        name = self._url.database
+        if not self.is_sqlite or self.is_in_memory or name is None or name.startswith("file:"):
+            return None
+        return Path(name)
 
     def open(self) -> None:
         """Makes the database usable; connects with the first unit of work. Does nothing where it is open.

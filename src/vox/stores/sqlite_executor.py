@@ -158,9 +158,7 @@ class SqliteThreads:
             pending.value, pending.error = _run(connection, driver, pending), None
         except Exception as error:
             if not driver.in_transaction:  # a full disk and the like undo everything
-                raise DependencyError(
-                    "the database rolled back the whole transaction", code="database_failed", retryable=True
-                ) from error
+                raise _whole_failure(caller_error(error, self._engine)) from error
             driver.execute(f"ROLLBACK TO {_SCRATCH}")
             pending.error = caller_error(error, self._engine)
         driver.execute(f"RELEASE {_SCRATCH}")
@@ -241,3 +239,10 @@ def _roll_back(connection: Connection, driver: Any) -> None:
         connection.rollback()
         if driver.in_transaction:
             driver.execute("ROLLBACK")
+
+
+def _whole_failure(error: BaseException) -> DependencyError:
+    """The error of a transaction that the database has rolled back as a whole."""
+    if isinstance(error, DependencyError):
+        return error
+    return DependencyError("the database rolled back the whole transaction", code="database_failed", retryable=True)

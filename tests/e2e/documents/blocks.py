@@ -20,7 +20,8 @@ SUFFIX_OF = {"json": "json", "yaml": "yaml", "python": "py", "toml": "toml"}
 DIAGRAM = re.compile(r"[│┌┐└┘├┤▲▼◀▶─]")
 
 _FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=fence) *$", re.M | re.S
+    r"^(?P<indent> *)(?P<fence>```+|~~~+) *(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=indent)(?P=fence) *$",
+    re.MULTILINE | re.DOTALL,
 )
 _LINE_OF_CONVERSATION = re.compile(r"^> \*\*(?P<who>[^:*]+):\*\* (?P<what>.+)$")
 

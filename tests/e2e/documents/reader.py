@@ -245,7 +245,9 @@ def findings(one: Reader, file: str) -> list[dict[str, str]]:
 
 def make_knows(target: str) -> bool:
     """Whether the Makefile has that target; `make up` and `make test` are run by tests/readme_commands.py."""
-    return re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M) is not None
+    return (
+        re.search(rf"^{re.escape(target)}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE) is not None
+    )
 
 
 def _free_ports(count: int) -> list[str]:

@@ -121,7 +121,7 @@ def _people(recording: Recording, ada: Person, ben: Person, cy: Person) -> None:
             ben.do(f"DELETE /users/@me/friends/{ada.user_id}")
     ben.do(f"PUT /users/@me/blocks/{cy.user_id}")
     ben.do(f"DELETE /users/@me/blocks/{cy.user_id}")
-    code = ada.do("POST /invites", {"max_uses": 5})["code"]
+    code = ben.do("POST /invites", {"max_uses": 5})["code"]
     recording.values.learn("invite", code)
     ada.do(f"DELETE /members/{cy.user_id}", {"reason": "r"})
     cy.do("POST /members/join", {"invite_code": code})

@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import insert
+
 from tests.e2e.wire_recording.http_client import Reply, request
 from tests.e2e.wire_recording.processes import Running, free_port, started
 from tests.e2e.wire_recording.recording import Recording
 from tests.e2e.wire_recording.values import Values
+from vox.chat.database.migrations.prepare import prepare
+from vox.chat.database.schema import roles
+from vox.chat.events.permissions import P
+from vox.stores.sql import SqlDatabase, sqlite_url
 
 API = "/api/v1"
 PASSWORD = "correct horse battery"
 CHEAP_PASSWORDS = {"VOX_PASSWORD_MEMORY_KIB": "64", "VOX_PASSWORD_PASSES": "1"}
 ORIGIN = "https://app.example"
+EVERYONE_AS_RECORDED = 6443107123
+"""Without SEND_EMBEDS and ATTACH_FILES, which new communities give to everyone."""
 
 
 @dataclass(slots=True)
@@ -81,12 +89,26 @@ def form(parts: Sequence[Part]) -> tuple[bytes, str]:
 
 @contextlib.contextmanager
 def chat(vox: Path, folder: Path, environment: Mapping[str, str]) -> Generator[tuple[Running, Values]]:
-    """A `vox chat` with an empty database."""
+    """A `vox chat` without members, whose roles are those of a community that was founded before members could attach files."""
     port = free_port()
+    found(folder)
     settings = {**CHEAP_PASSWORDS, "VOX_METRICS": "1", **environment}
     with started([str(vox), "chat", "--port", str(port)], port, folder, settings) as running:
         running.wait_until_healthy("/health")
         yield running, Values({f"127.0.0.1:{port}": "host"})
+
+
+def found(folder: Path) -> None:
+    """Makes the database with its two roles, as the recorded communities had them; one that is there stays."""
+    if (folder / "vox.db").exists():
+        return
+    database = SqlDatabase(sqlite_url(folder / "vox.db"))
+    database.open()
+    prepare(database)
+    founding = [("@everyone", 0, EVERYONE_AS_RECORDED), ("Admin", 1, int(P.ADMINISTRATOR))]
+    rows = [{"name": name, "position": position, "permissions": mask} for name, position, mask in founding]
+    database.run_sync(lambda connection: connection.execute(insert(roles), rows).rowcount)
+    database.close()
 
 
 def register(recording: Recording, name: str, **more: Any) -> Person:

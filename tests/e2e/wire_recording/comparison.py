@@ -91,6 +91,41 @@ ALLOWED: tuple[Allowed, ...] = (
     Allowed(
         "See above: the new name.", "added", "chat_edge", r"GET /openapi.json.*", r"openapi\.schemas\.OverrideMasks"
     ),
+    Allowed(
+        "`ready.capabilities` names what the server has; it claimed voice, e2ee, federation, bots and webhooks.",
+        "changed",
+        "chat_.*",
+        r"gateway .*|events .*",
+        r"frames\.\d+\.(?:zstd\.)?d\.capabilities(?:\.\d|, its length)",
+    ),
+    Allowed(
+        "A member sees the events of their own invites, no longer of all: the recorded member makes it in place of the administrator.",
+        "changed",
+        "chat_events",
+        r"events .*",
+        r"frames\.6[34]\.(?:zstd\.)?d\.creator_id",
+    ),
+    Allowed(
+        "New communities let everyone send embeds and attach files.",
+        "changed",
+        "chat_limits",
+        r"GET /api/v1/roles .*",
+        r"json\.items\.0\.permissions",
+    ),
+    Allowed(
+        "Who was removed is told so.",
+        "changed",
+        "chat_people",
+        r"GET /api/v1/server \[dot: kicked\]",
+        r"json\.error\.code",
+    ),
+    Allowed(
+        "The description of permission masks names each bit.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.schemas\.(?:Permissions|RoleInfo\.properties\.permissions\.(?:minimum|maximum))",
+    ),
     # Meant too, and not recorded, so nothing has to be allowed for it: the directory's rate limit takes all addresses of an
     # IPv6 /64 for one client, and /docs and /openapi.json exist in parts where they answered 404.
 )

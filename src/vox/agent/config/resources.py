@@ -38,8 +38,8 @@ class Agent:
     """One named agent, ready to take calls.
 
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
-    that gave no transcript; without it the model answers that too. `title` and `suggestions` are the profile's or what the
-    model brings along.
+    that gave no transcript; without it the model answers that too.
+    `title` and `suggestions` are the profile's or what the model brings along.
     """
 
     name: str

@@ -26,12 +26,14 @@ class Access:
         permission: what is needed, where a permission is.
         text: the demand in words, for the documentation.
         sees: the space of the path that must be visible besides.
+        takes_login: whether a route that needs no login looks at a token that comes nevertheless.
     """
 
     kind: Kind
     permission: P | None = None
     text: str = ""
     sees: Literal["feed", "room"] | None = None
+    takes_login: bool = False
 
     @property
     def is_public(self) -> bool:

@@ -1,6 +1,7 @@
 """What the chat server decides about every request: its rate limit, whose token came, who may, and how answers look."""
 
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.api.rate_categories import CATEGORIES
 from vox.chat.api.request import AnyCall, Call, Route, bearer_token
 from vox.chat.context import ChatContext
-from vox.chat.errors import Refusal, refuse, wire_form
+from vox.chat.errors import Refusal, missing_token, rate_limited, refuse, wire_form
 from vox.errors import UsageError, VoxError
 from vox.http.call import client_address
 from vox.http.dispatch import Answer, RawHeaders, route_name
@@ -20,6 +21,7 @@ from vox.http.rate_limits import RateCategory, RateDecision
 from vox.http.routing import MethodNotAllowed
 from vox.runtime.logging import get_logger
 from vox.security.addresses import network_key
+from vox.stores.disk_errors import disk_failure
 
 JSON: Final = (b"content-type", b"application/json")
 PRIVATE: Final = (b"cache-control", b"private, no-store")
@@ -50,6 +52,9 @@ class ChatPolicy:
     ) -> AnyCall:
         """Limits, authenticates and authorises a request; routes without a rate limit are open to all.
 
+        Routes that use no login count by address, whatever token comes: otherwise each new account would bring a fresh bucket
+        for the next registration.
+
         Raises:
             Refusal: RATE_LIMITED, what is wrong with the token, or what the access demands.
         """
@@ -61,8 +66,9 @@ class ChatPolicy:
         if not self._is_open:
             await self._ensure_open()
         refused: Refusal | None = None
+        access = route.access
         authorization, call.has_string_ids = _credentials(scope)
-        if authorization is not None:
+        if authorization is not None and (access.takes_login or not access.is_public):
             try:
                 call.token = bearer_token(authorization)
                 call.login = await chat.logins.authenticate_member(call.token, client_address(scope))
@@ -71,9 +77,8 @@ class ChatPolicy:
             except Refusal as error:
                 refused = error
         await self._limit(call, category, headers)
-        access = route.access
         if not access.is_public and call.login is None:
-            raise refused or refuse("VALIDATION_ERROR", "header authorization: field required")
+            raise refused or missing_token()
         if call.login is not None:
             access.check(chat.community, call.login.user_id, values)
         return call
@@ -153,8 +158,9 @@ class ChatPolicy:
         return status, body, raw
 
     def failed(self, error: Exception, scope: Scope) -> Answer:
-        """The answer to an error of the server itself."""
-        del error
+        """The answer to an error of the server itself; an error of the disk is one of the machine, which may pass."""
+        if isinstance(error, OSError):
+            return self.refused(disk_failure(error, "The request failed"), scope)
         body = b'{"error":{"code":"INTERNAL_ERROR","message":"Internal server error"}}'
         return 500, body, [JSON, (b"x-request-id", request_id(scope).encode("latin-1")), PRIVATE]
 
@@ -174,7 +180,8 @@ class ChatPolicy:
         decision = chat.limits.take(key, category, chat.clock.now())
         if not isinstance(decision, RateDecision):
             decision = await decision
-        reset = int(chat.clock.wall().timestamp() + decision.full_in_s) + 1
+        wait_s = decision.full_in_s if decision.retry_after_s is None else decision.retry_after_s
+        reset = math.ceil(chat.clock.wall().timestamp() + wait_s)
         headers += (
             (b"x-ratelimit-limit", self._bursts[category.name]),
             (b"x-ratelimit-remaining", b"%d" % decision.remaining),
@@ -182,12 +189,7 @@ class ChatPolicy:
         )
         if decision.retry_after_s is not None:
             prefix = "AUTH_" if category.name == "auth" else ""
-            after_ms = max(1, int(decision.retry_after_s * 1000))
-            raise refuse(
-                f"{prefix}RATE_LIMITED",
-                f"Too many requests: try again in {-(-after_ms // 1000)} s.",
-                retry_after_ms=after_ms,
-            )
+            raise rate_limited(decision.retry_after_s, "Too many requests", f"{prefix}RATE_LIMITED")
 
 
 def _credentials(scope: Scope) -> tuple[str | None, bool]:

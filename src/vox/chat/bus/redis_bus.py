@@ -2,7 +2,8 @@
 
 A batch of events gets its positions, enters the stream and goes out in one script, so that all processes see one order; own
 events are delivered when they come back. Before changing: whatever cannot be proven complete is declared lost (another epoch, or
-`on_lost`), and clients begin anew. Redis away: events wait here in order, and nothing is delivered until it is back.
+`on_lost`), and clients begin anew. Redis away: events wait here in order; after a moment this process's own sessions are given
+them (see `outage`), and begin anew when Redis is back.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ import msgspec
 
 from vox.chat.bus import redis_scripts as scripts
 from vox.chat.bus.contract import LIVE_ONLY, Entry, PresenceSubscriber, Subscriber
+from vox.chat.bus.outage import Outage
 from vox.chat.bus.redis_presence import LEASE_PREFIX, LEASE_S, RedisPresence
 from vox.chat.bus.redis_sessions import RedisSessions
 from vox.chat.bus.shared import Lost, Moved
@@ -95,6 +97,12 @@ class RedisBus:
         self._subscriber: Subscriber | None = None
         self._lost: Lost | None = None
         self._is_away = False
+        self._outage = Outage(clock, max_waiting)
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether Redis has been away for longer than a moment, so that events of other processes are missing."""
+        return self._outage.is_long
 
     @property
     def epoch(self) -> str:
@@ -148,7 +156,10 @@ class RedisBus:
                 self._ending = self._epoch or "none"
             else:
                 self._waiting.extend(events)
+            self._outage.add(events)
         self._nudge()
+        if self._outage.is_long and self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._give_early)
 
     def subscribe(self, subscriber: Subscriber) -> None:
         """Names the one subscriber."""
@@ -178,6 +189,7 @@ class RedisBus:
         held, self._held = self._held, None
         if held:
             self._give(list(held))
+        self._give_early()
 
     async def entries_after(self, position: int, limit: int) -> list[Entry] | None:
         """The next entries of the log; None when some are gone.
@@ -284,7 +296,7 @@ class RedisBus:
             self._wake.clear()
             try:
                 if self._ending or self._is_away:
-                    self._follow(*await self._hello())
+                    self._greeted(*await self._hello())
                 if not batch:
                     batch = self._next_batch()
                 if batch and await self._sent_batch(batch):
@@ -293,7 +305,8 @@ class RedisBus:
             except VoxError as error:
                 if not self._is_away:
                     _log.error("Redis is away; events wait", error=str(error))
-                self._is_away = True
+                self._away(batch)
+                self._give_early()
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
                 continue
@@ -308,6 +321,7 @@ class RedisBus:
             if self._is_away:
                 _log.info("Redis is back", waiting=len(self._waiting))
                 self._is_away = False
+                self._outage.ended()
             delay_s = RETRY_S
             if not batch and not self._waiting and not self._ending:
                 self._idle.set()
@@ -364,6 +378,7 @@ class RedisBus:
                     await self._hear(pubsub)
             except VoxError as error:
                 _log.warning("the bus is interrupted", error=str(error))
+                self._ask_hello()
             except Exception:  # noqa: BLE001  the top of a task, which must outlive what it cannot read
                 _log.exception("the bus is interrupted")
             finally:
@@ -412,6 +427,9 @@ class RedisBus:
         found = False
         while not self._is_full:
             epoch, last, entries = await self._read_log(self._read, MAX_BATCH)
+            if epoch == self._epoch and self._outage.ended():
+                self._lose(last)
+                continue
             if epoch != self._epoch:
                 if not epoch:
                     self._ask_hello()
@@ -432,9 +450,31 @@ class RedisBus:
         return found
 
     def _ask_hello(self) -> None:
-        """Redis has lost the log, or a part: the sender must greet it before anything is published."""
-        self._is_away = True
+        """Redis is away, or has lost the log or a part: the sender must greet it before anything is published."""
+        self._away(())
         self._wake.set()
+
+    def _away(self, unsent: Sequence[Event]) -> None:
+        self._is_away = True
+        with self._lock:
+            self._outage.begin([*unsent, *self._waiting])
+
+    def _give_early(self) -> None:
+        """Gives own events without a place in the log, while Redis stays away and nothing else is to come first."""
+        if self._held is not None or self._subscriber is None:
+            return
+        events = self._outage.take()
+        if events:
+            self._subscriber([Entry(0, event, encode_tail(event)) for event in events])
+
+    def _greeted(self, epoch: str, position: int) -> None:
+        """Redis is back: goes over to its log, where sessions that were given events outside of it cannot go on."""
+        has_given_early = self._outage.ended()
+        if epoch != self._epoch:
+            self._follow(epoch, position)
+        elif has_given_early:
+            _log.warning("clients begin anew: events were delivered while Redis was away")
+            self._lose(position)
 
     async def _read_log(self, position: int, batches: int) -> tuple[str, int, list[Entry]]:
         with failures():

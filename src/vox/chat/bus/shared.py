@@ -19,6 +19,11 @@ Moved = Callable[[str], tuple[bytes, float] | None]
 class SharedBus(Bus, Protocol):
     """A bus that several processes share."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether events of other processes have been missing for longer than a moment."""
+        ...
+
     def on_lost(self, lost: Lost) -> None:
         """Names who is told when entries were lost; also once at the start, after the bus has begun to listen."""
         ...

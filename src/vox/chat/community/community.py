@@ -28,6 +28,7 @@ from vox.chat.events.audience import (
     Audience,
     Everyone,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -212,6 +213,13 @@ class Community:
                 return user_id in audience.ids
             case PermissionHolders():
                 return self._masks.of(user_id) & audience.permission == audience.permission
+            case InviteViewers():
+                if user_id == audience.creator_id:
+                    return True
+                feed_id = audience.feed_id
+                return self.may(user_id, P.MANAGE_SERVER) and (
+                    feed_id is None or self._masks.of_in(user_id, "feed", feed_id) != 0
+                )
             case FormerViewers():
                 return self._masks.of_among(user_id, audience.overrides) != 0
 

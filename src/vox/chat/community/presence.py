@@ -67,16 +67,23 @@ class PresenceRegistry:
             self._own[user_id] = self._best(user_id) or PresenceRecord("online", at_ms=at_ms)
         return self._refresh(user_id, now)
 
-    def leave(self, user_id: UserId, now: float) -> bool:
-        """A session has lost its connection; whether others see a difference at once."""
+    def leave(self, user_id: UserId, now: float, *, is_final: bool = False) -> bool:
+        """A session has lost its connection; whether others see a difference at once.
+
+        Args:
+            user_id: whose.
+            now: monotonic seconds.
+            is_final: whether the client closed it, so that nothing is waited for.
+        """
         left = self._sessions.get(user_id, 0) - 1
         if left > 0:
             self._sessions[user_id] = left
             return False
         self._sessions.pop(user_id, None)
-        if self._offline_after_s > 0:
+        if self._offline_after_s > 0 and not is_final:
             self._leaving[user_id] = now + self._offline_after_s
             return False
+        self._leaving.pop(user_id, None)
         self._own.pop(user_id, None)
         return self._refresh(user_id, now)
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from vox.chat.database.schema import audit_log, event_log
 from vox.chat.events import CHANGES_ACCESS, PERSISTED, Event, audience_text
 from vox.chat.events.ids import UserId
+from vox.chat.events.kinds import NOT_KEPT
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -108,9 +109,9 @@ def persist_outcome(connection: Connection, change: Change[T], next_id: NextId, 
         now_ms: Unix milliseconds.
     """
     events: list[Event] = []
-    last = _last_kept(connection) if any(event.type in PERSISTED for event in change.events) else 0
+    last = _last_kept(connection) if any(map(_is_kept, change.events)) else 0
     for event in change.events:
-        kept, counts = event.type in PERSISTED, event.type in CHANGES_ACCESS
+        kept, counts = _is_kept(event), event.type in CHANGES_ACCESS
         if kept or counts:
             version = _next_version(connection) if counts else 0
             event = replace(event, id=next_id(last), version=version)  # noqa: PLW2901  the same event, completed
@@ -138,6 +139,10 @@ def persist_outcome(connection: Connection, change: Change[T], next_id: NextId, 
             )
         )
     return replace(change, events=tuple(events))
+
+
+def _is_kept(event: Event) -> bool:
+    return event.type in PERSISTED and not event.facts.get(NOT_KEPT)
 
 
 def _last_kept(connection: Connection) -> int:

@@ -50,6 +50,13 @@ class PermissionHolders(msgspec.Struct, frozen=True, tag="holders"):
     permission: int
 
 
+class InviteViewers(msgspec.Struct, frozen=True, tag="invite"):
+    """Who may see an invite: its creator, and holders of MANAGE_SERVER who may view the feed that it leads to."""
+
+    creator_id: UserId | None
+    feed_id: FeedId | None = None
+
+
 class SpaceOverride(msgspec.Struct, frozen=True, array_like=True):
     """What a role or user is allowed and denied in one space."""
 
@@ -65,7 +72,7 @@ class FormerViewers(msgspec.Struct, frozen=True, tag="former"):
     overrides: tuple[SpaceOverride, ...] = ()
 
 
-Audience = Everyone | Viewers | Readers | Participants | Users | PermissionHolders | FormerViewers
+Audience = Everyone | Viewers | Readers | Participants | Users | PermissionHolders | InviteViewers | FormerViewers
 
 EVERYONE: Final = Everyone()
 

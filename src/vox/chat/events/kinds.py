@@ -10,6 +10,15 @@ from typing import Any, Final
 from vox.chat.events.audience import EVERYONE, Audience, Participants, PermissionHolders, Readers, Users, Viewers
 from vox.chat.events.permissions import P
 
+LOGIN_REVOKED: Final = "_login_revoked"
+"""An event for servers only, which no client is sent."""
+NOT_KEPT: Final = "not_kept"
+"""A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
+LOGGED_OUT: Final = "Logged out"
+KICKED: Final = "KICKED: you were removed from the community"
+BANNED: Final = "BANNED: you were banned from the community"
+"""Reasons for which the sockets of a login are closed."""
+
 SYNC_CATEGORIES: Final[Mapping[str, frozenset[str]]] = {
     "members": frozenset({"member_join", "member_leave", "member_update", "member_ban", "member_unban"}),
     "roles": frozenset({"role_create", "role_update", "role_delete", "role_assign", "role_revoke"}),
@@ -41,12 +50,13 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
+    LOGIN_REVOKED,
 })  # fmt: skip
-"""The types that change what `Community` holds. Each such event takes a version of its own, names and positions too: so one
+"""The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)
-_INVITERS: Final = PermissionHolders(P.CREATE_INVITES.value)
+_INVITE_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
 _WEBHOOK_KEEPERS: Final = PermissionHolders(P.MANAGE_WEBHOOKS.value)
 
 _Rule = Callable[[Mapping[str, Any]], Audience]
@@ -69,8 +79,8 @@ def _everyone(_payload: Mapping[str, Any]) -> Audience:
     return EVERYONE
 
 
-def _inviters(_payload: Mapping[str, Any]) -> Audience:
-    return _INVITERS
+def _invite_managers(_payload: Mapping[str, Any]) -> Audience:
+    return _INVITE_MANAGERS
 
 
 def _webhook_keepers(_payload: Mapping[str, Any]) -> Audience:
@@ -133,7 +143,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("room_create", "room_update"), _room),
     "thread_create": _parent_feed,
     **dict.fromkeys(SYNC_CATEGORIES["permissions"], _space),
-    **dict.fromkeys(SYNC_CATEGORIES["invites"], _inviters),
+    **dict.fromkeys(SYNC_CATEGORIES["invites"], _invite_managers),
     **dict.fromkeys(SYNC_CATEGORIES["webhooks"], _webhook_keepers),
     **dict.fromkeys(("dm_create", "dm_update", "dm_recipient_add", "dm_read_notify"), _participants),
     "dm_recipient_remove": _removed,

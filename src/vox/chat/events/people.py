@@ -1,15 +1,12 @@
 """Events around people and the community as a whole: members, roles, friends, presence, invites, emoji, settings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
+from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
-from vox.chat.events.permissions import P
-
-LOGIN_REVOKED: Final = "_login_revoked"
-"""An event for servers only, which no client is sent."""
+from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED
 
 
 def member_join(
@@ -123,14 +120,14 @@ def block_remove(*, user_id: UserId, target_id: UserId) -> Event:
 
 
 def invite_create(*, code: str, creator_id: UserId, feed_id: FeedId | None = None) -> Event:
-    """An invite was made; a code lets people in, so only who may list invites is told."""
+    """An invite was made; a code lets people in, so only those who may list it are told."""
     payload = {"code": code, "creator_id": creator_id} | shown(feed_id=feed_id)
-    return Event("invite_create", payload, PermissionHolders(P.CREATE_INVITES.value))
+    return Event("invite_create", payload, InviteViewers(creator_id, feed_id))
 
 
-def invite_delete(*, code: str) -> Event:
-    """An invite is void."""
-    return Event("invite_delete", {"code": code}, PermissionHolders(P.CREATE_INVITES.value))
+def invite_delete(*, code: str, creator_id: UserId | None, feed_id: FeedId | None = None) -> Event:
+    """An invite is void; told to those who could list it."""
+    return Event("invite_delete", {"code": code}, InviteViewers(creator_id, feed_id))
 
 
 def server_update(*, changed: Mapping[str, Any]) -> Event:
@@ -170,7 +167,7 @@ def sticker_delete(*, sticker_id: int) -> Event:
     return Event("sticker_delete", {"sticker_id": sticker_id}, EVERYONE)
 
 
-def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None) -> Event:
+def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None, *, reason: str = LOGGED_OUT) -> Event:
     """Ends logins in every process and closes their sockets.
 
     The rows of a kicked or banned user in `sessions` stay, because their tokens are only good for rejoining.
@@ -178,8 +175,9 @@ def login_revoked(user_id: UserId, session_ids: Sequence[LoginId] | None = None)
     Args:
         user_id: the owner of the logins.
         session_ids: which logins; None for all.
+        reason: what their sockets are told.
     """
-    facts: dict[str, Any] = {"user_id": user_id}
+    facts: dict[str, Any] = {"user_id": user_id, "reason": reason}
     if session_ids is not None:
         facts["session_ids"] = list(session_ids)
     return Event(LOGIN_REVOKED, {}, Users(()), facts=facts)

@@ -55,6 +55,8 @@ ALL: Final = (1 << 63) - 1
 EVERYONE_DEFAULT: Final = int(
     P.VIEW_SPACE
     | P.SEND_MESSAGES
+    | P.SEND_EMBEDS
+    | P.ATTACH_FILES
     | P.ADD_REACTIONS
     | P.READ_HISTORY
     | P.CONNECT
@@ -64,7 +66,7 @@ EVERYONE_DEFAULT: Final = int(
     | P.CREATE_INVITES
     | P.CHANGE_NICKNAME,
 )
-"""What the role @everyone gets when a community is founded: 6443107123."""
+"""What the role @everyone gets when a community is founded: 6443107135. Communities of before keep 6443107123, without files and embeds."""
 
 EVERYONE: Final = "@everyone"
 """The name which, at position 0, makes a role the one everybody has."""

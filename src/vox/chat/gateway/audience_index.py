@@ -13,6 +13,7 @@ from vox.chat.events.audience import (
     Audience,
     Everyone,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -111,7 +112,7 @@ class AudienceIndex(Generic[S]):
                 return self._asking(users, audience)
             case Users():
                 return self._asking(frozenset(audience.ids), audience)
-            case FormerViewers():
+            case InviteViewers() | FormerViewers():
                 return self._asking(self._of_user, audience)
 
     def everyone(self) -> Sequence[S]:

@@ -5,7 +5,7 @@ All decisions about the protocol are `protocols.gateway_server`'s, all about ses
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from vox.chat.gateway.outbox import Outbox
 from vox.chat.gateway.session import Session
@@ -23,6 +23,9 @@ from vox.protocols.gateway import (
 )
 from vox.protocols.gateway_server import Asked, Closing, GatewayServer, Refused
 from vox.runtime.clock import Clock
+
+CLEAN: Final = 1000
+"""Close code of a client that is done (RFC 6455 section 7.4.1)."""
 
 
 class Host(Protocol):
@@ -56,8 +59,8 @@ class Host(Protocol):
         """The connection is being closed: its session gets nothing more over it."""
         ...
 
-    def closed(self, connection: "Connection") -> None:
-        """The socket is gone."""
+    def closed(self, connection: "Connection", *, has_left: bool) -> None:
+        """The socket is gone; `has_left` where the client closed it rather than lost it."""
         ...
 
 
@@ -129,7 +132,7 @@ class Connection:
         self.protocol.closed()
         if self._task is not None:
             self._task.cancel()
-        self._host.closed(self)
+        self._host.closed(self, has_left=code == CLEAN)
 
     def accepted(self, session: Session) -> None:
         """The client is who it says; what it said meanwhile is carried out."""

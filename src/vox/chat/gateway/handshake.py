@@ -42,6 +42,9 @@ PAGE = 1000
 MAX_GAP = 20_000
 """Entries read for one resume, seen or not."""
 
+FORBIDDEN = 403
+"""Status of a refusal that says why a known account is no member."""
+
 _log = get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
@@ -138,6 +141,10 @@ class Sessions(Protocol):
         """The user of a session that has just joined is present; the lock is held."""
         ...
 
+    def tell_of_interruption(self, session: Session) -> None:
+        """Tells a session that has just joined where events of other processes do not come through; the lock is held."""
+        ...
+
     def hand_over(self, session: Session) -> tuple[Session, int]:
         """Takes a session away from its connection, with its place in the log; the lock is held."""
         ...
@@ -216,6 +223,7 @@ class Handshake:
             connection.session = session
             hub.arrive(session)
             hub.news.welcome(session)
+            hub.tell_of_interruption(session)
         connection.accepted(session)
 
     async def resume(self, connection: Connection, asked: Resume) -> None:
@@ -322,7 +330,10 @@ class Handshake:
                 connection.close(CloseCode.UNKNOWN_ERROR, "try again")
                 return None
             self._refused.add(connection.address, clock.now())
-            connection.close(CloseCode.AUTH_FAILED, "authentication failed")
+            reason = (
+                f"{refusal.wire_code}: {refusal.args[0]}" if refusal.status == FORBIDDEN else "authentication failed"
+            )
+            connection.close(CloseCode.AUTH_FAILED, reason)
         except (VoxError, TimeoutError) as error:
             _log.warning("a client could not be let in", error=str(error))
             connection.close(CloseCode.UNKNOWN_ERROR, "try again")
@@ -407,6 +418,7 @@ class Handshake:
         connection.send(frame("resumed", {"seq": session.seq}))
         self._metrics.counter(metrics.RESUMES, "resumed").inc()
         hub.arrive(session)
+        hub.tell_of_interruption(session)
         # Presence is in no log: what went to a socket that was dead already is told again.
         away_s = self._clock.wall().timestamp() - waiting.left_at_ms / 1000 + blind_s
         hub.news.catch_up(session, self._clock.now() - away_s)

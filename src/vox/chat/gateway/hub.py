@@ -44,6 +44,7 @@ from vox.security.addresses import network_key
 RESTART = (int(CloseCode.SERVER_RESTART), "Server restarting")
 READ_BUFFER_BYTES = 2048
 """Clients say little: this is picows' least, and a quarter of its usual."""
+DELIVERY_STATUS = "delivery_status"
 CLOSE_WAIT_S = 1.0
 """How long a drain waits for the closing handshakes."""
 
@@ -82,6 +83,7 @@ class Hub:
         self.lock = threading.RLock()
         self.position = 0
         self.generation = 0
+        self.is_interrupted = False
         self.view = VisibleSpaces(community)
         self.index: AudienceIndex[Session] = AudienceIndex(community)
         self.connections: dict[Session, Connection] = {}
@@ -185,12 +187,12 @@ class Hub:
                 if session.login_id in login_ids:
                     self._end(session, code, reason)
 
-    def close_revoked(self, user_id: UserId, login_ids: Collection[LoginId] | None) -> None:
+    def close_revoked(self, user_id: UserId, login_ids: Collection[LoginId] | None, reason: str) -> None:
         """Ends the sessions of logins that were revoked; None for all logins of the user."""
         if login_ids is None:
-            self.close_user(user_id, CloseCode.AUTH_FAILED, "Logged out")
+            self.close_user(user_id, CloseCode.AUTH_FAILED, reason)
         else:
-            self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, "Logged out")
+            self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, reason)
 
     def logins_until(self, now_s: float) -> list[LoginId]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
@@ -200,6 +202,23 @@ class Hub:
             ends = [(one.login_ends_at, one.login_id) for one in self.connections]
             self._next_login_end = min((end for end, _ in ends), default=math.inf)
         return list({login_id for end, login_id in ends if end <= now_s})
+
+    def connected_logins(self) -> list[LoginId]:
+        """The logins of all connected sessions."""
+        with self.lock:
+            return list({one.login_id for one in self.connections})
+
+    def set_interrupted(self, *, is_interrupted: bool) -> None:
+        """Tells all sessions whether events of other processes come through, where that has changed."""
+        with self.lock:
+            if is_interrupted != self.is_interrupted:
+                self.is_interrupted = is_interrupted
+                self.send(DELIVERY_STATUS, {"interrupted": is_interrupted}, self.index.everyone())
+
+    def tell_of_interruption(self, session: Session) -> None:
+        """Tells a session that has just joined where events of other processes do not come through; the lock is held."""
+        if self.is_interrupted:
+            self.send(DELIVERY_STATUS, {"interrupted": True}, (session,))
 
     def logins_end(self, ends: Mapping[LoginId, float], now_s: float) -> None:
         """Ends the sessions of those logins that have expired; they cannot be resumed.
@@ -292,7 +311,12 @@ class Hub:
         if feed is not None:
             feed_id = FeedId(feed)
             held = community.permissions_in(user_id, "feed", feed_id)
-            if held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
+            if not held:
+                # Hidden or not there: the same answer, which tells nothing.
+                if self._typing.take(user_id, "feed", feed_id, now):
+                    event = typing_start(user_id=user_id, feed_id=feed_id)
+                    self.send(event.type, event.payload, self.index.of_user(user_id))
+            elif held & (P.SEND_MESSAGES | P.SEND_IN_THREADS) and self._typing.take(user_id, "feed", feed_id, now):
                 self._tell(typing_start(user_id=user_id, feed_id=feed_id))
         elif dm is not None:
             dm_id = DmId(dm)
@@ -324,10 +348,10 @@ class Hub:
         with self.lock:
             self.detach(connection)
 
-    def closed(self, connection: Connection) -> None:
-        """The socket is gone."""
+    def closed(self, connection: Connection, *, has_left: bool) -> None:
+        """The socket is gone; `has_left` where the client closed it rather than lost it."""
         with self.lock:
-            self.detach(connection)
+            self.detach(connection, has_left=has_left)
             if connection in self._sockets:
                 self._sockets.discard(connection)
                 left = self._per_address[connection.address] - 1
@@ -387,22 +411,22 @@ class Hub:
         if not was_here and record is not None:
             self._bus.set_presence(session.user_id, encode_record(record))
 
-    def detach(self, connection: Connection) -> None:
+    def detach(self, connection: Connection, *, has_left: bool = False) -> None:
         """A connection's session waits for its client to come back; the lock is held, on the connection's loop."""
         session, connection.session = connection.session, None
         if session is None or session not in self.connections:
             return
         if connection.outbox is not None:
             connection.outbox.flush()
-        self._part(session)
+        self._part(session, has_left=has_left)
         self._handshake.wait_for(session, connection)
 
-    def _part(self, session: Session) -> None:
+    def _part(self, session: Session, *, has_left: bool = False) -> None:
         del self.connections[session]
         self.index.remove(session)
         session.detach()
         now = self._clock.now()
-        if self.board.leave(session.user_id, now):
+        if self.board.leave(session.user_id, now, is_final=has_left):
             self.news.changed(session.user_id)
         if self.board.own(session.user_id) is None:
             self._bus.set_presence(session.user_id, None)

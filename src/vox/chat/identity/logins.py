@@ -17,11 +17,12 @@ from vox.chat.community import Community
 from vox.chat.community.state import Person
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
-from vox.chat.errors import Refusal, refuse
+from vox.chat.errors import Refusal, rate_limited, refuse
 from vox.chat.events import Event
 from vox.chat.events.ids import LoginId, UserId
-from vox.chat.events.people import LOGIN_REVOKED
+from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED
 from vox.chat.identity import queries
+from vox.chat.identity.password_guesses import KnownAddresses
 from vox.chat.identity.profiles import Profiles
 from vox.http.rate_limits import RefusedTokens
 from vox.runtime.clock import Clock
@@ -45,8 +46,8 @@ NEW_USER_WAIT_S: Final = 1.0
 """How long the event of a registration may take from another process."""
 NEW_USER_TRIES: Final = 20
 
-OnRevoked = Callable[[UserId, Collection[LoginId] | None], None]
-"""Takes a user and which of their logins have ended; None for all of them."""
+OnRevoked = Callable[[UserId, Collection[LoginId] | None, str], None]
+"""Takes a user, which of their logins have ended (None for all of them), and the reason for their sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class LoginCache:
         self.revocations = 0
         """Increases with every login that ends, so that a caller who waited after a look-up notices."""
         scale = settings.rate_limit_scale
+        self.addresses = KnownAddresses()
         self.refused = RefusedTokens(REFUSED_BURST * scale, REFUSED_PERIOD_S) if scale else None
 
     def on_revoked(self, on_revoked: OnRevoked) -> None:
@@ -115,8 +117,8 @@ class LoginCache:
             source: the client's address, whose unknown tokens are counted; empty where they are counted elsewhere.
 
         Raises:
-            Refusal: AUTH_FAILED for a token that is not for logging in, AUTH_EXPIRED for unknown and expired ones, BANNED for a
-                user who is no longer a member, UNAVAILABLE for a user that this process does not know yet, AUTH_RATE_LIMITED for
+            Refusal: AUTH_FAILED for a token that is not for logging in, AUTH_EXPIRED for unknown and expired ones, BANNED, KICKED
+                or NOT_A_MEMBER for a user who is no longer a member, UNAVAILABLE for a user that this process does not know yet, AUTH_RATE_LIMITED for
                 an unknown token from an address that has sent too many of them.
         """
         login = await self.authenticate(token, source)
@@ -129,7 +131,7 @@ class LoginCache:
         """An active member; waits a moment for a user who has just registered in another process.
 
         Raises:
-            Refusal: BANNED or UNAVAILABLE, as for `authenticate_member`.
+            Refusal: BANNED, KICKED, NOT_A_MEMBER or UNAVAILABLE, as for `authenticate_member`.
         """
         users = self._community.users
         for _ in range(NEW_USER_TRIES):
@@ -141,7 +143,7 @@ class LoginCache:
         if person is None:
             raise refuse("UNAVAILABLE", "This account is not known to this server yet; try again.", retry_after_ms=1000)
         if not person.is_active:
-            raise refuse("BANNED", "This account is no longer a member of the community.")
+            raise no_member(await self._database.read(partial(queries.why_no_member, user_id=user_id)))
         return person
 
     def is_known(self, token: str) -> bool:
@@ -162,14 +164,16 @@ class LoginCache:
         known = self._known.get(key)
         if known is not None and known.until > self._clock.now():
             return known.login
-        if known is not None or not source or self.refused is None:
+        if not source or self.refused is None:
             return await self._look_up(key)
         address, now = network_key(source), self._clock.now()
+        if known is not None:
+            return self._seen(await self._look_up(key), address)
         wait_s = self.refused.wait_s(address, now)
         if wait_s:
-            raise refuse("AUTH_RATE_LIMITED", "Too many unknown tokens; try again later.", retry_after_ms=_ms(wait_s))
+            raise rate_limited(wait_s, "Too many unknown tokens", "AUTH_RATE_LIMITED")
         try:
-            return await self._look_up(key)
+            return self._seen(await self._look_up(key), address)
         except Refusal:
             self.refused.add(address, now)
             raise
@@ -177,7 +181,8 @@ class LoginCache:
     def apply(self, event: Event) -> None:
         """Forgets the logins and the profile that an event of this or another process changed."""
         if event.type == LOGIN_REVOKED:
-            self._revoke(event.facts["user_id"], event.facts.get("session_ids"))
+            facts = event.facts
+            self._revoke(facts["user_id"], facts.get("session_ids"), facts.get("reason", LOGGED_OUT))
         elif event.type == "user_update":
             self.profiles.forget(event.payload["user_id"])
 
@@ -191,6 +196,10 @@ class LoginCache:
     def close(self) -> None:
         """Ends the threads that hash passwords."""
         self.passwords.close()
+
+    def _seen(self, login: Login, address: str) -> Login:
+        self.addresses.add(login.user_id, address)
+        return login
 
     async def _look_up(self, key: str) -> Login:
         for _ in range(LOOK_UPS):
@@ -225,7 +234,7 @@ class LoginCache:
             )
         return Login(row.user_id, row.id, expires_at)
 
-    def _revoke(self, user_id: UserId, session_ids: Sequence[LoginId] | None) -> None:
+    def _revoke(self, user_id: UserId, session_ids: Sequence[LoginId] | None, reason: str) -> None:
         ended = None if session_ids is None else frozenset(session_ids)
         with self._lock:
             self.revocations += 1
@@ -235,11 +244,20 @@ class LoginCache:
                 if known.login.user_id != user_id or (ended is not None and known.login.session_id not in ended)
             }
         if self._on_revoked is not None:
-            self._on_revoked(user_id, ended)
+            self._on_revoked(user_id, ended, reason)
 
 
-def _ms(seconds: float) -> int:
-    return max(1, int(seconds * 1000))
+def no_member(why: queries.Gone) -> Refusal:
+    """The refusal of a user who is no longer a member.
+
+    Args:
+        why: whether they were banned or kicked, or left.
+    """
+    if why == "banned":
+        return refuse("BANNED", "You are banned from this community.")
+    if why == "kicked":
+        return refuse("KICKED", "You were removed from this community; a new invite lets you rejoin.")
+    return refuse("NOT_A_MEMBER", "You have left this community; an invite lets you rejoin.")
 
 
 def _expired() -> Exception:

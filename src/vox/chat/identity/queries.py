@@ -1,12 +1,15 @@
 """SQL of accounts, their logins and profiles: what several features and the server itself stand on."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vox.chat.database.schema import bans, role_members, roles, sessions, users
+from vox.chat.database.schema import audit_log, bans, role_members, roles, sessions, users
 from vox.chat.events.ids import LoginId, RoleId, UserId
+
+Gone = Literal["banned", "kicked", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,20 @@ def find_local_user(connection: Connection, *, username: str) -> LocalUser | Non
         )
     ).first()
     return None if row is None else LocalUser(row.id, bool(row.active))
+
+
+def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
+    """Why an inactive user is no member: a ban that holds, or the last entry of the audit log about their going."""
+    if connection.execute(select(bans.c.id).where(bans.c.user_id == user_id)).first() is not None:
+        return "banned"
+    row = audit_log.c
+    last = connection.execute(
+        select(row.event_type)
+        .where(row.target_id == user_id, row.event_type.in_(("member.kick", "member.leave")))
+        .order_by(row.id.desc())
+        .limit(1)
+    ).scalar()
+    return "left" if last == "member.leave" else "kicked"
 
 
 def reset_account(connection: Connection, *, user_id: UserId, password_hash: str) -> None:

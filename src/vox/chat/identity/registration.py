@@ -4,12 +4,14 @@ Everything happens in one unit of work behind one lock, so that two first regist
 administrator, and one of two equal names is refused.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from vox.chat.database.unit_of_work import lock_event_order
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_create
 from vox.chat.events.ids import RoleId, UserId
+from vox.chat.events.kinds import NOT_KEPT
 from vox.chat.events.permissions import EVERYONE, EVERYONE_DEFAULT, P
 from vox.chat.identity import queries
 from vox.chat.identity.queries import NewUser
@@ -74,7 +76,8 @@ def administrator_role(connection: Connection) -> RoleId:
 
 def _create_role(connection: Connection, name: str, position: int, permissions: int) -> Event:
     role_id = queries.insert_role(connection, name=name, position=position, permissions=permissions)
-    return role_create(role_id=role_id, name=name, color=None, permissions=permissions, position=position)
+    event = role_create(role_id=role_id, name=name, color=None, permissions=permissions, position=position)
+    return replace(event, facts={**event.facts, NOT_KEPT: True})
 
 
 def _taken() -> Exception:

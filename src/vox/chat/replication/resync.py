@@ -7,7 +7,7 @@ entry says; so no request is ever served by permissions older than the event.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -45,6 +45,7 @@ class StateResync:
         hub: learns what has changed for its sessions.
         read: reads the database.
         on_invalidated: told when events of any kind may be missing, after the sessions have ended.
+        on_reloaded: called when a gap is closed, for what memory does not hold: a missing event may have ended a login.
     """
 
     def __init__(
@@ -56,15 +57,18 @@ class StateResync:
         *,
         read: Read,
         on_invalidated: Callable[[], None],
+        on_reloaded: Callable[[], Awaitable[None]],
     ) -> None:
         self._community = community
         self._config = config
         self._hub = hub
         self._read = read
         self._on_invalidated = on_invalidated
+        self._on_reloaded = on_reloaded
         self._bus = bus if isinstance(bus, SharedBus) else None
         self._needed = 0
         self._is_everything_old = False
+        self._is_unchecked = False
         self._task: asyncio.Task[None] | None = None
         if self._bus is not None:
             self._bus.on_lost(self.invalidate)
@@ -116,11 +120,14 @@ class StateResync:
         delay_s = RETRY_S
         while self._is_behind:
             was_everything_old, self._is_everything_old = self._is_everything_old, False
+            self._is_unchecked = True
             try:
                 state = await self._read(self._everything if was_everything_old else read_state)
                 shift = self._community.replace(state)
                 if shift is not None:
                     self._shifted(shift)
+                await self._on_reloaded()
+                self._is_unchecked = False
             except Exception as error:  # noqa: BLE001  the top of a task, which must not leave the gap open
                 is_known = isinstance(error, VoxError)
                 _log.warning("the community cannot be read again yet", error=str(error), exc_info=not is_known)
@@ -140,7 +147,7 @@ class StateResync:
 
     @property
     def _is_behind(self) -> bool:
-        return self._is_everything_old or self._community.version < self._needed
+        return self._is_everything_old or self._is_unchecked or self._community.version < self._needed
 
     def _shifted(self, shift: AccessChange) -> None:
         hub = self._hub

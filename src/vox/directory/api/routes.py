@@ -275,7 +275,7 @@ class _Changes:
             relay, is_new = await directory.registration.register(requested, caller)
             return json_reply(whole_form(relay), 201 if is_new else 200)
         await directory.registration.check_enrolment(requested, caller)
-        address = await directory.check_address(requested.url)
+        address = await directory.check_address(requested.url, tells_why=caller.is_admin)
         if not caller.is_admin:
             directory.addresses.claim(requested.url, address)
         try:

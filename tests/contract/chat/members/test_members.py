@@ -110,8 +110,8 @@ async def test_who_leaves_is_gone_at_once_everywhere(chat: Rig, people: list[Per
         assert outcome(await bob.delete("/members/@me")) == (204, "")
         assert await socket.closed() == 4004
         assert (await witness.expect("member_leave"))["d"] == {"user_id": bob.user_id}
-    assert outcome(await bob.get("/server")) == BANNED
-    assert outcome(await log_in(chat, "bob", PASSWORD)) == BANNED
+    assert outcome(await bob.get("/server")) == (403, "NOT_A_MEMBER")
+    assert outcome(await log_in(chat, "bob", PASSWORD)) == (403, "NOT_A_MEMBER")
     entry = (await audited(ada, "member.leave"))[0]
     assert (entry["actor_id"], entry["target_id"]) == (bob.user_id, bob.user_id)
 
@@ -120,19 +120,26 @@ async def test_an_administrator_does_not_leave(people: list[Person]):
     assert outcome(await people[0].delete("/members/1")) == (400, "INVALID_TARGET")
 
 
-async def test_a_kick_has_a_reason_closes_sockets_and_takes_the_roles(people: list[Person]):
+async def test_a_kick_has_a_reason_closes_sockets_and_takes_the_roles(chat: Rig, people: list[Person]):
     ada, bob, _ = people
     role = await give_role(ada, bob, int(P.MANAGE_SERVER), 5)
     async with bob.gateway() as socket:
         reply = await ada.delete(f"/members/{bob.user_id}", {"reason": "rude"})
         assert outcome(reply) == (204, "")
         assert await socket.closed() == 4004
+        assert socket.close_reason == "KICKED: you were removed from the community"
     entry = (await audited(ada, "member.kick"))[0]
     assert (entry["actor_id"], entry["target_id"], entry["metadata"]) == (1, bob.user_id, {"reason": "rude"})
     assert (await ada.ok("GET", f"/roles/{role}/members"))["items"] == []
     assert outcome(await ada.delete(f"/members/{bob.user_id}")) == (404, "USER_NOT_FOUND")
     assert outcome(await ada.delete("/members/3", {"reason": "a" * 257})) == (422, "VALIDATION_ERROR")
-    assert outcome(await bob.delete("/members/1")) == BANNED
+    assert outcome(await bob.delete("/members/1")) == (403, "KICKED")
+    assert outcome(await log_in(chat, "bob", PASSWORD)) == (403, "KICKED")
+    async with chat.socket() as again:
+        await again.expect("hello")
+        await again.send("identify", {"token": bob.token})
+        assert await again.closed() == 4004
+        assert again.close_reason.startswith("KICKED: ")
 
 
 @pytest.mark.parametrize("way", ["token", "login"])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chat.harness import Gateway, Person, Rig, community
+from tests.contract.chat.harness import PASSWORD, Gateway, Person, Rig, community
+from tests.contract.chat.helpers_people import log_in
 from tests.e2e.redis_server import RunningRedis, redis_server
 from tests.time_limits import time_limit
 from vox.chat.events.permissions import P
@@ -274,6 +275,49 @@ async def test_a_lost_log_ends_every_session_and_nothing_is_pretended(pair: Pair
         await say(alice, feed_id, "again")
         while (await gateway.expect("message_create"))["d"]["body"] != "again":
             pass
+
+
+async def test_without_redis_clients_are_told_and_get_what_happens_in_their_own_process(pair: Pair):
+    alice, bob = await people(pair)
+    feed_id = await feed_of(alice)
+    await pair.settled()
+    async with bob.gateway() as gateway:
+        pair.redis.kill()
+        assert (await gateway.expect("delivery_status"))["d"] == {"interrupted": True}
+        ready = await pair.one.http.get("/ready")
+        assert (ready.status_code, ready.json()) == (200, {"status": "degraded", "checks": {"redis": "redis_failed"}})
+        await say(alice, feed_id, "one")
+        await say(alice, feed_id, "two")
+        assert [(await gateway.expect("message_create"))["d"]["body"] for _ in range(2)] == ["one", "two"]
+        async with alice.gateway() as late:
+            assert (await late.expect("delivery_status"))["d"] == {"interrupted": True}
+        pair.redis.start()
+        assert await gateway.closed() == 4009
+    async with at(pair.two, bob).gateway() as gateway:
+        await say(alice, feed_id, "again")
+        while (await gateway.expect("message_create"))["d"]["body"] != "again":
+            pass
+    assert (await pair.one.http.get("/ready")).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("how", ["logout", "password"])
+async def test_a_login_that_ends_without_redis_ends_in_the_other_process_too(pair: Pair, how: str):
+    alice, bob = await people(pair)
+    there = at(pair.two, bob)
+    async with there.gateway() as gateway:
+        other = (await log_in(pair.one, "bob", PASSWORD)).json()["token"]
+        pair.redis.kill()
+        try:
+            if how == "logout":
+                await bob.ok("POST", "/auth/logout")
+            else:
+                change = {"current_password": PASSWORD, "new_password": "another battery"}
+                await replace(bob, token=other).ok("POST", "/auth/password", change)
+            assert await gateway.closed() == 4004
+            assert (await there.get("/users/@me")).status_code == 401
+            assert (await at(pair.two, alice).get("/users/@me")).status_code == 200
+        finally:
+            pair.redis.start()
 
 
 async def test_the_first_client_of_a_fresh_process_gets_what_it_missed(pair: Pair, database_url: str, tmp_path: Path):

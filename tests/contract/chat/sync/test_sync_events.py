@@ -64,7 +64,9 @@ async def test_categories_hold_the_documented_types(chat: Rig):
     assert await types(alice, "categories") == ["category_create"]
     assert await types(alice, "threads") == ["thread_create"]
     assert await types(alice, "permissions") == ["permission_override_update"]
-    assert await types(alice, "members") == ["member_join", "member_join"]
+    assert await types(alice, "members") == ["member_join"], "bob's; their own they know"
+    assert await types(bob, "members") == ["member_join"], "alice's"
+    assert await types(bob, "roles") == [], "no one was there before the community was founded"
     assert await types(alice, "server") == ["server_update"]
     everything = await types(alice, *SYNC_CATEGORIES)
     assert "message_create" not in everything
@@ -227,3 +229,12 @@ async def test_a_feed_is_marked_read_by_who_may_read_it(chat: Rig):
         ("POST", "/feeds/1/read", {}, INVALID),
     ]
     assert await mismatches(alice, rows) == []
+
+
+async def test_a_member_who_uses_an_invite_joins_no_second_time(chat: Rig):
+    alice, bob = await chat.register("alice"), await chat.register("bob")
+    code = (await alice.ok("POST", "/invites", {}))["code"]
+    async with alice.gateway() as gateway:
+        await bob.ok("POST", "/members/join", {"invite_code": code})
+        assert "member_join" not in [frame["type"] for frame in await gateway.events()]
+    assert (await alice.ok("GET", "/invites"))["items"][0]["uses"] == 1

@@ -1,9 +1,10 @@
 """What the chat server makes of the front door's own refusals, and of a database that is away."""
 
+import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -59,6 +60,19 @@ async def test_readiness_names_the_database_that_went_away(app: ChatApp, monkeyp
     assert (sent.status, body_of(sent)) == (503, {"status": "unavailable", "checks": {"database": "OSError"}})
 
 
+async def test_the_address_shows_a_page_to_browsers_and_nothing_to_clients(app: ChatApp):
+    page = await request(app, "GET", "/", headers=[(b"accept", b"text/html"), (b"host", b"chat.example.com")])
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"chat.example.com/api/v1/auth/register" in page.body
+    for method, headers in (
+        ("GET", []),
+        ("GET", [(b"accept", b"application/json")]),
+        ("POST", [(b"accept", b"text/html")]),
+    ):
+        sent = await request(app, method, "/", headers=headers)
+        assert (sent.status, body_of(sent)) == (404, {"error": {"code": "UNKNOWN", "message": "Not Found"}})
+
+
 async def test_a_draining_server_says_when_to_come_back(app: ChatApp):
     app.server.lifecycle.drain()
     sent = await request(app, "GET", "/ready")
@@ -102,3 +116,38 @@ async def test_another_method_is_told_which_there_are(app: ChatApp):
 def policy_of(app: ChatApp) -> ChatPolicy:
     assert isinstance(app._policy, ChatPolicy)
     return app._policy
+
+
+async def test_readiness_names_a_database_whose_file_is_gone_or_that_takes_no_writes(
+    app: ChatApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert (await request(app, "GET", "/ready")).status == 200
+    clock = cast("FakeClock", app.chat.clock)
+    file = tmp_path / "chat.db"
+    kept = file.rename(tmp_path / "kept.db")
+    clock.advance(1.0)
+    sent = await request(app, "GET", "/ready")
+    assert (sent.status, body_of(sent)["checks"]) == (503, {"database": "database_lost"})
+    kept.rename(file)
+    assert (await request(app, "GET", "/ready")).status == 200
+    clock.advance(1.0)
+    app.chat.database.run_sync(lambda connection: connection.exec_driver_sql("DELETE FROM meta"))
+    sent = await request(app, "GET", "/ready")
+    assert (sent.status, body_of(sent)["checks"]) == (503, {"database": "database_damaged"})
+
+
+async def test_a_community_whose_database_is_lost_does_not_begin_anew(app: ChatApp, tmp_path: Path):
+    assert (await request(app, "GET", "/ready")).status == 200
+    app.server.close()
+    (tmp_path / "chat.db").write_bytes(b"")
+    with pytest.raises(UsageError, match="restore a backup"):
+        app.server.open()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"), [(errno.ENOSPC, 507, "INSUFFICIENT_STORAGE"), (errno.EIO, 503, "UNAVAILABLE")]
+)
+def test_errors_of_the_disk_are_no_fault_of_the_server(app: ChatApp, number: int, status: int, code: str):
+    found, body, headers = policy_of(app).failed(OSError(number, "x"), {"headers": [], "type": "http"})
+    assert (found, json.loads(body)["error"]["code"]) == (status, code)
+    assert b"retry-after" in dict(headers)

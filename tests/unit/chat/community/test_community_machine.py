@@ -21,6 +21,7 @@ from vox.chat.events.audience import (
     Audience,
     Everyone,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -36,6 +37,7 @@ from vox.chat.gateway.audience_index import AudienceIndex
 
 _VIEW, _READ, _ADMIN = 1, 32, 1 << 62
 _INVITES = 1 << 31
+_MANAGES_SERVER = 1 << 28
 _TABLES = [
     schema.meta, schema.users, schema.roles, schema.role_members, schema.categories, schema.feeds, schema.rooms,
     schema.threads, schema.dms, schema.dm_participants, schema.permission_overrides,
@@ -444,6 +446,9 @@ class CommunityMachine(RuleBasedStateMachine):
         ]
         found += [Viewers("feed", FeedId(id_)) for id_ in (*self._ids(schema.feeds), 99)]
         found += [Readers(FeedId(id_)) for id_ in (*self._ids(schema.feeds), 99)]
+        found += [
+            InviteViewers(UserId(2), feed_id) for feed_id in (None, *map(FeedId, self._ids(schema.feeds)), FeedId(99))
+        ]
         found += [Viewers("room", id_) for id_ in self._ids(schema.rooms)]
         found += [Participants(DmId(id_)) for id_ in (*self._ids(schema.dms), 99)]
         return [*found, Participants(DmId(1), (UserId(2),))]
@@ -502,6 +507,10 @@ class _Rows:
                 return user_id in audience.ids
             case PermissionHolders():
                 return self.mask(user_id) & audience.permission == audience.permission
+            case InviteViewers():
+                is_manager = self.mask(user_id) & _MANAGES_SERVER != 0
+                sees_feed = audience.feed_id is None or self.mask_in(user_id, "feed", audience.feed_id) & _VIEW != 0
+                return user_id == audience.creator_id or (is_manager and sees_feed)
             case FormerViewers():
                 raise AssertionError("asked where the space goes")
 

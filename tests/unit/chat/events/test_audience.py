@@ -9,6 +9,7 @@ from vox.chat.events.audience import (
     EVERYONE,
     Audience,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -29,6 +30,7 @@ audiences = st.one_of(
     st.builds(Participants, ids, st.lists(ids, max_size=3).map(tuple)),
     st.builds(Users, st.lists(ids, max_size=3).map(tuple)),
     st.builds(PermissionHolders, ids),
+    st.builds(InviteViewers, st.none() | ids, st.none() | ids),
     st.builds(FormerViewers, st.lists(overrides, max_size=3).map(tuple)),
 )
 

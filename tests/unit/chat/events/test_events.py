@@ -27,6 +27,7 @@ from vox.chat.events.audience import (
     Audience,
     Everyone,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -87,9 +88,12 @@ def test_facts_never_reach_a_client(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL_TYPES)
-def test_an_audience_from_the_payload_alone_is_the_same_or_administrators_only(name: str) -> None:
+def test_an_audience_from_the_payload_alone_is_the_same_or_managers_only(name: str) -> None:
     event = _least(name)
-    assert audience_of(event.type, event.payload) in {event.audience, PermissionHolders(P.ADMINISTRATOR.value)}
+    narrower = {PermissionHolders(P.ADMINISTRATOR.value)}
+    if isinstance(event.audience, InviteViewers):
+        narrower = {PermissionHolders(P.MANAGE_SERVER.value)}
+    assert audience_of(event.type, event.payload) in {event.audience, *narrower}
 
 
 @pytest.mark.parametrize("name", sorted(set(ALL_TYPES) & CHANGES_ACCESS))
@@ -148,7 +152,7 @@ def test_unset_fields_are_left_out() -> None:
             events.room_delete(room_id=RoomId(4), overrides=[SpaceOverride("role", RoleId(1))]),
             FormerViewers((SpaceOverride("role", RoleId(1)),)),
         ),
-        (events.invite_create(code="c", creator_id=UserId(1)), PermissionHolders(P.CREATE_INVITES.value)),
+        (events.invite_create(code="c", creator_id=UserId(1)), InviteViewers(UserId(1))),
         (events.notification_create(user_id=UserId(3), type="mention"), Users((UserId(3),))),
         (events.block_add(user_id=UserId(1), target_id=UserId(2)), Users((UserId(1), UserId(2)))),
         (events.dm_recipient_remove(dm_id=DmId(4), user_id=UserId(2)), Participants(DmId(4), (UserId(2),))),

@@ -24,7 +24,7 @@ ADMINISTRATORS = PermissionHolders(P.ADMINISTRATOR.value)
         ("room_create", {"room_id": 6}, Viewers("room", RoomId(6))),
         ("thread_create", {"parent_feed_id": 4}, Viewers("feed", FeedId(4))),
         ("permission_override_update", {"space_type": "room", "space_id": 6}, Viewers("room", RoomId(6))),
-        ("invite_delete", {"code": "c"}, PermissionHolders(P.CREATE_INVITES.value)),
+        ("invite_delete", {"code": "c"}, PermissionHolders(P.MANAGE_SERVER.value)),
         ("webhook_update", {}, PermissionHolders(P.MANAGE_WEBHOOKS.value)),
         ("dm_update", {"dm_id": 5}, Participants(DmId(5))),
         ("dm_recipient_remove", {"dm_id": 5, "user_id": 2}, Participants(DmId(5), (UserId(2),))),

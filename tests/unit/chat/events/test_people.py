@@ -5,10 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from vox.chat.events import people
-from vox.chat.events.audience import EVERYONE, PermissionHolders, Users
+from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event
-from vox.chat.events.ids import LoginId, RoleId, UserId
-from vox.chat.events.permissions import P
+from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
 
 
 def test_nickname_avatar_and_roles_of_a_newcomer_stay_between_servers() -> None:
@@ -37,9 +36,10 @@ def test_what_is_between_two_is_for_both_of_them_alone(make: Callable[..., Event
     assert (event.type, event.payload) == (make.__name__, {"user_id": 1, "target_id": 2})
 
 
-def test_invites_are_for_those_who_may_make_them() -> None:
-    for event in (people.invite_create(code="c", creator_id=UserId(1)), people.invite_delete(code="c")):
-        assert event.audience == PermissionHolders(P.CREATE_INVITES.value)
+def test_invites_are_for_their_creator_and_those_who_manage_them() -> None:
+    for make in (people.invite_create, people.invite_delete):
+        event = make(code="c", creator_id=UserId(1), feed_id=FeedId(2))
+        assert event.audience == InviteViewers(UserId(1), FeedId(2))
 
 
 def test_a_nickname_taken_away_is_left_out() -> None:
@@ -55,6 +55,8 @@ def test_changes_stand_beside_the_id() -> None:
 def test_revoked_logins_reach_servers_only_and_name_all_logins_or_some() -> None:
     everything = people.login_revoked(UserId(1))
     assert (everything.payload, everything.audience) == ({}, Users(()))
-    assert everything.facts == {"user_id": 1}
-    assert people.login_revoked(UserId(1), [LoginId(2), LoginId(3)]).facts == {"user_id": 1, "session_ids": [2, 3]}
-    assert people.login_revoked(UserId(1), []).facts == {"user_id": 1, "session_ids": []}, "none is not all"
+    told = {"user_id": 1, "reason": "Logged out"}
+    assert everything.facts == told
+    assert people.login_revoked(UserId(1), [LoginId(2), LoginId(3)]).facts == {**told, "session_ids": [2, 3]}
+    assert people.login_revoked(UserId(1), []).facts == {**told, "session_ids": []}, "none is not all"
+    assert people.login_revoked(UserId(1), reason="KICKED").facts["reason"] == "KICKED"

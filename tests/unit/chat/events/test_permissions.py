@@ -20,7 +20,7 @@ _OVERRIDES = st.builds(AllowDeny, _MASKS, _MASKS)
 
 
 def test_the_numbers_clients_know() -> None:
-    assert EVERYONE_DEFAULT == 6443107123
+    assert EVERYONE_DEFAULT == 6443107135
     assert ALL == 9223372036854775807
     assert P.ADMINISTRATOR == 4611686018427387904
     assert [P.VIEW_SPACE, P.READ_HISTORY, P.MANAGE_SPACES, P.MANAGE_REPORTS] == [1, 32, 1 << 24, 1 << 38]

@@ -125,12 +125,12 @@ class Client:
 
         self.socket.close = closing
 
-    async def drop(self) -> None:
-        """The connection is lost."""
+    async def drop(self, code: int = 1006) -> None:
+        """The connection is lost; with 1000 the client has closed it."""
         if not self.is_gone:
             self.is_gone = True
-            self.socket.verdict = self.socket.verdict or (1006, "")
-            self.connection.closed(1006, "")
+            self.socket.verdict = self.socket.verdict or (code, "")
+            self.connection.closed(code, "")
             await self.scene.hub._handshake.keep(self.connection)
 
 

@@ -10,6 +10,7 @@ from vox.chat.events.audience import (
     Audience,
     Everyone,
     FormerViewers,
+    InviteViewers,
     Participants,
     PermissionHolders,
     Readers,
@@ -29,6 +30,7 @@ _AUDIENCES: list[Audience] = [
     Participants(DmId(1)),
     Participants(DmId(1), (UserId(3),)),
     Users((UserId(1), UserId(2), UserId(2))),
+    InviteViewers(UserId(1), FeedId(1)),
     FormerViewers(),
 ]
 _PLACES: dict[Audience, SpaceRef] = {

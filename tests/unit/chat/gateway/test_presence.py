@@ -72,6 +72,17 @@ async def test_offline_is_told_when_the_last_session_has_ended():
     assert presences(watcher) == [{"user_id": 2, "status": "offline"}]
 
 
+async def test_offline_is_told_at_once_where_the_client_has_closed():
+    scene = Scene()
+    watcher, bob, other = await scene.join(3), await scene.join(2), await scene.join(2)
+    watcher.frames()
+    await other.drop(1000)
+    assert presences(watcher) == [], "another session of theirs goes on"
+    await bob.drop(1000)
+    await settle()
+    assert presences(watcher) == [{"user_id": 2, "status": "offline"}]
+
+
 async def test_without_a_pause_offline_comes_at_once():
     scene = Scene(offline_after_s=0)
     watcher, bob = await scene.join(3), await scene.join(2)

@@ -11,7 +11,7 @@ from tests.fakes.clock import FakeClock
 from vox.chat.community.state import Person
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import load_chat_settings
-from vox.chat.database.schema import sessions, users
+from vox.chat.database.schema import audit_log, bans, sessions, users
 from vox.chat.errors import Refusal
 from vox.chat.events import Users, user_update
 from vox.chat.events.ids import LoginId, UserId
@@ -81,8 +81,8 @@ class Chat:
 def make() -> Iterator[Callable[..., Chat]]:
     engine = create_engine("sqlite://")
     with engine.connect() as connection:
-        users.create(connection)
-        sessions.create(connection)
+        for table in (users, sessions, bans, audit_log):
+            table.create(connection)
         yield lambda **environment: Chat(connection, **environment)
     engine.dispose()
 
@@ -176,8 +176,15 @@ async def test_memory_does_not_outlive_the_row(make: Callable[..., Chat]):
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
 
 
-async def test_a_user_who_is_no_member_is_banned_from_everything(chat: Chat):
+async def test_a_user_who_is_no_member_is_told_why_and_kept_from_everything(chat: Chat):
     session = chat.log_in(3)
+    assert await refusal(chat, "vox_sess_a") == (403, "KICKED")
+    gone = {"event_type": "member.leave", "target_id": 3, "timestamp": 1}
+    chat.connection.execute(insert(audit_log).values(id=1, **gone))
+    assert await refusal(chat, "vox_sess_a") == (403, "NOT_A_MEMBER")
+    chat.connection.execute(insert(audit_log).values(id=2, **{**gone, "event_type": "member.kick"}))
+    assert await refusal(chat, "vox_sess_a") == (403, "KICKED")
+    chat.connection.execute(insert(bans).values(user_id=3, created_at=1))
     assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
     assert await chat.accounts.authenticate("vox_sess_a") == Login(UserId(3), LoginId(session)), (
         "but the way back is open"
@@ -188,7 +195,7 @@ async def test_who_stops_being_a_member_is_out_at_once_though_the_token_is_remem
     chat.log_in(2)
     await chat.accounts.authenticate_member("vox_sess_a")
     chat.community.users[2] = Person(UserId(2), "bob", "Bob", is_active=False)
-    assert await refusal(chat, "vox_sess_a") == (403, "BANNED")
+    assert await refusal(chat, "vox_sess_a") == (403, "KICKED")
 
 
 async def test_who_has_just_registered_elsewhere_is_waited_for(chat: Chat, monkeypatch: pytest.MonkeyPatch):
@@ -227,7 +234,7 @@ async def test_a_revoked_login_is_out_at_once_and_its_sockets_close(chat: Chat):
     chat.connection.execute(sessions.delete().where(sessions.c.id == session))
     chat.accounts.apply(login_revoked(UserId(1), [LoginId(session)]))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
-    assert chat.closed == [(1, {session})]
+    assert chat.closed == [(1, {session}, "Logged out")]
     reads = chat.reads
     await chat.accounts.authenticate_member("vox_sess_b")
     assert chat.reads == reads, "others are still remembered"
@@ -239,7 +246,7 @@ async def test_revoking_all_logins_of_a_user_closes_all_sockets_of_that_user(cha
     chat.connection.execute(sessions.delete())
     chat.accounts.apply(login_revoked(UserId(1)))
     assert await refusal(chat, "vox_sess_a") == (401, "AUTH_EXPIRED")
-    assert chat.closed == [(1, None)]
+    assert chat.closed == [(1, None, "Logged out")]
 
 
 async def test_a_revocation_while_the_row_is_being_read_counts_for_who_reads(chat: Chat):

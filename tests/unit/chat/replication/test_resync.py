@@ -23,6 +23,9 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
         await asyncio.to_thread(release.wait, WAIT_S)
         return State(version=1)
 
+    async def rechecked() -> None:
+        await asyncio.sleep(0)
+
     hub = SimpleNamespace(lock=threading.RLock(), on_access_changed=lambda *_: None, publish=lambda _: None)
     catching_up = StateResync(
         community,
@@ -31,6 +34,7 @@ async def test_another_loop_waits_until_the_gap_is_closed_and_no_longer():
         cast("Any", hub),
         read=cast("Any", read),
         on_invalidated=lambda: None,
+        on_reloaded=rechecked,
     )
 
     async def notice() -> None:

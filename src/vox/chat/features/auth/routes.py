@@ -28,7 +28,7 @@ async def register(call: Call[Registration]) -> Registered:
 @routes.post("/auth/login", access=PUBLIC, body=Credentials, returns=LoggedIn)
 async def login(call: Call[Credentials]) -> LoggedIn:
     """Returns a token for name and password; a valid invite lets a user who was kicked or left rejoin with it."""
-    return await service.log_in(call.chat, call.body, _client(call))
+    return await service.log_in(call.chat, call.body, _client(call), address=call.client)
 
 
 @routes.post("/auth/logout", access=USER)

@@ -17,8 +17,11 @@ from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members.rejoin import rejoin
 from vox.chat.identity.admin_bootstrap import use_setup_token
-from vox.chat.identity.queries import NewSession, NewUser, insert_session
+from vox.chat.identity.logins import no_member
+from vox.chat.identity.password_guesses import take_guess
+from vox.chat.identity.queries import NewSession, NewUser, insert_session, why_no_member
 from vox.chat.identity.registration import create_user
+from vox.security.addresses import network_key
 from vox.security.tokens import Token, mint
 from vox.stores.sql import Connection
 
@@ -54,19 +57,20 @@ async def register(chat: ChatContext, body: Registration, client: str | None) ->
     return Registered(user_id, token.text)
 
 
-async def log_in(chat: ChatContext, body: Credentials, client: str | None) -> LoggedIn:
+async def log_in(chat: ChatContext, body: Credentials, client: str | None, *, address: str) -> LoggedIn:
     """Creates a login for name and password; a valid invite lets a user who was kicked or left rejoin with it.
 
     Args:
         chat: the server.
         body: name, password and invite.
         client: the client's name for the list of logins.
+        address: of the client; one that the account was not used from before shares a limit with the others of that kind.
 
     Raises:
-        Refusal: AUTH_FAILED, BANNED, 2FA_REQUIRED, or what `rejoin` raises.
+        Refusal: AUTH_FAILED, AUTH_RATE_LIMITED, BANNED, KICKED, NOT_A_MEMBER, 2FA_REQUIRED, or what `rejoin` raises.
     """
     for _ in range(LOGIN_TRIES):
-        done = await _try_log_in(chat, body, client)
+        done = await _try_log_in(chat, body, client, address)
         if done is not None:
             return done
     raise _wrong_credentials()
@@ -144,18 +148,22 @@ def _register(
     return Change(user_id, events)
 
 
-async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None) -> LoggedIn | None:
+async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None, address: str) -> LoggedIn | None:
     """None where the password was replaced while it was checked."""
     account: queries.Account | None = None
     if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
         account = await chat.read(partial(queries.find_account, username=body.username))
+    known, account_id = chat.logins.addresses, account.user_id if account is not None else None
+    await take_guess(
+        chat.limits, known, user_id=account_id, username=body.username, address=address, now=chat.clock.now()
+    )
     stored = account.password_hash if account is not None else None
     verdict = await chat.logins.passwords.check(body.password[:LONGEST_PASSWORD], stored)
     if account is None or not verdict.is_right:
         raise _wrong_credentials()
     user_id = account.user_id
     if account.is_banned or (not account.is_active and not body.invite_code):
-        raise refuse("BANNED", "This account is no longer a member of the community.")
+        raise no_member(await chat.read(partial(why_no_member, user_id=user_id)))
     if account.has_second_factor:
         raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
     if not account.is_active and body.invite_code:
@@ -167,6 +175,7 @@ async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None) 
     )
     if not is_kept:
         return None
+    known.add(user_id, network_key(address))
     person = await chat.logins.member(user_id)
     return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from vox.chat.api.access import IN_DM, USER, Access, in_feed, requires
 from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
 from vox.chat.database.conflicts import map_conflict
-from vox.chat.errors import Refusal, refuse, wire_form
+from vox.chat.errors import Refusal, missing_token, refuse, wire_form
 from vox.chat.events.ids import FileId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.files import custom_images, gifs, service
@@ -55,7 +55,7 @@ async def upload_to_dm(call: Call) -> FileInfo:
 
 @routes.get(
     "/files/{file_id}",
-    access=Access("public", text="members who can see its message, or a signed link"),
+    access=Access("public", text="members who can see its message, or a signed link", takes_login=True),
     query=LinkQuery,
     returns=bytes,
 )
@@ -155,7 +155,7 @@ async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> UserId:
     authorization = call.header(b"authorization")
     if authorization or query.signature is None:
         if not authorization:
-            raise refuse("VALIDATION_ERROR", "header authorization: field required")
+            raise missing_token()
         await chat.logins.authenticate_member(bearer_token(authorization), call.client)  # refuses it with the reason
         raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
     if not chat.settings.signed_media_urls or query.expires is None or query.user is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from vox.chat.database.schema import invites
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FeedId, UserId
 from vox.chat.features.invites.schemas import Invite
 
 _COLUMNS = (
@@ -21,10 +21,11 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class InviteTerms:
-    """What decides whether an invite is valid; `expires_at` in Unix seconds."""
+    """What decides whether an invite is valid, and who may see it; `expires_at` in Unix seconds."""
 
     creator_id: UserId | None
     expires_at: int | None
+    feed_id: FeedId | None
 
 
 def insert_invite(connection: Connection, invite: Invite) -> None:
@@ -42,10 +43,12 @@ def insert_invite(connection: Connection, invite: Invite) -> None:
     )
 
 
-def list_invites(connection: Connection, *, after: str, limit: int) -> list[Invite]:
-    """Invites by code."""
-    rows = connection.execute(select(*_COLUMNS).where(invites.c.code > after).order_by(invites.c.code).limit(limit))
-    return [Invite(*row) for row in rows]
+def list_invites(connection: Connection, *, creator_id: UserId | None, after: str, limit: int) -> list[Invite]:
+    """Invites by code: those of one creator, or of all where it is None."""
+    query = select(*_COLUMNS).where(invites.c.code > after).order_by(invites.c.code).limit(limit)
+    if creator_id is not None:
+        query = query.where(invites.c.creator_id == creator_id)
+    return [Invite(*row) for row in connection.execute(query)]
 
 
 def has_invite(connection: Connection, *, code: str) -> bool:
@@ -59,10 +62,10 @@ def read_creator(connection: Connection, *, code: str) -> UserId | None:
 
 
 def read_terms(connection: Connection, *, code: str) -> InviteTerms | None:
-    """Creator and expiry of an invite."""
-    query = select(invites.c.creator_id, invites.c.expires_at).where(invites.c.code == code)
+    """Creator, expiry and feed of an invite."""
+    query = select(invites.c.creator_id, invites.c.expires_at, invites.c.feed_id).where(invites.c.code == code)
     row = connection.execute(query).first()
-    return None if row is None else InviteTerms(row.creator_id, row.expires_at)
+    return None if row is None else InviteTerms(row.creator_id, row.expires_at, row.feed_id)
 
 
 def count_use(connection: Connection, *, code: str) -> bool:

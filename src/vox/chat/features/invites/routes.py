@@ -1,12 +1,12 @@
 """Invites: create, list, show and delete.
 
-Listing and deleting need CREATE_INVITES; the preview of an invite is shown to every client that has the code.
+Those who may invite list and delete what they made themselves; everyone's invites need MANAGE_SERVER. The preview of an invite is shown to every client that has the code.
 """
 
 import secrets
 from functools import partial
 
-from vox.chat.api.access import PUBLIC, requires
+from vox.chat.api.access import PUBLIC, checked, requires
 from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.database.conflicts import map_conflict
@@ -17,6 +17,7 @@ from vox.chat.features.invites import queries, service
 from vox.chat.features.invites.schemas import Invite, InvitePreview, InviteQuery, NewInvite
 
 CODE_BYTES = 8
+OWN_OR_ALL = checked("CREATE_INVITES for one's own invites, MANAGE_SERVER for everyone's")
 
 routes = RouteTable()
 
@@ -44,14 +45,16 @@ async def create_invite(call: Call[NewInvite]) -> Invite:
     return invite
 
 
-@routes.get("/invites", access=requires(P.CREATE_INVITES), query=InviteQuery, returns=Items[Invite])
+@routes.get("/invites", access=OWN_OR_ALL, query=InviteQuery, returns=Items[Invite])
 async def list_invites(call: Call[None, InviteQuery]) -> Items[Invite]:
-    """Lists invites by code."""
-    chat, page = call.chat, call.query
-    rows = await chat.read(
-        partial(queries.list_invites, after=page.after.replace("\0", ""), limit=page_limit(chat, page.limit, "invites"))
-    )
-    return Items(rows, rows[-1].code if rows else None)
+    """Lists invites by code: the caller's own, or everyone's with MANAGE_SERVER; a feed that the caller cannot view is left out."""
+    chat, page, user_id = call.chat, call.query, call.user_id
+    creator_id = None if service.may_manage(chat.community, user_id) else user_id
+    limit = page_limit(chat, page.limit, "invites")
+    after = page.after.replace("\0", "")
+    rows = await chat.read(partial(queries.list_invites, creator_id=creator_id, after=after, limit=limit))
+    shown = [service.shown_to(chat.community, user_id, row) for row in rows]
+    return Items(shown, rows[-1].code if rows else None)
 
 
 @routes.get("/invites/{code}", access=PUBLIC, returns=InvitePreview)
@@ -63,10 +66,11 @@ async def show_invite(call: Call) -> InvitePreview:
     return InvitePreview(code, chat.config.get("server_name"), chat.config.optional("server_icon"))
 
 
-@routes.delete("/invites/{code}", access=requires(P.CREATE_INVITES))
+@routes.delete("/invites/{code}", access=OWN_OR_ALL)
 async def delete_invite(call: Call) -> None:
-    """Deletes an invite."""
+    """Deletes an invite: the caller's own, or anyone's with MANAGE_SERVER."""
     chat, code = call.chat, call.text("code")
+    service.may_manage(chat.community, call.user_id)
     if "\0" in code:
         raise service.unknown_invite()
     await chat.change(partial(service.delete, actor_id=call.user_id, code=code))

@@ -6,10 +6,13 @@ Uses are counted in the statement that checks them, so two users cannot share th
 
 from functools import partial
 
-from vox.chat.api.hierarchy import fresh_community
+from msgspec import structs
+
+from vox.chat.api.hierarchy import assert_may, fresh_community
+from vox.chat.community import Community
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
-from vox.chat.errors import refuse
+from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import invite_create, invite_delete
 from vox.chat.events.ids import FeedId, UserId
 from vox.chat.events.permissions import P
@@ -32,16 +35,41 @@ def create(connection: Connection, *, actor_id: UserId, invite: Invite) -> Chang
     return Change(None, [event], [AuditEntry("invite.create", actor_id, None, metadata)])
 
 
-def delete(connection: Connection, *, actor_id: UserId, code: str) -> Change[None]:
-    """Deletes an invite.
+def may_manage(community: Community, actor_id: UserId) -> bool:
+    """Whether the actor sees and deletes everyone's invites rather than their own.
 
     Raises:
-        Refusal: INVITE_INVALID.
+        Refusal: MISSING_PERMISSIONS where they may not even have their own.
     """
-    lock_event_order(connection)
+    if community.may(actor_id, P.MANAGE_SERVER):
+        return True
+    assert_may(community, actor_id, P.CREATE_INVITES)
+    return False
+
+
+def shown_to(community: Community, user_id: UserId, invite: Invite) -> Invite:
+    """An invite as a user may see it: without the feed where they cannot view it."""
+    if invite.feed_id is not None and not community.may_in(user_id, "feed", FeedId(invite.feed_id), P.VIEW_SPACE):
+        return structs.replace(invite, feed_id=None)
+    return invite
+
+
+def delete(connection: Connection, *, actor_id: UserId, code: str) -> Change[None]:
+    """Deletes an invite: one's own, or any with MANAGE_SERVER.
+
+    Raises:
+        Refusal: INVITE_INVALID, MISSING_PERMISSIONS.
+    """
+    is_manager = may_manage(fresh_community(connection, actor_id), actor_id)
+    terms = queries.read_terms(connection, code=code)
+    if terms is None:
+        raise unknown_invite()
+    if not is_manager and terms.creator_id != actor_id:
+        raise missing_permission("MANAGE_SERVER")
     if not queries.delete_invite(connection, code=code):
         raise unknown_invite()
-    return Change(None, [invite_delete(code=code)], [AuditEntry("invite.delete", actor_id, None, {"code": code})])
+    event = invite_delete(code=code, creator_id=terms.creator_id, feed_id=terms.feed_id)
+    return Change(None, [event], [AuditEntry("invite.delete", actor_id, None, {"code": code})])
 
 
 async def assert_usable(chat: ChatContext, code: str) -> None:

@@ -39,6 +39,8 @@ def _rejoin(connection: Connection, *, user_id: UserId, code: str, now_s: int) -
     use_invite(connection, code, now_s)
     if queries.is_banned(connection, user_id=user_id):
         raise refuse("BANNED", "This account is banned.")
+    if queries.is_active(connection, user_id=user_id):
+        return Change(None)
     user = queries.activate(connection, user_id=user_id)
     if user is None:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")

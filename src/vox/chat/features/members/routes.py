@@ -12,7 +12,7 @@ from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.pagination import Items, PageQuery, page_limit
 from vox.chat.api.request import Call, RouteTable, bearer_token
 from vox.chat.api.validation import validate_length
-from vox.chat.errors import refuse
+from vox.chat.errors import missing_token, refuse
 from vox.chat.events.permissions import P
 from vox.chat.features.members import queries, service
 from vox.chat.features.members.rejoin import rejoin
@@ -35,7 +35,7 @@ async def list_members(call: Call[None, PageQuery]) -> Items[Member]:
 @routes.post("/members/join", access=PUBLIC, body=Join)
 async def join(call: Call[Join]) -> None:
     """Rejoins by an invite; the only route for a user who was kicked or left, whose token is refused everywhere else."""
-    login = call.login or await call.chat.logins.authenticate(_token(call), call.client)
+    login = await call.chat.logins.authenticate(_token(call), call.client)
     await rejoin(call.chat, login.user_id, call.body.invite_code)
 
 
@@ -129,5 +129,5 @@ async def unban(call: Call) -> None:
 def _token(call: Call[Join]) -> str:
     authorization = call.header(b"authorization")
     if not authorization:
-        raise refuse("VALIDATION_ERROR", "header authorization: field required")
+        raise missing_token()
     return bearer_token(authorization)

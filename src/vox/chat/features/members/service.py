@@ -21,6 +21,7 @@ from vox.chat.events import (
     user_update,
 )
 from vox.chat.events.ids import DmId, FeedId, UserId
+from vox.chat.events.kinds import BANNED, KICKED, LOGGED_OUT
 from vox.chat.events.people import login_revoked
 from vox.chat.events.permissions import P
 from vox.chat.features.members import queries
@@ -79,7 +80,9 @@ def remove(connection: Connection, *, actor_id: UserId, user_id: UserId, reason:
     revoked = _deactivate(connection, user_id)
     kind = "member.leave" if actor_id == user_id else "member.kick"
     audit = AuditEntry(kind, actor_id, user_id, {"reason": reason} if reason else {})
-    return Change(None, [*revoked, member_leave(user_id=user_id), login_revoked(user_id)], [audit])
+    # The sockets come first: what is true of their user afterwards is nothing they may see.
+    ended = login_revoked(user_id, reason=LOGGED_OUT if actor_id == user_id else KICKED)
+    return Change(None, [ended, *revoked, member_leave(user_id=user_id)], [audit])
 
 
 def ban(
@@ -105,9 +108,10 @@ def ban(
         events += _deletion_events(removed)
         if len(removed) == BATCH:
             return Change(None, events)
+    events.append(login_revoked(person.id, reason=BANNED))
     events += _deactivate(connection, person.id)
     queries.replace_ban(connection, user_id=person.id, reason=body.reason, now_s=now_ms // 1000)
-    events += [member_ban(user_id=person.id), login_revoked(person.id)]
+    events.append(member_ban(user_id=person.id))
     metadata = {"reason": body.reason, "delete_msg_days": body.delete_msg_days or 0}
     audit = AuditEntry("member.ban", actor_id, person.id, metadata)
     return Change(Ban(person.id, person.display_name, body.reason, now_ms // 1000), events, [audit])

@@ -79,25 +79,31 @@ async def change_role(call: Call[RoleChange]) -> RoleInfo:
 @routes.delete("/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def delete_role(call: Call) -> None:
     """Deletes a role, from its members and from all overrides."""
-    await _with_role(call, service.delete)
+    actor_id, role_id = call.user_id, call.id("role_id")
+    find = partial(service.find_manageable_role, actor_id=actor_id, role_id=role_id)
+    find(call.chat.community)
+    await call.chat.change(service.with_manageable_role(service.delete, find, actor_id))
 
 
 @routes.put("/members/{user_id}/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def assign_role(call: Call) -> None:
-    """Assigns a role; a repeated assignment is no error."""
-    await _with_role(call, partial(service.assign, user_id=_member(call)))
+    """Assigns a role to a member of a lower rank; a repeated assignment is no error."""
+    user_id = _member(call)
+    await _with_role_of(call, user_id, partial(service.assign, user_id=user_id))
 
 
 @routes.delete("/members/{user_id}/roles/{role_id}", access=requires(P.MANAGE_ROLES))
 async def revoke_role(call: Call) -> None:
-    """Revokes a role; revoking one that the member does not have is no error."""
-    await _with_role(call, partial(service.revoke, user_id=_member(call)))
+    """Revokes a role of a member of a lower rank; revoking one that the member does not have is no error."""
+    user_id = _member(call)
+    await _with_role_of(call, user_id, partial(service.revoke, user_id=user_id))
 
 
-async def _with_role(call: Call, unit: service.RoleUnit) -> None:
+async def _with_role_of(call: Call, user_id: UserId, unit: service.RoleUnit) -> None:
     actor_id, role_id = call.user_id, call.id("role_id")
-    service.find_manageable_role(call.chat.community, actor_id=actor_id, role_id=role_id)
-    await call.chat.change(service.with_manageable_role(unit, actor_id=actor_id, role_id=role_id))
+    find = partial(service.find_role_for_member, actor_id=actor_id, role_id=role_id, user_id=user_id)
+    find(call.chat.community)
+    await call.chat.change(service.with_manageable_role(unit, find, actor_id, user_id))
 
 
 def _member(call: Call) -> UserId:

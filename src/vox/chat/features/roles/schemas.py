@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from vox.chat.api.fields import Id, Int64
+from vox.chat.api.fields import Id, Int64, Mask
 
 
 class RoleInfo(Struct):
@@ -11,7 +11,7 @@ class RoleInfo(Struct):
     role_id: int
     name: str
     color: int | None
-    permissions: int
+    permissions: Mask
     position: int
 
 
@@ -19,7 +19,7 @@ class NewRole(Struct):
     """A role to create; a lower position is a higher rank."""
 
     name: str
-    permissions: Id
+    permissions: Mask
     position: Id
     color: Int64 | None = None
 
@@ -29,5 +29,5 @@ class RoleChange(Struct):
 
     name: str | None = None
     color: Int64 | None = None
-    permissions: Id | None = None
+    permissions: Mask | None = None
     position: Id | None = None

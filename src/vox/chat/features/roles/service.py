@@ -4,7 +4,7 @@ The checks run against memory before the change, and again inside the transactio
 could otherwise remove the last two administrators, or grant a role that has just been given more than the actor holds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from vox.chat.api.hierarchy import (
@@ -12,6 +12,7 @@ from vox.chat.api.hierarchy import (
     assert_below,
     assert_holds,
     assert_may,
+    assert_outranks,
     fresh_community,
 )
 from vox.chat.community import Community
@@ -98,14 +99,31 @@ def find_manageable_role(community: Community, *, actor_id: UserId, role_id: Rol
     return role
 
 
-def with_manageable_role(unit: RoleUnit, *, actor_id: UserId, role_id: RoleId) -> UnitOfWork[None]:
-    """A unit of work that checks the role in its own transaction before it runs another one with it."""
+def find_role_for_member(community: Community, *, actor_id: UserId, role_id: RoleId, user_id: UserId) -> Role:
+    """A role that the actor may assign to this member and revoke from them: role and member both rank below the actor.
+
+    Everyone may do it with their own roles that rank below them.
+
+    Raises:
+        Refusal: as `find_manageable_role`, and ROLE_HIERARCHY for a member who ranks as high as the actor.
+    """
+    role = find_manageable_role(community, actor_id=actor_id, role_id=role_id)
+    if user_id != actor_id:
+        assert_outranks(community, actor_id, user_id)
+    return role
+
+
+def with_manageable_role(unit: RoleUnit, find: Callable[[Community], Role], *people: UserId) -> UnitOfWork[None]:
+    """A unit of work that finds its role, and checks it, in its own transaction.
+
+    Args:
+        unit: runs with the role.
+        find: returns the role, or raises the refusal; it may read only roles and these people.
+        people: the actor, and the member whose role it is about.
+    """
 
     def checked(connection: Connection) -> Change[None]:
-        community = fresh_community(connection, actor_id)
-        return unit(
-            connection, actor_id=actor_id, role=find_manageable_role(community, actor_id=actor_id, role_id=role_id)
-        )
+        return unit(connection, actor_id=people[0], role=find(fresh_community(connection, *people)))
 
     return checked
 

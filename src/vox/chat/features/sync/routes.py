@@ -36,6 +36,7 @@ async def sync(call: Call[SyncRequest]) -> SyncPage:
         body.after or 0,
         min(body.limit, chat.config.limit("page_limit_messages")),
         partial(chat.community.sees, call.user_id),
+        call.user_id,
     )
     marks_of = call.user_id if READ_STATES in body.categories else None
     return await chat.read(partial(read_page, log=log, marks_of=marks_of, server_ms=now_ms - STILL_COMMITTING_MS))

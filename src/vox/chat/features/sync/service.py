@@ -32,6 +32,7 @@ class LogQuery:
         after: the cursor of the page before; 0 on the first page.
         limit: how many events at most.
         sees: whether the caller belongs to an audience.
+        user_id: the caller, who knows of their own joining.
     """
 
     types: Sequence[str]
@@ -39,6 +40,7 @@ class LogQuery:
     after: int
     limit: int
     sees: Callable[[Audience], bool]
+    user_id: UserId
 
 
 def read_page(connection: Connection, *, log: LogQuery, marks_of: UserId | None, server_ms: int) -> SyncPage:
@@ -64,6 +66,8 @@ def _events(connection: Connection, log: LogQuery) -> tuple[list[SyncEvent], int
         for id_, kind, text, timestamp, audience_text in rows:
             last = id_
             payload = msgspec.json.decode(text)
+            if kind == "member_join" and payload["user_id"] == log.user_id:
+                continue
             audience = audience_of(kind, payload) if audience_text is None else audience_from(audience_text)
             if log.sees(audience):
                 found.append(SyncEvent(kind, payload, timestamp))

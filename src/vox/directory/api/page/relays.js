@@ -36,7 +36,7 @@ function draw() {
   planned = false;
   const all = [...relays.values()].sort((a, b) => a.region.localeCompare(b.region) || a.name.localeCompare(b.name));
   const open = all.filter((relay) => relay.healthy && !relay.draining && !isFull(relay)).length;
-  const said = `${open} of ${all.length} take new clients`;
+  const said = all.length ? `${open} of ${all.length} take new clients` : "No relays yet: vox directory register adds one";
   if (summary.textContent !== said) summary.textContent = said; // screen readers say every change, also to the same
   document.getElementById("relays").replaceChildren(...all.map(dot));
   document.getElementById("rows").replaceChildren(...all.map(row));
