@@ -21,9 +21,16 @@ CANNOT_RUN = {
     "vox models install": "fetches 180 MB; test_store.py and test_command.py install from a source of their own",
     "vox models install whisper-base": "fetches 146 MB",
 }
-"""Commands that are not run, and why; those of `vox` are parsed instead, as are all of `vox bench`. This list gets shorter, not longer."""
+"""Commands that are not run, and why; those of `vox` are parsed instead, as is `vox bench`. This list gets shorter, not longer."""
 
 MOST_THAT_CANNOT_RUN = 4
+
+
+def joining(name: str) -> str:
+    """How the operator of another relay registers it."""
+    place = f"--relay-url wss://{name}.example.com --lat 59.9 --lon 10.8 --public-key c3lkbmV5"
+    return f"env -u VOX_DIRECTORY_KEY vox directory register --key-file {name}.key --name {name} {place}"
+
 
 BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
     ("docs/how-to/connect-a-phone-number.md", "vox call --carrier twilio"): (
@@ -32,8 +39,8 @@ BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("docs/how-to/run-a-relay-directory.md", "vox directory pending"): (
         "VOX_DIRECTORY_ACCESS_MODE=approval vox directory --config directory.json",
-        "env -u VOX_DIRECTORY_KEY vox directory register --key-file oslo.key --name Oslo --relay-url wss://oslo.example.com --lat 59.9 --lon 10.8 --public-key b3Nsbw",
-        "env -u VOX_DIRECTORY_KEY vox directory register --key-file rome.key --name Rome --relay-url wss://rome.example.com --lat 41.9 --lon 12.5 --public-key cm9tZQ",
+        joining("oslo"),
+        joining("rome"),
     ),
     ("docs/how-to/run-a-relay-directory.md", "vox directory --config directory.json migrate"): (f"{CTRL_C}directory",),
     ("docs/how-to/run-a-relay-directory.md", "vox directory list"): ("vox directory --config directory.json",),

@@ -64,7 +64,8 @@ def command_line(one: Reader, command: str) -> None:
     """The parser takes a command of `vox` that is not run; of other programs' commands nothing is known."""
     name, *arguments = shlex.split(command)
     if name == "vox":
-        script = f"from vox.cli.main import build_parser, load_command; build_parser(load_command({arguments[0]!r})).parse_args({arguments!r})"
+        parser = f"build_parser(load_command({arguments[0]!r}))"
+        script = f"from vox.cli.main import build_parser, load_command; {parser}.parse_args({arguments!r})"
         done = one.run(f"python -c {shlex.quote(script)}")
         assert done.returncode == 0, done.stderr
 
@@ -122,8 +123,8 @@ def nginx(one: Reader, block: Block) -> None:
     """`nginx -t` takes it inside a server."""
     program = shutil.which("nginx")
     require(program is not None, "nginx", "apt-get install nginx-light")
-    around = f"pid {one.folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\nserver {{\nlisten 127.0.0.1:{one.ports['8443']};\n"
-    file = one.write("nginx.conf", f"{around}{block.text}\n}}\n}}\n")
+    server = f"access_log off; server {{ listen 127.0.0.1:{one.ports['8443']};\n{block.text}\n}}"
+    file = one.write("nginx.conf", f"pid {one.folder}/nginx.pid; error_log stderr; events {{}}\nhttp {{ {server} }}\n")
     done = one.run(f"{program} -t -p {one.folder} -c {file}")
     assert done.returncode == 0, done.stderr
 

@@ -1,12 +1,13 @@
-"""Somebody who follows one page in an empty folder: writes its files, types its commands, leaves its servers running.
+"""A reader who follows one page in an empty folder: writes its files, types its commands, leaves its servers running.
 
 What is different here from what is written, in all pages alike:
 
 - Each port of `PORTS` is a free one, in commands, files and the servers' defaults; `0.0.0.0` is `127.0.0.1`.
-- A relay's public name is an address on this machine, which the directory is allowed to probe; `/etc` is a folder, with a certificate in it where the page has one.
-- A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, an
+- A relay's public name is an address on this machine, which the directory is allowed to probe; `/etc` is a folder, with a
+  certificate in it where the page has one.
+- A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, a
   hexadecimal one such as `4f1d…` for the first id not used yet that was printed last.
-- Vendors' keys are set, and belong to no account. `question.wav` is there. Whoever is asked for a password gives one.
+- Vendors' keys are set, and belong to no account. `question.wav` is there. A command that asks for a password gets one.
 """
 
 import json
@@ -19,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.e2e.documents.blocks import ROOT
 from tests.require import require
 from tests.time_limits import WAIT_S
 
-PORTS = ("6379", "8000", "8080", "8090", "8100", "8443")
+PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8443")
 PASSWORD = "correct horse battery"
 KEYS = ("ACME_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "TWILIO_AUTH_TOKEN")
 SERVERS = {"agent": "8080", "chat": "8000", "directory": "8090", "http.server": "8100"}
@@ -168,7 +169,7 @@ class Reader:
 
 
 @contextmanager
-def reader(folder: Path) -> Iterator[Reader]:
+def reader(folder: Path) -> Generator[Reader]:
     """A reader in an empty folder, whose servers are gone afterwards."""
     home = folder / "home"
     here = folder / "here"
