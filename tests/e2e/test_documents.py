@@ -18,7 +18,7 @@ from tests.e2e.redis_server import redis_server
 CANNOT_RUN = {
     "git clone … && cd vox": "the address is where the reader found this page",
     ".venv/bin/pytest tests/contract/test_providers.py -k acme": "runs once the driver of the page is written",
-    "vox models install": "fetches 180 MB; test_store.py and test_command.py install from a source of their own",
+    "vox models install": "fetches 180 MB; tests/contract/test_models.py installs from a source of its own",
     "vox models install whisper-base": "fetches 146 MB",
 }
 """Commands that are not run, and why; those of `vox` are parsed instead, as is `vox bench`. This list gets shorter, not longer."""
@@ -35,7 +35,7 @@ def joining(name: str) -> str:
 BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
     ("docs/how-to/connect-a-phone-number.md", "vox call --carrier twilio"): (
         "vox agent --init --config without-keys.json",
-        "TWILIO_AUTH_TOKEN= vox agent --config without-keys.json",
+        "TWILIO_AUTH_TOKEN= VOXRAY_GREETING=Hello. vox agent --config without-keys.json",
     ),
     ("docs/how-to/run-a-relay-directory.md", "vox directory pending"): (
         "VOX_DIRECTORY_ACCESS_MODE=approval vox directory --config directory.json",
