@@ -144,7 +144,7 @@ def test_text_is_one_line_with_quoted_values():
 def test_lines_of_a_uvicorn_started_by_hand_take_the_same_form(capsys: pytest.CaptureFixture[str]):
     stream = io.StringIO()
     loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
-    before = [(one, one.handlers[:], one.propagate) for one in loggers]
+    before = [(one, one.handlers[:], one.propagate, one.level) for one in loggers]
     try:
         logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
         configure("info", json=True, stream=stream)
@@ -153,5 +153,6 @@ def test_lines_of_a_uvicorn_started_by_hand_take_the_same_form(capsys: pytest.Ca
         assert '"GET /gateway?token=***' in json.loads(stream.getvalue())["msg"]
         assert capsys.readouterr().out == ""
     finally:
-        for one, handlers, propagate in before:
+        for one, handlers, propagate, level in before:
             one.handlers[:], one.propagate = handlers, propagate
+            one.setLevel(level)

@@ -15,19 +15,18 @@ from starlette.websockets import WebSocket
 from vox.agent.admission import Busy, Reservation
 from vox.agent.api import webhooks
 from vox.agent.api.pipecat_start import StartRoutes
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, refuse_upgrade
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
+from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
-from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.http.call import ROUTE, HttpCall
-from vox.http.cors import is_origin_allowed
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
@@ -132,7 +131,13 @@ class _Http:
         if agent is None:
             return error(call.scope, 404, "NOT_FOUND", f"No agent is named {call.query_params.get('agent')}")
         agents = [{"name": each.name, "title": each.title} for each in resources.agents.values()]
-        data = {"agent": agent.name, "title": agent.title, "suggestions": agent.suggestions, "agents": agents}
+        data = {
+            "agent": agent.name,
+            "title": agent.title,
+            "suggestions": agent.suggestions,
+            "agents": agents,
+            "llm": agent.profile.stage("llm"),
+        }
         return success(call.scope, data)
 
     async def asset(self, call: HttpCall) -> Reply | Response:
@@ -255,11 +260,10 @@ class _Calls:
 
     def _refusal(self, call: HttpCall | WebSocket) -> tuple[int, str, str] | None:
         """Why a client may not come in, whether or not there is a place."""
-        server, query, headers = self._server, call.query_params, call.headers
+        server, query = self._server, call.query_params
         if not has_key(call, server.settings):
             return 401, "UNAUTHORIZED", "Unauthorized"
-        origins = server.settings.cors_allowed_origins or ()
-        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins):
+        if not is_page_allowed(call, server.settings):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"

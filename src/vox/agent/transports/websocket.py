@@ -7,6 +7,7 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
+from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
@@ -60,6 +61,7 @@ class WebSocketTransport:
         self._malformed = 0
         self._clock = resources.clock
         self._allowance = IngressBudget(resources.clock.now())
+        self._transcript: TranscriptLog | None = None
 
     # The socket's listener
 
@@ -67,6 +69,8 @@ class WebSocketTransport:
         """The upgrade is done: the call begins."""
         self._socket = socket
         self._session = self._start(self)
+        if self._resources.settings.log_transcripts:
+            self._transcript = TranscriptLog(self._session.info.call_id)
         if isinstance(self._codec, FirstMessageCodec):
             self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
@@ -122,7 +126,9 @@ class WebSocketTransport:
         self.send_event(BotInterrupted())
 
     def send_event(self, event: AgentEvent) -> None:
-        """Sends the event in the client's protocol."""
+        """Sends the event in the client's protocol, and logs what was said where that is asked for."""
+        if self._transcript is not None:
+            self._transcript.see(event)
         if self._socket is not None:
             for message in self._codec.encode(event):
                 self._socket.send(message)

@@ -11,12 +11,13 @@ import pytest
 from tests.unit.agent.call_harness import World
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
+from vox.agent.transports.audio_gatherer import IDLE_S
 from vox.agent.transports.ingress_limit import BURST_BYTES
-from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
+from vox.agent.transports.telephony import MAX_EARLY_AUDIO, MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
 from vox.protocols.carriers.detect import CARRIERS, carrier_for
-from vox.protocols.media_stream import CarrierCodec, StreamStarted, WireMessage
+from vox.protocols.media_stream import CarrierCodec, MarkReached, StreamAudio, StreamStarted, WireMessage
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
 
@@ -128,9 +129,8 @@ async def test_our_own_end_is_said_in_the_carriers_words_and_only_once(carrier: 
     [
         ("", ""),
         (b"", b""),
-        (b"\x00\xff" * 100, b"\x80"),
         ("{", "[]"),
-        ('{"event": "start"}', '{"event": "media"}'),
+        ('{"event": "start"}', '{"event": "start"}'),
         ("x" * (1 << 20), "null"),
         ('{"a":' * 10_000, "1"),
         ('{"event": "connected"}', '{"event": "connected"}'),
@@ -144,6 +144,58 @@ async def test_who_is_no_carrier_after_two_messages_is_closed(garbage: tuple[Wir
         line.say(garbage[1])
         assert line.socket.closed == (1008, "the opening messages are of no known carrier")
         assert line.sessions == []
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("early", ['{"event": "media", "media": {"payload": "AAAA"}}', b"\x00\xff" * 160])
+async def test_audio_before_the_start_is_left_out_and_not_the_end(carrier: str, early: WireMessage):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        for message in messages:
+            line.say(early, early, early, message)
+        line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.link.carrier == carrier
+        assert line.socket.closed is None
+        assert line.world.detector.heard != b""
+        assert f"vox_agent_early_audio_total {3.0 * len(messages)}" in line.world.metrics.render().decode()
+
+
+async def test_audio_alone_is_no_call():
+    async with phone() as line:
+        line.say(*['{"event": "media", "media": {"payload": "AAAA"}}'] * (MAX_EARLY_AUDIO + 1))
+        assert line.socket.closed is None
+        line.say(b"\x00\xff" * 160)
+        assert line.socket.closed == (1008, "the opening messages are of no known carrier")
+
+
+async def test_fields_left_out_are_counted_once_the_call_is_over():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        start = json.loads(str(messages[-1]))
+        start["start"]["customParameters"] = None
+        line.say(*messages[:-1], json.dumps(start), codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert len(line.sessions) == 1
+        line.hang_up()
+        assert 'vox_agent_dropped_fields_total{format="twilio"} 1.0' in line.world.metrics.render().decode()
+
+
+async def test_to_exotel_the_frames_go_in_messages_of_its_size_with_marks_behind_them():
+    codec, messages = opening("exotel")
+    async with phone() as line:
+        line.say(*messages)
+        line.socket.sent.clear()
+        for number in range(15):
+            line.link.send_audio(bytes([number]) * 320)
+        line.link.send_mark("0:4800")
+        assert len(line.socket.sent) == 1
+        await asyncio.sleep(IDLE_S + 0.01)
+        heard = [event for message in line.socket.sent for event in codec.receive(message)]
+        first, rest = b"".join(bytes([number]) * 320 for number in range(10)), range(10, 15)
+        assert heard == [
+            StreamAudio(first),
+            StreamAudio(b"".join(bytes([number]) * 320 for number in rest) + bytes(1600)),
+            MarkReached("0:4800"),
+        ]
 
 
 async def test_who_never_starts_is_closed_after_a_while():
