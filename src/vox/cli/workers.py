@@ -6,6 +6,7 @@ within seconds waits longer each time, so that a broken configuration does not b
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
 from collections.abc import Generator
