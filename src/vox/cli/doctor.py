@@ -65,6 +65,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs every check; the exit code is 1 if one failed."""
+    from vox.runtime.logging import configure
+
+    configure("warn")  # to standard error: standard output is the report
     findings = list(examine(args.config, os.environ))
     print(as_json(findings) if args.json else as_table(findings))
     return 1 if any(finding.status == "fail" for finding in findings) else 0

@@ -6,6 +6,7 @@ within seconds waits longer each time, so that a broken configuration does not b
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
 from collections.abc import Generator
@@ -95,7 +96,8 @@ async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]", 
         _log.error("worker does not end and is killed", worker=number)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    return abs(await ended)
+    status = await ended
+    return 0 if status == -signal.SIGTERM else abs(status)  # by the signal itself: it had not yet begun to serve
 
 
 @contextlib.contextmanager
