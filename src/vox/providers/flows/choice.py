@@ -12,6 +12,8 @@ from typing import Final
 
 SURE: Final = 0.7
 """How well a text must be understood for the others not to be looked at."""
+LEAST_SURENESS: Final = 0.3
+"""A text that is understood only just takes no other's place."""
 MOST_UNLIKELY: Final = 0.35
 """How far below the first one's the mean log probability of a token may be."""
 LEAST_CONFIDENCE: Final = 0.4
@@ -53,7 +55,7 @@ def choose(candidates: Sequence[Candidate]) -> int:
         return candidate.understanding.sureness - SOUND_SHARE * _less_likely(first, candidate)
 
     def may_be_taken(candidate: Candidate) -> bool:
-        if candidate.confidence < LEAST_CONFIDENCE:
+        if candidate.confidence < LEAST_CONFIDENCE or candidate.understanding.sureness < LEAST_SURENESS:
             return False
         harmless = first.understanding.has_consequences or not candidate.understanding.has_consequences
         understood = candidate.understanding.sureness > first.understanding.sureness

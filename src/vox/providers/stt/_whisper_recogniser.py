@@ -1,7 +1,8 @@
 """Whisper by CTranslate2, one thread: what was said in a piece of audio, and how sure that is.
 
 Guards against what Whisper says where there is no speech: quiet audio is not shown to it, a text that it gives little chance beside a
-high probability of silence is dropped, its length is bounded by the length of the audio, and a phrase said again at once goes.
+high probability of silence is dropped, both without the prompt where the text is doubtful, because a prompt is heard in noise;
+its length is bounded by the length of the audio, and a phrase said again at once goes.
 """
 
 from collections.abc import Sequence
@@ -38,6 +39,8 @@ SPARE_WORDS: Final = 2
 SPARE_TOKENS: Final = 8
 LOW_SCORE: Final = -1.0
 """Mean log probability of a token below which the text is not to be trusted."""
+DOUBTFUL_SCORE: Final = -0.7
+"""Below it the text may be the prompt's: then it is looked whether there is speech without one."""
 NO_SPEECH: Final = 0.6
 """Probability of no speech above which a low score means that there was none."""
 
@@ -101,24 +104,28 @@ class Recogniser:
     def _decode_piece(self, pcm: bytes, phrases: tuple[str, ...], language: str, *, is_final: bool) -> _Decoded:
         seconds = len(pcm) / 2 / SAMPLE_RATE
         context_s = max(CONTEXT_S if is_final else PARTIAL_CONTEXT_S, seconds + TAIL_S)
-        decoded = self._run(pcm, context_s, self._prompt(phrases), language, is_final=is_final)
-        doubtful = decoded.ran_on or (decoded.score < LOW_SCORE and decoded.no_speech <= NO_SPEECH)
-        if is_final and doubtful and context_s < FULL_CONTEXT_S:
-            again = self._run(pcm, FULL_CONTEXT_S, self._prompt(phrases), language, is_final=True)
+        prompt = self._prompt(phrases)
+        sound = self._encode(pcm, context_s)
+        decoded = self._run(sound, seconds, prompt, language, beam=BEAM if is_final else 1)
+        if is_final and decoded.ran_on and context_s < FULL_CONTEXT_S:
+            sound = self._encode(pcm, FULL_CONTEXT_S)
+            again = self._run(sound, seconds, prompt, language, beam=BEAM)
             decoded = max(decoded, again, key=lambda one: (not one.ran_on, one.score))
-        if decoded.no_speech > NO_SPEECH and decoded.score < LOW_SCORE:
-            return _Decoded("", decoded.score, decoded.no_speech)
+        unprompted = decoded
+        if prompt and decoded.score < DOUBTFUL_SCORE:
+            unprompted = self._run(sound, seconds, [], language, beam=1)
+        if unprompted.no_speech > NO_SPEECH and unprompted.score < LOW_SCORE:
+            return _Decoded("", decoded.score, unprompted.no_speech)
         return decoded
 
-    def _run(self, pcm: bytes, context_s: float, prompt: list[int], language: str, *, is_final: bool) -> _Decoded:
+    def _run(self, sound: Any, seconds: float, prompt: list[int], language: str, *, beam: int) -> _Decoded:
         tokens = [*prompt, *self._beginning(language)]
-        seconds = len(pcm) / 2 / SAMPLE_RATE
         most = ceil(TOKENS_PER_S * seconds) + SPARE_TOKENS
         result = self._model.generate(
-            self._features(pcm, context_s),
+            sound,
             [tokens],
-            beam_size=BEAM if is_final else 1,
-            num_hypotheses=BEAM if is_final else 1,
+            beam_size=beam,
+            num_hypotheses=beam,
             sampling_temperature=0,
             max_length=len(tokens) + most,
             return_scores=True,
@@ -140,6 +147,10 @@ class Recogniser:
         found.pop(plain_words(text), None)
         found.pop("", None)
         return tuple(sorted(found.values(), key=lambda one: -one[1]))
+
+    def _encode(self, pcm: bytes, context_s: float) -> Any:
+        """What the encoder makes of the audio, which is most of the work; any number of texts can be made of it."""
+        return self._model.encode(self._features(pcm, context_s))
 
     def _features(self, pcm: bytes, context_s: float) -> Any:
         return cast("Any", ctranslate2).StorageView.from_array(log_mel(pcm, context_s, self._bands)[None])

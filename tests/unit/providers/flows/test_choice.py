@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from vox.providers.flows.choice import (
     LEAST_CONFIDENCE,
+    LEAST_SURENESS,
     MOST_UNLIKELY,
     SURE,
     Candidate,
@@ -58,6 +59,12 @@ def test_no_text_with_consequences_takes_the_place_of_one_without(offered: list[
 def test_a_text_is_only_replaced_by_one_that_is_understood_better(offered: list[Candidate]):
     number = choose(offered)
     assert number == 0 or offered[number].understanding.sureness > offered[0].understanding.sureness
+
+
+@given(candidates)
+def test_what_is_understood_only_just_replaces_nothing(offered: list[Candidate]):
+    number = choose(offered)
+    assert number == 0 or offered[number].understanding.sureness >= LEAST_SURENESS
 
 
 @given(candidates)

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.stt._whisper_text import Vocabulary, agreed, plain_words, prompt_text, read_vocabulary, without_repeats
+from vox.providers.stt._whisper_text import (
+    Vocabulary,
+    agreed,
+    plain_words,
+    prompt_text,
+    read_vocabulary,
+    without_repeats,
+)
 
 # Byte characters first, then merges in the order in which they were learned, as in the real vocabularies.
 PRINTED = [chr(n) for n in (*range(33, 127), *range(161, 173), *range(174, 256))]
