@@ -103,6 +103,22 @@ def test_up_runs_all_parts_in_one_process_and_sigterm_ends_them(tmp_path: Path):
             httpx2.get(address)
 
 
+def test_workers_that_are_stopped_while_they_start_have_ended_in_order(tmp_path: Path):
+    environment = {**os.environ, "VOX_REDIS_URL": "redis://127.0.0.1:1/0"}
+    command = [VOX, "chat", "--workers", "2", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment) as chat:
+        assert chat.stderr is not None
+        assert any("starting workers" in line for line in chat.stderr)
+        chat.terminate()
+        chat.stderr.read()
+    assert chat.returncode == 0
+
+
+def test_a_report_goes_on_alone_to_standard_output(tmp_path: Path):
+    (tmp_path / "config.json").write_text(json.dumps({"llm_provider": "flow"}))
+    assert json.loads(vox("doctor", "--json", cwd=tmp_path).stdout)
+
+
 def test_up_only_runs_what_is_asked_for(tmp_path: Path):
     with vox_up(tmp_path, "--only", "directory") as (up, addresses, banner):
         assert set(addresses) == {"directory"}

@@ -179,6 +179,23 @@ async def test_a_signature_is_good_for_one_request_to_one_server_across_restarts
         assert (await http.request(**signed(pair, http, "POST", beat, **at))).status_code == 200
 
 
+async def test_without_a_public_url_only_requests_to_the_address_itself_are_taken(tmp_path: Path):
+    pair = new_key_pair()
+    async with directory(tmp_path, **SIGNED, health_check={"enabled": False}) as (running, http):
+        assert any("server.public_url is not set" in line for line in running.log.read_text().splitlines())
+        body = relay_at("wss://mine.example.com", signing_key=pair.public)
+        registered = await http.request(**signed(pair, http, "POST", "/v1/relays/register", body))
+        assert registered.status_code == 201, registered.text
+        path = f"/v1/relays/{registered.json()['id']}"
+        for host in ("directory.evil:443", f"directory.evil:{running.port}", "127.0.0.1"):
+            replayed = signed(pair, http, "DELETE", path, authority=host)
+            replayed["headers"]["host"] = host
+            assert await code(await http.request(**replayed)) == (401, "BAD_SIGNATURE")
+        local = signed(pair, http, "DELETE", path, authority=f"localhost:{running.port}")
+        local["headers"]["host"] = f"localhost:{running.port}"
+        assert (await http.request(**local)).status_code == 200
+
+
 async def test_a_signature_that_was_used_at_one_directory_is_refused_at_the_other(tmp_path: Path):
     pair = new_key_pair()
     with postgres() as url:

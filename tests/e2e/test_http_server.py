@@ -175,6 +175,52 @@ async def test_endless_headers_are_refused(server):
             writer.close()
 
 
+UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+UNUSUAL_UPGRADES = {
+    "POST": (f"POST /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}\r\n", {404, 405}),
+    "POST with a body": (f"POST /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}Content-Length: 5\r\n\r\nhello", {404, 405}),
+    "HTTP/1.0": (f"GET /ws HTTP/1.0\r\nHost: a\r\n{UPGRADE}\r\n", {404}),
+    "GET with a body": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}Content-Length: 5\r\n\r\nhello", {404}),
+    "GET in chunks": (
+        f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        {404},
+    ),
+    "many headers": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}" + "A: b\r\n" * 150 + "\r\n", {431}),
+    "a long header": (f"GET /ws HTTP/1.1\r\nHost: a\r\n{UPGRADE}A: {'b' * 9000}\r\n\r\n", {431}),
+    "a long path": (f"GET /ws?{'a' * 9000} HTTP/1.1\r\nHost: a\r\n{UPGRADE}\r\n", {431}),
+    "no key": ("GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", {400, 426}),
+}
+
+
+@everywhere(FAST)
+async def test_each_upgrade_request_is_answered(server):
+    async with serving(server, Place()) as place:
+        for name, (request, statuses) in UNUSUAL_UPGRADES.items():
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            writer.write(request.encode("latin-1"))
+            status = (await asyncio.wait_for(reader.readline(), WAIT_S)).split()
+            assert status, f"{name}: closed without an answer"
+            assert int(status[1]) in statuses, name
+            writer.close()
+
+
+@everywhere(FAST)
+async def test_an_upgrade_that_the_application_never_decides_is_cut(server):
+    before, uvicorn_protocols.UPGRADE_TIMEOUT_S = uvicorn_protocols.UPGRADE_TIMEOUT_S, 0.05
+    try:
+        place = Place()
+        place.gate.clear()
+        async with serving(server, place):
+            reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+            writer.write(Wire.request())
+            with suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), WAIT_S) == b""
+            writer.close()
+            place.gate.set()
+    finally:
+        uvicorn_protocols.UPGRADE_TIMEOUT_S = before
+
+
 @everywhere(FAST)
 async def test_a_client_that_never_finishes_its_headers_is_cut(server):
     before = uvicorn_protocols.HEADER_TIMEOUT_S

@@ -233,6 +233,79 @@ async def test_a_message_at_the_limit_passes_and_one_byte_more_does_not(server):
         assert (await client.until_closed())[0] == 1009
 
 
+FLOODS = {
+    "pings": ([Wire.frame(9)], 1008),
+    "pongs": ([Wire.frame(10)], 1008),
+    "pings of the largest size": ([Wire.frame(9, b"x" * 125)], 1008),
+    "fragments of one byte": ([Wire.frame(2, b"a", fin=False), *[Wire.frame(0, b"a", fin=False)] * 2000], 1009),
+}
+
+
+@everywhere(FAST)
+async def test_a_peer_that_floods_is_cut_before_most_of_it_is_dealt_with(server):
+    async with serving(server, Place()) as place:
+        for name, (frames, code) in FLOODS.items():
+            wire = await Wire.connect(place.port)
+            listener = await place.listener()
+            wire.send(*frames * (5000 // len(frames)))
+            received = 0
+            with suppress(ConnectionResetError):
+                while data := await asyncio.wait_for(wire.reader.read(1 << 16), WAIT_S):
+                    received += len(data)
+            assert (await listener.until_closed())[0] == code, name
+            assert received < 64 * (2 + 125) + 200, name  # the pongs within the bound, and the close frame
+            await wire.drop()
+
+
+@everywhere(FAST)
+async def test_pings_at_a_keepalives_rate_are_answered_however_long_the_call(server):
+    async with serving(server, Place(echo)) as place:
+        wire = await Wire.connect(place.port)
+        for _ in range(picows_socket.CONTROL_BURST - 1):
+            wire.send(Wire.frame(9, b"p"))
+            assert await wire.receive() == (10, b"p")
+        wire.send(Wire.frame(1, b"still here"))
+        assert await wire.receive() == (1, b"still here")
+        await wire.drop()
+
+
+@everywhere(FAST)
+async def test_pings_of_a_peer_that_does_not_read_are_not_answered_beyond_a_bound(server):
+    async with serving(server, Place(max_backlog_bytes=1 << 30)) as place:
+        wire = await Wire.connect(place.port)
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        listener = await place.listener()
+        while listener.socket.backlog_bytes < 1 << 20:
+            listener.socket.send(b"x" * 60_000)
+        before = listener.socket.backlog_bytes
+        wire.send(*[Wire.frame(9, b"x" * 125)] * 32, Wire.frame(1, b"behind the pings"))
+        assert await listener.next() == "behind the pings"
+        assert listener.socket.backlog_bytes == before
+        await wire.drop()
+
+
+@everywhere(FAST)
+async def test_one_peer_has_no_more_handled_at_one_go_than_a_slice(server):
+    handled: list[int] = [0]
+
+    def count(_socket: Socket, message: Any) -> None:
+        if handled[-1] == 0:
+            asyncio.get_running_loop().call_soon(handled.append, 0)
+        handled[-1] += len(message)
+
+    async with serving(server, Place(count)) as place:
+        wire = await Wire.connect(place.port)
+        listener = await place.listener()
+        wire.send(*[Wire.frame(2, b"x" * 1000)] * 2000)
+        await wire.writer.drain()
+        wire.send(Wire.frame(1, b"end"))
+        while await listener.next() != "end":
+            pass
+        assert sum(handled) == 2_000_003
+        assert max(handled) <= 2 * picows_socket.RECEIVE_BUFFER_BYTES + picows_socket.SLICE_BYTES
+        await wire.drop()
+
+
 @everywhere(FAST)
 async def test_control_frames_may_stand_between_fragments(server):
     async with serving(server, Place(echo)) as place:

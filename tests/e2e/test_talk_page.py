@@ -16,7 +16,7 @@ from vox.clients.audio_files import write_wav
 DEMO = yaml.safe_load((files("vox.agent.config") / "demo.yaml").read_text())
 HOURS = DEMO["intents"]["hours"]["answer"]
 ANSWERS = [intent["answer"] for intent in DEMO["intents"].values() if "answer" in intent]
-GREETING_S = 7.0  # the caller lets the greeting pass
+GREETING_S = 12.0  # the caller lets the greeting pass
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """The agent server as an ASGI application: `vox agent` serves it, and so does plain `uvicorn --factory`."""
 
-import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +20,7 @@ from vox.providers.models.background import BackgroundInstallation
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
-from vox.runtime.logging import configure, get_logger
+from vox.runtime.logging import configure, get_logger, take_over_uvicorn
 from vox.runtime.metrics import Metrics, NullMetrics
 
 log = get_logger(__name__)
@@ -82,15 +81,7 @@ def _settings_of(environment: Mapping[str, str]) -> AgentSettings:
     path = Path(named or "config.json")
     loaded = load(path if named or path.exists() else None, environment)
     configure(loaded.settings.log_level, loaded.settings.json_logs)
-    _take_over_logs()
+    take_over_uvicorn()
     for warning in loaded.warnings:
         log.warning(warning)
     return loaded.settings
-
-
-def _take_over_logs() -> None:
-    """Plain uvicorn writes lines of its own, with the query and the key in it; through our formatter they lose that."""
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        theirs = logging.getLogger(name)
-        theirs.handlers.clear()
-        theirs.propagate = True

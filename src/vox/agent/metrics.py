@@ -57,4 +57,8 @@ CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1
 CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))
 INTERRUPTIONS = Counter("vox_agent_interruptions_total", "Answers that the caller cut off")
 FALSE_INTERRUPTIONS = Counter("vox_agent_false_interruptions_total", "Answers held for a noise, then resumed")
+DROPPED_FIELDS = Counter(
+    "vox_agent_dropped_fields_total", "Optional fields of a carrier's messages left out, by wire format", ("format",)
+)
+EARLY_AUDIO = Counter("vox_agent_early_audio_total", "Audio messages before the start of a stream, left out")
 MALFORMED = Counter("vox_agent_malformed_messages_total", "Messages dropped as malformed, by wire format", ("format",))

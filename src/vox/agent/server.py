@@ -14,6 +14,7 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
+from vox.agent.transports.ingress_limit import NetworkReserves
 from vox.media.pacer import Pacer
 from vox.providers.models.background import BackgroundInstallation
 from vox.providers.tts.contract import Preparable
@@ -35,22 +36,29 @@ class LoadMeter:
 
     Args:
         pacer: counts the frames of all calls.
+        reserves: counts the floods.
         clock: for the time between measurements.
     """
 
-    def __init__(self, pacer: Pacer, clock: Clock) -> None:
+    def __init__(self, pacer: Pacer, reserves: NetworkReserves, clock: Clock) -> None:
         self._pacer = pacer
+        self._reserves = reserves
         self._clock = clock
+        self._refusals = self._refusals_before = reserves.refusals
         self._last = self._counts()
 
     def measure(self, calls: int) -> Load:
         """The load since the last call; shares are 0 to 1, CPU time of one core."""
         sent, late, cpu, at = self._last
         self._last = now_sent, now_late, now_cpu, now = self._counts()
+        # The frames that a flood has made late may leave in the time after it.
+        is_flooded = self._reserves.refusals != self._refusals_before
+        self._refusals_before, self._refusals = self._refusals, self._reserves.refusals
         return Load(
             late_share=(now_late - late) / max(1, now_sent - sent),
             busy_share=(now_cpu - cpu) / max(0.001, now - at),
             calls=calls,
+            is_flooded=is_flooded,
         )
 
     def _counts(self) -> tuple[int, int, float, float]:
@@ -72,6 +80,7 @@ class AgentServer:
     installation: BackgroundInstallation | None = None
     resources: Resources = field(init=False)
     admission: Admission = field(init=False)
+    reserves: NetworkReserves = field(init=False)
     _meter: LoadMeter = field(init=False)
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
@@ -82,17 +91,19 @@ class AgentServer:
         self.resources = Resources(self.settings, self.clock, self.metrics, self.environment)
         self.admission = Admission(
             max_calls=self.settings.max_concurrent_calls,
+            max_per_network=self.settings.max_calls_per_address,
             retry_after_s=self.settings.retry_after_secs,
             adaptive=AdaptiveLimit() if self.settings.adaptive_limit else None,
             metrics=self.metrics,
             has_room=self.resources.has_room,
         )
+        self.reserves = NetworkReserves(self.clock)
 
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
         self._prepare_voices()
-        self._meter = LoadMeter(self.resources.pacer, self.clock)
+        self._meter = LoadMeter(self.resources.pacer, self.reserves, self.clock)
         await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
         if self.installation is not None:
             await self._stack.enter_async_context(supervised(self.installation.run, "install models"))

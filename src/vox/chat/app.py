@@ -30,7 +30,7 @@ from vox.runtime.clock import SystemClock
 from vox.runtime.gc_freeze import freeze_startup_objects
 from vox.runtime.health import Checks
 from vox.runtime.lifecycle import Lifecycle
-from vox.runtime.logging import configure, get_logger
+from vox.runtime.logging import configure, get_logger, take_over_uvicorn
 from vox.runtime.metrics import CONTENT_TYPE, Metrics
 
 JSON = {"content-type": "application/json"}
@@ -46,7 +46,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
 
     Args:
         server: the chat server.
-        is_alone: whether the process is its own: its lifespan then sets up logging as the settings say, and spares the collector.
+        is_alone: whether the process is its own: its lifespan then spares the collector.
     """
 
     def __init__(self, server: ChatServer, *, is_alone: bool = False) -> None:
@@ -148,8 +148,6 @@ class ChatApp(Dispatcher[Access, AnyCall]):
 
     @asynccontextmanager
     async def _running(self) -> AsyncGenerator[None, None]:
-        if self._is_alone:
-            configure(self.chat.settings.log_threshold, self.chat.settings.log_format == "json")
         await asyncio.to_thread(self.server.open)
         async with self.server.running(), drain_before_shutdown(self.server.drain):
             if self._is_alone:
@@ -169,6 +167,8 @@ def create_app(database_url: str | None = None) -> ChatApp:
     """
     overrides = {} if database_url is None else {"database_url": database_url}
     loaded = load_chat_settings(dict(os.environ), overrides)
+    configure(loaded.settings.log_threshold, loaded.settings.log_format == "json")
+    take_over_uvicorn()
     for warning in loaded.warnings:
         _log.warning(warning)
     return make_app(loaded.settings, is_alone=True)

@@ -9,7 +9,7 @@ cache, the profiles, the concurrency limits, the upload limits and the opening o
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
@@ -21,22 +21,17 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
 from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
-from vox.chat.errors import refuse
 from vox.chat.events import Event
 from vox.chat.identity.logins import LoginCache
 from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.http.rate_limits import MemoryRateLimits, RateLimits
 from vox.runtime.clock import Clock
-from vox.runtime.concurrency import ConcurrencyLimiter
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
 from vox.stores.sql import SqlDatabase
 
 T = TypeVar("T")
-
-SEARCHES: Final = 2
-"""At the same time: a search may take seconds, and on SQLite all reads share the same four threads."""
 
 
 @dataclass(slots=True)
@@ -105,6 +100,8 @@ class ChatContext:
         )
         self.read = self.database.read
         """Runs a read-only unit of work on a reader's thread."""
+        self.read_slowly = self.database.read_slowly
+        """Runs one that may take seconds, on threads where it keeps no other waiting."""
         self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.community = Community()
@@ -116,13 +113,8 @@ class ChatContext:
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
-        self.searches = ConcurrencyLimiter(SEARCHES, _too_many_searches)
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""
         self.change = pipeline.change
         self.tell = pipeline.tell
-
-
-def _too_many_searches() -> Exception:
-    return refuse("UNAVAILABLE", "Too many searches are running at once; try again.", retry_after_ms=1000)

@@ -116,7 +116,7 @@ async def serve_agent(
         {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
     )
     agents = app.server
-    async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
+    async with agents, Server(app, settings.bind_host, settings.bind_port, **tls) as server:
         freeze_startup_objects()
         log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)

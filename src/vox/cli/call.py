@@ -6,20 +6,25 @@ Speech, digits and barge-ins happen in the order of their options, each waiting 
 import argparse
 import json
 import os
+import ssl
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
+    from vox.cli.call_transcript import Utterance
     from vox.clients.audio_files import Recording
     from vox.clients.phone import CallOutcome
     from vox.clients.script import Step
     from vox.clients.simulated_call import CallReport
 
 EXIT_UNANSWERED = 1
+_RECOGNISERS = ("whisper", "pocketsphinx")
 _SPEAKERS = ("flite", "espeak")  # recognisers understand flite better
 
 
@@ -63,6 +68,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--header", action="append", default=[], metavar="NAME:VALUE", help="send this HTTP header with the request"
     )
+    parser.add_argument(
+        "--stream-host",
+        metavar="HOST[:PORT]",
+        help="open the stream that the webhook names at this host instead, such as localhost:8080 for a server behind a"
+        " public name",
+    )
+    parser.add_argument("--transcript", action="store_true", help="recognise and print what both sides said, offline")
+    trust = parser.add_mutually_exclusive_group()
+    trust.add_argument("--cafile", type=Path, metavar="FILE", help="trust the certificates in this PEM file")
+    trust.add_argument("--insecure", action="store_true", help="accept any certificate, for a server of your own")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -75,14 +90,15 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> int:
     from vox.clients.phone import place_call
-    from vox.http.websocket import UpgradeRefusedError
+    from vox.http.websocket import UpgradeRefusedError, open_socket
     from vox.runtime.clock import SystemClock
 
     if args.save is not None:
         _check_writable(args.save)
+    tls = _trust(args)
     script = await _script(args)
     headers = [_header(each) for each in args.header]
-    url, parameters = await _resolve(args, headers)
+    url, parameters = await _resolve(args, headers, tls)
     try:
         outcome = await place_call(
             url,
@@ -93,6 +109,7 @@ async def _run(args: argparse.Namespace) -> int:
             parameters=parameters,
             caller=args.caller,
             callee=args.callee,
+            connect=open_socket if tls is None else partial(open_socket, tls=tls),
         )
     except UpgradeRefusedError as refusal:
         return _print_refusal(refusal.status, refusal.headers.get("retry-after"), refusal, as_json=args.json)
@@ -100,7 +117,8 @@ async def _run(args: argparse.Namespace) -> int:
         from vox.clients.audio_files import write_wav
 
         write_wav(args.save, (outcome.report.caller_track, outcome.report.agent_track), outcome.report.sample_rate)
-    _print(outcome, as_json=args.json)
+    said = await _transcript(outcome.report) if args.transcript else []
+    _print(outcome, said, as_json=args.json)
     return 0 if outcome.report.has_answered else EXIT_UNANSWERED
 
 
@@ -112,11 +130,13 @@ def _check_writable(path: Path) -> None:
         )
 
 
-async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]]) -> tuple[str, dict[str, str]]:
+async def _resolve(
+    args: argparse.Namespace, headers: Sequence[tuple[str, str]], tls: ssl.SSLContext | None
+) -> tuple[str, dict[str, str]]:
     """The stream's address and parameters: as given, or as the webhook answers."""
     import httpx2
 
-    from vox.clients.webhooks import ask_webhook, is_stream_url
+    from vox.clients.webhooks import ask_webhook, at_host, is_stream_url
     from vox.runtime.clock import new_id
 
     if is_stream_url(args.url):
@@ -127,7 +147,7 @@ async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]])
             code="bad_call_url",
             hint="give ws://HOST:PORT/telephony/ws or the webhook's http:// address",
         )
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=True if tls is None else tls) as http:
         plan = await ask_webhook(
             http,
             args.url,
@@ -137,7 +157,7 @@ async def _resolve(args: argparse.Namespace, headers: Sequence[tuple[str, str]])
             callee=args.callee,
             headers=dict(headers),
         )
-    return plan.url, dict(plan.parameters)
+    return at_host(plan.url, args.stream_host, args.url), dict(plan.parameters)
 
 
 async def _script(args: argparse.Namespace) -> "list[Step]":
@@ -202,11 +222,55 @@ async def _synthesize(text: str) -> "Recording":
     raise UsageError("no speech driver works here", code="no_speech_driver", hint="; ".join(failures))
 
 
-def _print(outcome: "CallOutcome", *, as_json: bool) -> None:
+async def _transcript(report: "CallReport") -> "list[Utterance]":
+    """What both sides said, with the first recogniser that works here."""
+    import httpx2
+
+    from vox.cli.call_transcript import transcribe
+    from vox.providers import registry
+    from vox.providers.contract import Deps
+    from vox.runtime.clock import SystemClock
+
+    failures: list[str] = []
+    tracks = {"caller": report.caller_track, "agent": report.agent_track}
+    async with httpx2.AsyncClient() as http:
+        deps = Deps(SystemClock(), http, environment=os.environ)
+        for name in _RECOGNISERS:
+            try:
+                async with registry.create("stt", name, {}, deps) as recogniser:
+                    return await transcribe(tracks, report.sample_rate, recogniser)
+            except (VoxError, ImportError) as error:
+                failures.append(f"{name}: {error}")
+    raise UsageError("no offline recogniser works here", code="no_speech_driver", hint="; ".join(failures))
+
+
+def _trust(args: argparse.Namespace) -> ssl.SSLContext | None:
+    """What certificates are believed; None for the system's own."""
+    if args.insecure:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
+    if args.cafile is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=args.cafile)
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(
+            f"cannot read the certificates in {args.cafile}: {error.strerror or error}",
+            code="tls_unreadable",
+            hint="give --cafile a PEM file",
+        ) from error
+
+
+def _print(outcome: "CallOutcome", said: "Sequence[Utterance]", *, as_json: bool) -> None:
     report = outcome.report
     if as_json:
-        print(json.dumps(_as_json(outcome), indent=2))
+        print(json.dumps(_as_json(outcome) | ({"transcript": [asdict(one) for one in said]} if said else {}), indent=2))
         return
+    for one in said:
+        print(f"{one.began_s:>6.2f}s {one.speaker}: {one.text or '(not understood)'}")
+    for text in outcome.agent_texts if not said else ():
+        print(f"agent: {text}")
     print(f"{'turn':<10} {'at':>7} {'lasted':>7} {'answered after':>15} {'silent after':>13}")
     for turn in report.turns:
         lasted = max(0.0, turn.ended_s - turn.began_s)

@@ -14,6 +14,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,9 @@ FILES_PER_CALL = 4
 FILES_OF_THE_PROCESS = 200
 EXPECTED_CALLS = 300
 """Calls that one core holds, for an installation without `max_concurrent_calls`."""
+
+ASK_TIMEOUT_S = 1.0
+MAX_HEALTH_BYTES = 1 << 16
 
 OPTIONAL_PACKAGES = (
     ("pocketsphinx", "recognition without keys", "offline"),
@@ -61,6 +65,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Runs every check; the exit code is 1 if one failed."""
+    from vox.runtime.logging import configure
+
+    configure("warn")  # to standard error: standard output is the report
     findings = list(examine(args.config, os.environ))
     print(as_json(findings) if args.json else as_table(findings))
     return 1 if any(finding.status == "fail" for finding in findings) else 0
@@ -72,12 +79,13 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
     settings, findings = check_configuration(config, environment)
     yield from findings
     if settings is not None:
-        yield check_port(settings.host, settings.bind_port)
+        yield check_port(settings.bind_host, settings.bind_port, is_tls=settings.tls_enable)
         if settings.tls_enable:
             yield check_certificate(settings.tls_cert_file, settings.tls_key_file)
         yield from check_providers(settings, environment)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
+    yield check_local_models(settings)
     yield check_models(environment)
 
 
@@ -99,8 +107,8 @@ def check_configuration(
     return loaded.settings, [Finding("configuration", "ok", str(file)), *warnings]
 
 
-def check_port(host: str, port: int) -> Finding:
-    """Whether the agent could listen where it is told to."""
+def check_port(host: str, port: int, *, is_tls: bool = False) -> Finding:
+    """Whether the agent could listen where it is told to, or does already."""
     address = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -108,9 +116,54 @@ def check_port(host: str, port: int) -> Finding:
         try:
             probe.bind((address, port))
         except OSError as error:
-            remedy = "stop what listens there (it may be Vox itself), or set VOXRAY_PORT"
+            if is_vox(address or "127.0.0.1", port, is_tls=is_tls):
+                return Finding("port", "ok", f"{host or '*'}:{port}: Vox itself runs there")
+            remedy = "stop what listens there, or set VOXRAY_PORT"
             return Finding("port", "fail", f"{host or '*'}:{port}: {error.strerror}", remedy)
     return Finding("port", "ok", f"{host or '*'}:{port} is free" if port else f"{host or '*'}, any free port")
+
+
+def is_vox(host: str, port: int, *, is_tls: bool) -> bool:
+    """Whether what listens there answers `/health` as an agent does."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  compared, not bound
+    connection = (
+        HTTPSConnection(address, port, timeout=ASK_TIMEOUT_S, context=ssl._create_unverified_context())  # noqa: S323, SLF001
+        if is_tls
+        else HTTPConnection(address, port, timeout=ASK_TIMEOUT_S)
+    )
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        said = json.loads(answer.read(MAX_HEALTH_BYTES))
+    except (OSError, HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    match said:
+        case {"status": "ok", "data": {"status": "ok"}, "meta": {"requestId": str()}}:
+            return True
+        case _:
+            return False
+
+
+def check_local_models(settings: "AgentSettings | None") -> Finding:
+    """Whether a language model server runs on this machine, and how to use it."""
+    from vox.cli.local_models import PORTS, find_local_models
+
+    own = {settings.bind_port} if settings is not None else set[int]()
+    found = asyncio.run(find_local_models(without=own))
+    if not found:
+        names = ", ".join(f"{name} {port}" for name, port in PORTS.items())
+        return Finding(
+            "local model", "off", f"none of {names} answers on this machine", "see docs/how-to/configure-an-agent.md"
+        )
+    first = found[0]
+    others = "".join(f"; also {one.name} at {one.port}" for one in found[1:])
+    return Finding(
+        "local model",
+        "ok",
+        f"{first.name} at port {first.port} offers {first.models[0]}{others}; in config.json:\n{first.configuration}",
+    )
 
 
 def check_certificate(cert_file: str, key_file: str) -> Finding:
@@ -196,7 +249,8 @@ def as_table(findings: Iterable[Finding]) -> str:
     width = max((len(finding.check) for finding in rows), default=0)
     lines: list[str] = []
     for finding in rows:
-        lines.append(f"{finding.status:<4}  {finding.check:<{width}}  {finding.detail}")
+        detail = finding.detail.replace("\n", f"\n{'':<{width + 8}}")
+        lines.append(f"{finding.status:<4}  {finding.check:<{width}}  {detail}")
         if finding.remedy:
             lines.append(f"{'':<4}  {'':<{width}}  → {finding.remedy}")
     counts = {status: sum(finding.status == status for finding in rows) for status in ("fail", "warn", "off")}

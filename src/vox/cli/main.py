@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.insert(0, "chat")
     name = next((word for word in arguments if not word.startswith("-")), "")
     command = load_command(name) if name in COMMANDS else None
-    parser = _build_parser(command)
+    parser = build_parser(command)
     args = parser.parse_args(arguments)
     try:
         return int(getattr(args, "run", (command or load_command(args.command)).run)(args))
@@ -56,7 +56,8 @@ def load_command(name: str) -> ModuleType:
     return importlib.import_module(f"vox.cli.{name}")
 
 
-def _build_parser(command: ModuleType | None) -> argparse.ArgumentParser:
+def build_parser(command: ModuleType | None) -> argparse.ArgumentParser:
+    """The command line of `vox`, with the options of one command."""
     parser = argparse.ArgumentParser(prog="vox", description="Self-hosted real-time voice.")
     parser.add_argument("--version", action="version", version=f"vox {version('vox-server')}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")

@@ -8,10 +8,9 @@ drained, because what runs in one may still need another.
 import argparse
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
+    from vox.cli.local_models import LocalModels
     from vox.runtime.lifecycle import Lifecycle
 
 TALK = """\
@@ -96,10 +96,17 @@ def run(args: argparse.Namespace) -> int:
     environment = dict(os.environ)
     choices = Choices(environment, args.data or _usual_data(environment), args.host, args.port)
     chosen = [part for part in PARTS if args.only is None or part.name in args.only]
-    return run_loop(serve_parts(chosen, choices))
+    return run_loop(_look_and_serve(chosen, choices))
 
 
-async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
+async def _look_and_serve(parts: Sequence[Part], choices: Choices) -> int:
+    """Looks for a language model on this machine before any port of Vox could be taken for one."""
+    from vox.cli.local_models import find_local_models
+
+    return await serve_parts(parts, choices, await find_local_models())
+
+
+async def serve_parts(parts: Sequence[Part], choices: Choices, models: Sequence["LocalModels"] = ()) -> int:
     """Starts the parts in order, prints their addresses, and serves until SIGTERM or SIGINT and the drain behind it.
 
     Raises:
@@ -124,14 +131,14 @@ async def serve_parts(parts: Sequence[Part], choices: Choices) -> int:
             log.info(part.ready, address=found.address)
         freeze_startup_objects()
         with _drained_by_signals([found.lifecycle for _, found in running]):
-            _say(banner(running, choices.data))  # a reader may send a signal at once
+            _say(banner(running, choices.data, models))  # a reader may send a signal at once
             async with asyncio.TaskGroup() as tasks:
                 for _, found in running:
                     tasks.create_task(_finish(found))
     return 0
 
 
-def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
+def banner(running: Sequence[tuple[Part, Running]], data: Path, models: Sequence["LocalModels"] = ()) -> str:
     """What is printed once everything listens."""
     addresses = {part.name: found.address for part, found in running}
     lines = ["", "  Vox is up."]
@@ -139,6 +146,12 @@ def banner(running: Sequence[tuple[Part, Running]], data: Path) -> str:
         stream = f"{talk.replace('http', 'ws', 1)}/telephony/ws"
         lines[1] += " " + TALK.format(address=talk, stream=stream, vox=sys.argv[0]).rstrip()
     lines += [f"  {part.name:<10} {found.address:<24} {part.shows}" for part, found in running]
+    if models:
+        shown = models[0].configuration.replace("\n", "\n    ")
+        lines += [
+            f"  {models[0].name} runs here; your own agent talks to it with these lines in config.json:",
+            f"    {shown}",
+        ]
     return "\n".join(
         [*lines, f"  State is kept in {data}.", "  Stop it with Ctrl-C; calls in progress are not cut.", ""]
     )
@@ -191,7 +204,7 @@ def _agent(choices: Choices) -> Plan:
             {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
         )
         agents = app.server
-        async with agents, Server(app, settings.host, settings.bind_port, **tls) as server:
+        async with agents, Server(app, settings.bind_host, settings.bind_port, **tls) as server:
             yield Running(server.address, lifecycle, agents.end_calls)
 
     return Plan(serve, loaded.warnings, settings.log_level, settings.json_logs)
@@ -333,22 +346,14 @@ def _say(text: str) -> None:
 @contextmanager
 def _drained_by_signals(lifecycles: Sequence["Lifecycle"]) -> Generator[None]:
     """While the block runs, SIGTERM and SIGINT drain all of them."""
+    from vox.runtime.lifecycle import owned_signals
 
     def drain() -> None:
         for each in lifecycles:
             each.drain()
 
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
-        for number in signals:
-            loop.add_signal_handler(number, drain)
-    try:
+    with owned_signals(drain):
         yield
-    finally:
-        with suppress(NotImplementedError):
-            for number in signals:
-                loop.remove_signal_handler(number)
 
 
 async def _finish(part: Running) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from typing import Any, Final
 
 from vox.errors import DependencyError
+from vox.runtime.lifecycle import owned_signals
 from vox.runtime.logging import get_logger
 
 RESTART_S: Final = 0.5
@@ -41,11 +42,8 @@ async def supervise(host: str, port: int, workers: int, given: dict[str, Any], *
         DependencyError: a process cannot start because of its configuration (worker_failed).
     """
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     stop_s = drain_timeout_s + STOP_GRACE_S
-    with _reserved(host, port) as actual:
+    with owned_signals(stopping.set), _reserved(host, port) as actual:
         flags = [
             f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name not in {"port", "workers"}
         ]
@@ -98,7 +96,8 @@ async def _end(process: asyncio.subprocess.Process, ended: "asyncio.Task[int]", 
         _log.error("worker does not end and is killed", worker=number)
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    return abs(await ended)
+    status = await ended
+    return 0 if status == -signal.SIGTERM else abs(status)  # by the signal itself: it had not yet begun to serve
 
 
 @contextlib.contextmanager

@@ -18,10 +18,11 @@ from vox.protocols.media_stream import (
     StreamEvent,
     WireMessage,
 )
-from vox.protocols.pipecat_frames import AudioRawFrame, InterruptionFrame
+from vox.protocols.pipecat_frames import AudioRawFrame, InterruptionFrame, TextFrame
 from vox.protocols.rtvi import client_message
 
 CARRIERS = ("twilio", "telnyx", "plivo", "exotel", "vonage", "genesys")
+MAX_TEXTS = 1000
 LINES = (*CARRIERS, "protobuf")
 
 
@@ -57,6 +58,8 @@ class ProtobufLine:
         self.encoding: Encoding = "s16le"
         self.sample_rate = 16_000
         self.heard_rate = 24_000
+        self.texts: list[str] = []
+        """What the agent said, as far as the format tells."""
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -86,6 +89,8 @@ class ProtobufLine:
         if isinstance(frame, AudioRawFrame):
             self.heard_rate = frame.sample_rate
             return [StreamAudio(frame.audio)]
+        if isinstance(frame, TextFrame) and len(self.texts) < MAX_TEXTS:
+            self.texts.append(frame.text)
         return [AudioCleared()] if isinstance(frame, InterruptionFrame) else []
 
 

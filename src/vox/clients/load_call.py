@@ -19,6 +19,7 @@ from vox.clients.playout import PlayoutDeadline
 from vox.errors import VoxError
 from vox.media import g711
 from vox.media.levels import rms
+from vox.protocols.carriers.json_stream import JsonCarrier
 from vox.protocols.media_stream import AudioCleared, CarrierCodec, MarkReached, StreamAudio, StreamStopped
 from vox.runtime.clock import Clock
 
@@ -312,6 +313,8 @@ class LoadCall(asyncio.Protocol):
 
 def encode_call(line: CarrierCodec, name: str, pcm: bytes, mask: bytes) -> CallAudio:
     """Everything a call will send, ready to be written; `pcm` is the sentence at the line's rate."""
+    if isinstance(line, JsonCarrier):
+        line.is_numbered = False  # the sentence is sent again and again, and a number twice would be late
     opening = line.open(call_id=name, stream_id=f"stream-{name}", caller="+15550100", callee="+15550199", parameters={})
     size = int(line.sample_rate * FRAME_S) * 2
     frames = [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]

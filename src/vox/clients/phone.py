@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vox.clients.carrier_lines import open_line
+from vox.clients.carrier_lines import ProtobufLine, open_line
 from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
@@ -24,12 +24,16 @@ _GOODBYE_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call went: its report, and how its socket ended; `failure` is set where the codec could not go on."""
+    """How a call went: its report, and how its socket ended; `failure` is set where the codec could not go on.
+
+    `agent_texts` is what the agent said, where the protocol carries it.
+    """
 
     report: CallReport
     close_code: int
     close_reason: str
     failure: VoxError | None = None
+    agent_texts: Sequence[str] = ()
 
 
 class Connect(Protocol):
@@ -59,8 +63,9 @@ async def place_call(
 
     A script may be a generator, which then decides each step when the one before it is over.
     """
+    codec = open_line(line) if isinstance(line, str) else line
     call = SimulatedCall(
-        open_line(line) if isinstance(line, str) else line,
+        codec,
         script,
         call_id=new_id("call"),
         stream_id=new_id("stream"),
@@ -77,7 +82,8 @@ async def place_call(
     with contextlib.suppress(TimeoutError):  # a server that does not close is gone for us all the same
         async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
             await connection.is_closed.wait()
-    return CallOutcome(call.report(), connection.close_code, connection.close_reason, connection.failure)
+    texts = tuple(codec.texts) if isinstance(codec, ProtobufLine) else ()
+    return CallOutcome(call.report(), connection.close_code, connection.close_reason, connection.failure, texts)
 
 
 async def _keep_time(call: SimulatedCall, socket: Socket, clock: Clock, connection: "_Connection") -> None:

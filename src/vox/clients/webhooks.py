@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
 
 import httpx2
@@ -58,6 +59,14 @@ async def ask_webhook(
             retry_after_s=float(retry_after) if retry_after.isdigit() else None,
         )
     return parse_answer(answer.text)
+
+
+def at_host(stream_url: str, host: str | None, webhook_url: str) -> str:
+    """The stream's address at another host, with the scheme of the webhook's; unchanged where no host is given."""
+    if not host:
+        return stream_url
+    scheme = "wss" if webhook_url.startswith("https:") else "ws"
+    return urlunsplit(urlsplit(stream_url)._replace(scheme=scheme, netloc=host))
 
 
 def webhook_form(carrier: str, *, call_id: str, caller: str, callee: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ from vox.http.call import client_address
 from vox.http.cors import ANY_ORIGIN
 from vox.http.dispatch import Dispatcher
 from vox.http.edge import respond
+from vox.http.header_values import etag_matches
 from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
@@ -157,6 +158,5 @@ class _Counts:
 def _is_known(scope: Scope, tag: bytes) -> bool:
     for name, value in scope["headers"]:
         if name == b"if-none-match":
-            plain = tag.removeprefix(b"W/")
-            return any(one.strip().removeprefix(b"W/") in {plain, b"*"} for one in value.split(b","))
+            return value == tag or etag_matches(value.decode("latin-1"), tag.decode())
     return False

@@ -80,7 +80,11 @@ def url_taken() -> UsageError:
 
 def url_refused() -> UsageError:
     """The address is private, unknown or not to be found out: one answer, so that the inside network cannot be mapped by asking."""
-    return UsageError("The url is refused: it does not lead to a public address", code="url_refused")
+    return UsageError(
+        "The url is refused: its host is unknown, or not all of its addresses are public. For relays in a private network the"
+        " directory's operator sets outbound.allowed_private",
+        code="url_refused",
+    )
 
 
 def url_refused_because(error: Exception) -> UsageError:

@@ -65,7 +65,7 @@ class Directory:
         self.lifecycle, self.random = parts.lifecycle, parts.random
         self.registry = Registry()
         self.health = HealthRegistry(settings.health_check, self.registry, parts.clock, parts.metrics)
-        self.authorizer = Authorizer(settings.access, settings.server.public_url, parts.clock)
+        self.authorizer = Authorizer(settings.access, settings.server.authority, parts.clock)
         self.addresses = Addresses(self.registry, settings.outbound.relays_per_address)
         self.long_poll = LongPoll(self.registry, parts.lifecycle, parts.clock, parts.random)
         self.round_trips = RoundTrips()

@@ -18,10 +18,16 @@ from vox.directory.relays.url_keys import url_key
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, load_settings
 from vox.security.http_signatures import fingerprint
+from vox.security.urls import split_authority
 
 MAX_COUNT = 2**31 - 1  # what the documented INTEGER columns hold on every database
 RELAY_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SIGNING_MODES = frozenset({"signed", "token", "approval"})
 PRIVATE_NETWORKS = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7", "fe80::/10"]
+
+
+def _authority(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0] if "://" in url else url
 
 
 class Listening(Settings):
@@ -36,7 +42,19 @@ class Listening(Settings):
     drain_timeout_ms: Annotated[int, Env("VOX_DIRECTORY_DRAIN_TIMEOUT_MS")] = Field(default=5000, ge=0)
     """How long requests in progress may go on after SIGTERM"""
     public_url: Annotated[str, Env("VOX_DIRECTORY_PUBLIC_URL")] = ""
-    """Address that signed requests are made out to; empty: the Host header of each request"""
+    """Address that relays use, as https://HOST or HOST:PORT: signed requests are made out to it; empty: only those to localhost and to the address that they come in on are taken"""
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_authority(cls, value: str) -> str:
+        if value and not split_authority(_authority(value))[0]:
+            raise ValueError("use https://HOST, HOST or HOST:PORT")
+        return value
+
+    @property
+    def authority(self) -> str:
+        """Host and port of the public URL, as clients sign them."""
+        return _authority(self.public_url)
 
 
 class Database(Settings):
@@ -236,4 +254,12 @@ def load(
     file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None
 ) -> Loaded[DirectorySettings]:
     """Reads the layers; see `vox.runtime.settings.load_settings` for what it raises."""
-    return load_settings(DirectorySettings, file=file, environment=environment, overrides=overrides or {})
+    loaded = load_settings(DirectorySettings, file=file, environment=environment, overrides=overrides or {})
+    settings = loaded.settings
+    if settings.server.public_url or settings.access.mode not in SIGNING_MODES:
+        return loaded
+    warning = (
+        f"server.public_url is not set in the mode {settings.access.mode}: requests that relays sign are taken only where they are made out to "
+        "localhost or to the address that they come in on; set it to the address that relays use"
+    )
+    return Loaded(settings, [*loaded.warnings, warning])

@@ -5,6 +5,7 @@ pages that are not named from using a token they were tricked into holding.
 """
 
 from collections.abc import Collection, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -58,27 +59,50 @@ class Origins:
         return b"*" in self._allowed or origin.lower() in self._allowed
 
 
-def is_origin_allowed(origin: str, host: str, allowed: Collection[str]) -> bool:
+def is_origin_allowed(
+    origin: str, host: str, allowed: Collection[str], *, own_names: Collection[str] | None = None
+) -> bool:
     """Whether a page may open a socket or start a call: one of this server, of this machine, or one that is listed.
+
+    A server without a key gives its `own_names`: a name can be pointed at 127.0.0.1 by anyone who owns it (DNS
+    rebinding), so that `Host` proves nothing. Then a page is of this server where it was loaded by a bare address and
+    from the same port, or by one of these names.
 
     Args:
         origin: the Origin header; empty for programs, which send none.
         host: the Host header.
         allowed: further origins; `*` allows any.
+        own_names: the names of this server in lower case; None where a key decides, and `host` is believed.
     """
-    if not origin:
+    if not origin or origin in allowed or "*" in allowed:
         return True
-    host_of_origin, own = _host_of(origin), _host_of(f"//{host}")
-    if host_of_origin in _LOCAL or (host_of_origin and host_of_origin == own):
+    page, page_port = _host_and_port(origin, "")
+    here, here_port = _host_and_port(f"//{host}", origin)
+    if not page:
+        return False
+    if page in _LOCAL:  # no other machine can serve it
         return True
-    return origin in allowed or "*" in allowed
+    if own_names is None:
+        return page == here
+    return page == here and (page in own_names or (_is_address(page) and page_port == here_port))
 
 
-def _host_of(url: str) -> str:
+def _host_and_port(url: str, scheme_of: str) -> tuple[str, int]:
+    """Name and port; the port of the scheme where none is written. Nothing where it is no address."""
     try:
-        return urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        name, port, scheme = parts.hostname, parts.port, parts.scheme or urlsplit(scheme_of).scheme
     except ValueError:
-        return ""
+        return "", 0
+    return name or "", port or (443 if scheme == "https" else 80)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _header(scope: Scope, name: bytes) -> bytes | None:

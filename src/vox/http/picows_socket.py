@@ -1,6 +1,9 @@
 """A WebSocket on picows: the fast path of our server and every client connection.
 
 The one thing to know: picows hands out raw frames, so reassembly, limits, keepalive and the closing handshake are here.
+What a peer sends is bounded before it is dealt with: control frames by a rate, a message by its bytes and by its number of
+fragments, what is handled at one go by a slice, after which other connections have their turn. A peer that exceeds a
+bound is cut at once, since a closing handshake would let it send for seconds more.
 Two of its traits are worked around. When a uvloop transport has a backlog, picows queues the header of a message above 8 KiB
 without copying it, and the next message overwrites that header (seen: half of the frames to a slow reader broken); large
 messages therefore bring room for their header. And after a protocol error it waits for a peer that may never read; the
@@ -8,6 +11,7 @@ keepalive timer cuts such a connection.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable
 from logging import DEBUG, getLogger
 from typing import Any
@@ -24,6 +28,24 @@ _DATA = (WSMsgType.BINARY, WSMsgType.TEXT)
 _PING, _PONG, _CLOSE = WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 _COPY_LIMIT = 8192
 """Up to here picows copies header and message into one buffer."""
+MAX_FRAGMENTS = 1024
+"""Fragments of one message. Browsers send none, proxies some of 4 KiB and more; each costs a call, however small."""
+CONTROL_BURST = 64
+CONTROL_FRAMES_PER_SECOND = 8.0
+"""Pings and pongs that a peer may send: keepalives need one in several seconds."""
+SLICE_BYTES = 1 << 16
+"""What one connection may have handled before the loop turns to others; headers count as `_FRAME_COST` bytes a frame."""
+RECEIVE_BUFFER_BYTES = 1 << 17
+"""What the kernel may hold of one client's messages (Linux doubles it for its own records).
+
+picows takes all that has arrived at one go into a buffer that it doubles without a bound. 128 KiB let 640 kB a second
+through at a round trip of 200 ms, more than the fastest audio needs.
+"""
+MAX_FRAMES_AFTER_CLOSE = 1024
+"""Frames that were under way when this side closed; a peer that sends more does not heed the close."""
+_FRAME_COST = 64
+_PONG_BACKLOG_BYTES = 1 << 16
+"""Above it pings stay without an answer: the peer does not read what it asks for."""
 _HEADER_ROOM = 14
 """The longest frame header: what `send_reuse_external_bytearray` wants free before the message."""
 
@@ -34,9 +56,12 @@ class PicowsSocket(WSListener):
     """One connection: a `Socket` to its listener, a listener to picows."""
 
     __slots__ = (
-        "_fragment_bytes",
+        "_control_at",
+        "_control_left",
+        "_fragment_count",
         "_fragments",
         "_fragments_are_text",
+        "_frames_after_close",
         "_is_heard",
         "_is_open",
         "_is_pinged",
@@ -47,6 +72,7 @@ class PicowsSocket(WSListener):
         "_max_backlog_bytes",
         "_on_gone",
         "_send_frame",
+        "_slice_left",
         "_timer",
         "_transport",
         "_unsent_bytes",
@@ -66,9 +92,13 @@ class PicowsSocket(WSListener):
         self._is_pinged = False
         self._is_server = False
         self._timer: asyncio.TimerHandle | None = None
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._fragments_are_text = False
-        self._fragment_bytes = 0
+        self._fragment_count = 0
+        self._control_left = float(CONTROL_BURST)
+        self._control_at = 0.0
+        self._frames_after_close = 0
+        self._slice_left = SLICE_BYTES
 
     @property
     def is_open(self) -> bool:
@@ -122,6 +152,8 @@ class PicowsSocket(WSListener):
         self._write = transport.underlying_transport.write
         self._is_server = not transport.is_client_side
         self._is_open = True
+        if self._is_server and (connection := transport.underlying_transport.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if self._limits.ping_interval_s > 0:
             self._arm(self._limits.ping_interval_s, self._keep_alive)
         try:
@@ -133,7 +165,13 @@ class PicowsSocket(WSListener):
         """One frame; the usual case, a whole message, comes first."""
         self._is_heard = True
         kind = frame.msg_type
+        self._slice_left -= frame.payload_size + _FRAME_COST
+        if self._slice_left < 0:
+            self._let_others_run()
         if not self._is_open and kind != _CLOSE:
+            self._frames_after_close += 1
+            if self._frames_after_close > MAX_FRAMES_AFTER_CLOSE:
+                self.abort()
             return
         if frame.rsv1 or frame.rsv2 or frame.rsv3:
             self.close(1002, "no extension was negotiated")
@@ -145,12 +183,14 @@ class PicowsSocket(WSListener):
                 self.close(1007, "invalid UTF-8")
                 return
             self._deliver(message)
-        elif kind == _PING:
-            transport.send_pong(frame.get_payload_as_bytes())
         elif kind == _CLOSE:
             self._answer_close(frame)
-        elif kind != _PONG:
+        elif kind not in (_PING, _PONG):
             self._collect(frame, kind)
+        elif not self._may_control():
+            self._cut(1008, "too many control frames")
+        elif kind == _PING and self._unsent_bytes() <= _PONG_BACKLOG_BYTES:
+            transport.send_pong(frame.get_payload_as_bytes())
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The transport is gone."""
@@ -193,22 +233,50 @@ class PicowsSocket(WSListener):
         _log.exception("socket listener failed")
         self.close(1011, "internal error")
 
+    def _let_others_run(self) -> None:
+        self._slice_left = SLICE_BYTES
+        transport = self._transport.underlying_transport
+        if not transport.is_closing():
+            transport.pause_reading()
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        transport = self._transport.underlying_transport
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def _may_control(self) -> bool:
+        now = self._loop.time()
+        refilled = self._control_left + (now - self._control_at) * CONTROL_FRAMES_PER_SECOND
+        self._control_at = now
+        self._control_left = min(refilled, CONTROL_BURST) - 1
+        return self._control_left >= 0
+
+    def _cut(self, code: int, reason: str) -> None:
+        """Says why and disconnects: what the peer goes on sending costs nothing more."""
+        self.close(code, reason)
+        self._loop.call_soon(self.abort)
+
     def _collect(self, frame: WSFrame, kind: WSMsgType) -> None:
         is_first = kind != _CONTINUATION
         if is_first is not (self._fragments is None):
             self.close(1002, "fragments out of order")
             return
         if self._fragments is None:
-            self._fragments, self._fragment_bytes, self._fragments_are_text = [], 0, kind == _TEXT
-        # An empty fragment costs memory too; one byte each keeps their number bounded.
-        self._fragment_bytes += max(frame.payload_size, 1)
-        if self._fragment_bytes > self._limits.max_message_bytes:
+            self._fragments, self._fragment_count, self._fragments_are_text = bytearray(), 0, kind == _TEXT
+        self._fragment_count += 1
+        if (
+            self._fragment_count > MAX_FRAGMENTS
+            or len(self._fragments) + frame.payload_size > self._limits.max_message_bytes
+        ):
             self._fragments = None
-            self.close(1009, "message too big")
+            self._cut(
+                1009, "message too big" if self._fragment_count <= MAX_FRAGMENTS else "message in too many fragments"
+            )
             return
-        self._fragments.append(frame.get_payload_as_bytes())
+        self._fragments += frame.get_payload_as_memoryview()
         if frame.fin:
-            whole, self._fragments = b"".join(self._fragments), None
+            whole, self._fragments = bytes(self._fragments), None
             try:
                 message = whole.decode() if self._fragments_are_text else whole
             except UnicodeDecodeError:

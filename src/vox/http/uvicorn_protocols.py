@@ -1,6 +1,7 @@
 """uvicorn's two connection classes with what they lack: limits while headers arrive, and the hand-over to picows.
 
-uvicorn drops bytes that arrive in one segment with an upgrade request and has no bound on headers; both are mended here.
+uvicorn drops bytes that arrive in one segment with an upgrade request, has no bound on headers, and leaves an upgrade
+request that its WebSocket half cannot read without an answer, open for ever; all three are mended here.
 A handed-over connection stays in uvicorn's set of connections until picows reports its end, so closing waits for it.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, cast
 from httptools import HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import SecurityError
 
 from vox.http.picows_socket import PicowsSocket, feed, server_protocol
 from vox.http.sockets import Limits, SocketListener
@@ -20,6 +22,8 @@ from vox.http.websocket import EXTENSION
 
 MAX_HEADER_BYTES = 64 * 1024
 HEADER_TIMEOUT_S = 10.0
+UPGRADE_TIMEOUT_S = 30.0
+"""From an upgrade request to the application's decision."""
 _MAX_EARLY_BYTES = 64 * 1024
 
 
@@ -67,6 +71,18 @@ class HttpProtocol(HttpToolsProtocol):
             elif self._header_timer is None:
                 self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
 
+    def _should_upgrade(self) -> bool:
+        """Whether the request may become a WebSocket (RFC 6455 section 4.1); else its upgrade header is ignored (RFC 9110, 7.8)."""
+        return (
+            self.scope.get("method") == "GET"
+            and self.scope["http_version"] == "1.1"
+            and not any(
+                name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
+                for name, value in self.headers
+            )
+            and super()._should_upgrade()
+        )
+
     def handle_websocket_upgrade(self) -> None:
         """Passes the connection on, together with what arrived behind the upgrade request."""
         upgrade = sys.exception()
@@ -87,11 +103,24 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     _early: bytearray | None = None
     _socket: PicowsSocket | None = None
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        """An upgrade request follows; what becomes of it is decided within UPGRADE_TIMEOUT_S."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(UPGRADE_TIMEOUT_S, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._disarm()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Holds back what a client sends before its upgrade is decided; reading pauses at a bound."""
         if not self.handshake_initiated or self.handshake_complete:
             super().data_received(data)
+            if not self.handshake_initiated:
+                self._refuse_unreadable()
             return
         if self._early is None:
             self._early = bytearray()
@@ -107,6 +136,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:
         """Takes an ASGI message; after an accept the held-back bytes follow."""
         await super().send(message)
+        self._disarm()
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True  # a refusal is an answer; uvicorn would log it as none
         if self._early is not None and message["type"] == "websocket.accept":
@@ -126,6 +156,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> PicowsSocket | None:
         if self.handshake_complete or self.initial_response or self.transport.is_closing():
             return None
+        self._disarm()
         # From here on uvicorn's half believes that everything is said, and keeps out of the way.
         self.handshake_complete = self.close_sent = True
         answer = [*headers, *([("Sec-WebSocket-Protocol", subprotocol)] if subprotocol else [])]
@@ -148,6 +179,25 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             if len(early) > _MAX_EARLY_BYTES:
                 self.transport.resume_reading()
         return socket
+
+    def _refuse_unreadable(self) -> None:
+        """The request arrives whole, so one that the parser made nothing of cannot be read."""
+        self._disarm()
+        error = self.conn.handshake_exc
+        too_large = isinstance(error, SecurityError) or isinstance(getattr(error, "__cause__", None), SecurityError)
+        status = b"431 Request Header Fields Too Large" if too_large else b"400 Bad Request"
+        self.handshake_complete = self.close_sent = True
+        self.transport.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        self.transport.close()
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if not self.handshake_complete:
+            self.transport.abort()
 
     def _gone(self) -> None:
         self.connections.discard(self)

@@ -18,6 +18,10 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
 _SAMPLE_RATES_HZ = range(4_000, 192_001)
 _MAX_CHANNELS = 2
+MAX_PLAIN_BYTES = 1 << 16
+"""Up to here a message is decoded whatever it holds; a longer one is audio or text, so its values are few."""
+MAX_LARGE_VALUES = 4096
+"""Values in a longer message, counted by what comes before them: a list of numbers takes the loop for as long as a call's frame."""
 
 
 def read_object(message: WireMessage, *, max_bytes: int) -> dict[str, Any]:
@@ -27,6 +31,8 @@ def read_object(message: WireMessage, *, max_bytes: int) -> dict[str, Any]:
         PeerError: `message_too_large` or `malformed_message`.
     """
     check_size(message, max_bytes=max_bytes)
+    if len(message) > MAX_PLAIN_BYTES and _has_many_values(message):
+        raise malformed("a long message has too many values; send audio as base64")
     try:
         return _object_decoder.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -91,3 +97,12 @@ def refuse_context(what: str) -> PeerError:
 def malformed(message: str) -> PeerError:
     """The error for a message that is not what its format says."""
     return PeerError(message, code="malformed_message")
+
+
+def _has_many_values(message: WireMessage) -> bool:
+    count = 0
+    for before in ",[{":
+        count += message.count(before) if isinstance(message, str) else message.count(before.encode())
+        if count > MAX_LARGE_VALUES:
+            return True
+    return False

@@ -7,7 +7,7 @@ carrier's side, used by the call simulator, the tests and the load generator).
 A wire message is `str` for a WebSocket text frame and `bytes` for a binary frame, in both directions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol
 
@@ -69,15 +69,41 @@ class StreamStopped:
 StreamEvent = StreamStarted | StreamAudio | DigitPressed | MarkReached | AudioCleared | StreamStopped
 
 
+class FieldCount(Protocol):
+    """How many fields of the peer's messages were left out, and the names of the first few."""
+
+    @property
+    def count(self) -> int:
+        """How many, counted each time."""
+        ...
+
+    @property
+    def names(self) -> Collection[str]:
+        """Our names for them."""
+        ...
+
+
 class ServerCodec(Protocol):
     """Our side of one carrier's stream. `receive` raises only `PeerError`.
 
     `receive` also returns wire messages that must be answered at once (Genesys opens, pings) through `replies()`.
+
+    Attributes:
+        reply_encoding: of our audio; known once the stream has started.
+        reply_sample_rate: of our audio, in Hz.
+        min_audio_bytes: the least that one message of ours may hold, because the carrier says so; `audio` fills up
+            what is shorter, so gather as much before. 0: any amount.
     """
 
     carrier: ClassVar[str]
     reply_encoding: Encoding
     reply_sample_rate: int
+    min_audio_bytes: ClassVar[int]
+
+    @property
+    def dropped(self) -> FieldCount:
+        """What was left out so far."""
+        ...
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; unknown but well-formed messages give none."""

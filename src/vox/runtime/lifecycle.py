@@ -8,9 +8,11 @@ the caller's decision: ask `is_accepting` first, then hold.
 import asyncio
 import math
 import signal
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import partial
 
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
@@ -175,18 +177,38 @@ async def run_until_stopped(lifecycle: Lifecycle) -> bool:
 
     Close the server after this, not before: while draining it still has to tell new callers to come back later.
     """
-    loop = asyncio.get_running_loop()
-    signals = (signal.SIGTERM, signal.SIGINT)
-    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
-        for number in signals:
-            loop.add_signal_handler(number, lifecycle.drain)
-    try:
+    with owned_signals(lifecycle.drain):
         is_clean = await lifecycle.drained()
         if not is_clean:
             _log.warning("drain deadline passed", holds=lifecycle.holds)
         lifecycle.stop()
         return is_clean
+
+
+@contextmanager
+def owned_signals(stop: Callable[[], None]) -> Generator[None]:
+    """While the block runs, no signal that people send by habit ends the process and what it holds.
+
+    SIGTERM and SIGINT call `stop`. So does SIGHUP where the process has a terminal, because that was closed; elsewhere
+    SIGHUP, SIGUSR1 and SIGUSR2 are logged and change nothing: settings are read at the start only.
+    """
+
+    def ignored(number: signal.Signals) -> None:
+        _log.warning("signal ignored; restart to read the settings again", signal=number.name)
+
+    has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
+    others = [signal.Signals[name] for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+    owned: dict[signal.Signals, Callable[[], None]] = {number: partial(ignored, number) for number in others}
+    owned |= dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop)
+    if has_terminal and others:
+        owned[others[0]] = stop
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
+        for number, handler in owned.items():
+            loop.add_signal_handler(number, handler)
+    try:
+        yield
     finally:
         with suppress(NotImplementedError):
-            for number in signals:
+            for number in owned:
                 loop.remove_signal_handler(number)

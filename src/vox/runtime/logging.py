@@ -78,6 +78,14 @@ def configure(level: str = "info", json: bool = False, stream: TextIO | None = N
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.DEBUG)
 
 
+def take_over_uvicorn() -> None:
+    """Has the lines of a uvicorn that was started by hand pass the formatter, which hides the tokens in their queries."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
+
+
 def get_logger(name: str) -> FilteringBoundLogger:
     """The logger of a module, `get_logger(__name__)`; it follows a later `configure`."""
     return cast("FilteringBoundLogger", structlog.stdlib.get_logger(name))

@@ -15,9 +15,9 @@ class Authorization(NamedTuple):
 
 
 def parse_authorization(value: str) -> Authorization:
-    """Scheme and credentials of a header value; the scheme keeps its case, because some APIs distinguish it."""
-    scheme, _, token = value.partition(" ")
-    return Authorization(scheme, token.strip() if token else "")
+    """Scheme and credentials of a header value; the scheme as it was sent."""
+    scheme, _, token = value.strip().partition(" ")
+    return Authorization(scheme, token.strip())
 
 
 def bearer_token(value: str, schemes: Collection[str] = ()) -> str:
@@ -25,10 +25,11 @@ def bearer_token(value: str, schemes: Collection[str] = ()) -> str:
 
     Args:
         value: the header.
-        schemes: those to accept, in their exact case; `bearer` in any case where empty.
+        schemes: those to accept instead of `bearer`; schemes have no case (RFC 9110 section 11.1).
     """
-    scheme, _, token = value.partition(" ")
-    return token.strip() if (scheme in schemes if schemes else scheme.lower() == "bearer") else ""
+    scheme, token = parse_authorization(value)
+    accepted = {name.lower() for name in schemes} or {"bearer"}
+    return token if scheme.lower() in accepted else ""
 
 
 def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorization", "x-api-key")) -> str:

@@ -5,11 +5,13 @@ once: what does not fit is refused early and told when to come back. An unknown 
 """
 
 import asyncio
+import re
 import threading
+import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -49,6 +51,17 @@ class Verdict:
     renewed: str | None = None
 
 
+_SPACES: Final = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+
+
+def prepared(password: str) -> str:
+    """A password as it is hashed: in normalisation form C with plain spaces, as RFC 8265 (OpaqueString) has it.
+
+    So a password is the same on a system that composes its letters and on one that does not.
+    """
+    return password if password.isascii() else unicodedata.normalize("NFC", _SPACES.sub(" ", password))
+
+
 class Passwords:
     """Hashes and checks; usable from several event loops at once.
 
@@ -82,7 +95,7 @@ class Passwords:
         Raises:
             DependencyError: too many passwords wait (passwords_busy).
         """
-        return await self._run(lambda: self._hasher.hash(password))
+        return await self._run(lambda: self.hash_now(password))
 
     async def check(self, password: str, stored: str | None) -> Verdict:
         """Checks a password; without a stored hash it does the same work and says no.
@@ -94,7 +107,7 @@ class Passwords:
 
     def hash_now(self, password: str) -> str:
         """The hash to store, computed on the calling thread; for commands."""
-        return self._hasher.hash(password)
+        return self._hasher.hash(prepared(password))
 
     def close(self) -> None:
         """Lets the threads end; what waits is dropped. The next password starts them again."""
@@ -104,14 +117,23 @@ class Passwords:
             threads.shutdown(wait=False, cancel_futures=True)
 
     def _check(self, password: str, stored: str | None) -> Verdict:
-        try:
-            self._hasher.verify(stored if stored is not None else self._dummy_hash(), password)
-        except (VerificationError, InvalidHashError):
+        as_sent = password
+        password = prepared(as_sent)
+        hashed = stored if stored is not None else self._dummy_hash()
+        is_right = self._verifies(hashed, password)
+        is_old = (
+            not is_right and as_sent != password and self._verifies(hashed, as_sent)
+        )  # hashed before it was prepared
+        if stored is None or not (is_right or is_old):
             return Verdict(is_right=False)
-        if stored is None:
-            return Verdict(is_right=False)
-        renew = self._hasher.check_needs_rehash(stored)
+        renew = is_old or self._hasher.check_needs_rehash(stored)
         return Verdict(is_right=True, renewed=self._hasher.hash(password) if renew else None)
+
+    def _verifies(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (VerificationError, InvalidHashError):
+            return False
 
     def _dummy_hash(self) -> str:
         if self._dummy is None:

@@ -8,7 +8,7 @@ returns, never with the text they came from.
 import re
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urljoin
 
 from vox.errors import UsageError
@@ -25,6 +25,8 @@ _LONGEST_NAME = 253
 _HIGHEST_PORT = 65535
 # IDNA 2003, which Python brings, and IDNA 2008 make different names of these four (UTS 46, section 1.3).
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _PATH_CHARACTERS = "/?:@!$&'()*+,;=~%-._"
 
 
@@ -83,6 +85,26 @@ def parse_url(text: str, *, allowed_schemes: Collection[str]) -> Url:
     host, address, port = _host_and_port(authority)
     path = rest if rest.startswith("/") else f"/{rest}"
     return Url(scheme, host, port or DEFAULT_PORTS[scheme], address, quote(path, safe=_PATH_CHARACTERS))
+
+
+def normalized_url(url: Url) -> Url:
+    """The one of all equivalent URLs to compare by (RFC 3986 section 6.2.2); connections are made with the URL as given.
+
+    Host, port and address have one form already. In path and query, escapes of unreserved characters are resolved and the
+    others written in upper case; dot segments are removed from the path, and an empty query is none.
+    """
+    path, _, query = url.path.partition("?")
+    path = _without_dot_segments(_ESCAPE.sub(_normal_escape, path))
+    return replace(url, path=f"{path}?{_ESCAPE.sub(_normal_escape, query)}" if query else path)
+
+
+def split_authority(text: str) -> tuple[str, int | None]:
+    """Host (in lower case, without brackets) and port of a `Host` header; an empty host for what is none."""
+    try:
+        host, _, port = _host_and_port(text)
+    except UsageError:
+        return "", None
+    return host, port
 
 
 def join_url(base: Url, location: str, *, allowed_schemes: Collection[str]) -> Url:
@@ -145,6 +167,25 @@ def _ascii_name(text: str) -> str:
     if not name or len(name) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, name.split("."))):
         raise url_refused("its host is not a valid name")
     return name
+
+
+def _normal_escape(found: re.Match[str]) -> str:
+    byte = int(found[1], 16)
+    return chr(byte) if byte in _UNRESERVED else found[0].upper()
+
+
+def _without_dot_segments(path: str) -> str:
+    """RFC 3986 section 5.2.4, for a path that begins with `/`."""
+    kept: list[str] = []
+    segments = path.split("/")[1:]
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
 
 
 def _is_hidden(character: str) -> bool:

@@ -129,6 +129,14 @@ def raw(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 
 
+def roll_back(connection: Connection, driver: Any) -> None:
+    """Ends SQLite's transaction without its changes, whichever of SQLAlchemy and the driver began it; never fails."""
+    with suppress(SQLAlchemyError, sqlite3.Error):
+        connection.rollback()
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+
+
 def caller_error(error: BaseException, engine: Engine) -> BaseException:
     """The error that a caller gets when a unit of work or its commit raised; errors that are not the database's pass unchanged.
 

@@ -27,11 +27,15 @@ class PostgresThreads:
     Args:
         engine: its pool has a connection for each thread.
         threads: how many units may run at once.
+        slow_readers: how many threads more there are for slow reads.
+        name: of the threads.
     """
 
-    def __init__(self, engine: Engine, threads: int) -> None:
+    def __init__(self, engine: Engine, threads: int, slow_readers: int = 0, name: str = "sql") -> None:
         self._engine = engine
         self._largest = threads
+        self._name = name
+        self._slow = PostgresThreads(engine, slow_readers, name=f"{name}-slow") if slow_readers else None
         self._queue: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -40,20 +44,32 @@ class PostgresThreads:
 
     def waiting(self, pending: WorkItem) -> int:
         """How many units wait where this one would go."""
+        if self._slow is not None and pending.mode == "slow":
+            return self._slow.waiting(pending)
         return self._queue.qsize()
 
     def submit(self, pending: WorkItem) -> None:
         """Queues a unit."""
+        if self._slow is not None and pending.mode == "slow":
+            self._slow.submit(pending)
+            return
         self._queue.put(pending)
         if len(self._threads) < self._largest and self._queue.qsize() > self._idle:
             with self._starting:
                 if len(self._threads) < self._largest:
-                    name = f"sql-{len(self._threads)}"
+                    name = f"{self._name}-{len(self._threads)}"
                     self._threads.append(threading.Thread(target=self._serve, name=name, daemon=True))
                     self._threads[-1].start()
 
     def stop(self, timeout_s: float) -> None:
         """Finishes what is queued and ends the threads."""
+        if self._slow is not None:
+            self._slow.end_threads(timeout_s)
+        self.end_threads(timeout_s)
+        self._engine.dispose()
+
+    def end_threads(self, timeout_s: float) -> None:
+        """Finishes what is queued and ends the threads; the connections stay."""
         with self._starting:
             threads, self._threads = self._threads, []
             for _ in threads:
@@ -61,7 +77,6 @@ class PostgresThreads:
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(timeout_s)
-        self._engine.dispose()
 
     def _serve(self) -> None:
         while True:
@@ -86,7 +101,7 @@ class PostgresThreads:
 
     def _run(self, pending: WorkItem) -> None:
         with self._engine.connect() as connection:
-            if pending.mode == "read":
+            if pending.mode in {"read", "slow"}:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             pending.value = pending.work(connection)
             if pending.mode == "write":

@@ -27,6 +27,10 @@ T = TypeVar("T")
 MAX_WAITING: Final = 4096
 """Units of work that may wait for the writer, and as many for the readers; the next is refused rather than queued."""
 DEADLINE_S: Final = 10.0
+SLOW_READERS: Final = 2
+"""Threads for slow reads, and on PostgreSQL as many connections beyond the others."""
+MAX_SLOW_WAITING: Final = 64
+"""Slow reads that may wait for one of those threads."""
 
 
 class _Threads(Protocol):
@@ -99,7 +103,7 @@ class SqlDatabase:
             self._url,
             synchronous=self._synchronous,
             pool_size=size,
-            max_overflow=overflow,
+            max_overflow=overflow + SLOW_READERS,
             pool_recycle_s=recycle_s,
         )
         self._threads = self._make_threads(engine, size + overflow)
@@ -130,7 +134,8 @@ class SqlDatabase:
         """Runs one unit of work so that all of it is stored or nothing.
 
         `then` runs on this loop right after the commit, in the order of the commits, before this returns; also where the caller
-        is gone by then. A unit that missed its deadline is not undone: it may still be committed later.
+        is gone by then. A unit that misses its deadline is ended on SQLite where it runs; one that is about to be committed, and one
+        on PostgreSQL, may still be committed later.
 
         Raises:
             VoxError: what the unit raised, unchanged; so does every error that is not the database's.
@@ -146,6 +151,16 @@ class SqlDatabase:
             DependencyError: as `write`.
         """
         return await self._submitted(unit, "read", None, deadline_s)
+
+    async def read_slowly(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
+        """`read` for a unit that may take seconds, such as a search: on threads of its own, so that it keeps no other waiting.
+
+        A thread is taken until the unit is over, not until its caller has given up.
+
+        Raises:
+            DependencyError: as `write`; database_busy where too many wait.
+        """
+        return await self._submitted(unit, "slow", None, deadline_s)
 
     def run_sync(self, unit: Callable[[Connection], T], *, deadline_s: float = DEADLINE_S) -> T:
         """`write` for code without an event loop; blocks.
@@ -178,28 +193,35 @@ class SqlDatabase:
     ) -> T:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._submit(WorkItem(unit, mode, future, loop, then))
-        timer = loop.call_later(deadline_s, _expire, future, deadline_s)
+        pending = WorkItem(unit, mode, future, loop, then)
+        self._submit(pending)
+        timer = loop.call_later(deadline_s, _expire, pending, future, deadline_s)
         try:
             return await future
+        except asyncio.CancelledError:
+            if mode != "write":  # a change goes on without its caller
+                pending.give_up()
+            raise
         finally:
             timer.cancel()
 
     def _waited_for(self, unit: Callable[[Connection], T], mode: Mode, deadline_s: float) -> T:
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._submit(WorkItem(unit, mode, future))
+        pending = WorkItem(unit, mode, future)
+        self._submit(pending)
         try:
             return future.result(deadline_s)
         except TimeoutError:
-            if future.done():
+            if future.done() or not future.cancel():
                 raise
+            pending.give_up()
             raise _no_answer(deadline_s) from None
 
     def _submit(self, pending: WorkItem) -> None:
         threads = self._threads
         if threads is None:
             raise DependencyError("the database is closed", code="database_failed", retryable=True)
-        if threads.waiting(pending) >= MAX_WAITING:
+        if threads.waiting(pending) >= (MAX_SLOW_WAITING if pending.mode == "slow" else MAX_WAITING):
             raise DependencyError(
                 "the database is overloaded: too many requests wait for it",
                 code="database_busy",
@@ -210,13 +232,14 @@ class SqlDatabase:
 
     def _make_threads(self, engine: Engine, connections: int) -> _Threads:
         if self.is_sqlite:
-            return SqliteThreads(engine, 0 if self.is_in_memory else self._readers)
-        return PostgresThreads(engine, connections)
+            return SqliteThreads(engine, 0 if self.is_in_memory else self._readers, SLOW_READERS)
+        return PostgresThreads(engine, connections, SLOW_READERS)
 
 
-def _expire(future: "asyncio.Future[Any]", deadline_s: float) -> None:
+def _expire(pending: WorkItem, future: "asyncio.Future[Any]", deadline_s: float) -> None:
     if not future.done():
         future.set_exception(_no_answer(deadline_s))
+        pending.give_up()
 
 
 def _no_answer(deadline_s: float) -> DependencyError:

@@ -1,4 +1,4 @@
-"""SQLite's threads: one that writes, a few that read.
+"""SQLite's threads: one that writes, some that read, and some more for reads that may take seconds.
 
 The writer takes everything that waits, runs it in one transaction and commits once (group commit). A unit costs no statement
 beyond its own: where one fails after it has changed something, the whole batch is rolled back and run again with a savepoint
@@ -15,7 +15,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from vox.errors import DependencyError, VoxError
-from vox.stores.engines import caller_error, is_busy, raw
+from vox.stores.engines import caller_error, is_busy, raw, roll_back
+from vox.stores.sqlite_readers import SqliteReaders
+from vox.stores.time_limits import Interruption
 from vox.stores.work_items import WorkItem, deliver
 
 LARGEST_BATCH: Final = 256
@@ -31,53 +33,57 @@ class SqliteThreads:
     Args:
         engine: makes connections that begin no transaction by themselves.
         readers: how many threads read; 0 sends reads to the writer, as an in-memory database needs it.
+        slow_readers: how many threads more there are for slow reads.
     """
 
-    def __init__(self, engine: Engine, readers: int) -> None:
+    def __init__(self, engine: Engine, readers: int, slow_readers: int = 1) -> None:
         self._engine = engine
-        self._readers = readers
+        self._readers = (
+            {
+                "read": SqliteReaders(engine, readers),
+                "slow": SqliteReaders(engine, slow_readers, "sql-slow"),
+            }
+            if readers
+            else {}
+        )
         self._writes: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
-        self._reads: queue.SimpleQueue[WorkItem | None] = queue.SimpleQueue()
         self._held: WorkItem | None = None
         self._connection: Connection | None = None
         self._starting = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._is_reading = False
+        self._writer: threading.Thread | None = None
 
     def waiting(self, pending: WorkItem) -> int:
         """How many units wait where this one would go."""
-        return (self._reads if self._is_for_readers(pending) else self._writes).qsize()
+        readers = self._readers.get(pending.mode)
+        return self._writes.qsize() if readers is None else readers.waiting(pending)
 
     def submit(self, pending: WorkItem) -> None:
         """Queues a unit."""
-        if not self._threads or (not self._is_reading and self._is_for_readers(pending)):
-            self._start(self._is_for_readers(pending))
-        (self._reads if self._is_for_readers(pending) else self._writes).put(pending)
+        if self._writer is None:
+            self._start()
+        readers = self._readers.get(pending.mode)
+        if readers is None:
+            self._writes.put(pending)
+        else:
+            readers.submit(pending)
 
     def stop(self, timeout_s: float) -> None:
         """Finishes what is queued and ends the threads."""
         with self._starting:
-            for thread in self._threads:
-                (self._writes if thread.name == "sql-writer" else self._reads).put(None)
-            threads, self._threads = self._threads, []
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(timeout_s)
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                self._writes.put(None)
+        for readers in self._readers.values():
+            readers.stop(timeout_s)
+        if writer is not None and writer is not threading.current_thread():
+            writer.join(timeout_s)
 
-    def _is_for_readers(self, pending: WorkItem) -> bool:
-        return pending.mode == "read" and self._readers > 0
-
-    def _start(self, is_reading: bool) -> None:
-        """Starts what is missing; threads are daemons so that a forgotten database does not keep a process alive."""
+    def _start(self) -> None:
+        """Starts the writer; it is a daemon so that a forgotten database does not keep a process alive."""
         with self._starting:
-            if not self._threads:
-                self._threads.append(threading.Thread(target=self._write_all, name="sql-writer", daemon=True))
-                self._threads[-1].start()
-            if is_reading and not self._is_reading:
-                self._is_reading = True
-                for number in range(self._readers):
-                    self._threads.append(threading.Thread(target=self._read_all, name=f"sql-{number}", daemon=True))
-                    self._threads[-1].start()
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_all, name="sql-writer", daemon=True)
+                self._writer.start()
 
     def _write_all(self) -> None:
         while (batch := self._next_batch()) is not None:
@@ -123,7 +129,7 @@ class SqliteThreads:
         driver = raw(connection)
         _begin(driver)
         if not self._run_plainly(connection, driver, batch):
-            _roll_back(connection, driver)
+            roll_back(connection, driver)
             _begin(driver)
             for pending in batch:
                 if pending.is_abandoned:
@@ -169,7 +175,7 @@ class SqliteThreads:
             pending.value, pending.error = pending.work(connection), None
         except Exception as error:  # noqa: BLE001  the top of a unit: its caller gets the error
             pending.error = caller_error(error, self._engine)
-        _roll_back(connection, driver)
+        roll_back(connection, driver)
 
     def _fail(self, batch: list[WorkItem], error: BaseException) -> None:
         """Nothing of the batch is stored; the next one begins on a fresh connection, except where that would lose the data."""
@@ -183,38 +189,21 @@ class SqliteThreads:
             self._connection.close()
             self._connection = None
         else:
-            _roll_back(self._connection, raw(self._connection))
-
-    def _read_all(self) -> None:
-        connection: Connection | None = None
-        while (pending := self._reads.get()) is not None:
-            if pending.is_abandoned:
-                continue
-            try:
-                if connection is None:
-                    connection = self._engine.connect()
-                    raw(connection).execute("PRAGMA query_only=1")
-                driver = raw(connection)
-                driver.execute("BEGIN")
-                try:
-                    pending.value = pending.work(connection)
-                finally:
-                    _roll_back(connection, driver)
-            except Exception as error:  # noqa: BLE001  the top of a unit: its caller gets the error
-                pending.error = caller_error(error, self._engine)
-            deliver([pending])
-        if connection is not None:
-            connection.close()
+            roll_back(self._connection, raw(self._connection))
 
 
 def _run(connection: Connection, driver: Any, pending: WorkItem) -> Any:
-    if pending.mode == "write":
-        return pending.work(connection)
-    driver.execute("PRAGMA query_only=1")
+    """Runs a unit; one whose deadline passes meanwhile is interrupted, so that it keeps no other waiting."""
+    is_reading = pending.mode != "write"
+    if is_reading:
+        driver.execute("PRAGMA query_only=1")
+    interruption = pending.interruption = Interruption(driver)
     try:
         return pending.work(connection)
     finally:
-        driver.execute("PRAGMA query_only=0")
+        interruption.finish()
+        if is_reading:
+            driver.execute("PRAGMA query_only=0")
 
 
 def _given_up() -> DependencyError:
@@ -232,13 +221,6 @@ def _begin(driver: Any) -> None:
                 raise
         else:
             return
-
-
-def _roll_back(connection: Connection, driver: Any) -> None:
-    with suppress(SQLAlchemyError, sqlite3.Error):
-        connection.rollback()
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
 
 
 def _whole_failure(error: BaseException) -> DependencyError:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from vox.runtime.logging import get_logger
+from vox.stores.time_limits import Interruption
 
-Mode = Literal["write", "read", "alone"]
+Mode = Literal["write", "read", "slow", "alone"]
 
 _log = get_logger(__name__)
 
@@ -25,9 +26,10 @@ class WorkItem:
 
     Args:
         work: the unit; it may be run more than once until it is committed.
-        mode: `alone` gets a connection without a transaction, while nothing else is written.
+        mode: `slow` reads on threads of its own; `alone` gets a connection without a transaction, while nothing else is written.
         future: belongs to `loop`, or is a concurrent future where `loop` is None.
         then: told the value right after the commit.
+        interruption: ends the statement that runs, while one runs that can be ended.
     """
 
     work: Callable[[Connection], Any]
@@ -35,6 +37,7 @@ class WorkItem:
     future: "asyncio.Future[Any] | concurrent.futures.Future[Any]"
     loop: asyncio.AbstractEventLoop | None = None
     then: Callable[[Any], object] | None = None
+    interruption: Interruption | None = None
     value: Any = None
     error: BaseException | None = None
 
@@ -42,6 +45,11 @@ class WorkItem:
     def is_abandoned(self) -> bool:
         """Whether no task waits any more; then it need not begin."""
         return self.future.done()
+
+    def give_up(self) -> None:
+        """Ends what runs of it; called when no task waits any more."""
+        if self.interruption is not None:
+            self.interruption.interrupt()
 
 
 def deliver(done: Iterable[WorkItem]) -> None:

@@ -92,6 +92,34 @@ ALLOWED: tuple[Allowed, ...] = (
         "See above: the new name.", "added", "chat_edge", r"GET /openapi.json.*", r"openapi\.schemas\.OverrideMasks"
     ),
     Allowed(
+        "A download has a name for clients that do not read filename*, which alone it had.",
+        "changed",
+        "chat_files",
+        r"GET /api/v1/files/.*",
+        r"headers\.content-disposition",
+    ),
+    Allowed(
+        "Audio before the start of a stream is left out and counted, and is not the end of it: the time for a start is.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_early_audio_total",
+    ),
+    Allowed(
+        "See above: nothing follows the audio, so the connection ends for want of a start.",
+        "changed",
+        "agent_media",
+        r"/telephony/ws \[audio before the start\]",
+        r"phases\.the end\.(?:close|reason)",
+    ),
+    Allowed(
+        "Exotel's page asks for 3,200 bytes at least in a message of audio; frames are gathered.",
+        "changed",
+        "agent_media",
+        r"/telephony/ws \[exotel\]",
+        r"phases\..*\.media\..*payload",
+    ),
+    Allowed(
         "`ready.capabilities` names what the server has; it claimed voice, e2ee, federation, bots and webhooks.",
         "changed",
         "chat_.*",

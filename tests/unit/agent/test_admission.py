@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.agent.admission import BUSY_SHARE, SILENT_S, AdaptiveLimit, Admission, Busy, Load, Reservation
+from vox.agent.admission import (
+    BUSY_SHARE,
+    CLIENT_SILENT_S,
+    SILENT_S,
+    UNBOUND,
+    AdaptiveLimit,
+    Admission,
+    Busy,
+    Load,
+    Reservation,
+    Source,
+)
 from vox.runtime.metrics import Metrics
 
 
@@ -36,8 +47,10 @@ def test_refusals_and_calls_are_counted():
     assert "vox_agent_calls_active 1.0" in text
 
 
-def silent_place(admission: Admission, now: float, evicted: list[float]) -> Reservation:
-    place = admission.reserve(now, is_silent=True)
+def silent_place(
+    admission: Admission, now: float, evicted: list[float], source: Source = UNBOUND, probation_s: float = SILENT_S
+) -> Reservation:
+    place = admission.reserve(now, source, is_silent=True, probation_s=probation_s)
     assert isinstance(place, Reservation)
     place.on_evicted = lambda: evicted.append(now)
     return place
@@ -108,6 +121,98 @@ def test_the_lower_limit_counts_and_a_strained_server_says_so():
     admission.observe(Load(late_share=0.0, busy_share=0.85, calls=20))
     assert admission.limit == 20
     assert admission.reserve(0.0) == Busy("strained", 5)
+
+
+FAR, OTHER = Source.at("8.8.8.8"), Source.at("9.9.9.9")
+
+
+def test_a_public_address_holds_half_of_the_places_and_carriers_and_proxies_all_of_them():
+    for source, share in ((FAR, 3), (Source.at("2001:4860:4860::8888"), 3), (Source.at("10.0.0.1"), 5), (UNBOUND, 5)):
+        admission = Admission(max_calls=5)
+        taken = [admission.reserve(0.0, source) for _ in range(6)]
+        assert sum(isinstance(one, Reservation) for one in taken) == share, source
+        assert taken[-1] == Busy("address" if share < 5 else "full", 5)
+
+
+def test_the_addresses_of_one_subscriber_share_their_places():
+    admission = Admission(max_calls=4)
+    for number in range(2):
+        assert isinstance(admission.reserve(0.0, Source.at(f"2001:4860:4860:1::{number}")), Reservation)
+    assert admission.reserve(0.0, Source.at("2001:4860:4860:1::9")) == Busy("address", 5)
+    assert isinstance(admission.reserve(0.0, Source.at("2001:4860:4860:2::9")), Reservation)
+
+
+def test_a_configured_share_counts_for_private_addresses_and_without_a_limit_too():
+    admission = Admission(max_per_network=2)
+    local = Source.at("127.0.0.1")
+    first = admission.reserve(0.0, local)
+    admission.reserve(0.0, local)
+    assert admission.why_full(0.0, local) == Busy("address", 5)
+    assert admission.why_full(0.0, FAR) is None
+    assert isinstance(first, Reservation)
+    first.release()
+    assert isinstance(admission.reserve(0.0, local), Reservation)
+    assert admission.networks == {"127.0.0.1": 2}
+
+
+def test_silent_clients_of_one_address_leave_room_for_others_and_make_room_for_their_neighbours():
+    admission, evicted = Admission(max_calls=4), list[float]()
+    for _ in range(2):
+        silent_place(admission, 0.0, evicted, FAR, CLIENT_SILENT_S)
+    assert admission.reserve(1.0, FAR) == Busy("address", 5)
+    for _ in range(2):
+        assert isinstance(admission.reserve(1.0, OTHER), Reservation)
+    assert admission.reserve(CLIENT_SILENT_S - 0.1) == Busy("full", 5)
+    assert isinstance(admission.reserve(CLIENT_SILENT_S, FAR), Reservation)
+    assert isinstance(admission.reserve(CLIENT_SILENT_S), Reservation)
+    assert len(evicted) == 2
+    assert admission.reserve(100.0) == Busy("full", 5)
+    assert admission.calls == 4
+
+
+def test_one_address_takes_no_silent_place_of_another_beyond_its_share():
+    admission, evicted = Admission(max_calls=4), list[float]()
+    for _ in range(2):
+        admission.reserve(0.0, FAR)
+        silent_place(admission, 0.0, evicted, OTHER)
+    assert admission.reserve(100.0, FAR) == Busy("address", 5)
+    assert evicted == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans(), st.floats(0, 5)), max_size=200))
+def test_no_address_ever_holds_more_than_its_share(steps: list[tuple[int, bool, bool, float]]):
+    admission, held, now = Admission(max_calls=6), list[Reservation](), 0.0
+    for which, is_silent, leaves, pause in steps:
+        now += pause
+        if leaves and held:
+            held.pop(which % len(held)).release()
+            continue
+        place = admission.reserve(now, Source.at(f"8.8.8.{which}"), is_silent=is_silent)
+        if isinstance(place, Reservation):
+            held.append(place)
+        assert max(admission.networks.values(), default=0) <= 3
+        assert sum(admission.networks.values()) == admission.calls <= 6
+    for place in held:
+        place.release()
+    assert (admission.networks, admission.calls) == ({}, 0)
+
+
+def test_a_flood_teaches_the_limit_nothing():
+    limit = AdaptiveLimit()
+    for _ in range(10):
+        limit.observe(Load(late_share=0, busy_share=0.5, calls=50))
+    before = limit.limit
+    for _ in range(20):
+        limit.observe(Load(late_share=0.8, busy_share=1.0, calls=20, is_flooded=True))
+    assert limit.limit == before
+    limit.observe(Load(late_share=0, busy_share=0.1, calls=20))
+    assert limit.limit is None
+
+
+def test_what_a_call_is_known_to_cost_bounds_the_calls_during_a_flood_too():
+    limit = AdaptiveLimit()
+    limit.observe(Load(late_share=0, busy_share=0.2, calls=100))
+    assert limit.observe(Load(late_share=0.8, busy_share=1.0, calls=110, is_flooded=True)) == int(BUSY_SHARE / 0.002)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.001, 2), st.integers(0, 2000)), min_size=1, max_size=100))

@@ -59,6 +59,7 @@ def test_the_originals_flags_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path
         return 0
 
     monkeypatch.setattr(agent, "serve_agent", serve)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", "secret")
     (tmp_path / "config.json").write_text("{}")
     config = str(tmp_path / "config.json")
     assert _run("-config", config, "-transport", "twilio", "-port", "0", "-proxy", "voice.example", "-dialin") == 0

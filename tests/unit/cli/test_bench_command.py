@@ -1,4 +1,5 @@
 import argparse
+from types import SimpleNamespace
 
 import pytest
 
@@ -48,3 +49,15 @@ def test_settings_keep_their_types(text, setting):
 def test_a_setting_without_a_value_is_refused():
     with pytest.raises(UsageError):
         bench._setting("adaptive_limit")
+
+
+@pytest.mark.parametrize(("doubts", "code"), [([], 0), (["the load generator itself was late"], 1)])
+async def test_a_measurement_that_is_not_valid_is_no_success(monkeypatch, doubts, code):
+    result = SimpleNamespace(is_clean=True, doubts=lambda: doubts)
+
+    async def point(*_):
+        return result
+
+    monkeypatch.setattr(bench, "_point", point)
+    monkeypatch.setattr(bench, "_print", lambda *_, **__: None)
+    assert await bench._run(parse("--calls", "1")) == code

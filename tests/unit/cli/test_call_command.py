@@ -1,4 +1,5 @@
 import argparse
+import ssl
 
 import pytest
 
@@ -82,3 +83,21 @@ def test_a_file_that_cannot_be_saved_is_told_before_the_call(wav, tmp_path, name
     with pytest.raises(UsageError, match="cannot write") as caught:  # a connection would be refused by the tests
         call.run(args)
     assert caught.value.code == "bad_audio_file"
+
+
+@pytest.mark.parametrize("flags", [("--insecure",), ()])
+async def test_certificates_are_believed_as_the_flags_say(flags):
+    parser = argparse.ArgumentParser()
+    call.register(parser.add_subparsers(dest="command"))
+    context = call._trust(parser.parse_args(["call", *flags, URL]))
+    assert (context is None) is not bool(flags)
+    assert context is None or context.verify_mode == ssl.CERT_NONE
+
+
+def test_a_file_without_certificates_is_named(tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing", encoding="utf-8")
+    parser = argparse.ArgumentParser()
+    call.register(parser.add_subparsers(dest="command"))
+    with pytest.raises(UsageError, match=r"ca\.pem"):
+        call._trust(parser.parse_args(["call", "--cafile", str(file), URL]))

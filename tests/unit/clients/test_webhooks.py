@@ -3,7 +3,7 @@ import json
 import httpx2
 import pytest
 
-from vox.clients.webhooks import ask_webhook, parse_answer, webhook_form
+from vox.clients.webhooks import ask_webhook, at_host, parse_answer, webhook_form
 from vox.errors import DependencyError, PeerError
 
 URL = "wss://agent.example/telephony/ws"
@@ -89,3 +89,15 @@ async def test_a_server_that_is_not_there_is_named():
 
     with pytest.raises(DependencyError, match=r"agent\.test"):
         await ask(fail)
+
+
+@pytest.mark.parametrize(
+    ("host", "webhook", "dialled"),
+    [
+        (None, "http://localhost:8080/", "wss://voice.example/telephony/ws/a/token?x=1"),
+        ("localhost:8080", "http://localhost:8080/", "ws://localhost:8080/telephony/ws/a/token?x=1"),
+        ("[::1]:8443", "https://localhost:8443/", "wss://[::1]:8443/telephony/ws/a/token?x=1"),
+    ],
+)
+def test_a_stream_behind_a_public_name_can_be_dialled_elsewhere(host, webhook, dialled):
+    assert at_host("wss://voice.example/telephony/ws/a/token?x=1", host, webhook) == dialled

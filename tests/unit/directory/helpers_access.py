@@ -27,7 +27,14 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def signed(
-    pair: KeyPair, method: str, path: str, body: Any = None, *, age_s: int = 0, nonce: str = ""
+    pair: KeyPair,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    age_s: int = 0,
+    nonce: str = "",
+    authority: str = AUTHORITY,
 ) -> dict[str, Any]:
     """The arguments of a signed request."""
     content = b"" if body is None else json.dumps(body).encode()
@@ -39,7 +46,7 @@ def signed(
         created=created,
         nonce=nonce or new_nonce(),
         private_key=pair.private,
-        authority=AUTHORITY,
+        authority=authority,
     )
     return {"method": method, "url": path, "content": content, "headers": headers}
 

@@ -61,3 +61,40 @@ async def test_bootstrap_relays_come_go_and_make_others_move(tmp_path: Path):
     async with rig(tmp_path, {"bootstrap_relays": relays[:10]}) as it:
         assert sum(one.is_bootstrap for one in it.directory.registry) == 10
         assert len(it.directory.registry) == 450
+
+
+@pytest.mark.parametrize("mode", ["signed", "token", "approval"])
+def test_modes_with_signatures_ask_for_the_public_url(tmp_path: Path, mode: str):
+    file = tmp_path / "directory.json"
+    file.write_text(json.dumps({"access": {"mode": mode}}))
+    [warning] = load(file, {}).warnings
+    assert "server.public_url is not set" in warning
+    assert load(file, {"VOX_DIRECTORY_PUBLIC_URL": "https://relays.example.com"}).warnings == []
+
+
+def test_modes_without_signatures_need_no_public_url(tmp_path: Path):
+    file = tmp_path / "directory.json"
+    for mode in ("open", "keys"):
+        file.write_text(json.dumps({"access": {"mode": mode}}))
+        assert load(file, {}).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("written", "authority"),
+    [
+        ("", ""),
+        ("relays.example.com", "relays.example.com"),
+        ("relays.example.com:8090", "relays.example.com:8090"),
+        ("https://relays.example.com/", "relays.example.com"),
+        ("http://[::1]:8090/base", "[::1]:8090"),
+    ],
+)
+def test_the_public_url_names_what_is_signed(written: str, authority: str):
+    settings = DirectorySettings.model_validate({"server": {"public_url": written}})
+    assert settings.server.authority == authority
+
+
+@pytest.mark.parametrize("written", ["https://", "relays example", "user@relays.example.com", "a:b"])
+def test_a_public_url_that_is_none_is_refused(written: str):
+    with pytest.raises(ValueError, match="use https://HOST"):
+        DirectorySettings.model_validate({"server": {"public_url": written}})

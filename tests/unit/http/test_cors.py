@@ -93,6 +93,32 @@ def test_a_page_of_this_server_this_machine_or_the_list_may_call(origin, host, m
     assert is_origin_allowed(origin, host, (PAGE,)) is may
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "may"),
+    [
+        ("", "evil.example:8080", True),  # a program
+        ("http://evil.example:8080", "evil.example:8080", False),  # a name pointed at this machine
+        ("http://localhost:8080", "localhost:8080", True),
+        ("http://localhost:8080", "127.0.0.1:8080", True),
+        ("http://localhost:5173", "localhost:8080", True),
+        ("http://localhost.evil.example", "localhost:8080", False),
+        ("http://localhost", "localhost", True),
+        ("https://localhost", "localhost:443", True),
+        ("http://192.0.2.7:8080", "192.0.2.7:8080", True),  # an address cannot be pointed elsewhere
+        ("http://192.0.2.7:3000", "192.0.2.7:8080", False),
+        ("http://[2001:db8::1]:8080", "[2001:db8::1]:8080", True),
+        ("https://voice.example", "voice.example", True),
+        ("https://Voice.Example", "voice.example:8443", True),
+        ("https://voice.example", "evil.example", False),
+        ("https://voice.example:99999", "voice.example:99999", False),
+        (PAGE, "localhost:8080", True),
+        ("null", "localhost:8080", False),
+    ],
+)
+def test_without_a_key_the_host_header_proves_nothing(origin, host, may):
+    assert is_origin_allowed(origin, host, (PAGE,), own_names={"voice.example"}) is may
+
+
 def test_a_star_allows_every_page():
     assert is_origin_allowed("https://evil.example", "voice.example", ("*",))
     assert is_origin_allowed("null", "voice.example", ("*",))

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from vox.errors import PeerError
 from vox.protocols.agent_events import ClientAudio
-from vox.protocols.json_edge import read_audio, read_fields, read_object, refuse_context, write_object
+from vox.protocols.json_edge import (
+    MAX_LARGE_VALUES,
+    MAX_PLAIN_BYTES,
+    read_audio,
+    read_fields,
+    read_object,
+    refuse_context,
+    write_object,
+)
 
 
 class Fields(msgspec.Struct):
@@ -47,6 +55,22 @@ def test_a_message_over_the_limit_is_refused_before_it_is_read():
     with pytest.raises(PeerError) as caught:
         read_object("{{{", max_bytes=2)
     assert (caught.value.code, caught.value.hint != "") == ("message_too_large", True)
+
+
+@pytest.mark.parametrize("value", ["1,", "[],", "{},", '"é",'])
+def test_a_long_message_of_many_values_is_refused_unread(value: str):
+    many = '{"a":[' + value * (MAX_PLAIN_BYTES // len(value)) + "1]}"
+    for message in (many, many.encode()):
+        with pytest.raises(PeerError, match="too many values") as caught:
+            read_object(message, max_bytes=1 << 20)
+        assert caught.value.code == "malformed_message"
+
+
+def test_a_long_message_of_audio_or_text_is_read():
+    audio = {"audio": "QUJD" * (1 << 17), "batch": ["QUJD" * 20] * (MAX_LARGE_VALUES // 2)}
+    assert read_object(write_object(audio), max_bytes=1 << 20) == audio
+    short = {"a": [1] * (MAX_PLAIN_BYTES // 4)}
+    assert read_object(write_object(short), max_bytes=1 << 20) == short
 
 
 def test_missing_objects_are_empty_and_unknown_fields_ignored():

@@ -1,8 +1,10 @@
 """The life cycle: states, tokens, the drain deadline, signals."""
 
 import asyncio
+import io
 import os
 import signal
+import sys
 
 import pytest
 
@@ -81,6 +83,39 @@ async def test_retry_after_is_what_is_left_within_bounds(clock):
     assert life.retry_after_s == 21
     clock.advance(1000)
     assert life.retry_after_s == 1
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR1", "SIGUSR2"])
+async def test_other_signals_change_nothing_for_a_service(clock, monkeypatch, name):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    life = Lifecycle(clock, 10)
+    life.ready()
+    stopped = asyncio.create_task(run_until_stopped(life))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), getattr(signal, name))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert life.state is State.READY
+    life.drain()
+    assert await stopped
+
+
+async def test_a_closed_terminal_drains_and_cuts_nothing(clock, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    life = Lifecycle(clock, 10)
+    life.ready()
+    with life.hold():
+        stopped = asyncio.create_task(run_until_stopped(life))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGHUP)
+        draining = asyncio.Event()
+        life.subscribe(lambda _: draining.set())
+        await draining.wait()
+        assert life.is_draining
+        assert not stopped.done()
+    assert await stopped
 
 
 async def test_sigterm_drains_and_a_second_one_changes_nothing(clock):

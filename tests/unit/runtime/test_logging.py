@@ -3,12 +3,14 @@
 import io
 import json
 import logging
+import logging.config
 from typing import Any
 
 import pytest
+import uvicorn.config
 
 from vox.errors import UsageError
-from vox.runtime.logging import bound_fields, configure, get_logger, looks_secret
+from vox.runtime.logging import bound_fields, configure, get_logger, looks_secret, take_over_uvicorn
 
 
 def written(level, use, *, as_json=True) -> list[Any]:
@@ -137,3 +139,20 @@ def test_text_is_one_line_with_quoted_values():
     (line,) = written("info", lambda log: log.info("call ended", reason="hang up", code=1000), as_json=False)
     assert "INFO  call ended" in line
     assert "reason='hang up' code=1000" in line
+
+
+def test_lines_of_a_uvicorn_started_by_hand_take_the_same_form(capsys: pytest.CaptureFixture[str]):
+    stream = io.StringIO()
+    loggers = [logging.getLogger(name) for name in ("uvicorn", "uvicorn.error", "uvicorn.access")]
+    before = [(one, one.handlers[:], one.propagate, one.level) for one in loggers]
+    try:
+        logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+        configure("info", json=True, stream=stream)
+        take_over_uvicorn()
+        logging.getLogger("uvicorn.access").info('"GET /gateway?token=%s HTTP/1.1" 200', "abc")
+        assert '"GET /gateway?token=***' in json.loads(stream.getvalue())["msg"]
+        assert capsys.readouterr().out == ""
+    finally:
+        for one, handlers, propagate, level in before:
+            one.handlers[:], one.propagate = handlers, propagate
+            one.setLevel(level)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.errors import UsageError
-from vox.security.urls import DEFAULT_PORTS, join_url, parse_url
+from vox.security.urls import DEFAULT_PORTS, join_url, normalized_url, parse_url, split_authority
 
 WEB = frozenset({"http", "https"})
 HOSTILE = [
@@ -202,3 +202,56 @@ def test_a_redirect_is_read_as_strictly(location):
     with pytest.raises(UsageError) as caught:
         join_url(base, location, allowed_schemes=WEB)
     assert caught.value.code == "url_refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("http://r.example/x?", "/x"),
+        ("http://r.example?", "/"),
+        ("http://r.example/%7Ex", "/~x"),
+        ("http://r.example/%7ex/%41%2d%2E%5F", "/~x/A-._"),
+        ("http://r.example/a/../b", "/b"),
+        ("http://r.example/a/%2e%2E/b", "/b"),
+        ("http://r.example/a/b/c/./../../g", "/a/g"),
+        ("http://r.example/a/..", "/"),
+        ("http://r.example/a/.", "/a/"),
+        ("http://r.example/../../a", "/a"),
+        ("http://r.example/a//../b", "/a/b"),
+        ("http://r.example//a", "//a"),
+        ("http://r.example/%c3%bc%2f", "/%C3%BC%2F"),
+        ("http://r.example/\u00fc", "/%C3%BC"),
+        ("http://r.example/%252e%252e/a", "/%252e%252e/a"),
+        ("http://r.example/%zz%4", "/%zz%4"),
+        ("http://r.example/...", "/..."),
+        ("http://r.example/x?a=%7e&b=/../c", "/x?a=~&b=/../c"),
+        ("HTTP://R.EXAMPLE.:80/x#y", "/x"),
+    ],
+)
+def test_equivalent_urls_have_one_normal_form(text: str, same_as: str):
+    assert str(normalized_url(parse_url(text, allowed_schemes=WEB))) == f"http://r.example{same_as}"
+
+
+@given(st.text(alphabet="/.%2eE7~a?&\u00fc#", max_size=40))
+def test_the_normal_form_is_its_own(path: str):
+    once = normalized_url(parse_url(f"http://r.example/{path}", allowed_schemes=WEB))
+    again = parse_url(str(once), allowed_schemes=WEB)
+    assert normalized_url(again) == again == once
+    assert not {".", ".."} & set(once.path.partition("?")[0].split("/"))
+
+
+@pytest.mark.parametrize(
+    ("header", "parts"),
+    [
+        ("Directory.Example", ("directory.example", None)),
+        ("directory.example:8090", ("directory.example", 8090)),
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("[::1]:8090", ("::1", 8090)),
+        ("", ("", None)),
+        ("a b", ("", None)),
+        ("user@directory.example", ("", None)),
+        ("directory.example:x", ("", None)),
+    ],
+)
+def test_a_host_header_is_read_as_strictly_as_a_url(header: str, parts: tuple[str, int | None]):
+    assert split_authority(header) == parts

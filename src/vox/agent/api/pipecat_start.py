@@ -10,13 +10,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from vox.agent.api.policy import KEY, PUBLIC, Access, has_key
+from vox.agent.api.policy import KEY, PUBLIC, Access, has_key, is_page_allowed
 from vox.agent.api.responses import JSON, json_reply
 from vox.agent.api.webhooks import public_base
 from vox.agent.server import AgentServer
 from vox.errors import UsageError
 from vox.http.call import HttpCall
-from vox.http.cors import is_origin_allowed
 from vox.http.edge import request_id
 from vox.http.routing import Reply, RouteTable
 from vox.security.credentials import api_key
@@ -89,8 +88,7 @@ class StartRoutes:
         return f"{base}/ws?{urlencode({**query, 'format': 'protobuf'})}"
 
     def _is_allowed(self, call: HttpCall) -> bool:
-        origins = self._server.settings.cors_allowed_origins or ()
-        return is_origin_allowed(call.headers.get("origin", ""), call.headers.get("host", ""), origins)
+        return is_page_allowed(call, self._server.settings)
 
 
 def _cors(origin: str) -> dict[str, str]:

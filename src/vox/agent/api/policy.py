@@ -12,6 +12,7 @@ from vox.agent.api.responses import error
 from vox.agent.config.settings import AgentSettings
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
+from vox.http.cors import is_origin_allowed
 from vox.http.dispatch import Answer, RawHeaders
 from vox.http.routing import MethodNotAllowed, Reply, Route
 from vox.http.websocket import refuse
@@ -111,6 +112,13 @@ def has_key(call: HttpCall | WebSocket, settings: AgentSettings) -> bool:
     query = call.query_params
     given = api_key(call.headers, names=("x-api-key", "authorization")) or query.get("api_key") or query.get("token")
     return is_equal(key, given or "")
+
+
+def is_page_allowed(call: HttpCall | WebSocket, settings: AgentSettings) -> bool:
+    """Whether the page that a request comes from may call; programs, which name none, always may."""
+    names = None if settings.server_api_key.get_secret_value() else settings.own_names
+    origin, host = call.headers.get("origin", ""), call.headers.get("host", "")
+    return is_origin_allowed(origin, host, settings.cors_allowed_origins or (), own_names=names)
 
 
 def internal_error(scope: Scope) -> Reply:

@@ -12,22 +12,22 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from vox.agent.admission import Busy, Reservation
+from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
 from vox.agent.api import webhooks
 from vox.agent.api.pipecat_start import StartRoutes
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, refuse_upgrade
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
+from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
-from vox.agent.config.settings import PHONE_RUNNERS
 from vox.agent.server import AgentServer
+from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
-from vox.http.call import ROUTE, HttpCall
-from vox.http.cors import is_origin_allowed
+from vox.http.call import ROUTE, HttpCall, client_address
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
@@ -44,11 +44,13 @@ PAGE = Path(__file__).parent / "page"
 DEFAULT_OUTPUT_RATE = 24_000
 OUTPUT_RATES = {str(rate): rate for rate in (8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)}
 MAX_MESSAGE_BYTES = 1 << 20
+MAX_PHONE_MESSAGE_BYTES = 1 << 18
+"""Carriers send audio of 20 to 200 ms; the largest that one of them documents is 100 kB, a third more as base64."""
 VARIABLE_PREFIX = "var."
 _HOST = re.compile(r"[\w.:\[\]-]+")
 
 _Link = WebSocketTransport | TelephonyTransport
-_MakeLink = Callable[[asyncio.TaskGroup, Reservation], _Link]
+_MakeLink = Callable[[asyncio.TaskGroup, Reservation, IngressBudget], _Link]
 
 
 def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
@@ -132,7 +134,13 @@ class _Http:
         if agent is None:
             return error(call.scope, 404, "NOT_FOUND", f"No agent is named {call.query_params.get('agent')}")
         agents = [{"name": each.name, "title": each.title} for each in resources.agents.values()]
-        data = {"agent": agent.name, "title": agent.title, "suggestions": agent.suggestions, "agents": agents}
+        data = {
+            "agent": agent.name,
+            "title": agent.title,
+            "suggestions": agent.suggestions,
+            "agents": agents,
+            "llm": agent.profile.stage("llm"),
+        }
         return success(call.scope, data)
 
     async def asset(self, call: HttpCall) -> Reply | Response:
@@ -174,15 +182,16 @@ class _Calls:
         }
         info = CallInfo(new_id("call"), "ws", variables=variables)
 
-        def link(tasks: asyncio.TaskGroup, _place: Reservation) -> WebSocketTransport:
+        def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> WebSocketTransport:
             def start(made: WebSocketTransport) -> Session:
                 session = Session(server.resources, agent, made, info)
                 server.keep(session, tasks)
                 return session
 
-            return WebSocketTransport(server.resources, codec, rate, start)
+            return WebSocketTransport(server.resources, codec, rate, start, budget=budget, on_begun=place.begin)
 
-        await self._hold(websocket, link)
+        source = Source.at(client_address(websocket.scope))
+        await self._hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
@@ -204,19 +213,22 @@ class _Calls:
         def choose(started: StreamStarted) -> Agent | None:
             return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
-        def link(tasks: asyncio.TaskGroup, place: Reservation) -> TelephonyTransport:
+        def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> TelephonyTransport:
             def start(session: Session) -> None:
-                place.begin()
                 server.keep(session, tasks)
 
-            return TelephonyTransport(server.resources, choose, start)
+            return TelephonyTransport(server.resources, choose, start, budget=budget, on_begun=place.begin)
 
-        await self._hold(websocket, link, is_silent=True)
+        is_proven = webhooks.are_streams_proven(server)
+        source = UNBOUND if is_proven else Source.at(client_address(websocket.scope))
+        await self._hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
 
-    async def _hold(self, websocket: WebSocket, make: _MakeLink, *, is_silent: bool = False) -> None:
+    async def _hold(
+        self, websocket: WebSocket, make: _MakeLink, source: Source, probation_s: float, max_message_bytes: int
+    ) -> None:
         """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
         server, route = self._server, websocket.scope[ROUTE].label
-        place = server.admission.reserve(server.clock.now(), is_silent=is_silent)
+        place = server.admission.reserve(server.clock.now(), source, is_silent=True, probation_s=probation_s)
         if isinstance(place, Busy):
             headers = {"retry-after": str(self._retry_after(place))}
             await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
@@ -225,13 +237,12 @@ class _Calls:
         for gauge in gauges:
             gauge.inc()
         count_upgrade(server.metrics, route, 101)
-        with server.lifecycle.hold():
+        with server.lifecycle.hold(), server.reserves.connection(source.network) as budget:
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    link = make(tasks, place)
-                    if isinstance(link, TelephonyTransport):
-                        place.on_evicted = link.evict
-                    await serve_socket(websocket, link, max_message_bytes=MAX_MESSAGE_BYTES)
+                    link = make(tasks, place, budget)
+                    place.on_evicted = link.evict
+                    await serve_socket(websocket, link, max_message_bytes=max_message_bytes)
             finally:
                 for gauge in gauges:
                     gauge.dec()
@@ -246,7 +257,7 @@ class _Calls:
 
     async def explain_phone(self, call: HttpCall) -> Reply:
         """Answers a plain GET with the error that a carrier's stream would get."""
-        busy = self._server.admission.why_full(self._server.clock.now())
+        busy = self._server.admission.why_full(self._server.clock.now(), Source.at(call.client))
         if busy is not None:
             message = f"Service unavailable: {busy.reason}"
             headers = {"retry-after": str(self._retry_after(busy))}
@@ -255,11 +266,10 @@ class _Calls:
 
     def _refusal(self, call: HttpCall | WebSocket) -> tuple[int, str, str] | None:
         """Why a client may not come in, whether or not there is a place."""
-        server, query, headers = self._server, call.query_params, call.headers
+        server, query = self._server, call.query_params
         if not has_key(call, server.settings):
             return 401, "UNAUTHORIZED", "Unauthorized"
-        origins = server.settings.cors_allowed_origins or ()
-        if not is_origin_allowed(headers.get("origin", ""), headers.get("host", ""), origins):
+        if not is_page_allowed(call, server.settings):
             return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
         if server.resources.agent_for(query.get("agent", "")) is None:
             return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"

@@ -1,15 +1,17 @@
 """The phone's front door: answers the carrier's webhook with where to stream, and knows the streams it announced.
 
-Where a carrier's secret is configured, the webhook must be signed, and the stream's address carries a short-lived token
-made from that secret, so that any instance behind a balancer can check it and only the carrier can open a stream.
+Where a carrier's secret is configured, the webhook must be signed; where only the server has a key, it must bring that.
+The stream's address carries a short-lived token made from the same, so that any instance behind a balancer can check it
+and only the carrier can open a stream.
 """
 
 from urllib.parse import quote
 
 from starlette.websockets import WebSocket
 
+from vox.agent.api.policy import has_key
 from vox.agent.api.responses import error
-from vox.agent.config.settings import PHONE_RUNNERS
+from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
 from vox.agent.server import AgentServer
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
@@ -17,23 +19,12 @@ from vox.http.routing import Reply
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl, WebhookRequest
 from vox.runtime.logging import get_logger
-from vox.security.digests import hmac_digest, is_equal
+from vox.security.digests import bad_signature, hmac_digest, is_equal
 
 log = get_logger(__name__)
 
 TOKEN_SECONDS = 300
 DEFAULT_MAX_BODY_BYTES = 262_144
-SECRETS: dict[str, tuple[str, ...]] = {
-    "twilio": ("twilio_auth_token", "TWILIO_AUTH_TOKEN"),
-    "telnyx": ("telnyx_public_key", "TELNYX_PUBLIC_KEY"),
-    "plivo": ("plivo_auth_token", "PLIVO_AUTH_TOKEN"),
-    "exotel": ("exotel_token", "EXOTEL_TOKEN"),
-    "vonage": ("vonage_signature_secret", "VONAGE_SIGNATURE_SECRET"),
-    "genesys": ("genesys_api_key", "GENESYS_API_KEY"),
-}
-"""What a carrier's requests are verified with: the key in `api_keys`, and the environment variable."""
-STREAM_TOKEN_KEYS: dict[str, tuple[str, str]] = {"telnyx": ("telnyx_api_key", "TELNYX_API_KEY")}
-"""What streams are announced with where the above is a public key, which others may know."""
 ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
 
@@ -60,8 +51,9 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         except UsageError as refused:
             log.warning("webhook refused", carrier=carrier, error=str(refused))
             return error(call.scope, 403, "FORBIDDEN", "The signature is missing or wrong")
-    elif server.settings.verify_signatures:
-        log.debug("webhook not verified: no secret is configured", carrier=carrier)
+    elif _wants_key(server, carrier) and not has_key(call, server.settings):
+        log.warning("webhook refused", carrier=carrier, error="neither a carrier's secret nor the server's key")
+        return error(call.scope, 401, "UNAUTHORIZED", "Unauthorized")
     try:
         fields = hook.fields()
     except UsageError:
@@ -69,7 +61,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
     parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
     if agent:
         parameters["agent"] = agent
-    elif secret and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
+    elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
     answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
     if answered is None:
@@ -84,16 +76,29 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
         UsageError: anybody else's, where there is a secret to tell by.
     """
     runner = server.settings.runner_transport
-    secret = _secret(server, runner) if runner in PHONE_RUNNERS else ""
-    if not secret:
+    if runner not in PHONE_RUNNERS:
         return
-    now = server.clock.wall().timestamp()
+    secret, now = _secret(server, runner), server.clock.wall().timestamp()
+    if not (secret or _wants_key(server, runner)):
+        return
     token = websocket.scope["path_params"].get("token") or websocket.query_params.get("token", "")
     if token and _is_announced(token, agent, _token_key(server, runner), now):
+        return
+    if not secret:
+        if not has_key(websocket, server.settings):
+            raise bad_signature("it brings neither a token nor the server's key")
         return
     url = _public_url(server, websocket).replace("http", "ws", 1)
     driver = registry.load("carriers", runner)
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
+
+
+def are_streams_proven(server: AgentServer) -> bool:
+    """Whether every media stream that comes in has shown a token, a signature or the server's key."""
+    runner = server.settings.runner_transport
+    if runner not in PHONE_RUNNERS:
+        return bool(server.settings.server_api_key.get_secret_value())
+    return bool(_secret(server, runner)) or _wants_key(server, runner)
 
 
 async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
@@ -107,12 +112,22 @@ async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
 
 
 def _secret(server: AgentServer, carrier: str) -> str:
-    return _key(server, *SECRETS[carrier]) if server.settings.verify_signatures else ""
+    return _key(server, *CARRIER_SECRETS[carrier]) if server.settings.verify_signatures else ""
+
+
+def _wants_key(server: AgentServer, carrier: str) -> bool:
+    """Whether the server's key stands in for a secret that the carrier has not got."""
+    settings = server.settings
+    has_one = bool(settings.server_api_key.get_secret_value())
+    return settings.verify_signatures and has_one and not _secret(server, carrier)
 
 
 def _token_key(server: AgentServer, carrier: str) -> str:
     private = _key(server, *STREAM_TOKEN_KEYS[carrier]) if carrier in STREAM_TOKEN_KEYS else ""
-    return private or _secret(server, carrier)
+    secret = _secret(server, carrier)
+    if not secret and _wants_key(server, carrier):
+        return server.settings.server_api_key.get_secret_value()
+    return (private or secret) if secret else ""
 
 
 def _key(server: AgentServer, key: str, variable: str) -> str:
@@ -123,7 +138,7 @@ def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, a
     path = "/telephony/ws"
     if agent:
         path += f"/{quote(agent, safe='')}"
-    if agent and _secret(server, carrier):
+    if agent and _token_key(server, carrier):
         expires = server.clock.unix_s() + TOKEN_SECONDS
         path += f"/{expires}.{_sign_stream_token(expires, agent, _token_key(server, carrier))}"
     return public_base(server, call).replace("http", "ws", 1) + path

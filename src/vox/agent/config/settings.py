@@ -21,12 +21,12 @@ from pydantic import (
     model_validator,
 )
 
+from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.profile import AgentProfile, or_default
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
-PHONE_RUNNERS = frozenset({"twilio", "telnyx", "plivo", "exotel", "vonage", "genesys"})
 NOT_HERE_YET = {
     "recording.enable": "calls are not recorded",
     "transcripts.enable": "transcripts are not stored",
@@ -79,7 +79,9 @@ class Transcripts(BaseModel):
 class AgentSettings(AgentProfile):
     """The whole file: the server's own keys, and the profile that is the only agent or the base of all."""
 
-    host: Annotated[str, Env("VOXRAY_HOST", "HOST")] = Field(default="", description="Bind address; empty: all")
+    host: Annotated[str, Env("VOXRAY_HOST", "HOST")] = Field(
+        default="", description="Bind address; empty: all with server_api_key, 127.0.0.1 without"
+    )
     port: Annotated[int, Env(*PORT_VARIABLES)] = Field(
         default=DEFAULT_PORT,
         ge=0,
@@ -104,6 +106,10 @@ class AgentSettings(AgentProfile):
         default=None,
         description="Browser origins that may call; absent: only pages of this server and localhost on /ws",
     )
+    allowed_hosts: Annotated[list[str], Env("VOXRAY_ALLOWED_HOSTS")] = Field(
+        default_factory=list[str],
+        description="Names of this server beside localhost, proxy_host and host, for its own pages without a key",
+    )
     max_request_body_bytes: Annotated[int, Env("VOXRAY_MAX_BODY_BYTES")] = Field(
         default=262_144, ge=0, description="Largest request body; 0: 262144"
     )
@@ -114,11 +120,17 @@ class AgentSettings(AgentProfile):
         default=False, description="Whether clients may rewrite the conversation over the JSON protocol"
     )
     verify_signatures: bool = Field(
-        default=True, description="Whether webhooks must be signed where the carrier's secret is configured"
+        default=True,
+        description="Whether phone calls need the carrier's secret or server_api_key; false: anyone may open a stream",
     )
 
     max_concurrent_calls: Annotated[int, Env("VOXRAY_MAX_CONCURRENT_CALLS", "MAX_CONCURRENT_CALLS")] = Field(
         default=0, ge=0, description="Calls held at once; one more gets 503 and Retry-After. 0: only the adaptive limit"
+    )
+    max_calls_per_address: Annotated[int, Env("VOXRAY_MAX_CALLS_PER_ADDRESS")] = Field(
+        default=0,
+        ge=0,
+        description="Calls that one address (IPv6: one 64-bit prefix) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
     )
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
@@ -151,6 +163,9 @@ class AgentSettings(AgentProfile):
         default="info", description="Least level that is logged"
     )
     json_logs: Annotated[bool, Env("VOXRAY_JSON_LOGS")] = Field(default=False, description="One JSON object a line")
+    log_transcripts: Annotated[bool, Env("VOXRAY_LOG_TRANSCRIPTS")] = Field(
+        default=False, description="Whether each utterance is logged at level info, with call, role and text"
+    )
     metrics_enabled: bool | None = Field(default=True, description="Whether /metrics has anything to say")
     metrics: dict[str, Any] = Field(default_factory=dict, description="Accepted for compatibility")
     otlp_endpoint: Annotated[str, Env("VOXRAY_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")] = Field(
@@ -198,6 +213,10 @@ class AgentSettings(AgentProfile):
     def _consistent(self) -> Self:
         if self.tls_enable and not (self.tls_cert_file and self.tls_key_file):
             raise ValueError("tls_enable needs both tls_cert_file and tls_key_file")
+        if (self.tls_cert_file or self.tls_key_file) and "tls_enable" not in self.model_fields_set:
+            raise ValueError(
+                "tls_cert_file and tls_key_file need tls_enable; set it to true, or to false to serve http"
+            )
         names = self.agents or {DEFAULT_AGENT: {}}
         if self.default_agent and self.default_agent not in names:
             raise ValueError(f"default_agent {self.default_agent!r} is not one of the agents: {', '.join(names)}")
@@ -214,6 +233,29 @@ class AgentSettings(AgentProfile):
     def bind_port(self) -> int:
         """The port to listen on; 0 picks a free one."""
         return self.runner_port or self.port if self.runner_transport else self.port
+
+    @property
+    def bind_host(self) -> str:
+        """The address to listen on; empty for all interfaces."""
+        return bind_host(self.host, has_key=bool(self.server_api_key.get_secret_value()))
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """The names of this server that its own pages may be loaded under, beside those of this machine."""
+        given = (self.proxy_host.partition(":")[0], self.host, *self.allowed_hosts)
+        return frozenset(name.lower() for name in given if name)
+
+    def doors(self, environment: Mapping[str, str]) -> Doors:
+        """Who may come in, with the secrets of the environment."""
+        return Doors(
+            host=self.host,
+            proxy_host=self.proxy_host,
+            has_key=bool(self.server_api_key.get_secret_value()),
+            runner=self.runner_transport,
+            verifies_signatures=self.verify_signatures,
+            api_keys=self.api_keys,
+            environment=environment,
+        )
 
     def profiles(self) -> dict[str, AgentProfile]:
         """Every agent by name; the flat form is one agent named `default`.
@@ -253,7 +295,11 @@ def load(
     settings = settings.model_copy(update=changes)
     for name, profile in settings.profiles().items():
         warnings += _odd_values(f"agents.{name}." if settings.agents else "", profile)
-    return Loaded(settings, [*warnings, *_not_here_yet(settings), *_open_doors(settings)])
+    if settings.runner_port and not settings.runner_transport:
+        warnings.append("runner_port is set without runner_transport and does nothing; set port")
+    doors = settings.doors(environment)
+    doors.check()
+    return Loaded(settings, [*warnings, *_not_here_yet(settings), *doors.warnings()])
 
 
 def _profile(name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> AgentProfile:
@@ -316,15 +362,6 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
         for key, (value, known) in odd.items()
         if value not in known
     ]
-
-
-def _open_doors(settings: AgentSettings) -> list[str]:
-    is_public = settings.host not in {"localhost", "127.0.0.1", "::1"}
-    if is_public and not settings.server_api_key.get_secret_value():
-        return [
-            "server_api_key is not set: anyone who can reach this server may talk to its agents over /ws; set it, or bind to 127.0.0.1"
-        ]
-    return []
 
 
 def _not_here_yet(settings: AgentSettings) -> list[str]:

@@ -1,6 +1,6 @@
 """A phone call over a carrier's media stream: the socket's listener and the call's way out in one object.
 
-The first message or two tell which carrier it is; from the message that describes the call on there is a session.
+The first messages tell which carrier it is; from the message that describes the call on there is a session.
 """
 
 import asyncio
@@ -10,13 +10,15 @@ from typing import assert_never
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
-from vox.agent.metrics import MALFORMED
-from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
+from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
+from vox.agent.transports.audio_gatherer import AudioGatherer
+from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
+from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.media import g711
 from vox.protocols.agent_events import AgentEvent
-from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect
+from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect, is_early_audio
 from vox.protocols.media_stream import (
     AudioCleared,
     DigitPressed,
@@ -35,6 +37,8 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
+MAX_EARLY_AUDIO = 250
+"""Audio messages before the start until the stream is refused: 5 s of them."""
 MAX_MALFORMED = 50
 """Malformed messages in one call until it is closed; a few may be a carrier's new feature, many are an attack."""
 
@@ -46,6 +50,8 @@ class TelephonyTransport:
         resources: what all calls share.
         choose: finds the agent for the name in the path and the called number; None refuses the call.
         on_session: starts the session's life, once there is one.
+        budget: what the carrier may send; one of its own where none is given.
+        on_begun: called once, at the call's first audio or event.
     """
 
     shows_progress = False
@@ -56,6 +62,9 @@ class TelephonyTransport:
         resources: Resources,
         choose: Callable[[StreamStarted], Agent | None],
         on_session: Callable[[Session], None],
+        *,
+        budget: IngressBudget | None = None,
+        on_begun: Callable[[], None] | None = None,
     ) -> None:
         self._resources = resources
         self._choose = choose
@@ -63,10 +72,14 @@ class TelephonyTransport:
         self._socket: Socket | None = None
         self._codec: ServerCodec | None = None
         self._opening: list[WireMessage] = []
+        self._early_audio = 0
+        self._gatherer: AudioGatherer | None = None
+        self._transcript: TranscriptLog | None = None
         self._session: Session | None = None
         self._malformed = 0
         self._clock = resources.clock
-        self._allowance = IngressBudget(resources.clock.now())
+        self._budget = budget or IngressBudget(resources.clock.now())
+        self._on_begun = on_begun
         self._start_timer: asyncio.TimerHandle | None = None
         self._encoding: Encoding = "mulaw"
         self.encoding: Encoding = "mulaw"
@@ -87,7 +100,7 @@ class TelephonyTransport:
     def received(self, message: WireMessage) -> None:
         """One message of the carrier."""
         now = self._clock.now()
-        if not self._allowance.spend(len(message), now):
+        if not self._budget.take_message(len(message), now):
             self._flooded()
             return
         codec = self._codec
@@ -102,8 +115,10 @@ class TelephonyTransport:
         for event in events:
             if type(event) is StreamAudio:  # the hot path: 50 a second and call
                 if self._session is not None:
+                    if self._on_begun is not None:
+                        self._begun()
                     self._session.audio(self._decoded(event.payload))
-            elif self._allowance.spend(EVENT_BYTES, now):
+            elif self._budget.take(OPEN_S if type(event) is StreamStarted else EVENT_S, now):
                 self._handle(event)
             else:
                 self._flooded()
@@ -120,30 +135,42 @@ class TelephonyTransport:
         self._socket = None
         if self._start_timer is not None:
             self._start_timer.cancel()
+        if self._gatherer is not None:
+            self._gatherer.clear()
+        self._count_dropped()
         if self._session is not None:
             self._session.hang_up("hung_up")
 
     def evict(self) -> None:
-        """Gives the place to another call: no start message came here."""
-        self.close(1013, "busy, and no start message came")
+        """Gives the place to another call: no start message came here, or nothing after it."""
+        self.close(1013, "busy, and no start message came" if self._session is None else "busy, and no audio came")
 
     # The call's way out
 
     def send_audio(self, frame: bytes) -> None:
-        """20 ms towards the caller."""
-        if self._socket is not None and self._codec is not None:
-            self._socket.send(self._codec.audio(frame))
+        """20 ms towards the caller, which may wait for more where the carrier demands larger messages."""
+        if self._gatherer is not None:
+            self._gatherer.audio(frame)
+        else:
+            self._send_audio(frame)
 
     def send_mark(self, name: str) -> None:
         """A mark behind the audio so far."""
-        self._send(self._codec.mark(name) if self._codec else None)
+        if self._gatherer is not None:
+            self._gatherer.mark(name)
+        else:
+            self._send_mark(name)
 
     def clear_audio(self) -> None:
         """Has the carrier throw away unplayed audio."""
+        if self._gatherer is not None:
+            self._gatherer.clear()
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Does nothing, because carriers take no events."""
+        """Logs what was said where that is asked for; carriers take no events."""
+        if self._transcript is not None:
+            self._transcript.see(event)
 
     def send_digits(self, digits: str) -> bool:
         """On the wire where the stream can carry them."""
@@ -161,11 +188,27 @@ class TelephonyTransport:
 
     # Helpers
 
+    def _begun(self) -> None:
+        if self._on_begun is not None:
+            self._on_begun()
+            self._on_begun = None
+
+    def _send_audio(self, payload: bytes) -> None:
+        if self._socket is not None and self._codec is not None:
+            self._socket.send(self._codec.audio(payload))
+
+    def _send_mark(self, name: str) -> None:
+        self._send(self._codec.mark(name) if self._codec else None)
+
     def _send(self, message: WireMessage | None) -> None:
         if message is not None and self._socket is not None:
             self._socket.send(message)
 
     def _open(self, message: WireMessage) -> None:
+        if self._early_audio < MAX_EARLY_AUDIO and is_early_audio(message):
+            self._early_audio += 1  # nothing says yet how it is encoded
+            self._resources.metrics.counter(EARLY_AUDIO).inc()
+            return
         self._opening.append(message)
         name = detect(message)
         if name is None:
@@ -186,6 +229,7 @@ class TelephonyTransport:
                 self._start(event)
             case DigitPressed():
                 if self._session is not None:
+                    self._begun()
                     self._session.digit(event.digit)
             case MarkReached():
                 if self._session is not None:
@@ -215,6 +259,7 @@ class TelephonyTransport:
         self.sample_rate = codec.reply_sample_rate
         self.has_marks = codec.mark("0:0") is not None
         self.call_id = started.call_id
+        self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
         info = CallInfo(
             call_id=new_id("call"),
             transport=started.carrier,
@@ -222,11 +267,26 @@ class TelephonyTransport:
             callee=started.callee,
             variables=_variables(started),
         )
+        if codec.min_audio_bytes:
+            self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
+        if self._resources.settings.log_transcripts:
+            self._transcript = TranscriptLog(info.call_id)
         self._session = Session(self._resources, agent, self, info, input_rate=started.sample_rate)
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)
+
+    def _count_dropped(self) -> None:
+        """Says once, at the end, which optional fields were left out and how often."""
+        if self._codec is not None and (count := self._codec.dropped.count):
+            self._resources.metrics.counter(DROPPED_FIELDS, self.carrier).inc(count)
+            log.warning(
+                "fields left out: not in the documented form",
+                carrier=self.carrier,
+                count=count,
+                fields=", ".join(self._codec.dropped.names),
+            )
 
     def _flooded(self) -> None:
         self._resources.metrics.counter(MALFORMED, self.carrier or "telephony").inc()

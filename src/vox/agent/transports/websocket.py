@@ -6,7 +6,8 @@ from collections.abc import Callable
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
-from vox.agent.transports.ingress_limit import EVENT_BYTES, IngressBudget
+from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
+from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
 from vox.http.websocket import Socket
 from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
@@ -17,6 +18,7 @@ from vox.protocols.agent_events import (
     AgentReady,
     BotInterrupted,
     ClientAudio,
+    ClientInput,
     ClientReady,
 )
 from vox.protocols.agent_json import JsonCodec
@@ -36,6 +38,8 @@ class WebSocketTransport:
         codec: the wire format that the client asked for, or finds out from its first message.
         sample_rate: of the agent's audio, in Hz.
         start: makes the session for this link and starts it.
+        budget: what the client may send; one of its own where none is given.
+        on_begun: called once, at the client's first input: audio, a text, a key.
     """
 
     encoding: Encoding = "s16le"
@@ -48,6 +52,9 @@ class WebSocketTransport:
         codec: AgentCodec,
         sample_rate: int,
         start: Callable[["WebSocketTransport"], Session],
+        *,
+        budget: IngressBudget | None = None,
+        on_begun: Callable[[], None] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self._resources = resources
@@ -59,14 +66,21 @@ class WebSocketTransport:
         self._settling: asyncio.TimerHandle | None = None
         self._malformed = 0
         self._clock = resources.clock
-        self._allowance = IngressBudget(resources.clock.now())
+        self._budget = budget or IngressBudget(resources.clock.now())
+        self._on_begun = on_begun
+        self._transcript: TranscriptLog | None = None
 
     # The socket's listener
 
     def opened(self, socket: Socket) -> None:
         """The upgrade is done: the call begins."""
         self._socket = socket
+        if not self._budget.take(OPEN_S, self._clock.now()):
+            self._flooded()
+            return
         self._session = self._start(self)
+        if self._resources.settings.log_transcripts:
+            self._transcript = TranscriptLog(self._session.info.call_id)
         if isinstance(self._codec, FirstMessageCodec):
             self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
@@ -78,7 +92,7 @@ class WebSocketTransport:
         if session is None:
             return
         now = self._clock.now()
-        if not self._allowance.spend(len(message), now):
+        if not self._budget.take_message(len(message), now):
             self._flooded()
             return
         session.heard_from(now)
@@ -88,13 +102,16 @@ class WebSocketTransport:
             self._settle()
             self._reject(error)
             return
+        if not self._budget.take(sum(map(_cost_s, inputs)), now):
+            self._flooded()
+            return
         if inputs and type(inputs[0]) is ClientReady:  # its answer comes before anything else
             session.receive(inputs.pop(0))
         self._settle()
         for one in inputs:
-            if type(one) is not ClientAudio and not self._allowance.spend(EVENT_BYTES, now):
-                self._flooded()
-                return
+            if self._on_begun is not None:
+                self._on_begun()
+                self._on_begun = None
             session.receive(one)
 
     def closed(self, code: int, reason: str) -> None:
@@ -104,6 +121,10 @@ class WebSocketTransport:
             self._settling.cancel()
         if self._session is not None:
             self._session.hang_up("hung_up")
+
+    def evict(self) -> None:
+        """Gives the place to another call: the client has said nothing."""
+        self.close(1013, "busy, and nothing was said")
 
     # The call's way out
 
@@ -122,7 +143,9 @@ class WebSocketTransport:
         self.send_event(BotInterrupted())
 
     def send_event(self, event: AgentEvent) -> None:
-        """Sends the event in the client's protocol."""
+        """Sends the event in the client's protocol, and logs what was said where that is asked for."""
+        if self._transcript is not None:
+            self._transcript.see(event)
         if self._socket is not None:
             for message in self._codec.encode(event):
                 self._socket.send(message)
@@ -160,6 +183,12 @@ class WebSocketTransport:
         self.send_event(AgentError(str(error)))
         if self._malformed >= MAX_MALFORMED:
             self.close(1008, "too many malformed messages")
+
+
+def _cost_s(heard: ClientInput) -> float:
+    if type(heard) is ClientAudio:
+        return len(heard.pcm) / (2 * heard.channels * heard.sample_rate * AUDIO_PER_S)
+    return EVENT_S
 
 
 def _client_wait_s(codec: AgentCodec) -> float:

@@ -133,7 +133,7 @@ class Call(HttpCall, Generic[B, Q]):
 
 
 def bearer_token(authorization: str) -> str:
-    """The token of an Authorization header; the API distinguishes the schemes' case.
+    """The token of an Authorization header of a member or a bot.
 
     Raises:
         Refusal: AUTH_FAILED where it is of another scheme or has no token.

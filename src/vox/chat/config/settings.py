@@ -163,6 +163,8 @@ class ChatSettings(Settings):
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
             raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
+        if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
+            raise ValueError("VOX_S3_ACCESS_KEY and VOX_S3_SECRET_KEY come together or not at all")
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self

@@ -20,9 +20,10 @@ from vox.chat.identity.queries import NewUser
 from vox.chat.identity.registration import administrator_role, create_default_roles, create_user
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
-from vox.security.passwords import Cost, Passwords
+from vox.security.passwords import Cost, Passwords, prepared
 from vox.security.tokens import matches, mint
 from vox.stores.sql import Connection, SqlDatabase
+from vox.text.names import problem_with_name, stored_name
 
 ROW: Final = "setup_token_sha256"
 
@@ -70,12 +71,15 @@ def create_administrator(settings: ChatSettings, username: str, password: str) -
     Raises:
         UsageError: name or password are too short or too long (invalid_value), or the database cannot be used.
     """
-    for what, value in (("username", username), ("password", password)):
+    username = stored_name(username)
+    for what, value in (("username", username), ("password", prepared(password))):
         low, high = (_limit(settings, f"{what}_{end}") for end in ("min", "max"))
         if not low <= len(value) <= high or "\0" in value:
             raise UsageError(
                 f"the {what} must have {low} to {high} characters", code="invalid_value", hint="choose another one"
             )
+    if problem := problem_with_name(username):
+        raise UsageError(f"the username must have {problem}", code="invalid_value", hint="choose another one")
     hashed = Passwords(Cost(settings.password_memory_kib, settings.password_passes)).hash_now(password)
     clock = SystemClock()
     now_ms = clock.unix_ms()

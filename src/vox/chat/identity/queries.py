@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from vox.chat.database.schema import audit_log, bans, role_members, roles, sessions, users
 from vox.chat.events.ids import LoginId, RoleId, UserId
+from vox.text.names import name_key
 
 Gone = Literal["banned", "kicked", "left"]
 
@@ -67,8 +68,9 @@ def has_users(connection: Connection) -> bool:
 
 
 def is_name_taken(connection: Connection, *, username: str) -> bool:
-    """Whether there is an account with a name."""
-    return connection.execute(select(users.c.id).where(users.c.username == username)).first() is not None
+    """Whether there is an account with a name, or a local one whose name looks the same."""
+    is_alike = (users.c.username_key == name_key(username)) & users.c.home_domain.is_(None)
+    return connection.execute(select(users.c.id).where((users.c.username == username) | is_alike)).first() is not None
 
 
 def insert_user(connection: Connection, user: NewUser) -> UserId | None:
@@ -78,6 +80,7 @@ def insert_user(connection: Connection, user: NewUser) -> UserId | None:
             insert(users)
             .values(
                 username=user.username,
+                username_key=name_key(user.username),
                 display_name=user.display_name,
                 password_hash=user.password_hash,
                 created_at=user.created_at,
@@ -88,12 +91,16 @@ def insert_user(connection: Connection, user: NewUser) -> UserId | None:
         return None
 
 
+def names_account(username: str) -> ColumnElement[bool]:
+    """The condition for the local account that a user means by a name; the one with exactly that name goes before."""
+    is_meant = (users.c.username == username) | (users.c.username_key == name_key(username))
+    return is_meant & users.c.home_domain.is_(None)
+
+
 def find_local_user(connection: Connection, *, username: str) -> LocalUser | None:
-    """The local account with a name."""
+    """The local account with a name; else the one whose name looks the same."""
     row = connection.execute(
-        select(users.c.id, users.c.display_name, users.c.active).where(
-            users.c.username == username, users.c.home_domain.is_(None)
-        )
+        select(users.c.id, users.c.active).where(names_account(username)).order_by(users.c.username != username)
     ).first()
     return None if row is None else LocalUser(row.id, bool(row.active))
 

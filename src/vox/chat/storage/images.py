@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from vox.chat.errors import Refusal, refuse
+from vox.chat.storage.png_chunks import without_texts
 
 MAX_PIXELS: Final = 50_000_000
 """Of a picture, and of all frames of an animation together: 200 MB decoded, and as much again while it is turned."""
@@ -54,13 +55,14 @@ class Dimensions:
     height: int
 
 
-def re_encode(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
+def re_encode(source: BinaryIO, mime: str, out: BinaryIO, max_pixels: int = 0) -> Dimensions | None:
     """Decodes a picture and writes it anew in its own format.
 
     Args:
         source: the upload, from its beginning.
         mime: a key of FORMATS.
         out: where the new file is written.
+        max_pixels: of the picture or all frames together; MAX_PIXELS where it is 0.
 
     Returns:
         Its size; None where no decoder recognises the file, and nothing was written.
@@ -68,6 +70,17 @@ def re_encode(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
     Raises:
         Refusal: FILE_TOO_LARGE for too many pixels or frames, UNSUPPORTED_MEDIA_TYPE for a damaged picture.
     """
+    if FORMATS[mime] != "PNG":
+        return _re_encode(source, mime, out, max_pixels or MAX_PIXELS)
+    plain = without_texts(source, MAX_PROFILE_BYTES)
+    try:
+        return _re_encode(plain, mime, out, max_pixels or MAX_PIXELS)
+    finally:
+        if plain is not source:
+            plain.close()
+
+
+def _re_encode(source: BinaryIO, mime: str, out: BinaryIO, max_pixels: int) -> Dimensions | None:
     try:
         image = Image.open(source, formats=[FORMATS[mime]])
     except UnidentifiedImageError:
@@ -78,7 +91,7 @@ def re_encode(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
         raise _damaged() from error
     try:
         with image:
-            return _written(image, FORMATS[mime], out)
+            return _written(image, FORMATS[mime], out, max_pixels)
     except Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
@@ -87,13 +100,13 @@ def re_encode(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
         raise _damaged() from error
 
 
-def _written(image: ImageFile.ImageFile, kind: str, out: BinaryIO) -> Dimensions:
-    _assert_size(image.width, image.height)
+def _written(image: ImageFile.ImageFile, kind: str, out: BinaryIO, max_pixels: int) -> Dimensions:
+    _assert_size(image.width, image.height, max_pixels)
     frames: list[Image.Image] = []
     durations: list[float] = []
     loop, is_progressive = image.info.get("loop"), bool(image.info.get("progressive"))
     if kind != "JPEG":
-        for frame in _frames(image):
+        for frame in _frames(image, max_pixels):
             frames.append(frame)
             durations.append(float(frame.info.get("duration") or 0))
     if len(frames) > 1:
@@ -128,7 +141,7 @@ def _save(first: Image.Image, out: BinaryIO, kind: str, rest: list[Image.Image],
     first.save(out, format=kind, **options)
 
 
-def _frames(image: ImageFile.ImageFile) -> Iterator[Image.Image]:
+def _frames(image: ImageFile.ImageFile, max_pixels: int) -> Iterator[Image.Image]:
     """Copies of all frames, counted and measured as they come; without anything but pixels and timing."""
     total = 0
     for index in range(MAX_FRAMES + 1):
@@ -139,8 +152,8 @@ def _frames(image: ImageFile.ImageFile) -> Iterator[Image.Image]:
         if index == MAX_FRAMES:
             raise _too_large()
         total += image.width * image.height
-        _assert_size(image.width, image.height)
-        if total > MAX_PIXELS:
+        _assert_size(image.width, image.height, max_pixels)
+        if total > max_pixels:
             raise _too_large()
         frame = image.copy()
         frame.info = _kept(image.info)
@@ -153,8 +166,8 @@ def _kept(info: dict[Any, Any]) -> dict[Any, Any]:
     return {name: info[name] for name in _KEPT if name in info}
 
 
-def _assert_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+def _assert_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
         raise _too_large()
 
 

@@ -4,17 +4,19 @@ Everything here is bounded by refusing, never by waiting in a line: a caller who
 this process, and they are plain numbers, because several event loops may use one chat server.
 """
 
+import asyncio
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import BinaryIO, Final
 
 from vox.chat.config.settings import ChatSettings
-from vox.chat.errors import refuse
+from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import UserId
+from vox.chat.storage.image_worker import re_encode_apart
 from vox.chat.storage.images import Dimensions, re_encode
 from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import driver
@@ -23,8 +25,13 @@ from vox.providers.storage.threads import in_thread
 UPLOADS_AT_ONCE: Final = 64
 UPLOADS_OF_ONE_USER: Final = 4
 PICTURES_AT_ONCE: Final = 2
-"""Threads that decode; each may take twice the memory of the largest picture."""
+"""Threads that decode small pictures, and as many processes for large ones; each of these may take twice the largest picture's memory."""
 PICTURES_WAITING: Final = 32
+SMALL_PIXELS: Final = 2_000_000
+"""A picture with more, in all frames together, is decoded in a process of its own."""
+LOOK_S: Final = 0.01
+LONGEST_TURN_S: Final = 60.0
+"""How long a user's picture waits for the user's other ones."""
 FETCHES_AT_ONCE: Final = 16
 """Previews that run at once, and as many GIF searches; less than the outbound guard allows, so nothing waits there."""
 BUSY_MS: Final = 2000
@@ -62,27 +69,66 @@ class UploadLimits:
         self.spool_folder = settings.storage_path if settings.storage_backend == "local" else None
         self.link_secret = b""
         """The key of signed links, once it was read."""
-        self._painters: ThreadPoolExecutor | None = None
+        self._pools: dict[str, ThreadPoolExecutor] = {}
         self._counting = threading.Lock()
         self._busy: Counter[str | int] = Counter()
 
     def close(self) -> None:
         """Ends the threads after what they are at; the next picture starts new ones."""
         with self._counting:
-            painters, self._painters = self._painters, None
-        if painters is not None:
-            painters.shutdown(wait=True, cancel_futures=True)
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    async def reencode(self, source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
-        """Writes a picture anew, in a thread; see `images.re_encode`.
+    async def reencode(self, source: BinaryIO, mime: str, out: BinaryIO, user_id: UserId) -> Dimensions | None:
+        """Writes a picture anew: a small one in a thread, a large one in a process that ends when its time is over.
+
+        Of one user one picture at a time, so that all users share the threads.
+
+        Args:
+            source: the upload.
+            mime: as for `images.re_encode`.
+            out: where the new file is written, empty.
+            user_id: the uploader.
 
         Raises:
-            Refusal: as there, and UNAVAILABLE where too many pictures wait already.
+            Refusal: as `images.re_encode`, and UNAVAILABLE where too many pictures wait already.
         """
         with self._turn("pictures", PICTURES_AT_ONCE + PICTURES_WAITING):
+            async with self._own_turn(f"pictures of {user_id}"):
+                try:
+                    small = partial(re_encode, source, mime, out, SMALL_PIXELS)
+                    return await in_thread(small, self._pool("small"))
+                except Refusal as refusal:
+                    if refusal.wire_code != "FILE_TOO_LARGE":
+                        raise
+                out.seek(0)
+                out.truncate()
+                return await in_thread(partial(re_encode_apart, source, mime, out), self._pool("large"))
+
+    def _pool(self, name: str) -> ThreadPoolExecutor:
+        with self._counting:
+            if name not in self._pools:
+                self._pools[name] = ThreadPoolExecutor(PICTURES_AT_ONCE, f"vox-picture-{name}")
+            return self._pools[name]
+
+    @asynccontextmanager
+    async def _own_turn(self, what: str) -> AsyncGenerator[None, None]:
+        """Waits until it is the only one of its kind; it looks again, because several event loops may share this."""
+        for _ in range(int(LONGEST_TURN_S / LOOK_S)):
             with self._counting:
-                painters = self._painters = self._painters or ThreadPoolExecutor(PICTURES_AT_ONCE, "vox-picture")
-            return await in_thread(partial(re_encode, source, mime, out), painters)
+                is_free = not self._busy[what]
+                self._busy[what] = 1
+            if is_free:
+                break
+            await asyncio.sleep(LOOK_S)
+        else:
+            raise _too_much("UNAVAILABLE")
+        try:
+            yield
+        finally:
+            with self._counting:
+                del self._busy[what]
 
     @contextmanager
     def upload_slot(self, user_id: UserId) -> Generator[None, None, None]:
@@ -108,7 +154,7 @@ class UploadLimits:
     def _turn(self, what: str | int, most: int, refusal: str = "UNAVAILABLE") -> Generator[None, None, None]:
         with self._counting:
             if self._busy[what] >= most:
-                raise refuse(refusal, "Too much of this at once; try again.", retry_after_ms=BUSY_MS)
+                raise _too_much(refusal)
             self._busy[what] += 1
         try:
             yield
@@ -117,3 +163,7 @@ class UploadLimits:
                 self._busy[what] -= 1
                 if not self._busy[what]:
                     del self._busy[what]
+
+
+def _too_much(code: str) -> Refusal:
+    return refuse(code, "Too much of this at once; try again.", retry_after_ms=BUSY_MS)

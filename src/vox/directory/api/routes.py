@@ -34,6 +34,7 @@ from vox.directory.schemas import (
 )
 from vox.directory.server import Directory
 from vox.http.cors import ANY_ORIGIN
+from vox.http.header_values import etag_matches
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
@@ -251,7 +252,7 @@ class _Public:
         if wait is not None:
             name = INDEX_HEADER.decode()
             headers |= {"cache-control": "no-store", name: str(press.index), "access-control-expose-headers": name}
-        if call.headers.get("if-none-match") == tag:
+        if etag_matches(call.headers.get("if-none-match", ""), tag):
             return Reply(304, headers=headers)
         return Reply(200, body, {**headers, "content-type": "application/json"})
 

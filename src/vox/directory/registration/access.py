@@ -14,10 +14,11 @@ from vox.http.call import HttpCall
 from vox.http.rate_limits import MemoryRateLimits, RateCategory
 from vox.runtime.clock import Clock
 from vox.security import http_signatures as signed_requests
-from vox.security.addresses import network_key
+from vox.security.addresses import network_key, parse_address
 from vox.security.credentials import api_key
 from vox.security.digests import is_equal
 from vox.security.http_signatures import NonceMemory
+from vox.security.urls import DEFAULT_PORTS, split_authority
 
 BURST_S = 10.0
 """How much of the permitted rate an address may use at once."""
@@ -48,7 +49,8 @@ class Authorizer:
 
     Args:
         access: the operator's choice.
-        authority: host and port that signatures must be made out to; empty takes each request's Host header.
+        authority: host and port that signatures must be made out to; where it is empty, only this machine's own names and
+            the address that a request came in on are known to be the directory's.
         clock: for signatures' ages and rates.
     """
 
@@ -150,7 +152,7 @@ class Authorizer:
             public_key=key,
             now=self._clock.wall().timestamp(),
             nonces=self._nonces,
-            authority=self._authority or request.headers.get("host", ""),
+            authority=self._authority or _known_authority(request),
         )
         owner = f"signed:{signed_requests.fingerprint(key)}"
         return Caller(owner, signing_key=key, nonce=signed.nonce)
@@ -162,3 +164,26 @@ class Authorizer:
             return False
         mapped = getattr(address, "ipv4_mapped", None)
         return any((mapped or address) in network for network in self._networks)
+
+
+def _known_authority(request: HttpCall) -> str:
+    """The Host header, where it is an address of this directory beyond doubt.
+
+    Anyone may send any Host, along with what a relay signed for another directory.
+    """
+    given = request.headers.get("host", "")
+    host, port = split_authority(given)
+    own_host, own_port = request.scope.get("server") or ("", None)
+    address = parse_address(host)
+    if address is not None:
+        is_here = address.is_loopback or address == parse_address(own_host)
+    else:
+        is_here = host in {"localhost", own_host}
+    is_port = port == own_port or (port is None and own_port in DEFAULT_PORTS.values())
+    if not (is_here and is_port):
+        raise UsageError(
+            "The signature may be made out to another directory: this one does not know the name that it was asked by.",
+            code="bad_signature",
+            hint="set server.public_url to the address that relays use",
+        )
+    return given

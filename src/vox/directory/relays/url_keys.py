@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from vox.directory.relays.relay import SCHEMES
 from vox.errors import UsageError
-from vox.security.urls import parse_url
+from vox.security.urls import normalized_url, parse_url
 
 
 def url_key(url: str) -> str:
     """The one way to write a relay's URL; wss and https are one service, and so are ws and http.
 
-    What is no URL stays as it is: a database that others wrote must still open.
+    A slash at the end of the path makes no difference. What is no URL stays as it is: a database that others wrote must still open.
     """
     try:
-        parts = parse_url(url, allowed_schemes=SCHEMES)
+        parts = normalized_url(parse_url(url, allowed_schemes=SCHEMES))
     except UsageError:
         return url
     path, mark, query = parts.path.partition("?")

@@ -1,4 +1,4 @@
-"""Which carrier is on the line, told from the first one or two messages, and the codecs by name.
+"""Which carrier is on the line, told from its first messages, and the codecs by name.
 
 The one thing to know before changing it: `detect` only looks. The transport hands every message it showed to `detect`
 to the codec afterwards, so that nothing is swallowed: Plivo's first message is already `start`, its second is audio.
@@ -68,20 +68,30 @@ def detect(message: WireMessage, *, max_bytes: int = json_events.MAX_MESSAGE_BYT
     except PeerError:
         return None
     match opening:
-        case _Opening(event="start", start={"streamSid": str(), "callSid": str()}):
+        case _Opening(event="start", start={"streamSid": str()}):
             return "twilio"
-        case _Opening(stream_id=str(), start={"call_control_id": str()}):
-            return "telnyx"
-        case _Opening(start={"streamId": str(), "callId": str()}):
-            return "plivo"
-        case _Opening(event="start", start={"stream_sid": str(), "call_sid": str()}):
+        case _Opening(event="start", start={"stream_sid": str()}):
             return "exotel"
+        case _Opening(start={"streamId": str()}):
+            return "plivo"
+        case _Opening(event="start", start={"call_control_id": _}) | _Opening(event="start", stream_id=str(), start={}):
+            return "telnyx"
         case _Opening(event="websocket:connected"):
             return "vonage"
         case _Opening(type="open"):
             return "genesys"
         case _:
             return None
+
+
+def is_early_audio(message: WireMessage) -> bool:
+    """Whether a message before the start is audio, which cannot be decoded yet and tells no carrier. Raises nothing."""
+    if isinstance(message, bytes) and message.lstrip()[:1] != b"{":
+        return bool(message)
+    try:
+        return json_events.decode(_OPENING, message, json_events.MAX_MESSAGE_BYTES).event == "media"
+    except PeerError:
+        return False
 
 
 def codec_for(name: str) -> ServerFactory:

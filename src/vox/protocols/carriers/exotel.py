@@ -1,7 +1,7 @@
 """Exotel's Voicebot applet: JSON text messages with snake_case keys, 16-bit linear audio at 8, 16 or 24 kHz.
 
-The one thing to know before changing it: Exotel plays audio badly unless each payload is a multiple of 320 bytes, so
-`audio` fills up with silence. The `encoding` it announces is a word of its own, `base64` or `audio/x-raw`, which means
+The one thing to know before changing it: Exotel plays audio badly unless each payload is a multiple of 320 bytes between
+3,200 and 100,000, so `audio` fills up with silence; the sender gathers `min_audio_bytes` before. The `encoding` it announces is a word of its own, `base64` or `audio/x-raw`, which means
 linear samples.
 """
 
@@ -12,11 +12,14 @@ import msgspec
 
 from vox.errors import PeerError
 from vox.protocols.carriers import json_events
+from vox.protocols.carriers.field_reader import FieldReader
 from vox.protocols.carriers.json_events import base64_text, quoted
 from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
 from vox.protocols.media_stream import Encoding, StreamAudio, StreamEvent, StreamStarted, WireMessage
 
-BLOCK_BYTES: Final = 320  # Exotel's documentation of the Voicebot applet: payloads are multiples of this
+BLOCK_BYTES: Final = 320
+MIN_AUDIO_BYTES: Final = 3_200
+MAX_AUDIO_BYTES: Final = 100_000
 _LINEAR: Final = frozenset({"", "base64", "audio/x-raw", "raw/slin", "slin", "slin16", "linear16", "pcm", "raw"})
 _SILENCE: Final[dict[Encoding, bytes]] = {"s16le": b"\x00", "mulaw": b"\xff", "alaw": b"\xd5"}
 _NAMES: Final[dict[Encoding, str]] = {"s16le": "base64", "mulaw": "audio/x-mulaw", "alaw": "audio/x-alaw"}
@@ -25,12 +28,12 @@ _ACCOUNT: Final = "exotel1"
 
 class _Format(msgspec.Struct):
     encoding: str = "base64"
-    sample_rate: int | str = 8000
+    sample_rate: float | str = 8000
 
 
 class _Start(msgspec.Struct):
     stream_sid: Id
-    call_sid: Id
+    call_sid: Text = ""
     account_sid: Text = ""
     caller: Text = msgspec.field(default="", name="from")
     callee: Text = msgspec.field(default="", name="to")
@@ -42,7 +45,7 @@ class _StartMessage(msgspec.Struct):
     start: _Start
 
 
-_START: Final = msgspec.json.Decoder(_StartMessage)
+_START: Final = FieldReader(_StartMessage)
 
 
 class Server(JsonServer):
@@ -52,11 +55,13 @@ class Server(JsonServer):
     """
 
     carrier: ClassVar[str] = "exotel"
+    min_audio_bytes: ClassVar[int] = MIN_AUDIO_BYTES
     reply_encoding: Encoding = "s16le"
 
     def audio(self, payload: bytes) -> WireMessage:
-        """Audio for the caller in `reply_encoding`, filled up with silence to a multiple of 320 bytes."""
-        if missing := -len(payload) % BLOCK_BYTES:
+        """Audio for the caller in `reply_encoding`, filled up with silence to 3,200 bytes and a multiple of 320."""
+        size = max(MIN_AUDIO_BYTES, len(payload) + -len(payload) % BLOCK_BYTES)
+        if payload and (missing := size - len(payload)):
             payload += _SILENCE[self.reply_encoding] * missing
         return f'{self._audio_prefix}{base64_text(payload)}"}}}}'
 
@@ -69,7 +74,7 @@ class Server(JsonServer):
         return f'{{"event":"clear","stream_sid":{self._stream}}}'
 
     def _described(self, message: WireMessage) -> StreamStarted:
-        start = json_events.decode(_START, message, self._max_message_bytes).start
+        start = _START.read(message, self._max_message_bytes, self.dropped).start
         encoding = self.reply_encoding = _encoding(start.media_format.encoding)
         sample_rate = self.reply_sample_rate = json_events.media_rate(start.media_format.sample_rate)
         self._stream = quoted(start.stream_sid)
@@ -83,7 +88,7 @@ class Server(JsonServer):
             caller=start.caller,
             callee=start.callee,
             account_id=start.account_sid,
-            parameters=json_events.parameters(start.custom_parameters or {}),
+            parameters=self._parameters(start.custom_parameters or {}),
         )
 
 
@@ -160,12 +165,17 @@ class Carrier(JsonCarrier):
         """The server's audio, marks and clears; `PeerError` for audio in sizes that Exotel cannot play."""
         events = super().receive(message)
         for event in events:
-            if isinstance(event, StreamAudio) and len(event.payload) % BLOCK_BYTES:
+            if isinstance(event, StreamAudio) and not _is_playable(len(event.payload)):
                 raise PeerError(
-                    f"Audio came in {len(event.payload)} bytes; Exotel takes multiples of {BLOCK_BYTES}.",
+                    f"Audio came in {len(event.payload)} bytes; Exotel takes multiples of {BLOCK_BYTES} between"
+                    f" {MIN_AUDIO_BYTES} and {MAX_AUDIO_BYTES}.",
                     code="malformed_message",
                 )
         return events
+
+
+def _is_playable(size: int) -> bool:
+    return MIN_AUDIO_BYTES <= size <= MAX_AUDIO_BYTES and not size % BLOCK_BYTES
 
 
 def _encoding(name: str) -> Encoding:

@@ -14,7 +14,9 @@ import msgspec
 
 from vox.errors import PeerError
 from vox.protocols.carriers import json_events
+from vox.protocols.carriers.field_reader import DroppedFields, FieldReader
 from vox.protocols.carriers.json_events import Phase
+from vox.protocols.carriers.json_stream import Id, Text
 from vox.protocols.media_stream import (
     AudioCleared,
     Encoding,
@@ -28,6 +30,8 @@ from vox.protocols.media_stream import (
 NIL_UUID: Final = "00000000-0000-0000-0000-000000000000"
 MAX_REPLIES: Final = 32  # answers kept until `replies` is called; the oldest is dropped beyond that
 
+MAX_CHANNELS: Final = 2  # the caller and the other side
+_CALLER: Final = "external"
 _FORMATS: Final[dict[str, Encoding]] = {"PCMU": "mulaw", "L16": "s16le"}
 _FORMAT_NAMES: Final[dict[Encoding, str]] = {"mulaw": "PCMU", "s16le": "L16"}
 
@@ -40,13 +44,13 @@ class _Media(msgspec.Struct):
 
 
 class _Participant(msgspec.Struct):
-    ani: str = ""
-    dnis: str = ""
+    ani: Text = ""
+    dnis: Text = ""
 
 
 class _Open(msgspec.Struct, rename="camel"):
-    organization_id: str = ""
-    conversation_id: str = ""
+    organization_id: Text = ""
+    conversation_id: Text = ""
     participant: _Participant = msgspec.field(default_factory=_Participant)
     media: list[_Media] = msgspec.field(default_factory=list[_Media])
     input_variables: dict[str, Any] | None = None
@@ -66,11 +70,11 @@ class _Events(msgspec.Struct):
 
 class _FromClient(msgspec.Struct):
     type: str
+    id: Id
     version: str = "2"
-    id: str = ""
-    seq: int = 0
+    seq: int | None = None
     serverseq: int = 0
-    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
 
 class _FromServer(msgspec.Struct):
@@ -81,22 +85,23 @@ class _FromServer(msgspec.Struct):
     parameters: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_FROM_CLIENT = msgspec.json.Decoder(_FromClient)
+_FROM_CLIENT = FieldReader(_FromClient)
 _FROM_SERVER = msgspec.json.Decoder(_FromServer)
-_OPEN = msgspec.json.Decoder(_Open)
+_OPEN = FieldReader(_Open)
 _OPENED = msgspec.json.Decoder(_Opened)
 _EVENTS = msgspec.json.Decoder(_Events)
-_PARAMETERS = msgspec.json.Decoder(dict[str, Any])
 
 
 class Server:
     """Our side of an AudioHook session.
 
-    It takes the first offered mono stream of the caller (`external`), PCMU before L16. A connection probe (nil
+    It takes the caller's channel (`external`) alone where that is offered, PCMU before L16; else the first offer that
+    holds it beside others, of which only the caller's is heard. Our audio is mono. A connection probe (nil
     conversation id) is opened and closed without ever becoming a call.
     """
 
     carrier: ClassVar[str] = "genesys"
+    min_audio_bytes: ClassVar[int] = 0
     reply_encoding: Encoding
     reply_sample_rate: int = 8000
 
@@ -106,16 +111,18 @@ class Server:
         self._phase: Phase = "waiting"
         self._is_closed = False
         self._session = ""
+        self._channel, self._channels = 0, 1  # where in the interleaved audio the caller is
         self._seq = 0
         self._client_seq = 0
+        self.dropped = DroppedFields()
         self._replies: deque[WireMessage] = deque(maxlen=MAX_REPLIES)
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; every binary message is audio."""
         if isinstance(message, bytes):
             json_events.check_size(message, self._max_message_bytes)
-            return json_events.audio_events(message, self._phase, self.reply_encoding)
-        heard = json_events.decode(_FROM_CLIENT, message, self._max_message_bytes)
+            return json_events.audio_events(self._callers(message), self._phase, self.reply_encoding)
+        heard = _FROM_CLIENT.read(message, self._max_message_bytes, self.dropped)
         self._check_order(heard)
         match heard.type:
             case "open":
@@ -127,7 +134,7 @@ class Server:
             case "close":
                 return self._closed(heard.parameters)
             case "dtmf" | "event":
-                return json_events.digit_events(_digit(_parameters(heard.parameters)))
+                return json_events.digit_events(_digit(heard.parameters))
             case _:  # paused, resumed, discarded, error, playback_started, playback_completed
                 pass
         return []
@@ -169,33 +176,52 @@ class Server:
         """Numbers may skip (a message we refused) but never go back; every message belongs to the opened session."""
         if heard.version != "2":
             raise PeerError("AudioHook version 2 is required.", code="malformed_message")
-        if heard.seq <= self._client_seq or not 0 <= heard.serverseq <= self._seq:
+        if (heard.seq is not None and heard.seq <= self._client_seq) or not 0 <= heard.serverseq <= self._seq:
             raise json_events.out_of_order("a sequence number out of order")
         if heard.type != "open" and heard.id != self._session:
             raise json_events.out_of_order("a message of another session")
         if (heard.type == "open") != (not self._session):
             raise json_events.out_of_order("a second open, or something before the open")
-        self._client_seq = heard.seq
+        self._client_seq = self._client_seq + 1 if heard.seq is None else heard.seq
+
+    def _callers(self, interleaved: bytes) -> bytes:
+        """The caller's channel of a binary message."""
+        if self._channels == 1:
+            return interleaved
+        size = 2 if self.reply_encoding == "s16le" else 1
+        if len(interleaved) % (size * self._channels):
+            raise PeerError("Audio came with a part of its channels.", code="malformed_message")
+        if size == 1:
+            return interleaved[self._channel :: self._channels]
+        return memoryview(interleaved).cast("H")[self._channel :: self._channels].tobytes()
 
     def _opened(self, heard: _FromClient) -> list[StreamEvent]:
-        asked = json_events.decode(_OPEN, bytes(heard.parameters), self._max_message_bytes)
-        parameters = json_events.parameters(asked.input_variables or {})
+        asked = _OPEN.read(msgspec.json.encode(heard.parameters), self._max_message_bytes, self.dropped)
+        parameters = json_events.parameters(asked.input_variables)
+        for _ in range(len(asked.input_variables or {}) - len(parameters)):
+            self.dropped.add("inputVariables")
         started = StreamStarted(
             carrier=self.carrier,
-            stream_id=json_events.identifier(heard.id, "id"),
-            call_id=json_events.identifier(asked.conversation_id, "conversationId"),
+            stream_id=heard.id,
+            call_id=asked.conversation_id,
             encoding="mulaw",
             sample_rate=8000,
-            caller=json_events.identifier(asked.participant.ani, "ani", may_be_empty=True),
-            callee=json_events.identifier(asked.participant.dnis, "dnis", may_be_empty=True),
-            account_id=json_events.identifier(asked.organization_id, "organizationId", may_be_empty=True),
+            caller=asked.participant.ani,
+            callee=asked.participant.dnis,
+            account_id=asked.organization_id,
             parameters=parameters,
         )
         self._session = started.stream_id
         media = _choice(asked.media)
         if media is None:
             self._phase = "stopped"
-            self._reply("disconnect", {"reason": "error", "info": "no mono stream of the external channel was offered"})
+            self._reply(
+                "disconnect",
+                {
+                    "reason": "error",
+                    "info": "no stream with the external channel in PCMU or L16 at 8000 Hz was offered",
+                },
+            )
             return []
         self._reply("opened", {"startPaused": False, "media": [media]})
         if started.call_id == NIL_UUID:
@@ -203,15 +229,16 @@ class Server:
             return []
         self._phase = "streaming"
         self.reply_encoding = _FORMATS[media.format]
+        self._channel, self._channels = media.channels.index(_CALLER), len(media.channels)
         return [replace(started, encoding=self.reply_encoding)]
 
-    def _closed(self, raw: msgspec.Raw) -> list[StreamEvent]:
+    def _closed(self, parameters: Mapping[str, Any]) -> list[StreamEvent]:
         self._reply("closed")
         if self._is_closed:
             return []
         self._is_closed = True
         self._phase = "stopped"
-        reason = _parameters(raw).get("reason")
+        reason = parameters.get("reason")
         return [StreamStopped(reason[: json_events.MAX_TEXT] if isinstance(reason, str) else "close")]
 
     def _reply(self, kind: str, parameters: dict[str, Any] | None = None) -> None:
@@ -359,16 +386,17 @@ class Carrier:
 
 
 def _choice(offered: list[_Media]) -> _Media | None:
-    """The caller's channel alone, PCMU first."""
-    for format_ in _FORMATS:
-        for media in offered:
-            if (media.type, media.format, media.channels, media.rate) == ("audio", format_, ["external"], 8000):
-                return media
-    return None
-
-
-def _parameters(raw: msgspec.Raw) -> dict[str, Any]:
-    return json_events.decode(_PARAMETERS, bytes(raw), json_events.MAX_MESSAGE_BYTES)
+    """The offer with the fewest channels beside the caller's, PCMU before L16."""
+    usable = [
+        media
+        for media in offered
+        if (media.type, media.rate) == ("audio", 8000)
+        and media.format in _FORMATS
+        and _CALLER in media.channels[:MAX_CHANNELS]
+        and len(media.channels) <= MAX_CHANNELS
+    ]
+    order = list(_FORMATS)
+    return min(usable, key=lambda media: (len(media.channels), order.index(media.format)), default=None)
 
 
 def _digit(parameters: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ below half a microsecond because fields that it does not name are skipped withou
 
 from binascii import b2a_base64
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 import msgspec
 
@@ -93,19 +93,24 @@ def identifier(text: str, name: str, *, may_be_empty: bool = False) -> str:
     return text
 
 
-def parameters(raw: Mapping[str, Any]) -> dict[str, str]:
-    """Custom parameters as text; numbers and booleans become their JSON text, objects are left out."""
-    if len(raw) > MAX_PARAMETERS:
-        raise PeerError(f"The call has more than {MAX_PARAMETERS} custom parameters.", code="malformed_message")
+def parameters(raw: object) -> dict[str, str]:
+    """Custom parameters as text; numbers and booleans become their JSON text.
+
+    What is no text or number is left out, as are names and values over `MAX_TEXT` characters and what comes after the
+    first `MAX_PARAMETERS`; where `raw` is no object, there are none. Compare the lengths to see how many were left out.
+    """
+    if not isinstance(raw, Mapping):
+        return {}
     found: dict[str, str] = {}
-    for key, value in raw.items():
+    for key, value in cast("Mapping[str, Any]", raw).items():
         if isinstance(value, bool | int | float):
             text = msgspec.json.encode(value).decode()
         elif isinstance(value, str):
             text = value
         else:
             continue
-        found[identifier(key, "name of a parameter")] = identifier(text, "value of a parameter", may_be_empty=True)
+        if 0 < len(key) <= MAX_TEXT and len(text) <= MAX_TEXT and len(found) < MAX_PARAMETERS:
+            found[key] = text
     return found
 
 
@@ -121,9 +126,9 @@ def media_encoding(name: str) -> Encoding:
     return encoding
 
 
-def media_rate(value: int | str) -> int:
+def media_rate(value: float | str) -> int:
     """A sample rate in Hz, written as a number or as text; `PeerError` for one that no carrier uses."""
-    text = str(value)
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
     rate = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0  # noqa: PLR2004  six digits of Hz
     if rate not in SAMPLE_RATES:
         raise PeerError(f"The carrier announced a sample rate of {text[:40]!r} Hz.", code="unsupported_media")

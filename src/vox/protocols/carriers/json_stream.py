@@ -5,10 +5,12 @@ know before changing it: `receive` and `audio` run for every 20 ms of every call
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sized
 from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
+from vox.protocols.carriers.field_reader import Audio, DroppedFields, FieldReader
 from vox.protocols.carriers.json_events import (
     MAX_MESSAGE_BYTES,
     MAX_TEXT,
@@ -18,6 +20,7 @@ from vox.protocols.carriers.json_events import (
     decode,
     digit_events,
     out_of_order,
+    parameters,
 )
 from vox.protocols.media_stream import (
     AudioCleared,
@@ -35,10 +38,11 @@ Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TEXT)]
 
 
 class Media(msgspec.Struct, gc=False):
-    """Audio; who says no track means the caller's."""
+    """Audio; who says no track means the caller's. `chunk` counts the audio messages of a track."""
 
-    payload: bytes = b""
+    payload: Audio = b""
     track: str = "inbound"
+    chunk: int | str = ""
 
 
 class Digit(msgspec.Struct, gc=False):
@@ -70,7 +74,7 @@ class _FromServer(msgspec.Struct, gc=False):
     mark: Mark | None = None
 
 
-_FROM_CARRIER: Final = msgspec.json.Decoder(FromCarrier)
+_FROM_CARRIER: Final = FieldReader(FromCarrier)
 _FROM_SERVER: Final = msgspec.json.Decoder(_FromServer)
 
 
@@ -78,6 +82,7 @@ class JsonServer(ABC):
     """Our side of a stream without the carrier's message names; `_described` sets `_stream` and `_audio_prefix` for them."""
 
     carrier: ClassVar[str]
+    min_audio_bytes: ClassVar[int] = 0
     reply_encoding: Encoding = "mulaw"
     reply_sample_rate: int = 8000
 
@@ -87,15 +92,14 @@ class JsonServer(ABC):
         self._encoding: Encoding = "mulaw"  # of the caller's audio
         self._stream = '""'  # the stream's id as JSON
         self._audio_prefix = ""  # an audio message up to its payload, which `"}}` ends
+        self.dropped = DroppedFields()
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; audio of the outbound track is ignored."""
-        heard = decode(_FROM_CARRIER, message, self._max_message_bytes)
+        heard = _FROM_CARRIER.read(message, self._max_message_bytes, self.dropped)
         match heard.event:
             case "media" if heard.media is not None:
-                if heard.media.track != "inbound":
-                    return []
-                return audio_events(heard.media.payload, self._phase, self._encoding)
+                return self._heard(heard.media) if heard.media.track == "inbound" else []
             case "dtmf" if heard.dtmf is not None:
                 return digit_events(heard.dtmf.digit)
             case "start":
@@ -133,9 +137,20 @@ class JsonServer(ABC):
     def _described(self, message: WireMessage) -> StreamStarted:
         """What the carrier's `start` says about the call."""
 
+    def _heard(self, media: Media) -> list[StreamEvent]:
+        """The caller's audio."""
+        return audio_events(media.payload, self._phase, self._encoding)
+
     def _acknowledged(self, heard: FromCarrier) -> list[StreamEvent]:
         """What the carrier says about our marks: it echoes them, also those that a clear threw away."""
-        return [MarkReached(heard.mark.name)] if heard.event == "mark" and heard.mark is not None else []
+        return [MarkReached(heard.mark.name)] if heard.event == "mark" and heard.mark and heard.mark.name else []
+
+    def _parameters(self, raw: object) -> dict[str, str]:
+        """Custom parameters as text; those that are left out are counted."""
+        found = parameters(raw)
+        for _ in range(max(0, len(raw) - len(found)) if isinstance(raw, Sized) else 0):
+            self.dropped.add("parameters")
+        return found
 
     def _started(self, message: WireMessage) -> StreamStarted:
         if self._phase != "waiting":
@@ -157,7 +172,13 @@ class JsonServer(ABC):
 
 
 class JsonCarrier:
-    """The carrier's side of a stream without its message names: the counters, and the decoding of our messages."""
+    """The carrier's side of a stream without its message names: the counters, and the decoding of our messages.
+
+    Attributes:
+        is_numbered: whether audio carries chunk numbers; without them the same messages may be sent again and again.
+    """
+
+    is_numbered = True
 
     def __init__(
         self, *, encoding: Encoding = "mulaw", sample_rate: int = 8000, max_message_bytes: int = MAX_MESSAGE_BYTES

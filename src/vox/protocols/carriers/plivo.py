@@ -4,12 +4,14 @@ The one thing to know before changing it: there is no `connected` message, the f
 the second one may be audio. After `clearAudio` Plivo acknowledges the clear and forgets its checkpoints.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import msgspec
 
 from vox.protocols.carriers import json_events
+from vox.protocols.carriers.field_reader import FieldReader
 from vox.protocols.carriers.json_events import base64_text, quoted
 from vox.protocols.carriers.json_stream import FromCarrier, Id, JsonCarrier, JsonServer, Media, Text
 from vox.protocols.carriers.pending_marks import PendingMarks
@@ -29,17 +31,20 @@ _CONTENT_TYPES: Final[dict[Encoding, str]] = {
     "alaw": "audio/x-alaw",
     "s16le": "audio/x-l16",
 }
+_OWN_PREFIX: Final = re.compile("^X-PH-", re.IGNORECASE)
+_PAIR: Final = re.compile("([=:])")
+_AROUND: Final = " \t\r\n\"'"  # blanks and quotes around a header's name and value
 _ACCOUNT: Final = "MA00000000000000000000"
 
 
 class _Format(msgspec.Struct, rename="camel"):
     encoding: str = "audio/x-mulaw"
-    sample_rate: int | str = 8000
+    sample_rate: float | str = 8000
 
 
 class _Start(msgspec.Struct, rename="camel"):
-    call_id: Id
     stream_id: Id
+    call_id: Text = ""
     account_id: Text = ""
     caller: Text = msgspec.field(default="", name="from")
     callee: Text = msgspec.field(default="", name="to")
@@ -58,7 +63,7 @@ class _FromServer(msgspec.Struct):
     dtmf: Text = ""
 
 
-_START: Final = msgspec.json.Decoder(_StartMessage)
+_START: Final = FieldReader(_StartMessage)
 _FROM_SERVER: Final = msgspec.json.Decoder(_FromServer)
 _HEADERS: Final = msgspec.json.Decoder(dict[str, Any])
 
@@ -95,16 +100,16 @@ class Server(JsonServer):
         match heard.event:
             case "playedStream":
                 self._marks.reached(heard.name)
-                return [MarkReached(heard.name)]
+                return [MarkReached(heard.name)] if heard.name else []
             case "clearedAudio":
                 return self._marks.cleared()
             case _:
                 return []
 
     def _described(self, message: WireMessage) -> StreamStarted:
-        heard = json_events.decode(_START, message, self._max_message_bytes)
+        heard = _START.read(message, self._max_message_bytes, self.dropped)
         start = heard.start
-        parameters = json_events.parameters(_headers(heard.extra_headers))
+        parameters = self._parameters(_headers(heard.extra_headers))
         encoding = self.reply_encoding = json_events.media_encoding(start.media_format.encoding)
         sample_rate = self.reply_sample_rate = json_events.media_rate(start.media_format.sample_rate)
         self._stream = quoted(start.stream_id)
@@ -194,10 +199,24 @@ class Carrier(JsonCarrier):
 
 
 def _headers(raw: str | dict[str, Any] | None) -> dict[str, Any]:
-    """Extra headers come as an object, as its JSON text, or as `key=value` pairs parted by `;` or `,`."""
-    if raw is None or isinstance(raw, dict):
-        return raw or {}
-    if raw.lstrip().startswith("{"):
-        return json_events.decode(_HEADERS, raw, len(raw))
-    pairs = (pair.partition("=") for pair in raw.replace(",", ";").split(";", json_events.MAX_PARAMETERS))
-    return {key.strip(): value.strip() for key, _, value in pairs if key.strip()}
+    """Extra headers come in four forms; Plivo's prefix `X-PH-` is no part of their names.
+
+    An object, its JSON text, `key=value` pairs parted by `;` or `,`, or the documented `{X-PH-key1: value1}`.
+    """
+    found = raw if isinstance(raw, dict) else _pairs(raw or "")
+    return {_OWN_PREFIX.sub("", key): value for key, value in found.items()}
+
+
+def _pairs(text: str) -> dict[str, Any]:
+    inner = text.strip()
+    if inner.startswith("{"):
+        try:
+            return _HEADERS.decode(inner)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            inner = inner.removeprefix("{").removesuffix("}")
+    found: dict[str, Any] = {}
+    for pair in inner.replace(",", ";").split(";", json_events.MAX_PARAMETERS):
+        key, _, value = _PAIR.split(pair, maxsplit=1) if _PAIR.search(pair) else (pair, "", "")
+        if key := key.strip(_AROUND):
+            found[key] = value.strip(_AROUND)
+    return found

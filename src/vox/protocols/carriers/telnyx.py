@@ -7,39 +7,42 @@ L16 is RTP's name, yet on this WebSocket Telnyx's samples are little-endian; `l1
 
 import array
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, cast
 
 import msgspec
 
 from vox.protocols.carriers import json_events
-from vox.protocols.carriers.json_events import base64_text, quoted
-from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
+from vox.protocols.carriers.field_reader import FieldReader
+from vox.protocols.carriers.json_events import audio_events, base64_text, quoted
+from vox.protocols.carriers.json_stream import JsonCarrier, JsonServer, Media, Text
+from vox.protocols.carriers.reorder_buffer import ReorderBuffer
 from vox.protocols.media_stream import Encoding, StreamAudio, StreamEvent, StreamStarted, WireMessage
 
 _RTP_NAMES: Final[dict[Encoding, str]] = {"mulaw": "PCMU", "alaw": "PCMA", "s16le": "L16"}
+MAX_DIGITS: Final = 15  # of a chunk number
 _USER: Final = "00000000-0000-0000-0000-000000000000"
 
 
 class _Format(msgspec.Struct):
     encoding: str = "PCMU"
-    sample_rate: int | str = 8000
+    sample_rate: float | str = 8000
 
 
 class _Start(msgspec.Struct):
-    call_control_id: Id
+    call_control_id: Text = ""
     user_id: Text = ""
     caller: Text = msgspec.field(default="", name="from")
     callee: Text = msgspec.field(default="", name="to")
     media_format: _Format = msgspec.field(default_factory=_Format)
-    custom_parameters: dict[str, Any] | list[dict[str, Any]] | None = None
+    custom_parameters: dict[str, Any] | list[Any] | None = None
 
 
 class _StartMessage(msgspec.Struct):
-    stream_id: Id
     start: _Start
+    stream_id: Text = ""
 
 
-_START: Final = msgspec.json.Decoder(_StartMessage)
+_START: Final = FieldReader(_StartMessage)
 
 
 class Server(JsonServer):
@@ -67,13 +70,7 @@ class Server(JsonServer):
         self.reply_sample_rate = reply_sample_rate
         self._swaps = l16_byteorder == "big"
         self._audio_prefix = '{"event":"media","media":{"payload":"'
-
-    def receive(self, message: WireMessage) -> list[StreamEvent]:
-        """Turns one wire message into events; audio of the outbound track is ignored."""
-        events = super().receive(message)
-        if self._swaps and self._encoding == "s16le":
-            return [StreamAudio(_swapped(it.payload)) if isinstance(it, StreamAudio) else it for it in events]
-        return events
+        self._order = ReorderBuffer()
 
     def audio(self, payload: bytes) -> WireMessage:
         """Audio for the caller in `reply_encoding`; Telnyx takes 20 ms to 30 s a message."""
@@ -89,8 +86,25 @@ class Server(JsonServer):
         """Throws away what Telnyx has not played yet."""
         return '{"event":"clear"}'
 
+    def _heard(self, media: Media) -> list[StreamEvent]:
+        """The caller's audio in the order of its chunk numbers; without a number it passes as it comes."""
+        if not audio_events(media.payload, self._phase, self._encoding):
+            return []
+        number = _number(media.chunk)
+        if number is None:
+            return [StreamAudio(self._in_our_order(media.payload))]
+        return [StreamAudio(self._in_our_order(payload)) for payload in self._order.put(number, media.payload)]
+
+    def _stopped(self, stop: object) -> list[StreamEvent]:
+        """The stream is over; audio that waits for a missing message comes before."""
+        waiting = [StreamAudio(self._in_our_order(payload)) for payload in self._order.flush()]
+        return [*waiting, *super()._stopped(stop)]
+
+    def _in_our_order(self, payload: bytes) -> bytes:
+        return _swapped(payload) if self._swaps and self._encoding == "s16le" else payload
+
     def _described(self, message: WireMessage) -> StreamStarted:
-        heard = json_events.decode(_START, message, self._max_message_bytes)
+        heard = _START.read(message, self._max_message_bytes, self.dropped)
         start = heard.start
         return StreamStarted(
             carrier=self.carrier,
@@ -101,7 +115,7 @@ class Server(JsonServer):
             caller=start.caller,
             callee=start.callee,
             account_id=start.user_id,
-            parameters=_parameters(start.custom_parameters),
+            parameters=self._parameters(_as_object(start.custom_parameters)),
         )
 
 
@@ -137,9 +151,10 @@ class Carrier(JsonCarrier):
     def audio(self, payload: bytes, *, timestamp_ms: int) -> WireMessage:
         """The caller's audio in `encoding`."""
         self._chunk += 1
+        number = f'"chunk":"{self._chunk}",' if self.is_numbered else ""
         return (
             f'{{"event":"media","sequence_number":"{self._next()}","media":{{"track":"inbound",'
-            f'"chunk":"{self._chunk}","timestamp":"{timestamp_ms}","payload":"{base64_text(payload)}"}},'
+            f'{number}"timestamp":"{timestamp_ms}","payload":"{base64_text(payload)}"}},'
             f'"stream_id":{self._stream}}}'
         )
 
@@ -165,11 +180,24 @@ class Carrier(JsonCarrier):
         )
 
 
-def _parameters(raw: dict[str, Any] | list[dict[str, Any]] | None) -> dict[str, str]:
+def _as_object(raw: dict[str, Any] | list[Any] | None) -> dict[str, Any]:
     """Custom parameters come as an object or as a list of name and value."""
-    if isinstance(raw, list):
-        raw = {item["name"]: item.get("value") for item in raw if isinstance(item.get("name"), str)}
-    return json_events.parameters(raw or {})
+    if not isinstance(raw, list):
+        return raw or {}
+    found: dict[str, Any] = {}
+    for item in raw:
+        match item:
+            case {"name": str() as name}:
+                found[name] = cast("dict[str, Any]", item).get("value")
+            case _:
+                pass
+    return found
+
+
+def _number(chunk: int | str) -> int | None:
+    if isinstance(chunk, str):
+        return int(chunk) if chunk.isascii() and chunk.isdigit() and len(chunk) <= MAX_DIGITS else None
+    return chunk
 
 
 def _swapped(pcm: bytes) -> bytes:

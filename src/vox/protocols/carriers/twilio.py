@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from vox.protocols.carriers import json_events
+from vox.protocols.carriers.field_reader import FieldReader
 from vox.protocols.carriers.json_events import base64_text, quoted
 from vox.protocols.carriers.json_stream import Id, JsonCarrier, JsonServer, Text
 from vox.protocols.media_stream import StreamStarted, WireMessage
@@ -19,12 +20,12 @@ _ACCOUNT: Final = "AC00000000000000000000000000000000"
 
 class _Format(msgspec.Struct, rename="camel"):
     encoding: str = "audio/x-mulaw"
-    sample_rate: int | str = 8000
+    sample_rate: float | str = 8000
 
 
 class _Start(msgspec.Struct, rename="camel"):
     stream_sid: Id
-    call_sid: Id
+    call_sid: Text = ""
     account_sid: Text = ""
     custom_parameters: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     media_format: _Format = msgspec.field(default_factory=_Format)
@@ -34,7 +35,7 @@ class _StartMessage(msgspec.Struct):
     start: _Start
 
 
-_START: Final = msgspec.json.Decoder(_StartMessage)
+_START: Final = FieldReader(_StartMessage)
 
 
 class Server(JsonServer):
@@ -55,8 +56,8 @@ class Server(JsonServer):
         return f'{{"event":"clear","streamSid":{self._stream}}}'
 
     def _described(self, message: WireMessage) -> StreamStarted:
-        start = json_events.decode(_START, message, self._max_message_bytes).start
-        parameters = json_events.parameters(start.custom_parameters)
+        start = _START.read(message, self._max_message_bytes, self.dropped).start
+        parameters = self._parameters(start.custom_parameters)
         self._stream = quoted(start.stream_sid)
         self._audio_prefix = f'{{"event":"media","streamSid":{self._stream},"media":{{"payload":"'
         return StreamStarted(

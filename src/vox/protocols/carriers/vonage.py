@@ -11,6 +11,7 @@ import msgspec
 
 from vox.errors import PeerError
 from vox.protocols.carriers import json_events
+from vox.protocols.carriers.field_reader import DroppedFields
 from vox.protocols.carriers.json_events import Phase, quoted
 from vox.protocols.carriers.pending_marks import PendingMarks
 from vox.protocols.media_stream import (
@@ -26,6 +27,7 @@ from vox.protocols.media_stream import (
 
 _MESSAGE = msgspec.json.Decoder(dict[str, Any])
 _CALL_IDS = ("uuid", "call_uuid", "conversation_uuid")
+_CONTENT_TYPE = "audio/l16;rate=16000"
 _OWN_KEYS = frozenset({"event", "content-type"})
 
 
@@ -36,6 +38,7 @@ class Server:
     """
 
     carrier: ClassVar[str] = "vonage"
+    min_audio_bytes: ClassVar[int] = 0
     reply_encoding: Encoding = "s16le"
     reply_sample_rate: int
 
@@ -44,6 +47,7 @@ class Server:
         self._max_message_bytes = max_message_bytes
         self._phase: Phase = "waiting"
         self._marks = PendingMarks(json_events.MAX_PENDING_MARKS)
+        self.dropped = DroppedFields()
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:
         """Turns one wire message into events; every binary message is audio."""
@@ -99,10 +103,16 @@ class Server:
     def _started(self, heard: dict[str, Any]) -> StreamStarted:
         if self._phase != "waiting":
             raise json_events.out_of_order("a second websocket:connected")
-        content_type = heard.get("content-type", "audio/l16;rate=16000")
-        if not isinstance(content_type, str) or json_events.media_encoding(content_type) != "s16le":
+        content_type = heard.get("content-type", _CONTENT_TYPE)
+        if not isinstance(content_type, str):
+            self.dropped.add("content-type")
+            content_type = _CONTENT_TYPE
+        if json_events.media_encoding(content_type) != "s16le":
             raise PeerError("The WebSocket carries no audio/l16.", code="unsupported_media")
-        headers = json_events.parameters({key: value for key, value in heard.items() if key not in _OWN_KEYS})
+        own = {key: value for key, value in heard.items() if key not in _OWN_KEYS}
+        headers = json_events.parameters(own)
+        for _ in range(len(own) - len(headers)):
+            self.dropped.add("headers")
         call_id = next((headers[key] for key in _CALL_IDS if headers.get(key)), "")
         started = StreamStarted(
             carrier=self.carrier,

@@ -8,13 +8,14 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
 import msgspec
 
 from vox.errors import DependencyError
+from vox.http.header_values import media_type
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature
 
@@ -22,6 +23,7 @@ HANG_UP_TIMEOUT_S = 10.0
 REMEMBERED_CALLS = 10_000
 CLOCK_TOLERANCE_S = 300.0  # how old a signed request may be; what Telnyx and Vonage recommend
 
+_DEFAULT_PORTS: Final = {"https": "443", "wss": "443", "http": "80", "ws": "80"}
 _JSON = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -48,9 +50,27 @@ class WebhookRequest:
         except ValueError:
             raise bad_signature("its address is malformed") from None
 
+    def addresses(self) -> list[SplitResult]:
+        """The forms of the URL that a carrier may have signed: without its port, and with each port it may have had.
+
+        Proxies add and drop ports, and so do people who type the address at the carrier. The first is the URL as it
+        came. Ports of the URL, the `Host` and `X-Forwarded-Port` headers count, and the scheme's own.
+
+        Raises:
+            UsageError: `bad_signature` where the URL is none.
+        """
+        here = self.address()
+        userinfo, at, _ = here.netloc.rpartition("@")
+        name, port = _host_and_port(here.netloc.rpartition("@")[2])
+        host_name, host_port = _host_and_port(self.header("host"))
+        same_host_port = host_port if host_name.lower() == name.lower() else ""
+        ports = (port, "", _DEFAULT_PORTS.get(here.scheme, ""), same_host_port, self.header("x-forwarded-port"))
+        known = dict.fromkeys(one for one in ports if not one or (one.isascii() and one.isdigit()))
+        return [here._replace(netloc=f"{userinfo}{at}{name}{f':{one}' if one else ''}") for one in known]
+
     def form(self) -> list[tuple[str, str]]:
         """The fields of a form body in order; none where the body is not a form."""
-        if not self.header("content-type").lower().startswith("application/x-www-form-urlencoded"):
+        if media_type(self.header("content-type")) != "application/x-www-form-urlencoded":
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
 
@@ -60,7 +80,7 @@ class WebhookRequest:
         Names are in lower case (`from`, `to`, `callsid`, `uuid`); the body wins over the query.
         """
         found = dict(parse_qsl(self.address().query, keep_blank_values=True)) | dict(self.form())
-        if self.header("content-type").lower().startswith("application/json"):
+        if media_type(self.header("content-type")) == "application/json":
             with contextlib.suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
                 found |= {key: value for key, value in _JSON.decode(self.body).items() if isinstance(value, str)}
         return {name.lower(): value for name, value in found.items()}
@@ -175,3 +195,9 @@ class HangUpOnce:
             hint="check the credentials" if response.status_code in {401, 403} else "",
             retryable=response.status_code >= 500 or response.status_code == 429,  # noqa: PLR2004  HTTP statuses
         )
+
+
+def _host_and_port(netloc: str) -> tuple[str, str]:
+    """The parts of `host:port`; an address of IPv6 keeps its brackets."""
+    name, colon, port = netloc.rpartition(":")
+    return (name, port) if colon and "]" not in port else (netloc, "")

@@ -19,6 +19,7 @@ from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, hmac_base64, is_equal
 
 Config = NoConfig
+MAX_SIGNATURES: Final = 8  # one for each auth token of the account that is in use
 _MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream element
 
 
@@ -76,7 +77,8 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Plivo-Signature-V3` (or the main account's) with the auth token.
 
-    Signed are the URL, its query and the form in the order of the names, and the nonce.
+    Signed are the URL, its query and the form in the order of the names, and the nonce; proxies add and drop
+    ports, so each form of the URL counts.
     """
     nonce = request.header("x-plivo-signature-v3-nonce")
     given = ",".join(filter(None, (request.header("x-plivo-signature-v3"), request.header("x-plivo-signature-ma-v3"))))
@@ -86,8 +88,10 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     fields = request.form() if is_post else []
     if request.body and not fields:
         raise bad_signature("its body is not part of what was signed")
-    expected = hmac_base64(secret, f"{_signed_url(request.address(), fields)}.{nonce}", "sha256")
-    matches = [is_equal(expected, one.strip()) for one in given.split(",")]
+    expected = [
+        hmac_base64(secret, f"{_signed_url(address, fields)}.{nonce}", "sha256") for address in request.addresses()
+    ]
+    matches = [is_equal(ours, theirs.strip()) for ours in expected for theirs in given.split(",", MAX_SIGNATURES)]
     if not any(matches):
         raise bad_signature("X-Plivo-Signature-V3 does not match")
 

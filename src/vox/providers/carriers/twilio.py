@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import SplitResult, parse_qs, quote, urlunsplit
+from urllib.parse import parse_qs, quote, urlunsplit
 
 import httpx2
 from pydantic import Field
@@ -14,7 +14,6 @@ from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature, hmac_base64, is_equal, sha256_hex
 
 _HOST_PART: Final = r"^[a-z0-9-]*$"
-_DEFAULT_PORTS: Final = {"https": 443, "wss": 443, "http": 80, "ws": 80}
 
 
 class Config(DriverConfig):
@@ -87,7 +86,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Twilio-Signature` with the account's auth token.
 
     Signed are the URL, with the form's fields after it in the order of their names; for other bodies the URL alone,
-    which then holds the body's hash as `bodySHA256`. Proxies add and drop the standard port, so both forms count.
+    which then holds the body's hash as `bodySHA256`. Proxies add and drop ports, so each form of the URL counts.
     """
     given = request.header("x-twilio-signature")
     if not given:
@@ -99,7 +98,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     if request.body and not body_hash and not fields:
         raise bad_signature("its body is not part of what was signed")
     signed = "".join(name + value for name, value in fields)
-    urls = (request.url, _with_other_port(request.address()))
+    urls = (request.url, *map(urlunsplit, request.addresses()))
     matches = [is_equal(hmac_base64(secret, url + signed, "sha1"), given) for url in urls]
     if not any(matches):
         raise bad_signature("X-Twilio-Signature does not match")
@@ -112,11 +111,3 @@ def create(config: Config, deps: Deps) -> Control:
         auth_token=deps.secret("twilio_auth_token", "TWILIO_AUTH_TOKEN") or "",
     )
     return Control(deps.http, credentials, region=config.region, edge=config.edge)
-
-
-def _with_other_port(parts: SplitResult) -> str:
-    """The same URL with the scheme's port where it has none, without where it has it."""
-    suffix = f":{_DEFAULT_PORTS.get(parts.scheme, '')}"
-    has_port = ":" in parts.netloc.rpartition("]")[2].rpartition("@")[2]
-    netloc = parts.netloc.removesuffix(suffix) if has_port else parts.netloc + suffix
-    return urlunsplit(parts._replace(netloc=netloc))

@@ -16,13 +16,15 @@ async def test_people_behind_reactions_come_in_pages(chat: Rig):
     await feed(alice)
     path = f"/feeds/1/messages/{await say(alice, 1)}/reactions"
     for person in (alice, *others):
-        await person.ok("PUT", f"{path}/a")
-    await others[1].ok("PUT", f"{path}/b")
+        await person.ok("PUT", f"{path}/🎈")
+    await others[1].ok("PUT", f"{path}/🎉")
     assert await alice.ok("GET", path, limit=2) == {
-        "reactions": [{"emoji": "a", "user_ids": [1, 2]}, {"emoji": "b", "user_ids": [3]}]
+        "reactions": [{"emoji": "🎈", "user_ids": [1, 2]}, {"emoji": "🎉", "user_ids": [3]}]
     }
-    assert await alice.ok("GET", path, limit=2, emoji="a", after=2) == {"reactions": [{"emoji": "a", "user_ids": [3]}]}
-    assert await alice.ok("GET", path, emoji="c") == {"reactions": []}
+    assert await alice.ok("GET", path, limit=2, emoji="🎈", after=2) == {
+        "reactions": [{"emoji": "🎈", "user_ids": [3]}]
+    }
+    assert await alice.ok("GET", path, emoji="🎊") == {"reactions": []}
     rows: list[Row] = [
         ("GET", f"{path}?limit=1001", None, (422, "VALIDATION_ERROR")),
         ("GET", f"{path}?emoji=%00", None, (422, "VALIDATION_ERROR")),

@@ -16,6 +16,7 @@ from vox.errors import DependencyError, UsageError
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase
 from vox.stores.statements import Statement
+from vox.text.folding import folded
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,8 @@ def community(database: SqlDatabase) -> SqlDatabase:
 
 
 def say(id_: int, body: str | None, **more: object) -> Insert:
-    return insert(messages).values(id=id_, author_id=1, feed_id=1, body=body, timestamp=1, **more)
+    text = None if body is None else folded(body)
+    return insert(messages).values(id=id_, author_id=1, feed_id=1, body=body, search_text=text, timestamp=1, **more)
 
 
 def found(word: str):
@@ -80,12 +82,16 @@ async def test_a_message_is_found_by_its_words_exactly_while_they_stand(communit
     await community.write(lambda c: c.execute(say(2, None, opaque_blob="quick")))
     await community.write(lambda c: c.execute(say(3, "")))
     assert await community.read(found("quick")) == [big]
-    await community.write(lambda c: c.execute(messages.update().where(messages.c.id == big).values(body="slow fox")))
+    await community.write(
+        lambda c: c.execute(messages.update().where(messages.c.id == big).values(search_text="slow fox"))
+    )
     assert await community.read(found("quick")) == []
     assert await community.read(found("slow")) == [big]
-    await community.write(lambda c: c.execute(messages.update().where(messages.c.id == 3).values(body="late words")))
+    await community.write(
+        lambda c: c.execute(messages.update().where(messages.c.id == 3).values(search_text="late words"))
+    )
     assert await community.read(found("late")) == [3]
-    await community.write(lambda c: c.execute(messages.update().where(messages.c.id == 3).values(body=None)))
+    await community.write(lambda c: c.execute(messages.update().where(messages.c.id == 3).values(search_text=None)))
     assert await community.read(found("late")) == []
     await community.write(lambda c: c.execute(messages.delete().where(messages.c.id == big)))
     assert await community.read(found("fox")) == []

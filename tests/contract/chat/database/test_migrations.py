@@ -51,6 +51,9 @@ INSERT INTO reports (reported_user_id, reason, evidence, status, created_at)
 INSERT INTO event_log (id, event_type, payload, timestamp) VALUES (5, 'member_join', '{"user_id": 1}', 5)
 """
 """What an original may hold: among others a name twice, two conversations of the same two, a login and a short-lived ticket."""
+NEW_USER = "INSERT INTO users (username, federated, active, created_at)"
+NEW_MESSAGE = "INSERT INTO messages (id, feed_id, author_id, body, timestamp, federated)"
+WIDE_BOB = "\uff22\uff2f\uff22"
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,9 @@ def test_an_original_database_keeps_what_was_in_it(
     assert row(database, "SELECT evidence FROM reports")[0].replace(" ", "") == '[{"msg_id":1}]'
     assert row(database, "SELECT purpose FROM files WHERE id = 'picture'") == ("emoji",)
     assert row(database, "SELECT username FROM users WHERE id = 3") == ("ann~3",)
+    assert row(database, "SELECT username_key FROM users WHERE id = 2") == ("bob",)
+    assert row(database, "SELECT name_key FROM emoji") == ("p",)
+    assert row(database, "SELECT search_text FROM messages WHERE feed_id = 1") == ("hello there",)
     found = "SELECT count(*) FROM message_search WHERE message_search MATCH 'hello'"
     if not database.is_sqlite:
         found = "SELECT count(*) FROM messages WHERE search_vector @@ to_tsquery('simple', 'hello')"
@@ -156,10 +162,38 @@ def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
     prepare(database)
     alembic(url, "downgrade", "-1")
     assert database.run_sync(counted) == before
+    assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])
+    alembic(url, "downgrade", "-1")
+    assert database.run_sync(counted) == before
     assert "meta" not in database.run_sync(lambda c: inspect(c).get_table_names())
     prepare(database)
     database.run_exclusive(assert_ours)
     assert row(database, "SELECT created_at FROM users WHERE id = 1") == (1_700_000_000,)
+
+
+def test_names_and_reactions_that_are_alike_already_do_not_stop_it(url: str, database: SqlDatabase):
+    def fill(connection: Connection) -> None:
+        make_original(connection, WITH_KEY_PACKAGES, True)
+        for statement in (
+            f"{NEW_USER} SELECT name, false, true, created_at FROM users, (SELECT 'Ann' AS name UNION SELECT '{WIDE_BOB}') n WHERE id = 1",  # noqa: S608  our own texts
+            "INSERT INTO emoji (name, creator_id, image) VALUES ('P', 1, '/api/v1/files/picture')",
+            "INSERT INTO reactions (msg_id, user_id, emoji) VALUES (1, 2, '❤'), (1, 2, '❤\ufe0f'), (1, 1, '❤')",
+            f"{NEW_MESSAGE} VALUES (2, 1, 1, 'Grüße, dOn\u2019t', 5, false)",
+        ):
+            connection.exec_driver_sql(statement)
+
+    database.run_sync(fill)
+    prepare(database)
+    database.run_exclusive(assert_ours)
+    keys = database.run_sync(lambda c: c.exec_driver_sql("SELECT username, username_key FROM users ORDER BY id").all())
+    assert [tuple(one) for one in keys][:3] == [("ann", "ann"), ("bob", "bob"), ("ann~3", "ann~3")]
+    assert sorted(tuple(one) for one in keys[3:]) == [("Ann", None), (WIDE_BOB, None)]
+    assert row(database, "SELECT count(*), count(name_key) FROM emoji") == (2, 1)
+    reacted = database.run_sync(
+        lambda c: c.exec_driver_sql("SELECT user_id, emoji FROM reactions WHERE emoji <> '+1' ORDER BY user_id").all()
+    )
+    assert [tuple(one) for one in reacted] == [(1, "❤\ufe0f"), (2, "❤\ufe0f")]
+    assert row(database, "SELECT search_text FROM messages WHERE id = 2") == ("grusse, don't",)
 
 
 def test_rows_that_refer_to_nothing_do_not_stop_an_original_on_sqlite(tmp_path: Path):
@@ -258,7 +292,8 @@ def described(connection: Connection) -> Any:
             if sql and name != "alembic_version"
         }
     columns = connection.exec_driver_sql(
-        "SELECT table_name, column_name, data_type, is_nullable, generation_expression, ordinal_position,"
+        "SELECT table_name, column_name, data_type, is_nullable, generation_expression,"
+        " row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position),"
         " regexp_replace(coalesce(column_default, ''), '_id_seq[0-9]*', '') FROM information_schema.columns"
         " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
     ).all()

@@ -40,7 +40,7 @@ async def test_o1_feed_messages_reach_only_those_who_may_read_them(chat: Rig) ->
     async with alice.gateway() as told, bob.gateway() as blind, carol.gateway() as without_history:
         message = await say(alice, secret, "for few")
         await alice.ok("PATCH", f"/feeds/{secret}/messages/{message}", {"body": "edited"})
-        await alice.ok("PUT", f"/feeds/{secret}/messages/{message}/reactions/x")
+        await alice.ok("PUT", f"/feeds/{secret}/messages/{message}/reactions/👍")
         await alice.ok("PUT", f"/feeds/{secret}/pins/{message}")
         await alice.ok("DELETE", f"/feeds/{secret}/messages/{message}")
         await alice.ok("PATCH", f"/feeds/{secret}", {"topic": "secret topic"})

@@ -100,7 +100,7 @@ async def test_a_block_stops_opening_adding_and_sending(chat: Rig):
         ("POST", f"/dms/{pair}/messages", {"body": "x"}, BLOCKED),
         # What carries a text across another way, or makes a place where the block does not hold.
         ("PATCH", own, {"body": "x"}, BLOCKED),
-        ("PUT", f"{own}/reactions/x", None, BLOCKED),
+        ("PUT", f"{own}/reactions/👍", None, BLOCKED),
         ("PATCH", f"/dms/{pair}", {"name": "x"}, BLOCKED),
         ("POST", f"/dms/{pair}/convert-to-group", {}, BLOCKED),
     ]
@@ -147,8 +147,8 @@ async def test_a_stranger_gets_the_same_refusal_whether_or_not_a_conversation_ex
             ("GET", f"{path}/messages/{msg_id}", None, NOT_IN),
             ("PATCH", f"{path}/messages/{msg_id}", {"body": "x"}, NOT_IN),
             ("DELETE", f"{path}/messages/{msg_id}", None, NOT_IN),
-            ("PUT", f"{path}/messages/{msg_id}/reactions/x", None, NOT_IN),
-            ("DELETE", f"{path}/messages/{msg_id}/reactions/x", None, NOT_IN),
+            ("PUT", f"{path}/messages/{msg_id}/reactions/👍", None, NOT_IN),
+            ("DELETE", f"{path}/messages/{msg_id}/reactions/👍", None, NOT_IN),
         ]
         assert await mismatches(carol, rows) == []
 

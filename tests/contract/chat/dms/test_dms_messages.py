@@ -30,9 +30,9 @@ async def test_a_message_reaches_participants_only(chat: Rig):
         event = await gateway.expect("message_update")
         assert (event["d"]["dm_id"], event["d"]["body"]) == (dm, "more")
         assert "feed_id" not in event["d"]
-        await bob.ok("PUT", f"/dms/{dm}/messages/{sent['msg_id']}/reactions/yes")
-        assert (await gateway.expect("message_reaction_add"))["d"]["emoji"] == "yes"
-        await bob.ok("DELETE", f"/dms/{dm}/messages/{sent['msg_id']}/reactions/yes")
+        await bob.ok("PUT", f"/dms/{dm}/messages/{sent['msg_id']}/reactions/🎉")
+        assert (await gateway.expect("message_reaction_add"))["d"]["emoji"] == "🎉"
+        await bob.ok("DELETE", f"/dms/{dm}/messages/{sent['msg_id']}/reactions/🎉")
         assert (await gateway.expect("message_reaction_remove"))["d"]["user_id"] == bob.user_id
         await alice.ok("DELETE", f"/dms/{dm}/messages/{sent['msg_id']}")
         assert (await gateway.expect("message_delete"))["d"] == {"msg_id": sent["msg_id"], "dm_id": dm}
@@ -70,7 +70,7 @@ async def test_only_its_author_changes_a_message_and_only_in_its_conversation(ch
         for method in ("GET", "PATCH", "DELETE")
     ]
     rows += [
-        ("PUT", f"/dms/{other}/messages/{msg_id}/reactions/x", None, NO_MESSAGE),
+        ("PUT", f"/dms/{other}/messages/{msg_id}/reactions/👍", None, NO_MESSAGE),
         ("PATCH", path, {"body": "x" * 4001}, INVALID),
     ]
     assert await mismatches(alice, rows) == []

@@ -43,7 +43,10 @@ async def test_download_is_an_attachment_with_the_stored_type(alice, feed):
     assert reply.content == b"hello"
     assert reply.headers["content-type"] == "text/plain"
     assert reply.headers["content-length"] == "5"
-    assert reply.headers["content-disposition"] == "attachment; filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%26%20mehr.txt"
+    assert (
+        reply.headers["content-disposition"]
+        == "attachment; filename=\"Gru_e & mehr.txt\"; filename*=UTF-8''Gr%C3%BC%C3%9Fe%20%26%20mehr.txt"
+    )
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["content-security-policy"] == "default-src 'none'; sandbox"
     assert reply.headers["cache-control"] == "private, no-store"

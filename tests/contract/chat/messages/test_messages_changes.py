@@ -81,7 +81,7 @@ async def test_deleting_takes_everything_that_hangs_on_a_message(chat: Rig):
     await feed(alice)
     file_id = await upload(chat, alice, "f", feed_id=1)
     msg_id = await say(alice, 1, attachments=[file_id], mentions=[bob.user_id], nonce="n")
-    await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/x")
+    await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/👍")
     await alice.ok("PUT", f"/feeds/1/pins/{msg_id}")
     await alice.ok("DELETE", f"/feeds/1/messages/{msg_id}")
     for table in (messages, message_attachments, message_mentions, reactions, pins):
@@ -135,10 +135,10 @@ async def test_reactions_are_refused_where_they_do_not_belong(chat: Rig):
     msg_id = await say(alice, 1)
     path = f"/feeds/1/messages/{msg_id}/reactions"
     rows: list[Row] = [
-        ("PUT", f"/feeds/2/messages/{msg_id}/reactions/x", None, NO_MESSAGE),
-        ("DELETE", f"/feeds/2/messages/{msg_id}/reactions/x", None, NO_MESSAGE),
+        ("PUT", f"/feeds/2/messages/{msg_id}/reactions/👍", None, NO_MESSAGE),
+        ("DELETE", f"/feeds/2/messages/{msg_id}/reactions/👍", None, NO_MESSAGE),
         ("GET", f"/feeds/2/messages/{msg_id}/reactions", None, NO_MESSAGE),
-        ("PUT", "/feeds/9/messages/1/reactions/x", None, NO_SPACE),
+        ("PUT", "/feeds/9/messages/1/reactions/👍", None, NO_SPACE),
         ("PUT", f"{path}/{'x' * 65}", None, INVALID),
         ("PUT", f"{path}/a%00", None, INVALID),
     ]
@@ -155,9 +155,9 @@ async def test_a_message_takes_a_bounded_number_of_different_reactions(chat: Rig
     await feed(alice)
     path = f"/feeds/1/messages/{await say(alice, 1)}/reactions"
     for number in range(100):
-        await alice.ok("PUT", f"{path}/e{number}")
-    assert refusal(await alice.put(f"{path}/one-more")) == (400, "INVALID_OPERATION")
-    await bob.ok("PUT", f"{path}/e7")
+        await alice.ok("PUT", f"{path}/{chr(0x1F400 + number)}")
+    assert refusal(await alice.put(f"{path}/🎈")) == (400, "INVALID_OPERATION")
+    await bob.ok("PUT", f"{path}/{chr(0x1F407)}")
 
 
 async def test_pins_are_told_listed_and_taken_away(chat: Rig):

@@ -54,11 +54,26 @@ async def test_only_own_unattached_files_of_the_same_place_are_attached(chat: Ri
     for file_id, why in expected.items():
         reply = await alice.post("/feeds/1/messages", {"body": "x", "attachments": [file_id]})
         assert refusal(reply) == why, file_id
-    in_dm = await alice.post(f"/dms/{dm}/messages", {"body": "x", "attachments": ["elsewhere"]})
+    in_dm = await alice.post(f"/dms/{dm}/messages", {"body": "x", "attachments": ["nowhere"]})
     assert refusal(in_dm) == FORBIDDEN
     assert await count(chat, messages) == 1
     await write(alice, dm, attachments=["private"])
     assert await count(chat, message_attachments) == 2
+
+
+async def test_own_file_of_a_feed_may_go_into_a_conversation(chat: Rig):
+    alice, bob = await chat.register("alice"), await chat.register("bob")
+    await feed(alice)
+    dm = (await alice.ok("POST", "/dms", {"recipient_id": bob.user_id}))["dm_id"]
+    await upload(chat, alice, "mine", feed_id=1)
+    await upload(chat, bob, "bobs", feed_id=1)
+    assert refusal(await alice.post(f"/dms/{dm}/messages", {"attachments": ["bobs"]})) == FORBIDDEN
+    await write(alice, dm, attachments=["mine"])
+    place = await chat.chat.read(
+        lambda c: c.execute(select(files.c.feed_id, files.c.dm_id).where(files.c.id == "mine")).one()
+    )
+    assert tuple(place) == (None, dm)
+    assert refusal(await alice.post("/feeds/1/messages", {"attachments": ["mine"]})) == FORBIDDEN
 
 
 async def test_too_many_files_are_refused(chat: Rig):

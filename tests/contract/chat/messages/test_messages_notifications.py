@@ -94,14 +94,14 @@ async def test_a_reaction_is_told_to_the_author_with_its_emoji(chat: Rig):
     alice, bob = await everybody(chat)
     msg_id = await say(bob, 1)
     async with bob.gateway() as gateway:
-        await bob.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/mine")
+        await bob.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/🎈")
         assert await notes(gateway) == []
         for _ in range(2):
-            await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/yes")
+            await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/🎉")
         assert await notes(gateway) == [
             {
                 "user_id": bob.user_id, "type": "reaction", "feed_id": 1, "msg_id": msg_id,
-                "actor_id": alice.user_id, "body_preview": "yes",
+                "actor_id": alice.user_id, "body_preview": "🎉",
             }
         ]  # fmt: skip
 

@@ -30,11 +30,11 @@ async def test_delete_edit_and_react_at_once(chat: Rig):
         msg_id = await say(alice, 1, str(number))
         path = f"/feeds/1/messages/{msg_id}"
         replies = await at_once(
-            bob.put(f"{path}/reactions/x"),
+            bob.put(f"{path}/reactions/👍"),
             alice.patch(path, {"body": "edited"}),
             alice.delete(path),
             alice.put(f"/feeds/1/pins/{msg_id}"),
-            bob.put(f"{path}/reactions/y"),
+            bob.put(f"{path}/reactions/👎"),
             alice.delete(path),
         )
         assert sorted(reply.status_code for reply in (replies[2], replies[5])) == [204, 404]
@@ -74,7 +74,7 @@ async def test_the_last_event_about_a_deleted_message_is_its_deletion(chat: Rig)
     async with alice.gateway() as gateway:
         for _ in range(ROUNDS):
             path = f"/feeds/1/messages/{await say(alice, 1)}"
-            await at_once(alice.patch(path, {"body": "y"}), alice.delete(path), alice.put(f"{path}/reactions/x"))
+            await at_once(alice.patch(path, {"body": "y"}), alice.delete(path), alice.put(f"{path}/reactions/👍"))
         of: dict[int, list[str]] = {}
         for event in await gateway.events():
             if "msg_id" in event["d"]:

@@ -211,7 +211,7 @@ async def test_messages_do_not_reach_who_may_not_read_them(chat: Rig):
     async with bob.gateway() as gateway:
         msg_id = await say(alice, 1, mentions=[bob.user_id, 0])
         await alice.ok("PATCH", f"/feeds/1/messages/{msg_id}", {"body": "y"})
-        await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/x")
+        await alice.ok("PUT", f"/feeds/1/messages/{msg_id}/reactions/👍")
         await alice.ok("PUT", f"/feeds/1/pins/{msg_id}")
         await alice.ok("DELETE", f"/feeds/1/messages/{msg_id}")
         await say(alice, 2, "seen")

@@ -1,5 +1,6 @@
 """Searching: what is found, what never is, and text that tries to be more than text."""
 
+import unicodedata
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -33,6 +34,25 @@ async def test_words_beginnings_and_parts_are_found_newest_first(chat: Rig):
     assert await found(alice, "absent") == []
     shape = (await alice.ok("GET", "/messages/search", query="brown"))["results"][0]
     assert (shape["feed_id"], shape["attachments"], shape["author_id"]) == (1, [], alice.user_id)
+
+
+async def test_both_ways_ignore_the_same_on_both_databases(chat: Rig):
+    alice = await chat.register("alice")
+    await feed(alice)
+    bodies = [
+        "Don\u2019t panic",
+        "ПРИВЕТ-МИР всем",
+        "Größe-XL",
+        unicodedata.normalize("NFD", "Zürich ruft"),
+        "Café\nCrème",
+    ]
+    for body in bodies:
+        await say(alice, 1, body)
+    for query, body in (
+        ("don't", 0), ("DON\u2019T PANIC", 0), ("привет-мир", 1), ("привет", 1), ("GRÖSSE-XL", 2), ("grosse", 2), ("Zürich", 3),
+        (unicodedata.normalize("NFD", "ZÜRICH r"), 3), ("cafe creme", 4), ("afé crè", 4),
+    ):  # fmt: skip
+        assert await found(alice, query) == [bodies[body]], query
 
 
 async def test_signs_are_signs_and_not_wildcards(chat: Rig):

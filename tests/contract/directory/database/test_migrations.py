@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from tests.e2e.postgres import postgres
 from tests.fakes.clock import FakeClock
@@ -43,8 +43,8 @@ ADDED = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade():
@@ -89,8 +89,8 @@ def further(tmp_path: Path) -> Migrations:
     versions.mkdir()
     for file in MIGRATIONS.versions.glob("0*.py"):
         copy(file, versions)
-    (versions / "0002_added.py").write_text(ADDED)
-    return replace(MIGRATIONS, head="0002", versions=versions)
+    (versions / "0003_added.py").write_text(ADDED)
+    return replace(MIGRATIONS, head="0003", versions=versions)
 
 
 async def test_an_empty_database_gets_the_tables_that_the_revisions_lead_to(database: SqlDatabase):
@@ -154,12 +154,44 @@ async def test_the_originals_relays_are_taken_over(url: str, database: SqlDataba
         assert opened.registry.at_url("https://OLD.example.com:443") == relay
 
 
+async def test_relays_of_one_address_become_one_and_the_first_keeps_it(url: str, database: SqlDatabase):
+    columns = "id, name, url, latitude, longitude, region, capacity, registered_at, last_seen_at"
+    relays = [
+        ("second", "wss://old.example.com/~x", "https://old.example.com/~x/", "2026-01-02T00:00:00.000Z"),
+        (
+            "first",
+            "wss://old.example.com/a/../%7Ex?",
+            "https://old.example.com/a/../%7Ex/?",
+            "2026-01-01T00:00:00.000Z",
+        ),
+        ("other", "wss://old.example.com/%7ey", "https://old.example.com/%7ey/", "2026-01-03T00:00:00.000Z"),
+    ]
+
+    def earlier(connection: Connection) -> None:
+        make_earlier(connection)
+        for relay_id, address, key, at in relays:
+            connection.execute(
+                text(f"INSERT INTO relays ({columns}) VALUES (:id, 'x', :url, 1, 2, 'x', 10, :at, :at)"),  # noqa: S608  our names
+                {"id": relay_id, "url": address, "at": at},
+            )
+            connection.execute(text("INSERT INTO relay_urls VALUES (:key, :id)"), {"key": key, "id": relay_id})
+
+    await database.write(earlier)
+    await prepare(database)
+    found = await database.read(lambda c: c.exec_driver_sql("SELECT url_key, relay_id FROM relay_urls").all())
+    ours = {key: relay_id for key, relay_id in found if relay_id in {"first", "second", "other"}}
+    assert ours == {"https://old.example.com/~x/": "first", "https://old.example.com/~y/": "other"}
+    assert len(found) == 5
+    async with directory(url) as opened:
+        assert len(opened.registry) == 6
+
+
 async def test_a_later_revision_changes_columns_and_keeps_rows(database: SqlDatabase, further: Migrations):
     await database.write(make_earlier)
     before = await database.read(rows)
     await prepare(database)
     await database.write_exclusive(further.prepare)
-    assert await database.read(mark) == "0002"
+    assert await database.read(mark) == "0003"
     found = await database.read(
         lambda c: c.exec_driver_sql("SELECT software, cost FROM relay_details ORDER BY relay_id DESC").all()
     )
@@ -169,13 +201,13 @@ async def test_a_later_revision_changes_columns_and_keeps_rows(database: SqlData
         name: count for name, count in before.items() if name != "relay_details"
     }
     await database.write_exclusive(further.prepare)  # and again, as at each start
-    assert await database.read(mark) == "0002"
+    assert await database.read(mark) == "0003"
 
 
 async def test_all_revisions_happen_or_none(database: SqlDatabase, further: Migrations):
     await database.write(make_earlier)
     before = await database.read(described)
-    (further.versions / "0002_added.py").write_text(ADDED + "    op.drop_table('nowhere')\n")
+    (further.versions / "0003_added.py").write_text(ADDED + "    op.drop_table('nowhere')\n")
     with pytest.raises(DependencyError):
         await database.write_exclusive(further.prepare)
     assert await database.read(described) == before
@@ -185,10 +217,10 @@ async def test_all_revisions_happen_or_none(database: SqlDatabase, further: Migr
 async def test_a_database_of_a_later_version_is_refused(url: str, database: SqlDatabase, further: Migrations):
     await prepare(database)
     await database.write_exclusive(further.prepare)
-    with pytest.raises(UsageError, match="0002") as caught:
+    with pytest.raises(UsageError, match="0003") as caught:
         await prepare(database)
     assert caught.value.code == "database_unknown"
-    with pytest.raises(UsageError, match="0002"):
+    with pytest.raises(UsageError, match="0003"):
         async with directory(url):
             pass
 

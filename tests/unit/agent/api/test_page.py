@@ -2,21 +2,17 @@
 
 import json
 import re
-import shutil
 import subprocess
+from functools import partial
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-import vox.agent
 from tests.time_limits import WAIT_S
+from tests.unit.agent.api.page_scripts import NODE, PAGE, needs_node, run_node
 from vox.protocols.agent_protobuf import ProtobufCodec, encode_client_audio, encode_client_message
 
-PAGE = Path(vox.agent.__file__).parent / "api" / "page"
 ASSETS = sorted(path for path in PAGE.iterdir() if path.suffix in {".html", ".css", ".js"})
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 STABLE_IDS = {"talk", "hangup", "text", "send", "transcript", "status", "mic", "speaker", "latency", "notice", "retry"}
 
 
@@ -50,19 +46,7 @@ IDS = {attributes["id"] for _, attributes, _ in DOCUMENT.elements if "id" in att
 @pytest.fixture
 def node(tmp_path):
     """Runs a script beside the page's modules and gives what it prints."""
-    shutil.copytree(PAGE, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "package.json").write_text('{"type":"module"}')
-
-    def run(script: str):
-        assert NODE is not None
-        (tmp_path / "script.js").write_text(script)
-        done = subprocess.run(
-            [NODE, "script.js"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=WAIT_S
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    return partial(run_node, tmp_path)
 
 
 def test_every_asset_the_page_names_is_there():

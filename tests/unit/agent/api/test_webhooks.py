@@ -228,6 +228,29 @@ async def test_signatures_may_be_turned_off():
     assert (await where.upgrade("/telephony/ws")).status == 101
 
 
+# Without the carrier's secret the server's key is asked for
+
+
+async def test_a_phone_without_a_secret_asks_for_the_servers_key():
+    where = site("twilio", server_api_key="k3y", proxy_host="voice.example")
+    assert (await ask(where)).status == 401
+    answered = await ask(where, "/?api_key=k3y")
+    path = urlsplit(parse_answer(answered.text).url).path
+    assert "k3y" not in path
+    assert (await where.upgrade(path)).status == 101
+    assert (await where.upgrade("/telephony/ws")).status == 403
+    assert (await where.upgrade("/telephony/ws?api_key=guess")).status == 403
+    assert (await where.upgrade("/telephony/ws?api_key=k3y")).status == 101
+    where.clock.advance(TOKEN_SECONDS + 1)
+    assert (await where.upgrade(path)).status == 403
+
+
+async def test_a_phone_that_is_open_on_purpose_asks_for_nothing():
+    where = site("twilio", server_api_key="k3y", verify_signatures=False)
+    assert (await ask(where)).status == 200
+    assert (await where.upgrade("/telephony/ws")).status == 101
+
+
 # Streams
 
 

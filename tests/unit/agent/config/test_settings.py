@@ -152,6 +152,26 @@ def test_three_tls_variables_are_enough(tmp_path: Path):
     assert (settings.tls_enable, settings.tls_cert_file, settings.tls_key_file) == (True, "c.pem", "k.pem")
 
 
+@pytest.mark.parametrize("given", [{"tls_cert_file": "c", "tls_key_file": "k"}, {"tls_key_file": "k"}])
+def test_tls_files_without_tls_are_refused_unless_it_is_turned_off(tmp_path: Path, given: dict[str, Any]):
+    assert "need tls_enable" in refusal(tmp_path, given)
+    assert not loaded(tmp_path, {**given, "tls_enable": False}).settings.tls_enable
+
+
+def test_a_port_for_no_runner_is_told(tmp_path: Path):
+    assert any("runner_port" in warning for warning in loaded(tmp_path, {"runner_port": 9000}).warnings)
+
+
+def test_an_agent_without_key_and_host_listens_on_loopback(tmp_path: Path):
+    assert loaded(tmp_path, {}).settings.bind_host == "127.0.0.1"
+    assert loaded(tmp_path, {"server_api_key": "k"}).settings.bind_host == ""
+    assert loaded(tmp_path, {"host": "0.0.0.0"}).settings.bind_host == "0.0.0.0"
+
+
+def test_a_phone_that_others_reach_needs_a_secret(tmp_path: Path):
+    assert "TWILIO_AUTH_TOKEN" in refusal(tmp_path, {"runner_transport": "twilio", "host": "0.0.0.0"})
+
+
 @pytest.mark.parametrize("given", [{}, {"tls_cert_file": "c"}, {"tls_key_file": "k"}])
 def test_half_a_tls_is_refused(tmp_path: Path, given: dict[str, Any]):
     assert "tls_cert_file and tls_key_file" in refusal(tmp_path, {"tls_enable": True, **given})

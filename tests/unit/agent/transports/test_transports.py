@@ -11,12 +11,13 @@ import pytest
 from tests.unit.agent.call_harness import World
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
-from vox.agent.transports.ingress_limit import BURST_BYTES
-from vox.agent.transports.telephony import MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
+from vox.agent.transports.audio_gatherer import IDLE_S
+from vox.agent.transports.ingress_limit import AUDIO_PER_S, BURST_S, BYTES_PER_S, IngressBudget, NetworkReserves
+from vox.agent.transports.telephony import MAX_EARLY_AUDIO, MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
 from vox.protocols.carriers.detect import CARRIERS, carrier_for
-from vox.protocols.media_stream import CarrierCodec, StreamStarted, WireMessage
+from vox.protocols.media_stream import CarrierCodec, MarkReached, StreamAudio, StreamStarted, WireMessage
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
 
@@ -51,12 +52,18 @@ class Phone:
         self.sessions: list[Session] = []
         self.started: StreamStarted | None = None
         self.knows_agent = True
-        self.link = TelephonyTransport(self.world.resources, self._choose, self.sessions.append)
+        self.begun = 0
+        self.link = TelephonyTransport(
+            self.world.resources, self._choose, self.sessions.append, on_begun=self._count_beginning
+        )
         self.link.opened(self.socket)
 
     def _choose(self, started: StreamStarted) -> Any:
         self.started = started
         return self.world.session.agent if self.knows_agent else None
+
+    def _count_beginning(self) -> None:
+        self.begun += 1
 
     def say(self, *messages: WireMessage) -> None:
         for message in messages:
@@ -128,9 +135,8 @@ async def test_our_own_end_is_said_in_the_carriers_words_and_only_once(carrier: 
     [
         ("", ""),
         (b"", b""),
-        (b"\x00\xff" * 100, b"\x80"),
         ("{", "[]"),
-        ('{"event": "start"}', '{"event": "media"}'),
+        ('{"event": "start"}', '{"event": "start"}'),
         ("x" * (1 << 20), "null"),
         ('{"a":' * 10_000, "1"),
         ('{"event": "connected"}', '{"event": "connected"}'),
@@ -144,6 +150,58 @@ async def test_who_is_no_carrier_after_two_messages_is_closed(garbage: tuple[Wir
         line.say(garbage[1])
         assert line.socket.closed == (1008, "the opening messages are of no known carrier")
         assert line.sessions == []
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("early", ['{"event": "media", "media": {"payload": "AAAA"}}', b"\x00\xff" * 160])
+async def test_audio_before_the_start_is_left_out_and_not_the_end(carrier: str, early: WireMessage):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        for message in messages:
+            line.say(early, early, early, message)
+        line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.link.carrier == carrier
+        assert line.socket.closed is None
+        assert line.world.detector.heard != b""
+        assert f"vox_agent_early_audio_total {3.0 * len(messages)}" in line.world.metrics.render().decode()
+
+
+async def test_audio_alone_is_no_call():
+    async with phone() as line:
+        line.say(*['{"event": "media", "media": {"payload": "AAAA"}}'] * (MAX_EARLY_AUDIO + 1))
+        assert line.socket.closed is None
+        line.say(b"\x00\xff" * 160)
+        assert line.socket.closed == (1008, "the opening messages are of no known carrier")
+
+
+async def test_fields_left_out_are_counted_once_the_call_is_over():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        start = json.loads(str(messages[-1]))
+        start["start"]["customParameters"] = None
+        line.say(*messages[:-1], json.dumps(start), codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert len(line.sessions) == 1
+        line.hang_up()
+        assert 'vox_agent_dropped_fields_total{format="twilio"} 1.0' in line.world.metrics.render().decode()
+
+
+async def test_to_exotel_the_frames_go_in_messages_of_its_size_with_marks_behind_them():
+    codec, messages = opening("exotel")
+    async with phone() as line:
+        line.say(*messages)
+        line.socket.sent.clear()
+        for number in range(15):
+            line.link.send_audio(bytes([number]) * 320)
+        line.link.send_mark("0:4800")
+        assert len(line.socket.sent) == 1
+        await asyncio.sleep(IDLE_S + 0.01)
+        heard = [event for message in line.socket.sent for event in codec.receive(message)]
+        first, rest = b"".join(bytes([number]) * 320 for number in range(10)), range(10, 15)
+        assert heard == [
+            StreamAudio(first),
+            StreamAudio(b"".join(bytes([number]) * 320 for number in rest) + bytes(1600)),
+            MarkReached("0:4800"),
+        ]
 
 
 async def test_who_never_starts_is_closed_after_a_while():
@@ -180,7 +238,23 @@ async def test_an_evicted_connection_is_told_that_it_is_busy():
     async with phone() as line:
         line.link.evict()
         assert line.socket.closed is not None
-        assert line.socket.closed[0] == 1013
+        assert line.socket.closed == (1013, "busy, and no start message came")
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_call_begins_with_its_first_audio_and_until_then_makes_room_for_others(carrier: str):
+    codec, messages = opening(carrier)
+    async with phone() as line:
+        line.say(*messages)
+        assert line.begun == 0
+        for _ in range(3):
+            line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert line.begun == 1
+    async with phone() as silent:
+        silent.say(*messages)
+        silent.link.evict()
+        assert silent.socket.closed is not None
+        assert silent.socket.closed[1] in {"busy, and no audio came", ""}
 
 
 async def test_a_call_for_an_agent_that_is_none_is_refused():
@@ -240,22 +314,28 @@ async def test_who_sends_more_than_a_call_needs_is_closed():
         while line.socket.is_open:
             line.say(frame)
             sent += len(frame)
-            assert sent < 2 * BURST_BYTES
+            assert sent < BURST_S * BYTES_PER_S
         assert line.socket.closed == (1008, "more was sent than a call needs")
 
 
 class Client:
-    def __init__(self) -> None:
+    def __init__(self, budget: IngressBudget | None = None) -> None:
         self.world = World(input_rate=0)
         self.socket = FakeSocket()
         self.sessions: list[Session] = []
-        self.link = WebSocketTransport(self.world.resources, JsonCodec(), 24_000, self._start)
+        self.begun = 0
+        self.link = WebSocketTransport(
+            self.world.resources, JsonCodec(), 24_000, self._start, budget=budget, on_begun=self._count_beginning
+        )
         self.link.opened(self.socket)
 
     def _start(self, link: WebSocketTransport) -> Session:
         session = Session(self.world.resources, self.world.session.agent, link, CallInfo("call_2", "ws"))
         self.sessions.append(session)
         return session
+
+    def _count_beginning(self) -> None:
+        self.begun += 1
 
     def told(self, kind: str) -> list[Any]:
         frames = [json.loads(message) for message in self.socket.sent]
@@ -331,3 +411,51 @@ async def test_after_the_socket_is_gone_nothing_is_sent():
         browser.link.clear_audio()
         browser.link.close(1000, "")
         assert len(browser.socket.sent) == before
+
+
+async def test_audio_is_paid_by_how_long_it_plays():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        seconds = 0
+        while line.socket.is_open:
+            for _ in range(50):
+                line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+            seconds += 1
+            assert seconds <= BURST_S * AUDIO_PER_S
+        assert seconds > 10, "what a network stall held back is no flood"
+
+
+async def test_a_client_begins_with_its_first_input():
+    async with client() as browser:
+        browser.link.received(encode_client_frame("StartFrame"))
+        assert browser.begun == 0
+        for _ in range(2):
+            browser.link.received(encode_client_frame("InputDTMFFrame", {"digit": "5"}))
+        assert browser.begun == 1
+        browser.link.evict()
+        assert browser.socket.closed == (1013, "busy, and nothing was said")
+
+
+async def test_a_flood_closes_the_door_to_its_own_network_only():
+    clock = World().resources.clock
+    reserves = NetworkReserves(clock)
+    text = encode_client_frame("TranscriptionFrame", {"text": "hello"})
+    heard = 0
+    for _ in range(50):
+        with reserves.connection("203.0.113.7") as budget:
+            flood = Client(budget)
+            for _ in range(100):
+                flood.link.received(text)
+            assert flood.socket.closed == (1008, "more was sent than a call needs")
+            heard += flood.begun
+            for session in flood.sessions:
+                flood.link.closed(1008, "")
+                await session.run()
+    assert heard == 1
+    with reserves.connection("203.0.113.8") as budget:
+        calm = Client(budget)
+        calm.link.received(text)
+        assert (calm.begun, calm.socket.closed) == (1, None)
+        calm.link.closed(1000, "")
+        await calm.sessions[0].run()

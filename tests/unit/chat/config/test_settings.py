@@ -49,8 +49,6 @@ def test_the_documented_defaults():
         ("VOX_STORAGE_PATH", "/files", "storage_path"),
         ("VOX_S3_BUCKET", "b", "s3_bucket"),
         ("VOX_S3_ENDPOINT", "http://minio:9000", "s3_endpoint"),
-        ("VOX_S3_ACCESS_KEY", "a", "s3_access_key"),
-        ("VOX_S3_SECRET_KEY", "s", "s3_secret_key"),
         ("VOX_S3_REGION", "eu-1", "s3_region"),
         ("VOX_S3_PUBLIC_URL", "https://cdn", "s3_public_url"),
         ("VOX_SERVER_NAME", "Ours", "server_name"),
@@ -103,6 +101,12 @@ def test_an_unknown_choice_ends_the_start_and_names_the_variable(variable: str, 
 
 def test_a_secret_is_not_repeated_when_something_is_wrong():
     assert "hunter2" not in refusal(VOX_GIFS_API_KEY="hunter2", VOX_PORT="x")
+
+
+def test_the_keys_of_s3_come_together():
+    settings = load(VOX_S3_ACCESS_KEY="a", VOX_S3_SECRET_KEY="s")
+    assert (settings.s3_access_key.get_secret_value(), settings.s3_secret_key.get_secret_value()) == ("a", "s")
+    assert "together" in refusal(VOX_S3_ACCESS_KEY="a")
 
 
 def test_a_certificate_comes_with_its_key():

@@ -48,12 +48,12 @@ def test_one_user_has_few_turns_and_others_have_theirs(monkeypatch):
 async def test_pictures_are_painted_and_the_line_is_bounded(monkeypatch):
     monkeypatch.setattr(desks, "PICTURES_WAITING", 0)
     desk = UploadLimits(SETTINGS)
-    tasks = [asyncio.ensure_future(desk.reencode(png(), "image/png", io.BytesIO())) for _ in range(5)]
+    tasks = [asyncio.ensure_future(desk.reencode(png(), "image/png", io.BytesIO(), UserId(n))) for n in range(5)]
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert done.count(Dimensions(3, 2)) == desks.PICTURES_AT_ONCE
     assert {each.wire_code for each in done if isinstance(each, Refusal)} == {"UNAVAILABLE"}
     desk.close()
-    assert await desk.reencode(png(), "image/png", io.BytesIO()) == Dimensions(3, 2)
+    assert await desk.reencode(png(), "image/png", io.BytesIO(), UserId(1)) == Dimensions(3, 2)
     desk.close()
 
 

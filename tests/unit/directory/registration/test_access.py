@@ -158,6 +158,12 @@ async def test_internal_addresses_are_not_registered(tmp_path, url: str):
         assert it.internet.asked == []
 
 
+REFUSED = (
+    b'{"error":"The url is refused: its host is unknown, or not all of its addresses are public. For relays in a private'
+    b' network the directory\'s operator sets outbound.allowed_private","code":"URL_REFUSED"}'
+)
+
+
 async def test_what_is_inside_and_what_is_nowhere_look_the_same_from_outside(tmp_path):
     hosts = ["10.0.0.1", "127.0.0.1", "localhost", "169.254.169.254", "[::1]", "vault.internal.example.com"]
     hosts += ["nobody.unknown.example.com", "slow.example.com"]
@@ -168,9 +174,7 @@ async def test_what_is_inside_and_what_is_nowhere_look_the_same_from_outside(tmp
         it.directory.prober.guard._resolver = _late
         answers.append(await it.http.post("/v1/relays/register", json={**SYDNEY, "url": f"wss://{hosts[-1]}"}))
         assert len(it.directory.registry) == 0
-    assert {(answer.status_code, answer.content) for answer in answers} == {
-        (400, b'{"error":"The url is refused: it does not lead to a public address","code":"URL_REFUSED"}')
-    }
+    assert {(answer.status_code, answer.content) for answer in answers} == {(400, REFUSED)}
     assert len({frozenset(answer.headers.keys()) for answer in answers}) == 1
 
 
@@ -304,3 +308,29 @@ async def test_addresses_of_one_ipv6_network_share_their_rate(tmp_path):
         assert [await beat("::ffff:192.0.2.1") for _ in range(20)] == [404] * 20
         assert await beat("192.0.2.1") == 429
         assert await beat("192.0.2.2") == 404
+
+
+@pytest.mark.parametrize("mode", ["open", "signed", "approval"])
+async def test_what_a_relay_signed_for_another_directory_does_nothing_here(tmp_path, mode: str):
+    pair = new_key_pair()
+    async with rig(tmp_path, {"access": {"mode": mode}}) as it:
+        relay = (await it.http.request(**registration(pair))).json()
+        path = f"/v1/relays/{relay['id']}"
+        for method, action in (("POST", "/heartbeat"), ("POST", "/drain"), ("DELETE", "")):
+            for host in ("directory.evil:443", "directory.test:81", "directory.test.evil", "10.0.0.1"):
+                replayed = signed(pair, method, path + action, authority=host)
+                replayed["headers"]["host"] = host
+                answer = await it.http.request(**replayed)
+                assert (answer.status_code, answer.json()["code"]) == (401, "BAD_SIGNATURE"), host
+        assert (await it.http.request(**signed(pair, "POST", f"{path}/heartbeat"))).status_code == 200
+
+
+async def test_a_directory_that_knows_its_name_takes_requests_to_it_only(tmp_path):
+    pair = new_key_pair()
+    config = {**SIGNED, "server": {"public_url": "https://relays.example.com/"}}
+    async with rig(tmp_path, config) as it:
+        body = {**SYDNEY, "signing_key": pair.public}
+        here = signed(pair, "POST", "/v1/relays/register", body, authority="relays.example.com")
+        elsewhere = signed(pair, "POST", "/v1/relays/register", body)
+        assert (await it.http.request(**elsewhere)).status_code == 401
+        assert (await it.http.request(**here)).status_code == 201

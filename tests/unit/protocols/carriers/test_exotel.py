@@ -1,6 +1,7 @@
 """The messages are those of Exotel's description of the Voicebot applet."""
 
 import json
+from base64 import b64encode
 
 import pytest
 
@@ -63,8 +64,10 @@ def test_other_announced_forms(name, rate, encoding):
     assert (server.reply_encoding, server.reply_sample_rate) == (event.encoding, event.sample_rate)
 
 
-@pytest.mark.parametrize(("length", "padded"), [(0, 0), (1, 320), (320, 320), (322, 640), (640, 640), (3200, 3200)])
-def test_payloads_are_multiples_of_320_bytes(length, padded):
+@pytest.mark.parametrize(
+    ("length", "padded"), [(0, 0), (1, 3200), (320, 3200), (3200, 3200), (3202, 3520), (3840, 3840)]
+)
+def test_payloads_are_multiples_of_320_bytes_and_3200_at_least(length, padded):
     pair = Pair(Server(), Carrier())
     pair.open()
     heard = pair.to_carrier(pair.server.audio(b"\x01" * length))
@@ -74,11 +77,13 @@ def test_payloads_are_multiples_of_320_bytes(length, padded):
 def test_the_filling_is_silence_in_the_announced_encoding():
     pair = Pair(Server(), Carrier(encoding="mulaw"))
     pair.open()
-    assert pair.to_carrier(pair.server.audio(b"\x01")) == [StreamAudio(b"\x01" + b"\xff" * 319)]
+    assert pair.to_carrier(pair.server.audio(b"\x01")) == [StreamAudio(b"\x01" + b"\xff" * 3199)]
 
 
-def test_the_simulated_carrier_is_as_strict_as_the_real_one():
-    assert refused(Carrier(), '{"event":"media","stream_sid":"s-1","media":{"payload":"AQID"}}') == "malformed_message"
+@pytest.mark.parametrize("size", [3, 320, 3201, 100_160])
+def test_the_simulated_carrier_is_as_strict_as_the_real_one(size):
+    message = {"event": "media", "stream_sid": "s-1", "media": {"payload": b64encode(bytes(size)).decode()}}
+    assert refused(Carrier(), json.dumps(message)) == "malformed_message"
 
 
 def test_what_we_say():

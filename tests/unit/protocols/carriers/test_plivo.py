@@ -60,6 +60,13 @@ def test_a_documented_stream():
         ("null", {}),
         ('""', {}),
         ('";;=x; a = 1 "', {"a": "1"}),
+        ('"{X-PH-key1: value1}"', {"key1": "value1"}),
+        ('"{X-PH-key1: value1, x-ph-key2: v:2}"', {"key1": "value1", "key2": "v:2"}),
+        ("\"{'X-PH-a': '1'}\"", {"a": "1"}),
+        ('{"X-PH-a": 1}', {"a": "1"}),
+        ('"{"', {}),
+        ('"{}"', {}),
+        ('"word"', {"word": ""}),
     ],
 )
 def test_extra_headers_come_in_several_forms(written, parameters):

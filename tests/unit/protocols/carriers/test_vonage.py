@@ -50,10 +50,17 @@ def test_the_rate_is_16_khz_unless_said_otherwise():
     assert started('{"event":"websocket:connected"}')[1].sample_rate == 16000
 
 
-@pytest.mark.parametrize("content_type", ['"audio/x-mulaw"', '"video/mp4"', '"audio/l16;rate=1"', "5", "null"])
+@pytest.mark.parametrize("content_type", ['"audio/x-mulaw"', '"video/mp4"', '"audio/l16;rate=1"'])
 def test_other_content_is_refused(content_type):
     message = CONNECTED.replace('"audio/l16;rate=16000"', content_type)
     assert refused(Server(), message) == "unsupported_media"
+
+
+@pytest.mark.parametrize("content_type", ["5", "null", "{}"])
+def test_a_content_type_that_is_no_text_is_left_out(content_type):
+    server, event = started(CONNECTED.replace('"audio/l16;rate=16000"', content_type))
+    assert (event.encoding, event.sample_rate) == ("s16le", 16000)
+    assert server.dropped.count == 1
 
 
 def test_half_a_sample_is_refused():

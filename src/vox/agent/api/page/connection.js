@@ -1,16 +1,37 @@
 // One call's WebSocket: RTVI messages and audio in protobuf frames.
 
 import { decode, encodeAudio, encodeMessage } from "./protobuf.js";
+import { whyNotTaken } from "./reasons.js";
 
 const RTVI = { label: "rtvi-ai", version: "2.1.0" };
 const OPEN_TIMEOUT_MS = 10000;
 const MAX_UNSENT_BYTES = 64000; // two seconds of audio; on a slower line newer audio is dropped
 const PASSED_ON = ["agent", "api_key", "token"];
+const KEY_NAME = "vox-api-key";
 
-/** The address of `/ws` next to this page, with what the page's own address passes on. */
+/** What the page's own address says, and the API key that was entered on it. */
+export function parameters() {
+  const given = new URLSearchParams(location.search);
+  const entered = sessionStorage.getItem(KEY_NAME);
+  if (entered) given.set("api_key", entered);
+  return given;
+}
+
+/** Keeps an API key until the tab is closed; never in the page's address, which is shared and logged. */
+export function enterKey(key) {
+  sessionStorage.setItem(KEY_NAME, key);
+}
+
+/** The headers of requests that need the API key. */
+export function headers() {
+  const key = parameters().get("api_key") || parameters().get("token");
+  return key ? { "X-API-Key": key } : {};
+}
+
+/** The address of `/ws` next to this page, with what the page passes on. */
 export function address() {
   const url = new URL("ws", document.baseURI);
-  const given = new URLSearchParams(location.search);
+  const given = parameters();
   url.search = "";
   url.searchParams.set("format", "protobuf");
   for (const name of PASSED_ON) if (given.get(name)) url.searchParams.set(name, given.get(name));
@@ -78,16 +99,11 @@ export class Connection {
   }
 }
 
-/** Why the server would not take the call, as a sentence. A refused upgrade tells a page nothing, a plain request does. */
+/** Why the server would not take the call: {status, text}. A refused upgrade tells a page nothing, a plain request does. */
 export async function explainRefusal() {
   const status = await statusOf(address());
-  if (status === 401) return "This agent needs an API key. Open this page with ?api_key=… in its address.";
-  if (status === 403) return "This agent does not accept calls from this page's address.";
-  if (status === 503 || status === 429) return "All lines are busy at the moment. Please try again shortly.";
-  const ready = await statusOf(new URL("ready", document.baseURI));
-  if (ready === 503) return "The agent is not taking calls at the moment. Please try again shortly.";
-  if (ready === 0) return "The server cannot be reached. Check your connection and try again.";
-  return "The server did not accept the call. Please try again.";
+  const readyStatus = await statusOf(new URL("ready", document.baseURI));
+  return { status, text: whyNotTaken(status, readyStatus, parameters().get("agent") ?? "") };
 }
 
 async function statusOf(url) {

@@ -140,6 +140,19 @@ export class Sound {
   }
 }
 
+/** Why a microphone will not work, as far as that is known before it is asked for: a kind as in `MicrophoneError`, or "". */
+export async function foreseenProblem() {
+  if (!window.isSecureContext || !navigator.mediaDevices?.getUserMedia || !window.AudioWorkletNode) return "insecure";
+  const all = await navigator.mediaDevices.enumerateDevices();
+  if (!all.some(({ kind }) => kind === "audioinput")) return "missing";
+  try {
+    const permission = await navigator.permissions.query({ name: "microphone" });
+    return permission.state === "denied" ? "denied" : "";
+  } catch {
+    return ""; // not every browser tells
+  }
+}
+
 /** The devices of a kind ("audioinput", "audiooutput") as {id, label}. */
 export async function devices(kind) {
   const all = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];

@@ -1,63 +1,88 @@
 // The page: one call at a time, by voice or by typing. See docs/protocols/rtvi.md for the messages.
 
-import { Connection, explainRefusal } from "./connection.js";
-import { devices, MicrophoneError, Sound } from "./sound.js";
+import { Agents } from "./agents.js";
+import { Connection, enterKey, explainRefusal } from "./connection.js";
+import { listDevices, MICROPHONE_PROBLEMS } from "./devices.js";
+import { Drivers } from "./drivers.js";
+import { setSpeaking, showLevel } from "./meters.js";
+import { isWorthReconnecting, whyEnded, whyRefused } from "./reasons.js";
+import { asJson, asText, fileName } from "./saving.js";
+import { foreseenProblem, MicrophoneError, Sound } from "./sound.js";
 import { Transcript } from "./transcript.js";
 
 const LOUD = 0.012; // RMS; below it the microphone is silent even in a quiet room
 const RECENT_MS = 3000; // the caller's last sound before the server noticed the end of speech
+const RECONNECT_AFTER_MS = [500, 1000, 2000, 4000, 8000];
 
 const STATUS = {
-  idle: "Ready when you are",
+  idle: "Ready",
   connecting: "Connecting…",
   listening: "Listening",
   "user-speaking": "Hearing you",
   thinking: "Thinking…",
   "bot-speaking": "Speaking",
+  reconnecting: "Reconnecting…",
   lost: "Not connected",
 };
 const INVITATION = {
-  idle: "Press Talk and speak, or type a message below. What you and the agent say appears here.",
-  calling: "Go ahead: speak, or type a message below.",
-};
-const MICROPHONE_PROBLEMS = {
-  denied: "The microphone is blocked. Allow it for this page in your browser to talk; you can type meanwhile.",
-  missing: "No microphone was found. Connect one to talk; you can type meanwhile.",
-  busy: "The microphone could not be opened; another program may be using it. You can type meanwhile.",
-  insecure: "Browsers only allow sound on secure (https) pages. You can type; answers appear as text.",
+  idle: "Press Talk and speak, or type a message.",
+  calling: "Go ahead: speak, or type a message.",
 };
 
 const byId = (id) => document.getElementById(id);
 const page = Object.fromEntries(
-  ["talk", "hangup", "mute", "text", "send", "transcript", "status", "mic", "speaker", "latency", "notice", "retry", "pressed"]
+  ["talk", "hangup", "mute", "text", "send", "transcript", "status", "mic", "speaker", "latency", "notice", "retry", "pressed", "key"]
     .map((id) => [id, byId(id)]),
 );
-const parameters = new URLSearchParams(location.search);
-const transcript = new Transcript(page.transcript);
+const transcript = new Transcript(page.transcript, (count) => {
+  byId("saving").hidden = !count;
+});
 const sound = new Sound(
   { spoken: microphoneFrame, played: playbackChanged, level: (level) => showLevel("bot", level) },
-  { record: parameters.get("record") === "1" },
+  { record: new URLSearchParams(location.search).get("record") === "1" },
 );
+
+const agents = new Agents(
+  { picker: byId("agent"), picking: byId("agent-choice"), only: byId("agent-name"), chips: byId("suggestions") },
+  {
+    chosen: agentChosen,
+    shown: agentShown,
+    asked: say,
+    missing: (name) => showNotice(`This server has no agent named “${name}”; you will talk to another one.`),
+    refused: () => askForKey("This agent needs an API key. Enter it below."),
+  },
+);
+const drivers = new Drivers({
+  drivers: byId("drivers"),
+  arrival: byId("arrival"),
+  progress: byId("progress"),
+  arrivalText: byId("arrival-text"),
+});
 
 let state = "idle";
 let connection = null;
 let turns = [];
 let turn = null; // the caller's latest turn
 let waitingSince = null; // when the caller stopped speaking or sent a text, until the answer is heard
+let answerBefore = null; // the one before that answer: where it merely goes on after a cough, nothing was answered
 let lastLoudAt = 0;
 let noise = LOUD / 3;
 let isUserSpeaking = false;
 let isMuted = false;
 let unsent = []; // what was typed before the agent was ready
+let began = new Date();
+let attempt = 0; // to connect again, after the connection was lost
+let attemptTimer = null;
 let latest = { withMicrophone: true }; // what Try again repeats
 let fatalError = "";
 
 // --- The call ---
 
 async function start({ withMicrophone }) {
-  if (connection || state === "connecting") return;
+  if (connection || !["idle", "lost"].includes(state)) return;
   showNotice("");
   transcript.clear();
+  began = new Date();
   turns = [];
   turn = waitingSince = null;
   isUserSpeaking = isMuted = false;
@@ -68,6 +93,11 @@ async function start({ withMicrophone }) {
   await openSound();
   if (withMicrophone) await openMicrophone();
   if (state !== "connecting") return; // hung up while the browser asked for the microphone
+  connect();
+}
+
+function connect() {
+  transcript.begin();
   connection = new Connection({ message: received, audio: (pcm, rate) => sound.play(pcm, rate), closed });
   showControls();
 }
@@ -90,49 +120,73 @@ async function openMicrophone(deviceId = page.mic.value) {
     showNotice(MICROPHONE_PROBLEMS[error.kind]);
   }
   sound.mute(isMuted);
-  await listDevices();
+  await showDevices();
   showControls();
 }
 
 function hangUp() {
+  clearTimeout(attemptTimer);
   if (connection) connection.hangUp();
   else finish("idle");
 }
 
 function closed({ wasReady, code, reason }) {
+  connection = null;
   if (fatalError) finish("lost", fatalError);
-  else if (code === 1000) finish("idle", reason);
-  else if (wasReady) finish("lost", goodbye(code, reason));
+  else if (code === 1000) endAsPlanned(whyEnded(code, reason));
+  else if ((wasReady || attempt) && isWorthReconnecting(code)) reconnect(code, reason);
+  else if (wasReady) finish("lost", whyEnded(code, reason));
   else refuse(code, reason);
+}
+
+function endAsPlanned(reason) {
+  finish("idle");
+  if (reason) transcript.note(reason);
+}
+
+/** The connection was lost: everything stays as it is, and another one is tried a few times. */
+function reconnect(code, reason) {
+  if (!attempt) {
+    transcript.end();
+    transcript.note(whyEnded(code, reason).replace(" Please call again.", ""));
+    sound.clear();
+    isUserSpeaking = false;
+    setSpeaking("user", false);
+    setSpeaking("bot", false);
+  }
+  if (attempt === RECONNECT_AFTER_MS.length) {
+    finish("lost", "The server cannot be reached. Check your connection and try again.");
+    return;
+  }
+  setState("reconnecting");
+  attemptTimer = setTimeout(connect, RECONNECT_AFTER_MS[attempt++]);
 }
 
 async function refuse(code, reason) {
   finish("lost", "The call could not be placed.");
-  if (code === 1013) showNotice("All lines are busy at the moment. Please try again shortly.", { canRetry: true });
-  else if (reason && code !== 1006) showNotice(`The server did not accept the call: ${reason}`, { canRetry: true });
-  else {
-    const explanation = await explainRefusal();
-    if (state === "lost") showNotice(explanation, { canRetry: true });
+  const said = whyRefused(code, reason);
+  if (said) {
+    showNotice(said, { canRetry: true });
+    return;
   }
-}
-
-function goodbye(code, reason) {
-  if (code === 1001) return "The agent is being restarted. Please call again.";
-  if (code === 1013) return "The connection was too slow to keep up. Please call again.";
-  return reason && code !== 1006 ? `The call ended: ${reason}` : "The connection was lost.";
+  const { status, text } = await explainRefusal();
+  if (state !== "lost") return;
+  if (status === 401) askForKey(text);
+  else showNotice(text, { canRetry: true });
 }
 
 function finish(next, explanation = "") {
   connection = null;
   fatalError = "";
+  attempt = 0;
   unsent = [];
   sound.rest();
-  transcript.hear("");
-  transcript.interrupt();
+  transcript.end();
   setSpeaking("user", false);
   setSpeaking("bot", false);
   setState(next);
   showNotice(explanation, { canRetry: next === "lost" });
+  drivers.load();
 }
 
 // --- What the agent says ---
@@ -149,6 +203,7 @@ function received(type, data) {
     "bot-started-speaking": () => setState("bot-speaking"),
     "bot-stopped-speaking": botStopped,
     "bot-interrupted": interrupted,
+    "server-message": serverMessage,
     metrics: serverMetrics,
     error: serverError,
   }[type];
@@ -156,9 +211,10 @@ function received(type, data) {
 }
 
 function becomeReady() {
+  if (attempt) transcript.note("Connected again. This is a new call: the agent does not know what was said before.");
+  attempt = 0;
   setState("listening");
-  for (const text of unsent) sendText(text);
-  unsent = [];
+  for (const text of unsent.splice(0)) sendText(text);
 }
 
 function userStarted() {
@@ -172,7 +228,7 @@ function userStopped() {
   isUserSpeaking = false;
   setSpeaking("user", false);
   const now = performance.now();
-  waitingSince = now - lastLoudAt < RECENT_MS ? lastLoudAt : now;
+  awaitAnswer(now - lastLoudAt < RECENT_MS ? lastLoudAt : now);
   if (state === "user-speaking") setState("listening");
 }
 
@@ -182,8 +238,8 @@ function userTranscription({ text, final: isFinal }) {
     return;
   }
   if (!text.trim()) return;
-  transcript.heard(text);
-  if (!turn || turn.latency_s !== null || turn.bot) openTurn(text);
+  const { kind } = transcript.heard(text);
+  if (kind === "typed" || !turn || turn.latency_s !== null || turn.bot) openTurn(text);
   else turn.user += ` ${text}`;
 }
 
@@ -200,10 +256,16 @@ function botStopped() {
   if (state === "bot-speaking") setState("listening");
 }
 
+/** The agent falls silent; whether it goes on after a cough is told by its sentences. */
 function interrupted() {
   sound.clear();
-  transcript.interrupt();
   if (state === "bot-speaking" || state === "thinking") setState(isUserSpeaking ? "user-speaking" : "listening");
+}
+
+function serverMessage({ type }) {
+  if (type !== "not-understood") return;
+  transcript.notUnderstood();
+  openTurn("");
 }
 
 function serverMetrics({ processing = [] }) {
@@ -226,14 +288,19 @@ function openTurn(text) {
   turns.push(turn);
 }
 
+function awaitAnswer(since) {
+  waitingSince = since;
+  answerBefore = transcript.latestAnswer;
+}
+
 function playbackChanged(kind) {
   setSpeaking("bot", kind === "started");
-  if (kind !== "started" || waitingSince === null) return;
+  if (kind !== "started" || waitingSince === null || transcript.latestAnswer === answerBefore) return;
   const seconds = (performance.now() - waitingSince) / 1000 + sound.outputLatency;
   waitingSince = null;
   if (turn) turn.latency_s = seconds;
   showLatency(seconds);
-  transcript.time(`${seconds.toFixed(2)} s`);
+  transcript.time(seconds);
 }
 
 function microphoneFrame(pcm, rate, level) {
@@ -245,13 +312,18 @@ function microphoneFrame(pcm, rate, level) {
 
 // --- What the caller does ---
 
+/** Sends a text, in a call that it begins where there is none. It is shown as sending until the server has it. */
+function say(text) {
+  if (!connection && ["idle", "lost"].includes(state)) start({ withMicrophone: false });
+  transcript.typed(text);
+  if (connection?.isReady) sendText(text);
+  else unsent.push(text);
+}
+
 function sendText(text) {
   connection.send("send-text", { content: text, options: { run_immediately: true, audio_response: true } });
   sound.clear();
-  transcript.interrupt();
-  transcript.heard(text);
-  openTurn(text);
-  waitingSince = performance.now();
+  awaitAnswer(performance.now());
 }
 
 page.talk.addEventListener("click", () => start({ withMicrophone: true }));
@@ -268,18 +340,11 @@ page.mute.addEventListener("click", async () => {
   showControls();
 });
 
-byId("composer").addEventListener("submit", async (event) => {
+byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = page.text.value.trim();
-  if (!text) return;
   page.text.value = "";
-  if (connection?.isReady) {
-    sendText(text);
-    return;
-  }
-  if (!connection && state !== "connecting") await start({ withMicrophone: false });
-  if (connection?.isReady) sendText(text);
-  else if (state === "connecting") unsent.push(text);
+  if (text) say(text);
 });
 
 byId("keypad").addEventListener("click", ({ target }) => pressKey(target.dataset.key));
@@ -291,6 +356,7 @@ function pressKey(key) {
   if (!key || !connection?.isReady) return;
   connection.send("dtmf", { buttons: [key] });
   page.pressed.value += key;
+  transcript.pressed(key);
 }
 
 page.mic.addEventListener("change", () => {
@@ -305,11 +371,52 @@ page.speaker.addEventListener("change", async () => {
   }
 });
 
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enterKey(page.key.value);
+  page.key.value = "";
+  showNotice("");
+  agents.load();
+});
+
+byId("save-txt").addEventListener("click", () => save(asText, "txt", "text/plain"));
+byId("save-json").addEventListener("click", () => save(asJson, "json", "application/json"));
+
+function save(write, extension, type) {
+  const agent = transcript.agent;
+  const url = URL.createObjectURL(new Blob([write({ agent, began, entries: transcript.entries })], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = fileName(agent, began, extension);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+// --- Which agent ---
+
+/** Another agent is another call. */
+function agentChosen() {
+  if (state !== "idle") hangUp();
+  transcript.clear();
+  showNotice("");
+  drivers.load();
+}
+
+function agentShown({ title, hasLanguageModel }) {
+  transcript.agent = title;
+  byId("language-model").hidden = hasLanguageModel;
+}
+
+function askForKey(text) {
+  showNotice(text);
+  byId("key-form").hidden = false;
+}
+
 // --- What is shown ---
 
 function setState(next) {
   // Who speaks is heard; read aloud, it would be picked up by the microphone.
-  const isNews = state === "connecting" || ["idle", "connecting", "lost"].includes(next);
+  const isNews = state === "connecting" || ["idle", "connecting", "reconnecting", "lost"].includes(next);
   page.status.setAttribute("aria-live", isNews ? "polite" : "off");
   state = next;
   document.body.dataset.state = next;
@@ -335,6 +442,7 @@ function showNotice(text, { canRetry = false } = {}) {
   page.notice.hidden = !text;
   byId("notice-text").textContent = text;
   page.retry.hidden = !canRetry;
+  byId("key-form").hidden = true;
 }
 
 function showLatency(seconds) {
@@ -342,41 +450,22 @@ function showLatency(seconds) {
   page.latency.value = seconds === undefined ? "" : `${seconds.toFixed(2)} s`;
 }
 
-function setSpeaking(who, isSpeaking) {
-  byId(`${who}-voice`).classList.toggle("speaking", isSpeaking);
-  if (!isSpeaking) byId(`${who}-voice`).style.setProperty("--level", "0");
-}
-
-function showLevel(who, level) {
-  // The ear is logarithmic: -50 dB is nothing, -10 dB is full.
-  const height = Math.max(0, Math.min(1, (20 * Math.log10(level + 1e-6) + 50) / 40));
-  byId(`${who}-voice`).style.setProperty("--level", height.toFixed(2));
-}
-
-async function listDevices() {
-  await Promise.all([fill(page.mic, "audioinput"), fill(page.speaker, "audiooutput")]);
+async function showDevices() {
+  await listDevices(page.mic, page.speaker);
   page.speaker.disabled = !sound.canChooseSpeaker;
-}
-
-async function fill(select, kind) {
-  const found = await devices(kind);
-  const chosen = select.value;
-  const others = found.filter(({ id }) => id !== "default");
-  select.replaceChildren(
-    new Option("System default", ""),
-    ...others.map(({ id, label }, index) => new Option(label || `Device ${index + 1}`, id)),
-  );
-  select.value = others.some(({ id }) => id === chosen) ? chosen : "";
+  const problem = await foreseenProblem();
+  byId("hint").hidden = !problem || sound.hasMicrophone;
+  byId("hint").textContent = MICROPHONE_PROBLEMS[problem] ?? "";
 }
 
 // --- Start ---
 
-byId("agent-name").textContent = parameters.get("agent") ?? "";
-if (parameters.get("agent")) document.title = `Talk to ${parameters.get("agent")}`;
-navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
+navigator.mediaDevices?.addEventListener?.("devicechange", showDevices);
 addEventListener("pagehide", () => connection?.hangUp());
 showControls();
-listDevices();
+showDevices();
+agents.load();
+drivers.load();
 
 /** For tests: read-only. `heard()` needs ?record=1. */
 Object.defineProperty(window, "voxTalk", {
@@ -388,7 +477,7 @@ Object.defineProperty(window, "voxTalk", {
       return turns.map((each) => ({ ...each }));
     },
     get transcript() {
-      return transcript.entries.map(({ who, text, spoken, wasInterrupted }) => ({ who, text, spoken, wasInterrupted }));
+      return transcript.entries.map(({ who, kind, text, spoken, wasInterrupted }) => ({ who, kind, text, spoken, wasInterrupted }));
     },
     heard: () => sound.heard(),
   }),

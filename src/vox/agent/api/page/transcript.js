@@ -1,19 +1,29 @@
-// The conversation on the page. Sentences of the agent fill with colour as they are spoken; what was cut off is struck through.
+// The conversation on the page: each thing once, in its order. Sentences of the agent fill with colour as they are spoken; what was
+// cut off is struck through. At the end stands what is not settled yet: typed text on its way, and what the caller seems to be saying.
 
 export class Transcript {
-  constructor(root) {
+  /** `root` holds the entries; `changed` is told how many there are. */
+  constructor(root, changed) {
     this.root = root;
-    this.entries = [];
-    this.sentences = new Map();
-    this.current = null;
-    this.interim = null;
+    this.changed = changed;
+    this.agent = "Agent";
+    this.clear();
   }
 
   clear() {
     this.root.replaceChildren();
     this.entries = [];
-    this.sentences.clear();
+    this.pending = [];
     this.current = this.interim = null;
+    this.begin();
+    this.changed(this.entries.length);
+  }
+
+  /** A new call: its answers are numbered from the beginning again. */
+  begin() {
+    this.sentences = new Map();
+    this.answers = new Map();
+    this.latestAnswer = null;
   }
 
   /** What the caller seems to be saying. Hidden from screen readers, which would read every change. */
@@ -23,38 +33,73 @@ export class Transcript {
       this.interim = null;
       return;
     }
-    this.interim ??= this.addItem("user", { isInterim: true });
+    this.interim ??= this.addWaiting("interim");
     this.interim.body.textContent = text;
-    this.interim.item.setAttribute("aria-hidden", "true");
     this.scroll();
   }
 
-  /** What the caller said. */
+  /** What the caller typed; it takes its place once the server has it. */
+  typed(text) {
+    const waiting = this.addWaiting("sending");
+    waiting.body.textContent = text;
+    this.pending.push({ ...waiting, text });
+    this.scroll({ always: true });
+  }
+
+  /** What the caller said, or typed before. Returns its entry. */
   heard(text) {
-    this.hear("");
-    if (this.current?.who !== "user") this.open("user");
-    const { entry, body } = this.current;
-    entry.text = join(entry.text, text);
-    body.append(document.createTextNode(body.textContent ? ` ${text}` : text));
-    this.scroll();
+    if (this.pending[0]?.text === text) {
+      this.pending.shift().item.remove();
+      this.write(this.open("user", "typed"), text);
+    } else {
+      this.hear("");
+      const isMore = this.current?.entry.who === "user" && this.current.entry.kind === "spoken";
+      this.write(isMore ? this.current : this.open("user", "spoken"), text);
+    }
+    return this.current.entry;
   }
 
-  /** A sentence of the agent: announced, being spoken, or over. Returns the entry it belongs to. */
+  /** The caller said something without words in it. */
+  notUnderstood() {
+    this.hear("");
+    this.write(this.open("user", "not-understood"), "(not understood)");
+  }
+
+  /** The caller pressed a key; keys in a row share an entry. */
+  pressed(key) {
+    if (this.current?.entry.kind !== "keys") {
+      this.write(this.open("user", "keys"), `Key ${key}`);
+      return;
+    }
+    const { entry, body } = this.current;
+    body.textContent = entry.text = `${entry.text.replace(/^Key /, "Keys ")} ${key}`;
+  }
+
+  /** Something about the call that no side said. */
+  note(text) {
+    this.write(this.open("page", "note"), text);
+  }
+
+  /** Typed text that will not arrive any more. */
+  giveUpPending() {
+    for (const { item, text } of this.pending.splice(0)) {
+      item.remove();
+      this.write(this.open("user", "unsent"), text);
+    }
+  }
+
+  /** A sentence of the agent: announced, being spoken, or over. Its id is "answer.sentence". Returns the entry of the answer. */
   say({ segment_id: id, text, will_be_spoken: isSpoken = true, spoken_status: status, spoken_progress: progress = {} }) {
     let sentence = this.sentences.get(id);
     if (!sentence) {
-      if (this.current?.who !== "bot") this.open("bot");
-      sentence = this.addSentence(text);
+      sentence = this.addSentence(this.answer(String(id).split(".")[0]), text);
       this.sentences.set(id, sentence);
     }
-    const heard = isSpoken ? (progress.accumulated_text ?? "") : text;
-    const isWhole = status === "completed" && !progress.remaining_text;
-    this.mark(sentence, isWhole ? text.length : heard.length);
-    sentence.spoken = isWhole ? text : heard;
-    if (status === "completed") {
-      this.sentences.delete(id);
-      this.cut(sentence, !isWhole && isSpoken);
-    }
+    const isWhole = !isSpoken || (status === "completed" && !progress.remaining_text);
+    sentence.spoken = isWhole ? text : (progress.accumulated_text ?? "");
+    sentence.isOver = isWhole || status === "completed";
+    this.mark(sentence);
+    this.cut(sentence, sentence.isOver && !isWhole);
     sentence.entry.spoken = sentence.entry.sentences.map((part) => part.spoken).filter(Boolean).join(" ");
     this.scroll();
     return sentence.entry;
@@ -62,60 +107,90 @@ export class Transcript {
 
   /** Whether sentences are known that have not been spoken to their end. */
   get isAwaitingSpeech() {
-    return [...this.sentences.values()].some(({ isCut }) => !isCut);
+    return [...this.sentences.values()].some(({ isOver }) => !isOver);
   }
 
-  /** The caller cut in: what comes next is a new answer. The end of the sentences now open may still be reported. */
-  interrupt() {
-    if (this.current?.who === "bot") this.current = null;
-    for (const sentence of this.sentences.values()) this.cut(sentence, true);
+  /** The call is over: what was not spoken will not be. */
+  end() {
+    this.hear("");
+    this.giveUpPending();
+    for (const sentence of this.sentences.values()) if (!sentence.isOver) this.cut(sentence, true);
   }
 
-  /** Writes the time an answer took beside it. */
-  time(text) {
-    if (this.current?.who !== "bot" || !text) return;
-    this.current.item.querySelector(".took").textContent = text;
+  /** Writes the time the latest answer took beside it. */
+  time(seconds) {
+    if (!this.latestAnswer) return;
+    this.latestAnswer.entry.tookS = seconds;
+    this.latestAnswer.item.querySelector(".took").textContent = `${seconds.toFixed(2)} s`;
   }
 
-  open(who) {
-    const entry = { who, text: "", spoken: "", wasInterrupted: false, sentences: [] };
+  answer(number) {
+    let answer = this.answers.get(number);
+    if (!answer) {
+      answer = this.latestAnswer = this.open("bot", "spoken");
+      this.answers.set(number, answer);
+    }
+    return answer;
+  }
+
+  open(who, kind) {
+    const entry = { who, kind, text: "", spoken: "", wasInterrupted: false, at: new Date(), sentences: [] };
     this.entries.push(entry);
-    this.current = { who, entry, ...this.addItem(who) };
+    const parts = this.makeItem(who, kind);
+    const first = this.root.querySelector(":scope > .waiting");
+    if (first) first.before(parts.item);
+    else this.root.append(parts.item);
+    this.current = { entry, ...parts };
+    this.changed(this.entries.length);
     return this.current;
   }
 
-  addItem(who, { isInterim = false } = {}) {
+  write({ entry, body }, text) {
+    entry.text = join(entry.text, text);
+    body.append(document.createTextNode(body.textContent ? ` ${text}` : text));
+    this.scroll();
+  }
+
+  addWaiting(kind) {
+    const parts = this.makeItem("user", kind);
+    parts.item.classList.add("waiting");
+    parts.item.setAttribute("aria-hidden", "true");
+    this.root.append(parts.item);
+    return parts;
+  }
+
+  makeItem(who, kind) {
     const item = element("div", `entry ${who}`);
-    item.classList.toggle("interim", isInterim);
-    const head = element("p", "who", who === "user" ? "You" : "Agent");
-    const took = element("span", "took");
-    took.setAttribute("aria-hidden", "true");
-    head.append(took);
+    item.dataset.kind = kind;
     const body = element("p", "said");
-    item.append(head, body);
-    if (this.interim && !isInterim) this.interim.item.before(item);
-    else this.root.append(item);
+    if (who !== "page") {
+      const head = element("p", "who", who === "user" ? NAMES[kind] ?? "You" : this.agent);
+      const took = element("span", "took");
+      took.setAttribute("aria-hidden", "true");
+      head.append(took);
+      item.append(head);
+    }
+    item.append(body);
     return { item, body };
   }
 
-  addSentence(text) {
-    const { entry, body } = this.current;
+  addSentence({ entry, body }, text) {
     const span = element("span", "sentence");
     // A word each, so that marking one as spoken changes a class and no text: live regions stay quiet.
     span.append(...text.split(/(?<=\s)/).map((word) => element("span", "word", word)));
     body.append(body.childNodes.length ? " " : "", span);
-    const sentence = { entry, span, spoken: "", isCut: false };
+    const sentence = { entry, span, text, spoken: "", isOver: false, isCut: false };
     entry.sentences.push(sentence);
     entry.text = join(entry.text, text);
     return sentence;
   }
 
-  mark({ span }, length) {
+  mark({ span, spoken }) {
     let end = 0;
     for (const word of span.querySelectorAll(".word")) {
       const start = end;
       end += word.textContent.length;
-      word.classList.toggle("spoken", start + word.textContent.trimEnd().length <= length);
+      word.classList.toggle("spoken", start + word.textContent.trimEnd().length <= spoken.length);
     }
   }
 
@@ -128,12 +203,14 @@ export class Transcript {
     sentence.entry.wasInterrupted = sentence.entry.sentences.some((other) => other.isCut);
   }
 
-  scroll() {
+  scroll({ always = false } = {}) {
     const { scrollHeight, scrollTop, clientHeight } = this.root;
-    // Whoever has scrolled up to read is left there.
-    if (scrollHeight - scrollTop - clientHeight < 160) this.root.scrollTop = scrollHeight;
+    // Readers who have scrolled up are left there.
+    if (always || scrollHeight - scrollTop - clientHeight < 160) this.root.scrollTop = scrollHeight;
   }
 }
+
+const NAMES = { sending: "You · sending", unsent: "You · not sent", interim: "You · speaking" };
 
 function element(name, className, text = "") {
   const made = document.createElement(name);

@@ -1,9 +1,9 @@
 """Full text search over messages: an index beside the table that changes in the same transaction as the message.
 
-SQLite: the FTS5 table `message_search` (rowid = message id, column body), kept by triggers. PostgreSQL: the generated column
-`messages.search_vector` with a GIN index, and a trigram index for parts of words where the extension may be created. Only the
-body is indexed: an opaque blob is unreadable to the server. Neither engine knows a language, so words are matched as written,
-without accents on SQLite.
+SQLite: the FTS5 table `message_search` (rowid = message id), kept by triggers. PostgreSQL: the generated column
+`messages.search_vector` with a GIN index, and a trigram index for parts of words where the extension may be created. What is
+indexed is `messages.search_text`, the body without what a search ignores (`vox.text.folding`), so both engines ignore the same.
+An opaque blob is unreadable to the server. Neither engine knows a language, so words are matched as written.
 
 Every message has its row in the index, also one without a body: FTS5 checks and rebuilds itself by that.
 
@@ -26,46 +26,51 @@ OBJECTS: Final = frozenset(
 
 _TABLE: Final = """
 CREATE VIRTUAL TABLE message_search USING fts5(
-    body, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
+    {0}, content='messages', content_rowid='id', tokenize='unicode61 remove_diacritics 2'
 )"""
 _ON_INSERT: Final = """
 CREATE TRIGGER message_search_insert AFTER INSERT ON messages BEGIN
-    INSERT INTO message_search (rowid, body) VALUES (new.id, new.body);
+    INSERT INTO message_search (rowid, {0}) VALUES (new.id, new.{0});
 END"""
 _ON_DELETE: Final = """
 CREATE TRIGGER message_search_delete AFTER DELETE ON messages BEGIN
-    INSERT INTO message_search (message_search, rowid, body) VALUES ('delete', old.id, old.body);
+    INSERT INTO message_search (message_search, rowid, {0}) VALUES ('delete', old.id, old.{0});
 END"""
 _ON_UPDATE: Final = """
-CREATE TRIGGER message_search_update AFTER UPDATE OF body ON messages BEGIN
-    INSERT INTO message_search (message_search, rowid, body) VALUES ('delete', old.id, old.body);
-    INSERT INTO message_search (rowid, body) VALUES (new.id, new.body);
+CREATE TRIGGER message_search_update AFTER UPDATE OF {0} ON messages BEGIN
+    INSERT INTO message_search (message_search, rowid, {0}) VALUES ('delete', old.id, old.{0});
+    INSERT INTO message_search (rowid, {0}) VALUES (new.id, new.{0});
 END"""
 _SQLITE: Final = (_TABLE, _ON_INSERT, _ON_DELETE, _ON_UPDATE)
 _VECTOR: Final = f"""
 ALTER TABLE messages ADD COLUMN search_vector tsvector
-    GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, left(coalesce(body, ''), {LONGEST_INDEXED}))) STORED"""
+    GENERATED ALWAYS AS (to_tsvector('simple'::regconfig, left(coalesce({{0}}, ''), {LONGEST_INDEXED}))) STORED"""
 _POSTGRESQL: Final = (_VECTOR, "CREATE INDEX ix_messages_search_vector ON messages USING gin (search_vector)")
 _TRIGRAMS: Final = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-    "CREATE INDEX ix_messages_body_trigrams ON messages USING gin (body gin_trgm_ops)",
+    "CREATE INDEX ix_messages_body_trigrams ON messages USING gin ({0} gin_trgm_ops)",
 )
 
 
-def create(connection: Connection) -> None:
-    """Makes the index of a `messages` table and fills it with what is there."""
+def create(connection: Connection, column: str = "search_text") -> None:
+    """Makes the index of a `messages` table and fills it with what is there.
+
+    Args:
+        connection: of the writer.
+        column: what is indexed; a migration names the column of its time.
+    """
     if connection.dialect.name == "sqlite":
         for statement in _SQLITE:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format(column))
         if sqlite3.sqlite_version_info >= SECURE_DELETE_SINCE:
             connection.exec_driver_sql("INSERT INTO message_search (message_search, rank) VALUES ('secure-delete', 1)")
         connection.exec_driver_sql("INSERT INTO message_search (message_search) VALUES ('rebuild')")
         return
     for statement in _POSTGRESQL:
-        connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement.format(column))
     if _has_trigrams(connection):
         for statement in _TRIGRAMS:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format(column))
 
 
 def drop(connection: Connection) -> None:

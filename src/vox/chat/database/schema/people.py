@@ -33,12 +33,21 @@ users: Final = Table(
     words("bio", optional=True),
     words("nickname", optional=True),
     words("password_hash", optional=True),
+    words("username_key", optional=True),
     UniqueConstraint("username", "home_domain"),
     sqlite_autoincrement=True,
 )
+"""`username_key` is what look-alike names have in common (`vox.text.names`); empty for later ones of names that were alike before."""
 Index(
     "ix_users_local_username",
     users.c.username,
+    unique=True,
+    sqlite_where=text("home_domain IS NULL"),
+    postgresql_where=text("home_domain IS NULL"),
+)
+Index(
+    "ix_users_local_username_key",
+    users.c.username_key,
     unique=True,
     sqlite_where=text("home_domain IS NULL"),
     postgresql_where=text("home_domain IS NULL"),

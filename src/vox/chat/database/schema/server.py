@@ -40,8 +40,10 @@ emoji: Final = Table(
     words("name"),
     refers_to("creator_id", "users.id"),
     words("image"),
+    words("name_key", optional=True),
     UniqueConstraint("name"),
     Index(None, "creator_id"),
+    Index(None, "name_key", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -52,8 +54,10 @@ stickers: Final = Table(
     words("name"),
     refers_to("creator_id", "users.id"),
     words("image"),
+    words("name_key", optional=True),
     UniqueConstraint("name"),
     Index(None, "creator_id"),
+    Index(None, "name_key", unique=True),
     sqlite_autoincrement=True,
 )
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, exists, or_, select, update
 from vox.chat.database.schema import bans, sessions, totp_secrets, users, webauthn_challenges, webauthn_credentials
 from vox.chat.events.ids import LoginId, UserId
 from vox.chat.features.auth.schemas import SessionInfo
+from vox.chat.identity.queries import names_account
 
 MOST_SESSIONS = 500
 """Logins of one user: beyond it each new login ends the oldest."""
@@ -29,13 +30,14 @@ class Account:
 
 
 def find_account(connection: Connection, *, username: str) -> Account | None:
-    """The local account with a name."""
+    """The local account with a name; else the one whose name looks the same."""
     totp = exists().where(totp_secrets.c.user_id == users.c.id, totp_secrets.c.enabled)
     passkey = exists().where(webauthn_credentials.c.user_id == users.c.id)
     row = connection.execute(
         select(users.c.id, users.c.password_hash, users.c.active, bans.c.id, or_(totp, passkey))
         .outerjoin(bans, bans.c.user_id == users.c.id)
-        .where(users.c.username == username, users.c.home_domain.is_(None))
+        .where(names_account(username))
+        .order_by(users.c.username != username)
     ).first()
     return None if row is None else Account(row[0], row[1], bool(row[2]), row[3] is not None, bool(row[4]))
 

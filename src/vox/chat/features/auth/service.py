@@ -6,7 +6,9 @@ in front of it.
 
 from functools import partial
 
-from vox.chat.api.validation import Limits, validate_length
+from msgspec import structs
+
+from vox.chat.api.validation import Limits, validate_length, validate_person_name
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import refuse
@@ -22,11 +24,14 @@ from vox.chat.identity.password_guesses import take_guess
 from vox.chat.identity.queries import NewSession, NewUser, insert_session, why_no_member
 from vox.chat.identity.registration import create_user
 from vox.security.addresses import network_key
+from vox.security.passwords import prepared
 from vox.security.tokens import Token, mint
 from vox.stores.sql import Connection
 
 TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
 LONGEST_PASSWORD = 4096
+LONGEST_NAME = 4096
+"""Characters of a name that is compared; far above what may be registered."""
 LOGIN_TRIES = 2
 """A password that is replaced while it is checked is checked once more against the new one."""
 
@@ -43,7 +48,7 @@ async def register(chat: ChatContext, body: Registration, client: str | None) ->
         Refusal: VALIDATION_ERROR; FORBIDDEN, INVITE_INVALID, INVITE_EXPIRED or AUTH_FAILED as VOX_REGISTRATION demands;
             AUTH_FAILED (409) where the name is taken.
     """
-    _validate_registration(chat.config.limit, body)
+    body = _validated(chat.config.limit, body)
     await _assert_allowed(chat, body)
     now_s = chat.clock.unix_s()
     user = NewUser(
@@ -99,7 +104,7 @@ async def change_password(chat: ChatContext, body: PasswordChange, *, user_id: U
     Raises:
         Refusal: VALIDATION_ERROR, or AUTH_FAILED where the current password is wrong.
     """
-    validate_length(chat.config.limit, "new_password", body.new_password, "password_max", "password_min")
+    validate_length(chat.config.limit, "new_password", prepared(body.new_password), "password_max", "password_min")
     stored = await chat.read(partial(queries.read_password_hash, user_id=user_id))
     verdict = await chat.logins.passwords.check(body.current_password[:LONGEST_PASSWORD], stored)
     if not verdict.is_right:
@@ -108,12 +113,14 @@ async def change_password(chat: ChatContext, body: PasswordChange, *, user_id: U
     await chat.change(partial(_replace_password, user_id=user_id, kept=session_id, new=hashed, old=stored))
 
 
-def _validate_registration(limits: Limits, body: Registration) -> None:
-    validate_length(limits, "username", body.username, "username_max", "username_min")
-    validate_length(limits, "password", body.password, "password_max", "password_min")
-    validate_length(limits, "display_name", body.display_name, "display_name_max")
-    if not body.username.isprintable() or not body.username.strip():
-        raise refuse("VALIDATION_ERROR", "body.username: expected printable characters, and not spaces only")
+def _validated(limits: Limits, body: Registration) -> Registration:
+    """The registration with its names as they are stored."""
+    username = validate_person_name(limits, "username", body.username, "username_max", "username_min")
+    validate_length(limits, "password", prepared(body.password), "password_max", "password_min")
+    display_name = body.display_name
+    if display_name:
+        display_name = validate_person_name(limits, "display_name", display_name, "display_name_max")
+    return structs.replace(body, username=username, display_name=display_name)
 
 
 async def _assert_allowed(chat: ChatContext, body: Registration) -> None:
@@ -151,7 +158,7 @@ def _register(
 async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None, address: str) -> LoggedIn | None:
     """None where the password was replaced while it was checked."""
     account: queries.Account | None = None
-    if "\0" not in body.username and len(body.password) <= LONGEST_PASSWORD:
+    if "\0" not in body.username and len(body.username) <= LONGEST_NAME and len(body.password) <= LONGEST_PASSWORD:
         account = await chat.read(partial(queries.find_account, username=body.username))
     known, account_id = chat.logins.addresses, account.user_id if account is not None else None
     await take_guess(

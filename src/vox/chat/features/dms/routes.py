@@ -5,7 +5,7 @@ from typing import Any
 
 from vox.chat.api.access import IN_DM, USER
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import validate_address, validate_length, with_name
 from vox.chat.errors import refuse
 from vox.chat.events.ids import UserId
 from vox.chat.features.dms import service
@@ -20,8 +20,8 @@ routes = RouteTable()
 @routes.post("/dms", access=USER, body=OpenDm, status=201, returns=DmInfo)
 async def open_dm(call: Call[OpenDm]) -> DmInfo:
     """Opens the conversation with another user, which may exist already, or creates a group."""
-    chat, body, caller = call.chat, call.body, call.user_id
-    validate_length(chat.config.limit, "name", body.name, "dm_name_max")
+    chat, caller = call.chat, call.user_id
+    body = with_name(chat.config.limit, call.body, "dm_name_max")
     most, now_s = chat.config.limit("group_dm_recipients_max"), chat.clock.unix_s()
     if body.recipient_id is not None:
         if body.recipient_id == caller:
@@ -63,9 +63,10 @@ async def list_dms(call: Call[None, DmPageQuery]) -> DmPage:
 @routes.patch("/dms/{dm_id}", access=IN_DM, body=UpdateDm, returns=DmInfo)
 async def update_dm(call: Call[UpdateDm]) -> DmInfo:
     """Changes name or icon."""
-    validate_length(call.chat.config.limit, "name", call.body.name, "dm_name_max")
-    validate_length(call.chat.config.limit, "icon", call.body.icon, "dm_icon_max")
-    given: dict[str, Any] = {"name": call.body.name, "icon": call.body.icon}
+    body = with_name(call.chat.config.limit, call.body, "dm_name_max")
+    validate_length(call.chat.config.limit, "icon", body.icon, "dm_icon_max")
+    validate_address("icon", body.icon)
+    given: dict[str, Any] = {"name": body.name, "icon": body.icon}
     changed = {name: value for name, value in given.items() if value is not None}
     return await call.chat.change(
         partial(service.update_dm, dm_id=call.id("dm_id"), user_id=call.user_id, changed=changed)

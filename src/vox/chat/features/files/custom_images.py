@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vox.chat.api.validation import Limits, validate_length
+from vox.chat.api.validation import Limits, validate_name
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
@@ -77,15 +77,13 @@ def upload_limit(limits: Limits, sort: ImageSort) -> tuple[int, str]:
     return most, "FILE_TOO_LARGE"
 
 
-def check_name(limits: Limits, name: str) -> None:
-    """Refuses a name that is empty or too long.
+def checked_name(limits: Limits, name: str) -> str:
+    """The name of an emoji or sticker as it is stored.
 
     Raises:
         Refusal: VALIDATION_ERROR.
     """
-    validate_length(limits, "name", name, "emoji_name_max")
-    if not name.strip():
-        raise refuse("VALIDATION_ERROR", "body.name: expected at least 1 character")
+    return validate_name(limits, "name", name, "emoji_name_max")
 
 
 def assert_name_is_free(connection: Connection, *, sort: ImageSort, name: str) -> None:

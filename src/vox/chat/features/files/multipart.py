@@ -7,13 +7,13 @@ CVE-2024-53981 in comparable projects).
 
 import logging
 from dataclasses import dataclass
-from email.message import Message
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 
 from vox.chat.errors import Refusal, refuse
+from vox.http.header_values import form_filename, media_type, parameterised
 
 MAX_PARTS: Final = 16
 MAX_HEADERS: Final = 8
@@ -55,9 +55,9 @@ class FormReader:
     """
 
     def __init__(self, content_type: str, file_field: str) -> None:
-        kind, options = parse_options_header(content_type[:1024].encode("latin-1", "replace"))
-        boundary = options.get(b"boundary", b"")
-        if kind.lower() != b"multipart/form-data" or not boundary:
+        kind, parameters = parameterised(content_type[:1024])
+        boundary = parameters.get("boundary", "").encode("latin-1", "replace")
+        if kind != "multipart/form-data" or not boundary:
             raise _malformed("the Content-Type must be multipart/form-data with a boundary")
         self._file_field = file_field
         self.fields: dict[str, str] = {}
@@ -140,8 +140,9 @@ class FormReader:
         self._header_value.clear()
 
     def _headers_end(self) -> None:
-        _, options = parse_options_header(self._headers.get(b"content-disposition", b""))
-        name = options.get(b"name", b"").decode("utf-8", "replace")
+        disposition = self._headers.get(b"content-disposition", b"").decode("utf-8", "replace")
+        _, parameters = parameterised(disposition)
+        name = parameters.get("name", "")
         self._text.clear()
         self._field, self._is_file = name, False
         if name != self._file_field:
@@ -149,9 +150,8 @@ class FormReader:
         if self.has_file:
             raise _malformed(f"the form has more than one {name}")
         self.has_file = self._is_file = True
-        filename = options.get(b"filename", b"").decode("utf-8", "replace")
-        kind = self._headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-        self._events.append(FileStarts(filename or _extended_filename(self._headers), kind))
+        kind = media_type(self._headers.get(b"content-type", b"").decode("latin-1"))
+        self._events.append(FileStarts(form_filename(parameters), kind))
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file:
@@ -168,13 +168,6 @@ class FormReader:
 
     def _ends(self) -> None:
         self.is_complete = True
-
-
-def _extended_filename(headers: dict[bytes, bytes]) -> str:
-    """The name in `filename*=`, RFC 5987, which some clients send instead."""
-    message = Message()
-    message["content-disposition"] = headers.get(b"content-disposition", b"").decode("latin-1")
-    return message.get_filename("") if "filename*" in message["content-disposition"] else ""
 
 
 def _malformed(reason: str) -> Refusal:

@@ -11,6 +11,7 @@ from vox.chat.features.files.open_graph import PAGES, card, decoded
 from vox.chat.features.messages.schemas import Embed
 from vox.chat.storage.limits import UploadLimits
 from vox.errors import DependencyError, UsageError
+from vox.http.header_values import media_type
 from vox.security.outbound import FetchResult, OutboundGuard
 
 DEADLINE_S: Final = 5.0
@@ -58,7 +59,7 @@ async def preview(url: str, outbound: OutboundGuard, limits: UploadLimits) -> Em
 
 def _card(page: FetchResult) -> Embed:
     content_type = page.headers.get("content-type", "")
-    is_page = content_type.partition(";")[0].strip().lower() in PAGES
+    is_page = media_type(content_type) in PAGES
     if page.status != 200 or not is_page:  # noqa: PLR2004  the one status with a page of its own
         return Embed()
     return card(decoded(page.body, content_type), page.url)

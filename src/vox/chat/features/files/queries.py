@@ -14,6 +14,7 @@ from vox.chat.database.schema import config, dms, emoji, files, message_attachme
 from vox.chat.events.ids import FileId, UserId
 from vox.chat.features.files.stored_files import FileLocation, StoredFile
 from vox.stores.sql import Connection
+from vox.text.names import name_key
 
 ImageKind = Literal["emoji", "sticker"]
 
@@ -155,21 +156,23 @@ def images_after(connection: Connection, kind: ImageKind, after: int, limit: int
 
 
 def is_name_taken(connection: Connection, kind: ImageKind, name: str) -> bool:
-    """Whether an emoji or sticker has this name."""
+    """Whether an emoji or sticker has this name, or one that looks the same."""
     table = _IMAGES[kind]
-    return connection.execute(select(table.c.id).where(table.c.name == name)).first() is not None
+    is_alike = (table.c.name == name) | (table.c.name_key == name_key(name))
+    return connection.execute(select(table.c.id).where(is_alike)).first() is not None
 
 
 def insert_image(connection: Connection, kind: ImageKind, values: Mapping[str, Any]) -> int:
     """Inserts an emoji or sticker and returns its id."""
     table = _IMAGES[kind]
-    return connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one()
+    row = {**values, "name_key": name_key(values["name"])}
+    return connection.execute(insert(table).values(**row).returning(table.c.id)).scalar_one()
 
 
 def rename_image(connection: Connection, kind: ImageKind, image_id: int, name: str) -> None:
     """Gives an emoji or sticker another name."""
     table = _IMAGES[kind]
-    connection.execute(update(table).where(table.c.id == image_id).values(name=name))
+    connection.execute(update(table).where(table.c.id == image_id).values(name=name, name_key=name_key(name)))
 
 
 def find_image(connection: Connection, kind: ImageKind, image_id: int) -> Sequence[Any] | None:

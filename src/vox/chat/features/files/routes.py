@@ -32,6 +32,7 @@ from vox.chat.features.messages.schemas import Embed
 from vox.chat.storage.link_key import link_key
 from vox.chat.storage.signed_links import Grant, grant, is_valid
 from vox.errors import UsageError
+from vox.http.header_values import etag_matches
 from vox.runtime.logging import get_logger
 
 LONGEST_ID: Final = 128
@@ -63,7 +64,7 @@ async def download(call: Call[None, LinkQuery]) -> Reply:
     """The bytes of a file, or one range of them."""
     file, is_linked = await _readable(call)
     headers = response_headers(file, is_inline=is_linked and shows_inline(file))
-    if call.header(b"if-none-match") == headers["etag"]:
+    if etag_matches(call.header(b"if-none-match"), headers["etag"]):
         return Reply(304, headers=headers)
     condition = call.header(b"if-range")
     try:
@@ -207,7 +208,7 @@ def _add_image_routes(sort: ImageSort) -> None:
             name = file.fields.get("name")
             if name is None:
                 raise refuse("VALIDATION_ERROR", "body.name: field required")
-            custom_images.check_name(limits, name)
+            name = custom_images.checked_name(limits, name)
             await call.chat.read(partial(custom_images.assert_name_is_free, sort=sort, name=name))
             stored = await store_upload(call.chat, file, call.user_id, sort.kind, FileLocation())
         values = {"name": name, "creator_id": call.user_id, "image": stored.url}
@@ -216,7 +217,7 @@ def _add_image_routes(sort: ImageSort) -> None:
     async def rename(call: Call[Rename]) -> Any:
         name, image_id = call.body.name, call.id(sort.id_field)
         if name is not None:
-            custom_images.check_name(call.chat.config.limit, name)
+            name = custom_images.checked_name(call.chat.config.limit, name)
         unit = partial(custom_images.rename_image, sort=sort, image_id=image_id, name=name, actor_id=call.user_id)
         with map_conflict(custom_images.name_taken(name or "")):
             return await call.chat.change(unit)

@@ -92,14 +92,35 @@ async def receive_upload(
         mime = _allowed(call, kind, sniff(head) or _stated_mime(kind, reader, starts))
         file = ReceivedUpload(name, mime, size, spool, None, None, reader.fields)
         if mime in FORMATS:
-            await in_thread(partial(spool.seek, 0))
-            dimensions = await limits.reencode(spool, mime, reencoded)
-            if dimensions is not None:
-                file.body, file.size = reencoded, reencoded.tell()
-                file.width, file.height = dimensions.width, dimensions.height
-                if file.size > max_bytes:
-                    raise _too_large(max_bytes, too_large)
+            try:
+                await _reencode(call, file, reencoded, max_bytes, too_large)
+            except Refusal as refusal:
+                if kind != "file" or not _may_stay(call, refusal, too_large):
+                    raise
+                file.mime = OCTETS  # kept as it is, and therefore not as a picture, which clients would show
         yield file
+
+
+async def _reencode(call: Call[Any, Any], file: ReceivedUpload, out: BinaryIO, max_bytes: int, too_large: str) -> None:
+    """Writes a picture anew and puts that in the place of the upload; leaves what no decoder recognises."""
+    source = file.body
+    await in_thread(partial(source.seek, 0))
+    dimensions = await call.chat.upload_limits.reencode(source, file.mime, out, call.user_id)
+    if dimensions is None:
+        return
+    size = out.tell()
+    if size > max_bytes:
+        raise _too_large(max_bytes, too_large)
+    file.body, file.size, file.width, file.height = out, size, dimensions.width, dimensions.height
+
+
+def _may_stay(call: Call[Any, Any], refusal: Refusal, too_large: str) -> bool:
+    """Whether a picture that was refused for what it is may be kept as a file of no particular type."""
+    return refusal.wire_code in {
+        "UNSUPPORTED_MEDIA_TYPE",
+        "FILE_TOO_LARGE",
+        too_large,
+    } and call.chat.config.allows_mime("file", OCTETS)
 
 
 async def _spooled(

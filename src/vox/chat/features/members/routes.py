@@ -11,7 +11,7 @@ from vox.chat.api.access import PUBLIC, USER, assert_permission, checked, requir
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.pagination import Items, PageQuery, page_limit
 from vox.chat.api.request import Call, RouteTable, bearer_token
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import validate_person_name, validate_prose
 from vox.chat.errors import missing_token, refuse
 from vox.chat.events.permissions import P
 from vox.chat.features.members import queries, service
@@ -55,7 +55,8 @@ async def change_member(call: Call[MemberChange]) -> Member:
     chat, actor, target, nickname = call.chat, call.user_id, call.target_id, call.body.nickname
     may_rename = partial(service.assert_may_rename, actor_id=actor, target_id=target)
     may_rename(chat.community)
-    validate_length(chat.config.limit, "nickname", nickname, "nickname_max")
+    if nickname:
+        nickname = validate_person_name(chat.config.limit, "nickname", nickname, "nickname_max")
     if nickname is not None:
         unit = partial(service.rename, actor_id=actor, user_id=target, nickname=nickname or None)
         await chat.change(recheck_in_transaction(unit, may_rename, actor, target))
@@ -74,7 +75,7 @@ async def remove_member(call: Call[Reason | None]) -> None:
         return
     may_kick = partial(service.assert_may_act, permission=P.KICK_MEMBERS, actor_id=call.user_id, target_id=target)
     may_kick(chat.community)
-    validate_length(chat.config.limit, "reason", reason, "kick_reason_max")
+    validate_prose(chat.config.limit, "reason", reason, "kick_reason_max")
     unit = partial(service.remove, actor_id=call.user_id, user_id=target, reason=reason)
     await chat.change(recheck_in_transaction(unit, may_kick, call.user_id, target))
 
@@ -94,7 +95,7 @@ async def ban(call: Call[BanRequest]) -> Ban:
     chat, body = call.chat, call.body
     assert_permission(chat.community.may(call.user_id, P.BAN_MEMBERS), P.BAN_MEMBERS)
     target, days = call.id("user_id"), body.delete_msg_days or 0
-    validate_length(chat.config.limit, "reason", body.reason, "ban_reason_max")
+    validate_prose(chat.config.limit, "reason", body.reason, "ban_reason_max")
     if not 0 <= days <= chat.config.limit("ban_delete_days_max"):
         raise refuse(
             "VALIDATION_ERROR", f"body.delete_msg_days: expected 0 to {chat.config.limit('ban_delete_days_max')}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from vox.chat.api.access import USER, self_or
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import validate_address, validate_length, validate_person_name, validate_prose
 from vox.chat.errors import refuse
 from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
@@ -28,12 +28,17 @@ async def get_user(call: Call) -> User:
 async def change_user(call: Call[UserChange]) -> User:
     """Changes display name, avatar or biography."""
     chat, body, user_id = call.chat, call.body, call.target_id
+    limits = chat.config.limit
     changed: dict[str, str] = {}
-    for field in ("display_name", "avatar", "bio"):
-        value: str | None = getattr(body, field)
-        if value is not None:
-            validate_length(chat.config.limit, field, value, f"{field}_max")
-            changed[field] = value
+    if body.display_name is not None:
+        changed["display_name"] = validate_person_name(limits, "display_name", body.display_name, "display_name_max")
+    if body.avatar is not None:
+        validate_length(limits, "avatar", body.avatar, "avatar_max")
+        validate_address("avatar", body.avatar)
+        changed["avatar"] = body.avatar
+    if body.bio is not None:
+        validate_prose(limits, "bio", body.bio, "bio_max")
+        changed["bio"] = body.bio
     if changed:
         await chat.change(partial(service.change_profile, user_id=user_id, changed=changed))
     return await _profile(call, user_id)

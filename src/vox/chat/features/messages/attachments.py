@@ -1,6 +1,7 @@
 """Attaching uploaded files to a message.
 
-Authors can attach only files they uploaded themselves to the same feed or conversation, and each file only once. Otherwise the
+Authors can attach only files they uploaded themselves to the same feed or conversation, and each file only once; a file of a feed
+may also go into a conversation, where taking part is the only right that uploading needs. Otherwise the
 id of a file would be enough to post it without the permission to upload, or to a place whose readers must not see it
 (CVE-2026-4265 in a comparable server).
 """
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from vox.chat.errors import refuse
 from vox.chat.events.ids import DmId, FeedId, FileId, UserId
-from vox.chat.features.messages.queries import lock_attachable_files
+from vox.chat.features.messages.queries import lock_attachable_files, move_file_to_dm
 from vox.chat.features.messages.schemas import Attachment
 from vox.stores.sql import Connection
 
@@ -43,8 +44,12 @@ def attachable(
         file = found.get(file_id)
         if file is None:
             raise refuse("INVALID_ATTACHMENT", f"There is no file {file_id}.")
-        if file.uploader_id != uploader_id or Scope(file.feed_id, file.dm_id) != scope:
+        is_here = Scope(file.feed_id, file.dm_id) == scope
+        may_move = scope.dm_id is not None and file.feed_id is not None
+        if file.uploader_id != uploader_id or not (is_here or may_move):
             raise refuse("FORBIDDEN", f"File {file_id} was not uploaded here by you.")
         if file.attached_to is not None:
             raise refuse("INVALID_ATTACHMENT", f"File {file_id} belongs to a message already.")
+        if not is_here and scope.dm_id is not None:
+            move_file_to_dm(connection, file_id, scope.dm_id)
     return [found[file_id].attachment for file_id in file_ids]

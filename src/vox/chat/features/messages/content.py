@@ -9,10 +9,11 @@ from typing import Final
 
 import msgspec
 
-from vox.chat.api.validation import Limits, validate_text
+from vox.chat.api.validation import Limits, validate_address, validate_text
 from vox.chat.errors import refuse
 from vox.chat.events.ids import FileId, MessageId
 from vox.chat.features.messages.schemas import Embed, SendMessage
+from vox.text.names import is_visible
 
 MAX_EMBED_CHARS: Final = 16_384
 MAX_BLOB_CHARS: Final = 65_536
@@ -69,7 +70,7 @@ def content_of(
     blob = message.opaque_blob if takes_blob else None
     embed = embed_of(message.embed) if may_embed and message.embed is not None else None
     attachments = list(dict.fromkeys(message.attachments or ()))
-    if not (body and body.strip()) and not attachments and embed is None and not blob:
+    if not (body and is_visible(body)) and not attachments and embed is None and not blob:
         raise refuse("EMPTY_MESSAGE", "A message needs a text, an attachment or an embed.")
     if (body is not None and len(body) > limits("message_body_max")) or (
         blob is not None and len(blob) > MAX_BLOB_CHARS
@@ -90,14 +91,17 @@ def embed_of(text: str) -> Embed:
     """An embed from the JSON text that callers send.
 
     Raises:
-        Refusal: VALIDATION_ERROR where it is not the JSON of an embed, MESSAGE_TOO_LARGE where it is too long.
+        Refusal: VALIDATION_ERROR where it is not the JSON of an embed or has an address that is none, MESSAGE_TOO_LARGE where it is too long.
     """
     if len(text) > MAX_EMBED_CHARS:
         raise refuse("MESSAGE_TOO_LARGE", f"An embed has at most {MAX_EMBED_CHARS} characters.")
     try:
-        return _decode_embed(text)
+        embed = _decode_embed(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise refuse("VALIDATION_ERROR", f"body.embed: {error}") from None
+    for field in ("url", "image", "video", "audio", "thumbnail"):
+        validate_address(f"embed.{field}", getattr(embed, field))
+    return embed
 
 
 def stored_embed(embed: Embed) -> str:

@@ -20,6 +20,7 @@ from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.schemas import Edited
 from vox.stores.sql import Connection
+from vox.text.names import is_visible
 
 
 async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: MessageId, body: str) -> Edited:
@@ -61,7 +62,7 @@ def _edit(
         raise refuse("FORBIDDEN", "You can edit only your own messages.")
     if address.dm_id is not None:
         assert_unblocked(connection, address.dm_id, user_id)
-    if not body.strip() and embed is None and not queries.has_attachment(connection, msg_id):
+    if not is_visible(body) and embed is None and not queries.has_attachment(connection, msg_id):
         raise refuse("EMPTY_MESSAGE", "A message needs a text, an attachment or an embed.")
     if thread_id is not None and queries.is_thread_closed(connection, thread_id):
         raise refuse("THREAD_LOCKED", "This thread is locked or archived.")

@@ -22,9 +22,11 @@ from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.queries import insert_attachments
 from vox.chat.features.messages.schemas import Attachment
 from vox.stores.sql import Connection
+from vox.text.names import is_visible, problem_with_name, stored_name, without_unshown
 
 NONCE_LIFE_S: Final = 600
 THREAD_NAME_CHARS: Final = 64
+DEFAULT_THREAD_NAME: Final = "Thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,16 @@ def _sent_before(connection: Connection, draft: NewMessage, nonce: str, now_s: i
 
 def _thread_event(connection: Connection, draft: NewMessage, msg_id: MessageId) -> Event:
     feed_id = draft.address.feed_id or FeedId(0)
-    name = (draft.content.body or "").strip()[:THREAD_NAME_CHARS] or "Thread"
+    name = _thread_name(draft.content.body or "")
     thread_id = queries.insert_thread(connection, name, feed_id, msg_id)
     return thread_create(thread_id=thread_id, parent_feed_id=feed_id, name=name, parent_msg_id=msg_id)
+
+
+def _thread_name(body: str) -> str:
+    """The beginning of a message as the name of its thread: its first line that shows something."""
+    lines = (stored_name(without_unshown(line)) for line in body.splitlines())
+    name = next((line for line in lines if is_visible(line)), "")[:THREAD_NAME_CHARS].strip()
+    return name if name and not problem_with_name(name) else DEFAULT_THREAD_NAME
 
 
 def _message_event(draft: NewMessage, posted: InsertedMessage, attachments: Sequence[Attachment]) -> Event:

@@ -9,10 +9,12 @@ from typing import Any, Final
 from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
+from vox.text.folding import folded
 
 _INSERT: Final = Statement(
-    "INSERT INTO messages (id, feed_id, dm_id, thread_id, author_id, body, opaque_blob, timestamp, reply_to, embed)"
-    " VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp, :reply_to, :embed)"
+    "INSERT INTO messages (id, feed_id, dm_id, thread_id, author_id, body, opaque_blob, timestamp, reply_to, embed,"
+    " search_text) VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp, :reply_to, :embed,"
+    " :search_text)"
 )
 _THREAD: Final = Statement(
     "SELECT locked, archived FROM threads WHERE id = :thread_id AND feed_id = :feed_id",
@@ -43,8 +45,9 @@ _DELETE_NONCES: Final = Statement("DELETE FROM message_nonces WHERE created_at <
 
 
 def insert_row(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Inserts a message; `row` has a value for each of its columns."""
-    _INSERT.run(connection, row)
+    """Inserts a message; `row` has a value for each of its columns but for the text that searches compare."""
+    body: str | None = row["body"]
+    _INSERT.run(connection, {**row, "search_text": None if body is None else folded(body)})
 
 
 def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Sequence[UserId]) -> None:

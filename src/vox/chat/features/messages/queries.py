@@ -24,11 +24,13 @@ from vox.chat.database.schema import (
     reactions,
     threads,
 )
+from vox.chat.database.schema import emoji as custom_emoji
 from vox.chat.events.ids import DmId, FeedId, FileId, MessageId, ThreadId, UserId
 from vox.chat.features.messages.addresses import Address, MessageLocation
 from vox.chat.features.messages.schemas import Attachment, ReadState
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
+from vox.text.folding import folded
 
 _BLOCKED: Final = Statement(
     "SELECT 1 FROM dms d JOIN dm_participants p ON p.dm_id = d.id JOIN blocks b ON b.user_id = p.user_id"
@@ -92,7 +94,7 @@ def lock_message_for_edit(
 
 def update_message(connection: Connection, msg_id: MessageId, body: str, edit_timestamp: int) -> None:
     """Gives a message another text."""
-    values = {"body": body, "edit_timestamp": edit_timestamp}
+    values = {"body": body, "search_text": folded(body), "edit_timestamp": edit_timestamp}
     connection.execute(update(messages).where(messages.c.id == msg_id).values(values))
 
 
@@ -163,6 +165,11 @@ def lock_attachable_files(connection: Connection, file_ids: Sequence[FileId]) ->
     return {row[0]: AttachableFile(Attachment(*row[:5]), *row[5:]) for row in rows}
 
 
+def move_file_to_dm(connection: Connection, file_id: FileId, dm_id: DmId) -> None:
+    """Makes a file one of a conversation, so that moderators of the feed it was uploaded to have no right to it any more."""
+    connection.execute(update(files).where(files.c.id == file_id).values(feed_id=None, dm_id=dm_id))
+
+
 def insert_attachments(connection: Connection, msg_id: MessageId, attachments: Sequence[Attachment]) -> None:
     """Attaches files to a message that was inserted in the same transaction."""
     rows = [
@@ -176,6 +183,11 @@ def message_exists(connection: Connection, address: Address, msg_id: MessageId) 
     """Whether a message is at this address."""
     query = select(messages.c.id).where(messages.c.id == msg_id, _within(address))
     return connection.execute(query).first() is not None
+
+
+def custom_emoji_name(connection: Connection, key: str) -> str | None:
+    """The name of the community's emoji with a name key."""
+    return connection.execute(select(custom_emoji.c.name).where(custom_emoji.c.name_key == key)).scalar_one_or_none()
 
 
 def reactions_of(

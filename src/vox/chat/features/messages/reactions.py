@@ -1,4 +1,7 @@
-"""Reactions: each user can react once with each emoji to each message."""
+"""Reactions: each user can react once with each emoji to each message.
+
+An emoji is one of Unicode's, stored in one spelling whichever was sent, or the name of one of the community's own.
+"""
 
 from functools import partial
 
@@ -14,6 +17,8 @@ from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.schemas import Reaction, ReactionList, ReactionQuery
 from vox.chat.features.messages.send import may_read
 from vox.stores.sql import Connection
+from vox.text.emoji import canonical_emoji
+from vox.text.names import name_key
 
 MAX_EMOJI_CHARS = 64
 """Enough for a family of emoji with skin tones, and for the name of a custom emoji."""
@@ -32,7 +37,8 @@ async def react(chat: ChatContext, address: Address, msg_id: MessageId, user_id:
     _check_emoji(emoji)
     added = await chat.change(partial(_add, address=address, msg_id=msg_id, user_id=user_id, emoji=emoji))
     if added is not None:
-        _notify(chat, address, added, msg_id, user_id, emoji)
+        message, stored = added
+        _notify(chat, address, message, msg_id, user_id, stored)
 
 
 async def unreact(chat: ChatContext, address: Address, msg_id: MessageId, user_id: UserId, emoji: str) -> None:
@@ -55,9 +61,10 @@ def list_reactions(
     """
     if not queries.message_exists(connection, address, msg_id):
         raise message_not_found(msg_id)
-    found = queries.reactions_of(
-        connection, msg_id, after=requested.after, emoji=requested.emoji, limit=requested.limit
-    )
+    emoji = requested.emoji
+    if emoji is not None:
+        emoji = canonical_emoji(emoji) or emoji
+    found = queries.reactions_of(connection, msg_id, after=requested.after, emoji=emoji, limit=requested.limit)
     return ReactionList([Reaction(emoji, user_ids) for emoji, user_ids in found.items()])
 
 
@@ -66,15 +73,28 @@ def _check_emoji(emoji: str) -> None:
         raise refuse("VALIDATION_ERROR", f"path.emoji: expected 1 to {MAX_EMOJI_CHARS} characters")
 
 
+def _stored(connection: Connection, emoji: str) -> str:
+    """The one spelling of an emoji, or the name of one of the community's own, with or without colons around it.
+
+    Raises:
+        Refusal: VALIDATION_ERROR where it is neither.
+    """
+    stored = canonical_emoji(emoji) or queries.custom_emoji_name(connection, name_key(emoji.strip(":")))
+    if not stored:
+        raise refuse("VALIDATION_ERROR", "path.emoji: expected one emoji, or the name of one of the community's own")
+    return stored
+
+
 def _add(
     connection: Connection, *, address: Address, msg_id: MessageId, user_id: UserId, emoji: str
-) -> Change[_Message | None]:
-    """The author and the thread of the message, or None where the reaction existed."""
+) -> Change[tuple[_Message, str] | None]:
+    """The author and the thread of the message, and the emoji as it is stored; None where the reaction existed."""
     message = queries.lock_message_for_reaction(connection, address, msg_id)
     if message is None:
         raise message_not_found(msg_id)
     if address.dm_id is not None:
         assert_unblocked(connection, address.dm_id, user_id)
+    emoji = _stored(connection, emoji)
     if queries.count_other_emoji(connection, msg_id, emoji) >= MAX_EMOJI_PER_MESSAGE:
         raise refuse("INVALID_OPERATION", f"A message takes at most {MAX_EMOJI_PER_MESSAGE} different reactions.")
     if not queries.insert_reaction(connection, msg_id, user_id, emoji):
@@ -82,7 +102,7 @@ def _add(
     event = message_reaction_add(
         msg_id=msg_id, user_id=user_id, emoji=emoji, feed_id=address.feed_id, dm_id=address.dm_id
     )
-    return Change(message, (event,))
+    return Change((message, emoji), (event,))
 
 
 def _remove(
@@ -90,8 +110,11 @@ def _remove(
 ) -> Change[None]:
     if not queries.lock_message(connection, address, msg_id):
         raise message_not_found(msg_id)
+    emoji = canonical_emoji(emoji) or emoji
     if not queries.delete_reaction(connection, msg_id, user_id, emoji):
-        return Change(None)
+        emoji = queries.custom_emoji_name(connection, name_key(emoji.strip(":"))) or emoji
+        if not queries.delete_reaction(connection, msg_id, user_id, emoji):
+            return Change(None)
     event = message_reaction_remove(
         msg_id=msg_id, user_id=user_id, emoji=emoji, feed_id=address.feed_id, dm_id=address.dm_id
     )

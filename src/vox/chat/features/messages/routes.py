@@ -4,6 +4,7 @@ Reactions and read marks of conversations are here too, because they are the sam
 """
 
 from functools import partial
+from typing import Final
 
 from vox.chat.api.access import IN_DM, checked, in_feed
 from vox.chat.api.request import Call, RouteTable
@@ -37,6 +38,10 @@ from vox.chat.features.messages.schemas import (
 from vox.chat.features.messages.search import scope_of
 from vox.chat.features.messages.search_queries import find
 from vox.chat.features.messages.send import check_may_announce, thread_address
+from vox.errors import DependencyError
+
+SEARCH_S: Final = 6.0
+"""How long a caller waits for a search, with the time until one of the threads for searches is free."""
 
 routes = RouteTable()
 
@@ -197,8 +202,12 @@ async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
     validate_text("query", query.query)
     limit = min(query.limit, chat.config.limit("page_limit_search"))
     scope = scope_of(chat.community, call.user_id, query)
-    async with chat.searches.slot():
-        found = await chat.read(partial(find, scope=scope, query=query, limit=limit))
+    try:
+        found = await chat.read_slowly(partial(find, scope=scope, query=query, limit=limit), deadline_s=SEARCH_S)
+    except DependencyError as error:
+        if error.code != "database_busy":
+            raise
+        raise refuse("UNAVAILABLE", "Too many searches are running at once; try again.", retry_after_ms=1000) from None
     return SearchResults(found)
 
 

@@ -18,15 +18,13 @@ from vox.chat.features.messages.schemas import Message, SearchQuery
 from vox.chat.features.messages.search_query import ParsedQuery, fts5, like, parse_query, tsquery
 from vox.stores.sql import Connection, raw
 from vox.stores.statements import Statement
+from vox.stores.time_limits import TimeLimitError, time_limit
 
 CANDIDATES: Final = 20_000
 """Hits of the index that are examined, the newest first; a word in nearly every message would yield millions."""
 SCANNED: Final = 5_000
 """Newest messages that are searched for the text itself where no index helps."""
-DEADLINE_MS: Final = 3_000
-_STEPS: Final = 100_000
-_STEPS_PER_MS: Final = 20_000
-"""SQLite has no deadline, but counts the steps of its virtual machine: about this many in a millisecond, measured on one core."""
+DEADLINE_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +50,14 @@ def find(connection: Connection, *, scope: Scope, query: SearchQuery, limit: int
     parsed = parse_query(query.query)
     if not parsed.whole:
         return []
-    driver: Any = raw(connection)
-    if connection.dialect.name == "sqlite":
-        left = iter(range(DEADLINE_MS * _STEPS_PER_MS // _STEPS))
-        driver.set_progress_handler(lambda: next(left, -1) < 0, _STEPS)
-    else:
-        driver.execute(f"SET LOCAL statement_timeout = {DEADLINE_MS}")
-        # A plan that is made for every word is a bad one for a rare word.
-        driver.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-    errors: Any = connection.dialect.dbapi
     try:
-        return _find(connection, scope, query, parsed, limit)
-    except errors.OperationalError as error:
-        if "interrupted" in str(error) or "timeout" in str(error):
-            raise refuse("UNAVAILABLE", "The search took too long; search for less common words.") from None
-        raise
-    finally:
-        if connection.dialect.name == "sqlite":
-            driver.set_progress_handler(None, 0)
+        with time_limit(connection, DEADLINE_S):
+            if connection.dialect.name != "sqlite":
+                # A plan that is made for every word is a bad one for a rare word.
+                raw(connection).execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            return _find(connection, scope, query, parsed, limit)
+    except TimeLimitError:
+        raise refuse("UNAVAILABLE", "The search took too long; search for less common words.") from None
 
 
 def _find(connection: Connection, scope: Scope, query: SearchQuery, parsed: ParsedQuery, limit: int) -> list[Message]:
@@ -81,7 +69,7 @@ def _find(connection: Connection, scope: Scope, query: SearchQuery, parsed: Pars
         "thread_id": query.thread_id,
         "before": MAX_ID if query.before is None else query.before,
         "after": -1 if query.after is None else query.after,
-        "whole": like(parsed.whole),
+        "whole": parsed.whole if is_sqlite else like(parsed.whole),
         "words": fts5(parsed.words) if is_sqlite else tsquery(parsed.words),
         "candidates": CANDIDATES,
         "scanned": SCANNED,
@@ -90,7 +78,7 @@ def _find(connection: Connection, scope: Scope, query: SearchQuery, parsed: Pars
     filters = [_place(scope, is_sqlite=is_sqlite), *_filters(query)]
     literals: list[str] = []
     for number, text in enumerate(parsed.literals):
-        values[f"literal_{number}"] = like(text)
+        values[f"literal_{number}"] = text if is_sqlite else like(text)
         literals.append(_contains(f":literal_{number}", is_sqlite=is_sqlite))
     ways = [_anywhere(connection, filters, parsed, is_sqlite=is_sqlite)]
     if parsed.words:
@@ -140,7 +128,8 @@ def _among(candidates: str, filters: Sequence[str], *, is_sqlite: bool) -> str:
 
 
 def _contains(parameter: str, *, is_sqlite: bool) -> str:
-    return f"m.body {'LIKE' if is_sqlite else 'ILIKE'} {parameter} ESCAPE '\\'"
+    # SQLite's LIKE tries every position letter by letter; instr compares memory. PostgreSQL has its trigrams for LIKE.
+    return f"instr(m.search_text, {parameter})" if is_sqlite else f"m.search_text LIKE {parameter} ESCAPE '\\'"
 
 
 def _place(scope: Scope, *, is_sqlite: bool) -> str:
@@ -165,7 +154,7 @@ def _filters(query: SearchQuery) -> list[str]:
     return found
 
 
-_LOOKED_AT: Final = "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.body, m.embed"
+_LOOKED_AT: Final = "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.search_text, m.embed"
 _TRIGRAM: Final = 3
 _TRIGRAMS: Final = Statement("SELECT 1", "SELECT 1 WHERE to_regclass('ix_messages_body_trigrams') IS NOT NULL")
 _FOUND: Final = Statement(

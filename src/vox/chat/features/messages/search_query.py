@@ -1,5 +1,6 @@
 """The text of a search box, parsed into conditions for two engines. Pure.
 
+The text is folded first, as messages are when they are stored, so words and literal parts ignore the same things on both engines.
 No character of the text ever reaches an engine's query syntax: words consist of letters and digits only and are quoted, and
 everything else is compared literally, as a parameter.
 """
@@ -10,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
+
+from vox.text.folding import folded
 
 MAX_WORDS: Final = 32
 """More words do not narrow a search but cost time."""
@@ -26,8 +29,8 @@ class ParsedQuery:
 
     Args:
         words: words, all of them; the last may be a beginning.
-        literals: parts that must appear as they are, because they are more than words; without case.
-        whole: the text as it was typed; a message that contains it is found as well, wherever in a word it stands.
+        literals: parts that must appear as they are, because they are more than words.
+        whole: the text as a whole; a message that contains it is found as well, wherever in a word it stands.
     """
 
     words: Sequence[str]
@@ -37,6 +40,7 @@ class ParsedQuery:
 
 def parse_query(text: str) -> ParsedQuery:
     """Takes a query apart: words by blanks, phrases by quotes."""
+    text = folded(text)
     terms = [phrase or word for phrase, word in _TERMS.findall(text)]
     terms = [term for term in (term.strip() for term in terms) if term]
     words: list[str] = []
@@ -46,7 +50,7 @@ def parse_query(text: str) -> ParsedQuery:
         words += found
         if found != [term]:
             literals.append(term)
-    whole = terms[0] if len(terms) == 1 else text.strip()
+    whole = terms[0] if len(terms) == 1 else text
     return ParsedQuery(list(dict.fromkeys(words))[:MAX_WORDS], list(dict.fromkeys(literals))[:MAX_WORDS], whole)
 
 

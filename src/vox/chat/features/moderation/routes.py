@@ -9,7 +9,7 @@ from functools import partial
 from vox.chat.api.access import USER, requires
 from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length, validate_text
+from vox.chat.api.validation import validate_length, validate_prose, validate_text
 from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
 from vox.chat.features.moderation import queries, service
@@ -30,8 +30,8 @@ routes = RouteTable()
 async def report(call: Call[NewReport]) -> ReportLine:
     """Reports a user; the response has only the id of the report."""
     chat, body = call.chat, call.body
-    validate_length(chat.config.limit, "reason", body.reason, "report_reason_max")
-    validate_length(chat.config.limit, "description", body.description, "report_description_max")
+    validate_prose(chat.config.limit, "reason", body.reason, "report_reason_max")
+    validate_prose(chat.config.limit, "description", body.description, "report_description_max")
     for evidence in body.messages or ():
         validate_length(chat.config.limit, "messages[].body", evidence.body, "message_body_max")
     if body.reported_user_id not in chat.community.users:
@@ -62,7 +62,7 @@ async def get_report(call: Call) -> Report:
 @routes.post("/reports/{report_id}/resolve", access=requires(P.MANAGE_REPORTS), body=Resolution)
 async def resolve_report(call: Call[Resolution]) -> None:
     """Records what was done and closes a report; the server takes no other action."""
-    validate_length(call.chat.config.limit, "action", call.body.action, "admin_reason_max")
+    validate_prose(call.chat.config.limit, "action", call.body.action, "admin_reason_max")
     await call.chat.change(
         partial(service.resolve, actor_id=call.user_id, report_id=call.id("report_id"), action=call.body.action)
     )

@@ -5,13 +5,13 @@ Every change is checked twice: against memory here, and against the database in 
 
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from vox.chat.api.access import USER, requires
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.pagination import Items, PageQuery, page_limit
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import with_name
 from vox.chat.community.state import Role
 from vox.chat.errors import refuse
 from vox.chat.events.ids import UserId
@@ -19,8 +19,11 @@ from vox.chat.events.permissions import EVERYONE, P
 from vox.chat.features.members.schemas import Member, member_of
 from vox.chat.features.roles import service
 from vox.chat.features.roles.schemas import NewRole, RoleChange, RoleInfo
+from vox.text.names import name_key
 
 routes = RouteTable()
+
+Body = TypeVar("Body", NewRole, RoleChange)
 
 
 @routes.get("/roles", access=USER, query=PageQuery, returns=Items[RoleInfo])
@@ -47,9 +50,8 @@ async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
 @routes.post("/roles", access=requires(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
 async def create_role(call: Call[NewRole]) -> RoleInfo:
     """Creates a role, below one's own rank and with permissions that one holds."""
-    chat, body = call.chat, call.body
-    actor = call.user_id
-    _assert_name(call, body.name)
+    chat, actor = call.chat, call.user_id
+    body = _named(call, call.body)
     may_create = partial(service.assert_may_create, actor_id=actor, body=body)
     may_create(chat.community)
     unit = partial(service.create, actor_id=actor, body=body)
@@ -59,8 +61,9 @@ async def create_role(call: Call[NewRole]) -> RoleInfo:
 @routes.patch("/roles/{role_id}", access=requires(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
 async def change_role(call: Call[RoleChange]) -> RoleInfo:
     """Changes name, colour, position or permissions."""
-    chat, body = call.chat, call.body
-    actor, role_id = call.user_id, call.id("role_id")
+    chat, actor, role_id = call.chat, call.user_id, call.id("role_id")
+    is_renamed = call.body.name is not None and call.body.name != service.find_role(chat.community, role_id).name
+    body = _named(call, call.body) if is_renamed else call.body
     changed: dict[str, Any] = {
         name: value
         for name in ("name", "color", "permissions", "position")
@@ -68,8 +71,6 @@ async def change_role(call: Call[RoleChange]) -> RoleInfo:
     }
     may_change = partial(service.assert_may_change, actor_id=actor, role_id=role_id, changed=changed)
     may_change(chat.community)
-    if body.name is not None and body.name != service.find_role(chat.community, role_id).name:
-        _assert_name(call, body.name)
     if changed:
         unit = partial(service.change, actor_id=actor, role_id=role_id, changed=changed)
         await chat.change(recheck_in_transaction(unit, may_change, actor))
@@ -114,10 +115,11 @@ def _member(call: Call) -> UserId:
     return user_id
 
 
-def _assert_name(call: Call[NewRole] | Call[RoleChange], name: str) -> None:
-    validate_length(call.chat.config.limit, "name", name, "role_name_max", "role_name_min")
-    if name == EVERYONE:
+def _named(call: Call[Any], body: Body) -> Body:
+    body = with_name(call.chat.config.limit, body, "role_name_max", "role_name_min")
+    if body.name is not None and name_key(body.name) == EVERYONE:
         raise refuse("VALIDATION_ERROR", f"body.name: {EVERYONE} is the role of every member; expected another name")
+    return body
 
 
 def _info(role: Role) -> RoleInfo:

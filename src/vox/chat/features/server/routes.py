@@ -9,7 +9,13 @@ from typing import Any
 
 from vox.chat.api.access import PUBLIC, USER, requires
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length, validate_text
+from vox.chat.api.validation import (
+    validate_address,
+    validate_length,
+    validate_name,
+    validate_prose,
+    validate_text,
+)
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.chat.config.runtime_config import SECRET
 from vox.chat.errors import refuse
@@ -39,12 +45,13 @@ async def get_server(call: Call) -> ServerInfo:
 async def change_server(call: Call[ServerChange]) -> ServerInfo:
     """Changes name, icon or description."""
     chat, body = call.chat, call.body
-    values: dict[str, str] = {}
-    for field in ("name", "icon", "description"):
-        value: str | None = getattr(body, field)
-        if value is not None:
-            validate_length(chat.config.limit, field, value, f"server_{field}_max")
-            values[field] = value
+    limits = chat.config.limit
+    validate_length(limits, "icon", body.icon, "server_icon_max")
+    validate_address("icon", body.icon)
+    validate_prose(limits, "description", body.description, "server_description_max")
+    name = validate_name(limits, "name", body.name, "server_name_max")
+    given = {"name": name, "icon": body.icon, "description": body.description}
+    values = {field: value for field, value in given.items() if value is not None}
     if values:
         await chat.change(partial(service.change, actor_id=call.user_id, values=values))
     return _info(call)

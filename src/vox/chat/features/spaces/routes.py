@@ -6,7 +6,7 @@ from typing import Any
 from vox.chat.api.access import USER, in_feed, in_room, requires
 from vox.chat.api.hierarchy import recheck_in_transaction
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import validate_prose, with_name
 from vox.chat.community.state import Space
 from vox.chat.events import feed_subscribe, feed_unsubscribe
 from vox.chat.events.ids import FeedId, RoomId
@@ -58,8 +58,8 @@ async def get_category(call: Call) -> CategoryInfo:
 @routes.post("/categories", access=requires(P.MANAGE_SPACES), body=CreateCategory, status=201, returns=CategoryInfo)
 async def create_category(call: Call[CreateCategory]) -> CategoryInfo:
     """Creates a category at a given position."""
-    chat, body = call.chat, call.body
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat = call.chat
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     category_id = await chat.change(partial(categories.create_category, actor_id=call.user_id, body=body))
     return category_info(chat.community, category_id)
 
@@ -67,8 +67,8 @@ async def create_category(call: Call[CreateCategory]) -> CategoryInfo:
 @routes.patch("/categories/{category_id}", access=requires(P.MANAGE_SPACES), body=UpdateCategory, returns=CategoryInfo)
 async def update_category(call: Call[UpdateCategory]) -> CategoryInfo:
     """Changes name or position; a new position re-numbers all categories from 0."""
-    chat, body, category_id = call.chat, call.body, call.id("category_id")
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat, category_id = call.chat, call.id("category_id")
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     unit = partial(categories.update_category, actor_id=call.user_id, category_id=category_id, body=body)
     await chat.change(unit)
     return category_info(chat.community, category_id)
@@ -90,8 +90,8 @@ async def get_feed(call: Call) -> FeedInfo:
 @routes.post("/feeds", access=requires(P.MANAGE_SPACES), body=CreateFeed, status=201, returns=FeedInfo)
 async def create_feed(call: Call[CreateFeed]) -> FeedInfo:
     """Creates a feed, last in its category."""
-    chat, body = call.chat, call.body
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat = call.chat
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     check = partial(checked_overrides, actor_id=call.user_id, requested=body.permission_overrides)
     unit = partial(feeds.create_feed, actor_id=call.user_id, body=body, overrides=check(chat.community))
     targets = override_user_ids(body.permission_overrides)
@@ -102,9 +102,9 @@ async def create_feed(call: Call[CreateFeed]) -> FeedInfo:
 @routes.patch("/feeds/{feed_id}", access=requires(P.MANAGE_SPACES, sees="feed"), body=UpdateFeed, returns=FeedInfo)
 async def update_feed(call: Call[UpdateFeed]) -> FeedInfo:
     """Changes name, topic, category or position."""
-    chat, body, feed_id = call.chat, call.body, call.id("feed_id")
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
-    validate_length(chat.config.limit, "topic", body.topic, "topic_max")
+    chat, feed_id = call.chat, call.id("feed_id")
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
+    validate_prose(chat.config.limit, "topic", body.topic, "topic_max")
     await chat.change(partial(feeds.update_feed, actor_id=call.user_id, feed_id=feed_id, body=body))
     return feed_info(chat.community, feed_id)
 
@@ -141,8 +141,8 @@ async def get_room(call: Call) -> RoomInfo:
 @routes.post("/rooms", access=requires(P.MANAGE_SPACES), body=CreateRoom, status=201, returns=RoomInfo)
 async def create_room(call: Call[CreateRoom]) -> RoomInfo:
     """Creates a room, last in its category."""
-    chat, body = call.chat, call.body
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat = call.chat
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     check = partial(checked_overrides, actor_id=call.user_id, requested=body.permission_overrides)
     unit = partial(rooms.create_room, actor_id=call.user_id, body=body, overrides=check(chat.community))
     targets = override_user_ids(body.permission_overrides)
@@ -153,8 +153,8 @@ async def create_room(call: Call[CreateRoom]) -> RoomInfo:
 @routes.patch("/rooms/{room_id}", access=requires(P.MANAGE_SPACES, sees="room"), body=UpdateRoom, returns=RoomInfo)
 async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
     """Changes name, category or position."""
-    chat, body, room_id = call.chat, call.body, call.id("room_id")
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat, room_id = call.chat, call.id("room_id")
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     await chat.change(partial(rooms.update_room, actor_id=call.user_id, room_id=room_id, body=body))
     return room_info(chat.community, room_id)
 

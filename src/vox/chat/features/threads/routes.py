@@ -5,7 +5,7 @@ from typing import Any
 
 from vox.chat.api.access import checked, in_feed
 from vox.chat.api.request import Call, RouteTable
-from vox.chat.api.validation import validate_length
+from vox.chat.api.validation import with_name
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import refuse
 from vox.chat.events import thread_subscribe, thread_unsubscribe
@@ -42,8 +42,8 @@ async def list_threads(call: Call[None, ThreadQuery]) -> ThreadPage:
 )
 async def create_thread(call: Call[CreateThread]) -> ThreadInfo:
     """Creates a thread; as in the original, the message it starts from need not exist."""
-    chat, body = call.chat, call.body
-    validate_length(chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    chat = call.chat
+    body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         return await chat.change(partial(service.create_thread, feed_id=call.id("feed_id"), body=body))
 
@@ -59,8 +59,8 @@ async def get_thread(call: Call) -> ThreadInfo:
 )
 async def update_thread(call: Call[UpdateThread]) -> ThreadInfo:
     """Changes the name, or archives, locks, unarchives or unlocks the thread."""
-    thread, body = _thread_for(call, P.MANAGE_THREADS), call.body
-    validate_length(call.chat.config.limit, "name", body.name, "channel_name_max", "channel_name_min")
+    thread = _thread_for(call, P.MANAGE_THREADS)
+    body = with_name(call.chat.config.limit, call.body, "channel_name_max", "channel_name_min")
     await call.chat.change(partial(service.update_thread, thread=thread, body=body))
     return thread_info(call.chat.community, thread.thread_id)
 

@@ -37,7 +37,7 @@ def revision_of_unmarked(connection: Connection) -> str | None:
 
 
 MIGRATIONS: Final = Migrations(
-    head="0001",
+    head="0002",
     versions=Path(__file__).parent / "versions",
     version_table="directory_alembic_version",
     lock_id=0x766F7864,

@@ -32,12 +32,12 @@ def test_no_name_is_a_path_or_breaks_a_header(name):
     assert clean_name(clean) == clean
     header = disposition(name)
     assert header.isascii()
-    assert header.startswith("attachment; filename*=UTF-8''")
+    assert header.startswith('attachment; filename="')
     assert not set(header.partition("''")[2]) & set("\"' ;,\r\n\\/")
 
 
 def test_inline():
-    assert disposition("a b.png", is_inline=True) == "inline; filename*=UTF-8''a%20b.png"
+    assert disposition("a b.png", is_inline=True) == "inline; filename=\"a b.png\"; filename*=UTF-8''a%20b.png"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def database(tmp_path: Path) -> Iterator[SqlDatabase]:
 
 def _fill(connection: Connection) -> None:
     connection.execute(insert(feeds).values(id=1, name="f"))
-    rows = [{"id": number, "feed_id": 1, "body": f"word {number}", "timestamp": number} for number in range(1, 101)]
+    rows = [
+        {"id": number, "feed_id": 1, "search_text": f"word {number}", "timestamp": number} for number in range(1, 101)
+    ]
     connection.execute(insert(messages), rows)
 
 
@@ -53,9 +55,10 @@ def test_older_hits_than_the_newest_candidates_are_left_out(database: SqlDatabas
 def test_a_search_that_takes_too_long_is_given_up_and_hurts_no_other(
     database: SqlDatabase, monkeypatch: pytest.MonkeyPatch
 ):
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with monkeypatch.context() as patch:
-        patch.setattr(search_queries, "DEADLINE_MS", 0)
-        patch.setattr(search_queries, "_STEPS", 1)
+        patch.setattr(search_queries, "DEADLINE_S", 0.01)
+        patch.setattr(search_queries, "_find", lambda connection, *_: connection.exec_driver_sql(endless).all())
         with pytest.raises(Refusal) as refusal:
             _ids(database, "word")
         assert (refusal.value.wire_code, refusal.value.status) == ("UNAVAILABLE", 503)

@@ -37,7 +37,7 @@ def upgrade() -> None:
     _name_pairs(connection)
     connection.exec_driver_sql("INSERT INTO meta (id, version) VALUES (1, 0)")
     _make_indexes(connection)
-    full_text.create(connection)
+    full_text.create(connection, "body")
 
 
 def downgrade() -> None:
