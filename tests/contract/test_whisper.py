@@ -110,7 +110,7 @@ async def test_what_is_expected_is_not_heard_in_noise(stt):
 async def test_alternatives_have_other_words_and_are_less_likely(stt):
     transcript = await hear(stt, await say("is it possible to get takeout", voice="kal16", by_telephone=True))
     texts = [plain(transcript.text), *(plain(other.text) for other in transcript.alternatives)]
-    sureness = [transcript.confidence, *(other.confidence for other in transcript.alternatives)]
+    sureness = [transcript.confidence or 0.0, *(other.confidence for other in transcript.alternatives)]
     assert len(texts) > 1
     assert len(set(texts)) == len(texts)
     assert sureness == sorted(sureness, reverse=True)
