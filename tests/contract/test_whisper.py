@@ -101,6 +101,21 @@ async def test_nothing_is_heard_in_silence_and_noise(stt):
         assert (await hear(stt, pcm)).text == ""
 
 
+async def test_what_is_expected_is_not_heard_in_noise(stt):
+    chance = random.Random(1)
+    hiss = array("h", (round(chance.gauss(0, 600)) for _ in range(32_000))).tobytes()
+    assert (await hear(stt, hiss, ("Do you have parking?", "water", "a large group", "Book a table."))).text == ""
+
+
+async def test_alternatives_have_other_words_and_are_less_likely(stt):
+    transcript = await hear(stt, await say("is it possible to get takeout", voice="kal16", by_telephone=True))
+    texts = [plain(transcript.text), *(plain(other.text) for other in transcript.alternatives)]
+    sureness = [transcript.confidence or 0.0, *(other.confidence for other in transcript.alternatives)]
+    assert len(texts) > 1
+    assert len(set(texts)) == len(texts)
+    assert sureness == sorted(sureness, reverse=True)
+
+
 async def test_interim_texts_grow_and_agree_with_the_end(stt):
     partials: list[str] = []
     arrived = asyncio.Event()

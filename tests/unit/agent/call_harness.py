@@ -14,7 +14,7 @@ from vox.media.voice_activity import SpeechEdge, VadParams
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
-from vox.providers.stt.contract import SpeechHints, Transcript
+from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.tts.contract import SpeechChunk, SpokenWord
 from vox.runtime.metrics import Metrics
 
@@ -87,6 +87,7 @@ class Ear(_Opened):
 
     def __init__(self) -> None:
         self.texts: list[str | None] = []
+        self.alternatives: tuple[Alternative, ...] = ()
         self.delay_s = 0.0
         self.heard = b""
         self.hints: list[SpeechHints | None] = []
@@ -117,7 +118,7 @@ class Ear(_Opened):
         await asyncio.sleep(self.delay_s if text is not None else 3600)
         if self.error is not None:
             raise self.error
-        return Transcript(text or "")
+        return Transcript(text or "", alternatives=self.alternatives)
 
     def cancel(self) -> None:
         return None
@@ -237,6 +238,7 @@ class World:
         settings: dict[str, Any] | None = None,
         input_rate: int = RATE,
         voice: Voice | None = None,
+        mind: Mind | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -245,7 +247,7 @@ class World:
         self.resources = Resources(chosen_settings, VirtualClock(asyncio.get_running_loop()), self.metrics, {})
         self.detector = Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
-        self.ear, self.mind, self.voice = Ear(), Mind(), voice or Voice()
+        self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
         agent = Agent(
             "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
         )

@@ -47,6 +47,8 @@ from vox.protocols.agent_events import (
     UserIdle,
     UserTranscript,
 )
+from vox.providers.llm.contract import ChoosesTranscripts
+from vox.providers.stt.contract import Transcript
 from vox.providers.tts.contract import open_call
 from vox.runtime.logging import bound_fields, get_logger
 from vox.runtime.tracing import tracer
@@ -99,7 +101,15 @@ class Session:
         self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
-            agent, resources, self._latency, feed=self._feed, tell=transport.send_event, spawn=self._start
+            agent,
+            resources,
+            self._latency,
+            feed=self._feed,
+            tell=transport.send_event,
+            spawn=self._start,
+            choose=partial(_choose, agent.llm, self.conversation)
+            if isinstance(agent.llm, ChoosesTranscripts)
+            else None,
         )
         self._limits = CallLimits(
             resources.clock,
@@ -447,3 +457,7 @@ class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task
 def _leave_group() -> None:
     """Ends what is still running in the call's task group."""
     raise _CallOver
+
+
+async def _choose(model: ChoosesTranscripts, conversation: Conversation, transcript: Transcript) -> str:
+    return await model.choose(conversation.messages(), transcript)

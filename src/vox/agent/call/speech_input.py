@@ -5,7 +5,7 @@ its rate is converted, so that neither the detector's verdict nor an utterance u
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,8 @@ trace = tracer(__name__)
 INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000})
 """Rates that microphones and carriers have. An odd one would need a filter of millions of coefficients."""
 CLOSE_TIMEOUT_S = 3.0
+CHOICE_TIMEOUT_S = 0.5
+"""For the model to choose among the texts of a transcript; the likeliest is taken where it needs longer."""
 PITCH_S = 0.2
 """Of the latest audio is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
 PITCH_EVERY_S = 0.06
@@ -49,6 +51,7 @@ class SpeechInput:
         feed: takes the turn machine's events.
         tell: takes what the client should know.
         spawn: starts a coroutine as a task of the call.
+        choose: picks one of the texts of a transcript that has alternatives; None takes the first.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class SpeechInput:
         feed: Callable[[events.Event], None],
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        choose: Callable[[Transcript], Awaitable[str]] | None = None,
     ) -> None:
         self._agent = agent
         self._resources = resources
@@ -75,6 +79,8 @@ class SpeechInput:
         self._converter_rate = 0
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
+        self._choose = choose
+        self._choosing = asyncio.Lock()
         self._transcribing: set[asyncio.Task[None]] = set()
         self._hints: SpeechHints | None = None
         self._interim = ""
@@ -240,10 +246,25 @@ class SpeechInput:
             return
         if transcript is None:
             return
+        text = await self._chosen(transcript)
         self._times.transcribed()
-        if transcript.text.strip():
-            self._tell(UserTranscript(transcript.text, is_final=True, timestamp=self._timestamp()))
-        self._feed(events.TextArrived(transcript.text, expected))
+        if text.strip():
+            self._tell(UserTranscript(text, is_final=True, timestamp=self._timestamp()))
+        self._feed(events.TextArrived(text, expected))
+
+    async def _chosen(self, transcript: Transcript) -> str:
+        """The text to answer: one transcript at a time, so that they stay in order."""
+        async with self._choosing:
+            if self._choose is None or not transcript.alternatives:
+                return transcript.text
+            try:
+                async with asyncio.timeout(CHOICE_TIMEOUT_S):
+                    return await self._choose(transcript)
+            except TimeoutError:
+                log.warning("the choice among transcripts takes too long")
+            except Exception:  # whatever a driver raises, there is a text
+                log.exception("the choice among transcripts failed")
+            return transcript.text
 
     def _partial(self, transcript: Transcript) -> None:
         text = transcript.text

@@ -6,6 +6,7 @@ head carry pronunciations of words the dictionary lacks; the driver adds them be
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final, assert_never
 
 from vox.providers.flows import vocabulary
@@ -72,7 +73,11 @@ class Grammars:
         return self._compiled[situation]
 
     def phrases(self, situation: Situation) -> tuple[str, ...]:
-        """Phrases worth listening for, for recognisers that take hints rather than grammars."""
+        """Phrases worth listening for, for recognisers that take hints rather than grammars.
+
+        The first ones matter most, because such recognisers take only so many: what callers are told to ask, and one keyword of
+        each topic before the second of any.
+        """
         if situation not in self._phrases:
             self._phrases[situation] = tuple(dict.fromkeys(_hints(self._script, situation)))
         return self._phrases[situation]
@@ -329,14 +334,17 @@ def _value(intent: str, name: str, slot: Slot, rules: _Rules) -> str:
 
 
 def _hints(script: Script, situation: Situation) -> Iterator[str]:
-    yield script.name
-    yield from (word for word in script.pronounce)
     _, intent, _ = situation
-    if intent is not None:
+    if intent is None:
+        yield from script.suggestions
+    else:  # no sentences here: the values in them would be heard in the place of the caller's own
         for slot in script.intents[intent].slots.values():
             if isinstance(slot, ChoiceSlot):
                 yield from slot.options
-    yield from _keywords(script)
+    yield script.name
+    yield from (word for word in script.pronounce)
+    keywords = [each.keywords for each in (*script.intents.values(), *script.faq)]
+    yield from (word for round_ in zip_longest(*keywords) for word in round_ if word is not None)
     for each in script.intents.values():
         yield from (_plainest(parse_pattern(phrase)) for phrase in each.phrases if "{" not in phrase)
 

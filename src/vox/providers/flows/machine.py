@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+from vox.providers.flows.choice import Understanding
 from vox.providers.flows.details import CORRECTIONS, Details, Search
 from vox.providers.flows.match import (
     FILLERS,
@@ -39,6 +40,7 @@ _SMALL_PART = 0.34
 _UNCERTAIN_PART = 0.5
 _CERTAIN_OF_ANOTHER = 0.5
 _IDLE_WORDS_BEHIND_YES = 3
+_SURENESS_OF_A_PART = 0.6
 _WEAK_FAREWELLS = frozenset({"that", "no", "nothing"})
 
 
@@ -88,6 +90,33 @@ class Machine:
             reply = replace(reply, call=call)
             state = replace(state, calls={**state.calls, turn: call})
         return replace(state, turn=turn, said=reply.say or state.said), reply
+
+    def understanding(
+        self, state: State, message: str, today: date, similarities: Similarities | None = None
+    ) -> Understanding:
+        """How well a message would be understood where the conversation stands, and whether that has consequences."""
+        words = heard_words(message)
+        after, reply = self.step(state, message, today, similarities)
+        _, lost = self.step(state, "", today)
+        if not words or (reply.say == lost.say and reply.call == lost.call):
+            return Understanding(0.0)
+        asks_whether = bool(after.pending) and after.pending != state.pending
+        is_over = reply.is_last or after.phase == "closed"
+        drops = state.is_busy and not after.is_busy
+        has_consequences = reply.call is not None or is_over or drops or asks_whether
+        return Understanding(self._sureness(state, words, today, similarities), has_consequences)
+
+    def _sureness(self, state: State, words: Sequence[str], today: date, similarities: Similarities | None) -> float:
+        if self._matcher.command(words) is not None or isinstance(self._asked_slot(state), TextSlot):
+            return 1.0
+        ranked = self.topics.ranked(words, similarities, {} if state.is_busy else self._evidence(words, today))
+        about = self.topics.judge(ranked, has_meaning=similarities is not None)
+        heard = self._phrase(words, about, today)
+        if heard is not None:
+            return 1.0 if not heard.beside else _SURENESS_OF_A_PART
+        if state.is_busy and (yes_no(words) is not None or self._details(state, words, today)):
+            return 1.0
+        return min(1.0, about.score) if about is not None else _SURENESS_OF_A_PART / 2
 
     def outcome(self, call: Call, result: str) -> Reply:
         """What to say when a tool has run."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, NotRequired, Protocol, Self, TypedDict, runtime_checkable
 
-from vox.providers.stt.contract import SpeechHints
+from vox.providers.stt.contract import SpeechHints, Transcript
 
 MISSING_RESULT = '{"error": "the tool has not answered yet"}'
 """What stands for a tool's result as long as there is none: models demand a result for every call."""
@@ -105,6 +105,15 @@ class LanguageModel(Protocol):
 
     def hints(self, messages: tuple[Message, ...]) -> SpeechHints | None:
         """What the caller may be expected to say next, for the recogniser; None where anything goes."""
+        ...
+
+
+@runtime_checkable
+class ChoosesTranscripts(Protocol):
+    """A model that knows what it can be asked, and so which of a recogniser's texts is likely what was said."""
+
+    async def choose(self, messages: tuple[Message, ...], transcript: Transcript) -> str:
+        """The transcript's text or that of one of its alternatives, as an answer to these messages."""
         ...
 
 

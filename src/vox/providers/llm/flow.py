@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from vox.errors import UsageError
 from vox.providers.contract import Deps, DriverConfig
+from vox.providers.flows.choice import MOST_CANDIDATES, SURE, Candidate, choose
 from vox.providers.flows.fixed_texts import fixed_texts
 from vox.providers.flows.grammar import Grammars, unknown_words
 from vox.providers.flows.loading import read_script
@@ -34,7 +35,7 @@ from vox.providers.llm._flow_tools import check_tools
 from vox.providers.llm._sentence_vectors import MODEL_FILE, ExampleVectors, SentenceVectors
 from vox.providers.llm.contract import MISSING_RESULT, LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec
 from vox.providers.models.store import ModelStore, models_folder
-from vox.providers.stt.contract import SpeechHints
+from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.logging import get_logger
 
 logger = get_logger(__name__)
@@ -166,6 +167,24 @@ class Flow:
         phase = "open" if state.phase == "closed" else state.phase
         situation = (phase, state.intent if has_task else None, state.asking if phase == "filling" else None)
         return SpeechHints(grammars.grammar(situation) if self._config.grammar else None, grammars.phrases(situation))
+
+    async def choose(self, messages: tuple[Message, ...], transcript: Transcript) -> str:
+        """The text that the flow understands best among those that sound alike; the likeliest where that one is clear."""
+        machine, _, _ = self._parts()
+        today = self._today({})
+        state, _ = self._fold(_user_texts(messages), today)
+
+        async def candidate(text: str, confidence: float) -> Candidate:
+            await self._compare([text])
+            return Candidate(confidence, machine.understanding(state, text, today, self._meanings.get(text)))
+
+        texts, candidates = [transcript.text], [await candidate(transcript.text, transcript.confidence or 0.0)]
+        if candidates[0].understanding.sureness >= SURE:
+            return transcript.text
+        for other in transcript.alternatives[: MOST_CANDIDATES - 1]:
+            texts.append(other.text)
+            candidates.append(await candidate(other.text, other.confidence))
+        return texts[choose(candidates)]
 
     def fixed_texts(self) -> list[str]:
         """What the script says word for word, as `respond` writes it."""

@@ -1,7 +1,8 @@
 """Whisper by CTranslate2, one thread: what was said in a piece of audio, and how sure that is.
 
 Guards against what Whisper says where there is no speech: quiet audio is not shown to it, a text that it gives little chance beside a
-high probability of silence is dropped, its length is bounded by the length of the audio, and a phrase said again at once goes.
+high probability of silence is dropped, both without the prompt where the text is doubtful, because a prompt is heard in noise;
+its length is bounded by the length of the audio, and a phrase said again at once goes.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from vox.providers.stt._whisper_text import (
     MAX_PROMPT_TOKENS,
     MIN_REPEATED_WORDS,
     Vocabulary,
+    plain_words,
     prompt_text,
     read_vocabulary,
     without_repeats,
@@ -37,17 +39,20 @@ SPARE_WORDS: Final = 2
 SPARE_TOKENS: Final = 8
 LOW_SCORE: Final = -1.0
 """Mean log probability of a token below which the text is not to be trusted."""
+DOUBTFUL_SCORE: Final = -0.7
+"""Below it the text may be the prompt's: then it is looked whether there is speech without one."""
 NO_SPEECH: Final = 0.6
 """Probability of no speech above which a low score means that there was none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What was heard: text, how sure (0..1), and in which language."""
+    """What was heard: text, how sure (0..1), in which language, and what it may have been instead, each with how sure."""
 
     text: str
     confidence: float | None
     language: str = ""
+    alternatives: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class _Decoded:
     score: float
     no_speech: float
     ran_on: bool = False  # more words than can be said in the time: the same ones again and again
+    others: tuple[tuple[str, float], ...] = ()  # texts that differ in their words, with their scores
 
 
 class Recogniser:
@@ -90,29 +96,36 @@ class Recogniser:
         pieces = windows_of(pcm, FULL_CONTEXT_S - TAIL_S)
         found = [self._decode_piece(piece, tuple(phrases), language, is_final=is_final) for piece in pieces]
         text = " ".join(piece.text for piece in found if piece.text)
-        confidence = min((exp(min(0.0, piece.score)) for piece in found if piece.text), default=None)
-        return Heard(text, None if confidence is None else round(confidence, 3), language)
+        confidence = min((_confidence(piece.score) for piece in found if piece.text), default=None)
+        others = found[0].others if len(found) == 1 and text else ()
+        alternatives = tuple((other, _confidence(score)) for other, score in others)
+        return Heard(text, confidence, language, alternatives)
 
     def _decode_piece(self, pcm: bytes, phrases: tuple[str, ...], language: str, *, is_final: bool) -> _Decoded:
         seconds = len(pcm) / 2 / SAMPLE_RATE
         context_s = max(CONTEXT_S if is_final else PARTIAL_CONTEXT_S, seconds + TAIL_S)
-        decoded = self._run(pcm, context_s, self._prompt(phrases), language, is_final=is_final)
-        doubtful = decoded.ran_on or (decoded.score < LOW_SCORE and decoded.no_speech <= NO_SPEECH)
-        if is_final and doubtful and context_s < FULL_CONTEXT_S:
-            again = self._run(pcm, FULL_CONTEXT_S, self._prompt(phrases), language, is_final=True)
+        prompt = self._prompt(phrases)
+        sound = self._encode(pcm, context_s)
+        decoded = self._run(sound, seconds, prompt, language, beam=BEAM if is_final else 1)
+        if is_final and decoded.ran_on and context_s < FULL_CONTEXT_S:
+            sound = self._encode(pcm, FULL_CONTEXT_S)
+            again = self._run(sound, seconds, prompt, language, beam=BEAM)
             decoded = max(decoded, again, key=lambda one: (not one.ran_on, one.score))
-        if decoded.no_speech > NO_SPEECH and decoded.score < LOW_SCORE:
-            return _Decoded("", decoded.score, decoded.no_speech)
+        unprompted = decoded
+        if prompt and decoded.score < DOUBTFUL_SCORE:
+            unprompted = self._run(sound, seconds, [], language, beam=1)
+        if unprompted.no_speech > NO_SPEECH and unprompted.score < LOW_SCORE:
+            return _Decoded("", decoded.score, unprompted.no_speech)
         return decoded
 
-    def _run(self, pcm: bytes, context_s: float, prompt: list[int], language: str, *, is_final: bool) -> _Decoded:
+    def _run(self, sound: Any, seconds: float, prompt: list[int], language: str, *, beam: int) -> _Decoded:
         tokens = [*prompt, *self._beginning(language)]
-        seconds = len(pcm) / 2 / SAMPLE_RATE
         most = ceil(TOKENS_PER_S * seconds) + SPARE_TOKENS
         result = self._model.generate(
-            self._features(pcm, context_s),
+            sound,
             [tokens],
-            beam_size=BEAM if is_final else 1,
+            beam_size=beam,
+            num_hypotheses=beam,
             sampling_temperature=0,
             max_length=len(tokens) + most,
             return_scores=True,
@@ -122,7 +135,22 @@ class Recogniser:
         words = len(self._vocabulary.decode(numbers).split())
         ran_on = len(numbers) >= most or words > WORDS_PER_S * seconds + SPARE_WORDS
         text = without_repeats(self._vocabulary.decode(numbers), shortest=1 if ran_on else MIN_REPEATED_WORDS)
-        return _Decoded(text, float(result.scores[0]), float(result.no_speech_prob), ran_on)
+        others = () if ran_on else self._others(text, result)
+        return _Decoded(text, float(result.scores[0]), float(result.no_speech_prob), ran_on, others)
+
+    def _others(self, text: str, result: Any) -> tuple[tuple[str, float], ...]:
+        """The other hypotheses, the likeliest of each wording."""
+        found: dict[str, tuple[str, float]] = {}
+        for numbers, score in zip(result.sequences_ids[1:], result.scores[1:], strict=True):
+            other = without_repeats(self._vocabulary.decode(numbers))
+            found.setdefault(plain_words(other), (other, float(score)))
+        found.pop(plain_words(text), None)
+        found.pop("", None)
+        return tuple(sorted(found.values(), key=lambda one: -one[1]))
+
+    def _encode(self, pcm: bytes, context_s: float) -> Any:
+        """What the encoder makes of the audio, which is most of the work; any number of texts can be made of it."""
+        return self._model.encode(self._features(pcm, context_s))
 
     def _features(self, pcm: bytes, context_s: float) -> Any:
         return cast("Any", ctranslate2).StorageView.from_array(log_mel(pcm, context_s, self._bands)[None])
@@ -144,7 +172,15 @@ class Recogniser:
         return [self._vocabulary.number(name) for name in (*names, "<|notimestamps|>")]
 
     def _encode_prompt(self, phrases: tuple[str, ...]) -> list[int]:
-        text = prompt_text(phrases)
-        if not text:
-            return []
-        return [self._vocabulary.number("<|startofprev|>"), *self._vocabulary.encode(f" {text}")[:MAX_PROMPT_TOKENS]]
+        """As many phrases from the first one on as the bound has room for, each whole: what is cut short is heard cut short."""
+        prompt: list[int] = []
+        for phrase in phrases:
+            tokens = self._vocabulary.encode(f" {text}") if (text := prompt_text([phrase])) else []
+            if len(prompt) + len(tokens) > MAX_PROMPT_TOKENS:
+                break
+            prompt += tokens
+        return [self._vocabulary.number("<|startofprev|>"), *prompt] if prompt else []
+
+
+def _confidence(score: float) -> float:
+    return round(exp(min(0.0, score)), 3)

@@ -73,10 +73,15 @@ def read_vocabulary(folder: Path) -> Vocabulary:
     return Vocabulary((folder / "vocabulary.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n"))
 
 
+_ENDS: Final = (".", "?", "!")
+
+
 def prompt_text(phrases: Iterable[str]) -> str:
     """Phrases as a text that might stand before: sentences, because the style of what follows is that of what came before."""
     sentences = (phrase.strip() for phrase in phrases)
-    return " ".join(f"{phrase[0].upper()}{phrase[1:]}." for phrase in sentences if phrase)
+    return " ".join(
+        f"{phrase[0].upper()}{phrase[1:]}{'' if phrase.endswith(_ENDS) else '.'}" for phrase in sentences if phrase
+    )
 
 
 def without_repeats(text: str, shortest: int = MIN_REPEATED_WORDS) -> str:
@@ -96,6 +101,11 @@ def without_repeats(text: str, shortest: int = MIN_REPEATED_WORDS) -> str:
         else:
             at += 1
     return " ".join(words)
+
+
+def plain_words(text: str) -> str:
+    """The words without case and punctuation."""
+    return " ".join(word for each in text.replace("-", " ").split() if (word := _plain(each)))
 
 
 def agreed(before: str, now: str) -> str:

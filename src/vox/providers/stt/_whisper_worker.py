@@ -35,6 +35,11 @@ class Result(Protocol):
         """A code such as `en`."""
         ...
 
+    @property
+    def alternatives(self) -> tuple[tuple[str, float], ...]:
+        """Other texts for the same speech, with their confidences."""
+        ...
+
 
 class Decoder(Protocol):
     """What the queue needs of a recogniser; see `_whisper_recogniser.Recogniser`."""
@@ -138,6 +143,7 @@ class RequestQueue:
             result.confidence,
             language=result.language,
             cpu_s=utterance.cpu_s,
+            alternatives=result.alternatives,
         )
 
     def _decode(self, utterance: _Utterance, *, is_final: bool) -> Result:

@@ -47,7 +47,7 @@ class Partial(msgspec.Struct, tag=2, array_like=True, frozen=True):
 class Decoded(msgspec.Struct, tag=3, array_like=True, frozen=True):
     """The answer to `Decode`; `error` says why there is none.
 
-    `cpu_s` is what the utterance has cost so far, in seconds of one core, interim texts included; 0 where it is not measured.
+    `alternatives` are other texts with their confidences. `cpu_s` is what the utterance has cost so far, in seconds of one core, interim texts included; 0 where it is not measured.
     """
 
     utterance: int
@@ -57,6 +57,7 @@ class Decoded(msgspec.Struct, tag=3, array_like=True, frozen=True):
     error: str = ""
     language: str = ""
     cpu_s: float = 0.0
+    alternatives: tuple[tuple[str, float], ...] = ()
 
 
 ToWorker = Begin | Audio | Decode | Reset

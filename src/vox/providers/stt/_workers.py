@@ -24,7 +24,7 @@ from vox.providers.stt._worker_frames import (
     Reset,
     from_worker,
 )
-from vox.providers.stt.contract import SpeechHints, Transcript
+from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.workers.process import WorkerProcess
 
 SAMPLE_RATE = 16_000
@@ -260,7 +260,10 @@ class _Order:
             else:
                 self._cpu_s = message.cpu_s
                 language = message.language or self._engine.language or None
-                self._answer.set_result(Transcript(message.text, confidence=message.confidence, language=language))
+                others = tuple(Alternative(text, confidence) for text, confidence in message.alternatives)
+                self._answer.set_result(
+                    Transcript(message.text, confidence=message.confidence, language=language, alternatives=others)
+                )
                 if self.tells:
                     self._on_partial(Transcript(message.text, is_final=False, at_pause=True))
 

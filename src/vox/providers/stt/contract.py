@@ -55,10 +55,20 @@ PHONES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another text for the same speech, with its `confidence` in 0..1."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What the caller said. `confidence` is in 0..1 where the driver knows it.
 
     `at_pause` marks an interim transcript that answers `pause`: it has everything up to there, and may be empty.
+    `alternatives` are less likely texts, the likeliest first, where the driver knows some; a language model that knows what it
+    can be asked chooses among them (`vox.providers.llm.contract.ChoosesTranscripts`).
     """
 
     text: str
@@ -66,6 +76,7 @@ class Transcript:
     confidence: float | None = None
     language: str | None = None
     at_pause: bool = False
+    alternatives: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

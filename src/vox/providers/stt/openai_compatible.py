@@ -99,7 +99,7 @@ class Stream:
     def start(self, hints: SpeechHints | None) -> None:
         """A new utterance; the phrases expected go along as the prompt."""
         self.cancel()
-        phrases = ", ".join(hints.phrases) if hints is not None else ""
+        phrases = ", ".join(phrase.rstrip(".?!") for phrase in hints.phrases) if hints is not None else ""
         self._prompt = phrases or self._config.prompt
 
     def push(self, pcm: bytes) -> None:

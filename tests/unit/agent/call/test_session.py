@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent.call_harness import RATE, Voice, World
+from tests.unit.agent.call_harness import RATE, Mind, Voice, World
 from vox.agent.config.python_tools import Tool
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
@@ -22,7 +22,8 @@ from vox.protocols.agent_events import (
     TurnMetrics,
     UserTranscript,
 )
-from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta, ToolCall, ToolSpec
+from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta, ToolCall, ToolSpec
+from vox.providers.stt.contract import Alternative, Transcript
 from vox.providers.tts.contract import CallVoice
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
@@ -338,3 +339,47 @@ async def test_a_call_speaks_with_the_voice_that_was_chosen_when_it_began_and_gi
         assert choosing.spoken == []
         assert not choosing.closed
     assert choosing.closed
+
+
+class ChoosingMind(Mind):
+    """A model that prefers the last alternative, after `delay_s`; fails where told."""
+
+    def __init__(self, *, delay_s: float = 0.0, fails: bool = False) -> None:
+        super().__init__()
+        self.delay_s = delay_s
+        self.fails = fails
+
+    async def choose(self, messages: tuple[Message, ...], transcript: Transcript) -> str:
+        await asyncio.sleep(self.delay_s)
+        if self.fails:
+            raise ValueError("no such thing")
+        return transcript.alternatives[-1].text
+
+
+OTHERS = (Alternative("a cable", 0.5), Alternative("a table", 0.4))
+
+
+async def test_a_model_that_knows_what_it_can_be_asked_chooses_among_the_texts():
+    async with World(mind=ChoosingMind()) as world:
+        world.ear.alternatives = OTHERS
+        await world.say("a fable")
+        await asyncio.sleep(4)
+        assert world.conversation()[0] == ("user", "a table")
+        assert [event.text for event in world.line.of(UserTranscript)] == ["a table"]
+
+
+async def test_for_other_models_the_likeliest_text_counts():
+    async with World() as world:
+        world.ear.alternatives = OTHERS
+        await world.say("a fable")
+        await asyncio.sleep(4)
+        assert world.conversation()[0] == ("user", "a fable")
+
+
+@pytest.mark.parametrize("mind", [ChoosingMind(delay_s=60), ChoosingMind(fails=True)], ids=["late", "broken"])
+async def test_a_choice_that_does_not_come_costs_no_turn(mind):
+    async with World(mind=mind) as world:
+        world.ear.alternatives = OTHERS
+        await world.say("a fable")
+        await asyncio.sleep(4)
+        assert world.conversation() == [("user", "a fable"), ("assistant", "one two three four.")]

@@ -57,6 +57,19 @@ def test_phrases_are_plain_words():
     assert not any(re.search(r"[^a-zA-Z' ]", phrase) for phrase in phrases)
 
 
+def test_the_first_phrases_are_what_callers_are_told_to_ask_and_a_keyword_of_each_topic():
+    more = "{keywords: [garden, terrace], answer: In summer.}"
+    text = BOOKING.replace("prompt: What can I do?", 'prompt: What can I do?\nsuggestions: ["Where can I park?"]')
+    written = script(text.replace("faq:\n", f"faq:\n  - {more}\n"))
+    phrases = Grammars(written).phrases(("open", None, None))
+    assert phrases[:6] == ("Where can I park?", "Test", "garden", "parking", "terrace", "car")
+
+
+def test_no_value_is_suggested_where_values_are_asked_for():
+    text = BOOKING.replace("prompt: What can I do?", 'prompt: What can I do?\nsuggestions: ["A table for four"]')
+    assert "A table for four" not in Grammars(script(text)).phrases(("filling", "booking", "people"))
+
+
 def test_words_the_dictionary_lacks_are_found_with_their_places():
     known = {word.text for text in RULES.values() for word in words_in(parse_pattern(text))}
     written = script()

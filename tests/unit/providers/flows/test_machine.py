@@ -343,3 +343,35 @@ def test_anything_may_be_said_in_any_order(messages):
             reply.is_last and was_busy and state.misses == 0 and "yes" not in message and "DTMF" not in message
         ) or (reply.say == ("I give up.",))
     assert state.turn == len(messages)
+
+
+ON_THE_WAY = ("a table for four tomorrow at seven",)
+
+
+@pytest.mark.parametrize(
+    ("before", "message", "is_understood", "has_consequences"),
+    [
+        ((), "a table", True, False),
+        ((), "a fable", False, False),
+        ((), "", False, False),
+        ((), "good bye", True, True),
+        ((), "speak to someone", True, True),
+        (("a table",), "four", True, False),
+        ((), "four", False, False),
+        (ON_THE_WAY, "yes", True, True),
+        (ON_THE_WAY, "at eight", True, False),
+        (ON_THE_WAY, "start over", True, True),
+    ],
+)
+def test_how_well_a_message_would_be_understood_and_whether_that_has_consequences(
+    before, message, is_understood, has_consequences
+):
+    state, _ = talk(*before)
+    understanding = machine().understanding(state, message, TODAY)
+    assert (understanding.sureness > 0, understanding.has_consequences) == (is_understood, has_consequences)
+
+
+@given(st.text(max_size=30))
+def test_sureness_is_a_share(message):
+    state, _ = talk("a table")
+    assert 0 <= machine().understanding(state, message, TODAY).sureness <= 1

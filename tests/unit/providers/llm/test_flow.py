@@ -15,6 +15,7 @@ from vox.providers.contract import Deps
 from vox.providers.llm import flow as module
 from vox.providers.llm.contract import MISSING_RESULT, Declared, LlmRequest, TextDelta, ToolCall, ToolSpec
 from vox.providers.llm.flow import Config, Flow, create
+from vox.providers.stt.contract import Alternative, Transcript
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TOOLS = (ToolSpec("book_table", "", {}), ToolSpec("transfer", "", {}))
@@ -173,6 +174,28 @@ async def test_hints_follow_the_conversation(flow):
     assert flow.hints((user("my account"), user("4711"), user("555 1234"))).grammar is None
 
 
+def heard(text, *others):
+    return Transcript(text, confidence=0.6, alternatives=tuple(Alternative(other, 0.58) for other in others))
+
+
+async def test_among_texts_that_sound_alike_the_one_that_can_be_understood_is_taken(flow):
+    assert await flow.choose((), heard("a fable", "a cable", "a table")) == "a table"
+    assert await flow.choose((), heard("a table", "are you open")) == "a table"
+    assert await flow.choose((), heard("a fable", "a cable")) == "a fable"
+
+
+async def test_what_is_asked_decides_which_text_is_understood(flow):
+    transcript = heard("before", "four", "are you sober")
+    assert await flow.choose((user("a table"),), transcript) == "four"
+    assert await flow.choose((), transcript) == "before"
+
+
+@pytest.mark.parametrize("other", ["good bye", "speak to someone", "yes", "start over"])
+async def test_no_text_is_preferred_that_ends_the_call_or_books_or_drops_a_booking(flow, other):
+    before = (user("a table for four tomorrow at seven"),)
+    assert await flow.choose(before, heard("could I", other)) == "could I"
+
+
 async def test_grammars_can_be_left_to_other_recognisers(clock, tmp_path):
     path = tmp_path / "flow.yaml"
     path.write_text(BOOKING.replace("burgundy", "Spätburgunder"))
@@ -275,6 +298,11 @@ async def test_each_text_is_looked_at_once(meaningful):
         flow.hints(tuple(messages[:count]))
     assert model.embedded.count("when might one drop by") == 1
     assert "" not in model.embedded
+
+
+async def test_texts_are_chosen_by_their_meaning(meaningful):
+    flow, _ = meaningful
+    assert await flow.choose((), heard("when might one drop pie", "when might one drop by")) == "when might one drop by"
 
 
 async def test_a_model_that_takes_too_long_is_not_waited_for(meaningful, monkeypatch):

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.providers.stt._whisper_text import Vocabulary, agreed, prompt_text, read_vocabulary, without_repeats
+from vox.providers.stt._whisper_text import (
+    Vocabulary,
+    agreed,
+    plain_words,
+    prompt_text,
+    read_vocabulary,
+    without_repeats,
+)
 
 # Byte characters first, then merges in the order in which they were learned, as in the real vocabularies.
 PRINTED = [chr(n) for n in (*range(33, 127), *range(161, 173), *range(174, 256))]
@@ -97,3 +104,12 @@ def test_nothing_is_added_and_a_second_pass_changes_nothing(words):
 )
 def test_two_interim_texts_show_the_beginning_they_agree_on(before, now, shown):
     assert agreed(before, now) == shown
+
+
+def test_a_phrase_keeps_the_mark_it_ends_with():
+    assert prompt_text(["are you open?", "book a table"]) == "Are you open? Book a table."
+
+
+@pytest.mark.parametrize("text", ["I'm high-spirited.", "im high spirited", " I'm  high, spirited!"])
+def test_texts_of_the_same_words_are_the_same(text):
+    assert plain_words(text) == "im high spirited"

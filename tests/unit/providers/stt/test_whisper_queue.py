@@ -14,6 +14,7 @@ class Heard:
     text: str
     confidence: float | None = 0.9
     language: str = "en"
+    alternatives: tuple[tuple[str, float], ...] = (("yellow", 0.8),)
 
 
 class Decoder:
@@ -61,6 +62,7 @@ def test_a_request_is_answered_with_what_it_cost():
         0.9,
         "en",
     )
+    assert answer.alternatives == (("yellow", 0.8),)
     assert 0.09 < answer.cpu_s < 0.11
 
 
