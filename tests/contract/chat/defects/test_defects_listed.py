@@ -156,7 +156,7 @@ async def test_a_kicked_user_comes_back_by_an_invite(chat: Rig) -> None:
     alice, bob = await chat.register("alice"), await chat.register("bob")
     invite = await alice.ok("POST", "/invites", {})
     await alice.ok("DELETE", f"/members/{bob.user_id}")
-    assert refusal(await log_in(chat, "bob", PASSWORD)) == (403, "BANNED")
+    assert refusal(await log_in(chat, "bob", PASSWORD)) == (403, "KICKED")
     assert (await log_in(chat, "bob", PASSWORD, invite_code=invite["code"])).status_code == 200
     assert (await log_in(chat, "bob", PASSWORD)).status_code == 200
 

@@ -124,6 +124,7 @@ async def test_announcements_are_for_who_manages_spaces(chat: Rig):
 async def test_an_embed_without_the_permission_is_dropped(chat: Rig):
     alice, bob = await chat.register("alice"), await chat.register("bob")
     await feed(alice)
+    await deny(alice, 1, bob, P.SEND_EMBEDS)
     msg_id = await say(bob, 1, "x", embed='{"title": "t"}')
     assert (await bob.ok("GET", f"/feeds/1/messages/{msg_id}"))["embed"] is None
     assert refusal(await bob.post("/feeds/1/messages", {"embed": '{"title": "t"}'})) == (400, "EMPTY_MESSAGE")
