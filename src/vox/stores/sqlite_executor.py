@@ -197,7 +197,7 @@ def _run(connection: Connection, driver: Any, pending: WorkItem) -> Any:
     is_reading = pending.mode != "write"
     if is_reading:
         driver.execute("PRAGMA query_only=1")
-    interruption = pending.interruption = Interruption(driver)
+    interruption = pending.interruption = Interruption(connection)
     try:
         return pending.work(connection)
     finally:

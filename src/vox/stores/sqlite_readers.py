@@ -80,7 +80,7 @@ class SqliteReaders:
 def _run(connection: Connection, pending: WorkItem) -> None:
     driver: Any = raw(connection)
     driver.execute("BEGIN")
-    interruption = pending.interruption = Interruption(driver)
+    interruption = pending.interruption = Interruption(connection)
     try:
         if not pending.is_abandoned:  # given up before it could be interrupted
             pending.value = pending.work(connection)

@@ -8,12 +8,16 @@ import sqlite3
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from vox.stores.engines import raw
+
+STEPS: Final = 10_000
+"""Steps of SQLite's virtual machine, well below a millisecond, after which the connection looks whether it shall go on."""
+_OPEN: Final = "vox_interruptions"
 
 
 class TimeLimitError(Exception):
@@ -21,28 +25,40 @@ class TimeLimitError(Exception):
 
 
 class Interruption:
-    """Interrupts a SQLite connection, but never after its work is over: that would hit the next unit's statement.
+    """Interrupts what a SQLite connection does, but never after its work is over: that would hit the next unit's statement.
+
+    An interrupt ends the statement that runs, and is lost between two statements; therefore the connection also looks for it
+    itself, every few thousand steps. Interruptions of one connection may lie within one another.
 
     Args:
-        driver: the driver's connection.
+        connection: inside the unit of work.
     """
 
-    def __init__(self, driver: sqlite3.Connection) -> None:
-        self._driver: sqlite3.Connection | None = driver
+    def __init__(self, connection: Connection) -> None:
+        self._driver: sqlite3.Connection | None = raw(connection)
+        self._open: list[Interruption] = connection.info.setdefault(_OPEN, [])
         self._lock = threading.Lock()
         self.has_happened = False
+        self._open.append(self)
+        raw(connection).set_progress_handler(self._is_over, STEPS)
 
     def interrupt(self) -> None:
-        """Ends the running statement; may be called on any thread, and does nothing after `finish`."""
+        """Ends the work; may be called on any thread, and does nothing after `finish`."""
         with self._lock:
             if self._driver is not None:
                 self.has_happened = True
                 self._driver.interrupt()
 
     def finish(self) -> None:
-        """The work is over."""
+        """The work is over; on the connection's own thread."""
         with self._lock:
-            self._driver = None
+            driver, self._driver = self._driver, None
+        self._open.remove(self)
+        if driver is not None and not self._open:
+            driver.set_progress_handler(None, 0)
+
+    def _is_over(self) -> bool:
+        return any(one.has_happened for one in self._open)
 
 
 @contextmanager
@@ -67,7 +83,7 @@ def time_limit(connection: Connection, limit_s: float) -> Generator[None]:
                 raise
             raise TimeLimitError from error
         return
-    interruption = Interruption(driver)
+    interruption = Interruption(connection)
     timer = threading.Timer(limit_s, interruption.interrupt)
     timer.daemon = True
     timer.start()

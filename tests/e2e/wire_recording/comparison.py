@@ -95,7 +95,7 @@ ALLOWED: tuple[Allowed, ...] = (
         "A download has a name for clients that do not read filename*, which alone it had.",
         "changed",
         "chat_files",
-        r"GET /api/v1/files/.*",
+        r"(?:GET|HEAD) /api/v1/files/.*",
         r"headers\.content-disposition",
     ),
     Allowed(

@@ -1,4 +1,4 @@
-"""One large picture, written anew in a process of its own: ended when its time is over, and its memory is given back with it.
+"""One large picture, re-encoded in a process of its own: ended when its time is over, and its memory is given back with it.
 
 A decoder's work cannot be interrupted in a thread, and pixels say little of the time they take. The process inherits nothing but
 three files: the upload as its standard input, the new file as its output, and a pipe for the result.

@@ -81,7 +81,7 @@ class UploadLimits:
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def reencode(self, source: BinaryIO, mime: str, out: BinaryIO, user_id: UserId) -> Dimensions | None:
-        """Writes a picture anew: a small one in a thread, a large one in a process that ends when its time is over.
+        """Re-encodes a picture: a small one in a thread, a large one in a process that ends when its time is over.
 
         Of one user one picture at a time, so that all users share the threads.
 

@@ -102,7 +102,7 @@ async def receive_upload(
 
 
 async def _reencode(call: Call[Any, Any], file: ReceivedUpload, out: BinaryIO, max_bytes: int, too_large: str) -> None:
-    """Writes a picture anew and puts that in the place of the upload; leaves what no decoder recognises."""
+    """Re-encodes a picture and puts that in the place of the upload; leaves what no decoder recognises."""
     source = file.body
     await in_thread(partial(source.seek, 0))
     dimensions = await call.chat.upload_limits.reencode(source, file.mime, out, call.user_id)
