@@ -122,7 +122,7 @@ ALLOWED: tuple[Allowed, ...] = (
     Allowed(
         "`ready.capabilities` names what the server has; it claimed voice, e2ee, federation, bots and webhooks.",
         "changed",
-        "chat_.*",
+        r"chat_.*|plain_uvicorn",
         r"gateway .*|events .*",
         r"frames\.\d+\.(?:zstd\.)?d\.capabilities(?:\.\d|, its length)",
     ),
@@ -153,6 +153,13 @@ ALLOWED: tuple[Allowed, ...] = (
         "chat_edge",
         r"GET /openapi.json.*",
         r"openapi\.schemas\.(?:Permissions|RoleInfo\.properties\.permissions\.(?:minimum|maximum))",
+    ),
+    Allowed(
+        "The pages themselves were rebuilt; their addresses, types and headers stay.",
+        "changed",
+        r"agent_http|directory_lists|plain_uvicorn",
+        r"(?:GET|HEAD) (?:/|/talk|/page/.*)(?: .*)?",
+        r"sha256|bytes|headers\.content-range",
     ),
     # Meant too, and not recorded, so nothing has to be allowed for it: the directory's rate limit takes all addresses of an
     # IPv6 /64 for one client, and /docs and /openapi.json exist in parts where they answered 404.
