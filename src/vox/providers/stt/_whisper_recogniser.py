@@ -32,7 +32,7 @@ MIN_AUDIO_S: Final = 0.1
 MIN_LEVEL: Final = 0.002
 """Root mean square of the loudest 100 ms: -54 dB. A telephone line's noise is quieter, a whisper louder."""
 BEAM: Final = 5
-"""Hypotheses for a final text: a third fewer wrong words than with one, for 15 % more work, most of which is the encoder's."""
+"""Hypotheses for a final text, and the most alternatives of one; most of the work is the encoder's, which runs once."""
 TOKENS_PER_S: Final = 8
 WORDS_PER_S: Final = 5
 SPARE_WORDS: Final = 2
