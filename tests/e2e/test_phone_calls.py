@@ -58,6 +58,9 @@ async def test_at_every_carrier_a_conversation_of_four_turns_with_a_barge_in(tmp
         check(carrier, one.result().report, ended[carrier]["pii.messages"])
 
 
+MOST_CLEARS = 4
+
+
 def check(carrier: str, report: CallReport, messages: list[dict[str, Any]]) -> None:
     kinds = [TurnKind.GREETING, TurnKind.SPEECH, TurnKind.SPEECH, TurnKind.BARGE_IN, TurnKind.DIGITS]
     assert [turn.kind for turn in report.turns] == kinds, carrier
@@ -66,7 +69,8 @@ def check(carrier: str, report: CallReport, messages: list[dict[str, Any]]) -> N
     assert barge_in.silenced_s is not None, carrier
     assert barge_in.silenced_s <= VAD_START_S + 0.2, carrier
     if carrier != "genesys":  # AudioHook's barge-in event is its clear
-        assert len(report.clears) == 1, carrier
+        # Where the voice flickers the agent goes on for a moment within one barge-in, and is cleared again.
+        assert 1 <= len(report.clears) <= MOST_CLEARS, carrier
     said = [message["content"] for message in messages if message["role"] == "assistant"]
     assert said[0] == "hello and welcome to you.", carrier
     assert [said[1], *said[3:]] == [WORDS] * 3, carrier
