@@ -58,7 +58,9 @@ async def test_at_every_carrier_a_conversation_of_four_turns_with_a_barge_in(tmp
         check(carrier, one.result().report, ended[carrier]["pii.messages"])
 
 
-MOST_CLEARS = 4
+# Unlike on mu-law lines, the question's first 0.4 s are heard as a voice by itself there, and so are the next 0.2 s: too short
+# to be more than agreement, so the agent goes on in the breath behind each and is cleared again.
+MOST_CLEARS = {"exotel": 3}
 
 
 def check(carrier: str, report: CallReport, messages: list[dict[str, Any]]) -> None:
@@ -69,8 +71,7 @@ def check(carrier: str, report: CallReport, messages: list[dict[str, Any]]) -> N
     assert barge_in.silenced_s is not None, carrier
     assert barge_in.silenced_s <= VAD_START_S + 0.2, carrier
     if carrier != "genesys":  # AudioHook's barge-in event is its clear
-        # Where the voice flickers the agent goes on for a moment within one barge-in, and is cleared again.
-        assert 1 <= len(report.clears) <= MOST_CLEARS, carrier
+        assert 1 <= len(report.clears) <= MOST_CLEARS.get(carrier, 1), carrier
     said = [message["content"] for message in messages if message["role"] == "assistant"]
     assert said[0] == "hello and welcome to you.", carrier
     assert [said[1], *said[3:]] == [WORDS] * 3, carrier
