@@ -159,6 +159,21 @@ def test_the_fast_path_runs_over_tls(loop: str, tmp_path: Path):
     LOOPS[loop](scenario())
 
 
+@pytest.mark.parametrize("host", ["localhost", "Localhost", "agent.localhost"])
+async def test_a_client_reaches_its_own_machine_without_asking_a_name_server(host, monkeypatch):
+    def fail(*_args: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    place = Place(echo)
+    async with Server(place.app, "127.0.0.1", 0) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", fail)
+        client = Recorder()
+        one = await open_socket(f"ws://{host}:{server.port}/ws", client)
+        await client.next()
+        one.close()
+        assert await client.next() == (1000, "")
+
+
 @everywhere(FAST)
 async def test_endless_headers_are_refused(server):
     async with serving(server, Place()) as place:

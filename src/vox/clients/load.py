@@ -23,6 +23,7 @@ from vox.clients.load_call import FRAME_S, CallState, LoadCall, Tally, encode_ca
 from vox.clients.load_results import LoadResult, ServerCost, spread
 from vox.clients.server_process import busy_seconds, usage
 from vox.runtime.clock import Clock
+from vox.security.addresses import loopback_addresses
 
 _PATIENCE_S = 2.0  # a question younger than this at the end of a run is no failure
 _GOODBYE_S = 5.0
@@ -63,7 +64,13 @@ class Connect(Protocol):
     """How a call reaches its server; `asyncio`'s own `create_connection`, or a test's."""
 
     async def __call__(
-        self, factory: Callable[[], asyncio.Protocol], host: str, port: int, *, ssl: ssl.SSLContext | None
+        self,
+        factory: Callable[[], asyncio.Protocol],
+        host: str,
+        port: int,
+        *,
+        ssl: ssl.SSLContext | None,
+        server_hostname: str | None,
     ) -> object:
         """Connects the protocol that `factory` makes."""
         ...
@@ -122,7 +129,9 @@ class CallFactory:
         try:
             async with asyncio.timeout(self._plan.connect_timeout_s):
                 connect = self._connect or asyncio.get_running_loop().create_connection
-                await connect(lambda: call, self._target.host, self._target.port, ssl=self._tls)
+                host = next(iter(loopback_addresses(self._target.host)), self._target.host)
+                name = self._target.host if self._tls else None
+                await connect(lambda: call, host, self._target.port, ssl=self._tls, server_hostname=name)
         except TimeoutError:
             call.fail("connect timed out")
         except OSError as error:

@@ -9,6 +9,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from vox.errors import DependencyError, UsageError
 from vox.http.asgi_socket import AsgiSocket
 from vox.http.picows_socket import PicowsSocket, client_protocol
 from vox.http.sockets import Limits, Socket, SocketListener
+from vox.security.addresses import loopback_addresses
 
 __all__ = [
     "EXTENSION",
@@ -140,9 +142,7 @@ async def open_socket(
     transport: asyncio.Transport | None = None
     try:
         async with asyncio.timeout(connect_timeout_s):
-            transport, _ = await asyncio.get_running_loop().create_connection(
-                lambda: protocol, target.host, target.port, ssl=target.tls
-            )
+            transport = await _connect(protocol, target)
             await _handshake(protocol)
     except BaseException as error:
         if transport is not None:
@@ -152,6 +152,17 @@ async def open_socket(
             raise
         raise failure from error
     return socket
+
+
+async def _connect(protocol: Any, target: "_Target") -> asyncio.Transport:
+    """Opens the TCP connection; the name of this machine itself is not looked up."""
+    connect = asyncio.get_running_loop().create_connection
+    name = target.host if target.tls else None
+    *first, last = loopback_addresses(target.host) or (target.host,)
+    for address in first:
+        with suppress(ConnectionRefusedError):
+            return (await connect(lambda: protocol, address, target.port, ssl=target.tls, server_hostname=name))[0]
+    return (await connect(lambda: protocol, last, target.port, ssl=target.tls, server_hostname=name))[0]
 
 
 async def _handshake(protocol: Any) -> None:

@@ -45,6 +45,20 @@ METADATA_ADDRESSES: frozenset[Address] = frozenset(
 )
 
 
+LOOPBACK = ("127.0.0.1", "::1")
+"""The addresses of `localhost`, in the order in which they are tried."""
+
+
+def loopback_addresses(host: str) -> tuple[str, ...]:
+    """The addresses of `localhost` and of names below it, empty for other hosts.
+
+    RFC 6761 section 6.3 has these names never looked up: a machine without a line for them in its hosts file, or with a
+    name server that fails, still reaches itself.
+    """
+    name = host.lower().rstrip(".")
+    return LOOPBACK if name == "localhost" or name.endswith(".localhost") else ()
+
+
 def parse_address(text: str) -> Address | None:
     """Reads an address in its usual notation; None for everything else, also for an IPv6 address with a zone.
 

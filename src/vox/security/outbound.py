@@ -21,7 +21,7 @@ import httpx2
 
 from vox.errors import DependencyError, UsageError
 from vox.runtime.logging import get_logger
-from vox.security.addresses import Address, Network, parse_address, refusal
+from vox.security.addresses import Address, Network, loopback_addresses, parse_address, refusal
 from vox.security.guarded_http import Answer, exchange, failed
 from vox.security.urls import Url, join_url, parse_url, url_refused
 
@@ -86,7 +86,9 @@ class SystemResolver:
         self._threads = ThreadPoolExecutor(max_threads, thread_name_prefix="vox-lookup")
 
     async def __call__(self, host: str, port: int) -> list[str]:
-        """Asks the system; raises `OSError` for an unknown name."""
+        """Asks the system, except for this machine's own name; raises `OSError` for an unknown one."""
+        if own := loopback_addresses(host):
+            return [own[0]]
         ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -193,10 +195,8 @@ class OutboundGuard:
             raise url_refused(f"its port is not one of {', '.join(map(str, sorted(self._allowed_ports)))}")
         if url.address is not None and self._refusal(url.address) is not None:
             raise url_refused("its address is not public")
-        if url.host == "localhost" or url.host.endswith(
-            ".localhost"
-        ):  # RFC 6761: loopback, whichever resolver is asked
-            loopback = parse_address("127.0.0.1")
+        if own := loopback_addresses(url.host):  # whichever resolver is asked
+            loopback = parse_address(own[0])
             if loopback is None or self._refusal(loopback) is not None:
                 raise url_refused("its host is this machine")
 

@@ -100,7 +100,7 @@ class MemoryServer:
         self._limit, self._retry_after, self._hangs_up_after_s = limit, retry_after, hangs_up_after_s
         self._agent = agent
 
-    async def connect(self, factory, host, port, *, ssl=None):
+    async def connect(self, factory, host, port, *, ssl=None, server_hostname=None):
         protocol = factory()
         transport = _MemoryTransport(self, protocol)
         protocol.connection_made(transport)

@@ -8,6 +8,7 @@ from vox.security.addresses import (
     METADATA_ADDRESSES,
     embedded_ipv4,
     is_global,
+    loopback_addresses,
     network_key,
     parse_address,
     refusal,
@@ -211,3 +212,13 @@ def test_networks_around_different_versions_are_never_the_same(address):
     found = surrounding_networks(str(address))
     assert found is not None
     assert found[0].startswith(f"{unmapped(address).version}:")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "localhost.", "relay.localhost"])
+def test_names_of_this_machine_have_their_addresses_without_a_look_up(host):
+    assert loopback_addresses(host) == ("127.0.0.1", "::1")
+
+
+@pytest.mark.parametrize("host", ["", "localhost.example", "mylocalhost", "127.0.0.1", "::1"])
+def test_other_names_and_addresses_are_looked_up(host):
+    assert loopback_addresses(host) == ()
