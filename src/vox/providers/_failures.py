@@ -88,7 +88,7 @@ def of_status(
 
 def reported(problem: object, vendor: str, key: Key | None = None) -> DependencyError:
     """What a vendor reports inside an answer that began well: as an object, a list or a bare text, with or without a status."""
-    words, marks = _words_of(problem), _marks_of(problem)
+    words, marks = words_of(problem), _marks_of(problem)
     status = next((int(mark) for mark in marks if mark.isdecimal() and len(mark) == len("429")), 0)
     for mark in marks if not status else ():
         status = next((known for part, known in _STATUS_OF_WORDS if part in mark), status)
@@ -104,6 +104,17 @@ def of_connection(error: Exception, vendor: str) -> DependencyError:
     )
 
 
+def words_of(problem: object) -> str:
+    """The message of a reported problem, decoded JSON or a text."""
+    if isinstance(problem, Mapping):
+        fields = cast("Mapping[str, object]", problem)
+        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
+        return next((words for each in found if each and (words := words_of(each))), "no reason given")
+    if isinstance(problem, Sequence) and not isinstance(problem, str):
+        return "; ".join(map(words_of, cast("Sequence[object]", problem)))
+    return str(problem)
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds from `Retry-After` (RFC 9110 §10.2.3), whose date form is counted from the answer's own `Date`."""
     value = headers.get("retry-after", "")
@@ -116,17 +127,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - sent).total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-def _words_of(problem: object) -> str:
-    """The message of a reported problem."""
-    if isinstance(problem, Mapping):
-        fields = cast("Mapping[str, object]", problem)
-        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
-        return next((words for each in found if each and (words := _words_of(each))), "no reason given")
-    if isinstance(problem, Sequence) and not isinstance(problem, str):
-        return "; ".join(map(_words_of, cast("Sequence[object]", problem)))
-    return str(problem)
 
 
 def _marks_of(problem: object) -> tuple[str, ...]:
