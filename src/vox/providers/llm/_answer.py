@@ -155,6 +155,12 @@ def inner_object(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def inner_objects(value: object) -> list[Mapping[str, Any]]:
+    """The objects of the list in a field; none where there is no list."""
+    listed = cast("list[object]", value) if isinstance(value, list) else []
+    return [cast("Mapping[str, Any]", one) for one in listed if isinstance(one, dict)]
+
+
 def arguments_object(text: str) -> dict[str, Any]:
     """A call's arguments as an object, for vendors that take no JSON text; empty where they are none."""
     try:

@@ -4,19 +4,15 @@ Its rules differ from OpenAI's: instructions stand beside the messages, the call
 and a tool's result is something that the caller says.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vox.providers import _failures
 from vox.providers._failures import Key
+from vox.providers.llm._alternating import alternating, split
 from vox.providers.llm._answer import AnswerParts, Ending, arguments_object, event_object, inner_object
 from vox.providers.llm._event_stream import StreamEvent
 from vox.providers.llm.contract import LlmEvent, LlmRequest, Message, TextDelta
-
-CALL_BEGINS: Final = "(the call begins)"
-"""What stands for the caller where the agent has spoken first."""
-GO_ON: Final = "(go on)"
-"""What stands for the caller where the agent has spoken last: a model does not answer itself."""
 
 _ENDINGS: Final[Mapping[str, Ending]] = {
     "max_tokens": Ending.CUT,
@@ -35,8 +31,9 @@ def body(request: LlmRequest, *, model: str, max_tokens: int, caches_prompt: boo
         max_tokens: of the answer.
         caches_prompt: whether the tools and the system prompt are marked for the vendor's prompt cache.
     """
-    system, messages = split(request.messages)
-    asked: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "stream": True, "messages": shaped(messages)}
+    system, rest = split(request.messages)
+    messages = alternating(rest, _blocks, model="assistant", field="content", text=_text)
+    asked: dict[str, Any] = {"model": model, "max_tokens": max_tokens, "stream": True, "messages": messages}
     if system:
         block: dict[str, Any] = {"type": "text", "text": system}
         if caches_prompt:
@@ -49,32 +46,6 @@ def body(request: LlmRequest, *, model: str, max_tokens: int, caches_prompt: boo
         ]
         asked["tool_choice"] = _choice(request.tool_choice)
     return asked
-
-
-def split(messages: Sequence[Message]) -> tuple[str, list[Message]]:
-    """The instructions at the beginning of a conversation, and the rest of it."""
-    begin = next((at for at, message in enumerate(messages) if message["role"] != "system"), len(messages))
-    texts = [text for message in messages[:begin] if (text := (message["content"] or "").strip())]
-    return "\n\n".join(texts), list(messages[begin:])
-
-
-def shaped(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """The messages behind the instructions, in alternating turns of the caller's and the model's."""
-    turns: list[dict[str, Any]] = []
-    for message in messages:
-        blocks = _blocks(message)
-        role = "assistant" if message["role"] == "assistant" else "user"
-        if not blocks:
-            continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": role, "content": blocks})
-    if not turns or turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [_text(CALL_BEGINS)]})
-    if turns[-1]["role"] == "assistant":
-        turns.append({"role": "user", "content": [_text(GO_ON)]})
-    return turns
 
 
 def _blocks(message: Message) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ they hide the headers that say when to come back (ARCHITECTURE.md, "Dependencies
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -27,6 +28,11 @@ DRAIN_S: Final = 0.05
 """How long a vendor may keep a stream open behind its last event."""
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_ERROR_BYTES: Final = 1 << 16
+_UNAUTHORISED = 401
+_WRONG_KEYS: Final = (b"API_KEY_INVALID", b"UnrecognizedClientException", b"InvalidSignatureException")
+"""Words for a wrong key behind another status: Google's and Amazon's."""
+_RETRY_DELAY: Final = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
+"""Google's place for the seconds to wait (google.rpc.RetryInfo)."""
 
 
 class StreamConfig(DriverConfig):
@@ -165,9 +171,12 @@ def refusal(
         problem: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         problem = body.decode("utf-8", "replace")
-    return _failures.of_status(
-        status, _failures.words_of(problem), vendor, key=key, retry_after_s=_failures.retry_after_s(headers)
-    )
+    if any(word in body for word in _WRONG_KEYS):
+        status = _UNAUTHORISED
+    after = _failures.retry_after_s(headers)
+    if after is None and (found := _RETRY_DELAY.search(body)):
+        after = float(found.group(1))
+    return _failures.of_status(status, _failures.words_of(problem), vendor, key=key, retry_after_s=after)
 
 
 def _event_stream(response: httpx2.Response) -> EventStream:
