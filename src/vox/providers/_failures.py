@@ -3,12 +3,14 @@
 Every driver of a vendor tells its failures through this module, so that the same thing going wrong has the same code at all of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import cast
+from typing import Any, cast
 
 import httpx2
+import msgspec
 
 from vox.errors import DependencyError, UsageError
 from vox.providers.contract import Deps
@@ -34,6 +36,10 @@ _STATUS_OF_WORDS = (
     ("context_length", 400),
 )
 """Words in the code or the type of an error reported without a status."""
+_WRONG_KEYS = (b"API_KEY_INVALID", b"UnrecognizedClientException", b"InvalidSignatureException")
+"""Words for a wrong key behind another status: Google's and Amazon's."""
+_RETRY_DELAY = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
+"""Google's place for the seconds to wait (google.rpc.RetryInfo)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,22 @@ def of_status(
         retryable=not status or status >= _SERVER_ERRORS or status in _TRY_AGAIN,
         retry_after_s=retry_after_s,
     )
+
+
+def of_response(
+    status: int, body: bytes, headers: Mapping[str, str], vendor: str, key: Key | None = None
+) -> DependencyError:
+    """The error for an HTTP answer with a status that is none of success."""
+    try:
+        problem: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        problem = body.decode("utf-8", "replace")
+    if any(word in body for word in _WRONG_KEYS):
+        status = _REFUSED[0]
+    after = retry_after_s(headers)
+    if after is None and (found := _RETRY_DELAY.search(body)):
+        after = float(found.group(1))
+    return of_status(status, words_of(problem), vendor, key=key, retry_after_s=after)
 
 
 def reported(problem: object, vendor: str, key: Key | None = None) -> DependencyError:

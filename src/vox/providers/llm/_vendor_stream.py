@@ -5,14 +5,12 @@ they hide the headers that say when to come back (ARCHITECTURE.md, "Dependencies
 """
 
 import asyncio
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import httpx2
-import msgspec
 from pydantic import Field
 
 from vox.errors import DependencyError
@@ -28,11 +26,6 @@ DRAIN_S: Final = 0.05
 """How long a vendor may keep a stream open behind its last event."""
 CONNECT_TIMEOUT_S: Final = 5.0
 MAX_ERROR_BYTES: Final = 1 << 16
-_UNAUTHORISED = 401
-_WRONG_KEYS: Final = (b"API_KEY_INVALID", b"UnrecognizedClientException", b"InvalidSignatureException")
-"""Words for a wrong key behind another status: Google's and Amazon's."""
-_RETRY_DELAY: Final = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
-"""Google's place for the seconds to wait (google.rpc.RetryInfo)."""
 
 
 class StreamConfig(DriverConfig):
@@ -152,7 +145,7 @@ class VendorStream:
             if len(body) > MAX_ERROR_BYTES:
                 break
         await response.aclose()
-        raise refusal(response.status_code, bytes(body), response.headers, self._vendor, self._key)
+        raise _failures.of_response(response.status_code, bytes(body), response.headers, self._vendor, self._key)
 
     async def _next(self, body: AsyncIterator[bytes], deadline: float) -> bytes | None:
         """The next bytes; None at the end."""
@@ -161,22 +154,6 @@ class VendorStream:
                 return await anext(body, None)
         except (TimeoutError, httpx2.HTTPError) as error:
             raise _failures.of_connection(error, self._vendor) from error
-
-
-def refusal(
-    status: int, body: bytes, headers: Mapping[str, str], vendor: str, key: Key | None = None
-) -> DependencyError:
-    """The error for an answer with a status that is none of success."""
-    try:
-        problem: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        problem = body.decode("utf-8", "replace")
-    if any(word in body for word in _WRONG_KEYS):
-        status = _UNAUTHORISED
-    after = _failures.retry_after_s(headers)
-    if after is None and (found := _RETRY_DELAY.search(body)):
-        after = float(found.group(1))
-    return _failures.of_status(status, _failures.words_of(problem), vendor, key=key, retry_after_s=after)
 
 
 def _event_stream(response: httpx2.Response) -> EventStream:
