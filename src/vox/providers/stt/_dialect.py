@@ -4,8 +4,9 @@ A dialect is pure: audio and commands go in and messages come out, messages go i
 deadlines and its errors are the same for every vendor and stand in `_streaming.py`.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from pydantic import Field
 from vox.errors import DependencyError
 from vox.http.sockets import Socket, SocketListener
 from vox.providers._failures import Key
-from vox.providers.contract import DriverConfig
+from vox.providers.contract import Deps, DriverConfig
 from vox.providers.stt.contract import Word
 
 MAX_PHRASES = 100
@@ -174,7 +175,6 @@ class Traits:
     keep_alive_s: float = 0.0
     settle_s: float | None = None
     takes_phrases: bool = False
-    sample_rates: tuple[int, ...] = field(default=(8_000, 16_000, 24_000, 48_000))
 
 
 class Vendor(Protocol):
@@ -214,6 +214,17 @@ def reader(shape: type[_Shape]) -> Callable[[Message], _Shape]:
 def as_json(**fields: object) -> str:
     """A JSON message."""
     return msgspec.json.encode(fields).decode()
+
+
+def address(options: StreamingOptions, deps: Deps, variable: str, default: str) -> str:
+    """Where the vendor answers: the option's, the environment's or its public address, for WebSockets."""
+    url = options.base_url or deps.environment.get(variable, "") or default
+    return url.rstrip("/").replace("https://", "wss://", 1).replace("http://", "ws://", 1)
+
+
+def base64_text(pcm: bytes) -> str:
+    """Audio as JSON carries it."""
+    return b64encode(pcm).decode("ascii")
 
 
 def primary(language: str) -> str:

@@ -23,6 +23,7 @@ from vox.providers.stt._dialect import (
     Session,
     StreamingOptions,
     Traits,
+    address,
     as_json,
     reader,
 )
@@ -152,6 +153,5 @@ class Deepgram:
 
 def create(config: Config, deps: Deps) -> StreamingRecogniser:
     """The driver; raises `UsageError` (`missing_api_key`)."""
-    base_url = config.base_url or deps.environment.get("DEEPGRAM_BASE_URL", "") or "wss://api.deepgram.com"
-    vendor = Deepgram(config, KEY.required(deps, "deepgram"), base_url.rstrip("/"))
-    return StreamingRecogniser(vendor, config)
+    url = address(config, deps, "DEEPGRAM_BASE_URL", "wss://api.deepgram.com")
+    return StreamingRecogniser(Deepgram(config, KEY.required(deps, "deepgram"), url), config)
