@@ -22,6 +22,8 @@ from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
 from vox.providers.contract import Checkable, Deps, Limited, Switching
+from vox.providers.failover.members import StageKind
+from vox.providers.failover.wrap import options_of, wrap
 from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
 from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.realtime.stages import RealtimeStages
@@ -147,9 +149,9 @@ class Resources:
     async def _open(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
         if profile.realtime_provider:
             return await self._open_realtime(name, profile, deps)
-        stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
-        llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
-        tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
+        stt = cast("SpeechToText", await self._stage("stt", profile, profile.stt_options, profile.stt_model, deps))
+        llm = cast("LanguageModel", await self._stage("llm", profile, self._llm_options(profile), profile.model, deps))
+        tts = cast("TextToSpeech", await self._stage("tts", profile, profile.tts_options, profile.tts_model, deps))
         script = llm if isinstance(llm, Declared) else None
         tools = self._tools(profile, script)
         return Agent(
@@ -209,11 +211,19 @@ class Resources:
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
         options = dict(profile.llm_options)
-        if profile.model:
-            options.setdefault("model", profile.model)
         if profile.flow:
             options.setdefault("flow", str((self.settings.folder / profile.flow).resolve()))
         return options
+
+    async def _stage(
+        self, kind: StageKind, profile: AgentProfile, options: Mapping[str, Any], model: str, deps: Deps
+    ) -> object:
+        """The driver of a stage; of several one that fails over from each to the next."""
+        each = options_of(kind, profile.providers(kind), options, model)
+        drivers = [(name, await self._driver(kind, name, own, deps)) for name, own in each]
+        if len(drivers) == 1:
+            return drivers[0][1]
+        return wrap(kind, drivers, profile.failover.policy(), self.clock, self.metrics)
 
     async def _driver(self, kind: registry.Kind, name: str, options: Mapping[str, Any], deps: Deps) -> object:
         key = f"{kind} {name} {msgspec.json.encode(dict(options), order='sorted').decode()}"
@@ -234,17 +244,3 @@ class Resources:
 def _number(text: str) -> str:
     """A called number as it compares: carriers write it with and without `+`, people with blanks and dashes."""
     return re.sub(r"[\s().-]", "", text).removeprefix("+").casefold()
-
-
-def _stt_options(profile: AgentProfile) -> dict[str, Any]:
-    options = dict(profile.stt_options)
-    if profile.stt_model:
-        options.setdefault("model", profile.stt_model)
-    return options
-
-
-def _tts_options(profile: AgentProfile) -> dict[str, Any]:
-    options = dict(profile.tts_options)
-    if profile.tts_model:
-        options.setdefault("model", profile.tts_model)
-    return options
