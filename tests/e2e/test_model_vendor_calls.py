@@ -63,7 +63,7 @@ async def test_a_caller_cuts_a_realtime_model_off_and_it_forgets_what_was_not_he
         listen,
         HangUp(),
     ]
-    heard = ["when do you open", "thank you very much indeed"]
+    heard: list[str | None] = ["when do you open", "thank you very much indeed"]
     async with realtime_server(lambda server: OpenAiRealtimeWire(server, answers, heard)) as vendor:
         config = {
             **{key: value for key, value in FAKES.items() if not key.endswith("_provider")},

@@ -45,8 +45,9 @@ def wire(request) -> Wire:
 
 
 @pytest.fixture
-async def server(wire) -> AsyncIterator[LlmServer]:
+async def server(wire, tmp_path) -> AsyncIterator[LlmServer]:
     async with llm_server() as running:
+        wire.prepare(tmp_path, running.base_url)
         running.content_type = wire.content_type
         yield running
 
@@ -185,7 +186,7 @@ async def test_a_refused_key_is_named_with_its_place(wire, server, status):
     server.refusals = [Refusal(status, wire.refusal(f"bad key {wire.secret}"))]
     error = await failure(wire, server, max_retries=3)
     assert (error.code, error.retryable, len(server.seen)) == ("provider_refused_key", False, 1)
-    assert wire.key_place in error.hint
+    assert wire.refused_place in error.hint
 
 
 async def test_a_wrong_request_is_told_in_the_vendors_words(wire, server):
@@ -230,7 +231,7 @@ async def test_signs_of_life_are_no_answer(wire, server):
     assert (await failure(wire, server, timeout_s=0.5)).code == "provider_timeout"
 
 
-async def test_nothing_listens_there(wire):
+async def test_nothing_listens_there(wire, server):
     async with httpx2.AsyncClient() as http:
         deps = Deps(SystemClock(), http, environment=wire.environment)
         options = {"base_url": "http://127.0.0.1:9", "max_retries": 0, **wire.options}
@@ -260,10 +261,11 @@ async def test_answers_at_once_do_not_mix(wire, server):
     assert all(each == answers[0] for each in answers)
 
 
-async def test_a_missing_key_is_named(wire):
-    if not wire.key_place:
-        pytest.skip(f"{wire.name} finds its credentials outside the configuration")
+async def test_missing_credentials_are_named(wire):
     async with httpx2.AsyncClient() as http:
+        deps = Deps(SystemClock(), http, environment=wire.bare_environment)
         with pytest.raises(UsageError) as caught:
-            registry.create("llm", wire.name, dict(wire.options), Deps(SystemClock(), http))
+            async with registry.create("llm", wire.name, dict(wire.options), deps):
+                pass
+    assert caught.value.code == "missing_api_key"
     assert wire.key_place in f"{caught.value} {caught.value.hint}"

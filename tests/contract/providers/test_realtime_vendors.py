@@ -14,14 +14,13 @@ from tests.time_limits import time_limit
 from vox.errors import DependencyError, UsageError
 from vox.providers import registry
 from vox.providers.contract import Deps
-from vox.providers.llm.contract import ToolSpec
+from vox.providers.llm.contract import Message, ToolSpec
 from vox.providers.realtime.contract import (
     AnswerAudio,
     AnswerCall,
     AnswerEnded,
     AnswerText,
     CallerText,
-    RealtimeEvent,
     RealtimeSetup,
     SessionReady,
 )
@@ -79,9 +78,9 @@ async def play(request) -> AsyncIterator[Play]:
         yield playing
 
 
-async def until(events, kind: type, enough: Callable[[Any], bool] = lambda _: True) -> list[RealtimeEvent]:
+async def until(events, kind: type, enough: Callable[[Any], bool] = lambda _: True) -> list[Any]:
     """The events up to the first of that kind that is enough."""
-    found: list[RealtimeEvent] = []
+    found: list[Any] = []
     async with time_limit():
         async for event in events:
             found.append(event)
@@ -192,7 +191,10 @@ async def test_a_text_is_said_word_for_word(play):
 
 
 async def test_texts_enter_the_conversation(play):
-    messages = ({"role": "user", "content": "My name is Ada."}, {"role": "assistant", "content": "Hello Ada."})
+    messages: tuple[Message, ...] = (
+        {"role": "user", "content": "My name is Ada."},
+        {"role": "assistant", "content": "Hello Ada."},
+    )
     async with play.session(RealtimeSetup("Be brief.", messages=messages)) as (session, events):
         await until(events, SessionReady)
         session.add({"role": "user", "content": "DTMF: 42"})

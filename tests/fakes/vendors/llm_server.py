@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.time_limits import time_limit
@@ -70,6 +70,8 @@ class LlmServer:
 
     async def _answer(self, request: Request) -> Response:
         body = await request.body()
+        if request.url.path == "/token":
+            return JSONResponse({"access_token": "ya29.token", "expires_in": 3600, "token_type": "Bearer"})
         raw_path = request.scope.get("raw_path", b"").decode().partition("?")[0]
         client = (request.client.host, request.client.port) if request.client else None
         self.seen.append(Seen(raw_path, request.url.query, request.headers, json.loads(body or b"{}"), body, client))

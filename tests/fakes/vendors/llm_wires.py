@@ -3,7 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from vox.providers._aws_event_stream import EventMessage, encode
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,8 @@ class Wire(Protocol):
         name: the driver's.
         environment: that opens the driver.
         secret: the key that may stand in no error.
-        has_key: whether a refused key is known to the driver by name.
+        key_place: what an error about a missing key names; `refused_place`: one about a refused key.
+        bare_environment: that holds no key.
         gives_ids: whether the vendor names its calls.
         content_type: of its answers.
         pulse: its sign of life; empty where it has none.
@@ -33,9 +40,15 @@ class Wire(Protocol):
     options: Mapping[str, Any]
     secret: str
     key_place: str
+    refused_place: str
+    bare_environment: Mapping[str, str]
     gives_ids: bool
     content_type: str
     pulse: bytes
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """Writes what the driver needs on the disk."""
+        ...
 
     def text(self, *pieces: str) -> list[bytes]:
         """Pieces of text, without the end."""
@@ -83,13 +96,17 @@ class Anthropic:
     environment: Mapping[str, str] = {"ANTHROPIC_API_KEY": "sk-ant-1"}
     options: Mapping[str, Any] = {}
     secret = "sk-ant-1"
-    key_place = "ANTHROPIC_API_KEY"
+    key_place = refused_place = "ANTHROPIC_API_KEY"
+    bare_environment: Mapping[str, str] = {}
     gives_ids = True
     content_type = "text/event-stream"
     pulse = sse({"type": "ping"}, "ping")
 
     def __init__(self) -> None:
         self._index = 0
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """Nothing."""
 
     def _event(self, kind: str, **fields: Any) -> bytes:
         return sse({"type": kind, **fields}, kind)
@@ -154,10 +171,14 @@ class Gemini:
     environment: Mapping[str, str] = {"GEMINI_API_KEY": "AIza-1"}
     options: Mapping[str, Any] = {}
     secret = "AIza-1"
-    key_place = "GEMINI_API_KEY"
+    key_place = refused_place = "GEMINI_API_KEY"
+    bare_environment: Mapping[str, str] = {}
     gives_ids = False
     content_type = "text/event-stream"
     pulse = b""
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """Nothing."""
 
     def _chunk(self, *parts: dict[str, Any], **fields: Any) -> bytes:
         candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0, **fields}
@@ -198,5 +219,105 @@ class Gemini:
         return [(answer["name"], json.dumps(answer["response"])) for answer in answers]
 
 
-WIRES: tuple[type[Wire], ...] = (Anthropic, Gemini)
+class Vertex(Gemini):
+    """https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference"""
+
+    name = "google_vertex"
+    secret = "ya29.token"
+    key_place = "GOOGLE_APPLICATION_CREDENTIALS"
+    refused_place = "permissions"
+    bare_environment: Mapping[str, str] = {"GCE_METADATA_HOST": "127.0.0.1:9"}
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """The key of a service account, whose tokens this server gives."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        account = {
+            "type": "service_account",
+            "project_id": "p1",
+            "client_email": "vox@p1.iam.gserviceaccount.com",
+            "private_key": pem,
+            "private_key_id": "k1",
+            "token_uri": f"{base_url}/token",
+        }
+        file = folder / "account.json"
+        file.write_text(json.dumps(account))
+        self.environment = {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
+
+    def is_authorised(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("authorization") == f"Bearer {self.secret}"
+
+
+class Bedrock:
+    """https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html"""
+
+    name = "aws"
+    environment: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "aws-secret-1"}
+    options: Mapping[str, Any] = {"region": "eu-central-1"}
+    secret = "aws-secret-1"
+    key_place = refused_place = "AWS_SECRET_ACCESS_KEY"
+    bare_environment: Mapping[str, str] = {"AWS_EC2_METADATA_DISABLED": "true"}
+    gives_ids = True
+    content_type = "application/vnd.amazon.eventstream"
+    pulse = b""
+
+    def __init__(self) -> None:
+        self._index = 0
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """Nothing."""
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        headers = {":message-type": "event", ":event-type": kind, ":content-type": "application/json"}
+        return encode(EventMessage(json.dumps({**fields, "p": "abcd"}).encode(), headers))
+
+    def _block(self, deltas: list[dict[str, Any]], start: dict[str, Any] | None = None) -> list[bytes]:
+        index, self._index = self._index, self._index + 1
+        begin = [self._event("contentBlockStart", contentBlockIndex=index, start=start)] if start else []
+        return [
+            *begin,
+            *(self._event("contentBlockDelta", contentBlockIndex=index, delta=delta) for delta in deltas),
+            self._event("contentBlockStop", contentBlockIndex=index),
+        ]
+
+    def text(self, *pieces: str) -> list[bytes]:
+        self._index = 0
+        return [self._event("messageStart", role="assistant"), *self._block([{"text": piece} for piece in pieces])]
+
+    def thought(self, text: str) -> list[bytes]:
+        return self._block([{"reasoningContent": {"text": text}}, {"reasoningContent": {"signature": "c2ln"}}])
+
+    def calls(self, *calls: Call) -> list[bytes]:
+        pieces: list[bytes] = []
+        for call in calls:
+            half = len(call.arguments) // 2
+            deltas = [{"toolUse": {"input": part}} for part in (call.arguments[:half], call.arguments[half:])]
+            pieces += self._block(deltas, {"toolUse": {"toolUseId": call.id, "name": call.name}})
+        return pieces
+
+    def end(self, reason: str = "stop") -> list[bytes]:
+        words = {"stop": "end_turn", "tools": "tool_use", "length": "max_tokens", "filter": "content_filtered"}
+        usage = {"inputTokens": 3, "outputTokens": 2, "totalTokens": 9, "cacheReadInputTokens": 4}
+        return [
+            self._event("messageStop", stopReason=words[reason]),
+            self._event("metadata", usage=usage, metrics={"latencyMs": 5}),
+        ]
+
+    def problem(self) -> list[bytes]:
+        headers = {":message-type": "exception", ":exception-type": "serviceUnavailableException"}
+        return [encode(EventMessage(b'{"message": "Bedrock is unable to process your request."}', headers))]
+
+    def refusal(self, words: str) -> bytes:
+        return json.dumps({"message": words}).encode()
+
+    def is_authorised(self, headers: Mapping[str, str]) -> bool:
+        return "AWS4-HMAC-SHA256 Credential=AKIA1/" in headers.get("authorization", "")
+
+    def results(self, asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+        blocks = [block for message in asked["messages"] for block in message["content"]]
+        answers = [block["toolResult"] for block in blocks if "toolResult" in block]
+        return [(answer["toolUseId"], answer["content"][0]["text"]) for answer in answers]
+
+
+WIRES: tuple[type[Wire], ...] = (Anthropic, Gemini, Vertex, Bedrock)
 """Every vendor with a wire of its own."""

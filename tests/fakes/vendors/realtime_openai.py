@@ -71,7 +71,8 @@ class OpenAiRealtimeWire:
                         message.get("event_id"),
                     )
                 if self._answers[0][0] == "refuse":
-                    return self._error(*self._answers[0][1:], message.get("event_id"))
+                    _, code, words = self._answers.popleft()
+                    return self._error(code, words, message.get("event_id"))
                 return self._respond(message["response"])
             case "response.cancel":
                 if self._active is None:
