@@ -14,7 +14,7 @@ import msgspec
 from pydantic import Field
 
 from vox.errors import VoxError
-from vox.providers import _openai
+from vox.providers import _failures, _openai
 from vox.providers.contract import Deps
 from vox.providers.stt._utterance import Utterance
 from vox.providers.stt.contract import SpeechHints, Transcript
@@ -207,7 +207,7 @@ def _transcript_text(body: bytes, content_type: str, vendor: str) -> str:
     if isinstance(answer, dict):
         answer = cast("dict[str, object]", answer)
         if answer.get("error"):
-            raise _openai.reported_failure(answer["error"], vendor)
+            raise _failures.reported(answer["error"], vendor)
     text = _text_in(cast("object", answer))
     if text is None:
         raise ValueError("an answer without text")

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import Field
 
 from vox.errors import DependencyError
-from vox.providers import _openai
+from vox.providers import _failures, _openai
 from vox.providers.contract import Deps
 from vox.providers.tts._wav import WavReader
 from vox.providers.tts.contract import SpeechChunk
@@ -143,7 +143,7 @@ class OpenAiSpeech:
                 code="provider_bad_answer",
                 hint="check the option base_url",
             )
-        return _openai.reported_failure(answer, self._config.vendor)
+        return _failures.reported(answer, self._config.vendor)
 
     def _bad_audio(self, kind: str) -> DependencyError:
         return DependencyError(
