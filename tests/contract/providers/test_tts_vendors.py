@@ -32,6 +32,7 @@ UNSPEAKABLE = re.compile("[\x00\x1b\ud800]")
 
 NAMES = sorted(SPEECH_VENDORS)
 WITH_WORDS = [name for name in NAMES if SPEECH_VENDORS[name].gives_words]
+ON_SOCKETS = [name for name in NAMES if SPEECH_VENDORS[name].is_socket]
 WITH_WAV = [name for name in NAMES if SPEECH_VENDORS[name].speaks_wav]
 
 
@@ -275,6 +276,25 @@ async def test_sentences_at_once_do_not_mix(vendor):
             return audio([chunk async for chunk in tts.synthesize(text)])
 
         assert await asyncio.gather(*map(one, texts)) == [spoken(vendor, text) for text in texts]
+
+
+@pytest.mark.parametrize("vendor", ON_SOCKETS, indirect=True)
+async def test_a_socket_serves_one_sentence_after_the_other(vendor):
+    async with time_limit(), driver(vendor) as tts:
+        for text in ("One.", "Two words.", "Three."):
+            assert audio([chunk async for chunk in tts.synthesize(text)]) == spoken(vendor, text)
+    assert vendor.handshakes == 1
+
+
+@pytest.mark.parametrize("vendor", ON_SOCKETS, indirect=True)
+async def test_a_socket_that_the_vendor_closed_meanwhile_is_replaced(vendor):
+    async with time_limit(), driver(vendor) as tts:
+        assert [chunk async for chunk in tts.synthesize("One.")]
+        vendor.break_after = 0
+        with pytest.raises(DependencyError):
+            await anext(tts.synthesize("Two."))
+        vendor.break_after = None
+        assert audio([chunk async for chunk in tts.synthesize("Three.")]) == spoken(vendor, "Three.")
 
 
 async def test_every_vendors_driver_is_played():

@@ -79,6 +79,7 @@ class SpeechVendor:
         gives_words: its answers have the times of the words.
         is_raw: its answers are bare samples.
         streams: it sends the first audio before the last is made.
+        is_socket: it is asked over a WebSocket.
         requests: that a sentence takes.
     """
 
@@ -94,6 +95,7 @@ class SpeechVendor:
     speaks_wav = False
     is_raw = False
     streams = True
+    is_socket = False
     requests = 1
     options: dict[str, Any] = {}  # noqa: RUF012  what the driver is created with besides the address
 
@@ -104,6 +106,7 @@ class SpeechVendor:
     def reset(self) -> None:
         """Forgets what it was told and has seen."""
         self.seen: list[Seen] = []
+        self.handshakes = 0
         self.refusals: list[Refusal] = []
         self.break_after: int | None = None
         self.hang_after: int | None = None
@@ -146,7 +149,7 @@ class SpeechVendor:
     # What they share
 
     async def answer(self, request: Request) -> Response:
-        seen = self._see(request, await request.body())
+        seen = self.see(request, await request.body())
         if self.is_silent:
             self.reached.set()
             await self._wait_for_disconnect(request)
@@ -179,26 +182,44 @@ class SpeechVendor:
 
     async def talk(self, websocket: WebSocket) -> None:
         """A WebSocket, whose messages `conversation` answers."""
-        seen = self._see(websocket, b"")
+        self.handshakes += 1
         if self.is_silent:
-            self.reached.set()
+            self.see(websocket)
             await asyncio.Event().wait()
         status = self._status(websocket)
         if status is not None:
+            self.see(websocket)
             body = json.dumps(self.error(status.status)).encode()
             await websocket.send_denial_response(Response(body, status.status, status.headers))
             return
         await websocket.accept()
         hung_up = self.hung_up
         try:
-            await self.conversation(websocket, seen)
+            await self.conversation(websocket)
         except WebSocketDisconnect:
             hung_up.set()
 
-    async def conversation(self, websocket: WebSocket, seen: Seen) -> None:
+    async def conversation(self, websocket: WebSocket) -> None:
         raise NotImplementedError
 
-    def _see(self, request: HTTPConnection, body: bytes) -> Seen:
+    async def before_message(self, number: int, websocket: WebSocket) -> bool:
+        """As `_before`, on a WebSocket; False where the other side ended the sentence meanwhile."""
+        if number != self.hang_after:
+            await self._before(number)
+            return True
+        self.reached.set()
+        hung_up = self.hung_up
+        await websocket.receive()
+        hung_up.set()
+        return False
+
+    async def send_garbage(self, websocket: WebSocket) -> None:
+        try:
+            await websocket.send_text((self.garbage or b"").decode())
+        except UnicodeDecodeError:
+            await websocket.send_bytes(self.garbage or b"")
+
+    def see(self, request: HTTPConnection, body: bytes = b"") -> Seen:
         seen = Seen(request.url.path, dict(request.query_params), dict(request.headers), body)
         self.seen.append(seen)
         return seen
@@ -220,7 +241,7 @@ class SpeechVendor:
         ]
         samples = max(1, round(max(0.4, len(words) * SECONDS_PER_WORD) * self.sample_rate))
         pcm = tone(samples)
-        size = int(PIECE_S * self.sample_rate) * 2
+        size = int(PIECE_S * self.sample_rate) * 2 + self.odd_pieces
         for start in range(0, len(pcm), size):
             begin_s, end_s = start / 2 / self.sample_rate, (start + size) / 2 / self.sample_rate
             begun = [word for word in words if begin_s <= word.start_s < end_s]

@@ -61,6 +61,10 @@ class WordFinder:
                 return self._found(index, at_s)
         return None
 
+    def all_spoken(self, words: Sequence[str], starts_s: Sequence[float]) -> list[SpokenWord]:
+        """The words of the request among those that a vendor spoke, each at its time."""
+        return [found for word, at_s in zip(words, starts_s, strict=False) if (found := self.spoken(word, at_s))]
+
     def characters(self, characters: Sequence[str], starts_s: Sequence[float], position: int) -> list[SpokenWord]:
         """The words that begin among these characters of the text, whose first lies at `position`."""
         found: list[SpokenWord] = []
