@@ -60,7 +60,8 @@ def vendor(request, servers, monkeypatch) -> SpeechVendor:
 
 
 def environment(vendor: SpeechVendor, key: str = KEY) -> dict[str, str]:
-    return {vendor.key_variable: key} if vendor.key_variable else {}
+    places = {"GCE_METADATA_HOST": "127.0.0.1:1", **vendor.more_environment}
+    return {**places, vendor.key_variable: key} if vendor.key_variable else places
 
 
 @asynccontextmanager
@@ -205,8 +206,12 @@ async def test_a_missing_key_is_said_before_any_call(vendor):
     if not vendor.key_variable:
         pytest.skip("asks for no key")
     async with client() as http:
+        places = environment(vendor)
+        del places[vendor.key_variable]
+        deps = Deps(SystemClock(), http, environment=places)
         with pytest.raises(UsageError) as caught:
-            registry.create("tts", vendor.provider, dict(vendor.options), Deps(SystemClock(), http))
+            async with registry.create("tts", vendor.provider, dict(vendor.options), deps):
+                pass
     assert caught.value.code == "missing_api_key"
     assert vendor.key_variable in str(caught.value)
 

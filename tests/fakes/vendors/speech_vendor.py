@@ -97,6 +97,7 @@ class SpeechVendor:
     streams = True
     is_socket = False
     requests = 1
+    more_environment: dict[str, str] = {}  # noqa: RUF012  read only
     options: dict[str, Any] = {}  # noqa: RUF012  what the driver is created with besides the address
 
     def __init__(self) -> None:
