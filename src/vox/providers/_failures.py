@@ -130,7 +130,7 @@ def words_of(problem: object) -> str:
     """The message of a reported problem, decoded JSON or a text."""
     if isinstance(problem, Mapping):
         fields = cast("Mapping[str, object]", problem)
-        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
+        found = (fields.get(name) for name in ("message", "error", "detail", "msg", "err_msg", "status_msg", "errors"))
         return next((words for each in found if each and (words := words_of(each))), "no reason given")
     if isinstance(problem, Sequence) and not isinstance(problem, str):
         return "; ".join(map(words_of, cast("Sequence[object]", problem)))
