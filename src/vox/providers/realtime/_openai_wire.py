@@ -49,7 +49,8 @@ class OpenAiRealtimeCodec:
     """
 
     def __init__(self, setup: RealtimeSetup, options: Mapping[str, Any], key: Key | None = None) -> None:
-        self.send: Send = _nowhere
+        self.send: Send = nowhere
+        self.post: Send = nowhere
         self._setup = setup
         self._options = options
         self._key = key
@@ -175,7 +176,7 @@ class OpenAiRealtimeCodec:
             case "response.created":
                 self._created(inner_object(message.get("response")))
             case "response.output_audio.delta":
-                if (answer := self._wanted(message)) is not None and (pcm := _decoded(message.get("delta"))):
+                if (answer := self._wanted(message)) is not None and (pcm := decoded_audio(message.get("delta"))):
                     yield AnswerAudio(answer, str(message.get("item_id")), pcm)
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 text = message.get("delta")
@@ -228,8 +229,8 @@ class OpenAiRealtimeCodec:
             yield AnswerEnded(
                 number,
                 self._problem(response),
-                prompt_tokens=_count(usage.get("input_tokens")),
-                completion_tokens=_count(usage.get("output_tokens")),
+                prompt_tokens=count(usage.get("input_tokens")),
+                completion_tokens=count(usage.get("output_tokens")),
             )
         self._ask_next()
 
@@ -320,7 +321,8 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
     }
 
 
-def _decoded(value: object) -> bytes:
+def decoded_audio(value: object) -> bytes:
+    """Samples out of Base64, whole ones only; nothing where it is none."""
     try:
         pcm = base64.b64decode(value) if isinstance(value, str) else b""
     except (binascii.Error, ValueError):
@@ -328,9 +330,10 @@ def _decoded(value: object) -> bytes:
     return pcm[: len(pcm) & ~1]
 
 
-def _count(value: object) -> int:
+def count(value: object) -> int:
+    """A number of tokens; 0 where it is none."""
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _nowhere(message: Json) -> None:
-    """Before there is a session to send by."""
+def nowhere(message: Json) -> None:
+    """Takes messages before there is a session to send them by."""
