@@ -1,6 +1,7 @@
 """A call without a network: a transport that remembers, a detector and providers under the test's hand."""
 
 import asyncio
+from array import array
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from vox.media.voice_activity import SpeechEdge, VadParams
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
+from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.tts.contract import SpeechChunk, SpokenWord
 from vox.runtime.metrics import Metrics
@@ -239,6 +241,7 @@ class World:
         input_rate: int = RATE,
         voice: Voice | None = None,
         mind: Mind | None = None,
+        realtime: RealtimeModel | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -248,9 +251,8 @@ class World:
         self.detector = Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
-        agent = Agent(
-            "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
-        )
+        texts = (chosen.greeting, chosen.not_understood)
+        agent = Agent("test", chosen, self.ear, self.mind, self.voice, *texts, tools=tools or {}, realtime=realtime)
         self.line = Line(has_marks=has_marks)
         self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session
@@ -283,6 +285,16 @@ class World:
         self.ear.texts.append(text)
         self.speech(True)
         await asyncio.sleep(seconds)
+        self.speech(False)
+
+    async def utter(self, seconds: float) -> None:
+        """The caller speaks so long, with a voice of 160 Hz that arrives in real time."""
+        frame = array("h", (9000 if at % 50 < 25 else -9000 for at in range(RATE // 50))).tobytes()
+        self.session.audio(frame * 10)
+        self.speech(True)
+        for _ in range(round(seconds / 0.02)):
+            self.session.audio(frame)
+            await asyncio.sleep(0.02)
         self.speech(False)
 
     def partial(self, text: str, *, at_pause: bool = False) -> None:
