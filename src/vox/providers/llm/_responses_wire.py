@@ -76,7 +76,7 @@ class ResponseAssembly:
             return
         fields = event_object(event, self._vendor)
         self.progress += 1
-        kind, index = fields.get("type") or event.name, fields.get("output_index")
+        kind, index = str(fields.get("type") or event.name), fields.get("output_index")
         if kind in {"response.output_text.delta", "response.refusal.delta"}:
             yield from self._parts.text(fields.get("delta"))
         elif kind == "response.output_item.added":

@@ -250,7 +250,7 @@ class OpenAiRealtimeCodec:
 
     def _failed(self, problem: Json) -> Iterator[RealtimeEvent]:
         """An error ends the session before it has begun, else only the answer that could not begin."""
-        code = problem.get("code")
+        code = str(problem.get("code"))
         if code == _EMPTY_COMMIT and self._commits:
             yield CallerText(self._commits.popleft(), "")
         if code in _HARMLESS:
