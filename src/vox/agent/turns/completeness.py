@@ -44,7 +44,7 @@ def judge(text: str, *, language: str = "", expected: Expected = "") -> Complete
         return Completeness.UNFINISHED
     phrases = phrases_of(language)
     said = " ".join(words)
-    if said in phrases.answers or said in phrases.complete or _is_made_of(words, phrases.silencers):
+    if said in phrases.answers or said in phrases.complete or _asks_for_silence(words, phrases):
         return Completeness.COMPLETE
     polite = len(words)
     while polite > 1 and words[polite - 1] in phrases.politeness:
@@ -64,8 +64,13 @@ def is_backchannel(text: str, language: str = "") -> bool:
 
 
 def is_silencer(text: str, language: str = "") -> bool:
-    """Whether it asks for nothing but silence ("stop", "wait a moment")."""
-    return _is_made_of(spoken_words(text), phrases_of(language).silencers)
+    """Whether it asks for nothing but silence ("stop", "wait a moment", "okay, stop please")."""
+    return _asks_for_silence(spoken_words(text), phrases_of(language))
+
+
+def _asks_for_silence(words: Sequence[str], phrases: Phrases) -> bool:
+    around = phrases.backchannels | phrases.politeness
+    return _is_made_of(words, around | phrases.silencers) and not _is_made_of(words, around)
 
 
 def _is_made_of(words: Sequence[str], phrases: Collection[str]) -> bool:

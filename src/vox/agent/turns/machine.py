@@ -62,6 +62,8 @@ MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
 SHORT_VOICE_S = 0.35
 """The usual "uh huh" is shorter, the beginning of a sentence usually longer."""
+TWO_SYLLABLES_S = 0.5
+"""So long the voice of an "uh huh" or "okay" lasts without the gap in it."""
 WORDS_S, WORDS_LONG_S = 0.05, 0.2
 """So long more words or a text may take behind a short and behind a longer voice before the agent goes on."""
 RESUME_S = 0.25
@@ -204,12 +206,12 @@ class TurnMachine:
     def _let_go(self, actions: list[Action]) -> None:
         """Lets the agent go on where the voice that holds it is over, and too short to be more than agreement.
 
-        Once in an utterance: a caller who goes on behind a breath says more than "uh huh", and an agent that begins to
-        speak in every gap would be heard in pieces.
+        One that goes on behind a breath says more than "uh huh": an agent that spoke in each gap would be heard in pieces.
         """
         if not self.is_held or self._is_voice_on:
             return
-        is_pending = self.bot is BotState.THINKING or self._is_held_again or not self._may_be_backchannel()
+        goes_on = self._is_held_again and self._voice_s > TWO_SYLLABLES_S
+        is_pending = self.bot is BotState.THINKING or goes_on or not self._may_be_backchannel()
         if self._hold_deadline is None and (self.user is UserState.IDLE or not is_pending):
             self._release(actions)
 

@@ -115,7 +115,17 @@ def test_what_asks_for_something_is_more_than_listening(text: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["Stop!", "wait", "be quiet", "Please, be quiet.", "hold on", "One moment, please.", "Stop, stop!", "wait, stop"],
+    [
+        "Stop!",
+        "wait",
+        "be quiet",
+        "Please, be quiet.",
+        "hold on",
+        "One moment, please.",
+        "Stop, stop!",
+        "wait, stop",
+        "Okay, stop please.",
+    ],
 )
 def test_a_request_for_silence_is_known(text: str):
     assert is_silencer(text)
