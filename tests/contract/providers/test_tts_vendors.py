@@ -15,7 +15,7 @@ from tests.fakes.vendors.speech_vendor import KEY, Refusal, SpeechVendor, runnin
 from tests.fakes.vendors.speech_vendors import SPEECH_VENDORS
 from tests.time_limits import time_limit
 from vox.errors import DependencyError, UsageError
-from vox.providers import registry
+from vox.providers import _openai, registry
 from vox.providers.contract import Deps
 from vox.providers.tts import _vendor
 from vox.providers.tts.contract import SpeechChunk
@@ -28,11 +28,13 @@ SHORT_S = 0.3
 TLS = ssl.create_default_context()
 """Loading the certificates takes a tenth of a second, which each client would spend."""
 
+OPENAI_COMPATIBLE = set(_openai.SPEECH)
 UNSPEAKABLE = re.compile("[\x00\x1b\ud800]")
 
 NAMES = sorted(SPEECH_VENDORS)
 WITH_WORDS = [name for name in NAMES if SPEECH_VENDORS[name].gives_words]
 ON_SOCKETS = [name for name in NAMES if SPEECH_VENDORS[name].is_socket]
+REPORTING = [name for name in NAMES if SPEECH_VENDORS[name].in_band]
 WITH_WAV = [name for name in NAMES if SPEECH_VENDORS[name].speaks_wav]
 
 
@@ -237,6 +239,14 @@ async def test_a_vendor_that_falls_silent_has_a_deadline(vendor):
         await vendor.hung_up.wait()
 
 
+@pytest.mark.parametrize("vendor", REPORTING, indirect=True)
+async def test_an_error_inside_an_answer_is_understood(vendor):
+    vendor.garbage = vendor.in_band
+    error = await failure(vendor, max_retries=0)
+    assert (error.code, error.retryable) == ("provider_rate_limited", True)
+    assert "slow down" in str(error)
+
+
 GARBAGE = [
     pytest.param(b"<html><body>Bad gateway</body></html>", id="html"),
     pytest.param(b"\x00\xff\xfe{{{", id="bytes"),
@@ -304,7 +314,7 @@ async def test_a_socket_that_the_vendor_closed_meanwhile_is_replaced(vendor):
 
 async def test_every_vendors_driver_is_played():
     drivers = {name for name in registry.names("tts") if _is_vendors(name)}
-    assert drivers == set(SPEECH_VENDORS)
+    assert drivers | OPENAI_COMPATIBLE == set(SPEECH_VENDORS)
 
 
 def _is_vendors(name: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx2
 import msgspec
@@ -69,6 +69,25 @@ class VendorOptions(DriverConfig):
     max_retries: int = Field(default=1, ge=0, le=5, description="Further tries, at once, while nothing was heard")
 
 
+class Reach(Protocol):
+    """The options that say where a vendor is and how long to wait for it."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the vendor's API answers; empty: the vendor's own address."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest wait for the first audio of a sentence, and for more of it."""
+        ...
+
+    @property
+    def max_retries(self) -> int:
+        """Further tries while nothing was heard."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """What a vendor is asked to speak.
@@ -118,9 +137,9 @@ class VendorSpeech(ABC):
         UsageError: `missing_api_key`.
     """
 
-    vendor: ClassVar[Vendor]
+    vendor: Vendor
 
-    def __init__(self, config: VendorOptions, deps: Deps, *, voice: str = "", sample_rate: int = 24_000) -> None:
+    def __init__(self, config: Reach, deps: Deps, *, voice: str = "", sample_rate: int = 24_000) -> None:
         vendor = self.vendor
         self.sample_rate = sample_rate
         self._timeout_s = config.timeout_s
@@ -233,8 +252,15 @@ class VendorSpeech(ABC):
                 raise await self._refusal(response)
             yield response
 
-    async def audio_of(self, response: httpx2.Response) -> AsyncGenerator[Piece, None]:
+    async def audio_of(
+        self, response: httpx2.Response, *, asked_for: str = "pcm", remedy: str = ""
+    ) -> AsyncGenerator[Piece, None]:
         """An answer whose body is the audio.
+
+        Args:
+            response: its head.
+            asked_for: `pcm`, or `wav`, which then has to come.
+            remedy: what to do where something else comes.
 
         Raises:
             DependencyError: it is a document, or compressed.
@@ -242,7 +268,8 @@ class VendorSpeech(ABC):
         kind = response.headers.get("content-type", "")
         if kind.startswith(("application/json", "text/")):
             raise self.reported(await self.document(response, dict[str, Any]))
-        reader = PcmReader(self.vendor.name, self.sample_rate, content_type=kind)
+        name, rate = self.vendor.name, self.sample_rate
+        reader = PcmReader(name, rate, asked_for=asked_for, content_type=kind, remedy=remedy)
         async for data in response.aiter_bytes():
             yield Piece(reader.feed(data))
         yield Piece(reader.finish())
