@@ -35,6 +35,8 @@ NAMES = sorted(SPEECH_VENDORS)
 WITH_WORDS = [name for name in NAMES if SPEECH_VENDORS[name].gives_words]
 ON_SOCKETS = [name for name in NAMES if SPEECH_VENDORS[name].is_socket]
 REPORTING = [name for name in NAMES if SPEECH_VENDORS[name].in_band]
+STREAMING = [name for name in NAMES if SPEECH_VENDORS[name].streams]
+WITH_KEY = [name for name in NAMES if SPEECH_VENDORS[name].key_variable]
 WITH_WAV = [name for name in NAMES if SPEECH_VENDORS[name].speaks_wav]
 
 
@@ -138,9 +140,8 @@ async def test_words_have_their_times(vendor):
     assert [word.at_s for word in words] == pytest.approx([at_s for _, at_s in expected], abs=0.03)
 
 
+@pytest.mark.parametrize("vendor", STREAMING, indirect=True)
 async def test_the_first_audio_comes_before_the_last_is_made(vendor):
-    if not vendor.streams:
-        pytest.skip("answers with one document")
     vendor.gate_after = 2
     async with time_limit(), driver(vendor) as tts, aclosing(tts.synthesize(SENTENCE)) as speech:
         first = await anext(speech)
@@ -194,9 +195,8 @@ async def test_a_rate_limit_says_when_to_come_back(vendor):
     assert len(vendor.seen) == vendor.requests, "a caller does not wait seven seconds"
 
 
+@pytest.mark.parametrize("vendor", WITH_KEY, indirect=True)
 async def test_a_refused_key_names_where_it_stands(vendor):
-    if not vendor.key_variable:
-        pytest.skip("asks for no key")
     error = await failure(vendor, key="a-wrong-key")
     assert (error.code, error.retryable) == ("provider_refused_key", False)
     assert vendor.key_variable in str(error)
@@ -204,9 +204,8 @@ async def test_a_refused_key_names_where_it_stands(vendor):
     assert "a-wrong-key" not in str(error)
 
 
+@pytest.mark.parametrize("vendor", WITH_KEY, indirect=True)
 async def test_a_missing_key_is_said_before_any_call(vendor):
-    if not vendor.key_variable:
-        pytest.skip("asks for no key")
     async with client() as http:
         places = environment(vendor)
         del places[vendor.key_variable]
@@ -247,21 +246,25 @@ async def test_an_error_inside_an_answer_is_understood(vendor):
     assert "slow down" in str(error)
 
 
-GARBAGE = [
-    pytest.param(b"<html><body>Bad gateway</body></html>", id="html"),
-    pytest.param(b"\x00\xff\xfe{{{", id="bytes"),
-    pytest.param(b'{"audio_base64": 5, "data": "!!!", "audio": [1]}', id="wrong-types"),
-    pytest.param(b"[]", id="list"),
-    pytest.param(b"", id="nothing"),
-    pytest.param(b"ID3\x04\x00mp3", id="mp3"),
-]
+GARBAGE = {
+    "html": b"<html><body>Bad gateway</body></html>",
+    "bytes": b"\x00\xff\xfe{{{",
+    "wrong-types": b'{"audio_base64": 5, "data": "!!!", "audio": [1]}',
+    "list": b"[]",
+    "nothing": b"",
+    "mp3": b"ID3\x04\x00mp3",
+}
+NO_SAMPLES = ("nothing", "mp3")
+"""What bare samples cannot be: they have no other form that could be wrong."""
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize(
+    ("vendor", "garbage"),
+    [(name, kind) for name in NAMES for kind in (NO_SAMPLES if SPEECH_VENDORS[name].is_raw else GARBAGE)],
+    indirect=["vendor"],
+)
 async def test_garbage_is_never_played(vendor, garbage):
-    if vendor.is_raw and not garbage.startswith(b"ID3") and garbage:
-        pytest.skip("bare samples have no form that could be wrong")
-    vendor.garbage = garbage
+    vendor.garbage = GARBAGE[garbage]
     error = await failure(vendor, max_retries=0)
     assert error.code in {"provider_bad_answer", "provider_bad_audio", "provider_failed"}
 

@@ -35,6 +35,7 @@ MAX_ERROR_BYTES = 1 << 16
 MAX_DOCUMENT_BYTES = 64 << 20
 """Of an answer that is one JSON document with the audio in it: ten minutes of it are 40 MB."""
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -95,7 +96,7 @@ class Sentence:
     Attributes:
         text: without control characters, every character where it was in the call's text.
         voice: the agent's, else the driver's; may be empty.
-        language: a BCP 47 tag, empty where the agent has none.
+        language: a BCP 47 tag with hyphens, empty where the agent has none.
         words: finds the words of `text`.
         audio_s: seconds of audio so far; what a driver needs that is told times by piece.
     """
@@ -114,7 +115,7 @@ class Sentence:
     @property
     def base_language(self) -> str:
         """The language without its country: `de` of `de-CH`."""
-        return self.language.replace("_", "-").partition("-")[0].lower()
+        return self.language.partition("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,7 @@ class VendorSpeech(ABC):
         tries = 0
         while True:
             assembly = SpeechAssembly(self.sample_rate)
-            sentence = Sentence(spoken, voice or self._voice, language or "", WordFinder(spoken), assembly)
+            sentence = Sentence(spoken, voice or self._voice, _tag(language), WordFinder(spoken), assembly)
             try:
                 async with aclosing(self._speak(sentence)) as chunks:
                     async for chunk in chunks:
@@ -335,6 +336,11 @@ class VendorSpeech(ABC):
             key=self.vendor.key,
             retry_after_s=_failures.retry_after_s(headers),
         )
+
+
+def _tag(language: str | None) -> str:
+    """A language that a vendor of speech can be told; recognisers also know `multi` and `auto`."""
+    return language.replace("_", "-") if language and _LANGUAGE.fullmatch(language) and language != "auto" else ""
 
 
 def _may_retry(failed: DependencyError) -> bool:
