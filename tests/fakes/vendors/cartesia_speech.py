@@ -19,6 +19,7 @@ class CartesiaSpeech(SpeechVendor):
     path = ""
     gives_words = True
     is_socket = True
+    in_band = b'{"type": "error", "status_code": 429, "title": "Busy", "message": "slow down", "error_code": "busy"}'
 
     def routes(self) -> list[BaseRoute]:
         return [WebSocketRoute("/tts/websocket", self.talk)]

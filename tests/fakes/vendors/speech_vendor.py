@@ -80,6 +80,7 @@ class SpeechVendor:
         is_raw: its answers are bare samples.
         streams: it sends the first audio before the last is made.
         is_socket: it is asked over a WebSocket.
+        in_band: how it reports inside an answer that there were too many requests; empty where it does not.
         requests: that a sentence takes.
     """
 
@@ -96,6 +97,7 @@ class SpeechVendor:
     is_raw = False
     streams = True
     is_socket = False
+    in_band = b""
     requests = 1
     more_environment: dict[str, str] = {}  # noqa: RUF012  read only
     options: dict[str, Any] = {}  # noqa: RUF012  what the driver is created with besides the address

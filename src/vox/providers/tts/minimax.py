@@ -1,7 +1,7 @@
 """Speech by MiniMax, streamed as server-sent events with samples in hexadecimal; errors come inside of answers that succeeded."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -25,8 +25,8 @@ class Config(VendorOptions):
         default="English_Graceful_Lady", description="A voice's id; used where the agent has no tts_voice"
     )
     group_id: str = Field(default="", description="Of the account, where it has several")
-    sample_rate: int = Field(
-        default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050, 24000, 32000 or 44100"
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 32_000, 44_100] = Field(
+        default=24_000, description="Of the audio, in Hz"
     )
     speed: float = Field(default=1.0, ge=0.5, le=2, description="1 is natural")
     language_boost: str = Field(default="auto", description="A language by its English name, or auto")
