@@ -299,7 +299,7 @@ async def test_a_vendor_that_leaves_in_the_middle_of_an_answer(play):
     assert play.vendor.secret not in str(error)
 
 
-async def test_nobody_listens_there(play):
+async def test_nothing_listens_there(play):
     async with play.session(base_url="http://127.0.0.1:9") as (_, events):
         error = await broken(events)
     assert (error.code, error.retryable) == ("provider_unreachable", True)

@@ -1,7 +1,6 @@
 """A call without a network: a transport that remembers, a detector and providers under the test's hand."""
 
 import asyncio
-from array import array
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
@@ -285,16 +284,6 @@ class World:
         self.ear.texts.append(text)
         self.speech(True)
         await asyncio.sleep(seconds)
-        self.speech(False)
-
-    async def utter(self, seconds: float) -> None:
-        """The caller speaks so long, with a voice of 160 Hz that arrives in real time."""
-        frame = array("h", (9000 if at % 50 < 25 else -9000 for at in range(RATE // 50))).tobytes()
-        self.session.audio(frame * 10)
-        self.speech(True)
-        for _ in range(round(seconds / 0.02)):
-            self.session.audio(frame)
-            await asyncio.sleep(0.02)
         self.speech(False)
 
     def partial(self, text: str, *, at_pause: bool = False) -> None:

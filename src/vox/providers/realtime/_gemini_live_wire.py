@@ -19,8 +19,7 @@ from vox.providers.llm._alternating import GO_ON
 from vox.providers.llm._answer import inner_object, inner_objects, result_object
 from vox.providers.llm._gemini_wire import Signatures, contents, declarations
 from vox.providers.llm.contract import Message
-from vox.providers.realtime._openai_wire import SAY, count, decoded_audio, nowhere
-from vox.providers.realtime._session import Json, Send
+from vox.providers.realtime._codec import MIN_UTTERANCE_S, SAY, Json, Send, count, decoded_audio, nowhere
 from vox.providers.realtime.contract import (
     AnswerAudio,
     AnswerCall,
@@ -36,7 +35,6 @@ INPUT_RATE: Final = 16_000
 OUTPUT_RATE: Final = 24_000
 PIECE_BYTES: Final = INPUT_RATE // 10 * 2
 """Audio goes out in pieces of 100 ms."""
-MIN_UTTERANCE_S: Final = 0.1
 MAX_HELD: Final = 4096
 """Pieces of an answer that the call has not asked for yet."""
 FLUSH: Final = "voxFlush"

@@ -5,7 +5,6 @@ asked for when the one before is over or has confirmed its cancellation. Answers
 """
 
 import base64
-import binascii
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -15,7 +14,7 @@ from vox.providers import _failures
 from vox.providers._failures import Key
 from vox.providers.llm._answer import inner_object
 from vox.providers.llm.contract import Message, ToolSpec
-from vox.providers.realtime._session import Json, Send
+from vox.providers.realtime._codec import MIN_UTTERANCE_S, SAY, Json, Send, count, decoded_audio, nowhere
 from vox.providers.realtime.contract import (
     AnswerAudio,
     AnswerCall,
@@ -28,11 +27,8 @@ from vox.providers.realtime.contract import (
 )
 
 RATE: Final = 24_000
-MIN_UTTERANCE_S: Final = 0.1
-"""Less is refused by the vendor."""
 PIECE_BYTES: Final = RATE // 10 * 2
 """Audio goes out in pieces of 100 ms."""
-SAY: Final = "Say the following to the caller word for word, and nothing else:\n\n{}"
 
 _EMPTY_COMMIT = "input_audio_buffer_commit_empty"
 _HARMLESS = frozenset({_EMPTY_COMMIT, "response_cancel_not_active", "conversation_already_has_active_response"})
@@ -176,15 +172,17 @@ class OpenAiRealtimeCodec:
             case "response.created":
                 self._created(inner_object(message.get("response")))
             case "response.output_audio.delta":
-                if (answer := self._wanted(message)) is not None and (pcm := decoded_audio(message.get("delta"))):
+                if (answer := self._answer_number(message)) is not None and (
+                    pcm := decoded_audio(message.get("delta"))
+                ):
                     yield AnswerAudio(answer, str(message.get("item_id")), pcm)
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 text = message.get("delta")
-                if (answer := self._wanted(message)) is not None and isinstance(text, str) and text:
+                if (answer := self._answer_number(message)) is not None and isinstance(text, str) and text:
                     yield AnswerText(answer, str(message.get("item_id")), text)
             case "response.output_item.done":
                 item = inner_object(message.get("item"))
-                if item.get("type") == "function_call" and (answer := self._wanted(message)) is not None:
+                if item.get("type") == "function_call" and (answer := self._answer_number(message)) is not None:
                     name, arguments = str(item.get("name") or ""), str(item.get("arguments") or "{}")
                     yield AnswerCall(answer, str(item.get("call_id") or item.get("id") or ""), name, arguments)
             case "response.done":
@@ -212,7 +210,7 @@ class OpenAiRealtimeCodec:
         if number.isdecimal():
             self._answer_of[str(response.get("id"))] = int(number)
 
-    def _wanted(self, message: Json) -> int | None:
+    def _answer_number(self, message: Json) -> int | None:
         """The answer that a message belongs to; None for one that is not wanted any more."""
         number = self._answer_of.get(str(message.get("response_id")))
         return number if number == self._active and not self._is_cancelled else None
@@ -319,21 +317,3 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
         "description": tool.description,
         "parameters": dict(tool.parameters),
     }
-
-
-def decoded_audio(value: object) -> bytes:
-    """Samples out of Base64, whole ones only; nothing where it is none."""
-    try:
-        pcm = base64.b64decode(value) if isinstance(value, str) else b""
-    except (binascii.Error, ValueError):
-        return b""
-    return pcm[: len(pcm) & ~1]
-
-
-def count(value: object) -> int:
-    """A number of tokens; 0 where it is none."""
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def nowhere(message: Json) -> None:
-    """Takes messages before there is a session to send them by."""

@@ -1,12 +1,12 @@
-"""One realtime session over a WebSocket of JSON messages, whoever the vendor is: the codec knows the vendor, this the socket.
+"""One realtime session over a WebSocket of JSON messages, for every vendor: the codec knows the vendor, this the socket.
 
 What comes waits in a bounded queue for the call to read; what is sent before the vendor has taken the setup waits too.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from typing import Any, Final, Protocol, cast
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from vox.errors import DependencyError, VoxError
 from vox.http.websocket import Socket, UpgradeRefusedError, open_socket
 from vox.providers import _failures
 from vox.providers._failures import Key
-from vox.providers.llm.contract import Message
+from vox.providers.realtime._codec import Codec, Json
 from vox.providers.realtime.contract import RealtimeEvent, SessionReady
 
 MAX_RECEIVED: Final = 8192
@@ -25,51 +25,6 @@ MAX_MESSAGE_BYTES: Final = 8 << 20
 CONNECT_TIMEOUT_S: Final = 10.0
 _REFUSALS: Final = frozenset({1007, 1008, 3000})
 """Close codes of a vendor that will not have this session."""
-
-Json = Mapping[str, Any]
-Send = Callable[[Json], None]
-
-
-class Codec(Protocol):
-    """One vendor's messages, as a state machine without a socket.
-
-    Attributes:
-        send: takes what is to go out.
-        post: takes a message that the codec wants to `receive` itself, behind what has come already.
-    """
-
-    send: Send
-    post: Send
-
-    def begin(self) -> None:
-        """The socket is open: the setup goes out."""
-        ...
-
-    def resume(self) -> None:
-        """The vendor has taken the setup: the conversation so far goes out."""
-        ...
-
-    def receive(self, message: Json) -> Iterator[RealtimeEvent]:
-        """What a message means; raises `DependencyError` where the vendor refuses the session."""
-        ...
-
-    def push(self, pcm: bytes) -> None:
-        """See `RealtimeSession`, also for the methods below."""
-        ...
-
-    def commit(self) -> int: ...
-
-    def clear(self) -> None: ...
-
-    def respond(self, *, say: str | None = None, is_silent: bool = False) -> int: ...
-
-    def cancel(self) -> None: ...
-
-    def truncate(self, item: str, played_ms: int) -> None: ...
-
-    def add(self, message: Message) -> None: ...
-
-    def add_result(self, call_id: str, name: str, result: str) -> None: ...
 
 
 class VendorSession:

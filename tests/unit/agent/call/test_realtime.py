@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from array import array
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
 import pytest
 
-from tests.unit.agent.call_harness import World
+from tests.unit.agent.call_harness import RATE, World
 from vox.agent.config.python_tools import Tool
 from vox.errors import DependencyError
 from vox.protocols.agent_events import (
@@ -148,11 +149,22 @@ class Session:
         self.model.log.append(("result", call_id, name, result))
 
 
+async def utter(world: World, seconds: float) -> None:
+    """The caller speaks so long, with a voice of 160 Hz that arrives in real time."""
+    frame = array("h", (9000 if at % 50 < 25 else -9000 for at in range(RATE // 50))).tobytes()
+    world.session.audio(frame * 10)
+    world.speech(True)
+    for _ in range(round(seconds / 0.02)):
+        world.session.audio(frame)
+        await asyncio.sleep(0.02)
+    world.speech(False)
+
+
 async def test_a_question_is_answered_at_once_and_written_down_later():
     model = Model()
     model.heard, model.transcript_s = ["how are you"], 1.5
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         began = asyncio.get_running_loop().time()
         await asyncio.sleep(1.0)
         assert world.line.frames[0][0] == pytest.approx(began + 0.5 + 0.1, abs=0.03)
@@ -188,9 +200,9 @@ async def test_a_barge_in_is_truncated_to_what_was_heard():
     model.heard = ["go", "no not that please"]
     model.answers = [says("one two three four five six seven eight.", 4.0), says("fine.", 0.5)]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(0.5 + 0.1 + 1.5)
-        await world.utter(2.0)
+        await utter(world, 2.0)
         assert world.line.clears == 1
         await asyncio.sleep(4)
         (cut,) = model.told("truncate")
@@ -206,9 +218,9 @@ async def test_agreement_lets_the_answer_go_on():
     model = Model()
     model.heard = ["go", "uh huh"]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(0.5 + 0.1 + 0.7)
-        await world.utter(0.3)
+        await utter(world, 0.3)
         await asyncio.sleep(5)
         assert model.told("truncate") == []
         assert len(model.told("respond")) == 1
@@ -218,7 +230,7 @@ async def test_agreement_lets_the_answer_go_on():
 async def test_what_was_typed_is_told_to_the_model_and_what_was_spoken_is_not():
     model = Model()
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         world.session.receive(ClientText("and now typed", speak=False))
         await asyncio.sleep(3)
@@ -249,7 +261,7 @@ async def test_a_tools_result_goes_back_and_is_answered():
         says("it is sunny.", 1.0),
     ]
     async with World(realtime=model, tools={"weather": Tool(spec, weather)}) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         ((call_id, name, result),) = model.told("result")
         assert (call_id, name, json.loads(result)) == ("c1", "weather", {"sky": "Rome"})
@@ -269,11 +281,11 @@ async def test_a_tool_outlives_the_caller_who_cuts_in_and_its_result_is_told_wit
         says("fine.", 0.5),
     ]
     async with World(realtime=model, tools={"slow": Tool(ToolSpec("slow", "Slow.", {}), slow)}) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(1.0)
-        await world.utter(1.8)
+        await utter(world, 1.8)
         await asyncio.sleep(4)
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(3)
         assert [result[0] for result in model.told("result")] == ["c1"]
 
@@ -290,7 +302,7 @@ async def test_the_model_may_end_the_call():
         ]
     ]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         assert world.line.closed == (1000, "agent_ended")
         assert world.conversation()[-2][1] == "goodbye."
@@ -301,10 +313,10 @@ async def test_a_failed_answer_is_told_and_the_next_is_heard():
     model = Model()
     model.answers = [lambda number: [0.1, AnswerEnded(number, failed)], says("here again.", 1.0)]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(2)
         assert "provider_failed" in world.line.of(AgentError)[0].message
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(4)
         assert world.conversation()[-1] == ("assistant", "here again.")
 
@@ -313,10 +325,10 @@ async def test_a_model_that_never_answers_is_given_up():
     model = Model()
     model.answers = [lambda number: [], says("here again.", 1.0)]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(7)
         assert "provider_timeout" in world.line.of(AgentError)[0].message
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(4)
         assert world.conversation()[-1] == ("assistant", "here again.")
 
@@ -326,12 +338,12 @@ async def test_a_broken_session_is_opened_again_with_the_conversation_so_far():
     model = Model()
     model.heard = ["my name is ada", "who am i"]
     async with World(realtime=model, system_prompt="Be brief.") as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         model.sessions[0].queue.put_nowait(gone)
         await asyncio.sleep(1)
         assert world.line.closed is None
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         assert len(model.sessions) == 2
         assert model.sessions[1].setup.messages[:2] == (
@@ -350,10 +362,10 @@ async def test_a_session_that_breaks_in_the_middle_of_an_answer_ends_that_answer
         says("here again.", 1.0),
     ]
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(3)
         assert "provider_unreachable" in world.line.of(AgentError)[0].message
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(4)
         assert world.conversation()[-1] == ("assistant", "here again.")
         assert len(model.sessions) == 2
@@ -364,9 +376,9 @@ async def test_words_decide_where_the_configuration_wants_them_to():
     model.heard = ["go", "well"]
     model.answers = [says("one two three four.", 4.0)]
     async with World(realtime=model, interruption_strategy="min_words", min_words=3) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(0.5 + 0.1 + 0.4)
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         assert model.told("truncate") == []
         assert world.conversation() == [("user", "go"), ("assistant", "one two three four.")]
@@ -376,7 +388,7 @@ async def test_an_utterance_that_is_never_written_down_keeps_its_place():
     model = Model()
     model.transcript_s = 3600
     async with World(realtime=model) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         assert world.conversation() == [("user", "(utterance 1)"), ("assistant", "one two three four.")]
 
@@ -385,6 +397,6 @@ async def test_an_utterance_that_is_never_written_down_keeps_its_place():
 async def test_every_turn_detection_ends_turns(turn_detection):
     model = Model()
     async with World(realtime=model, turn_detection=turn_detection) as world:
-        await world.utter(1.0)
+        await utter(world, 1.0)
         await asyncio.sleep(5)
         assert world.conversation() == [("user", "go"), ("assistant", "one two three four.")]
