@@ -248,13 +248,13 @@ class OpenAiRealtimeCodec:
 
     def _failed(self, problem: Json) -> Iterator[RealtimeEvent]:
         """An error ends the session before it has begun, else only the answer that could not begin."""
-        code = str(problem.get("code"))
-        if code == _EMPTY_COMMIT and self._commits:
+        word = str(problem.get("code"))
+        if word == _EMPTY_COMMIT and self._commits:
             yield CallerText(self._commits.popleft(), "")
-        if code in _HARMLESS:
+        if word in _HARMLESS:
             return
         failed = _failures.reported(problem, "openai", self._key)
-        if not self._is_ready or failed.code == "provider_refused_key" or code == "session_expired":
+        if not self._is_ready or failed.code == "provider_refused_key" or word == "session_expired":
             raise failed
         if self._active is not None and problem.get("event_id") == _event_id(self._active):
             number, self._active, self._is_cancelled = self._active, None, False
