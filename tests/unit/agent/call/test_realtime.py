@@ -384,6 +384,29 @@ async def test_words_decide_where_the_configuration_wants_them_to():
         assert world.conversation() == [("user", "go"), ("assistant", "one two three four.")]
 
 
+async def test_an_answer_that_is_cut_before_it_begins_is_no_reason_to_fail():
+    model = Model()
+    async with World(realtime=model) as world:
+        await utter(world, 1.0)
+        await asyncio.sleep(4)
+        for text in ("one", "two", "three"):  # each cuts the answer to the one before, whose task has not run yet
+            world.session.receive(ClientText(text))
+        await asyncio.sleep(4)
+        assert world.line.closed is None
+        assert model.told("add") == [("user", "one two three")]
+        assert world.conversation()[-1] == ("assistant", "one two three four.")
+
+
+async def test_noise_that_gives_no_text_is_inaudible():
+    model = Model()
+    model.heard = [""]
+    async with World(realtime=model) as world:
+        await utter(world, 1.0)
+        await asyncio.sleep(5)
+        assert world.conversation()[0] == ("user", "(inaudible)")
+        assert world.line.of(UserTranscript) == []
+
+
 async def test_an_utterance_that_is_never_written_down_keeps_its_place():
     model = Model()
     model.transcript_s = 3600
