@@ -1,16 +1,23 @@
 """Whole calls through a server process whose language model is a vendor with a wire of its own."""
 
+import asyncio
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.agents import FAKES, agent_server
+from tests.e2e.agents import FAKES, VOX, agent_server
+from tests.e2e.ws_client import connected
 from tests.fakes.vendors.llm_server import llm_server
 from tests.fakes.vendors.llm_wires import Anthropic, Call
+from tests.fakes.vendors.realtime_gemini import GeminiLiveWire
 from tests.fakes.vendors.realtime_openai import OpenAiRealtimeWire
 from tests.fakes.vendors.realtime_server import RealtimeServer, realtime_server
+from tests.time_limits import time_limit
 from vox.clients.audio_files import sample_question
 from vox.clients.phone import place_call
 from vox.clients.script import HangUp, Say, Step, WaitForAgent
+from vox.protocols.agent_json import encode_client_frame
 from vox.runtime.clock import SystemClock
 
 TOOL = "def opening_hours(day: str) -> str:\n    '''Tells when we are open.'''\n    return f'{day}: nine to five'\n"
@@ -93,6 +100,45 @@ async def test_a_caller_cuts_a_realtime_model_off_and_it_forgets_what_was_not_he
     assert barge_in.silenced_s is not None
     assert abs(cut["audio_end_ms"] / 1000 - 2.0 - barge_in.silenced_s) < 0.5
     assert len(outcome.report.clears) == 1
+
+
+async def test_in_the_browser_gemini_live_greets_and_answers_what_is_typed(tmp_path: Path):
+    answers: list[tuple[Any, ...]] = [("say", "You are welcome.", 1.0)]
+    async with realtime_server(lambda server: GeminiLiveWire(server, answers, [])) as vendor:
+        config = {
+            **{key: value for key, value in FAKES.items() if not key.endswith("_provider")},
+            "realtime_provider": "gemini",
+            "realtime_options": {"base_url": vendor.base_url},
+            "greeting": "Welcome to the library.",
+        }
+        async with agent_server(tmp_path, config, GEMINI_API_KEY="AIza-1") as agent:
+            async with connected(agent.ws) as client:
+                greeting = await client.frame("AggregatedTextFrame")
+                assert greeting["text"] == "Welcome to the library."
+                client.send(encode_client_frame("TranscriptionFrame", {"text": "Thank you."}))
+                async with time_limit():
+                    while "You are welcome." not in [each["text"] for each in client.frames("AggregatedTextFrame")]:
+                        await client.change()
+            (ended,) = await agent.logged("conversation")
+    assert ("user", "Thank you.") in [(message["role"], message["content"]) for message in ended["pii.messages"]]
+    assert vendor.headers[0]["x-goog-api-key"] == "AIza-1"
+
+
+async def test_a_realtime_model_without_its_key_is_no_start(tmp_path: Path):
+    config = tmp_path / "config.json"
+    config.write_text('{"realtime_provider": "openai"}')
+    environment = {name: value for name, value in os.environ.items() if name != "OPENAI_API_KEY"}
+    process = await asyncio.create_subprocess_exec(
+        *(VOX, "agent", "--config", str(config), "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+    )
+    async with time_limit():
+        output, _ = await process.communicate()
+    assert process.returncode == 2
+    assert b"OPENAI_API_KEY" in output
+    assert b"Traceback" not in output
 
 
 def sent_items(vendor: RealtimeServer) -> list[dict[str, Any]]:
