@@ -1,11 +1,19 @@
 """The vendors' recognisers and what the contract suite covers of each, one row a driver."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.fakes.vendors.assemblyai import AssemblyAi
+from tests.fakes.vendors.azure_speech import AzureSpeech
 from tests.fakes.vendors.deepgram import Deepgram
+from tests.fakes.vendors.elevenlabs_scribe import Scribe
+from tests.fakes.vendors.gradium import Gradium
+from tests.fakes.vendors.openai_transcription import OpenAiTranscription
+from tests.fakes.vendors.sarvam import Sarvam
 from tests.fakes.vendors.socket_vendor import SocketVendor
+from tests.fakes.vendors.soniox import Soniox
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,37 @@ def query_values(name: str) -> Callable[[SocketVendor], list[str]]:
     return lambda vendor: [value for given, value in vendor.connections[-1].query if given == name]
 
 
+def first_message(*path: str) -> Callable[[SocketVendor], list[str]]:
+    """A value in the first message of the last connection, a text of several being split at its commas."""
+
+    def find(vendor: SocketVendor) -> list[str]:
+        value: Any = vendor.connections[-1].messages[0]
+        for name in path:
+            value = value[name]
+        return value.split(", ") if isinstance(value, str) else value
+
+    return find
+
+
 STREAMING = [
+    Streaming(
+        "assemblyai",
+        AssemblyAi,
+        {"assemblyai": "k1"},
+        "ASSEMBLYAI_API_KEY",
+        word_s=(0.2, 0.4),
+        confidence=0.8,
+        finds_phrases=lambda vendor: json.loads(vendor.connections[-1].value("keyterms_prompt")),
+    ),
+    Streaming(
+        "azure",
+        AzureSpeech,
+        {"azure": "k1", "azure_region": "westeurope"},
+        "AZURE_SPEECH_KEY",
+        word_s=(0.2, 0.4),
+        confidence=0.6,
+        untested="accuracy and latency; phrase lists, which the documented protocol does not have",
+    ),
     Streaming(
         "deepgram",
         Deepgram,
@@ -53,5 +91,41 @@ STREAMING = [
         word_s=(0.2, 0.4),
         confidence=0.9,
         finds_phrases=query_values("keyterm"),
+    ),
+    Streaming("elevenlabs", Scribe, {"elevenlabs": "k1"}, "ELEVENLABS_API_KEY"),
+    Streaming(
+        "elevenlabs",
+        Scribe,
+        {"elevenlabs": "k1"},
+        "ELEVENLABS_API_KEY",
+        {"word_times": True},
+        word_s=(0.2, 0.4),
+        confidence=1.0,
+        language="eng",
+    ),
+    Streaming("gradium", Gradium, {"gradium": "k1"}, "GRADIUM_API_KEY"),
+    Streaming(
+        "openai_realtime",
+        OpenAiTranscription,
+        {"openai": "k1"},
+        "OPENAI_API_KEY",
+        finds_phrases=first_message("session", "audio", "input", "transcription", "prompt"),
+    ),
+    Streaming(
+        "sarvam",
+        Sarvam,
+        {"sarvam": "k1"},
+        "SARVAM_API_KEY",
+        has_interims=False,
+        language="en-IN",
+    ),
+    Streaming(
+        "soniox",
+        Soniox,
+        {"soniox": "k1"},
+        "SONIOX_API_KEY",
+        word_s=(0.2, 0.4),
+        confidence=0.7,
+        finds_phrases=first_message("context", "terms"),
     ),
 ]

@@ -152,9 +152,8 @@ async def test_an_utterance_behind_another_begins_anew(row):
         assert len(call.vendor.connections) == expected
 
 
+@pytest.mark.parametrize("row", [row for row in STREAMING if row.word_s], ids=lambda row: row.driver)
 async def test_words_count_from_the_beginning_of_their_utterance(row):
-    if row.word_s is None:
-        pytest.skip(f"{row.driver} tells no word times")
     async with calling(row) as call:
         transcripts: list[Transcript] = []
         for _ in range(2):
@@ -164,9 +163,8 @@ async def test_words_count_from_the_beginning_of_their_utterance(row):
         assert all(word.start_s >= 0 for word in transcripts[1].words)
 
 
+@pytest.mark.parametrize("row", [row for row in STREAMING if row.finds_phrases], ids=lambda row: row.driver)
 async def test_expected_phrases_reach_the_vendor(row):
-    if row.finds_phrases is None:
-        pytest.skip(f"{row.driver} takes no phrases")
     async with calling(row, keyterms=["Voxray"]) as call:
         call.stream.start(SpeechHints(phrases=("Anna Bell", "Voxray", "yes?")))
         call.say()

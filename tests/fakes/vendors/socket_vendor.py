@@ -192,7 +192,7 @@ class Client:
     def flush(self) -> Iterable[Message]:
         """The final text of the audio since the last flush."""
         self.seen.flushes += 1
-        if self.fault in {"silent", "mute", "never_ready"}:
+        if self.fault in {"silent", "mute", "never_ready", "disconnect"}:
             return ()
         was_audible = any(self._utterance)
         text = " ".join(self.words) if was_audible else ""

@@ -86,7 +86,14 @@ class Failed:
     error: DependencyError
 
 
-Event = Ready | Heard | Flushed | Failed
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The vendor wants this message as an answer."""
+
+    message: Message
+
+
+Event = Ready | Heard | Flushed | Failed | Reply
 
 
 class Dialect(Protocol):
@@ -162,6 +169,7 @@ class Traits:
         key: where its API key stands.
         chunk_s: how much audio goes into one message.
         max_chunk_s: the most that one message may hold.
+        min_chunk_s: the least; a shorter rest is filled up with silence.
         keep_alive_s: how often an unused connection says that it is wanted; 0 for never.
         settle_s: so long after a flush, what was understood counts as final although the vendor has not said so; None where
             the vendor answers every flush.
@@ -172,6 +180,7 @@ class Traits:
     key: Key
     chunk_s: float = 0.06
     max_chunk_s: float = 0.5
+    min_chunk_s: float = 0.0
     keep_alive_s: float = 0.0
     settle_s: float | None = None
     takes_phrases: bool = False

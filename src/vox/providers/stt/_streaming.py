@@ -20,6 +20,7 @@ from vox.providers.stt._dialect import (
     Flushed,
     Heard,
     Ready,
+    Reply,
     Session,
     StreamingOptions,
     Vendor,
@@ -74,6 +75,7 @@ class Stream:
         self._language = language
         self._bytes_per_s = options.sample_rate * 2
         self._chunk = int(vendor.traits.chunk_s * options.sample_rate) * 2
+        self._min_chunk = int(vendor.traits.min_chunk_s * options.sample_rate) * 2
         self._max_chunk = int(vendor.traits.max_chunk_s * options.sample_rate) * 2
         self._phrases = chosen_phrases(options.keyterms, ())
         self._connection: Connection | None = None
@@ -230,7 +232,7 @@ class Stream:
         least = 1 if self._is_flush_due else self._chunk
         while (left := len(audio) - self._sent) >= least:
             end = self._sent + min(left, self._max_chunk)
-            connection.push(bytes(audio[self._sent : end]))
+            connection.push(bytes(audio[self._sent : end]).ljust(self._min_chunk, b"\0"))
             self._sent = end
         if self._is_flush_due:
             self._is_flush_due = False
@@ -251,6 +253,8 @@ class Stream:
                 self._flushed()
             case Failed(error):
                 self._failed(error)
+            case Reply():
+                pass
 
     def _hear(self, heard: Heard) -> None:
         if not self._is_speaking:
