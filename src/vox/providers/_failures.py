@@ -3,12 +3,14 @@
 Every driver of a vendor tells its failures through this module, so that the same thing going wrong has the same code at all of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import cast
+from typing import Any, cast
 
 import httpx2
+import msgspec
 
 from vox.errors import DependencyError, UsageError
 from vox.providers.contract import Deps
@@ -34,6 +36,10 @@ _STATUS_OF_WORDS = (
     ("context_length", 400),
 )
 """Words in the code or the type of an error reported without a status."""
+_WRONG_KEYS = (b"API_KEY_INVALID", b"UnrecognizedClientException", b"InvalidSignatureException")
+"""Words for a wrong key behind another status: Google's and Amazon's."""
+_RETRY_DELAY = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
+"""Google's place for the seconds to wait (google.rpc.RetryInfo)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +92,25 @@ def of_status(
     )
 
 
+def of_response(
+    status: int, body: bytes, headers: Mapping[str, str], vendor: str, key: Key | None = None
+) -> DependencyError:
+    """The error for an HTTP answer with a status that is none of success."""
+    try:
+        problem: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        problem = body.decode("utf-8", "replace")
+    if any(word in body for word in _WRONG_KEYS):
+        status = _REFUSED[0]
+    after = retry_after_s(headers)
+    if after is None and (found := _RETRY_DELAY.search(body)):
+        after = float(found.group(1))
+    return of_status(status, words_of(problem), vendor, key=key, retry_after_s=after)
+
+
 def reported(problem: object, vendor: str, key: Key | None = None) -> DependencyError:
     """What a vendor reports inside an answer that began well: as an object, a list or a bare text, with or without a status."""
-    words, marks = _words_of(problem), _marks_of(problem)
+    words, marks = words_of(problem), _marks_of(problem)
     status = next((int(mark) for mark in marks if mark.isdecimal() and len(mark) == len("429")), 0)
     for mark in marks if not status else ():
         status = next((known for part, known in _STATUS_OF_WORDS if part in mark), status)
@@ -104,6 +126,17 @@ def of_connection(error: Exception, vendor: str) -> DependencyError:
     )
 
 
+def words_of(problem: object) -> str:
+    """The message of a reported problem, decoded JSON or a text."""
+    if isinstance(problem, Mapping):
+        fields = cast("Mapping[str, object]", problem)
+        found = (fields.get(name) for name in ("message", "error", "detail", "msg", "err_msg", "status_msg", "errors"))
+        return next((words for each in found if each and (words := words_of(each))), "no reason given")
+    if isinstance(problem, Sequence) and not isinstance(problem, str):
+        return "; ".join(map(words_of, cast("Sequence[object]", problem)))
+    return str(problem)
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds from `Retry-After` (RFC 9110 §10.2.3), whose date form is counted from the answer's own `Date`."""
     value = headers.get("retry-after", "")
@@ -116,17 +149,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - sent).total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-def _words_of(problem: object) -> str:
-    """The message of a reported problem."""
-    if isinstance(problem, Mapping):
-        fields = cast("Mapping[str, object]", problem)
-        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
-        return next((words for each in found if each and (words := _words_of(each))), "no reason given")
-    if isinstance(problem, Sequence) and not isinstance(problem, str):
-        return "; ".join(map(_words_of, cast("Sequence[object]", problem)))
-    return str(problem)
 
 
 def _marks_of(problem: object) -> tuple[str, ...]:

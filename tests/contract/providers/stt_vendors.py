@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.vendors.assemblyai import AssemblyAi
-from tests.fakes.vendors.azure_speech import AzureSpeech
+from tests.fakes.vendors.azure_recognition import AzureRecognition
 from tests.fakes.vendors.deepgram import Deepgram
 from tests.fakes.vendors.elevenlabs_scribe import Scribe
 from tests.fakes.vendors.gradium import Gradium
@@ -76,7 +76,7 @@ STREAMING = [
     ),
     Streaming(
         "azure",
-        AzureSpeech,
+        AzureRecognition,
         {"azure": "k1", "azure_region": "westeurope"},
         "AZURE_SPEECH_KEY",
         word_s=(0.2, 0.4),

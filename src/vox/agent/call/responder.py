@@ -69,7 +69,7 @@ _Pieces = asyncio.Queue[_Sentence | _Keys | None]
 
 
 @dataclass(slots=True, eq=False)
-class _Run:
+class Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
     `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
@@ -120,7 +120,7 @@ class Responder:
         self._variables = variables
         self._tools = ToolCalls(agent.profile, agent.tools, conversation, transport.send_event)
         self._spawn: Spawn | None = None
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._number = 0
         self.wants_end: str | None = None
 
@@ -210,11 +210,11 @@ class Responder:
         if self._spawn is None:
             return
         self._number += 1
-        run = self._run = _Run(self._number, self._output.begin(), is_silent=silent)
+        run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
         self._times.asked()
         run.task = self._spawn(self._make(run, text), "answer")
 
-    async def _make(self, run: _Run, text: str | None) -> None:
+    async def _make(self, run: Run, text: str | None) -> None:
         """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
         failure: Exception | None = None
         pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
@@ -228,7 +228,7 @@ class Responder:
                         await self._recite(run, text, pieces)
                     await pieces.put(None)
         except* Exception as group:  # noqa: BLE001  a task's top: the caller is told, and the call goes on
-            failure = _first(group)
+            failure = first_of(group)
         if run.is_over:  # cut while it failed: the failure has swallowed the cancellation
             return
         if failure is not None:
@@ -236,13 +236,13 @@ class Responder:
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
-    async def _recite(self, run: _Run, text: str, pieces: _Pieces) -> None:
+    async def _recite(self, run: Run, text: str, pieces: _Pieces) -> None:
         answer = self._new_answer(run)
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
 
-    async def _generate(self, run: _Run, pieces: _Pieces) -> None:
+    async def _generate(self, run: Run, pieces: _Pieces) -> None:
         is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
@@ -266,7 +266,7 @@ class Responder:
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
-    async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
+    async def _generate_round(self, run: Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
         release = _Release(lambda: self._release(run, answer, splitter, pieces))
@@ -307,7 +307,7 @@ class Responder:
             await pieces.put(_Sentence(answer, sentence))
         return calls
 
-    def _release(self, run: _Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
         """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
@@ -321,7 +321,7 @@ class Responder:
             answer.text += text
             self._transport.send_event(ResponseText(text))
 
-    async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
+    async def _speak_all(self, run: Run, pieces: _Pieces) -> None:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
@@ -335,7 +335,7 @@ class Responder:
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
 
-    async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
+    async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
         if run.spoken_answer is not answer:
             run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
@@ -358,14 +358,14 @@ class Responder:
         if is_spoken and text.spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
 
-    def _own(self, run: _Run, answer: Answer, *, is_voiced: bool = True) -> None:
+    def _own(self, run: Run, answer: Answer, *, is_voiced: bool = True) -> None:
         """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
         if is_voiced and not run.is_voiced:
             run.is_voiced = True
             self._transport.send_event(SpeechStarted())
         run.owners[len(run.owners)] = answer
 
-    async def _apologise(self, run: _Run, *, is_recited: bool) -> None:
+    async def _apologise(self, run: Run, *, is_recited: bool) -> None:
         text = self._agent.profile.error_message
         if not text or is_recited:
             return
@@ -374,7 +374,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001  the synthesiser may be what failed, and that was reported
             log.debug("apology failed", error=repr(error))
 
-    async def _press(self, run: _Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
+    async def _press(self, run: Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
@@ -389,19 +389,19 @@ class Responder:
             return False
         return True
 
-    def _new_answer(self, run: _Run) -> Answer:
+    def _new_answer(self, run: Run) -> Answer:
         answer = self._conversation.begin_answer()
         run.answers.append(answer)
         return answer
 
     # The end of an answer
 
-    def _generated(self, run: _Run) -> None:
+    def _generated(self, run: Run) -> None:
         if run.is_generating:
             run.is_generating = False
             self._transport.send_event(ResponseStopped())
 
-    def _settle(self, run: _Run, parts: list[Heard]) -> None:
+    def _settle(self, run: Run, parts: list[Heard]) -> None:
         for answer in run.answers:
             if not run.is_silent:
                 spoken = [part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken]
@@ -409,7 +409,7 @@ class Responder:
             else:
                 self._conversation.settle(answer, answer.text)
 
-    def _finish(self, run: _Run, parts: list[Heard]) -> None:
+    def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:
             is_shown = part.is_voiced and part.segment in run.owners
             if is_shown and part.text and run.reported.get(part.segment) != part.text:
@@ -419,7 +419,7 @@ class Responder:
         if run.is_audible and not run.is_held:
             self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
 
-    def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
+    def _show(self, run: Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
         run.reported[part.segment] = part.spoken
         event: AgentEvent = SentenceProgress(
@@ -468,7 +468,7 @@ class _Release:
             self._wait(STALL_CHECK_S)
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
+def first_of(group: ExceptionGroup[Exception]) -> Exception:
     """A failure out of a group of them; one of ours, which says what to do, before any other."""
     ours = group.subgroup(VoxError) or group
     while isinstance(ours, ExceptionGroup):

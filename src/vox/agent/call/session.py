@@ -16,6 +16,7 @@ from typing import Any, assert_never
 
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
+from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
 from vox.agent.call.speech_output import SpeechOutput
@@ -98,14 +99,20 @@ class Session:
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
         agent = replace(agent, tts=self._voice.tts)
+        tell = transport.send_event
         self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
+        if agent.realtime is not None:
+            self._responder = live = RealtimeResponder(
+                agent, agent.realtime, self.conversation, self._output, transport, self._latency, variables
+            )
+            agent, tell = replace(agent, stt=live.ear), live.ear.tell
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
             agent,
             resources,
             self._latency,
             feed=self._feed,
-            tell=transport.send_event,
+            tell=tell,
             spawn=self._start,
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)

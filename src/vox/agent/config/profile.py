@@ -130,6 +130,12 @@ class AgentProfile(BaseModel):
     tts_options: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the text-to-speech driver"
     )
+    realtime_provider: OptionalText = Field(
+        default="", description="Speech-to-speech provider in place of the three stages; empty: the stages"
+    )
+    realtime_model: OptionalText = Field(default="", description="Realtime model; empty: the provider's default")
+    realtime_voice: OptionalText = Field(default="", description="Realtime voice; empty: the provider's default")
+    realtime_options: dict[str, Any] = Field(default_factory=dict, description="Further options of the realtime driver")
     failover: Failover = Field(default_factory=Failover, description="When the next provider of a list is asked")
     flow: str = Field(
         default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
@@ -225,6 +231,8 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
+            raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
@@ -234,8 +242,11 @@ class AgentProfile(BaseModel):
     def providers(self, kind: Literal["stt", "llm", "tts"]) -> tuple[str, ...]:
         """The names of a stage's providers: its own, else `flow` where one is given, else `provider`.
 
-        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai.
+        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai. A realtime
+        provider is all three.
         """
+        if self.realtime_provider:
+            return (self.realtime_provider,)
         own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
         if not own and kind == "llm" and self.flow:
             return ("flow",)

@@ -25,6 +25,8 @@ from vox.providers.contract import Checkable, Deps, Limited, Switching
 from vox.providers.failover.members import StageKind
 from vox.providers.failover.wrap import options_of, wrap
 from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
+from vox.providers.realtime.contract import RealtimeModel
+from vox.providers.realtime.stages import RealtimeStages
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
@@ -41,7 +43,7 @@ class Agent:
 
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
     that gave no transcript; without it the model answers that too.
-    `title` and `suggestions` are the profile's or what the model brings along.
+    `title` and `suggestions` are the profile's or what the model brings along. `realtime` does all three stages where it is there.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Agent:
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
     title: str = ""
     suggestions: tuple[str, ...] = ()
+    realtime: RealtimeModel | None = None
 
 
 class Resources:
@@ -144,6 +147,8 @@ class Resources:
         return self._controls[carrier]
 
     async def _open(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
+        if profile.realtime_provider:
+            return await self._open_realtime(name, profile, deps)
         stt = cast("SpeechToText", await self._stage("stt", profile, profile.stt_options, profile.stt_model, deps))
         llm = cast("LanguageModel", await self._stage("llm", profile, self._llm_options(profile), profile.model, deps))
         tts = cast("TextToSpeech", await self._stage("tts", profile, profile.tts_options, profile.tts_model, deps))
@@ -161,6 +166,27 @@ class Resources:
             tools=tools,
             title=profile.title or (script.title if script is not None else name),
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
+        )
+
+    async def _open_realtime(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
+        """An agent whose one model hears, thinks and speaks."""
+        options = dict(profile.realtime_options)
+        if profile.realtime_model:
+            options.setdefault("model", profile.realtime_model)
+        model = await self._driver("realtime", profile.realtime_provider, options, deps)
+        stages = RealtimeStages()
+        return Agent(
+            name=name,
+            profile=profile,
+            stt=stages,
+            llm=stages,
+            tts=stages,
+            greeting=profile.greeting,
+            not_understood=profile.not_understood,
+            tools=self._tools(profile, None),
+            title=profile.title or name,
+            suggestions=tuple(profile.suggestions),
+            realtime=cast("RealtimeModel", model),
         )
 
     def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:

@@ -4,7 +4,7 @@ OpenAI streams bare PCM of 24 kHz. Vendors without that send WAV, whose header s
 because the call asked for the rate before there was any audio.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +15,8 @@ from pydantic import Field
 from vox.errors import DependencyError
 from vox.providers import _failures, _openai
 from vox.providers.contract import Deps
-from vox.providers.tts._wav import WavReader
+from vox.providers.tts._assembly import MAX_SPEECH_S
+from vox.providers.tts._pcm import PcmReader
 from vox.providers.tts.contract import SpeechChunk
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 4096
 """Characters in one request; the API refuses more."""
-
-_MAGIC_BYTES = 4
-_MAGIC = {b"ID3": "audio/mpeg", b"OggS": "audio/ogg", b"fLaC": "audio/flac", b"\x1aE\xdf\xa3": "audio/webm"}
-"""What compressed audio begins with: played as samples it would be noise."""
-_MPEG = frozenset({"audio/mpeg", "audio/mp3", "audio/aac"})
-
-_MAX_SPEECH_S = 600  # of one request; an answer without end is cut here
 
 
 class Config(_openai.VendorConfig):
@@ -101,37 +95,22 @@ class OpenAiSpeech:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind.endswith("json") or kind == "text/html":
             raise await self._no_speech(response)
-        body = response.iter_bytes()
-        head = b""
-        async for data in body:
-            head += data
-            if len(head) >= _MAGIC_BYTES:
-                break
-        if compression := _compression(head, kind):
-            raise self._bad_audio(compression)
-        reader = WavReader() if head.startswith(b"RIFF") or self._format == "wav" else None
-        odd = b""
-        left = _MAX_SPEECH_S * self.sample_rate * 2
-        async for data in _again(head, body):
-            audio = data if reader is None else reader.feed(data)
-            if reader is not None and audio and reader.sample_rate != self.sample_rate:
-                raise DependencyError(
-                    f"{self._config.vendor} speaks with {reader.sample_rate} Hz, not {self.sample_rate}",
-                    code="provider_bad_audio",
-                    hint=f"set the option sample_rate to {reader.sample_rate}",
-                )
-            audio = odd + audio
-            whole = len(audio) & ~1
-            odd = audio[whole:]
-            if whole:
-                yield audio[: min(whole, left)]
-            left -= whole
+        reader = PcmReader(
+            self._config.vendor,
+            self.sample_rate,
+            asked_for=self._format,
+            content_type=kind,
+            remedy="set the option audio_format to a format that the vendor knows: pcm or wav",
+        )
+        left = MAX_SPEECH_S * self.sample_rate * 2
+        async for data in response.iter_bytes():
+            if audio := reader.feed(data)[:left]:
+                yield audio
+            left -= len(audio)
             if left <= 0:
                 return
-        if reader is not None and not reader.sample_rate:
-            raise DependencyError(
-                "the speech that came back is unusable: it ends in its header", code="provider_bad_audio"
-            )
+        if audio := reader.finish()[:left]:
+            yield audio
 
     async def _no_speech(self, response: "AsyncStreamedBinaryAPIResponse") -> DependencyError:
         """The error for an answer that succeeded by its status and is no speech."""
@@ -144,27 +123,6 @@ class OpenAiSpeech:
                 hint="check the option base_url",
             )
         return _failures.reported(answer, self._config.vendor)
-
-    def _bad_audio(self, kind: str) -> DependencyError:
-        return DependencyError(
-            f"{self._config.vendor} sent {kind}, not {self._format}",
-            code="provider_bad_audio",
-            hint="set the option audio_format to a format that the vendor knows: pcm or wav",
-        )
-
-
-def _compression(head: bytes, content_type: str) -> str:
-    """The compressed format that speech has; empty for samples and WAV. The header alone proves nothing, vendors copy it."""
-    found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
-    is_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0  # noqa: PLR2004  an MPEG frame's first bits
-    return found or (content_type if is_frame and content_type in _MPEG else "")
-
-
-async def _again(head: bytes, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    if head:
-        yield head
-    async for data in body:
-        yield data
 
 
 def create(config: Config, deps: Deps) -> OpenAiSpeech:

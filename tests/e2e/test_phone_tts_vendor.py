@@ -1,0 +1,71 @@
+"""A phone call through a real server whose voice is a vendor's: what is heard first was sent before the sentence was made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.agents import FAKES, agent_server
+from tests.fakes.vendors.speech_vendor import KEY, SpeechVendor, running
+from tests.fakes.vendors.speech_vendors import SPEECH_VENDORS
+from tests.time_limits import time_limit
+from vox.clients.phone import place_call
+from vox.clients.script import HangUp, WaitForAgent
+from vox.http.sockets import Socket, SocketListener
+from vox.http.websocket import open_socket
+from vox.runtime.clock import SystemClock
+
+GREETING = "Good morning and welcome to the little café at the corner."
+
+
+class Caller:
+    """A caller's connection that opens the vendor's gate at the first audio that arrives."""
+
+    def __init__(self, vendor: SpeechVendor) -> None:
+        self._vendor = vendor
+        self._listener: SocketListener | None = None
+        self.heard_while_closed = 0
+
+    async def connect(
+        self, url: str, listener: SocketListener, *, headers: Sequence[tuple[str, str]], connect_timeout_s: float
+    ) -> Socket:
+        self._listener = listener
+        return await open_socket(url, self, headers=headers, connect_timeout_s=connect_timeout_s)
+
+    def opened(self, socket: Socket) -> None:
+        assert self._listener is not None
+        self._listener.opened(socket)
+
+    def received(self, message: str | bytes) -> None:
+        assert self._listener is not None
+        if isinstance(message, str) and '"media"' in message:
+            self.heard_while_closed += not self._vendor.gate.is_set()
+            self._vendor.gate.set()
+        self._listener.received(message)
+
+    def closed(self, code: int, reason: str) -> None:
+        assert self._listener is not None
+        self._listener.closed(code, reason)
+
+
+@pytest.mark.parametrize("name", ["elevenlabs"])
+async def test_a_vendors_voice_greets_a_caller_while_it_is_still_being_made(tmp_path: Path, name: str):
+    vendor = SPEECH_VENDORS[name]()
+    async with running(vendor):
+        vendor.gate_after = 3
+        caller = Caller(vendor)
+        config = {
+            **FAKES,
+            "greeting": GREETING,
+            "tts_provider": name,
+            "tts_options": {"base_url": vendor.base_url, "timeout_s": 60},
+            "api_keys": {vendor.key_name: KEY},
+        }
+        async with time_limit(120), agent_server(tmp_path, config) as agent:
+            script = [WaitForAgent(silence_s=0.4), HangUp()]
+            outcome = await place_call(agent.phone, script, SystemClock(), connect=caller.connect)
+            (line,) = await agent.logged("conversation")
+    assert caller.heard_while_closed == 1
+    assert [vendor.text_of(seen) for seen in vendor.seen] == [GREETING]
+    assert [message["content"] for message in line["pii.messages"] if message["role"] == "assistant"] == [GREETING]
+    assert outcome.failure is None
