@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.vendors.assemblyai import AssemblyAi
+from tests.fakes.vendors.aws_transcribe import AwsTranscribe
 from tests.fakes.vendors.azure_recognition import AzureRecognition
 from tests.fakes.vendors.deepgram import Deepgram
 from tests.fakes.vendors.elevenlabs_scribe import Scribe
@@ -73,6 +74,16 @@ STREAMING = [
         word_s=(0.2, 0.4),
         confidence=0.8,
         finds_phrases=lambda vendor: json.loads(vendor.connections[-1].value("keyterms_prompt")),
+    ),
+    Streaming(
+        "aws",
+        AwsTranscribe,
+        {"aws_access_key_id": "k1", "aws_secret_access_key": "s1"},
+        "AWS_SECRET_ACCESS_KEY",
+        {"idle_s": 0},
+        word_s=(0.2, 0.4),
+        confidence=0.5,
+        untested="accuracy and latency; custom vocabularies, which lie at AWS",
     ),
     Streaming(
         "azure",

@@ -69,6 +69,7 @@ class SocketVendor:
     def __init__(self) -> None:
         self.port = 0
         self.texts = ["book a table"]
+        self.text_at = 0
         self.refusals: list[Refusal] = []
         self.faults: list[Fault] = []
         self.connections: list[Connection] = []
@@ -139,14 +140,13 @@ class Client:
         self.state: dict[str, Any] = {}
         self._vendor = vendor
         self._said = 0
-        self._text_at = 0
         self._utterance = bytearray()
 
     @property
     def words(self) -> list[str]:
         """The words of the present utterance."""
         texts = self._vendor.texts
-        return texts[self._text_at % len(texts)].split()
+        return texts[self._vendor.text_at % len(texts)].split()
 
     def opened(self, socket: Socket) -> None:
         self.seen.socket = socket
@@ -198,7 +198,7 @@ class Client:
         text = " ".join(self.words) if was_audible else ""
         self._utterance.clear()
         self._said = 0
-        self._text_at += was_audible
+        self._vendor.text_at += was_audible
         return self._vendor.final(text, self)
 
     def send(self, message: Message) -> None:

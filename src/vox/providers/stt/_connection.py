@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.http.sockets import Socket
 from vox.http.websocket import UpgradeRefusedError
 from vox.providers import _failures
@@ -39,6 +39,10 @@ class Connection:
                 await self._ready.wait()
         except DependencyError as error:
             self._fail(self._refusal(error))
+        except (
+            UsageError
+        ) as error:  # what the operator has to set right, such as a wrong address or credentials that are not there
+            self._fail(error)
         except TimeoutError as error:
             self._fail(_failures.of_connection(error, self._vendor.traits.name))
 
@@ -114,7 +118,7 @@ class Connection:
                 pass
         self._on_event(self, event)
 
-    def _fail(self, error: DependencyError) -> None:
+    def _fail(self, error: DependencyError | UsageError) -> None:
         self._tell(Failed(error))
 
     def _refusal(self, error: DependencyError) -> DependencyError:

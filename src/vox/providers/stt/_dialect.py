@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from pydantic import Field
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.http.sockets import Socket, SocketListener
 from vox.providers._failures import Key
 from vox.providers.contract import Deps, DriverConfig
@@ -81,9 +81,9 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The vendor reports a failure; the connection is of no more use."""
+    """The vendor reports a failure, or there can be no connection; it is of no more use."""
 
-    error: DependencyError
+    error: DependencyError | UsageError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.providers import _failures
 from vox.providers.stt._connection import Connection
 from vox.providers.stt._dialect import (
@@ -164,7 +164,7 @@ class Stream:
         self._is_flush_due = False
         self._has_retried = False
         self._flushes: deque[int] = deque()
-        self._error: DependencyError | None = None
+        self._error: DependencyError | UsageError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def _finished(self) -> None:
@@ -285,7 +285,7 @@ class Stream:
         if understood is self._understood and self._flushes and understood.is_alive:
             self._flushed()
 
-    def _failed(self, error: DependencyError) -> None:
+    def _failed(self, error: DependencyError | UsageError) -> None:
         self._drop()
         if not self._is_speaking:
             return
