@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from tests.fakes.vendors.assemblyai import AssemblyAi
@@ -15,6 +16,7 @@ from tests.fakes.vendors.openai_transcription import OpenAiTranscription
 from tests.fakes.vendors.sarvam import Sarvam
 from tests.fakes.vendors.socket_vendor import SocketVendor
 from tests.fakes.vendors.soniox import Soniox
+from tests.require import require
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Streaming:
         confidence: of the text, where the vendor knows it.
         language: what the vendor says the language is, where it does.
         finds_phrases: the phrases that the vendor was given, where it takes any.
+        has_retry_after: whether a vendor that asks to slow down can say for how long.
+        nothing_listens: an address where there is no vendor.
         untested: capabilities that a local server cannot show.
     """
 
@@ -45,6 +49,8 @@ class Streaming:
     confidence: float | None = None
     language: str | None = None
     finds_phrases: Callable[[SocketVendor], list[str]] | None = None
+    has_retry_after: bool = True
+    nothing_listens: str = "ws://127.0.0.1:9"
     untested: str = "accuracy, and the vendor's own latency"
 
 
@@ -63,6 +69,13 @@ def first_message(*path: str) -> Callable[[SocketVendor], list[str]]:
         return value.split(", ") if isinstance(value, str) else value
 
     return find
+
+
+def _google() -> SocketVendor:
+    require(find_spec("grpc") is not None, "grpcio", "pip install '.[google]'")
+    from tests.fakes.vendors.google_recognition import GoogleRecognition
+
+    return GoogleRecognition()
 
 
 STREAMING = [
@@ -114,6 +127,20 @@ STREAMING = [
         confidence=1.0,
         language="eng",
     ),
+    Streaming(
+        "google",
+        _google,
+        {"google": "k1", "google_cloud_project": "p1"},
+        "GOOGLE_API_KEY",
+        {"idle_s": 0},
+        word_s=(0.2, 0.4),
+        confidence=0.75,
+        language="en-us",
+        finds_phrases=lambda vendor: vendor.connections[-1].messages[0]["phrases"],
+        has_retry_after=False,
+        nothing_listens="http://127.0.0.1:9",
+        untested="accuracy and latency; service accounts, whose tokens are tested with the voices",
+    ),
     Streaming("gradium", Gradium, {"gradium": "k1"}, "GRADIUM_API_KEY"),
     Streaming(
         "openai_realtime",
@@ -140,3 +167,8 @@ STREAMING = [
         finds_phrases=first_message("context", "terms"),
     ),
 ]
+
+STREAMING_DRIVERS = frozenset(row.driver for row in STREAMING)
+"""Drivers that the suite holds to its promises by name."""
+FILE_DRIVERS = frozenset({"camb"})
+"""Drivers that upload only; `test_stt_uploads.py` holds them to theirs."""

@@ -108,6 +108,13 @@ class SocketVendor:
     def app(self) -> Starlette:
         return Starlette(routes=[WebSocketRoute("/{path:path}", self._serve)])
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator[None, None]:
+        """Listens on a free port."""
+        async with Server(self.app(), "127.0.0.1", 0, close_timeout_s=0.1) as server:
+            self.port = server.port
+            yield
+
     async def until(self, condition: Any) -> None:
         """Waits until something holds of what the server has seen."""
         async with time_limit():
@@ -224,6 +231,5 @@ class Client:
 @asynccontextmanager
 async def running(vendor: SocketVendor) -> AsyncGenerator[SocketVendor, None]:
     """The vendor, on a free port."""
-    async with Server(vendor.app(), "127.0.0.1", 0, close_timeout_s=0.1) as server:
-        vendor.port = server.port
+    async with vendor.serving():
         yield vendor

@@ -7,7 +7,7 @@ deadlines and its errors are the same for every vendor and stand in `_streaming.
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 from pydantic import Field
@@ -204,6 +204,19 @@ class Vendor(Protocol):
 
     def dialect(self, session: Session) -> Dialect:
         """The messages of one connection."""
+        ...
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A vendor with something to open before the first call and to close after the last one."""
+
+    async def open(self) -> None:
+        """Raises `UsageError` for what the operator has to set right."""
+        ...
+
+    async def close(self) -> None:
+        """Ends it."""
         ...
 
 

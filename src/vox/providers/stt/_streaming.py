@@ -19,6 +19,7 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    Opened,
     Ready,
     Reply,
     Session,
@@ -48,12 +49,15 @@ class StreamingRecogniser:
         self._options = options
 
     async def __aenter__(self) -> Self:
+        if isinstance(self._vendor, Opened):
+            await self._vendor.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to close: each call ends its stream."""
+        if isinstance(self._vendor, Opened):
+            await self._vendor.close()
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Stream":
         """A stream for one call; its connection is opened at once, so that the first word need not wait for it."""

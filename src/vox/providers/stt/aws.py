@@ -166,6 +166,13 @@ class Transcribe:
         default = f"wss://transcribestreaming.{self._region}.amazonaws.com:8443"
         self._base_url = address(config, deps, "AWS_ENDPOINT_URL_TRANSCRIBE_STREAMING", default)
 
+    async def open(self) -> None:
+        """Looks for credentials, so that their absence is known at start."""
+        await self._chain.credentials()
+
+    async def close(self) -> None:
+        """Nothing is kept."""
+
     async def connect(self, session: Session, listener: SocketListener) -> Socket:
         """Opens a signed address, which holds for five minutes."""
         config = self._config
@@ -191,7 +198,7 @@ class Transcribe:
 
 
 def create(config: Config, deps: Deps) -> StreamingRecogniser:
-    """The driver; credentials are looked for when the first caller speaks, where roles of this machine give them."""
+    """The driver; opening it raises `UsageError` (`missing_api_key`) where there are no credentials."""
     return StreamingRecogniser(Transcribe(config, deps), config)
 
 
