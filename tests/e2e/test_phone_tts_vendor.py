@@ -62,7 +62,7 @@ def config(vendor: SpeechVendor, **more: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["elevenlabs", "cartesia"])
+@pytest.mark.parametrize("name", ["elevenlabs"])
 async def test_a_vendors_voice_greets_a_caller_while_it_is_still_being_made(tmp_path: Path, name: str):
     vendor = SPEECH_VENDORS[name]()
     async with running(vendor):
