@@ -106,9 +106,15 @@ TRANSCRIPTION: Mapping[str, Vendor] = {
 """Recognisers, by the provider's name in the configuration."""
 
 SPEECH: Mapping[str, Vendor] = {
-    "openai": Vendor(_OPENAI, "tts-1", "openai", ("OPENAI_API_KEY",), voice="alloy"),
+    "openai": Vendor(_OPENAI, "tts-1", "openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL", voice="alloy"),
     "groq": Vendor(
-        _GROQ, "canopylabs/orpheus-v1-english", "groq", ("GROQ_API_KEY",), voice="alloy", audio_format="wav"
+        _GROQ,
+        "canopylabs/orpheus-v1-english",
+        "groq",
+        ("GROQ_API_KEY",),
+        "GROQ_BASE_URL",
+        voice="alloy",
+        audio_format="wav",
     ),
 }
 """Synthesisers, by the provider's name in the configuration."""

@@ -19,6 +19,7 @@ class CartesiaSpeech(SpeechVendor):
     path = ""
     gives_words = True
     is_socket = True
+    in_band = b'{"type": "error", "status_code": 429, "title": "Busy", "message": "slow down", "error_code": "busy"}'
 
     def routes(self) -> list[BaseRoute]:
         return [WebSocketRoute("/tts/websocket", self.talk)]
@@ -57,4 +58,4 @@ class CartesiaSpeech(SpeechVendor):
 
     async def _send(self, websocket: WebSocket, context: str, kind: str, **fields: Any) -> None:
         message = {"type": kind, "context_id": context, "done": False, "status_code": 206, **fields}
-        await websocket.send_text(json.dumps(message))
+        await websocket.send_text(self.damaged(json.dumps(message).encode()).decode(errors="replace"))

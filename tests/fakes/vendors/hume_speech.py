@@ -19,6 +19,7 @@ class HumeSpeech(SpeechVendor):
     sample_rate = 48_000
     media_type = "text/event-stream"
     gives_words = True
+    in_band = b'{"type": "error", "error": {"code": "rate_limited", "message": "slow down"}}\n'
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/v0/tts/stream/json", self.answer, methods=["POST"])]

@@ -19,6 +19,7 @@ class InworldSpeech(SpeechVendor):
     media_type = "application/json"
     gives_words = True
     speaks_wav = True
+    in_band = b'{"error": {"code": 8, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}\n'
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/tts/v1/voice:stream", self.answer, methods=["POST"])]

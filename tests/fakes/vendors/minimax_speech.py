@@ -16,6 +16,7 @@ class MiniMaxSpeech(SpeechVendor):
     address_variable = "MINIMAX_BASE_URL"
     path = ""
     media_type = "text/event-stream"
+    in_band = b'{"base_resp": {"status_code": 1002, "status_msg": "slow down"}}'
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/v1/t2a_v2", self.answer, methods=["POST"])]

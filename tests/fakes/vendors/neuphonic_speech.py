@@ -18,6 +18,7 @@ class NeuphonicSpeech(SpeechVendor):
     path = ""
     sample_rate = 22_050
     media_type = "text/event-stream"
+    in_band = b'data: {"status_code": 429, "errors": ["slow down"]}\n\n'
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/sse/speak/{language}", self.answer, methods=["POST"])]

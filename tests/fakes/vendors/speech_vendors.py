@@ -10,6 +10,7 @@ from tests.fakes.vendors.hume_speech import HumeSpeech
 from tests.fakes.vendors.inworld_speech import InworldSpeech
 from tests.fakes.vendors.minimax_speech import MiniMaxSpeech
 from tests.fakes.vendors.neuphonic_speech import NeuphonicSpeech
+from tests.fakes.vendors.openai_speech import GroqSpeech, OpenAiSpeech
 from tests.fakes.vendors.sarvam_speech import SarvamSpeech
 from tests.fakes.vendors.speech_vendor import SpeechVendor
 from tests.fakes.vendors.xtts_speech import XttsSpeech
@@ -21,10 +22,12 @@ VENDORS: list[type[SpeechVendor]] = [
     DeepgramSpeech,
     ElevenLabsSpeech,
     GoogleSpeech,
+    GroqSpeech,
     HumeSpeech,
     InworldSpeech,
     MiniMaxSpeech,
     NeuphonicSpeech,
+    OpenAiSpeech,
     SarvamSpeech,
     XttsSpeech,
 ]

@@ -35,6 +35,9 @@ from vox.runtime.metrics import Metrics
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+CONNECTIONS = httpx2.Limits(max_connections=2000, max_keepalive_connections=200, keepalive_expiry=60.0)
+"""To all vendors together. A call has up to three requests at once; between two turns its connections stay open, because a new one
+costs a TLS handshake before the first word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class Resources:
         try:
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
+            http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS))
             deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
             for name, profile in self.settings.profiles().items():
                 self.agents[name] = await self._open(name, profile, deps)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx2
 import msgspec
@@ -35,6 +35,7 @@ MAX_ERROR_BYTES = 1 << 16
 MAX_DOCUMENT_BYTES = 64 << 20
 """Of an answer that is one JSON document with the audio in it: ten minutes of it are 40 MB."""
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -69,6 +70,25 @@ class VendorOptions(DriverConfig):
     max_retries: int = Field(default=1, ge=0, le=5, description="Further tries, at once, while nothing was heard")
 
 
+class Reach(Protocol):
+    """The options that say where a vendor is and how long to wait for it."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the vendor's API answers; empty: the vendor's own address."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Longest wait for the first audio of a sentence, and for more of it."""
+        ...
+
+    @property
+    def max_retries(self) -> int:
+        """Further tries while nothing was heard."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """What a vendor is asked to speak.
@@ -76,7 +96,7 @@ class Sentence:
     Attributes:
         text: without control characters, every character where it was in the call's text.
         voice: the agent's, else the driver's; may be empty.
-        language: a BCP 47 tag, empty where the agent has none.
+        language: a BCP 47 tag with hyphens, empty where the agent has none.
         words: finds the words of `text`.
         audio_s: seconds of audio so far; what a driver needs that is told times by piece.
     """
@@ -95,7 +115,7 @@ class Sentence:
     @property
     def base_language(self) -> str:
         """The language without its country: `de` of `de-CH`."""
-        return self.language.replace("_", "-").partition("-")[0].lower()
+        return self.language.partition("-")[0].lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +138,9 @@ class VendorSpeech(ABC):
         UsageError: `missing_api_key`.
     """
 
-    vendor: ClassVar[Vendor]
+    vendor: Vendor
 
-    def __init__(self, config: VendorOptions, deps: Deps, *, voice: str = "", sample_rate: int = 24_000) -> None:
+    def __init__(self, config: Reach, deps: Deps, *, voice: str = "", sample_rate: int = 24_000) -> None:
         vendor = self.vendor
         self.sample_rate = sample_rate
         self._timeout_s = config.timeout_s
@@ -164,7 +184,7 @@ class VendorSpeech(ABC):
         tries = 0
         while True:
             assembly = SpeechAssembly(self.sample_rate)
-            sentence = Sentence(spoken, voice or self._voice, language or "", WordFinder(spoken), assembly)
+            sentence = Sentence(spoken, voice or self._voice, _tag(language), WordFinder(spoken), assembly)
             try:
                 async with aclosing(self._speak(sentence)) as chunks:
                     async for chunk in chunks:
@@ -233,8 +253,15 @@ class VendorSpeech(ABC):
                 raise await self._refusal(response)
             yield response
 
-    async def audio_of(self, response: httpx2.Response) -> AsyncGenerator[Piece, None]:
+    async def audio_of(
+        self, response: httpx2.Response, *, asked_for: str = "pcm", remedy: str = ""
+    ) -> AsyncGenerator[Piece, None]:
         """An answer whose body is the audio.
+
+        Args:
+            response: its head.
+            asked_for: `pcm`, or `wav`, which then has to come.
+            remedy: what to do where something else comes.
 
         Raises:
             DependencyError: it is a document, or compressed.
@@ -242,7 +269,8 @@ class VendorSpeech(ABC):
         kind = response.headers.get("content-type", "")
         if kind.startswith(("application/json", "text/")):
             raise self.reported(await self.document(response, dict[str, Any]))
-        reader = PcmReader(self.vendor.name, self.sample_rate, content_type=kind)
+        name, rate = self.vendor.name, self.sample_rate
+        reader = PcmReader(name, rate, asked_for=asked_for, content_type=kind, remedy=remedy)
         async for data in response.aiter_bytes():
             yield Piece(reader.feed(data))
         yield Piece(reader.finish())
@@ -308,6 +336,11 @@ class VendorSpeech(ABC):
             key=self.vendor.key,
             retry_after_s=_failures.retry_after_s(headers),
         )
+
+
+def _tag(language: str | None) -> str:
+    """A language that a vendor of speech can be told; recognisers also know `multi` and `auto`."""
+    return language.replace("_", "-") if language and _LANGUAGE.fullmatch(language) and language != "auto" else ""
 
 
 def _may_retry(failed: DependencyError) -> bool:

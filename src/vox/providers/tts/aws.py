@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx2
 import msgspec
@@ -42,7 +42,7 @@ class Config(VendorOptions):
         default="neural", pattern="^(standard|neural|long-form|generative)$", description="One that the voice has"
     )
     language: str = Field(default="", description="For voices of several languages, such as en-IN of Aditi")
-    sample_rate: int = Field(default=16_000, description="Of the audio, in Hz: 8000 or 16000")
+    sample_rate: Literal[8_000, 16_000] = Field(default=16_000, description="Of the audio, in Hz")
     word_times: bool = Field(
         default=False,
         description="Ask for the times of the words, in a second request for each sentence, which AWS charges like the first",

@@ -4,6 +4,7 @@ The service has the times of words only in the messages of its own SDK, which ar
 """
 
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 from pydantic import Field
 
@@ -43,8 +44,8 @@ class Config(VendorOptions):
     style: str = Field(default="", description="A speaking style that the voice has, such as cheerful")
     rate: str = Field(default="", description="How fast, as SSML says it: +10%, 0.9; empty: the voice's own")
     pitch: str = Field(default="", description="How high, as SSML says it: +5%, -2st; empty: the voice's own")
-    sample_rate: int = Field(
-        default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050, 24000, 44100 or 48000"
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 44_100, 48_000] = Field(
+        default=24_000, description="Of the audio, in Hz"
     )
 
 
@@ -55,12 +56,6 @@ class Azure(VendorSpeech):
 
     def __init__(self, config: Config, deps: Deps) -> None:
         super().__init__(config, deps, voice=config.voice, sample_rate=config.sample_rate)
-        if config.sample_rate not in FORMATS:
-            raise UsageError(
-                f"Azure Speech has no audio of {config.sample_rate} Hz",
-                code="invalid_provider_option",
-                hint=f"set the option sample_rate to one of {', '.join(map(str, FORMATS))}",
-            )
         self._config = config
         self._headers = {
             "Ocp-Apim-Subscription-Key": VENDOR.key.required(deps, VENDOR.provider),

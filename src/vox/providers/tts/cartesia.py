@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -29,8 +29,8 @@ class Config(VendorOptions):
         description="A voice's id; used where the agent has no tts_voice",
     )
     language: str = Field(default="en", description="Used where the agent names none")
-    sample_rate: int = Field(
-        default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050, 24000, 44100 or 48000"
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 44_100, 48_000] = Field(
+        default=24_000, description="Of the audio, in Hz"
     )
     word_times: bool = Field(default=True, description="Ask for the times of the words")
     speed: float | None = Field(default=None, ge=0.6, le=1.5, description="1 is natural; empty: the voice's own")

@@ -1,6 +1,7 @@
 """Speech by Deepgram's Aura: bare PCM streamed over HTTP; the voice is part of the model's name, and words have no times."""
 
 from collections.abc import AsyncGenerator
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,7 +25,9 @@ class Config(VendorOptions):
     model: str = Field(
         default="aura-2-thalia-en", description="A voice's model; the agent's tts_voice, where it has one, comes first"
     )
-    sample_rate: int = Field(default=24_000, description="Of the audio, in Hz: 8000, 16000, 24000, 32000 or 48000")
+    sample_rate: Literal[8_000, 16_000, 24_000, 32_000, 48_000] = Field(
+        default=24_000, description="Of the audio, in Hz"
+    )
 
 
 class Deepgram(VendorSpeech):

@@ -1,7 +1,7 @@
 """Speech by ElevenLabs: bare PCM with the time of each character, streamed over HTTP."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -29,7 +29,9 @@ class Config(VendorOptions):
     voice: str = Field(
         default="JBFqnCBsd6RMkjVDRZzb", description="A voice's id; used where the agent has no tts_voice"
     )
-    sample_rate: int = Field(default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050, 24000 or 44100")
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 44_100, 48_000] = Field(
+        default=24_000, description="Of the audio, in Hz"
+    )
     word_times: bool = Field(default=True, description="Ask for the times of the words")
     stability: float | None = Field(default=None, ge=0, le=1, description="Empty: the voice's own")
     similarity_boost: float | None = Field(default=None, ge=0, le=1, description="Empty: the voice's own")

@@ -1,7 +1,7 @@
 """Speech by MiniMax, streamed as server-sent events with samples in hexadecimal; errors come inside of answers that succeeded."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -25,8 +25,8 @@ class Config(VendorOptions):
         default="English_Graceful_Lady", description="A voice's id; used where the agent has no tts_voice"
     )
     group_id: str = Field(default="", description="Of the account, where it has several")
-    sample_rate: int = Field(
-        default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050, 24000, 32000 or 44100"
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000, 32_000, 44_100] = Field(
+        default=24_000, description="Of the audio, in Hz"
     )
     speed: float = Field(default=1.0, ge=0.5, le=2, description="1 is natural")
     language_boost: str = Field(default="auto", description="A language by its English name, or auto")
@@ -37,14 +37,14 @@ class _Data(msgspec.Struct):
     status: int = 1
 
 
-class _Base(msgspec.Struct):
+class _Outcome(msgspec.Struct):
     status_code: int = 0
     status_msg: str = ""
 
 
 class _Event(msgspec.Struct):
     data: _Data | None = None
-    base_resp: _Base | None = None
+    base_resp: _Outcome | None = None
 
 
 class MiniMax(VendorSpeech):
@@ -63,10 +63,10 @@ class MiniMax(VendorSpeech):
         request = self.request("/v1/t2a_v2", headers=self._headers, params=self._query, json=self._body(sentence))
         async with request as response:
             async for event in self.events_of(response, _Event):
-                base = event.base_resp or _Base()
-                if base.status_code:
-                    status = _STATUSES.get(base.status_code, 500)
-                    raise self.reported({"status": status, "message": base.status_msg or str(base.status_code)})
+                outcome = event.base_resp or _Outcome()
+                if outcome.status_code:
+                    status = _STATUSES.get(outcome.status_code, 500)
+                    raise self.reported({"status": status, "message": outcome.status_msg or str(outcome.status_code)})
                 if event.data is not None and event.data.status == 1:
                     yield Piece(bytes.fromhex(event.data.audio))
 

@@ -1,7 +1,7 @@
 """Speech by Neuphonic, streamed as server-sent events with bare PCM in them; words have no times."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from pydantic import Field
@@ -28,7 +28,7 @@ class Config(VendorOptions):
         default="", description="A voice's id; used where the agent has no tts_voice; empty: the language's own"
     )
     language: str = Field(default="en", description="Used where the agent names none that Neuphonic speaks")
-    sample_rate: int = Field(default=22_050, description="Of the audio, in Hz: 8000, 16000 or 22050")
+    sample_rate: Literal[8_000, 16_000, 22_050] = Field(default=22_050, description="Of the audio, in Hz")
     speed: float = Field(default=1.0, ge=0.7, le=2, description="1 is natural")
 
 

@@ -1,7 +1,7 @@
 """Speech by Sarvam: voices of India's languages, streamed over HTTP as WAV or bare PCM; words have no times."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -26,7 +26,7 @@ class Config(VendorOptions):
     model: str = Field(default="bulbul:v2", description="One of Sarvam's models")
     voice: str = Field(default="anushka", description="A speaker; used where the agent has no tts_voice")
     language: str = Field(default="en-IN", description="Used where the agent names none that Sarvam speaks")
-    sample_rate: int = Field(default=24_000, description="Of the audio, in Hz: 8000, 16000, 22050 or 24000")
+    sample_rate: Literal[8_000, 16_000, 22_050, 24_000] = Field(default=24_000, description="Of the audio, in Hz")
     pace: float | None = Field(default=None, ge=0.3, le=3, description="1 is natural; empty: the voice's own")
     enable_preprocessing: bool = Field(
         default=False, description="Whether Sarvam writes out numbers and words of other languages itself"
