@@ -193,7 +193,11 @@ def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -
         except (VoxError, ImportError, OSError) as error:
             yield _failed(f"agent {name}", error)
         else:
-            chain = " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
+            chain = (
+                f"{profile.realtime_provider} (realtime)"
+                if profile.realtime_provider
+                else " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
+            )
             yield Finding(f"agent {name}", "ok", f"{chain} open")
 
 

@@ -39,7 +39,7 @@ ANSWERED: tuple[Message, ...] = (
 )
 
 
-@pytest.fixture(params=WIRES, ids=lambda wire: wire.name)
+@pytest.fixture(params=WIRES, ids=lambda wire: wire.__name__)
 def wire(request) -> Wire:
     return request.param()
 

@@ -319,5 +319,126 @@ class Bedrock:
         return [(answer["toolUseId"], answer["content"][0]["text"]) for answer in answers]
 
 
-WIRES: tuple[type[Wire], ...] = (Anthropic, Gemini, Vertex, Bedrock)
-"""Every vendor with a wire of its own."""
+class ChatCompletions:
+    """https://platform.openai.com/docs/api-reference/chat-streaming"""
+
+    name = "openai"
+    environment: Mapping[str, str] = {"OPENAI_API_KEY": "sk-openai-1"}
+    options: Mapping[str, Any] = {}
+    secret = "sk-openai-1"
+    key_place = refused_place = "OPENAI_API_KEY"
+    bare_environment: Mapping[str, str] = {}
+    gives_ids = True
+    content_type = "text/event-stream"
+    pulse = b""
+
+    def prepare(self, folder: Path, base_url: str) -> None:
+        """Nothing."""
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish}
+        return sse({"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [choice]})
+
+    def text(self, *pieces: str) -> list[bytes]:
+        return [self._chunk({"role": "assistant", "content": ""}), *(self._chunk({"content": each}) for each in pieces)]
+
+    def thought(self, text: str) -> list[bytes]:
+        return [self._chunk({"reasoning_content": text})]
+
+    def calls(self, *calls: Call) -> list[bytes]:
+        pieces: list[bytes] = []
+        for index, call in enumerate(calls):
+            half = len(call.arguments) // 2
+            head = {"index": index, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+            pieces.append(self._chunk({"tool_calls": [head]}))
+            pieces += [
+                self._chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
+                for part in (call.arguments[:half], call.arguments[half:])
+            ]
+        return pieces
+
+    def end(self, reason: str = "stop") -> list[bytes]:
+        word = {"stop": "stop", "tools": "tool_calls", "length": "length", "filter": "content_filter"}[reason]
+        usage = {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}
+        return [self._chunk({}, word), sse({"id": "c1", "choices": [], "usage": usage}), b"data: [DONE]\n\n"]
+
+    def problem(self) -> list[bytes]:
+        return [sse({"error": {"message": "The server is overloaded", "type": "server_error", "code": None}})]
+
+    def refusal(self, words: str) -> bytes:
+        return json.dumps({"error": {"message": words, "type": "invalid_request_error", "code": None}}).encode()
+
+    def is_authorised(self, headers: Mapping[str, str]) -> bool:
+        return headers.get("authorization") == f"Bearer {self.secret}"
+
+    def results(self, asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return [(each["tool_call_id"], each["content"]) for each in asked["messages"] if each["role"] == "tool"]
+
+
+class Responses(ChatCompletions):
+    """https://platform.openai.com/docs/api-reference/responses-streaming"""
+
+    options: Mapping[str, Any] = {"api": "responses"}
+
+    def __init__(self) -> None:
+        self._index = 0
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        return sse({"type": kind, "sequence_number": 1, **fields}, kind)
+
+    def text(self, *pieces: str) -> list[bytes]:
+        self._index = 1
+        item = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+        deltas = [
+            self._event("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta=piece)
+            for piece in pieces
+        ]
+        return [
+            self._event("response.created", response={"id": "resp_1", "status": "in_progress"}),
+            self._event("response.output_item.added", output_index=0, item=item),
+            *deltas,
+        ]
+
+    def thought(self, text: str) -> list[bytes]:
+        return [self._event("response.reasoning_summary_text.delta", output_index=9, delta=text)]
+
+    def calls(self, *calls: Call) -> list[bytes]:
+        pieces: list[bytes] = []
+        for call in calls:
+            index, self._index = self._index, self._index + 1
+            half = len(call.arguments) // 2
+            item = {
+                "id": f"fc_{index}",
+                "type": "function_call",
+                "call_id": call.id,
+                "name": call.name,
+                "arguments": "",
+            }
+            pieces.append(self._event("response.output_item.added", output_index=index, item=item))
+            pieces += [
+                self._event("response.function_call_arguments.delta", output_index=index, delta=part)
+                for part in (call.arguments[:half], call.arguments[half:])
+            ]
+            done = {**item, "arguments": call.arguments}
+            pieces.append(self._event("response.output_item.done", output_index=index, item=done))
+        return pieces
+
+    def end(self, reason: str = "stop") -> list[bytes]:
+        usage = {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9}
+        if reason in {"stop", "tools"}:
+            return [self._event("response.completed", response={"status": "completed", "usage": usage})]
+        details = {"reason": "max_output_tokens" if reason == "length" else "content_filter"}
+        response = {"status": "incomplete", "incomplete_details": details, "usage": usage}
+        return [self._event("response.incomplete", response=response)]
+
+    def problem(self) -> list[bytes]:
+        error = {"code": "server_error", "message": "The server had an error"}
+        return [self._event("response.failed", response={"status": "failed", "error": error})]
+
+    def results(self, asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+        outputs = [item for item in asked["input"] if item.get("type") == "function_call_output"]
+        return [(item["call_id"], item["output"]) for item in outputs]
+
+
+WIRES: tuple[type[Wire], ...] = (Anthropic, Gemini, Vertex, Bedrock, ChatCompletions, Responses)
+"""Every wire that a driver speaks."""

@@ -108,7 +108,8 @@ class _Connection:
                 self._socket.send("<html>nonsense</html>")
                 continue
             self._socket.send(json.dumps(message))
-            if self._server.mood == "leaves" and "audio" in json.dumps(message) and "delta" in json.dumps(message):
+            is_audio = message.get("type") == "response.output_audio.delta" or "inlineData" in json.dumps(message)
+            if self._server.mood == "leaves" and is_audio:
                 self._socket.close(1011, "gone")
                 return
 

@@ -162,6 +162,7 @@ class RealtimeResponder(Responder):
             return
         if self._task is not None:
             self._session = self._new_session()
+            self.ear.session_changed()
         self._task = self._spawn(self._converse(self._session), "realtime session")
 
     async def _converse(self, session: RealtimeSession) -> None:
@@ -192,11 +193,15 @@ class RealtimeResponder(Responder):
 
     # The making of an answer
 
+    def _begin(self, text: str | None, *, silent: bool) -> None:
+        self.cut()
+        self._parts = []
+        super()._begin(text, silent=silent)
+
     async def _make(self, run: Run, text: str | None) -> None:
         """Makes the whole answer; whatever fails in it is told and ends it, not the call."""
         failure: Exception | None = None
         audio: _Audio = asyncio.Queue(MAX_EVENTS)
-        self._parts = []
         try:
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:

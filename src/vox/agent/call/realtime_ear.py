@@ -7,8 +7,10 @@ a short utterance may be mere agreement: there the text is waited for.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
+from vox.agent.call.conversation import INAUDIBLE
 from vox.protocols.agent_events import AgentEvent, UserTranscript
 from vox.providers.realtime.contract import CallerText, RealtimeSession
 from vox.providers.realtime.stages import RealtimeStages
@@ -19,8 +21,18 @@ LONG_S: Final = 1.6
 """Of audio, with the pauses around it: what is longer is no agreement, whatever was said."""
 TEXT_WAIT_S: Final = 1.5
 """For the text of a short utterance while the agent speaks."""
+NAME: Final = "(utterance "
+"""Begins the names that stand for texts."""
 MAX_UNWRITTEN: Final = 32
 """Utterances whose text is still awaited; the oldest are given up."""
+
+
+@dataclass(slots=True, eq=False)
+class _Utterance:
+    """One whose text is still to come: the name that stands for it, and who waits for the text."""
+
+    name: str
+    waiting: asyncio.Future[str] | None = None
 
 
 class Live(Protocol):
@@ -64,7 +76,8 @@ class RealtimeEar(RealtimeStages):
         self._needs_words = needs_words
         self._tell = tell
         self._clock = clock
-        self._unwritten: dict[int, asyncio.Future[str] | None] = {}
+        self._count = 0
+        self._unwritten: dict[int, _Utterance] = {}
         self._spoken: list[str] = []
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> SttStream:
@@ -73,27 +86,31 @@ class RealtimeEar(RealtimeStages):
 
     def tell(self, event: AgentEvent) -> None:
         """Passes events on to the client, without the names that stand for unwritten utterances."""
-        if not (isinstance(event, UserTranscript) and event.is_final and _is_name(event.text)):
+        if not (isinstance(event, UserTranscript) and event.is_final and event.text.startswith(NAME)):
             self._tell(event)
 
     def written(self, said: CallerText) -> None:
         """The vendor has written down what was said."""
-        if said.utterance not in self._unwritten:
+        utterance = self._unwritten.get(said.utterance)
+        if utterance is None:
             return
-        waiting = self._unwritten[said.utterance]
         if said.is_final:
             del self._unwritten[said.utterance]
-        if waiting is not None:
-            if said.is_final and not waiting.done():
-                waiting.set_result(said.text)
+        if utterance.waiting is not None:
+            if said.is_final and not utterance.waiting.done():
+                utterance.waiting.set_result(said.text)
             return
         if said.is_final:
-            name = _name(said.utterance)
-            self._live.reword(name, said.text or name)
-            self._spoken = [said.text or name if text == name else text for text in self._spoken]
+            text = said.text or INAUDIBLE
+            self._live.reword(utterance.name, text)
+            self._spoken = [text if spoken == utterance.name else spoken for spoken in self._spoken]
         if said.text:
             timestamp = self._clock.wall().isoformat(timespec="milliseconds")
             self._tell(UserTranscript(said.text, is_final=said.is_final, timestamp=timestamp))
+
+    def session_changed(self) -> None:
+        """What the last session has not written down is never written down."""
+        self._unwritten.clear()
 
     def without_spoken(self, text: str) -> str:
         """The part of a caller's message that the model has not heard: what was typed or pressed."""
@@ -116,20 +133,19 @@ class RealtimeEar(RealtimeStages):
 
     async def finish(self, seconds: float) -> Transcript:
         """The utterance of so many seconds is over."""
-        utterance = self.session.commit()
-        while len(self._unwritten) >= MAX_UNWRITTEN:
+        number = self.session.commit()
+        self._count += 1
+        utterance = self._unwritten[number] = _Utterance(f"{NAME}{self._count})")
+        if len(self._unwritten) > MAX_UNWRITTEN:
             del self._unwritten[next(iter(self._unwritten))]
-        text = _name(utterance)
+        text = utterance.name
         if self._live.is_answering and (seconds < LONG_S or self._needs_words):
-            waiting: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            self._unwritten[utterance] = waiting
+            utterance.waiting = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(TEXT_WAIT_S):
-                    text = await waiting
+                    text = await utterance.waiting
             except TimeoutError:
-                self._unwritten[utterance] = None
-        else:
-            self._unwritten[utterance] = None
+                utterance.waiting = None
         if text:
             self._spoken.append(text)
             del self._spoken[:-MAX_UNWRITTEN]
@@ -162,11 +178,3 @@ class _EarStream:
 
     async def aclose(self) -> None:
         """The session is its owner's."""
-
-
-def _name(utterance: int) -> str:
-    return f"(utterance {utterance})"
-
-
-def _is_name(text: str) -> bool:
-    return text.startswith("(utterance ")

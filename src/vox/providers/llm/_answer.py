@@ -65,7 +65,7 @@ class AnswerParts:
 
     def __init__(self, vendor: str) -> None:
         self._vendor = vendor
-        self._calls: dict[object, _PartialCall] = {}
+        self._calls: dict[str | int, _PartialCall] = {}
         self._has_text = False
         self._prompt_tokens: int | None = None
         self._completion_tokens: int | None = None
@@ -82,7 +82,7 @@ class AnswerParts:
             return
         if len(self._calls) >= MAX_TOOL_CALLS:
             raise DependencyError(f"{self._vendor} asked for too many tools at once", code="provider_bad_answer")
-        number = len(self._calls)
+        number, key = len(self._calls), _key(key)
         self._calls[key] = _PartialCall(call_id if isinstance(call_id, str) and call_id else f"call_{number}", name)
         if isinstance(arguments, str):
             self.add_arguments(key, arguments)
@@ -91,7 +91,7 @@ class AnswerParts:
 
     def add_arguments(self, key: object, piece: object) -> None:
         """A piece of a call's arguments as JSON text; one of a call that never began is dropped."""
-        call = self._calls.get(key)
+        call = self._calls.get(_key(key))
         if call is None or not isinstance(piece, str):
             return
         call.arguments += piece
@@ -100,7 +100,7 @@ class AnswerParts:
 
     def set_arguments(self, key: object, arguments: object) -> None:
         """A call's arguments as a whole, in place of what came of them."""
-        if (call := self._calls.get(key)) is not None and isinstance(arguments, str):
+        if (call := self._calls.get(_key(key))) is not None and isinstance(arguments, str):
             call.arguments = ""
             self.add_arguments(key, arguments)
 
@@ -176,6 +176,11 @@ def result_object(text: str) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         value = text
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {"result": value}
+
+
+def _key(value: object) -> str | int:
+    """What a vendor names a call by, whatever it sent."""
+    return value if isinstance(value, str | int) else repr(value)
 
 
 def _is_object(text: str) -> bool:

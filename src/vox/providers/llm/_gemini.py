@@ -11,12 +11,12 @@ from pydantic import Field
 from vox.providers._failures import Key
 from vox.providers.contract import Deps
 from vox.providers.llm._gemini_wire import ContentAssembly, Signatures, body
-from vox.providers.llm._vendor_stream import Request, StreamConfig, VendorStream
+from vox.providers.llm._vendor_stream import Request, StreamOptions, VendorStream
 from vox.providers.llm.contract import LlmEvent, LlmRequest, Message
 from vox.providers.stt.contract import SpeechHints
 
 
-class GeminiConfig(StreamConfig):
+class GeminiOptions(StreamOptions):
     """Options of Gemini."""
 
     model: str = Field(default="gemini-2.5-flash", description="One of Google's models")
@@ -48,7 +48,7 @@ class GeminiModel:
     def __init__(
         self,
         vendor: str,
-        config: GeminiConfig,
+        config: GeminiOptions,
         deps: Deps,
         url: str,
         authorise: Callable[[], Awaitable[dict[str, str]]],

@@ -28,7 +28,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 MAX_ERROR_BYTES: Final = 1 << 16
 
 
-class StreamConfig(DriverConfig):
+class StreamOptions(DriverConfig):
     """Options that every driver of such a vendor has."""
 
     base_url: str = Field(default="", description="Where the vendor answers; empty: its public address")
@@ -69,7 +69,7 @@ class VendorStream:
         deps: the HTTP client and the clock.
     """
 
-    def __init__(self, vendor: str, key: Key | None, config: StreamConfig, deps: Deps) -> None:
+    def __init__(self, vendor: str, key: Key | None, config: StreamOptions, deps: Deps) -> None:
         self._vendor = vendor
         self._key = key
         self._config = config

@@ -15,7 +15,7 @@ from pydantic import Field
 from vox.providers._failures import Key
 from vox.providers.contract import Deps
 from vox.providers.llm._anthropic_wire import MessageAssembly, body
-from vox.providers.llm._vendor_stream import Request, StreamConfig, VendorStream
+from vox.providers.llm._vendor_stream import Request, StreamOptions, VendorStream
 from vox.providers.llm.contract import LlmEvent, LlmRequest, Message
 from vox.providers.stt.contract import SpeechHints
 
@@ -24,7 +24,7 @@ BASE_URL: Final = "https://api.anthropic.com"
 VERSION: Final = "2023-06-01"
 
 
-class Config(StreamConfig):
+class Config(StreamOptions):
     """Options of Claude."""
 
     model: str = Field(default="claude-haiku-4-5", description="One of Anthropic's models")

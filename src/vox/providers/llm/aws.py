@@ -17,14 +17,14 @@ from vox.providers._aws_signature import Signer, hash_of
 from vox.providers._failures import Key
 from vox.providers.contract import Deps
 from vox.providers.llm._bedrock_wire import ConverseAssembly, ConverseDecoder, body
-from vox.providers.llm._vendor_stream import Request, StreamConfig, VendorStream
+from vox.providers.llm._vendor_stream import Request, StreamOptions, VendorStream
 from vox.providers.llm.contract import LlmEvent, LlmRequest, Message
 from vox.providers.stt.contract import SpeechHints
 
 KEY: Final = Key("aws_access_key_id", ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_BEARER_TOKEN_BEDROCK"))
 
 
-class Config(StreamConfig):
+class Config(StreamOptions):
     """Options of Bedrock."""
 
     model: str = Field(

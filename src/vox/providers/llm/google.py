@@ -5,13 +5,13 @@ from urllib.parse import quote
 
 from vox.providers._failures import Key
 from vox.providers.contract import Deps
-from vox.providers.llm._gemini import GeminiConfig, GeminiModel
+from vox.providers.llm._gemini import GeminiModel, GeminiOptions
 
 KEY: Final = Key("google", ("GOOGLE_API_KEY", "GEMINI_API_KEY"))
 BASE_URL: Final = "https://generativelanguage.googleapis.com"
 
 
-class Config(GeminiConfig):
+class Config(GeminiOptions):
     """Options of Gemini."""
 
 

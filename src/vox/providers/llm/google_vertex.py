@@ -9,12 +9,12 @@ from pydantic import Field
 from vox.errors import UsageError
 from vox.providers._google_credentials import GoogleCredentials
 from vox.providers.contract import Deps
-from vox.providers.llm._gemini import GeminiConfig, GeminiModel
+from vox.providers.llm._gemini import GeminiModel, GeminiOptions
 
 VENDOR = "google_vertex"
 
 
-class Config(GeminiConfig):
+class Config(GeminiOptions):
     """Options of Vertex AI."""
 
     project: str = Field(

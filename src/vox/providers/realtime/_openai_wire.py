@@ -5,7 +5,6 @@ asked for when the one before is over or has confirmed its cancellation. Answers
 """
 
 import base64
-import binascii
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -15,7 +14,7 @@ from vox.providers import _failures
 from vox.providers._failures import Key
 from vox.providers.llm._answer import inner_object
 from vox.providers.llm.contract import Message, ToolSpec
-from vox.providers.realtime._session import Json, Send
+from vox.providers.realtime._codec import MIN_UTTERANCE_S, SAY, Json, Send, count, decoded_audio, nowhere
 from vox.providers.realtime.contract import (
     AnswerAudio,
     AnswerCall,
@@ -28,11 +27,8 @@ from vox.providers.realtime.contract import (
 )
 
 RATE: Final = 24_000
-MIN_UTTERANCE_S: Final = 0.1
-"""Less is refused by the vendor."""
 PIECE_BYTES: Final = RATE // 10 * 2
 """Audio goes out in pieces of 100 ms."""
-SAY: Final = "Say the following to the caller word for word, and nothing else:\n\n{}"
 
 _EMPTY_COMMIT = "input_audio_buffer_commit_empty"
 _HARMLESS = frozenset({_EMPTY_COMMIT, "response_cancel_not_active", "conversation_already_has_active_response"})
@@ -49,7 +45,8 @@ class OpenAiRealtimeCodec:
     """
 
     def __init__(self, setup: RealtimeSetup, options: Mapping[str, Any], key: Key | None = None) -> None:
-        self.send: Send = _nowhere
+        self.send: Send = nowhere
+        self.post: Send = nowhere
         self._setup = setup
         self._options = options
         self._key = key
@@ -175,15 +172,17 @@ class OpenAiRealtimeCodec:
             case "response.created":
                 self._created(inner_object(message.get("response")))
             case "response.output_audio.delta":
-                if (answer := self._wanted(message)) is not None and (pcm := _decoded(message.get("delta"))):
+                if (answer := self._answer_number(message)) is not None and (
+                    pcm := decoded_audio(message.get("delta"))
+                ):
                     yield AnswerAudio(answer, str(message.get("item_id")), pcm)
             case "response.output_audio_transcript.delta" | "response.output_text.delta":
                 text = message.get("delta")
-                if (answer := self._wanted(message)) is not None and isinstance(text, str) and text:
+                if (answer := self._answer_number(message)) is not None and isinstance(text, str) and text:
                     yield AnswerText(answer, str(message.get("item_id")), text)
             case "response.output_item.done":
                 item = inner_object(message.get("item"))
-                if item.get("type") == "function_call" and (answer := self._wanted(message)) is not None:
+                if item.get("type") == "function_call" and (answer := self._answer_number(message)) is not None:
                     name, arguments = str(item.get("name") or ""), str(item.get("arguments") or "{}")
                     yield AnswerCall(answer, str(item.get("call_id") or item.get("id") or ""), name, arguments)
             case "response.done":
@@ -211,7 +210,7 @@ class OpenAiRealtimeCodec:
         if number.isdecimal():
             self._answer_of[str(response.get("id"))] = int(number)
 
-    def _wanted(self, message: Json) -> int | None:
+    def _answer_number(self, message: Json) -> int | None:
         """The answer that a message belongs to; None for one that is not wanted any more."""
         number = self._answer_of.get(str(message.get("response_id")))
         return number if number == self._active and not self._is_cancelled else None
@@ -228,8 +227,8 @@ class OpenAiRealtimeCodec:
             yield AnswerEnded(
                 number,
                 self._problem(response),
-                prompt_tokens=_count(usage.get("input_tokens")),
-                completion_tokens=_count(usage.get("output_tokens")),
+                prompt_tokens=count(usage.get("input_tokens")),
+                completion_tokens=count(usage.get("output_tokens")),
             )
         self._ask_next()
 
@@ -249,13 +248,13 @@ class OpenAiRealtimeCodec:
 
     def _failed(self, problem: Json) -> Iterator[RealtimeEvent]:
         """An error ends the session before it has begun, else only the answer that could not begin."""
-        code = problem.get("code")
-        if code == _EMPTY_COMMIT and self._commits:
+        word = str(problem.get("code"))
+        if word == _EMPTY_COMMIT and self._commits:
             yield CallerText(self._commits.popleft(), "")
-        if code in _HARMLESS:
+        if word in _HARMLESS:
             return
         failed = _failures.reported(problem, "openai", self._key)
-        if not self._is_ready or failed.code == "provider_refused_key" or code == "session_expired":
+        if not self._is_ready or failed.code == "provider_refused_key" or word == "session_expired":
             raise failed
         if self._active is not None and problem.get("event_id") == _event_id(self._active):
             number, self._active, self._is_cancelled = self._active, None, False
@@ -318,19 +317,3 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
         "description": tool.description,
         "parameters": dict(tool.parameters),
     }
-
-
-def _decoded(value: object) -> bytes:
-    try:
-        pcm = base64.b64decode(value) if isinstance(value, str) else b""
-    except (binascii.Error, ValueError):
-        return b""
-    return pcm[: len(pcm) & ~1]
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
-def _nowhere(message: Json) -> None:
-    """Before there is a session to send by."""

@@ -1,12 +1,12 @@
-"""One realtime session over a WebSocket of JSON messages, whoever the vendor is: the codec knows the vendor, this the socket.
+"""One realtime session over a WebSocket of JSON messages, for every vendor: the codec knows the vendor, this the socket.
 
 What comes waits in a bounded queue for the call to read; what is sent before the vendor has taken the setup waits too.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from typing import Any, Final, Protocol, cast
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final, cast
 
 import msgspec
 
@@ -14,7 +14,7 @@ from vox.errors import DependencyError, VoxError
 from vox.http.websocket import Socket, UpgradeRefusedError, open_socket
 from vox.providers import _failures
 from vox.providers._failures import Key
-from vox.providers.llm.contract import Message
+from vox.providers.realtime._codec import Codec, Json
 from vox.providers.realtime.contract import RealtimeEvent, SessionReady
 
 MAX_RECEIVED: Final = 8192
@@ -23,45 +23,8 @@ MAX_UNSENT: Final = 1024
 """Messages that may wait for the vendor to take the setup; the oldest go first."""
 MAX_MESSAGE_BYTES: Final = 8 << 20
 CONNECT_TIMEOUT_S: Final = 10.0
-
-Json = Mapping[str, Any]
-Send = Callable[[Json], None]
-
-
-class Codec(Protocol):
-    """One vendor's messages, as a state machine without a socket. `send` takes what is to go out."""
-
-    send: Send
-
-    def begin(self) -> None:
-        """The socket is open: the setup goes out."""
-        ...
-
-    def resume(self) -> None:
-        """The vendor has taken the setup: the conversation so far goes out."""
-        ...
-
-    def receive(self, message: Json) -> Iterator[RealtimeEvent]:
-        """What a message means; raises `DependencyError` where the vendor refuses the session."""
-        ...
-
-    def push(self, pcm: bytes) -> None:
-        """See `RealtimeSession`, also for the methods below."""
-        ...
-
-    def commit(self) -> int: ...
-
-    def clear(self) -> None: ...
-
-    def respond(self, *, say: str | None = None, is_silent: bool = False) -> int: ...
-
-    def cancel(self) -> None: ...
-
-    def truncate(self, item: str, played_ms: int) -> None: ...
-
-    def add(self, message: Message) -> None: ...
-
-    def add_result(self, call_id: str, name: str, result: str) -> None: ...
+_REFUSALS: Final = frozenset({1007, 1008, 3000})
+"""Close codes of a vendor that will not have this session."""
 
 
 class VendorSession:
@@ -90,6 +53,7 @@ class VendorSession:
         self._unsent: deque[Json] = deque(maxlen=MAX_UNSENT)
         self._is_ready = False
         self._ending = ""
+        self._close_code = 0
         self.push = codec.push
         self.commit = codec.commit
         self.clear = codec.clear
@@ -99,6 +63,7 @@ class VendorSession:
         self.add = codec.add
         self.add_result = codec.add_result
         codec.send = self._send
+        codec.post = self._post
 
     async def events(self) -> AsyncGenerator[RealtimeEvent, None]:
         """Connects, and gives what the vendor says until the generator is closed, which hangs up."""
@@ -148,9 +113,7 @@ class VendorSession:
         except TimeoutError as error:
             raise _failures.of_connection(error, self._vendor) from error
         if data is None:
-            raise DependencyError(
-                f"{self._vendor} closed the connection{self._ending}", code="provider_unreachable", retryable=True
-            )
+            raise self._ended()
         try:
             message: object = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -158,6 +121,15 @@ class VendorSession:
         if not isinstance(message, dict):
             raise DependencyError(f"{self._vendor} sent data that is no JSON object", code="provider_bad_answer")
         return cast("Json", message)
+
+    def _ended(self) -> DependencyError:
+        """Why the vendor hung up; a policy violation and data that it cannot take are refusals."""
+        if self._close_code in _REFUSALS:
+            is_key = "api key" in self._ending.lower() or "api_key" in self._ending.lower()
+            return _failures.of_status(401 if is_key else 400, self._ending, self._vendor, key=self._key)
+        return DependencyError(
+            f"{self._vendor} closed the connection{self._ending}", code="provider_unreachable", retryable=True
+        )
 
     # The socket's listener
 
@@ -174,6 +146,7 @@ class VendorSession:
 
     def closed(self, code: int, reason: str) -> None:
         """The socket is gone."""
+        self._close_code = code
         self._ending = self._ending or f" ({code}{f' {reason[:100]}' if reason else ''})"
         self._hang_up()
 
@@ -187,6 +160,9 @@ class VendorSession:
             self._unsent.append(message)
         elif self._socket is not None:
             self._socket.send(msgspec.json.encode(message).decode())
+
+    def _post(self, message: Json) -> None:
+        self.received(msgspec.json.encode(message))
 
     def _flush(self) -> None:
         while self._unsent:
