@@ -32,7 +32,13 @@ GENERAL_OPTIONS = frozenset({"model"})
 NOT_DRIVERS = frozenset({"contract", "markup", "stages"})
 """Files in the folders that are no drivers; so are those whose name begins with an underscore."""
 
-EXTRAS = {"openai": "openai", "ctranslate2": "offline", "pocketsphinx": "offline", "espeakng_loader": "offline"}
+EXTRAS = {
+    "openai": "openai",
+    "ctranslate2": "offline",
+    "pocketsphinx": "offline",
+    "espeakng_loader": "offline",
+    "grpc": "google",
+}
 """Which extra of the distribution brings a library."""
 
 

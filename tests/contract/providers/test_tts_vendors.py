@@ -5,6 +5,7 @@ import re
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from random import Random
 from typing import Any
 
 import httpx2
@@ -254,6 +255,18 @@ GARBAGE = {
     "nothing": b"",
     "mp3": b"ID3\x04\x00mp3",
 }
+DAMAGED_ANSWERS = 12
+CODES = {
+    "",
+    "provider_bad_answer",
+    "provider_bad_audio",
+    "provider_failed",
+    "provider_rate_limited",
+    "provider_refused_key",
+    "provider_timeout",
+    "provider_unreachable",
+}
+"""What a damaged answer may be: speech after all, or an error that names the vendor."""
 NO_SAMPLES = ("nothing", "mp3")
 """What bare samples cannot be: they have no other form that could be wrong."""
 
@@ -267,6 +280,29 @@ async def test_garbage_is_never_played(vendor, garbage):
     vendor.garbage = GARBAGE[garbage]
     error = await failure(vendor, max_retries=0)
     assert error.code in {"provider_bad_answer", "provider_bad_audio", "provider_failed"}
+
+
+async def outcome(tts) -> tuple[list[SpeechChunk], str]:
+    """What is spoken of a sentence, and the code of the error that ends it, empty without one."""
+    chunks: list[SpeechChunk] = []
+    try:
+        async for chunk in tts.synthesize("Two words."):
+            chunks.append(chunk)  # noqa: PERF401  what comes before an error counts
+    except DependencyError as error:
+        return chunks, error.code
+    return chunks, ""
+
+
+async def test_a_damaged_answer_is_spoken_or_an_error_of_the_vendor(vendor):
+    async with time_limit(), driver(vendor, max_retries=0, timeout_s=SHORT_S) as tts:
+        for seed in range(DAMAGED_ANSWERS):
+            vendor.damage = Random(seed)
+            chunks, code = await outcome(tts)
+            assert code in CODES, seed
+            assert all(len(chunk.pcm) % 2 == 0 for chunk in chunks), seed
+            assert all(0 <= word.start < word.end <= 10 for chunk in chunks for word in chunk.words), seed
+        vendor.damage = None
+        assert audio([chunk async for chunk in tts.synthesize("Yes.")]) == spoken(vendor, "Yes.")
 
 
 @pytest.mark.parametrize("vendor", WITH_WAV, indirect=True)

@@ -58,4 +58,4 @@ class CartesiaSpeech(SpeechVendor):
 
     async def _send(self, websocket: WebSocket, context: str, kind: str, **fields: Any) -> None:
         message = {"type": kind, "context_id": context, "done": False, "status_code": 206, **fields}
-        await websocket.send_text(json.dumps(message))
+        await websocket.send_text(self.damaged(json.dumps(message).encode()).decode(errors="replace"))

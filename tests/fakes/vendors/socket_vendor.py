@@ -69,6 +69,7 @@ class SocketVendor:
     def __init__(self) -> None:
         self.port = 0
         self.texts = ["book a table"]
+        self.text_at = 0
         self.refusals: list[Refusal] = []
         self.faults: list[Fault] = []
         self.connections: list[Connection] = []
@@ -107,6 +108,13 @@ class SocketVendor:
     def app(self) -> Starlette:
         return Starlette(routes=[WebSocketRoute("/{path:path}", self._serve)])
 
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator[None, None]:
+        """Listens on a free port."""
+        async with Server(self.app(), "127.0.0.1", 0, close_timeout_s=0.1) as server:
+            self.port = server.port
+            yield
+
     async def until(self, condition: Any) -> None:
         """Waits until something holds of what the server has seen."""
         async with time_limit():
@@ -139,14 +147,13 @@ class Client:
         self.state: dict[str, Any] = {}
         self._vendor = vendor
         self._said = 0
-        self._text_at = 0
         self._utterance = bytearray()
 
     @property
     def words(self) -> list[str]:
         """The words of the present utterance."""
         texts = self._vendor.texts
-        return texts[self._text_at % len(texts)].split()
+        return texts[self._vendor.text_at % len(texts)].split()
 
     def opened(self, socket: Socket) -> None:
         self.seen.socket = socket
@@ -192,13 +199,13 @@ class Client:
     def flush(self) -> Iterable[Message]:
         """The final text of the audio since the last flush."""
         self.seen.flushes += 1
-        if self.fault in {"silent", "mute", "never_ready"}:
+        if self.fault in {"silent", "mute", "never_ready", "disconnect"}:
             return ()
         was_audible = any(self._utterance)
         text = " ".join(self.words) if was_audible else ""
         self._utterance.clear()
         self._said = 0
-        self._text_at += was_audible
+        self._vendor.text_at += was_audible
         return self._vendor.final(text, self)
 
     def send(self, message: Message) -> None:
@@ -224,6 +231,5 @@ class Client:
 @asynccontextmanager
 async def running(vendor: SocketVendor) -> AsyncGenerator[SocketVendor, None]:
     """The vendor, on a free port."""
-    async with Server(vendor.app(), "127.0.0.1", 0, close_timeout_s=0.1) as server:
-        vendor.port = server.port
+    async with vendor.serving():
         yield vendor

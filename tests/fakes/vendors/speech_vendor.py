@@ -13,6 +13,7 @@ from array import array
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 from starlette.applications import Starlette
@@ -116,6 +117,7 @@ class SpeechVendor:
         self.gate_after: int | None = None
         self.gate = asyncio.Event()
         self.garbage: bytes | None = None
+        self.damage: Random | None = None
         self.odd_pieces = False
         self.stated_rate: int | None = None
         self.is_silent = False
@@ -165,7 +167,7 @@ class SpeechVendor:
         frames = [self.garbage] if self.garbage is not None else self.frames(self.sounds(self.text_of(seen)), seen)
         for number, frame in enumerate(_odd(frames) if self.odd_pieces else frames):
             await self._before(number)
-            yield frame
+            yield self.damaged(frame)
 
     async def _before(self, number: int) -> None:
         if number == self.break_after:
@@ -215,6 +217,16 @@ class SpeechVendor:
         await websocket.receive()
         hung_up.set()
         return False
+
+    def damaged(self, data: bytes) -> bytes:
+        """The data as it is, or with some of its bytes changed, missing or doubled."""
+        if self.damage is None or not data:
+            return data
+        place = self.damage.randrange(len(data))
+        change = self.damage.choice(
+            (b"", data[:place], bytes([self.damage.randrange(256)]), b'"', b"{", b"\n", b"null")
+        )
+        return data[:place] + change + data[place + self.damage.randrange(8) :]
 
     async def send_garbage(self, websocket: WebSocket) -> None:
         try:

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.http.sockets import Socket
 from vox.http.websocket import UpgradeRefusedError
 from vox.providers import _failures
-from vox.providers.stt._dialect import Event, Failed, Flushed, Message, Ready, Session, Vendor
+from vox.providers.stt._dialect import Event, Failed, Flushed, Heard, Message, Ready, Reply, Session, Vendor
 
 
 class Connection:
@@ -35,17 +35,14 @@ class Connection:
         """Connects and waits until the vendor takes audio; a failure is told as an event."""
         try:
             async with asyncio.timeout(timeout_s):
-                socket = await self._vendor.connect(self.session, self)
-                if self._is_closed:
-                    socket.close()
-                    return
-                self._socket = socket
-                self._send(self._dialect.begin())
-                if not self._dialect.needs_ready:
-                    self._tell(Ready())
+                await self._vendor.connect(self.session, self)
                 await self._ready.wait()
         except DependencyError as error:
             self._fail(self._refusal(error))
+        except (
+            UsageError
+        ) as error:  # what the operator has to set right, such as a wrong address or credentials that are not there
+            self._fail(error)
         except TimeoutError as error:
             self._fail(_failures.of_connection(error, self._vendor.traits.name))
 
@@ -74,7 +71,14 @@ class Connection:
             self._socket.close()
 
     def opened(self, socket: Socket) -> None:
-        """`open` goes on by itself."""
+        """The vendor is there; its first messages may come before `open` goes on."""
+        if self._is_closed:
+            socket.close()
+            return
+        self._socket = socket
+        self._send(self._dialect.begin())
+        if not self._dialect.needs_ready:
+            self._tell(Ready())
 
     def received(self, message: Message) -> None:
         """A message of the vendor."""
@@ -107,11 +111,14 @@ class Connection:
                 self._ready.set()
             case Failed():
                 self._ready.set()
-            case Flushed() | _:
+            case Reply(message):
+                self._send((message,))
+                return
+            case Heard() | Flushed():
                 pass
         self._on_event(self, event)
 
-    def _fail(self, error: DependencyError) -> None:
+    def _fail(self, error: DependencyError | UsageError) -> None:
         self._tell(Failed(error))
 
     def _refusal(self, error: DependencyError) -> DependencyError:

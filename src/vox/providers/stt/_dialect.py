@@ -7,12 +7,12 @@ deadlines and its errors are the same for every vendor and stand in `_streaming.
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 from pydantic import Field
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.http.sockets import Socket, SocketListener
 from vox.providers._failures import Key
 from vox.providers.contract import Deps, DriverConfig
@@ -81,12 +81,19 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The vendor reports a failure; the connection is of no more use."""
+    """The vendor reports a failure, or there can be no connection; it is of no more use."""
 
-    error: DependencyError
+    error: DependencyError | UsageError
 
 
-Event = Ready | Heard | Flushed | Failed
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The vendor wants this message as an answer."""
+
+    message: Message
+
+
+Event = Ready | Heard | Flushed | Failed | Reply
 
 
 class Dialect(Protocol):
@@ -162,6 +169,7 @@ class Traits:
         key: where its API key stands.
         chunk_s: how much audio goes into one message.
         max_chunk_s: the most that one message may hold.
+        min_chunk_s: the least; a shorter rest is filled up with silence.
         keep_alive_s: how often an unused connection says that it is wanted; 0 for never.
         settle_s: so long after a flush, what was understood counts as final although the vendor has not said so; None where
             the vendor answers every flush.
@@ -172,6 +180,7 @@ class Traits:
     key: Key
     chunk_s: float = 0.06
     max_chunk_s: float = 0.5
+    min_chunk_s: float = 0.0
     keep_alive_s: float = 0.0
     settle_s: float | None = None
     takes_phrases: bool = False
@@ -195,6 +204,19 @@ class Vendor(Protocol):
 
     def dialect(self, session: Session) -> Dialect:
         """The messages of one connection."""
+        ...
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A vendor with something to open before the first call and to close after the last one."""
+
+    async def open(self) -> None:
+        """Raises `UsageError` for what the operator has to set right."""
+        ...
+
+    async def close(self) -> None:
+        """Ends it."""
         ...
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.providers import _failures
 from vox.providers.stt._connection import Connection
 from vox.providers.stt._dialect import (
@@ -19,7 +19,9 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    Opened,
     Ready,
+    Reply,
     Session,
     StreamingOptions,
     Vendor,
@@ -47,12 +49,15 @@ class StreamingRecogniser:
         self._options = options
 
     async def __aenter__(self) -> Self:
+        if isinstance(self._vendor, Opened):
+            await self._vendor.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to close: each call ends its stream."""
+        if isinstance(self._vendor, Opened):
+            await self._vendor.close()
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Stream":
         """A stream for one call; its connection is opened at once, so that the first word need not wait for it."""
@@ -74,6 +79,7 @@ class Stream:
         self._language = language
         self._bytes_per_s = options.sample_rate * 2
         self._chunk = int(vendor.traits.chunk_s * options.sample_rate) * 2
+        self._min_chunk = int(vendor.traits.min_chunk_s * options.sample_rate) * 2
         self._max_chunk = int(vendor.traits.max_chunk_s * options.sample_rate) * 2
         self._phrases = chosen_phrases(options.keyterms, ())
         self._connection: Connection | None = None
@@ -162,7 +168,7 @@ class Stream:
         self._is_flush_due = False
         self._has_retried = False
         self._flushes: deque[int] = deque()
-        self._error: DependencyError | None = None
+        self._error: DependencyError | UsageError | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def _finished(self) -> None:
@@ -230,7 +236,7 @@ class Stream:
         least = 1 if self._is_flush_due else self._chunk
         while (left := len(audio) - self._sent) >= least:
             end = self._sent + min(left, self._max_chunk)
-            connection.push(bytes(audio[self._sent : end]))
+            connection.push(bytes(audio[self._sent : end]).ljust(self._min_chunk, b"\0"))
             self._sent = end
         if self._is_flush_due:
             self._is_flush_due = False
@@ -251,6 +257,8 @@ class Stream:
                 self._flushed()
             case Failed(error):
                 self._failed(error)
+            case Reply():
+                pass
 
     def _hear(self, heard: Heard) -> None:
         if not self._is_speaking:
@@ -281,7 +289,7 @@ class Stream:
         if understood is self._understood and self._flushes and understood.is_alive:
             self._flushed()
 
-    def _failed(self, error: DependencyError) -> None:
+    def _failed(self, error: DependencyError | UsageError) -> None:
         self._drop()
         if not self._is_speaking:
             return

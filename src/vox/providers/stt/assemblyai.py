@@ -127,7 +127,9 @@ class Dialect(PlainDialect):
 class AssemblyAi:
     """Connects to AssemblyAI."""
 
-    traits = Traits("AssemblyAI", KEY, chunk_s=0.06, max_chunk_s=0.9, settle_s=0.8, takes_phrases=True)
+    traits = Traits(
+        "AssemblyAI", KEY, chunk_s=0.06, max_chunk_s=0.9, min_chunk_s=0.05, settle_s=0.8, takes_phrases=True
+    )
 
     def __init__(self, config: Config, key: str, base_url: str) -> None:
         self._config = config

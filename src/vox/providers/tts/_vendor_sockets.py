@@ -71,6 +71,8 @@ class VendorSocket:
 
     def received(self, message: str | bytes) -> None:
         """A message arrived."""
+        if self._end is not None:
+            return
         self.last_heard_s = self._clock.now()
         self._waiting.append(message)
         self._waiting_bytes += len(message)

@@ -1,7 +1,7 @@
 """Finds the words of a request in what vendors say about time: by character, by UTF-8 byte, or by the word they spoke.
 
 Vendors count differently: punctuation alone is a word, "o'clock" is two, and "9" comes back as "nine". What counts here is the word
-between spaces, once, in order; what cannot be found has no time, and the words around it say enough.
+between spaces, once, in order and at times that do not go back; what cannot be found has no time, and the words around it say enough.
 """
 
 import re
@@ -13,6 +13,8 @@ from vox.providers.tts.contract import SpokenWord
 
 _WORD = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\W_]+")
+MAX_S = 3600.0
+"""A later time is none of a sentence."""
 _LOOK_AHEAD = 4
 """Words of the request that a vendor's word may lie ahead: further on, it is likely another one that looks the same."""
 
@@ -30,6 +32,7 @@ class WordFinder:
         self._keys = [_key(text[start:end]) for start, end in self._spans]
         self._bytes: list[int] | None = None
         self._next = 0
+        self._last_s = 0.0
         self._inside = ""
 
     def at(self, position: int, at_s: float) -> SpokenWord | None:
@@ -74,9 +77,12 @@ class WordFinder:
             position += len(character)
         return found
 
-    def _found(self, index: int, at_s: float) -> SpokenWord:
+    def _found(self, index: int, at_s: float) -> SpokenWord | None:
         self._next = index + 1
-        return SpokenWord(*self._spans[index], at_s)
+        if not at_s < MAX_S:  # also where it is no number
+            return None
+        self._last_s = max(self._last_s, at_s)
+        return SpokenWord(*self._spans[index], self._last_s)
 
 
 class Timeline:

@@ -37,14 +37,14 @@ class _Data(msgspec.Struct):
     status: int = 1
 
 
-class _Base(msgspec.Struct):
+class _Outcome(msgspec.Struct):
     status_code: int = 0
     status_msg: str = ""
 
 
 class _Event(msgspec.Struct):
     data: _Data | None = None
-    base_resp: _Base | None = None
+    base_resp: _Outcome | None = None
 
 
 class MiniMax(VendorSpeech):
@@ -63,10 +63,10 @@ class MiniMax(VendorSpeech):
         request = self.request("/v1/t2a_v2", headers=self._headers, params=self._query, json=self._body(sentence))
         async with request as response:
             async for event in self.events_of(response, _Event):
-                base = event.base_resp or _Base()
-                if base.status_code:
-                    status = _STATUSES.get(base.status_code, 500)
-                    raise self.reported({"status": status, "message": base.status_msg or str(base.status_code)})
+                outcome = event.base_resp or _Outcome()
+                if outcome.status_code:
+                    status = _STATUSES.get(outcome.status_code, 500)
+                    raise self.reported({"status": status, "message": outcome.status_msg or str(outcome.status_code)})
                 if event.data is not None and event.data.status == 1:
                     yield Piece(bytes.fromhex(event.data.audio))
 

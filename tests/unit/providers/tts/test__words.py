@@ -73,6 +73,14 @@ def test_positions_outside_of_the_text_are_no_word():
     assert finder.at_byte(99, 0.0) is None
 
 
+def test_times_never_go_back_and_are_numbers():
+    finder = WordFinder("one two three four five")
+    words = [finder.spoken(word, at_s) for word, at_s in (("one", -1.0), ("two", 0.5), ("three", 0.2))]
+    assert [word.at_s for word in words if word] == [0.0, 0.5, 0.5]
+    assert finder.spoken("four", float("nan")) is None
+    assert finder.spoken("five", 1e300) is None
+
+
 def test_times_of_the_sentence_stay_as_they_are():
     timeline = Timeline()
     assert timeline.of([0.0, 0.2], 0.0) == [0.0, 0.2]
