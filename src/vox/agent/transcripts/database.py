@@ -145,14 +145,14 @@ class TranscriptDatabase:
             SQLAlchemyError: the database cannot be reached.
         """
         columns = self._table.c
-        wanted = (
+        statement = (
             select(columns.session_id, columns.seq, columns.role, columns.text, columns.created_at)
             .where(columns.session_id == session_id, columns.seq > after)
             .order_by(columns.seq)
             .limit(limit)
         )
         with self._transaction(writes=False) as connection:
-            return [_row(found) for found in connection.execute(wanted)]
+            return [_row(found) for found in connection.execute(statement)]
 
     def ping(self) -> None:
         """Returns once the database has answered.
@@ -271,12 +271,12 @@ class TranscriptDatabase:
         """What the table has of the sessions of these rows, from the lowest of their numbers on."""
         columns = self._table.c
         lowest = min(self.renumbered(row).seq for row in rows)
-        wanted = select(columns.session_id, columns.seq, columns.role, columns.text, columns.created_at).where(
+        statement = select(columns.session_id, columns.seq, columns.role, columns.text, columns.created_at).where(
             columns.session_id.in_({row.session_id for row in rows}), columns.seq >= lowest
         )
         there: dict[str, dict[int, TranscriptRow]] = {}
         with self._transaction() as connection:
-            for found in connection.execute(wanted):
+            for found in connection.execute(statement):
                 row = _row(found)
                 there.setdefault(row.session_id, {})[row.seq] = row
         return there
