@@ -211,7 +211,7 @@ class TurnMetrics:
         llm_ttfb_s: the model was asked, to its first output.
         tts_ttfb_s: the first sentence went to the synthesiser, to its first audio.
         characters: given to the synthesiser so far.
-        end_of_utterance_s: the caller's last sound to the decision that the turn is over.
+        end_of_utterance_s: the caller's last sound to the decision that the turn is over; None where the turn was not spoken.
         turn: counts the caller's turns that were answered, from 1; 0 where `response_s` is None.
     """
 

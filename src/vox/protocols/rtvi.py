@@ -345,7 +345,7 @@ def _bot_output(event: SentenceProgress) -> dict[str, Any]:
 def _metrics(event: TurnMetrics) -> dict[str, Any]:
     groups = {
         "ttfb": {"stt": event.stt_s, "llm": event.llm_ttfb_s, "tts": event.tts_ttfb_s},
-        "processing": {"end_of_utterance": event.end_of_utterance_s, "response": event.response_s},
+        "processing": {"response": event.response_s, "end_of_utterance": event.end_of_utterance_s},
         "characters": {"tts": event.characters},
     }
     return {

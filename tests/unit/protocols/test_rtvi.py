@@ -321,8 +321,8 @@ def test_the_times_of_a_turn_are_told_together():
     numbers = TurnMetrics(1.25, 0.4, 0.3, 0.1, 12, end_of_utterance_s=0.8, turn=3)
     (_, metrics), (kind, data) = sent(client(), numbers)
     assert metrics["processing"] == [
-        {"processor": "end_of_utterance", "value": 0.8},
         {"processor": "response", "value": 1.25},
+        {"processor": "end_of_utterance", "value": 0.8},
     ]
     assert (kind, data) == (
         "server-message",

@@ -59,10 +59,9 @@ class TurnLatency:
 
     def turn_ended(self) -> None:
         """It is decided that the caller's turn is over, and that it is answered."""
-        if self._speech_end is not None:
+        if self._speech_end is not None and self._speech_edge is not None:
             self._eou_s = self.clock.now() - self._speech_end
-            if self._speech_edge is not None:
-                self.metrics.histogram(END_OF_UTTERANCE_SECONDS).observe(self._eou_s)
+            self.metrics.histogram(END_OF_UTTERANCE_SECONDS).observe(self._eou_s)
 
     def transcribed(self) -> None:
         """The final transcript is there."""

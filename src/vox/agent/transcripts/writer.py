@@ -29,7 +29,7 @@ WRITE_FAILURES = Counter(
 WRITE_SECONDS = Histogram("vox_agent_transcript_write_seconds", "Time to write a batch of transcript rows")
 
 MAX_BATCH: Final = 500
-GATHER_S: Final = 0.1
+GATHER_S: Final = 0.25
 """How long a row waits for those of other calls, to share their transaction."""
 FIRST_RETRY_S: Final = 0.25
 LAST_RETRY_S: Final = 5.0

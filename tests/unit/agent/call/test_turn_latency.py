@@ -112,12 +112,13 @@ def test_a_response_that_fails_is_counted_by_its_status():
     assert name in metrics.render().decode()
 
 
-def test_a_typed_turn_is_over_at_once():
+def test_a_typed_turn_has_no_utterance():
     turn, clock, metrics = times()
     turn.typed()
     turn.turn_ended()
     turn.asked()
     clock.advance(0.4)
     turn.token()
-    assert turn.audible().end_of_utterance_s == 0.0
+    numbers = turn.audible()
+    assert (numbers.end_of_utterance_s, numbers.turn) == (None, 1)
     assert "vox_agent_end_of_utterance" not in metrics.render().decode()
