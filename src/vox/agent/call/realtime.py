@@ -5,7 +5,7 @@ heard. The model's session lives as long as the call; where it breaks, the next 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -76,6 +76,17 @@ _Audio = asyncio.Queue[tuple[_Part, bytes] | None]
 class RealtimeResponder(Responder):
     """The answers of one call with a realtime model.
 
+    Args:
+        agent: who answers.
+        model: that hears and speaks.
+        conversation: of the call; the model has a copy of its own.
+        output: the agent's voice.
+        transport: is told how the answer goes.
+        times: is told when things happen.
+        variables: of the session.
+        on_said: takes the text of each answer that is over, as far as it was heard.
+        on_heard: takes the text of each utterance, once it is written down.
+
     Attributes:
         ear: the call's recogniser.
     """
@@ -89,11 +100,21 @@ class RealtimeResponder(Responder):
         transport: CallTransport,
         times: TurnLatency,
         variables: Mapping[str, str],
+        *,
+        on_said: Callable[[str], None] | None = None,
+        on_heard: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(agent, conversation, output, transport, times, variables)
+        super().__init__(agent, conversation, output, transport, times, variables, on_said=on_said)
         self._model = model
         needs_words = agent.profile.turn_policy().min_words > 0
-        self.ear = RealtimeEar(self, model.input_rate, transport.send_event, times.clock, needs_words=needs_words)
+        self.ear = RealtimeEar(
+            self,
+            model.input_rate,
+            transport.send_event,
+            times.clock,
+            needs_words=needs_words,
+            on_heard=on_heard,
+        )
         self._session = self._new_session()
         self._live: _Live | None = None
         self._parts: list[_Part] = []
@@ -215,6 +236,7 @@ class RealtimeResponder(Responder):
         self._live = None
         if failure is not None:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
+            self._times.generated(is_failed=True)
             self._report(failure)
         self._announce(run)
         self._output.end(run.voice)
@@ -248,7 +270,7 @@ class RealtimeResponder(Responder):
         try:
             while True:
                 event = await self._next(live)
-                self._times.first_token()
+                self._times.token()
                 match event:
                     case AnswerAudio():
                         if not run.is_silent:

@@ -66,14 +66,23 @@ class RealtimeEar(RealtimeStages):
         tell: takes what the client should know.
         clock: of transcripts' timestamps.
         needs_words: whether it depends on the words what interrupts the agent.
+        on_heard: takes the text of each utterance, once it is written down.
     """
 
     def __init__(
-        self, live: Live, sample_rate: int, tell: Callable[[AgentEvent], None], clock: Clock, *, needs_words: bool
+        self,
+        live: Live,
+        sample_rate: int,
+        tell: Callable[[AgentEvent], None],
+        clock: Clock,
+        *,
+        needs_words: bool,
+        on_heard: Callable[[str], None] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self._live = live
         self._needs_words = needs_words
+        self._on_heard = on_heard
         self._tell = tell
         self._clock = clock
         self._count = 0
@@ -96,6 +105,8 @@ class RealtimeEar(RealtimeStages):
             return
         if said.is_final:
             del self._unwritten[said.utterance]
+        if said.is_final and said.text and self._on_heard is not None:
+            self._on_heard(said.text)
         if utterance.waiting is not None:
             if said.is_final and not utterance.waiting.done():
                 utterance.waiting.set_result(said.text)

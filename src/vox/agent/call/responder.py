@@ -34,6 +34,7 @@ from vox.protocols.agent_events import (
     SpeakingChanged,
     SpeechStarted,
     SpeechStopped,
+    TurnMetrics,
 )
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
 from vox.runtime.logging import get_logger
@@ -99,6 +100,15 @@ class Run:
 class Responder:
     """The agent's answers in one call.
 
+    Args:
+        agent: who answers.
+        conversation: what the model sees.
+        output: the agent's voice.
+        transport: is told how the answer goes.
+        times: is told when things happen.
+        variables: of the session.
+        on_said: takes the text of each answer that is over, as far as it was heard.
+
     Attributes:
         wants_end: why the call should end after the answer that was just played; None: it goes on.
     """
@@ -111,6 +121,8 @@ class Responder:
         transport: CallTransport,
         times: TurnLatency,
         variables: Mapping[str, str],
+        *,
+        on_said: Callable[[str], None] | None = None,
     ) -> None:
         self._agent = agent
         self._conversation = conversation
@@ -118,6 +130,7 @@ class Responder:
         self._transport = transport
         self._times = times
         self._variables = variables
+        self._on_said = on_said
         self._tools = ToolCalls(agent.profile, agent.tools, conversation, transport.send_event)
         self._spawn: Spawn | None = None
         self._run: Run | None = None
@@ -158,11 +171,13 @@ class Responder:
         self._settle(run, parts)
         self._finish(run, parts)
 
-    def audible(self) -> None:
-        """The first audio of the answer went out."""
+    def audible(self) -> TurnMetrics:
+        """The first audio of the answer went out; the numbers of the turn so far."""
         if self._run is not None:
             self._run.is_audible = True
-        self._transport.send_event(self._times.audible())
+        numbers = self._times.audible()
+        self._transport.send_event(numbers)
+        return numbers
 
     def held(self) -> None:
         """The output fell silent because of the caller's voice; it may go on."""
@@ -291,7 +306,7 @@ class Responder:
             async for event in stream:
                 if run.is_over:
                     return []
-                self._times.first_token()
+                self._times.token()
                 match event:
                     case TextDelta():
                         text = thoughts.push(event.text)
@@ -307,6 +322,7 @@ class Responder:
             self._tell_text(answer, rest)
         except Exception:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
+            self._times.generated(is_failed=True)
             raise
         finally:
             release.cancel()
@@ -364,6 +380,7 @@ class Responder:
                 is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
+            metrics.histogram(TTS_LATENCY, "", "tts", "error", "").observe(self._times.clock.now() - began)
             raise
         if is_spoken and text.spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
@@ -418,6 +435,8 @@ class Responder:
                 self._conversation.settle(answer, " ".join(spoken))
             else:
                 self._conversation.settle(answer, answer.text)
+        if self._on_said is not None:
+            self._on_said(" ".join(answer.text for answer in run.answers if answer.text))
 
     def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:

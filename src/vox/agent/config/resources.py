@@ -15,6 +15,7 @@ from vox.agent.config import message_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
+from vox.agent.transcripts.store import TranscriptStore
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker
@@ -82,10 +83,15 @@ class Resources:
         self.ticker = Ticker(clock, metrics=metrics)
         self.pacer = Pacer(self.ticker, clock, metrics, lead_s=settings.playout_lead_ms / 1000)
         self.voice_activity = VoiceActivity(self.ticker, metrics)
+        self.transcripts: TranscriptStore | None = None
+        if settings.transcripts.enable:
+            self.transcripts = TranscriptStore(settings.transcripts, settings.folder, clock, metrics)
 
     async def __aenter__(self) -> Self:
         try:
             await self._stack.enter_async_context(self.voice_activity)
+            if self.transcripts is not None:
+                await self._stack.enter_async_context(self.transcripts)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS))
             deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
