@@ -46,17 +46,18 @@ class WsClient:
         async with time_limit():
             while not self.frames(kind):
                 assert self.closing is None, self.closing
-                await self._change()
+                await self.change()
         return self.frames(kind)[0]
 
     async def ended(self, timeout_s: float = 60.0) -> tuple[int, str]:
         """Waits for the end: its code and reason."""
         async with time_limit(timeout_s):
             while self.closing is None:
-                await self._change()
+                await self.change()
         return self.closing
 
-    async def _change(self) -> None:
+    async def change(self) -> None:
+        """Waits until something more has come, or the end."""
         self._changed.clear()
         await self._changed.wait()
 

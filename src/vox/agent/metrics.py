@@ -43,6 +43,12 @@ LLM_FIRST_TOKEN = Histogram(
 LLM_GENERATION = Histogram(
     "llm_generation_latency_seconds", "Request to the end of the model's response", _STAGE, buckets=LATENCY_BUCKETS
 )
+LLM_INTER_TOKEN = Histogram(
+    "llm_inter_token_latency_seconds",
+    "Between two pieces of the model's output",
+    ("session_id", "stage", "model"),
+    buckets=LATENCY_BUCKETS,
+)
 TTS_ERRORS = Counter("tts_errors_total", "Syntheses that failed", _ERROR)
 TTS_FIRST_CHUNK = Histogram(
     "tts_time_to_first_audio_chunk_seconds", "Text to the first audio sent", _STAGE, buckets=LATENCY_BUCKETS
@@ -52,6 +58,11 @@ TTS_LATENCY = Histogram(
 )
 RESPONSE_SECONDS = Histogram(
     "vox_agent_response_seconds", "Caller's last sound to the answer's first audio", buckets=LATENCY_BUCKETS
+)
+END_OF_UTTERANCE_SECONDS = Histogram(
+    "vox_agent_end_of_utterance_seconds",
+    "Caller's last sound to the decision that the turn is over",
+    buckets=LATENCY_BUCKETS,
 )
 CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1, 5, 15, 60, 180, 600, 1800, 3600))
 CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))

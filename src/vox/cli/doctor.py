@@ -41,6 +41,7 @@ OPTIONAL_PACKAGES = (
     ("espeakng_loader", "speech without keys", "offline"),
     ("openai", "OpenAI and compatible vendors", "openai"),
     ("opentelemetry.sdk", "traces", "tracing"),
+    ("pymysql", "transcripts in MySQL or MariaDB", "mysql"),
 )
 
 
@@ -83,6 +84,8 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
         if settings.tls_enable:
             yield check_certificate(settings.tls_cert_file, settings.tls_key_file)
         yield from check_providers(settings, environment)
+        if settings.transcripts.enable:
+            yield check_transcripts(settings)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
     yield check_local_models(settings)
@@ -179,6 +182,7 @@ def check_certificate(cert_file: str, key_file: str) -> Finding:
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether the voice detector and every agent's providers open: their packages, models, programs and keys."""
     from vox.agent.config.resources import Resources
+    from vox.agent.transcripts.settings import Transcripts
     from vox.runtime.clock import SystemClock
     from vox.runtime.metrics import NullMetrics
 
@@ -187,14 +191,41 @@ def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -
             pass
 
     for name, profile in settings.profiles().items():
-        only = {"agents": {name: settings.agents[name]}, "default_agent": ""} if settings.agents else {}
+        only: dict[str, object] = {"transcripts": Transcripts()}
+        if settings.agents:
+            only |= {"agents": {name: settings.agents[name]}, "default_agent": ""}
         try:
             asyncio.run(open_and_close(settings.model_copy(update=only)))
         except (VoxError, ImportError, OSError) as error:
             yield _failed(f"agent {name}", error)
         else:
-            chain = " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
+            chain = (
+                f"{profile.realtime_provider} (realtime)"
+                if profile.realtime_provider
+                else " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
+            )
             yield Finding(f"agent {name}", "ok", f"{chain} open")
+
+
+def check_transcripts(settings: "AgentSettings") -> Finding:
+    """Whether the database of transcripts takes the login, and whether its table fits; makes the table as the server would."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from vox.agent.transcripts.database import TranscriptDatabase, reason
+
+    try:
+        database = TranscriptDatabase(settings.transcripts.address(settings.folder), settings.transcripts.table_name)
+    except VoxError as error:
+        return _failed("transcripts", error)
+    try:
+        database.prepare()
+    except VoxError as error:
+        return _failed("transcripts", error)
+    except SQLAlchemyError as error:
+        return Finding("transcripts", "warn", reason(error), "start the database; until then rows wait in memory")
+    finally:
+        database.close()
+    return Finding("transcripts", "ok", database.place)
 
 
 def check_open_files(max_calls: int) -> Finding:

@@ -203,13 +203,25 @@ class ToolProgress:
 
 @dataclass(frozen=True, slots=True)
 class TurnMetrics:
-    """Seconds of one turn: caller's last speech to first bot audio, and the stages' own times to first result."""
+    """Seconds of one turn: caller's last sound to first bot audio, and the stages' own times to first result.
+
+    Attributes:
+        response_s: the caller's last sound to the answer's first audio; None where the answer follows no turn of the caller.
+        stt_s: the detected end of speech to the final transcript.
+        llm_ttfb_s: the model was asked, to its first output.
+        tts_ttfb_s: the first sentence went to the synthesiser, to its first audio.
+        characters: given to the synthesiser so far.
+        end_of_utterance_s: the caller's last sound to the decision that the turn is over; None where the turn was not spoken.
+        turn: counts the caller's turns that were answered, from 1; 0 where `response_s` is None.
+    """
 
     response_s: float | None = None
     stt_s: float | None = None
     llm_ttfb_s: float | None = None
     tts_ttfb_s: float | None = None
     characters: int | None = None
+    end_of_utterance_s: float | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,8 @@ class Rtvi:
                 yield from self._tool(event)
             case TurnMetrics():
                 yield "metrics", _metrics(event)
+                if event.response_s is not None:
+                    yield "server-message", _turn_latency(event)
             case AgentError():
                 yield "error", {"error": event.message, "message": event.message, "fatal": event.is_fatal}
             case AgentReady():
@@ -343,7 +345,7 @@ def _bot_output(event: SentenceProgress) -> dict[str, Any]:
 def _metrics(event: TurnMetrics) -> dict[str, Any]:
     groups = {
         "ttfb": {"stt": event.stt_s, "llm": event.llm_ttfb_s, "tts": event.tts_ttfb_s},
-        "processing": {"response": event.response_s},
+        "processing": {"response": event.response_s, "end_of_utterance": event.end_of_utterance_s},
         "characters": {"tts": event.characters},
     }
     return {
@@ -351,3 +353,16 @@ def _metrics(event: TurnMetrics) -> dict[str, Any]:
         for group, values in groups.items()
         if (listed := [{"processor": name, "value": value} for name, value in values.items() if value is not None])
     }
+
+
+def _turn_latency(event: TurnMetrics) -> dict[str, Any]:
+    """What a turn's time went into, under names of its own: `metrics` leaves no room for the turn."""
+    seconds = {
+        "end_of_utterance": event.end_of_utterance_s,
+        "stt": event.stt_s,
+        "llm_first_token": event.llm_ttfb_s,
+        "tts_first_audio": event.tts_ttfb_s,
+        "response": event.response_s,
+    }
+    known = {name: round(value, 4) for name, value in seconds.items() if value is not None}
+    return {"type": "turn-latency", "turn": event.turn, "seconds": known}

@@ -6,15 +6,16 @@ it is not, so that the call can say something.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 from pydantic import Field
 
 from vox.errors import DependencyError, UsageError
+from vox.providers import _failures
+from vox.providers._failures import Key
 from vox.providers.contract import Deps, DriverConfig
 
 if TYPE_CHECKING:
@@ -24,27 +25,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 RETRY_PAUSE_S = 0.25
-_TOO_MANY_REQUESTS = 429
-_REFUSED = (401, 403)
-_SERVER_ERRORS = 500
-_TRY_AGAIN = (408, 409, _TOO_MANY_REQUESTS)
-_STATUS_OF_WORDS = (
-    ("rate_limit", _TOO_MANY_REQUESTS),
-    ("resource_exhausted", _TOO_MANY_REQUESTS),
-    ("quota", _TOO_MANY_REQUESTS),
-    ("overloaded", 503),
-    ("server_error", 500),
-    ("internal", 500),
-    ("unavailable", 503),
-    ("authentication", 401),
-    ("unauthenticated", 401),
-    ("invalid_api_key", 401),
-    ("permission", 403),
-    ("invalid_request", 400),
-    ("invalid_argument", 400),
-    ("context_length", 400),
-)
-"""Words in the code or the type of an error reported without a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +106,15 @@ TRANSCRIPTION: Mapping[str, Vendor] = {
 """Recognisers, by the provider's name in the configuration."""
 
 SPEECH: Mapping[str, Vendor] = {
-    "openai": Vendor(_OPENAI, "tts-1", "openai", ("OPENAI_API_KEY",), voice="alloy"),
+    "openai": Vendor(_OPENAI, "tts-1", "openai", ("OPENAI_API_KEY",), "OPENAI_BASE_URL", voice="alloy"),
     "groq": Vendor(
-        _GROQ, "canopylabs/orpheus-v1-english", "groq", ("GROQ_API_KEY",), voice="alloy", audio_format="wav"
+        _GROQ,
+        "canopylabs/orpheus-v1-english",
+        "groq",
+        ("GROQ_API_KEY",),
+        "GROQ_BASE_URL",
+        voice="alloy",
+        audio_format="wav",
     ),
 }
 """Synthesisers, by the provider's name in the configuration."""
@@ -224,85 +210,27 @@ def failure(error: Exception, vendor: str) -> DependencyError:
     import openai  # noqa: PLC0415  see above
 
     match error:
-        case TimeoutError() | openai.APITimeoutError() | httpx2.TimeoutException():
-            return DependencyError(f"{vendor} did not answer in time", code="provider_timeout", retryable=True)
+        case openai.APITimeoutError():
+            return _failures.of_connection(TimeoutError(), vendor)
         case openai.APIStatusError():
             return _status_failure(error, vendor)
-        case openai.APIConnectionError() | httpx2.TransportError():
-            return DependencyError(
-                f"the connection to {vendor} failed: {_cause(error)}", code="provider_unreachable", retryable=True
-            )
+        case TimeoutError() | openai.APIConnectionError() | httpx2.TransportError():
+            return _failures.of_connection(error, vendor)
         case _:
             return DependencyError(f"{vendor} sent an answer that Vox cannot read", code="provider_bad_answer")
 
 
-def reported_failure(problem: object, vendor: str) -> DependencyError:
-    """What a vendor reports inside an answer that began well: as an object, a list or a bare text, with or without a status."""
-    words, marks = _words_of(problem), _marks_of(problem)
-    status = next((int(mark) for mark in marks if mark.isdecimal() and len(mark) == len("429")), 0)
-    for mark in marks if not status else ():
-        status = next((known for part, known in _STATUS_OF_WORDS if part in mark), status)
-    return _failure_of(status, words, vendor, None)
-
-
 def _status_failure(error: "openai.APIStatusError", vendor: str) -> DependencyError:
-    return _failure_of(error.status_code, str(error.message), vendor, _retry_after_s(error.response.headers))
-
-
-def _failure_of(status: int, words: str, vendor: str, retry_after_s: float | None) -> DependencyError:
-    """The error for a status, 0 where there is none, and the vendor's own words, kept short: some repeat the request."""
-    if status in _REFUSED:
-        return DependencyError(
-            f"{vendor} refused the API key ({status})",
-            code="provider_refused_key",
-            hint="check the key and its permissions",
-        )
-    code = "provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed"
-    answered = f"answered {status}" if status else "reported an error"
-    return DependencyError(
-        f"{vendor} {answered}: {' '.join(words.split())[:200]}",
-        code=code,
-        retryable=not status or status >= _SERVER_ERRORS or status in _TRY_AGAIN,
-        retry_after_s=retry_after_s,
+    return _failures.of_status(
+        error.status_code,
+        str(error.message),
+        vendor,
+        key=_key_of(vendor),
+        retry_after_s=_failures.retry_after_s(error.response.headers),
     )
 
 
-def _words_of(problem: object) -> str:
-    """The message of a reported problem."""
-    if isinstance(problem, Mapping):
-        fields = cast("Mapping[str, object]", problem)
-        found = (fields.get(name) for name in ("message", "error", "detail", "msg"))
-        return next((words for each in found if each and (words := _words_of(each))), "no reason given")
-    if isinstance(problem, Sequence) and not isinstance(problem, str):
-        return "; ".join(map(_words_of, cast("Sequence[object]", problem)))
-    return str(problem)
-
-
-def _marks_of(problem: object) -> tuple[str, ...]:
-    """Statuses and codes that a reported problem carries, in lower case, the nearest first."""
-    if isinstance(problem, Mapping):
-        fields = cast("Mapping[str, object]", problem)
-        own = (str(fields[name]).casefold() for name in ("status", "code", "type") if fields.get(name))
-        return (*own, *_marks_of(fields.get("error")))
-    if isinstance(problem, Sequence) and not isinstance(problem, str):
-        return tuple(mark for each in cast("Sequence[object]", problem) for mark in _marks_of(each))
-    return ()
-
-
-def _cause(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return str(cause) or type(cause).__name__
-
-
-def _retry_after_s(headers: httpx2.Headers) -> float | None:
-    """Seconds from `Retry-After` (RFC 9110 §10.2.3), whose date form is counted from the answer's own `Date`."""
-    value = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        until, sent = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - sent).total_seconds())
-    except (ValueError, TypeError):
-        return None
+def _key_of(name: str) -> Key | None:
+    """Where the key of the vendor of that name stands."""
+    row = next((rows[name] for rows in (CHAT, TRANSCRIPTION, SPEECH) if name in rows), None)
+    return Key(row.key, row.key_variables) if row else None

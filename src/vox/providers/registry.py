@@ -20,7 +20,7 @@ from vox.errors import UsageError
 from vox.providers import _openai
 from vox.providers.contract import Deps, DriverConfig
 
-Kind = Literal["stt", "llm", "tts", "carriers"]
+Kind = Literal["stt", "llm", "tts", "realtime", "carriers"]
 
 GROUP = "vox.providers"
 SYNONYMS = {"mock": "fake"}
@@ -29,10 +29,16 @@ SYNONYMS = {"mock": "fake"}
 GENERAL_OPTIONS = frozenset({"model"})
 """Options that the configuration has for every driver: one without such an option of its own is not given it."""
 
-NOT_DRIVERS = frozenset({"contract", "markup"})
+NOT_DRIVERS = frozenset({"contract", "markup", "stages"})
 """Files in the folders that are no drivers; so are those whose name begins with an underscore."""
 
-EXTRAS = {"openai": "openai", "ctranslate2": "offline", "pocketsphinx": "offline", "espeakng_loader": "offline"}
+EXTRAS = {
+    "openai": "openai",
+    "ctranslate2": "offline",
+    "pocketsphinx": "offline",
+    "espeakng_loader": "offline",
+    "grpc": "google",
+}
 """Which extra of the distribution brings a library."""
 
 

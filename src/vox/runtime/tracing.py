@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Protocol
 
 from vox.errors import UsageError
@@ -35,6 +36,22 @@ class Tracer:
             return
         with provider.get_tracer(self._name).start_as_current_span(name, attributes=_plain(attributes)) as span:
             yield _OtelSpan(span)
+
+    def record(self, name: str, ended: datetime, seconds: float, **attributes: Any) -> None:
+        """Adds a span of work that is over, as a child of the span around it.
+
+        Args:
+            name: of the span.
+            ended: when the work was over, in UTC.
+            seconds: how long it took.
+            attributes: of the span; None leaves one out.
+        """
+        provider = _active.provider
+        if provider is not None:
+            end_ns = int(ended.timestamp() * 1e9)
+            start_ns = end_ns - int(seconds * 1e9)
+            tracer = provider.get_tracer(self._name)
+            tracer.start_span(name, attributes=_plain(attributes), start_time=start_ns).end(end_time=end_ns)
 
 
 def tracer(name: str) -> Tracer:

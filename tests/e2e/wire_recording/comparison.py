@@ -161,6 +161,27 @@ ALLOWED: tuple[Allowed, ...] = (
         r"(?:GET|HEAD) (?:/|/talk|/page/.*)(?: .*)?",
         r"sha256|bytes|headers\.content-range",
     ),
+    Allowed(
+        "The end of the utterance and the time between tokens are measured.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.(?:llm_inter_token_latency_seconds|vox_agent_end_of_utterance_seconds)",
+    ),
+    Allowed(
+        "RTVI tells where a turn's time went, behind `metrics`.",
+        "added",
+        "agent_calls",
+        r"/ws\?rtvi=1 \[version [12]\.0\.0\]",
+        r"phases\.(?:answer|a tool)\.messages\.server-message",
+    ),
+    Allowed(
+        "See above: what follows it is one place later.",
+        "changed",
+        "agent_calls",
+        r"/ws\?rtvi=1 \[version [12]\.0\.0\]",
+        r"phases\.(?:answer\.order(?:\.[67]|, its length)|a tool\.order(?:\.(?:9|1[01])|, its length))",
+    ),
     # Meant too, and not recorded, so nothing has to be allowed for it: the directory's rate limit takes all addresses of an
     # IPv6 /64 for one client, and /docs and /openapi.json exist in parts where they answered 404.
 )

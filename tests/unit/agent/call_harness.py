@@ -14,6 +14,7 @@ from vox.media.voice_activity import SpeechEdge, VadParams
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
+from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.tts.contract import SpeechChunk, SpokenWord
 from vox.runtime.metrics import Metrics
@@ -239,6 +240,7 @@ class World:
         input_rate: int = RATE,
         voice: Voice | None = None,
         mind: Mind | None = None,
+        realtime: RealtimeModel | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -248,9 +250,8 @@ class World:
         self.detector = Detector()
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
-        agent = Agent(
-            "test", chosen, self.ear, self.mind, self.voice, chosen.greeting, chosen.not_understood, tools=tools or {}
-        )
+        texts = (chosen.greeting, chosen.not_understood)
+        agent = Agent("test", chosen, self.ear, self.mind, self.voice, *texts, tools=tools or {}, realtime=realtime)
         self.line = Line(has_marks=has_marks)
         self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session

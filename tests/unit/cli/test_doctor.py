@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vox.agent.config.settings import AgentSettings
 from vox.cli import doctor
 from vox.cli.doctor import Finding
 
@@ -105,3 +106,23 @@ def test_json_is_one_array_of_objects():
 def test_only_a_failure_is_an_exit_code(status, code: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doctor, "examine", lambda *_: iter([Finding("port", status, "…")]))
     assert doctor.run(SimpleNamespace(config=None, json=False)) == code  # pyright: ignore[reportArgumentType]  a namespace
+
+
+def settings_with(tmp_path: Path, **transcripts: object) -> AgentSettings:
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps({"transcripts": {"enable": True, "driver": "sqlite", **transcripts}}))
+    settings, _ = doctor.check_configuration(file, STRANGERS)
+    assert settings is not None
+    return settings
+
+
+def test_the_database_of_transcripts_is_tried(tmp_path: Path):
+    finding = doctor.check_transcripts(settings_with(tmp_path, dsn="t.db"))
+    assert (finding.status, finding.detail) == ("ok", f"SQLite file {tmp_path / 't.db'}")
+
+
+def test_a_database_of_transcripts_that_cannot_be_opened_fails(tmp_path: Path):
+    (tmp_path / "folder.db").mkdir()
+    finding = doctor.check_transcripts(settings_with(tmp_path, dsn="folder.db"))
+    assert finding.status == "fail"
+    assert "transcript_database_refused" in finding.detail

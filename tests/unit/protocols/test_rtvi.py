@@ -308,13 +308,40 @@ def test_a_1x_client_is_asked_to_run_a_tool_by_the_old_name():
 
 
 def test_metrics_name_only_what_was_measured():
-    [(kind, data)] = sent(client(), TurnMetrics(response_s=0.8, llm_ttfb_s=0.3, characters=12))
+    [(kind, data), _] = sent(client(), TurnMetrics(response_s=0.8, llm_ttfb_s=0.3, characters=12))
     assert kind == "metrics"
     assert data == {
         "ttfb": [{"processor": "llm", "value": 0.3}],
         "processing": [{"processor": "response", "value": 0.8}],
         "characters": [{"processor": "tts", "value": 12}],
     }
+
+
+def test_the_times_of_a_turn_are_told_together():
+    numbers = TurnMetrics(1.25, 0.4, 0.3, 0.1, 12, end_of_utterance_s=0.8, turn=3)
+    (_, metrics), (kind, data) = sent(client(), numbers)
+    assert metrics["processing"] == [
+        {"processor": "response", "value": 1.25},
+        {"processor": "end_of_utterance", "value": 0.8},
+    ]
+    assert (kind, data) == (
+        "server-message",
+        {
+            "type": "turn-latency",
+            "turn": 3,
+            "seconds": {
+                "end_of_utterance": 0.8,
+                "stt": 0.4,
+                "llm_first_token": 0.3,
+                "tts_first_audio": 0.1,
+                "response": 1.25,
+            },
+        },
+    )
+
+
+def test_what_answers_no_turn_has_no_times_of_one():
+    assert [kind for kind, _ in sent(client(), TurnMetrics(tts_ttfb_s=0.1))] == ["metrics"]
 
 
 def test_a_result_json_cannot_hold_does_not_end_the_call():

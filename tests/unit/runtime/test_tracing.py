@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from tests.fakes.clock import EPOCH
 from vox.errors import UsageError
 from vox.runtime import tracing
 
@@ -21,7 +22,8 @@ def test_an_endpoint_without_the_package_names_the_remedy(monkeypatch):
     assert ".[tracing]" in str(caught.value)
 
 
-async def test_spans_nest_carry_attributes_and_hide_secrets(monkeypatch):
+def exported(monkeypatch):
+    """What was traced, in memory."""
     pytest.importorskip("opentelemetry.sdk")
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -31,6 +33,11 @@ async def test_spans_nest_carry_attributes_and_hide_secrets(monkeypatch):
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(tracing._active, "provider", provider)
+    return exporter
+
+
+async def test_spans_nest_carry_attributes_and_hide_secrets(monkeypatch):
+    exporter = exported(monkeypatch)
     tracer = tracing.tracer("vox.test")
     with pytest.raises(RuntimeError), tracer.span("call", call_id="c1", api_key="k", none=None):  # noqa: PT012  both spans
         with tracer.span("turn") as turn:
@@ -45,3 +52,19 @@ async def test_spans_nest_carry_attributes_and_hide_secrets(monkeypatch):
     assert not call.status.is_ok
     await tracing.close()
     assert tracing._active.provider is None
+
+
+async def test_work_that_is_over_becomes_a_span_with_its_own_times(monkeypatch):
+    exporter = exported(monkeypatch)
+    tracer = tracing.tracer("vox.test")
+    with tracer.span("call"):
+        tracer.record("turn", EPOCH, 1.5, turn=2, token="t", none=None)
+    turn, call = exporter.get_finished_spans()
+    assert (turn.end_time, turn.end_time - turn.start_time) == (int(EPOCH.timestamp() * 1e9), 1_500_000_000)
+    assert dict(turn.attributes) == {"turn": 2, "token": "***"}
+    assert turn.parent.span_id == call.context.span_id
+    await tracing.close()
+
+
+def test_without_configuration_nothing_is_recorded():
+    tracing.tracer("t").record("turn", EPOCH, 1.0)

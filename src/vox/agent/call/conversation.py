@@ -66,6 +66,13 @@ class Conversation:
             return
         self._append({"role": "user", "content": text})
 
+    def reword(self, text: str, by: str) -> None:
+        """Puts other words in place of what the caller was first taken to have said; nothing where it is gone."""
+        for entry in reversed(self._entries):
+            if not isinstance(entry, Answer) and entry["role"] == "user" and text in (entry["content"] or ""):
+                entry["content"] = (entry["content"] or "").replace(text, by, 1).strip()
+                return
+
     def begin_answer(self) -> Answer:
         """A new answer, written to by the response that makes it."""
         answer = Answer()

@@ -76,6 +76,16 @@ class PlayoutLedger:
         """The present sentence has all its audio."""
         self._segments[-1].is_complete = True
 
+    def reword(self, segment: int, text: Speakable) -> None:
+        """A sentence's text becomes known, or longer, while its audio is there already."""
+        self._segments[segment].text = text
+
+    def played_s(self, position: int) -> list[float]:
+        """Seconds of each sentence's audio that lie before `position`."""
+        return [
+            min(max(0, position - segment.start), segment.size) / self.bytes_per_second for segment in self._segments
+        ]
+
     def at(self, position: int) -> list[Heard]:
         """Each sentence with the part of it that lies before `position`."""
         return [self._heard(number, segment, position) for number, segment in enumerate(self._segments)]

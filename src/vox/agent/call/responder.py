@@ -34,6 +34,7 @@ from vox.protocols.agent_events import (
     SpeakingChanged,
     SpeechStarted,
     SpeechStopped,
+    TurnMetrics,
 )
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
 from vox.runtime.logging import get_logger
@@ -69,7 +70,7 @@ _Pieces = asyncio.Queue[_Sentence | _Keys | None]
 
 
 @dataclass(slots=True, eq=False)
-class _Run:
+class Run:
     """One answer under way: the model's responses in it, and which sentence belongs to which.
 
     `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
@@ -99,6 +100,15 @@ class _Run:
 class Responder:
     """The agent's answers in one call.
 
+    Args:
+        agent: who answers.
+        conversation: what the model sees.
+        output: the agent's voice.
+        transport: is told how the answer goes.
+        times: is told when things happen.
+        variables: of the session.
+        on_said: takes the text of each answer that is over, as far as it was heard.
+
     Attributes:
         wants_end: why the call should end after the answer that was just played; None: it goes on.
     """
@@ -111,6 +121,8 @@ class Responder:
         transport: CallTransport,
         times: TurnLatency,
         variables: Mapping[str, str],
+        *,
+        on_said: Callable[[str], None] | None = None,
     ) -> None:
         self._agent = agent
         self._conversation = conversation
@@ -118,9 +130,10 @@ class Responder:
         self._transport = transport
         self._times = times
         self._variables = variables
+        self._on_said = on_said
         self._tools = ToolCalls(agent.profile, agent.tools, conversation, transport.send_event)
         self._spawn: Spawn | None = None
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._number = 0
         self.wants_end: str | None = None
 
@@ -158,11 +171,13 @@ class Responder:
         self._settle(run, parts)
         self._finish(run, parts)
 
-    def audible(self) -> None:
-        """The first audio of the answer went out."""
+    def audible(self) -> TurnMetrics:
+        """The first audio of the answer went out; the numbers of the turn so far."""
         if self._run is not None:
             self._run.is_audible = True
-        self._transport.send_event(self._times.audible())
+        numbers = self._times.audible()
+        self._transport.send_event(numbers)
+        return numbers
 
     def held(self) -> None:
         """The output fell silent because of the caller's voice; it may go on."""
@@ -210,11 +225,11 @@ class Responder:
         if self._spawn is None:
             return
         self._number += 1
-        run = self._run = _Run(self._number, self._output.begin(), is_silent=silent)
+        run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
         self._times.asked()
         run.task = self._spawn(self._make(run, text), "answer")
 
-    async def _make(self, run: _Run, text: str | None) -> None:
+    async def _make(self, run: Run, text: str | None) -> None:
         """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
         failure: Exception | None = None
         pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
@@ -228,7 +243,7 @@ class Responder:
                         await self._recite(run, text, pieces)
                     await pieces.put(None)
         except* Exception as group:  # noqa: BLE001  a task's top: the caller is told, and the call goes on
-            failure = _first(group)
+            failure = first_of(group)
         if run.is_over:  # cut while it failed: the failure has swallowed the cancellation
             return
         if failure is not None:
@@ -236,13 +251,13 @@ class Responder:
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
-    async def _recite(self, run: _Run, text: str, pieces: _Pieces) -> None:
+    async def _recite(self, run: Run, text: str, pieces: _Pieces) -> None:
         answer = self._new_answer(run)
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
             await pieces.put(_Sentence(answer, sentence))
 
-    async def _generate(self, run: _Run, pieces: _Pieces) -> None:
+    async def _generate(self, run: Run, pieces: _Pieces) -> None:
         is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
@@ -268,7 +283,7 @@ class Responder:
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
-    def _says_something(self, run: _Run, answer: Answer) -> bool:
+    def _says_something(self, run: Run, answer: Answer) -> bool:
         """Whether the answer reaches the caller: emoji and code alone are seen, and by phone they are nothing."""
         text = answer.text.strip()
         if not text or run.is_silent or self._transport.shows_progress:
@@ -276,7 +291,7 @@ class Responder:
         stage = SpeakableText(self._agent.profile.stt_language)
         return any(stage.piece(line).spoken for line in text.splitlines())
 
-    async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
+    async def _generate_round(self, run: Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
         release = _Release(lambda: self._release(run, answer, splitter, pieces))
@@ -291,7 +306,7 @@ class Responder:
             async for event in stream:
                 if run.is_over:
                     return []
-                self._times.first_token()
+                self._times.token()
                 match event:
                     case TextDelta():
                         text = thoughts.push(event.text)
@@ -307,6 +322,7 @@ class Responder:
             self._tell_text(answer, rest)
         except Exception:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
+            self._times.generated(is_failed=True)
             raise
         finally:
             release.cancel()
@@ -317,7 +333,7 @@ class Responder:
             await pieces.put(_Sentence(answer, sentence))
         return calls
 
-    def _release(self, run: _Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
         """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
@@ -331,7 +347,7 @@ class Responder:
             answer.text += text
             self._transport.send_event(ResponseText(text))
 
-    async def _speak_all(self, run: _Run, pieces: _Pieces) -> None:
+    async def _speak_all(self, run: Run, pieces: _Pieces) -> None:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
@@ -345,7 +361,7 @@ class Responder:
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
 
-    async def _speak(self, run: _Run, answer: Answer, sentence: str) -> None:
+    async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
         if run.spoken_answer is not answer:
             run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
@@ -364,18 +380,19 @@ class Responder:
                 is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
+            metrics.histogram(TTS_LATENCY, "", "tts", "error", "").observe(self._times.clock.now() - began)
             raise
         if is_spoken and text.spoken:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
 
-    def _own(self, run: _Run, answer: Answer, *, is_voiced: bool = True) -> None:
+    def _own(self, run: Run, answer: Answer, *, is_voiced: bool = True) -> None:
         """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
         if is_voiced and not run.is_voiced:
             run.is_voiced = True
             self._transport.send_event(SpeechStarted())
         run.owners[len(run.owners)] = answer
 
-    async def _apologise(self, run: _Run, *, is_recited: bool) -> None:
+    async def _apologise(self, run: Run, *, is_recited: bool) -> None:
         text = self._agent.profile.error_message
         if not text or is_recited:
             return
@@ -384,7 +401,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001  the synthesiser may be what failed, and that was reported
             log.debug("apology failed", error=repr(error))
 
-    async def _press(self, run: _Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
+    async def _press(self, run: Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
@@ -399,27 +416,29 @@ class Responder:
             return False
         return True
 
-    def _new_answer(self, run: _Run) -> Answer:
+    def _new_answer(self, run: Run) -> Answer:
         answer = self._conversation.begin_answer()
         run.answers.append(answer)
         return answer
 
     # The end of an answer
 
-    def _generated(self, run: _Run) -> None:
+    def _generated(self, run: Run) -> None:
         if run.is_generating:
             run.is_generating = False
             self._transport.send_event(ResponseStopped())
 
-    def _settle(self, run: _Run, parts: list[Heard]) -> None:
+    def _settle(self, run: Run, parts: list[Heard]) -> None:
         for answer in run.answers:
             if not run.is_silent:
                 spoken = [part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken]
                 self._conversation.settle(answer, " ".join(spoken))
             else:
                 self._conversation.settle(answer, answer.text)
+        if self._on_said is not None:
+            self._on_said(" ".join(answer.text for answer in run.answers if answer.text))
 
-    def _finish(self, run: _Run, parts: list[Heard]) -> None:
+    def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:
             is_shown = part.is_voiced and part.segment in run.owners
             if is_shown and part.text and run.reported.get(part.segment) != part.text:
@@ -429,7 +448,7 @@ class Responder:
         if run.is_audible and not run.is_held:
             self._transport.send_event(SpeakingChanged("bot", is_speaking=False))
 
-    def _show(self, run: _Run, part: Heard, *, is_over: bool) -> None:
+    def _show(self, run: Run, part: Heard, *, is_over: bool) -> None:
         status = "completed" if is_over else "in-progress" if part.spoken else "new"
         run.reported[part.segment] = part.spoken
         event: AgentEvent = SentenceProgress(
@@ -478,7 +497,7 @@ class _Release:
             self._wait(STALL_CHECK_S)
 
 
-def _first(group: ExceptionGroup[Exception]) -> Exception:
+def first_of(group: ExceptionGroup[Exception]) -> Exception:
     """A failure out of a group of them; one of ours, which says what to do, before any other."""
     ours = group.subgroup(VoxError) or group
     while isinstance(ours, ExceptionGroup):

@@ -10,12 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
+from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
 from vox.agent.call.speech_output import SpeechOutput
@@ -44,6 +46,7 @@ from vox.protocols.agent_events import (
     ErrorResponse,
     ServerMessage,
     SpeakingChanged,
+    TurnMetrics,
     UserIdle,
     UserTranscript,
 )
@@ -86,6 +89,7 @@ class Session:
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
+        self.transcript = resources.transcripts.begin(info.call_id) if resources.transcripts is not None else None
         self._output = SpeechOutput(
             transport,
             resources.pacer,
@@ -98,18 +102,26 @@ class Session:
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
         agent = replace(agent, tts=self._voice.tts)
-        self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
+        said, heard = (None, None)
+        if self.transcript is not None:
+            said, heard = self.transcript.assistant, self.transcript.user
+        parts = (self.conversation, self._output, transport, self._latency, variables)
+        self._responder, tell = Responder(agent, *parts, on_said=said), transport.send_event
+        if agent.realtime is not None:
+            self._responder = live = RealtimeResponder(agent, agent.realtime, *parts, on_said=said, on_heard=heard)
+            agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, None
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
             agent,
             resources,
             self._latency,
             feed=self._feed,
-            tell=transport.send_event,
+            tell=tell,
             spawn=self._start,
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            on_heard=heard,
         )
         self._limits = CallLimits(
             resources.clock,
@@ -223,6 +235,8 @@ class Session:
         self._output.close()
         self._speech_input.release()
         self._voice.close()
+        if self.transcript is not None:
+            self.transcript.close()
 
     def _receive(self, message: ClientInput) -> None:
         match message:
@@ -290,8 +304,11 @@ class Session:
                     self._resources.metrics.counter(INTERRUPTIONS).inc()
                 self._responder.cut()
             case events.Respond():
+                self._latency.turn_ended()
                 if action.text:
                     self.conversation.hear(action.text, continues=action.continues)
+                if self.transcript is not None and action.is_digits:
+                    self.transcript.user(action.text)
                 self._responder.respond(silent=self._is_silent_next)
             case events.NotUnderstood():
                 self._not_understood()
@@ -378,7 +395,9 @@ class Session:
 
     def _audible(self) -> None:
         self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
-        self._responder.audible()
+        numbers = self._responder.audible()
+        if numbers.response_s is not None:  # in the call's context, because this is called in that of all calls
+            self._context.copy().run(_trace_turn, numbers, self._clock.wall())
         self._feed(events.BotAudible())
 
     def _played(self) -> None:
@@ -406,6 +425,8 @@ class Session:
             self._is_silent_next = False
         else:
             self.conversation.hear(message.text)
+        if self.transcript is not None:
+            self.transcript.user(message.text)
 
     def _is_short(self, text: str) -> bool:
         if len(text) > MAX_TEXT:
@@ -448,6 +469,14 @@ class Session:
             work.close()
             raise UsageError("the call is not running", code="call_not_running")
         return self._tasks.create_task(work, name=name, context=self._context.copy())
+
+
+def _trace_turn(numbers: TurnMetrics, ended: datetime) -> None:
+    """A span from the caller's last sound to the answer's first."""
+    seconds = numbers.response_s or 0.0
+    trace.record(
+        "turn", ended, seconds, **{name: value for name, value in asdict(numbers).items() if value is not None}
+    )
 
 
 class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task group

@@ -52,6 +52,7 @@ class SpeechInput:
         tell: takes what the client should know.
         spawn: starts a coroutine as a task of the call.
         choose: picks one of the texts of a transcript that has alternatives; None takes the first.
+        on_heard: takes each final text, after the turn machine.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SpeechInput:
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         choose: Callable[[Transcript], Awaitable[str]] | None = None,
+        on_heard: Callable[[str], None] | None = None,
     ) -> None:
         self._agent = agent
         self._resources = resources
@@ -80,6 +82,7 @@ class SpeechInput:
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
         self._choose = choose
+        self._on_heard = on_heard
         self._choosing = asyncio.Lock()
         self._transcribing: set[asyncio.Task[None]] = set()
         self._hints: SpeechHints | None = None
@@ -251,6 +254,8 @@ class SpeechInput:
         if text.strip():
             self._tell(UserTranscript(text, is_final=True, timestamp=self._timestamp()))
         self._feed(events.TextArrived(text, expected))
+        if self._on_heard is not None:
+            self._on_heard(text)
 
     async def _chosen(self, transcript: Transcript) -> str:
         """The text to answer: one transcript at a time, so that they stay in order."""

@@ -80,6 +80,7 @@ class SpeechOutput:
         )
         self._ledger = PlayoutLedger(self._rate)
         self._answer = 0
+        self._part_resampler: Resampler | None = None
         self._anchor: _Anchor | None = None
         self._held_at: int | None = None
         self._next_mark = self._last_marked = self._last_reached = 0
@@ -143,6 +144,42 @@ class SpeechOutput:
         self._track.at(max(first + 1, self._ledger.written), lambda: self._on_progress(segment))
         self._mark(self._ledger.written)
         return True
+
+    def begin_part(self, answer: int, text: Speakable, sample_rate: int) -> int | None:
+        """Begins a part of an answer that was not synthesised here; its number, None where the answer was cut.
+
+        Its text may be there before its audio or behind it, see `reword`.
+        """
+        if answer != self._answer:
+            return None
+        self._part_resampler = Resampler(sample_rate, self._transport.sample_rate)
+        segment = self._ledger.begin(text)
+        self._track.at(self._ledger.written + 1, lambda: self._on_progress(segment))
+        return segment
+
+    async def add_to_part(self, answer: int, pcm: bytes) -> bool:
+        """Queues audio of the part, s16le mono, and waits for room; False where the answer was cut."""
+        if answer != self._answer or self._part_resampler is None:
+            return False
+        self._enqueue(self._ledger.written, self._part_resampler.process(pcm), (), 0)
+        return await self._has_room(answer)
+
+    def end_part(self, answer: int, segment: int) -> None:
+        """The part has all its audio."""
+        if answer == self._answer and self._part_resampler is not None:
+            self._enqueue(self._ledger.written, self._part_resampler.process(b"", last=True), (), segment)
+            self._ledger.complete()
+            self._track.at(max(1, self._ledger.written), lambda: self._on_progress(segment))
+            self._mark(self._ledger.written)
+
+    def reword(self, answer: int, segment: int, text: Speakable) -> None:
+        """The part's text becomes known, or longer."""
+        if answer == self._answer:
+            self._ledger.reword(segment, text)
+
+    def played_s(self, position: int) -> list[float]:
+        """Seconds of each part of the answer that lie before a position."""
+        return self._ledger.played_s(position)
 
     async def play(self, answer: int, pcm: bytes, sample_rate: int) -> bool:
         """Queues audio that has no text (tones), s16le mono; False where the answer was cut."""

@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
+from vox.providers.failover.circuit import BreakerPolicy
+from vox.providers.failover.members import FailOverPolicy
 from vox.runtime.settings import Env
 
 
@@ -34,6 +36,44 @@ OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "
 """What needs neither a key nor a network."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
+
+
+def _names(value: object) -> object:
+    """One name stays text, and so does a list of one; an empty list is none."""
+    if not isinstance(value, (list, tuple)):
+        return _none_is_empty(value)
+    names = cast("list[object] | tuple[object, ...]", value)
+    return tuple(dict.fromkeys(names)) if len(set(names)) > 1 else (names[0] if names else "")
+
+
+ProviderNames = Annotated[str | tuple[str, ...], BeforeValidator(_names)]
+"""A provider, or several in the order of preference."""
+
+
+class Failover(BaseModel):
+    """When the next provider of a list is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timeout_secs: float = Field(
+        default=4.0, gt=0, le=120, description="Longest wait for an answer, or the first part of one that streams"
+    )
+    failures: int = Field(
+        default=3, ge=1, le=100, description="Failures in a row after which a provider is passed over"
+    )
+    cooldown_secs: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="How long it is passed over at first, before it is tried with one request",
+    )
+    retry_ratio: float = Field(
+        default=0.1, ge=0, le=1, description="Repeats for each request where all providers of a list failed"
+    )
+
+    def policy(self) -> FailOverPolicy:
+        """These settings as the wrappers take them."""
+        return FailOverPolicy(self.timeout_secs, BreakerPolicy(self.failures, self.cooldown_secs), self.retry_ratio)
 
 
 class ClientTool(BaseModel):
@@ -69,9 +109,13 @@ class AgentProfile(BaseModel):
     numbers: list[str] = Field(default_factory=list, description="Called numbers that this agent answers")
 
     provider: OptionalText = Field(default="", description="Default provider of all three stages")
-    stt_provider: OptionalText = Field(default="", description="Speech-to-text provider")
-    llm_provider: OptionalText = Field(default="", description="Language model provider; `flow` runs a scripted flow")
-    tts_provider: OptionalText = Field(default="", description="Text-to-speech provider")
+    stt_provider: ProviderNames = Field(
+        default="", description="Speech-to-text provider, or a list: where one fails, the next is asked"
+    )
+    llm_provider: ProviderNames = Field(
+        default="", description="Language model provider, or a list; `flow` runs a scripted flow"
+    )
+    tts_provider: ProviderNames = Field(default="", description="Text-to-speech provider, or a list")
     model: OptionalText = Field(default="", description="Language model; empty: the provider's default")
     stt_model: OptionalText = Field(default="", description="Recogniser model; empty: the provider's default")
     stt_language: OptionalText = Field(default="", description="Language (BCP-47); empty: automatic")
@@ -86,6 +130,13 @@ class AgentProfile(BaseModel):
     tts_options: dict[str, Any] = Field(
         default_factory=dict, description="Further options of the text-to-speech driver"
     )
+    realtime_provider: OptionalText = Field(
+        default="", description="Speech-to-speech provider in place of the three stages; empty: the stages"
+    )
+    realtime_model: OptionalText = Field(default="", description="Realtime model; empty: the provider's default")
+    realtime_voice: OptionalText = Field(default="", description="Realtime voice; empty: the provider's default")
+    realtime_options: dict[str, Any] = Field(default_factory=dict, description="Further options of the realtime driver")
+    failover: Failover = Field(default_factory=Failover, description="When the next provider of a list is asked")
     flow: str = Field(
         default="", description="A flow's YAML file, relative to the configuration; implies llm_provider flow"
     )
@@ -180,18 +231,28 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
+            raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
-        """The provider's name of a stage: its own, else `flow` where one is given, else `provider`.
+        """The name of a stage's provider, of several the preferred one's; see `providers`."""
+        return self.providers(kind)[0]
 
-        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai.
+    def providers(self, kind: Literal["stt", "llm", "tts"]) -> tuple[str, ...]:
+        """The names of a stage's providers: its own, else `flow` where one is given, else `provider`.
+
+        Without either, an agent that follows a flow hears and speaks offline too, and any other one uses openai. A realtime
+        provider is all three.
         """
+        if self.realtime_provider:
+            return (self.realtime_provider,)
         own = {"stt": self.stt_provider, "llm": self.llm_provider, "tts": self.tts_provider}[kind]
         if not own and kind == "llm" and self.flow:
-            return "flow"
+            return ("flow",)
         follows_flow = self.flow or self.llm_provider == "flow"
-        return own or self.provider or (OFFLINE_STAGES[kind] if follows_flow else "openai")
+        names = own or self.provider or (OFFLINE_STAGES[kind] if follows_flow else "openai")
+        return (names,) if isinstance(names, str) else names
 
     def turn_policy(self) -> TurnPolicy:
         """These settings as the turn machine takes them."""

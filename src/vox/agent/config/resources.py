@@ -15,6 +15,7 @@ from vox.agent.config import message_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
+from vox.agent.transcripts.store import TranscriptStore
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker
@@ -22,7 +23,11 @@ from vox.media.voice_activity import VoiceActivity
 from vox.providers import registry
 from vox.providers.carriers.contract import CallControl
 from vox.providers.contract import Checkable, Deps, Limited, Switching
+from vox.providers.failover.members import StageKind
+from vox.providers.failover.wrap import options_of, wrap
 from vox.providers.llm.contract import Declared, LanguageModel, ToolSpec
+from vox.providers.realtime.contract import RealtimeModel
+from vox.providers.realtime.stages import RealtimeStages
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
 from vox.runtime.clock import Clock
@@ -31,6 +36,9 @@ from vox.runtime.metrics import Metrics
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+CONNECTIONS = httpx2.Limits(max_connections=2000, max_keepalive_connections=200, keepalive_expiry=60.0)
+"""To all vendors together. A call has up to three requests at once; between two turns its connections stay open, because a new one
+costs a TLS handshake before the first word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Agent:
 
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
     that gave no transcript; without it the model answers that too.
-    `title` and `suggestions` are the profile's or what the model brings along.
+    `title` and `suggestions` are the profile's or what the model brings along. `realtime` does all three stages where it is there.
     """
 
     name: str
@@ -53,6 +61,7 @@ class Agent:
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
     title: str = ""
     suggestions: tuple[str, ...] = ()
+    realtime: RealtimeModel | None = None
 
 
 class Resources:
@@ -74,12 +83,17 @@ class Resources:
         self.ticker = Ticker(clock, metrics=metrics)
         self.pacer = Pacer(self.ticker, clock, metrics, lead_s=settings.playout_lead_ms / 1000)
         self.voice_activity = VoiceActivity(self.ticker, metrics)
+        self.transcripts: TranscriptStore | None = None
+        if settings.transcripts.enable:
+            self.transcripts = TranscriptStore(settings.transcripts, settings.folder, clock, metrics)
 
     async def __aenter__(self) -> Self:
         try:
             await self._stack.enter_async_context(self.voice_activity)
+            if self.transcripts is not None:
+                await self._stack.enter_async_context(self.transcripts)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
+            http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS))
             deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
             for name, profile in self.settings.profiles().items():
                 self.agents[name] = await self._open(name, profile, deps)
@@ -142,9 +156,11 @@ class Resources:
         return self._controls[carrier]
 
     async def _open(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
-        stt = cast("SpeechToText", await self._driver("stt", profile.stage("stt"), _stt_options(profile), deps))
-        llm = cast("LanguageModel", await self._driver("llm", profile.stage("llm"), self._llm_options(profile), deps))
-        tts = cast("TextToSpeech", await self._driver("tts", profile.stage("tts"), _tts_options(profile), deps))
+        if profile.realtime_provider:
+            return await self._open_realtime(name, profile, deps)
+        stt = cast("SpeechToText", await self._stage("stt", profile, profile.stt_options, profile.stt_model, deps))
+        llm = cast("LanguageModel", await self._stage("llm", profile, self._llm_options(profile), profile.model, deps))
+        tts = cast("TextToSpeech", await self._stage("tts", profile, profile.tts_options, profile.tts_model, deps))
         script = llm if isinstance(llm, Declared) else None
         tools = self._tools(profile, script)
         return Agent(
@@ -159,6 +175,27 @@ class Resources:
             tools=tools,
             title=profile.title or (script.title if script is not None else name),
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
+        )
+
+    async def _open_realtime(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:
+        """An agent whose one model hears, thinks and speaks."""
+        options = dict(profile.realtime_options)
+        if profile.realtime_model:
+            options.setdefault("model", profile.realtime_model)
+        model = await self._driver("realtime", profile.realtime_provider, options, deps)
+        stages = RealtimeStages()
+        return Agent(
+            name=name,
+            profile=profile,
+            stt=stages,
+            llm=stages,
+            tts=stages,
+            greeting=profile.greeting,
+            not_understood=profile.not_understood,
+            tools=self._tools(profile, None),
+            title=profile.title or name,
+            suggestions=tuple(profile.suggestions),
+            realtime=cast("RealtimeModel", model),
         )
 
     def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
@@ -183,11 +220,19 @@ class Resources:
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
         options = dict(profile.llm_options)
-        if profile.model:
-            options.setdefault("model", profile.model)
         if profile.flow:
             options.setdefault("flow", str((self.settings.folder / profile.flow).resolve()))
         return options
+
+    async def _stage(
+        self, kind: StageKind, profile: AgentProfile, options: Mapping[str, Any], model: str, deps: Deps
+    ) -> object:
+        """The driver of a stage; of several one that fails over from each to the next."""
+        each = options_of(kind, profile.providers(kind), options, model)
+        drivers = [(name, await self._driver(kind, name, own, deps)) for name, own in each]
+        if len(drivers) == 1:
+            return drivers[0][1]
+        return wrap(kind, drivers, profile.failover.policy(), self.clock, self.metrics)
 
     async def _driver(self, kind: registry.Kind, name: str, options: Mapping[str, Any], deps: Deps) -> object:
         key = f"{kind} {name} {msgspec.json.encode(dict(options), order='sorted').decode()}"
@@ -208,17 +253,3 @@ class Resources:
 def _number(text: str) -> str:
     """A called number as it compares: carriers write it with and without `+`, people with blanks and dashes."""
     return re.sub(r"[\s().-]", "", text).removeprefix("+").casefold()
-
-
-def _stt_options(profile: AgentProfile) -> dict[str, Any]:
-    options = dict(profile.stt_options)
-    if profile.stt_model:
-        options.setdefault("model", profile.stt_model)
-    return options
-
-
-def _tts_options(profile: AgentProfile) -> dict[str, Any]:
-    options = dict(profile.tts_options)
-    if profile.tts_model:
-        options.setdefault("model", profile.tts_model)
-    return options

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
-    AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,13 +22,13 @@ from pydantic import (
 
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
 NOT_HERE_YET = {
     "recording.enable": "calls are not recorded",
-    "transcripts.enable": "transcripts are not stored",
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
     "dialin": "calls by Daily are not answered",
@@ -58,22 +57,6 @@ class Recording(BaseModel):
     )
     queue_cap: Annotated[int, Env("VOXRAY_RECORDING_QUEUE_CAP")] = Field(default=32, description="Not available yet")
     max_retries: Annotated[int, Env("VOXRAY_RECORDING_MAX_RETRIES")] = Field(default=3, description="Not available yet")
-
-
-class Transcripts(BaseModel):
-    """Accepted so that documented files load; a warning says that nothing is stored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    enable: Annotated[bool, Env("VOXRAY_TRANSCRIPTS_ENABLE")] = Field(default=False, description="Not available yet")
-    driver: Annotated[str, Env("VOXRAY_TRANSCRIPTS_DRIVER")] = Field(default="", description="Not available yet")
-    dsn: Annotated[SecretStr, Env("VOXRAY_TRANSCRIPTS_DSN")] = Field(
-        default=SecretStr(""), description="Not available yet"
-    )
-    table_name: Annotated[str, Env("VOXRAY_TRANSCRIPTS_TABLE")] = Field(
-        default="call_transcripts",
-        validation_alias=AliasChoices("table_name", "table"),
-        description="Not available yet; `table` is the same key",
-    )
 
 
 class AgentSettings(AgentProfile):
@@ -180,7 +163,7 @@ class AgentSettings(AgentProfile):
         default=3600, description="Accepted for compatibility"
     )
     recording: Recording = Field(default_factory=Recording, description="Not available yet")
-    transcripts: Transcripts = Field(default_factory=Transcripts, description="Not available yet")
+    transcripts: Transcripts = Field(default_factory=Transcripts, description="What was said, in a database")
     plugins: list[str] = Field(default_factory=list, description="Not available yet")
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
@@ -367,7 +350,6 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
 def _not_here_yet(settings: AgentSettings) -> list[str]:
     asked = {
         "recording.enable": settings.recording.enable,
-        "transcripts.enable": settings.transcripts.enable,
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
         "dialin": settings.dialin,

@@ -204,11 +204,13 @@ class Interrupt:
 class Respond:
     """The caller's turn is complete. `continues` joins the text to the caller's last message, which was not answered.
 
+    `is_digits`: the text tells of keys that were pressed.
     Without a text the answer to that message is to be made again: a sound was taken for words, and cut it off unheard.
     """
 
     text: str
     continues: bool = False
+    is_digits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -408,7 +408,7 @@ class TurnMachine:
         digits, self._digits, self._digits_deadline = self._digits, "", None
         if digits:
             self._take_over(now, actions)
-            self._respond(f"DTMF: {digits}", actions)
+            self._respond(f"DTMF: {digits}", actions, is_digits=True)
         else:  # a lone `#`
             self._arm_idle(now)
 
@@ -463,12 +463,12 @@ class TurnMachine:
         self.is_held, self._hold_deadline = False, None
         actions.append(Interrupt(was_heard=was_heard))
 
-    def _respond(self, words: str, actions: list[Action]) -> None:
+    def _respond(self, words: str, actions: list[Action], *, is_digits: bool = False) -> None:
         self._idle_deadline = None
         continues, self._cut_short = self._cut_short, False
         self.bot = BotState.THINKING
         self._is_asked, self._is_unanswered = True, False
-        actions.append(Respond(words, continues=continues))
+        actions.append(Respond(words, continues=continues, is_digits=is_digits))
 
     # The rules
 

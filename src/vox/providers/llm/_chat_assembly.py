@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from vox.errors import DependencyError
-from vox.providers import _openai
+from vox.providers import _failures
 from vox.providers.llm._event_stream import StreamEvent
 from vox.providers.llm.contract import TextDelta, ToolCall, Usage
 
@@ -108,20 +108,20 @@ class ChatAssembly:
         if text.casefold() == "[done]":
             self.is_done = True
         elif event.name == "error":
-            raise _openai.reported_failure(text, self._vendor)
+            raise _failures.reported(text, self._vendor)
         elif text.casefold() not in _KEEP_ALIVE:
             raise DependencyError(f"{self._vendor} sent data that is no JSON", code="provider_bad_answer")
 
     def _add_chunk(self, chunk: _Object, name: str) -> Iterator[TextDelta]:
         problem = _reported_problem(chunk, name)
         if problem is not None:
-            raise _openai.reported_failure(problem, self._vendor)
+            raise _failures.reported(problem, self._vendor)
         self._usage = _usage(chunk) or self._usage
         for choice in _objects(chunk.get("choices")):
             if choice.get("index") not in (None, 0, "0"):
                 continue  # one answer is spoken, however many came
             if problem := choice.get("error"):
-                raise _openai.reported_failure(problem, self._vendor)
+                raise _failures.reported(problem, self._vendor)
             yield from self._add_choice(choice)
             reason = choice.get("finish_reason")
             if isinstance(reason, str) and reason.strip() and reason.casefold() != "null":

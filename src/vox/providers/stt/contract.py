@@ -63,12 +63,22 @@ class Alternative:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One word of a transcript, with its times in seconds from the beginning of the utterance's audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What the caller said. `confidence` is in 0..1 where the driver knows it.
 
     `at_pause` marks an interim transcript that answers `pause`: it has everything up to there, and may be empty.
     `alternatives` are less likely texts, the likeliest first, where the driver knows some; a language model that knows what it
-    can be asked chooses among them (`vox.providers.llm.contract.ChoosesTranscripts`).
+    can be asked chooses among them (`vox.providers.llm.contract.ChoosesTranscripts`). `words` are there where the driver knows their times.
     """
 
     text: str
@@ -77,6 +87,7 @@ class Transcript:
     language: str | None = None
     at_pause: bool = False
     alternatives: tuple[Alternative, ...] = ()
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ class SpokenWord:
 
 @dataclass(frozen=True, slots=True)
 class SpeechChunk:
-    """A piece of the sentence, s16le mono at the driver's `sample_rate`; `words` are those that begin in it."""
+    """A piece of the sentence, s16le mono at the driver's `sample_rate`; `words` are those that begin in it.
+
+    `pcm` is empty where a vendor gives times later than the audio they belong to.
+    """
 
     pcm: bytes
     words: tuple[SpokenWord, ...] = ()

@@ -1,36 +1,23 @@
 """Speech over OpenAI's API, from OpenAI or any vendor that speaks it (the rows of `SPEECH` in `providers/_openai.py`).
 
 OpenAI streams bare PCM of 24 kHz. Vendors without that send WAV, whose header says the rate: it must be the configured one,
-because the call asked for the rate before there was any audio.
+because the call asked for the rate before there was any audio. The official client is not needed: this is one request, whose
+answer is the audio.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import AsyncGenerator
+from typing import Any
 
-import msgspec
 from pydantic import Field
 
-from vox.errors import DependencyError
+from vox.errors import UsageError
 from vox.providers import _openai
+from vox.providers._failures import Key
 from vox.providers.contract import Deps
-from vox.providers.tts._wav import WavReader
-from vox.providers.tts.contract import SpeechChunk
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai._response import AsyncStreamedBinaryAPIResponse
+from vox.providers.tts._vendor import Piece, Sentence, Vendor, VendorSpeech
 
 MAX_TEXT = 4096
 """Characters in one request; the API refuses more."""
-
-_MAGIC_BYTES = 4
-_MAGIC = {b"ID3": "audio/mpeg", b"OggS": "audio/ogg", b"fLaC": "audio/flac", b"\x1aE\xdf\xa3": "audio/webm"}
-"""What compressed audio begins with: played as samples it would be noise."""
-_MPEG = frozenset({"audio/mpeg", "audio/mp3", "audio/aac"})
-
-_MAX_SPEECH_S = 600  # of one request; an answer without end is cut here
 
 
 class Config(_openai.VendorConfig):
@@ -45,129 +32,51 @@ class Config(_openai.VendorConfig):
     )
 
 
-class OpenAiSpeech:
+class OpenAiSpeech(VendorSpeech):
     """A synthesiser behind OpenAI's API."""
 
-    def __init__(self, config: Config, vendor: _openai.Vendor, client: "AsyncOpenAI") -> None:
-        self.sample_rate = config.sample_rate or vendor.sample_rate
+    def __init__(self, config: Config, row: _openai.Vendor, deps: Deps) -> None:
+        key = Key(row.key, row.key_variables)
+        self.vendor = Vendor(config.vendor, config.vendor, row.base_url, row.base_url_variable, key, MAX_TEXT)
+        super().__init__(
+            config, deps, voice=config.voice or row.voice, sample_rate=config.sample_rate or row.sample_rate
+        )
         self._config = config
-        self._vendor = vendor
-        self._format = config.audio_format or vendor.audio_format
-        self._client = client
+        self._model = config.model or row.model
+        self._format = config.audio_format or row.audio_format
+        self._headers = {"Authorization": f"Bearer {_key(config, row, key, deps)}"}
 
-    async def __aenter__(self) -> Self:
-        return self
+    async def pieces(self, sentence: Sentence) -> AsyncGenerator[Piece, None]:
+        """One request, whose answer is the audio."""
+        async with self.request("/audio/speech", headers=self._headers, json=self._body(sentence)) as response:
+            remedy = "set the option audio_format to a format that the vendor knows: pcm or wav"
+            async for piece in self.audio_of(response, asked_for=self._format, remedy=remedy):
+                yield piece
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close: the HTTP client is the caller's."""
-
-    async def synthesize(
-        self, text: str, *, voice: str | None = None, language: str | None = None
-    ) -> AsyncGenerator[SpeechChunk, None]:
-        """Speaks one sentence. Closing the generator closes the HTTP stream."""
-        if not text.strip():
-            return
-        arguments = self._arguments(text, voice)
-        async with AsyncExitStack() as stack:
-
-            async def begin() -> "AsyncStreamedBinaryAPIResponse":
-                return await stack.enter_async_context(
-                    self._client.audio.speech.with_streaming_response.create(**arguments)
-                )
-
-            response = await _openai.attempt(begin, self._config)
-            try:
-                async for pcm in self._audio(response):
-                    yield SpeechChunk(pcm)
-            except _openai.failures() as error:
-                raise _openai.failure(error, self._config.vendor) from error
-
-    def _arguments(self, text: str, voice: str | None) -> dict[str, Any]:
-        arguments: dict[str, Any] = {
-            "model": self._config.model or self._vendor.model,
-            "voice": voice or self._config.voice or self._vendor.voice,
-            "input": text[:MAX_TEXT].encode("utf-8", "replace").decode(),
+    def _body(self, sentence: Sentence) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "voice": sentence.voice,
+            "input": sentence.text,
             "response_format": self._format,
         }
         if self._config.speed is not None:
-            arguments["speed"] = self._config.speed
+            body["speed"] = self._config.speed
         if self._config.instructions:
-            arguments["instructions"] = self._config.instructions
-        return arguments
+            body["instructions"] = self._config.instructions
+        return body
 
-    async def _audio(self, response: "AsyncStreamedBinaryAPIResponse") -> AsyncGenerator[bytes, None]:
-        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind.endswith("json") or kind == "text/html":
-            raise await self._no_speech(response)
-        body = response.iter_bytes()
-        head = b""
-        async for data in body:
-            head += data
-            if len(head) >= _MAGIC_BYTES:
-                break
-        if compression := _compression(head, kind):
-            raise self._bad_audio(compression)
-        reader = WavReader() if head.startswith(b"RIFF") or self._format == "wav" else None
-        odd = b""
-        left = _MAX_SPEECH_S * self.sample_rate * 2
-        async for data in _again(head, body):
-            audio = data if reader is None else reader.feed(data)
-            if reader is not None and audio and reader.sample_rate != self.sample_rate:
-                raise DependencyError(
-                    f"{self._config.vendor} speaks with {reader.sample_rate} Hz, not {self.sample_rate}",
-                    code="provider_bad_audio",
-                    hint=f"set the option sample_rate to {reader.sample_rate}",
-                )
-            audio = odd + audio
-            whole = len(audio) & ~1
-            odd = audio[whole:]
-            if whole:
-                yield audio[: min(whole, left)]
-            left -= whole
-            if left <= 0:
-                return
-        if reader is not None and not reader.sample_rate:
-            raise DependencyError(
-                "the speech that came back is unusable: it ends in its header", code="provider_bad_audio"
-            )
 
-    async def _no_speech(self, response: "AsyncStreamedBinaryAPIResponse") -> DependencyError:
-        """The error for an answer that succeeded by its status and is no speech."""
-        try:
-            answer: object = msgspec.json.decode(await response.read())
-        except (msgspec.DecodeError, UnicodeError):
-            return DependencyError(
-                f"{self._config.vendor} sent a page instead of speech",
-                code="provider_bad_answer",
-                hint="check the option base_url",
-            )
-        return _openai.reported_failure(answer, self._config.vendor)
-
-    def _bad_audio(self, kind: str) -> DependencyError:
-        return DependencyError(
-            f"{self._config.vendor} sent {kind}, not {self._format}",
-            code="provider_bad_audio",
-            hint="set the option audio_format to a format that the vendor knows: pcm or wav",
+def _key(config: Config, row: _openai.Vendor, key: Key, deps: Deps) -> str:
+    """The vendor's key; a server of one's own takes any."""
+    found = deps.secret(key.name, *key.variables)
+    if not found and row.needs_key and not config.base_url:
+        raise UsageError(
+            f"the provider {config.vendor!r} needs an API key", code="missing_api_key", hint=f"set {key.places}"
         )
-
-
-def _compression(head: bytes, content_type: str) -> str:
-    """The compressed format that speech has; empty for samples and WAV. The header alone proves nothing, vendors copy it."""
-    found = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
-    is_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0  # noqa: PLR2004  an MPEG frame's first bits
-    return found or (content_type if is_frame and content_type in _MPEG else "")
-
-
-async def _again(head: bytes, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    if head:
-        yield head
-    async for data in body:
-        yield data
+    return found or "none"
 
 
 def create(config: Config, deps: Deps) -> OpenAiSpeech:
     """The driver; raises `UsageError` (`missing_api_key`, `unknown_provider`)."""
-    vendor = _openai.find("tts", config)
-    return OpenAiSpeech(config, vendor, _openai.connect(vendor, config, deps))
+    return OpenAiSpeech(config, _openai.find("tts", config), deps)

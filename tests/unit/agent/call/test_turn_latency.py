@@ -17,11 +17,12 @@ def spoken_turn(turn: TurnLatency, clock: FakeClock) -> TurnMetrics:
     turn.speech_ended(0.2)
     clock.advance(0.5)
     turn.transcribed()
+    turn.turn_ended()
     turn.asked()
     clock.advance(0.3)
-    turn.first_token()
+    turn.token()
     clock.advance(0.1)
-    turn.first_token()
+    turn.token()
     turn.synthesis_began(10)
     clock.advance(0.05)
     turn.synthesis_began(5)
@@ -33,7 +34,8 @@ def test_a_spoken_turn_counts_from_the_last_sound_and_names_each_stage():
     numbers = spoken_turn(turn, clock)
     assert numbers.response_s == pytest.approx(0.2 + 0.5 + 0.3 + 0.1 + 0.05)
     assert (numbers.stt_s, numbers.llm_ttfb_s, numbers.tts_ttfb_s) == pytest.approx((0.5, 0.3, 0.05))
-    assert numbers.characters == 15
+    assert numbers.end_of_utterance_s == pytest.approx(0.2 + 0.5)
+    assert (numbers.characters, numbers.turn) == (15, 1)
 
 
 def test_a_typed_turn_has_no_recogniser_and_counts_from_the_text():
@@ -43,7 +45,7 @@ def test_a_typed_turn_has_no_recogniser_and_counts_from_the_text():
     turn.transcribed()
     turn.asked()
     clock.advance(0.4)
-    turn.first_token()
+    turn.token()
     turn.synthesis_began(1)
     numbers = turn.audible()
     assert (numbers.response_s, numbers.stt_s) == (pytest.approx(0.4), None)
@@ -72,8 +74,51 @@ def test_what_nobody_asked_for_is_no_response():
 
 def test_a_model_that_was_never_asked_has_no_times():
     turn, _, metrics = times()
-    turn.first_token()
+    turn.token()
     turn.generated()
     turn.transcribed()
     assert turn.audible() == TurnMetrics(None, None, None, None, 0)
     assert "llm_" not in metrics.render().decode()
+
+
+def test_a_turn_counts_also_the_end_of_its_utterance_and_the_gaps_between_tokens():
+    turn, clock, metrics = times()
+    spoken_turn(turn, clock)
+    turn.generated()
+    assert spoken_turn(turn, clock).turn == 2
+    text = metrics.render().decode()
+    assert "vox_agent_end_of_utterance_seconds_count 2.0" in text
+    assert 'vox_agent_end_of_utterance_seconds_bucket{le="1.0"} 2.0' in text
+    gaps = 'llm_inter_token_latency_seconds_bucket{le="0.25",model="",session_id="",stage="llm"} 2.0'
+    assert gaps in text
+
+
+def test_a_gap_between_two_responses_is_none_between_tokens():
+    turn, clock, metrics = times()
+    for _ in range(2):
+        turn.asked()
+        turn.token()
+        turn.generated()
+        clock.advance(5.0)
+    assert "llm_inter_token" not in metrics.render().decode()
+
+
+def test_a_response_that_fails_is_counted_by_its_status():
+    turn, clock, metrics = times()
+    turn.asked()
+    clock.advance(0.2)
+    turn.generated(is_failed=True)
+    name = 'llm_generation_latency_seconds_count{model="",session_id="",stage="llm",status="error"} 1.0'
+    assert name in metrics.render().decode()
+
+
+def test_a_typed_turn_has_no_utterance():
+    turn, clock, metrics = times()
+    turn.typed()
+    turn.turn_ended()
+    turn.asked()
+    clock.advance(0.4)
+    turn.token()
+    numbers = turn.audible()
+    assert (numbers.end_of_utterance_s, numbers.turn) == (None, 1)
+    assert "vox_agent_end_of_utterance" not in metrics.render().decode()
