@@ -138,10 +138,12 @@ class AgentServer:
 
     def _prepare_voices(self) -> None:
         """Tells the synthesisers that can use it what their agents are known to say."""
+        recordings = self.resources.recordings
+        notice = recordings.settings.notice if recordings is not None else ""
         for agent in self.resources.agents.values():
             if isinstance(agent.tts, Preparable):
                 voice, language = agent.profile.tts_voice or None, agent.profile.stt_language or None
-                agent.tts.prepare(fixed_sentences(agent), voice=voice, language=language)
+                agent.tts.prepare(fixed_sentences(agent, notice), voice=voice, language=language)
 
     def _log_configuration(self) -> None:
         """Logs what this server is and how it is configured; no secrets."""

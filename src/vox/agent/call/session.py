@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.responder import Responder
@@ -86,6 +87,14 @@ class Session:
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
+        recordings = resources.recordings
+        recorder = (
+            recordings.begin(info.call_id, agent_rate=transport.sample_rate, agent_encoding=transport.encoding)
+            if recordings is not None
+            else None
+        )
+        self.recording = CallRecording(recorder, resources.clock, info.call_id)
+        self._notice = fill(resources.settings.recording.notice, variables) if recorder is not None else ""
         self._output = SpeechOutput(
             transport,
             resources.pacer,
@@ -95,11 +104,16 @@ class Session:
             on_progress=partial(self._safely, self._progress),
             on_broken=partial(self.end, 1011, "failed"),
             lead_s=resources.settings.playout_lead_ms / 1000,
+            recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
         agent = replace(agent, tts=self._voice.tts)
+        if has_recording_tools(agent, resources):
+            agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
         self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
         self._greeting = fill(agent.greeting, variables)
+        if self._notice and (self._greeting or not agent.speaks_first):
+            self._greeting = f"{self._notice} {self._greeting}".strip()
         self._speech_input = SpeechInput(
             agent,
             resources,
@@ -110,6 +124,7 @@ class Session:
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            recorder=recorder,
         )
         self._limits = CallLimits(
             resources.clock,
@@ -163,7 +178,7 @@ class Session:
                 seconds = self._clock.now() - self._started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
                 metrics.counter(CALLS_ENDED, self._end_reason).inc()
-                log.debug("conversation", **{"pii.messages": self.conversation.messages()})
+                log.debug("conversation", **{"pii.messages": self.recording.loggable(self.conversation.messages())})
                 log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
 
     # From the transport
@@ -195,6 +210,7 @@ class Session:
         if not self._over.is_set():
             self._end_reason = reason
             self._over.set()
+            self.recording.close()
 
     def end(self, code: int, reason: str) -> None:
         """Ends the call from our side: the other side is told, and the call hung up."""
@@ -223,6 +239,7 @@ class Session:
         self._output.close()
         self._speech_input.release()
         self._voice.close()
+        self.recording.close()
 
     def _receive(self, message: ClientInput) -> None:
         match message:
@@ -366,7 +383,7 @@ class Session:
             self._say(self._greeting)
         elif self.agent.speaks_first:
             self._feed(events.BotThinking())
-            self._responder.respond()
+            self._responder.respond(preface=self._notice)
 
     def _say(self, text: str, *, then_end: str | None = None) -> None:
         """Says a text as it stands, as an answer of its own; `then_end` is why the call ends once it was heard."""

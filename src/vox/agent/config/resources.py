@@ -15,6 +15,8 @@ from vox.agent.config import message_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
+from vox.agent.recording.recordings import Recordings
+from vox.agent.recording.tools import RECORDING_TOOLS
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
 from vox.media.ticker import Ticker
@@ -66,6 +68,7 @@ class Resources:
         self.clock = clock
         self.metrics = metrics
         self.agents: dict[str, Agent] = {}
+        self.recordings = self._recordings(settings, environment) if settings.recording.enable else None
         self._environment = environment
         self._drivers: dict[str, Any] = {}
         self._stack = AsyncExitStack()
@@ -77,6 +80,8 @@ class Resources:
 
     async def __aenter__(self) -> Self:
         try:
+            if self.recordings is not None:
+                await self._stack.enter_async_context(self.recordings)
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))
@@ -178,8 +183,19 @@ class Resources:
             file = (folder / profile.messages_file).resolve()
             tools[message_tool.NAME] = message_tool.take_message_tool(file, self.clock)
         if script is not None:
-            script.check_tools({**client_tools, **{name: tool.spec for name, tool in tools.items()}})
+            calls_own = {spec.name: spec for spec in RECORDING_TOOLS}
+            script.check_tools({**calls_own, **client_tools, **{name: tool.spec for name, tool in tools.items()}})
         return tools
+
+    def _recordings(self, settings: AgentSettings, environment: Mapping[str, str]) -> Recordings:
+        return Recordings(
+            settings.recording,
+            settings.folder,
+            self.clock,
+            self.metrics,
+            environment,
+            shutdown_timeout_s=settings.shutdown_upload_timeout_secs,
+        )
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
         options = dict(profile.llm_options)

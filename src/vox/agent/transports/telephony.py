@@ -269,9 +269,9 @@ class TelephonyTransport:
         )
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
-        if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(info.call_id)
         self._session = Session(self._resources, agent, self, info, input_rate=started.sample_rate)
+        if self._resources.settings.log_transcripts:
+            self._transcript = TranscriptLog(info.call_id, self._session.recording.redacted)
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:
