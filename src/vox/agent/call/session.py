@@ -112,8 +112,6 @@ class Session:
             agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
         self._responder = Responder(agent, self.conversation, self._output, transport, self._latency, variables)
         self._greeting = fill(agent.greeting, variables)
-        if self._notice and (self._greeting or not agent.speaks_first):
-            self._greeting = f"{self._notice} {self._greeting}".strip()
         self._speech_input = SpeechInput(
             agent,
             resources,
@@ -379,8 +377,8 @@ class Session:
         self._is_greeted = True
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
-        if self._greeting:
-            self._say(self._greeting)
+        if self._greeting or (self._notice and not self.agent.speaks_first):
+            self._say(f"{self._notice} {self._greeting}".strip())
         elif self.agent.speaks_first:
             self._feed(events.BotThinking())
             self._responder.respond(preface=self._notice)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from vox.media.recording.mixing import Layout
 from vox.runtime.settings import Env
@@ -18,6 +18,7 @@ def _not_set(default: int) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+SAMPLE_RATES: Final = (0, 8000, 16_000, 24_000, 48_000)
 HIGHEST_OWN_RATE: Final = 24_000
 """Of a recording at the rate of the agent's voice: more holds no more of any voice."""
 
@@ -48,7 +49,7 @@ class Recording(BaseModel):
     layout: Annotated[Layout, Env("VOXRAY_RECORDING_LAYOUT")] = Field(
         default="mono", description="Both sides in one channel, or the caller left and the agent right"
     )
-    sample_rate: Annotated[Literal[0, 8000, 16_000, 24_000, 48_000], Env("VOXRAY_RECORDING_SAMPLE_RATE")] = Field(
+    sample_rate: Annotated[int, Env("VOXRAY_RECORDING_SAMPLE_RATE")] = Field(
         default=0, description="Of recordings in Hz; 0: that of the agent's voice in the call, 24000 at most"
     )
     worker_count: Annotated[int, _not_set(2), Env("VOXRAY_RECORDING_WORKER_COUNT")] = Field(
@@ -68,6 +69,13 @@ class Recording(BaseModel):
     notice: Annotated[str, Env("VOXRAY_RECORDING_NOTICE")] = Field(
         default="", description="Said before the greeting of a recorded call, such as `This call is recorded.`"
     )
+
+    @field_validator("sample_rate")
+    @classmethod
+    def _is_common_rate(cls, value: int) -> int:
+        if value not in SAMPLE_RATES:
+            raise ValueError(f"write one of {', '.join(map(str, SAMPLE_RATES))}")
+        return value
 
     def rate_for(self, agent_rate: int) -> int:
         """The sample rate of a recording in which the agent speaks at that rate."""

@@ -120,10 +120,10 @@ class CallFile:
         if self._caller is not None:
             caller, rate = self._caller, self._caller.sample_rate
             for at, pcm in zip(batch.caller_at, batch.caller, strict=True):
-                caller.arrive(int((at - began) * rate), pcm)
+                caller.arrive(round((at - began) * rate), pcm)
         agent, rate = self._agent, self._agent.sample_rate
         for at, what in zip(batch.agent_at, batch.agent, strict=True):
-            position = int((at - began) * rate)
+            position = round((at - began) * rate)
             if isinstance(what, int):
                 agent.clear(position, what)
             else:
@@ -133,7 +133,7 @@ class CallFile:
         caller, agent = self._sides
         if self._caller is not None and self._caller_resampler is not None:
             rate = self._caller.sample_rate
-            pcm = self._caller.take(round(until_s * rate), int(now_s * rate), is_last=is_last)
+            pcm = self._caller.take(round(until_s * rate), round(now_s * rate), is_last=is_last)
             caller += self._caller_resampler.process(pcm, last=is_last)
         pcm = self._agent.take(round(until_s * self._agent.sample_rate))
         agent += self._agent_resampler.process(pcm, last=is_last)
