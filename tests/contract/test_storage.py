@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.fakes.s3_server import BUCKET, running_s3, s3_server
+from tests.fakes.s3_server import BUCKET, running_s3
 from tests.require import require
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers.storage.contract import FileStorage, Storage
@@ -28,8 +28,8 @@ SIX_MIB = os.urandom(6 * 1024 * 1024)
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
     """The address of an S3 server with an empty bucket."""
-    with s3_server() as address:
-        yield address
+    with running_s3() as server:
+        yield server.address
 
 
 @pytest.fixture(params=names())

@@ -1,7 +1,7 @@
 """An S3 server in a process of its own, with one empty bucket; gone afterwards.
 
 versitygw where it is installed (`go install github.com/versity/versitygw/cmd/versitygw@latest`): it checks keys and signatures and
-keeps its objects over a restart. Else moto's, which does neither.
+keeps its objects over a restart. Else moto's, which does neither, but is read without a key, as a public bucket is.
 """
 
 import os
@@ -35,13 +35,14 @@ class S3Server:
 
     Args:
         folder: where versitygw keeps its objects.
+        is_public: whether anyone may read the bucket.
 
     Attributes:
         kind: which server it is.
         address: where it answers.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, is_public: bool = False) -> None:
         require(find_spec("obstore") is not None, "obstore", "pip install '.[s3]'")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -49,7 +50,7 @@ class S3Server:
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        gateway = versitygw()
+        gateway = None if is_public else versitygw()
         self.kind = "versitygw" if gateway is not None else "moto"
         if gateway is not None:
             keys = ("--access", ACCESS_KEY, "--secret", SECRET_KEY)
@@ -89,10 +90,10 @@ class S3Server:
 
 
 @contextmanager
-def running_s3() -> Generator[S3Server]:
+def running_s3(*, is_public: bool = False) -> Generator[S3Server]:
     """A server that is there while the block runs."""
     with tempfile.TemporaryDirectory() as folder:
-        server = S3Server(Path(folder))
+        server = S3Server(Path(folder), is_public=is_public)
         try:
             server.start()
             yield server
@@ -102,6 +103,6 @@ def running_s3() -> Generator[S3Server]:
 
 @contextmanager
 def s3_server() -> Generator[str, None, None]:
-    """The address of the server."""
-    with running_s3() as server:
+    """The address of a server whose bucket anyone may read."""
+    with running_s3(is_public=True) as server:
         yield server.address

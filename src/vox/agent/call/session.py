@@ -73,10 +73,18 @@ class Session:
         transport: the way out.
         info: where the call comes from.
         input_rate: sample rate of the caller's audio in Hz; 0 where the first `ClientAudio` tells.
+        output_delay_s: how long the transport gathers audio before it leaves.
     """
 
     def __init__(
-        self, resources: Resources, agent: Agent, transport: CallTransport, info: CallInfo, *, input_rate: int = 0
+        self,
+        resources: Resources,
+        agent: Agent,
+        transport: CallTransport,
+        info: CallInfo,
+        *,
+        input_rate: int = 0,
+        output_delay_s: float = 0.0,
     ) -> None:
         self.agent = agent
         self.info = info
@@ -89,7 +97,12 @@ class Session:
         self._latency = TurnLatency(resources.clock, resources.metrics)
         recordings = resources.recordings
         recorder = (
-            recordings.begin(info.call_id, agent_rate=transport.sample_rate, agent_encoding=transport.encoding)
+            recordings.begin(
+                info.call_id,
+                agent_rate=transport.sample_rate,
+                agent_encoding=transport.encoding,
+                agent_delay_s=output_delay_s,
+            )
             if recordings is not None
             else None
         )

@@ -21,7 +21,7 @@ from vox.agent.recording.recorder import Recorder
 from vox.agent.recording.retention import delete_expired
 from vox.agent.recording.settings import Recording, key_of
 from vox.agent.recording.uploads import Uploads
-from vox.errors import DependencyError, VoxError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.media.recording.call_file import CallFile
 from vox.media.recording.opus import check_installed
 from vox.protocols.media_stream import Encoding
@@ -96,6 +96,8 @@ class Recordings:
         store = self._store = await in_thread(self._opened_store)
         try:
             await self.check()
+        except UsageError as error:
+            raise UsageError(f"recordings cannot be stored: {error}", code=error.code) from None
         except DependencyError as error:
             log.warning("recordings wait on the disk until they can be stored", code=error.code, error=str(error))
         now_s = self._clock.wall().timestamp()
@@ -132,8 +134,8 @@ class Recordings:
                 waited_s=self._shutdown_timeout_s,
             )
 
-    def begin(self, call_id: str, *, agent_rate: int, agent_encoding: Encoding) -> Recorder:
-        """Begins to record a call in which the agent speaks at this rate, in this encoding."""
+    def begin(self, call_id: str, *, agent_rate: int, agent_encoding: Encoding, agent_delay_s: float = 0.0) -> Recorder:
+        """Begins to record a call in which the agent speaks at this rate, in this encoding, and is heard so much later."""
         part = self._pending.part_for(call_id, self._clock.wall())
         file = CallFile(
             part,
@@ -142,6 +144,7 @@ class Recordings:
             layout=self.settings.layout,
             agent_rate=agent_rate,
             agent_encoding=agent_encoding,
+            agent_delay_s=agent_delay_s,
             lock=pending.lock,
         )
         writer = CallWriter(

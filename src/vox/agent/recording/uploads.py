@@ -54,6 +54,7 @@ class Uploads:
         self._on_failed = on_failed
         self._queue: asyncio.Queue[Path] = asyncio.Queue(settings.queue_cap)
         self._known: set[Path] = set()
+        self._has_backlog = False
         self._enqueued = metrics.counter(JOBS_ENQUEUED)
         self._succeeded = metrics.counter(JOBS_SUCCEEDED)
         self._failed = metrics.counter(JOBS_FAILED)
@@ -78,6 +79,7 @@ class Uploads:
 
     async def sweep(self) -> None:
         """Queues what waits on the disk, as far as there is room."""
+        self._has_backlog = False
         files = await in_thread(self._pending.waiting)
         self._waiting.set(len(files))
         for file in files:
@@ -98,7 +100,9 @@ class Uploads:
             file = await self._queue.get()
             self._depth.set(self._queue.qsize())
             try:
-                await self._store_claimed(file)
+                is_stored = await self._store_claimed(file)
+                if is_stored and self._has_backlog and self._queue.empty():
+                    await self.sweep()  # the store is well, so what waits need not wait for the next sweep
             except Exception:  # the top of a worker: the other recordings go on
                 self._failed.inc()
                 log.exception("storing a recording failed", file=str(file))
@@ -110,18 +114,24 @@ class Uploads:
         try:
             self._queue.put_nowait(file)
         except asyncio.QueueFull:
+            self._has_backlog = True
             return False
         self._known.add(file)
         self._enqueued.inc()
         self._depth.set(self._queue.qsize())
         return True
 
-    async def _store_claimed(self, file: Path) -> None:
+    async def _store_claimed(self, file: Path) -> bool:
+        """Stores a file, unless it is gone or another server is about to; whether it did."""
         with claimed(file) as is_ours:
-            if is_ours and not await self._is_stored(file):
+            if not is_ours:
+                return False
+            is_stored = await self._try_to_store(file)
+            if not is_stored:
                 self._failed.inc()
+            return is_stored
 
-    async def _is_stored(self, file: Path) -> bool:
+    async def _try_to_store(self, file: Path) -> bool:
         """Tries until the recording is stored or the tries are used up."""
         failures = 0
         while True:
@@ -134,6 +144,7 @@ class Uploads:
                     return False
                 failures += 1
                 if failures > self._settings.max_retries:
+                    self._has_backlog = True
                     self._on_failed()
                     log.warning(
                         "recording is not stored: it waits on the disk and is tried again",

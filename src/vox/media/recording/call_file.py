@@ -49,6 +49,7 @@ class CallFile:
         layout: one channel, or one for each side.
         agent_rate: of the agent's wire audio in Hz.
         agent_encoding: of the agent's wire audio.
+        agent_delay_s: how much later than it was sent the agent's audio leaves, where a carrier demands large messages.
         lock: takes the open file for this process, where other processes may look for files without a writer.
     """
 
@@ -61,6 +62,7 @@ class CallFile:
         layout: mixing.Layout,
         agent_rate: int,
         agent_encoding: Encoding,
+        agent_delay_s: float = 0.0,
         lock: Callable[[BinaryIO], object] = lambda _: None,
     ) -> None:
         self._path = path
@@ -68,6 +70,7 @@ class CallFile:
         self._sample_rate = sample_rate
         self._layout: mixing.Layout = layout
         self._encoding: Encoding = agent_encoding
+        self._agent_delay = round(agent_delay_s * agent_rate)
         self._lock = lock
         self._caller: CallerTrack | None = None
         self._caller_resampler: Resampler | None = None
@@ -127,7 +130,7 @@ class CallFile:
             if isinstance(what, int):
                 agent.clear(position, what)
             else:
-                agent.send(position, g711.decode(what, self._encoding))
+                agent.send(position + self._agent_delay, g711.decode(what, self._encoding))
 
     def _give_out(self, until_s: float, now_s: float, *, is_last: bool = False) -> None:
         caller, agent = self._sides

@@ -43,7 +43,7 @@ class Store:
             if self.failures:
                 self.failures -= 1
                 raise self.error
-            self.kept[path] = (file.read_bytes(), content_type)
+            self.kept[path] = (await asyncio.to_thread(file.read_bytes), content_type)
         finally:
             self.busy -= 1
 
@@ -130,11 +130,21 @@ async def test_a_full_queue_drops_the_job_with_a_warning_and_not_the_file(
         assert line.counted("recording_queue_depth") == 2
         assert line.jobs == (3, 0, 2)
         assert "recording queue is full" in capsys.readouterr().out
-        for _ in range(5):
-            await line.uploads.sweep()
-            await asyncio.sleep(2)
+        await asyncio.sleep(10)  # without a sweep of anyone else's
         assert len(store.kept) == 5
         assert store.most_busy == 1
+
+
+async def test_once_the_store_is_back_everything_that_waits_is_stored_at_once(tmp_path: Path):
+    store = Store(failures=8)
+    async with Line(tmp_path, store, worker_count=1, queue_cap=1).running() as line:
+        for number in range(2):
+            line.uploads.add(line.file(f"call{number}"))
+            await asyncio.sleep(5)
+        assert store.kept == {}
+        line.uploads.add(line.file("call2"))
+        await asyncio.sleep(1)
+        assert len(store.kept) == 3
 
 
 async def test_as_many_at_once_as_there_are_workers(tmp_path: Path):
