@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from tests.e2e.agents import FAKES, VOX, RunningAgent, agent_server, until
-from tests.fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, running_s3
+from tests.fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, aws_environment, running_s3
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.clients.audio_files import Recording, sample_question
@@ -57,15 +57,6 @@ def s3() -> Iterator[S3Server]:
     with running_s3() as server:
         print(f"S3 server: {server.kind}")  # noqa: T201  the report shall say which it was
         yield server
-
-
-def aws(server: S3Server) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": server.address,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_REGION": "us-east-1",
-    }
 
 
 def stored_in(server: S3Server) -> dict[str, bytes]:
@@ -111,7 +102,7 @@ def check(recording: bytes, report: CallReport, rate: int) -> None:
 
 
 async def test_calls_by_phone_and_by_socket_are_as_long_as_they_were_and_in_step(tmp_path: Path, s3: S3Server):
-    async with agent_server(tmp_path, config(bucket=BUCKET), **aws(s3)) as agent:
+    async with agent_server(tmp_path, config(bucket=BUCKET), **aws_environment(s3)) as agent:
         async with asyncio.TaskGroup() as group:
             calls = {line: group.create_task(call(agent, line)) for line in ("twilio", "exotel", "protobuf")}
         await agent.logged("recording stored", times=len(calls))
@@ -134,7 +125,7 @@ async def test_calls_by_phone_and_by_socket_are_as_long_as_they_were_and_in_step
 async def test_a_store_that_is_away_for_a_while_gets_everything_when_it_is_back(tmp_path: Path, s3: S3Server):
     script: list[Step] = [Wait(1.0), HangUp()]
     settings = config(bucket=BUCKET, queue_cap=2, worker_count=1, max_retries=1)
-    async with agent_server(tmp_path, {**settings, "greeting": ""}, **aws(s3)) as agent:
+    async with agent_server(tmp_path, {**settings, "greeting": ""}, **aws_environment(s3)) as agent:
         await call(agent, script=script)
         await agent.logged("recording stored")
         s3.stop()
@@ -150,13 +141,13 @@ async def test_a_store_that_is_away_for_a_while_gets_everything_when_it_is_back(
 
 
 async def test_what_a_killed_server_recorded_is_repaired_and_stored_by_the_next(tmp_path: Path, s3: S3Server):
-    async with agent_server(tmp_path, config(bucket=BUCKET, layout="mono"), **aws(s3)) as agent:
+    async with agent_server(tmp_path, config(bucket=BUCKET, layout="mono"), **aws_environment(s3)) as agent:
         talking = asyncio.create_task(call(agent, script=[Say(sample_question()), Wait(30), HangUp()]))
         pending = tmp_path / "recordings" / ".pending"
         await until(lambda: sum(file.stat().st_size for file in pending.rglob("*.part")) > 4 * 16_000)
         agent.process.send_signal(signal.SIGKILL)
         await talking
-    async with agent_server(tmp_path, config(bucket=BUCKET), **aws(s3)) as agent:
+    async with agent_server(tmp_path, config(bucket=BUCKET), **aws_environment(s3)) as agent:
         await agent.logged("recording of a call that broke off was repaired")
         await agent.logged("recording stored")
     ((_, recording),) = stored_in(s3).items()
@@ -168,7 +159,7 @@ async def test_what_a_killed_server_recorded_is_repaired_and_stored_by_the_next(
 
 async def test_a_server_that_ends_stores_the_calls_that_were_going_on(tmp_path: Path, s3: S3Server):
     settings = {**config(bucket=BUCKET), "drain_timeout_secs": 1}
-    async with agent_server(tmp_path, settings, **aws(s3)) as agent:
+    async with agent_server(tmp_path, settings, **aws_environment(s3)) as agent:
         talking = [asyncio.create_task(call(agent, script=[Wait(60), HangUp()])) for _ in range(3)]
         await agent.logged("call started", times=3)
         agent.terminate()
@@ -184,7 +175,7 @@ async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_pa
         require(s3.kind == "versitygw", "versitygw", "go install github.com/versity/versitygw/cmd/versitygw@latest")
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config(bucket="no-such-bucket" if wrong == "bucket" else BUCKET)))
-    environment = {**os.environ, **aws(s3)}
+    environment = {**os.environ, **aws_environment(s3)}
     if wrong == "key":
         environment["AWS_SECRET_ACCESS_KEY"] = "not-the-secret"
     process = await asyncio.create_subprocess_exec(
@@ -205,7 +196,7 @@ async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_pa
 
 async def test_a_store_that_does_not_answer_at_the_start_keeps_no_call_from_being_taken(tmp_path: Path, s3: S3Server):
     s3.stop()
-    async with agent_server(tmp_path, config(bucket=BUCKET), **aws(s3)) as agent:
+    async with agent_server(tmp_path, config(bucket=BUCKET), **aws_environment(s3)) as agent:
         await agent.logged("recordings wait on the disk until they can be stored")
         await call(agent, script=[Wait(0.5), HangUp()])
         s3.start()

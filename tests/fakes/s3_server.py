@@ -30,25 +30,37 @@ def versitygw() -> str | None:
     return shutil.which("versitygw") or shutil.which("versitygw", path=installed)
 
 
+def aws_environment(server: "S3Server") -> dict[str, str]:
+    """What AWS's tools need to use it."""
+    return {
+        "AWS_ENDPOINT_URL": server.address,
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_REGION": "us-east-1",
+    }
+
+
 class S3Server:
     """A server that can be stopped and started again at the same address.
 
     Args:
         folder: where versitygw keeps its objects.
         is_public: whether anyone may read the bucket.
+        bucket: its name.
 
     Attributes:
         kind: which server it is.
         address: where it answers.
     """
 
-    def __init__(self, folder: Path, *, is_public: bool = False) -> None:
+    def __init__(self, folder: Path, *, is_public: bool = False, bucket: str = BUCKET) -> None:
         require(find_spec("obstore") is not None, "obstore", "pip install '.[s3]'")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
+        self._bucket = bucket
         self._process: subprocess.Popen[bytes] | None = None
         gateway = None if is_public else versitygw()
         self.kind = "versitygw" if gateway is not None else "moto"
@@ -63,14 +75,14 @@ class S3Server:
     def start(self) -> None:
         """Returns once the server answers and has the bucket."""
         if self.kind == "versitygw":
-            (self._folder / BUCKET).mkdir(parents=True, exist_ok=True)
+            (self._folder / self._bucket).mkdir(parents=True, exist_ok=True)
         process = self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(int(WAIT_S / 0.2)):
             try:
                 if self.kind == "versitygw":
                     httpx2.get(self.address, timeout=WAIT_S)
                 else:
-                    httpx2.put(f"{self.address}/{BUCKET}", timeout=WAIT_S).raise_for_status()
+                    httpx2.put(f"{self.address}/{self._bucket}", timeout=WAIT_S).raise_for_status()
             except httpx2.TransportError:
                 try:
                     process.wait(0.2)
@@ -90,10 +102,10 @@ class S3Server:
 
 
 @contextmanager
-def running_s3(*, is_public: bool = False) -> Generator[S3Server]:
+def running_s3(*, is_public: bool = False, bucket: str = BUCKET) -> Generator[S3Server]:
     """A server that is there while the block runs."""
     with tempfile.TemporaryDirectory() as folder:
-        server = S3Server(Path(folder), is_public=is_public)
+        server = S3Server(Path(folder), is_public=is_public, bucket=bucket)
         try:
             server.start()
             yield server

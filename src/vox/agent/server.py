@@ -101,6 +101,8 @@ class AgentServer:
 
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
+        if self.resources.recordings is not None:
+            await self._stack.enter_async_context(self.resources.recordings)
         await self._stack.enter_async_context(self.resources)
         self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.reserves, self.clock)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vox.agent.config.settings import load as load_agent
 from vox.cli import doctor
 from vox.cli.doctor import Finding
 
@@ -105,3 +106,18 @@ def test_json_is_one_array_of_objects():
 def test_only_a_failure_is_an_exit_code(status, code: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doctor, "examine", lambda *_: iter([Finding("port", status, "…")]))
     assert doctor.run(SimpleNamespace(config=None, json=False)) == code  # pyright: ignore[reportArgumentType]  a namespace
+
+
+def test_where_recordings_go_is_checked_and_nothing_else_is_done(tmp_path: Path):
+    settings = load_agent(None, {"VOXRAY_RECORDING_ENABLE": "true"}, {"folder": tmp_path}).settings
+    assert doctor.check_recordings(settings, STRANGERS) == Finding(
+        "recordings", "ok", f"stored in {tmp_path / 'recordings'}"
+    )
+    assert list((tmp_path / "recordings").iterdir()) == []
+    (tmp_path / "recordings").rmdir()
+    (tmp_path / "recordings").write_text("in the way")
+    finding = doctor.check_recordings(settings, STRANGERS)
+    assert finding.status == "fail"
+    assert "recording.folder" in finding.remedy
+    off = load_agent(None, {}).settings
+    assert doctor.check_recordings(off, STRANGERS).status == "off"

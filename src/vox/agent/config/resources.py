@@ -60,7 +60,8 @@ class Agent:
 class Resources:
     """Opens everything that calls need, once; `async with` closes it again.
 
-    Providers with the same name and options are opened once and shared between agents.
+    Providers with the same name and options are opened once and shared between agents. `recordings`, where calls are recorded, are
+    opened by the server, because they look after the files of earlier calls too.
     """
 
     def __init__(self, settings: AgentSettings, clock: Clock, metrics: Metrics, environment: Mapping[str, str]) -> None:
@@ -80,8 +81,6 @@ class Resources:
 
     async def __aenter__(self) -> Self:
         try:
-            if self.recordings is not None:
-                await self._stack.enter_async_context(self.recordings)
             await self._stack.enter_async_context(self.voice_activity)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout))

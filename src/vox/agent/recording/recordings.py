@@ -84,33 +84,36 @@ class Recordings:
         self._failure: tuple[float, VoxError] | None = None
         self._checking = asyncio.Lock()
 
-    async def __aenter__(self) -> Self:
-        """Opens the store and checks it.
+    async def open_store(self) -> None:
+        """Opens the bucket or folder and checks it; changes nothing else.
 
         Raises:
-            UsageError: recordings cannot be stored until the operator does something; the message says what. A store that
-                merely does not answer is a warning: recordings wait on the disk for it.
+            UsageError: recordings cannot be stored until the operator does something; the message says what.
+            DependencyError: the store does not answer.
         """
         if self.settings.format != "wav":
             check_installed()
-        store = self._store = await in_thread(self._opened_store)
+        self._store = await in_thread(self._opened_store)
         try:
             await self.check()
         except UsageError as error:
             raise UsageError(f"recordings cannot be stored: {error}", code=error.code) from None
+
+    async def __aenter__(self) -> Self:
+        """Opens the store, and stores what an earlier server left behind.
+
+        Raises:
+            UsageError: as `open_store`. A store that merely does not answer is a warning: recordings wait on the disk for it.
+        """
+        try:
+            await self.open_store()
         except DependencyError as error:
             log.warning("recordings wait on the disk until they can be stored", code=error.code, error=str(error))
-        now_s = self._clock.wall().timestamp()
-        await in_thread(lambda: self._pending.recover(now_s))
-        uploads = self._uploads = Uploads(
-            self.settings, self._pending, store, self._metrics, on_stored=self._note_stored, on_failed=self._note_failed
-        )
-        await self._stack.enter_async_context(supervised(uploads.run, "store recordings"))
-        await uploads.sweep()
-        await self._stack.enter_async_context(periodic(SWEEP_S, uploads.sweep, "look for recordings to store"))
-        if self.settings.retention_days and not self.settings.bucket:
-            await self._delete_expired()
-            await self._stack.enter_async_context(periodic(RETENTION_S, self._delete_expired, "delete old recordings"))
+        try:
+            await self._begin_storing()
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -181,6 +184,24 @@ class Recordings:
                 raise
             self._note_stored()
 
+    async def _begin_storing(self) -> None:
+        now_s = self._clock.wall().timestamp()
+        await in_thread(lambda: self._pending.recover(now_s))
+        uploads = self._uploads = Uploads(
+            self.settings,
+            self._pending,
+            self._opened,
+            self._metrics,
+            on_stored=self._note_stored,
+            on_failed=self._note_failed,
+        )
+        await self._stack.enter_async_context(supervised(uploads.run, "store recordings"))
+        await uploads.sweep()
+        await self._stack.enter_async_context(periodic(SWEEP_S, uploads.sweep, "look for recordings to store"))
+        if self.settings.retention_days and not self.settings.bucket:
+            await self._delete_expired()
+            await self._stack.enter_async_context(periodic(RETENTION_S, self._delete_expired, "delete old recordings"))
+
     def _opened_store(self) -> FileStorage:
         local = cast("FileStorage", open_driver("local", {"path": str(self._folder), "setting": "recording.folder"}))
         if not self.settings.bucket:
@@ -188,13 +209,17 @@ class Recordings:
         options = s3_options(self.settings.bucket, self._environment, Path(self._environment.get("HOME", "")))
         return cast("FileStorage", open_driver("s3", {**options, "retries": 0}))
 
-    async def _probe(self) -> None:
+    @property
+    def _opened(self) -> FileStorage:
         if self._store is None:
-            return
+            raise UsageError("recordings are used before they are open", code="not_open")
+        return self._store
+
+    async def _probe(self) -> None:
         path = key_of(self.settings, "x").rpartition("/")[0]
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                await self._store.probe(f"{path}/{PROBE}" if path else PROBE)
+                await self._opened.probe(f"{path}/{PROBE}" if path else PROBE)
         except TimeoutError:
             raise DependencyError(
                 f"the store of recordings has not answered within {CHECK_TIMEOUT_S:g} s",

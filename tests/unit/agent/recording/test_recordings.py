@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import EPOCH, FakeClock
-from tests.time_limits import time_limit
 from vox.agent.recording import recordings as module
 from vox.agent.recording.pending import PendingFiles
 from vox.agent.recording.recordings import Recordings
@@ -108,12 +107,12 @@ async def test_a_full_disk_ends_the_recording_with_a_warning_and_keeps_what_ther
             for _ in range(400):
                 server.clock.advance(0.02)
                 recorder.heard(PCM)
-            async with time_limit():
-                while not server.counted("vox_agent_recordings_broken_total"):  # noqa: ASYNC110  a thread's doing
-                    await asyncio.sleep(0.01)
+            await asyncio.to_thread(lambda: server.recordings._executor.submit(int).result())
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not recorder.is_recording
+        await asyncio.sleep(0)
+        assert server.counted("vox_agent_recordings_broken_total") == 1
         recorder.heard(PCM)
         recorder.close()
     assert server.kept() == {"call_1": 2.0}
