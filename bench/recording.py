@@ -142,7 +142,7 @@ def cpu_us(work: Callable[[], None]) -> float:
 
 
 def compare(calls: int, rounds: int, seconds: int) -> None:
-    print(f"{calls} calls at once (Twilio, 8 kHz), share of core 0 | added to answers p99 | late frames | RSS a call:")
+    print(f"{calls} calls at once (Twilio, 8 kHz), share of core 0 | answers p99 | late frames | RSS a call:")
     for number in range(rounds):
         for way, settings in WAYS.items():
             with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from tests.e2e.agents import FAKES, VOX, RunningAgent, agent_server, until
-from tests.fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, aws_environment, running_s3
+from tests.fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, aws_environment, running_s3, versitygw
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.clients.audio_files import Recording, sample_question
@@ -169,10 +169,8 @@ async def test_a_server_that_ends_stores_the_calls_that_were_going_on(tmp_path: 
     assert len(stored_in(s3)) == 3
 
 
-@pytest.mark.parametrize("wrong", ["bucket", "key"])
+@pytest.mark.parametrize("wrong", ["bucket", "key"] if versitygw() else ["bucket"])  # moto takes every key
 async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_path: Path, s3: S3Server, wrong: str):
-    if wrong == "key":
-        require(s3.kind == "versitygw", "versitygw", "go install github.com/versity/versitygw/cmd/versitygw@latest")
     file = tmp_path / "config.json"
     file.write_text(json.dumps(config(bucket="no-such-bucket" if wrong == "bucket" else BUCKET)))
     environment = {**os.environ, **aws_environment(s3)}

@@ -1,6 +1,6 @@
 """An S3 server in a process of its own, with one empty bucket; gone afterwards.
 
-versitygw where it is installed (`go install github.com/versity/versitygw/cmd/versitygw@latest`): it checks keys and signatures and
+versitygw where it is installed (`go install github.com/versity/versitygw/cmd/versitygw@v1.8.0`): it checks keys and signatures and
 keeps its objects over a restart. Else moto's, which does neither, but is read without a key, as a public bucket is.
 """
 
