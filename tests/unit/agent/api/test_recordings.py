@@ -1,5 +1,7 @@
 """Pausing and resuming a call's recording over HTTP."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.agent.api.asgi import Site
@@ -10,7 +12,7 @@ from vox.agent.call.transport import CallInfo
 KEY = {"x-api-key": "secret"}
 
 
-def site_with_call(**config: object) -> tuple[Site, Session]:
+def site_with_call(**config: Any) -> tuple[Site, Session]:
     site = Site(**config)
     resources = site.server.resources
     info = CallInfo("call_1", "test", variables={"carrier_call_id": "CA42"})
