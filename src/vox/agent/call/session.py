@@ -156,7 +156,11 @@ class Session:
         self._context = copy_context()
         self._started_at = resources.clock.now()
         if input_rate:
-            self._speech_input.open(input_rate)
+            try:
+                self._speech_input.open(input_rate)
+            except BaseException:
+                self.recording.close()
+                raise
 
     async def run(self) -> None:
         """Carries the call until `hang_up`, the agent's own end, or a failure; never raises but on cancellation."""

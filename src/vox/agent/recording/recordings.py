@@ -7,7 +7,7 @@ stays in `.pending`, where the next start finds it.
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,8 @@ log = get_logger(__name__)
 
 SWEEP_S: Final = 15.0
 """Between two looks for files that wait: a store that was away gets them this soon."""
+FINISH_S: Final = 10.0
+"""For the files of calls that end with the server to become whole; one that does not is repaired by the next start."""
 RETENTION_S: Final = 3600.0
 CHECK_TIMEOUT_S: Final = 10.0
 CHECKED_FOR_S: Final = 60.0
@@ -121,13 +123,13 @@ class Recordings:
     ) -> None:
         for recorder in tuple(self._active):
             recorder.close()
-        try:
-            async with asyncio.timeout(self._shutdown_timeout_s):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S):
                 await asyncio.to_thread(self._executor.shutdown)
-                if self._uploads is not None:
+        if self._uploads is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._shutdown_timeout_s):
                     await self._uploads.drain()
-        except TimeoutError:
-            pass
         await self._stack.aclose()
         if left := len(await in_thread(self._pending.waiting)):
             log.warning(

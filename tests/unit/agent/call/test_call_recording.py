@@ -15,6 +15,9 @@ import pytest
 
 from tests.unit.agent.call_harness import RATE, Mind, World
 from vox.agent.call.call_recording import REDACTED_AFTER_S
+from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
+from vox.errors import UsageError
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta, ToolCall
 from vox.runtime.logging import configure
 
@@ -184,6 +187,17 @@ async def test_without_a_recording_there_is_no_notice():
     async with World(settings={"recording": recording}, greeting="hello.") as world:
         await asyncio.sleep(3)
         assert world.voice.spoken == ["hello."]
+
+
+async def test_a_call_that_cannot_begin_leaves_no_recording_open(tmp_path: Path):
+    async with recorded(tmp_path) as world:
+        recordings = world.resources.recordings
+        assert recordings is not None
+        assert len(recordings._active) == 1
+        with pytest.raises(UsageError) as error:
+            Session(world.resources, world.session.agent, world.line, CallInfo("call_2", "test"), input_rate=12_345)
+        assert error.value.code == "invalid_sample_rate"
+        assert len(recordings._active) == 1
 
 
 async def test_the_recording_ends_with_the_call_and_not_with_its_last_tool(tmp_path: Path):

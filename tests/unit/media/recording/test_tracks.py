@@ -2,6 +2,7 @@
 
 from array import array
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,14 +27,9 @@ def loud(samples: int, value: int = 5000) -> bytes:
 
 def sound(pcm: bytes) -> list[tuple[int, int]]:
     """Where a track is not silent: begin and end of each stretch, in samples."""
-    spans: list[tuple[int, int]] = []
-    for index, sample in enumerate(array("h", pcm)):
-        if sample:
-            if spans and spans[-1][1] == index:
-                spans[-1] = (spans[-1][0], index + 1)
-            else:
-                spans.append((index, index + 1))
-    return spans
+    is_loud = np.concatenate([[False], np.frombuffer(pcm, np.int16) != 0, [False]])
+    edges = np.flatnonzero(np.diff(is_loud))
+    return [(int(begin), int(end)) for begin, end in edges.reshape(-1, 2)]
 
 
 def seconds(*spans: tuple[float, float]) -> list[tuple[int, int]]:
