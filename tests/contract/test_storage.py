@@ -1,6 +1,7 @@
 """What every place for files promises, run over every driver there is; S3 against a real server in a process of its own."""
 
 import asyncio
+import importlib
 import os
 import socket
 import stat
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.fakes.s3_server import BUCKET, s3_server
+from tests.fakes.s3_server import BUCKET, running_s3
 from tests.require import require
 from vox.errors import DependencyError, UsageError, VoxError
-from vox.providers.storage.contract import Storage
+from vox.providers.storage.contract import FileStorage, Storage
 from vox.providers.storage.opening import names, open_driver
 
 KEY = SecretStr("key")
@@ -27,8 +28,8 @@ SIX_MIB = os.urandom(6 * 1024 * 1024)
 @pytest.fixture(scope="module")
 def s3_address() -> Iterator[str]:
     """The address of an S3 server with an empty bucket."""
-    with s3_server() as address:
-        yield address
+    with running_s3() as server:
+        yield server.address
 
 
 @pytest.fixture(params=names())
@@ -140,6 +141,87 @@ async def test_path_traversal_in_keys_is_refused(storage, key):
         with pytest.raises(UsageError) as error:
             await call()
         assert error.value.code == "invalid_storage_key"
+
+
+@pytest.fixture
+def files(storage: Storage) -> Any:
+    """The same driver, as one that keeps whole files under paths."""
+    return storage
+
+
+def stored(request: pytest.FixtureRequest, tmp_path: Path, path: str) -> bytes:
+    """What lies under a path, read without our driver."""
+    if "s3" not in request.node.name:
+        return (tmp_path / "files" / path).read_bytes()
+    address = request.getfixturevalue("s3_address")
+    obstore: Any = importlib.import_module("obstore")
+    store = obstore.store.S3Store(
+        BUCKET, endpoint=address, access_key_id="key", secret_access_key="key", region="us-east-1",
+        client_options={"allow_http": True},
+    )  # fmt: skip
+    return bytes(obstore.get(store, path).bytes())
+
+
+async def test_a_whole_file_is_stored_under_its_path_and_replaces_an_earlier_one(files, tmp_path, request):
+    source = tmp_path / "call.wav"
+    for content in (SIX_MIB, b"short", b""):
+        source.write_bytes(content)
+        await files.put_file("recordings/2026/05/15/sess_1.wav", source, content_type="audio/wav")
+        assert stored(request, tmp_path, "recordings/2026/05/15/sess_1.wav") == content
+        assert source.read_bytes() == content
+
+
+async def test_a_stored_file_does_not_change_with_its_source(files, tmp_path, request):
+    source = tmp_path / "call.wav"
+    source.write_bytes(b"first")
+    await files.put_file("a/b.wav", source, content_type="audio/wav")
+    source.unlink()
+    assert stored(request, tmp_path, "a/b.wav") == b"first"
+
+
+async def test_a_probe_proves_that_files_can_be_stored(files):
+    await files.probe("recordings/.vox-check")
+
+
+@pytest.mark.parametrize(
+    "path", ["../up", "a//b", "/a", "a/", "", "a/../b", "a/./b", "a\\b", "a\0b", "ä", "x" * 1025, "a\nb"]
+)
+async def test_paths_that_lead_elsewhere_are_refused(files: FileStorage, tmp_path, path):
+    source = tmp_path / "call.wav"
+    source.touch()
+    for attempt in (lambda: files.put_file(path, source, content_type="audio/wav"), lambda: files.probe(path)):
+        with pytest.raises(UsageError) as error:
+            await attempt()
+        assert error.value.code == "invalid_storage_path"
+
+
+async def test_a_local_file_of_another_file_system_is_copied(tmp_path, monkeypatch):
+    def no_link(*_names: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", no_link)
+    storage: Any = open_driver("local", {"path": str(tmp_path / "files")})
+    (tmp_path / "call.wav").write_bytes(b"audio")
+    await storage.put_file("2026/call.wav", tmp_path / "call.wav", content_type="audio/wav")
+    stored_at = tmp_path / "files/2026/call.wav"
+    assert stored_at.read_bytes() == b"audio"
+    assert stat.S_IMODE(stored_at.stat().st_mode) == 0o600
+    assert [path.name for path in stored_at.parent.iterdir()] == ["call.wav"]
+
+
+async def test_what_a_bucket_refuses_is_told_with_the_remedy(tmp_path):
+    with running_s3() as server:
+        base: dict[str, Any] = {"endpoint": server.address, "access_key": KEY, "secret_key": KEY, "retries": 0}
+        refused: dict[str, dict[str, Any]] = {"does not exist": {**base, "bucket": "no-such-bucket"}}
+        if server.kind == "versitygw":  # moto takes every key
+            refused["check the access key"] = {**base, "bucket": BUCKET, "secret_key": SecretStr("wrong-secret")}
+        for words, options in refused.items():
+            storage: Any = open_driver("s3", options)
+            with pytest.raises(UsageError) as error:
+                await storage.probe("recordings/.vox-check")
+            assert error.value.code == "storage_refused"
+            assert words in str(error.value)
+            assert "wrong-secret" not in str(error.value)
 
 
 async def test_local_files_are_private_and_no_part_is_left(tmp_path):

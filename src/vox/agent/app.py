@@ -39,6 +39,8 @@ class AgentApp(Dispatcher[Access, HttpCall]):
         checks.add("providers", server.resources.check_providers)
         if server.resources.transcripts is not None:
             checks.add("transcript_database", server.resources.transcripts.check)
+        if server.resources.recordings is not None:
+            checks.add("recording_store", server.resources.recordings.check)
         tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
         document = ApiDocument(API, [route for table in tables for route in table])
         documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")

@@ -101,6 +101,8 @@ class AgentServer:
 
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
+        if self.resources.recordings is not None:
+            await self._stack.enter_async_context(self.resources.recordings)
         await self._stack.enter_async_context(self.resources)
         self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.reserves, self.clock)
@@ -138,10 +140,12 @@ class AgentServer:
 
     def _prepare_voices(self) -> None:
         """Tells the synthesisers that can use it what their agents are known to say."""
+        recordings = self.resources.recordings
+        notice = recordings.settings.notice if recordings is not None else ""
         for agent in self.resources.agents.values():
             if isinstance(agent.tts, Preparable):
                 voice, language = agent.profile.tts_voice or None, agent.profile.stt_language or None
-                agent.tts.prepare(fixed_sentences(agent), voice=voice, language=language)
+                agent.tts.prepare(fixed_sentences(agent, notice), voice=voice, language=language)
 
     def _log_configuration(self) -> None:
         """Logs what this server is and how it is configured; no secrets."""

@@ -40,6 +40,8 @@ OPTIONAL_PACKAGES = (
     ("ctranslate2", "better recognition without keys", "offline"),
     ("espeakng_loader", "speech without keys", "offline"),
     ("openai", "OpenAI and compatible vendors", "openai"),
+    ("av", "recordings in Opus", "opus"),
+    ("obstore", "files and recordings in S3", "s3"),
     ("opentelemetry.sdk", "traces", "tracing"),
     ("pymysql", "transcripts in MySQL or MariaDB", "mysql"),
 )
@@ -86,6 +88,7 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
         yield from check_providers(settings, environment)
         if settings.transcripts.enable:
             yield check_transcripts(settings)
+        yield check_recordings(settings, environment)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
     yield check_local_models(settings)
@@ -226,6 +229,26 @@ def check_transcripts(settings: "AgentSettings") -> Finding:
     finally:
         database.close()
     return Finding("transcripts", "ok", database.place)
+
+
+def check_recordings(settings: "AgentSettings", environment: Mapping[str, str]) -> Finding:
+    """Whether recordings can be stored where the configuration says, by storing a small file there."""
+    from vox.agent.config.resources import Resources
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.metrics import NullMetrics
+
+    async def place() -> str:
+        recordings = Resources(settings, SystemClock(), NullMetrics(), environment).recordings
+        if recordings is None:
+            return ""
+        await recordings.open_store()
+        return settings.recording.bucket or str(settings.folder / settings.recording.folder)
+
+    try:
+        found = asyncio.run(place())
+    except (VoxError, OSError) as error:
+        return _failed("recordings", error)
+    return Finding("recordings", "ok", f"stored in {found}") if found else Finding("recordings", "off", "not enabled")
 
 
 def check_open_files(max_calls: int) -> Finding:

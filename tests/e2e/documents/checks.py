@@ -10,6 +10,8 @@ import re
 import shlex
 import shutil
 import tomllib
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -18,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.documents.blocks import ROOT, Block, Conversation
 from tests.e2e.documents.reader import Reader, findings, provide_certificate
+from tests.fakes.s3_server import aws_environment, running_s3
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.chat.config.settings import ChatSettings, load_chat_settings
@@ -44,10 +47,26 @@ def configuration(one: Reader, file: str) -> None:
     if file.startswith("directory"):
         assert not load_directory(one.folder / file, {}, {}).warnings
         return
-    found = findings(one, file)
+    with bucket_of(one, settings):
+        found = findings(one, file)
     unknown = [each for each in found if "unknown" in each["detail"].lower()]
     wrong = [each for each in found if each["status"] == "fail"]
     assert not wrong + unknown, f"{file}: {wrong + unknown}"
+
+
+@contextmanager
+def bucket_of(one: Reader, settings: dict[str, Any]) -> Generator[None]:
+    """The bucket that a configuration records to is there while the block runs."""
+    bucket = settings.get("recording", {}).get("bucket")
+    if not bucket:
+        yield
+        return
+    with running_s3(bucket=bucket) as server:
+        before = dict(one.environment)
+        one.environment.update(aws_environment(server))
+        yield
+        one.environment.clear()
+        one.environment.update(before)
 
 
 def python(one: Reader, block: Block) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from vox.agent.config.settings import AgentSettings
+from vox.agent.config.settings import load as load_agent
 from vox.cli import doctor
 from vox.cli.doctor import Finding
 
@@ -126,3 +127,18 @@ def test_a_database_of_transcripts_that_cannot_be_opened_fails(tmp_path: Path):
     finding = doctor.check_transcripts(settings_with(tmp_path, dsn="folder.db"))
     assert finding.status == "fail"
     assert "transcript_database_refused" in finding.detail
+
+
+def test_where_recordings_go_is_checked_and_nothing_else_is_done(tmp_path: Path):
+    settings = load_agent(None, {"VOXRAY_RECORDING_ENABLE": "true"}, {"folder": tmp_path}).settings
+    assert doctor.check_recordings(settings, STRANGERS) == Finding(
+        "recordings", "ok", f"stored in {tmp_path / 'recordings'}"
+    )
+    assert list((tmp_path / "recordings").iterdir()) == []
+    (tmp_path / "recordings").rmdir()
+    (tmp_path / "recordings").write_text("in the way")
+    finding = doctor.check_recordings(settings, STRANGERS)
+    assert finding.status == "fail"
+    assert "recording.folder" in finding.remedy
+    off = load_agent(None, {}).settings
+    assert doctor.check_recordings(off, STRANGERS).status == "off"

@@ -16,6 +16,7 @@ from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reserv
 from vox.agent.api import webhooks
 from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
+from vox.agent.api.recordings import RecordingRoutes
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.transcripts import TranscriptRoutes
@@ -82,6 +83,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
         )(http.webhook)
     StartRoutes(server).add_to(table)
     TranscriptRoutes(server).add_to(table)
+    RecordingRoutes(server).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)

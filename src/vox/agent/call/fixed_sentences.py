@@ -7,10 +7,13 @@ from vox.agent.config.resources import Agent
 from vox.providers.llm.contract import Scripted
 
 
-def fixed_sentences(agent: Agent) -> list[str]:
-    """The sentences of the agent's own texts and of its script, each once; those with places to fill in are left out."""
+def fixed_sentences(agent: Agent, notice: str = "") -> list[str]:
+    """The sentences of the agent's own texts and of its script, each once; those with places to fill in are left out.
+
+    `notice` is said before the greeting.
+    """
     profile = agent.profile
-    texts = [agent.greeting, agent.not_understood, profile.error_message, profile.user_idle_prompt]
+    texts = [notice, agent.greeting, agent.not_understood, profile.error_message, profile.user_idle_prompt]
     if isinstance(agent.llm, Scripted):
         texts += agent.llm.fixed_texts()
     return list(dict.fromkeys(_sentences(text for text in texts if "{" not in text)))

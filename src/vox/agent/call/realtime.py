@@ -214,12 +214,12 @@ class RealtimeResponder(Responder):
 
     # The making of an answer
 
-    def _begin(self, text: str | None, *, silent: bool) -> None:
+    def _begin(self, text: str | None, *, silent: bool, preface: str = "") -> None:
         self.cut()
         self._parts = []
-        super()._begin(text, silent=silent)
+        super()._begin(text, silent=silent, preface=preface)
 
-    async def _make(self, run: Run, text: str | None) -> None:
+    async def _make(self, run: Run, text: str | None, preface: str) -> None:
         """Makes the whole answer; whatever fails in it is told and ends it, not the call."""
         failure: Exception | None = None
         audio: _Audio = asyncio.Queue(MAX_EVENTS)
@@ -227,7 +227,7 @@ class RealtimeResponder(Responder):
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:
                     stages.create_task(self._play(run, audio), name="play")
-                    await self._answer(run, text, audio)
+                    await self._answer(run, text, audio, preface)
                     await audio.put(None)
         except* Exception as group:  # noqa: BLE001  a task's top: the client is told, and the call goes on
             failure = first_of(group)
@@ -241,8 +241,10 @@ class RealtimeResponder(Responder):
         self._announce(run)
         self._output.end(run.voice)
 
-    async def _answer(self, run: Run, text: str | None, audio: _Audio) -> None:
+    async def _answer(self, run: Run, text: str | None, audio: _Audio, preface: str) -> None:
         self.connect()
+        if preface:
+            await self._round(run, self._new_answer(run), preface, audio)
         if text is None:
             self._synchronise()
         for _ in range(self._agent.profile.max_tool_rounds):

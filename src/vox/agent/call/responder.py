@@ -147,9 +147,9 @@ class Responder:
         self.cut()
         await self._tools.close(grace_s)
 
-    def respond(self, *, silent: bool = False) -> None:
-        """Has the model answer the conversation as it stands; a silent answer is shown, not spoken."""
-        self._begin(None, silent=silent)
+    def respond(self, *, silent: bool = False, preface: str = "") -> None:
+        """Has the model answer the conversation as it stands; a silent answer is shown, not spoken. `preface` is said first."""
+        self._begin(None, silent=silent, preface=preface)
 
     def say(self, text: str, *, then_end: str | None = None) -> None:
         """Speaks a text of our own as an answer; `then_end` is why the call ends once it was played."""
@@ -220,16 +220,16 @@ class Responder:
 
     # The making of an answer
 
-    def _begin(self, text: str | None, *, silent: bool) -> None:
+    def _begin(self, text: str | None, *, silent: bool, preface: str = "") -> None:
         self.cut()
         if self._spawn is None:
             return
         self._number += 1
         run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
         self._times.asked()
-        run.task = self._spawn(self._make(run, text), "answer")
+        run.task = self._spawn(self._make(run, text, preface), "answer")
 
-    async def _make(self, run: Run, text: str | None) -> None:
+    async def _make(self, run: Run, text: str | None, preface: str) -> None:
         """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
         failure: Exception | None = None
         pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
@@ -237,6 +237,8 @@ class Responder:
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:
                     stages.create_task(self._speak_all(run, pieces), name="speak")
+                    if preface:
+                        await self._recite(run, preface, pieces)
                     if text is None:
                         await self._generate(run, pieces)
                     else:

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
@@ -75,10 +76,18 @@ class Session:
         transport: the way out.
         info: where the call comes from.
         input_rate: sample rate of the caller's audio in Hz; 0 where the first `ClientAudio` tells.
+        output_delay_s: how long the transport gathers audio before it leaves.
     """
 
     def __init__(
-        self, resources: Resources, agent: Agent, transport: CallTransport, info: CallInfo, *, input_rate: int = 0
+        self,
+        resources: Resources,
+        agent: Agent,
+        transport: CallTransport,
+        info: CallInfo,
+        *,
+        input_rate: int = 0,
+        output_delay_s: float = 0.0,
     ) -> None:
         self.agent = agent
         self.info = info
@@ -89,7 +98,21 @@ class Session:
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
-        self.transcript = resources.transcripts.begin(info.call_id) if resources.transcripts is not None else None
+        recordings = resources.recordings
+        recorder = (
+            recordings.begin(
+                info.call_id,
+                agent_rate=transport.sample_rate,
+                agent_encoding=transport.encoding,
+                agent_delay_s=output_delay_s,
+            )
+            if recordings is not None
+            else None
+        )
+        self.recording = CallRecording(recorder, resources.clock, info.call_id)
+        self._notice = fill(resources.settings.recording.notice, variables) if recorder is not None else ""
+        transcripts = resources.transcripts
+        self.transcript = transcripts.begin(info.call_id, self.recording.redacted) if transcripts is not None else None
         self._output = SpeechOutput(
             transport,
             resources.pacer,
@@ -99,9 +122,12 @@ class Session:
             on_progress=partial(self._safely, self._progress),
             on_broken=partial(self.end, 1011, "failed"),
             lead_s=resources.settings.playout_lead_ms / 1000,
+            recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
         agent = replace(agent, tts=self._voice.tts)
+        if has_recording_tools(agent, resources):
+            agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
@@ -122,6 +148,7 @@ class Session:
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
             on_heard=heard,
+            recorder=recorder,
         )
         self._limits = CallLimits(
             resources.clock,
@@ -142,7 +169,11 @@ class Session:
         self._context = copy_context()
         self._started_at = resources.clock.now()
         if input_rate:
-            self._speech_input.open(input_rate)
+            try:
+                self._speech_input.open(input_rate)
+            except BaseException:
+                self.recording.close()
+                raise
 
     async def run(self) -> None:
         """Carries the call until `hang_up`, the agent's own end, or a failure; never raises but on cancellation."""
@@ -175,7 +206,7 @@ class Session:
                 seconds = self._clock.now() - self._started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
                 metrics.counter(CALLS_ENDED, self._end_reason).inc()
-                log.debug("conversation", **{"pii.messages": self.conversation.messages()})
+                log.debug("conversation", **{"pii.messages": self.recording.loggable(self.conversation.messages())})
                 log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
 
     # From the transport
@@ -207,6 +238,7 @@ class Session:
         if not self._over.is_set():
             self._end_reason = reason
             self._over.set()
+            self.recording.close()
 
     def end(self, code: int, reason: str) -> None:
         """Ends the call from our side: the other side is told, and the call hung up."""
@@ -237,6 +269,7 @@ class Session:
         self._voice.close()
         if self.transcript is not None:
             self.transcript.close()
+        self.recording.close()
 
     def _receive(self, message: ClientInput) -> None:
         match message:
@@ -379,11 +412,11 @@ class Session:
         self._is_greeted = True
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
-        if self._greeting:
-            self._say(self._greeting)
+        if self._greeting or (self._notice and not self.agent.speaks_first):
+            self._say(f"{self._notice} {self._greeting}".strip())
         elif self.agent.speaks_first:
             self._feed(events.BotThinking())
-            self._responder.respond()
+            self._responder.respond(preface=self._notice)
 
     def _say(self, text: str, *, then_end: str | None = None) -> None:
         """Says a text as it stands, as an answer of its own; `then_end` is why the call ends once it was heard."""

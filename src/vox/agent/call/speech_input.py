@@ -13,6 +13,7 @@ from vox.agent.call.recognition import Utterance, UtteranceRecognizer
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
+from vox.agent.recording.recorder import Recorder
 from vox.agent.turns import events
 from vox.agent.turns.completeness import Expected
 from vox.errors import UsageError, VoxError
@@ -53,6 +54,7 @@ class SpeechInput:
         spawn: starts a coroutine as a task of the call.
         choose: picks one of the texts of a transcript that has alternatives; None takes the first.
         on_heard: takes each final text, after the turn machine.
+        recorder: is given all audio; None records nothing.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class SpeechInput:
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         choose: Callable[[Transcript], Awaitable[str]] | None = None,
         on_heard: Callable[[str], None] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._agent = agent
         self._resources = resources
@@ -83,6 +86,7 @@ class SpeechInput:
         self._keys: DtmfDetector | None = None
         self._choose = choose
         self._on_heard = on_heard
+        self._recorder = recorder
         self._choosing = asyncio.Lock()
         self._transcribing: set[asyncio.Task[None]] = set()
         self._hints: SpeechHints | None = None
@@ -116,12 +120,16 @@ class SpeechInput:
             vad.close()
             raise
         self._vad, self._sample_rate = vad, sample_rate
+        if self._recorder is not None:
+            self._recorder.listen(sample_rate)
         self._pitch_bytes = int(PITCH_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio at the rate of `open`, s16le mono."""
         if self._vad is not None and self._listener is not None:
+            if self._recorder is not None:
+                self._recorder.heard(pcm)
             self._listener.push(pcm)
             self._vad.push(pcm)
             recent = self._recent

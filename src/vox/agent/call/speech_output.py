@@ -13,6 +13,7 @@ from functools import partial
 from vox.agent.call.playout_ledger import Heard, PlayoutLedger
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.transport import CallTransport
+from vox.agent.recording.recorder import Recorder
 from vox.media import g711
 from vox.media.pacer import Pacer
 from vox.media.resample import Resampler
@@ -48,6 +49,7 @@ class SpeechOutput:
         on_progress: called as sentences begin and end and, where the transport shows it, at each word.
         on_broken: called when the transport takes no more audio.
         lead_s: how far the pacer runs ahead of real time.
+        recorder: is told what is sent and taken back; None records nothing.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class SpeechOutput:
         on_progress: Callable[[int], None],
         on_broken: Callable[[], None],
         lead_s: float = 0.0,
+        recorder: Recorder | None = None,
     ) -> None:
         self._transport = transport
         self._clock = clock
@@ -69,13 +72,14 @@ class SpeechOutput:
         self._on_progress = on_progress
         self._on_broken = on_broken
         self._lead_s = lead_s
+        self._recorder = recorder
         self._sample_bytes = 2 if transport.encoding == "s16le" else 1
         self._rate = transport.sample_rate * self._sample_bytes
         frame_bytes = int(transport.sample_rate * FRAME_S) * self._sample_bytes
         self._track = pacer.open_track(
             frame_bytes=frame_bytes,
             silence=_silence(transport.encoding, frame_bytes),
-            send=transport.send_audio,
+            send=transport.send_audio if recorder is None else _recorded(transport.send_audio, recorder),
             on_drained=self._drained,
         )
         self._ledger = PlayoutLedger(self._rate)
@@ -203,9 +207,8 @@ class SpeechOutput:
         if self._held_at is None:
             self._held_at = self.position()
             self._track.pause()
-            if self._last_mark is None:
-                self._replay(self._held_at)
-            self._transport.clear_audio()
+            taken_back = self._replay(self._held_at) if self._last_mark is None else 0
+            self._clear_audio(taken_back)
 
     def release(self) -> None:
         """Goes on where `hold` stopped."""
@@ -218,7 +221,7 @@ class SpeechOutput:
         """Throws the answer away from what was heard on; returns that position for `parts`."""
         position = self.position()
         if self._held_at is None and not self._is_played:
-            self._transport.clear_audio()
+            self._clear_audio()
         self._forget_last_mark()
         self._answer += 1
         self._held_at = None
@@ -260,11 +263,19 @@ class SpeechOutput:
         self._forget_last_mark()
         self._track.close()
 
-    def _replay(self, heard: int) -> None:
-        """Has what was sent and not heard sent again, with a mark where the last one was thrown away."""
+    def _replay(self, heard: int) -> int:
+        """Has what was sent and not heard sent again, with a mark where the last one was thrown away; returns its bytes."""
         sent = self._track.sent_bytes
-        if self._track.rewind(heard) < sent and self._transport.has_marks and self._last_marked:
+        taken_back = sent - self._track.rewind(heard)
+        if taken_back and self._transport.has_marks and self._last_marked:
             self._track.at(sent, partial(self._send_mark, sent))
+        return taken_back
+
+    def _clear_audio(self, taken_back: int = 0) -> None:
+        """Has the other side throw away what it has not played; so many bytes of that will be sent again."""
+        self._transport.clear_audio()
+        if self._recorder is not None:
+            self._recorder.cleared(taken_back)
 
     def _send_mark(self, position: int) -> None:
         self._transport.send_mark(f"{self._answer}:{position}")
@@ -315,6 +326,14 @@ class SpeechOutput:
         if self._last_mark is not None:
             self._last_mark.cancel()
             self._last_mark = None
+
+
+def _recorded(send: Callable[[bytes], None], recorder: Recorder) -> Callable[[bytes], None]:
+    def send_and_record(frame: bytes) -> None:
+        send(frame)
+        recorder.sent(frame)
+
+    return send_and_record
 
 
 def _is_number(text: str) -> bool:

@@ -15,6 +15,8 @@ from vox.agent.config import message_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
+from vox.agent.recording.recordings import Recordings
+from vox.agent.recording.tools import RECORDING_TOOLS
 from vox.agent.transcripts.store import TranscriptStore
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
@@ -67,7 +69,8 @@ class Agent:
 class Resources:
     """Opens everything that calls need, once; `async with` closes it again.
 
-    Providers with the same name and options are opened once and shared between agents.
+    Providers with the same name and options are opened once and shared between agents. `recordings`, where calls are recorded, are
+    opened by the server, because they look after the files of earlier calls too.
     """
 
     def __init__(self, settings: AgentSettings, clock: Clock, metrics: Metrics, environment: Mapping[str, str]) -> None:
@@ -75,6 +78,7 @@ class Resources:
         self.clock = clock
         self.metrics = metrics
         self.agents: dict[str, Agent] = {}
+        self.recordings = self._recordings(settings, environment) if settings.recording.enable else None
         self._environment = environment
         self._drivers: dict[str, Any] = {}
         self._stack = AsyncExitStack()
@@ -215,8 +219,19 @@ class Resources:
             file = (folder / profile.messages_file).resolve()
             tools[message_tool.NAME] = message_tool.take_message_tool(file, self.clock)
         if script is not None:
-            script.check_tools({**client_tools, **{name: tool.spec for name, tool in tools.items()}})
+            calls_own = {spec.name: spec for spec in RECORDING_TOOLS}
+            script.check_tools({**calls_own, **client_tools, **{name: tool.spec for name, tool in tools.items()}})
         return tools
+
+    def _recordings(self, settings: AgentSettings, environment: Mapping[str, str]) -> Recordings:
+        return Recordings(
+            settings.recording,
+            settings.folder,
+            self.clock,
+            self.metrics,
+            environment,
+            shutdown_timeout_s=settings.shutdown_upload_timeout_secs,
+        )
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:
         options = dict(profile.llm_options)

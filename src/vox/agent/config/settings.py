@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -22,13 +20,13 @@ from pydantic import (
 
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
 NOT_HERE_YET = {
-    "recording.enable": "calls are not recorded",
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
     "dialin": "calls by Daily are not answered",
@@ -40,23 +38,6 @@ PORT_VARIABLES = ("VOXRAY_PORT", "PORT")
 DEFAULT_AGENT = "default"
 _AGENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _RESERVED_NAMES = {"ws"}  # /telephony/ws is the stream, /telephony/<agent> an agent's webhook
-
-
-class Recording(BaseModel):
-    """Accepted so that documented files load; a warning says that nothing is recorded."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    enable: Annotated[bool, Env("VOXRAY_RECORDING_ENABLE")] = Field(default=False, description="Not available yet")
-    bucket: Annotated[str, Env("VOXRAY_RECORDING_BUCKET")] = Field(default="", description="Not available yet")
-    base_path: Annotated[str, Env("VOXRAY_RECORDING_BASE_PATH")] = Field(
-        default="recordings", description="Not available yet"
-    )
-    format: Annotated[str, Env("VOXRAY_RECORDING_FORMAT")] = Field(default="wav", description="Not available yet")
-    worker_count: Annotated[int, Env("VOXRAY_RECORDING_WORKER_COUNT")] = Field(
-        default=2, description="Not available yet"
-    )
-    queue_cap: Annotated[int, Env("VOXRAY_RECORDING_QUEUE_CAP")] = Field(default=32, description="Not available yet")
-    max_retries: Annotated[int, Env("VOXRAY_RECORDING_MAX_RETRIES")] = Field(default=3, description="Not available yet")
 
 
 class AgentSettings(AgentProfile):
@@ -162,8 +143,13 @@ class AgentSettings(AgentProfile):
     session_ttl_secs: Annotated[int, Env("VOXRAY_SESSION_TTL_SECS")] = Field(
         default=3600, description="Accepted for compatibility"
     )
-    recording: Recording = Field(default_factory=Recording, description="Not available yet")
     transcripts: Transcripts = Field(default_factory=Transcripts, description="What was said, in a database")
+    recording: Recording = Field(default_factory=Recording, description="Whether and where calls are recorded")
+    shutdown_upload_timeout_secs: Annotated[float, Env("VOXRAY_SHUTDOWN_UPLOAD_TIMEOUT_SECS")] = Field(
+        default=30.0,
+        ge=0,
+        description="How long a server that ends goes on storing recordings; the rest waits on the disk",
+    )
     plugins: list[str] = Field(default_factory=list, description="Not available yet")
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
@@ -349,7 +335,6 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
 
 def _not_here_yet(settings: AgentSettings) -> list[str]:
     asked = {
-        "recording.enable": settings.recording.enable,
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
         "dialin": settings.dialin,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+FRAME_S: Final = 0.02
 IDLE_S: Final = 0.06  # three frames: a pause in the agent's speech, not a late frame
 
 
@@ -28,6 +29,10 @@ class AudioGatherer:
         self._marks: list[str] = []
         self._last_frame_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+
+    def delay_s(self, bytes_per_second: int) -> float:
+        """How long the first of the gathered frames waits, in audio of this rate."""
+        return max(0.0, self._min_bytes / bytes_per_second - FRAME_S)
 
     def audio(self, frame: bytes) -> None:
         """One more frame."""

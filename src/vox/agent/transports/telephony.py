@@ -269,9 +269,13 @@ class TelephonyTransport:
         )
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
+        bytes_per_second = self.sample_rate * g711.sample_bytes(self.encoding)
+        delay_s = self._gatherer.delay_s(bytes_per_second) if self._gatherer is not None else 0.0
+        self._session = Session(
+            self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
+        )
         if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(info.call_id)
-        self._session = Session(self._resources, agent, self, info, input_rate=started.sample_rate)
+            self._transcript = TranscriptLog(info.call_id, self._session.recording.redacted)
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:

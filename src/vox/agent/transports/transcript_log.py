@@ -3,6 +3,8 @@
 With `json_logs` each is one JSON object with `call_id`, `role` and `text`. The log's own filter hides what looks like a secret.
 """
 
+from collections.abc import Callable
+
 from vox.protocols.agent_events import AgentEvent, SentenceProgress, UserTranscript
 from vox.runtime.logging import get_logger
 
@@ -14,17 +16,19 @@ class TranscriptLog:
 
     Args:
         call_id: the call that the lines name.
+        written: a text as it may be written down at this moment.
     """
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, written: Callable[[str], str]) -> None:
         self._call_id = call_id
+        self._written = written
 
     def see(self, event: AgentEvent) -> None:
         """Logs a final transcript of the caller, and a sentence of the agent as far as it was heard."""
         match event:
             case UserTranscript(text=text, is_final=True) if text:
-                log.info("utterance", call_id=self._call_id, role="user", text=text)
+                log.info("utterance", call_id=self._call_id, role="user", text=self._written(text))
             case SentenceProgress(status="completed", spoken=spoken) if spoken:
-                log.info("utterance", call_id=self._call_id, role="assistant", text=spoken)
+                log.info("utterance", call_id=self._call_id, role="assistant", text=self._written(spoken))
             case _:
                 pass

@@ -80,7 +80,7 @@ class WebSocketTransport:
             return
         self._session = self._start(self)
         if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(self._session.info.call_id)
+            self._transcript = TranscriptLog(self._session.info.call_id, self._session.recording.redacted)
         if isinstance(self._codec, FirstMessageCodec):
             self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake

@@ -4,19 +4,21 @@ A file is written beside its place, forced to the disk and renamed into it, and 
 it is there whole or not at all, also after the power failed. All file work happens in threads.
 
 The one thing to know before changing it: the original kept files flat in the folder; those are still found.
+Whole files that have paths lie under them as they are named.
 """
 
 import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vox.errors import UsageError
-from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
+from vox.providers.storage.contract import CHUNK_BYTES, checked_key, checked_path, failed, missing
 from vox.providers.storage.threads import in_thread
 from vox.stores.disk_errors import FULL, disk_failure
 
@@ -28,16 +30,18 @@ PRIVATE_FOLDER = 0o700
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Where the folder is; it is made where it is missing."""
+    """Where the folder is; it is made where it is missing. `setting` is what the operator calls it."""
 
     path: str
+    setting: str = "VOX_STORAGE_PATH"
 
 
 class LocalStorage:
     """Keeps files in a folder, spread over 256 folders by the hash of their key."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, setting: str = "VOX_STORAGE_PATH") -> None:
         self._folder = folder
+        self._setting = setting
 
     def prepare(self) -> None:
         """Makes the folder and proves that it can be written."""
@@ -51,7 +55,7 @@ class LocalStorage:
             raise UsageError(
                 f"the folder for files {self._folder} cannot be used: {error.strerror}",
                 code="storage_unusable",
-                hint="set VOX_STORAGE_PATH to a folder in which the server can write",
+                hint=f"set {self._setting} to a folder in which the server can write",
             ) from error
 
     async def put(self, key: str, body: AsyncIterator[bytes], *, content_type: str) -> int:
@@ -113,6 +117,24 @@ class LocalStorage:
 
         return await _in_thread(measure, "Measuring", key)
 
+    async def put_file(self, path: str, file: Path, *, content_type: str) -> None:
+        """Stores a file without copying it, where it lies on the same file system."""
+        place = self._folder / checked_path(path)
+        await _in_thread(lambda: _store_file(file, place), "Storing", path)
+
+    async def probe(self, path: str) -> None:
+        """Proves that the folder can be written."""
+        place = self._folder / checked_path(path)
+
+        def write() -> None:
+            place.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            part = place.with_name(f".{secrets.token_hex(8)}.part")
+            with _created(part) as out:
+                _write(out, b"ok")
+            part.unlink()
+
+        await _in_thread(write, "Storing", path)
+
     def _place(self, key: str) -> Path:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:2] / key
 
@@ -122,7 +144,7 @@ class LocalStorage:
 
 def create(config: Config) -> LocalStorage:
     """The driver of that configuration."""
-    return LocalStorage(Path(config.path))
+    return LocalStorage(Path(config.path), config.setting)
 
 
 async def _in_thread(work: Callable[[], T], doing: str, key: str) -> T:
@@ -153,12 +175,32 @@ def _write(out: BinaryIO, piece: bytes) -> None:
 def _finish(out: BinaryIO, part: Path, place: Path) -> None:
     os.fsync(out.fileno())
     part.replace(place)
+    _force_entries(place)
+
+
+def _force_entries(place: Path) -> None:
     for folder in (place.parent, place.parent.parent):
         entry = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(entry)
         finally:
             os.close(entry)
+
+
+def _store_file(file: Path, place: Path) -> None:
+    place.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    part = place.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        try:
+            os.link(file, part)
+        except OSError:  # another file system, or one without links
+            with file.open("rb") as source, _created(part) as out:
+                shutil.copyfileobj(source, out, CHUNK_BYTES)
+                os.fsync(out.fileno())
+        part.replace(place)
+    finally:
+        part.unlink(missing_ok=True)  # replacing a name by another of the same file leaves both
+    _force_entries(place)
 
 
 def _open_first(paths: tuple[Path, ...], key: str, start: int) -> BinaryIO:

@@ -12,7 +12,7 @@ import vox.providers.storage
 from vox.errors import UsageError
 from vox.providers.storage.contract import Storage
 
-NOT_DRIVERS = frozenset({"contract", "opening", "threads"})
+NOT_DRIVERS = frozenset({"aws_configuration", "contract", "opening", "threads"})
 
 
 def names() -> list[str]:

@@ -4,8 +4,10 @@ Clients never get the bucket's address from here: bytes pass through this server
 of more than a part's size are multipart, and one that breaks is aborted, so no half object is ever seen.
 """
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import obstore
@@ -13,25 +15,34 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 from pydantic import SecretStr
 
-from vox.errors import UsageError
-from vox.providers.storage.contract import CHUNK_BYTES, checked_key, failed, missing
+from vox.errors import DependencyError, UsageError, VoxError
+from vox.providers.storage.contract import CHUNK_BYTES, checked_key, checked_path, failed, missing
 
 PART_BYTES: Final = 5 * 1024 * 1024
 """S3's smallest part."""
 PARTS_AT_ONCE: Final = 2
 DEADLINE: Final = "60s"
 """For one request to the service, a part at most."""
+_STATUS: Final = re.compile(r"status code: (\d{3})")
+_CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>")
+_TRANSIENT: Final = frozenset({"408", "429"})
+_REGION: Final = re.compile(r"redirect|AuthorizationHeaderMalformed|IllegalLocationConstraint", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The bucket; empty keys mean what the machine has, such as an instance's role."""
+    """The bucket; empty keys mean what the machine has, such as an instance's role.
+
+    `retries` are those of one request, before the caller hears of a failure.
+    """
 
     bucket: str
     endpoint: str = ""
     access_key: SecretStr = field(default_factory=lambda: SecretStr(""))
     secret_key: SecretStr = field(default_factory=lambda: SecretStr(""))
+    session_token: SecretStr = field(default_factory=lambda: SecretStr(""))
     region: str = "us-east-1"
+    retries: int = 2
 
 
 class S3Storage:
@@ -50,12 +61,14 @@ class S3Storage:
         if config.access_key.get_secret_value():
             options["access_key_id"] = config.access_key.get_secret_value()
             options["secret_access_key"] = config.secret_key.get_secret_value()
+        if config.session_token.get_secret_value():
+            options["session_token"] = config.session_token.get_secret_value()
         is_plain = config.endpoint.startswith("http://")
         try:
             self._store = S3Store(
                 config.bucket,
                 client_options={"allow_http": is_plain, "timeout": DEADLINE, "connect_timeout": "10s"},
-                retry_config={"max_retries": 2},
+                retry_config={"max_retries": config.retries},
                 **options,
             )
         except (BaseError, OSError, ValueError) as error:
@@ -142,6 +155,56 @@ class S3Storage:
             raise missing(key) from None
         except (BaseError, OSError, ValueError) as error:
             raise failed("Measuring", key) from error
+
+    async def put_file(self, path: str, file: Path, *, content_type: str) -> None:
+        """Stores an object from a file, which is read part by part in threads of the library."""
+        attributes = {"Content-Type": content_type}
+        checked_path(path)
+        try:
+            await obstore.put_async(
+                self._bucket, path, file, attributes=attributes, chunk_size=PART_BYTES, max_concurrency=PARTS_AT_ONCE
+            )
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failure(error, path) from None  # the library's text holds what was signed
+
+    async def probe(self, path: str) -> None:
+        """Stores a small object."""
+        checked_path(path)
+        try:
+            await obstore.put_async(self._bucket, path, b"ok", attributes={"Content-Type": "text/plain"})
+        except (BaseError, OSError, ValueError) as error:
+            raise self._failure(error, path) from None
+
+    def _failure(self, error: Exception, path: str) -> VoxError:
+        """What the service's refusal means for the operator; anything else is worth a retry."""
+        text, config = str(error), self._config
+        status, code = _STATUS.search(text), _CODE.search(text)
+        where = f"the bucket {config.bucket!r} at {config.endpoint or 'S3'}"
+        why = code.group(1) if code else f"status {status.group(1)}" if status else ""
+        if why == "NoSuchBucket":
+            return UsageError(
+                f"{where} does not exist", code="storage_refused", hint="make it, or name one that exists"
+            )
+        if _REGION.search(text):
+            return UsageError(
+                f"{where} is not in the region {config.region}",
+                code="storage_refused",
+                hint="set AWS_REGION to the bucket's region",
+            )
+        if status and status.group(1).startswith("4") and status.group(1) not in _TRANSIENT:
+            return UsageError(
+                f"{where} refuses to store {path} ({why})",
+                code="storage_refused",
+                hint="check the access key, the secret key and that they may do s3:PutObject there",
+            )
+        if "169.254." in text:
+            return UsageError(
+                f"there are no credentials for {where}",
+                code="storage_refused",
+                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or give the machine a role",
+            )
+        what = f"answers {why}" if why else "does not answer"
+        return DependencyError(f"{where} {what}, so {path} is not stored", code="storage_failed", retryable=True)
 
     @property
     def _bucket(self) -> S3Store:

@@ -52,3 +52,9 @@ async def test_what_is_cleared_never_leaves():
     sent.gatherer.clear()
     await asyncio.sleep(2 * IDLE_S)
     assert sent == []
+
+
+@pytest.mark.parametrize(("min_bytes", "bytes_per_second", "delay_s"), [(3200, 16_000, 0.18), (160, 8000, 0.0)])
+async def test_how_long_the_first_frame_of_a_message_waits(min_bytes: int, bytes_per_second: int, delay_s: float):
+    gatherer = AudioGatherer(min_bytes, lambda _: None, lambda _: None)
+    assert gatherer.delay_s(bytes_per_second) == pytest.approx(delay_s)

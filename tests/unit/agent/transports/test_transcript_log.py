@@ -19,7 +19,7 @@ def lines():
 
 
 def test_what_was_said_is_logged_by_role_and_once(lines):
-    log = TranscriptLog("call_1")
+    log = TranscriptLog("call_1", str)
     for event in (
         UserTranscript("when do", is_final=False, timestamp=""),
         UserTranscript("when do you open", is_final=True, timestamp=""),
@@ -38,5 +38,5 @@ def test_what_was_said_is_logged_by_role_and_once(lines):
 
 
 def test_a_secret_that_was_said_is_hidden(lines):
-    TranscriptLog("call_1").see(UserTranscript("password: hunter2", is_final=True, timestamp=""))
+    TranscriptLog("call_1", str).see(UserTranscript("password: hunter2", is_final=True, timestamp=""))
     assert "hunter2" not in json.dumps(lines())
