@@ -14,6 +14,8 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
+from vox.agent.sessions.contract import SessionStore
+from vox.agent.sessions.stores import make_session_store
 from vox.agent.transports.ingress_limit import NetworkReserves
 from vox.media.pacer import Pacer
 from vox.providers.models.background import BackgroundInstallation
@@ -79,6 +81,7 @@ class AgentServer:
     lifecycle: Lifecycle
     installation: BackgroundInstallation | None = None
     resources: Resources = field(init=False)
+    session_store: SessionStore = field(init=False)
     admission: Admission = field(init=False)
     reserves: NetworkReserves = field(init=False)
     _meter: LoadMeter = field(init=False)
@@ -89,6 +92,7 @@ class AgentServer:
 
     def __post_init__(self) -> None:
         self.resources = Resources(self.settings, self.clock, self.metrics, self.environment)
+        self.session_store = make_session_store(self.settings, self.clock)
         self.admission = Admission(
             max_calls=self.settings.max_concurrent_calls,
             max_per_network=self.settings.max_calls_per_address,
