@@ -9,6 +9,7 @@ from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
+from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
 from vox.protocols.agent_events import (
@@ -74,7 +75,8 @@ class WebSocketTransport:
 
     def opened(self, socket: Socket) -> None:
         """The upgrade is done: the call begins."""
-        self._socket = socket
+        settings = self._resources.settings
+        self._socket = coalesced(socket, settings.ws_write_coalesce_ms, settings.ws_write_coalesce_max_frames)
         if not self._budget.take(OPEN_S, self._clock.now()):
             self._flooded()
             return
