@@ -147,6 +147,16 @@ class TelephonyTransport:
         """Gives the place to another call: no start message came here, or nothing after it."""
         self.close(1013, "busy, and no start message came" if self._session is None else "busy, and no audio came")
 
+    def pause_input(self) -> None:
+        """Leaves what the other side sends on the line, because the call cannot take it yet."""
+        if self._socket is not None:
+            self._socket.pause_reading()
+
+    def resume_input(self) -> None:
+        """Reads on."""
+        if self._socket is not None:
+            self._socket.resume_reading()
+
     # The call's way out
 
     def send_audio(self, frame: bytes) -> None:

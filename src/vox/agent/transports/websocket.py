@@ -128,6 +128,16 @@ class WebSocketTransport:
         """Gives the place to another call: the client has said nothing."""
         self.close(1013, "busy, and nothing was said")
 
+    def pause_input(self) -> None:
+        """Leaves what the other side sends on the line, because the call cannot take it yet."""
+        if self._socket is not None:
+            self._socket.pause_reading()
+
+    def resume_input(self) -> None:
+        """Reads on."""
+        if self._socket is not None:
+            self._socket.resume_reading()
+
     # The call's way out
 
     def send_audio(self, frame: bytes) -> None:
