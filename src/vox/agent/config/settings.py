@@ -32,7 +32,6 @@ NOT_HERE_YET = {
     "transcripts.enable": "transcripts are not stored",
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
-    "dialin": "calls by Daily are not answered",
 }
 
 
@@ -198,9 +197,11 @@ class AgentSettings(AgentProfile):
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
     webrtc_ice_servers: list[Any] = Field(default_factory=list, description="Not available yet")
-    dialin: bool = Field(default=False, description="Not available yet")
+    dialin: bool = Field(
+        default=False, description="With runner_transport daily: a room for each call at /daily-dialin-webhook"
+    )
     daily_dialin_webhook_secret: Annotated[SecretStr, Env("VOXRAY_DAILY_DIALIN_WEBHOOK_SECRET")] = Field(
-        default=SecretStr(""), description="Not available yet"
+        default=SecretStr(""), description="What Daily sends as X-Webhook-Secret; empty: server_api_key is asked for"
     )
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
@@ -388,7 +389,6 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         "transcripts.enable": settings.transcripts.enable,
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
-        "dialin": settings.dialin,
     }
     warnings = [
         f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
@@ -397,6 +397,10 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         warnings.append(
             f"transport {settings.transport}: WebRTC is not available in this version; /ws and phone calls are"
         )
-    if settings.runner_transport in {"webrtc", "daily", "livekit"}:
+    if settings.runner_transport == "daily":
+        warnings.append("runner_transport daily: rooms are made at Daily, but the agent does not join them")
+    if settings.dialin and settings.runner_transport != "daily":
+        warnings.append("dialin is set without runner_transport daily and does nothing")
+    if settings.runner_transport in {"webrtc", "livekit"}:
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings
