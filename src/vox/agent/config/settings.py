@@ -29,7 +29,6 @@ Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "
 NOT_HERE_YET = {
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
-    "dialin": "calls by Daily are not answered",
 }
 
 
@@ -96,6 +95,11 @@ class AgentSettings(AgentProfile):
         ge=0,
         description="Calls that one address (IPv6: one 64-bit prefix) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
     )
+    max_starts_per_minute: Annotated[int, Env("VOXRAY_MAX_STARTS_PER_MINUTE")] = Field(
+        default=120,
+        ge=0,
+        description="Sessions that one public address may make by `POST /start`, a private one 50 times as many; 0: any number",
+    )
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
     drain_timeout_secs: Annotated[float, Env("VOXRAY_DRAIN_TIMEOUT_SECS")] = Field(
@@ -111,13 +115,18 @@ class AgentSettings(AgentProfile):
         default=40.0, ge=0, le=1000, description="How far audio is sent ahead of real time, against jitter"
     )
     pipeline_input_queue_cap: Annotated[int, or_default(256), Env("VOXRAY_PIPELINE_INPUT_QUEUE_CAP")] = Field(
-        default=256, description="Accepted for compatibility; audio is never queued behind a pipeline here"
+        default=256,
+        le=100_000,
+        description="Pieces of a caller's audio that wait where the recogniser or detector is behind; then reading pauses. 0: 256",
     )
     ws_write_coalesce_ms: Annotated[int, Env("VOXRAY_WS_WRITE_COALESCE_MS")] = Field(
-        default=0, ge=0, description="Accepted for compatibility; writes of one tick are joined anyway"
+        default=0,
+        ge=0,
+        le=1000,
+        description="Messages to one client or carrier within so many ms go out in one write, later by as much; 0: each at once",
     )
     ws_write_coalesce_max_frames: Annotated[int, or_default(10), Env("VOXRAY_WS_WRITE_COALESCE_MAX_FRAMES")] = Field(
-        default=10, description="Accepted for compatibility"
+        default=10, le=1000, description="So many messages are written without waiting longer; 0: 10"
     )
 
     tls_enable: Annotated[bool, Env("VOXRAY_TLS_ENABLE")] = Field(default=False, description="Serve TLS")
@@ -137,11 +146,14 @@ class AgentSettings(AgentProfile):
     )
 
     session_store: Annotated[Literal["memory", "redis"], Env("VOXRAY_SESSION_STORE")] = Field(
-        default="memory", description="Accepted for compatibility; WebSocket and phone calls need no store"
+        default="memory",
+        description="Where `POST /start` keeps sessions: in this process, or for all instances in Redis",
     )
-    redis_url: Annotated[str, Env("VOXRAY_REDIS_URL")] = Field(default="", description="Accepted for compatibility")
-    session_ttl_secs: Annotated[int, Env("VOXRAY_SESSION_TTL_SECS")] = Field(
-        default=3600, description="Accepted for compatibility"
+    redis_url: Annotated[SecretStr, Env("VOXRAY_REDIS_URL")] = Field(
+        default=SecretStr(""), description="Redis of the session store: redis://, rediss:// (TLS) or unix://"
+    )
+    session_ttl_secs: Annotated[int, or_default(3600), Env("VOXRAY_SESSION_TTL_SECS")] = Field(
+        default=3600, le=30 * 86_400, description="How long a session waits for its offer; 0: 3600"
     )
     transcripts: Transcripts = Field(default_factory=Transcripts, description="What was said, in a database")
     recording: Recording = Field(default_factory=Recording, description="Whether and where calls are recorded")
@@ -154,9 +166,11 @@ class AgentSettings(AgentProfile):
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
     webrtc_ice_servers: list[Any] = Field(default_factory=list, description="Not available yet")
-    dialin: bool = Field(default=False, description="Not available yet")
+    dialin: bool = Field(
+        default=False, description="With runner_transport daily: a room for each call at /daily-dialin-webhook"
+    )
     daily_dialin_webhook_secret: Annotated[SecretStr, Env("VOXRAY_DAILY_DIALIN_WEBHOOK_SECRET")] = Field(
-        default=SecretStr(""), description="Not available yet"
+        default=SecretStr(""), description="What Daily sends as X-Webhook-Secret; empty: server_api_key is asked for"
     )
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
@@ -194,9 +208,14 @@ class AgentSettings(AgentProfile):
                 raise ValueError(
                     f"agents.{name[:40]}: a name has 1 to 64 letters, digits, `_`, `.` or `-`, and is not `ws`"
                 )
-        if self.session_store == "redis" and not self.redis_url:
-            raise ValueError("session_store redis needs redis_url")
+        if self.session_store == "redis" and not self.redis_url.get_secret_value():
+            raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self
+
+    @property
+    def makes_sessions(self) -> bool:
+        """Whether `POST /start` makes sessions, for transports that connect by an offer."""
+        return self.transport in {"smallwebrtc", "both"} or self.runner_transport in {"webrtc", "daily"}
 
     @property
     def bind_port(self) -> int:
@@ -337,7 +356,6 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
     asked = {
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
-        "dialin": settings.dialin,
     }
     warnings = [
         f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
@@ -346,8 +364,10 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         warnings.append(
             f"transport {settings.transport}: WebRTC is not available in this version; /ws and phone calls are"
         )
-    if settings.session_store == "redis":
-        warnings.append("session_store redis is not used in this version: calls keep their state in this process")
-    if settings.runner_transport in {"webrtc", "daily", "livekit"}:
+    if settings.runner_transport == "daily":
+        warnings.append("runner_transport daily: rooms are made at Daily, but the agent does not join them")
+    if settings.dialin and settings.runner_transport != "daily":
+        warnings.append("dialin is set without runner_transport daily and does nothing")
+    if settings.runner_transport in {"webrtc", "livekit"}:
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings
