@@ -39,7 +39,13 @@ class AgentApp(Dispatcher[Access, HttpCall]):
         checks.add("providers", server.resources.check_providers)
         tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
         document = ApiDocument(API, [route for table in tables for route in table])
-        documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")
+        documentation = documentation_routes(
+            lambda: document,
+            PUBLIC,
+            page_paths=("/docs", "/swagger/", "/swagger/index.html"),
+            swagger_path="/swagger/doc.json",
+            label="documentation",
+        )
         super().__init__(
             Router(*tables, documentation, falls_back=False),
             AgentPolicy(server.metrics),
