@@ -13,7 +13,7 @@ from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
-from vox.agent.metrics import UP
+from vox.agent.metrics import UP, expose_idle
 from vox.agent.transports.ingress_limit import NetworkReserves
 from vox.media.pacer import Pacer
 from vox.providers.models.background import BackgroundInstallation
@@ -109,6 +109,7 @@ class AgentServer:
             await self._stack.enter_async_context(supervised(self.installation.run, "install models"))
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
+        expose_idle(self.metrics)
         self.is_open = True
         self.lifecycle.ready()
         self._log_configuration()
