@@ -78,7 +78,7 @@ def create_app(
     if settings is None:
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
-    metrics = NullMetrics() if settings.metrics_enabled is False else Metrics()
+    metrics = NullMetrics() if settings.metrics_enabled is False else Metrics(process=True)
     return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle, installation))
 
 
