@@ -195,10 +195,10 @@ def test_a_renewed_certificate_is_served_without_a_restart_and_a_broken_one_is_n
             shutil.copy(renewed.cert, pair.cert)
             shutil.copy(renewed.key, pair.key)
             async with time_limit():
-                while await served(server.port) != second:
+                while await served(server.port) != second:  # noqa: ASYNC110  the files are looked at by time
                     await asyncio.sleep(0.02)
-        assert len(told) == 2
         assert told[0] < told[1]
+        assert len(set(told)) == 2
 
     LOOPS[loop](scenario())
 

@@ -55,6 +55,7 @@ class ApiDescription:
         tag: the group a route is shown in; empty for none.
         has_default_error: whether operations that name no error statuses say that any error has this body.
         page_note: HTML under the page's title, for what is not a route.
+        raw: the schema of answers that are declared as bytes; empty where some of them are JSON after all.
     """
 
     title: str
@@ -66,6 +67,7 @@ class ApiDescription:
     tag: Callable[[AnyRoute], str] = _no_tag
     has_default_error: bool = True
     page_note: str = ""
+    raw: Schema = field(default_factory=lambda: {"type": "string", "format": "binary"})
 
 
 class ApiDocument:
@@ -180,7 +182,7 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
         "summary": route.summary,
         "description": f"Access: {route.access.text}.{limit}",
         "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
-        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)}
+        "responses": {str(status): _success(api, route, by_kind) for status in (route.status, *route.also)}
         | _errors(api, route),
     }
     if tag := api.tag(route):
@@ -244,11 +246,11 @@ def _form(file: str, required: str, *optional: str) -> Schema:
     }
 
 
-def _success(route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
+def _success(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
     if route.returns is None:
         return {"description": "Done."}
     if route.returns is bytes:
-        return {"description": "Done.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+        return {"description": "Done.", "content": {"*/*": {"schema": api.raw}}}
     schema = _schema(route.returns, by_kind)
     return {"description": "Done.", **({"content": _json(schema)} if schema is not None else {})}
 

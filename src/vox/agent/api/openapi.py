@@ -43,5 +43,6 @@ API: Final = ApiDescription(
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         "signature": {"type": "apiKey", "in": "header", "name": "X-Twilio-Signature"},
     },
+    raw={},
     page_note="Sockets: <code>/ws</code>, <code>/telephony/ws</code>.",
 )
