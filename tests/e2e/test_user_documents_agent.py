@@ -312,6 +312,21 @@ async def test_block_metrics_answers_curl_with_the_documented_names(is_on: bool,
         assert f"\n{name} " in shown, name
 
 
+async def test_the_memory_of_the_sizing_table_is_enough(tmp_path: Path):
+    async with (
+        served(tmp_path, {**FAKES, "host": "127.0.0.1"}) as (port, _),
+        contextlib.AsyncExitStack() as calls,
+        httpx2.AsyncClient() as http,
+    ):
+        for more, megabytes in ((10, 256), (40, 1024)):
+            for _ in range(more):
+                client = await calls.enter_async_context(connected(f"ws://127.0.0.1:{port}/ws"))
+                await client.frame("StartFrame")
+            shown = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+            (line,) = [each for each in shown.splitlines() if each.startswith("process_resident_memory_bytes ")]
+            assert float(line.split()[1]) < megabytes * 1_000_000
+
+
 # Who may come in, and with how much
 
 
@@ -395,9 +410,35 @@ def test_the_manifests_of_the_documents_are_those_of_deploy():
     assert [scaler] == documents.manifests("autoscaler.yaml")
 
 
+BUILT_BESIDE = {
+    "tests/contract/test_session_stores.py",
+    "tests/e2e/test_sessions.py",
+    "tests/e2e/test_webrtc_calls.py",
+    "tests/e2e/test_agent_flow.py",
+    "tests/e2e/test_socket_flow.py",
+    "tests/contract/test_recording.py",
+    "tests/contract/test_transcript_databases.py",
+}
+"""Tests of other parts of the agent that the table names."""
+
+
+def test_the_table_of_tests_names_tests_that_exist():
+    table = (ROOT / "docs/operations/tested-deployment.md").read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", table)
+    assert len(named) > 30
+    for file, test in named:
+        if test:
+            assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+        else:
+            assert (ROOT / file).is_file() or file in BUILT_BESIDE, file
+    ours = {test for file, test in named if file == "tests/e2e/test_user_documents_agent.py"}
+    blocks = set(re.findall(r"^(?:async )?def (test_blocks?_\w+)", Path(__file__).read_text(), re.MULTILINE))
+    assert blocks <= ours
+
+
 def test_each_block_has_a_test():
     source = "".join((Path(__file__).parent / name).read_text() for name in (Path(__file__).name, "test_kubernetes.py"))
-    used = set(re.findall(r'documents\.\w+\("([\w.]+)"\)', source))
+    used = set(re.findall(r"documents\.\w+\([\"']([\w.]+)[\"']\)", source))
     blocks = {path.name for path in documents.FOLDER.iterdir() if path.is_file() and path.suffix != ".py"}
     assert blocks - used == {"transcripts.json"}  # which databases are tested with, in tests/contract
     assert used <= blocks
