@@ -159,6 +159,9 @@ class AgentServer:
             drain_timeout_secs=settings.drain_timeout_secs,
             asks_for_key=bool(settings.server_api_key.get_secret_value()),
             tls=settings.tls_enable,
+            transport=settings.transport,
+            session_store=settings.session_store,
+            metrics=settings.metrics_enabled is not False,
             log_level=settings.log_level,
         )
 

@@ -152,6 +152,18 @@ async def test_the_documented_addresses_of_swagger_answer_without_a_key_and_load
     assert document["paths"]["/ready"]["get"]["responses"]["503"]["schema"] == {"$ref": "#/definitions/Error"}
 
 
+def test_every_route_is_counted_under_a_label_of_its_own_kind():
+    labels = {route.name: route.label for route in Site(transport="both").app.router.routes}
+    assert [name for name, label in labels.items() if not label] == []
+    documented = {
+        "GET /health": "health",
+        "GET /ready": "ready",
+        "GET /": "root",
+        "WEBSOCKET /telephony/ws": "telephony_ws",
+    }
+    assert documented.items() <= labels.items()
+
+
 async def test_requests_are_counted_by_the_label_of_their_route():
     site = Site()
     for method, target in (("GET", "/health"), ("POST", "/health"), ("GET", "/made/up"), ("BREW", "/made/up/too")):
