@@ -35,7 +35,7 @@ VERSIONS = ("1.28", "1.31")
 """Of Kubernetes."""
 NOT_KUBERNETES_OWN = {"Kustomization", "PodMonitor"}
 VENDORS_VARIABLES = {"OPENAI_API_KEY"}
-PRE_STOP_S, GOODBYES_S = 5, 5
+PRE_STOP_S, GOODBYES_S, STORING_S = 5, 5, 35
 
 Manifest = dict[str, Any]
 
@@ -119,7 +119,7 @@ def check_pods(deployment: Manifest, config: Manifest, secret: Manifest | None) 
     (container,) = pod["containers"]
     settings = load(None, {}, json.loads(config["data"]["config.json"]) | redis_in(secret)).settings
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", "-c", f"sleep {PRE_STOP_S}"]
-    least = PRE_STOP_S + settings.drain_timeout_secs + GOODBYES_S
+    least = PRE_STOP_S + settings.drain_timeout_secs + GOODBYES_S + STORING_S
     assert least <= pod["terminationGracePeriodSeconds"]
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert pod["securityContext"]["runAsNonRoot"]

@@ -26,7 +26,9 @@ from vox.runtime.metrics import Histogram, declared
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "prometheus"
 DASHBOARD: dict[str, Any] = json.loads((MONITORING.parent / "grafana" / "agent.json").read_text())
-OTHERS = re.compile(r"(?:up|process_\w+|webrtc_peer_connections_active|recording_\w+)")
+OTHERS = re.compile(
+    r"(?:up|process_\w+|webrtc_peer_connections_active|recording_\w+|llm_inter_token_latency_seconds_bucket)"
+)
 """Names that are no metric of a module: Prometheus' own, the process', and those of parts that are off until they are used."""
 
 

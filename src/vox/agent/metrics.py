@@ -45,12 +45,6 @@ LLM_ERRORS = Counter("llm_errors_total", "Model responses that failed", _ERROR)
 LLM_FIRST_TOKEN = Histogram(
     "llm_time_to_first_token_seconds", "Request to the model's first output", _STAGE, buckets=LATENCY_BUCKETS
 )
-LLM_INTER_TOKEN = Histogram(
-    "llm_inter_token_latency_seconds",
-    "Time between two pieces of a model's response",
-    ("session_id", "stage", "model"),
-    buckets=LATENCY_BUCKETS,
-)
 LLM_GENERATION = Histogram(
     "llm_generation_latency_seconds", "Request to the end of the model's response", _STAGE, buckets=LATENCY_BUCKETS
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from vox.agent.metrics import (
     LLM_FIRST_TOKEN,
     LLM_GENERATION,
-    LLM_INTER_TOKEN,
     RESPONSE_SECONDS,
     STT_FIRST_TOKEN,
     STT_LATENCY,
@@ -28,7 +27,6 @@ class TurnLatency:
     _speech_end: float | None = None
     _speech_edge: float | None = None
     _asked: float | None = None
-    _token: float | None = None
     _spoke: float | None = None
     _stt_s: float | None = None
     _llm_s: float | None = None
@@ -59,18 +57,13 @@ class TurnLatency:
     def asked(self) -> None:
         """The model was asked."""
         self._asked = self.clock.now()
-        self._llm_s = self._tts_s = self._spoke = self._token = None
+        self._llm_s = self._tts_s = self._spoke = None
         self._characters = 0
 
     def first_token(self) -> None:
-        """The model answered with something: its first token, then one more each time in the same response."""
-        if self._asked is None:
-            return
-        before, self._token = self._token, self.clock.now()
-        if before is not None:
-            self.metrics.histogram(LLM_INTER_TOKEN, "", "llm", "").observe(self._token - before)
-        if self._llm_s is None:
-            self._llm_s = self._token - self._asked
+        """The model answered with something; further calls in the same response change nothing."""
+        if self._llm_s is None and self._asked is not None:
+            self._llm_s = self.clock.now() - self._asked
             self.metrics.histogram(LLM_FIRST_TOKEN, "", "llm", "success", "").observe(self._llm_s)
 
     def generated(self) -> None:

@@ -77,13 +77,3 @@ def test_a_model_that_was_never_asked_has_no_times():
     turn.transcribed()
     assert turn.audible() == TurnMetrics(None, None, None, None, 0)
     assert "llm_" not in metrics.render().decode()
-
-
-def test_the_time_between_tokens_is_counted_within_a_response_only():
-    turn, clock, metrics = times()
-    spoken_turn(turn, clock)
-    spoken_turn(turn, clock)
-    shown = metrics.render().decode()
-    labels = '{model="",session_id="",stage="llm"}'
-    assert f"llm_inter_token_latency_seconds_count{labels} 2.0" in shown
-    assert f"llm_inter_token_latency_seconds_sum{labels} 0.2" in shown
