@@ -80,7 +80,7 @@ async def agent_server(
 ) -> AsyncGenerator[RunningAgent, None]:
     """A `vox agent` with this configuration, ended when the block is left."""
     file = folder / "config.json"
-    file.write_text(json.dumps({"host": "127.0.0.1", "log_level": "debug", "json_logs": True, **config}))
+    file.write_text(json.dumps({"host": "127.0.0.1", "log_level": "info", "json_logs": True, **config}))
     log = folder / "agent.log"
     options = ["--config", str(file)] if command == "agent" else ["--data", str(folder / "data")]
     with log.open("wb") as output:
@@ -88,7 +88,7 @@ async def agent_server(
             *(VOX, command, *options, "--port", "0", *arguments),
             stdout=subprocess.DEVNULL,
             stderr=output,
-            env={**os.environ, "VOXRAY_JSON_LOGS": "true", "VOXRAY_LOG_LEVEL": "debug", **environment},
+            env={**os.environ, "VOXRAY_JSON_LOGS": "true", "VOXRAY_LOG_LEVEL": "info", **environment},
         )
     running = RunningAgent(process, log)
     try:

@@ -189,7 +189,19 @@ def test_compose_and_dockerfile_parse_and_name_what_is_there():
         for line in (DEPLOY / "docker" / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
         if line and not line.startswith("#")
     ]
-    known = {"FROM", "RUN", "WORKDIR", "COPY", "USER", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "CMD", "ENV"}
+    known = {
+        "FROM",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "USER",
+        "EXPOSE",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "CMD",
+        "ENV",
+        "ENTRYPOINT",
+    }
     assert {step[0] for step in steps} <= known
     assert steps[0][0] == "FROM"
     for _, rest in (step for step in steps if step[0] == "COPY"):

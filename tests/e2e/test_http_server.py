@@ -9,12 +9,14 @@ import subprocess
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
+from tests.e2e.certificates import certificate
 from tests.e2e.http_server_harness import (
     FAST,
     LOOPS,
@@ -27,8 +29,9 @@ from tests.e2e.http_server_harness import (
     serving,
 )
 from tests.require import require
-from tests.time_limits import WAIT_S
+from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError, UsageError
+from vox.http import server as server_module
 from vox.http import uvicorn_protocols
 from vox.http.server import Server, run
 from vox.http.websocket import open_socket
@@ -155,6 +158,47 @@ def test_the_fast_path_runs_over_tls(loop: str, tmp_path: Path):
             with pytest.raises(DependencyError) as caught:
                 await open_socket(url, Recorder())
             assert caught.value.code == "connect_failed"
+
+    LOOPS[loop](scenario())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_renewed_certificate_is_served_without_a_restart_and_a_broken_one_is_not(
+    loop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(server_module, "RENEWAL_CHECK_S", 0.02)
+    folders = [tmp_path / name for name in ("served", "renewed", "other")]
+    for folder in folders:
+        folder.mkdir()
+    pair, renewed, other = [certificate(folder, ends_in_days=number + 2) for number, folder in enumerate(folders)]
+    told: list[datetime] = []
+
+    async def served(port: int) -> bytes:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        async with time_limit():
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            writer.close()
+        return shown
+
+    async def scenario() -> None:
+        first, second = (ssl.PEM_cert_to_DER_cert(each.cert.read_text()) for each in (pair, renewed))
+        server = Server(
+            Place(echo).app, "127.0.0.1", 0, tls_cert=pair.cert, tls_key=pair.key, on_certificate=told.append
+        )
+        async with server:
+            assert await served(server.port) == first
+            shutil.copy(other.cert, pair.cert)  # and not yet its key
+            await asyncio.sleep(0.2)
+            assert await served(server.port) == first
+            shutil.copy(renewed.cert, pair.cert)
+            shutil.copy(renewed.key, pair.key)
+            async with time_limit():
+                while await served(server.port) != second:  # noqa: ASYNC110  the files are looked at by time
+                    await asyncio.sleep(0.02)
+        assert told[0] < told[1]
+        assert len(set(told)) == 2
 
     LOOPS[loop](scenario())
 

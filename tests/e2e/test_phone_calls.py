@@ -49,7 +49,7 @@ async def test_at_every_carrier_a_conversation_of_four_turns_with_a_barge_in(tmp
         listen,
         HangUp(),
     ]
-    async with agent_server(tmp_path, agent_config()) as agent:
+    async with agent_server(tmp_path, agent_config(), VOXRAY_LOG_LEVEL="debug") as agent:
         async with asyncio.TaskGroup() as group:  # side by side: each takes half a minute of real time
             calls = {carrier: group.create_task(call(agent.phone, carrier, script)) for carrier in CARRIERS}
         carrier_of = {line["call_id"]: line["transport"] for line in agent.lines("call started")}

@@ -76,7 +76,7 @@ ANSWERS = [*PLAIN.values(), *ASKS.values(), BOOKED, GOODBYE, *REPROMPTS, *FALLBA
 
 async def test_a_table_is_booked_by_voice_alone_at_every_carrier(tmp_path: Path):
     steps = await script()
-    async with agent_server(tmp_path, {**OFFLINE, "llm_provider": "flow"}) as agent:
+    async with agent_server(tmp_path, {**OFFLINE, "llm_provider": "flow"}, VOXRAY_LOG_LEVEL="debug") as agent:
         async with asyncio.TaskGroup() as group:  # side by side: each takes 40 s of real time
             calls = {carrier: group.create_task(call(agent, carrier, steps)) for carrier in CARRIERS}
         carrier_of = {line["call_id"]: line["transport"] for line in agent.lines("call started")}

@@ -159,6 +159,13 @@ class Admission:
     probation: dict[Reservation, None] = field(default_factory=dict[Reservation, None])
     networks: dict[str, int] = field(default_factory=dict[str, int])
 
+    def __post_init__(self) -> None:
+        """Has the series there before the first call: one that is absent reads as no data, not as 0."""
+        self.metrics.gauge(CALLS_ACTIVE).set(0)
+        self.metrics.gauge(CALLS_LIMIT).set(self.limit)
+        for counter in (CALLS_ADMITTED, CALLS_EVICTED):
+            self.metrics.counter(counter)
+
     @property
     def limit(self) -> int:
         """The limit in force; 0 for none."""

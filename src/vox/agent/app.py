@@ -45,7 +45,13 @@ class AgentApp(Dispatcher[Access, HttpCall]):
             checks.add("redis", server.session_store.check)
         tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
         document = ApiDocument(API, [route for table in tables for route in table])
-        documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")
+        documentation = documentation_routes(
+            lambda: document,
+            PUBLIC,
+            page_paths=("/docs", "/swagger/", "/swagger/index.html"),
+            swagger_path="/swagger/doc.json",
+            label="documentation",
+        )
         super().__init__(
             Router(*tables, documentation, falls_back=False),
             AgentPolicy(server.metrics, server.settings),
@@ -78,7 +84,7 @@ def create_app(
     if settings is None:
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
-    metrics = NullMetrics() if settings.metrics_enabled is False else Metrics()
+    metrics = NullMetrics() if settings.metrics_enabled is False else Metrics(process=True)
     return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle, installation))
 
 

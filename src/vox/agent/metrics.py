@@ -3,7 +3,9 @@
 The unprefixed families and their label sets are a promise of compatibility; the `voxray_` ones are the documented names.
 """
 
-from vox.runtime.metrics import Counter, Gauge, Histogram
+from typing import Final
+
+from vox.runtime.metrics import Counter, Gauge, Histogram, Metrics
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _STAGE = ("session_id", "stage", "status", "model")
@@ -11,6 +13,9 @@ _ERROR = ("error_type", "session_id", "stage", "model")
 _HTTP = ("method", "route", "status_code", "session_id", "stage", "direction", "status", "model")
 
 UP = Gauge("voxray_up", "1 while the process serves")
+TLS_EXPIRES = Gauge(
+    "vox_agent_tls_certificate_expires_timestamp_seconds", "Unix time at which the served certificate expires"
+)
 REQUESTS = Counter(
     "voxray_http_requests_total", "Requests by method, route and status class", ("method", "route", "status")
 )
@@ -80,3 +85,19 @@ DROPPED_FIELDS = Counter(
 )
 EARLY_AUDIO = Counter("vox_agent_early_audio_total", "Audio messages before the start of a stream, left out")
 MALFORMED = Counter("vox_agent_malformed_messages_total", "Messages dropped as malformed, by wire format", ("format",))
+
+CALL_ROUTES: Final = ("ws", "telephony_ws", "webrtc")
+"""The routes whose connections are calls: on these the gauges of connections count calls in progress."""
+
+
+def expose_idle(metrics: Metrics) -> None:
+    """Has the series that autoscalers and alerts follow there from the start: one that is absent reads as no data, not as 0."""
+    for route in CALL_ROUTES:
+        metrics.gauge(ACTIVE_CONNECTIONS, route)
+        metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
+    for errors, stage in ((STT_ERRORS, "stt"), (LLM_ERRORS, "llm"), (TTS_ERRORS, "tts")):
+        metrics.counter(errors, "provider_error", "", stage, "")
+    for counter in (INTERRUPTIONS, FALSE_INTERRUPTIONS):
+        metrics.counter(counter)
+    for histogram in (RESPONSE_SECONDS, CALL_SECONDS):
+        metrics.histogram(histogram)

@@ -13,7 +13,7 @@ from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
-from vox.agent.metrics import UP
+from vox.agent.metrics import UP, expose_idle
 from vox.agent.sessions.contract import SessionStore
 from vox.agent.sessions.stores import SessionStores, make_stores
 from vox.agent.transports.ingress_limit import NetworkReserves
@@ -117,6 +117,7 @@ class AgentServer:
             await self._stack.enter_async_context(supervised(self.installation.run, "install models"))
         self.lifecycle.subscribe(self._follow)
         self.metrics.gauge(UP).set(1)
+        expose_idle(self.metrics)
         self.is_open = True
         self.lifecycle.ready()
         self._log_configuration()
@@ -173,6 +174,9 @@ class AgentServer:
             drain_timeout_secs=settings.drain_timeout_secs,
             asks_for_key=bool(settings.server_api_key.get_secret_value()),
             tls=settings.tls_enable,
+            transport=settings.transport,
+            session_store=settings.session_store,
+            metrics=settings.metrics_enabled is not False,
             log_level=settings.log_level,
         )
 

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,12 @@ def run(args: argparse.Namespace) -> int:
     """Loads the configuration and serves until told to stop."""
     from vox.agent.config.settings import load
     from vox.http.server import run as run_loop
+    from vox.runtime.logging import configure
+    from vox.runtime.settings import is_true
 
     environment = dict(os.environ)
+    if is_true(environment.get("VOXRAY_JSON_LOGS", "")):
+        configure(json=True)  # what is wrong with the settings is a line of the log, too
     given = {
         "port": args.port,
         "host": args.host,
@@ -99,6 +104,7 @@ async def serve_agent(
 ) -> int:
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app
+    from vox.agent.metrics import TLS_EXPIRES
     from vox.http.server import Server
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
@@ -112,11 +118,20 @@ async def serve_agent(
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
     app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
-    tls: dict[str, Any] = (
-        {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
-    )
     agents = app.server
-    async with agents, Server(app, settings.bind_host, settings.bind_port, **tls) as server:
+    tls: dict[str, Any] = {}
+    if settings.tls_enable:
+        expires = agents.metrics.gauge(TLS_EXPIRES)
+
+        def note_expiry(until: datetime) -> None:
+            expires.set(until.timestamp())
+
+        tls = {
+            "tls_cert": settings.tls_cert_file,
+            "tls_key": settings.tls_key_file,
+            "on_certificate": note_expiry,
+        }
+    async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **tls) as server:
         freeze_startup_objects()
         log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)

@@ -14,12 +14,13 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vox.errors import DependencyError, VoxError
+from vox.errors import DependencyError, UsageError, VoxError
 
 if TYPE_CHECKING:  # pydantic, the detector and the drivers are imported when the command runs, not for its help text
     from vox.agent.config.settings import AgentSettings
@@ -32,6 +33,8 @@ FILES_OF_THE_PROCESS = 200
 EXPECTED_CALLS = 300
 """Calls that one core holds, for an installation without `max_concurrent_calls`."""
 
+RENEW_WITHIN = timedelta(days=14)
+"""What is left of a certificate when its renewal is late: authorities' clients renew a month before the end."""
 ASK_TIMEOUT_S = 1.0
 MAX_HEALTH_BYTES = 1 << 16
 
@@ -175,13 +178,21 @@ def check_local_models(settings: "AgentSettings | None") -> Finding:
 
 
 def check_certificate(cert_file: str, key_file: str) -> Finding:
-    """Whether certificate and key can be read and belong together."""
+    """Whether a server would start with certificate and key, and for how long."""
+    from vox.http.tls import TlsFiles
+    from vox.runtime.clock import SystemClock
+
+    now = SystemClock().wall()
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert_file, key_file)
-    except (OSError, ssl.SSLError) as error:
-        remedy = "tls_cert_file and tls_key_file must be PEM files of one pair, readable by this user"
-        return Finding("tls", "fail", f"{cert_file}, {key_file}: {error}", remedy)
-    return Finding("tls", "ok", f"{cert_file} and its key")
+        until = TlsFiles(Path(cert_file), Path(key_file)).check(now)
+    except UsageError as error:
+        return Finding("tls", "fail", error.args[0], error.hint)
+    shown = f"{cert_file} and its key, valid until {until:%Y-%m-%d}"
+    if until - now < RENEW_WITHIN:
+        return Finding(
+            "tls", "warn", shown, "renew the certificate; a running server reads the new files within a minute"
+        )
+    return Finding("tls", "ok", shown)
 
 
 def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -> Iterator[Finding]:

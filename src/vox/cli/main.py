@@ -45,17 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser(command)
     args = parser.parse_args(arguments)
     try:
-        code = int(getattr(args, "run", (command or load_command(args.command)).run)(args))
+        status = int(getattr(args, "run", (command or load_command(args.command)).run)(args))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush fails again
         return EXIT_PIPE_CLOSED
     except VoxError as error:
-        print(f"vox {name}: {error} [{error.code}]", file=sys.stderr)
+        _report(name, error)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    return code
+    return status
+
+
+def _report(name: str, error: VoxError) -> None:
+    """One line on standard error: text, or a JSON object where the log is one."""
+    logs = sys.modules.get("vox.runtime.logging")  # a command that has not imported it writes no log
+    if logs is not None and logs.is_json():
+        logs.get_logger("vox.cli.main").error("command failed", command=name, code=error.code, error=str(error))
+    else:
+        print(f"vox {name}: {error} [{error.code}]", file=sys.stderr)
 
 
 def load_command(name: str) -> ModuleType:

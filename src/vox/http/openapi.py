@@ -14,6 +14,7 @@ import msgspec
 
 from vox.http.call import HttpCall
 from vox.http.routing import A, Reply, Route, RouteTable, Upload
+from vox.http.swagger import swagger_document
 
 _REF = "#/components/schemas/{name}"
 PAGE_STYLE = (
@@ -54,6 +55,7 @@ class ApiDescription:
         tag: the group a route is shown in; empty for none.
         has_default_error: whether operations that name no error statuses say that any error has this body.
         page_note: HTML under the page's title, for what is not a route.
+        raw: the schema of answers that are declared as bytes; empty where some of them are JSON after all.
     """
 
     title: str
@@ -65,6 +67,7 @@ class ApiDescription:
     tag: Callable[[AnyRoute], str] = _no_tag
     has_default_error: bool = True
     page_note: str = ""
+    raw: Schema = field(default_factory=lambda: {"type": "string", "format": "binary"})
 
 
 class ApiDocument:
@@ -79,6 +82,7 @@ class ApiDocument:
         self._api = api
         self._routes = [route for route in routes if route.is_documented]
         self._openapi = b""
+        self._swagger = b""
         self._page = b""
 
     @property
@@ -86,6 +90,12 @@ class ApiDocument:
         """The OpenAPI document as JSON."""
         self._openapi = self._openapi or msgspec.json.encode(describe(self._api, self._routes))
         return self._openapi
+
+    @property
+    def swagger(self) -> bytes:
+        """The same as a Swagger 2.0 document."""
+        self._swagger = self._swagger or msgspec.json.encode(swagger_document(describe(self._api, self._routes)))
+        return self._swagger
 
     @property
     def page(self) -> bytes:
@@ -101,6 +111,7 @@ def documentation_routes(
     headers: Mapping[str, str] | None = None,
     openapi_path: str = "/openapi.json",
     page_paths: Sequence[str] = ("/docs",),
+    swagger_path: str = "",
     answers_any_method: bool = False,
     **more: Any,
 ) -> RouteTable[A]:
@@ -112,6 +123,7 @@ def documentation_routes(
         headers: on the OpenAPI document.
         openapi_path: where the document is.
         page_paths: where the page is.
+        swagger_path: where the document is as Swagger 2.0; empty: nowhere.
         answers_any_method: whether every method is answered like GET.
         more: fields of the routes.
     """
@@ -125,8 +137,14 @@ def documentation_routes(
         """This API as a page."""
         return Reply(200, document().page, {"content-type": "text/html; charset=utf-8", **_document_headers()})
 
+    async def swagger(_call: HttpCall) -> Reply:
+        """This API as a Swagger 2.0 document."""
+        return Reply(200, document().swagger, {"content-type": "application/json", **(headers or _document_headers())})
+
     add = table.any if answers_any_method else table.get
     add(openapi_path, access=access, returns=bytes, is_documented=False, **more)(openapi)
+    if swagger_path:
+        add(swagger_path, access=access, returns=bytes, is_documented=False, **more)(swagger)
     for path in page_paths:
         add(path, access=access, returns=bytes, is_documented=False, **more)(docs)
     return table
@@ -164,7 +182,7 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
         "summary": route.summary,
         "description": f"Access: {route.access.text}.{limit}",
         "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
-        "responses": {str(status): _success(route, by_kind) for status in (route.status, *route.also)}
+        "responses": {str(status): _success(api, route, by_kind) for status in (route.status, *route.also)}
         | _errors(api, route),
     }
     if tag := api.tag(route):
@@ -228,11 +246,11 @@ def _form(file: str, required: str, *optional: str) -> Schema:
     }
 
 
-def _success(route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
+def _success(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
     if route.returns is None:
         return {"description": "Done."}
     if route.returns is bytes:
-        return {"description": "Done.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+        return {"description": "Done.", "content": {"*/*": {"schema": api.raw}}}
     schema = _schema(route.returns, by_kind)
     return {"description": "Done.", **({"content": _json(schema)} if schema is not None else {})}
 

@@ -8,8 +8,9 @@ business. Leaving it is the last step: it stops accepting, says 1001 to open soc
 import asyncio
 import errno
 import socket
-from collections.abc import Coroutine, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,8 +19,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from vox.errors import DependencyError, UsageError
+from vox.http.tls import RENEWAL_CHECK_S, TlsFiles
 from vox.http.uvicorn_protocols import HttpProtocol, WebSocketProtocol
+from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.logging import get_logger
+from vox.runtime.tasks import periodic
 
 T = TypeVar("T")
 
@@ -49,6 +53,8 @@ class Server:
         close_timeout_s: how long leaving may take before connections are cut.
         trusted_proxies: addresses whose X-Forwarded headers are believed, comma-separated.
         reuse_port: share the port with other processes that ask for the same; the kernel spreads the connections.
+        clock: by which the certificate must be valid.
+        on_certificate: told until when the certificate is valid, at the start and whenever a renewed one is read.
 
     Raises:
         UsageError: on entering, when the address or the TLS files cannot be used.
@@ -66,6 +72,8 @@ class Server:
         close_timeout_s: float = 5.0,
         trusted_proxies: str = "127.0.0.1,::1",
         reuse_port: bool = False,
+        clock: Clock | None = None,
+        on_certificate: Callable[[datetime], None] | None = None,
     ) -> None:
         if bool(tls_cert) is not bool(tls_key):
             missing = "key" if tls_cert else "certificate"
@@ -77,6 +85,11 @@ class Server:
         self._port = port
         self._close_timeout_s = close_timeout_s
         self._reuse_port = reuse_port
+        self._clock = clock or SystemClock()
+        self._tls = TlsFiles(Path(tls_cert), Path(tls_key)) if tls_cert and tls_key else None
+        self._tls_changed_at = 0, 0
+        self._on_certificate = on_certificate
+        self._stack = AsyncExitStack()
         self._config = uvicorn.Config(
             app,
             host=host,
@@ -110,6 +123,9 @@ class Server:
         return f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{self._port}"
 
     async def __aenter__(self) -> Self:
+        if self._tls is not None:
+            self._tls_changed_at = self._tls.changed_at()
+            self._certificate_read(await asyncio.to_thread(self._tls.check, self._clock.wall()))
         try:
             self._config.load()
         except OSError as error:  # ssl.SSLError is one
@@ -133,6 +149,8 @@ class Server:
             for one in listening:
                 one.close()
             await self._task
+        if self._tls is not None:
+            await self._stack.enter_async_context(periodic(RENEWAL_CHECK_S, self._follow_renewal, "follow TLS renewal"))
         _log.info("listening", host=self._host or "*", port=self._port, tls=self._config.is_ssl)
         return self
 
@@ -146,6 +164,7 @@ class Server:
         if self._task is None:
             return
         task, self._task = self._task, None
+        await self._stack.aclose()
         self._server.should_exit = True
         await asyncio.wait({task}, timeout=self._close_timeout_s + 0.5)
         self._server.force_exit = True
@@ -156,6 +175,28 @@ class Server:
             await asyncio.wait({task}, timeout=0.5)
         if task.done() and not task.cancelled() and (failure := task.exception()) is not None:
             _log.error("server ended with an error", error=str(failure))
+
+    async def _follow_renewal(self) -> None:
+        """Serves a renewed certificate to new connections.
+
+        Raises:
+            UsageError: it cannot be used, and the old one stays.
+        """
+        files, context = self._tls, self._config.ssl
+        if files is None or context is None:
+            return
+        changed_at = await asyncio.to_thread(files.changed_at)
+        if changed_at == self._tls_changed_at or not all(changed_at):
+            return
+        until = await asyncio.to_thread(files.check, self._clock.wall())
+        files.load_into(context)
+        self._tls_changed_at = changed_at
+        self._certificate_read(until)
+
+    def _certificate_read(self, until: datetime) -> None:
+        _log.info("certificate", valid_until=until.isoformat())
+        if self._on_certificate is not None:
+            self._on_certificate(until)
 
 
 class _Uvicorn(uvicorn.Server):

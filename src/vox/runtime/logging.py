@@ -5,11 +5,14 @@ there the one filter sits that hides what looks like a secret. An event's messag
 A field under `pii.` (personal data, transcripts) is written at level debug only.
 """
 
+import json as stdlib_json
 import logging
 import re
 import sys
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -31,6 +34,7 @@ _SECRET_IN_TEXT = re.compile(
     re.IGNORECASE,
 )
 _MAX_DEPTH = 6
+_log = logging.getLogger(__name__)
 
 
 def configure(level: str = "info", json: bool = False, stream: TextIO | None = None) -> None:
@@ -74,8 +78,22 @@ def configure(level: str = "info", json: bool = False, stream: TextIO | None = N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    if json and stream is None:
+        _write_crashes_as_lines()
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.DEBUG)
+
+
+def is_debug() -> bool:
+    """Whether lines of level debug are written; what only they need is left out otherwise."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)
+
+
+def is_json() -> bool:
+    """Whether `configure` was last told to write JSON, so that nothing else may stand on standard error."""
+    handlers = logging.getLogger().handlers
+    formatter = handlers[0].formatter if handlers else None
+    return isinstance(formatter, structlog.stdlib.ProcessorFormatter) and formatter.processors[-1] is _render_json
 
 
 def take_over_uvicorn() -> None:
@@ -153,7 +171,38 @@ def _add_level(_logger: WrappedLogger, method: str, event: EventDict) -> EventDi
 
 def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     head = {"ts": event.pop("ts", None), "level": event.pop("level", None), "msg": str(event.pop("event", ""))}
-    return msgspec.json.encode({**event, **head}, enc_hook=repr).decode()
+    fields = {**event, **head}
+    try:
+        return msgspec.json.encode(fields, enc_hook=repr).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _render_odd_json(fields)
+
+
+def _render_odd_json(fields: Mapping[str, Any]) -> str:
+    """What msgspec does not write: half surrogate pairs, numbers of more than 64 bits, keys that are no text, circles."""
+    try:
+        return stdlib_json.dumps(fields, default=repr, skipkeys=True)
+    except (TypeError, ValueError, RecursionError):
+        return stdlib_json.dumps(
+            {key: value if isinstance(value, str) else repr(value) for key, value in fields.items()}
+        )
+
+
+def _write_crashes_as_lines() -> None:
+    """Has warnings, and what Python prints when a program or a thread dies of an error, written as log lines."""
+
+    def of_program(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        _log.critical("the program ends by an error", exc_info=(kind, error, trace))
+
+    def of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            _log.error("a thread ended by an error", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    sys.excepthook = of_program
+    threading.excepthook = of_thread
+    logging.captureWarnings(capture=True)
 
 
 def _render_text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

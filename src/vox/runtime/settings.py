@@ -55,6 +55,11 @@ class SettingDoc:
     is_secret: bool
 
 
+def is_true(text: str) -> bool:
+    """Whether a variable of the environment says yes: `true` in any case, or `1`; anything else says no."""
+    return text.strip().lower() in {"true", "1"}
+
+
 def load_settings(
     model: type[M], *, file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, Any]
 ) -> Loaded[M]:
@@ -218,7 +223,7 @@ class _Layers:
     def _parse(self, text: str, field: FieldInfo, variable: str) -> Any:
         kind = field_kind(field.annotation)
         if kind == "bool":
-            return text.lower() in {"true", "1"}
+            return is_true(text)
         if kind == "list":
             return [part.strip() for part in text.split(",") if part.strip()]
         if kind == "object":

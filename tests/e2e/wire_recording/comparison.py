@@ -113,6 +113,15 @@ ALLOWED: tuple[Allowed, ...] = (
         r"metrics\.vox_agent_(?:sessions|input)_\w+",
     ),
     Allowed(
+        "Series that autoscalers and alerts follow begin at 0 instead of with the first event, and the process' own are exported.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.(?:(?:voxray_)?http_active_connections\.labels\.route\.webrtc|process_\w+|(?:stt|llm|tts)_errors_total"
+        r"|llm_inter_token_latency_seconds|vox_agent_(?:false_interruptions|interruptions|calls_evicted)_total"
+        r"|vox_agent_(?:call|response)_seconds)",
+    ),
+    Allowed(
         "See above: nothing follows the audio, so the connection ends for want of a start.",
         "changed",
         "agent_media",

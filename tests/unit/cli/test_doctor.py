@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.e2e.certificates import certificate
 from vox.agent.config.settings import AgentSettings
 from vox.agent.config.settings import load as load_agent
 from vox.cli import doctor
@@ -63,6 +64,15 @@ def test_a_certificate_that_is_none_fails(tmp_path: Path):
     finding = doctor.check_certificate(str(pem), str(pem))
     assert finding.status == "fail"
     assert str(pem) in finding.detail
+
+
+@pytest.mark.parametrize(("days", "status"), [(60, "ok"), (5, "warn"), (-1, "fail")])
+def test_a_certificate_is_judged_by_what_is_left_of_it(days: int, status: str, tmp_path: Path):
+    pair = certificate(tmp_path, begins_in_days=-90, ends_in_days=days)
+    finding = doctor.check_certificate(str(pair.cert), str(pair.key))
+    assert finding.status == status
+    assert bool(finding.remedy) == (status != "ok")
+    assert str(pair.cert) in finding.detail
 
 
 @pytest.mark.parametrize(("limit", "calls", "status"), [(1024, 100, "ok"), (1024, 1000, "warn"), (256, 0, "warn")])

@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import logging.config
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -156,3 +158,35 @@ def test_lines_of_a_uvicorn_started_by_hand_take_the_same_form(capsys: pytest.Ca
         for one, handlers, propagate, level in before:
             one.handlers[:], one.propagate = handlers, propagate
             one.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    "odd", ["half a pair \ud83d", 2**70, {3: "three", None: "none"}, float("nan"), {"deep": {"ids": {1, 2}}}, object()]
+)
+def test_every_value_makes_a_line_that_a_parser_takes(odd):
+    (line,) = written("info", lambda log: log.info("odd", value=odd))
+    assert line["msg"] == "odd"
+    assert "value" in line
+
+
+CRASHES = """
+import sys, threading, warnings
+from vox.runtime.logging import configure
+configure(json=True)
+warnings.warn("an old\\nway", UserWarning)
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise RuntimeError("the end, token=abcdef")
+"""
+
+
+def test_crashes_and_warnings_are_lines_like_any_other():
+    done = subprocess.run([sys.executable, "-c", CRASHES], capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["warn", "error", "error"]
+    assert "UserWarning: an old" in lines[0]["msg"]
+    assert "ZeroDivisionError" in lines[1]["exception"]
+    assert "RuntimeError: the end" in lines[2]["exception"]
+    assert "abcdef" not in done.stderr
+    assert done.returncode == 1

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
 from vox.agent.api import webhooks
 from vox.agent.api.daily import DailyRoutes
+from vox.agent.api.openapi import AGENT, ANY_DATA, WELL
 from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
@@ -29,6 +30,7 @@ from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
+from vox.agent.transports.frame_log import frames_logged
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
@@ -64,13 +66,15 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     starts = StartRoutes(server)
     http, calls, table = _Http(server, starts.daily), _Calls(server), RouteTable[Access]()
     for prefix in ("", "/api/v1"):
-        table.get(f"{prefix}/health", access=PUBLIC, returns=bytes, label="health")(http.health)
-        table.get(f"{prefix}/ready", access=PUBLIC, returns=bytes, label="ready", errors=(503,))(ready)
+        table.get(f"{prefix}/health", access=PUBLIC, returns=WELL, label="health")(http.health)
+        table.get(f"{prefix}/ready", access=PUBLIC, returns=WELL, label="ready", errors=(503,))(ready)
     table.get("/metrics", access=PUBLIC, returns=bytes, label="metrics")(http.metrics)
     table.get("/", access=SIGNATURE, returns=bytes, label="root")(http.root)
     table.post("/", access=SIGNATURE, returns=bytes, label="root", errors=(400, 403, 405))(http.root)
     table.get("/talk", access=PUBLIC, returns=bytes, label="fallback")(http.page)
-    table.get("/page/suggestions", access=KEY, returns=bytes, label="page", errors=(401, 404))(http.suggestions)
+    table.get("/page/suggestions", access=KEY, query=AGENT, returns=ANY_DATA, label="page", errors=(401, 404))(
+        http.suggestions
+    )
     table.get("/page/{name}", access=PUBLIC, returns=bytes, label="page", is_documented=False)(http.asset)
     table.get("/speech", access=PUBLIC, returns=bytes, label="speech", is_documented=False)(http.speech)
     table.get("/ws", access=KEY, returns=bytes, label="ws", errors=(400, 401, 403, 404, 426, 503))(calls.explain)
@@ -248,7 +252,8 @@ class _Calls:
                 async with asyncio.TaskGroup() as tasks:
                     link = make(tasks, place, budget)
                     place.on_evicted = link.evict
-                    await serve_socket(websocket, link, max_message_bytes=max_message_bytes)
+                    listener = frames_logged(link, route)
+                    await serve_socket(websocket, listener, max_message_bytes=max_message_bytes)
             finally:
                 for gauge in gauges:
                     gauge.dec()

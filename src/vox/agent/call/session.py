@@ -24,10 +24,10 @@ from vox.agent.call.speech_input import SpeechInput
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.transport import CallInfo, CallTransport, PausesInput
 from vox.agent.call.turn_latency import TurnLatency
+from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
 from vox.agent.turns import events
-from vox.agent.turns.machine import TurnMachine
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
     AgentError,
@@ -94,7 +94,7 @@ class Session:
         self._resources = resources
         self._clock = resources.clock
         self._transport = transport
-        self._turns = TurnMachine(agent.profile.turn_policy())
+        self._turns = turn_machine(agent.profile.turn_policy())
         variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)

@@ -103,7 +103,9 @@ class AgentSettings(AgentProfile):
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
     drain_timeout_secs: Annotated[float, Env("VOXRAY_DRAIN_TIMEOUT_SECS")] = Field(
-        default=30.0, ge=0, description="How long running calls may go on after SIGTERM"
+        default=25.0,
+        ge=0,
+        description="How long running calls may go on after SIGTERM; 5 s less than the least grace period documented",
     )
     rtc_max_duration_secs: Annotated[float, Env("VOXRAY_RTC_MAX_DURATION_SECS")] = Field(
         default=0.0, ge=0, description="Longest call, from the first audio on; 0: no limit"

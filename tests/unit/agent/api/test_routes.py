@@ -120,6 +120,7 @@ async def test_the_api_describes_every_route():
     offers = {("ANY", "/api/offer"), ("ANY", "/sessions/{session}/api/offer")}  # told that there is no WebRTC
     preflights = {("OPTIONS", "/start"), ("OPTIONS", "/connect")}
     pages = {("GET", "/page/{name}"), ("GET", "/speech"), ("GET", "/docs"), ("GET", "/openapi.json")}
+    pages |= {("GET", "/swagger/"), ("GET", "/swagger/index.html"), ("GET", "/swagger/doc.json")}
     assert described == routes - pages - offers - preflights
     assert {("GET", "/health"), ("GET", "/api/v1/ready"), ("POST", "/telephony/{agent}"), ("GET", "/ws")} <= described
     for methods in answer.json["paths"].values():
@@ -137,6 +138,30 @@ async def test_the_page_of_the_api_names_every_route_and_loads_nothing():
         assert f"<code>{path}</code>" in answer.text
     assert not re.search(r"<script|https?:|src=", answer.text)
     assert (await site.request("POST", "/docs")).status == 405
+
+
+async def test_the_documented_addresses_of_swagger_answer_without_a_key_and_load_nothing():
+    site = Site(server_api_key="k3y")
+    page = await site.request("GET", "/swagger/")
+    assert (page.status, page.text) == (200, (await site.request("GET", "/docs")).text)
+    assert (await site.request("GET", "/swagger/index.html")).text == page.text
+    assert (await site.request("GET", "/swagger")).headers["location"].endswith("/swagger/")
+    document = (await site.request("GET", "/swagger/doc.json")).json
+    assert document["swagger"] == "2.0"
+    assert set(document["paths"]) == set((await site.request("GET", "/openapi.json")).json["paths"])
+    assert document["paths"]["/ready"]["get"]["responses"]["503"]["schema"] == {"$ref": "#/definitions/Error"}
+
+
+def test_every_route_is_counted_under_a_label_of_its_own_kind():
+    labels = {route.name: route.label for route in Site(transport="both").app.router.routes}
+    assert [name for name, label in labels.items() if not label] == []
+    documented = {
+        "GET /health": "health",
+        "GET /ready": "ready",
+        "GET /": "root",
+        "WEBSOCKET /telephony/ws": "telephony_ws",
+    }
+    assert documented.items() <= labels.items()
 
 
 async def test_requests_are_counted_by_the_label_of_their_route():

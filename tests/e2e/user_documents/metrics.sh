@@ -1,0 +1,2 @@
+# scrape from localhost only — do not expose publicly
+curl http://localhost:8080/metrics
