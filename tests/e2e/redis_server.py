@@ -23,12 +23,14 @@ class RunningRedis:
         port: where it listens, on the loopback interface.
         folder: its working folder.
         is_persistent: whether it has everything again after `kill` and `start`.
+        options: further options of its command line.
     """
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     is_persistent: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -39,7 +41,7 @@ class RunningRedis:
         command = [
             "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
             "--appendonly", "yes" if self.is_persistent else "no", "--appendfsync", "always",
-            "--dir", str(self.folder),
+            "--dir", str(self.folder), *self.options,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + WAIT_S
@@ -71,14 +73,14 @@ class RunningRedis:
 
 
 @contextlib.contextmanager
-def redis_server(*, is_persistent: bool = False) -> Generator[RunningRedis, None, None]:
-    """An empty Redis."""
+def redis_server(*options: str, is_persistent: bool = False) -> Generator[RunningRedis, None, None]:
+    """An empty Redis, with further options of its command line."""
     require(shutil.which("redis-server") is not None, "redis-server", "apt-get install redis-server")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder = Path(tempfile.mkdtemp(prefix="voxredis"))
-    running = RunningRedis(port, folder, is_persistent=is_persistent)
+    running = RunningRedis(port, folder, is_persistent=is_persistent, options=options)
     try:
         running.start()
         yield running

@@ -37,12 +37,14 @@ class AgentApp(Dispatcher[Access, HttpCall]):
         checks = Checks()
         checks.add("voice_activity", server.resources.check_voice_activity)
         checks.add("providers", server.resources.check_providers)
+        if server.settings.session_store == "redis":
+            checks.add("redis", server.session_store.check)
         tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
         document = ApiDocument(API, [route for table in tables for route in table])
         documentation = documentation_routes(lambda: document, PUBLIC, label="fallback")
         super().__init__(
             Router(*tables, documentation, falls_back=False),
-            AgentPolicy(server.metrics),
+            AgentPolicy(server.metrics, server.settings),
             server.clock,
             lifespan=lambda: opened(server),
             observer=RequestCounts(server.metrics),

@@ -57,6 +57,13 @@ CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1
 CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))
 INTERRUPTIONS = Counter("vox_agent_interruptions_total", "Answers that the caller cut off")
 FALSE_INTERRUPTIONS = Counter("vox_agent_false_interruptions_total", "Answers held for a noise, then resumed")
+SESSIONS_STARTED = Counter("vox_agent_sessions_started_total", "Sessions made by POST /start")
+SESSIONS_REFUSED = Counter(
+    "vox_agent_sessions_refused_total", "POST /start refused: `rate` of an address, or the `store` failed", ("reason",)
+)
+SESSIONS_EVICTED = Counter(
+    "vox_agent_sessions_evicted_total", "Sessions that the memory store dropped before their time, because it was full"
+)
 DROPPED_FIELDS = Counter(
     "vox_agent_dropped_fields_total", "Optional fields of a carrier's messages left out, by wire format", ("format",)
 )

@@ -15,7 +15,7 @@ from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.metrics import UP
 from vox.agent.sessions.contract import SessionStore
-from vox.agent.sessions.stores import make_session_store
+from vox.agent.sessions.stores import SessionStores, make_stores
 from vox.agent.transports.ingress_limit import NetworkReserves
 from vox.media.pacer import Pacer
 from vox.providers.models.background import BackgroundInstallation
@@ -81,7 +81,7 @@ class AgentServer:
     lifecycle: Lifecycle
     installation: BackgroundInstallation | None = None
     resources: Resources = field(init=False)
-    session_store: SessionStore = field(init=False)
+    stores: SessionStores = field(init=False)
     admission: Admission = field(init=False)
     reserves: NetworkReserves = field(init=False)
     _meter: LoadMeter = field(init=False)
@@ -92,7 +92,7 @@ class AgentServer:
 
     def __post_init__(self) -> None:
         self.resources = Resources(self.settings, self.clock, self.metrics, self.environment)
-        self.session_store = make_session_store(self.settings, self.clock)
+        self.stores = make_stores(self.settings, self.clock, self.metrics)
         self.admission = Admission(
             max_calls=self.settings.max_concurrent_calls,
             max_per_network=self.settings.max_calls_per_address,
@@ -106,6 +106,8 @@ class AgentServer:
     async def __aenter__(self) -> Self:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         await self._stack.enter_async_context(self.resources)
+        await self.session_store.open()
+        self._stack.push_async_callback(self.session_store.close)
         self._prepare_voices()
         self._meter = LoadMeter(self.resources.pacer, self.reserves, self.clock)
         await self._stack.enter_async_context(periodic(OBSERVE_EVERY_S, self._observe, "observe load"))
@@ -124,6 +126,11 @@ class AgentServer:
         await self.end_calls()
         await self._stack.aclose()
         await tracing.close()
+
+    @property
+    def session_store(self) -> SessionStore:
+        """Where `POST /start` leaves what the client's offer needs."""
+        return self.stores.sessions
 
     async def end_calls(self) -> None:
         """Ends the calls that are left when the drain is over: tells each client, and hangs up."""

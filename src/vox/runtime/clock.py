@@ -2,6 +2,7 @@
 
 import secrets
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -41,3 +42,8 @@ class SystemClock(Clock):
 def new_id(prefix: str) -> str:
     """A fresh identifier such as `call_3f9a…`: 96 random bits in hex behind a readable prefix."""
     return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def new_uuid() -> str:
+    """A fresh UUID of version 4, where a protocol asks for one."""
+    return str(uuid.uuid4())

@@ -7,6 +7,7 @@ then anybody's guess, so retrying is left to those who know what they repeat.
 import contextlib
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from vox.errors import DependencyError, UsageError
 
@@ -14,6 +15,10 @@ PREFIX: Final = "{vox}:"
 """Of every key; the braces keep them in one slot of a cluster."""
 TIMEOUT_S: Final = 5.0
 CODE: Final = "redis_failed"
+URL_HINT: Final = (
+    "write redis://HOST:6379/0, with :PASSWORD@ before the host where it has one (percent-encoded), rediss:// for TLS, "
+    "or unix:///PATH"
+)
 
 
 def connect(
@@ -45,6 +50,8 @@ def connect(
             hint="run `make setup`, or `pip install '.[redis]'` in a checkout of Vox",
         ) from None
     more: dict[str, Any] = {} if on_connect is None else {"redis_connect_func": on_connect}
+    is_usable = has_usable_form(url)
+    pool: Any = None
     try:
         pool_type: Any = library.BlockingConnectionPool
         pool = pool_type.from_url(
@@ -57,11 +64,24 @@ def connect(
             socket_connect_timeout=timeout_s,
             **more,
         )
-    except ValueError as error:
-        raise UsageError(
-            "the Redis URL cannot be used", code="redis_url_invalid", hint="write redis://host:6379/0"
-        ) from error
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        # No cause: of a URL that was cut at the wrong place it shows a part of the password.
+        raise UsageError("the Redis URL cannot be used", code="redis_url_invalid", hint=URL_HINT)
     return library.Redis.from_pool(pool)
+
+
+def has_usable_form(url: str) -> bool:
+    """Whether a URL names one Redis: the library takes what it cannot read (a database, an unescaped password) for nothing."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path.strip("/")) and not parts.fragment
+    database = parts.path.removeprefix("/")
+    return parts.scheme in {"redis", "rediss"} and not parts.fragment and (not database or database.isdecimal())
 
 
 def channel(client: Any, name: str) -> str:

@@ -1,32 +1,25 @@
-"""What Pipecat's clients ask before they connect: `POST /start` and `POST /connect`, from pages of any allowed origin.
+"""What clients ask before they connect: `POST /start` (and `POST /connect`), from pages of any allowed origin.
 
-The answer names the socket. Pipecat's WebSocket transport refuses an answer that has any key but `wsUrl` and `token`. Their
-WebRTC transport is told that it will find nothing here.
+The answer to Pipecat's WebSocket transport names the socket, with no key but `wsUrl` and `token`, because it refuses any other. To
+everyone else it is a session, for whose id an offer follows. Which of them is meant, `StartRequest` decides.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 from urllib.parse import urlencode
 
-import msgspec
-
-from vox.agent.api.policy import KEY, PUBLIC, Access, has_key, is_page_allowed
-from vox.agent.api.responses import JSON, json_reply
-from vox.agent.api.webhooks import public_base
+from vox.agent.api.pages import Refusal, preflight
+from vox.agent.api.policy import OFFERS, PAGES, Access, given_key
+from vox.agent.api.responses import json_reply
+from vox.agent.api.start_request import StartRequest, parse_start
+from vox.agent.api.start_sessions import SessionStarts
+from vox.agent.api.webhooks import DEFAULT_MAX_BODY_BYTES, public_base
 from vox.agent.server import AgentServer
 from vox.errors import UsageError
 from vox.http.call import HttpCall
-from vox.http.edge import request_id
 from vox.http.routing import Reply, RouteTable
-from vox.security.credentials import api_key
 
-MAX_BODY_BYTES = 64 << 10
 NO_WEBRTC = "this server has no WebRTC: use Pipecat's WebSocketTransport with wsUrl {url}"
-_PREFLIGHT = {
-    "access-control-allow-methods": "POST",
-    "access-control-allow-headers": "authorization, content-type, x-api-key",
-    "access-control-max-age": "600",
-}
 
 
 class StartRoutes:
@@ -34,91 +27,82 @@ class StartRoutes:
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
+        self._sessions = SessionStarts(server)
 
     def add_to(self, table: RouteTable[Access]) -> None:
         """Adds them to a table."""
-        for path in ("/start", "/connect"):
-            table.post(path, access=KEY, returns=bytes, label="start", errors=(400, 401, 403, 404))(self.start)
-            table.options(path, access=PUBLIC, label="start")(self.preflight)
+        errors = (400, 401, 403, 404, 409, 422, 429, 503)
+        paths = {"/start": self.start, "/connect": self.connect}
+        if self._server.settings.makes_sessions:
+            paths["/api/v1/start"] = self.start
+        for path, endpoint in paths.items():
+            table.post(path, access=PAGES, returns=bytes, label="start", also=(201,), errors=errors)(endpoint)
+            table.options(path, access=PAGES, label="start")(preflight)
         for path in ("/api/offer", "/sessions/{session}/api/offer"):
-            table.any(path, access=PUBLIC, label="fallback", is_documented=False)(self.offer)
+            table.any(path, access=OFFERS, label="fallback", is_documented=False)(self.offer)
 
     async def start(self, call: HttpCall) -> Reply:
-        """Where a Pipecat client connects: `wsUrl`, and the key it gave as `token`."""
-        origin = call.headers.get("origin", "")
-        if not self._is_allowed(call):
-            return _refusal(call, 403, "FORBIDDEN", f"the origin {origin} is not in cors_allowed_origins")
-        headers = _cors(origin)
-        if not has_key(call, self._server.settings):
-            return _refusal(call, 401, "UNAUTHORIZED", "this server needs its API key, as X-API-Key", headers)
-        try:
-            requested = _requested(await call.read_body(MAX_BODY_BYTES))
-        except UsageError as error:
-            return _refusal(call, 400, "BAD_REQUEST", str(error), headers)
-        if requested.get("transport") == "webrtc":
-            message = NO_WEBRTC.format(url=self._socket(call, {}))
-            return _refusal(call, 400, "BAD_REQUEST", message, headers)
-        query = dict(call.query_params)
-        for name in ("api_key", "token"):
-            query.pop(name, None)
-        if isinstance(requested.get("agent"), str):
-            query["agent"] = requested["agent"]
-        if self._server.resources.agent_for(query.get("agent", "")) is None:
-            return _refusal(call, 404, "NOT_FOUND", f"no agent is named {query['agent']}", headers)
-        answer = {"wsUrl": self._socket(call, query)}
-        if self._server.settings.server_api_key.get_secret_value():
-            answer["token"] = _given_key(call)
-        reply = json_reply(answer)
-        return Reply(reply.status, reply.body, {**reply.headers, **headers, "cache-control": "no-store"})
+        """Where to connect, or a session."""
+        raw, request = await self._request(call)
+        settings = self._server.settings
+        if settings.makes_sessions:
+            is_for_sessions = (
+                settings.transport == "smallwebrtc"
+                or settings.runner_transport == "daily"
+                or call.route.template != "/start"
+            )
+            if request.wants_session(by_default=is_for_sessions):
+                return await self._sessions.answer(call, raw, partial(self._sessions.start, call, request))
+        elif request.transport == "webrtc":
+            raise Refusal(400, "BAD_REQUEST", NO_WEBRTC.format(url=self._socket(call, {})))
+        return await self._web_socket(call, request)
 
-    async def preflight(self, call: HttpCall) -> Reply:
-        """What a browser asks before it posts from a page of another origin."""
-        allowed = {**_cors(call.headers.get("origin", "")), **_PREFLIGHT} if self._is_allowed(call) else {}
-        return Reply(204, b"", {"vary": "origin", **allowed})
+    async def connect(self, call: HttpCall) -> Reply:
+        """Where a WebSocket client connects: `wsUrl`, and the key it gave as `token`."""
+        _, request = await self._request(call)
+        return await self._web_socket(call, request)
 
     async def offer(self, call: HttpCall) -> Reply:
         """Where Pipecat's WebRTC transport would send its offer."""
-        headers = _cors(call.headers.get("origin", "")) if self._is_allowed(call) else {}
         if call.method == "OPTIONS":
-            return Reply(204, b"", {**headers, **_PREFLIGHT})
-        return _refusal(call, 404, "NOT_FOUND", NO_WEBRTC.format(url=self._socket(call, {})), headers)
+            return await preflight(call)
+        raise Refusal(404, "NOT_FOUND", NO_WEBRTC.format(url=self._socket(call, {})))
+
+    async def _request(self, call: HttpCall) -> tuple[bytes, StartRequest]:
+        """The body as it came and as it is meant.
+
+        Raises:
+            Refusal: it is no JSON object, names an agent that is not there, or the server takes no more calls.
+        """
+        server = self._server
+        if not server.lifecycle.is_accepting:
+            headers = {"retry-after": str(max(1, round(server.lifecycle.retry_after_s)))}
+            raise Refusal(503, "SERVICE_UNAVAILABLE", "This server is closing; try again.", headers=headers)
+        raw = await call.read_body(server.settings.max_request_body_bytes or DEFAULT_MAX_BODY_BYTES)
+        try:
+            request = parse_start(raw)
+        except UsageError as error:
+            raise Refusal(400, "BAD_REQUEST", str(error)) from None
+        agent = request.agent or call.query_params.get("agent", "")
+        if server.resources.agent_for(agent) is None:
+            raise Refusal(404, "NOT_FOUND", f"no agent is named {agent}")
+        return raw, request
+
+    async def _web_socket(self, call: HttpCall, request: StartRequest) -> Reply:
+        """The address of the socket; what `body` holds waits for it in a session, because addresses are logged."""
+        query = dict(call.query_params)
+        for name in ("api_key", "token"):
+            query.pop(name, None)
+        if request.agent:
+            query["agent"] = request.agent
+        data = {name: value for name, value in request.application_data.items() if name != "agent"}
+        if data:
+            query["session"] = await self._sessions.keep(call, data)
+        answer = {"wsUrl": self._socket(call, query)}
+        if self._server.settings.server_api_key.get_secret_value():
+            answer["token"] = given_key(call)
+        return json_reply(answer)
 
     def _socket(self, call: HttpCall, query: Mapping[str, str]) -> str:
         base = public_base(self._server, call).replace("http", "ws", 1)
         return f"{base}/ws?{urlencode({**query, 'format': 'protobuf'})}"
-
-    def _is_allowed(self, call: HttpCall) -> bool:
-        return is_page_allowed(call, self._server.settings)
-
-
-def _cors(origin: str) -> dict[str, str]:
-    return {"access-control-allow-origin": origin, "vary": "origin"} if origin else {}
-
-
-def _given_key(call: HttpCall) -> str:
-    query = call.query_params
-    in_header = api_key(call.headers, names=("x-api-key", "authorization"))
-    return in_header or query.get("api_key") or query.get("token") or ""
-
-
-def _requested(body: bytes) -> dict[str, Any]:
-    """The request's data: an object, whose `body` is Pipecat's place for an application's own fields.
-
-    Raises:
-        UsageError: `start_body_invalid`.
-    """
-    if not body.strip():
-        return {}
-    try:
-        data = msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UsageError("the body is not a JSON object", code="start_body_invalid") from error
-    inner = data.get("body")
-    return {**inner, **data} if isinstance(inner, dict) else data
-
-
-def _refusal(call: HttpCall, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Reply:
-    """The error envelope, with the message once more where Pipecat's clients read it."""
-    error = {"code": code, "message": message, "requestId": request_id(call.scope)}
-    body = msgspec.json.encode({"error": error, "detail": message}) + b"\n"
-    return Reply(status, body, {**(headers or {}), **JSON})

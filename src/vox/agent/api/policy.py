@@ -1,12 +1,13 @@
-"""What the agent server decides about its requests: nothing is limited, errors have the envelope, upgrades are refused in it."""
+"""What the agent server decides about its requests: CORS and the key where pages call, errors in the envelope."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 from starlette.websockets import WebSocket
 
+from vox.agent.api.pages import Refusal, cors_headers, preflight_headers, refusal_reply
 from vox.agent.api.request_metrics import FALLBACK, count_upgrade
 from vox.agent.api.responses import error
 from vox.agent.config.settings import AgentSettings
@@ -25,10 +26,15 @@ BAD_BODIES: Final = frozenset({"body_too_large", "body_timeout", "body_incomplet
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call a route. Each endpoint that needs a key or a signature checks it itself, because upgrades and webhooks differ."""
+    """Who may call a route.
+
+    Each endpoint that needs a key or a signature checks it itself, because upgrades and webhooks differ. Where pages of other
+    origins call (`cors_methods`, as in "POST"), `AgentPolicy` checks origin and key, and answers with CORS headers.
+    """
 
     text: str
     security: Sequence[Mapping[str, Sequence[str]]] = ()
+    cors_methods: str = ""
 
     @property
     def is_public(self) -> bool:
@@ -38,6 +44,10 @@ class Access:
 
 PUBLIC: Final = Access("anyone")
 KEY: Final = Access("server_api_key, where one is configured", ({}, {"key": ()}))
+PAGES: Final = Access(KEY.text, KEY.security, cors_methods="POST")
+"""Pages of allowed origins, and programs; the key where one is configured. `pages.preflight` answers OPTIONS with the same access."""
+OFFERS: Final = Access(KEY.text, KEY.security, cors_methods="POST, PATCH")
+"""The same for routes that take the candidates of an offer, too."""
 SIGNATURE: Final = Access("the carrier's signature, where its secret is configured", ({}, {"signature": ()}))
 
 AgentRoute = Route[Access]
@@ -48,20 +58,32 @@ class AgentPolicy:
 
     Args:
         metrics: where refused upgrades are counted.
+        settings: which pages may call, and with which key.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, settings: AgentSettings) -> None:
         self._metrics = metrics
+        self._settings = settings
 
     async def admit(
         self, route: AgentRoute, scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
     ) -> HttpCall:
-        """Lets every request through to its endpoint."""
-        del route, headers
-        return HttpCall(scope, receive, values)
+        """Lets requests through to their endpoints, except where pages of other origins call.
+
+        Raises:
+            Refusal: the origin may not call, or the key is missing or wrong.
+        """
+        call = HttpCall(scope, receive, values)
+        if route.access.cors_methods:
+            self._admit_page(route.access, call, headers)
+        return call
 
     async def miss(self, error: UsageError, scope: Scope, headers: RawHeaders) -> None:
-        """Does nothing, because the agent limits no unknown routes."""
+        """Limits nothing; lets pages read that a path has other methods."""
+        if isinstance(error, MethodNotAllowed) and error.route.access.cors_methods:
+            call = HttpCall(scope, _no_body, {})
+            is_allowed = is_page_allowed(call, self._settings)
+            headers += cors_headers(call.headers.get("origin", ""), is_allowed=is_allowed)
 
     async def recheck(self, call: HttpCall) -> None:
         """Does nothing, because no decision can change meanwhile."""
@@ -93,6 +115,17 @@ class AgentPolicy:
         del error
         return _answer(internal_error(scope))
 
+    def _admit_page(self, access: Access, call: HttpCall, headers: RawHeaders) -> None:
+        origin, is_allowed = call.headers.get("origin", ""), is_page_allowed(call, self._settings)
+        headers += cors_headers(origin, is_allowed=is_allowed)
+        if call.method == "OPTIONS":
+            headers += preflight_headers(access.cors_methods) if origin and is_allowed else []
+            return
+        if not is_allowed:
+            raise Refusal(403, "FORBIDDEN", f"the origin {origin} is not in cors_allowed_origins")
+        if not has_key(call, self._settings):
+            raise Refusal(401, "UNAUTHORIZED", "this server needs its API key, as X-API-Key")
+
     async def refuse_socket(self, error: UsageError, websocket: WebSocket) -> None:
         """Refuses an upgrade on a path that has no socket."""
         count_upgrade(self._metrics, FALLBACK, 404)
@@ -109,9 +142,14 @@ def has_key(call: HttpCall | WebSocket, settings: AgentSettings) -> bool:
     key = settings.server_api_key.get_secret_value()
     if not key:
         return True
+    return is_equal(key, given_key(call))
+
+
+def given_key(call: HttpCall | WebSocket) -> str:
+    """The key that a request carries, whether or not it is the server's; empty where it carries none."""
     query = call.query_params
-    given = api_key(call.headers, names=("x-api-key", "authorization")) or query.get("api_key") or query.get("token")
-    return is_equal(key, given or "")
+    in_header = api_key(call.headers, names=("x-api-key", "authorization"))
+    return in_header or query.get("api_key") or query.get("token") or ""
 
 
 def is_page_allowed(call: HttpCall | WebSocket, settings: AgentSettings) -> bool:
@@ -126,13 +164,19 @@ def internal_error(scope: Scope) -> Reply:
     return error(scope, 500, "INTERNAL_ERROR", "Internal server error")
 
 
+async def _no_body() -> Message:
+    return {"type": "http.disconnect"}
+
+
 def _refusal(scope: Scope, failure: VoxError) -> Reply:
+    if isinstance(failure, Refusal):
+        return refusal_reply(scope, failure)
     if isinstance(failure, MethodNotAllowed):
         return error(scope, 405, "BAD_REQUEST", "Method not allowed", headers={"allow": failure.allow})
     if failure.code == "route_not_found":
         return error(scope, 404, "NOT_FOUND", "Not found")
     if failure.code in BAD_BODIES or failure.code == "query_invalid":
-        return error(scope, 400, "BAD_REQUEST", str(failure))
+        return refusal_reply(scope, Refusal(400, "BAD_REQUEST", str(failure)))
     if failure.retryable:
         headers = {"retry-after": str(max(1, round(failure.retry_after_s or 1)))}
         return error(scope, 503, "SERVICE_UNAVAILABLE", "Service unavailable", headers=headers)

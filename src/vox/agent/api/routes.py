@@ -14,15 +14,18 @@ from starlette.websockets import WebSocket
 
 from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
 from vox.agent.api import webhooks
+from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
 from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
+from vox.agent.api.start_sessions import stored_body
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
 from vox.agent.server import AgentServer
+from vox.agent.sessions.variables import agent_name, call_variables, query_variables
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
@@ -46,7 +49,6 @@ OUTPUT_RATES = {str(rate): rate for rate in (8000, 16_000, 22_050, 24_000, 32_00
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_PHONE_MESSAGE_BYTES = 1 << 18
 """Carriers send audio of 20 to 200 ms; the largest that one of them documents is 100 kB, a third more as base64."""
-VARIABLE_PREFIX = "var."
 _HOST = re.compile(r"[\w.:\[\]-]+")
 
 _Link = WebSocketTransport | TelephonyTransport
@@ -166,20 +168,15 @@ class _Calls:
     async def client(self, websocket: WebSocket) -> None:
         """`/ws`: a browser or an app."""
         server, query = self._server, websocket.query_params
-        agent = server.resources.agent_for(query.get("agent", ""))
-        refusal = self._refusal(websocket)
-        if refusal is not None or agent is None:
-            await self._refuse(websocket, *(refusal or (404, "NOT_FOUND", "No such agent")))
+        try:
+            agent, variables = await self._client(websocket)
+        except Refusal as refused:
+            await self._refuse(websocket, refused.status, refused.api_code, str(refused))
             return
         rate = OUTPUT_RATES[query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))]
         codec = make_codec(
             query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
-        variables = {
-            name.removeprefix(VARIABLE_PREFIX): value
-            for name, value in query.items()
-            if name.startswith(VARIABLE_PREFIX)
-        }
         info = CallInfo(new_id("call"), "ws", variables=variables)
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> WebSocketTransport:
@@ -252,8 +249,11 @@ class _Calls:
 
     async def explain(self, call: HttpCall) -> Reply:
         """Answers a plain GET with the error that an upgrade would get, because a page cannot read that of an upgrade."""
-        refusal = self._refusal(call)
-        return error(call.scope, *refusal) if refusal is not None else await self.explain_phone(call)
+        try:
+            await self._client(call)
+        except Refusal as refused:
+            return error(call.scope, refused.status, refused.api_code, str(refused))
+        return await self.explain_phone(call)
 
     async def explain_phone(self, call: HttpCall) -> Reply:
         """Answers a plain GET with the error that a carrier's stream would get."""
@@ -264,18 +264,25 @@ class _Calls:
             return error(call.scope, 503, "SERVICE_UNAVAILABLE", message, headers=headers)
         return error(call.scope, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"upgrade": "websocket"})
 
-    def _refusal(self, call: HttpCall | WebSocket) -> tuple[int, str, str] | None:
-        """Why a client may not come in, whether or not there is a place."""
+    async def _client(self, call: HttpCall | WebSocket) -> tuple[Agent, dict[str, str]]:
+        """The agent that a client talks to and the variables of its call, whether or not there is a place.
+
+        Raises:
+            Refusal: it may not come in, or asks for something that is not there.
+        """
         server, query = self._server, call.query_params
         if not has_key(call, server.settings):
-            return 401, "UNAUTHORIZED", "Unauthorized"
+            raise Refusal(401, "UNAUTHORIZED", "Unauthorized")
         if not is_page_allowed(call, server.settings):
-            return 403, "FORBIDDEN", "This origin is not in cors_allowed_origins"
-        if server.resources.agent_for(query.get("agent", "")) is None:
-            return 404, "NOT_FOUND", f"No agent is named {query.get('agent')}"
+            raise Refusal(403, "FORBIDDEN", "This origin is not in cors_allowed_origins")
+        body = await stored_body(server, query["session"]) if "session" in query else {}
+        name = query.get("agent") or agent_name(body)
+        agent = server.resources.agent_for(name)
+        if agent is None:
+            raise Refusal(404, "NOT_FOUND", f"No agent is named {name}")
         if query.get("sample_rate", str(DEFAULT_OUTPUT_RATE)) not in OUTPUT_RATES:
-            return 400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(OUTPUT_RATES)}"
-        return None
+            raise Refusal(400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(OUTPUT_RATES)}")
+        return agent, {**call_variables(body), **query_variables(query)}
 
     async def _refuse(
         self, websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None

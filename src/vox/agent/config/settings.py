@@ -132,6 +132,11 @@ class AgentSettings(AgentProfile):
         ge=0,
         description="Calls that one address (IPv6: one 64-bit prefix) may hold, verified carriers aside. 0: a public address half of max_concurrent_calls",
     )
+    max_starts_per_minute: Annotated[int, Env("VOXRAY_MAX_STARTS_PER_MINUTE")] = Field(
+        default=120,
+        ge=0,
+        description="Sessions that one public address may make by `POST /start`, a private one 50 times as many; 0: any number",
+    )
     adaptive_limit: bool = Field(default=True, description="Whether late frames and load lower the limit by themselves")
     retry_after_secs: int = Field(default=5, ge=1, le=3600, description="Retry-After of a refused call")
     drain_timeout_secs: Annotated[float, Env("VOXRAY_DRAIN_TIMEOUT_SECS")] = Field(
@@ -173,11 +178,14 @@ class AgentSettings(AgentProfile):
     )
 
     session_store: Annotated[Literal["memory", "redis"], Env("VOXRAY_SESSION_STORE")] = Field(
-        default="memory", description="Accepted for compatibility; WebSocket and phone calls need no store"
+        default="memory",
+        description="Where `POST /start` keeps sessions: in this process, or for all instances in Redis",
     )
-    redis_url: Annotated[str, Env("VOXRAY_REDIS_URL")] = Field(default="", description="Accepted for compatibility")
-    session_ttl_secs: Annotated[int, Env("VOXRAY_SESSION_TTL_SECS")] = Field(
-        default=3600, description="Accepted for compatibility"
+    redis_url: Annotated[SecretStr, Env("VOXRAY_REDIS_URL")] = Field(
+        default=SecretStr(""), description="Redis of the session store: redis://, rediss:// (TLS) or unix://"
+    )
+    session_ttl_secs: Annotated[int, or_default(3600), Env("VOXRAY_SESSION_TTL_SECS")] = Field(
+        default=3600, le=30 * 86_400, description="How long a session waits for its offer; 0: 3600"
     )
     recording: Recording = Field(default_factory=Recording, description="Not available yet")
     transcripts: Transcripts = Field(default_factory=Transcripts, description="Not available yet")
@@ -225,9 +233,14 @@ class AgentSettings(AgentProfile):
                 raise ValueError(
                     f"agents.{name[:40]}: a name has 1 to 64 letters, digits, `_`, `.` or `-`, and is not `ws`"
                 )
-        if self.session_store == "redis" and not self.redis_url:
-            raise ValueError("session_store redis needs redis_url")
+        if self.session_store == "redis" and not self.redis_url.get_secret_value():
+            raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self
+
+    @property
+    def makes_sessions(self) -> bool:
+        """Whether `POST /start` makes sessions, for transports that connect by an offer."""
+        return self.transport in {"smallwebrtc", "both"} or self.runner_transport in {"webrtc", "daily"}
 
     @property
     def bind_port(self) -> int:
@@ -379,8 +392,6 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         warnings.append(
             f"transport {settings.transport}: WebRTC is not available in this version; /ws and phone calls are"
         )
-    if settings.session_store == "redis":
-        warnings.append("session_store redis is not used in this version: calls keep their state in this process")
     if settings.runner_transport in {"webrtc", "daily", "livekit"}:
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings

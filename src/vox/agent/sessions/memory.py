@@ -8,9 +8,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from vox.agent.metrics import SESSIONS_EVICTED
 from vox.agent.sessions.contract import StoredSession
 from vox.agent.sessions.encoding import decode, encode
 from vox.runtime.clock import Clock
+from vox.runtime.metrics import Metrics, NullMetrics
 
 MAX_SESSIONS: Final = 100_000
 MAX_BYTES: Final = 64 << 20
@@ -28,17 +30,21 @@ class MemorySessionStore:
     Args:
         ttl_s: how long a session is kept.
         clock: for that.
+        metrics: where the sessions are counted that had to make room before their time was over.
         max_sessions: kept at once.
         max_bytes: of all sessions' JSON together.
-
-    Attributes:
-        evicted: sessions that had to make room before their time was over.
     """
 
     def __init__(
-        self, ttl_s: float, clock: Clock, *, max_sessions: int = MAX_SESSIONS, max_bytes: int = MAX_BYTES
+        self,
+        ttl_s: float,
+        clock: Clock,
+        metrics: Metrics | NullMetrics,
+        *,
+        max_sessions: int = MAX_SESSIONS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.evicted = 0
+        self._evicted = metrics.counter(SESSIONS_EVICTED)
         self._ttl_s = ttl_s
         self._clock = clock
         self._max_sessions = max_sessions
@@ -71,7 +77,7 @@ class MemorySessionStore:
         self._expire()
         while len(self._entries) > self._max_sessions or self._bytes > self._max_bytes:
             self._remove(next(iter(self._entries)))
-            self.evicted += 1
+            self._evicted.inc()
 
     def __len__(self) -> int:
         return len(self._entries)

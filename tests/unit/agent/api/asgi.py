@@ -34,10 +34,11 @@ class Answered:
 
 
 class Site:
-    """An application with silent providers; `server` is what stands behind it."""
+    """An application with silent providers; `server` is what stands behind it, `client` the address that asks."""
 
     def __init__(self, environment: Mapping[str, str] | None = None, **config: Any) -> None:
         self.clock = FakeClock()
+        self.client = "192.0.2.1"
         settings = AgentSettings.model_validate(config)
         self.app: AgentApp = create_app(settings, environment=environment or {}, clock=self.clock)
         self.server: AgentServer = self.app.server
@@ -117,6 +118,6 @@ class Site:
             "root_path": "",
             "query_string": query.encode("latin-1"),
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()],
-            "client": ("192.0.2.1", 1234),
+            "client": (self.client, 1234),
             "server": ("127.0.0.1", 8080),
         }

@@ -63,6 +63,8 @@ VARIABLES: list[tuple[str, str, str, Any]] = [
     ("VOXRAY_SESSION_STORE", "memory", "session_store", "memory"),
     ("VOXRAY_REDIS_URL", "redis://h:6379/0", "redis_url", "redis://h:6379/0"),
     ("VOXRAY_SESSION_TTL_SECS", "60", "session_ttl_secs", 60),
+    ("VOXRAY_SESSION_TTL_SECS", "0", "session_ttl_secs", 3600),
+    ("VOXRAY_MAX_STARTS_PER_MINUTE", "6", "max_starts_per_minute", 6),
     ("VOXRAY_PIPELINE_INPUT_QUEUE_CAP", "512", "pipeline_input_queue_cap", 512),
     ("VOXRAY_WS_WRITE_COALESCE_MS", "5", "ws_write_coalesce_ms", 5),
     ("VOXRAY_WS_WRITE_COALESCE_MAX_FRAMES", "20", "ws_write_coalesce_max_frames", 20),
@@ -136,7 +138,8 @@ def test_the_example_of_the_original_loads_and_says_what_is_not_there(tmp_path: 
 def test_every_variable_reaches_its_key_over_the_file(
     tmp_path: Path, variable: str, text: str, key: str, expected: Any
 ):
-    assert value_of(loaded(tmp_path, {}, {variable: text}).settings, key) == expected
+    actual = value_of(loaded(tmp_path, {}, {variable: text}).settings, key)
+    assert getattr(actual, "get_secret_value", lambda: actual)() == expected
 
 
 def test_the_order_is_file_environment_command_line(tmp_path: Path):
