@@ -38,7 +38,8 @@ class StartRoutes:
         for path, endpoint in paths.items():
             table.post(path, access=PAGES, returns=bytes, label="start", also=(201,), errors=errors)(endpoint)
             table.options(path, access=PAGES, label="start")(preflight)
-        for path in ("/api/offer", "/sessions/{session}/api/offer"):
+        offers = () if self._server.settings.has_webrtc else ("/api/offer", "/sessions/{session}/api/offer")
+        for path in offers:
             table.any(path, access=OFFERS, label="fallback", is_documented=False)(self.offer)
 
     async def start(self, call: HttpCall) -> Reply:

