@@ -146,6 +146,7 @@ class _Http:
             "suggestions": agent.suggestions,
             "agents": agents,
             "llm": agent.profile.stage("llm"),
+            "webrtc": self._server.settings.has_webrtc,
         }
         return success(call.scope, data)
 

@@ -20,7 +20,7 @@ from vox.media.webrtc.contract import INPUT_RATE, OUTPUT_RATE, Peer, PeerState
 from vox.media.webrtc.sdp import MAX_MESSAGE_BYTES
 from vox.protocols.agent_codecs import CLIENT_WAIT_S
 from vox.protocols.agent_events import AgentError, AgentEvent, BotInterrupted, ClientAudio, ClientInput, ClientReady
-from vox.protocols.json_edge import read_object
+from vox.protocols.json_edge import read_object, write_object
 from vox.protocols.media_stream import Encoding
 from vox.protocols.rtvi import Rtvi
 from vox.runtime.logging import get_logger
@@ -35,7 +35,6 @@ STALE_S: Final = 3.0
 """A client that sent pings and then, for so long, neither a ping nor audio is gone: it pings once a second."""
 PAUSE_S: Final = 0.5
 """Without a packet for so long, the microphone is off: the turn must end although no silence arrives."""
-_PEER_LEFT: Final = '{"type":"signalling","message":{"type":"peerLeft"}}'
 _RENEGOTIATE: Final = '{"type":"signalling","message":{"type":"renegotiate"}}'
 _SILENCE: Final = bytes(2 * INPUT_RATE)
 
@@ -229,7 +228,8 @@ class WebRtcTransport:
         if not self.is_closed:
             self.is_closed = True
             log.debug("WebRTC call closed", code=code, reason=reason)
-            self._send(_PEER_LEFT)
+            left = {"type": "peerLeft", "code": code, "reason": reason}
+            self._send(write_object({"type": "signalling", "message": left}).decode())
             self._on_change()
 
     async def shut(self) -> None:

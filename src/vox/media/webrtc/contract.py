@@ -134,6 +134,15 @@ class MakePeer(Protocol):
         ...
 
 
+def is_installed() -> bool:
+    """Whether there is an implementation."""
+    try:
+        driver()
+    except UsageError:
+        return False
+    return True
+
+
 def driver() -> MakePeer:
     """The installed implementation.
 
