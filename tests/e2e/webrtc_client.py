@@ -13,6 +13,7 @@ import av
 import httpx2
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
 from tests.time_limits import time_limit
 from vox.protocols.rtvi import client_message
@@ -55,6 +56,7 @@ class WebRtcClient:
     offer_url: str
     ice_servers: list[RTCIceServer] = field(default_factory=list[RTCIceServer])
     has_channel: bool = True
+    is_relay_only: bool = False
     pc: Any = None
     microphone: Microphone | None = None
     pc_id: str = ""
@@ -68,9 +70,29 @@ class WebRtcClient:
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _looked: int = 0
 
+    async def make_offer(self) -> str:
+        """An offer of audio alone, as SDP."""
+        self.pc = self._make_connection()
+        self.pc.addTransceiver("audio", "recvonly")
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        return self.pc.localDescription.sdp
+
+    def add_microphone(self) -> None:
+        """Turns the microphone on; the next offer says so."""
+        self.microphone = Microphone()
+        self.pc.getTransceivers()[0].direction = "sendrecv"
+        self.pc.getTransceivers()[0].sender.replaceTrack(self.microphone)
+
+    async def heard_something(self) -> None:
+        """Waits for the agent's voice."""
+        async with time_limit():
+            while not self.packets:
+                self._news.clear()
+                await self._news.wait()
+
     async def connect(self, **fields: Any) -> dict[str, Any]:
         """Offers a new connection and waits until it stands; returns the body of the answer."""
-        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=self.ice_servers))
+        self.pc = self._make_connection()
         self.pc.on("track", self._track_came)
         if self.microphone is not None:
             self.pc.addTrack(self.microphone)
@@ -129,6 +151,15 @@ class WebRtcClient:
         await self._stop_tasks()
         if self.pc is not None:
             await self.pc.close()
+
+    @property
+    def local_candidates(self) -> list[Any]:
+        """Of the connection's first transport."""
+        return self.pc.getTransceivers()[0].receiver.transport.transport.iceGatherer.getLocalCandidates()
+
+    def _make_connection(self) -> Any:
+        policy = RTCIceTransportPolicy.RELAY if self.is_relay_only else RTCIceTransportPolicy.ALL
+        return RTCPeerConnection(RTCConfiguration(iceServers=self.ice_servers, iceTransportPolicy=policy))
 
     def _opened(self) -> None:
         self.send("client-ready", {"version": "2.1.0", "about": {"library": "tests"}}, id_="ready-1")

@@ -40,9 +40,8 @@ STAGE: Final = "webrtc"
 ANSWER_TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 20.0
 """From the answer to the connection; browsers give up after 15 s."""
-LOST_GRACE_S: Final = 10.0
-"""A client without a network for 5 s makes a new connection, and needs a while for it."""
 LEFT_GRACE_S: Final = 2.0
+"""At most, for a client that closed its connection; `webrtc_reconnect_secs` is for one that lost it."""
 TICK_S: Final = 1.0
 
 
@@ -235,7 +234,9 @@ class WebRtcCall:
             if now - self._began_at > CONNECT_TIMEOUT_S:
                 self._fail("timeout")
             return
-        grace_s = LEFT_GRACE_S if transport.state == "left" else LOST_GRACE_S
+        grace_s = self._server.settings.webrtc_reconnect_secs
+        if transport.state == "left":
+            grace_s = min(LEFT_GRACE_S, grace_s)
         if transport.state == "connected" and not transport.is_stale:
             self._away_since = None
             transport.end_pause()

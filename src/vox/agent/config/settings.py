@@ -213,6 +213,9 @@ class AgentSettings(AgentProfile):
     webrtc_public_address: Annotated[str, Env("VOXRAY_WEBRTC_PUBLIC_ADDRESS")] = Field(
         default="", description="IPv4 address under which a NAT passes the same UDP ports on to this machine"
     )
+    webrtc_reconnect_secs: float = Field(
+        default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"
+    )
     dialin: bool = Field(default=False, description="Not available yet")
     daily_dialin_webhook_secret: Annotated[SecretStr, Env("VOXRAY_DAILY_DIALIN_WEBHOOK_SECRET")] = Field(
         default=SecretStr(""), description="Not available yet"
