@@ -186,7 +186,7 @@ class WebRtcCall:
             if peer is not None:
                 self._server.metrics.counter(WEBRTC_RECONNECTIONS, "", STAGE, "").inc()
             before, answer = await self._calls.connect(self.transport, offer)
-            self._count_bytes()
+            self._count_bytes(before)
             self._counted = (0, 0)
             self._began_at = self._server.clock.now()
             if before is not None:
@@ -212,7 +212,7 @@ class WebRtcCall:
                         async with asyncio.timeout(TICK_S):
                             await self._changed.wait()
                     self._changed.clear()
-                self._count_bytes()
+                self._count_bytes(self.transport.peer)
                 if self._session is not None:
                     self._session.hang_up("hung_up")
                 await self.transport.shut()
@@ -240,7 +240,7 @@ class WebRtcCall:
         if transport.state == "connected" and not transport.is_stale:
             self._away_since = None
             transport.end_pause()
-            self._count_bytes()
+            self._count_bytes(transport.peer)
         elif self._away_since is None:
             self._away_since = now
             log.info("WebRTC client away", call_id=self.info.call_id, state=transport.state, waits_s=grace_s)
@@ -266,10 +266,11 @@ class WebRtcCall:
             self._counted_state = state
             self._server.metrics.counter(PEER_CONNECTIONS, state, "", STAGE).inc()
 
-    def _count_bytes(self) -> None:
-        sent, received = self.transport.bytes_carried
-        before_sent, before_received = self._counted
-        self._counted = (sent, received)
+    def _count_bytes(self, peer: Peer | None) -> None:
+        if peer is None:
+            return
+        sent, received = self._counted
+        self._counted = (peer.bytes_sent, peer.bytes_received)
         metrics = self._server.metrics
-        metrics.counter(WEBRTC_SENT, "egress", "", "").inc(max(0, sent - before_sent))
-        metrics.counter(WEBRTC_RECEIVED, "ingress", "", "").inc(max(0, received - before_received))
+        metrics.counter(WEBRTC_SENT, "egress", "", "").inc(peer.bytes_sent - sent)
+        metrics.counter(WEBRTC_RECEIVED, "ingress", "", "").inc(peer.bytes_received - received)

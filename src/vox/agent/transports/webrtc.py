@@ -106,11 +106,6 @@ class WebRtcTransport:
         return listener is self._listener and not self.is_closed
 
     @property
-    def bytes_carried(self) -> tuple[int, int]:
-        """Opus payload that the present peer has sent and received."""
-        return (self._peer.bytes_sent, self._peer.bytes_received) if self._peer is not None else (0, 0)
-
-    @property
     def peer(self) -> Peer | None:
         """The present connection."""
         return self._peer
