@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.require import require
 from tests.unit.agent.api.asgi import Answered, Site
 from tests.unit.media.webrtc.offers import PIPECAT
 from vox.agent.sessions.contract import StoredSession
 from vox.errors import DependencyError
-from vox.media.webrtc.contract import is_installed
 
 ORIGIN = "https://app.example.com"
 SESSION = "01234567-89ab-4def-8123-456789abcdef"
@@ -22,11 +20,6 @@ PATHS = [
     f"/sessions/{SESSION}/api/offer",
     f"/api/v1/sessions/{SESSION}/offer",
 ]
-
-
-@pytest.fixture(autouse=True)
-def needs_aiortc():
-    require(is_installed(), "aiortc", "pip install vox-server[webrtc]")
 
 
 def site(**config: Any) -> Site:
