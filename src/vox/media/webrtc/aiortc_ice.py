@@ -69,17 +69,46 @@ def aiortc_servers(servers: Sequence[IceServer]) -> list[RTCIceServer]:
     ]
 
 
+class MediaProtocol(ice.StunProtocol):
+    """A UDP socket whose media goes past aioice and the loop of DTLS: a queue and a task's turn for every 20 ms of every call.
+
+    Args:
+        receiver: whose socket it is.
+        on_media: takes one SRTP packet.
+    """
+
+    def __init__(self, receiver: Connection, on_media: Callable[[bytes], None]) -> None:
+        super().__init__(receiver)
+        self._on_media = on_media
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Tells media from STUN, DTLS and RTCP by its first two bytes (RFC 7983, RFC 5761 section 4)."""
+        if isinstance(data, bytes) and len(data) > 1 and 128 <= data[0] < 192 and not 192 <= data[1] < 224:  # noqa: PLR2004
+            self._on_media(data)
+        else:
+            super().datagram_received(data, addr)
+
+
 class Gatherer:
     """Gathers the local candidates of one connection; installed in place of `Connection.get_component_candidates`.
+
+    Args:
+        connection: whose candidates.
+        options: where it may listen, and which servers it may ask.
+        clock: for what servers did not answer.
+        on_media: takes each SRTP packet.
 
     Raises:
         DependencyError: `media_unavailable`, from its call.
     """
 
-    def __init__(self, connection: Connection, options: PeerOptions, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, options: PeerOptions, clock: Clock, on_media: Callable[[bytes], None]
+    ) -> None:
         self._connection = connection
         self._options = options
         self._clock = clock
+        self._on_media = on_media
 
     def install(self) -> None:
         """Has the connection gather this way."""
@@ -116,14 +145,15 @@ class Gatherer:
         loop = asyncio.get_running_loop()
         for port in _ports(self._options.ports):
             try:
-                transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: ice.StunProtocol(self._connection), local_addr=(address, port)
-                )
+                transport, protocol = await loop.create_datagram_endpoint(self._protocol, local_addr=(address, port))
             except OSError:
                 continue
             protocol.local_candidate = _host(component, transport)
             return protocol
         return None
+
+    def _protocol(self) -> MediaProtocol:
+        return MediaProtocol(self._connection, self._on_media)
 
     async def _ask_servers(self, component: int, protocols: Sequence["ice.StunProtocol"]) -> list[Candidate]:
         connection, now = self._connection, self._clock.now()
@@ -139,7 +169,7 @@ class Gatherer:
             allocation = ice.relayed_candidate(
                 component=component,
                 hide_related_address=self._options.is_relay_only,
-                protocol_factory=lambda: ice.StunProtocol(connection),
+                protocol_factory=self._protocol,
                 turn_server=relay,
                 turn_username=connection.turn_username,
                 turn_password=connection.turn_password,
@@ -168,14 +198,24 @@ class IcePath:
         transport: aiortc's, whose datagrams go this way from now on.
         options: for the connections of restarts.
         clock: for them, too.
+        on_media: takes each SRTP packet.
         tell: called when the connection of a restart stands, and when it is lost; of the first one aiortc tells.
     """
 
-    def __init__(self, transport: Any, options: PeerOptions, clock: Clock, tell: Callable[[PeerState], None]) -> None:
+    def __init__(
+        self,
+        transport: Any,
+        options: PeerOptions,
+        clock: Clock,
+        *,
+        on_media: Callable[[bytes], None],
+        tell: Callable[[PeerState], None],
+    ) -> None:
         self._transport = transport
         self._connection: Connection = transport._connection  # noqa: SLF001  aiortc hands it to nobody
         self._options = options
         self._clock = clock
+        self._on_media = on_media
         self._tell = tell
         self._tasks: set[asyncio.Task[None]] = set()
         self.restarts = 0
@@ -191,7 +231,7 @@ class IcePath:
         kwargs = connection_kwargs(aiortc_servers(self._options.ice_servers))
         policy = TransportPolicy.RELAY if self._options.is_relay_only else TransportPolicy.ALL
         connection = Connection(ice_controlling=False, transport_policy=policy, **kwargs)
-        Gatherer(connection, self._options, self._clock).install()
+        Gatherer(connection, self._options, self._clock, self._on_media).install()
         await connection.gather_candidates()
         connection.remote_username, connection.remote_password = username, password
         for one in candidates:

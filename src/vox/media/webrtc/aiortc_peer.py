@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+import pylibsrtp
 from aiortc import (
     RTCBundlePolicy,
     RTCConfiguration,
@@ -109,7 +110,7 @@ class AiortcPeer:
         except (DependencyError, PeerError):
             raise
         except Exception as error:  # the top of a library that reads a stranger's text
-            log.info("offer refused by the WebRTC library", error=repr(error))
+            log.warning("an offer that was read could not be answered", error=repr(error), exc_info=True)
             raise invalid("its parts do not fit together") from error
         self._ice_identity = described.ice_identity
         return answer
@@ -216,23 +217,23 @@ class AiortcPeer:
         if pc.sctp is not None:
             transports.append(pc.sctp.transport)
         for dtls in transports:
-            Gatherer(dtls.transport.iceGatherer._connection, self._options, self._clock).install()  # noqa: SLF001
+            connection = dtls.transport.iceGatherer._connection  # noqa: SLF001  aiortc hands it to nobody
+            Gatherer(connection, self._options, self._clock, self._media_came).install()
         dtls = self._dtls = transports[0]
-        dtls._handle_rtp_data = self._rtp_came  # noqa: SLF001  where aiortc would route it to a receiver
         dtls.on("statechange", self._dtls_changed)
         dtls.transport.on("statechange", self._ice_changed)
-        self._path = IcePath(dtls.transport, self._options, self._clock, self._change)
+        self._path = IcePath(dtls.transport, self._options, self._clock, on_media=self._media_came, tell=self._change)
 
     # From the other side
 
-    async def _rtp_came(self, data: bytes, arrival_time_ms: int) -> None:
-        del arrival_time_ms
+    def _media_came(self, data: bytes) -> None:
         self._packets_in += 1
-        if not self._may_receive or self._packets_in > MAX_PACKETS_PER_S * REPORT_EVERY_S:
+        session = self._dtls._rx_srtp if self._dtls is not None else None  # noqa: SLF001  what aiortc decrypts with
+        if not self._may_receive or session is None or self._packets_in > MAX_PACKETS_PER_S * REPORT_EVERY_S:
             return
         try:
-            packet = read_packet(data)
-        except PeerError:
+            packet = read_packet(session.unprotect(data))
+        except (pylibsrtp.Error, PeerError):
             return
         if packet.payload_type != self._payload_type:
             return
