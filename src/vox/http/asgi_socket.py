@@ -27,6 +27,8 @@ class AsgiSocket:
         self._outbox: deque[str | bytes] = deque()
         self._outbox_bytes = 0
         self._wake = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._closed_by_us: tuple[int, str] | None = None
         self._deadline: asyncio.Timeout | None = None
 
@@ -61,10 +63,20 @@ class AsgiSocket:
         verdict = checked_close(code, reason)
         if self._is_open:
             self._is_open = False
+            self._may_read.set()
             self._closed_by_us = verdict
             self._wake.set()
             if self._deadline is not None:
                 self._deadline.reschedule(asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S)
+
+    def pause_reading(self) -> None:
+        """Takes no further message from the server, which then reads no more either."""
+        if self._is_open:
+            self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Goes on after `pause_reading`."""
+        self._may_read.set()
 
     async def run(self) -> None:
         """Serves the connection to its end and tells the listener what happens."""
@@ -96,6 +108,7 @@ class AsgiSocket:
                 if not self._is_open:  # closed by `opened`, before there was a deadline to move
                     self._deadline.reschedule(asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S)
                 while True:
+                    await self._may_read.wait()
                     event = await self._websocket.receive()
                     if event["type"] == "websocket.disconnect":
                         return event.get("code") or ABNORMAL, event.get("reason") or ""

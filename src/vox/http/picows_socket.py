@@ -64,6 +64,7 @@ class PicowsSocket(WSListener):
         "_frames_after_close",
         "_is_heard",
         "_is_open",
+        "_is_paused",
         "_is_pinged",
         "_is_server",
         "_limits",
@@ -90,6 +91,7 @@ class PicowsSocket(WSListener):
         self._is_open = False
         self._is_heard = True
         self._is_pinged = False
+        self._is_paused = False
         self._is_server = False
         self._timer: asyncio.TimerHandle | None = None
         self._fragments: bytearray | None = None
@@ -127,6 +129,19 @@ class PicowsSocket(WSListener):
         """Writes whole frames as they are; None on a client's side, whose frames are masked."""
         return self._write_frames if self._is_server else None
 
+    def pause_reading(self) -> None:
+        """Leaves what the peer sends in the kernel; what was read already is still handled."""
+        transport = self._transport.underlying_transport
+        if not self._is_paused and not transport.is_closing():
+            self._is_paused = True
+            transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Goes on after `pause_reading`; the time until then does not count against the peer."""
+        if self._is_paused:
+            self._is_paused, self._is_heard = False, True
+            self._read_on()
+
     def go_away(self) -> None:
         """Says what the listener wants said when the server closes."""
         self.close(*self._limits.going_away)
@@ -136,6 +151,7 @@ class PicowsSocket(WSListener):
         code, reason = checked_close(code, reason)
         if not self._is_open:
             return
+        self.resume_reading()  # the peer's half of the closing handshake is to be read
         self._is_open = False
         self._transport.send_close(code, reason)  # pyright: ignore[reportArgumentType]  any integer code is taken
         self._arm(CLOSE_TIMEOUT_S, self.abort)
@@ -236,13 +252,13 @@ class PicowsSocket(WSListener):
     def _let_others_run(self) -> None:
         self._slice_left = SLICE_BYTES
         transport = self._transport.underlying_transport
-        if not transport.is_closing():
+        if not self._is_paused and not transport.is_closing():
             transport.pause_reading()
             self._loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
         transport = self._transport.underlying_transport
-        if not transport.is_closing():
+        if not self._is_paused and not transport.is_closing():
             transport.resume_reading()
 
     def _may_control(self) -> bool:
@@ -295,7 +311,7 @@ class PicowsSocket(WSListener):
         limits = self._limits
         if self._transport.is_close_frame_sent:  # picows refused a frame and waits for a peer that does not read
             self.abort()
-        elif self._is_heard:
+        elif self._is_heard or self._is_paused:
             self._is_heard = self._is_pinged = False
             self._arm(limits.ping_interval_s, self._keep_alive)
         elif self._is_pinged:

@@ -29,6 +29,14 @@ class Socket(Protocol):
         """Begins the closing handshake; what was sent before is still delivered. Repeated calls do nothing."""
         ...
 
+    def pause_reading(self) -> None:
+        """Leaves what the peer sends where it is, so that in the end the peer has to wait; a few messages may still come."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Goes on after `pause_reading`; does nothing otherwise."""
+        ...
+
     @property
     def is_open(self) -> bool:
         """Whether messages still go out."""

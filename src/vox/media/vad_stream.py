@@ -72,6 +72,8 @@ class VadStream:
     """One caller's audio; made by `VoiceActivity.open`.
 
     `is_speaking` is the present verdict, `is_voice` the early sign of it; `slot`, `is_waiting` and `silent_windows` belong to the scheduler.
+    `on_behind` is asked when a push comes to a stream that is behind: whether its audio waits elsewhere from now on, so that
+    nothing has to be dropped.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class VadStream:
         "is_speaking",
         "is_voice",
         "is_waiting",
+        "on_behind",
         "silent_windows",
         "slot",
     )  # fmt: skip
@@ -103,6 +106,7 @@ class VadStream:
         on_voice: Callable[[bool], None] | None = None,
     ) -> None:
         self.is_speaking = self.is_voice = False
+        self.on_behind: Callable[[], bool] | None = None
         self._on_voice = on_voice
         self._scheduler = scheduler
         self._params = params
@@ -121,14 +125,15 @@ class VadStream:
     def push(self, pcm: bytes) -> None:
         """Adds s16le samples, any number; ignored after `close()`.
 
-        When the stream is already `max_backlog_s` behind, all but its newest window are dropped and counted first.
+        When the stream is already `max_backlog_s` behind and `on_behind` does not help, all but its newest window are dropped and
+        counted first.
         """
         if not self.is_open:
             return
         if self._resampler is not None:
             pcm = self._resampler.process(pcm)
         buffer = self._buffer
-        if len(buffer) > self._backlog_bytes:
+        if len(buffer) > self._backlog_bytes and not (self.on_behind is not None and self.on_behind()):
             self._drop()
         buffer += pcm
         if not self.is_waiting and len(buffer) >= self._window_bytes:
@@ -159,6 +164,11 @@ class VadStream:
         del self._buffer[: windows * self._window_bytes]
         self._position += windows * self._scheduler.window_samples
         self._scheduler.dropped.inc(windows)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits to be scored than `max_backlog_s`."""
+        return len(self._buffer) > self._backlog_bytes
 
     @property
     def has_window(self) -> bool:

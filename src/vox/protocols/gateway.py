@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from vox.protocols.websocket_frames import header
+
 PROTOCOL_VERSION: Final = 1
 HEARTBEAT_INTERVAL_MS: Final = 45_000
 HEARTBEAT_DEADLINE_S: Final = 67.5
@@ -166,16 +168,6 @@ def error_frame(code: str, message: str) -> bytes:
     return frame("error", {"code": code, "message": message})
 
 
-def header(size: int, *, is_text: bool = True) -> bytes:
-    """The WebSocket header of a whole, unmasked message of `size` bytes (RFC 6455 section 5.2): what a server sends."""
-    first = 0x81 if is_text else 0x82
-    if size < _SHORT:
-        return bytes((first, size))
-    if size < _LONG:
-        return bytes((first, 126)) + size.to_bytes(2, "big")
-    return bytes((first, 127)) + size.to_bytes(8, "big")
-
-
 def framed_run(first_seq: int, tails: Sequence[bytes]) -> bytes:
     """Consecutive events as WebSocket frames on the wire, the first with the number `first_seq`."""
     return run_template(tails, first_seq) % tuple(range(first_seq, first_seq + len(tails)))
@@ -198,8 +190,6 @@ def is_one_width(first_seq: int, count: int) -> bool:
     return len(str(first_seq)) == len(str(first_seq + count - 1))
 
 
-_SHORT = 126
-_LONG = 1 << 16
 _NUMBERED_EXTRA = len('{"seq":,')
 _encode = msgspec.json.Encoder().encode
 _client_decoder = msgspec.json.Decoder(ClientMessage)

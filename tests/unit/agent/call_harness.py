@@ -193,6 +193,8 @@ class Detector:
         self.on_edge: Callable[[SpeechEdge], None] = lambda edge: None
         self.on_voice: Callable[[bool], None] = lambda is_voice: None
         self.is_closed = False
+        self.is_behind = False
+        self.on_behind: Callable[[], bool] | None = None
         self.opened: list[int] = []
         self.heard = b""
         self.params: VadParams | None = None

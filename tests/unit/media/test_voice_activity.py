@@ -319,3 +319,22 @@ async def test_what_is_missing_is_named_with_its_remedy(tmp_path, monkeypatch):
             with pytest.raises(UsageError) as caught:
                 it.open(8000, [], **params)
             assert caught.value.code == code
+
+
+async def test_a_stream_that_is_behind_keeps_its_audio_where_it_can_wait_elsewhere():
+    async with booth(max_backlog_s=0.1) as it:
+        asked: list[bool] = []
+        stream = it.open(8000, [])
+        stream.on_behind = lambda: not asked.append(True)
+        second = silence(8000, 1.0)
+        stream.push(second)
+        assert stream.is_behind
+        stream.push(second)
+        assert asked == [True]
+        assert it.count(WINDOWS_DROPPED) == 0
+        await it.finish(stream)
+        assert not stream.is_behind
+        stream.on_behind = lambda: False
+        stream.push(second)
+        stream.push(second)
+        assert it.count(WINDOWS_DROPPED) > 0

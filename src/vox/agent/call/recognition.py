@@ -6,6 +6,7 @@ recogniser takes one utterance at a time: what is said while a transcript is awa
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +40,11 @@ class UtteranceRecognizer:
         sample_rate: of the audio that `push` gets, in Hz, s16le mono.
         pre_roll_s: audio from before `start` that an utterance begins with.
         on_partial: called with interim transcripts.
+        max_waiting: pieces of audio that may wait for the recogniser before `on_behind` is called, and `is_behind` is true.
+        on_behind: called for each further piece.
+
+    Attributes:
+        waiting: pieces of audio that wait for the recogniser.
     """
 
     def __init__(
@@ -50,7 +56,12 @@ class UtteranceRecognizer:
         language: str | None,
         on_partial: Callable[[Transcript], None],
         metrics: Metrics | NullMetrics,
+        max_waiting: int = sys.maxsize,
+        on_behind: Callable[[], object] | None = None,
     ) -> None:
+        self.waiting = 0
+        self._max_waiting = max_waiting
+        self._on_behind = on_behind
         self._stt = stt
         self._sample_rate = sample_rate
         self._on_partial = on_partial
@@ -63,6 +74,11 @@ class UtteranceRecognizer:
         self._waiting_bytes = 0
         self._is_closed = False
         self._dropped = metrics.counter(AUDIO_DROPPED)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether as much waits as may wait."""
+        return self.waiting >= self._max_waiting
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio; on the hot path of every call, so it only moves bytes."""
@@ -119,7 +135,7 @@ class UtteranceRecognizer:
             utterance.is_void = True
         self._line.clear()
         self._present = None
-        self._waiting_bytes = 0
+        self._waiting_bytes = self.waiting = 0
 
     async def aclose(self) -> None:
         """Ends the stream; idempotent."""
@@ -143,6 +159,7 @@ class UtteranceRecognizer:
             while utterance.audio:
                 pcm = utterance.audio.popleft()
                 self._waiting_bytes -= len(pcm)
+                self.waiting -= 1
                 self._feed(pcm)
 
     def _feed(self, pcm: bytes) -> None:
@@ -156,10 +173,14 @@ class UtteranceRecognizer:
             return
         utterance.audio.append(pcm)
         self._waiting_bytes += len(pcm)
+        self.waiting += 1
         while self._waiting_bytes > MAX_WAITING_S * self._sample_rate * 2:
             oldest = next(waiting for waiting in self._line if waiting.audio)
             self._waiting_bytes -= len(oldest.audio.popleft())
+            self.waiting -= 1
             self._dropped.inc()
+        if self._on_behind is not None and self.waiting >= self._max_waiting:
+            self._on_behind()
 
     def _partial(self, transcript: Transcript) -> None:
         if self._present is not None and self._present.is_begun:

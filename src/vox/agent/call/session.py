@@ -19,7 +19,7 @@ from vox.agent.call.limits import CallLimits
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
 from vox.agent.call.speech_output import SpeechOutput
-from vox.agent.call.transport import CallInfo, CallTransport
+from vox.agent.call.transport import CallInfo, CallTransport, PausesInput
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
@@ -110,6 +110,8 @@ class Session:
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            transport=transport if isinstance(transport, PausesInput) else None,
+            guard=self._safely,
         )
         self._limits = CallLimits(
             resources.clock,

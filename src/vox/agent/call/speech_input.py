@@ -5,11 +5,15 @@ its rate is converted, so that neither the detector's verdict nor an utterance u
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
+from vox.agent.call.transport import PausesInput
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import STT_ERRORS
@@ -52,6 +56,8 @@ class SpeechInput:
         tell: takes what the client should know.
         spawn: starts a coroutine as a task of the call.
         choose: picks one of the texts of a transcript that has alternatives; None takes the first.
+        transport: where the audio comes from, if it can be made to wait.
+        guard: runs what a timer of this object does, so that a failure ends the call and nothing else.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class SpeechInput:
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         choose: Callable[[Transcript], Awaitable[str]] | None = None,
+        transport: PausesInput | None = None,
+        guard: Callable[..., None],
     ) -> None:
         self._agent = agent
         self._resources = resources
@@ -80,6 +88,15 @@ class SpeechInput:
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
         self._choose = choose
+        self._transport = transport
+        self._backlog = InputBacklog(
+            partial(guard, self._hear),
+            self._is_behind,
+            self._waiting,
+            max_pieces=resources.settings.pipeline_input_queue_cap,
+            transport=transport,
+            metrics=resources.metrics,
+        )
         self._choosing = asyncio.Lock()
         self._transcribing: set[asyncio.Task[None]] = set()
         self._hints: SpeechHints | None = None
@@ -108,16 +125,27 @@ class SpeechInput:
                 language=profile.stt_language or None,
                 on_partial=self._partial,
                 metrics=self._resources.metrics,
+                max_waiting=sys.maxsize
+                if self._transport is None
+                else self._resources.settings.pipeline_input_queue_cap,
+                on_behind=self._backlog.fall_behind,
             )
         except BaseException:
             vad.close()
             raise
+        vad.on_behind = self._backlog.fall_behind
         self._vad, self._sample_rate = vad, sample_rate
         self._pitch_bytes = int(PITCH_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio at the rate of `open`, s16le mono."""
+        if self._backlog.is_in_use:
+            self._backlog.put(pcm)
+        else:
+            self._hear(pcm)
+
+    def _hear(self, pcm: bytes) -> None:
         if self._vad is not None and self._listener is not None:
             self._listener.push(pcm)
             self._vad.push(pcm)
@@ -188,6 +216,7 @@ class SpeechInput:
 
     def release(self) -> None:
         """Hears nothing any more; idempotent."""
+        self._backlog.close()
         if self._vad is not None:
             self._vad.close()
 
@@ -201,6 +230,13 @@ class SpeechInput:
                 await self._listener.aclose()
         except Exception as error:  # noqa: BLE001  the end of a call: its place must be given back all the same
             log.warning("recogniser did not close", error=repr(error))
+
+    def _is_behind(self) -> bool:
+        vad, listener = self._vad, self._listener
+        return (vad is not None and vad.is_behind) or (listener is not None and listener.is_behind)
+
+    def _waiting(self) -> int:
+        return 0 if self._listener is None else self._listener.waiting
 
     def _converted(self, pcm: bytes, sample_rate: int) -> bytes:
         if self._converter is None or sample_rate != self._converter_rate:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.media_stream import Encoding
@@ -58,4 +58,17 @@ class CallTransport(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """Ends the connection."""
+        ...
+
+
+@runtime_checkable
+class PausesInput(Protocol):
+    """A transport whose sender can be made to wait; the others lose what a call cannot take."""
+
+    def pause_input(self) -> None:
+        """Reads no more; a few messages may still come."""
+        ...
+
+    def resume_input(self) -> None:
+        """Reads on."""
         ...

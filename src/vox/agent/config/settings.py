@@ -155,13 +155,18 @@ class AgentSettings(AgentProfile):
         default=40.0, ge=0, le=1000, description="How far audio is sent ahead of real time, against jitter"
     )
     pipeline_input_queue_cap: Annotated[int, or_default(256), Env("VOXRAY_PIPELINE_INPUT_QUEUE_CAP")] = Field(
-        default=256, description="Accepted for compatibility; audio is never queued behind a pipeline here"
+        default=256,
+        le=100_000,
+        description="Pieces of a caller's audio that wait where the recogniser or detector is behind; then reading pauses. 0: 256",
     )
     ws_write_coalesce_ms: Annotated[int, Env("VOXRAY_WS_WRITE_COALESCE_MS")] = Field(
-        default=0, ge=0, description="Accepted for compatibility; writes of one tick are joined anyway"
+        default=0,
+        ge=0,
+        le=1000,
+        description="Messages to one client or carrier within so many ms go out in one write, later by as much; 0: each at once",
     )
     ws_write_coalesce_max_frames: Annotated[int, or_default(10), Env("VOXRAY_WS_WRITE_COALESCE_MAX_FRAMES")] = Field(
-        default=10, description="Accepted for compatibility"
+        default=10, le=1000, description="So many messages are written without waiting longer; 0: 10"
     )
 
     tls_enable: Annotated[bool, Env("VOXRAY_TLS_ENABLE")] = Field(default=False, description="Serve TLS")

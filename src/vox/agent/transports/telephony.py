@@ -15,6 +15,7 @@ from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
+from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.media import g711
 from vox.protocols.agent_events import AgentEvent
@@ -93,7 +94,8 @@ class TelephonyTransport:
 
     def opened(self, socket: Socket) -> None:
         """The upgrade is done; the carrier has START_TIMEOUT_S to describe the call."""
-        self._socket = socket
+        settings = self._resources.settings
+        self._socket = coalesced(socket, settings.ws_write_coalesce_ms, settings.ws_write_coalesce_max_frames)
         loop = asyncio.get_running_loop()
         self._start_timer = loop.call_later(START_TIMEOUT_S, self.close, 1002, "no start message came")
 
@@ -144,6 +146,16 @@ class TelephonyTransport:
     def evict(self) -> None:
         """Gives the place to another call: no start message came here, or nothing after it."""
         self.close(1013, "busy, and no start message came" if self._session is None else "busy, and no audio came")
+
+    def pause_input(self) -> None:
+        """Leaves what the other side sends on the line, because the call cannot take it yet."""
+        if self._socket is not None:
+            self._socket.pause_reading()
+
+    def resume_input(self) -> None:
+        """Reads on."""
+        if self._socket is not None:
+            self._socket.resume_reading()
 
     # The call's way out
 

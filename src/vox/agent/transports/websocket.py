@@ -9,6 +9,7 @@ from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog
 from vox.errors import PeerError
+from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.protocols.agent_codecs import CLIENT_WAIT_S, FirstMessageCodec
 from vox.protocols.agent_events import (
@@ -74,7 +75,8 @@ class WebSocketTransport:
 
     def opened(self, socket: Socket) -> None:
         """The upgrade is done: the call begins."""
-        self._socket = socket
+        settings = self._resources.settings
+        self._socket = coalesced(socket, settings.ws_write_coalesce_ms, settings.ws_write_coalesce_max_frames)
         if not self._budget.take(OPEN_S, self._clock.now()):
             self._flooded()
             return
@@ -125,6 +127,16 @@ class WebSocketTransport:
     def evict(self) -> None:
         """Gives the place to another call: the client has said nothing."""
         self.close(1013, "busy, and nothing was said")
+
+    def pause_input(self) -> None:
+        """Leaves what the other side sends on the line, because the call cannot take it yet."""
+        if self._socket is not None:
+            self._socket.pause_reading()
+
+    def resume_input(self) -> None:
+        """Reads on."""
+        if self._socket is not None:
+            self._socket.resume_reading()
 
     # The call's way out
 

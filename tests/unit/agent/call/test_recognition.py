@@ -237,3 +237,22 @@ async def test_closing_while_a_transcript_is_awaited_begins_nothing_new():
 async def test_finishing_what_never_began_gives_nothing():
     listener = listener_of(Recogniser())
     assert await finish(listener) is None
+
+
+async def test_it_says_that_it_is_behind_once_so_many_pieces_wait():
+    recogniser, told = Recogniser(), list[int]()
+    recogniser.delays = [1.0]
+    listener = listener_of(recogniser, max_waiting=3, on_behind=lambda: told.append(listener.waiting))
+    listener.start(None)
+    say(listener, "first")
+    transcript = asyncio.create_task(listener.transcript(listener.finish()))
+    await asyncio.sleep(0)
+    listener.start(None)
+    for piece in (b"a", b"b", b"c", b"d"):
+        assert listener.is_behind is (listener.waiting >= 3)
+        listener.push(piece)
+    assert told == [3, 4]
+    await transcript
+    assert (listener.waiting, listener.is_behind) == (0, False)
+    listener.push(b"e")
+    assert recogniser.audio == b"abcde"
