@@ -34,6 +34,16 @@ def test_a_misspelt_command_is_refused_with_the_list():
     assert "doctor" in result.stderr
 
 
+@pytest.mark.parametrize("command", [["doctor"], ["models", "list"]])
+def test_a_reader_that_leaves_gets_no_traceback(command: list[str]):
+    with subprocess.Popen([VOX, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(WAIT_S) == 141
+
+
 def test_doctor_reports_a_port_that_is_taken(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

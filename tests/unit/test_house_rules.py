@@ -158,6 +158,7 @@ def test_the_parts_have_no_circle_and_no_arrow_back_up():
     fail_if_any("import circles:", [" ".join(one) for one in counted.circles])
     fail_if_any("arrows back up:", [str(arrow) for part in counted.parts.values() for arrow in part.back_up])
     fail_if_any("rooms without a place:", [room for part in counted.parts.values() for room in part.unplaced])
+    assert counted.repeated["parses a bearer token"], "the one parser is not recognised, so a second would not be"
     fail_if_any("a second bearer parser:", [str(one) for one in counted.repeated["parses a bearer token"][1:]])
     fail_if_any(
         "a second grouping of addresses:", [str(one) for one in counted.repeated["groups a client's address"][1:]]

@@ -7,6 +7,7 @@ the help comes at once however much a server imports.
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -31,10 +32,11 @@ OWN_FLAGS: Final = frozenset({"-h", "--help", "--version"})
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    """Runs one command and returns its exit code: 0 done, 1 failed, 2 wrong input, 130 interrupted, 141 where the reader of its output left."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in OWN_FLAGS):
         arguments.insert(0, "chat")
@@ -43,12 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser(command)
     args = parser.parse_args(arguments)
     try:
-        return int(getattr(args, "run", (command or load_command(args.command)).run)(args))
+        code = int(getattr(args, "run", (command or load_command(args.command)).run)(args))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter's last flush fails again
+        return EXIT_PIPE_CLOSED
     except VoxError as error:
         print(f"vox {name}: {error} [{error.code}]", file=sys.stderr)
         return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    return code
 
 
 def load_command(name: str) -> ModuleType:

@@ -20,16 +20,15 @@ def parse_authorization(value: str) -> Authorization:
     return Authorization(scheme, token.strip())
 
 
-def bearer_token(value: str, schemes: Collection[str] = ()) -> str:
+def bearer_token(value: str, schemes: Collection[str] = ("Bearer",)) -> str:
     """The token of an Authorization header; empty where it is of another scheme or there is none.
 
     Args:
         value: the header.
-        schemes: those to accept instead of `bearer`; schemes have no case (RFC 9110 section 11.1).
+        schemes: those to accept; schemes have no case (RFC 9110 section 11.1).
     """
     scheme, token = parse_authorization(value)
-    accepted = {name.lower() for name in schemes} or {"bearer"}
-    return token if scheme.lower() in accepted else ""
+    return token if scheme.lower() in {name.lower() for name in schemes} else ""
 
 
 def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorization", "x-api-key")) -> str:

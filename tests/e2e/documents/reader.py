@@ -93,6 +93,9 @@ class Reader:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Runs a command as it stands."""
+        for program in ("curl", "openssl"):
+            is_used = re.search(rf"(?:^|[|;&(]\s*){program}\s", command, re.MULTILINE) is not None
+            require(not is_used or shutil.which(program) is not None, program, f"apt-get install {program}")
         return subprocess.run(
             ["bash", "-c", command],
             cwd=self.folder,

@@ -249,11 +249,13 @@ class Responder:
             with trace.span("generate"):
                 calls = await self._generate_round(run, answer, pieces)
             if not calls:
-                if answer.text.strip() or run.has_pressed or run.is_over:
+                if self._says_something(run, answer) or run.has_pressed or run.is_over:
                     return
-                log.warning("the model answered nothing", is_asked_again=is_asked_again)
+                log.warning("the model answered nothing that reaches the caller", is_asked_again=is_asked_again)
                 if is_asked_again:
-                    raise DependencyError("the model answered nothing twice", code="empty_answer")
+                    raise DependencyError(
+                        "the model answered nothing that reaches the caller, twice", code="empty_answer"
+                    )
                 is_asked_again = True
                 continue
             is_asked_again = False
@@ -265,6 +267,14 @@ class Responder:
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
+
+    def _says_something(self, run: _Run, answer: Answer) -> bool:
+        """Whether the answer reaches the caller: emoji and code alone are seen, and by phone they are nothing."""
+        text = answer.text.strip()
+        if not text or run.is_silent or self._transport.shows_progress:
+            return bool(text)
+        stage = SpeakableText(self._agent.profile.stt_language)
+        return any(stage.piece(line).spoken for line in text.splitlines())
 
     async def _generate_round(self, run: _Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)

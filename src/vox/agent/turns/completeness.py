@@ -5,6 +5,7 @@ turn ends after the usual pause.
 """
 
 import re
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -43,7 +44,7 @@ def judge(text: str, *, language: str = "", expected: Expected = "") -> Complete
         return Completeness.UNFINISHED
     phrases = phrases_of(language)
     said = " ".join(words)
-    if said in phrases.answers or said in phrases.complete or said in phrases.silencers:
+    if said in phrases.answers or said in phrases.complete or _asks_for_silence(words, phrases):
         return Completeness.COMPLETE
     polite = len(words)
     while polite > 1 and words[polite - 1] in phrases.politeness:
@@ -59,12 +60,26 @@ def judge(text: str, *, language: str = "", expected: Expected = "") -> Complete
 
 def is_backchannel(text: str, language: str = "") -> bool:
     """Whether it only says that the caller listens ("uh huh", "yeah"); said to a question, the same words are an answer."""
-    return " ".join(spoken_words(text)) in phrases_of(language).backchannels
+    return _is_made_of(spoken_words(text), phrases_of(language).backchannels)
 
 
 def is_silencer(text: str, language: str = "") -> bool:
-    """Whether it asks for nothing but silence ("stop", "wait a moment")."""
-    return " ".join(spoken_words(text)) in phrases_of(language).silencers
+    """Whether it asks for nothing but silence ("stop", "wait a moment", "okay, stop please")."""
+    return _asks_for_silence(spoken_words(text), phrases_of(language))
+
+
+def _asks_for_silence(words: Sequence[str], phrases: Phrases) -> bool:
+    around = phrases.backchannels | phrases.politeness
+    return _is_made_of(words, around | phrases.silencers) and not _is_made_of(words, around)
+
+
+def _is_made_of(words: Sequence[str], phrases: Collection[str]) -> bool:
+    """Whether the words are some of the phrases, one behind the other ("uh huh, yeah", "stop, stop")."""
+    ends = {0}
+    for end in range(1, len(words) + 1):
+        if any(begin in ends and " ".join(words[begin:end]) in phrases for begin in range(end)):
+            ends.add(end)
+    return bool(words) and len(words) in ends
 
 
 def _answers(words: list[str], expected: Expected, phrases: Phrases) -> bool:

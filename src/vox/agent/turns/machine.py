@@ -62,6 +62,8 @@ MAX_TEXTS_DUE = 8
 """Transcripts that may be awaited at once; a recogniser that owes more has ceased to answer."""
 SHORT_VOICE_S = 0.35
 """The usual "uh huh" is shorter, the beginning of a sentence usually longer."""
+TWO_SYLLABLES_S = 0.5
+"""So long the voice of an "uh huh" or "okay" lasts without the gap in it."""
 WORDS_S, WORDS_LONG_S = 0.05, 0.2
 """So long more words or a text may take behind a short and behind a longer voice before the agent goes on."""
 RESUME_S = 0.25
@@ -104,6 +106,8 @@ class TurnMachine:
     _aside: str = ""
     _pause_known: PauseText | None = None
     _has_pitch: bool = False
+    _has_let_go: bool = False
+    _is_held_again: bool = False
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """The actions that this event asks for, in the order in which they are to be carried out."""
@@ -195,15 +199,19 @@ class TurnMachine:
 
     def _hold(self, now: float, actions: list[Action]) -> None:
         if self.bot is not BotState.SILENT and voice_holds(self.policy, self.bot) and not self.is_held:
-            self.is_held = True
+            self.is_held, self._is_held_again = True, self._has_let_go
             self._hold_deadline = now + self.policy.hold_s
             actions.append(HoldBot())
 
     def _let_go(self, actions: list[Action]) -> None:
-        """Lets the agent go on where the voice that holds it is over, and too short to be more than agreement."""
+        """Lets the agent go on where the voice that holds it is over, and too short to be more than agreement.
+
+        One that goes on behind a breath says more than "uh huh": an agent that spoke in each gap would be heard in pieces.
+        """
         if not self.is_held or self._is_voice_on:
             return
-        is_pending = self.bot is BotState.THINKING or not self._may_be_backchannel()
+        goes_on = self._is_held_again and self._voice_s > TWO_SYLLABLES_S
+        is_pending = self.bot is BotState.THINKING or goes_on or not self._may_be_backchannel()
         if self._hold_deadline is None and (self.user is UserState.IDLE or not is_pending):
             self._release(actions)
 
@@ -215,6 +223,7 @@ class TurnMachine:
 
     def _release(self, actions: list[Action]) -> None:
         self.is_held, self._hold_deadline = False, None
+        self._has_let_go = self.user is not UserState.IDLE
         actions.append(ReleaseBot())
 
     def _speech_began_idle(self, event: SpeechBegan, now: float, actions: list[Action]) -> None:
@@ -226,7 +235,7 @@ class TurnMachine:
         self._idle_count = 0
         self._texts.clear()
         self._speech_s = self._voice_s = 0.0
-        self._aside, self._is_silenced = "", False
+        self._aside, self._is_silenced, self._has_let_go = "", False, False
         self._begin_utterance(event, now, actions)
 
     def _begin_utterance(self, event: SpeechBegan, now: float, actions: list[Action]) -> None:

@@ -19,13 +19,15 @@ from vox.providers.flows.match import (
     HeardIntent,
     Matcher,
     content_words,
+    is_about_a_value,
     is_filler,
     is_greeting,
     yes_no,
 )
 from vox.providers.flows.phrasing import ALL_RIGHT, WHAT_TO_CHANGE, apologies, which_of
-from vox.providers.flows.schema import Script, Slot, TextSlot, YesNoSlot, command_items
+from vox.providers.flows.schema import NumberSlot, Script, Slot, TextSlot, TimeSlot, YesNoSlot, command_items
 from vox.providers.flows.slots import accept, keyed_value
+from vox.providers.flows.sound_alikes import alike
 from vox.providers.flows.state import Call, Reply, State, Step
 from vox.providers.flows.tasks import Tasks
 from vox.providers.flows.topics import Judged, Similarities, Topic, Topics
@@ -35,6 +37,8 @@ _KEYS = re.compile(r"DTMF:\s*([0-9A-D*#]+)", re.IGNORECASE)
 _NOTHING_SAID = re.compile(r"\s*[(\[*<][^)\]*>]*[)\]*>]\s*")
 """A remark of a recogniser instead of words: `[BLANK_AUDIO]`, `(inaudible)`, `*cough*`."""
 
+MOST_REPEATED = 2
+"""So often in a row the same is said, however often the same is asked."""
 _MUCH_BESIDE = 2
 _SMALL_PART = 0.34
 _UNCERTAIN_PART = 0.5
@@ -75,7 +79,7 @@ class Machine:
             similarities: how like the topics' examples the message is in meaning, where a model has said so.
         """
         turn = state.turn + 1
-        reply = Reply()
+        before, reply = state, Reply()
         for number, part in enumerate(_KEYS.split("" if _NOTHING_SAID.fullmatch(message) else message)):
             if not part.strip():
                 continue
@@ -85,11 +89,28 @@ class Machine:
             reply = Reply(reply.say + more.say, more.call or reply.call, more.is_last)
         if not reply.say and reply.call is None:
             state, reply = self._missed(state, today)
+        state, reply = self._unless_repeated(before, message, today, (state, reply))
         if reply.call is not None:
             call = replace(reply.call, id=f"flow_{turn}")
             reply = replace(reply, call=call)
             state = replace(state, calls={**state.calls, turn: call})
         return replace(state, turn=turn, said=reply.say or state.said), reply
+
+    def _unless_repeated(self, before: State, message: str, today: date, step: Step) -> Step:
+        """The step, or an apology in place of words that would come a third time: they did not help the caller.
+
+        Apologies lead to a way out (`_missed`), so that no conversation goes round for ever.
+        """
+        state, reply = step
+        words, times = before.answered
+        if reply.call is not None or reply.is_last or state.misses > before.misses:
+            return step
+        if self._matcher.command(heard_words(message)) is not None:
+            return step
+        times = times + 1 if reply.say == words else 1
+        if times <= MOST_REPEATED:
+            return replace(state, answered=(reply.say, times)), reply
+        return self._missed(before, today)
 
     def understanding(
         self, state: State, message: str, today: date, similarities: Similarities | None = None
@@ -145,6 +166,8 @@ class Machine:
             return self._tasks.filled(state, state.intent, Details({state.asking: text}), today)
         ranked = self.topics.ranked(words, similarities, {} if state.is_busy else self._evidence(words, today))
         about = self.topics.judge(ranked, has_meaning=similarities is not None)
+        if state.is_busy and is_about_a_value(words):
+            about, ranked = None, []
         heard = self._phrase(words, about, today)
         if state.is_busy and state.intent is not None:
             is_other = about is not None and about.score >= _CERTAIN_OF_ANOTHER and self._is_other(state, about.topic)
@@ -260,8 +283,13 @@ class Machine:
         return topic.kind != "none" and topic != Topic("intent", state.intent or "")
 
     def _details(self, state: State, words: Sequence[str], today: date) -> Details:
-        search = Search(asked=state.asking if state.phase == "filling" else None, filled=frozenset(state.slots))
-        return self._matcher.details(state.intent or "", words, today, search)
+        name, asked = state.intent or "", state.asking if state.phase == "filling" else None
+        search = Search(asked=asked, filled=frozenset(state.slots))
+        found = self._matcher.details(name, words, today, search)
+        if asked is None or found.values or not isinstance(self._asked_slot(state), NumberSlot | TimeSlot):
+            return found
+        others = (self._matcher.details(name, other, today, search) for other in alike(words))
+        return next((other for other in others if asked in other.values), found)
 
     def _decided(self, state: State, words: Sequence[str], today: date) -> tuple[State, Step | None]:
         """The answer to what is pending; any other words leave it, and are heard as if it had not been asked."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from vox.providers.flows import vocabulary
 from vox.providers.flows.details import Details, Search, ValueFinder
 from vox.providers.flows.forms import IMPOSSIBLE, Reading
 from vox.providers.flows.lexical import GLUE
@@ -56,6 +57,35 @@ FILLERS: Final = frozenset(
 
 _GREETINGS: Final = frozenset({"hello", "hi", "hey"})
 _PARTS_OF_DAY: Final = frozenset({"morning", "afternoon", "evening"})
+_VALUE_WORDS: Final = frozenset(
+    {*vocabulary.UNITS, *vocabulary.TEENS, *vocabulary.TENS, *vocabulary.WEEKDAYS, *_PARTS_OF_DAY}
+    | {"noon", "midday", "midnight", "today", "tonight", "tomorrow", "half", "quarter", "past", "o'clock"}
+)
+_OPENERS: Final = frozenset(
+    [
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "why",
+        "how",
+        "is",
+        "are",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "will",
+        "would",
+        "should",
+        "may",
+        "have",
+        "has",
+        "any",
+    ]
+)
 _CERTAIN_WORDS: Final = 3
 _COVERED: Final = 0.5
 
@@ -164,6 +194,12 @@ def yes_no(words: Sequence[str]) -> tuple[bool, Sequence[str]] | None:
 def is_filler(words: Iterable[str]) -> bool:
     """Whether none of the words carries anything."""
     return all(word in FILLERS for word in words)
+
+
+def is_about_a_value(words: Sequence[str]) -> bool:
+    """Whether the words name a part of a day or a number, little else, and ask nothing: a value that was misheard."""
+    rest = [word for word in words if word not in _VALUE_WORDS and not word.isdecimal()]
+    return len(rest) < len(words) and content_words(rest) <= 1 and words[0] not in _OPENERS
 
 
 def is_greeting(words: Sequence[str]) -> bool:

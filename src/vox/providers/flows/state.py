@@ -56,6 +56,7 @@ class State:
         pending: what was asked about and waits for a yes.
         misses: how often in a row nothing was understood.
         said: the last words, for `repeat`; `question` is the open one among them.
+        answered: the last words that were no apology, and how often they came without anything new between.
         calls: the tools asked for, by the number of the user message that led to them.
     """
 
@@ -69,6 +70,7 @@ class State:
     said: tuple[str, ...] = ()
     question: str = ""
     suspended: Suspended | None = None
+    answered: tuple[tuple[str, ...], int] = ((), 0)
     calls: Mapping[int, Call] = field(default_factory=dict[int, Call])
 
     @property

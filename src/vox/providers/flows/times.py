@@ -10,6 +10,7 @@ from vox.providers.flows import vocabulary
 from vox.providers.flows.forms import Reader, Reading, may_begin, read_forms, word_at
 from vox.providers.flows.numbers import NUMBERS, below_hundred
 from vox.providers.flows.patterns import parse_pattern
+from vox.providers.flows.sound_alikes import HOURS
 
 Half = Literal["am", "pm"]
 
@@ -67,6 +68,8 @@ def _read_minute(words: Sequence[str], at: int) -> Reading:
 def _read_hour(words: Sequence[str], at: int) -> Reading:
     word = word_at(words, at).removesuffix("ish")
     hour = int(word) if word.isdecimal() else NUMBERS.get(word, 0)
+    if not hour and at and word_at(words, at - 1) in {"past", "to"}:
+        hour = HOURS.get(word, 0)
     return [(at + 1, hour)] if 1 <= hour <= (23 if word.isdecimal() else _NOON) else []
 
 

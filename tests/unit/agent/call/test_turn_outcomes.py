@@ -71,6 +71,18 @@ async def test_a_cough_in_silence_is_no_turn():
 # Nothing answered
 
 
+@pytest.mark.parametrize("text", ["👍", "…", "****", "```python\nprint(1)\n```"])
+async def test_by_phone_an_answer_without_a_word_to_speak_is_asked_for_again(text: str):
+    async with World() as world:
+        world.line.shows_progress = False
+        answers = [text, "back again."]
+        world.mind.script = lambda request: [TextDelta(answers.pop(0))]
+        await world.say("go")
+        await asyncio.sleep(3)
+        assert world.voice.spoken == ["back again."]
+        assert world.line.of(AgentError) == []
+
+
 @pytest.mark.parametrize("empty", [[], [TextDelta("")], [TextDelta(" \n ")]])
 async def test_an_empty_answer_is_asked_for_again(empty: list[LlmEvent | float]):
     async with World() as world:

@@ -70,10 +70,10 @@ async def test_with_keywords_only_they_stop_the_agent():
         assert world.conversation() == [("user", "go"), ANSWER]
         await world.say("again")
         await asyncio.sleep(1.3)
-        await world.say("Hold on, please", seconds=0.3)
+        await world.say("Hold on for a table", seconds=0.3)
         await asyncio.sleep(0.6)
         assert world.line.clears == 1
-        assert ("user", "Hold on, please") in world.conversation()
+        assert ("user", "Hold on for a table") in world.conversation()
 
 
 async def test_keyword_strategy_without_keywords_counts_words():

@@ -100,7 +100,9 @@ def test_the_language_is_english_where_none_is_set_and_whatever_its_region():
     assert judge("I would like") is judge("I would like", language="en_GB") is UNFINISHED
 
 
-@pytest.mark.parametrize("text", ["uh huh", "Uh-huh.", "Mm.", "mm-hmm", "Yeah!", "okay", "I see."])
+@pytest.mark.parametrize(
+    "text", ["uh huh", "Uh-huh.", "Mm.", "mm-hmm", "Yeah!", "okay", "I see.", "uh huh, uh huh", "Okay, yeah."]
+)
 def test_what_listeners_say_is_known(text: str):
     assert is_backchannel(text)
     assert not is_silencer(text)
@@ -111,7 +113,20 @@ def test_what_asks_for_something_is_more_than_listening(text: str):
     assert not is_backchannel(text)
 
 
-@pytest.mark.parametrize("text", ["Stop!", "wait", "be quiet", "Please, be quiet.", "hold on", "One moment, please."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Stop!",
+        "wait",
+        "be quiet",
+        "Please, be quiet.",
+        "hold on",
+        "One moment, please.",
+        "Stop, stop!",
+        "wait, stop",
+        "Okay, stop please.",
+    ],
+)
 def test_a_request_for_silence_is_known(text: str):
     assert is_silencer(text)
     assert not is_backchannel(text)

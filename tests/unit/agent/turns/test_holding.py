@@ -92,6 +92,54 @@ def test_a_long_voice_holds_the_agent_until_its_words_are_known():
     assert story.at(2.7, TextArrived("not that")) == [Interrupt(was_heard=True), Respond("not that")]
 
 
+def test_a_caller_who_goes_on_behind_a_breath_holds_the_agent_until_the_words_are_known():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.35, VoiceEnded())
+    assert story.at(1.55) == [ReleaseBot()]
+    assert story.at(1.6, VoiceBegan()) == [HoldBot()]
+    assert story.at(1.8, VoiceEnded()) == [PauseListening()]
+    assert story.at(2.0) == []
+    story.at(2.1, SpeechEnded())
+    assert story.at(2.6) == [FinishListening()]
+    assert story.at(2.7, TextArrived("not that")) == [Interrupt(was_heard=True), Respond("not that")]
+
+
+def test_a_listener_who_agrees_twice_in_a_breath_lets_the_agent_go_on_once_that_is_known():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.3, VoiceEnded())
+    assert story.at(1.35) == [ReleaseBot()]
+    assert story.at(1.4, VoiceBegan()) == [HoldBot()]
+    story.at(1.65, VoiceEnded())
+    assert story.at(1.7, PauseText("uh huh, yeah")) == [ReleaseBot()]
+
+
+def test_the_gap_between_two_syllables_is_no_breath():
+    story = Story()
+    story.bot_speaks(0.0)
+    story.at(1.0, SpeechBegan())
+    story.at(1.15, VoiceEnded())
+    assert story.at(1.25) == [ReleaseBot()]
+    assert story.at(1.3, VoiceBegan()) == [HoldBot()]
+    story.at(1.45, VoiceEnded())
+    assert story.at(1.55) == [ReleaseBot()]
+
+
+def test_each_utterance_may_let_the_agent_go_on_once():
+    story = Story()
+    story.bot_speaks(0.0)
+    for begins in (1.0, 5.0):
+        story.at(begins, SpeechBegan())
+        story.at(begins + 0.2, VoiceEnded())
+        assert story.at(begins + 0.25) == [ReleaseBot()]
+        story.at(begins + 0.3, SpeechEnded())
+        story.at(begins + 0.8)
+        story.at(begins + 0.9, TextArrived(""))
+
+
 def test_the_agent_goes_on_at_once_where_a_listener_agrees():
     story = Story()
     story.bot_speaks(0.0)

@@ -1,9 +1,12 @@
 import asyncio
 import io
+import threading
+from collections import Counter
 
 import pytest
 from PIL import Image
 
+from tests.time_limits import WAIT_S
 from vox.chat.config.settings import load_chat_settings
 from vox.chat.errors import Refusal
 from vox.chat.events.ids import UserId
@@ -54,6 +57,31 @@ async def test_pictures_are_painted_and_the_line_is_bounded(monkeypatch):
     assert {each.wire_code for each in done if isinstance(each, Refusal)} == {"UNAVAILABLE"}
     desk.close()
     assert await desk.reencode(png(), "image/png", io.BytesIO(), UserId(1)) == Dimensions(3, 2)
+    desk.close()
+
+
+async def test_of_one_user_one_picture_is_painted_at_a_time_while_others_have_theirs(monkeypatch):
+    second_user_ran = threading.Event()
+    running, most = Counter(), Counter()
+
+    def slow(source, mime, out, pixels):
+        user = source.getvalue()
+        running[user] += 1
+        most[user] = max(most[user], running[user])
+        if user == b"1":
+            assert second_user_ran.wait(WAIT_S), "the other user waited for the first one's pictures"
+        else:
+            second_user_ran.set()
+        running[user] -= 1
+        return Dimensions(1, 1)
+
+    monkeypatch.setattr(desks, "re_encode", slow)
+    desk = UploadLimits(SETTINGS)
+    users = (1, 1, 1, 2)
+    pictures = (desk.reencode(io.BytesIO(b"%d" % n), "image/png", io.BytesIO(), UserId(n)) for n in users)
+    assert await asyncio.gather(*pictures) == [Dimensions(1, 1)] * len(users)
+    assert most == {b"1": 1, b"2": 1}
+    assert not desk._busy
     desk.close()
 
 

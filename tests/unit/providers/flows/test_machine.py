@@ -375,3 +375,37 @@ def test_how_well_a_message_would_be_understood_and_whether_that_has_consequence
 def test_sureness_is_a_share(message):
     state, _ = talk("a table")
     assert 0 <= machine().understanding(state, message, TODAY).sureness <= 1
+
+
+def test_a_number_that_was_asked_for_is_read_out_of_what_sounds_like_it():
+    assert said("a table", "4. 2.") == "Which day?"
+    assert (
+        said("a table", "for people", "tomorrow", "To the afternoon.")
+        == "A table for four tomorrow at two in the afternoon?"
+    )
+    assert said("a table for four tomorrow at noon", "No, at a quarter past several in the evening") == (
+        "A table for four tomorrow at seven fifteen in the evening?"
+    )
+
+
+def test_a_value_that_was_misheard_is_no_question_about_something_else():
+    lost = said("a table for four", "tomorrow", "hm hm hm")
+    assert said("a table for four", "tomorrow", "Welcome to the afternoon.") == lost
+    assert said("a table for four", "tomorrow", "what are your opening hours in the afternoon").startswith(
+        "From noon to ten."
+    )
+
+
+def test_the_same_question_again_and_again_leads_to_a_way_out():
+    question = "what are your opening hours"
+    replies = [said(*[question] * times) for times in range(1, 6)]
+    assert replies == ["From noon to ten.", "From noon to ten.", "Sorry?", "Again?", "I give up."]
+
+
+def test_another_question_between_two_equal_ones_gets_its_answer():
+    again = ["what are your opening hours", "a table", "what are your opening hours"] * 3
+    assert all(said(*again[:count]).startswith("From noon to ten.") for count in (1, 3, 4))
+
+
+def test_what_was_said_can_be_repeated_as_often_as_wanted():
+    assert said("what are your opening hours", *["repeat that"] * 5) == "From noon to ten."

@@ -32,20 +32,20 @@ _MAGIC: Final[tuple[tuple[int, bytes, str], ...]] = (
 )
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _BRANDS: Final = {
-    brand.encode(): kind
+    brand.encode().ljust(4): kind
     for kind, brands in {
-        "video/mp4": "isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 mp71 avc1 hvc1 av01 dash cmfc MSNV M4V\u0020 M4VH M4VP f4v\u0020",
-        "audio/mp4": "M4A\u0020 M4B\u0020 M4P\u0020",
-        "video/quicktime": "qt\u0020\u0020",
+        "video/mp4": "isom iso2 iso3 iso4 iso5 iso6 iso7 iso8 iso9 mp41 mp42 mp71 avc1 hvc1 av01 dash cmfc MSNV M4V M4VH M4VP f4v",
+        "audio/mp4": "M4A M4B M4P",
+        "video/quicktime": "qt",
         "video/3gpp": "3gp4 3gp5 3gp6 3gp7 3gp8 3gp9 3ge6 3gg6",
         "video/3gpp2": "3g2a 3g2b 3g2c",
         "image/avif": "avif avis",
         "image/heic": "heic heix heim heis hevc hevx hevm hevs",
         "image/heif": "mif1 mif2 msf1",
-        "image/jp2": "jp2\u0020",
-        "image/x-canon-cr3": "crx\u0020",
+        "image/jp2": "jp2",
+        "image/x-canon-cr3": "crx",
     }.items()
-    for brand in brands.split(" ")
+    for brand in brands.split()
 }
 """Types by the brands that a file says it can be read as (ISO/IEC 14496-12; the registry is mp4ra.org)."""
 _CONTAINERS: Final = frozenset({"image/heif"})
