@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSession
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.protocols.rtvi import client_message
 
 RATE = 48_000
@@ -205,7 +205,7 @@ async def webrtc_client(
     offer_url: str, *, microphone: bool = True, headers: Mapping[str, str] | None = None, **options: Any
 ) -> AsyncGenerator[WebRtcClient, None]:
     """A client that has not connected yet."""
-    async with httpx2.AsyncClient(timeout=60, headers=dict(headers or {})) as http:
+    async with httpx2.AsyncClient(timeout=WAIT_S, headers=dict(headers or {})) as http:
         client = WebRtcClient(http, offer_url, microphone=Microphone() if microphone else None, **options)
         try:
             yield client

@@ -47,7 +47,7 @@ TICK_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is called and from where, as far as it concerns an offer."""
+    """Which agent is called and from where, as far as it concerns an offer."""
 
     agent: Agent
     variables: Mapping[str, str]
@@ -148,7 +148,7 @@ class WebRtcCall:
 
     Args:
         calls: where it is known.
-        caller: whom it is for.
+        caller: whose call it is, and with which agent.
         place: its place among the calls of the server.
         holds: what it gives back at its end.
     """

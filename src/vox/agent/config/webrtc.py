@@ -74,7 +74,7 @@ def ice_servers(
     """The servers with the credentials for one client.
 
     A TURN server without a username gets those of its shared secret, as coturn's `use-auth-secret` expects them: they expire, so
-    that a page which leaks them gives nobody a relay for long.
+    that a page which leaks them gives no relay away for long.
 
     Args:
         configured: the entries; None where the setting is absent, for a public STUN server.

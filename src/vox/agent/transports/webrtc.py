@@ -195,7 +195,7 @@ class WebRtcTransport:
     # The call's way out
 
     def send_audio(self, frame: bytes) -> None:
-        """20 ms of the agent's voice; while the client is away, nobody hears it."""
+        """20 ms of the agent's voice; while the client is away, it is lost."""
         if self._peer is not None:
             self._peer.send_audio(frame)
 

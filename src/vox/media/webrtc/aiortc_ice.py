@@ -6,7 +6,7 @@ restart. Here a connection gathers within what the operator allows, remembers fo
 """
 
 import asyncio
-import random
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -212,7 +212,7 @@ class IcePath:
         tell: Callable[[PeerState], None],
     ) -> None:
         self._transport = transport
-        self._connection: Connection = transport._connection  # noqa: SLF001  aiortc hands it to nobody
+        self._connection: Connection = transport._connection  # noqa: SLF001  aiortc hands it out nowhere else
         self._options = options
         self._clock = clock
         self._on_media = on_media
@@ -294,7 +294,11 @@ class IcePath:
 
 
 def _ports(ports: range | None) -> Sequence[int]:
-    return (0,) if ports is None else random.sample(ports, len(ports))
+    """In turn from a random one on, so that a call rarely meets the packets of the one before."""
+    if ports is None:
+        return (0,)
+    first = secrets.randbelow(len(ports))
+    return (*ports[first:], *ports[:first])
 
 
 def _host(component: int, transport: asyncio.DatagramTransport) -> Candidate:

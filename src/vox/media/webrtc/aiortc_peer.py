@@ -6,7 +6,7 @@ This reaches into attributes that aiortc does not document, hence the narrow ver
 """
 
 import asyncio
-import random
+import secrets
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -89,8 +89,8 @@ class AiortcPeer:
         self._may_send = self._may_receive = False
         self._payload_type = 0
         self._ssrc = 0
-        self._number = random.getrandbits(15)  # libsrtp loses count where the first packets wrap around
-        self._send_clock = SendClock(random.getrandbits(32))
+        self._number = secrets.randbits(15)  # libsrtp loses count where the first packets wrap around
+        self._send_clock = SendClock(secrets.randbits(32))
         self._encoder: OpusEncoder | None = None
         self._decoder: OpusDecoder | None = None
         self._received = ReceiveBuffer()
@@ -217,7 +217,7 @@ class AiortcPeer:
         if pc.sctp is not None:
             transports.append(pc.sctp.transport)
         for dtls in transports:
-            connection = dtls.transport.iceGatherer._connection  # noqa: SLF001  aiortc hands it to nobody
+            connection = dtls.transport.iceGatherer._connection  # noqa: SLF001  aiortc hands it out nowhere else
             Gatherer(connection, self._options, self._clock, self._media_came).install()
         dtls = self._dtls = transports[0]
         dtls.on("statechange", self._dtls_changed)

@@ -155,6 +155,6 @@ def driver() -> MakePeer:
         raise UsageError(
             f"WebRTC needs packages that are not installed: {error.name or error}",
             code="webrtc_not_installed",
-            hint="install vox-server[webrtc], or set transport to websocket",
+            hint="run `make setup`, or `pip install '.[webrtc]'` in a checkout of Vox; or set transport to websocket",
         ) from error
     return cast("MakePeer", module.AiortcPeer)
