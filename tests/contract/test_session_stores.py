@@ -20,6 +20,7 @@ from vox.agent.sessions.contract import StoredSession
 from vox.agent.sessions.idempotency import Recorded
 from vox.agent.sessions.redis import IDEMPOTENCY_PREFIX, SESSION_PREFIX
 from vox.agent.sessions.stores import SessionStores, make_stores
+from vox.cli.doctor import check_session_store
 from vox.errors import DependencyError, UsageError
 from vox.runtime.metrics import Metrics
 
@@ -203,6 +204,17 @@ def test_a_url_that_is_none_is_refused_with_the_key_and_the_remedy_and_without_i
     assert "redis://HOST:6379/0" in message
     assert "w#rd" not in message
     assert refused.value.__cause__ is None
+
+
+def test_doctor_says_whether_redis_answers():
+    with redis_server() as redis:
+        settings = AgentSettings.model_validate({"session_store": "redis", "redis_url": redis.url})
+        assert check_session_store(settings).status == "ok"
+        redis.kill()
+        found = check_session_store(settings)
+        assert (found.status, "redis_url" in found.remedy) == ("warn", True)
+    wrong = AgentSettings.model_validate({"session_store": "redis", "redis_url": "redis.example:6379"})
+    assert check_session_store(wrong).status == "fail"
 
 
 def raw_client(stores: SessionStores) -> Any:

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vox.errors import VoxError
+from vox.errors import DependencyError, VoxError
 
 if TYPE_CHECKING:  # pydantic, the detector and the drivers are imported when the command runs, not for its help text
     from vox.agent.config.settings import AgentSettings
@@ -83,6 +83,8 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
         if settings.tls_enable:
             yield check_certificate(settings.tls_cert_file, settings.tls_key_file)
         yield from check_providers(settings, environment)
+        if settings.session_store == "redis":
+            yield check_session_store(settings)
         yield check_open_files(settings.max_concurrent_calls)
     yield from check_optional_parts()
     yield check_local_models(settings)
@@ -195,6 +197,29 @@ def check_providers(settings: "AgentSettings", environment: Mapping[str, str]) -
         else:
             chain = " → ".join((profile.stage("stt"), profile.stage("llm"), profile.stage("tts")))
             yield Finding(f"agent {name}", "ok", f"{chain} open")
+
+
+def check_session_store(settings: "AgentSettings") -> Finding:
+    """Whether the Redis of the session store answers; it may come up later than this, so that its absence only warns."""
+    from vox.agent.sessions.stores import make_stores
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.metrics import NullMetrics
+
+    async def ask() -> None:
+        store = make_stores(settings, SystemClock(), NullMetrics()).sessions
+        try:
+            await store.check()
+        finally:
+            await store.close()
+
+    try:
+        asyncio.run(ask())
+    except DependencyError as error:
+        remedy = "start Redis, or correct redis_url; until then /start answers 503 and /ready fails"
+        return Finding("session store", "warn", str(error), remedy)
+    except VoxError as error:
+        return _failed("session store", error)
+    return Finding("session store", "ok", "redis answers")
 
 
 def check_open_files(max_calls: int) -> Finding:

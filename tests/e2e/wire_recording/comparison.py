@@ -106,6 +106,13 @@ ALLOWED: tuple[Allowed, ...] = (
         r"metrics\.vox_agent_early_audio_total",
     ),
     Allowed(
+        "Sessions of POST /start and the back-pressure on callers' audio are counted.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_(?:sessions|input)_\w+",
+    ),
+    Allowed(
         "See above: nothing follows the audio, so the connection ends for want of a start.",
         "changed",
         "agent_media",

@@ -31,6 +31,11 @@ class FakeSocket:
     def send(self, message):
         self._agent.receive(message)
 
+    def pause_reading(self):
+        raise AssertionError("a caller reads on")
+
+    resume_reading = pause_reading
+
     def close(self, code=1000, reason=""):
         if self.is_open:
             self._end(code, reason)

@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import urlencode
 
+from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.pages import Refusal, preflight
 from vox.agent.api.policy import OFFERS, PAGES, Access, given_key
 from vox.agent.api.responses import json_reply
+from vox.agent.api.start_limits import StartLimits
 from vox.agent.api.start_request import StartRequest, parse_start
 from vox.agent.api.start_sessions import SessionStarts
 from vox.agent.api.webhooks import DEFAULT_MAX_BODY_BYTES, public_base
@@ -26,8 +28,10 @@ class StartRoutes:
     """The routes of one agent server."""
 
     def __init__(self, server: AgentServer) -> None:
+        limits = StartLimits(server)
+        self.daily = DailyRoutes(server, limits)
         self._server = server
-        self._sessions = SessionStarts(server)
+        self._sessions = SessionStarts(server, limits)
 
     def add_to(self, table: RouteTable[Access]) -> None:
         """Adds them to a table."""
@@ -38,6 +42,8 @@ class StartRoutes:
         for path, endpoint in paths.items():
             table.post(path, access=PAGES, returns=bytes, label="start", also=(201,), errors=errors)(endpoint)
             table.options(path, access=PAGES, label="start")(preflight)
+        if self._server.settings.runner_transport == "daily":
+            self.daily.add_to(table)
         offers = () if self._server.settings.has_webrtc else ("/api/offer", "/sessions/{session}/api/offer")
         for path in offers:
             table.any(path, access=OFFERS, label="fallback", is_documented=False)(self.offer)
@@ -53,10 +59,15 @@ class StartRoutes:
                 or call.route.template != "/start"
             )
             if request.wants_session(by_default=is_for_sessions):
-                return await self._sessions.answer(call, raw, partial(self._sessions.start, call, request))
+                make = self._room if request.wants_daily_room else self._sessions.start
+                return await self._sessions.answer(call, raw, partial(make, call, request))
         elif request.transport == "webrtc":
             raise Refusal(400, "BAD_REQUEST", NO_WEBRTC.format(url=self._socket(call, {})))
         return await self._web_socket(call, request)
+
+    async def _room(self, call: HttpCall, request: StartRequest) -> Reply:
+        self._sessions.check_fields(request)
+        return self._sessions.created(await self.daily.start(call))
 
     async def connect(self, call: HttpCall) -> Reply:
         """Where a WebSocket client connects: `wsUrl`, and the key it gave as `token`."""

@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 
 from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
 from vox.agent.api import webhooks
+from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
@@ -60,7 +61,8 @@ _MakeLink = Callable[[asyncio.TaskGroup, Reservation, IngressBudget], _Link]
 def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
     """All routes of one agent server: the tables of pages, probes and webhooks, and of calls."""
     ready = ready_endpoint(probe, _probe_reply)
-    http, calls, table = _Http(server), _Calls(server), RouteTable[Access]()
+    starts = StartRoutes(server)
+    http, calls, table = _Http(server, starts.daily), _Calls(server), RouteTable[Access]()
     for prefix in ("", "/api/v1"):
         table.get(f"{prefix}/health", access=PUBLIC, returns=bytes, label="health")(http.health)
         table.get(f"{prefix}/ready", access=PUBLIC, returns=bytes, label="ready", errors=(503,))(ready)
@@ -83,7 +85,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
-    StartRoutes(server).add_to(table)
+    starts.add_to(table)
     if server.settings.has_webrtc:
         OfferRoutes(server, driver()).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
@@ -93,8 +95,9 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
 
 
 class _Http:
-    def __init__(self, server: AgentServer) -> None:
+    def __init__(self, server: AgentServer, daily: DailyRoutes) -> None:
         self._server = server
+        self._daily = daily
         self._files = StaticFolder(PAGE)
 
     async def health(self, call: HttpCall) -> Reply:
@@ -112,6 +115,8 @@ class _Http:
             if webhooks.is_call(runner, call):
                 return await webhooks.answer(self._server, call, runner, agent="")
             return json_reply({"data": {"status": f"Bot started with {runner}"}})
+        if runner == "daily":
+            return await self._daily.root(call)
         if call.method == "POST":
             message = "Method not allowed: no runner_transport answers webhooks here"
             return error(call.scope, 405, "BAD_REQUEST", message)

@@ -11,6 +11,7 @@ from vox.agent.api.ice_servers import ice_servers
 from vox.agent.api.pages import Refusal
 from vox.agent.api.policy import given_key
 from vox.agent.api.responses import JSON
+from vox.agent.api.start_limits import StartLimits
 from vox.agent.api.start_request import StartRequest
 from vox.agent.metrics import SESSIONS_REFUSED, SESSIONS_STARTED
 from vox.agent.server import AgentServer
@@ -19,32 +20,28 @@ from vox.agent.sessions.idempotency import MAX_KEY_LENGTH, fingerprint_of, stora
 from vox.agent.sessions.variables import query_variables
 from vox.errors import DependencyError, UsageError
 from vox.http.call import HttpCall
-from vox.http.rate_limits import MemoryRateLimits, RateCategory
 from vox.http.routing import Reply
 from vox.runtime.clock import new_uuid
 from vox.runtime.logging import get_logger
-from vox.security.addresses import is_global, network_key, parse_address
+from vox.security.addresses import network_key
 
 log = get_logger(__name__)
 
-PRIVATE_FACTOR: Final = 50
-"""A private address is mostly a proxy's or a gateway's, with many clients behind it."""
-SECONDS: Final = 60
 MAX_ID_LENGTH: Final = 64
 _KEY: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
 class SessionStarts:
-    """Makes the sessions of one server."""
+    """Makes the sessions of one server.
 
-    def __init__(self, server: AgentServer) -> None:
+    Args:
+        server: keeps them.
+        limits: how often one address may have one made.
+    """
+
+    def __init__(self, server: AgentServer, limits: StartLimits) -> None:
         self._server = server
-        per_minute = server.settings.max_starts_per_minute
-        self._limits = MemoryRateLimits(1.0 if per_minute else 0.0)
-        self._public, self._private = (
-            RateCategory(name, max(1, rate), max(1, rate) / SECONDS)
-            for name, rate in (("public", per_minute), ("private", per_minute * PRIVATE_FACTOR))
-        )
+        self._limits = limits
 
     async def answer(self, call: HttpCall, raw: bytes, make: Callable[[], Awaitable[Reply]]) -> Reply:
         """What `make` answers, or what it answered before under the same idempotency key.
@@ -61,7 +58,7 @@ class SessionStarts:
         with store_failures(self._server):
             if key:
                 return await self._once(call, key, fingerprint_of(call.scope["query_string"], raw), make)
-            self._check_rate(call)
+            self._limits.check(call)
             return await make()
 
     async def keep(self, call: HttpCall, body: dict[str, Any]) -> str:
@@ -71,7 +68,7 @@ class SessionStarts:
             Refusal: too many requests, or the store cannot be reached.
         """
         with store_failures(self._server):
-            self._check_rate(call)
+            self._limits.check(call)
             session_id = new_uuid()
             await self._server.session_store.put(session_id, StoredSession(body))
             return session_id
@@ -83,11 +80,7 @@ class SessionStarts:
             Refusal: a field has the wrong type.
             DependencyError: the store failed.
         """
-        try:
-            request.check_session_fields()
-        except UsageError as error:
-            details = [{"field": str(error).partition(" ")[0], "message": str(error)}]
-            raise Refusal(400, "BAD_REQUEST", f"Invalid JSON body: {error}", details=details) from None
+        self.check_fields(request)
         session_id = new_uuid()
         session = StoredSession(self._body(call, request), request.wants_ice_servers)
         await self._server.session_store.put(session_id, session)
@@ -95,6 +88,19 @@ class SessionStarts:
         if request.wants_ice_servers:
             answer["iceConfig"] = {"iceServers": ice_servers(self._server, call)}
         return self.created(answer)
+
+    @staticmethod
+    def check_fields(request: StartRequest) -> None:
+        """Lets types pass that a session can be made of.
+
+        Raises:
+            Refusal: a field has the wrong type.
+        """
+        try:
+            request.check_session_fields()
+        except UsageError as error:
+            details = [{"field": str(error).partition(" ")[0], "message": str(error)}]
+            raise Refusal(400, "BAD_REQUEST", f"Invalid JSON body: {error}", details=details) from None
 
     def created(self, answer: dict[str, Any]) -> Reply:
         """201, with the fields in `data` and at the top, where Pipecat's clients read them."""
@@ -121,7 +127,7 @@ class SessionStarts:
             return Reply(201, known.answer, JSON)
         is_kept = False
         try:
-            self._check_rate(call)
+            self._limits.check(call)
             reply = await make()
             await store.finish(name, fingerprint, reply.body)
             is_kept = True
@@ -137,16 +143,6 @@ class SessionStarts:
                 400, "BAD_REQUEST", f"Idempotency-Key must be 1 to {MAX_KEY_LENGTH} printable ASCII characters."
             )
         return key
-
-    def _check_rate(self, call: HttpCall) -> None:
-        address = parse_address(call.client)
-        category = self._public if address is not None and is_global(address) else self._private
-        decision = self._limits.take(network_key(call.client), category, self._server.clock.now())
-        if decision.retry_after_s is not None:
-            self._server.metrics.counter(SESSIONS_REFUSED, "rate").inc()
-            seconds = max(1, round(decision.retry_after_s + 0.5))
-            message = f"Too many sessions are started from your address; try again in {seconds} s."
-            raise Refusal(429, "RATE_LIMIT_EXCEEDED", message, headers=_retry_after(seconds))
 
     @staticmethod
     def _body(call: HttpCall, request: StartRequest) -> dict[str, Any] | None:

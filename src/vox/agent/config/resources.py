@@ -93,6 +93,17 @@ class Resources:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def deps(self) -> Deps:
+        """What drivers are given.
+
+        Raises:
+            UsageError: they are not open (not_open).
+        """
+        if self._deps is None:
+            raise UsageError("resources are used before they are open", code="not_open")
+        return self._deps
+
     async def check_voice_activity(self) -> None:
         """Returns once the voice detector has answered.
 
@@ -135,10 +146,8 @@ class Resources:
 
     def call_control(self, carrier: str) -> CallControl:
         """The REST side of a carrier, made once."""
-        if self._deps is None:
-            raise UsageError("resources are used before they are open", code="not_open")
         if carrier not in self._controls:
-            self._controls[carrier] = registry.create("carriers", carrier, {}, self._deps)
+            self._controls[carrier] = registry.create("carriers", carrier, {}, self.deps)
         return self._controls[carrier]
 
     async def _open(self, name: str, profile: AgentProfile, deps: Deps) -> Agent:

@@ -34,7 +34,6 @@ NOT_HERE_YET = {
     "transcripts.enable": "transcripts are not stored",
     "plugins": "plugins are not run",
     "mcp": "MCP tools are not offered",
-    "dialin": "calls by Daily are not answered",
 }
 
 
@@ -221,9 +220,11 @@ class AgentSettings(AgentProfile):
     webrtc_reconnect_secs: float = Field(
         default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"
     )
-    dialin: bool = Field(default=False, description="Not available yet")
+    dialin: bool = Field(
+        default=False, description="With runner_transport daily: a room for each call at /daily-dialin-webhook"
+    )
     daily_dialin_webhook_secret: Annotated[SecretStr, Env("VOXRAY_DAILY_DIALIN_WEBHOOK_SECRET")] = Field(
-        default=SecretStr(""), description="Not available yet"
+        default=SecretStr(""), description="What Daily sends as X-Webhook-Secret; empty: server_api_key is asked for"
     )
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
@@ -429,11 +430,12 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
         "transcripts.enable": settings.transcripts.enable,
         "plugins": bool(settings.plugins),
         "mcp": settings.mcp is not None,
-        "dialin": settings.dialin,
     }
     warnings = [
         f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
     ]
-    if settings.runner_transport in {"daily", "livekit"}:
+    if settings.dialin and settings.runner_transport != "daily":
+        warnings.append("dialin is set without runner_transport daily and does nothing")
+    if settings.runner_transport == "livekit":
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings

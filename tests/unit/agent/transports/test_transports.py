@@ -15,6 +15,7 @@ from vox.agent.transports.audio_gatherer import IDLE_S
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, BURST_S, BYTES_PER_S, IngressBudget, NetworkReserves
 from vox.agent.transports.telephony import MAX_EARLY_AUDIO, MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
+from vox.media import g711
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
 from vox.protocols.carriers.detect import CARRIERS, carrier_for
 from vox.protocols.media_stream import CarrierCodec, MarkReached, StreamAudio, StreamStarted, WireMessage
@@ -29,6 +30,7 @@ class FakeSocket:
     def __init__(self) -> None:
         self.sent: list[WireMessage] = []
         self.closed: tuple[int, str] | None = None
+        self.is_reading = True
 
     @property
     def is_open(self) -> bool:
@@ -37,6 +39,12 @@ class FakeSocket:
     def send(self, message: WireMessage) -> None:
         if self.closed is None:
             self.sent.append(message)
+
+    def pause_reading(self) -> None:
+        self.is_reading = False
+
+    def resume_reading(self) -> None:
+        self.is_reading = True
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         if self.closed is None:
@@ -255,6 +263,25 @@ async def test_a_call_begins_with_its_first_audio_and_until_then_makes_room_for_
         silent.link.evict()
         assert silent.socket.closed is not None
         assert silent.socket.closed[1] in {"busy, and no audio came", ""}
+
+
+async def test_a_carrier_is_not_read_while_the_detector_is_behind_and_nothing_it_said_is_lost():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        detector = line.world.detector
+        assert detector.on_behind is not None
+        detector.is_behind = True
+        assert detector.on_behind()
+        frames = [bytes([number]) * 160 for number in range(1, 256)]
+        line.say(*(codec.audio(frame, timestamp_ms=0) for frame in frames))
+        assert line.socket.is_reading
+        line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))
+        assert (line.socket.is_reading, detector.heard) == (False, b"")
+        detector.is_behind = False
+        await asyncio.sleep(0.1)
+        assert line.socket.is_reading
+        assert detector.heard == b"".join(g711.decode(frame, "mulaw") for frame in [*frames, b"\xff" * 160])
 
 
 async def test_a_call_for_an_agent_that_is_none_is_refused():

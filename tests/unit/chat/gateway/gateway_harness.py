@@ -53,6 +53,11 @@ class FakeSocket:
             self.messages.append(message)
             self.stamps.append(self.stamp())
 
+    def pause_reading(self) -> None:
+        raise AssertionError("the gateway reads on")
+
+    resume_reading = pause_reading
+
     def catch_up(self) -> None:
         """Reads what it was stuck on."""
         self.is_stuck = False
