@@ -34,7 +34,7 @@ class Change:
 class BookingScript:
     """One booking: `says` by what is asked (`open` is the first line), `wants` by slot as ISO values.
 
-    Several wordings of one answer are used one after the other, the last one again.
+    Several wordings of one answer are used one after the other, the last one again; who is asked for a yes or no says yes.
     """
 
     name: str
@@ -143,7 +143,7 @@ class BookingCaller:
     def _answer_read_back(self) -> str:
         wrong = self._mismatches()
         if not wrong:
-            return "Yes, that's right."
+            return "Yes." if self._fruitless else "Yes, that's right."
         wording = self._wording(wrong[0])
         return f"No, {wording[:1].lower()}{wording[1:]}"
 
