@@ -24,7 +24,7 @@ BLOCKED = (
 
 
 async def test_a_spoken_question_gets_its_answer_over_webrtc(tmp_path: Path):
-    recording = await speak("what are your opening hours", lead_s=4.0, tail_s=1.0)
+    recording = await speak("what are your opening hours", lead_s=8.0, tail_s=1.0)
     microphone = tmp_path / "question.wav"
     write_wav(microphone, [recording.pcm], recording.sample_rate)
     async with (
@@ -35,11 +35,11 @@ async def test_a_spoken_question_gets_its_answer_over_webrtc(tmp_path: Path):
         await page.click("#talk")
         await page.wait_for(ANSWERED)
         assert await page.evaluate(ROUTE) == "Connected over WebRTC"
-        assert await page.evaluate("Math.max(...voxTalk.heard().samples)") > 3000
+        assert await page.evaluate("voxTalk.heard().samples.some((sample) => sample > 3000)")
         assert await page.evaluate("voxTalk.turns.some(({user, latency_s}) => user === 'what is new' && latency_s > 0)")
         await page.click("#hangup")
         (ended,) = await agent.logged("call ended")
-        assert ended["reason"] == "hung_up" or ended["reason"] == "client_left"
+        assert ended["reason"] in {"hung_up", "client_left"}
         assert page.errors == []
         (started,) = agent.lines("call started")
         assert started["transport"] == "webrtc"
