@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,16 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def open_page(folder: Path, url: str, *, microphone: Path | None = None) -> AsyncGenerator[Page, None]:
+async def open_page(
+    folder: Path, url: str, *, microphone: Path | None = None, flags: Sequence[str] = ()
+) -> AsyncGenerator[Page, None]:
     """A fresh browser on that page; `microphone` is a WAV file that its microphone plays once."""
     require(PROGRAM is not None, "Chromium", "apt-get install chromium")
     assert PROGRAM is not None
     profile = folder / "chromium"
     microphones = [f"--use-file-for-fake-audio-capture={microphone}%noloop"] if microphone else []
     process = await asyncio.create_subprocess_exec(
-        *(PROGRAM, *FLAGS, *microphones, f"--user-data-dir={profile}", "--window-size=900,1000", "about:blank"),
+        *(PROGRAM, *FLAGS, *flags, *microphones, f"--user-data-dir={profile}", "--window-size=900,1000", "about:blank"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

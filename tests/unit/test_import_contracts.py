@@ -36,6 +36,11 @@ PLANTS = {
         "vox.chat.gateway.hub",
     ),
     "Protocols and decisions are pure: no clock, no socket, no task": ("media/g711.py", "time"),
+    "aiortc and PyAV are known to the WebRTC driver only": ("agent/transports/webrtc.py", "aiortc"),
+    "The WebRTC driver is loaded by its name, so that another can take its place": (
+        "agent/api/webrtc_calls.py",
+        "vox.media.webrtc.aiortc_peer",
+    ),
     "No part and no command imports a driver: the registry loads it by name": ("cli/call.py", "vox.providers.stt.fake"),
     "Features of the chat server import downwards only": (
         "chat/features/messages/send.py",

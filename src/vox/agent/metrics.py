@@ -86,6 +86,24 @@ DROPPED_FIELDS = Counter(
 EARLY_AUDIO = Counter("vox_agent_early_audio_total", "Audio messages before the start of a stream, left out")
 MALFORMED = Counter("vox_agent_malformed_messages_total", "Messages dropped as malformed, by wire format", ("format",))
 
+_PEER = ("session_id", "stage")
+PEER_CONNECTIONS = Counter(
+    "webrtc_peer_connections_total", "WebRTC connections by the states that they reached", ("state", *_PEER)
+)
+PEERS_ACTIVE = Gauge("webrtc_peer_connections_active", "WebRTC connections that stand", ("stage", "session_id"))
+WEBRTC_SENT = Counter("webrtc_bytes_sent_total", "Opus sent, in bytes", ("direction", "session_id", "model"))
+WEBRTC_RECEIVED = Counter(
+    "webrtc_bytes_received_total", "Opus received, in bytes", ("direction", "session_id", "model")
+)
+WEBRTC_FAILURES = Counter(
+    "webrtc_connection_failures_total", "WebRTC connections that never stood, or were lost", ("reason", "stage")
+)
+WEBRTC_RECONNECTIONS = Counter(
+    "webrtc_reconnection_attempts_total",
+    "Offers by which a client came back into its call",
+    ("session_id", "stage", "model"),
+)
+WEBRTC_OFFERS_REFUSED = Counter("vox_agent_webrtc_offers_refused_total", "Offers refused, by reason", ("reason",))
 CALL_ROUTES: Final = ("ws", "telephony_ws", "webrtc")
 """The routes whose connections are calls: on these the gauges of connections count calls in progress."""
 

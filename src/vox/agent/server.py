@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
@@ -25,7 +25,7 @@ from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import periodic, supervised
+from vox.runtime.tasks import cancel_and_wait, periodic, supervised
 
 log = get_logger(__name__)
 
@@ -88,6 +88,7 @@ class AgentServer:
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _spawned: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     def __post_init__(self) -> None:
@@ -127,6 +128,7 @@ class AgentServer:
         self.admission.is_closed = True
         self.is_open = False
         await self.end_calls()
+        await cancel_and_wait(*self._spawned)
         await self._stack.aclose()
         await tracing.close()
 
@@ -139,8 +141,14 @@ class AgentServer:
         """Ends the calls that are left when the drain is over: tells each client, and hangs up."""
         for session in tuple(self.sessions):
             session.end(1001, "server_stopping")
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSE_TIMEOUT_S)
+        if tasks := self._tasks | self._spawned:
+            await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Runs what belongs to no connection of this server; at the latest when the server closes, it is cancelled."""
+        task = asyncio.create_task(work, name=name)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
     def keep(self, session: Session, tasks: asyncio.TaskGroup) -> None:
         """Starts a session in the task group of its connection, and counts it until it ends."""

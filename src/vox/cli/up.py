@@ -161,6 +161,7 @@ def _agent(choices: Choices) -> Plan:
     from vox.agent.config.settings import load
     from vox.cli.agent import IDLE
     from vox.cli.models import chosen
+    from vox.media.webrtc.contract import is_installed
     from vox.providers.models.store import FOLDER_VARIABLE
 
     environment = {FOLDER_VARIABLE: str(choices.data / "models"), **choices.environment}
@@ -172,6 +173,7 @@ def _agent(choices: Choices) -> Plan:
             "reception": {"flow": str(flows / "receptionist.yaml"), "messages_file": messages},
         },
         "default_agent": "bistro",
+        "transport": "both" if is_installed() else "websocket",
         "stt_provider": "offline",
         "tts_provider": "offline",
         "turn_detection": "words",

@@ -1,6 +1,7 @@
 // Pipecat's client on a page: keeps every event in order, and speaks recordings into its microphone when told to.
 
 import { PipecatClient } from "@pipecat-ai/client-js";
+import { SmallWebRTCTransport } from "@pipecat-ai/small-webrtc-transport";
 import { WavMediaManager, WebSocketTransport } from "@pipecat-ai/websocket-transport";
 
 const CALLBACKS = [
@@ -37,15 +38,63 @@ console.error = (...what) => {
   original(...what);
 };
 
+// What the bot's track sounds like: its loudest moment since the last look.
+const ears = audio.createAnalyser();
+let loudest = 0;
+const listen = track => {
+  const player = new Audio(); // Chromium decodes a remote track only while an element plays it
+  player.srcObject = new MediaStream([track]);
+  player.muted = true;
+  player.play();
+  audio.createMediaStreamSource(player.srcObject).connect(ears);
+  const samples = new Float32Array(ears.fftSize);
+  setInterval(() => {
+    ears.getFloatTimeDomainData(samples);
+    loudest = Math.max(loudest, ...samples.map(Math.abs));
+  }, 20);
+};
+
+// The transport's default takes its devices from a script of Daily's that is loaded from the internet; this is its documented
+// replacement, with the microphone of this page.
+class PageMedia {
+  constructor() {
+    this.supportsScreenShare = true;
+    this.isMicEnabled = true;
+    this.isCamEnabled = this.isSharingScreen = false;
+    this.selectedMic = this.selectedCam = this.selectedSpeaker = {};
+  }
+  setClientOptions() {}
+  async initialize() {}
+  async connect() {}
+  async disconnect() {}
+  tracks() {
+    // The transport stops its tracks when it closes a connection, so each connection has one of its own.
+    return { local: { audio: this.isMicEnabled ? microphone.stream.getAudioTracks()[0].clone() : undefined } };
+  }
+  enableMic(enable) {
+    this.isMicEnabled = enable;
+  }
+}
+
 let client;
 
 window.pipecat = {
   events,
+  loudest() {
+    const found = loudest;
+    loudest = 0;
+    return found;
+  },
   consoleErrors,
 
-  create() {
+  create(kind = "websocket") {
     const callbacks = Object.fromEntries(CALLBACKS.map(name => [name, data => note(name, data)]));
-    const transport = new WebSocketTransport({ mediaManager: new WavMediaManager(), playerSampleRate: 24000 });
+    callbacks.onTrackStarted = (track, participant) => {
+      if (!participant?.local && track.kind === "audio") listen(track);
+    };
+    const transport = kind === "webrtc"
+      ? new SmallWebRTCTransport({ iceServers: [], mediaManager: new PageMedia() })
+      : new WebSocketTransport({ mediaManager: new WavMediaManager(), playerSampleRate: 24000 });
     client = new PipecatClient({ transport, enableMic: true, enableCam: false, callbacks });
     client.registerFunctionCallHandler("get_weather", async call => {
       note("handler", { name: call.functionName, arguments: call.arguments });

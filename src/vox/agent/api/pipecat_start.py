@@ -44,7 +44,8 @@ class StartRoutes:
             table.options(path, access=PAGES, label="start")(preflight)
         if self._server.settings.runner_transport == "daily":
             self.daily.add_to(table)
-        for path in ("/api/offer", "/sessions/{session}/api/offer"):
+        offers = () if self._server.settings.has_webrtc else ("/api/offer", "/sessions/{session}/api/offer")
+        for path in offers:
             table.any(path, access=OFFERS, label="fallback", is_documented=False)(self.offer)
 
     async def start(self, call: HttpCall) -> Reply:

@@ -24,6 +24,7 @@ from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.start_sessions import stored_body
 from vox.agent.api.transcripts import TranscriptRoutes
+from vox.agent.api.webrtc_offers import OfferRoutes
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
@@ -40,6 +41,7 @@ from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
 from vox.http.websocket import serve_socket
+from vox.media.webrtc.contract import driver
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
@@ -92,6 +94,8 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     starts.add_to(table)
     TranscriptRoutes(server).add_to(table)
     RecordingRoutes(server).add_to(table)
+    if server.settings.has_webrtc:
+        OfferRoutes(server, driver()).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)
@@ -155,6 +159,7 @@ class _Http:
             "suggestions": agent.suggestions,
             "agents": agents,
             "llm": agent.profile.stage("llm"),
+            "webrtc": self._server.settings.has_webrtc,
         }
         return success(call.scope, data)
 

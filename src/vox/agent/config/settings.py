@@ -7,6 +7,7 @@ the agent says otherwise. Every key is documented in docs/operations/settings.md
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -20,6 +21,7 @@ from pydantic import (
 
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
@@ -52,7 +54,8 @@ class AgentSettings(AgentProfile):
         description="Bind port; 0 picks a free one, but in the file it means 8080",
     )
     transport: Literal["websocket", "smallwebrtc", "both", ""] = Field(
-        default="websocket", description="Media transports beside the phone; WebRTC is not available yet"
+        default="websocket",
+        description="Ways in beside the phone: `smallwebrtc` and `both` add WebRTC; `/ws` is always there",
     )
     runner_transport: Runner = Field(default="", description="The carrier whose webhook is answered at `/`")
     runner_port: int = Field(default=0, ge=0, le=65535, description="Overrides port when a runner_transport is set")
@@ -167,7 +170,27 @@ class AgentSettings(AgentProfile):
     plugins: list[str] = Field(default_factory=list, description="Not available yet")
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
-    webrtc_ice_servers: list[Any] = Field(default_factory=list, description="Not available yet")
+    webrtc_ice_servers: list[IceServerSetting] | None = Field(
+        default=None,
+        description="STUN and TURN servers for clients and for this server: URLs, or objects with `urls`, `username` and `credential`; absent: Google's public STUN server",
+    )
+    webrtc_turn_secret: Annotated[SecretStr, Env("VOXRAY_WEBRTC_TURN_SECRET")] = Field(
+        default=SecretStr(""),
+        description="Secret shared with TURN servers that have no username here: each client gets credentials that expire",
+    )
+    webrtc_turn_ttl_secs: int = Field(
+        default=7200, ge=60, le=7 * 86_400, description="How long such credentials hold; at least as long as a call"
+    )
+    webrtc_udp_ports: Annotated[str, Env("VOXRAY_WEBRTC_UDP_PORTS")] = Field(
+        default="",
+        description="UDP ports for media, as in 40000-40999: one for each call and network interface; empty: any",
+    )
+    webrtc_public_address: Annotated[str, Env("VOXRAY_WEBRTC_PUBLIC_ADDRESS")] = Field(
+        default="", description="IPv4 address under which a NAT passes the same UDP ports on to this machine"
+    )
+    webrtc_reconnect_secs: float = Field(
+        default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"
+    )
     dialin: bool = Field(
         default=False, description="With runner_transport daily: a room for each call at /daily-dialin-webhook"
     )
@@ -186,6 +209,19 @@ class AgentSettings(AgentProfile):
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+        return value
+
+    @field_validator("webrtc_udp_ports")
+    @classmethod
+    def _are_ports(cls, value: str) -> str:
+        port_range(value)
+        return value
+
+    @field_validator("webrtc_public_address")
+    @classmethod
+    def _is_ipv4(cls, value: str) -> str:
+        if value:
+            IPv4Address(value)
         return value
 
     @field_validator("agents", mode="before")
@@ -218,6 +254,11 @@ class AgentSettings(AgentProfile):
     def makes_sessions(self) -> bool:
         """Whether `POST /start` makes sessions, for transports that connect by an offer."""
         return self.transport in {"smallwebrtc", "both"} or self.runner_transport in {"webrtc", "daily"}
+
+    @property
+    def has_webrtc(self) -> bool:
+        """Whether WebRTC calls are taken."""
+        return self.transport in {"smallwebrtc", "both"} or self.runner_transport == "webrtc"
 
     @property
     def bind_port(self) -> int:
@@ -362,14 +403,8 @@ def _not_here_yet(settings: AgentSettings) -> list[str]:
     warnings = [
         f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
     ]
-    if settings.transport in {"smallwebrtc", "both"}:
-        warnings.append(
-            f"transport {settings.transport}: WebRTC is not available in this version; /ws and phone calls are"
-        )
-    if settings.runner_transport == "daily":
-        warnings.append("runner_transport daily: rooms are made at Daily, but the agent does not join them")
     if settings.dialin and settings.runner_transport != "daily":
         warnings.append("dialin is set without runner_transport daily and does nothing")
-    if settings.runner_transport in {"webrtc", "livekit"}:
+    if settings.runner_transport == "livekit":
         warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
     return warnings

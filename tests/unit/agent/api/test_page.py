@@ -305,6 +305,31 @@ def test_an_interruption_silences_what_was_waiting_at_once(node):
 
 
 @needs_node
+def test_a_live_track_is_played_told_and_cut(node):
+    result = node(
+        playback("""
+        const voice = () => [Float32Array.from({ length: 128 }, () => 0.5)];
+        const silence = () => [new Float32Array(128)];
+        run(0.5, silence);
+        run(1, voice);
+        const before = output.length;
+        receive({ kind: "clear" });
+        run(0.2, voice);
+        const cut = output.slice(before).some((x) => x > 0.1);
+        run(1, silence);
+        const kinds = posted.map(({ kind }) => kind);
+        const heard = posted.filter(({ kind }) => kind === "heard").reduce((sum, { pcm }) => sum + pcm.byteLength / 2, 0);
+        console.log(JSON.stringify({ from: loudFrom(), length: loudFor(), cut, kinds, heard: heard / sampleRate }));
+        """)
+    )
+    assert result["from"] == pytest.approx(0.5, abs=0.01)
+    assert result["length"] == pytest.approx(1.0, abs=0.01)
+    assert result["cut"] is False
+    assert [kind for kind in result["kinds"] if kind in {"started", "stopped"}] == ["started", "stopped"]
+    assert result["heard"] == pytest.approx(1.15, abs=0.05), "its speech, and the rest of the pause that ends it"
+
+
+@needs_node
 def test_playback_never_holds_more_than_a_minute(node):
     queued = node(
         playback("for (let i = 0; i < 100; i++) receive(tone(48000, 1)); console.log(worklet.queued / sampleRate);")

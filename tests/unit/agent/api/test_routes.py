@@ -193,6 +193,7 @@ async def test_a_page_learns_what_can_be_asked_and_which_agents_there_are():
         "suggestions": ["Are you open?", "Where are you?"],
         "agents": [{"name": "bistro", "title": "Vox Bistro"}, {"name": "office", "title": "Office"}],
         "llm": "openai",
+        "webrtc": False,
     }
 
 

@@ -8,6 +8,7 @@ export class Agents {
     this.page = page;
     this.listener = listener;
     this.title = "Agent";
+    this.hasWebRtc = false; // whether the server takes calls over WebRTC
     page.picker.addEventListener("change", () => this.choose(page.picker.value));
     page.chips.addEventListener("click", ({ target }) => {
       const chip = target.closest("button");
@@ -43,8 +44,9 @@ export class Agents {
     return this.load();
   }
 
-  show({ agent, title, suggestions, agents, llm }) {
+  show({ agent, title, suggestions, agents, llm, webrtc }) {
     const { picker, picking, only, chips } = this.page;
+    this.hasWebRtc = webrtc;
     this.title = title || agent;
     document.title = `Talk to ${this.title}`;
     picking.hidden = agents.length < 2;

@@ -64,6 +64,9 @@ export class Connection {
     this.socket.send(encodeAudio(pcm, rate));
   }
 
+  /** Nothing: frames of the microphone are sent as they come. */
+  useMicrophone() {}
+
   hangUp() {
     this.send("disconnect-bot");
     this.end(1000, "");

@@ -1,4 +1,4 @@
-// Plays what the agent says, at any sample rate, through a small jitter buffer.
+// Plays what the agent says: chunks at any sample rate through a small jitter buffer, or a live track, which is its input.
 //
 // Messages in: {kind: "audio", pcm, rate} (s16le mono), "clear" (interrupted: drop what is left), "end" (the reply is complete).
 // Messages out: {kind: "started"}, "stopped", {kind: "level", level}, and with `record` {kind: "heard", pcm}.
@@ -13,6 +13,9 @@ const CALM_S = 20; // without a late frame for so long, the buffer shrinks again
 const FADE_S = 0.004;
 const MAX_QUEUED_S = 60; // beyond it the oldest is dropped
 const LEVEL_EVERY = 2048;
+const LIVE_LEVEL = 0.001; // RMS of a block of a live track above which it is speech; between replies it is exactly silent
+const LIVE_PAUSE_S = 0.4; // silence of a live track after which a reply is over
+const LIVE_CUT_S = 0.25; // what the browser's own buffer may still hold of a live track when it is cut
 
 class Playback extends AudioWorkletProcessor {
   constructor({ processorOptions }) {
@@ -29,6 +32,9 @@ class Playback extends AudioWorkletProcessor {
     this.lastLateAt = 0;
     this.energy = 0;
     this.measured = 0;
+    this.isLive = false;
+    this.liveAt = 0;
+    this.silentUntil = 0;
     this.port.onmessage = ({ data }) => this.receive(data);
   }
 
@@ -68,6 +74,7 @@ class Playback extends AudioWorkletProcessor {
   }
 
   clear() {
+    this.silentUntil = this.isLive ? currentTime + LIVE_CUT_S : 0;
     const fade = new Float32Array(this.isPlaying ? Math.min(this.queued, Math.round(FADE_S * sampleRate)) : 0);
     this.take(fade);
     this.chunks = [];
@@ -77,9 +84,10 @@ class Playback extends AudioWorkletProcessor {
     this.isComplete = true;
   }
 
-  process(_, [[output, ...others]]) {
+  process(inputs, [[output, ...others]]) {
     if (!this.isPlaying && this.queued) this.start(output.length);
     if (this.isPlaying) this.play(output);
+    if (inputs[0]?.length) this.playLive(inputs[0], output);
     for (const other of others) other.set(output);
     this.measure(output);
     return true;
@@ -100,14 +108,35 @@ class Playback extends AudioWorkletProcessor {
 
   play(output) {
     const played = this.take(output);
-    if (this.isRecording && played) {
-      const pcm = Int16Array.from(output.subarray(0, played), (sample) => Math.max(-32768, Math.min(32767, sample * 32768)));
-      this.port.postMessage({ kind: "heard", pcm: pcm.buffer }, [pcm.buffer]);
-    }
+    if (this.isRecording && played) this.record(output.subarray(0, played));
     if (played === output.length) return;
     this.isPlaying = false;
     this.ranDryAt = currentTime;
     this.port.postMessage({ kind: "stopped" });
+  }
+
+  playLive(channels, output) {
+    if (currentTime < this.silentUntil) return;
+    let energy = 0;
+    for (let at = 0; at < output.length; at++) {
+      const sample = channels.reduce((sum, channel) => sum + channel[at], 0) / channels.length;
+      energy += sample * sample;
+      output[at] += sample;
+    }
+    if (Math.sqrt(energy / output.length) > LIVE_LEVEL) {
+      this.liveAt = currentTime;
+      if (!this.isLive) this.port.postMessage({ kind: "started" });
+      this.isLive = true;
+    } else if (this.isLive && currentTime - this.liveAt > LIVE_PAUSE_S) {
+      this.isLive = false;
+      this.port.postMessage({ kind: "stopped" });
+    }
+    if (this.isRecording && this.isLive) this.record(output);
+  }
+
+  record(samples) {
+    const pcm = Int16Array.from(samples, (sample) => Math.max(-32768, Math.min(32767, sample * 32768)));
+    this.port.postMessage({ kind: "heard", pcm: pcm.buffer }, [pcm.buffer]);
   }
 
   take(output) {

@@ -30,7 +30,7 @@ export class Sound {
     const modules = ["playback-worklet.js", "capture-worklet.js"].map((name) => new URL(name, import.meta.url));
     await Promise.all([context.resume(), ...modules.map((url) => context.audioWorklet.addModule(url))]);
     this.player = new AudioWorkletNode(context, "playback", {
-      numberOfInputs: 0,
+      numberOfInputs: 1,
       outputChannelCount: [1],
       processorOptions: { record: this.record },
     });
@@ -50,6 +50,25 @@ export class Sound {
   /** How long a sample takes from the worklet to the ear, in seconds. */
   get outputLatency() {
     return this.context?.outputLatency || this.context?.baseLatency || 0;
+  }
+
+  /** The microphone's track; null without one. */
+  get track() {
+    return this.stream?.getAudioTracks()[0] ?? null;
+  }
+
+  /** Plays a live stream from now on, in place of the one before; null for none. */
+  playStream(stream) {
+    this.live?.disconnect();
+    this.pump?.pause();
+    this.live = this.pump = null;
+    if (!stream || !this.context) return;
+    this.pump = new Audio(); // Chromium decodes a remote track only while an element plays it
+    this.pump.muted = true;
+    this.pump.srcObject = stream;
+    this.pump.play().catch(() => {});
+    this.live = this.context.createMediaStreamSource(stream);
+    this.live.connect(this.player);
   }
 
   /** Opens the microphone, or changes to another one. */
@@ -81,6 +100,7 @@ export class Sound {
   /** Between calls: no microphone, nothing left to play, and soon no work for the sound card. */
   rest() {
     this.closeMicrophone();
+    this.playStream(null);
     this.clear();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.context?.suspend(), 300);

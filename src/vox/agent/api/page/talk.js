@@ -9,6 +9,7 @@ import { isWorthReconnecting, whyEnded, whyRefused } from "./reasons.js";
 import { asJson, asText, fileName } from "./saving.js";
 import { foreseenProblem, MicrophoneError, Sound } from "./sound.js";
 import { Transcript } from "./transcript.js";
+import { isWebRtcWorthTrying, RtcConnection } from "./webrtc.js";
 
 const LOUD = 0.012; // RMS; below it the microphone is silent even in a quiet room
 const RECENT_MS = 3000; // the caller's last sound before the server noticed the end of speech
@@ -61,6 +62,7 @@ const drivers = new Drivers({
 
 let state = "idle";
 let connection = null;
+let route = ""; // "WebRTC" or "WebSocket"
 let turns = [];
 let turn = null; // the caller's latest turn
 let waitingSince = null; // when the caller stopped speaking or sent a text, until the answer is heard
@@ -96,8 +98,19 @@ async function start({ withMicrophone }) {
   connect();
 }
 
+/** Over WebRTC where the server and the network have it, else over the WebSocket. */
 function connect() {
   transcript.begin();
+  if (agents.hasWebRtc && isWebRtcWorthTrying()) {
+    showRoute("WebRTC");
+    const listener = { message: received, stream: (stream) => sound.playStream(stream), closed, unavailable: connectSocket };
+    connection = new RtcConnection(listener, sound.track);
+  } else connectSocket();
+  showControls();
+}
+
+function connectSocket() {
+  showRoute("WebSocket");
   connection = new Connection({ message: received, audio: (pcm, rate) => sound.play(pcm, rate), closed });
   showControls();
 }
@@ -120,6 +133,7 @@ async function openMicrophone(deviceId = page.mic.value) {
     showNotice(MICROPHONE_PROBLEMS[error.kind]);
   }
   sound.mute(isMuted);
+  connection?.useMicrophone(sound.track);
   await showDevices();
   showControls();
 }
@@ -181,6 +195,7 @@ function finish(next, explanation = "") {
   attempt = 0;
   unsent = [];
   sound.rest();
+  showRoute(route);
   transcript.end();
   setSpeaking("user", false);
   setSpeaking("bot", false);
@@ -213,6 +228,7 @@ function received(type, data) {
 function becomeReady() {
   if (attempt) transcript.note("Connected again. This is a new call: the agent does not know what was said before.");
   attempt = 0;
+  showRoute(route);
   setState("listening");
   for (const text of unsent.splice(0)) sendText(text);
 }
@@ -445,6 +461,13 @@ function showNotice(text, { canRetry = false } = {}) {
   byId("key-form").hidden = true;
 }
 
+/** How the call is carried; it is said once the call stands. */
+function showRoute(name) {
+  route = name;
+  byId("route-fact").hidden = !connection?.isReady;
+  byId("route").value = name;
+}
+
 function showLatency(seconds) {
   byId("latency-fact").hidden = seconds === undefined;
   page.latency.value = seconds === undefined ? "" : `${seconds.toFixed(2)} s`;
@@ -472,6 +495,9 @@ Object.defineProperty(window, "voxTalk", {
   value: Object.freeze({
     get state() {
       return state;
+    },
+    get route() {
+      return connection?.isReady ? route : "";
     },
     get turns() {
       return turns.map((each) => ({ ...each }));
