@@ -290,6 +290,19 @@ async def test_an_utterance_is_uploaded_as_wav(deps, server):
         assert file.readframes(file.getnframes()) == LOUD
 
 
+async def test_whisper_is_a_server_where_one_is_named(server):
+    async with httpx2.AsyncClient() as http:
+        deps = Deps(SystemClock(), http, environment={"WHISPER_BASE_URL": server.base_url})
+        stream = registry.create("stt", "whisper", {}, deps).open_stream(lambda _: None)
+        stream.start(None)
+        stream.push(LOUD)
+        assert (await stream.finish()).text == "hello"
+        await stream.aclose()
+        here = registry.create("stt", "whisper", {}, Deps(SystemClock(), http, environment={"OPENAI_API_KEY": "k"}))
+    assert type(here).__name__ == "Whisper", "on this machine"
+    assert server.seen[0].form["model"] == "whisper-1"
+
+
 async def test_the_upload_begins_at_the_pause_and_serves_the_end(deps, server):
     stream = listen(deps, server)
     stream.start(None)

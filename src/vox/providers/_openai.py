@@ -101,7 +101,14 @@ CHAT: Mapping[str, Vendor] = {
 TRANSCRIPTION: Mapping[str, Vendor] = {
     "openai": Vendor(_OPENAI, "whisper-1", "openai", ("OPENAI_API_KEY",)),
     "groq": Vendor(_GROQ, "whisper-large-v3", "groq", ("GROQ_API_KEY",)),
-    "whisper": Vendor(_OPENAI, "whisper-1", "whisper", ("WHISPER_API_KEY", "OPENAI_API_KEY"), "WHISPER_BASE_URL"),
+    "whisper": Vendor(
+        _OPENAI,
+        "whisper-1",
+        "whisper",
+        ("WHISPER_API_KEY", "OPENAI_API_KEY"),
+        "WHISPER_BASE_URL",
+        needs_key=False,
+    ),
 }
 """Recognisers, by the provider's name in the configuration."""
 
@@ -135,6 +142,15 @@ class VendorConfig(DriverConfig):
 def vendors(kind: str) -> Mapping[str, Vendor]:
     """The rows of a kind of provider; empty for kinds without compatible vendors."""
     return {"llm": CHAT, "stt": TRANSCRIPTION, "tts": SPEECH}.get(kind, {})
+
+
+def names_a_server(kind: str, name: str, options: Mapping[str, object], deps: Deps) -> bool:
+    """Whether a row is meant by a name that is a driver's of ours too: its address or its own key is configured."""
+    row = vendors(kind).get(name)
+    if row is None:
+        return False
+    has_address = "base_url" in options or bool(deps.environment.get(row.base_url_variable))
+    return has_address or deps.secret(row.key, *row.key_variables[:1]) is not None
 
 
 def find(kind: str, config: VendorConfig) -> Vendor:

@@ -77,7 +77,7 @@ def create(kind: Kind, name: str, options: Mapping[str, Any], deps: Deps) -> Any
     Raises:
         UsageError: as `load`; `invalid_provider_option` naming the option; or what the driver finds missing.
     """
-    module = load(kind, name)
+    module = load(kind, "openai_compatible" if _openai.names_a_server(kind, name, options, deps) else name)
     config_class = cast("type[DriverConfig]", module.Config)
     given = {
         option: value

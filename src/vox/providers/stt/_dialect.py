@@ -32,9 +32,6 @@ class StreamingOptions(DriverConfig):
 
     model: str = Field(default="", description="Empty: the vendor's default")
     language: str = Field(default="", description="BCP-47; empty: the call's, else the vendor's default")
-    keyterms: tuple[str, ...] = Field(
-        default=(), description="Words that may be said, such as names; joined by the flow's"
-    )
     base_url: str = Field(default="", description="Where the vendor answers; empty: its public address")
     sample_rate: int = Field(default=16_000, ge=8_000, le=48_000, description="Of the audio sent, in Hz")
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Longest wait for a connection")
@@ -45,6 +42,14 @@ class StreamingOptions(DriverConfig):
         default=30.0, ge=0, le=3600, description="How long a connection is kept without speech; 0: one an utterance"
     )
     max_utterance_s: float = Field(default=60.0, gt=0, le=600, description="Longer utterances are cut")
+
+
+class KeytermOptions(StreamingOptions):
+    """Options of a recogniser that can be told what may be said."""
+
+    keyterms: tuple[str, ...] = Field(
+        default=(), description="Words that may be said, such as names; what a flow expects joins them"
+    )
 
 
 @dataclass(frozen=True, slots=True)

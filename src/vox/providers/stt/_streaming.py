@@ -19,6 +19,7 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Opened,
     Ready,
     Reply,
@@ -81,7 +82,8 @@ class Stream:
         self._chunk = int(vendor.traits.chunk_s * options.sample_rate) * 2
         self._min_chunk = int(vendor.traits.min_chunk_s * options.sample_rate) * 2
         self._max_chunk = int(vendor.traits.max_chunk_s * options.sample_rate) * 2
-        self._phrases = chosen_phrases(options.keyterms, ())
+        self._keyterms = options.keyterms if isinstance(options, KeytermOptions) else ()
+        self._phrases = chosen_phrases(self._keyterms, ())
         self._connection: Connection | None = None
         self._opening: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -97,7 +99,7 @@ class Stream:
     def start(self, hints: SpeechHints | None) -> None:
         """A new utterance."""
         self.cancel()
-        self._phrases = chosen_phrases(self._options.keyterms, hints.phrases if hints is not None else ())
+        self._phrases = chosen_phrases(self._keyterms, hints.phrases if hints is not None else ())
         self._stop_timer()
         connection = self._connection
         if connection is not None and self._vendor.traits.takes_phrases and connection.session.phrases != self._phrases:

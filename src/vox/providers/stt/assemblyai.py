@@ -18,11 +18,11 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Message,
     PlainDialect,
     Ready,
     Session,
-    StreamingOptions,
     Traits,
     address,
     as_json,
@@ -42,7 +42,7 @@ _UNAUTHORIZED = 1008
 _TOO_MANY = 4029
 
 
-class Config(StreamingOptions):
+class Config(KeytermOptions):
     """Options of AssemblyAI."""
 
     idle_s: float = Field(

@@ -18,10 +18,10 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Message,
     PlainDialect,
     Session,
-    StreamingOptions,
     Traits,
     address,
     as_json,
@@ -36,7 +36,7 @@ KEYTERM_MODELS = ("nova-3", "flux")
 """Models that take `keyterm`; older ones take `keywords`."""
 
 
-class Config(StreamingOptions):
+class Config(KeytermOptions):
     """Options of Deepgram."""
 
     smart_format: bool = Field(default=True, description="Whether numbers, dates and addresses are written as such")

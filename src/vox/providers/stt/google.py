@@ -22,10 +22,10 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Message,
     PlainDialect,
     Session,
-    StreamingOptions,
     Traits,
 )
 from vox.providers.stt._grpc_socket import LOST, GrpcSocket, channel
@@ -41,7 +41,7 @@ _REGIONS = {"en": "US", "de": "DE", "fr": "FR", "es": "ES", "it": "IT", "pt": "B
 """Google knows most languages only with their region."""
 
 
-class Config(StreamingOptions):
+class Config(KeytermOptions):
     """Options of Google."""
 
     project: str = Field(default="", description="Empty: GOOGLE_CLOUD_PROJECT, else the credentials' own")
@@ -123,7 +123,7 @@ class Google:
         if not self._project:
             raise UsageError(
                 f"{NAME} needs the project that is charged",
-                code="missing_project",
+                code="missing_google_project",
                 hint="set GOOGLE_CLOUD_PROJECT, or api_keys.google_cloud_project in the configuration",
             )
         self._channel = channel(self._address)

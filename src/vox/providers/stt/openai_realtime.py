@@ -15,11 +15,11 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Message,
     PlainDialect,
     Ready,
     Session,
-    StreamingOptions,
     Traits,
     address,
     as_json,
@@ -35,7 +35,7 @@ _NOTHING_TO_COMMIT = "input_audio_buffer_commit_empty"
 _ITEM = "conversation.item.input_audio_transcription."
 
 
-class Config(StreamingOptions):
+class Config(KeytermOptions):
     """Options of OpenAI's realtime transcription."""
 
     sample_rate: Literal[24_000] = Field(default=24_000, description="Of the audio sent, in Hz")  # pyright: ignore[reportIncompatibleVariableOverride]  frozen

@@ -13,10 +13,10 @@ from vox.providers.stt._dialect import (
     Failed,
     Flushed,
     Heard,
+    KeytermOptions,
     Message,
     PlainDialect,
     Session,
-    StreamingOptions,
     Traits,
     address,
     as_json,
@@ -34,7 +34,7 @@ _FINALISED = "<fin>"
 _MARKS = frozenset({_FINALISED, "<end>"})
 
 
-class Config(StreamingOptions):
+class Config(KeytermOptions):
     """Options of Soniox."""
 
 
