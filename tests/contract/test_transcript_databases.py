@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.contract.transcript_databases import DATABASES, TestDatabase, counted, failed, written
+from tests.e2e.agents import until
 from tests.time_limits import time_limit
 from vox.agent.transcripts.database import TranscriptDatabase
 from vox.agent.transcripts.rows import MAX_TEXT, TranscriptRow
@@ -281,6 +283,29 @@ async def test_a_write_that_hangs_can_be_broken_off(database: TestDatabase):
     opened.store([row(2)])
     opened.close()
     assert [seq for seq, _, _ in said(database, table)] == [1, 2]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)  # the others' drivers have time-outs of their own
+async def test_a_database_that_answers_nothing_holds_up_neither_the_end_nor_the_process(database: TestDatabase):
+    table, metrics = database.table(), Metrics()
+    assert database.freeze is not None
+    try:
+        async with time_limit(), database.store(table, metrics, flush_timeout_secs=0.3) as store:
+            call = store.begin("call_1")
+            call.user("before")
+            await written(metrics, 1)
+            await store.check()  # a reader has its connection, too
+            database.freeze(True)
+            call.user("meanwhile")
+            reading = asyncio.create_task(store.read("call_1", 0, 10))
+            await asyncio.sleep(0.05)
+        assert counted(metrics, f'{LOST}{{reason="shutdown"}}') == 1
+        async with time_limit():
+            with pytest.raises(DependencyError):
+                await reading
+        await until(lambda: not any(thread.name.startswith("transcript") for thread in threading.enumerate()))
+    finally:
+        database.freeze(False)
 
 
 @pytest.mark.parametrize("database", SERVERS, indirect=True)

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from tests.e2e.agents import until
@@ -29,6 +30,7 @@ class TestDatabase:
         execute: runs a statement as the administrator and returns its rows.
         stop: takes the database away.
         start: brings it back, with its data.
+        freeze: has it answer nothing any more until it is thawed, which the argument says; None where that cannot be played.
     """
 
     __test__ = False
@@ -39,6 +41,7 @@ class TestDatabase:
     execute: Callable[[str], Sequence[tuple[Any, ...]]]
     stop: Callable[[], None]
     start: Callable[[], None]
+    freeze: Callable[[bool], None] | None = None
 
     def table(self) -> str:
         """A name that no test has used."""
@@ -86,8 +89,13 @@ def postgres_database(folder: Path) -> Generator[TestDatabase]:
                 cursor = connection.execute(statement.encode())
                 return cursor.fetchall() if cursor.description else []
 
+        def freeze(is_frozen: bool) -> None:
+            pid = int((running.folder / "data" / "postmaster.pid").read_text().split()[0])
+            for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+                process.suspend() if is_frozen else process.resume()
+
         dsn = f"postgres://vox:secret@127.0.0.1:{running.port}/postgres?sslmode=disable&pool_max_conns=4"
-        yield TestDatabase("postgres", dsn, folder, execute, running.stop, running.start)
+        yield TestDatabase("postgres", dsn, folder, execute, running.stop, running.start, freeze)
 
 
 @contextmanager

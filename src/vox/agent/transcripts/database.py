@@ -27,6 +27,7 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
+    event,
     insert,
     inspect,
     select,
@@ -85,9 +86,11 @@ class TranscriptDatabase:
         self._is_prepared = False
         self._is_in_doubt = False
         self._shifts: OrderedDict[str, int] = OrderedDict()
-        self._writing: Any = None
+        self._connections: set[Any] = set()
         self._lock = threading.Lock()
         self._is_closed = False
+        event.listen(self._engine, "connect", self._connected)
+        event.listen(self._engine, "close", self._closing)
 
     @property
     def place(self) -> str:
@@ -169,13 +172,11 @@ class TranscriptDatabase:
         return replace(row, seq=row.seq + shift) if shift else row
 
     def interrupt(self) -> None:
-        """Breaks the connection that a write waits on; for a server that no longer answers. May be called on any thread."""
-        with self._lock:
-            descriptor = _descriptor(self._writing)
-            if descriptor is None:
-                return
-            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        """Breaks all connections, for a server that no longer answers: what waits for one fails. May be called on any thread."""
+        with self._lock:  # no connection closes meanwhile, so no descriptor is another file's
+            for descriptor in filter(None, map(_descriptor, self._connections)):
+                with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the connections, those in use once their work is over."""
@@ -289,23 +290,23 @@ class TranscriptDatabase:
     @contextmanager
     def _transaction(self, *, writes: bool = True) -> Generator[Connection]:
         with self._engine.connect() as connection:
-            if writes:
-                self._set_writing(connection)
             try:
                 _begin(connection, self._address, writes=writes)
                 yield connection
                 connection.commit()
             finally:
-                if writes:
-                    self._set_writing(None)
                 if self._is_closed and not connection.invalidated:
                     connection.invalidate()
                 elif connection.dialect.name == "sqlite":
                     roll_back(connection, raw(connection))
 
-    def _set_writing(self, connection: Connection | None) -> None:
+    def _connected(self, driver: Any, _record: Any) -> None:
         with self._lock:
-            self._writing = None if connection is None else raw(connection)
+            self._connections.add(driver)
+
+    def _closing(self, driver: Any, _record: Any) -> None:
+        with self._lock:
+            self._connections.discard(driver)
 
     def _is_login_refused(self, error: SQLAlchemyError) -> bool:
         if self._address.kind == "sqlite":

@@ -47,7 +47,7 @@ class RowStore(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """Ends a write that hangs."""
+        """Ends what hangs."""
         ...
 
 

@@ -1,6 +1,6 @@
 """`GET /sessions/{id}/transcript`: who may read one, what it looks like, and how it is paged."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ PATHS = ["/sessions/call_1/transcript", "/api/v1/sessions/call_1/transcript"]
 
 
 @asynccontextmanager
-async def stored(folder: Path, **config: Any) -> AsyncIterator[Site]:
+async def stored(folder: Path, **config: Any) -> AsyncGenerator[Site]:
     """A server whose transcripts go to a file, with one call of three rows."""
-    site = Site(
-        transcripts={"enable": True, "driver": "sqlite", "dsn": "t.db"},
-        folder=folder,
-        **{"server_api_key": "k", **config},
-    )
+    settings: dict[str, Any] = {
+        "server_api_key": "k",
+        "transcripts": {"enable": True, "driver": "sqlite", "dsn": "t.db"},
+    }
+    site = Site(None, **{**settings, "folder": folder, **config})
     store = site.server.resources.transcripts
     assert store is not None
     async with store:

@@ -1,7 +1,7 @@
 """The queue of rows: batches, repeated writes, and what is lost at the bound or at the end. The database is played."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -60,7 +60,7 @@ class World:
 
 
 @asynccontextmanager
-async def running(world: World) -> AsyncIterator[None]:
+async def running(world: World) -> AsyncGenerator[None]:
     try:
         async with supervised(world.writer.run, "write"):
             yield
