@@ -1,7 +1,8 @@
 """What every driver of a kind promises, run over every driver found in the folders.
 
 A driver whose library or program is missing is skipped by name. Vendors' drivers talk to a server of ours on a real port; vendors'
-voices and recognisers are held to the same, and to more, by `providers/test_tts_vendors.py` and `providers/test_stt_vendors.py`.
+drivers are held to the same, and to more, by `providers/test_stt_vendors.py`, `test_llm_vendors.py`, `test_tts_vendors.py` and
+`test_realtime_vendors.py` there.
 """
 
 import asyncio
@@ -19,10 +20,12 @@ import httpx2
 import pytest
 
 import vox.providers.llm
+import vox.providers.realtime
 import vox.providers.stt
 import vox.providers.tts
 from tests.contract.providers.stt_vendors import FILE_DRIVERS, STREAMING_DRIVERS
 from tests.fakes.openai_server import openai_server
+from tests.fakes.vendors.llm_wires import WIRES
 from tests.fakes.vendors.speech_vendors import SPEECH_VENDORS
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
@@ -34,7 +37,13 @@ from vox.providers.models.store import models_folder
 from vox.providers.stt.contract import SpeechHints, Transcript
 from vox.runtime.clock import SystemClock
 
-PACKAGES = {"stt": vox.providers.stt, "llm": vox.providers.llm, "tts": vox.providers.tts}
+PACKAGES = {
+    "stt": vox.providers.stt,
+    "llm": vox.providers.llm,
+    "tts": vox.providers.tts,
+    "realtime": vox.providers.realtime,
+}
+MODEL_VENDORS = {wire.name for wire in WIRES}
 NEEDED_PACKAGES = {
     "google": "grpc",
     "offline": "pocketsphinx",
@@ -54,7 +63,7 @@ def drivers(kind: str) -> list[str]:
     return [
         module.name
         for module in pkgutil.iter_modules(PACKAGES[kind].__path__)
-        if module.name != "contract" and not module.name.startswith("_")
+        if module.name not in registry.NOT_DRIVERS and not module.name.startswith("_")
     ]
 
 
@@ -84,7 +93,7 @@ async def stt(request) -> AsyncIterator[Any]:
         yield driver
 
 
-@pytest.fixture(params=drivers("llm"))
+@pytest.fixture(params=[name for name in drivers("llm") if name not in MODEL_VENDORS])
 async def llm(request) -> AsyncIterator[Any]:
     async with opened("llm", request.param) as driver:
         yield driver

@@ -39,6 +39,13 @@ ANSWERED: tuple[Message, ...] = (
 )
 
 
+def test_every_driver_of_a_vendor_is_here():
+    found = {
+        name for name in registry.names("llm") if not registry.load("llm", name).__name__.endswith("openai_compatible")
+    }
+    assert found - {"fake", "flow"} == {wire.name for wire in WIRES} - {"openai"}
+
+
 @pytest.fixture(params=WIRES, ids=lambda wire: wire.__name__)
 def wire(request) -> Wire:
     return request.param()
@@ -72,6 +79,12 @@ async def failure(wire, server, request=None, **options) -> DependencyError:
     assert wire.secret not in f"{caught.value} {caught.value.hint}"
     assert wire.name in str(caught.value)
     return caught.value
+
+
+async def test_a_vendors_model_leaves_the_recogniser_free(wire, server):
+    async with opened(wire, server) as model:
+        assert model.hints(ASKED) is None
+        assert (model.speaks_first, model.answers_inaudible) == (False, False)
 
 
 async def test_text_streams_with_its_usage(wire, server):

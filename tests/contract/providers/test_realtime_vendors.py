@@ -54,6 +54,10 @@ class Gemini:
 VENDORS = (OpenAi, Gemini)
 
 
+def test_every_driver_is_here():
+    assert registry.names("realtime") == sorted(vendor.name for vendor in VENDORS)
+
+
 class Play:
     """One vendor's server and what a test does with it; `answers` and `heard` are what the vendor's model does next."""
 
