@@ -53,7 +53,7 @@ ProviderNames = Annotated[str | tuple[str, ...], BeforeValidator(_names)]
 class Failover(BaseModel):
     """When the next provider of a list is asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     timeout_secs: float = Field(
         default=4.0, gt=0, le=120, description="Longest wait for an answer, or the first part of one that streams"

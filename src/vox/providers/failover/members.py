@@ -97,7 +97,7 @@ class Members(Generic[_Driver]):
         return next(admitted, min(self._all, key=lambda member: member.breaker.opens_again_at))
 
     def next(self, tried: Sequence[Member[_Driver]], last: DependencyError | None) -> Member[_Driver] | None:
-        """Whom to ask, after these have failed, the last one with that error; None where it is to be told.
+        """Which to ask, after these have failed, the last one with that error; None where it is to be told.
 
         The one that is returned has to be told how it went: by `succeeded`, `failed` or its breaker's `abandoned`.
         """

@@ -54,7 +54,7 @@ class KeytermOptions(StreamingOptions):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What one connection is for. `language` is BCP-47, empty where nobody said one; `phrases` is what may be said."""
+    """What one connection is for. `language` is BCP-47, empty where none is configured; `phrases` is what may be said."""
 
     language: str = ""
     phrases: tuple[str, ...] = ()

@@ -32,7 +32,7 @@ class FileStream:
         transcribe: uploads an utterance.
         sample_rate: of the audio, in Hz.
         max_utterance_s: longer ones are cut.
-        language: of the call, BCP-47; empty where nobody said one.
+        language: of the call, BCP-47; empty where none is configured.
         on_partial: gets the text of a pause.
     """
 

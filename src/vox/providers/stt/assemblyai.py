@@ -36,7 +36,7 @@ from vox.providers.stt.contract import Word
 KEY = _failures.Key("assemblyai", ("ASSEMBLYAI_API_KEY",))
 ENGLISH = "universal-streaming-english"
 MULTILINGUAL = "universal-streaming-multilingual"
-NEVER_MS = 30_000
+LATE_MS = 10_000
 """Silence after which AssemblyAI ends a turn by itself; turns are ended here."""
 _UNAUTHORIZED = 1008
 _TOO_MANY = 4029
@@ -145,7 +145,7 @@ class AssemblyAi:
             "sample_rate": str(config.sample_rate),
             "encoding": "pcm_s16le",
             "format_turns": str(config.format_turns).lower(),
-            "max_turn_silence": str(NEVER_MS),
+            "max_turn_silence": str(LATE_MS),
         }
         if session.phrases:
             query["keyterms_prompt"] = msgspec.json.encode(session.phrases).decode()

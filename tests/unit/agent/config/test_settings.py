@@ -354,3 +354,24 @@ def test_a_collector_that_no_trace_could_reach_is_refused_at_start(variable: str
 def test_a_flow_needs_no_provider_beside_it(tmp_path: Path, config: dict[str, Any], stages: tuple[str, ...]):
     profile = loaded(tmp_path, config).settings
     assert (profile.stage("stt"), profile.stage("llm"), profile.stage("tts")) == stages
+
+
+def test_a_stage_may_list_several_providers(tmp_path):
+    config = {
+        "stt_provider": ["deepgram", "openai", "deepgram"],
+        "tts_provider": ["openai"],
+        "llm_provider": [],
+        "agents": {"desk": {"llm_provider": ["anthropic", "openai"], "failover": {"failures": 1}}, "sales": {}},
+    }
+    profiles = loaded(tmp_path, config).settings.profiles()
+    assert profiles["desk"].providers("stt") == profiles["sales"].providers("stt") == ("deepgram", "openai")
+    assert profiles["desk"].stage("stt") == "deepgram", "the preferred one"
+    assert profiles["desk"].providers("tts") == ("openai",)
+    assert [profiles[name].providers("llm") for name in ("desk", "sales")] == [("anthropic", "openai"), ("openai",)]
+    assert profiles["desk"].failover.policy().breaker.failures == 1
+
+
+@pytest.mark.parametrize("wrong", [{"stt_provider": [1]}, {"stt_provider": {"a": 1}}, {"failover": {"failures": 0}}])
+def test_a_wrong_list_of_providers_is_named(tmp_path, wrong):
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        loaded(tmp_path, wrong)
