@@ -410,18 +410,6 @@ def test_the_manifests_of_the_documents_are_those_of_deploy():
     assert [scaler] == documents.manifests("autoscaler.yaml")
 
 
-BUILT_BESIDE = {
-    "tests/contract/test_session_stores.py",
-    "tests/e2e/test_sessions.py",
-    "tests/e2e/test_webrtc_calls.py",
-    "tests/e2e/test_agent_flow.py",
-    "tests/e2e/test_socket_flow.py",
-    "tests/contract/test_recording.py",
-    "tests/contract/test_transcript_databases.py",
-}
-"""Tests of other parts of the agent that the table names."""
-
-
 def test_the_table_of_tests_names_tests_that_exist():
     table = (ROOT / "docs/operations/tested-deployment.md").read_text()
     named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", table)
@@ -430,7 +418,7 @@ def test_the_table_of_tests_names_tests_that_exist():
         if test:
             assert f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
         else:
-            assert (ROOT / file).is_file() or file in BUILT_BESIDE, file
+            assert (ROOT / file).is_file(), file
     ours = {test for file, test in named if file == "tests/e2e/test_user_documents_agent.py"}
     blocks = set(re.findall(r"^(?:async )?def (test_blocks?_\w+)", Path(__file__).read_text(), re.MULTILINE))
     assert blocks <= ours

@@ -114,7 +114,7 @@ class WebRtcTransport:
         """The call begins."""
         self._session = session
         if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(session.info.call_id)
+            self._transcript = TranscriptLog(session.info.call_id, session.recording.redacted)
         if not self._budget.take(OPEN_S, self._clock.now()):
             self._flooded()
 

@@ -47,8 +47,18 @@ class GrpcSocket:
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
         self._call = start(self._requests())
         self._is_open = True
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._reading = asyncio.create_task(self._read())
         self._listener.opened(self)
+
+    def pause_reading(self) -> None:
+        """Leaves the vendor's messages where they are; the one that is being read still comes."""
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Goes on after `pause_reading`."""
+        self._may_read.set()
 
     @property
     def is_open(self) -> bool:
@@ -91,6 +101,7 @@ class GrpcSocket:
         with suppress(grpc.aio.AioRpcError, asyncio.CancelledError):
             async for response in self._call:
                 self._listener.received(response)
+                await self._may_read.wait()
         # What was raised may only be that nothing could be sent any more; the status says why.
         code: grpc.StatusCode = await self._call.code()
         words = await self._call.details()

@@ -83,6 +83,9 @@ VARIABLES: list[tuple[str, str, str, Any]] = [
     ("VOXRAY_TRANSCRIPTS_ENABLE", "true", "transcripts.enable", True),
     ("VOXRAY_TRANSCRIPTS_DRIVER", "mysql", "transcripts.driver", "mysql"),
     ("VOXRAY_TRANSCRIPTS_TABLE", "t", "transcripts.table_name", "t"),
+    ("VOXRAY_TRANSCRIPTS_QUEUE_CAP", "7", "transcripts.queue_cap", 7),
+    ("VOXRAY_TRANSCRIPTS_QUEUE_MAX_BYTES", "4096", "transcripts.queue_max_bytes", 4096),
+    ("VOXRAY_TRANSCRIPTS_FLUSH_TIMEOUT_SECS", "3", "transcripts.flush_timeout_secs", 3.0),
     ("VOXRAY_MAX_CONCURRENT_CALLS", "5", "max_concurrent_calls", 5),
     ("MAX_CONCURRENT_CALLS", "6", "max_concurrent_calls", 6),
     ("VOXRAY_DRAIN_TIMEOUT_SECS", "90", "drain_timeout_secs", 90.0),
@@ -138,7 +141,8 @@ def test_the_example_of_the_original_loads_and_says_what_is_not_there(tmp_path: 
 def test_every_variable_reaches_its_key_over_the_file(
     tmp_path: Path, variable: str, text: str, key: str, expected: Any
 ):
-    actual = value_of(loaded(tmp_path, {}, {variable: text}).settings, key)
+    config = {"transcripts": {"driver": "sqlite", "dsn": "t.db", "table": "others"}}
+    actual = value_of(loaded(tmp_path, config, {variable: text}).settings, key)
     assert getattr(actual, "get_secret_value", lambda: actual)() == expected
 
 

@@ -267,14 +267,14 @@ def test_digits_are_collected_until_the_pause_and_given_as_one_turn():
     story = Story(TurnPolicy(digits_timeout_s=2))
     assert story.at(0.0, DigitEntered("1")) == []
     assert story.at(1.5, DigitEntered("2")) == []
-    assert story.at(3.5) == [Respond("DTMF: 12")]
+    assert story.at(3.5) == [Respond("DTMF: 12", is_digits=True)]
 
 
 @pytest.mark.parametrize(("policy", "keys"), [(TurnPolicy(), "42#"), (TurnPolicy(max_digits=2), "42")])
 def test_the_hash_or_the_full_number_completes_digits_at_once(policy: TurnPolicy, keys: str):
     story = Story(policy)
     actions = [action for key in keys for action in story.at(0.0, DigitEntered(key))]
-    assert actions == [Respond("DTMF: 42")]
+    assert actions == [Respond("DTMF: 42", is_digits=True)]
 
 
 def test_a_digit_interrupts_the_agent_and_the_utterance():
