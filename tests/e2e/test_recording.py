@@ -182,8 +182,12 @@ async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_pa
         stderr=asyncio.subprocess.STDOUT,
         env=environment,
     )
-    async with time_limit():
-        output, _ = await process.communicate()
+    try:
+        async with time_limit():
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     text = output.decode()
     assert process.returncode not in (0, None)
     assert "recordings cannot be stored: the bucket" in text

@@ -93,6 +93,12 @@ class CallWriter:
     def _finish(self, batch: Batch | None) -> None:
         if batch is not None:
             self._attempt(lambda: self._file.finish(batch))
+        if self._file.left_out_s:
+            log.warning(
+                "caller's audio came faster than it can have been spoken, and is not recorded in full",
+                call_id=self._call_id,
+                seconds=round(self._file.left_out_s, 1),
+            )
         try:
             length_s = self._file.close()
             if not self._part.exists():

@@ -85,6 +85,14 @@ async def test_a_fault_of_ours_ends_the_recording_and_not_the_thread(tmp_path: P
     assert writing.broken == ["failed"]
 
 
+async def test_a_caller_who_sends_a_whole_file_at_once_is_told_of(tmp_path: Path, capsys):
+    writing = Writing(tmp_path)
+    writing.writer.finish(Batch(2.0, [b"\x10\x10" * 8000] * 60, [1.0] * 60, caller_rate=8000))
+    await writing.close()
+    assert "faster than it can have been spoken" in capsys.readouterr().out
+    assert len(writing.whole) == 1
+
+
 async def test_missing_audio_is_told_each_time_and_logged_once(tmp_path: Path, capsys):
     writing = Writing(tmp_path)
     writing.writer.left_out(1.0)
