@@ -117,7 +117,7 @@ async def test_a_pipeline_that_takes_nothing_gets_everything_and_the_connection_
     scene.send(b"a", b"b", b"c")
     await asyncio.sleep(STALL_S - 0.1)
     assert not scene.is_reading
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(STALL_S / 10)
     assert scene.is_reading
     assert scene.taken == [b"a", b"b", b"c"]
     assert scene.count(INPUT_STALLS) == 1
