@@ -66,6 +66,7 @@ class WebRtcCalls:
         self._server = server
         self._make_peer = make_peer
         self._calls: dict[str, WebRtcCall] = {}
+        server.on_end.append(self.end)
 
     def find(self, pc_id: str) -> "WebRtcCall | None":
         """The call of a connection, unless it is over."""
@@ -105,6 +106,8 @@ class WebRtcCalls:
         peer = self._make_peer(peer_options(self._server), listener, self._server.clock)
         try:
             answer = await self.accept(peer, offer)
+            if transport.is_closed:
+                raise self.over()
         except BaseException:
             self._server.spawn(peer.close(), "close a refused connection")
             raise
@@ -129,6 +132,17 @@ class WebRtcCalls:
             message = "Service unavailable: this server cannot open another connection now"
             headers = {"retry-after": str(self._server.settings.retry_after_secs)}
             raise Refusal(503, "SERVICE_UNAVAILABLE", message, headers=headers) from error
+
+    def over(self) -> Refusal:
+        """The refusal of an offer whose call ends while it is answered."""
+        self._refused("over")
+        message = "Service unavailable: the call has just ended; offer again for a new one"
+        return Refusal(503, "SERVICE_UNAVAILABLE", message, headers={"retry-after": "1"})
+
+    def end(self) -> None:
+        """Ends the calls that are left, also those whose client has not connected yet."""
+        for call in tuple(self._calls.values()):
+            call.transport.close(1001, "server_stopping")
 
     def forget(self, call: "WebRtcCall") -> None:
         """A call is over."""
@@ -180,6 +194,8 @@ class WebRtcCall:
             Refusal: the offer cannot be answered; the call goes on as it was.
         """
         async with self._offers:
+            if self.transport.is_closed:
+                raise self._calls.over()
             peer = self.transport.peer
             if peer is not None and not is_restart and self.transport.state in {"connecting", "connected"}:
                 return await self._calls.accept(peer, offer)
@@ -201,7 +217,7 @@ class WebRtcCall:
     async def run(self) -> None:
         """Begins the session once the client is connected, and ends with it."""
         metrics = self._server.metrics
-        gauges = [*connection_gauges(metrics, ROUTE_LABEL), metrics.gauge(PEERS_ACTIVE, STAGE, "")]
+        gauges = connection_gauges(metrics, ROUTE_LABEL)
         for gauge in gauges:
             gauge.inc()
         try:
@@ -244,7 +260,8 @@ class WebRtcCall:
         elif self._away_since is None:
             self._away_since = now
             log.info("WebRTC client away", call_id=self.info.call_id, state=transport.state, waits_s=grace_s)
-        if self._away_since is not None and now - self._away_since >= grace_s:
+        is_coming_back = self._offers.locked()
+        if self._away_since is not None and now - self._away_since >= grace_s and not is_coming_back:
             self._fail("left" if transport.state == "left" else "lost")
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
@@ -262,9 +279,11 @@ class WebRtcCall:
         self.transport.close(1001, reason)
 
     def _count_state(self, state: str) -> None:
-        if state != self._counted_state:
-            self._counted_state = state
-            self._server.metrics.counter(PEER_CONNECTIONS, state, "", STAGE).inc()
+        before, self._counted_state = self._counted_state, state
+        if state != before:
+            metrics = self._server.metrics
+            metrics.counter(PEER_CONNECTIONS, state, "", STAGE).inc()
+            metrics.gauge(PEERS_ACTIVE, STAGE, "").inc((state == "connected") - (before == "connected"))
 
     def _count_bytes(self, peer: Peer | None) -> None:
         if peer is None:
