@@ -106,8 +106,7 @@ class WebRtcCalls:
         peer = self._make_peer(peer_options(self._server), listener, self._server.clock)
         try:
             answer = await self.accept(peer, offer)
-            if transport.is_closed:
-                raise self.over()
+            self.check_open(transport)
         except BaseException:
             self._server.spawn(peer.close(), "close a refused connection")
             raise
@@ -133,11 +132,16 @@ class WebRtcCalls:
             headers = {"retry-after": str(self._server.settings.retry_after_secs)}
             raise Refusal(503, "SERVICE_UNAVAILABLE", message, headers=headers) from error
 
-    def over(self) -> Refusal:
-        """The refusal of an offer whose call ends while it is answered."""
-        self._refused("over")
-        message = "Service unavailable: the call has just ended; offer again for a new one"
-        return Refusal(503, "SERVICE_UNAVAILABLE", message, headers={"retry-after": "1"})
+    def check_open(self, transport: WebRtcTransport) -> None:
+        """Lets an offer pass whose call has not ended while it was answered.
+
+        Raises:
+            Refusal: it has.
+        """
+        if transport.is_closed:
+            self._refused("over")
+            message = "Service unavailable: the call has just ended; offer again for a new one"
+            raise Refusal(503, "SERVICE_UNAVAILABLE", message, headers={"retry-after": "1"})
 
     def end(self) -> None:
         """Ends the calls that are left, also those whose client has not connected yet."""
@@ -194,8 +198,7 @@ class WebRtcCall:
             Refusal: the offer cannot be answered; the call goes on as it was.
         """
         async with self._offers:
-            if self.transport.is_closed:
-                raise self._calls.over()
+            self._calls.check_open(self.transport)
             peer = self.transport.peer
             if peer is not None and not is_restart and self.transport.state in {"connecting", "connected"}:
                 return await self._calls.accept(peer, offer)
