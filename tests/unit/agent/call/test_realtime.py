@@ -371,6 +371,19 @@ async def test_a_session_that_breaks_in_the_middle_of_an_answer_ends_that_answer
         assert len(model.sessions) == 2
 
 
+async def test_a_driver_that_stumbles_over_what_the_vendor_sent_ends_the_answer_and_not_the_call():
+    model = Model()
+    model.answers = [lambda number: [0.1, AnswerText(number, "i", "one "), KeyError("delta")], says("here again.", 1.0)]
+    async with World(realtime=model) as world:
+        await utter(world, 1.0)
+        await asyncio.sleep(3)
+        assert "provider_failed" in world.line.of(AgentError)[0].message
+        assert world.line.closed is None
+        await utter(world, 1.0)
+        await asyncio.sleep(4)
+        assert world.conversation()[-1] == ("assistant", "here again.")
+
+
 async def test_words_decide_where_the_configuration_wants_them_to():
     model = Model()
     model.heard = ["go", "well"]
