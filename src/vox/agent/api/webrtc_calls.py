@@ -52,6 +52,7 @@ class Caller:
     agent: Agent
     variables: Mapping[str, str]
     source: Source
+    session_id: str = ""
 
 
 class WebRtcCalls:
@@ -183,7 +184,7 @@ class WebRtcCall:
             self._server.resources, budget, on_begun=place.begin, on_change=self._changed.set
         )
         place.on_evicted = self.transport.evict
-        self.info = CallInfo(new_id("call"), ROUTE_LABEL, variables=caller.variables)
+        self.info = CallInfo(new_id("call"), ROUTE_LABEL, variables=caller.variables, session_id=caller.session_id)
         self._agent = caller.agent
         self._session: Session | None = None
         self._began_at = self._server.clock.now()
