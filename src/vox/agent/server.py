@@ -106,6 +106,14 @@ class AgentServer:
         self.reserves = NetworkReserves(self.clock)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _open(self) -> None:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         if self.resources.recordings is not None:
             await self._stack.enter_async_context(self.resources.recordings)
@@ -123,7 +131,6 @@ class AgentServer:
         self.is_open = True
         self.lifecycle.ready()
         self._log_configuration()
-        return self
 
     async def __aexit__(self, *_error: object) -> None:
         self.admission.is_closed = True

@@ -270,7 +270,13 @@ class WebRtcCall:
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         resources = self._server.resources
-        session = self._session = Session(resources, self._agent, self.transport, self.info, input_rate=INPUT_RATE)
+        try:
+            session = Session(resources, self._agent, self.transport, self.info, input_rate=INPUT_RATE)
+        except Exception:  # the top of what a connection brings: its client is told, and the others go on
+            log.exception("call cannot begin", call_id=self.info.call_id)
+            self.transport.close(1011, "internal error")
+            return
+        self._session = session
         self.transport.open(session)
         self._server.keep(session, tasks)
 

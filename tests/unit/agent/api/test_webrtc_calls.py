@@ -148,6 +148,19 @@ async def test_a_call_begins_when_its_client_is_connected():
         assert at.count('voxray_http_active_connections{route="webrtc"}') == 1
 
 
+async def test_a_call_that_cannot_begin_is_told_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no recogniser")
+
+    monkeypatch.setattr(Ear, "open_stream", fails)
+    async with desk() as at:
+        await at.connected()
+        assert at.peers[0].texts[-1]["message"]["code"] == 1011
+        await asyncio.sleep(1)
+        assert at.peers[0].is_closed
+        assert (at.server.admission.calls, at.server.lifecycle.holds) == (0, 0)
+
+
 async def test_a_client_that_never_connects_gives_its_place_back():
     async with desk() as at:
         call = await at.call()
