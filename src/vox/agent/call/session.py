@@ -139,7 +139,7 @@ class Session:
         self._responder, tell = Responder(agent, *parts, on_said=said), transport.send_event
         if agent.realtime is not None:
             self._responder = live = RealtimeResponder(agent, agent.realtime, *parts, on_said=said, on_heard=heard)
-            agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, None
+            agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, live.ear.heard
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
             agent,

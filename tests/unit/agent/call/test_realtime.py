@@ -4,6 +4,7 @@ import asyncio
 import json
 from array import array
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -212,6 +213,24 @@ async def test_a_barge_in_is_truncated_to_what_was_heard():
         assert [content for role, content in said if role == "user"] == ["go", "no not that please"]
         assert said[1] == ("assistant", "one two three")
         assert said[-1] == ("assistant", "fine.")
+
+
+async def test_an_answer_that_was_cut_is_written_down_before_the_words_that_cut_it(tmp_path: Path):
+    model = Model()
+    model.heard = ["go", "what about tuesday"]
+    model.answers = [says("one two three four five six seven eight.", 4.0), says("fine.", 0.5)]
+    transcripts = {"enable": True, "driver": "sqlite", "dsn": str(tmp_path / "transcripts.db")}
+    async with World(realtime=model, settings={"transcripts": transcripts}) as world:
+        store = world.resources.transcripts
+        assert store is not None
+        await utter(world, 1.0)
+        await asyncio.sleep(0.5 + 0.1 + 1.5)
+        await utter(world, 1.0)
+        await asyncio.sleep(8)
+        rows = [(row.role, row.text) for row in store._writer.waiting("call_1")]
+        store._close()
+    assert [row for row in rows if row[0] == "user"] == [("user", "go"), ("user", "what about tuesday")]
+    assert [role for role, _ in rows] == ["user", "assistant", "user", "assistant"]
 
 
 async def test_agreement_lets_the_answer_go_on():
