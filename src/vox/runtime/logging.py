@@ -25,7 +25,9 @@ LEVELS = ("debug", "info", "warn", "error")
 HIDDEN = "***"
 
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-_CHATTY = ("uvicorn", "picows", "asyncio", "websockets", "httpx2", "httpcore2", "hypercorn", "openai", "multipart")
+_CHATTY = ("uvicorn", "picows", "asyncio", "httpx2", "httpcore2", "hypercorn", "multipart", "aioice", "aiortc")
+_VERBATIM = ("openai", "websockets", "botocore", "boto3", "urllib3", "mcp")
+"""Libraries whose debug lines hold whole requests and messages: what callers say, before anything of it is redacted."""
 _SECRET_KEY = re.compile(r"api[-_]?key|token|authorization|passw(or)?d|secret|credential|cookie", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     r"((?:proxy-)?authorization:\s*|(?:set-)?cookie:\s*).+"  # a header: all of its value
@@ -82,6 +84,8 @@ def configure(level: str = "info", json: bool = False, stream: TextIO | None = N
         _write_crashes_as_lines()
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.DEBUG)
+    for name in _VERBATIM:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
 
 
 def is_debug() -> bool:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 import uvicorn.config
 
@@ -79,6 +81,32 @@ def test_the_noise_of_connections_is_only_there_at_debug():
 
     assert written("info", use) == []
     assert len(written("debug", use)) == 2
+
+
+def test_each_check_of_a_webrtc_connection_is_only_there_at_debug():
+    def use(_log):
+        logging.getLogger("aioice.ice").info("Connection(0) Check CandidatePair(...) State.FROZEN -> State.WAITING")
+
+    assert written("info", use) == []
+    assert len(written("debug", use)) == 1
+
+
+def test_what_libraries_write_out_of_conversations_is_not_there_even_at_debug():
+    """Their lines pass no redaction, and a card number is redacted in ours while a recording is paused."""
+
+    def use(_log):
+        transport = httpx2.MockTransport(lambda _request: httpx2.Response(400))
+        http = httpx2.Client(transport=transport)
+        client = openai.OpenAI(api_key="none", max_retries=0, http_client=http)
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "my card is 4111"}])
+        logging.getLogger("websockets.client").debug("> TEXT '%s'", "4111")
+        logging.getLogger("botocore.endpoint").debug("Making request with params: %s", {"Text": "4111"})
+        logging.getLogger("websockets.client").info("connection lost")
+
+    lines = written("debug", use)
+    assert "4111" not in json.dumps(lines)
+    assert [line["msg"] for line in lines if line["logger"].startswith("websockets")] == ["connection lost"]
 
 
 def test_secrets_are_masked_by_key_and_inside_text():
