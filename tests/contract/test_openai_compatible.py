@@ -142,6 +142,12 @@ async def test_an_streambroken_off_is_an_error_after_what_was_said(deps, server)
     assert caught.value.code == "provider_unreachable"
 
 
+async def test_a_connection_lost_behind_the_last_event_is_no_failure(deps, server):
+    server.chunks = [*say("Hello"), b"[DONE]", b"never sent"]
+    server.break_after = len(server.chunks) - 1
+    assert await answer(deps, server) == [TextDelta("Hello"), Usage(7, 2)]
+
+
 async def test_half_a_tool_call_does_not_run(deps, server):
     server.chunks = [tool_piece(0, id="a", name="pay", arguments='{"amount": 1')]
     with pytest.raises(DependencyError) as caught:
