@@ -131,6 +131,11 @@ def of_connection(error: Exception, vendor: str) -> DependencyError:
     )
 
 
+def may_repeat(failed: DependencyError, pause_s: float) -> bool:
+    """Whether to ask again after this pause: not after a wait that the caller heard, nor before one that the vendor asks for."""
+    return failed.retryable and failed.code != "provider_timeout" and (failed.retry_after_s or 0.0) <= pause_s
+
+
 def words_of(problem: object) -> str:
     """The message of a reported problem, decoded JSON or a text."""
     if isinstance(problem, Mapping):

@@ -207,8 +207,7 @@ async def attempt(request: Callable[[], Awaitable[_T]], config: VendorConfig) ->
                 return await request()
         except failures() as error:
             failed = failure(error, config.vendor)
-            wait_s = failed.retry_after_s or 0.0
-            if tries >= config.max_retries or not failed.retryable or wait_s > RETRY_PAUSE_S:
+            if tries >= config.max_retries or not _failures.may_repeat(failed, RETRY_PAUSE_S):
                 raise failed from error
         tries += 1
         await asyncio.sleep(RETRY_PAUSE_S)
