@@ -146,8 +146,8 @@ async def test_words_that_are_known_before_the_audio_ends_are_told_once(vendor):
     vendor.gate_after = 2
     async with time_limit(), driver(vendor) as tts, aclosing(tts.synthesize(SENTENCE)) as speech:
         chunks = [await anext(speech)]
-        while any(getattr(task.get_coro(), "__name__", "") == "_marks" for task in asyncio.all_tasks()):
-            await asyncio.sleep(0)
+        asking = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "_marks"]
+        await asyncio.gather(*asking)
         vendor.gate.set()
         chunks += [chunk async for chunk in speech]
     words = [SENTENCE[word.start : word.end] for chunk in chunks for word in chunk.words]
