@@ -48,7 +48,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-transport", "--transport", metavar="CARRIER", help="answer this carrier's webhook at /")
     parser.add_argument("-proxy", "--proxy", metavar="HOST", help="public host name for the carrier's stream address")
     parser.add_argument(
-        "-dialin", "--dialin", action="store_true", default=None, help="accepted; not available in this version"
+        "-dialin", "--dialin", action="store_true", default=None, help="with runner transport daily: take phone calls"
     )
     parser.add_argument("-init", "--init", action="store_true", help="write a starter configuration and exit")
 
