@@ -1,4 +1,5 @@
 import json
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,11 @@ from vox.cli import doctor
 from vox.cli.doctor import Finding
 
 STRANGERS = {"VOXRAY_CONFIG": "", "PATH": ""}
+
+
+def test_each_extra_of_the_package_is_looked_for():
+    extras = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {extra for _, _, extra in doctor.OPTIONAL_PACKAGES} == set(extras)
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
