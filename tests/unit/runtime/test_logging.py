@@ -138,6 +138,18 @@ def test_headers_that_a_library_writes_out_are_masked_too():
     assert "host: example.test" in text
 
 
+def test_passwords_and_signatures_in_addresses_are_masked():
+    def use(log):
+        log.info("a", error="cannot reach redis://:k1@redis:6379/0", place="postgres://vox:k2@db/calls?sslmode=disable")
+        log.info("b", url="wss://transcribe/stream?X-Amz-Signature=k3&language-code=en", page="https://h:8080/a@b")
+
+    lines = written("info", use)
+    assert lines[0]["error"] == "cannot reach redis://:***@redis:6379/0"
+    assert lines[0]["place"] == "postgres://vox:***@db/calls?sslmode=disable"
+    assert lines[1]["url"] == "wss://transcribe/stream?X-Amz-Signature=***&language-code=en"
+    assert lines[1]["page"] == "https://h:8080/a@b"
+
+
 def test_what_looks_secret():
     for key in ("api_key", "X-API-Key", "token", "auth_token", "authorization", "PASSWORD", "client_secret"):
         assert looks_secret(key)
