@@ -208,7 +208,7 @@ async def test_an_outage_loses_nothing_and_readiness_tells_of_it(database: TestD
             await failed(metrics)
             for call in calls:
                 call.user("still away")
-            if database.driver != "sqlite":  # whose readers need nobody's leave
+            if database.driver != "sqlite":  # SQLite's readers are never locked out
                 with pytest.raises(DependencyError):
                     await store.check()
                 with pytest.raises(DependencyError):

@@ -77,7 +77,7 @@ class RunningMariaDb:
 
 @contextlib.contextmanager
 def mariadb_server() -> Generator[RunningMariaDb, None, None]:
-    """An empty database `vox` with a user of that name; as root the server runs as nobody."""
+    """An empty database `vox` with a user of that name; as root the server runs under the system's unprivileged account."""
     require(all(map(_program, PROGRAMS)), "mariadbd and mariadb-install-db", "apt-get install mariadb-server")
     folder = Path(tempfile.mkdtemp(prefix="voxmy"))  # short: the path of a unix socket may have 107 characters
     user = "nobody" if os.geteuid() == 0 else None

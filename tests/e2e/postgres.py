@@ -48,7 +48,7 @@ class RunningPostgres:
 
 @contextlib.contextmanager
 def postgres_server() -> Generator[RunningPostgres, None, None]:
-    """An empty database; PostgreSQL refuses to run as root, so then it runs as nobody."""
+    """An empty database; PostgreSQL refuses to run as root, so then it runs under the unprivileged account."""
     programs = [_program(name) for name in ("initdb", "pg_ctl")]
     require(None not in programs, "PostgreSQL's initdb and pg_ctl", "apt-get install postgresql")
     initdb, pg_ctl = (str(program) for program in programs)

@@ -259,7 +259,7 @@ def test_compose_names_files_targets_and_settings_that_exist():
             source = volume.split(":")[0]
             assert source in volumes or (DOCKER / source).resolve().is_file(), f"{name}: {volume}"
         assert set(service.get("depends_on", ())) <= set(services)
-    assert "ports" not in agent, "only the proxy is a door: /metrics is open to whoever reaches the server itself"
+    assert "ports" not in agent, "only the proxy has ports: /metrics is open to anyone who reaches the server itself"
 
 
 def test_compose_starts_the_agent_with_settings_that_load_and_a_grace_period_for_the_drain():

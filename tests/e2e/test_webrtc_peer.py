@@ -324,9 +324,9 @@ async def test_a_closed_connection_is_told_and_leaves_no_thread_and_no_task():
         async with connected() as (peer, ears, pc, _):
             await pc.close()
             await ears.until(lambda: ears.states[-1] == "left")
-            assert not peer.send_text("nobody reads this")
+            assert not peer.send_text("a text behind the end")
     gc.collect()
     async with time_limit():
-        while len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110  tasks of the library, which tells nobody
+        while len(asyncio.all_tasks()) > tasks:  # noqa: ASYNC110  tasks of the library, which has no event for their end
             await asyncio.sleep(0.05)
     assert threading.active_count() <= threads + 1, "no decoder's thread; one of the event loop's own may be new"

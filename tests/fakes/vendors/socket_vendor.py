@@ -6,6 +6,7 @@ A vendor's own file says how its messages are written: it reads what a client se
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Connection:
         return dict(self.query).get(name, "")
 
 
-class SocketVendor:
+class SocketVendor(ABC):
     """What the server does next, and what it has seen.
 
     Args:
@@ -86,20 +87,23 @@ class SocketVendor:
         return ()
 
     def received(self, client: "Client", message: Message) -> Iterable[Message]:
-        """Reads one message."""
-        raise NotImplementedError
+        """Reads one message of a WebSocket; a vendor over gRPC has a way of its own."""
+        return ()
 
+    @abstractmethod
     def interim(self, text: str, client: "Client") -> Iterable[Message]:
         """An interim text."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def final(self, text: str, client: "Client") -> Iterable[Message]:
         """The final text of one flush, and whatever says that it is the last."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def failure(self, client: "Client") -> Iterable[Message]:
         """A reported error."""
-        raise NotImplementedError
+        ...
 
     garbage: Message = '{"type": 7'
 

@@ -9,6 +9,7 @@ import json
 import math
 import re
 import struct
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -71,7 +72,7 @@ class Sound:
     begin_s: float
 
 
-class SpeechVendor:
+class SpeechVendor(ABC):
     """One vendor's server.
 
     Attributes:
@@ -134,11 +135,11 @@ class SpeechVendor:
 
     # What a vendor's file says
 
-    def routes(self) -> list[BaseRoute]:
-        raise NotImplementedError
+    @abstractmethod
+    def routes(self) -> list[BaseRoute]: ...
 
-    def is_authorised(self, request: HTTPConnection) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def is_authorised(self, request: HTTPConnection) -> bool: ...
 
     def text_of(self, seen: Seen) -> str:
         return seen.json["text"]
@@ -205,7 +206,8 @@ class SpeechVendor:
             hung_up.set()
 
     async def conversation(self, websocket: WebSocket) -> None:
-        raise NotImplementedError
+        """One connection of a vendor that takes text over a WebSocket; the others refuse it."""
+        await websocket.close(1008)
 
     async def before_message(self, number: int, websocket: WebSocket) -> bool:
         """As `_before`, on a WebSocket; False where the other side ended the sentence meanwhile."""

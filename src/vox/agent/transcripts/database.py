@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+import psycopg
 from sqlalchemy import (
     Column,
     Connection,
@@ -421,7 +422,7 @@ def _descriptor(driver: Any) -> int | None:
     """The socket of a driver's connection; None where it has none to tell (PyMySQL has time-outs of its own)."""
     try:
         return int(driver.fileno())
-    except Exception:  # noqa: BLE001  a driver without a socket, or one that is closed, raises what it likes
+    except (AttributeError, OSError, ValueError, psycopg.Error):  # no socket, or a closed one
         return None
 
 

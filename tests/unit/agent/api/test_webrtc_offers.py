@@ -1,4 +1,4 @@
-"""The routes of offers: the order of their checks, their forms, and whom they belong to; calls are made by a played connection."""
+"""The routes of offers: the order of their checks, their forms, and which client they belong to; calls are made by a played connection."""
 
 import json
 from dataclasses import replace
