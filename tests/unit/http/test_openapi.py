@@ -203,6 +203,15 @@ def test_schemas_and_bytes_stand_as_they_are(document):
     assert content == {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
+def test_a_204_among_the_answers_has_no_content():
+    routes = RouteTable[Access]()
+    routes.patch("/things", access=ANYONE, returns=bytes, also=(204,))(_endpoint)
+    answers = describe(API, list(routes))["paths"]["/things"]["patch"]["responses"]
+    assert set(answers) >= {"200", "204"}
+    assert "content" in answers["200"]
+    assert "content" not in answers["204"]
+
+
 def test_uploads_are_forms(document):
     form = operation(document, "post", "/files")["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert (form["required"], set(form["properties"])) == (["file"], {"file", "name", "mime"})

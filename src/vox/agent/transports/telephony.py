@@ -13,7 +13,7 @@ from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
-from vox.agent.transports.transcript_log import TranscriptLog
+from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
@@ -287,8 +287,7 @@ class TelephonyTransport:
         self._session = Session(
             self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
         )
-        if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(info.call_id, self._session.recording.redacted)
+        self._transcript = transcript_log(self._session, self._resources.settings)
         self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:

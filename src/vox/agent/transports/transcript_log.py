@@ -5,6 +5,8 @@ With `json_logs` each is one JSON object with `call_id`, `role` and `text`. The 
 
 from collections.abc import Callable
 
+from vox.agent.call.session import Session
+from vox.agent.config.settings import AgentSettings
 from vox.protocols.agent_events import AgentEvent, SentenceProgress, UserTranscript
 from vox.runtime.logging import get_logger
 
@@ -32,3 +34,8 @@ class TranscriptLog:
                 log.info("utterance", call_id=self._call_id, role="assistant", text=self._written(spoken))
             case _:
                 pass
+
+
+def transcript_log(session: Session, settings: AgentSettings) -> TranscriptLog | None:
+    """The log of a call where the settings ask for one; numbers are redacted while the call's recording is paused."""
+    return TranscriptLog(session.info.call_id, session.recording.redacted) if settings.log_transcripts else None

@@ -14,7 +14,7 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
-from vox.agent.transports.transcript_log import TranscriptLog
+from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.media.webrtc.contract import INPUT_RATE, OUTPUT_RATE, Peer, PeerState
 from vox.media.webrtc.sdp import MAX_MESSAGE_BYTES
@@ -113,8 +113,7 @@ class WebRtcTransport:
     def open(self, session: Session) -> None:
         """The call begins."""
         self._session = session
-        if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(session.info.call_id, session.recording.redacted)
+        self._transcript = transcript_log(session, self._resources.settings)
         if not self._budget.take(OPEN_S, self._clock.now()):
             self._flooded()
 

@@ -7,7 +7,7 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
-from vox.agent.transports.transcript_log import TranscriptLog
+from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
@@ -81,8 +81,7 @@ class WebSocketTransport:
             self._flooded()
             return
         self._session = self._start(self)
-        if self._resources.settings.log_transcripts:
-            self._transcript = TranscriptLog(self._session.info.call_id, self._session.recording.redacted)
+        self._transcript = transcript_log(self._session, self._resources.settings)
         if isinstance(self._codec, FirstMessageCodec):
             self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake

@@ -4,15 +4,15 @@ The API takes whole files, one for each utterance; `openai_realtime` streams.
 """
 
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from pydantic import Field
 
 from vox.providers import _failures, _openai
 from vox.providers.contract import Deps
-from vox.providers.stt._file_stream import FileStream, wav
+from vox.providers.stt._file_stream import wav
+from vox.providers.stt._file_upload import FileRecogniser
 from vox.providers.stt.contract import Transcript
 
 if TYPE_CHECKING:
@@ -30,32 +30,13 @@ class Config(_openai.VendorConfig):
     max_utterance_s: float = Field(default=60.0, gt=0, le=600, description="Longer utterances are cut")
 
 
-class OpenAiTranscription:
-    """A recogniser behind OpenAI's API."""
+class _Transcription:
+    """Uploads to OpenAI's API."""
 
     def __init__(self, config: Config, vendor: _openai.Vendor, client: "AsyncOpenAI") -> None:
-        self.sample_rate = config.sample_rate
         self._config = config
         self._vendor = vendor
         self._client = client
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close: the HTTP client is the caller's, and each call ends its stream."""
-
-    def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> FileStream:
-        """A stream for one call; interim transcripts come at pauses only."""
-        return FileStream(
-            self.transcribe,
-            sample_rate=self.sample_rate,
-            max_utterance_s=self._config.max_utterance_s,
-            language=language or self._config.language,
-            on_partial=on_partial,
-        )
 
     async def transcribe(self, pcm: bytes, *, language: str, phrases: tuple[str, ...]) -> Transcript:
         """The transcript of s16le mono audio; raises `DependencyError`."""
@@ -64,7 +45,7 @@ class OpenAiTranscription:
             arguments["language"] = language.partition("-")[0].lower()
         if prompt := ", ".join(phrases) or self._config.prompt:
             arguments["prompt"] = prompt[:_MAX_PROMPT]
-        file = ("audio.wav", wav(pcm, self.sample_rate), "audio/wav")
+        file = ("audio.wav", wav(pcm, self._config.sample_rate), "audio/wav")
 
         async def upload() -> str:
             # The client's own types differ with the format asked for; the answer is read as it comes.
@@ -75,10 +56,10 @@ class OpenAiTranscription:
         return Transcript((await _openai.attempt(upload, self._config)).strip(), language=language or None)
 
 
-def create(config: Config, deps: Deps) -> OpenAiTranscription:
+def create(config: Config, deps: Deps) -> FileRecogniser:
     """The driver; raises `UsageError` (`missing_api_key`, `unknown_provider`)."""
     vendor = _openai.find("stt", config)
-    return OpenAiTranscription(config, vendor, _openai.connect(vendor, config, deps))
+    return FileRecogniser(_Transcription(config, vendor, _openai.connect(vendor, config, deps)).transcribe, config)
 
 
 def _transcript_text(body: bytes, content_type: str, vendor: str) -> str:

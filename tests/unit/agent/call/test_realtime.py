@@ -196,6 +196,17 @@ async def test_the_session_begins_with_prompt_tools_voice_and_language():
     assert model.told("respond") == [("Hallo.", False)]
 
 
+async def test_a_notice_is_said_before_the_answer_it_precedes():
+    model = Model()
+    async with World(realtime=model) as world:
+        world.session._responder.respond(preface="This call is recorded.")
+        await asyncio.sleep(5)
+        assert model.told("respond") == [("This call is recorded.", False), (None, False)]
+        said = " ".join(content or "" for role, content in world.conversation() if role == "assistant")
+        assert said == "This call is recorded. one two three four."
+        assert world.sent_seconds() == pytest.approx(3.0, abs=0.03)
+
+
 async def test_a_barge_in_is_truncated_to_what_was_heard():
     model = Model()
     model.heard = ["go", "no not that please"]

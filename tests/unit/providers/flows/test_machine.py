@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.unit.providers.flows.flows import BOOKING, TODAY, machine, said, talk
 from vox.providers.flows.state import State
+from vox.providers.flows.topics import Topic
 
 BOOKED = ("book a table for four tomorrow at seven thirty", "yes")
 
@@ -394,6 +395,14 @@ def test_a_value_that_was_misheard_is_no_question_about_something_else():
     assert said("a table for four", "tomorrow", "what are your opening hours in the afternoon").startswith(
         "From noon to ten."
     )
+
+
+def test_a_misheard_value_is_none_also_where_its_meaning_is_near_a_topic():
+    near = {Topic("intent", "hours"): 0.95}
+    state, _ = talk("a table for four", "tomorrow")
+    lost = machine().step(state, "hm hm hm", TODAY)[1].say
+    assert machine().step(state, "Welcome to the afternoon.", TODAY, near)[1].say == lost
+    assert machine().step(state, "When can we come in the afternoon?", TODAY, near)[1].say[0] == "From noon to ten."
 
 
 def test_the_same_question_again_and_again_leads_to_a_way_out():
