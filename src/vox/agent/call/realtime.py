@@ -14,14 +14,17 @@ from typing import Final
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.realtime_ear import RealtimeEar
-from vox.agent.call.responder import Responder, Run, first_of
+from vox.agent.call.responder import PLAYED_CHECK_S, Responder, Run, first_of
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
-from vox.agent.call.tool_execution import END_CALL, Spawn
+from vox.agent.call.tool_execution import Spawn
 from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS
+from vox.agent.tools.call_control import END_CALL, INTERRUPTED, CallActions
+from vox.agent.tools.contract import error_result
+from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import DigitsSent, ResponseStarted
@@ -257,8 +260,9 @@ class RealtimeResponder(Responder):
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             self._owed |= {call.id: (answer, call.name) for call in calls}
-            await self._tools.run(answer, calls, partial(self._press_keys, run, answer, audio))
-            if all(call.name == END_CALL.name for call in calls):
+            press, transfer = (partial(do, run, answer, audio) for do in (self._press_keys, self._announce_transfer))
+            await self._tools.run(answer, calls, CallActions(press, transfer))
+            if run.end_reason == "transferred" or all(call.name == END_CALL.name for call in calls):
                 return
             self._settle_debts()
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
@@ -359,6 +363,14 @@ class RealtimeResponder(Responder):
             return True
         self._own(run, answer)
         return await self._output.play(run.voice, tone(keys, TONE_RATE), TONE_RATE)
+
+    async def _announce_transfer(self, run: Run, answer: Answer, audio: _Audio, target: Transfer) -> str:
+        """Has the model say the announcement, and puts the caller through once it was sent."""
+        if target.announcement and not run.is_over:
+            await self._round(run, answer, target.announcement, audio)
+        while not run.is_over and (not audio.empty() or self._output.queued_s > 0):
+            await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
+        return error_result(INTERRUPTED) if run.is_over else await self._put_through(run, target)
 
     # The conversation, here and there
 

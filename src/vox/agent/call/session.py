@@ -27,6 +27,7 @@ from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
+from vox.agent.tools.contract import CallContext, enter_call
 from vox.agent.turns import events
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
@@ -95,7 +96,12 @@ class Session:
         self._clock = resources.clock
         self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
-        variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
+        self.variables = variables = {
+            **agent.profile.variables,
+            **info.variables,
+            "caller": info.caller,
+            "callee": info.callee,
+        }
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
         recordings = resources.recordings
@@ -182,6 +188,7 @@ class Session:
         metrics = self._resources.metrics
         identity = {"call_id": self.info.call_id, "transport": self.info.transport, "agent": self.agent.name}
         with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
+            enter_call(CallContext(self.info.call_id, self.info.caller, self.info.callee, self.variables))
             self._context = copy_context()
             log.info("call started", transport=self.info.transport, agent=self.agent.name)
             try:
