@@ -70,7 +70,7 @@ async def service() -> AsyncGenerator[Service]:
 
 def tool(me: Service, path: str = "/orders", environment: dict[str, str] | None = None, **more: Any):
     url = more.pop("url", f"http://127.0.0.1:{me.port}{path}")
-    setting = HttpTool(name="find_order", url=url, **{"parameters": SCHEMA, **more})
+    setting = HttpTool.model_validate({"name": "find_order", "url": url, "parameters": SCHEMA, **more})
     guard = OutboundGuard(allowed_private=[ip_network("127.0.0.1/32")], allowed_ports=None)
     return http_tool(setting, guard, environment or {})
 

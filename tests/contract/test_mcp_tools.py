@@ -1,6 +1,7 @@
 """Tools of MCP servers: two real ones on the official SDK, one over stdin and stdout, one over streamable HTTP."""
 
 import asyncio
+import importlib.util
 import os
 import sys
 from collections.abc import AsyncGenerator
@@ -26,10 +27,7 @@ SERVER = str(ROOT / "tests/fakes/mcp_server.py")
 
 @pytest.fixture(autouse=True)
 def _needs_the_sdk() -> None:
-    try:
-        import mcp  # noqa: F401
-    except ImportError:
-        require(False, "mcp", "pip install '.[mcp]'")
+    require(importlib.util.find_spec("mcp") is not None, "mcp", "pip install '.[mcp]'")
 
 
 def stdio(**more: Any) -> McpServer:
@@ -121,9 +119,9 @@ async def test_a_server_that_died_in_silence_is_replaced_before_a_call_needs_it(
     async with time_limit(), McpConnection(stdio(), {"SHELF": "B7"}, ROOT, heartbeat_s=0.1) as connection:
         number = int((await ask(connection, "find_book", '{"title": "Emma"}')).split(" of ")[1].split()[0])
         os.kill(number, 9)
-        while connection.is_connected:
+        while connection.is_connected:  # noqa: ASYNC110  nothing else tells it
             await asyncio.sleep(0.01)
-        while not connection.is_connected:
+        while not connection.is_connected:  # noqa: ASYNC110  same
             await asyncio.sleep(0.01)
         assert "Emma" in await ask(connection, "find_book", '{"title": "Emma"}')
 

@@ -368,7 +368,7 @@ class RealtimeResponder(Responder):
         """Has the model say the announcement, and puts the caller through once it was sent."""
         if target.announcement and not run.is_over:
             await self._round(run, answer, target.announcement, audio)
-        while not run.is_over and (not audio.empty() or self._output.queued_s > 0):
+        while not run.is_over and (not audio.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
             await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
         return error_result(INTERRUPTED) if run.is_over else await self._put_through(run, target)
 

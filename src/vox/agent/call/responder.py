@@ -72,14 +72,7 @@ class _Keys:
     keys: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """A place in the answer: `is_reached` once everything before it is synthesised and queued."""
-
-    is_reached: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-_Pieces = asyncio.Queue[_Sentence | _Keys | _Point | None]
+_Pieces = asyncio.Queue[_Sentence | _Keys | None]
 """What an answer will sound like, in order; None ends it."""
 
 
@@ -331,7 +324,7 @@ class Responder:
 
     async def _until_quiet(self, run: Run, pieces: _Pieces) -> None:
         """Returns once everything so far was sent, or the answer is over."""
-        while not run.is_over and (run.is_speaking or not pieces.empty() or self._output.queued_s > 0):
+        while not run.is_over and (run.is_speaking or not pieces.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
             await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
 
     async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: _Pieces) -> str:
@@ -341,10 +334,6 @@ class Responder:
                 splitter = SentenceSplitter(self._agent.profile.stt_language)
                 for sentence in [*splitter.push(target.announcement), *splitter.flush()]:
                     await pieces.put(_Sentence(answer, sentence))
-                point = _Point()
-                await pieces.put(point)
-                while not run.is_over and not point.is_reached.is_set():
-                    await asyncio.sleep(PLAYED_CHECK_S)
                 await self._until_quiet(run, pieces)
                 await asyncio.sleep(LINE_DELAY_S)
         except TimeoutError:  # held, or no task takes pieces any more
@@ -438,8 +427,6 @@ class Responder:
                     await self._speak(run, piece.answer, piece.text)
                 finally:
                     run.is_speaking = False
-            elif isinstance(piece, _Point):
-                piece.is_reached.set()
             else:
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)

@@ -225,9 +225,8 @@ class McpConnection:
             errors = await stack.enter_async_context(_logged(setting.label))
             transport = stdio_client(parameters, errlog=errors)
         else:
-            timeout = httpx2.Timeout(
-                setting.connect_timeout_secs, read=None
-            )  # a stream stays open; each request has its own
+            # A stream stays open without an end; what waits for an answer has a time-out of its own.
+            timeout = httpx2.Timeout(setting.connect_timeout_secs, read=None)
             http = await stack.enter_async_context(httpx2.AsyncClient(headers=self._headers, timeout=timeout))
             transport = streamable_http_client(setting.url, http_client=http)
         return await stack.enter_async_context(Client(transport))
