@@ -260,9 +260,12 @@ class RealtimeResponder(Responder):
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             self._owed |= {call.id: (answer, call.name) for call in calls}
-            press, transfer = (partial(do, run, answer, audio) for do in (self._press_keys, self._announce_transfer))
-            await self._tools.run(answer, calls, CallActions(press, transfer))
-            if run.end_reason == "transferred" or all(call.name == END_CALL.name for call in calls):
+            actions = CallActions(
+                press=partial(self._press_keys, run, answer, audio),
+                transfer=partial(self._announce_transfer, run, answer, audio),
+            )
+            await self._tools.run(answer, calls, actions)
+            if run.end_reason == "transferred" or self._tools.end_answer(calls):
                 return
             self._settle_debts()
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)

@@ -295,7 +295,7 @@ class Responder:
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             await self._run_tools(run, answer, calls, pieces)
-            if run.end_reason == "transferred" or all(call.name == END_CALL.name for call in calls):
+            if run.end_reason == "transferred" or self._tools.end_answer(calls):
                 return
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
         if self._agent.profile.error_message:

@@ -64,7 +64,7 @@ class ToolCalls:
         self._filler = profile.tool_filler
         self._transfers = profile.transfers if can_transfer else {}
         self._own = {END_CALL.name: END_CALL}
-        if profile.keypad:
+        if profile.keypad or (profile.answering.detect and profile.answering.menu_goal):
             self._own[PRESS_KEYS.name] = PRESS_KEYS
         if self._transfers:
             self._own[TRANSFER] = transfer_spec(self._transfers)
@@ -92,6 +92,13 @@ class ToolCalls:
         """The tools that the model may call."""
         own = self._own
         return (*(spec for spec in self._toolbox.specs() if spec.name not in own), *own.values())
+
+    def end_answer(self, calls: Sequence[ToolCall]) -> bool:
+        """Whether the model has nothing to add to what these give."""
+        tools = self._toolbox.tools
+        return all(
+            call.name == END_CALL.name or (call.name in tools and tools[call.name].ends_answer) for call in calls
+        )
 
     def filler(self, calls: Sequence[ToolCall]) -> str:
         """What to say to the caller while these take long; empty for nothing."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vox.agent.answering.settings import Answering
 from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
@@ -171,6 +172,10 @@ class AgentProfile(BaseModel):
     )
     max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
 
+    answering: Answering = Field(
+        default_factory=Answering, description="What happens when a call that the agent makes is answered"
+    )
+
     turn_detection: OptionalText = Field(
         default="none",
         description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, anything"
@@ -248,6 +253,10 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and self.answering.detect:
+            raise ValueError("answering.detect needs words before an answer: leave it or realtime_provider out")
+        if self.answering.menu_goal and (self.flow or self.llm_provider == "flow"):
+            raise ValueError("answering.menu_goal needs a language model: a flow cannot find its way in a menu")
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self

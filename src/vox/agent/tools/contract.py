@@ -59,6 +59,7 @@ class Tool:
         timeout_s: longest run in seconds; None: the agent's.
         filler: said to the caller while it takes long; None: the agent's.
         is_cancellable: whether a caller who cuts in stops it; any other runs to its end.
+        ends_answer: whether the model has nothing to add to its result.
     """
 
     spec: ToolSpec
@@ -66,6 +67,7 @@ class Tool:
     timeout_s: float | None = None
     filler: str | None = None
     is_cancellable: bool = False
+    ends_answer: bool = False
 
 
 @dataclass(slots=True)

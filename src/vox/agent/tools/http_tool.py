@@ -119,7 +119,7 @@ def _validator(setting: HttpTool, where: str) -> Draft202012Validator:
 def _check_arguments(validator: Draft202012Validator, arguments: Mapping[str, Any]) -> None:
     wrong = ""
     try:
-        validator.validate(dict(arguments))
+        validator.validate(dict(arguments))  # pyright: ignore[reportUnknownMemberType]
     except Unresolvable as error:
         wrong = f"the schema refers to something that is not in it: {error}"
     except ValidationError as error:

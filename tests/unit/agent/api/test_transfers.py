@@ -43,7 +43,12 @@ async def test_the_carrier_is_told_whom_to_dial(method: str):
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("to=%2B4930123456", "to=%2B19005550100"), ("signature=", "signature=0"), ("&signature=", "&other="), ("expires=", "expires=9")],
+    [
+        ("to=%2B4930123456", "to=%2B19005550100"),
+        ("signature=", "signature=0"),
+        ("&signature=", "&other="),
+        ("expires=", "expires=9"),
+    ],
 )
 async def test_nobody_else_can_say_whom(before: str, after: str):
     where = Site(ENVIRONMENT, runner_transport="plivo")
