@@ -1,6 +1,6 @@
 """Putting phone calls through: over the carrier's API, with our answer for the carriers that ask what to do next.
 
-The address of that answer carries the destination and is signed, so that nobody else can have this server send calls anywhere.
+The address of that answer carries the destination and is signed, so that others cannot have this server send calls anywhere.
 """
 
 from typing import Final

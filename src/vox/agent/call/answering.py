@@ -207,7 +207,7 @@ class CallAnswering:
                     if len(answer) > MAX_MODEL_ANSWER:
                         break
             kind = from_model(answer)
-        except Exception as error:  # noqa: BLE001  whatever a driver raises, somebody is on the line
+        except Exception as error:  # noqa: BLE001  whatever a driver raises, the call goes on
             log.warning("the model could not say who answered", error=type(error).__name__)
         if self.is_undecided:
             self._decide(kind or AnsweredBy.PERSON)

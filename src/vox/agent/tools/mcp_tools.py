@@ -10,9 +10,15 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import Any, Final, Self, cast
 
 import httpx2
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
+from mcp_types import Tool as McpTool
+from mcp_types.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT
 
 from vox.agent.tools.contract import Tool
 from vox.agent.tools.settings import McpServer, all_with_environment
@@ -20,11 +26,6 @@ from vox.errors import DependencyError, UsageError
 from vox.providers.llm.contract import ToolCall, ToolSpec
 from vox.runtime.logging import get_logger
 from vox.runtime.tasks import cancel_and_wait
-
-if TYPE_CHECKING:
-    from mcp import Client
-    from mcp_types import CallToolResult
-    from mcp_types import Tool as McpTool
 
 log = get_logger(__name__)
 
@@ -38,6 +39,8 @@ MAX_RETRY_S: Final = 30.0
 RECONNECT_WAIT_S: Final = 5.0
 """How long a tool waits for a server that is being connected to again."""
 MAX_LOG_LINE: Final = 2000
+_ANSWERS: Final = frozenset({INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT})
+"""Errors after which the session goes on."""
 _OTHER: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -51,7 +54,7 @@ class McpConnection:
         heartbeat_s: between two signs of life, in seconds.
 
     Raises:
-        UsageError: the extra `mcp` is not installed, or a variable is not set.
+        UsageError: a variable is not set.
         DependencyError: on entering, the server does not start, connect or answer, or a filter names a tool that it has not.
     """
 
@@ -138,7 +141,7 @@ class McpConnection:
                 return _result(result)
         raise AssertionError("unreachable")
 
-    async def _ready_client(self) -> "Client":
+    async def _ready_client(self) -> Client:
         with suppress(TimeoutError):
             async with asyncio.timeout(RECONNECT_WAIT_S):
                 await self._is_ready.wait()
@@ -146,18 +149,9 @@ class McpConnection:
             raise DependencyError("the MCP server is not there at present", code="mcp_failed", retryable=True)
         return self._client
 
-    def _is_session_over(self, error: Exception, client: "Client") -> bool:
+    def _is_session_over(self, error: Exception, client: Client) -> bool:
         """Whether the session cannot go on after this; then another is opened."""
-        from mcp import MCPError  # noqa: PLC0415  an extra
-        from mcp_types.jsonrpc import (  # noqa: PLC0415
-            INTERNAL_ERROR,
-            INVALID_PARAMS,
-            METHOD_NOT_FOUND,
-            REQUEST_TIMEOUT,
-        )
-
-        is_answer = {INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT}
-        if isinstance(error, MCPError) and error.error.code in is_answer:
+        if isinstance(error, MCPError) and error.error.code in _ANSWERS:
             return False
         if client is self._client:
             self._is_ready.clear()
@@ -206,17 +200,7 @@ class McpConnection:
                     async with asyncio.timeout(self._setting.connect_timeout_secs):
                         self._learn(await _list(client), is_first=False)
 
-    async def _connect(self, stack: AsyncExitStack) -> "Client":
-        try:
-            from mcp import Client, StdioServerParameters  # noqa: PLC0415  an extra
-            from mcp.client.stdio import stdio_client  # noqa: PLC0415
-            from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"MCP servers need packages that are not installed: {error.name or error}",
-                code="mcp_not_installed",
-                hint="run `make setup`, or `pip install '.[mcp]'` in a checkout of Vox",
-            ) from error
+    async def _connect(self, stack: AsyncExitStack) -> Client:
         setting = self._setting
         if setting.command:
             parameters = StdioServerParameters(
@@ -231,9 +215,9 @@ class McpConnection:
             transport = streamable_http_client(setting.url, http_client=http)
         return await stack.enter_async_context(Client(transport))
 
-    def _learn(self, tools: "dict[str, McpTool]", *, is_first: bool) -> None:
-        wanted = self._setting.tools_filter
-        if missing := [name for name in wanted if name not in tools]:
+    def _learn(self, tools: dict[str, McpTool], *, is_first: bool) -> None:
+        selected = self._setting.tools_filter
+        if missing := [name for name in selected if name not in tools]:
             message = f"the MCP server {self._setting.label} has no tool named {', '.join(missing)}"
             if is_first:
                 raise UsageError(
@@ -241,7 +225,7 @@ class McpConnection:
                 )
             log.warning("MCP tool gone", server=self._setting.label, tools=missing)
         if is_first:
-            self._tools = {name: tool for name, tool in tools.items() if not wanted or name in wanted}
+            self._tools = {name: tool for name, tool in tools.items() if not selected or name in selected}
 
     def _failure(self, error: Exception) -> DependencyError | UsageError:
         """What the operator is told; the SDK's own words may hold headers and are left out, but for their kind."""
@@ -270,7 +254,7 @@ class McpConnection:
         )
 
 
-async def _list(client: "Client") -> "dict[str, McpTool]":
+async def _list(client: Client) -> dict[str, McpTool]:
     tools: dict[str, McpTool] = {}
     cursor: str | None = None
     for _ in range(MAX_PAGES):
@@ -282,7 +266,7 @@ async def _list(client: "Client") -> "dict[str, McpTool]":
     return dict(list(tools.items())[:MAX_TOOLS])
 
 
-def _result(result: "CallToolResult") -> Any:
+def _result(result: CallToolResult) -> Any:
     """Structured content where there is some, else the texts; other contents by their kind."""
     texts = [getattr(block, "text", "") or f"[{block.type}]" for block in result.content]
     text = "\n".join(texts)
@@ -298,8 +282,6 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> str:
-    from mcp import MCPError  # noqa: PLC0415  an extra
-
     return error.error.message[:200] if isinstance(error, MCPError) else type(error).__name__
 
 

@@ -5,11 +5,10 @@ from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from vox.agent.tools.contract import Tool
 from vox.agent.tools.http_tool import http_tool
-from vox.agent.tools.mcp_tools import McpConnection
 from vox.agent.tools.settings import HttpTool, McpServer
 from vox.errors import UsageError
 from vox.security.outbound import OutboundGuard
@@ -32,7 +31,7 @@ class RemoteTools:
         self._guard = OutboundGuard(allowed_private=networks, allowed_ports=None, max_in_flight=MAX_REQUESTS)
         self._environment = environment
         self._folder = folder
-        self._sessions: dict[str, McpConnection] = {}
+        self._sessions: dict[str, _ToolServer] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -66,9 +65,23 @@ class RemoteTools:
             joined[tool.spec.name] = tool
         return joined
 
-    async def _session(self, server: McpServer) -> McpConnection:
+    async def _session(self, server: McpServer) -> "_ToolServer":
         key = server.model_dump_json()
         if key not in self._sessions:
+            try:
+                from vox.agent.tools.mcp_tools import McpConnection  # noqa: PLC0415  needs an extra
+            except ModuleNotFoundError as error:
+                raise UsageError(
+                    f"MCP servers need packages that are not installed: {error.name or error}",
+                    code="mcp_not_installed",
+                    hint="run `make setup`, or `pip install '.[mcp]'` in a checkout of Vox",
+                ) from error
             session = McpConnection(server, self._environment, self._folder)
             self._sessions[key] = await self._stack.enter_async_context(session)
         return self._sessions[key]
+
+
+class _ToolServer(Protocol):
+    def tools(self) -> dict[str, Tool]:
+        """By name."""
+        ...

@@ -142,7 +142,7 @@ class CallControl(Protocol):
         ...
 
     async def transfer(self, call_id: str, target: TransferTarget) -> None:
-        """Has the carrier connect the caller with somebody else in place of our stream.
+        """Has the carrier connect the caller with the target, in place of our stream.
 
         Raises:
             UsageError: this carrier cannot (transfer_unavailable).

@@ -81,7 +81,7 @@ class Control:
 
 
 def transfer_answer(target: TransferTarget) -> WebhookAnswer:
-    """XML that connects the caller with somebody else."""
+    """XML that connects the caller with the target."""
     dialled = element("User" if target.is_sip else "Number", {}, xml_text(target.to))
     return xml_answer(element("Dial", {"callerId": target.caller_id} if target.caller_id else {}, dialled))
 

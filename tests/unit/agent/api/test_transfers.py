@@ -34,7 +34,7 @@ async def address(where: Site) -> str:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_the_carrier_is_told_whom_to_dial(method: str):
+async def test_the_carrier_is_told_which_number_to_dial(method: str):
     where = Site(ENVIRONMENT, runner_transport="plivo")
     answered = await where.request(method, await address(where))
     assert answered.status == 200
@@ -50,7 +50,7 @@ async def test_the_carrier_is_told_whom_to_dial(method: str):
         ("expires=", "expires=9"),
     ],
 )
-async def test_nobody_else_can_say_whom(before: str, after: str):
+async def test_others_cannot_say_which(before: str, after: str):
     where = Site(ENVIRONMENT, runner_transport="plivo")
     target = await address(where)
     assert before in target
