@@ -14,7 +14,7 @@ from typing import Final
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.realtime_ear import RealtimeEar
-from vox.agent.call.responder import PLAYED_CHECK_S, Responder, Run, first_of
+from vox.agent.call.responder import Responder, Run, first_of
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.tool_execution import Spawn
@@ -22,7 +22,7 @@ from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS
-from vox.agent.tools.call_control import END_CALL, INTERRUPTED, CallActions
+from vox.agent.tools.call_control import END_CALL, CallActions
 from vox.agent.tools.contract import error_result
 from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError
@@ -262,10 +262,10 @@ class RealtimeResponder(Responder):
             self._owed |= {call.id: (answer, call.name) for call in calls}
             actions = CallActions(
                 press=partial(self._press_keys, run, answer, audio),
-                transfer=partial(self._announce_transfer, run, answer, audio),
+                transfer=self._refuse_transfer,
             )
             await self._tools.run(answer, calls, actions)
-            if run.end_reason == "transferred" or self._tools.end_answer(calls):
+            if self._tools.end_answer(calls):
                 return
             self._settle_debts()
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
@@ -367,13 +367,8 @@ class RealtimeResponder(Responder):
         self._own(run, answer)
         return await self._output.play(run.voice, tone(keys, TONE_RATE), TONE_RATE)
 
-    async def _announce_transfer(self, run: Run, answer: Answer, audio: _Audio, target: Transfer) -> str:
-        """Has the model say the announcement, and puts the caller through once it was sent."""
-        if target.announcement and not run.is_over:
-            await self._round(run, answer, target.announcement, audio)
-        while not run.is_over and (not audio.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
-            await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
-        return error_result(INTERRUPTED) if run.is_over else await self._put_through(run, target)
+    async def _refuse_transfer(self, _target: Transfer) -> str:
+        return error_result("this call cannot be put through")
 
     # The conversation, here and there
 

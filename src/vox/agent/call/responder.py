@@ -144,7 +144,7 @@ class Responder:
             agent.tools,
             conversation,
             transport.send_event,
-            can_transfer=isinstance(transport, TransfersCalls) and transport.can_transfer,
+            can_transfer=agent.realtime is None and isinstance(transport, TransfersCalls) and transport.can_transfer,
             clock=times.clock,
             metrics=times.metrics,
         )

@@ -114,7 +114,8 @@ class Toolbox:
         except ValidationError as error:
             return "error", error_result(f"{call.name}: {_problems(error)}")
         except VoxError as error:
-            return "error", error_result(f"{call.name}: {error}")
+            outcome = "timeout" if error.code == "fetch_timeout" else "error"
+            return outcome, error_result(f"{call.name}: {error}")
         except Exception as error:  # the operator's own code; the call goes on and the model is told
             log.exception("tool failed", tool=call.name)
             return "error", error_result(f"{call.name} failed: {type(error).__name__}")

@@ -11,7 +11,10 @@ from vox.agent.tools.contract import Tool
 from vox.agent.tools.http_tool import http_tool
 from vox.agent.tools.settings import HttpTool, McpServer
 from vox.errors import UsageError
+from vox.runtime.logging import get_logger
 from vox.security.outbound import OutboundGuard
+
+log = get_logger(__name__)
 
 MAX_REQUESTS: Final = 1000
 """Of all calls together to HTTP services; further ones wait, within their time-out."""
@@ -53,6 +56,9 @@ class RemoteTools:
         """
         remote = [http_tool(one, self._guard, self._environment, timeout_s=timeout_s) for one in http_tools]
         for server in servers:
+            if server.is_placeholder:
+                log.warning("mcp names no server", command=server.command, remedy="put the package into mcp.args")
+                continue
             remote += (await self._session(server)).tools().values()
         joined = dict(tools)
         for tool in remote:

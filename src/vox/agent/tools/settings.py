@@ -73,6 +73,11 @@ class McpServer(BaseModel):
         return self
 
     @property
+    def is_placeholder(self) -> bool:
+        """Whether it starts a package runner without a package, as the example file of the compatible original does."""
+        return self.command in {"npx", "uvx"} and not self.args
+
+    @property
     def label(self) -> str:
         """What messages call it; arguments, headers and queries may be secret and are left out."""
         return self.command or re.sub(r"//[^/@]*@", "//", self.url.partition("?")[0])
