@@ -41,7 +41,7 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 CHECKS := format lint types imports test-unit test-contract test-e2e
 
 .PHONY: test
-test: .make/dev ## Every check and every test, as CI runs them: about 20 minutes on two idle cores
+test: .make/dev ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
 	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
 	for check in $(CHECKS); do \
 		started=$$SECONDS; result=passed; echo "== make $$check"; \
@@ -57,15 +57,15 @@ test-unit: .make/dev ## Unit tests: about 3 minutes
 	@$(PYTEST) -n 2 tests/unit
 
 .PHONY: test-contract
-test-contract: .make/dev ## One suite for all drivers and databases of a kind: about 7 minutes
-	@$(PYTEST) -n 2 tests/contract
+test-contract: .make/dev ## One suite for all drivers and databases of a kind: about 10 minutes
+	@$(PYTEST) -n 3 tests/contract
 
 .PHONY: test-fast
-test-fast: test-unit test-contract ## Unit and contract tests: about 10 minutes
+test-fast: test-unit test-contract ## Unit and contract tests: about 13 minutes
 
 .PHONY: test-e2e
-test-e2e: .make/dev ## Real processes through their public protocols: about 9 minutes
-	@$(PYTEST) tests/e2e
+test-e2e: .make/dev ## Real processes through their public protocols: about 15 minutes
+	@$(PYTEST) -n 2 tests/e2e
 
 ##@ One check at a time
 

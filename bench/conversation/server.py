@@ -7,7 +7,7 @@ JSON lines, because a telephone carrier is told nothing of it. A call is named b
 import json
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from vox.agent.api import routes
 from vox.agent.call.session import Session
@@ -57,10 +57,10 @@ def observe(output: TextIO) -> None:
 
     class ObservedSession(Session):
         def __init__(
-            self, resources: Resources, agent: Agent, transport: CallTransport, info: CallInfo, *, input_rate: int = 0
+            self, resources: Resources, agent: Agent, transport: CallTransport, info: CallInfo, **options: Any
         ) -> None:
             observed = ObservedTransport(transport, info.variables.get(CALL_VARIABLE, ""), output)
-            super().__init__(resources, agent, observed, info, input_rate=input_rate)
+            super().__init__(resources, agent, observed, info, **options)
 
     for module in (routes, telephony):
         assert module.Session is Session, f"{module.__name__} makes no sessions any more"

@@ -142,6 +142,12 @@ async def test_an_streambroken_off_is_an_error_after_what_was_said(deps, server)
     assert caught.value.code == "provider_unreachable"
 
 
+async def test_a_connection_lost_behind_the_last_event_is_no_failure(deps, server):
+    server.chunks = [*say("Hello"), b"[DONE]", b"never sent"]
+    server.break_after = len(server.chunks) - 1
+    assert await answer(deps, server) == [TextDelta("Hello"), Usage(7, 2)]
+
+
 async def test_half_a_tool_call_does_not_run(deps, server):
     server.chunks = [tool_piece(0, id="a", name="pay", arguments='{"amount": 1')]
     with pytest.raises(DependencyError) as caught:
@@ -292,7 +298,8 @@ async def test_an_utterance_is_uploaded_as_wav(deps, server):
 
 async def test_whisper_is_a_server_where_one_is_named(server):
     async with httpx2.AsyncClient() as http:
-        deps = Deps(SystemClock(), http, environment={"WHISPER_BASE_URL": server.base_url})
+        environment = {"WHISPER_BASE_URL": server.base_url, "OPENAI_API_KEY": "openais-key"}
+        deps = Deps(SystemClock(), http, environment=environment)
         stream = registry.create("stt", "whisper", {}, deps).open_stream(lambda _: None)
         stream.start(None)
         stream.push(LOUD)
@@ -301,6 +308,7 @@ async def test_whisper_is_a_server_where_one_is_named(server):
         here = registry.create("stt", "whisper", {}, Deps(SystemClock(), http, environment={"OPENAI_API_KEY": "k"}))
     assert type(here).__name__ == "Whisper", "on this machine"
     assert server.seen[0].form["model"] == "whisper-1"
+    assert server.seen[0].key == "none", "OpenAI's key is for OpenAI"
 
 
 async def test_the_upload_begins_at_the_pause_and_serves_the_end(deps, server):

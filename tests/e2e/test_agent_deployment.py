@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import shutil
 import ssl
@@ -198,7 +199,8 @@ def test_the_image_is_not_root_and_holds_no_secret(stage: str):
         assert all((ROOT / source).exists() for source in rest.split()[:-1])
 
 
-async def test_the_agents_image_starts_by_its_own_steps_and_its_check_sees_it(tmp_path: Path):
+@pytest.mark.parametrize("has_tls", [False, True], ids=["http", "TLS"])
+async def test_the_agents_image_starts_by_its_own_steps_and_its_check_sees_it(tmp_path: Path, has_tls: bool):
     found = steps("agent")
     (entry,) = [json.loads(rest) for name, rest in found if name == "ENTRYPOINT"]
     (check,) = [json.loads(rest.partition(" CMD ")[2]) for name, rest in found if name == "HEALTHCHECK"]
@@ -212,14 +214,25 @@ async def test_the_agents_image_starts_by_its_own_steps_and_its_check_sees_it(tm
         "VOXRAY_PORT": str(port),
         "OPENAI_API_KEY": "sk-none",
     }
+    if has_tls:
+        pair = certificate(tmp_path)
+        files = {"VOXRAY_TLS_CERT_FILE": str(pair.cert), "VOXRAY_TLS_KEY_FILE": str(pair.key)}
+        environment |= {"VOXRAY_TLS_ENABLE": "true", **files}
     programs = {"vox": str(Path(sys.executable).parent / "vox"), "python": sys.executable}
     command = [programs[entry[0]], *entry[1:]]
-    probe = [programs[check[0]], *(each.replace("8080", str(port)) for each in check[1:])]
-    assert subprocess.run(probe, check=False, capture_output=True).returncode != 0  # noqa: ASYNC221  short
+    probe = [programs[check[0]], *check[1:]]
+
+    async def healthy() -> bool:
+        asked = await asyncio.create_subprocess_exec(
+            *probe, env={**os.environ, **environment}, stdout=asyncio.subprocess.DEVNULL
+        )
+        return await asked.wait() == 0
+
+    assert not await healthy()
     async with program(tmp_path, *command, environment=environment) as log:
         await accepts(port)
         await until(lambda: "agent ready" in log.read_text())
-        assert subprocess.run(probe, check=False, capture_output=True).returncode == 0  # noqa: ASYNC221  short
+        assert await healthy()
 
 
 # Compose

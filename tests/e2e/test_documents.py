@@ -51,6 +51,7 @@ CHECKS: dict[str, Callable[[Reader, Block], None]] = {
     "python": checks.python,
     "toml": checks.entry_points,
     "nginx": checks.nginx,
+    "ini": checks.coturn,
     "js": checks.javascript,
     "env": checks.environment,
 }

@@ -117,7 +117,8 @@ def check_pods(deployment: Manifest, config: Manifest, secret: Manifest | None) 
     """What a Deployment promises of its pods: they can be replaced without a word lost, run as no one in particular, and start."""
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    settings = load(None, {}, json.loads(config["data"]["config.json"]) | redis_in(secret)).settings
+    environment = secret["stringData"] if secret else {}
+    settings = load(None, environment, json.loads(config["data"]["config.json"])).settings
     assert container["lifecycle"]["preStop"]["exec"]["command"] == ["/bin/sh", "-c", f"sleep {PRE_STOP_S}"]
     least = PRE_STOP_S + settings.drain_timeout_secs + GOODBYES_S + STORING_S
     assert least <= pod["terminationGracePeriodSeconds"]
@@ -136,11 +137,6 @@ def check_pods(deployment: Manifest, config: Manifest, secret: Manifest | None) 
     assert {"/app/config.json", "/var/lib/vox", "/tmp"} <= mounted  # noqa: S108  in the container
     assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
     return settings
-
-
-def redis_in(secret: Manifest | None) -> dict[str, Any]:
-    """What the secret adds to a configuration that would be incomplete without it."""
-    return {"redis_url": secret["stringData"]["VOXRAY_REDIS_URL"]} if secret else {}
 
 
 def test_the_full_set_is_valid_and_says_what_is_true():
@@ -237,12 +233,15 @@ async def calls(agent: RunningAgent, number: int) -> AsyncGenerator[None, None]:
 
 
 def pods(ports: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """Prometheus' job for pods, as its discovery would find these."""
+    """Prometheus' job for pods, as its discovery would find these of the printed Deployment, whose port has no name."""
+    template = documents.manifests("deployment.yaml")[0]["spec"]["template"]
+    (port,) = template["spec"]["containers"][0]["ports"]
     (job,) = yaml.safe_load((PRODUCTION / "scrape.yaml").read_text())["scrape_configs"]
     del job["kubernetes_sd_configs"]
     found = {
-        "__meta_kubernetes_pod_label_app": "voxray",
-        "__meta_kubernetes_pod_container_port_name": "http",
+        "__meta_kubernetes_pod_label_app": template["metadata"]["labels"]["app"],
+        "__meta_kubernetes_pod_container_port_name": port.get("name", ""),
+        "__meta_kubernetes_pod_container_port_number": str(port["containerPort"]),
         "__meta_kubernetes_namespace": "default",
     }
     targets = [

@@ -37,7 +37,7 @@ async def test_a_caller_is_understood_by_deepgram(tmp_path: Path):
     vendor.texts = ["book a table", "thank you"]
     async with running(vendor):
         environment = {"DEEPGRAM_API_KEY": "k1", "DEEPGRAM_BASE_URL": vendor.url}
-        async with agent_server(tmp_path, CONFIG, **environment) as agent:
+        async with agent_server(tmp_path, CONFIG, VOXRAY_LOG_LEVEL="debug", **environment) as agent:
             outcome = await conversation(agent.phone, questions=2)
             (ended,) = await agent.logged("conversation")
     said = [(message["role"], message["content"]) for message in ended["pii.messages"] if message["role"] != "system"]
@@ -61,7 +61,7 @@ async def test_a_caller_is_understood_by_the_next_recogniser_where_deepgram_refu
     config = {**CONFIG, "stt_provider": ["deepgram", "fake"], "stt_options": options}
     async with running(vendor):
         environment = {"DEEPGRAM_API_KEY": "secret-key", "DEEPGRAM_BASE_URL": vendor.url}
-        async with agent_server(tmp_path, config, **environment) as agent:
+        async with agent_server(tmp_path, config, VOXRAY_LOG_LEVEL="debug", **environment) as agent:
             await conversation(agent.phone, questions=2)
             (ended,) = await agent.logged("conversation")
             async with httpx2.AsyncClient() as http:

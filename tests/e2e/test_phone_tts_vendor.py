@@ -68,7 +68,7 @@ async def test_a_vendors_voice_greets_a_caller_while_it_is_still_being_made(tmp_
     async with running(vendor):
         vendor.gate_after = 3
         caller = Caller(vendor)
-        async with time_limit(120), agent_server(tmp_path, config(vendor)) as agent:
+        async with time_limit(120), agent_server(tmp_path, config(vendor), VOXRAY_LOG_LEVEL="debug") as agent:
             script = [WaitForAgent(silence_s=0.4), HangUp()]
             outcome = await place_call(agent.phone, script, SystemClock(), connect=caller.connect)
             (line,) = await agent.logged("conversation")
@@ -84,7 +84,7 @@ async def test_a_caller_who_cuts_in_ends_the_sentence_at_the_vendor(tmp_path: Pa
     async with running(vendor):
         vendor.hang_after = 14  # 1.4 s of speech, then nothing as long as the request lasts
         answer = {"llm_options": {"responses": ["Yes."]}}
-        async with time_limit(120), agent_server(tmp_path, config(vendor, **answer)) as agent:
+        async with time_limit(120), agent_server(tmp_path, config(vendor, **answer), VOXRAY_LOG_LEVEL="debug") as agent:
             script = [Say(sample_question(), into_agent_s=0.6), WaitForAgent(silence_s=0.4), HangUp()]
             call = asyncio.create_task(place_call(agent.phone, script, SystemClock()))
             await vendor.hung_up.wait()

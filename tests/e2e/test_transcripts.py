@@ -68,7 +68,7 @@ async def ready(http: httpx2.AsyncClient) -> tuple[int, list[str]]:
 
 async def test_calls_during_an_outage_leave_every_row_in_order_and_as_heard(tmp_path: Path):
     with postgres_server() as database:
-        async with agent_server(tmp_path, config(database)) as agent:
+        async with agent_server(tmp_path, config(database), VOXRAY_LOG_LEVEL="debug") as agent:
             async with httpx2.AsyncClient(base_url=agent.http, timeout=WAIT_S) as http, asyncio.TaskGroup() as group:
                 calls = [group.create_task(phone_call(agent)) for _ in range(CALLS)]
                 await until(lambda: sum(map(len, rows(database).values())) >= 2 * CALLS)

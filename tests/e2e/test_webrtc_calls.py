@@ -129,6 +129,7 @@ async def test_a_session_gives_its_body_to_the_call(tmp_path: Path):
         body = await client.connect()
         assert body["data"]["type"] == "answer"
         await client.told("bot-output", lambda data: data["text"] == "Hello Ann.")
+        assert [line["session_id"] for line in agent.lines("call started")] == [started["sessionId"]]
         useful = {"candidate": "candidate:1 1 udp 1 192.0.2.1 5000 typ host", "sdp_mid": "0", "sdp_mline_index": 0}
         candidates = [useful, {"candidate": "", "sdp_mid": "0"}, {"candidate": "candidate:odd"}]
         patch = {"pc_id": client.pc_id, "candidates": candidates}

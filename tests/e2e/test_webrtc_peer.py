@@ -4,14 +4,18 @@ import asyncio
 import gc
 import itertools
 import random
+import re
 import socket
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aioice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtcsctptransport import SCTP_DATA_FIRST_FRAG, DataChunk
 
 from tests.e2e.webrtc_client import Microphone
 from tests.require import require
@@ -19,6 +23,7 @@ from tests.time_limits import time_limit
 from tests.unit.media.speech import sine
 from vox.errors import DependencyError, PeerError
 from vox.media.levels import rms
+from vox.media.webrtc import aiortc_ice
 from vox.media.webrtc.contract import (
     INPUT_RATE,
     OUTPUT_RATE,
@@ -227,6 +232,90 @@ async def test_later_candidates_are_taken_and_odd_ones_harmless():
         with pytest.raises(PeerError):
             await peer.accept("v=0")
         assert peer.send_text("still here")
+
+
+def restart_of(offer: str, connection: Connection) -> str:
+    """The offer of a client that begins ICE anew, with this connection, and tells its addresses later."""
+    lines = [line for line in offer.split("\r\n") if not line.startswith(("a=candidate:", "a=end-of-candidates"))]
+    text = "\r\n".join(lines)
+    text = re.sub("a=ice-ufrag:.*", f"a=ice-ufrag:{connection.local_username}", text)
+    return re.sub("a=ice-pwd:.*", f"a=ice-pwd:{connection.local_password}", text)
+
+
+async def test_candidates_that_follow_a_restart_belong_to_the_new_connection():
+    async with connected() as (peer, _, pc, _):
+        moved = Connection(ice_controlling=True, use_ipv6=False)
+        await moved.gather_candidates()
+        try:
+            lines = (await peer.accept(restart_of(pc.localDescription.sdp, moved))).split("\r\n")
+            moved.remote_username = next(line.partition(":")[2] for line in lines if line.startswith("a=ice-ufrag:"))
+            moved.remote_password = next(line.partition(":")[2] for line in lines if line.startswith("a=ice-pwd:"))
+            connecting = asyncio.create_task(moved.connect())  # knows no address, so it waits to be found
+            told = [RemoteCandidate(f"candidate:{one.to_sdp()}", "0", 0) for one in moved.local_candidates]
+            await peer.add_candidates(told)
+            async with time_limit():
+                await connecting
+        finally:
+            await moved.close()
+
+
+async def test_restarts_that_no_client_follows_do_not_pile_up_sockets():
+    async with connected() as (peer, _, pc, _):
+        before, tasks = open_sockets(), len(asyncio.all_tasks())
+        for _ in range(5):
+            await peer.accept(restart_of(pc.localDescription.sdp, Connection(ice_controlling=True)))
+        async with time_limit():
+            while open_sockets() > before + 1 or len(asyncio.all_tasks()) > tasks + 1:  # noqa: ASYNC110  nothing tells
+                await asyncio.sleep(0.05)
+        await peer.close()
+        assert open_sockets() < before
+
+
+async def test_a_restart_that_is_given_up_while_it_asks_a_relay_leaves_no_socket(monkeypatch: pytest.MonkeyPatch):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        relay = IceServer((f"turn:127.0.0.1:{silent.getsockname()[1]}",), "user", "secret")
+        async with connected(PeerOptions((relay,), addresses=("127.0.0.1",), is_loopback=True)) as (peer, _, pc, _):
+            monkeypatch.setattr(aiortc_ice, "unreachable_servers", aiortc_ice.UnreachableServers())
+            before = open_sockets()
+            restart = asyncio.create_task(
+                peer.accept(restart_of(pc.localDescription.sdp, Connection(ice_controlling=True)))
+            )
+            async with time_limit():
+                while open_sockets() == before:  # noqa: ASYNC110  nothing tells
+                    await asyncio.sleep(0.01)
+                restart.cancel()
+                while open_sockets() > before:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+
+def open_sockets() -> int:
+    return sum(map(_is_socket, Path("/proc/self/fd").iterdir()))
+
+
+def _is_socket(descriptor: Path) -> bool:
+    try:
+        return str(descriptor.readlink()).startswith("socket:")
+    except OSError:  # that of the listing itself
+        return False
+
+
+@pytest.mark.parametrize("kind", ["fragments", "gaps", "streams"])
+async def test_a_client_that_sends_parts_of_messages_without_end_is_dropped(kind: str):
+    async with connected() as (_, ears, pc, _):
+        sctp = pc.sctp
+        for number in range(2000):
+            if ears.states[-1] == "left":
+                break
+            chunk = DataChunk(flags=SCTP_DATA_FIRST_FRAG if kind == "fragments" else 3)
+            chunk.tsn = sctp._local_tsn
+            sctp._local_tsn = (chunk.tsn + (2 if kind == "gaps" else 1)) % (1 << 32)
+            chunk.stream_id = number if kind == "streams" else 1
+            chunk.protocol = 51 if kind == "fragments" else 1_000
+            chunk.user_data = b"x"
+            await sctp._send_chunk(chunk)
+            await asyncio.sleep(0)
+        await ears.until(lambda: ears.states[-1] == "left")
 
 
 async def test_a_closed_connection_is_told_and_leaves_no_thread_and_no_task():

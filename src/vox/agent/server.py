@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -71,7 +71,7 @@ class LoadMeter:
 class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
-    `installation` brings models while the server runs.
+    `installation` brings models while the server runs. Each of `on_end` is called when the calls that are left have to end.
     """
 
     settings: AgentSettings
@@ -87,6 +87,7 @@ class AgentServer:
     _meter: LoadMeter = field(init=False)
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
+    on_end: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _spawned: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -105,6 +106,14 @@ class AgentServer:
         self.reserves = NetworkReserves(self.clock)
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _open(self) -> None:
         tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
         if self.resources.recordings is not None:
             await self._stack.enter_async_context(self.resources.recordings)
@@ -122,7 +131,6 @@ class AgentServer:
         self.is_open = True
         self.lifecycle.ready()
         self._log_configuration()
-        return self
 
     async def __aexit__(self, *_error: object) -> None:
         self.admission.is_closed = True
@@ -141,6 +149,8 @@ class AgentServer:
         """Ends the calls that are left when the drain is over: tells each client, and hangs up."""
         for session in tuple(self.sessions):
             session.end(1001, "server_stopping")
+        for end in self.on_end:
+            end()
         if tasks := self._tasks | self._spawned:
             await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S)
 

@@ -48,7 +48,10 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("-transport", "--transport", metavar="CARRIER", help="answer this carrier's webhook at /")
     parser.add_argument("-proxy", "--proxy", metavar="HOST", help="public host name for the carrier's stream address")
     parser.add_argument(
-        "-dialin", "--dialin", action="store_true", default=None, help="accepted; not available in this version"
+        "-dialin", "--dialin", action="store_true", default=None, help="with runner transport daily: take phone calls"
+    )
+    parser.add_argument(
+        "--check-health", action="store_true", help="ask the running server of this configuration, and exit with 0 or 1"
     )
     parser.add_argument("-init", "--init", action="store_true", help="write a starter configuration and exit")
 
@@ -77,8 +80,19 @@ def run(args: argparse.Namespace) -> int:
         return _write_starter(named or default)
     file = named or (default if default.exists() else None)
     loaded = load(file, environment, overrides)
+    if args.check_health:
+        return _check_health(loaded.settings)
     warnings = loaded.warnings if file is not None else (NO_FILE, *loaded.warnings)
     return run_loop(serve_agent(loaded.settings, environment, warnings=warnings))
+
+
+def _check_health(settings: "AgentSettings") -> int:
+    """Whether the server of these settings answers, wherever they put it: for the health check of a container."""
+    from vox.cli.doctor import is_vox
+
+    is_well = is_vox(settings.bind_host or "127.0.0.1", settings.bind_port, is_tls=settings.tls_enable)
+    print(f"port {settings.bind_port}: {'healthy' if is_well else 'no answer'}")
+    return 0 if is_well else 1
 
 
 def _write_starter(file: Path) -> int:

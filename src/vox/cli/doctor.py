@@ -43,6 +43,9 @@ OPTIONAL_PACKAGES = (
     ("ctranslate2", "better recognition without keys", "offline"),
     ("espeakng_loader", "speech without keys", "offline"),
     ("openai", "OpenAI and compatible vendors", "openai"),
+    ("grpc", "recognition by Google", "google"),
+    ("aiortc", "calls over WebRTC", "webrtc"),
+    ("redis", "sessions in Redis, chat processes", "redis"),
     ("av", "recordings in Opus", "opus"),
     ("obstore", "files and recordings in S3", "s3"),
     ("opentelemetry.sdk", "traces", "tracing"),
@@ -92,6 +95,8 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
         if settings.transcripts.enable:
             yield check_transcripts(settings)
         yield check_recordings(settings, environment)
+        if settings.has_webrtc:
+            yield check_webrtc(settings)
         if settings.session_store == "redis":
             yield check_session_store(settings)
         yield check_open_files(settings.max_concurrent_calls)
@@ -247,11 +252,14 @@ def check_transcripts(settings: "AgentSettings") -> Finding:
 def check_recordings(settings: "AgentSettings", environment: Mapping[str, str]) -> Finding:
     """Whether recordings can be stored where the configuration says, by storing a small file there."""
     from vox.agent.config.resources import Resources
+    from vox.agent.transcripts.settings import Transcripts
     from vox.runtime.clock import SystemClock
     from vox.runtime.metrics import NullMetrics
 
+    only = settings.model_copy(update={"transcripts": Transcripts()})  # which have a check of their own
+
     async def place() -> str:
-        recordings = Resources(settings, SystemClock(), NullMetrics(), environment).recordings
+        recordings = Resources(only, SystemClock(), NullMetrics(), environment).recordings
         if recordings is None:
             return ""
         await recordings.open_store()
@@ -262,6 +270,24 @@ def check_recordings(settings: "AgentSettings", environment: Mapping[str, str]) 
     except (VoxError, OSError) as error:
         return _failed("recordings", error)
     return Finding("recordings", "ok", f"stored in {found}") if found else Finding("recordings", "off", "not enabled")
+
+
+def check_webrtc(settings: "AgentSettings") -> Finding:
+    """Whether WebRTC calls can be taken, and whether the ports are enough for them."""
+    from vox.agent.config.webrtc import port_range
+    from vox.media.webrtc.contract import driver
+
+    try:
+        driver()
+    except UsageError as error:
+        return _failed("webrtc", error)
+    ports, calls = port_range(settings.webrtc_udp_ports), settings.max_concurrent_calls or EXPECTED_CALLS
+    if ports is None:
+        return Finding("webrtc", "ok", "media on any UDP port")
+    detail = f"media on {len(ports)} UDP ports, and {calls} calls take one each for each network interface"
+    if len(ports) < calls:
+        return Finding("webrtc", "warn", detail, "widen webrtc_udp_ports, or set max_concurrent_calls")
+    return Finding("webrtc", "ok", detail)
 
 
 def check_session_store(settings: "AgentSettings") -> Finding:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -182,7 +183,7 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
         "summary": route.summary,
         "description": f"Access: {route.access.text}.{limit}",
         "parameters": [*_path_parameters(api, route), *_query_parameters(route, by_kind, components)],
-        "responses": {str(status): _success(api, route, by_kind) for status in (route.status, *route.also)}
+        "responses": {str(status): _success(api, route, status, by_kind) for status in (route.status, *route.also)}
         | _errors(api, route),
     }
     if tag := api.tag(route):
@@ -246,8 +247,8 @@ def _form(file: str, required: str, *optional: str) -> Schema:
     }
 
 
-def _success(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any]) -> Schema:
-    if route.returns is None:
+def _success(api: ApiDescription, route: AnyRoute, status: int, by_kind: dict[int, Any]) -> Schema:
+    if route.returns is None or status == HTTPStatus.NO_CONTENT:
         return {"description": "Done."}
     if route.returns is bytes:
         return {"description": "Done.", "content": {"*/*": {"schema": api.raw}}}

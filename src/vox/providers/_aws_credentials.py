@@ -1,6 +1,7 @@
 """Where a machine keeps its AWS credentials, in the order in which AWS's own tools look: environment, file, roles.
 
-Credentials of roles are temporary: they are asked for again five minutes before they end, by whichever request comes then.
+Credentials of roles are temporary: they are asked for again five minutes before they end, by whichever request comes then. Where that
+fails, the present ones serve until they end.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ from xml.etree import ElementTree as ET
 import httpx2
 import msgspec
 
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers._aws_signature import AwsCredentials
 from vox.providers.contract import Deps
+from vox.runtime.logging import get_logger
 
 METADATA = "http://169.254.169.254"
 CONTAINER = "http://169.254.170.2"
@@ -26,10 +28,14 @@ TIMEOUT_S = 5.0
 MACHINE_TIMEOUT_S = 1.0
 """The metadata service is on this machine, or this is no machine of AWS."""
 RENEW_BEFORE = timedelta(minutes=5)
+TRY_AGAIN_AFTER = timedelta(seconds=30)
+"""Credentials that could not be renewed are asked for again so much later, as long as they hold."""
 PLACES = (
     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, api_keys.aws_access_key_id and api_keys.aws_secret_access_key "
     "in the configuration, a profile of ~/.aws/credentials, or a role of this machine"
 )
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,7 @@ class AwsChain:
         self._deps = deps
         self._environment = deps.environment
         self._found: _Found | None = None
+        self._try_again_at: datetime | None = None
         self._asking = asyncio.Lock()
 
     def region(self, configured: str, otherwise: str = "us-east-1") -> str:
@@ -64,12 +71,29 @@ class AwsChain:
             DependencyError: what gives them fails.
         """
         async with self._asking:
-            if self._found is None or self._ends_soon(self._found):
-                self._found = await self._look()
-            return self._found.credentials
+            found = self._found
+            if found is None or self._is_due(found):
+                found = self._found = await self._renewed(found)
+            return found.credentials
 
-    def _ends_soon(self, found: _Found) -> bool:
-        return found.until is not None and self._deps.clock.wall() > found.until - RENEW_BEFORE
+    def _is_due(self, found: _Found) -> bool:
+        if found.until is None:
+            return False
+        now = self._deps.clock.wall()
+        return now > found.until - RENEW_BEFORE and (self._try_again_at is None or now >= self._try_again_at)
+
+    async def _renewed(self, found: _Found | None) -> _Found:
+        try:
+            fresh = await self._look()
+        except VoxError as error:
+            now = self._deps.clock.wall()
+            if found is None or found.until is None or now >= found.until:
+                raise
+            _log.warning("AWS credentials were not renewed", error=str(error), valid_until=found.until.isoformat())
+            self._try_again_at = min(now + TRY_AGAIN_AFTER, found.until)
+            return found
+        self._try_again_at = None
+        return fresh
 
     async def _look(self) -> _Found:
         key = self._deps.secret("aws_access_key_id", "AWS_ACCESS_KEY_ID")

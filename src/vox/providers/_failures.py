@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any, cast
 
 import httpx2
@@ -16,6 +17,7 @@ from vox.errors import DependencyError, UsageError
 from vox.providers.contract import Deps
 
 _TOO_MANY_REQUESTS = 429
+_PAYMENT_REQUIRED = 402
 _REFUSED = (401, 403)
 _SERVER_ERRORS = 500
 _TRY_AGAIN = (408, 409, _TOO_MANY_REQUESTS)
@@ -82,11 +84,14 @@ def of_status(
             code="provider_refused_key",
             hint=f"check {key.places}, and what the key may do" if key else "check the key and its permissions",
         )
-    code = "provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed"
-    answered = f"answered {status}" if status else "reported an error"
+    answered = f"{vendor} {f'answered {status}' if status else 'reported an error'}: {' '.join(words.split())[:200]}"
+    if status == _PAYMENT_REQUIRED:
+        return DependencyError(
+            answered, code="provider_out_of_credit", hint="check the account's balance and plan at the vendor"
+        )
     return DependencyError(
-        f"{vendor} {answered}: {' '.join(words.split())[:200]}",
-        code=code,
+        answered,
+        code="provider_rate_limited" if status == _TOO_MANY_REQUESTS else "provider_failed",
         retryable=not status or status >= _SERVER_ERRORS or status in _TRY_AGAIN,
         retry_after_s=retry_after_s,
     )
@@ -126,6 +131,11 @@ def of_connection(error: Exception, vendor: str) -> DependencyError:
     )
 
 
+def may_repeat(failed: DependencyError, pause_s: float) -> bool:
+    """Whether to ask again after this pause: not after a wait that the caller heard, nor before one that the vendor asks for."""
+    return failed.retryable and failed.code != "provider_timeout" and (failed.retry_after_s or 0.0) <= pause_s
+
+
 def words_of(problem: object) -> str:
     """The message of a reported problem, decoded JSON or a text."""
     if isinstance(problem, Mapping):
@@ -141,7 +151,8 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds from `Retry-After` (RFC 9110 §10.2.3), whose date form is counted from the answer's own `Date`."""
     value = headers.get("retry-after", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
+        return max(0.0, seconds) if isfinite(seconds) else None
     except ValueError:
         pass
     try:

@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers import _failures
 from vox.providers._failures import Key
 from vox.providers.contract import Deps
+from vox.runtime.logging import get_logger
 
 KEY = Key("google", ("GOOGLE_API_KEY",))
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105  an address
@@ -30,7 +31,11 @@ MACHINE_TIMEOUT_S = 1.0
 """The metadata service is on this machine, or this is no machine of Google's."""
 LIFETIME_S = 3600
 RENEW_BEFORE_S = 300
+TRY_AGAIN_AFTER_S = 30
+"""A token that could not be renewed is asked for again so much later, as long as it holds."""
 PLACES = f"{KEY.places}, GOOGLE_APPLICATION_CREDENTIALS to a service account's file, or run `gcloud auth application-default login`"
+
+_log = get_logger(__name__)
 
 
 class _File(msgspec.Struct):
@@ -69,6 +74,7 @@ class GoogleCredentials:
         self._is_machine = False
         self._token = ""
         self._renew_at_s = 0.0
+        self._ends_at_s = 0.0
         self._asking = asyncio.Lock()
 
     @property
@@ -98,13 +104,26 @@ class GoogleCredentials:
             return {"X-Goog-Api-Key": self._api_key}
         async with self._asking:
             if self._deps.clock.now() >= self._renew_at_s:
-                token = await self._fetch()
-                self._token = token.access_token
-                self._renew_at_s = self._deps.clock.now() + max(60, token.expires_in - RENEW_BEFORE_S)
+                await self._renew()
         headers = {"Authorization": f"Bearer {self._token}"}
         if self._file and self._file.quota_project_id:
             headers["X-Goog-User-Project"] = self._file.quota_project_id
         return headers
+
+    async def _renew(self) -> None:
+        """A new token; where it cannot be had, the present one serves until it ends."""
+        try:
+            token = await self._fetch()
+        except VoxError as error:
+            now = self._deps.clock.now()
+            if now >= self._ends_at_s:
+                raise
+            _log.warning("Google's token was not renewed", error=str(error), valid_s=round(self._ends_at_s - now))
+            self._renew_at_s = min(now + TRY_AGAIN_AFTER_S, self._ends_at_s)
+            return
+        now = self._deps.clock.now()
+        self._token, self._ends_at_s = token.access_token, now + token.expires_in
+        self._renew_at_s = now + max(60, token.expires_in - RENEW_BEFORE_S)
 
     def _read(self) -> _File | None:
         environment = self._deps.environment

@@ -38,6 +38,7 @@ class Vendor:
         key_variables: environment variables that may hold the key, in order.
         base_url_variable: environment variable that overrides `base_url`.
         needs_key: False where any key will do.
+        borrows_key: whether the further variables hold another vendor's key, which a server elsewhere must not get.
         reports_usage: whether the vendor takes `stream_options`, which asks for token counts.
         voice: the default voice (speech only).
         audio_format: what is asked for (speech only): `pcm`, or `wav` where the vendor has nothing else.
@@ -50,6 +51,7 @@ class Vendor:
     key_variables: tuple[str, ...]
     base_url_variable: str = ""
     needs_key: bool = True
+    borrows_key: bool = False
     reports_usage: bool = False
     voice: str = ""
     audio_format: str = "pcm"
@@ -108,6 +110,7 @@ TRANSCRIPTION: Mapping[str, Vendor] = {
         ("WHISPER_API_KEY", "OPENAI_API_KEY"),
         "WHISPER_BASE_URL",
         needs_key=False,
+        borrows_key=True,
     ),
 }
 """Recognisers, by the provider's name in the configuration."""
@@ -177,14 +180,16 @@ def connect(vendor: Vendor, config: VendorConfig, deps: Deps) -> "AsyncOpenAI":
     """
     from openai import AsyncOpenAI  # noqa: PLC0415  only those who open a driver pay for the import
 
-    key = deps.secret(vendor.key, *vendor.key_variables)
+    base_url = config.base_url or deps.environment.get(vendor.base_url_variable, "") or vendor.base_url
+    is_moved = base_url.rstrip("/") != vendor.base_url
+    variables = vendor.key_variables[:1] if is_moved and vendor.borrows_key else vendor.key_variables
+    key = deps.secret(vendor.key, *variables)
     if not key and vendor.needs_key and not config.base_url:
         raise UsageError(
             f"the provider {config.vendor!r} needs an API key",
             code="missing_api_key",
             hint=f"set api_keys.{vendor.key} in the configuration, or {' or '.join(vendor.key_variables)}",
         )
-    base_url = config.base_url or deps.environment.get(vendor.base_url_variable, "") or vendor.base_url
     return AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
@@ -207,8 +212,7 @@ async def attempt(request: Callable[[], Awaitable[_T]], config: VendorConfig) ->
                 return await request()
         except failures() as error:
             failed = failure(error, config.vendor)
-            wait_s = failed.retry_after_s or 0.0
-            if tries >= config.max_retries or not failed.retryable or wait_s > RETRY_PAUSE_S:
+            if tries >= config.max_retries or not _failures.may_repeat(failed, RETRY_PAUSE_S):
                 raise failed from error
         tries += 1
         await asyncio.sleep(RETRY_PAUSE_S)

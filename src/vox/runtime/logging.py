@@ -25,12 +25,15 @@ LEVELS = ("debug", "info", "warn", "error")
 HIDDEN = "***"
 
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-_CHATTY = ("uvicorn", "picows", "asyncio", "websockets", "httpx2", "httpcore2", "hypercorn", "openai", "multipart")
+_CHATTY = ("uvicorn", "picows", "asyncio", "httpx2", "httpcore2", "hypercorn", "multipart", "aioice", "aiortc")
+_VERBATIM = ("openai", "websockets", "botocore", "boto3", "urllib3", "mcp")
+"""Libraries whose debug lines hold whole requests and messages: what callers say, before anything of it is redacted."""
 _SECRET_KEY = re.compile(r"api[-_]?key|token|authorization|passw(or)?d|secret|credential|cookie", re.IGNORECASE)
 _SECRET_IN_TEXT = re.compile(
     r"((?:proxy-)?authorization:\s*|(?:set-)?cookie:\s*).+"  # a header: all of its value
-    r"|((?:[a-z_-]*api[-_]?key|[a-z_-]*token|passw(?:or)?d|[a-z_-]*secret)(?:=|:\s+))[^&\s\"']+"
-    r"|(\bbearer\s+)[\w.~+/=-]+",
+    r"|((?:[a-z_-]*api[-_]?key|[a-z_-]*token|passw(?:or)?d|[a-z_-]*secret|x-amz-signature)(?:=|:\s+))[^&\s\"']+"
+    r"|(\bbearer\s+)[\w.~+/=-]+"
+    r"|(://[^\s/:@]*:)[^\s/@]+(?=@)",  # the password of an address
     re.IGNORECASE,
 )
 _MAX_DEPTH = 6
@@ -82,6 +85,8 @@ def configure(level: str = "info", json: bool = False, stream: TextIO | None = N
         _write_crashes_as_lines()
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.DEBUG)
+    for name in _VERBATIM:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
 
 
 def is_debug() -> bool:
@@ -135,7 +140,7 @@ def _masked(key: str, value: Any, depth: int) -> Any:
         return HIDDEN
     if isinstance(value, str):
         return (
-            _SECRET_IN_TEXT.sub(lambda found: f"{found[1] or found[2] or found[3]}{HIDDEN}", value)
+            _SECRET_IN_TEXT.sub(lambda found: f"{found[found.lastindex or 0]}{HIDDEN}", value)
             if _may_hide(value)
             else value
         )
@@ -148,7 +153,7 @@ def _masked(key: str, value: Any, depth: int) -> Any:
 
 
 def _may_hide(text: str) -> bool:
-    return "=" in text or ": " in text or "earer" in text or "EARER" in text
+    return "=" in text or ": " in text or "://" in text or "earer" in text or "EARER" in text
 
 
 class _DropPersonal:

@@ -176,6 +176,22 @@ async def test_aws_role_of_a_machine_is_renewed_before_it_ends(cloud):
         assert await chain.credentials() == AwsCredentials("AKID2", "s", "t")
 
 
+async def test_aws_credentials_that_cannot_be_renewed_serve_until_they_end(cloud):
+    async with deps(cloud, {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{cloud.url}/container"}) as given:
+        chain = AwsChain(given)
+        present = await chain.credentials()
+        cloud.status = 500
+        cloud.clock.advance(56 * 60)
+        for _ in range(3):
+            assert await chain.credentials() == present
+        assert len(cloud.requests) == 2, "not with every request"
+        cloud.clock.advance(5 * 60)
+        with pytest.raises(DependencyError):
+            await chain.credentials()
+        cloud.status = 200
+        assert await chain.credentials() != present
+
+
 async def test_no_aws_credentials_name_every_place(cloud):
     with pytest.raises(UsageError) as caught:
         await aws(cloud, NO_MACHINE)
@@ -251,6 +267,23 @@ async def test_the_account_of_a_google_machine(cloud):
         credentials = GoogleCredentials(given, "Google")
         await credentials.open()
         assert await credentials.headers() == {"Authorization": "Bearer token-1"}
+
+
+async def test_a_google_token_that_cannot_be_renewed_serves_until_it_ends(cloud):
+    async with deps(cloud, {"GCE_METADATA_HOST": f"127.0.0.1:{cloud.port}"}) as given:
+        credentials = GoogleCredentials(given, "Google")
+        await credentials.open()
+        present = await credentials.headers()
+        cloud.status = 503
+        cloud.clock.advance(56 * 60)
+        for _ in range(3):
+            assert await credentials.headers() == present
+        assert len(cloud.requests) == 2, "not with every request"
+        cloud.clock.advance(5 * 60)
+        with pytest.raises(DependencyError):
+            await credentials.headers()
+        cloud.status = 200
+        assert await credentials.headers() != present
 
 
 async def test_a_google_key_needs_no_token(cloud):

@@ -237,9 +237,8 @@ async def test_silence_for_ever_ends_at_the_deadline(wire, server):
     assert (await failure(wire, server, timeout_s=0.3)).code == "provider_timeout"
 
 
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire.pulse], indirect=True, ids=lambda wire: wire.__name__)
 async def test_signs_of_life_are_no_answer(wire, server):
-    if not wire.pulse:
-        pytest.skip(f"{wire.name} sends no sign of life")
     server.pieces, server.ending, server.pulse = wire.text("Hello"), "hang", wire.pulse
     assert (await failure(wire, server, timeout_s=0.5)).code == "provider_timeout"
 

@@ -1,6 +1,7 @@
 """What every realtime model's driver promises, each against a local server that speaks that vendor's wire."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
@@ -221,9 +222,11 @@ async def test_texts_enter_the_conversation(play):
     assert "DTMF: 42" in sent
 
 
+@pytest.mark.parametrize(
+    "play", [vendor for vendor in VENDORS if vendor is not Gemini], indirect=True, ids=lambda vendor: vendor.name
+)
 async def test_a_failed_answer_ends_that_answer_only(play):
-    if play.vendor is Gemini:
-        pytest.skip("Gemini Live reports errors by ending the session")
+    """Gemini Live reports an error by ending the session, which a test of broken sessions has."""
     play.answers = [("fail", "server_error"), ("say", "Again.", 0.2)]
     async with play.session() as (session, events):
         session.respond()
@@ -307,6 +310,30 @@ async def test_nothing_listens_there(play):
     async with play.session(base_url="http://127.0.0.1:9") as (_, events):
         error = await broken(events)
     assert (error.code, error.retryable) == ("provider_unreachable", True)
+    assert re.search(r"failed: .+", str(error)), "it says why"
+
+
+async def test_an_address_that_is_none_ends_the_session_and_names_the_option(play):
+    async with play.session(base_url="localhost:9") as (_, events):
+        error = await broken(events)
+    assert (error.code, error.retryable) == ("provider_unreachable", False)
+    assert "base_url" in str(error)
+
+
+async def test_a_server_that_accepts_and_says_nothing_is_slow_rather_than_gone(play):
+    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    async with (
+        server,
+        play.session(base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_s=0.3) as (
+            _,
+            events,
+        ),
+    ):
+        assert (await broken(events)).code == "provider_timeout"
 
 
 async def test_leaving_hangs_up(play):

@@ -141,6 +141,19 @@ async def test_words_have_their_times(vendor):
     assert [word.at_s for word in words] == pytest.approx([at_s for _, at_s in expected], abs=0.03)
 
 
+@pytest.mark.parametrize("vendor", ["aws"], indirect=True)
+async def test_words_that_are_known_before_the_audio_ends_are_told_once(vendor):
+    vendor.gate_after = 2
+    async with time_limit(), driver(vendor) as tts, aclosing(tts.synthesize(SENTENCE)) as speech:
+        chunks = [await anext(speech)]
+        asking = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "_marks"]
+        await asyncio.gather(*asking)
+        vendor.gate.set()
+        chunks += [chunk async for chunk in speech]
+    words = [SENTENCE[word.start : word.end] for chunk in chunks for word in chunk.words]
+    assert words == SENTENCE.split()
+
+
 @pytest.mark.parametrize("vendor", STREAMING, indirect=True)
 async def test_the_first_audio_comes_before_the_last_is_made(vendor):
     vendor.gate_after = 2

@@ -9,6 +9,7 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
 import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -147,6 +148,24 @@ def nginx(one: Reader, block: Block) -> None:
     file = one.write("nginx.conf", f"pid {one.folder}/nginx.pid; error_log stderr; events {{}}\nhttp {{ {server} }}\n")
     done = one.run(f"{program} -t -p {one.folder} -c {file}")
     assert done.returncode == 0, done.stderr
+
+
+def coturn(one: Reader, block: Block) -> None:
+    """Coturn knows every line; it is ended once it has read them, before it listens anywhere."""
+    program = shutil.which("turnserver")
+    require(program is not None, "coturn", "apt-get install coturn")
+    file = one.write("turnserver.conf", block.text)
+    places = (f"--pidfile={one.folder}/turn.pid", f"--userdb={one.folder}/turn.db", "--listening-ip=192.0.2.1")
+    command = [str(program), "-c", str(file), "--no-cli", "--log-file=stdout", *places]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said: list[str] = []
+        for line in process.stdout or ():
+            said.append(line)
+            if "Default realm" in line:
+                break
+        process.kill()
+    assert any("Default realm" in line for line in said), said
+    assert not [line for line in said if "Bad configuration" in line], said
 
 
 def javascript(one: Reader, block: Block) -> None:

@@ -330,7 +330,7 @@ class ChatCompletions:
     bare_environment: Mapping[str, str] = {}
     gives_ids = True
     content_type = "text/event-stream"
-    pulse = b""
+    pulse = b": keep-alive\n\n"
 
     def prepare(self, folder: Path, base_url: str) -> None:
         """Nothing."""

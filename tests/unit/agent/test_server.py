@@ -1,6 +1,7 @@
 """The agent server as an object: it forgets what is over, ends what is left, and follows its life cycle."""
 
 import asyncio
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -56,6 +57,20 @@ async def test_a_session_whose_task_never_ran_gives_back_what_it_holds():
         await connection()
     assert where.server.sessions == set()
     assert where.server.resources.voice_activity.is_closed  # type: ignore[attr-defined]
+
+
+async def test_a_server_that_cannot_start_closes_what_it_has_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    where = Site(recording={"enable": True, "folder": str(tmp_path)})
+    tasks = asyncio.all_tasks()
+    monkeypatch.setattr(Resources, "__aenter__", _refuses)
+    with pytest.raises(DependencyError):
+        await where.server.__aenter__()
+    assert asyncio.all_tasks() == tasks
+    assert not where.server.is_open
+
+
+async def _refuses(_resources: Resources) -> Resources:
+    raise DependencyError("no provider", code="provider_failed")
 
 
 async def test_a_draining_server_refuses_and_says_so():

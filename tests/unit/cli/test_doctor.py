@@ -1,4 +1,5 @@
 import json
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,11 @@ from vox.cli import doctor
 from vox.cli.doctor import Finding
 
 STRANGERS = {"VOXRAY_CONFIG": "", "PATH": ""}
+
+
+def test_each_extra_of_the_package_is_looked_for():
+    extras = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {extra for _, _, extra in doctor.OPTIONAL_PACKAGES} == set(extras)
 
 
 def by_check(findings: list[Finding]) -> dict[str, Finding]:
@@ -152,3 +158,29 @@ def test_where_recordings_go_is_checked_and_nothing_else_is_done(tmp_path: Path)
     assert "recording.folder" in finding.remedy
     off = load_agent(None, {}).settings
     assert doctor.check_recordings(off, STRANGERS).status == "off"
+
+
+@pytest.mark.parametrize(
+    ("config", "status"),
+    [({}, "ok"), ({"webrtc_udp_ports": "40000-40999"}, "ok"), ({"webrtc_udp_ports": "40000-40099"}, "warn")],
+)
+def test_webrtc_has_its_packages_and_ports_for_the_calls(config: dict[str, str], status: str):
+    finding = doctor.check_webrtc(AgentSettings.model_validate({"transport": "both", **config}))
+    assert (finding.status, bool(finding.remedy)) == (status, status == "warn")
+
+
+def test_a_configuration_that_asks_for_webrtc_without_its_packages_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "config.json"
+    file.write_text('{"transport": "both"}')
+    fine = Finding("other", "ok", "")
+    for check in ("check_port", "check_local_models", "check_models"):
+        monkeypatch.setattr(doctor, check, lambda *_, **__: fine)
+    monkeypatch.setattr(doctor, "check_providers", lambda *_: [])
+    monkeypatch.setattr("vox.media.webrtc.contract._DRIVER", "vox.media.webrtc.no_such_driver")
+    found = by_check(list(doctor.examine(file, STRANGERS)))
+    assert found["webrtc"].status == "fail"
+    assert "webrtc_not_installed" in found["webrtc"].detail
+    file.write_text("{}")
+    assert "webrtc" not in by_check(list(doctor.examine(file, STRANGERS)))

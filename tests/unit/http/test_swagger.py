@@ -35,7 +35,7 @@ def made() -> dict[str, Any]:
     table = RouteTable[Access]()
     query = [{"name": "at", "in": "query", "schema": {"type": "integer", "minimum": 0}}]
     table.get("/notes/{id}", access=ANYONE, query=query, returns=NOTE)(answer)
-    table.post("/notes", access=LOGIN, body=NOTE, status=201, returns=NOTE)(answer)
+    table.post("/notes", access=LOGIN, body=NOTE, status=201, returns=NOTE, is_raw=True)(answer)
     table.post("/files", access=LOGIN, body=Upload, status=201, returns=bytes)(answer)
     table.delete("/notes/{id}", access=LOGIN)(answer)
     return swagger_document(describe(API, list(table)), host="vox.example:8080")

@@ -22,6 +22,7 @@ def status_error(status: int, **headers: str) -> openai.APIStatusError:
     [
         (400, "provider_failed", False),
         (401, "provider_refused_key", False),
+        (402, "provider_out_of_credit", False),
         (404, "provider_failed", False),
         (408, "provider_failed", True),
         (429, "provider_rate_limited", True),
@@ -42,6 +43,7 @@ def test_a_status_says_whose_fault_and_whether_again(status, code, retryable):
         ({"retry_after": "12"}, 12.0),
         ({"retry_after": "-3"}, 0.0),
         ({"retry_after": "soon"}, None),
+        ({"retry_after": "inf"}, None),
         ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 30.0),
         ({"retry_after": "Wed, 21 Oct 2026 07:28:30 GMT"}, None),
     ],

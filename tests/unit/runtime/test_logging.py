@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 import uvicorn.config
 
@@ -81,6 +83,32 @@ def test_the_noise_of_connections_is_only_there_at_debug():
     assert len(written("debug", use)) == 2
 
 
+def test_each_check_of_a_webrtc_connection_is_only_there_at_debug():
+    def use(_log):
+        logging.getLogger("aioice.ice").info("Connection(0) Check CandidatePair(...) State.FROZEN -> State.WAITING")
+
+    assert written("info", use) == []
+    assert len(written("debug", use)) == 1
+
+
+def test_what_libraries_write_out_of_conversations_is_not_there_even_at_debug():
+    """Their lines pass no redaction, and a card number is redacted in ours while a recording is paused."""
+
+    def use(_log):
+        transport = httpx2.MockTransport(lambda _request: httpx2.Response(400))
+        http = httpx2.Client(transport=transport)
+        client = openai.OpenAI(api_key="none", max_retries=0, http_client=http)
+        with pytest.raises(openai.BadRequestError):
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "my card is 4111"}])
+        logging.getLogger("websockets.client").debug("> TEXT '%s'", "4111")
+        logging.getLogger("botocore.endpoint").debug("Making request with params: %s", {"Text": "4111"})
+        logging.getLogger("websockets.client").info("connection lost")
+
+    lines = written("debug", use)
+    assert "4111" not in json.dumps(lines)
+    assert [line["msg"] for line in lines if line["logger"].startswith("websockets")] == ["connection lost"]
+
+
 def test_secrets_are_masked_by_key_and_inside_text():
     def use(log):
         log.info("a", api_key="k1", headers={"Authorization": "k2", "x": "y"}, accounts=[{"auth_token": "k3"}])
@@ -108,6 +136,18 @@ def test_headers_that_a_library_writes_out_are_masked_too():
     text = json.dumps(written("debug", use))
     assert not any(secret in text for secret in ("k1", "k2", "azM", "k4", "k5"))
     assert "host: example.test" in text
+
+
+def test_passwords_and_signatures_in_addresses_are_masked():
+    def use(log):
+        log.info("a", error="cannot reach redis://:k1@redis:6379/0", place="postgres://vox:k2@db/calls?sslmode=disable")
+        log.info("b", url="wss://transcribe/stream?X-Amz-Signature=k3&language-code=en", page="https://h:8080/a@b")
+
+    lines = written("info", use)
+    assert lines[0]["error"] == "cannot reach redis://:***@redis:6379/0"
+    assert lines[0]["place"] == "postgres://vox:***@db/calls?sslmode=disable"
+    assert lines[1]["url"] == "wss://transcribe/stream?X-Amz-Signature=***&language-code=en"
+    assert lines[1]["page"] == "https://h:8080/a@b"
 
 
 def test_what_looks_secret():

@@ -3,6 +3,7 @@
 from vox.agent.api.policy import KEY, Access, has_key, is_page_allowed
 from vox.agent.api.responses import error, success
 from vox.agent.call.session import Session
+from vox.agent.call.transport import CallInfo
 from vox.agent.server import AgentServer
 from vox.http.call import HttpCall
 from vox.http.routing import Reply, RouteTable
@@ -26,28 +27,32 @@ class RecordingRoutes:
         found = self._find(call)
         if isinstance(found, Reply):
             return found
-        found.recording.pause()
-        return _state(call, found)
+        for session in found:
+            session.recording.pause()
+        return _state(call, found[0])
 
     async def resume(self, call: HttpCall) -> Reply:
         """Records a running call again."""
         found = self._find(call)
         if isinstance(found, Reply):
             return found
-        found.recording.resume()
-        return _state(call, found)
+        for session in found:
+            session.recording.resume()
+        return _state(call, found[0])
 
-    def _find(self, call: HttpCall) -> Session | Reply:
-        """The running call, by our id or the carrier's."""
+    def _find(self, call: HttpCall) -> list[Session] | Reply:
+        """The running call, by our id, the carrier's, or its session's, which several calls may share."""
         server, name = self._server, call.path["call"]
         if not has_key(call, server.settings):
             return error(call.scope, 401, "UNAUTHORIZED", "Unauthorized")
         if not is_page_allowed(call, server.settings):
             return error(call.scope, 403, "FORBIDDEN", "This origin is not in cors_allowed_origins")
-        for session in server.sessions:
-            if name in {session.info.call_id, session.info.variables.get("carrier_call_id")}:
-                return session
-        return error(call.scope, 404, "NOT_FOUND", "No call of that id runs on this server")
+        found = [session for session in server.sessions if name in _names(session.info)]
+        return found or error(call.scope, 404, "NOT_FOUND", "No call of that id runs on this server")
+
+
+def _names(info: CallInfo) -> tuple[str, ...]:
+    return tuple(name for name in (info.call_id, info.session_id, info.carrier_call_id) if name)
 
 
 def _state(call: HttpCall, session: Session) -> Reply:

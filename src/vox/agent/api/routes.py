@@ -197,7 +197,7 @@ class _Calls:
         codec = make_codec(
             query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
-        info = CallInfo(new_id("call"), "ws", variables=variables)
+        info = CallInfo(new_id("call"), "ws", variables=variables, session_id=query.get("session", ""))
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> WebSocketTransport:
             def start(made: WebSocketTransport) -> Session:

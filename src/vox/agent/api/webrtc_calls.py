@@ -52,6 +52,7 @@ class Caller:
     agent: Agent
     variables: Mapping[str, str]
     source: Source
+    session_id: str = ""
 
 
 class WebRtcCalls:
@@ -66,6 +67,7 @@ class WebRtcCalls:
         self._server = server
         self._make_peer = make_peer
         self._calls: dict[str, WebRtcCall] = {}
+        server.on_end.append(self.end)
 
     def find(self, pc_id: str) -> "WebRtcCall | None":
         """The call of a connection, unless it is over."""
@@ -105,6 +107,7 @@ class WebRtcCalls:
         peer = self._make_peer(peer_options(self._server), listener, self._server.clock)
         try:
             answer = await self.accept(peer, offer)
+            self.check_open(transport)
         except BaseException:
             self._server.spawn(peer.close(), "close a refused connection")
             raise
@@ -129,6 +132,22 @@ class WebRtcCalls:
             message = "Service unavailable: this server cannot open another connection now"
             headers = {"retry-after": str(self._server.settings.retry_after_secs)}
             raise Refusal(503, "SERVICE_UNAVAILABLE", message, headers=headers) from error
+
+    def check_open(self, transport: WebRtcTransport) -> None:
+        """Lets an offer pass whose call has not ended while it was answered.
+
+        Raises:
+            Refusal: it has.
+        """
+        if transport.is_closed:
+            self._refused("over")
+            message = "Service unavailable: the call has just ended; offer again for a new one"
+            raise Refusal(503, "SERVICE_UNAVAILABLE", message, headers={"retry-after": "1"})
+
+    def end(self) -> None:
+        """Ends the calls that are left, also those whose client has not connected yet."""
+        for call in tuple(self._calls.values()):
+            call.transport.close(1001, "server_stopping")
 
     def forget(self, call: "WebRtcCall") -> None:
         """A call is over."""
@@ -165,7 +184,7 @@ class WebRtcCall:
             self._server.resources, budget, on_begun=place.begin, on_change=self._changed.set
         )
         place.on_evicted = self.transport.evict
-        self.info = CallInfo(new_id("call"), ROUTE_LABEL, variables=caller.variables)
+        self.info = CallInfo(new_id("call"), ROUTE_LABEL, variables=caller.variables, session_id=caller.session_id)
         self._agent = caller.agent
         self._session: Session | None = None
         self._began_at = self._server.clock.now()
@@ -180,6 +199,7 @@ class WebRtcCall:
             Refusal: the offer cannot be answered; the call goes on as it was.
         """
         async with self._offers:
+            self._calls.check_open(self.transport)
             peer = self.transport.peer
             if peer is not None and not is_restart and self.transport.state in {"connecting", "connected"}:
                 return await self._calls.accept(peer, offer)
@@ -201,7 +221,7 @@ class WebRtcCall:
     async def run(self) -> None:
         """Begins the session once the client is connected, and ends with it."""
         metrics = self._server.metrics
-        gauges = [*connection_gauges(metrics, ROUTE_LABEL), metrics.gauge(PEERS_ACTIVE, STAGE, "")]
+        gauges = connection_gauges(metrics, ROUTE_LABEL)
         for gauge in gauges:
             gauge.inc()
         try:
@@ -244,12 +264,19 @@ class WebRtcCall:
         elif self._away_since is None:
             self._away_since = now
             log.info("WebRTC client away", call_id=self.info.call_id, state=transport.state, waits_s=grace_s)
-        if self._away_since is not None and now - self._away_since >= grace_s:
+        is_coming_back = self._offers.locked()
+        if self._away_since is not None and now - self._away_since >= grace_s and not is_coming_back:
             self._fail("left" if transport.state == "left" else "lost")
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
         resources = self._server.resources
-        session = self._session = Session(resources, self._agent, self.transport, self.info, input_rate=INPUT_RATE)
+        try:
+            session = Session(resources, self._agent, self.transport, self.info, input_rate=INPUT_RATE)
+        except Exception:  # the top of what a connection brings: its client is told, and the others go on
+            log.exception("call cannot begin", call_id=self.info.call_id)
+            self.transport.close(1011, "internal error")
+            return
+        self._session = session
         self.transport.open(session)
         self._server.keep(session, tasks)
 
@@ -262,9 +289,11 @@ class WebRtcCall:
         self.transport.close(1001, reason)
 
     def _count_state(self, state: str) -> None:
-        if state != self._counted_state:
-            self._counted_state = state
-            self._server.metrics.counter(PEER_CONNECTIONS, state, "", STAGE).inc()
+        before, self._counted_state = self._counted_state, state
+        if state != before:
+            metrics = self._server.metrics
+            metrics.counter(PEER_CONNECTIONS, state, "", STAGE).inc()
+            metrics.gauge(PEERS_ACTIVE, STAGE, "").inc((state == "connected") - (before == "connected"))
 
     def _count_bytes(self, peer: Peer | None) -> None:
         if peer is None:

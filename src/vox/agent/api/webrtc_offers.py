@@ -110,7 +110,8 @@ class OfferRoutes:
         if agent is None:
             raise Refusal(404, "NOT_FOUND", f"No agent is named {name}")
         variables = {**call_variables(body), **query_variables(call.query_params)}
-        made, answer = await self._calls.take(Caller(agent, variables, Source.at(call.client)), request.sdp)
+        caller = Caller(agent, variables, Source.at(call.client), call.path["session"] if session is not None else "")
+        made, answer = await self._calls.take(caller, request.sdp)
         return made.pc_id, answer
 
     async def _add(self, call: HttpCall, *, is_shared: bool) -> Reply:

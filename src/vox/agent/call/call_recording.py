@@ -11,7 +11,7 @@ from vox.agent.config.resources import Agent, Resources
 from vox.agent.recording.recorder import Recorder
 from vox.agent.recording.tools import PAUSE_RECORDING, RECORDING_TOOLS, RESUME_RECORDING
 from vox.agent.tools.contract import Tool
-from vox.providers.llm.contract import Declared, Message, ToolCall
+from vox.providers.llm.contract import Declared, Message, ToolCall, ToolCallMessage
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.text.redaction import redact_numbers
@@ -104,8 +104,17 @@ class CallRecording:
 
 
 def _without_numbers(message: Message) -> Message:
-    content = message.get("content")
-    return {**message, "content": redact_numbers(content)} if content else message
+    redacted, content = message.copy(), message["content"]
+    if content:
+        redacted["content"] = redact_numbers(content)
+    if calls := message.get("tool_calls"):
+        redacted["tool_calls"] = [_call_without_numbers(call) for call in calls]
+    return redacted
+
+
+def _call_without_numbers(call: ToolCallMessage) -> ToolCallMessage:
+    function = call["function"]
+    return {**call, "function": {**function, "arguments": redact_numbers(function["arguments"])}}
 
 
 def has_recording_tools(agent: Agent, resources: Resources) -> bool:

@@ -197,8 +197,14 @@ class RealtimeResponder(Responder):
                     self._take(event)
         except DependencyError as error:
             log.warning("realtime session ended", code=error.code, error=str(error), retryable=error.retryable)
-            if self._live is not None:
-                self._give(self._live, error)
+            self._fail_live(error)
+        except Exception:  # the top of a vendor's stream: whatever it sent, the call goes on
+            log.exception("realtime session failed")
+            self._fail_live(DependencyError("the realtime session failed", code="provider_failed", retryable=True))
+
+    def _fail_live(self, error: DependencyError) -> None:
+        if self._live is not None:
+            self._give(self._live, error)
 
     def _take(self, event: RealtimeEvent) -> None:
         match event:

@@ -105,12 +105,12 @@ class RealtimeEar(RealtimeStages):
             return
         if said.is_final:
             del self._unwritten[said.utterance]
-        if said.is_final and said.text and self._on_heard is not None:
-            self._on_heard(said.text)
         if utterance.waiting is not None:
             if said.is_final and not utterance.waiting.done():
                 utterance.waiting.set_result(said.text)
             return
+        if said.is_final and said.text and self._on_heard is not None:
+            self._on_heard(said.text)
         if said.is_final:
             text = said.text or INAUDIBLE
             self._live.reword(utterance.name, text)
@@ -118,6 +118,11 @@ class RealtimeEar(RealtimeStages):
         if said.text:
             timestamp = self._clock.wall().isoformat(timespec="milliseconds")
             self._tell(UserTranscript(said.text, is_final=said.is_final, timestamp=timestamp))
+
+    def heard(self, text: str) -> None:
+        """The turn machine has got a text, and what that cuts off is settled; a name's text follows by `written`."""
+        if self._on_heard is not None and not text.startswith(NAME):
+            self._on_heard(text)
 
     def session_changed(self) -> None:
         """What the last session has not written down is never written down."""

@@ -119,7 +119,11 @@ class Session:
         self.recording = CallRecording(recorder, resources.clock, info.call_id)
         self._notice = fill(resources.settings.recording.notice, variables) if recorder is not None else ""
         transcripts = resources.transcripts
-        self.transcript = transcripts.begin(info.call_id, self.recording.redacted) if transcripts is not None else None
+        self.transcript = (
+            transcripts.begin(info.session_id or info.call_id, self.recording.redacted)
+            if transcripts is not None
+            else None
+        )
         self._output = SpeechOutput(
             transport,
             resources.pacer,
@@ -141,7 +145,7 @@ class Session:
         self._responder, tell = Responder(agent, *parts, on_said=said), transport.send_event
         if agent.realtime is not None:
             self._responder = live = RealtimeResponder(agent, agent.realtime, *parts, on_said=said, on_heard=heard)
-            agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, None
+            agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, live.ear.heard
         self._greeting = fill(agent.greeting, variables)
         self._speech_input = SpeechInput(
             agent,
@@ -180,7 +184,7 @@ class Session:
             try:
                 self._speech_input.open(input_rate)
             except BaseException:
-                self.recording.close()
+                self.release()
                 raise
 
     async def run(self) -> None:
@@ -190,7 +194,8 @@ class Session:
         with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
             enter_call(CallContext(self.info.call_id, self.info.caller, self.info.callee, self.variables))
             self._context = copy_context()
-            log.info("call started", transport=self.info.transport, agent=self.agent.name)
+            known_by = {"session_id": self.info.session_id} if self.info.session_id else {}
+            log.info("call started", transport=self.info.transport, agent=self.agent.name, **known_by)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     self._tasks = tasks

@@ -10,13 +10,25 @@ from vox.protocols.media_stream import Encoding
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
-    """Where a call comes from. `variables` are the session's: the carrier's parameters, the query's, the numbers."""
+    """Where a call comes from.
+
+    Attributes:
+        call_id: our own name of it.
+        transport: how it comes in: `ws`, `webrtc`, or the carrier.
+        caller: the caller's number; empty where there is none.
+        callee: the number that was called.
+        variables: the session's: the carrier's parameters, the query's, those of `POST /start`. A client may name them as it likes.
+        session_id: of the session of `POST /start` that it came by; empty without one.
+        carrier_call_id: the carrier's name of it.
+    """
 
     call_id: str
     transport: str
     caller: str = ""
     callee: str = ""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    session_id: str = ""
+    carrier_call_id: str = ""
 
 
 class CallTransport(Protocol):

@@ -91,18 +91,18 @@ class Recorder:
     def heard(self, pcm: bytes) -> None:
         """Audio of the caller arrived, s16le at the rate of `listen`."""
         now = self._now()
-        self._caller.append(bytes(len(pcm)) if self._is_paused else pcm)
-        self._caller_at.append(now)
         if now >= self._flush_at:
             self._flush(now)
+        self._caller.append(bytes(len(pcm)) if self._is_paused else pcm)
+        self._caller_at.append(now)
 
     def sent(self, frame: bytes) -> None:
         """Audio of the agent went out, as it stands on the wire."""
         now = self._now()
-        self._agent.append(self._silence(len(frame)) if self._is_paused else frame)
-        self._agent_at.append(now)
         if now >= self._flush_at:
             self._flush(now)
+        self._agent.append(self._silence(len(frame)) if self._is_paused else frame)
+        self._agent_at.append(now)
 
     def cleared(self, taken_back: int = 0) -> None:
         """The far side was told to throw away what it has not played; so many wire bytes of it will be sent again."""
@@ -127,6 +127,7 @@ class Recorder:
         self._on_closed(self)
 
     def _flush(self, now: float) -> None:
+        """Hands on what came so far, before what came now: after a long silence that lets the writer write it in pieces."""
         batch = self._batch(now)
         writer = self._writer
         if not self.is_recording:

@@ -111,6 +111,8 @@ class Uploads:
                 self._queue.task_done()
 
     def _try_add(self, file: Path) -> bool:
+        if file in self._known:  # by a sweep that saw it before its call told of it
+            return True
         try:
             self._queue.put_nowait(file)
         except asyncio.QueueFull:

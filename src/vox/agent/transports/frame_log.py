@@ -4,6 +4,8 @@ At every other level nothing of this exists: the transport is the socket's liste
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final, cast
 
 from vox.http.sockets import Socket, SocketListener
@@ -53,6 +55,15 @@ class _LoggedSocket:
     def send(self, message: WireMessage) -> None:
         _log.debug("frame", route=self._route, direction="out", kind=_kind(message), size=len(message))
         self._socket.send(message)
+
+    @property
+    def write_frames(self) -> Callable[[bytes], None] | None:
+        write = self._socket.write_frames
+        return None if write is None else partial(self._write, write)
+
+    def _write(self, write: Callable[[bytes], None], frames: bytes) -> None:
+        _log.debug("frame", route=self._route, direction="out", kind="joined", size=len(frames))
+        write(frames)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._socket, name)

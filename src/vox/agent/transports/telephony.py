@@ -321,6 +321,7 @@ class TelephonyTransport:
             caller=started.caller,
             callee=started.callee,
             variables=_variables(started),
+            carrier_call_id=started.call_id,
         )
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)

@@ -17,6 +17,8 @@ from vox.media.resample import Resampler
 from vox.protocols.media_stream import Encoding
 
 PRIVATE_FILE: Final = 0o600
+PIECE_S: Final = 10.0
+"""The longest stretch that is written at once: a side that was silent for hours must not be silence in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class CallFile:
         """Writes everything up to the end of the last batch; raises OSError."""
         self._take_in(batch)
         length_s = max(0.0, batch.until - self._began)
-        self._give_out(length_s, length_s, is_last=True)
+        self._give_out(max(0.0, length_s - SETTLED_S), length_s)
+        self._give_piece(length_s, length_s, is_last=True)
 
     def close(self) -> float:
         """Completes the header and has everything on the disk; returns the length in seconds, also of a file that broke off."""
@@ -132,7 +135,14 @@ class CallFile:
             else:
                 agent.send(position + self._agent_delay, g711.decode(what, self._encoding))
 
-    def _give_out(self, until_s: float, now_s: float, *, is_last: bool = False) -> None:
+    def _give_out(self, until_s: float, now_s: float) -> None:
+        """Writes both sides up to `until_s`, in pieces."""
+        given_s = self._written / self._sample_rate
+        while (given_s := given_s + PIECE_S) < until_s:
+            self._give_piece(given_s, now_s)
+        self._give_piece(until_s, now_s)
+
+    def _give_piece(self, until_s: float, now_s: float, *, is_last: bool = False) -> None:
         caller, agent = self._sides
         if self._caller is not None and self._caller_resampler is not None:
             rate = self._caller.sample_rate

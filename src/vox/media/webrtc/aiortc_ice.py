@@ -123,7 +123,12 @@ class Gatherer:
             addresses = [*addresses, LOOPBACK]
         if options.is_relay_only:
             addresses = []
-        protocols = [one for address in addresses if (one := await self._listen(component, address)) is not None]
+        opened: list[Any] = cast("Any", connection)._protocols  # noqa: SLF001  aioice has no other way in; closes them
+        protocols: list[ice.StunProtocol] = []
+        for address in addresses:
+            if (one := await self._listen(component, address)) is not None:
+                protocols.append(one)
+                opened.append(one)
         if addresses and not protocols:
             raise DependencyError(
                 "no UDP port is free for a WebRTC connection",
@@ -131,7 +136,6 @@ class Gatherer:
                 hint="widen webrtc_udp_ports",
                 retryable=True,
             )
-        cast("Any", connection)._protocols.extend(protocols)  # noqa: SLF001  aioice has no other way in
         candidates = [one.local_candidate for one in protocols]
         if options.public_address:
             candidates += [
@@ -178,17 +182,18 @@ class Gatherer:
             )
             questions.append((relay, TURN_TIMEOUT_S, allocation))
         answers = await asyncio.gather(*(self._ask(*one) for one in questions))
-        found = [one for one in answers if one is not None]
-        cast("Any", connection)._protocols.extend(protocol for _, protocol in found if protocol is not None)  # noqa: SLF001
-        return [candidate for candidate, _ in found]
+        return [candidate for candidate in answers if candidate is not None]
 
-    async def _ask(self, server: tuple[str, int], timeout_s: float, question: Awaitable[_Gathered]) -> _Gathered | None:
+    async def _ask(self, server: tuple[str, int], timeout_s: float, question: Awaitable[_Gathered]) -> Candidate | None:
         try:
             async with asyncio.timeout(timeout_s):
-                return await question
+                candidate, protocol = await question
         except (TimeoutError, OSError, ice.stun.TransactionError, KeyError):
             unreachable_servers.add(server, self._clock.now())
             return None
+        if protocol is not None:
+            cast("Any", self._connection)._protocols.append(protocol)  # noqa: SLF001
+        return candidate
 
 
 class IcePath:
@@ -217,13 +222,17 @@ class IcePath:
         self._clock = clock
         self._on_media = on_media
         self._tell = tell
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._coming: Connection | None = None
+        self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self.restarts = 0
         transport._recv = self._receive  # noqa: SLF001  what DTLS reads from; aiortc has no way to change it
         transport._send = self._send  # noqa: SLF001
 
     async def restart(self, username: str, password: str, candidates: Sequence[str]) -> list[str]:
         """Begins a second connection beside the first, which carries on until the second one stands.
+
+        One that a restart before it began, and that does not stand yet, is given up.
 
         Returns:
             The lines that describe it, for the answer.
@@ -232,14 +241,22 @@ class IcePath:
         policy = TransportPolicy.RELAY if self._options.is_relay_only else TransportPolicy.ALL
         connection = Connection(ice_controlling=False, transport_policy=policy, **kwargs)
         Gatherer(connection, self._options, self._clock, self._on_media).install()
-        await connection.gather_candidates()
-        connection.remote_username, connection.remote_password = username, password
-        for one in candidates:
-            await connection.add_remote_candidate(Candidate.from_sdp(one.removeprefix("candidate:")))
+        try:
+            await connection.gather_candidates()
+            if self._is_closed:
+                raise ConnectionError("the connection was closed meanwhile")  # noqa: TRY301  closed with what was opened for it
+            connection.remote_username, connection.remote_password = username, password
+            for one in candidates:
+                await connection.add_remote_candidate(Candidate.from_sdp(one.removeprefix("candidate:")))
+        except BaseException:
+            await connection.close()
+            raise
         self.restarts += 1
-        task = asyncio.create_task(self._take_over(connection), name="ICE restart")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if self._coming is not None:
+            self._tasks[self._coming].cancel()
+        self._coming = connection
+        task = self._tasks[connection] = asyncio.create_task(self._take_over(connection), name="ICE restart")
+        task.add_done_callback(lambda _: self._tasks.pop(connection, None))
         described = [f"a=candidate:{one.to_sdp()}" for one in connection.local_candidates]
         return [
             *described,
@@ -249,18 +266,23 @@ class IcePath:
         ]
 
     async def add_candidates(self, candidates: Sequence[str]) -> None:
-        """Adds addresses of the other side to the present connection, and to one that is being made."""
+        """Adds addresses of the other side: to the connection that is being made, if there is one, for they belong to the last offer."""
+        connection = self._coming or self._connection
         for one in candidates:
             if is_useful_candidate(one):
                 with suppress(ValueError):
-                    await self._connection.add_remote_candidate(Candidate.from_sdp(one.removeprefix("candidate:")))
+                    await connection.add_remote_candidate(Candidate.from_sdp(one.removeprefix("candidate:")))
 
     async def close(self) -> None:
         """Ends the connections of restarts; the first one is aiortc's."""
-        for task in tuple(self._tasks):
+        self._is_closed = True
+        tasks, coming = set(self._tasks.values()), self._coming
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        if coming is not None:
+            await coming.close()
         if self.restarts:
             await self._connection.close()
 
@@ -270,6 +292,9 @@ class IcePath:
         except (ConnectionError, asyncio.CancelledError):
             await connection.close()
             return
+        finally:
+            if self._coming is connection:
+                self._coming = None
         before, self._connection = self._connection, connection
         await before.close()
         self._tell("connected")

@@ -22,6 +22,7 @@ from aiortc.clock import current_ntp_time
 from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket, RtcpSdesPacket, RtcpSenderInfo, RtcpSourceInfo, RtcpSrPacket
 
 from vox.errors import DependencyError, PeerError
+from vox.media.webrtc.aiortc_channel import ChannelBound
 from vox.media.webrtc.aiortc_ice import Gatherer, IcePath, aiortc_servers
 from vox.media.webrtc.contract import (
     INPUT_RATE,
@@ -216,6 +217,7 @@ class AiortcPeer:
         transports = [each.receiver.transport for each in pc.getTransceivers()]
         if pc.sctp is not None:
             transports.append(pc.sctp.transport)
+            ChannelBound(pc.sctp, self._channel_exceeded)
         for dtls in transports:
             connection = dtls.transport.iceGatherer._connection  # noqa: SLF001  aiortc hands it out nowhere else
             Gatherer(connection, self._options, self._clock, self._media_came).install()
@@ -260,6 +262,10 @@ class AiortcPeer:
             self._channel = channel
             channel.on("message", self._message_came)
             self._listener.channel_opened()
+
+    def _channel_exceeded(self) -> None:
+        log.warning("the client keeps too much of its data channel unfinished")
+        self._change("left")
 
     def _message_came(self, message: str | bytes) -> None:
         if len(message) > MAX_MESSAGE_BYTES:

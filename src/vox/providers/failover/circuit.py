@@ -11,6 +11,8 @@ from enum import Enum
 
 LONGEST_COOL_DOWN = 8.0
 """A provider that stays down is left alone for up to so many times the first cool-down."""
+LONGEST_RETRY_AFTER_S = 600.0
+"""A provider that asks for more time is tried then all the same: one wrong header must not switch it off for good."""
 
 
 class State(Enum):
@@ -90,5 +92,6 @@ class CircuitBreaker:
             self._cooldown_s = min(self._cooldown_s * 2, self._policy.cooldown_s * LONGEST_COOL_DOWN)
         self._trial_until = 0.0
         if is_trial or is_lasting or retry_after_s or self._failures >= self._policy.failures:
-            wait_s = max(retry_after_s, 0.0 if retry_after_s and not is_trial else self._cooldown_s)
+            asked_s = min(retry_after_s, LONGEST_RETRY_AFTER_S)
+            wait_s = max(asked_s, 0.0 if retry_after_s and not is_trial else self._cooldown_s)
             self._opens_again_at = max(self._opens_again_at or 0.0, now + wait_s)

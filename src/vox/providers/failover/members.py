@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers.failover.circuit import BreakerPolicy, CircuitBreaker, State
 from vox.providers.failover.retry_budget import RetryBudget
 from vox.runtime.clock import Clock
@@ -27,6 +27,8 @@ TTS_FALLBACKS = Counter("tts_fallback_total", "Sentences given to the next voice
 LLM_RETRIES = Counter("llm_retries_total", "Requests repeated to the preferred model of a list", _LABELS)
 _FALLBACKS: Mapping[StageKind, Counter] = {"stt": STT_FALLBACKS, "llm": LLM_FALLBACKS, "tts": TTS_FALLBACKS}
 _RETRIES: Mapping[StageKind, Counter] = {"llm": LLM_RETRIES}
+_LASTING = frozenset({"provider_refused_key", "provider_out_of_credit"})
+"""Failures that the next request would meet, too."""
 CIRCUIT_OPEN = Gauge(
     "vox_provider_circuit_open", "1 while a provider of a list is passed over because it failed", ("stage", "provider")
 )
@@ -96,7 +98,7 @@ class Members(Generic[_Driver]):
         admitted = (member for member in self._all if member.breaker.admits(now))
         return next(admitted, min(self._all, key=lambda member: member.breaker.opens_again_at))
 
-    def next(self, tried: Sequence[Member[_Driver]], last: DependencyError | None) -> Member[_Driver] | None:
+    def next(self, tried: Sequence[Member[_Driver]], last: VoxError | None) -> Member[_Driver] | None:
         """Which to ask, after these have failed, the last one with that error; None where it is to be told.
 
         The one that is returned has to be told how it went: by `succeeded`, `failed` or its breaker's `abandoned`.
@@ -124,15 +126,18 @@ class Members(Generic[_Driver]):
         if was_open:
             self._tell(member, is_open=False)
 
-    def failed(self, member: Member[_Driver], error: DependencyError) -> None:
-        """It did not answer, or wrongly. What the request itself was to blame for says nothing about the provider."""
+    def failed(self, member: Member[_Driver], error: VoxError) -> None:
+        """It did not answer, or wrongly. What the request itself was to blame for says nothing about the provider.
+
+        A `UsageError` is what the operator has to set right, such as credentials or a voice: the other providers have their own.
+        """
         _log.warning("provider failed", stage=self._kind, provider=member.name, code=error.code, error=str(error))
         if error.code == "provider_failed" and not error.retryable:
             member.breaker.abandoned()
             return
         now = self._clock.now()
         was = member.breaker.state(now)
-        is_lasting = error.code == "provider_refused_key"
+        is_lasting = error.code in _LASTING or isinstance(error, UsageError)
         member.breaker.failed(now, is_lasting=is_lasting, retry_after_s=error.retry_after_s or 0.0)
         if was is State.CLOSED and member.breaker.state(now) is State.OPEN:
             self._tell(member, is_open=True)
@@ -143,10 +148,10 @@ class Members(Generic[_Driver]):
         """What the first provider that begins to answer says; once it has begun, its failure is the request's.
 
         Raises:
-            DependencyError: none of them answered; the last one's failure.
+            VoxError: none of them answered; the last one's failure.
         """
         tried: list[Member[_Driver]] = []
-        last: DependencyError | None = None
+        last: VoxError | None = None
         while (member := self.next(tried, last)) is not None:
             tried.append(member)
             answer = ask(member)
@@ -165,9 +170,9 @@ class Members(Generic[_Driver]):
 
     async def _first(
         self, member: Member[_Driver], answer: AsyncGenerator[_Item, None]
-    ) -> tuple[_Item | None, DependencyError | None]:
+    ) -> tuple[_Item | None, VoxError | None]:
         """The first part of an answer, None where it has no part; or why there is none."""
-        error: DependencyError | None = None
+        error: VoxError | None = None
         item: _Item | None = None
         try:
             async with asyncio.timeout(self.policy.timeout_s):
@@ -175,7 +180,7 @@ class Members(Generic[_Driver]):
         except TimeoutError as cause:
             error = self.timed_out(member)
             error.__cause__ = cause
-        except DependencyError as failure:
+        except VoxError as failure:
             error = failure
             self.failed(member, failure)
         except BaseException:
@@ -189,7 +194,7 @@ class Members(Generic[_Driver]):
         try:
             async for item in answer:
                 yield item
-        except DependencyError as error:
+        except VoxError as error:
             self.failed(member, error)
             raise
 
@@ -210,5 +215,5 @@ class Members(Generic[_Driver]):
         _log.warning("provider circuit", stage=self._kind, provider=member.name, state="open" if is_open else "closed")
 
 
-def _may_pass(error: DependencyError | None) -> bool:
+def _may_pass(error: VoxError | None) -> bool:
     return error is not None and error.retryable and error.retry_after_s is None

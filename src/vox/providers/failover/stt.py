@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from vox.errors import DependencyError
+from vox.errors import VoxError
 from vox.media.resample import Resampler, resample
 from vox.providers.failover.members import Member, Members
 from vox.providers.stt.contract import SpeechHints, SpeechToText, SttStream, Transcript
@@ -93,10 +93,10 @@ class Stream:
         """The text, of the first recogniser that has one.
 
         Raises:
-            DependencyError: none has; the last one's failure.
+            VoxError: none has; the last one's failure.
         """
         tried: list[Member[SpeechToText]] = []
-        last: DependencyError | None = None
+        last: VoxError | None = None
         member = self._member
         audio, self._audio = bytes(self._audio), bytearray()
         try:
@@ -116,7 +116,7 @@ class Stream:
                     stream.cancel()
                     last = self._members.timed_out(member)
                     last.__cause__ = error
-                except DependencyError as error:
+                except VoxError as error:
                     self._members.failed(member, error)
                     last = error
                 else:

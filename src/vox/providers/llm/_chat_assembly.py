@@ -47,6 +47,10 @@ class ChatAssembly:
     Args:
         vendor: named in errors.
         tool_names: the tools offered: they tell a name that comes in pieces from two calls.
+
+    Attributes:
+        is_done: the vendor has said that nothing more comes.
+        progress: grows with every chunk; signs of life alone do not count.
     """
 
     def __init__(self, vendor: str, tool_names: Iterable[str] = ()) -> None:
@@ -58,6 +62,7 @@ class ChatAssembly:
         self._half_pair = ""
         self._finish_reason = ""
         self.is_done = False
+        self.progress = 0
 
     def add(self, event: StreamEvent) -> Iterator[TextDelta]:
         """The text in an event; raises `DependencyError` where the vendor reports one or sends what cannot be read."""
@@ -67,6 +72,7 @@ class ChatAssembly:
             return
         for chunk in cast("list[Any]", data) if isinstance(data, list) else [data]:
             if isinstance(chunk, dict):
+                self.progress += 1
                 yield from self._add_chunk(cast("_Object", chunk), event.name)
 
     def finish(self) -> Iterator[ToolCall | Usage]:

@@ -126,8 +126,7 @@ class VendorStream:
                 cause: Exception = error
             except DependencyError as error:
                 failed = cause = error
-            wait_s = failed.retry_after_s or 0.0
-            if tries >= self._config.max_retries or not failed.retryable or wait_s > RETRY_PAUSE_S:
+            if tries >= self._config.max_retries or not _failures.may_repeat(failed, RETRY_PAUSE_S):
                 raise failed from (cause if cause is not failed else None)
             tries += 1
             await asyncio.sleep(RETRY_PAUSE_S)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+import httpx2
 from pydantic import Field
 
 from vox.providers import _openai
@@ -92,18 +93,25 @@ class OpenAiChat:
         content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         received = EventStream(is_document=content_type == "application/json")
         body = response.iter_bytes()
-        async for data in body:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._config.timeout_s
+        while not assembly.is_done:
+            progress = assembly.progress
+            async with asyncio.timeout_at(deadline):
+                data = await anext(body, None)
+            if data is None:
+                break
             for event in received.feed(data):
                 for delta in assembly.add(event):
                     yield delta
-            if assembly.is_done:
-                break
+            if assembly.progress != progress:
+                deadline = loop.time() + self._config.timeout_s
         for event in received.finish():
             for delta in assembly.add(event):
                 yield delta
         for result in assembly.finish():
             yield result
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, httpx2.HTTPError):
             async with asyncio.timeout(DRAIN_S):  # a body read to its end leaves the connection for the next answer
                 async for _ in body:
                     pass

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import msgspec
 
-from vox.errors import DependencyError, VoxError
+from vox.errors import DependencyError, UsageError
 from vox.http.websocket import Socket, UpgradeRefusedError, open_socket
 from vox.providers import _failures
 from vox.providers._failures import Key
@@ -98,10 +98,15 @@ class VendorSession:
             raise _failures.of_response(
                 refused.status, refused.body, refused.headers, self._vendor, self._key
             ) from None
-        except VoxError as error:
+        except UsageError as error:
             raise DependencyError(
-                f"the connection to {self._vendor} failed", code="provider_unreachable", retryable=True
+                f"the address of {self._vendor} is unusable",
+                code="provider_unreachable",
+                hint="check the option base_url",
             ) from error
+        except DependencyError as error:
+            cause = TimeoutError() if error.code == "connect_timed_out" else error
+            raise _failures.of_connection(cause, self._vendor) from error
         self._is_ready = True
         self._codec.begin()
         self._is_ready = False

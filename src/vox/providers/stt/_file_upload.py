@@ -117,7 +117,7 @@ class Uploader:
             try:
                 return await self._once(url, headers, body)
             except DependencyError as error:
-                if tries >= self._max_retries or not error.retryable or error.retry_after_s is not None:
+                if tries >= self._max_retries or not _failures.may_repeat(error, RETRY_PAUSE_S):
                     raise
             tries += 1
             await asyncio.sleep(RETRY_PAUSE_S)

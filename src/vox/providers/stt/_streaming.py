@@ -175,8 +175,7 @@ class Stream:
 
     def _finished(self) -> None:
         """The utterance is over; the connection may serve the next one."""
-        if self._settling is not None:
-            self._settling.cancel()
+        self._stop_settling()
         connection = self._connection
         if connection is not None and (not self._options.idle_s or connection.is_spent or self._flushes):
             self._drop()
@@ -244,8 +243,7 @@ class Stream:
             self._is_flush_due = False
             self._flushes.append(self._sent)
             connection.flush()
-            if (settle_s := self._vendor.traits.settle_s) is not None:
-                self._settling = asyncio.get_running_loop().call_later(settle_s, self._settle, self._understood)
+            self._settle_later()
 
     def _happened(self, connection: Connection, event: Event) -> None:
         if connection is not self._connection:
@@ -274,6 +272,8 @@ class Stream:
         if not self._flushes:
             return
         self._answered = self._flushes.popleft()
+        if not self._flushes:
+            self._stop_settling()
         self._understood.settle()
         if self._connection is not None and self._connection.is_spent:
             self._drop()
@@ -286,10 +286,33 @@ class Stream:
         if self._connection is None and (self._is_flush_due or len(self._utterance.audio) > self._sent):
             self._pump()
 
-    def _settle(self, understood: Understood) -> None:
-        """The vendor has not answered a flush, as some do not where there was nothing left to understand."""
-        if understood is self._understood and self._flushes and understood.is_alive:
-            self._flushed()
+    def _settle_later(self, *, is_last: bool = False) -> None:
+        self._stop_settling()
+        if (settle_s := self._vendor.traits.settle_s) is not None:
+            self._settling = asyncio.get_running_loop().call_later(settle_s, self._settle, self._understood, is_last)
+
+    def _settle(self, understood: Understood, is_last: bool) -> None:
+        """The vendor has not answered the last flush, as some do not where there was nothing left to understand.
+
+        One that has told an interim text owes a final one and gets the time once more. Behind that the connection is given up,
+        because a final text that comes later still would be heard twice.
+        """
+        if understood is not self._understood or not self._flushes or not understood.is_alive:
+            return
+        if understood.interim and not is_last:
+            self._settle_later(is_last=True)
+            return
+        if understood.interim:
+            self._drop()
+            understood.offset_s = -self._sent / self._bytes_per_s
+        while len(self._flushes) > 1:
+            self._flushes.popleft()
+        self._flushed()
+
+    def _stop_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
 
     def _failed(self, error: DependencyError | UsageError) -> None:
         self._drop()

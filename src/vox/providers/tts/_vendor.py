@@ -190,7 +190,8 @@ class VendorSpeech(ABC):
                     async for chunk in chunks:
                         yield chunk
             except DependencyError as failed:
-                if tries >= self._max_retries or assembly.duration_s or not _may_retry(failed):
+                is_last = tries >= self._max_retries or bool(assembly.duration_s)
+                if is_last or not _failures.may_repeat(failed, RETRY_PAUSE_S):
                     raise
             else:
                 return
@@ -200,18 +201,22 @@ class VendorSpeech(ABC):
     async def _speak(self, sentence: Sentence) -> AsyncGenerator[SpeechChunk, None]:
         reader = PcmReader(self.vendor.name, self.sample_rate)
         assembly = sentence.assembly
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._timeout_s
         async with aclosing(self.pieces(sentence)) as pieces:
-            while not assembly.is_full and (piece := await self._next(pieces)) is not None:
+            while not assembly.is_full and (piece := await self._next(pieces, deadline)) is not None:
                 if chunk := assembly.add(reader.feed(piece.audio), piece.words):
                     yield chunk
+                if piece.audio or piece.words:  # signs of life are no speech
+                    deadline = loop.time() + self._timeout_s
         if chunk := assembly.finish(reader.finish()):
             yield chunk
         if not assembly.duration_s and any(map(str.isalnum, sentence.text)):
             raise DependencyError(f"{self.vendor.name} sent no audio", code="provider_bad_answer", retryable=True)
 
-    async def _next(self, pieces: AsyncGenerator[Piece, None]) -> Piece | None:
+    async def _next(self, pieces: AsyncGenerator[Piece, None], deadline: float) -> Piece | None:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(deadline):
                 return await anext(pieces, None)
         except (TimeoutError, httpx2.HTTPError) as error:
             raise _failures.of_connection(error, self.vendor.name) from error
@@ -341,11 +346,6 @@ class VendorSpeech(ABC):
 def _tag(language: str | None) -> str:
     """A language that a vendor of speech can be told; recognisers also know `multi` and `auto`."""
     return language.replace("_", "-") if language and _LANGUAGE.fullmatch(language) and language != "auto" else ""
-
-
-def _may_retry(failed: DependencyError) -> bool:
-    """Whether to try again at once: not after a wait that the caller heard, nor before one that the vendor asks for."""
-    return failed.retryable and failed.code != "provider_timeout" and (failed.retry_after_s or 0.0) <= RETRY_PAUSE_S
 
 
 def escaped(text: str) -> str:

@@ -79,9 +79,14 @@ class Polly(VendorSpeech):
             async with self._ask(
                 self._body(sentence, OutputFormat="pcm", SampleRate=str(self.sample_rate))
             ) as response:
+                has_words = False
                 async for piece in self.audio_of(response):
-                    yield Piece(piece.audio, marks.result() if marks is not None and marks.done() else ())
-            if marks is not None:
+                    if marks is None or has_words or not marks.done():
+                        yield piece
+                    else:
+                        has_words = True
+                        yield Piece(piece.audio, marks.result())
+            if marks is not None and not has_words:
                 yield Piece(words=await marks)
         finally:
             if marks is not None:

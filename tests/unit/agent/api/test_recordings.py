@@ -14,16 +14,20 @@ KEY = {"x-api-key": "secret"}
 
 def site_with_call(**config: Any) -> tuple[Site, Session]:
     site = Site(**config)
+    info = CallInfo("call_1", "test", session_id="5e55", carrier_call_id="CA42")
+    return site, begin(site, info)
+
+
+def begin(site: Site, info: CallInfo) -> Session:
     resources = site.server.resources
-    info = CallInfo("call_1", "test", variables={"carrier_call_id": "CA42"})
     session = Session(resources, resources.agents["default"], Line(), info, input_rate=8000)
     site.server.sessions.add(session)
-    return site, session
+    return session
 
 
 @pytest.mark.parametrize("prefix", ["", "/api/v1"])
-@pytest.mark.parametrize("name", ["call_1", "CA42"])
-async def test_a_call_is_paused_and_resumed_by_either_id(prefix: str, name: str):
+@pytest.mark.parametrize("name", ["call_1", "CA42", "5e55"])
+async def test_a_call_is_paused_and_resumed_by_each_of_its_ids(prefix: str, name: str):
     site, session = site_with_call(server_api_key="secret")
     answer = await site.request("POST", f"{prefix}/calls/{name}/recording/pause", headers=KEY)
     assert (answer.status, answer.json["data"]) == (
@@ -46,6 +50,24 @@ async def test_strangers_and_unknown_calls_are_refused(what: str):
     elsewhere = {**KEY, "origin": "https://evil.example", "host": "vox.example"}
     assert (await site.request("POST", f"/calls/call_1/recording/{what}", headers=elsewhere)).status == 403
     assert not session.recording.was_redacted
+
+
+async def test_the_calls_of_one_session_are_paused_together():
+    site, first = site_with_call()
+    second = begin(site, CallInfo("call_2", "webrtc", session_id="5e55"))
+    other = begin(site, CallInfo("call_3", "webrtc"))
+    assert (await site.request("POST", "/calls/5e55/recording/pause")).status == 200
+    assert [one.recording.is_paused for one in (first, second, other)] == [True, True, False]
+    assert (await site.request("POST", "/calls//recording/pause")).status == 404
+
+
+async def test_a_client_cannot_take_the_name_of_a_carriers_call():
+    site, session = site_with_call()
+    for number in range(8):
+        begin(site, CallInfo(f"call_x{number}", "ws", variables={"carrier_call_id": "CA42"}))
+    answer = await site.request("POST", "/calls/CA42/recording/pause")
+    assert answer.json["data"]["call_id"] == "call_1"
+    assert [one for one in site.server.sessions if one.recording.is_paused] == [session]
 
 
 async def test_only_post_changes_anything():

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.api.asgi import Answered, Site
+from vox.agent.sessions.contract import StoredSession
+from vox.protocols.agent_json import encode_client_frame
 
 KEY = {"x-api-key": "k"}
 PATHS = ["/sessions/call_1/transcript", "/api/v1/sessions/call_1/transcript"]
@@ -54,6 +56,15 @@ async def test_the_rows_of_a_session_are_read_in_order(tmp_path: Path, path: str
         "next_after": None,
     }
     assert answer.json["meta"]["requestId"]
+
+
+async def test_a_call_that_came_by_a_session_is_read_under_its_id(tmp_path: Path):
+    async with stored(tmp_path) as site:
+        await site.server.session_store.put("5e55", StoredSession({"name": "Ann"}))
+        typed = encode_client_frame("TranscriptionFrame", {"text": "good evening"})
+        assert (await site.upgrade("/ws?session=5e55&api_key=k", says=(typed,))).status == 101
+        answer = await read(site, "/sessions/5e55/transcript")
+    assert (answer.status, [row["text"] for row in answer.json["data"]["rows"]]) == (200, ["good evening"])
 
 
 async def test_a_long_transcript_comes_in_pages(tmp_path: Path):

@@ -62,6 +62,8 @@ class PlayedPeer:
             raise DependencyError("no ports", code="media_unavailable")
         if offer == "hangs":
             await asyncio.Event().wait()
+        if offer == "slow":
+            await asyncio.sleep(2)
         return f"answer to {offer}"
 
     async def add_candidates(self, candidates: Sequence[RemoteCandidate]) -> None:
@@ -144,6 +146,19 @@ async def test_a_call_begins_when_its_client_is_connected():
         assert session.info == call.info
         assert at.count("webrtc_peer_connections_active") == 1
         assert at.count('voxray_http_active_connections{route="webrtc"}') == 1
+
+
+async def test_a_call_that_cannot_begin_is_told_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch):
+    def fails(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no recogniser")
+
+    monkeypatch.setattr(Ear, "open_stream", fails)
+    async with desk() as at:
+        await at.connected()
+        assert at.peers[0].texts[-1]["message"]["code"] == 1011
+        await asyncio.sleep(1)
+        assert at.peers[0].is_closed
+        assert (at.server.admission.calls, at.server.lifecycle.holds) == (0, 0)
 
 
 async def test_a_client_that_never_connects_gives_its_place_back():
@@ -236,6 +251,60 @@ async def test_a_new_connection_that_does_not_stand_ends_the_call():
         await call.answer("new", is_restart=True)
         await asyncio.sleep(CONNECT_TIMEOUT_S + 2)
         assert at.calls.find(call.pc_id) is None
+
+
+async def test_a_client_that_is_coming_back_is_not_given_up_meanwhile():
+    async with desk() as at:
+        call = await at.connected()
+        (session,) = at.server.sessions
+        at.peers[0].listener.state_changed("lost")
+        await asyncio.sleep(GRACE_S - 0.5)
+        assert await call.answer("slow", is_restart=True) == "answer to slow"
+        at.peers[1].connect()
+        await asyncio.sleep(2 * GRACE_S)
+        assert at.server.sessions == {session}
+
+
+@pytest.mark.parametrize("is_restart", [True, False])
+async def test_an_offer_whose_call_ends_meanwhile_leaves_no_connection(is_restart: bool):
+    async with desk() as at:
+        call = await at.connected()
+        first = asyncio.create_task(call.answer("slow", is_restart=True))
+        second = asyncio.create_task(call.answer("slow", is_restart=is_restart))
+        await asyncio.sleep(1)
+        at.peers[0].say("disconnect-bot")
+        for offer in (first, second):
+            with pytest.raises(Refusal) as refused:
+                await offer
+            assert refused.value.status == 503
+        await asyncio.sleep(1)
+        assert [peer.is_closed for peer in at.peers] == [True, True]
+        assert at.server.admission.calls == 0
+
+
+async def test_a_server_that_ends_does_not_wait_for_clients_that_have_not_connected():
+    async with desk() as at:
+        await at.call()
+        began = at.clock.now()
+        await at.server.end_calls()
+        assert at.clock.now() - began < 1
+        assert at.peers[0].is_closed
+        assert at.peers[0].texts == [], "there is no channel to say it on"
+
+
+async def test_only_connections_that_stand_are_counted_as_active():
+    async with desk() as at:
+        await at.call()
+        await asyncio.sleep(0.1)
+        assert at.count("webrtc_peer_connections_active") == 0
+        at.peers[0].connect()
+        await asyncio.sleep(0.1)
+        assert at.count("webrtc_peer_connections_active") == 1
+        at.peers[0].listener.state_changed("lost")
+        await asyncio.sleep(0.1)
+        assert at.count("webrtc_peer_connections_active") == 0
+        await asyncio.sleep(2 * GRACE_S)
+        assert at.count("webrtc_peer_connections_active") == 0
 
 
 async def test_an_offer_to_a_lost_connection_makes_a_new_one():

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.agent.call_harness import RATE, Mind, World
+from tests.unit.agent.call_harness import RATE, Line, Mind, World
 from vox.agent.call.call_recording import REDACTED_AFTER_S
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
@@ -158,6 +158,26 @@ async def test_the_conversation_of_a_call_that_was_paused_is_logged_without_numb
     assert "my number is [redacted]" in conversation
 
 
+async def test_what_tools_were_told_is_logged_without_numbers_too(tmp_path: Path):
+    def script(request: LlmRequest) -> list[LlmEvent | float]:
+        if request.messages[-1]["role"] == "tool":
+            return [TextDelta("done.")]
+        return [ToolCall("c1", "charge", '{"card": "4242", "cents": 99}')]
+
+    mind, stream = Mind(), io.StringIO()
+    mind.script = script
+    configure("debug", json=True, stream=stream)
+    try:
+        async with recorded(tmp_path, mind=mind) as world:
+            world.session.recording.pause()
+            await world.say("go on")
+            await asyncio.sleep(1)
+    finally:
+        configure()
+    assert "charge" in stream.getvalue()
+    assert "4242" not in stream.getvalue()
+
+
 async def test_a_call_without_a_recording_is_redacted_too_and_offers_no_tools():
     async with World() as world:
         recording = world.session.recording
@@ -198,6 +218,17 @@ async def test_a_call_that_cannot_begin_leaves_no_recording_open(tmp_path: Path)
             Session(world.resources, world.session.agent, world.line, CallInfo("call_2", "test"), input_rate=12_345)
         assert error.value.code == "invalid_sample_rate"
         assert len(recordings._active) == 1
+
+
+async def test_a_call_that_cannot_begin_leaves_no_transcript_and_no_track(tmp_path: Path):
+    transcripts = {"enable": True, "driver": "sqlite", "dsn": str(tmp_path / "transcripts.db")}
+    async with World(settings={"transcripts": transcripts}) as world:
+        store, line = world.resources.transcripts, Line()
+        assert store is not None
+        with pytest.raises(UsageError):
+            Session(world.resources, world.session.agent, line, CallInfo("call_2", "test"), input_rate=12_345)
+        assert list(store._live) == ["call_1"]
+        store._close()
 
 
 async def test_the_recording_ends_with_the_call_and_not_with_its_last_tool(tmp_path: Path):

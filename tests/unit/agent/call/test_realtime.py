@@ -4,6 +4,7 @@ import asyncio
 import json
 from array import array
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -214,6 +215,24 @@ async def test_a_barge_in_is_truncated_to_what_was_heard():
         assert said[-1] == ("assistant", "fine.")
 
 
+async def test_an_answer_that_was_cut_is_written_down_before_the_words_that_cut_it(tmp_path: Path):
+    model = Model()
+    model.heard = ["go", "what about tuesday"]
+    model.answers = [says("one two three four five six seven eight.", 4.0), says("fine.", 0.5)]
+    transcripts = {"enable": True, "driver": "sqlite", "dsn": str(tmp_path / "transcripts.db")}
+    async with World(realtime=model, settings={"transcripts": transcripts}) as world:
+        store = world.resources.transcripts
+        assert store is not None
+        await utter(world, 1.0)
+        await asyncio.sleep(0.5 + 0.1 + 1.5)
+        await utter(world, 1.0)
+        await asyncio.sleep(8)
+        rows = [(row.role, row.text) for row in store._writer.waiting("call_1")]
+        store._close()
+    assert [row for row in rows if row[0] == "user"] == [("user", "go"), ("user", "what about tuesday")]
+    assert [role for role, _ in rows] == ["user", "assistant", "user", "assistant"]
+
+
 async def test_agreement_lets_the_answer_go_on():
     model = Model()
     model.heard = ["go", "uh huh"]
@@ -369,6 +388,19 @@ async def test_a_session_that_breaks_in_the_middle_of_an_answer_ends_that_answer
         await asyncio.sleep(4)
         assert world.conversation()[-1] == ("assistant", "here again.")
         assert len(model.sessions) == 2
+
+
+async def test_a_driver_that_stumbles_over_what_the_vendor_sent_ends_the_answer_and_not_the_call():
+    model = Model()
+    model.answers = [lambda number: [0.1, AnswerText(number, "i", "one "), KeyError("delta")], says("here again.", 1.0)]
+    async with World(realtime=model) as world:
+        await utter(world, 1.0)
+        await asyncio.sleep(3)
+        assert "provider_failed" in world.line.of(AgentError)[0].message
+        assert world.line.closed is None
+        await utter(world, 1.0)
+        await asyncio.sleep(4)
+        assert world.conversation()[-1] == ("assistant", "here again.")
 
 
 async def test_words_decide_where_the_configuration_wants_them_to():

@@ -73,6 +73,9 @@ async def test_while_the_agent_is_silent_the_text_is_not_waited_for():
 async def test_while_the_agent_speaks_the_text_of_a_short_utterance_decides():
     call = Call(is_answering=True)
     assert await call.utterance(0.5, "uh huh") == "uh huh"
+    assert call.heard == [], "what it cuts off is settled first"
+    for text in ("uh huh", f"{NAME}7)"):
+        call.ear.heard(text)
     assert call.heard == ["uh huh"]
     assert call.told == []
 

@@ -47,13 +47,27 @@ def test_a_second_at_a_time_with_the_time_of_each_frame():
     assert all(abs(count - FLUSH_S / 0.02) <= 2 for count in frames)
     batch = call.writer.batches[3]
     assert batch.caller_rate == 16_000
-    assert batch.caller_at[0] > call.writer.batches[2].until - 0.001
-    assert batch.caller_at[-1] == batch.until
+    assert batch.caller_at[0] == call.writer.batches[2].until
+    assert batch.caller_at[-1] < batch.until
     call.recorder.close()
     (rest,) = call.writer.finished
     assert rest is not None
     assert sum(frames) + len(call.writer.batches[0].caller) + len(rest.caller) == 500
     assert rest.until == call.clock.now()
+
+
+def test_what_comes_after_a_long_silence_is_in_a_batch_behind_it():
+    """So the file has written the silence before it is to place what came after it."""
+    call = Call()
+    call.talk(0.2)
+    call.clock.advance(3600)
+    call.recorder.heard(b"\x01\x02" * 320)
+    call.recorder.close()
+    before, (after,) = call.writer.batches[-1], call.writer.finished
+    assert before.until == call.clock.now()
+    assert before.caller_at[-1] < 1.0 + call.clock.now() - 3600
+    assert after is not None
+    assert after.caller_at == [call.clock.now()]
 
 
 def test_calls_that_begin_together_are_not_written_together():

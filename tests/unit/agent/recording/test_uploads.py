@@ -94,6 +94,16 @@ async def test_a_recording_is_stored_under_its_key_and_then_deleted_here(tmp_pat
         assert line.jobs == (1, 1, 0)
 
 
+async def test_a_recording_that_a_sweep_saw_before_its_call_told_of_it_is_one_job(tmp_path: Path):
+    store = Store(delay_s=1)
+    async with Line(tmp_path, store).running() as line:
+        file = line.file("a")
+        await line.uploads.sweep()
+        line.uploads.add(file)
+        await asyncio.sleep(3)
+        assert line.jobs == (1, 1, 0)
+
+
 async def test_a_failure_is_tried_again_after_100_ms_and_then_twice_as_long(tmp_path: Path):
     store = Store(failures=3)
     async with Line(tmp_path, store).running() as line:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from vox.agent.transports.frame_log import frames_logged
+from vox.http.coalescing_socket import coalesced
 from vox.http.sockets import Socket
 from vox.runtime.logging import configure
 
@@ -33,6 +34,7 @@ class FakeSocket:
 
     def __init__(self) -> None:
         self.sent: list[object] = []
+        self.write_frames = self.sent.append
 
     def send(self, message: str | bytes) -> None:
         self.sent.append(message)
@@ -80,3 +82,17 @@ def test_at_debug_kind_and_size_are_logged_and_no_word():
         ("out", "StartFrame", 21),
     ]  # fmt: skip
     assert "secret words" not in stream.getvalue()
+
+
+async def test_messages_that_leave_in_one_write_are_a_line_too():
+    stream = io.StringIO()
+    configure("debug", json=True, stream=stream)
+    listener, socket = Listener(), FakeSocket()
+    frames_logged(listener, "ws").opened(socket)  # type: ignore[arg-type]
+    joining = coalesced(listener.socket, 1000, 2)
+    joining.send("one")
+    joining.send("two")
+    (written,) = socket.sent
+    assert isinstance(written, bytes)
+    frames = [line for line in map(json.loads, stream.getvalue().splitlines()) if line["msg"] == "frame"]
+    assert [(line["direction"], line["kind"], line["size"]) for line in frames] == [("out", "joined", len(written))]

@@ -2,6 +2,7 @@
 
 import audioop
 import resource
+import tracemalloc
 import wave
 from array import array
 from collections.abc import Generator
@@ -102,6 +103,27 @@ def test_a_call_without_a_caller_or_without_anything_is_as_long_as_it_was(tmp_pa
     file.finish(Batch(104.5))
     assert file.close() == 4.5
     assert file.close() == 0.0
+
+
+def test_a_side_that_is_silent_for_long_is_silence_on_the_disk_and_not_in_memory(tmp_path: Path):
+    path = tmp_path / "call.wav"
+    file = new_file(path, layout="mono")
+    caller, at = frames(100.0, 1.0, LOUD * 160, arrival_s=0.02)
+    file.write(Batch(101.0, caller, at, caller_rate=8000))
+    tracemalloc.start()
+    try:
+        file.write(Batch(1901.0))
+        caller, at = frames(1901.0, 1.0, LOUD * 160, arrival_s=0.02)
+        file.write(Batch(1902.0, caller, at, caller_rate=8000))
+        file.finish(Batch(3702.0))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20  # each half hour has 29 MB
+    assert file.close() == 3602.0
+    rate, (samples,) = read(path)
+    del samples[:rate]
+    assert span(samples, rate) == pytest.approx((1800.0, 1801.0), abs=0.001)
 
 
 def test_audio_far_ahead_of_the_clock_is_told(tmp_path: Path):

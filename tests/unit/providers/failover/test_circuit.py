@@ -81,6 +81,13 @@ def test_the_time_that_the_provider_names_holds():
     assert breaker.admits(3.0)
 
 
+def test_a_provider_that_asks_for_a_year_is_tried_before():
+    breaker = CircuitBreaker(POLICY)
+    breaker.failed(0.0, retry_after_s=31_536_000.0)
+    assert not breaker.admits(599.0)
+    assert breaker.admits(600.0)
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["fail", "lasting", "ok", "begin", "abandon"]))))
 def test_it_always_opens_again(steps):
     breaker, now = CircuitBreaker(POLICY), 0.0

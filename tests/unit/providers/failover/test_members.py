@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers.failover.circuit import BreakerPolicy
 from vox.providers.failover.members import FailOverPolicy, Member, Members
 from vox.runtime.metrics import Metrics
 
 DOWN = DependencyError("down", code="provider_unreachable", retryable=True)
 REFUSED = DependencyError("no", code="provider_refused_key")
+NO_CREDIT = DependencyError("no credit", code="provider_out_of_credit")
+NO_CREDENTIALS = UsageError("there are no credentials", code="missing_api_key")
 OWN_FAULT = DependencyError("bad request", code="provider_failed")
 
 
@@ -22,7 +24,7 @@ class Driver:
     """Says its words, or fails at one of them."""
 
     words: tuple[str, ...] = ("a", "b")
-    errors: list[DependencyError] = field(default_factory=list[DependencyError])
+    errors: list[VoxError] = field(default_factory=list[VoxError])
     fails_after: int = 0
     hangs: bool = False
     asked: int = 0
@@ -102,11 +104,12 @@ async def test_a_failing_one_is_passed_over_until_its_cool_down_is_over():
     assert 'vox_provider_circuit_open{provider="p0",stage="llm"} 0.0' in metrics.render().decode()
 
 
-async def test_a_refused_key_is_not_tried_with_every_call():
-    first, second = Driver(errors=[REFUSED] * 9), Driver(("c",))
+@pytest.mark.parametrize("error", [REFUSED, NO_CREDIT, NO_CREDENTIALS])
+async def test_what_the_operator_has_to_set_right_is_not_tried_with_every_call(error):
+    first, second = Driver(errors=[error] * 9), Driver(("c",))
     group = members(first, second)
     for _ in range(3):
-        await said(group)
+        assert await said(group) == ["c"]
     assert first.asked == 1
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError, VoxError
 from vox.providers.failover.circuit import BreakerPolicy
 from vox.providers.failover.members import FailOverPolicy
 from vox.providers.failover.stt import FailOverRecognition
@@ -20,7 +20,7 @@ TONE = b"\x00\x10\x00\xf0" * 80  # 20 ms at 8 kHz
 class Recogniser:
     """Hands out a text or a failure for each utterance, and keeps what it was given."""
 
-    def __init__(self, *results: str | DependencyError, sample_rate: int = 8000) -> None:
+    def __init__(self, *results: str | VoxError, sample_rate: int = 8000) -> None:
         self.sample_rate = sample_rate
         self.results = list(results)
         self.calls: list[str] = []
@@ -113,6 +113,11 @@ async def test_the_preferred_one_comes_back():
     assert [await say(stream) for _ in range(2)] == ["one", "two"]
     clock.advance(10.0)
     assert await say(stream) == "back"
+
+
+async def test_one_without_credentials_is_replaced_too():
+    gone = UsageError("there are no AWS credentials", code="missing_api_key")
+    assert await say(listening(Recogniser(gone), Recogniser("hello"))[1]) == "hello"
 
 
 async def test_the_last_failure_is_told():
