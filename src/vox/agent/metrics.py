@@ -54,6 +54,13 @@ LLM_INTER_TOKEN = Histogram(
     ("session_id", "stage", "model"),
     buckets=LATENCY_BUCKETS,
 )
+TOOL_SECONDS = Histogram(
+    "vox_agent_tool_duration_seconds",
+    "Runs of tools by outcome: ok, error, timeout or cancelled",
+    ("tool", "outcome"),
+    buckets=LATENCY_BUCKETS,
+)
+
 TTS_ERRORS = Counter("tts_errors_total", "Syntheses that failed", _ERROR)
 TTS_FIRST_CHUNK = Histogram(
     "tts_time_to_first_audio_chunk_seconds", "Text to the first audio sent", _STAGE, buckets=LATENCY_BUCKETS

@@ -106,6 +106,13 @@ ALLOWED: tuple[Allowed, ...] = (
         r"metrics\.vox_agent_early_audio_total",
     ),
     Allowed(
+        "Runs of tools are measured by tool and outcome.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_tool_duration_seconds",
+    ),
+    Allowed(
         "Sessions of POST /start and the back-pressure on callers' audio are counted.",
         "added",
         "agent_http",

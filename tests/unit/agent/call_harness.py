@@ -243,6 +243,7 @@ class World:
         voice: Voice | None = None,
         mind: Mind | None = None,
         realtime: RealtimeModel | None = None,
+        line: Line | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -254,7 +255,7 @@ class World:
         self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
         texts = (chosen.greeting, chosen.not_understood)
         agent = Agent("test", chosen, self.ear, self.mind, self.voice, *texts, tools=tools or {}, realtime=realtime)
-        self.line = Line(has_marks=has_marks)
+        self.line = line or Line(has_marks=has_marks)
         self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session
         self._task: asyncio.Task[None] | None = None

@@ -14,6 +14,9 @@ def fixed_sentences(agent: Agent, notice: str = "") -> list[str]:
     """
     profile = agent.profile
     texts = [notice, agent.greeting, agent.not_understood, profile.error_message, profile.user_idle_prompt]
+    texts += [profile.tool_filler, *(one.filler or "" for one in profile.http_tools)]
+    texts += [profile.answering.voicemail_message, profile.answering.screening_message]
+    texts += [one.announcement for one in profile.transfers.values()]
     if isinstance(agent.llm, Scripted):
         texts += agent.llm.fixed_texts()
     return list(dict.fromkeys(_sentences(text for text in texts if "{" not in text)))

@@ -17,11 +17,14 @@ from vox.agent.call.realtime_ear import RealtimeEar
 from vox.agent.call.responder import Responder, Run, first_of
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
-from vox.agent.call.tool_execution import END_CALL, Spawn
+from vox.agent.call.tool_execution import Spawn
 from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS
+from vox.agent.tools.call_control import END_CALL, CallActions
+from vox.agent.tools.contract import error_result
+from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import DigitsSent, ResponseStarted
@@ -263,8 +266,12 @@ class RealtimeResponder(Responder):
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             self._owed |= {call.id: (answer, call.name) for call in calls}
-            await self._tools.run(answer, calls, partial(self._press_keys, run, answer, audio))
-            if all(call.name == END_CALL.name for call in calls):
+            actions = CallActions(
+                press=partial(self._press_keys, run, answer, audio),
+                transfer=self._refuse_transfer,
+            )
+            await self._tools.run(answer, calls, actions)
+            if self._tools.end_answer(calls):
                 return
             self._settle_debts()
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
@@ -365,6 +372,9 @@ class RealtimeResponder(Responder):
             return True
         self._own(run, answer)
         return await self._output.play(run.voice, tone(keys, TONE_RATE), TONE_RATE)
+
+    async def _refuse_transfer(self, _target: Transfer) -> str:
+        return error_result("this call cannot be put through")
 
     # The conversation, here and there
 

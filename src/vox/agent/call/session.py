@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.answering import AnsweredCall, CallAnswering
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.limits import CallLimits
@@ -27,6 +28,7 @@ from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
+from vox.agent.tools.contract import CallContext, Tool, enter_call
 from vox.agent.turns import events
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
@@ -95,7 +97,12 @@ class Session:
         self._clock = resources.clock
         self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
-        variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
+        self.variables = variables = {
+            **agent.profile.variables,
+            **info.variables,
+            "caller": info.caller,
+            "callee": info.callee,
+        }
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
         recordings = resources.recordings
@@ -129,9 +136,8 @@ class Session:
             recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
-        agent = replace(agent, tts=self._voice.tts)
-        if has_recording_tools(agent, resources):
-            agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
+        self._answering = self._detection(agent)
+        agent = replace(agent, tts=self._voice.tts, tools=self._tools(agent))
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
@@ -145,7 +151,7 @@ class Session:
             agent,
             resources,
             self._latency,
-            feed=self._feed,
+            feed=self._feed if self._answering is None else self._feed_undecided,
             tell=tell,
             spawn=self._start,
             choose=partial(_choose, agent.llm, self.conversation)
@@ -186,6 +192,7 @@ class Session:
         metrics = self._resources.metrics
         identity = {"call_id": self.info.call_id, "transport": self.info.transport, "agent": self.agent.name}
         with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
+            enter_call(CallContext(self.info.call_id, self.info.caller, self.info.callee, self.variables))
             self._context = copy_context()
             known_by = {"session_id": self.info.session_id} if self.info.session_id else {}
             log.info("call started", transport=self.info.transport, agent=self.agent.name, **known_by)
@@ -194,6 +201,8 @@ class Session:
                     self._tasks = tasks
                     self._responder.open(self._start)
                     self._limits.open()
+                    if self._answering is not None:
+                        self._answering.open(self._start, self._speech_input)
                     self._await_client()
                     while self._early:
                         self.receive(self._early.popleft())
@@ -267,6 +276,8 @@ class Session:
     def release(self) -> None:
         """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
+        if self._answering is not None:
+            self._answering.close()
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
         if self._timer is not None:
@@ -323,6 +334,8 @@ class Session:
         self._arm_timer()
 
     def _carry_out(self, action: events.Action) -> None:
+        if self._answering is not None and self._answering.takes(action):
+            return
         match action:
             case events.StartListening():
                 self._speech_input.start(self.agent.llm.hints(self.conversation.messages()))
@@ -403,6 +416,40 @@ class Session:
         if not self._over.is_set():
             self._safely(self._take_turns, lambda: self._turns.handle_timeout(self._clock.now()))
 
+    # Calls that the agent makes
+
+    def _detection(self, agent: Agent) -> CallAnswering | None:
+        settings = agent.profile.answering
+        if not settings.detect or agent.realtime is not None:
+            return None
+        end = partial(self.end, 1000)
+        call = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
+        return CallAnswering(
+            settings, call, agent.llm, self.conversation, self.variables, tell=self._transport.send_event
+        )
+
+    def _tools(self, agent: Agent) -> dict[str, Tool]:
+        """The agent's tools and those that this call has by itself."""
+        recording = self.recording.tools() if has_recording_tools(agent, self._resources) else {}
+        answering = self._answering.tools() if self._answering is not None else {}
+        return {**recording, **agent.tools, **answering}
+
+    def _feed_undecided(self, event: events.Event) -> None:
+        if self._answering is None or not self._answering.hears(event):
+            self._feed(event)
+
+    def _greet_person(self, heard: str) -> None:
+        if heard:
+            self.conversation.hear(heard)
+        self._greet()
+        if heard and not (self._greeting or self._notice or self.agent.speaks_first):
+            self._respond()
+
+    def _respond(self) -> None:
+        self._responder.cut()
+        self._feed(events.BotThinking())
+        self._responder.respond()
+
     # The agent's voice
 
     def _await_client(self) -> None:
@@ -415,6 +462,8 @@ class Session:
 
     def _greet(self) -> None:
         if self._is_greeted or self._tasks is None or self._over.is_set():
+            return
+        if self._answering is not None and self._answering.begin():
             return
         self._is_greeted = True
         if self._greeting_timer is not None:
@@ -483,9 +532,7 @@ class Session:
             self._transport.send_event(AgentError(str(error)))
             return
         if message.run:
-            self._responder.cut()
-            self._feed(events.BotThinking())
-            self._responder.respond()
+            self._respond()
         elif message.replace:  # what was being said answers a conversation that is gone
             self._responder.cut()
             self._feed(events.BotFinished())

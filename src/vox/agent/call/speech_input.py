@@ -91,7 +91,7 @@ class SpeechInput:
         self._converter: Resampler | None = None
         self._converter_rate = 0
         self._refused_rate = 0
-        self._keys: DtmfDetector | None = None
+        self._keys: DtmfDetector | _Tones | None = None
         self._choose = choose
         self._on_heard = on_heard
         self._recorder = recorder
@@ -116,6 +116,15 @@ class SpeechInput:
     def stop_s(self) -> float:
         """How long after the caller's last sound the detector says so, in seconds."""
         return self._vad_params.stop_s
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the line's audio in Hz; 0 before there is any."""
+        return self._sample_rate
+
+    def hear_tones(self, push: Callable[[bytes], bool], on_heard: Callable[[], None]) -> None:
+        """Gives all further audio to a detector as well, and tells of what it hears."""
+        self._keys = _Tones(self._keys, push, on_heard)
 
     def open(self, sample_rate: int) -> None:
         """Begins to listen at this rate; raises UsageError where it is not one of `INPUT_RATES`."""
@@ -337,6 +346,23 @@ class SpeechInput:
         else:
             log.error("transcription failed", exc_info=error)
             self._tell(AgentError("transcription failed"))
+
+
+class _Tones:
+    """Key tones and one more detector on the same audio."""
+
+    def __init__(
+        self, keys: "DtmfDetector | _Tones | None", push: Callable[[bytes], bool], on_heard: Callable[[], None]
+    ) -> None:
+        self._keys = keys
+        self._push = push
+        self._on_heard = on_heard
+
+    def push(self, pcm: bytes) -> str:
+        """Adds audio and returns the keys in it."""
+        if self._push(pcm):
+            self._on_heard()
+        return self._keys.push(pcm) if self._keys is not None else ""
 
 
 def _check_rate(sample_rate: int) -> None:

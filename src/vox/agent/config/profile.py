@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vox.agent.answering.settings import Answering
+from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
 from vox.providers.failover.circuit import BreakerPolicy
@@ -81,11 +83,10 @@ class ClientTool(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its name: 1 to 64 of letters, digits, `_` and `-`")
+    name: str = Field(pattern=NAME_PATTERN, description="Its name: 1 to 64 of letters, digits, `_` and `-`")
     description: str = Field(default="", description="What it does, for the model")
-    parameters: dict[str, Any] = Field(
-        default_factory=lambda: {"type": "object", "properties": {}}, description="JSON Schema of its arguments"
-    )
+    parameters: dict[str, Any] = Field(default_factory=no_parameters, description="JSON Schema of its arguments")
+    cancellable: bool = Field(default=False, description="Whether a caller who cuts in stops waiting for it")
 
 
 class AgentProfile(BaseModel):
@@ -147,12 +148,33 @@ class AgentProfile(BaseModel):
     messages_file: str = Field(
         default="messages.jsonl", description="Where `take_message` writes, relative to the configuration"
     )
+    http_tools: list[HttpTool] = Field(
+        default_factory=list[HttpTool], description="Tools that are requests to HTTP services"
+    )
+    mcp: McpServers = Field(
+        default_factory=list[McpServer],
+        description="Servers of the Model Context Protocol whose tools are offered: one, or a list",
+    )
     client_tools: list[ClientTool] = Field(default_factory=list[ClientTool], description="Tools that the client runs")
     keypad: bool = Field(
         default=False, description="Whether the model may press telephone keys (tool `press_keys`), for menus"
     )
+    transfers: dict[str, Transfer] = Field(
+        default_factory=dict[str, Transfer],
+        description="Where phone calls may be put through to, by name (tool `transfer_call`)",
+    )
     tool_timeout_secs: float = Field(default=30.0, gt=0, description="Longest run of a tool")
+    tool_filler: str = Field(
+        default="", description="Said once in an answer while a tool takes long; empty: nothing is said"
+    )
+    tool_filler_secs: float = Field(
+        default=2.0, gt=0, le=60, description="Silence after which `tool_filler` is said, while the tool still runs"
+    )
     max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
+
+    answering: Answering = Field(
+        default_factory=Answering, description="What happens when a call that the agent makes is answered"
+    )
 
     turn_detection: OptionalText = Field(
         default="none",
@@ -231,6 +253,10 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and self.answering.detect:
+            raise ValueError("answering.detect needs words before an answer: leave it or realtime_provider out")
+        if self.answering.menu_goal and (self.flow or self.llm_provider == "flow"):
+            raise ValueError("answering.menu_goal needs a language model: a flow cannot find its way in a menu")
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self

@@ -10,7 +10,7 @@ from typing import Any, Self
 import pytest
 
 from tests.unit.agent.call_harness import RATE, World
-from vox.agent.config.python_tools import Tool
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError
 from vox.protocols.agent_events import (
     AgentError,
