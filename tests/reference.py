@@ -45,14 +45,16 @@ class Row:
 
 def differences(page: str, declared: list[Row]) -> list[str]:
     """What must change on a page of docs/operations so that it agrees with the source, one line each."""
-    documented = {row.key: row for row in documented_rows(OPERATIONS / page)}
+    documented: dict[str, list[Row]] = {}
+    for each in documented_rows(OPERATIONS / page):  # two servers may have a setting of the same name
+        documented.setdefault(each.key, []).append(each)
     found = [f"docs/operations/{page} lacks: {row}" for row in declared if row.key not in documented]
     names = {row.key for row in declared}
     found += [f"docs/operations/{page} describes {key}, which is no more" for key in documented if key not in names]
     for row in declared:
-        there = documented.get(row.key)
-        if there and there.cells[: row.compared] != row.cells[: row.compared]:
-            found.append(f"docs/operations/{page} says {there.cells[: row.compared]}, should begin: {row}")
+        there = [each.cells[: row.compared] for each in documented.get(row.key, ())]
+        if there and row.cells[: row.compared] not in there:
+            found.append(f"docs/operations/{page} says {there[-1]}, should begin: {row}")
     return found
 
 

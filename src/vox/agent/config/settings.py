@@ -65,7 +65,7 @@ class AgentSettings(AgentProfile):
     default_agent: str = Field(default="", description="The agent for calls that name none; empty: the first")
 
     server_api_key: Annotated[SecretStr, Env("VOXRAY_SERVER_API_KEY")] = Field(
-        default=SecretStr(""), description="Key for /ws; empty: open"
+        default=SecretStr(""), description="Key for calls, sessions, recordings and transcripts; empty: open"
     )
     cors_allowed_origins: Annotated[list[str] | None, Env("VOXRAY_CORS_ORIGINS")] = Field(
         default=None,
@@ -74,6 +74,10 @@ class AgentSettings(AgentProfile):
     allowed_hosts: Annotated[list[str], Env("VOXRAY_ALLOWED_HOSTS")] = Field(
         default_factory=list[str],
         description="Names of this server beside localhost, proxy_host and host, for its own pages without a key",
+    )
+    trusted_proxies: Annotated[list[str], Env("VOXRAY_TRUSTED_PROXIES")] = Field(
+        default=["127.0.0.1", "::1"],
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed; limits are counted by it",
     )
     max_request_body_bytes: Annotated[int, Env("VOXRAY_MAX_BODY_BYTES")] = Field(
         default=262_144, ge=0, description="Largest request body; 0: 262144"
@@ -213,11 +217,11 @@ class AgentSettings(AgentProfile):
             raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
         return value
 
-    @field_validator("tool_private_networks")
+    @field_validator("tool_private_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
-            ip_network(network)
+            ip_network(network, strict=False)
         return value
 
     @field_validator("webrtc_udp_ports")
