@@ -26,9 +26,12 @@ from vox.providers.pipecat.messages import (
 )
 from vox.providers.pipecat.options import ServiceOptions
 from vox.providers.workers.process import WorkerProcess
+from vox.runtime.logging import get_logger
 from vox.runtime.tasks import cancel_and_wait
 
 MODULE = "vox.providers.pipecat.worker.main"
+
+_log = get_logger(__name__)
 
 
 class Session:
@@ -176,6 +179,7 @@ class _Worker:
             await asyncio.wait((ready, self._refused), return_when=asyncio.FIRST_COMPLETED)
             if self._refused.done():
                 self._refused.result()
+            self._refused.cancel()
         finally:
             await cancel_and_wait(ready)
 
@@ -197,7 +201,9 @@ class _Worker:
             case Ready():
                 self.process.mark_ready()
             case Refused(code, reason, hint):
-                if not self._refused.done():
+                if self._refused.done():  # after a restart
+                    _log.error("worker cannot use its configuration", reason=reason, hint=hint)
+                else:
                     self._refused.set_exception(UsageError(reason, code=code, hint=hint))
             case _:
                 if (session := self.sessions.get(message.number)) is not None:

@@ -1,6 +1,7 @@
 """Asks the Python that is to run Pipecat what it has installed, before a worker is started with it."""
 
 import asyncio
+import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import suppress
@@ -61,8 +62,7 @@ async def check_interpreter(python: str, timeout_s: float = TIMEOUT_S) -> None:
 
 def release(version: str) -> tuple[int, ...]:
     """The numbers of a version: `(1, 14)` of `1.14.0rc1`."""
-    numbers = version.split(".")[:2]
-    return tuple(int("".join(filter(str.isdecimal, number)) or 0) for number in numbers)
+    return tuple(int(number) for number in re.findall(r"(?:^|\.)(\d+)", version)[:2])
 
 
 async def _installed(executable: str, timeout_s: float) -> dict[str, str]:

@@ -19,6 +19,7 @@ class Configure(msgspec.Struct, tag=1, array_like=True, frozen=True):
         kind: what the service is.
         service: its class, `package.module.Class`.
         args: its constructor's arguments; `settings` and `params` become objects of the service's own classes.
+        secrets: names of arguments whose values appear in no message.
         model: for the service's settings; empty: as the arguments say.
         folder: is searched for modules first; empty: none.
         sample_rate: of the audio, in Hz.
@@ -29,6 +30,7 @@ class Configure(msgspec.Struct, tag=1, array_like=True, frozen=True):
     kind: Literal["stt", "tts", "llm"]
     service: str
     args: dict[str, Any]
+    secrets: list[str]
     model: str
     folder: str
     sample_rate: int

@@ -61,7 +61,17 @@ def configuration(
     args: dict[str, Any] = {**options.args, **_secrets(options.keys, deps)}
     if base_url:
         args.setdefault("base_url", base_url)
-    return Configure(kind, options.service, args, model, options.folder, sample_rate, settle_s, options.open_timeout_s)
+    return Configure(
+        kind,
+        options.service,
+        args,
+        list(options.keys),
+        model,
+        options.folder,
+        sample_rate,
+        settle_s,
+        options.open_timeout_s,
+    )
 
 
 def _secrets(keys: Mapping[str, str], deps: Deps) -> dict[str, str]:

@@ -90,7 +90,7 @@ class Chain:
     ) -> None:
         self.clock = RequestClock()
         self._started = asyncio.Event()
-        self._ended = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
         self._on_end = on_end
         self._worker: Any = library.PipelineWorker(
             library.Pipeline([_Source(on_frame), service, _Sink(on_frame)]),
@@ -110,9 +110,13 @@ class Chain:
         self._worker.add_event_handler("on_pipeline_started", self._begun)
         self._worker.add_event_handler("on_pipeline_finished", self._over)
 
-    async def open(self, runner: Any) -> None:
+    async def open(self) -> None:
         """Starts the service and returns when it is up; the caller sets the deadline."""
+        runner = library.WorkerRunner(
+            handle_sigint=False, check_dangling_tasks=False
+        )  # one for all would keep every worker
         await runner.add_workers(self._worker)
+        self._running = asyncio.create_task(runner.run())
         await self._started.wait()
 
     async def queue(self, *frames: Any) -> None:
@@ -121,18 +125,21 @@ class Chain:
             await self._worker.queue_frame(frame)
 
     async def close(self) -> None:
-        """Ends the service; one that does not end in time is left to itself."""
+        """Ends the service, by force where it does not end in time."""
         self._on_end = _nothing
+        if self._running is None:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._worker.cancel()
-                await self._ended.wait()
+                await asyncio.wait((self._running,))
+        self._running.cancel()
+        await asyncio.wait((self._running,), timeout=CLOSE_TIMEOUT_S)
 
     async def _begun(self, _worker: Any, _frame: Any) -> None:
         self._started.set()
 
     async def _over(self, _worker: Any, _frame: Any) -> None:
-        self._ended.set()
         self._on_end()
 
 

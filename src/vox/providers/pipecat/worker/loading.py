@@ -47,7 +47,9 @@ class ServiceFactory:
         self._parameters = _parameters(self._class)
         self._check_names()
         self._secrets = tuple(
-            value for name, value in configure.args.items() if isinstance(value, str) and value and _SECRET.search(name)
+            value
+            for name, value in configure.args.items()
+            if isinstance(value, str) and value and (name in configure.secrets or _SECRET.search(name))
         )
 
     @property

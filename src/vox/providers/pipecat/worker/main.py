@@ -23,10 +23,8 @@ class _Worker:
         self._channel = channel
         self._configure: Configure | None = None
         self._factory: Any = None
-        self._runner: Any = None
         self._sessions: dict[int, Any] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._running: asyncio.Task[None] | None = None
         self._http: Any = None
         self._is_parent_gone = asyncio.Event()
 
@@ -43,9 +41,6 @@ class _Worker:
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._http is not None:
             await self._http.close()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
 
     def _read(self) -> None:
         bodies = self._channel.receive(0)
@@ -74,7 +69,7 @@ class _Worker:
             log: Any = import_module("loguru").logger
             log.remove()
             log.add(sys.stderr, level="WARNING")  # Pipecat tells each frame's story otherwise
-            from vox.providers.pipecat.worker import library, loading  # noqa: PLC0415  takes a second
+            from vox.providers.pipecat.worker import loading  # noqa: PLC0415  takes a second
         except (ImportError, AttributeError) as error:
             hint = "install the release of pipecat-ai that docs/how-to/use-a-pipecat-service.md names"
             self._channel.send(Refused("provider_not_installed", f"Pipecat cannot be used: {error}", hint))
@@ -86,8 +81,6 @@ class _Worker:
             self._channel.send(error.message)
             return
         self._configure, self._factory = configure, factory
-        self._runner = library.WorkerRunner(handle_sigint=False, check_dangling_tasks=False)
-        self._running = asyncio.create_task(self._runner.run(auto_end=False))
         self._channel.send(Ready())
 
     def _begin(self, begin: Begin) -> None:
@@ -98,7 +91,7 @@ class _Worker:
         session = Session(begin.number, self._configure, self._channel.send, self._over)
         kind, make = self._kind(session, begin)
         self._sessions[begin.number] = session
-        task = self._tasks[begin.number] = asyncio.create_task(session.run(self._factory, make, kind, self._runner))
+        task = self._tasks[begin.number] = asyncio.create_task(session.run(self._factory, make, kind))
         task.add_done_callback(lambda _: self._forget(begin.number))
 
     def _kind(self, session: Any, begin: Begin) -> tuple[Any, Callable[[], Any]]:

@@ -80,14 +80,13 @@ class Session:
         if self.chain is not None:
             await self.chain.queue(*frames)
 
-    async def run(self, factory: ServiceFactory, make: Callable[[], Any], kind: Kind, runner: Any) -> None:
+    async def run(self, factory: ServiceFactory, make: Callable[[], Any], kind: Kind) -> None:
         """Runs the service until the session is over.
 
         Args:
             factory: of the service.
             make: makes it.
             kind: what becomes of its frames.
-            runner: Pipecat's, in which it runs.
         """
         self._kind = kind
         self._reason_of = factory.reason_of
@@ -95,7 +94,7 @@ class Session:
         try:
             async with asyncio.timeout(self.configure.open_timeout_s):
                 chain = self.chain = Chain(make(), self.configure.sample_rate, self._came, self._ended)
-                await chain.open(runner)
+                await chain.open()
             self.send(Begun(self.number))
             while True:
                 await self._take(await self._inbox.get())

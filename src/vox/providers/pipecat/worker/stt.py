@@ -12,7 +12,7 @@ from vox.providers.pipecat.worker import library
 from vox.providers.pipecat.worker.loading import ServiceFactory
 from vox.providers.pipecat.worker.session import Session
 
-SILENT_BELOW = 400
+SILENT_BELOW = 250
 """The loudest sample of audio behind a pause that is taken for silence; of 32767."""
 KEEP_ALIVE_S = 0.1
 MAX_SETTLE_S = 3.0
