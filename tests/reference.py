@@ -25,6 +25,8 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "vox"
 OPERATIONS = ROOT / "docs" / "operations"
 NOTHING = "none"
+OF_ANOTHER_PYTHON = {"vox.providers.pipecat.worker.": "pipecat"}
+"""Modules that a worker runs under another Python, and the package that only that one has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,10 @@ def import_everything() -> tuple[list[ModuleType], list[str]]:
         try:
             modules.append(importlib.import_module(found.name))
         except ImportError as error:
+            if (error.name or "") in {
+                package for start, package in OF_ANOTHER_PYTHON.items() if found.name.startswith(start)
+            }:
+                continue
             failures.append(f"{found.name} cannot be imported: {error}")
     return modules, failures
 
