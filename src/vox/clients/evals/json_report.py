@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from vox.clients.evals.record import CallRecord
 from vox.clients.evals.runner import EvalResult
+from vox.clients.evals.scoring import Check
 
 
 def results_json(results: Sequence[EvalResult], audio: Mapping[str, str]) -> str:
@@ -34,13 +34,18 @@ def _entry(result: EvalResult, audio: str | None) -> dict[str, Any]:
         entry["error"] = "; ".join(result.failures)
     if (record := result.record) is not None:
         entry["transport"] = result.transport
-        entry["checks"] = [asdict(check) for check in result.checks]
+        entry["checks"] = [_check(check) for check in result.checks]
         entry |= _call(record)
         if result.cost is not None:
             entry["cost"] = round(result.cost, 8)
         if audio:
             entry["audio"] = audio
     return entry
+
+
+def _check(check: Check) -> dict[str, Any]:
+    shown: dict[str, Any] = {"where": check.where, "expected": check.expected, "pass": check.passed}
+    return shown if check.passed else {**shown, "found": check.found}
 
 
 def _call(record: CallRecord) -> dict[str, Any]:

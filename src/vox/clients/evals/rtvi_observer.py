@@ -42,9 +42,15 @@ class RtviObserver:
         self._prompt_tokens = self._completion_tokens = 0
         self._interruptions = 0
         self._paused_run: str | None = None
-        self._run = ""
+        self._run = self._answered_run = ""
         self._cut_runs: set[str] = set()
         self._is_generating = self._is_voicing = False
+        self._has_begun = True
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the agent has said, or is about to say, anything."""
+        return bool(self._segments)
 
     @property
     def is_busy(self) -> bool:
@@ -52,8 +58,9 @@ class RtviObserver:
         return self._is_generating or self._is_voicing or self._unfinished_tools > 0
 
     def expect_answer(self) -> None:
-        """What comes from now on answers something new."""
+        """What comes from now on answers something new; the rest of an answer that is under way does not."""
         self.reacted_at_s = None
+        self._answered_run, self._has_begun = self._run, False
 
     def receive(self, envelope: Mapping[str, Any], at_s: float) -> bool:
         """Takes one message; returns whether audio that was not played yet is void."""
@@ -63,7 +70,7 @@ class RtviObserver:
             case "bot-ready":
                 self.is_ready = True
             case "bot-llm-started":
-                self._is_generating = True
+                self._is_generating = self._has_begun = True
             case "bot-llm-stopped":
                 self._is_generating = False
             case "bot-tts-started":
@@ -71,7 +78,8 @@ class RtviObserver:
             case "bot-tts-stopped":
                 self._is_voicing = False
             case "bot-llm-text":
-                self._react(at_s)
+                if self._has_begun:
+                    self._react(at_s)
             case "bot-output":
                 self._output(data, at_s)
             case "user-transcription":
@@ -126,7 +134,8 @@ class RtviObserver:
             if len(self._segments) >= MAX_ENTRIES:
                 return
             segment = self._segments[name] = _Segment(at_s, "", "", is_voiced=False)
-            self._react(at_s)
+            if _run_of(name) != self._answered_run:
+                self._react(at_s)
             self._begin_run(_run_of(name))
         segment.text = str(data.get("text", ""))
         segment.is_voiced = bool(data.get("will_be_spoken"))

@@ -40,18 +40,18 @@ async def run_typed(scenario: Scenario, station: Station) -> CallRecord:
             async with asyncio.timeout(_GOODBYE_TIMEOUT_S):
                 await client.closing.wait()
     if record.ended_by == "agent" and client.close_code not in _NORMAL_CLOSURES:
-        record.failure = f"the server closed the connection with {client.close_code} {client.close_reason}".rstrip()
+        record.failure = client.ending
     client.observer.fill(record)
     record.share_out()
     return record
 
 
 async def _converse(scenario: Scenario, station: Station, client: "_Client", record: CallRecord) -> None:
-    async with asyncio.timeout(READY_TIMEOUT_S):
-        await client.until(lambda: client.observer.is_ready)
+    if not await client.comes(lambda: client.observer.is_ready, READY_TIMEOUT_S):
+        raise DependencyError("the agent did not begin the conversation", code="call_broken", hint=client.ending)
     greeting = TurnRecord("", 0.0)
     record.turns.append(greeting)
-    if await client.reacts(scenario.greeting_s):
+    if await client.comes(lambda: client.observer.has_words, scenario.greeting_s):
         greeting.response_s = client.observer.reacted_at_s
         if _hears_greeting_out(scenario):
             await client.rests()
@@ -90,7 +90,9 @@ async def _take_turn(scenario: Scenario, turn: ScriptedTurn, client: "_Client", 
     else:
         options = {"run_immediately": True, "audio_response": False}
         client.send(client_message("send-text", {"content": turn.say, "options": options}))
-    if turn.wait_s is not None or await client.reacts(scenario.answer_timeout_s):
+    if turn.wait_s is not None or await client.comes(
+        lambda: client.observer.reacted_at_s is not None, scenario.answer_timeout_s
+    ):
         await client.rests()
     if client.observer.reacted_at_s is not None:
         taken.response_s = client.observer.reacted_at_s - began_s
@@ -113,6 +115,13 @@ class _Client:
     def is_open(self) -> bool:
         """Whether the server has not ended the call."""
         return not self.closing.is_set()
+
+    @property
+    def ending(self) -> str:
+        """How the connection ended; that it is open, where it did not."""
+        if self.is_open:
+            return "the connection is open, but nothing comes"
+        return f"the server closed the connection with {self.close_code} {self.close_reason}".rstrip()
 
     def elapsed_s(self) -> float:
         """Seconds since the call began."""
@@ -141,26 +150,13 @@ class _Client:
         if self._socket is not None and self._socket.is_open:
             self._socket.send(message)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits for a condition.
-
-        Raises:
-            DependencyError: the server closed the connection before (`call_broken`).
-        """
-        while not condition():
-            if not self.is_open:
-                raise DependencyError(
-                    f"the server closed the connection with {self.close_code} {self.close_reason}", code="call_broken"
-                )
-            await self._next_change()
-
-    async def reacts(self, timeout_s: float) -> bool:
-        """Whether a sign of an answer comes within that time."""
+    async def comes(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Whether a condition holds within that time, and before the end of the call."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                while self.observer.reacted_at_s is None and self.is_open:
+                while not condition() and self.is_open:
                     await self._next_change()
-        return self.observer.reacted_at_s is not None
+        return condition()
 
     async def rests(self) -> None:
         """Waits until the agent has nothing under way, and sends nothing for a moment."""
