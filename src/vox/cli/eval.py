@@ -192,13 +192,15 @@ def _key(config: Path, environment: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _station(url: str, headers: list[tuple[str, str]], speech: "OfflineSpeech", models: "EvalModels") -> "Station":
+    from vox.clients.evals.dialling import redialling
     from vox.clients.evals.station import Station
+    from vox.http.websocket import open_socket
     from vox.runtime.clock import SystemClock
 
     async def recognise(pcm: bytes, sample_rate: int) -> Sequence[tuple[float, str]]:
         return [(one.began_s, one.text) for one in await speech.transcribe({"agent": pcm}, sample_rate)]
 
-    return Station(url, SystemClock(), speech.speak, recognise, models.caller, headers)
+    return Station(url, SystemClock(), speech.speak, recognise, models.caller, headers, redialling(open_socket))
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ TYPED: Final = "typed"
 CLIENT: Final = "ws"
 TRANSPORTS: Final = (TYPED, CLIENT, *CARRIERS)
 MAX_TURNS: Final = 100
-MAX_TIMEOUT_S: Final = 3600.0
+MAX_TIMEOUT_S: Final = 600.0
 
 _KEYS: Final = frozenset("0123456789*#")
 
