@@ -58,7 +58,7 @@ class CallerScript:
     def scripted(self, turns: Sequence[PreparedTurn]) -> Iterator[Step]:
         """Turns that are known beforehand; before a barge-in the caller does not wait for the agent to finish."""
         yield self._greeting()
-        for turn, following in zip(turns, [*turns[1:], None], strict=True):
+        for turn, following in zip(turns, [*turns[1:], None], strict=False):
             yield self._begin(turn)
             if following is None or not isinstance(following.action, Say) or following.action.into_agent_s is None:
                 yield self._listening()

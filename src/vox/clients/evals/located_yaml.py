@@ -1,7 +1,7 @@
 """YAML (and JSON, which is YAML) as plain values together with the line of each, so that an error can name its line.
 
-Stricter than usual: only `true`, `false`, `null` and plain numbers are not text (`yes`, `no` and `11:30` stay text), and a key
-given twice is an error.
+Stricter than usual: only `true`, `false`, `null` and plain numbers are not text (`yes`, `11:30`, `+15550100` and `007` stay
+text), and a key given twice is an error.
 """
 
 import re
@@ -17,8 +17,8 @@ Path = tuple[str | int, ...]
 
 _MAX_DEPTH: Final = 40
 _MAX_VALUES: Final = 200_000
-_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
-_NUMBER: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _PLAIN: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 

@@ -72,11 +72,11 @@ class CallRecord:
         return " ".join(line.text for line in self.lines if line.speaker == "agent")
 
     def share_out(self) -> None:
-        """Gives every line of the agent and every tool to the turn in which it fell."""
-        for turn, following in zip(self.turns, [*self.turns[1:], None], strict=True):
+        """Gives every line of the agent and every tool to the turn in which it fell; what came at its very beginning is older."""
+        for turn, following in zip(self.turns, [*self.turns[1:], None], strict=False):
             end = float("inf") if following is None else following.began_s
             begin = turn.began_s if turn is not self.turns[0] else float("-inf")
             turn.answer = " ".join(
-                line.text for line in self.lines if line.speaker == "agent" and begin <= line.at_s < end
+                line.text for line in self.lines if line.speaker == "agent" and begin < line.at_s <= end
             )
-            turn.tools = [use for use in self.tools if begin <= use.at_s < end]
+            turn.tools = [use for use in self.tools if begin < use.at_s <= end]

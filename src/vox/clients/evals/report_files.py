@@ -44,13 +44,18 @@ def write_reports(results: Sequence[EvalResult], folder: Path, made: datetime) -
         for result in results:
             if result.record is not None and (sound := result.record.audio) is not None:
                 write_wav(folder / audio[result.name], (sound.caller, sound.agent), sound.sample_rate)
-        (folder / "results.json").write_text(results_json(results, audio), encoding="utf-8")
-        (folder / "junit.xml").write_text(junit_xml(results), encoding="utf-8")
-        (folder / "report.html").write_text(html_report(results, audio, made), encoding="utf-8")
+        _write(folder / "results.json", results_json(results, audio))
+        _write(folder / "junit.xml", junit_xml(results))
+        _write(folder / "report.html", html_report(results, audio, made))
     except OSError as error:
         raise UsageError(
             f"cannot write to {folder}: {error.strerror}", code="eval_unwritable", hint="choose another --out-dir"
         ) from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a text, also where a model put half a character into it."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _file_name(name: str) -> str:

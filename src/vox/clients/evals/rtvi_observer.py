@@ -14,6 +14,9 @@ from vox.clients.evals.record import CallRecord, Line, ToolUse
 MAX_ENTRIES: Final = 10_000
 """Of each kind that are remembered; an agent that sends more is broken."""
 
+BEFORE_ALL_S: Final = -1.0
+"""A time before the first message of a call."""
+
 
 @dataclass(slots=True)
 class _Segment:
@@ -102,8 +105,8 @@ class RtviObserver:
         return False
 
     def words_since(self, at_s: float) -> str:
-        """What the agent said since then."""
-        return " ".join(line.text for line in self._lines() if line.at_s >= at_s)
+        """What the agent said after that time."""
+        return " ".join(line.text for line in self._lines() if line.at_s > at_s)
 
     def fill(self, record: CallRecord) -> None:
         """Writes what was seen into a call's record."""

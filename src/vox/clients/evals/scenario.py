@@ -24,7 +24,7 @@ _KEYS: Final = frozenset("0123456789*#")
 
 def _listed(value: Any) -> Any:
     """One text is a list of one."""
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | int | float) else value
 
 
 def _pattern(value: str) -> str:

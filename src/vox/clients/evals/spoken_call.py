@@ -15,7 +15,7 @@ from vox.clients.evals.caller_script import CallerScript, PreparedTurn
 from vox.clients.evals.model_caller import CallerRole
 from vox.clients.evals.record import CallAudio, CallRecord, Line, TurnRecord
 from vox.clients.evals.rtvi_line import RtviLine
-from vox.clients.evals.rtvi_observer import RtviObserver
+from vox.clients.evals.rtvi_observer import BEFORE_ALL_S, RtviObserver
 from vox.clients.evals.scenario import ModelCaller, Scenario, ScriptedTurn
 from vox.clients.evals.station import Station, client_url, phone_url
 from vox.clients.phone import CallOutcome, place_call
@@ -141,10 +141,10 @@ class _Call:
         call, begun = self.simulated, self.script.begun
         if call is None:
             return ""
-        since_s = begun[-1].began_s(call.report()) if begun else 0.0
+        since_s = begun[-1].began_s(call.report()) if begun else BEFORE_ALL_S
         if not self.scenario.is_by_phone:
             return self.observer.words_since(since_s)
-        heard = await self.station.recognise(call.agent_audio_since(since_s), self.sample_rate)
+        heard = await self.station.recognise(call.agent_audio_since(max(0.0, since_s)), self.sample_rate)
         return " ".join(text for _, text in heard if text)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from vox.clients.evals.model_caller import CallerRole
 from vox.clients.evals.record import CallRecord, Line, TurnRecord
 from vox.clients.evals.rtvi_line import CLIENT_READY, read_envelope
-from vox.clients.evals.rtvi_observer import RtviObserver
+from vox.clients.evals.rtvi_observer import BEFORE_ALL_S, RtviObserver
 from vox.clients.evals.scenario import Scenario, ScriptedTurn
 from vox.clients.evals.station import Station, client_url
 from vox.errors import DependencyError
@@ -63,7 +63,8 @@ async def _converse(scenario: Scenario, station: Station, client: "_Client", rec
         return
     role = CallerRole(scenario.caller, await station.open_caller(scenario.caller.model))
     while client.is_open:
-        line = await role.next_line(client.observer.words_since(record.turns[-1].began_s))
+        since_s = record.turns[-1].began_s if len(record.turns) > 1 else BEFORE_ALL_S
+        line = await role.next_line(client.observer.words_since(since_s))
         if line.text and client.is_open:
             await _take_turn(scenario, ScriptedTurn(say=line.text), client, record)
         if line.is_last:
