@@ -84,6 +84,14 @@ async def _run(args: argparse.Namespace, scenarios: "Sequence[AnyScenario]") -> 
     clock = SystemClock()
     folder: Path = args.out_dir or Path(f"eval-{clock.wall():%Y%m%d-%H%M%S}")
     config = _agent_config(args)
+    calls = [one for one in scenarios if isinstance(one, Scenario)]
+    if calls and config is None and args.url is None and not args.demo:
+        raise UsageError(
+            "there is no agent to call",
+            code="bad_eval_arguments",
+            hint="give --url of a running server, or -voxray-config to start one from a configuration",
+        )
+    given_headers = [_header(each) for each in args.header]
     make_folder(folder)
     async with AsyncExitStack() as stack:
         speech = await stack.enter_async_context(OfflineSpeech())
@@ -91,12 +99,11 @@ async def _run(args: argparse.Namespace, scenarios: "Sequence[AnyScenario]") -> 
         station = ask = None
         if any(isinstance(one, ModelScenario) for one in scenarios):
             ask = await models.under_test()
-        calls = [one for one in scenarios if isinstance(one, Scenario)]
         if calls:
             if any(one.is_by_phone and one.needs_words for one in calls):
                 await speech.transcribe({}, 8000)  # fails now where no recogniser works here
             url, headers = await stack.enter_async_context(_server(args, config, folder))
-            station = _station(url, [*headers, *map(_header, args.header)], speech, models)
+            station = _station(url, [*headers, *given_headers], speech, models)
         progress = Progress(len(scenarios), sys.stdout, is_verbose=args.verbose)
         try:
             results = await run_all(scenarios, Bench(clock, station, ask), progress, at_once=args.jobs)
@@ -147,7 +154,10 @@ def _agent_config(args: argparse.Namespace) -> Path | None:
 async def _server(
     args: argparse.Namespace, config: Path | None, folder: Path
 ) -> AsyncGenerator[tuple[str, list[tuple[str, str]]]]:
-    """The address of the agent server, and the headers that it asks for; a server of our own runs until the block is left."""
+    """The address of the agent server and the headers that it asks for.
+
+    A server of our own, with the configuration or of the demo, runs until the block is left.
+    """
     from vox.clients.server_process import free_port, serving
     from vox.providers.models.store import FOLDER_VARIABLE, models_folder
     from vox.runtime.clock import SystemClock
@@ -164,14 +174,8 @@ async def _server(
         if config is not None:
             command += ["agent", "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
             headers = _key(config, environment)
-        elif args.demo:
-            command += ["up", "--only", "agent", "--host", "127.0.0.1", "--port", str(port), "--data", data]
         else:
-            raise UsageError(
-                "there is no agent to call",
-                code="bad_eval_arguments",
-                hint="give --url of a running server, or -voxray-config to start one from a configuration",
-            )
+            command += ["up", "--only", "agent", "--host", "127.0.0.1", "--port", str(port), "--data", data]
         url = f"http://127.0.0.1:{port}"
         async with serving(
             command,
