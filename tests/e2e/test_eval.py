@@ -21,7 +21,7 @@ async def evaluate(folder: Path, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *(VOX, "eval", *arguments, "--out-dir", "out"),
         cwd=folder,
-        env={**os.environ, "VOX_MODELS": "none"},
+        env={**os.environ, "VOX_MODELS": "none", "VOX_MODELS_FOLDER": str(folder / "models")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
