@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from tests.unit.clients.fake_agent import FakeAgent, tone
+from tests.unit.clients.fake_agent import FRAME_S, FakeAgent, tone
 from vox.clients.audio_files import Recording
 from vox.clients.evals.station import Station
 from vox.protocols import agent_protobuf
@@ -131,7 +131,7 @@ class FakeSocket:
         pcm = tone(seconds, 24_000)
         for at in range(0, len(pcm), 960):
             self._deliver(encode_audio(pcm[at : at + 960], 24_000))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(FRAME_S)
 
     def _tell(self, kind: str, **data: Any) -> None:
         text = json.dumps({"label": "rtvi-ai", "type": kind, "id": "1", "data": data})
