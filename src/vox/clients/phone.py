@@ -6,7 +6,7 @@ deadlines, so a late wake-up is followed by its missing frames and the tracks ke
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,10 +58,12 @@ async def place_call(
     callee: str = "+15550199",
     connect_timeout_s: float = 10.0,
     connect: Connect = open_socket,
+    started: Callable[[SimulatedCall], None] | None = None,
 ) -> CallOutcome:
     """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it.
 
-    A script may be a generator, which then decides each step when the one before it is over.
+    A script may be a generator, which then decides each step when the one before it is over; `started` is given the call before it
+    begins, so that such a script can know what was heard.
     """
     codec = open_line(line) if isinstance(line, str) else line
     call = SimulatedCall(
@@ -73,6 +75,8 @@ async def place_call(
         callee=callee,
         parameters=parameters,
     )
+    if started is not None:
+        started(call)
     connection = _Connection(call, clock)
     socket = await connect(url, connection, headers=headers, connect_timeout_s=connect_timeout_s)
     try:

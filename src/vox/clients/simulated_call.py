@@ -117,6 +117,15 @@ class SimulatedCall:
         self._heard_tick: int | None = None  # last tick at which the agent was audible
         self._agent_began_tick: int | None = None  # since when it has been speaking
 
+    @property
+    def elapsed_s(self) -> float:
+        """How long the call has lasted, on the clock of its tracks."""
+        return self._ticks * TICK_S
+
+    def agent_audio_since(self, seconds: float) -> bytes:
+        """What was heard of the agent since that time of the call (s16le at the line's rate)."""
+        return bytes(self._agent_track[round(seconds / TICK_S) * self._frame_bytes :])
+
     def open(self, now: float) -> list[WireMessage]:
         """What the carrier says when the socket is open; the clock of the call begins."""
         call_id, stream_id, caller, callee, parameters = self._identity

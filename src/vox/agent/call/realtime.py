@@ -27,7 +27,7 @@ from vox.agent.tools.contract import error_result
 from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
-from vox.protocols.agent_events import DigitsSent, ResponseStarted
+from vox.protocols.agent_events import DigitsSent, ModelUsage, ResponseStarted
 from vox.providers.llm.contract import MISSING_RESULT, ToolCall
 from vox.providers.realtime.contract import (
     AnswerAudio,
@@ -298,6 +298,8 @@ class RealtimeResponder(Responder):
                         if event.error is not None:
                             raise event.error
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+                        if event.prompt_tokens or event.completion_tokens:
+                            self._transport.send_event(ModelUsage(event.prompt_tokens, event.completion_tokens))
                         break
                     case _:
                         pass

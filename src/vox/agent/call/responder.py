@@ -30,6 +30,7 @@ from vox.protocols.agent_events import (
     AgentError,
     AgentEvent,
     DigitsSent,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -388,6 +389,7 @@ class Responder:
                         calls.append(event)
                     case Usage():
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+                        self._transport.send_event(ModelUsage(event.prompt_tokens, event.completion_tokens))
             rest = thoughts.flush()
             self._tell_text(answer, rest)
         except Exception:
