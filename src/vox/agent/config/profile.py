@@ -182,6 +182,11 @@ class AgentProfile(BaseModel):
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
     user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
+    text_normalization: bool = Field(
+        default=True,
+        description="Whether numbers, dates, times, money and codes are said in words (English, German, French, Spanish); what is"
+        " shown keeps them as they are written",
+    )
     error_message: str = Field(
         default="Sorry, something went wrong. Could you say that again?",
         description="Said when a provider failed or had no answer; empty: nothing is said",
