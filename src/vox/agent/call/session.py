@@ -17,6 +17,7 @@ from typing import Any, assert_never
 
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
@@ -150,6 +151,7 @@ class Session:
             on_heard=heard,
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
+            echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
             guard=self._safely,
         )
         self._limits = CallLimits(

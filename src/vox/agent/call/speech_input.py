@@ -11,12 +11,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
 from vox.agent.call.transport import PausesInput
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
-from vox.agent.metrics import STT_ERRORS
+from vox.agent.metrics import ECHOES, STT_ERRORS
 from vox.agent.recording.recorder import Recorder
 from vox.agent.turns import events
 from vox.agent.turns.completeness import Expected
@@ -39,8 +40,10 @@ INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 4
 CLOSE_TIMEOUT_S = 3.0
 CHOICE_TIMEOUT_S = 0.5
 """For the model to choose among the texts of a transcript; the likeliest is taken where it needs longer."""
+RECENT_S = 0.3
+"""Of the latest audio is kept."""
 PITCH_S = 0.2
-"""Of the latest audio is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
+"""Of it is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
 PITCH_EVERY_S = 0.06
 LONGEST_COUGH_S = 0.45
 """What goes on for longer is taken for a voice, with or without a pitch."""
@@ -60,6 +63,7 @@ class SpeechInput:
         on_heard: takes each final text, after the turn machine.
         recorder: is given all audio; None records nothing.
         transport: where the audio comes from, if it can be made to wait.
+        echo: tells the agent's own voice from the caller's; None takes every voice for the caller's.
         guard: runs what a timer of this object does, so that a failure ends the call and nothing else.
     """
 
@@ -76,6 +80,7 @@ class SpeechInput:
         on_heard: Callable[[str], None] | None = None,
         recorder: Recorder | None = None,
         transport: PausesInput | None = None,
+        echo: EchoGuard | None = None,
         guard: Callable[..., None],
     ) -> None:
         self._agent = agent
@@ -87,7 +92,7 @@ class SpeechInput:
         self._vad_params = agent.profile.vad_params()
         self._vad: VadStream | None = None
         self._listener: UtteranceRecognizer | None = None
-        self._sample_rate = self._pitch_bytes = 0
+        self._sample_rate = self._pitch_bytes = self._recent_bytes = 0
         self._converter: Resampler | None = None
         self._converter_rate = 0
         self._refused_rate = 0
@@ -96,6 +101,7 @@ class SpeechInput:
         self._on_heard = on_heard
         self._recorder = recorder
         self._transport = transport
+        self._echo = echo
         self._backlog = InputBacklog(
             partial(guard, self._hear),
             self._is_behind,
@@ -109,7 +115,7 @@ class SpeechInput:
         self._hints: SpeechHints | None = None
         self._interim = ""
         self._recent = bytearray()
-        self._is_voice = self._has_pitch = False
+        self._is_voice = self._has_pitch = self._is_withheld = False
         self._voice_bytes = self._next_pitch = 0
 
     @property
@@ -145,6 +151,7 @@ class SpeechInput:
         if self._recorder is not None:
             self._recorder.listen(sample_rate)
         self._pitch_bytes = int(PITCH_S * sample_rate) * 2
+        self._recent_bytes = int(RECENT_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
 
     def push(self, pcm: bytes) -> None:
@@ -162,8 +169,8 @@ class SpeechInput:
             self._vad.push(pcm)
             recent = self._recent
             recent += pcm
-            if len(recent) > self._pitch_bytes:
-                del recent[: -self._pitch_bytes]
+            if len(recent) > self._recent_bytes:
+                del recent[: -self._recent_bytes]
             if self._is_voice and not self._has_pitch:
                 self._voice_bytes += len(pcm)
                 if self._voice_bytes >= self._next_pitch:
@@ -198,6 +205,8 @@ class SpeechInput:
     def start(self, hints: SpeechHints | None) -> None:
         """The caller begins an utterance."""
         self._hints, self._interim = hints, ""
+        if self._echo is not None:
+            self._echo.utterance_began()
         if self._listener is not None:
             try:
                 self._listener.start(hints)
@@ -256,10 +265,15 @@ class SpeechInput:
         return self._converter.process(pcm)
 
     def _speech_edge(self, edge: SpeechEdge) -> None:
-        if edge.is_speaking:
-            self._feed(events.SpeechBegan(is_voiced=self._has_pitch or self._is_voiced()))
+        if not edge.is_speaking:
+            if not self._is_withheld:
+                self._feed(events.SpeechEnded())
+            self._is_withheld = False
+        elif not self._has_pitch and self._is_own_voice():
+            self._is_withheld = True  # until `_look_for_pitch` hears another voice in it
+            self._resources.metrics.counter(ECHOES).inc()
         else:
-            self._feed(events.SpeechEnded())
+            self._feed(events.SpeechBegan(is_voiced=self._has_pitch or self._is_voiced()))
 
     def _voice_edge(self, is_voice: bool) -> None:
         self._is_voice, self._has_pitch = is_voice, False
@@ -274,12 +288,18 @@ class SpeechInput:
         per_second = self._sample_rate * 2
         self._next_pitch = self._voice_bytes + int(PITCH_EVERY_S * per_second)
         is_long = self._voice_bytes >= LONGEST_COUGH_S * per_second
-        if is_long or self._is_voiced():
-            self._has_pitch = True
-            self._feed(events.VoiceBegan())
+        if not (is_long or self._is_voiced()) or self._is_own_voice():
+            return
+        self._has_pitch = True
+        is_withheld, self._is_withheld = self._is_withheld, False
+        self._feed(events.SpeechBegan() if is_withheld else events.VoiceBegan())
+
+    def _is_own_voice(self) -> bool:
+        """Whether what is heard at this moment is the agent."""
+        return self._echo is not None and self._echo.is_own_voice(bytes(self._recent), self._sample_rate)
 
     def _is_voiced(self) -> bool:
-        recent = bytes(self._recent)
+        recent = bytes(self._recent[-self._pitch_bytes :])
         return len(recent) < self._pitch_bytes // 2 or is_voiced(recent, self._sample_rate)
 
     async def _transcribe(self, listener: UtteranceRecognizer, utterance: Utterance) -> None:
@@ -295,6 +315,11 @@ class SpeechInput:
             return
         text = await self._chosen(transcript)
         self._times.transcribed()
+        if self._echo is not None and self._echo.is_own_text(text):
+            log.info("the agent heard its own voice", **{"pii.text": text})
+            self._resources.metrics.counter(ECHOES).inc()
+            self._feed(events.TextArrived("", expected, is_echo=True))
+            return
         if text.strip():
             self._tell(UserTranscript(text, is_final=True, timestamp=self._timestamp()))
         self._feed(events.TextArrived(text, expected))
@@ -317,6 +342,8 @@ class SpeechInput:
 
     def _partial(self, transcript: Transcript) -> None:
         text = transcript.text
+        if self._echo is not None and text.strip() and self._echo.may_be_own_text(text):
+            return
         if text.strip() and text != self._interim:
             self._interim = text
             self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))

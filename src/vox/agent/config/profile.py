@@ -224,6 +224,10 @@ class AgentProfile(BaseModel):
         description="Hear key tones in the caller's audio, for lines that report no keys; costs 13 µs a frame",
     )
     allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
+    echo_guard: bool = Field(
+        default=True,
+        description="Whether the agent's own voice, where the line sends it back, is kept from interrupting it",
+    )
     interruption_strategy: OptionalText = Field(
         default="", description="`min_words` or `keyword`; empty: any understood speech interrupts"
     )

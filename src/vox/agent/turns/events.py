@@ -112,10 +112,14 @@ class PauseText:
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
-    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed."""
+    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed.
+
+    `is_echo`: it was the agent's own voice, so that nothing was said.
+    """
 
     text: str
     expected: Expected = ""
+    is_echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class TurnMachine:
     _aside: str = ""
     _pause_known: PauseText | None = None
     _has_pitch: bool = False
+    _is_echo: bool = False
     _has_let_go: bool = False
     _is_held_again: bool = False
 
@@ -331,6 +332,7 @@ class TurnMachine:
         if not self._texts_due:
             return
         self._texts_due -= 1
+        self._is_echo = event.is_echo
         if event.text.strip():
             self._texts.append(event.text.strip())
         if self._texts_due or self.user is not UserState.DECIDING:
@@ -372,7 +374,7 @@ class TurnMachine:
                 self._respond(words, actions)
                 return
             self._arm_idle(now)
-            if self._has_pitch and self._speech_s >= self.policy.min_lost_speech_s:
+            if self._has_pitch and not self._is_echo and self._speech_s >= self.policy.min_lost_speech_s:
                 actions.append(NotUnderstood())
             return
         if silences(self.policy, words):
