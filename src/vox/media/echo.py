@@ -51,4 +51,4 @@ def _samples(pcm: bytes, rate: int) -> Samples:
     factor = rate // RATE
     if factor > 1:
         samples = samples[: len(samples) // factor * factor].reshape(-1, factor).mean(axis=1)
-    return samples - samples.mean() if len(samples) else samples
+    return (samples - samples.mean()).astype(np.float32) if len(samples) else samples

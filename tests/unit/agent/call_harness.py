@@ -89,6 +89,8 @@ class Ear(_Opened):
     def __init__(self) -> None:
         self.texts: list[str | None] = []
         self.alternatives: tuple[Alternative, ...] = ()
+        self.language: str | None = None
+        self.opened: list[str | None] = []
         self.delay_s = 0.0
         self.heard = b""
         self.hints: list[SpeechHints | None] = []
@@ -100,6 +102,7 @@ class Ear(_Opened):
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Ear":
         self.on_partial = on_partial
+        self.opened.append(language)
         return self
 
     def start(self, hints: SpeechHints | None) -> None:
@@ -119,7 +122,7 @@ class Ear(_Opened):
         await asyncio.sleep(self.delay_s if text is not None else 3600)
         if self.error is not None:
             raise self.error
-        return Transcript(text or "", alternatives=self.alternatives)
+        return Transcript(text or "", alternatives=self.alternatives, language=self.language)
 
     def cancel(self) -> None:
         return None
@@ -165,6 +168,7 @@ class Voice(_Opened):
 
     def __init__(self) -> None:
         self.spoken: list[str] = []
+        self.asked: list[tuple[str | None, str | None]] = []  # for which voice and language
         self.first_delay_s = 0.0
         self.word_delay_s = 0.0
         self.error: Exception | None = None
@@ -177,6 +181,7 @@ class Voice(_Opened):
         if self.error is not None and not self.fails_after:
             raise self.error
         self.spoken.append(text)
+        self.asked.append((voice, language))
         start = 0
         for number, word in enumerate(text.split()):
             await asyncio.sleep(self.word_delay_s)

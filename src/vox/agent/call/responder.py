@@ -142,6 +142,10 @@ class Responder:
         self._spawn = spawn
         self._tools.open(spawn)
 
+    def use(self, agent: Agent) -> None:
+        """Goes on as this agent from the next sentence on; its tools stay those of the one before."""
+        self._agent = agent
+
     async def close(self, grace_s: float) -> None:
         """Cuts the present answer and lets running tools finish, at most `grace_s`."""
         self.cut()

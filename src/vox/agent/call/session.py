@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.echo_guard import EchoGuard
@@ -126,7 +127,8 @@ class Session:
             recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
-        agent = replace(agent, tts=self._voice.tts)
+        language = CallLanguage(agent, self._use)
+        agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **agent.tools})
         if has_recording_tools(agent, resources):
             agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
         said, heard = (None, None)
@@ -148,6 +150,7 @@ class Session:
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            on_transcript=language.heard,
             on_heard=heard,
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
@@ -366,6 +369,17 @@ class Session:
             self._transport.send_event(UserIdle())
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
+
+    def _use(self, agent: Agent) -> None:
+        """Goes on in another of the agent's languages."""
+        tag = agent.profile.stt_language
+        self._voice.close()
+        self._voice = open_call(agent.tts, language=tag or None)
+        self.agent = agent
+        self._responder.use(replace(agent, tts=self._voice.tts))
+        self._speech_input.use(agent)
+        self._turns.policy = replace(self._turns.policy, language=tag)
+        self._transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
 
     def _not_understood(self) -> None:
         """Speech without words enters the conversation too: a model may count how often that happens."""

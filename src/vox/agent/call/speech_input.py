@@ -28,7 +28,7 @@ from vox.media.resample import Resampler
 from vox.media.voice_activity import SpeechEdge, VadStream
 from vox.media.voicing import is_voiced
 from vox.protocols.agent_events import AgentError, AgentEvent, ClientAudio, ClientVadUpdate, UserTranscript
-from vox.providers.stt.contract import SpeechHints, Transcript
+from vox.providers.stt.contract import SpeechHints, SttStream, Transcript
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -60,6 +60,7 @@ class SpeechInput:
         tell: takes what the client should know.
         spawn: starts a coroutine as a task of the call.
         choose: picks one of the texts of a transcript that has alternatives; None takes the first.
+        on_transcript: takes each final transcript, before the turn machine.
         on_heard: takes each final text, after the turn machine.
         recorder: is given all audio; None records nothing.
         transport: where the audio comes from, if it can be made to wait.
@@ -77,6 +78,7 @@ class SpeechInput:
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         choose: Callable[[Transcript], Awaitable[str]] | None = None,
+        on_transcript: Callable[[Transcript], None] | None = None,
         on_heard: Callable[[str], None] | None = None,
         recorder: Recorder | None = None,
         transport: PausesInput | None = None,
@@ -98,6 +100,7 @@ class SpeechInput:
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
         self._choose = choose
+        self._on_transcript = on_transcript
         self._on_heard = on_heard
         self._recorder = recorder
         self._transport = transport
@@ -135,7 +138,8 @@ class SpeechInput:
                 self._agent.stt,
                 sample_rate=sample_rate,
                 pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
-                language=profile.stt_language or None,
+                language=profile.heard_language,
+                retire=self._retire,
                 on_partial=self._partial,
                 metrics=self._resources.metrics,
                 max_waiting=sys.maxsize
@@ -202,6 +206,12 @@ class SpeechInput:
         if self._vad is not None:
             self._vad.update(self._vad_params)
 
+    def use(self, agent: Agent) -> None:
+        """Listens as this agent from the next utterance on: in its language."""
+        self._agent = agent
+        if self._listener is not None:
+            self._listener.use_language(agent.profile.heard_language)
+
     def start(self, hints: SpeechHints | None) -> None:
         """The caller begins an utterance."""
         self._hints, self._interim = hints, ""
@@ -245,11 +255,10 @@ class SpeechInput:
         self.release()
         if self._listener is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._listener.aclose()
-        except Exception as error:  # noqa: BLE001  the end of a call: its place must be given back all the same
-            log.warning("recogniser did not close", error=repr(error))
+        await _ended(self._listener)
+
+    def _retire(self, stream: SttStream) -> None:
+        self._spawn(_ended(stream), "end of a recogniser's stream")
 
     def _is_behind(self) -> bool:
         vad, listener = self._vad, self._listener
@@ -320,6 +329,8 @@ class SpeechInput:
             self._resources.metrics.counter(ECHOES).inc()
             self._feed(events.TextArrived("", expected, is_echo=True))
             return
+        if self._on_transcript is not None:
+            self._on_transcript(transcript)
         if text.strip():
             self._tell(UserTranscript(text, is_final=True, timestamp=self._timestamp()))
         self._feed(events.TextArrived(text, expected))
@@ -364,6 +375,14 @@ class SpeechInput:
         else:
             log.error("transcription failed", exc_info=error)
             self._tell(AgentError("transcription failed"))
+
+
+async def _ended(stream: SttStream | UtteranceRecognizer) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await stream.aclose()
+    except Exception as error:  # noqa: BLE001  its place must be given back all the same
+        log.warning("recogniser did not close", error=repr(error))
 
 
 def _check_rate(sample_rate: int) -> None:

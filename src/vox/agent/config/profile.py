@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vox.agent.config.language_settings import Languages
 from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
 from vox.providers.failover.circuit import BreakerPolicy
@@ -119,6 +120,15 @@ class AgentProfile(BaseModel):
     model: OptionalText = Field(default="", description="Language model; empty: the provider's default")
     stt_model: OptionalText = Field(default="", description="Recogniser model; empty: the provider's default")
     stt_language: OptionalText = Field(default="", description="Language (BCP-47); empty: automatic")
+    languages: Languages = Field(
+        default_factory=dict,
+        description="Further languages (BCP-47) that a call may go on in, as a list or with `tts_voice` and the texts of each; the model"
+        " gets the tool `switch_language`",
+    )
+    language_detection: bool = Field(
+        default=True,
+        description="With `languages`: the recogniser is left to tell the language, and the agent follows it",
+    )
     tts_model: OptionalText = Field(default="", description="Synthesiser model; empty: the provider's default")
     tts_voice: OptionalText = Field(default="", description="Voice; empty: the provider's default")
     stt_options: dict[str, Any] = Field(
@@ -240,9 +250,18 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and self.languages:
+            raise ValueError(
+                "languages and realtime_provider contradict each other: a realtime model speaks what it hears"
+            )
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
+
+    @property
+    def heard_language(self) -> str | None:
+        """The language that the recogniser is told; None: it finds out."""
+        return None if self.languages and self.language_detection else self.stt_language or None
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
         """The name of a stage's provider, of several the preferred one's; see `providers`."""

@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 
 from vox.agent.config import message_tool
+from vox.agent.config.languages import switch_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
@@ -228,7 +229,8 @@ class Resources:
             file = (folder / profile.messages_file).resolve()
             tools[message_tool.NAME] = message_tool.take_message_tool(file, self.clock)
         if script is not None:
-            calls_own = {spec.name: spec for spec in RECORDING_TOOLS}
+            switch = switch_tool(profile)
+            calls_own = {spec.name: spec for spec in (*RECORDING_TOOLS, *((switch,) if switch else ()))}
             script.check_tools({**calls_own, **client_tools, **{name: tool.spec for name, tool in tools.items()}})
         return tools
 

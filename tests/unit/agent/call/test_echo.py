@@ -33,8 +33,8 @@ def quieter(audio: bytes) -> bytes:
     return (np.frombuffer(audio, "<i2") // 4).astype("<i2").tobytes()
 
 
-def world(**profile: bool) -> World:
-    one = World(voice=Speaker(), input_rate=RATE, **profile)
+def world(*, echo_guard: bool = True) -> World:
+    one = World(voice=Speaker(), input_rate=RATE, echo_guard=echo_guard)
     one.mind.script = lambda _request: [TextDelta(ANSWER)]
     return one
 
