@@ -17,6 +17,7 @@ from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
 from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.tts.contract import SpeechChunk, SpokenWord
+from vox.providers.turns.contract import TurnEnd
 from vox.runtime.metrics import Metrics
 
 RATE = 8000
@@ -248,6 +249,7 @@ class World:
         voice: Voice | None = None,
         mind: Mind | None = None,
         realtime: RealtimeModel | None = None,
+        turn_end: TurnEnd | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -258,7 +260,8 @@ class World:
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
         texts = (chosen.greeting, chosen.not_understood)
-        agent = Agent("test", chosen, self.ear, self.mind, self.voice, *texts, tools=tools or {}, realtime=realtime)
+        stages = (self.ear, self.mind, self.voice)
+        agent = Agent("test", chosen, *stages, *texts, tools=tools or {}, realtime=realtime, turn_end=turn_end)
         self.line = Line(has_marks=has_marks)
         self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session

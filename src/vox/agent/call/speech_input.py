@@ -15,6 +15,7 @@ from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
 from vox.agent.call.transport import PausesInput
+from vox.agent.call.turn_judge import TurnJudge
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import ECHOES, STT_ERRORS
@@ -99,6 +100,7 @@ class SpeechInput:
         self._converter_rate = 0
         self._refused_rate = 0
         self._keys: DtmfDetector | None = None
+        self._judge: TurnJudge | None = None
         self._choose = choose
         self._on_transcript = on_transcript
         self._on_heard = on_heard
@@ -157,6 +159,8 @@ class SpeechInput:
         self._pitch_bytes = int(PITCH_S * sample_rate) * 2
         self._recent_bytes = int(RECENT_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
+        model = self._agent.turn_end
+        self._judge = TurnJudge(model, sample_rate, self._feed, self._spawn) if model is not None else None
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio at the rate of `open`, s16le mono."""
@@ -179,6 +183,8 @@ class SpeechInput:
                 self._voice_bytes += len(pcm)
                 if self._voice_bytes >= self._next_pitch:
                     self._look_for_pitch()
+            if self._judge is not None:
+                self._judge.push(pcm)
             if self._keys is not None:
                 for digit in self._keys.push(pcm):
                     self._feed(events.DigitEntered(digit))
@@ -217,6 +223,8 @@ class SpeechInput:
         self._hints, self._interim = hints, ""
         if self._echo is not None:
             self._echo.utterance_began()
+        if self._judge is not None:
+            self._judge.start()
         if self._listener is not None:
             try:
                 self._listener.start(hints)
@@ -227,6 +235,8 @@ class SpeechInput:
         """The caller fell silent, perhaps only for breath."""
         if self._listener is not None:
             self._listener.pause()
+        if self._judge is not None:
+            self._judge.paused()
 
     def finish(self) -> None:
         """The utterance is over; a `TextArrived` follows, empty where nothing was understood or the recogniser failed."""
@@ -239,6 +249,8 @@ class SpeechInput:
 
     def cancel(self) -> None:
         """Throws away what was said; no `TextArrived` follows."""
+        if self._judge is not None:
+            self._judge.cancel()
         for task in self._transcribing:
             task.cancel()
         if self._listener is not None:

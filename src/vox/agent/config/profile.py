@@ -166,15 +166,20 @@ class AgentProfile(BaseModel):
 
     turn_detection: OptionalText = Field(
         default="none",
-        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, anything"
-        " else ends a turn with vad_stop_secs",
+        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, `model`"
+        " by how it sounded (turn_provider), anything else ends a turn with vad_stop_secs",
     )
+    turn_provider: str = Field(
+        default="smart_turn",
+        description="With `model`: what hears whether the caller has finished; silence decides where it is not installed or late",
+    )
+    turn_options: dict[str, Any] = Field(default_factory=dict, description="Further options of the turn driver")
     turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
     turn_complete_secs: float = Field(
-        default=0.25, ge=0, le=60, description="With `words`: silence behind a whole question or answer"
+        default=0.25, ge=0, le=60, description="With `words` and `model`: silence behind a whole question or answer"
     )
     turn_unfinished_secs: float = Field(
-        default=1.6, ge=0, le=60, description="With `words`: silence behind a sentence that is plainly unfinished"
+        default=1.6, ge=0, le=60, description="With `words` and `model`: silence behind what is plainly unfinished"
     )
     turn_pre_speech_ms: float = Field(
         default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
@@ -286,7 +291,7 @@ class AgentProfile(BaseModel):
         """These settings as the turn machine takes them."""
         strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
-            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words"} else 0.0,
+            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words", "model"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,

@@ -6,7 +6,7 @@ Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of t
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vox.agent.turns.completeness import Expected
+from vox.agent.turns.completeness import Completeness, Expected
 
 
 class UserState(StrEnum):
@@ -111,6 +111,13 @@ class PauseText:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnJudged:
+    """A model has heard whether the caller goes on behind the pause under way."""
+
+    verdict: Completeness
+
+
+@dataclass(frozen=True, slots=True)
 class TextArrived:
     """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed.
 
@@ -158,6 +165,7 @@ Event = (
     | SpeechEnded
     | PartialText
     | PauseText
+    | TurnJudged
     | TextArrived
     | TypedText
     | DigitEntered
