@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vox.clients.carrier_lines import ProtobufLine, open_line
+from vox.clients.line_echo import LineEcho
 from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
@@ -58,10 +59,11 @@ async def place_call(
     callee: str = "+15550199",
     connect_timeout_s: float = 10.0,
     connect: Connect = open_socket,
+    echo: LineEcho | None = None,
 ) -> CallOutcome:
     """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it.
 
-    A script may be a generator, which then decides each step when the one before it is over.
+    A script may be a generator, which then decides each step when the one before it is over. `echo` is that of the line.
     """
     codec = open_line(line) if isinstance(line, str) else line
     call = SimulatedCall(
@@ -72,6 +74,7 @@ async def place_call(
         caller=caller,
         callee=callee,
         parameters=parameters,
+        echo=echo,
     )
     connection = _Connection(call, clock)
     socket = await connect(url, connection, headers=headers, connect_timeout_s=connect_timeout_s)

@@ -14,7 +14,10 @@ RATE: Final = 8000
 WINDOW_S: Final = 0.3
 """So much of what was heard last is compared, or what there is of it."""
 MIN_LIKENESS: Final = 0.75
-_MIN_WINDOW_S: Final = 0.1
+_MIN_WINDOW_S: Final = 0.06
+_BLOCK: Final = 80
+_ONSET: Final = 0.01
+"""Of the loudest block's energy: quieter ones before a sound do not belong to it, and what was silent in them is not known."""
 _QUIET: Final = 1e-4
 """Root mean square, of full scale: what is quieter is no echo that matters."""
 
@@ -30,11 +33,12 @@ def likeness(heard: bytes, heard_rate: int, sent: bytes, sent_rate: int) -> floa
     """The highest correlation of the end of `heard` with any stretch of `sent`, in 0..1; 0 at rates that are no multiple of 8000."""
     if heard_rate % RATE or sent_rate % RATE:
         return 0.0
-    sought = _samples(heard, heard_rate)[-round(WINDOW_S * RATE) :]
-    among = _samples(sent, sent_rate)
+    sought = _from_onset(_samples(heard, heard_rate)[-round(WINDOW_S * RATE) :])
     size = len(sought)
-    if size < _MIN_WINDOW_S * RATE or len(among) < size:
+    if size < _MIN_WINDOW_S * RATE or not sent:
         return 0.0
+    silence = np.zeros(size, np.float32)
+    among = np.concatenate([silence, _samples(sent, sent_rate), silence])
     energy = float(np.dot(sought, sought))
     if energy < _QUIET**2 * size:
         return 0.0
@@ -46,8 +50,17 @@ def likeness(heard: bytes, heard_rate: int, sent: bytes, sent_rate: int) -> floa
     return float(np.abs(correlation / np.sqrt(energies * energy)).max())
 
 
+def _from_onset(samples: Samples) -> Samples:
+    """The sound without the silence before it."""
+    blocks = samples[: len(samples) // _BLOCK * _BLOCK].reshape(-1, _BLOCK)
+    if not len(blocks):
+        return samples
+    energies = np.square(blocks).sum(axis=1)
+    return samples[int(np.argmax(energies >= _ONSET * energies.max())) * _BLOCK :]
+
+
 def _samples(pcm: bytes, rate: int) -> Samples:
-    samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2").astype(np.float32) / 32_768
+    samples: Samples = np.frombuffer(pcm[: len(pcm) & ~1], "<i2").astype(np.float32) / np.float32(32_768)
     factor = rate // RATE
     if factor > 1:
         samples = samples[: len(samples) // factor * factor].reshape(-1, factor).mean(axis=1)

@@ -57,3 +57,17 @@ def test_both_sides_may_have_rates_of_their_own():
 )
 def test_where_there_is_nothing_to_compare_it_is_none(heard: bytes, heard_rate: int, sent: bytes):
     assert likeness(heard, heard_rate, sent, RATE) < 0.5
+
+
+@pytest.mark.parametrize("sent_s", [0.12, 0.2, 1.2])
+def test_the_first_sound_of_an_answer_is_known_too(sent_s: float):
+    sent = voice(1.2, 110, 1)[: int(sent_s * RATE)]
+    heard = np.concatenate([np.zeros(int(0.3 * RATE)), sent[: int(0.1 * RATE)] / 4])
+    assert is_echo(pcm(heard), RATE, pcm(sent), RATE)
+
+
+@pytest.mark.parametrize("silence_s", [0.05, 0.15])
+def test_so_is_its_last(silence_s: float):
+    sent = voice(1.2, 110, 1)
+    heard = np.concatenate([sent / 4, np.zeros(int(silence_s * RATE))])
+    assert is_echo(pcm(heard), RATE, pcm(sent), RATE)
