@@ -160,7 +160,7 @@ _YEN: Final = Currency(Noun("yen", "yenes", of="de "), None)
 
 SPANISH: Final = Language(
     cardinal=cardinal,
-    agrees=lambda number: (number % 10 == 1 and number % 100 != 11) or number % 1_000_000 >= 200,
+    agrees=lambda number: (number % 10 == 1 and number % 100 != 11) or number % 1000 >= 200 or number // 1000 % 1000 >= 200,
     ordinal=_ordinal,
     year=cardinal,
     digits=tuple(_ONES[:10]),
