@@ -23,6 +23,7 @@ import vox.providers.llm
 import vox.providers.realtime
 import vox.providers.stt
 import vox.providers.tts
+import vox.providers.turns
 from tests.contract.providers.stt_vendors import FILE_DRIVERS, STREAMING_DRIVERS
 from tests.fakes.openai_server import openai_server
 from tests.fakes.vendors.llm_wires import WIRES
@@ -42,6 +43,7 @@ PACKAGES = {
     "llm": vox.providers.llm,
     "tts": vox.providers.tts,
     "realtime": vox.providers.realtime,
+    "turns": vox.providers.turns,
 }
 MODEL_VENDORS = {wire.name for wire in WIRES}
 NEEDED_PACKAGES = {

@@ -80,6 +80,9 @@ CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1
 CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))
 INTERRUPTIONS = Counter("vox_agent_interruptions_total", "Answers that the caller cut off")
 FALSE_INTERRUPTIONS = Counter("vox_agent_false_interruptions_total", "Answers held for a noise, then resumed")
+ECHOES = Counter(
+    "vox_agent_echoes_total", "Times that the agent's own voice came back and was not taken for the caller's"
+)
 SESSIONS_STARTED = Counter("vox_agent_sessions_started_total", "Sessions made by POST /start")
 SESSIONS_REFUSED = Counter(
     "vox_agent_sessions_refused_total", "POST /start refused: `rate` of an address, or the `store` failed", ("reason",)
@@ -122,7 +125,7 @@ def expose_idle(metrics: Metrics) -> None:
         metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
     for errors, stage in ((STT_ERRORS, "stt"), (LLM_ERRORS, "llm"), (TTS_ERRORS, "tts")):
         metrics.counter(errors, "provider_error", "", stage, "")
-    for counter in (INTERRUPTIONS, FALSE_INTERRUPTIONS):
+    for counter in (INTERRUPTIONS, FALSE_INTERRUPTIONS, ECHOES):
         metrics.counter(counter)
     for histogram in (RESPONSE_SECONDS, CALL_SECONDS):
         metrics.histogram(histogram)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from vox.clients.carrier_lines import ProtobufLine, open_line
+from vox.clients.line_echo import LineEcho
 from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
@@ -59,11 +60,12 @@ async def place_call(
     connect_timeout_s: float = 10.0,
     connect: Connect = open_socket,
     started: Callable[[SimulatedCall], None] | None = None,
+    echo: LineEcho | None = None,
 ) -> CallOutcome:
     """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it.
 
     A script may be a generator, which then decides each step when the one before it is over; `started` is given the call before it
-    begins, so that such a script can know what was heard.
+    begins, so that such a script can know what was heard. `echo` is that of the line.
     """
     codec = open_line(line) if isinstance(line, str) else line
     call = SimulatedCall(
@@ -74,6 +76,7 @@ async def place_call(
         caller=caller,
         callee=callee,
         parameters=parameters,
+        echo=echo,
     )
     if started is not None:
         started(call)

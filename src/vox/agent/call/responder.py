@@ -159,6 +159,10 @@ class Responder:
         self._spawn = spawn
         self._tools.open(spawn)
 
+    def use(self, agent: Agent) -> None:
+        """Goes on as this agent from the next sentence on; its tools stay those of the one before."""
+        self._agent = agent
+
     async def close(self, grace_s: float) -> None:
         """Cuts the present answer and lets running tools finish, at most `grace_s`."""
         self.cut()
@@ -436,7 +440,10 @@ class Responder:
     async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
         if run.spoken_answer is not answer:
-            run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
+            run.spoken_answer, run.speakable = (
+                answer,
+                SpeakableText(profile.stt_language, says_numbers=profile.text_normalization),
+            )
         text = run.speakable.piece(sentence)
         number = run.shown if run.is_silent else len(run.owners)
         self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)

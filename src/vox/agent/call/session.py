@@ -16,8 +16,10 @@ from functools import partial
 from typing import Any, assert_never
 
 from vox.agent.call.answering import AnsweredCall, CallAnswering
+from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
@@ -137,7 +139,8 @@ class Session:
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
         self._answering = self._detection(agent)
-        agent = replace(agent, tts=self._voice.tts, tools=self._tools(agent))
+        language = CallLanguage(agent, self._use)
+        agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **self._tools(agent)})
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
@@ -157,9 +160,11 @@ class Session:
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            on_transcript=language.heard,
             on_heard=heard,
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
+            echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
             guard=self._safely,
         )
         self._limits = CallLimits(
@@ -382,6 +387,17 @@ class Session:
             self._transport.send_event(UserIdle())
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
+
+    def _use(self, agent: Agent) -> None:
+        """Goes on in another of the agent's languages."""
+        tag = agent.profile.stt_language
+        self._voice.close()
+        self._voice = open_call(agent.tts, language=tag or None)
+        self.agent = agent
+        self._responder.use(replace(agent, tts=self._voice.tts))
+        self._speech_input.use(agent)
+        self._turns.policy = replace(self._turns.policy, language=tag)
+        self._transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
 
     def _not_understood(self) -> None:
         """Speech without words enters the conversation too: a model may count how often that happens."""

@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 import httpx2
 import msgspec
 
+from vox.agent.config.languages import switch_tool
 from vox.agent.config.profile import AgentProfile
 from vox.agent.config.settings import AgentSettings
 from vox.agent.recording.recordings import Recordings
@@ -35,6 +36,7 @@ from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.realtime.stages import RealtimeStages
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
+from vox.providers.turns.contract import TurnEnd
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
 
@@ -53,6 +55,7 @@ class Agent:
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
     that gave no transcript; without it the model answers that too.
     `title` and `suggestions` are the profile's or what the model brings along. `realtime` does all three stages where it is there.
+    `turn_end` hears whether a caller has finished, where that is configured.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Agent:
     title: str = ""
     suggestions: tuple[str, ...] = ()
     realtime: RealtimeModel | None = None
+    turn_end: TurnEnd | None = None
 
 
 class Resources:
@@ -191,6 +195,7 @@ class Resources:
             not_understood="" if llm.answers_inaudible else profile.not_understood,
             speaks_first=llm.speaks_first,
             tools=tools,
+            turn_end=await self._turn_end(profile, deps),
             title=profile.title or (script.title if script is not None else name),
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
         )
@@ -214,7 +219,13 @@ class Resources:
             title=profile.title or name,
             suggestions=tuple(profile.suggestions),
             realtime=cast("RealtimeModel", model),
+            turn_end=await self._turn_end(profile, deps),
         )
+
+    async def _turn_end(self, profile: AgentProfile, deps: Deps) -> TurnEnd | None:
+        if profile.turn_detection != "model":
+            return None
+        return cast("TurnEnd", await self._driver("turns", profile.turn_provider, profile.turn_options, deps))
 
     async def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
         """The agent's tools by name: the operator's, and the built-in one where it is listed or the flow calls it.
@@ -239,6 +250,8 @@ class Resources:
             calls_own = {spec.name: spec for spec in RECORDING_TOOLS}
             if profile.transfers:
                 calls_own[TRANSFER] = transfer_spec(profile.transfers)
+            if (switch := switch_tool(profile)) is not None:
+                calls_own[switch.name] = switch
             script.check_tools({**calls_own, **client_tools, **{name: tool.spec for name, tool in tools.items()}})
         return tools
 

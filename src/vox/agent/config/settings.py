@@ -398,7 +398,7 @@ def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) ->
 def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
     """Values that the compatible original takes for "off" without a word."""
     odd = {
-        "turn_detection": (profile.turn_detection, {"", "none", "silence", "words"}),
+        "turn_detection": (profile.turn_detection, {"", "none", "silence", "words", "model"}),
         "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
     }
     return [

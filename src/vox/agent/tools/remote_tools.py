@@ -30,7 +30,7 @@ class RemoteTools:
     """
 
     def __init__(self, private_networks: list[str], environment: Mapping[str, str], folder: Path) -> None:
-        networks = [ip_network(network) for network in private_networks]
+        networks = [ip_network(network, strict=False) for network in private_networks]
         self._guard = OutboundGuard(allowed_private=networks, allowed_ports=None, max_in_flight=MAX_REQUESTS)
         self._environment = environment
         self._folder = folder
