@@ -50,10 +50,14 @@ class WorkerEndpoint:
     Args:
         dispatcher: takes the workers in.
         tokens: say who may connect.
+        register_deadline_s: how long a worker may take to say who it is.
     """
 
-    def __init__(self, dispatcher: FleetDispatcher, tokens: WorkerTokens) -> None:
+    def __init__(
+        self, dispatcher: FleetDispatcher, tokens: WorkerTokens, *, register_deadline_s: float = REGISTER_DEADLINE_S
+    ) -> None:
         self._dispatcher = dispatcher
+        self._register_deadline_s = register_deadline_s
         self._tokens = tokens
 
     async def __call__(self, websocket: WebSocket) -> None:
@@ -69,7 +73,7 @@ class WorkerEndpoint:
             await refuse(websocket, 401, body, {"content-type": "application/json"})
             return
         connection = _Connection(self._dispatcher, owner)
-        deadline = asyncio.get_running_loop().call_later(REGISTER_DEADLINE_S, connection.expect_registered)
+        deadline = asyncio.get_running_loop().call_later(self._register_deadline_s, connection.expect_registered)
         try:
             await serve_socket(
                 websocket,
@@ -137,4 +141,4 @@ class _Connection:
     def expect_registered(self) -> None:
         """Called when a worker has had the time to say who it is."""
         if self._worker is None:
-            self.close(wire.Refused(wire.MALFORMED, f"No `register` came within {REGISTER_DEADLINE_S:g} s."))
+            self.close(wire.Refused(wire.MALFORMED, "The message `register` did not come in time."))

@@ -7,7 +7,7 @@ With several bridges, each has a connection of its own and hears of all calls; t
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Any, Final, Protocol, assert_never
@@ -87,15 +87,24 @@ class BridgeRegistration:
         worker: answers for the calls.
         random: spreads the attempts of many workers to come back.
         metrics: counts connections.
+        resend_s: how long to wait for an acknowledgement before the end of a call is sent again.
     """
 
     def __init__(
-        self, urls: Sequence[str], token: str, worker: RegisteredWorker, random: Random, metrics: Metrics
+        self,
+        urls: Sequence[str],
+        token: str,
+        worker: RegisteredWorker,
+        random: Random,
+        metrics: Metrics,
+        *,
+        resend_s: float = RESEND_S,
     ) -> None:
         self._worker = worker
         self._token = token
         self._random = random
         self._metrics = metrics
+        self._resend_s = resend_s
         self._urls = list(dict.fromkeys(urls))
         self._connections: set[_Connection] = set()
         self._unrecorded: dict[str, wire.Ended] = {}
@@ -106,6 +115,11 @@ class BridgeRegistration:
     def connected(self) -> int:
         """Bridges that this worker is registered with."""
         return len(self._connections)
+
+    @property
+    def unrecorded(self) -> int:
+        """Calls whose end no bridge has recorded yet."""
+        return len(self._unrecorded)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -163,7 +177,7 @@ class BridgeRegistration:
         """Connects, and connects again, for as long as the task lives."""
         attempt, last_failure = 0, ""
         while True:
-            connection = _Connection(self._worker, self._recorded)
+            connection = _Connection(self._worker, self._recorded, self.changed)
             failure, retry_s = "", 0.0
             try:
                 await self._connect(url, connection)
@@ -171,6 +185,8 @@ class BridgeRegistration:
                 failure = str(error)
             if connection.refused is not None and connection.refused.code != wire.LEASE_EXPIRED:
                 failure, retry_s = connection.refused.message, REFUSED_RETRY_S
+            elif not failure and not connection.was_registered:
+                failure = "the bridge closed the connection"
             attempt = 0 if connection.was_registered else attempt + 1
             if failure and failure != last_failure:
                 _log.warning("not registered with the bridge", bridge=url, reason=failure)
@@ -215,11 +231,11 @@ class BridgeRegistration:
     async def _report(self, connection: "_Connection") -> None:
         """Sends the status on every change and at each heartbeat, and unrecorded ends again, until the socket is closed."""
         loop = asyncio.get_running_loop()
-        resend_at = loop.time() + RESEND_S
+        resend_at = loop.time() + self._resend_s
         while connection.is_open:
             connection.send(self._worker.status())
             if loop.time() >= resend_at:
-                resend_at = loop.time() + RESEND_S
+                resend_at = loop.time() + self._resend_s
                 for message in list(self._unrecorded.values()):
                     connection.send(message)
             await asyncio.sleep(wire.MIN_STATUS_INTERVAL_S)
@@ -229,13 +245,16 @@ class BridgeRegistration:
 class _Connection:
     """One socket; implements `SocketListener`."""
 
-    def __init__(self, worker: RegisteredWorker, recorded: "_Recorded") -> None:
+    def __init__(
+        self, worker: RegisteredWorker, recorded: Callable[[str], None], every_bridge: Callable[[], None]
+    ) -> None:
         self.refused: wire.Refused | None = None
         self.was_registered = False
         self.is_answered = asyncio.Event()
         self.heartbeat_s = wire.HEARTBEAT_S
         self._worker = worker
         self._recorded = recorded
+        self._every_bridge = every_bridge
         self._socket: Socket | None = None
         self._has_changed = asyncio.Event()
 
@@ -260,15 +279,15 @@ class _Connection:
                 self.is_answered.set()
             case wire.Offer():
                 self.send(self._worker.reserve(read))
-                self.changed()
+                self._every_bridge()
             case wire.Renew(reservation_id, ttl_s):
                 self._worker.renew(reservation_id, ttl_s)
             case wire.Release(reservation_id):
                 self._worker.release(reservation_id)
-                self.changed()
+                self._every_bridge()
             case wire.Drain(deadline_s):
                 self._worker.drain(deadline_s)
-                self.changed()
+                self._every_bridge()
             case wire.HangUp(call_id):
                 self._worker.hang_up(call_id)
             case wire.Transfer(call_id, to):
@@ -305,10 +324,6 @@ class _Connection:
         except TimeoutError:
             pass
         self._has_changed.clear()
-
-
-class _Recorded(Protocol):
-    def __call__(self, call_id: str, /) -> None: ...
 
 
 def retry_delay(attempt: int, random: Random) -> float:
