@@ -6,7 +6,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
 
@@ -41,11 +41,13 @@ from vox.fleet.dispatch.metrics import (
 )
 from vox.fleet.dispatch.offers import OfferBook, OfferResult
 from vox.fleet.dispatch.registry import Registry, Worker, WorkerKey
+from vox.fleet.dispatch.shared_leases import FRESH_S, RENEW_S, SharedLeases
 from vox.protocols import fleet as wire
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import supervised
+from vox.runtime.tasks import periodic, supervised
+from vox.stores.leases import Leases
 
 SWEEP_S: Final = 0.5
 REPLACED_DRAIN_S: Final = 3600.0
@@ -75,15 +77,25 @@ class FleetDispatcher(Dispatcher):
         clock: of the event loop.
         random: draws workers.
         metrics: counts.
+        leases: in the database that several bridges share; None where this is the only one.
     """
 
-    def __init__(self, listener: DispatchListener, clock: Clock, random: Random, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        listener: DispatchListener,
+        clock: Clock,
+        random: Random,
+        metrics: Metrics,
+        *,
+        leases: Leases | None = None,
+    ) -> None:
         self.registry = Registry()
         self.offers = OfferBook(self.registry)
         self._events = EventQueues(listener, metrics)
         self._clock = clock
         self._random = random
         self._metrics = metrics
+        self._shared = None if leases is None else SharedLeases(leases, clock)
         self._links: dict[WorkerKey, WorkerLink] = {}
         self._waiting: dict[str, asyncio.Future[Placed | OfferResult]] = {}
         self._placing: set[str] = set()
@@ -93,7 +105,11 @@ class FleetDispatcher(Dispatcher):
     async def running(self) -> AsyncGenerator[None]:
         """Ends leases and delivers events while the block runs."""
         self._known_from = self._clock.now() + self.registry.lease_s
-        async with self._events.running(), supervised(self._sweep_forever, "fleet-leases"):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._events.running())
+            await stack.enter_async_context(supervised(self._sweep_forever, "fleet-leases"))
+            if self._shared is not None:
+                await stack.enter_async_context(periodic(RENEW_S, self._renew_shared, "shared fleet leases"))
             yield
 
     async def place(self, call: Placement) -> Placed | Busy:
@@ -344,8 +360,20 @@ class FleetDispatcher(Dispatcher):
             self._metrics.counter(LEASE_LOSSES).inc()
             self._metrics.counter(CALLS_LOST).inc(len(call_ids))
             _log.warning("worker lost", worker_id=worker.worker_id, generation=worker.generation, calls=len(call_ids))
-            self._events.lost(worker.worker_id, call_ids)
+            self._events.lost(worker.worker_id, call_ids, lambda key=worker.key: self._is_lost(key))
         self._gauge()
+
+    async def _renew_shared(self) -> None:
+        if self._shared is not None:
+            now = self._clock.now()
+            await self._shared.renew([one.key for one in self.registry if now - one.heard_at <= FRESH_S])
+
+    async def _is_lost(self, key: WorkerKey) -> bool:
+        """Whether a worker whose lease has ended here is lost: not if it is back, or if another bridge hears it."""
+        worker = self.registry.get(key)
+        if worker is not None and not worker.is_stale:
+            return False
+        return self._shared is None or await self._shared.claim_loss(key)
 
     def _gauge(self) -> None:
         states = dict.fromkeys(_STATES, 0)
