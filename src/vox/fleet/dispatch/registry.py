@@ -1,4 +1,4 @@
-"""Which workers there are, what each holds, and which calls run where. Pure: whoever asks brings the time.
+"""Which workers there are, what each holds, and which calls run where. Pure: time comes in as an argument.
 
 The one thing to know: a worker's own status is the truth, and it is a moment old. What the bridge has done since (offers without an
 answer, acceptances that no status counts yet) is added to it, so the sum may be too high for a moment and never too low.
@@ -115,8 +115,8 @@ class Worker:
     def effective_load(self) -> float:
         """0 idle to 1 full: the worker's own judgement or its share of slots, whichever is worse, and the offers on their way."""
         limit = max(self.limit, 1)
-        told = max(self.load, (self.active + self.reserved) / limit)
-        return told + (self.offered + self.unreported) / limit
+        reported = max(self.load, (self.active + self.reserved) / limit)
+        return reported + (self.offered + self.unreported) / limit
 
     def free(self, call_class: CallClass) -> int:
         """Slots that a call of this class may take; those kept for inbound calls are not for others."""
