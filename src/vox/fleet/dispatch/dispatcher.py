@@ -263,7 +263,7 @@ class FleetDispatcher(Dispatcher):
             if isinstance(found, Placed):
                 return found
             unanswered += found != "busy"
-        return placement.busy(call, self.registry, unanswered=unanswered)
+        return placement.busy(call, self.registry, asked=len(asked), unanswered=unanswered)
 
     async def _offer(self, worker: Worker, call: Placement, timeout_s: float) -> Placed | OfferResult:
         offer_id, ttl_s = new_id("offer"), min(call.ttl_s, wire.RESERVATION_TTL_S)
@@ -316,7 +316,10 @@ class FleetDispatcher(Dispatcher):
             self._answer(offer_id, "lost")
 
     def _release(self, worker: Worker, reservation_id: str) -> None:
-        self.registry.drop_reservation(worker, reservation_id)
+        reservation = worker.reservations.get(reservation_id)
+        if reservation is not None:
+            worker.uncount(reservation)
+            self.registry.drop_reservation(worker, reservation_id)
         if (link := self._links.get(worker.key)) is not None:
             link.send(wire.Release(reservation_id))
 
