@@ -71,6 +71,10 @@ class AgentCalls(Protocol):
         """Has the agent say a text; False where there is no such call."""
         ...
 
-    def transfer(self, call_id: str, to: str) -> bool:
-        """Hands a call over to another number; False where there is no such call, or its line cannot."""
+    async def transfer(self, call_id: str, to: str) -> bool:
+        """Hands a call over to another number; False where there is no such call, or its line cannot.
+
+        Raises:
+            VoxError: the carrier refused or did not answer.
+        """
         ...

@@ -37,6 +37,8 @@ class WorkerSettings(Settings):
     """What bridge and dialler send as X-VoxCore-Secret; of several, separated by commas, the first is sent and all are taken. Empty: the fleet's routes answer this machine only"""
     bridge_url: Annotated[str, Env("VOXBRIDGE_URL")] = ""
     """Address of the bridge, which knows bots and takes results; empty: the agents of the configuration, and no results"""
+    config_url: Annotated[str, Env("VOXBRIDGE_CONFIG_URL")] = ""
+    """Address of bots' configurations elsewhere than at the bridge; /BOT_ID follows"""
     worker_id: Annotated[str, Env("VOX_WORKER_ID")] = ""
     """Name of this worker, of a-z, 0-9 and -; empty: host name and port"""
     token: Annotated[SecretStr, Env("VOX_WORKER_TOKEN")] = SecretStr("")
@@ -67,15 +69,10 @@ class WorkerSettings(Settings):
             raise ValueError("use 1 to 64 of a-z, 0-9 and -")
         return value
 
-    @field_validator("bridge_url", "url")
+    @field_validator("bridge_url", "config_url", "url")
     @classmethod
     def _is_url(cls, value: str) -> str:
-        try:
-            parts = urlsplit(value)
-            is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:
-            is_one = False
-        if value and (not is_one or parts.query or parts.fragment or "@" in parts.netloc):
+        if value and not _is_base_url(value):
             raise ValueError("use http://HOST:PORT or https://HOST")
         return value.rstrip("/")
 
@@ -90,10 +87,27 @@ class WorkerSettings(Settings):
         """The shared secrets; the first is sent, all are taken."""
         return tuple(one for part in self.secret.get_secret_value().split(",") if (one := part.strip()))
 
+    @property
+    def bridge_base(self) -> str:
+        """The bridge's scheme and host: its address, or where the bots' configurations are."""
+        if self.bridge_url or not self.config_url:
+            return self.bridge_url
+        parts = urlsplit(self.config_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
     def sibling_ports(self) -> list[int]:
         """The ports of this machine's workers, its own included unless it is chosen by the system."""
         listed = port_list(self.ports) or list(range(BASE_PORT, min(BASE_PORT + self.workers, 65536)))
         return listed if self.port in listed or not self.port else [*listed, self.port]
+
+
+def _is_base_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_one and not (parts.query or parts.fragment or "@" in parts.netloc)
 
 
 def port_list(text: str) -> list[int]:

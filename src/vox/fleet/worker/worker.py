@@ -190,7 +190,8 @@ class Worker:
 
     def ended(self, call: EndedCall) -> None:
         """A call is over."""
-        self._ends.ended(call.seconds)
+        if call.seconds:
+            self._ends.ended(call.seconds)
         reserved = self.slots.of_call(call.call_id)
         direction = reserved.call_class if reserved is not None else "inbound"
         self._metrics.counter(names.CALLS, direction, call.transport, call.reason).inc()
@@ -258,6 +259,10 @@ class Worker:
             adaptive_limit=calls.adaptive_limit,
             next_free_s=self.next_free_s(),
         )
+
+    def at_capacity(self) -> Refused:
+        """The refusal of a call for which there is no slot."""
+        return self._draining() or Refused("AT_CAPACITY", self.retry_after_s(), "This worker has no free slot.")
 
     def drain(self, deadline_s: float | None = None) -> None:
         """Takes no further calls; those that run have `deadline_s`, or the configured time."""
