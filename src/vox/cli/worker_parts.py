@@ -100,6 +100,7 @@ class WorkerProcess:
             secret=secret,
             guard=OutboundGuard(),
             metrics=server.metrics,
+            clock=self._clock,
         )
         gate = WorkerGate(server, self.worker, self.totals, bots)
         server.gate = gate

@@ -41,7 +41,7 @@ def parse_env(text: str, name: str = ".env") -> dict[str, str]:
             raise _malformed(name, number, "it has no `=`")
         if not _NAME.fullmatch(key):
             raise _malformed(name, number, "what stands before `=` is not the name of a variable")
-        found[key] = _value(right.strip(), name, number)
+        found[key] = _value(right, name, number)
     return found
 
 
@@ -77,9 +77,10 @@ def with_env_file(environment: Mapping[str, str], path: Path) -> dict[str, str]:
 
 
 def _value(text: str, name: str, number: int) -> str:
-    quote = text[:1]
+    text, quote = text.rstrip(), text.lstrip()[:1]
     if quote not in {'"', "'"}:
-        return _COMMENT.sub("", f" {text}").strip() if "#" in text else text
+        return _COMMENT.sub("", text).strip()
+    text = text.lstrip()
     value, end = _quoted(text, quote)
     if end < 0:
         raise _malformed(name, number, f"the quote {quote} is not closed")

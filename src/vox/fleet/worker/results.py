@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ import msgspec
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.fleet.worker.bots import SECRET_HEADER
 from vox.fleet.worker.metrics import RESULTS_SENT, RESULTS_WAITING
+from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
@@ -43,6 +45,12 @@ class _Stored(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Stored)
 
 
+@dataclass(slots=True)
+class _Attempts:
+    failures: int = 0
+    next_at: float = 0.0
+
+
 class Results:
     """The results of one worker, while its `async with` block runs (`run` is its task).
 
@@ -53,6 +61,7 @@ class Results:
         secret: sent with every result that goes to the bridge; empty for none.
         guard: sends what goes to other addresses, which a bot's configuration names.
         metrics: counts results.
+        clock: for the time between two attempts, which each result has for itself.
     """
 
     def __init__(
@@ -64,6 +73,7 @@ class Results:
         secret: str,
         guard: OutboundGuard,
         metrics: Metrics,
+        clock: Clock,
     ) -> None:
         self._folder = folder
         self._http = http
@@ -71,7 +81,8 @@ class Results:
         self._secret = secret
         self._guard = guard
         self._metrics = metrics
-        self._waiting: dict[str, int] = {}
+        self._clock = clock
+        self._waiting: dict[str, _Attempts] = {}
         self._arrived = asyncio.Event()
 
     @property
@@ -98,7 +109,7 @@ class Results:
                 hint="free space there, or set VOX_WORKER_RESULTS_FOLDER",
                 retryable=True,
             ) from error
-        self._waiting[call_id] = 0
+        self._waiting[call_id] = _Attempts()
         self._show()
         if len(self._waiting) % WARN_AT == 0:
             _log.warning("results wait for the bridge", waiting=len(self._waiting))
@@ -107,56 +118,58 @@ class Results:
     async def run(self) -> None:
         """Sends what is on the disk and what comes, until it is cancelled."""
         for name in await asyncio.to_thread(_names, self._folder):
-            self._waiting.setdefault(name, 0)
+            self._waiting.setdefault(name, _Attempts())
         self._show()
-        failures = 0
         while True:
             self._arrived.clear()
-            failures = 0 if await self._round() else failures + 1
-            delay_s = RETRY_S[min(failures, len(RETRY_S)) - 1] if failures else None
+            now = self._clock.now()
+            await self._attempt([name for name, attempts in self._waiting.items() if attempts.next_at <= now])
+            due = min((attempts.next_at for attempts in self._waiting.values()), default=None)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay_s):
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._clock.now())):
                     await self._arrived.wait()
 
     async def flush(self, timeout_s: float) -> None:
         """Tries everything once more, within that time; what is left waits on the disk."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._round()
+                await self._attempt(list(self._waiting))
 
-    async def _round(self) -> bool:
-        """One attempt for each result; whether none is left that has to be tried again."""
+    async def _attempt(self, which: list[str]) -> None:
+        """Sends each of them once."""
         gate = asyncio.Semaphore(AT_ONCE)
 
-        async def attempt(name: str) -> bool:
+        async def attempt(name: str) -> None:
             async with gate:
-                return await self._send(name)
+                await self._send(name)
 
-        return all(await asyncio.gather(*(attempt(name) for name in tuple(self._waiting))))
+        await asyncio.gather(*(attempt(name) for name in which))
 
-    async def _send(self, name: str) -> bool:
+    async def _send(self, name: str) -> None:
         try:
             data = await asyncio.to_thread((self._folder / f"{name}.json").read_bytes)
             stored = _DECODER.decode(data)
         except FileNotFoundError:
-            return self._settled(name)  # another round has sent it
+            self._settled(name)  # another round has sent it
+            return
         except (OSError, msgspec.MsgspecError) as error:
             _log.error("a stored result cannot be read", call_id=name, error=type(error).__name__)
-            return await self._put_aside(name, "unreadable")
+            await self._put_aside(name, "unreadable")
+            return
         try:
             status = await self._post(stored.url, bytes(stored.body), name)
         except (VoxError, httpx2.HTTPError, TimeoutError) as error:
             self._failed(name, "unreachable", type(error).__name__)
-            return False
+            return
         if 200 <= status < 300:  # noqa: PLR2004  HTTP success
             await asyncio.to_thread(_remove, self._folder, name)
             self._metrics.counter(RESULTS_SENT, "confirmed").inc()
-            return self._settled(name)
-        if status >= 500 or status in _PASSING:  # noqa: PLR2004  HTTP server errors
+            self._settled(name)
+        elif status >= 500 or status in _PASSING:  # noqa: PLR2004  HTTP server errors
             self._failed(name, "retried", str(status))
-            return False
-        _log.error("the bridge refuses a result; it is kept aside", call_id=name, status=status)
-        return await self._put_aside(name, "refused")
+        else:
+            _log.error("the bridge refuses a result; it is kept aside", call_id=name, status=status)
+            await self._put_aside(name, "refused")
 
     async def _post(self, url: str, body: bytes, name: str) -> int:
         headers = {"content-type": "application/json", "idempotency-key": name}
@@ -170,22 +183,23 @@ class Results:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             return (await self._http.post(url, content=body, headers=headers)).status_code
 
-    async def _put_aside(self, name: str, outcome: str) -> bool:
+    async def _put_aside(self, name: str, outcome: str) -> None:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(_set_aside, self._folder, name)
         self._metrics.counter(RESULTS_SENT, outcome).inc()
-        return self._settled(name)
+        self._settled(name)
 
     def _failed(self, name: str, outcome: str, why: str) -> None:
         self._metrics.counter(RESULTS_SENT, outcome).inc()
-        attempts = self._waiting[name] = self._waiting.get(name, 0) + 1
-        if attempts == 1:
+        attempts = self._waiting.setdefault(name, _Attempts())
+        attempts.next_at = self._clock.now() + RETRY_S[min(attempts.failures, len(RETRY_S) - 1)]
+        attempts.failures += 1
+        if attempts.failures == 1:
             _log.warning("result not delivered; it is tried again", call_id=name, why=why)
 
-    def _settled(self, name: str) -> bool:
+    def _settled(self, name: str) -> None:
         self._waiting.pop(name, None)
         self._show()
-        return True
 
     def _show(self) -> None:
         self._metrics.gauge(RESULTS_WAITING).set(len(self._waiting))
