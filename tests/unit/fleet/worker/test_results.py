@@ -23,13 +23,18 @@ def _no_waiting(monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", (0.0,))
 
 
+async def _private(host, port):
+    del host, port
+    return ["10.0.0.1"]
+
+
 def spool(folder, bridge, metrics=None):
     return Results(
         folder,
         bridge.http,
         "http://bridge",
         secret="s",
-        guard=OutboundGuard(),
+        guard=OutboundGuard(resolver=_private),
         metrics=metrics or Metrics(),
         clock=FakeClock(),
     )
