@@ -31,8 +31,9 @@ class PlayedBridge:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        self.secrets.add(dict(scope["headers"]).get(b"x-voxcore-secret", b"").decode())
         path: str = scope["path"]
+        if path.startswith("/v1/"):
+            self.secrets.add(dict(scope["headers"]).get(b"x-voxcore-secret", b"").decode())
         if path.startswith("/v1/bots/") and path.endswith("/config"):
             query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode()).items()}
             self.asked.append({"bot": path.split("/")[3], **query})
