@@ -24,6 +24,7 @@ A worker speaks every two seconds and leases are renewed every second, so one th
 TTL_S: Final = LEASE_S - FRESH_S
 SETTLE_S: Final = 2 * HEARTBEAT_S
 """After a failure of the database the other bridges have this long to renew what they hear, before anything counts as lost."""
+PREFIX: Final = "fleet-worker:"
 PRUNE_S: Final = 3600.0
 
 
@@ -53,7 +54,7 @@ class SharedLeases:
             await self._leases.acquire(names, HEARD, TTL_S)
             if self._clock.now() >= self._prune_at:
                 self._prune_at = self._clock.now() + PRUNE_S
-                await self._leases.prune(names)
+                await self._leases.prune(names, prefix=PREFIX)
         except VoxError:
             self._trusted_at = self._clock.now() + SETTLE_S
             raise
@@ -78,4 +79,4 @@ class SharedLeases:
 
 def _name(key: WorkerKey) -> str:
     worker_id, generation = key
-    return f"fleet-worker:{worker_id}:{generation}"
+    return f"{PREFIX}{worker_id}:{generation}"

@@ -59,9 +59,13 @@ class FleetTotals:
 
     def now(self) -> Totals:
         """The numbers last heard, with this worker's of this moment."""
-        status = self._worker.status()
         if self._heard is not None and not self._heard.is_stale:
             return self._heard
+        return self._of_this_server()
+
+    def _of_this_server(self) -> Totals:
+        """The sums over the workers of this machine."""
+        status = self._worker.status()
         known = [one for one in self._siblings.known if one.health is not None]
         calls = status.active + sum(one.health.worker_calls for one in known if one.health is not None)
         capacity = status.max_calls + sum(one.health.worker_max for one in known if one.health is not None)
@@ -69,12 +73,19 @@ class FleetTotals:
         is_stale = len(known) < len(self._siblings.known) or self._heard is not None
         return Totals(calls, capacity, available, is_stale)
 
-    async def report(self) -> dict[str, Any]:
-        """What `/health/fleet` says."""
-        await self.refresh()
-        if self._report is not None and self._heard is not None and not self._heard.is_stale:
+    async def report(self, *, is_server_only: bool = False) -> dict[str, Any]:
+        """What `/health/fleet` says.
+
+        Args:
+            is_server_only: leaves the bridge's numbers out; for the bridge itself, whose numbers of this server come from here.
+        """
+        if is_server_only:
+            await self._siblings.refresh(max_age_s=FRESH_S)
+        else:
+            await self.refresh()
+        if not is_server_only and self._report is not None and self._heard is not None and not self._heard.is_stale:
             return {**self._report, "source": "bridge", "stale": False}
-        worker, status, totals = self._worker, self._worker.status(), self.now()
+        worker, status, totals = self._worker, self._worker.status(), self._of_this_server()
         own = {
             "port": worker.port,
             "calls": status.active,

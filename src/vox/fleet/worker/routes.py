@@ -160,9 +160,8 @@ class WorkerRoutes(Generic[A]):
         return _json(200, body)
 
     async def fleet(self, call: HttpCall) -> Reply:
-        """The numbers of all workers; those that do not answer are named."""
-        del call
-        return _json(200, await self._totals.report())
+        """The numbers of all workers, or with `?scope=server` of those of this machine; those that do not answer are named."""
+        return _json(200, await self._totals.report(is_server_only=call.query_params.get("scope") == "server"))
 
     async def reserve(self, call: HttpCall) -> Reply:
         """Promises a slot to a call that has no media yet."""

@@ -26,9 +26,9 @@ class Leases(MemoryLeases):
             raise DependencyError("the database does not answer", code="database_failed", retryable=True)
         return await super().acquire(names, holder, ttl_s)
 
-    async def prune(self, names) -> int:
-        self.pruned += 1
-        return await super().prune(names)
+    async def prune(self, names, *, prefix: str = "") -> int:
+        self.pruned += await super().prune(names, prefix=prefix)
+        return self.pruned
 
 
 @pytest.fixture
@@ -90,8 +90,11 @@ async def test_while_the_database_is_away_nothing_is_lost_and_afterwards_only_wh
     assert losses(one, other) == [("lost", "w-2", [])]
 
 
-async def test_leases_of_workers_that_are_no_more_are_forgotten(bridges, leases):
+async def test_leases_of_workers_that_are_no_more_are_forgotten_and_others_are_not(bridges, leases):
     one, _ = bridges
+    await leases.acquire(["somebody-elses"], "other", 1.0)
+    await leases.acquire(["fleet-worker:gone:1"], "heard", 1.0)
     link = one.connect(FakeWorker("w-1"))
-    await one.heartbeats(PRUNE_S + LEASE_S, link)
-    assert leases.pruned >= 1
+    await one.heartbeats(2 * PRUNE_S, link)
+    assert leases.pruned == 1
+    assert await leases.acquire(["somebody-elses"], "another", 1.0) == {"somebody-elses": 2}, "its token goes on"

@@ -84,3 +84,13 @@ async def test_a_bridge_knows_the_whole_fleet_and_one_that_is_away_makes_the_num
     clock.advance(2)
     report = await totals.report()
     assert (report["fleet_calls"], report["source"], report["stale"]) == (2, "siblings", True)
+
+
+async def test_a_bridge_that_asks_hears_of_this_server_only():
+    known = {"fleet_calls": 40, "fleet_max": 80, "fleet_available": 40}
+    totals, *_, asked = totals_of({8002: OURS, 8100: known}, [8002], bridge_url="http://127.0.0.1:8100")
+    assert (await totals.report())["fleet_max"] == 80
+    asked.clear()
+    report = await totals.report(is_server_only=True)
+    assert (report["fleet_max"], report["source"]) == (8, "siblings")
+    assert not [url for url in asked if ":8100" in url], "the bridge's numbers of this server come from here"
