@@ -50,6 +50,9 @@ from vox.runtime.tasks import periodic, supervised
 from vox.stores.leases import Leases
 
 SWEEP_S: Final = 0.5
+STOOD_STILL_S: Final = 1.0
+"""A sweep that comes later than this by so much says that this process, and not its workers, was away."""
+TAKES_CALLS: Final = frozenset({"starting", wire.READY, wire.FULL, "lame"})
 REPLACED_DRAIN_S: Final = 3600.0
 """What the calls of a process have that a newer one has replaced."""
 _STATES: Final = ("starting", wire.READY, wire.FULL, wire.DRAINING, "handing_over", "lame", "stopped", "stale", "other")
@@ -204,9 +207,6 @@ class FleetDispatcher(Dispatcher):
         self._links[worker.key] = link
         link.send(wire.Registered(self.registry.lease_s, wire.HEARTBEAT_S))
         self._events.registered(worker.worker_id, list(worker.calls.values()))
-        for other in self.registry.named(worker.worker_id):
-            if other.is_superseded:
-                self._retire(other)
         _log.info("worker registered", worker_id=worker.worker_id, generation=worker.generation, url=worker.url)
         return worker
 
@@ -218,9 +218,8 @@ class FleetDispatcher(Dispatcher):
         self.registry.heard(worker, now)
         match message:
             case wire.Status():
-                worker.apply(message)
-                if worker.is_superseded:
-                    self._retire(worker)
+                for replaced in [*self.registry.report(worker, message), *([worker] if worker.is_superseded else [])]:
+                    self._retire(replaced)
             case wire.Accept():
                 self._accepted(worker, message, now)
             case wire.Busy():
@@ -343,13 +342,19 @@ class FleetDispatcher(Dispatcher):
     def _retire(self, worker: Worker) -> None:
         """A newer process has this worker's place; this one finishes its calls and leaves by itself."""
         link = self._links.get(worker.key)
-        if link is not None and worker.state != wire.DRAINING:
+        if link is not None and worker.state in TAKES_CALLS:
             link.send(wire.Drain(REPLACED_DRAIN_S))
 
     async def _sweep_forever(self) -> None:
+        due = self._clock.now() + SWEEP_S
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._sweep(self._clock.now())
+            now = self._clock.now()
+            if now - due > STOOD_STILL_S:  # what the workers sent meanwhile is read after this
+                _log.warning("the bridge stood still", seconds=round(now - due, 1))
+                self.registry.excuse(now - due)
+            self._sweep(now)
+            due = self._clock.now() + SWEEP_S
 
     def _sweep(self, now: float) -> None:
         self.offers.expire(now)

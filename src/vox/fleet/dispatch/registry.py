@@ -84,6 +84,7 @@ class Worker:
         offered: offers without an answer, of every class; `offered_outbound` those that are not for inbound calls.
         unreported: acceptances since the last status; `unreported_outbound` likewise.
         is_connected: whether messages reach it at this moment.
+        has_been_ready: whether it has ever said that it takes calls.
         is_superseded: a newer generation has taken its place.
         is_stale: its lease has ended.
     """
@@ -112,6 +113,7 @@ class Worker:
     unreported_outbound: int = 0
     is_static: bool = False
     is_connected: bool = True
+    has_been_ready: bool = False
     is_superseded: bool = False
     is_stale: bool = False
     calls: dict[str, RunningCall] = field(default_factory=dict[str, RunningCall])
@@ -228,7 +230,7 @@ class Registry:
                 "Set VOX_WORKER_ID to the first, or give this worker a token of its own.",
             )
         others = [one for one in self.named(message.worker_id) if one.key != (message.worker_id, message.generation)]
-        is_old = any(one.generation > message.generation and not one.is_stale for one in others)
+        is_old = any(_takes_over(one, message.generation) for one in others)
         if is_old and not (message.calls or message.unrecorded):
             return Refused(
                 STALE_GENERATION,
@@ -249,10 +251,26 @@ class Registry:
         worker.max_calls = message.max_calls
         worker.offered = worker.offered_outbound = 0
         self._replace_calls(worker, message.calls)
-        if not is_old:
-            for other in others:
-                other.is_superseded = True
         return worker
+
+    def report(self, worker: Worker, status: Status) -> list[Worker]:
+        """Takes a status over. Returns the older processes whose place the worker has just taken, because it is ready for the first time.
+
+        A process that never becomes ready takes nothing over, so a failed start leaves the older one at work.
+        """
+        worker.apply(status)
+        if worker.has_been_ready or worker.state not in _LIVING_STATES:
+            return []
+        worker.has_been_ready = True
+        older = [one for one in self.named(worker.worker_id) if one.generation < worker.generation]
+        for one in older:
+            one.is_superseded = True
+        return older
+
+    def excuse(self, seconds: float) -> None:
+        """The bridge itself stood still for so long, and could hear nothing of its workers meanwhile."""
+        for worker in self._workers.values():
+            worker.heard_at += seconds
 
     def heard(self, worker: Worker, now: float) -> None:
         """Anything from a worker renews its lease."""
@@ -357,3 +375,8 @@ class Registry:
 
 def _listed(label: str) -> tuple[str, ...]:
     return tuple(filter(None, (part.strip() for part in label.split(","))))
+
+
+def _takes_over(worker: Worker, generation: int) -> bool:
+    """Whether a worker has the place of processes of this generation."""
+    return worker.generation > generation and worker.has_been_ready and not worker.is_stale

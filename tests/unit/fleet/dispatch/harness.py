@@ -97,11 +97,23 @@ class Link:
         self.fleet.dispatcher.disconnect(self.worker, self, is_clean=is_clean)
 
 
+class SkippingClock(VirtualClock):
+    """The loop's time, and what a test adds to it: to the process it is as if it had stood still."""
+
+    skipped_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.skipped_s
+
+    def skip(self, seconds: float) -> None:
+        self.skipped_s += seconds
+
+
 class Fleet:
     """A dispatcher and what is connected to it."""
 
     def __init__(self, loop: VirtualLoop, leases: Leases | None = None) -> None:
-        self.clock = VirtualClock(loop)
+        self.clock = SkippingClock(loop)
         self.listener = Listener()
         self.metrics = Metrics()
         self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics, leases=leases)

@@ -288,6 +288,29 @@ async def test_a_newer_process_takes_over_and_the_older_one_finishes_its_calls(f
     assert [event[0] for event in fleet.listener.heard if event[0] == "lost"] == []
 
 
+async def test_a_newer_process_that_never_gets_ready_takes_nothing_over(fleet):
+    older = fleet.connect(FakeWorker("w-1", generation=1))
+    failing = FakeWorker("w-1", generation=2)
+    failing.state = "starting"
+    link = fleet.connect(failing)
+    assert (await placed(fleet, "call_1")).worker_id == "w-1"
+    assert len(older.fake.offers) == 1
+    link.disconnect()
+    await fleet.heartbeats(2 * LEASE_S, older)
+    assert older.fake.drains == []
+    await placed(fleet, "call_2")
+
+
+async def test_a_bridge_that_stood_still_does_not_take_its_workers_for_lost(fleet):
+    link = fleet.connect(FakeWorker("w-1"))
+    await asyncio.sleep(1)
+    fleet.clock.skip(10 * LEASE_S)
+    await asyncio.sleep(1)
+    assert not link.closed_for
+    await asyncio.sleep(LEASE_S)
+    assert link.closed_for == "lease_expired", "now nothing was heard while the bridge listened"
+
+
 async def test_an_older_process_is_refused(fleet):
     fleet.connect(FakeWorker("w-1", generation=2))
     assert fleet.connect(FakeWorker("w-1", generation=1)).closed_for == "stale_generation"

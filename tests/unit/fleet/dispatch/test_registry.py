@@ -20,6 +20,12 @@ def taken(registry: Registry, message: Register, now=0.0, owner=None) -> Worker:
     return worker
 
 
+def ready(registry: Registry, message: Register) -> Worker:
+    worker = taken(registry, message)
+    registry.report(worker, status())
+    return worker
+
+
 def refusal(registry: Registry, message: Register, owner=None) -> Refused:
     refused = registry.register(message, owner, 0.0)
     assert isinstance(refused, Refused)
@@ -30,8 +36,8 @@ def reservation(call_id: str, expires_at: float, call_class: CallClass = "outbou
     return Reservation("rsv_1", call_id, expires_at, 0.0, call_class, accepted_before)
 
 
-def status(active=0, reserved=0, limit=5, **more) -> Status:
-    return Status(active, reserved, 5, limit, "ready", **more)
+def status(active=0, reserved=0, limit=5, state="ready", **more) -> Status:
+    return Status(active, reserved, 5, limit, state, **more)
 
 
 def test_a_worker_with_another_workers_token_is_refused_and_told_both_names():
@@ -56,7 +62,7 @@ def test_a_worker_that_has_not_sent_its_status_takes_no_calls():
 
 def test_an_older_process_of_the_same_name_is_refused():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     refused = refusal(registry, register(generation=4))
     assert refused.code == "stale_generation"
     assert "VOX_WORKER_ID" in refused.message
@@ -64,7 +70,7 @@ def test_an_older_process_of_the_same_name_is_refused():
 
 def test_an_older_process_that_still_has_calls_is_known_for_them_and_gets_no_more():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     older = taken(registry, register(generation=4, calls=("call_1",)))
     older.apply(status(active=1))
     assert older.is_draining
@@ -78,7 +84,11 @@ def test_a_newer_process_takes_over_and_the_older_one_keeps_its_calls():
     older = taken(registry, register(generation=4, calls=("call_1",)))
     older.apply(status(active=1))
     newer = taken(registry, register(generation=5))
-    newer.apply(status())
+    assert older.takes_calls, "the newer one may yet fail to start"
+    assert registry.report(newer, status(state="starting")) == []
+    assert older.takes_calls
+    assert registry.report(newer, status()) == [older]
+    assert registry.report(newer, status()) == [], "once"
     assert newer.takes_calls
     assert not older.takes_calls
     assert [one.generation for one in registry.named("w-1")] == [5, 4]
@@ -91,7 +101,7 @@ def test_a_newer_process_takes_over_and_the_older_one_keeps_its_calls():
 
 def test_a_process_may_come_back_once_the_newer_one_is_lost():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     registry.expire(LEASE_S)
     assert not taken(registry, register(generation=4), now=LEASE_S).is_superseded
 
@@ -260,3 +270,11 @@ def test_a_place_is_what_the_labels_name_and_else_the_region():
     )
     assert worker.place == Place("eu-west", ("eu-north", "us-east"), ("eu-west",), ("twilio",))
     assert Place.of("", {}) == Place()
+
+
+def test_a_bridge_that_stood_still_ends_no_lease_for_it():
+    registry = Registry()
+    taken(registry, register())
+    registry.excuse(20.0)
+    assert registry.expire(25.9) == []
+    assert len(registry.expire(26.0)) == 1
