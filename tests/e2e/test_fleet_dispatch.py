@@ -7,9 +7,11 @@ from pathlib import Path
 
 import httpx2
 
-from tests.contract.fleet.dispatch.harness import FLEET_TOKEN, Bridge
+from tests.contract.fleet.dispatch.harness import FLEET_TOKEN, Bridge, Peer
 from tests.e2e.agents import until
+from tests.e2e.postgres import postgres_server
 from tests.e2e.workers import RunningWorker, call_worker
+from tests.fakes.fleet_worker import FakeWorker
 from tests.time_limits import time_limit
 from vox.clients.phone import place_call
 from vox.clients.script import HangUp, Wait
@@ -18,6 +20,8 @@ from vox.fleet.dispatch.contract import Busy, Placed, Placement
 from vox.fleet.dispatch.static_fleet import StaticFleet
 from vox.runtime.clock import SystemClock
 from vox.runtime.metrics import Metrics
+from vox.stores.leases import SqlLeases
+from vox.stores.sql import SqlDatabase
 
 SLOTS, KEPT = 15, 3  # a fifth is kept for inbound calls
 SECRET = "shared"
@@ -106,3 +110,46 @@ async def test_workers_in_a_list_are_reached_over_http_with_the_shared_secret(tm
         async with time_limit():
             while await reserved():  # noqa: ASYNC110  both sides are real
                 await asyncio.sleep(0.05)
+
+
+async def test_two_bridges_on_postgresql_lose_a_worker_together_and_not_while_the_database_is_away():
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(postgres_server())
+        bridges: list[Bridge] = []
+        for _ in range(2):
+            database = await stack.enter_async_context(SqlDatabase(server.url))
+            leases = SqlLeases(database, SystemClock())
+            await leases.create()
+            bridges.append(await stack.enter_async_context(Bridge(leases=leases).serving()))
+        first, second = bridges
+        worker = FakeWorker("w-1")
+        to_first, to_second = Peer(worker, [first.url]), Peer(worker, [second.url])
+        leave_first = await stack.enter_async_context(AsyncExitStack())
+        leave_second = await stack.enter_async_context(AsyncExitStack())
+        await leave_first.enter_async_context(to_first.registration.running())
+        await leave_second.enter_async_context(to_second.registration.running())
+        await until(lambda: all(bridge.dispatcher.fleet().available for bridge in bridges))
+        found = await first.dispatcher.place(placement("call_1"))
+        assert isinstance(found, Placed)
+        call = worker.start(found.reservation_id)
+        for peer in (to_first, to_second):
+            peer.registration.started(call)
+        await until(lambda: all(bridge.dispatcher.fleet().active for bridge in bridges))
+
+        await leave_first.aclose()
+        await until(lambda: first.dispatcher.fleet().workers[0].is_stale)
+        assert isinstance(await second.dispatcher.place(placement("call_2")), Placed)
+        server.stop()
+        await leave_second.aclose()
+        await until(lambda: second.dispatcher.fleet().workers[0].is_stale)
+        assert losses(*bridges) == []
+        server.start()
+        await until(lambda: bool(losses(*bridges)))
+        assert [calls for _, _, calls in losses(*bridges)] in (
+            [["call_1"]],
+            [["call_1", "call_2"]],
+        ), "one of them says so, once"
+
+
+def losses(*bridges: Bridge) -> list[tuple[str, str, list[str]]]:
+    return [event for bridge in bridges for event in bridge.listener.heard if event[0] == "lost"]

@@ -19,6 +19,7 @@ from vox.http.server import Server
 from vox.protocols.fleet import CONNECT_PATH
 from vox.runtime.clock import SystemClock
 from vox.runtime.metrics import Metrics
+from vox.stores.leases import Leases
 
 FLEET_TOKEN = "fleet-secret"
 
@@ -39,8 +40,11 @@ class Tokens:
 class Bridge:
     """A bridge that only dispatches. It may be stopped and started again on the same port."""
 
-    def __init__(self, owners: Mapping[str, str | None] | None = None, **endpoint) -> None:
+    def __init__(
+        self, owners: Mapping[str, str | None] | None = None, *, leases: Leases | None = None, **endpoint
+    ) -> None:
         self._endpoint = endpoint
+        self._leases = leases
         self.tokens = Tokens({FLEET_TOKEN: None} if owners is None else owners)
         self.port = 0
         self.listener = Listener()
@@ -74,7 +78,7 @@ class Bridge:
             yield self
 
     def _dispatcher(self) -> FleetDispatcher:
-        return FleetDispatcher(self.listener, SystemClock(), Random(5), self.metrics)
+        return FleetDispatcher(self.listener, SystemClock(), Random(5), self.metrics, leases=self._leases)
 
 
 class Peer:
