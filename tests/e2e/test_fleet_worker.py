@@ -39,7 +39,7 @@ def stream_of(reserved: httpx2.Response) -> tuple[str, str]:
 async def test_of_a_thousand_offers_at_once_exactly_eight_are_accepted(tmp_path: Path):
     async with call_worker(tmp_path, MAX_CONCURRENT_CALLS="8", VOX_WORKER_INBOUND_RESERVE="0") as worker:
         limits = httpx2.Limits(max_connections=50)
-        async with httpx2.AsyncClient(limits=limits, timeout=60) as http:
+        async with httpx2.AsyncClient(limits=limits, timeout=scaled(60)) as http:
 
             async def offer(number: int) -> httpx2.Response:
                 wish = {"call_id": f"call_{number}", "class": "campaign", "ttl_s": 120}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from vox.agent.config.settings import AgentSettings
-    from vox.fleet.worker.settings import WorkerSettings
+    from vox.fleet.worker.settings import WorkerOptions
 
 ENV_FILE: Final = ".env"
 FLUSH_S: Final = 10.0
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def serve_worker(
-    settings: "WorkerSettings",
+    settings: "WorkerOptions",
     agent_settings: "AgentSettings",
     environment: Mapping[str, str],
     *,

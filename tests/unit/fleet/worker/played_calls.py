@@ -2,7 +2,7 @@
 
 from vox.errors import DependencyError
 from vox.fleet.worker.contract import LiveCall
-from vox.fleet.worker.settings import WorkerSettings
+from vox.fleet.worker.settings import WorkerOptions
 from vox.fleet.worker.worker import Worker
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
@@ -51,7 +51,7 @@ def played_worker(clock, calls, *, metrics=None, drain_s=600.0, is_ready=True, *
     if is_ready:
         lifecycle.ready()
     return Worker(
-        WorkerSettings(**settings),
+        WorkerOptions(**settings),
         calls,
         lifecycle,
         clock,
