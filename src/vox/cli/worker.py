@@ -2,12 +2,13 @@
 
 import argparse
 import os
-import random
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ async def serve_worker(
         environment,
         lifecycle,
         clock,
-        random=random.SystemRandom(),
+        random=Random(secrets.randbits(256)),  # noqa: S311  spreads reconnections; tokens come from secrets
         host_name=socket.gethostname(),
         version=version("vox-server"),
     )
