@@ -1,5 +1,7 @@
 """The calls of an agent server that a test moves by hand."""
 
+from typing import Any
+
 from vox.errors import DependencyError
 from vox.fleet.worker.contract import LiveCall
 from vox.fleet.worker.settings import WorkerOptions
@@ -14,7 +16,7 @@ class PlayedCalls:
     def __init__(self, limit=5):
         self.limit = limit
         self.adaptive_limit = None
-        self.frames = (0, 0)
+        self.frames: Any = (0, 0)
         self.running = []
         self.done = []
 
