@@ -1,7 +1,7 @@
 """The configuration of a bot, asked of the bridge once for each call, and turned into keys of an agent's configuration.
 
-200 lets the call in; 404 (no such bot), 503 (outside its active hours) and every failure reject it, because a call that nobody
-configured must not be answered by another bot.
+200 lets the call in; 404 (no such bot), 503 (outside its active hours) and every failure reject it, because a call
+whose bot is not configured must not be answered by another one.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from vox.fleet.worker.call_ends import CallEnds
 from vox.fleet.worker.contract import AgentCalls, EndedCall, LiveCall
 from vox.fleet.worker.loop_lag import EVERY_S, LoopLag
 from vox.fleet.worker.reservations import LEASE_S, MAX_TTL_S, NoSlot, Reserved, Slots
-from vox.fleet.worker.settings import WorkerSettings
+from vox.fleet.worker.settings import WorkerOptions
 from vox.protocols.fleet import CallClass
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.lifecycle import Lifecycle, State
@@ -86,7 +86,7 @@ class Worker:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: WorkerOptions,
         calls: AgentCalls,
         lifecycle: Lifecycle,
         clock: Clock,

@@ -1,5 +1,7 @@
 """One worker: its slots beside the calls that run, its states, and what it tells those that are refused."""
 
+from typing import Any
+
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -14,7 +16,7 @@ def clock():
     return FakeClock()
 
 
-def worker_of(clock, *, limit=2, **more):
+def worker_of(clock: FakeClock, *, limit: int = 2, **more: Any) -> tuple[Any, PlayedCalls]:
     calls = PlayedCalls(limit)
     return played_worker(clock, calls, max_concurrent_calls=limit, **more), calls
 
