@@ -28,6 +28,7 @@ from vox.fleet.worker.settings import WorkerOptions, worker_id
 from vox.fleet.worker.siblings import ROUND_EVERY_S, Siblings
 from vox.fleet.worker.worker import Worker
 from vox.http.routing import RouteTable
+from vox.protocols.fleet import HANDED_OVER
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
@@ -161,7 +162,7 @@ class WorkerProcess:
 
     def _call_ended(self, call: EndedCall, reserved: Reserved | None) -> None:
         url = call.variables.get("webhook_url", "")
-        if not self.settings.bridge_base:
+        if not self.settings.bridge_base or call.reason == HANDED_OVER:
             return
         ended_at = self._clock.wall().isoformat(timespec="milliseconds")
         result = result_of(call, reserved, worker_id=self.worker.worker_id, ended_at=ended_at)

@@ -132,7 +132,11 @@ class BridgePeer:
             self._registration.progress(call_id, TRANSFER_FAILED, {"code": why})
 
     def _ended(self, call: EndedCall, reserved: Reserved | None) -> None:
-        if self._registration is not None:
+        if self._registration is None:
+            return
+        if call.reason == wire.HANDED_OVER:
+            self._registration.ended(call.call_id, wire.HANDED_OVER)
+        else:
             ended_at = self._clock.wall().isoformat(timespec="milliseconds")
             result = result_of(call, reserved, worker_id=self._worker.worker_id, ended_at=ended_at)
             self._registration.ended(call.call_id, outcome_of(call.reason), result)
