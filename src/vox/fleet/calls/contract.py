@@ -58,6 +58,23 @@ LIVE: Final = frozenset(CallStatus) - WAITING - FINAL
 
 
 @dataclass(frozen=True, slots=True)
+class CallWindow:
+    """The hours of a day in which a call may be dialled.
+
+    Args:
+        start: local time as HH:MM.
+        end: local time as HH:MM, exclusive; before `start` where the window goes over midnight.
+        timezone: IANA name of the recipient's zone.
+        days: ISO weekdays on which the window opens, 1 for Monday.
+    """
+
+    start: str
+    end: str
+    timezone: str
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
+@dataclass(frozen=True, slots=True)
 class OutboundCall:
     """One call to place.
 
@@ -77,6 +94,7 @@ class OutboundCall:
         metadata: of the caller's, returned with every event.
         due_at_ms: not before this time; 0 for at once.
         expires_at_ms: not dialled after this time; None for never.
+        window: the hours in which it is dialled; None for any, as campaigns have it, which decide that themselves.
         max_attempts: how often it is dialled at most; campaigns repeat calls themselves and leave it at 1.
     """
 
@@ -95,6 +113,7 @@ class OutboundCall:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     due_at_ms: int = 0
     expires_at_ms: int | None = None
+    window: CallWindow | None = None
     max_attempts: int = 1
 
 
