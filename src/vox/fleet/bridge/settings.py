@@ -51,7 +51,7 @@ class Webhooks(Settings):
     allowed_private: Annotated[list[str], Env("VOX_BRIDGE_WEBHOOK_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
     """Private networks that webhook URLs may lead into, such as 10.0.0.0/8; empty: public addresses only"""
     max_tries: Annotated[int, Env("VOX_BRIDGE_WEBHOOK_MAX_TRIES")] = Field(default=12, ge=1, le=100)
-    """How often an event is sent until it is given up as undeliverable; with the growing pauses 12 are about 11 hours"""
+    """How often an event is sent until it is given up as undeliverable; with the growing pauses 12 are about 5 hours"""
 
     @field_validator("allowed_private")
     @classmethod

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
 
+from vox.fleet.accounts.opening_hours import OpeningHours
 from vox.stores.sql import Connection
 
 CallClass = Literal["outbound", "campaign"]
@@ -58,23 +59,6 @@ LIVE: Final = frozenset(CallStatus) - WAITING - FINAL
 
 
 @dataclass(frozen=True, slots=True)
-class CallWindow:
-    """The hours of a day in which a call may be dialled.
-
-    Args:
-        start: local time as HH:MM.
-        end: local time as HH:MM, exclusive; before `start` where the window goes over midnight.
-        timezone: IANA name of the recipient's zone.
-        days: ISO weekdays on which the window opens, 1 for Monday.
-    """
-
-    start: str
-    end: str
-    timezone: str
-    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-
-
-@dataclass(frozen=True, slots=True)
 class OutboundCall:
     """One call to place.
 
@@ -113,7 +97,7 @@ class OutboundCall:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     due_at_ms: int = 0
     expires_at_ms: int | None = None
-    window: CallWindow | None = None
+    window: OpeningHours | None = None
     max_attempts: int = 1
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import RowMapping, and_, delete, exists, func, select, text, tuple_, update
 
-from vox.fleet.calls.contract import FINAL, LIVE, WAITING
+from vox.fleet.calls.contract import FINAL, LIVE, WAITING, CallStatus
 from vox.fleet.database.schema import attempts, call_events, calls, idempotency_keys, results, webhooks
 from vox.stores.sql import Connection
 
@@ -257,3 +257,34 @@ def prune(connection: Connection, before_ms: int) -> int:
         connection.execute(delete(calls).where(calls.c.id.in_(ids)))
     connection.execute(delete(results).where(results.c.call_id == "", results.c.received_at_ms < before_ms))
     return len(ids)
+
+
+def carrier_ids_to(connection: Connection, to: str, but_tag: str) -> frozenset[str]:
+    """The carriers' ids of all attempts to a number but one."""
+    query = (
+        select(attempts.c.carrier_call_id)
+        .join(calls, calls.c.id == attempts.c.call_id)
+        .where(calls.c.to_number == to, attempts.c.tag != but_tag, attempts.c.carrier_call_id != "")
+    )
+    return frozenset(connection.execute(query).scalars())
+
+
+def live_at(connection: Connection, worker_id: str) -> Sequence[str]:
+    """The ids of calls whose conversation runs at a worker."""
+    at_worker = calls.c.worker_id == worker_id
+    query = select(calls.c.id).where(at_worker, calls.c.status == CallStatus.IN_PROGRESS)
+    return connection.execute(query).scalars().all()
+
+
+def note(
+    connection: Connection, call_id: str, kind: str, data: Mapping[str, Any], now_ms: int, check_at_ms: int
+) -> None:
+    """Writes something into a live call's log that does not move it, and has it checked."""
+    status = connection.execute(select(calls.c.status).where(calls.c.id == call_id)).scalar_one_or_none()
+    if status not in _LIVE:
+        return
+    text_of_data = msgspec.json.encode(data).decode()
+    insert_event(
+        connection, {"call_id": call_id, "at_ms": now_ms, "kind": kind, "status": status, "data": text_of_data}
+    )
+    change(connection, call_id, {"check_at_ms": check_at_ms})

@@ -88,7 +88,7 @@ calls: Final = Table(
     Index("idx_bridge_calls_due", "status", "due_at_ms"),
     Index("idx_bridge_calls_check", "status", "check_at_ms"),
     Index("idx_bridge_calls_created", "created_at_ms", "id"),
-    Index("idx_bridge_calls_carrier", "carrier_call_id"),
+    Index("idx_bridge_calls_to", "to_number"),
     Index("idx_bridge_calls_worker", "worker_id", "status"),
 )
 

@@ -108,7 +108,7 @@ _INDEXES = {
     "idx_bridge_calls_due": "bridge_calls (status, due_at_ms)",
     "idx_bridge_calls_check": "bridge_calls (status, check_at_ms)",
     "idx_bridge_calls_created": "bridge_calls (created_at_ms, id)",
-    "idx_bridge_calls_carrier": "bridge_calls (carrier_call_id)",
+    "idx_bridge_calls_to": "bridge_calls (to_number)",
     "idx_bridge_calls_worker": "bridge_calls (worker_id, status)",
     "idx_bridge_attempts_carrier": "bridge_attempts (provider, carrier_call_id)",
     "ix_bridge_call_events_call_id": "bridge_call_events (call_id)",

@@ -1,20 +1,37 @@
-"""When a call may be dialled: the next moment inside its window, in the recipient's time. Pure, time comes in."""
+"""Hours of a day, in a place's own time: when a call may be dialled, when a bot takes calls. Pure, time comes in."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from vox.errors import UsageError
-from vox.fleet.calls.contract import CallWindow
 
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 _WEEK_DAYS: Final = 9  # from yesterday, whose window may go over midnight, to the same weekday in the next week
 _MAX_WEEKDAY: Final = 7
 
 
-def check_window(window: CallWindow) -> None:
-    """Refuses a window that is none or that never opens.
+@dataclass(frozen=True, slots=True)
+class OpeningHours:
+    """The same hours on some days of the week.
+
+    Args:
+        start: local time as HH:MM.
+        end: local time as HH:MM, exclusive; before `start` where they go over midnight.
+        timezone: IANA name of the zone.
+        days: ISO weekdays on which they begin, 1 for Monday.
+    """
+
+    start: str
+    end: str
+    timezone: str
+    days: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+
+
+def check_hours(window: OpeningHours) -> None:
+    """Refuses hours that are none or that never come.
 
     Raises:
         UsageError: window_invalid.
@@ -29,11 +46,11 @@ def check_window(window: CallWindow) -> None:
     _zone(window.timezone)
 
 
-def next_opening(window: CallWindow, now: datetime) -> datetime:
+def next_opening(window: OpeningHours, now: datetime) -> datetime:
     """The present moment where the window is open, else when it opens next.
 
     Args:
-        window: one that `check_window` lets pass.
+        window: hours that `check_hours` lets pass.
         now: with a time zone.
 
     Raises:
