@@ -148,7 +148,7 @@ def restored(config: Any, known: Any) -> Any:
     if not isinstance(config, Mapping):
         return config
     named = cast("Mapping[str, Any]", config)
-    before = cast("Mapping[str, Any]", known) if isinstance(known, Mapping) else {}
+    before: Mapping[str, Any] = cast("Mapping[str, Any]", known) if isinstance(known, Mapping) else dict[str, Any]()
     return {
         key: before.get(key, "") if value == HIDDEN and _is_secret(key) else restored(value, before.get(key))
         for key, value in named.items()

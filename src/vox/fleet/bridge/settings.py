@@ -68,6 +68,8 @@ class Carrier(Settings):
     """Calls at the same time; 0: no limit of the carrier's"""
     from_number: str = ""
     """Caller id of calls that name none, as +15551234567"""
+    options: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Options of the carrier's dialler, as listed under `diallers`"""
 
 
 class BridgeSettings(Settings):
@@ -85,6 +87,8 @@ class BridgeSettings(Settings):
     """The carrier of calls that name none: twilio, telnyx, plivo, exotel or livekit_sip"""
     carriers: dict[str, Carrier] = Field(default_factory=dict[str, Carrier])
     """Limits and caller id by carrier"""
+    retention_days: Annotated[int, Env("VOX_BRIDGE_RETENTION_DAYS")] = Field(default=0, ge=0)
+    """Calls that ended longer ago are deleted with their logs, results and events; 0 keeps them"""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     """How the events of calls are sent to their owners"""
     logs: Logs = Field(default_factory=Logs)

@@ -3,6 +3,7 @@
 A carrier's signature is checked besides, where it has one. The proof is what keeps callbacks of the others from being made up.
 """
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
@@ -15,10 +16,10 @@ class CallbackAddresses:
     """Makes and checks them.
 
     Args:
-        secret: of the bridge's.
+        secret: gives the bridge's own, which is known once its database is open.
     """
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = secret
 
     def status_url(self, base: str, carrier: str, tag: str) -> str:
@@ -37,4 +38,4 @@ class CallbackAddresses:
         return urlencode({"tag": tag, "proof": self._proof(tag)})
 
     def _proof(self, tag: str) -> str:
-        return hmac_digest(self._secret, f"vox-callback:{tag}", "sha256").hex()[:_PROOF_LENGTH]
+        return hmac_digest(self._secret(), f"vox-callback:{tag}", "sha256").hex()[:_PROOF_LENGTH]

@@ -93,7 +93,7 @@ class DialLoop:
                 self._freed.clear()
                 room = self._max_in_flight - self._in_flight
                 rows: list[queries.Row] = []
-                if room > 0 and parts.lifecycle.is_accepting:
+                if room > 0 and parts.lifecycle.is_accepting and parts.base_url():
                     rows = await self._claim(room)
                 for row in rows:
                     self._in_flight += 1

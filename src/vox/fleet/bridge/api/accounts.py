@@ -59,9 +59,9 @@ def account_routes(bridge: Bridge) -> RouteTable[Access]:
     table.get("/v1/bots/{id}", access=READ, returns=_BOT, label="bots")(bots.get_bot)
     table.put("/v1/bots/{id}", access=WRITE, body=schemas.BotBody, returns=_BOT, label="bots")(bots.change_bot)
     table.delete("/v1/bots/{id}", access=WRITE, returns=None, label="bots")(bots.delete_bot)
-    table.get(
-        "/v1/bots/{id}/config", access=WORKER, query=schemas.BotConfigQuery, returns=_OBJECT, label="bot_config"
-    )(bots.bot_config)
+    table.get("/v1/bots/{id}/config", access=WORKER, query=schemas.BotConfigQuery, returns=_OBJECT, label="bot_config")(
+        bots.bot_config
+    )
     table.post("/v1/results", access=WORKER, body=dict[str, Any], returns=_OBJECT, label="results")(bots.take_result)
     table.get("/v1/settings", access=ADMINISTRATOR, returns=_OBJECT, label="settings")(rows.list_settings)
     table.get("/v1/settings/{key}", access=ADMINISTRATOR, returns=_OBJECT, label="settings")(rows.get_setting)

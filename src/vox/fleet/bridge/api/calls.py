@@ -16,8 +16,10 @@ from vox.http.routing import RouteTable
 READ: Final = key_with("calls:read")
 WRITE: Final = key_with("calls:write")
 MAX_KEY: Final = 255
+_MAX_DIGITS: Final = 15
 _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": ["integer", "null"], "description": "Unix milliseconds"}
+_NUMBER: Final = {"type": "integer"}
 _OBJECT: Final = {"type": "object", "additionalProperties": True}
 _CALL: Final[dict[str, Any]] = {
     "type": "object",
@@ -25,9 +27,10 @@ _CALL: Final[dict[str, Any]] = {
         "id": _TEXT,
         "status": {"type": "string", "enum": [status.value for status in CallStatus]},
         **dict.fromkeys(
-            ("to", "from", "bot_id", "provider", "class", "reason", "answered_by", "worker_id", "carrier_call_id"), _TEXT
+            ("to", "from", "bot_id", "provider", "class", "reason", "answered_by", "worker_id", "carrier_call_id"),
+            _TEXT,
         ),
-        **dict.fromkeys(("attempt", "max_attempts"), {"type": "integer"}),
+        **dict.fromkeys(("attempt", "max_attempts"), _NUMBER),
         **dict.fromkeys(("due_at_ms", "created_at_ms", "dialed_at_ms", "answered_at_ms", "ended_at_ms"), _TIME),
         "metadata": _OBJECT,
     },
@@ -71,9 +74,9 @@ def call_routes(bridge: Bridge) -> RouteTable[Access]:
     table.post("/v1/calls/{id}/hang_up", **acts)(routes.hang_up_call)
     table.post("/v1/calls/{id}/transfer", body=schemas.TransferRequest, **acts)(routes.transfer_call)
     table.post("/v1/calls/{id}/inject", body=schemas.InjectRequest, **acts)(routes.inject_text)
-    table.get(
-        "/v1/webhooks", access=READ, query=schemas.WebhookListQuery, returns=_WEBHOOKS, label="webhooks"
-    )(routes.list_webhooks)
+    table.get("/v1/webhooks", access=READ, query=schemas.WebhookListQuery, returns=_WEBHOOKS, label="webhooks")(
+        routes.list_webhooks
+    )
     table.post("/v1/webhooks/{number}/redeliver", access=WRITE, returns=None, label="webhooks")(routes.redeliver)
     return table.grouped("calls")
 
@@ -147,8 +150,12 @@ class _Calls:
         """Sends an event again that was given up."""
         number = call.text("number")
         values = {"state": "waiting", "tries": 0, "due_at_ms": self._bridge.clock.unix_ms()}
-        is_there = number.isdecimal() and len(number) < 16 and await self._bridge.database.write(  # noqa: PLR2004  digits of a row
-            lambda connection: queries.change_webhook(connection, int(number), values)
+        is_there = (
+            number.isdecimal()
+            and len(number) <= _MAX_DIGITS
+            and await self._bridge.database.write(
+                lambda connection: queries.change_webhook(connection, int(number), values)
+            )
         )
         if not is_there:
             raise UsageError("There is no such event.", code="webhook_not_found")

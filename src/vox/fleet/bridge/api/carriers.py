@@ -26,7 +26,9 @@ def carrier_routes(bridge: Bridge) -> RouteTable[Access]:
 
     for name, endpoint in (("status", status), ("answer", answer)):
         path = f"/carriers/{{carrier}}/{name}"
-        table.post(path, access=CARRIER, body=bytes, is_raw=True, returns=bytes, label=name, is_documented=False)(endpoint)
+        table.post(path, access=CARRIER, body=bytes, is_raw=True, returns=bytes, label=name, is_documented=False)(
+            endpoint
+        )
         table.get(path, access=CARRIER, returns=bytes, label=name, is_documented=False)(endpoint)
     return table.grouped("carriers")
 
