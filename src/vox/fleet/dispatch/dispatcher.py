@@ -160,6 +160,10 @@ class FleetDispatcher(Dispatcher):
         now = self._clock.now()
         return fleet_status(self.registry, now, is_settled=now >= self._known_from)
 
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.now()
+
     def connect(
         self, message: wire.Register, link: WorkerLink, owner: str | None, *, is_static: bool = False
     ) -> Worker | wire.Refused:
@@ -302,6 +306,12 @@ class FleetDispatcher(Dispatcher):
 
     def _send(self, worker: Worker, message: wire.BridgeMessage) -> None:
         link = self._links.get(worker.key)
+        if worker.is_static:
+            raise DependencyError(
+                f"The server {worker.url} is only polled, so nothing can be passed on to its calls.",
+                code="worker_unreachable",
+                hint="let its workers register: set VOXBRIDGE_URL and VOX_WORKER_TOKEN there",
+            )
         if link is None:
             raise DependencyError(
                 f"Worker {worker.worker_id!r} is not connected at the moment.",
@@ -325,7 +335,8 @@ class FleetDispatcher(Dispatcher):
     def _sweep(self, now: float) -> None:
         self.offers.expire(now)
         for worker, reservation in self.registry.due_renewals(now):
-            self._send(worker, wire.Renew(reservation.reservation_id, wire.RESERVATION_TTL_S))
+            if (link := self._links.get(worker.key)) is not None:
+                link.send(wire.Renew(reservation.reservation_id, wire.RESERVATION_TTL_S))
         for worker, call_ids in self.registry.expire(now):
             self._lose_offers(worker.key)
             if (link := self._links.pop(worker.key, None)) is not None:
