@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "chat": "serve a community: messages, roles, files, events",
     "directory": "keep the list of relays and find the nearest healthy ones",
     "models": "install the weights of offline speech, and check them",
+    "simulate": "play a telephone carrier, for tests without one",
     "call": "place a simulated phone call and measure the answers",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",

@@ -23,6 +23,8 @@ MAX_CALLS: Final = 20_000
 MAX_LOGGED: Final = 20_000
 _HEX_BITS: Final = 128
 _MINUTE_S: Final = 60.0
+_FAILURES: Final = frozenset({"callback_dropped", "callback_failed", "document_failed", "stream_failed"})
+_SHOWN: Final = frozenset({"attempt", "detail", "error", "name", "status", "url", "verbs"})
 
 _log = get_logger(__name__)
 
@@ -187,7 +189,9 @@ class Calls:
         record.events.append(event)
         self.events.append(event)
         self._changed.set()
-        _log.debug("simulated call", call_id=record.call_id, carrier=record.carrier, kind=kind)
+        shown = {name: value for name, value in details.items() if name in _SHOWN}
+        write = _log.warning if kind in _FAILURES else _log.info
+        write("simulated call", call_id=record.call_id, carrier=record.carrier, what=str(kind), **shown)
 
     async def close(self) -> None:
         """Ends every call at once; callbacks that were not sent are not sent any more."""
