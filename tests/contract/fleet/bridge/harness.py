@@ -19,6 +19,7 @@ from vox.clients.carrier_simulator.server import Accounts, CarrierSimulator
 from vox.fleet.bridge.app import create_app
 from vox.fleet.bridge.server import Bridge, Parts
 from vox.fleet.bridge.settings import BridgeSettings
+from vox.fleet.calls import queries
 from vox.http.server import Server
 from vox.protocols import fleet as wire
 from vox.runtime.clock import SystemClock
@@ -152,6 +153,11 @@ class World:
                     return shown
                 assert shown["status"] not in FINAL, shown
                 await asyncio.sleep(0.02)
+
+    async def check_now(self) -> None:
+        """Has the bridge ask the carriers about every live call at once, instead of when their time has come."""
+        now = self.bridge.clock.unix_ms()
+        await self.bridge.database.write(lambda connection: queries.check_all_live(connection, now))
 
     def dialled(self) -> list[Any]:
         """Every call that reached the simulated carriers."""
