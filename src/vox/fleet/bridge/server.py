@@ -11,7 +11,7 @@ import httpx2
 
 from vox.fleet.accounts.api_keys import WORKER, ApiKeys, NewApiKey
 from vox.fleet.accounts.bots import Bots
-from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows
+from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows, checked_setting
 from vox.fleet.bridge.settings import BridgeSettings, Carrier
 from vox.fleet.calls import queries
 from vox.fleet.calls.addresses import CallbackAddresses
@@ -156,12 +156,12 @@ class Bridge:
         """Writes a setting, and goes by it at once.
 
         Raises:
-            UsageError: setting_unknown, or setting_invalid.
+            UsageError: setting_unknown, setting_invalid, or invalid_fleet_url.
         """
-        stored = await self.setting_rows.put(key, value)
+        made = checked_setting(key, value)
         if key == VOXCORE_FLEET:
-            await self._static_fleet.use(stored)
-        return stored
+            await self._static_fleet.use(made)
+        return await self.setting_rows.put(key, made)
 
     async def check_database(self) -> None:
         """Raises where the database does not answer."""
