@@ -74,7 +74,7 @@ class Bridge:
         self.clock, self.metrics, self.lifecycle = parts.clock, parts.metrics, parts.lifecycle
         self.address = ""
         """Where the bridge listens, once it does."""
-        self.database = SqlDatabase(settings.database_url.get_secret_value())
+        self.database = SqlDatabase(settings.storage.url.get_secret_value())
         self.api_keys = ApiKeys(self.database, self.clock)
         self.bots = Bots(self.database, self.clock)
         self.setting_rows = BridgeSettingRows(self.database, self.clock, {VOXCORE_FLEET: settings.voxcore_fleet})
@@ -150,7 +150,7 @@ class Bridge:
 
     def base_url(self) -> str:
         """Where carriers and workers reach the bridge."""
-        return self.settings.server.public_url or self.address
+        return self.settings.listen.public_url or self.address
 
     async def change_setting(self, key: str, value: Any) -> Any:
         """Writes a setting, and goes by it at once.
@@ -185,7 +185,7 @@ class Bridge:
         """Forgets what is too old, and sets the gauges."""
         now = self.clock.unix_ms()
         await self.database.write(lambda connection: queries.prune_idempotency(connection, now))
-        if days := self.settings.retention_days:
+        if days := self.settings.storage.retention_days:
             await self.database.write(lambda connection: queries.prune(connection, now - days * _DAY_MS))
         counts = await self.database.read(queries.counts_by_status)
         for status in CallStatus:

@@ -189,7 +189,7 @@ def settings_for(database_url: str, **more: Any) -> BridgeSettings:
     carriers = {name: {"calls_per_second": 1000.0} for name in names}
     return BridgeSettings.model_validate(
         {
-            "database_url": database_url,
+            "storage": {"url": database_url},
             "worker_secret": SECRET,
             "webhooks": {"allowed_private": ["127.0.0.0/8"], "secret": "webhook-secret"},
             "carriers": carriers,
