@@ -12,7 +12,7 @@ from tests.contract.carrier_simulator.harness import (
     update,
 )
 from tests.fakes.carrier_customer import customer
-from vox.clients.carrier_simulator.behaviour import AnsweredBy, Behaviour, Outcome, PressKeys
+from vox.clients.carrier_simulator.behaviour import AnsweredBy, Behaviour, Outcome, PressKeys, Silence
 from vox.clients.carrier_simulator.call_events import CallStatus
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
 from vox.clients.carrier_simulator.server import CarrierSimulator
@@ -93,7 +93,7 @@ async def test_the_outcomes_of_a_scenario_reach_the_callback_and_the_list():
 
 
 async def test_a_machine_is_detected_and_keys_are_gathered():
-    machine = Behaviour(answered_by=AnsweredBy.MACHINE, detection_s=0.05, callee=[PressKeys("42")])
+    machine = Behaviour(answered_by=AnsweredBy.MACHINE, detection_s=0.05, callee=[Silence(0.2), PressKeys("42")] * 20)
     async with CarrierSimulator(Scenario(default=machine), speed=100) as simulator, customer() as shop:
         shop.documents["call"] = '<Response><Gather numDigits="2" action="/answer/keys" timeout="30"/></Response>'
         shop.documents["keys"] = "<Response><Hangup/></Response>"

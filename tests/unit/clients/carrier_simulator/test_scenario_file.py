@@ -57,7 +57,7 @@ rules:
       - press: "12#"
       - press: 3
       - hang_up
-    callbacks: {delay_secs: 1, copies: 2, reversed: true, retries: 1}
+    callbacks: {delay_secs: 1, copies: 2, reversed: true, retries: 1, retry_secs: 2}
     stream: {cut_after_secs: 3, after_refused: end, after_lost: end, keeps_buffer: true}
 """
 
@@ -88,7 +88,7 @@ def test_every_key_of_a_scenario_is_read():
                         PressKeys("3"),
                         EndCall(),
                     ],
-                    callbacks=CallbackFaults(1.0, 2, is_reversed=True, retries=1),
+                    callbacks=CallbackFaults(1.0, 2, is_reversed=True, retries=1, retry_s=2.0),
                     stream=StreamFaults(3.0, AfterStream.END, AfterStream.END, keeps_buffer=True),
                 ),
             ),
