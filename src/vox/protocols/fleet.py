@@ -73,6 +73,7 @@ class Register(
         labels: `relay_region`, `model_region` and `provider` count in placement, others are shown only.
         calls: those that run, so that a bridge that has just started counts them.
         unrecorded: ends of calls that no bridge has acknowledged; they follow.
+        pid: of the process, for people who look for it on its machine; 0 where it is not told.
     """
 
     worker_id: WorkerId
@@ -85,6 +86,7 @@ class Register(
     labels: Annotated[dict[_ShortText, _Text], Meta(max_length=32)] = {}
     calls: Annotated[list[RunningCall], Meta(max_length=MAX_CALLS)] = []
     unrecorded: _Count = 0
+    pid: Annotated[int, Meta(ge=0, le=1 << 31)] = 0
 
 
 class Status(

@@ -95,6 +95,7 @@ class Worker:
     url: str = ""
     region: str = ""
     version: str = ""
+    pid: int = 0
     transports: frozenset[str] = frozenset()
     place: Place = NOWHERE
     max_calls: int = 0
@@ -248,7 +249,7 @@ class Registry:
         worker.is_superseded = is_old
         worker.url, worker.region, worker.version = message.url, message.region, message.version
         worker.transports, worker.place = frozenset(message.transports), Place.of(message.region, message.labels)
-        worker.max_calls = message.max_calls
+        worker.max_calls, worker.pid = message.max_calls, message.pid
         worker.offered = worker.offered_outbound = 0
         self._replace_calls(worker, message.calls)
         return worker

@@ -3,6 +3,7 @@
 Implements `vox.fleet.worker.registration.RegisteredWorker`; every method is one step.
 """
 
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
@@ -69,6 +70,7 @@ class BridgePeer:
             transports=self._transports,
             max_calls=worker.settings.max_concurrent_calls,
             labels=dict(self._labels),
+            pid=os.getpid(),
             calls=[self._running(call) for call in worker.calls.live()[: wire.MAX_CALLS]],
         )
 
