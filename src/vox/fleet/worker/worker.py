@@ -6,7 +6,7 @@ network behind it (the bridge, the other workers of the machine) is in modules o
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -117,6 +117,7 @@ class Worker:
         self._late: list[tuple[int, int]] = []
         self._drain_began: float | None = None
         self._started_at = clock.now()
+        self._promises: ExitStack | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -181,7 +182,10 @@ class Worker:
         return is_free
 
     def take(self, reservation_id: str) -> Reserved | None:
-        """Hands a promised slot to the media stream that names it; None where there is none to hand."""
+        """Hands a promised slot to the media stream that names it; None where there is none to hand.
+
+        The stream takes hold of the life cycle in the same step, so that a drain does not end in between.
+        """
         return self.slots.take(reservation_id, self._clock.now())
 
     def prove(self, taken: Reserved, token: str) -> bool:
@@ -290,7 +294,13 @@ class Worker:
         self.lifecycle.drain(deadline_s)
 
     def changed(self) -> None:
-        """Tells what follows the numbers."""
+        """Tells what follows the numbers, and keeps a drain from ending while promised calls may still come."""
+        if self.slots.pending and self._promises is None:
+            self._promises = ExitStack()
+            self._promises.enter_context(self.lifecycle.hold())
+        elif not self.slots.pending and self._promises is not None:
+            self._promises.close()
+            self._promises = None
         self._metrics.gauge(names.RESERVED).set(self.slots.pending)
         for listener in self.on_change:
             listener()

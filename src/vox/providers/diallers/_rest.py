@@ -158,15 +158,15 @@ def refusal(carrier: str, answer: RestAnswer, refusals: Mapping[str, str]) -> Di
             is_retryable=False,
         )
     reason = refusals.get(code, "carrier_refused")
-    told = f"code {code}" if code else f"status {answer.status}"
-    return DialRefused(f"{carrier} refuses the call: {reason} ({told}).", reason=reason, is_retryable=False)
+    detail = f"code {code}" if code else f"status {answer.status}"
+    return DialRefused(f"{carrier} refuses the call: {reason} ({detail}).", reason=reason, is_retryable=False)
 
 
 def error_code(body: Mapping[str, Any]) -> str:
     """The carrier's own code in an error body: `code`, or that of the first of `errors`."""
     errors = json_objects(body.get("errors"))
-    told = body.get("code", errors[0].get("code") if errors else None)
-    return str(told) if isinstance(told, int | str) else ""
+    named = body.get("code", errors[0].get("code") if errors else None)
+    return str(named) if isinstance(named, int | str) else ""
 
 
 def json_object(value: Any) -> Mapping[str, Any]:
