@@ -237,7 +237,7 @@ class WorkerKeys:
             return None
         if key.allows(WORKER):
             return TokenOwner(None)
-        return TokenOwner(key.workers[0]) if key.workers else None
+        return TokenOwner(key.workers) if key.workers else None
 
 
 def _limits(carrier: Carrier) -> CarrierLimits:

@@ -5,7 +5,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
@@ -184,17 +184,17 @@ class FleetDispatcher(Dispatcher):
         return self._clock.now()
 
     def connect(
-        self, message: wire.Register, link: WorkerLink, owner: str | None, *, is_static: bool = False
+        self, message: wire.Register, link: WorkerLink, owners: Collection[str] | None, *, is_static: bool = False
     ) -> Worker | wire.Refused:
         """Takes a worker in; an older connection of the same process is closed.
 
         Args:
             message: its first.
             link: the way to it.
-            owner: the worker that its token belongs to; None for a token of the whole fleet.
+            owners: the workers that its token belongs to; None for a token of the whole fleet.
             is_static: it is polled.
         """
-        worker = self.registry.register(message, owner, self._clock.now(), is_static=is_static)
+        worker = self.registry.register(message, owners, self._clock.now(), is_static=is_static)
         if isinstance(worker, wire.Refused):
             self._metrics.counter(REGISTRATIONS, worker.code).inc()
             _log.warning("worker refused", worker_id=message.worker_id, code=worker.code)

@@ -340,7 +340,7 @@ async def test_a_bridge_that_stood_still_does_not_take_its_workers_for_lost(flee
 async def test_an_older_process_is_refused(fleet):
     fleet.connect(FakeWorker("w-1", generation=2))
     assert fleet.connect(FakeWorker("w-1", generation=1)).closed_for == "stale_generation"
-    assert fleet.connect(FakeWorker("w-1", generation=3), owner="w-2").closed_for == "wrong_worker"
+    assert fleet.connect(FakeWorker("w-1", generation=3), owners=["w-2"]).closed_for == "wrong_worker"
     assert len(fleet.dispatcher.fleet().workers) == 1
 
 

@@ -60,7 +60,7 @@ def test_a_worker_may_say_what_it_likes(messages):
     dispatcher = FleetDispatcher(Listener(), clock, Random(1), Metrics())
     honest_link, hostile_link = Link(), Link()
     honest = dispatcher.connect(FakeWorker("w-1").registration(), honest_link, None)
-    hostile = dispatcher.connect(FakeWorker("w-2").registration(), hostile_link, "w-2")
+    hostile = dispatcher.connect(FakeWorker("w-2").registration(), hostile_link, ["w-2"])
     assert isinstance(honest, Worker)
     assert isinstance(hostile, Worker)
     dispatcher.receive(honest, honest_link, FakeWorker("w-1").status())
