@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -191,6 +192,13 @@ def end_by_sip(status: str, otherwise: EndKind = "failed") -> tuple[EndKind, str
     code = int(status)
     end: EndKind = SIP_ENDS[code] if code in SIP_ENDS else otherwise  # noqa: SIM401  get() would lose the type
     return end, f"sip_{code}", code not in _WRONG_NUMBERS
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """A stream's URL with its parameters, for carriers that pass no others on."""
+    if not parameters:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
 
 
 def check_configured(carrier: str, variables: Mapping[str, str]) -> None:
