@@ -145,9 +145,9 @@ class WorkerProcess:
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
 
-    def listening(self, host: str, port: int) -> None:
+    def listening(self, host: str, port: int, *, is_tls: bool) -> None:
         """Says where the worker is reached, once that is known."""
-        self.worker.host, self.worker.port = host, port
+        self.worker.host, self.worker.port, self.worker.is_tls = host, port, is_tls
 
     async def flush(self, timeout_s: float) -> None:
         """Offers the last results to the bridge."""

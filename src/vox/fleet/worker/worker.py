@@ -102,6 +102,7 @@ class Worker:
         self.version = version
         self.port = settings.port
         self.host = ""
+        self.is_tls = False
         self.generation = clock.unix_ms()
         self.slots = Slots(settings.inbound_reserve)
         self.draining_since: float | None = None
@@ -232,7 +233,8 @@ class Worker:
     def base(self) -> str:
         """Where HTTP reaches this worker."""
         host = self.host if self.host not in {"", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  compared, not bound
-        return self.settings.url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "https" if self.is_tls else "http"
+        return self.settings.url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def state(self) -> str:
