@@ -97,7 +97,7 @@ class Session:
         self.info = info
         self._resources = resources
         self._clock = resources.clock
-        self._transport = transport
+        self.transport = self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
         self.variables = variables = {
             **agent.profile.variables,
@@ -169,7 +169,7 @@ class Session:
         )
         self._limits = CallLimits(
             resources.clock,
-            max_duration_s=resources.settings.rtc_max_duration_secs,
+            max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
             is_busy=lambda: not self._output.is_idle,
             on_end=partial(self.end, 1000),
@@ -177,14 +177,14 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._over = asyncio.Event()
-        self._end_reason = "hung_up"
+        self.end_reason = "hung_up"
         self._is_silent_next = False
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._is_greeted = False
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
-        self._started_at = resources.clock.now()
+        self.started_at = resources.clock.now()
         if input_rate:
             try:
                 self._speech_input.open(input_rate)
@@ -224,11 +224,11 @@ class Session:
             finally:
                 self.release()
                 await self._speech_input.aclose()
-                seconds = self._clock.now() - self._started_at
+                seconds = self._clock.now() - self.started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
-                metrics.counter(CALLS_ENDED, self._end_reason).inc()
+                metrics.counter(CALLS_ENDED, self.end_reason).inc()
                 log.debug("conversation", **{"pii.messages": self.recording.loggable(self.conversation.messages())})
-                log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
+                log.info("call ended", reason=self.end_reason, seconds=round(seconds, 1))
 
     # From the transport
 
@@ -257,7 +257,7 @@ class Session:
     def hang_up(self, reason: str = "hung_up") -> None:
         """Ends the call; idempotent."""
         if not self._over.is_set():
-            self._end_reason = reason
+            self.end_reason = reason
             self._over.set()
             self.recording.close()
 
