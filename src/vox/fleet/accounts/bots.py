@@ -145,6 +145,12 @@ def masked(config: Any) -> Any:
 
 def restored(config: Any, known: Any) -> Any:
     """A configuration that was read from the API and comes back: what is asterisks in it is what it was."""
+    if isinstance(config, list):
+        before_each = cast("list[Any]", known) if isinstance(known, list) else list[Any]()
+        return [
+            restored(value, before_each[at] if at < len(before_each) else None)
+            for at, value in enumerate(cast("list[Any]", config))
+        ]
     if not isinstance(config, Mapping):
         return config
     named = cast("Mapping[str, Any]", config)

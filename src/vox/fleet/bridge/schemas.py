@@ -18,6 +18,8 @@ MAX_POOL: Final = 1000
 MAX_AHEAD_MS: Final = 366 * 86_400_000
 
 _Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+_PRINTABLE: Final = r"^[^\x00-\x1f]*\Z"
+_Name = Annotated[str, Meta(max_length=200, pattern=_PRINTABLE)]
 _Number = Annotated[str, Meta(max_length=32)]
 _Url = Annotated[str, Meta(max_length=2048)]
 _Variables = Annotated[dict[str, Annotated[str, Meta(max_length=4096)]], Meta(max_length=64)]
@@ -81,16 +83,16 @@ class CallListQuery(msgspec.Struct):
     """The query of `GET /v1/calls`."""
 
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
-    cursor: Annotated[str, Meta(max_length=200)] = ""
-    status: Annotated[str, Meta(max_length=32)] = ""
-    bot_id: Annotated[str, Meta(max_length=64)] = ""
-    to: Annotated[str, Meta(max_length=32)] = ""
+    cursor: _Name = ""
+    status: _Name = ""
+    bot_id: _Name = ""
+    to: _Name = ""
 
 
 class BotBody(msgspec.Struct, forbid_unknown_fields=True):
     """A bot as it is written."""
 
-    name: Annotated[str, Meta(max_length=200)] = ""
+    name: _Name = ""
     config: dict[str, Any] = {}
     is_active: bool = True
     active_hours: Annotated[tuple[Window, ...], Meta(max_length=50)] = ()
@@ -105,7 +107,7 @@ class NewBot(BotBody, forbid_unknown_fields=True, kw_only=True):
 class NewKey(msgspec.Struct, forbid_unknown_fields=True):
     """The body of `POST /v1/keys`."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
     scopes: Annotated[tuple[str, ...], Meta(min_length=1, max_length=20)]
 
 

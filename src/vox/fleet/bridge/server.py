@@ -117,6 +117,7 @@ class Bridge:
         )
         self.service = CallService(self._dialling, self.guard.check_url)
         self.callbacks = CarrierCallbacks(self._dialling)
+        self.worker_events.on_detected = self.callbacks.react
         self._outbox = WebhookOutbox(
             self.database,
             self.journal,

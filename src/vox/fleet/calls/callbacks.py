@@ -52,7 +52,7 @@ class CarrierCallbacks:
             raise bad_signature("it names another attempt than its address")
         change = await self._learn(carrier, tag, event)
         if change is not None and change.is_change:
-            await self._react(carrier, change)
+            await self.react(change)
 
     async def answer(
         self, carrier_name: str, request: WebhookRequest, query: Mapping[str, str]
@@ -135,13 +135,14 @@ class CarrierCallbacks:
         await parts.database.write(unit)
         return again
 
-    async def _react(self, carrier: Carrier, change: Change) -> None:
+    async def react(self, change: Change) -> None:
         """Does what the call was submitted with where a machine has answered, and hangs up what was cancelled meanwhile."""
         record = change.record
         state, call = record.state, record.call
         if change.is_final or not state.is_answered:
             return
         try:
+            carrier = self._parts.carriers.get(call.provider)
             if state.is_cancel_requested or (state.answered_by in _MACHINES and call.on_machine == "hang_up"):
                 await carrier.dialler.hang_up(record.row["carrier_call_id"])
             elif state.answered_by == "machine" and call.on_machine == "leave_message":

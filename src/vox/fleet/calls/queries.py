@@ -284,9 +284,9 @@ def live_at(connection: Connection, worker_id: str) -> Sequence[str]:
 
 
 def note(
-    connection: Connection, call_id: str, kind: str, data: Mapping[str, Any], now_ms: int, check_at_ms: int
+    connection: Connection, call_id: str, kind: str, data: Mapping[str, Any], now_ms: int, check_at_ms: int = 0
 ) -> None:
-    """Writes something into a live call's log that does not move it, and has it checked."""
+    """Writes something into a live call's log that does not move it, and has it checked where a time is given."""
     status = connection.execute(select(calls.c.status).where(calls.c.id == call_id)).scalar_one_or_none()
     if status not in _LIVE:
         return
@@ -294,4 +294,5 @@ def note(
     insert_event(
         connection, {"call_id": call_id, "at_ms": now_ms, "kind": kind, "status": status, "data": text_of_data}
     )
-    change(connection, call_id, {"check_at_ms": check_at_ms})
+    if check_at_ms:
+        change(connection, call_id, {"check_at_ms": check_at_ms})

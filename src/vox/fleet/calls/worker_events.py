@@ -1,13 +1,13 @@
 """What workers tell about calls: that media runs, how the conversation ended, that a worker is gone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from vox.fleet.calls import queries
 from vox.fleet.calls.contract import CallStatus
-from vox.fleet.calls.journal import CallJournal
+from vox.fleet.calls.journal import CallJournal, Change
 from vox.fleet.calls.state_machine import BotEnded, CallEvent, Detected, Progressed
 from vox.protocols.fleet import RunningCall
 from vox.runtime.clock import Clock
@@ -17,6 +17,7 @@ from vox.stores.sql import Connection, SqlDatabase
 
 LOST_CHECK_MS: Final = 5_000
 """A carrier has noticed by then that the stream of a lost worker is gone, or it has taken it elsewhere."""
+TRANSFER_FAILED: Final = "transfer_failed"
 _MEDIA: Final = frozenset({"started", "media", "media_started", "in_progress"})
 _DETECTED: Final = frozenset({"human", "machine", "fax", "screening", "unknown"})
 
@@ -36,6 +37,8 @@ class WorkerEvents:
         self._database = database
         self._journal = journal
         self._clock = clock
+        self.on_detected: Callable[[Change], Awaitable[None]] | None = None
+        """Acts on what a worker has heard answer."""
 
     async def on_registered(self, worker_id: str, calls: Sequence[RunningCall]) -> None:
         """See `DispatchListener`."""
@@ -59,9 +62,14 @@ class WorkerEvents:
         """See `DispatchListener`."""
         answered_by = str(data.get("answered_by", ""))
         if answered_by in _DETECTED:
-            await self._apply(call_id, Detected(answered_by))
+            change = await self._apply(call_id, Detected(answered_by))
+            if change is not None and change.is_change and self.on_detected is not None:
+                await self.on_detected(change)
         elif event in _MEDIA:
             await self._apply(call_id, Progressed(CallStatus.IN_PROGRESS))
+        elif event == TRANSFER_FAILED:
+            now, code = self._clock.unix_ms(), str(data.get("code", ""))[:64]
+            await self._database.write(lambda connection: queries.note(connection, call_id, event, {"code": code}, now))
 
     async def on_lost(self, worker_id: str, call_ids: Sequence[str]) -> None:
         """See `DispatchListener`."""
@@ -101,11 +109,12 @@ class WorkerEvents:
         self._journal.has_webhooks.set()
         return is_new
 
-    async def _apply(self, call_id: str, event: CallEvent, columns: Mapping[str, Any] | None = None) -> None:
+    async def _apply(self, call_id: str, event: CallEvent, columns: Mapping[str, Any] | None = None) -> Change | None:
         change = await self._database.write(
             lambda connection: self._journal.apply(connection, call_id, event, columns=columns)
         )
         self._journal.committed(change)
+        return change
 
 
 def _facts(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -159,6 +159,21 @@ async def test_a_machine_is_hung_up_on_where_the_caller_wants_that(tmp_path: Pat
         assert (shown["status"], shown["answered_by"]) == ("voicemail", "machine")
 
 
+async def test_a_machine_that_the_worker_has_heard_is_hung_up_on_too_and_a_failed_transfer_is_in_the_log(
+    tmp_path: Path,
+):
+    async with world(tmp_path, Behaviour()) as bridge:
+        call_id = await bridge.place(on_machine="hang_up")
+        await bridge.shop.until(lambda: bridge.shop.talks and bridge.shop.talks[0].started is not None)
+        bridge.worker.say(wire.Progress(call_id, wire.STARTED, {"class": "outbound"}))
+        bridge.worker.say(wire.Progress(call_id, "transfer_failed", {"code": "transfer_unavailable"}))
+        await bridge.until(call_id, "in_progress")
+        bridge.worker.say(wire.Progress(call_id, "answered", {"answered_by": "machine"}))
+        shown = await bridge.until(call_id)
+        assert (shown["status"], shown["answered_by"]) == ("voicemail", "machine")
+        assert {"code": "transfer_unavailable"} in [event["data"] for event in shown["events"]]
+
+
 async def test_a_machine_gets_the_message_where_the_caller_wants_that(tmp_path: Path):
     async with world(tmp_path, Behaviour(answered_by=AnsweredBy.MACHINE, hangs_up_after_s=2.0)) as bridge:
         call_id = await bridge.place(on_machine="leave_message", variables={"voicemail_message": "Call us back."})
