@@ -87,7 +87,7 @@ async def _run(args: argparse.Namespace) -> int:
 
     scenario = Scenario() if args.scenario is None else load_scenario(args.scenario)
     if args.check:
-        print(f"The scenario is right: {len(scenario.rules)} rules.")
+        print(f"The scenario is right; rules: {len(scenario.rules)}.")
         return 0
     if args.recordings is not None and not args.recordings.is_dir():
         raise UsageError(
