@@ -119,11 +119,13 @@ async def serve_agent(
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app
     from vox.agent.metrics import TLS_EXPIRES
+    from vox.http.generation import Generation
     from vox.http.server import Server
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.lifecycle import Lifecycle
     from vox.runtime.logging import configure, get_logger
+    from vox.runtime.systemd import ServiceManager
 
     configure(settings.log_level, settings.json_logs)
     log = get_logger(__name__)
@@ -145,9 +147,21 @@ async def serve_agent(
             "tls_key": settings.tls_key_file,
             "on_certificate": note_expiry,
         }
-    async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **tls) as server:
+    manager = ServiceManager.from_environment(environment)
+    inherited = manager.take_sockets(settings.bind_host, settings.bind_port)
+    hands_over = settings.drain_closes_port
+    async with (
+        agents,
+        Server(
+            app, settings.bind_host, settings.bind_port, sockets=inherited, clock=clock,
+            reuse_port=hands_over and manager.is_present, **tls,
+        ) as server,
+    ):  # fmt: skip
         freeze_startup_objects()
         log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
-        await run_until_stopped(lifecycle)
+        await Generation(
+            server, lifecycle, manager, agents.status,
+            closes_port=hands_over, owns_port=not manager.has_socket_unit,
+        ).run()  # fmt: skip
         await agents.end_calls()
     return 0
