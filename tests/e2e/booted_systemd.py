@@ -133,7 +133,9 @@ async def _booted(process: asyncio.subprocess.Process, folder: Path) -> Systemd:
             assert process.returncode is None, (folder / "boot.log").read_text()
             if found := children.read_text().split():
                 systemd = Systemd(int(found[0]), folder)
-                code, _ = await systemd.attempt("test -S /run/dbus/system_bus_socket && systemctl is-active dbus.socket")
+                code, _ = await systemd.attempt(
+                    "test -S /run/dbus/system_bus_socket && systemctl is-active dbus.socket"
+                )
                 if code == 0:
                     return systemd
             await asyncio.sleep(0.05)

@@ -2,25 +2,26 @@
 
 import asyncio
 import os
+import signal
 import socket
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.http_server_harness import Place, Recorder, both_loops
+from tests.time_limits import WAIT_S
 from vox.http.generation import Generation
 from vox.http.server import Server
 from vox.http.websocket import open_socket
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle, State
-from vox.runtime.systemd import PORT_NAME, ServiceEnvironment, ServiceManager
+from vox.runtime.service_environment import ServiceEnvironment
+from vox.runtime.systemd import PORT_NAME, ServiceManager
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def nothing() -> ServiceManager:
-    return ServiceManager(ServiceEnvironment())
 
 
 async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -107,41 +108,71 @@ async def test_another_address_than_the_stored_one_is_obeyed():
             assert manager.take_sockets(host, number) == []
 
 
-async def ended(lifecycle: Lifecycle, server: Server, **options: Any) -> asyncio.Task[bool]:
-    generation = Generation(server, lifecycle, nothing(), lambda: "", **options)
-    lifecycle.ready()
-    running = asyncio.create_task(generation.run())
-    await asyncio.sleep(0)
-    return running
-
-
-@both_loops
-async def test_a_drain_that_anything_began_closes_the_port():
-    place, lifecycle = Place(), Lifecycle(SystemClock(), 60)
-    async with Server(place.app, "127.0.0.1", 0) as server:
-        with lifecycle.hold():
-            running = await ended(lifecycle, server, closes_port=True)
-            lifecycle.drain()
-            while server.sockets:  # noqa: ASYNC110  a few turns of the loop
-                await asyncio.sleep(0)
-            with pytest.raises(OSError, match=r"."):
-                await connect(server.port)
-        assert await running is True
+@asynccontextmanager
+async def running(place: Place, **environment: str) -> AsyncGenerator[tuple[Generation, Lifecycle]]:
+    """A generation that is told to end by nothing else than the test, and has ended when the block is left."""
+    lifecycle = Lifecycle(SystemClock(), WAIT_S)
+    generation = Generation(
+        place.app, "127.0.0.1", 0, lifecycle, environment, status=lambda: lifecycle.state, closes_port=True
+    )
+    async with generation:
+        lifecycle.ready()
+        ended = asyncio.create_task(generation.run())
+        await asyncio.sleep(0)
+        yield generation, lifecycle
+        assert await ended is True
         assert lifecycle.state is State.STOPPED
 
 
 @both_loops
-async def test_a_socket_unit_keeps_the_port_open_and_the_drain_answers_there():
-    place, lifecycle = Place(), Lifecycle(SystemClock(), 60)
-    async with Server(place.app, "127.0.0.1", 0) as server:
+async def test_a_drain_that_anything_began_closes_the_port():
+    async with running(Place()) as (generation, lifecycle):
         with lifecycle.hold():
-            running = await ended(lifecycle, server, closes_port=True, owns_port=False)
             lifecycle.drain()
-            reader, writer = await connect(server.port)
+            while generation.server.sockets:  # noqa: ASYNC110  a few turns of the loop
+                await asyncio.sleep(0)
+            with pytest.raises(OSError, match=r"."):
+                await connect(generation.server.port)
+
+
+@both_loops
+async def test_a_signal_closes_the_port_before_the_drain_begins():
+    async with running(Place()) as (generation, lifecycle):
+        states: list[bool] = []
+        lifecycle.subscribe(lambda _: states.append(bool(generation.server.sockets)))
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert not any(states)
+
+
+@both_loops
+async def test_the_port_of_a_socket_unit_stays_open_and_the_drain_answers_there():
+    async with running(Place()) as (generation, lifecycle):
+        generation._owns_port = False
+        with lifecycle.hold():
+            lifecycle.drain()
+            reader, writer = await connect(generation.server.port)
             writer.write(REQUEST)
             await reader.readuntil(b"page")
             writer.close()
-        assert await running is True
+
+
+@both_loops
+async def test_a_generation_without_a_port_answers_on_its_socket_in_the_runtime_directory():
+    with tempfile.TemporaryDirectory() as folder:
+        stale, own = Path(folder, "999999999.sock"), Path(folder, f"{os.getpid()}.sock")
+        stale.touch()
+        told = str(Path(folder, "notify"))
+        async with running(Place(), RUNTIME_DIRECTORY=folder, NOTIFY_SOCKET=told) as (generation, lifecycle):
+            assert not stale.exists()
+            with lifecycle.hold():
+                lifecycle.drain()
+                while generation.server.sockets:  # noqa: ASYNC110  a few turns of the loop
+                    await asyncio.sleep(0)
+                reader, writer = await asyncio.open_unix_connection(str(own))
+                writer.write(REQUEST)
+                await reader.readuntil(b"page")
+                writer.close()
+        assert not own.exists()
 
 
 def test_what_is_no_listening_socket_is_not_taken(tmp_path: Path):

@@ -120,12 +120,10 @@ async def serve_agent(
     from vox.agent.app import create_app
     from vox.agent.metrics import TLS_EXPIRES
     from vox.http.generation import Generation
-    from vox.http.server import Server
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
     from vox.runtime.lifecycle import Lifecycle
     from vox.runtime.logging import configure, get_logger
-    from vox.runtime.systemd import ServiceManager
 
     configure(settings.log_level, settings.json_logs)
     log = get_logger(__name__)
@@ -147,21 +145,20 @@ async def serve_agent(
             "tls_key": settings.tls_key_file,
             "on_certificate": note_expiry,
         }
-    manager = ServiceManager.from_environment(environment)
-    inherited = manager.take_sockets(settings.bind_host, settings.bind_port)
-    hands_over = settings.drain_closes_port
-    async with (
-        agents,
-        Server(
-            app, settings.bind_host, settings.bind_port, sockets=inherited, clock=clock,
-            reuse_port=hands_over and manager.is_present, **tls,
-        ) as server,
-    ):  # fmt: skip
+    generation = Generation(
+        app,
+        settings.bind_host,
+        settings.bind_port,
+        lifecycle,
+        environment,
+        status=agents.status,
+        closes_port=settings.drain_closes_port,
+        clock=clock,
+        **tls,
+    )
+    async with agents, generation:
         freeze_startup_objects()
-        log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
-        await Generation(
-            server, lifecycle, manager, agents.status,
-            closes_port=hands_over, owns_port=not manager.has_socket_unit,
-        ).run()  # fmt: skip
+        log.info("agent ready", address=generation.server.address, agents=", ".join(agents.resources.agents))
+        await generation.run()
         await agents.end_calls()
     return 0

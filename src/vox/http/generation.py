@@ -1,65 +1,115 @@
 """One generation of a server: the process that holds a port until the next one does, and the calls it took until they end.
 
-Order matters when a generation ends. The port closes first, so that a proxy asks another worker; requests that are on
-their way are still taken; only then does the drain begin, in which whoever is left on an open connection is refused.
+Order matters when a generation ends. The port closes first, so that a proxy asks another server; requests that are on
+their way are still taken; only then does the drain begin, in which what is left on an open connection is refused.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+import os
+import socket
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
 
+from starlette.types import ASGIApp
+
+from vox.errors import UsageError
 from vox.http.server import Server
 from vox.runtime.lifecycle import Lifecycle, State, run_until_stopped
+from vox.runtime.logging import get_logger
 from vox.runtime.systemd import ServiceManager
 
 ON_THEIR_WAY_S: Final = 0.25
 """After the port has closed, requests on connections that were made before are taken for this long."""
+_BACKLOG: Final = 16
+
+_log = get_logger(__name__)
 
 
 class Generation:
-    """Serves until told to stop, and leaves the port to whatever comes next.
+    """A server that leaves its port to whatever comes next. Enter it, then `run`.
+
+    Under systemd it reports its state, takes sockets that were handed over, and with a runtime directory also answers on a
+    socket there, named by its process: the only way to ask it how it is when another generation has the port.
 
     Args:
-        server: entered already.
+        app: the application.
+        host: bind address.
+        port: bind port; 0 picks a free one.
         lifecycle: of the part.
-        manager: who started this process.
-        closes_port: whether the port closes when the drain begins; otherwise the drain answers there until its end.
-        owns_port: whether the port is this process's own, and not a socket unit's, which keeps it open anyway.
+        environment: what systemd said.
         status: one line for the service manager.
+        closes_port: whether the port closes when the drain begins; otherwise the drain answers there until its end.
+        options: of the server.
+
+    Raises:
+        UsageError: on entering, when the address, the TLS files or the runtime directory cannot be used.
     """
 
     def __init__(
         self,
-        server: Server,
+        app: ASGIApp,
+        host: str,
+        port: int,
         lifecycle: Lifecycle,
-        manager: ServiceManager,
-        status: Callable[[], str],
+        environment: Mapping[str, str],
         *,
+        status: Callable[[], str],
         closes_port: bool,
-        owns_port: bool = True,
+        **options: Any,
     ) -> None:
-        self._server = server
+        self._app = app
+        self._address = host, port
         self._lifecycle = lifecycle
-        self._manager = manager
+        self._manager = ServiceManager.from_environment(environment)
+        self._folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         self._status = status
         self._closes_port = closes_port
-        self._owns_port = owns_port
+        self._owns_port = not self._manager.has_socket_unit
+        self._options = options
+        self._stack = AsyncExitStack()
+        self._server: Server | None = None
         self._ending: asyncio.Task[None] | None = None
 
-    async def run(self) -> bool:
-        """Serves until the drain is over; False when its deadline cut work short."""
-        async with self._serving():
-            return await run_until_stopped(self._lifecycle, drain=self._end if self._closes_port else None)
+    @property
+    def server(self) -> Server:
+        """The server, once the generation is entered."""
+        if self._server is None:
+            raise UsageError("the generation is not entered", code="not_entered", hint="use async with")
+        return self._server
 
-    @asynccontextmanager
-    async def _serving(self) -> AsyncGenerator[None]:
+    async def __aenter__(self) -> Self:
+        host, port = self._address
+        is_handed_over = self._closes_port and self._manager.is_present
+        async with AsyncExitStack() as stack:
+            private = []
+            if is_handed_over and self._folder:
+                private = [stack.enter_context(private_socket(Path(self._folder), os.getpid()))]
+            server = Server(
+                self._app,
+                host,
+                port,
+                sockets=self._manager.take_sockets(host, port),
+                private_sockets=private,
+                reuse_port=is_handed_over,
+                **self._options,
+            )
+            self._server = await stack.enter_async_context(server)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
+
+    async def run(self) -> bool:
+        """Serves until told to stop and until the drain behind it is over; False when its deadline cut work short."""
         if self._closes_port and self._owns_port:
-            self._manager.keep(self._server.sockets)
+            self._manager.keep(self.server.sockets)
         unsubscribe = self._lifecycle.subscribe(self._follow)
         try:
             async with self._manager.reporting(self._status, lambda: self._lifecycle.is_draining):
-                yield
+                return await run_until_stopped(self._lifecycle, drain=self._end if self._closes_port else None)
         finally:
             unsubscribe()
             if self._ending is not None:
@@ -75,9 +125,39 @@ class Generation:
             self._ending = asyncio.create_task(self._leave(is_replaced), name="leave the port")
 
     async def _leave(self, is_replaced: bool) -> None:
+        _log.info("leaving the port", is_replaced=is_replaced)
         if self._owns_port and not is_replaced:
             self._manager.forget()
         if self._owns_port or is_replaced:
-            await self._server.stop_accepting()
+            await self.server.stop_accepting()
             await asyncio.sleep(ON_THEIR_WAY_S)
         self._lifecycle.drain()
+
+
+@contextmanager
+def private_socket(folder: Path, pid: int) -> Generator[socket.socket]:
+    """A listening socket in the file system that is named by a process; those of processes that are gone are removed.
+
+    Raises:
+        UsageError: the folder cannot be used (runtime_directory_unusable).
+    """
+    path = folder / f"{pid}.sock"
+    for other in folder.glob("*.sock"):
+        if not Path(f"/proc/{other.stem}").exists() or other == path:
+            other.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as one:
+        try:
+            one.bind(str(path))
+            path.chmod(0o600)
+            one.listen(_BACKLOG)
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be used: {error.strerror or error}",
+                code="runtime_directory_unusable",
+                hint="check RuntimeDirectory= of the unit",
+            ) from error
+        one.setblocking(False)
+        try:
+            yield one
+        finally:
+            path.unlink(missing_ok=True)

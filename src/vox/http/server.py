@@ -54,6 +54,7 @@ class Server:
         trusted_proxies: addresses whose X-Forwarded headers are believed, comma-separated.
         reuse_port: share the port with other processes that ask for the same; the kernel spreads the connections.
         sockets: listening sockets to serve on instead of opening host and port, for instance those systemd handed over.
+        private_sockets: further listening sockets, which `stop_accepting` leaves open.
         clock: by which the certificate must be valid.
         on_certificate: told until when the certificate is valid, at the start and whenever a renewed one is read.
 
@@ -74,6 +75,7 @@ class Server:
         trusted_proxies: str = "127.0.0.1,::1",
         reuse_port: bool = False,
         sockets: Sequence[socket.socket] = (),
+        private_sockets: Sequence[socket.socket] = (),
         clock: Clock | None = None,
         on_certificate: Callable[[datetime], None] | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class Server:
         self._close_timeout_s = close_timeout_s
         self._reuse_port = reuse_port
         self._listening = [*sockets]
+        self._private = [*private_sockets]
         self._clock = clock or SystemClock()
         self._tls = TlsFiles(Path(tls_cert), Path(tls_key)) if tls_cert and tls_key else None
         self._tls_changed_at = 0, 0
@@ -142,7 +145,9 @@ class Server:
         )
         if isinstance(address := listening[0].getsockname(), tuple):
             self._port = int(address[1])  # pyright: ignore[reportUnknownArgumentType]
-        self._task = asyncio.create_task(self._server.serve(sockets=listening), name=f"http:{self._port}")
+        self._task = asyncio.create_task(
+            self._server.serve(sockets=[*listening, *self._private]), name=f"http:{self._port}"
+        )
         started = asyncio.create_task(self._server.up.wait())
         try:
             await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -171,7 +176,7 @@ class Server:
         Connections kept for a next request are closed: their clients then ask where new connections go.
         """
         waiting, self._listening = [one.dup() for one in self._listening], []
-        for server in self._server.servers:
+        for server in self._server.servers[: len(waiting)]:
             server.close()
         try:
             for one in waiting:

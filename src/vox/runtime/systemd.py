@@ -9,13 +9,12 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from vox.runtime.logging import get_logger
+from vox.runtime.service_environment import ServiceEnvironment, read_environment
 from vox.runtime.tasks import periodic
 
-FIRST_DESCRIPTOR: Final = 3
 PORT_NAME: Final = "vox-port"
 """Under this name a process keeps its own listening sockets in the descriptor store."""
 REPORT_S: Final = 1.0
@@ -24,36 +23,6 @@ EXTEND_S: Final = 30
 _USEC_PER_S: Final = 1_000_000
 
 _log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceEnvironment:
-    """What systemd told a process when it started it.
-
-    Args:
-        notify_address: of the datagram socket for messages; "@" begins an abstract one, empty where there is none.
-        watchdog_s: how long the process may be silent; None without a watchdog.
-        descriptors: number and name of each socket that was handed over.
-    """
-
-    notify_address: str = ""
-    watchdog_s: float | None = None
-    descriptors: tuple[tuple[int, str], ...] = ()
-
-
-def read_environment(environment: Mapping[str, str], pid: int) -> ServiceEnvironment:
-    """What the variables of systemd say; those meant for another process, and those that are no numbers, say nothing."""
-    watchdog_us = _number(environment.get("WATCHDOG_USEC"))
-    if environment.get("WATCHDOG_PID", str(pid)) != str(pid):
-        watchdog_us = 0
-    count = _number(environment.get("LISTEN_FDS")) if environment.get("LISTEN_PID") == str(pid) else 0
-    given = environment.get("LISTEN_FDNAMES", "")
-    names = given.split(":") if given else []
-    return ServiceEnvironment(
-        environment.get("NOTIFY_SOCKET", ""),
-        watchdog_us / _USEC_PER_S if watchdog_us else None,
-        tuple((FIRST_DESCRIPTOR + at, names[at] if at < len(names) else "unknown") for at in range(count)),
-    )
 
 
 class ServiceManager:
@@ -156,10 +125,6 @@ class ServiceManager:
                     one.send(message.encode())
         except OSError as error:  # it may be restarting; nothing that runs here depends on it
             _log.debug("systemd was not told", message=message, error=str(error))
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else 0
 
 
 def _opened(descriptor: int) -> socket.socket | None:

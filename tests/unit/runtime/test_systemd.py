@@ -1,4 +1,4 @@
-"""What systemd says is read as it is meant, and what it is told arrives: by real datagrams, with real descriptors."""
+"""What systemd is told arrives: by real datagrams, with real descriptors."""
 
 import asyncio
 import os
@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.time_limits import WAIT_S, time_limit
-from vox.runtime.systemd import PORT_NAME, ServiceEnvironment, ServiceManager, read_environment
+from vox.runtime.service_environment import ServiceEnvironment
+from vox.runtime.systemd import PORT_NAME, ServiceManager
 
 
 @pytest.fixture
@@ -36,32 +35,6 @@ async def told_until(journal: socket.socket, field: str) -> dict[str, str]:
         while True:
             if field in (message := await asyncio.to_thread(told, journal)):
                 return message
-
-
-def test_the_variables_of_systemd_are_read():
-    environment = {
-        "NOTIFY_SOCKET": "@notify", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "7",
-        "LISTEN_PID": "7", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "vox-port:voxcore@1.socket",
-    }  # fmt: skip
-    assert read_environment(environment, 7) == ServiceEnvironment(
-        "@notify", 3.0, ((3, "vox-port"), (4, "voxcore@1.socket"))
-    )
-
-
-def test_what_is_meant_for_another_process_is_left_alone():
-    environment = {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8", "LISTEN_PID": "8", "LISTEN_FDS": "1"}
-    assert read_environment(environment, 7) == ServiceEnvironment()
-
-
-def test_a_watchdog_without_a_process_is_everyone_s_and_sockets_need_no_names():
-    environment = {"WATCHDOG_USEC": "500000", "LISTEN_PID": "7", "LISTEN_FDS": "1"}
-    assert read_environment(environment, 7) == ServiceEnvironment("", 0.5, ((3, "unknown"),))
-
-
-@given(st.dictionaries(st.sampled_from(["WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]), st.text()))
-def test_no_variable_makes_it_fail(environment: dict[str, str]):
-    read = read_environment(environment, 7)
-    assert read.watchdog_s is None or read.watchdog_s > 0
 
 
 async def test_readiness_status_and_signs_of_life_arrive(journal: socket.socket):

@@ -44,7 +44,9 @@ def run_program(command: Sequence[str]) -> str:
     except subprocess.CalledProcessError as error:
         why = error.stderr.strip() or f"exit code {error.returncode}"
         raise DependencyError(
-            f"{command[0]} failed: {why}", code="systemd_unusable", hint="`busctl status` must work as root: install dbus"
+            f"{command[0]} failed: {why}",
+            code="systemd_unusable",
+            hint="`busctl status` must work as root: install dbus",
         ) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DependencyError(
@@ -75,7 +77,9 @@ def detach(unit: str, main_pid: int, *, keep_s: float, run: Run = run_program) -
         return None
     scope = scope_name(unit, moved[0])
     slice_name = run(["systemctl", "show", "--property=Slice", "--value", unit]).strip()
-    run(start_scope(scope, moved, description=f"{unit}, until its calls are over", slice_name=slice_name, keep_s=keep_s))
+    run(
+        start_scope(scope, moved, description=f"{unit}, until its calls are over", slice_name=slice_name, keep_s=keep_s)
+    )
     deadline = time.monotonic() + MOVE_TIMEOUT_S
     while scope not in control_group(moved[0]):
         if time.monotonic() > deadline:
@@ -132,9 +136,7 @@ def descendants(pid: int, parents: Mapping[int, int]) -> list[int]:
     return found
 
 
-def start_scope(
-    name: str, pids: Iterable[int], *, description: str, slice_name: str, keep_s: float
-) -> list[str]:
+def start_scope(name: str, pids: Iterable[int], *, description: str, slice_name: str, keep_s: float) -> list[str]:
     """The command that makes systemd put processes into a new scope."""
     moved = [str(pid) for pid in pids]
     properties = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from vox.errors import UsageError
-from vox.runtime.systemd import FIRST_DESCRIPTOR, read_environment
+from vox.runtime.service_environment import read_environment
 
 _FORWARDED: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _NOT_FOUND: Final = 127  # as shells report it
