@@ -1,13 +1,57 @@
-"""`vox fleet`: restarts call workers without a dropped call, and says how they are."""
+"""`vox fleet`: restarts call workers without a dropped call, says how they are, and configures nginx for them."""
 
 import argparse
+import asyncio
+import json
 import os
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+RUNTIME: Final = Path("/run/voxcore")
+"""`RuntimeDirectory=` of the units in deploy/systemd."""
+RESTART: Final = "systemctl restart voxcore@{number}"
+RESTART_TIMEOUT_S: Final = 300.0
+WORKERS_HELP: Final = "as in 8001-8004 or 10.0.0.2:8001-8004; default: VOXCORE_WORKERS (4) from 8001 on"
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its own commands."""
     parser = subparsers.add_parser("fleet", help="restart call workers, see how they are, configure nginx for them")
     commands = parser.add_subparsers(dest="fleet_command", metavar="COMMAND", title="commands", required=True)
+    _add_restart(commands)
+    status = commands.add_parser("status", help="show every worker, its calls and its free slots")
+    status.add_argument("workers", nargs="*", metavar="WORKERS", help=WORKERS_HELP)
+    status.add_argument("--runtime", type=Path, default=RUNTIME, metavar="FOLDER", help="of workers that drain")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(action=_status)
+    nginx = commands.add_parser("nginx", help="print the nginx configuration for these workers")
+    nginx.add_argument("workers", nargs="*", metavar="WORKERS", help=WORKERS_HELP)
+    nginx.add_argument("--name", default="voxcore", help="begins the names of its groups")
+    nginx.add_argument("--listen", default="80", help="where nginx listens")
+    nginx.add_argument("--server-name", default="_", help="the public host name")
+    nginx.set_defaults(action=_nginx)
+    _add_unit_commands(commands)
+
+
+def _add_restart(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    restart = commands.add_parser("restart", help="restart the workers one after another, without dropping a call")
+    restart.add_argument("workers", nargs="*", metavar="WORKERS", help=WORKERS_HELP)
+    restart.add_argument(
+        "--command",
+        default=RESTART,
+        dest="restart_command",
+        help=f"what restarts a worker; {{port}}, {{host}} and {{number}} (the port less 8000) are filled in;"
+        f" default: {RESTART}",
+    )
+    restart.add_argument("--room-secs", type=float, default=600.0, help="how long to wait for a free slot elsewhere")
+    restart.add_argument("--ready-secs", type=float, default=180.0, help="how long a worker may take to be ready")
+    restart.add_argument("--watch-secs", type=float, default=10.0, help="how long to watch each for failures")
+    restart.set_defaults(action=_restart)
+
+
+def _add_unit_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     supervise = commands.add_parser("supervise", help="run a worker as the main process of a systemd unit")
     supervise.add_argument("worker", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the worker")
     supervise.set_defaults(action=_supervise)
@@ -26,6 +70,102 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
     return int(args.action(args))
+
+
+def _addresses(args: argparse.Namespace) -> list[str]:
+    from vox.errors import UsageError
+    from vox.fleet.operations.addresses import worker_addresses
+
+    if args.workers:
+        return worker_addresses(args.workers)
+    number = os.environ.get("VOXCORE_WORKERS", "4")
+    if not number.isascii() or not number.isdigit() or not int(number):
+        raise UsageError(
+            f"VOXCORE_WORKERS is {number!r}", code="bad_worker_address", hint="set it to the number of workers"
+        )
+    return worker_addresses([f"8001-{8000 + int(number)}"])
+
+
+def _restart(args: argparse.Namespace) -> int:
+    from vox.fleet.operations.asking import Asker
+    from vox.fleet.operations.rolling import Patience, Roller
+    from vox.runtime.clock import SystemClock
+
+    addresses = _addresses(args)
+    patience = Patience(args.room_secs, args.ready_secs, args.watch_secs)
+
+    async def roll() -> None:
+        async with Asker() as asks:
+            roller = Roller(asks, _restarting(args.restart_command), SystemClock(), patience, _say)
+            await roller.roll(addresses)
+
+    asyncio.run(roll())
+    print(f"{len(addresses)} workers restarted")
+    return 0
+
+
+def _restarting(template: str) -> Callable[[str], Awaitable[None]]:
+    from vox.errors import DependencyError, UsageError
+
+    async def restart(address: str) -> None:
+        host, _, port = address.rpartition(":")
+        try:
+            filled = template.format(port=port, host=host, number=int(port) - 8000)
+        except (KeyError, IndexError, ValueError) as error:
+            raise UsageError(
+                f"--command cannot be filled in: {template}", code="bad_command", hint="use {port}, {host}, {number}"
+            ) from error
+        command = shlex.split(filled)
+        try:
+            process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
+        except OSError as error:
+            raise UsageError(
+                f"{command[0]} cannot be run: {error.strerror}", code="bad_command", hint="see --command"
+            ) from error
+        try:
+            async with asyncio.timeout(RESTART_TIMEOUT_S):
+                code = await process.wait()
+        except TimeoutError:
+            process.kill()
+            code = await process.wait()
+        if code:
+            raise DependencyError(
+                f"{filled!r} ended with {code}",
+                code="restart_failed",
+                hint="see its output and the worker's log; the workers behind it run on as they were",
+            )
+
+    return restart
+
+
+def _status(args: argparse.Namespace) -> int:
+    from vox.fleet.operations.asking import Asker
+    from vox.fleet.operations.reports import Row, as_json, table
+
+    addresses = _addresses(args)
+    sockets = sorted(args.runtime.glob("*/*.sock"))  # FOLDER/NUMBER/PROCESS.sock
+
+    async def ask() -> list[Row]:
+        async with Asker() as asks:
+            rows = await asks.rows(addresses)
+            known = {row.report.worker_pid for row in rows if row.report is not None}
+            behind = await asks.private_rows(sockets)
+            return rows + [row for row in behind if row.report is not None and row.report.worker_pid not in known]
+
+    rows = asyncio.run(ask())
+    print(json.dumps([as_json(row) for row in rows]) if args.json else table(rows))
+    return 0 if all(row.report is not None for row in rows) else 1
+
+
+def _nginx(args: argparse.Namespace) -> int:
+    from vox.fleet.operations.nginx import nginx_site
+
+    print(nginx_site(_addresses(args), name=args.name, listen=args.listen, server_name=args.server_name), end="")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _supervise(args: argparse.Namespace) -> int:

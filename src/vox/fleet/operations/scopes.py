@@ -38,7 +38,7 @@ def run_program(command: Sequence[str]) -> str:
         DependencyError: it is missing, fails or hangs (systemd_unusable).
     """
     try:
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603  programs of systemd, with names of units
             command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, stdin=subprocess.DEVNULL
         ).stdout
     except subprocess.CalledProcessError as error:

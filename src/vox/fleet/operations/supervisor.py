@@ -65,9 +65,9 @@ def _become(command: Sequence[str], environment: dict[str, str]) -> None:
         os.set_inheritable(descriptor, True)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_FORWARDED, signal.SIGCHLD})
     try:
-        os.execvpe(command[0], list(command), environment)
+        os.execvpe(command[0], list(command), environment)  # noqa: S606  what the unit says
     except OSError as error:
-        print(f"vox fleet supervise: {command[0]} cannot be run: {error.strerror} [no_command]", file=sys.stderr)
+        sys.stderr.write(f"vox fleet supervise: {command[0]} cannot be run: {error.strerror} [no_command]\n")
         sys.stderr.flush()
     finally:
         os._exit(_NOT_FOUND)
