@@ -133,14 +133,14 @@ async def serve_agent(
     lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
     app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
     agents = app.server
-    tls: dict[str, Any] = {}
+    options: dict[str, Any] = {"trusted_proxies": ",".join(settings.trusted_proxies)}
     if settings.tls_enable:
         expires = agents.metrics.gauge(TLS_EXPIRES)
 
         def note_expiry(until: datetime) -> None:
             expires.set(until.timestamp())
 
-        tls = {
+        options |= {
             "tls_cert": settings.tls_cert_file,
             "tls_key": settings.tls_key_file,
             "on_certificate": note_expiry,
@@ -154,7 +154,7 @@ async def serve_agent(
         status=agents.status,
         closes_port=settings.drain_closes_port,
         clock=clock,
-        **tls,
+        **options,
     )
     async with agents, generation:
         freeze_startup_objects()

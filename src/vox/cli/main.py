@@ -21,9 +21,11 @@ COMMANDS: Final = {
     "agent": "serve voice agents by browser and phone",
     "chat": "serve a community: messages, roles, files, events",
     "directory": "keep the list of relays and find the nearest healthy ones",
+    "worker": "carry calls of a fleet, with exact capacity",
     "fleet": "restart call workers, see how they are, configure nginx for them",
     "models": "install the weights of offline speech, and check them",
     "call": "place a simulated phone call and measure the answers",
+    "eval": "hold conversations with an agent and check what it says and does",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",
 }

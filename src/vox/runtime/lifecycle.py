@@ -116,10 +116,19 @@ class Lifecycle:
         """Says that a dependency is down."""
         self._apply(_Event.LAME)
 
-    def drain(self) -> None:
-        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing."""
+    @property
+    def drain_left_s(self) -> float | None:
+        """Seconds until the drain's deadline, not below 0; None while nothing drains."""
+        return None if self._drain_deadline is None else max(0.0, self._drain_deadline - self._clock.now())
+
+    def drain(self, timeout_s: float | None = None) -> None:
+        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing.
+
+        Args:
+            timeout_s: how long running work may go on, where it is another time than the usual one.
+        """
         if self._drain_deadline is None:
-            self._drain_deadline = self._clock.now() + self._drain_timeout_s
+            self._drain_deadline = self._clock.now() + (self._drain_timeout_s if timeout_s is None else timeout_s)
         self._apply(_Event.DRAIN)
 
     def cut_drain(self) -> None:
@@ -151,14 +160,11 @@ class Lifecycle:
         """Waits for `drain` and then for the last token; False when the deadline passed first."""
         while self._state not in {State.DRAINING, State.STOPPED}:
             await self._change()
-        while self._holds and (left_s := self._left_s()) > 0:
+        while self._holds and (left_s := self.drain_left_s):
             with suppress(TimeoutError):
                 async with asyncio.timeout(left_s):
                     await self._change()
         return not self._holds
-
-    def _left_s(self) -> float:
-        return 0.0 if self._drain_deadline is None else self._drain_deadline - self._clock.now()
 
     async def _change(self) -> None:
         self._changed.clear()

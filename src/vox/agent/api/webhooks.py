@@ -93,6 +93,22 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
 
 
+def check_carrier(server: AgentServer, websocket: WebSocket, carrier: str) -> None:
+    """Lets a stream pass that brings its carrier's secret, or where there is none the server's key.
+
+    Raises:
+        UsageError: anybody else's, where there is a secret or a key.
+    """
+    secret = _secret(server, carrier)
+    if not secret:
+        if not has_key(websocket, server.settings):
+            raise bad_signature("it does not bring the server's key")
+        return
+    url = _public_url(server, websocket).replace("http", "ws", 1)
+    hook = WebhookRequest("GET", url, dict(websocket.headers))
+    registry.load("carriers", carrier).verify(hook, secret, now=server.clock.wall().timestamp())
+
+
 def are_streams_proven(server: AgentServer) -> bool:
     """Whether every media stream that comes in has shown a token, a signature or the server's key."""
     runner = server.settings.runner_transport

@@ -15,8 +15,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.answering import AnsweredCall, CallAnswering
+from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
@@ -27,6 +30,7 @@ from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
+from vox.agent.tools.contract import CallContext, Tool, enter_call
 from vox.agent.turns import events
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
@@ -93,9 +97,14 @@ class Session:
         self.info = info
         self._resources = resources
         self._clock = resources.clock
-        self._transport = transport
+        self.transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
-        variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
+        self.variables = variables = {
+            **agent.profile.variables,
+            **info.variables,
+            "caller": info.caller,
+            "callee": info.callee,
+        }
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
         recordings = resources.recordings
@@ -129,9 +138,9 @@ class Session:
             recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
-        agent = replace(agent, tts=self._voice.tts)
-        if has_recording_tools(agent, resources):
-            agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
+        self._answering = self._detection(agent)
+        language = CallLanguage(agent, self._use)
+        agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **self._tools(agent)})
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
@@ -145,15 +154,17 @@ class Session:
             agent,
             resources,
             self._latency,
-            feed=self._feed,
+            feed=self._feed if self._answering is None else self._feed_undecided,
             tell=tell,
             spawn=self._start,
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            on_transcript=language.heard,
             on_heard=heard,
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
+            echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
             guard=self._safely,
         )
         self._limits = CallLimits(
@@ -166,14 +177,14 @@ class Session:
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._over = asyncio.Event()
-        self._end_reason = "hung_up"
+        self.end_reason = "hung_up"
         self._is_silent_next = False
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._is_greeted = False
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
-        self._started_at = resources.clock.now()
+        self.started_at = resources.clock.now()
         if input_rate:
             try:
                 self._speech_input.open(input_rate)
@@ -186,6 +197,7 @@ class Session:
         metrics = self._resources.metrics
         identity = {"call_id": self.info.call_id, "transport": self.info.transport, "agent": self.agent.name}
         with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
+            enter_call(CallContext(self.info.call_id, self.info.caller, self.info.callee, self.variables))
             self._context = copy_context()
             known_by = {"session_id": self.info.session_id} if self.info.session_id else {}
             log.info("call started", transport=self.info.transport, agent=self.agent.name, **known_by)
@@ -194,6 +206,8 @@ class Session:
                     self._tasks = tasks
                     self._responder.open(self._start)
                     self._limits.open()
+                    if self._answering is not None:
+                        self._answering.open(self._start, self._speech_input)
                     self._await_client()
                     while self._early:
                         self.receive(self._early.popleft())
@@ -210,11 +224,11 @@ class Session:
             finally:
                 self.release()
                 await self._speech_input.aclose()
-                seconds = self._clock.now() - self._started_at
+                seconds = self._clock.now() - self.started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
-                metrics.counter(CALLS_ENDED, self._end_reason).inc()
+                metrics.counter(CALLS_ENDED, self.end_reason).inc()
                 log.debug("conversation", **{"pii.messages": self.recording.loggable(self.conversation.messages())})
-                log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
+                log.info("call ended", reason=self.end_reason, seconds=round(seconds, 1))
 
     # From the transport
 
@@ -243,7 +257,7 @@ class Session:
     def hang_up(self, reason: str = "hung_up") -> None:
         """Ends the call; idempotent."""
         if not self._over.is_set():
-            self._end_reason = reason
+            self.end_reason = reason
             self._over.set()
             self.recording.close()
 
@@ -251,7 +265,7 @@ class Session:
         """Ends the call from our side: the other side is told, and the call hung up."""
         self.hang_up(reason)
         try:
-            self._transport.close(code, reason)
+            self.transport.close(code, reason)
         except Exception:  # a line that cannot even be closed: the call is over all the same
             log.exception("closing failed", call_id=self.info.call_id)
 
@@ -267,6 +281,8 @@ class Session:
     def release(self) -> None:
         """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
+        if self._answering is not None:
+            self._answering.close()
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
         if self._timer is not None:
@@ -285,7 +301,7 @@ class Session:
                     self._limits.first_audio()
                 self._speech_input.push_client(message)
             case ClientReady():
-                self._transport.send_event(AgentReady(message.id))
+                self.transport.send_event(AgentReady(message.id))
                 self._greet()
             case ClientText():
                 self._typed(message)
@@ -298,7 +314,7 @@ class Session:
                 self.end(1000, "client_left")
             case ClientRequest():
                 answer = ErrorResponse(message.id, f"this agent knows no request named {message.name[:100]}")
-                self._transport.send_event(answer)
+                self.transport.send_event(answer)
             case ClientToolResult():
                 self._responder.client_tool_result(message.call_id, message.result)
             case ClientSpeak():
@@ -323,6 +339,8 @@ class Session:
         self._arm_timer()
 
     def _carry_out(self, action: events.Action) -> None:
+        if self._answering is not None and self._answering.takes(action):
+            return
         match action:
             case events.StartListening():
                 self._speech_input.start(self.agent.llm.hints(self.conversation.messages()))
@@ -361,20 +379,31 @@ class Session:
 
     def _notify(self, what: str) -> None:
         if what == events.USER_STARTED:
-            self._transport.send_event(SpeakingChanged("user", is_speaking=True))
+            self.transport.send_event(SpeakingChanged("user", is_speaking=True))
         elif what == events.USER_STOPPED:
             self._latency.speech_ended(self._speech_input.stop_s)
-            self._transport.send_event(SpeakingChanged("user", is_speaking=False))
+            self.transport.send_event(SpeakingChanged("user", is_speaking=False))
         else:
-            self._transport.send_event(UserIdle())
+            self.transport.send_event(UserIdle())
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
+
+    def _use(self, agent: Agent) -> None:
+        """Goes on in another of the agent's languages."""
+        tag = agent.profile.stt_language
+        self._voice.close()
+        self._voice = open_call(agent.tts, language=tag or None)
+        self.agent = agent
+        self._responder.use(replace(agent, tts=self._voice.tts))
+        self._speech_input.use(agent)
+        self._turns.policy = replace(self._turns.policy, language=tag)
+        self.transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
 
     def _not_understood(self) -> None:
         """Speech without words enters the conversation too: a model may count how often that happens."""
         log.info("speech not understood")
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-        self._transport.send_event(ServerMessage({"type": "not-understood", "timestamp": timestamp}))
+        self.transport.send_event(ServerMessage({"type": "not-understood", "timestamp": timestamp}))
         self.conversation.hear("" if self.agent.llm.answers_inaudible else INAUDIBLE)
         if self.agent.not_understood:
             self._say(self.agent.not_understood)
@@ -403,18 +432,54 @@ class Session:
         if not self._over.is_set():
             self._safely(self._take_turns, lambda: self._turns.handle_timeout(self._clock.now()))
 
+    # Calls that the agent makes
+
+    def _detection(self, agent: Agent) -> CallAnswering | None:
+        settings = agent.profile.answering
+        if not settings.detect or agent.realtime is not None:
+            return None
+        end = partial(self.end, 1000)
+        call = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
+        return CallAnswering(
+            settings, call, agent.llm, self.conversation, self.variables, tell=self.transport.send_event
+        )
+
+    def _tools(self, agent: Agent) -> dict[str, Tool]:
+        """The agent's tools and those that this call has by itself."""
+        recording = self.recording.tools() if has_recording_tools(agent, self._resources) else {}
+        answering = self._answering.tools() if self._answering is not None else {}
+        return {**recording, **agent.tools, **answering}
+
+    def _feed_undecided(self, event: events.Event) -> None:
+        if self._answering is None or not self._answering.hears(event):
+            self._feed(event)
+
+    def _greet_person(self, heard: str) -> None:
+        if heard:
+            self.conversation.hear(heard)
+        self._greet()
+        if heard and not (self._greeting or self._notice or self.agent.speaks_first):
+            self._respond()
+
+    def _respond(self) -> None:
+        self._responder.cut()
+        self._feed(events.BotThinking())
+        self._responder.respond()
+
     # The agent's voice
 
     def _await_client(self) -> None:
         """Greets at once, or as soon as a client that says when it is ready has sent anything, at the latest in a while."""
-        if self._transport.client_wait_s:
+        if self.transport.client_wait_s:
             loop = asyncio.get_running_loop()
-            self._greeting_timer = loop.call_later(self._transport.client_wait_s, self._greet)
+            self._greeting_timer = loop.call_later(self.transport.client_wait_s, self._greet)
         else:
             self._greet()
 
     def _greet(self) -> None:
         if self._is_greeted or self._tasks is None or self._over.is_set():
+            return
+        if self._answering is not None and self._answering.begin():
             return
         self._is_greeted = True
         if self._greeting_timer is not None:
@@ -434,7 +499,7 @@ class Session:
         self._responder.say(text, then_end=then_end)
 
     def _audible(self) -> None:
-        self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
+        self.transport.send_event(SpeakingChanged("bot", is_speaking=True))
         numbers = self._responder.audible()
         if numbers.response_s is not None:  # in the call's context, because this is called in that of all calls
             self._context.copy().run(_trace_turn, numbers, self._clock.wall())
@@ -457,7 +522,7 @@ class Session:
         if not self._is_short(message.text):
             return
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-        self._transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
+        self.transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
         if message.run:
             self._latency.typed()
             self._is_silent_next = not message.speak
@@ -470,7 +535,7 @@ class Session:
 
     def _is_short(self, text: str) -> bool:
         if len(text) > MAX_TEXT:
-            self._transport.send_event(AgentError(f"a text of {len(text)} characters is over the limit of {MAX_TEXT}"))
+            self.transport.send_event(AgentError(f"a text of {len(text)} characters is over the limit of {MAX_TEXT}"))
         return len(text) <= MAX_TEXT
 
     def _rewrite(self, message: ClientContext) -> None:
@@ -480,12 +545,10 @@ class Session:
             else:
                 self.conversation.append(message.messages)
         except VoxError as error:
-            self._transport.send_event(AgentError(str(error)))
+            self.transport.send_event(AgentError(str(error)))
             return
         if message.run:
-            self._responder.cut()
-            self._feed(events.BotThinking())
-            self._responder.respond()
+            self._respond()
         elif message.replace:  # what was being said answers a conversation that is gone
             self._responder.cut()
             self._feed(events.BotFinished())

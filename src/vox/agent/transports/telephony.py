@@ -4,8 +4,11 @@ The first messages tell which carrier it is; from the message that describes the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, assert_never
 
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
@@ -14,7 +17,7 @@ from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
-from vox.errors import PeerError
+from vox.errors import PeerError, UsageError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.media import g711
@@ -30,6 +33,7 @@ from vox.protocols.media_stream import (
     StreamEvent,
     StreamStarted,
     StreamStopped,
+    TransfersInStream,
     WireMessage,
 )
 from vox.runtime.clock import new_id
@@ -38,10 +42,42 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
+TRANSFER_GRACE_S = 5.0
+"""A carrier that has put a call through ends our stream within this time, or we do."""
 MAX_EARLY_AUDIO = 250
 """Audio messages before the start until the stream is refused: 5 s of them."""
 MAX_MALFORMED = 50
 """Malformed messages in one call until it is closed; a few may be a carrier's new feature, many are an attack."""
+
+
+class CallTransfers(Protocol):
+    """Puts phone calls through over their carriers' APIs."""
+
+    def are_possible(self, carrier: str) -> bool:
+        """Whether that carrier can, with the credentials there are."""
+        ...
+
+    def remedy(self, carrier: str) -> str:
+        """What the operator can do where it cannot."""
+        ...
+
+    async def transfer(self, carrier: str, call_id: str, to: str, caller_id: str) -> None:
+        """Puts a call through; raises `VoxError` where that fails."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who takes a call, and what is known of the call besides what its stream says."""
+
+    agent: Agent
+    call_id: str = ""
+    session_id: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+Prepare = Callable[[StreamStarted, Callable[[Chosen | None], None]], asyncio.Task[None]]
+"""Finds out elsewhere who takes a call, in a task, and answers once; None refuses the call."""
 
 
 class TelephonyTransport:
@@ -53,6 +89,10 @@ class TelephonyTransport:
         on_session: starts the session's life, once there is one.
         budget: what the carrier may send; one of its own where none is given.
         on_begun: called once, at the call's first audio or event.
+        transfers: puts calls through; None where this stream may belong to anyone.
+        codec: of the carrier, where the address has told which it is.
+        prepare: asked instead of `choose` where the answer takes time; the caller's audio waits.
+        start_timeout_s: how long the carrier has to describe the call.
     """
 
     shows_progress = False
@@ -66,12 +106,22 @@ class TelephonyTransport:
         *,
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
+        transfers: CallTransfers | None = None,
+        codec: ServerCodec | None = None,
+        prepare: Prepare | None = None,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
+        self._transfers = transfers
+        self._prepare = prepare
+        self._preparing: asyncio.Task[None] | None = None
+        self._waiting: deque[bytes] = deque(maxlen=MAX_EARLY_AUDIO)
+        self._start_timeout_s = start_timeout_s
+        self.is_transferred = False
         self._resources = resources
         self._choose = choose
         self._on_session = on_session
         self._socket: Socket | None = None
-        self._codec: ServerCodec | None = None
+        self._codec = codec
         self._opening: list[WireMessage] = []
         self._early_audio = 0
         self._gatherer: AudioGatherer | None = None
@@ -86,18 +136,18 @@ class TelephonyTransport:
         self.encoding: Encoding = "mulaw"
         self.sample_rate = 8000
         self.has_marks = False
-        self.carrier = ""
+        self.carrier = codec.carrier if codec is not None else ""
         self.call_id = ""
         self.is_stopped_by_carrier = False
 
     # The socket's listener
 
     def opened(self, socket: Socket) -> None:
-        """The upgrade is done; the carrier has START_TIMEOUT_S to describe the call."""
+        """The upgrade is done; the carrier has `start_timeout_s` to describe the call."""
         settings = self._resources.settings
         self._socket = coalesced(socket, settings.ws_write_coalesce_ms, settings.ws_write_coalesce_max_frames)
         loop = asyncio.get_running_loop()
-        self._start_timer = loop.call_later(START_TIMEOUT_S, self.close, 1002, "no start message came")
+        self._start_timer = loop.call_later(self._start_timeout_s, self.close, 1002, "no start message came")
 
     def received(self, message: WireMessage) -> None:
         """One message of the carrier."""
@@ -120,6 +170,8 @@ class TelephonyTransport:
                     if self._on_begun is not None:
                         self._begun()
                     self._session.audio(self._decoded(event.payload))
+                elif self._preparing is not None:
+                    self._waiting.append(event.payload)
             elif self._budget.take(OPEN_S if type(event) is StreamStarted else EVENT_S, now):
                 self._handle(event)
             else:
@@ -137,6 +189,8 @@ class TelephonyTransport:
         self._socket = None
         if self._start_timer is not None:
             self._start_timer.cancel()
+        if self._preparing is not None:
+            self._preparing.cancel()
         if self._gatherer is not None:
             self._gatherer.clear()
         self._count_dropped()
@@ -190,6 +244,32 @@ class TelephonyTransport:
         for message in messages:
             self._send(message)
         return bool(messages)
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether this call can be put through elsewhere."""
+        if isinstance(self._codec, TransfersInStream):
+            return bool(self.call_id)
+        return self._transfers is not None and bool(self.call_id) and self._transfers.are_possible(self.carrier)
+
+    async def transfer(self, to: str, *, caller_id: str = "") -> None:
+        """Has the carrier put the caller through; it then ends the stream, or we do after a grace."""
+        if isinstance(self._codec, TransfersInStream):
+            self._send(self._codec.transfer(to))
+        elif self._transfers is None:
+            raise UsageError("this stream's call cannot be acted on", code="transfer_unavailable")
+        else:
+            await self._transfers.transfer(self.carrier, self.call_id, to, caller_id)
+        self.is_transferred = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.hang_up("transferred")
+        asyncio.get_running_loop().call_later(TRANSFER_GRACE_S, self.close, 1000, "transferred")
+
+    @property
+    def wants_hang_up(self) -> bool:
+        """Whether the phone call goes on although the stream is over, and was not put through."""
+        return bool(self.call_id) and not self.is_stopped_by_carrier and not self.is_transferred
 
     def close(self, code: int, reason: str) -> None:
         """Ends the stream, with the carrier's own word for it where there is one."""
@@ -257,15 +337,24 @@ class TelephonyTransport:
                 assert_never(event)
 
     def _start(self, started: StreamStarted) -> None:
-        codec = self._codec
-        if codec is None or self._session is not None:
-            return
-        agent = self._choose(started)
-        if agent is None:
-            self.close(1008, "no such agent")
+        if self._session is not None or self._preparing is not None:
             return
         if self._start_timer is not None:
             self._start_timer.cancel()
+        if self._prepare is not None:
+            self._preparing = self._prepare(started, partial(self._begin, started))
+            return
+        agent = self._choose(started)
+        self._begin(started, Chosen(agent) if agent is not None else None)
+
+    def _begin(self, started: StreamStarted, chosen: Chosen | None) -> None:
+        codec, self._preparing = self._codec, None
+        if codec is None or (self._prepare is not None and self._socket is None):
+            return
+        if chosen is None:
+            self.close(1008, "no such agent")
+            return
+        agent = chosen.agent
         self._encoding = started.encoding
         self.encoding = codec.reply_encoding
         self.sample_rate = codec.reply_sample_rate
@@ -273,11 +362,12 @@ class TelephonyTransport:
         self.call_id = started.call_id
         self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
         info = CallInfo(
-            call_id=new_id("call"),
+            call_id=chosen.call_id or new_id("call"),
             transport=started.carrier,
             caller=started.caller,
             callee=started.callee,
-            variables=_variables(started),
+            variables={**_variables(started), **chosen.variables},
+            session_id=chosen.session_id,
             carrier_call_id=started.call_id,
         )
         if codec.min_audio_bytes:
@@ -287,8 +377,13 @@ class TelephonyTransport:
         self._session = Session(
             self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
         )
+        if agent.profile.transfers and not self.can_transfer:
+            remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
+            log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
         self._transcript = transcript_log(self._session, self._resources.settings)
         self._on_session(self._session)
+        while self._waiting:
+            self._session.audio(self._decoded(self._waiting.popleft()))
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)
