@@ -25,6 +25,10 @@ WHOLE: Final = (1000, "caller hung up")
 """How a call ends that nothing but its caller has ended."""
 
 
+_SHORT_S: Final = 0.6
+"""Shorter calls would overdraw what one address may send."""
+
+
 class Caller:
     """Is on the line until told to hang up."""
 
@@ -74,7 +78,7 @@ async def on_the_line(url: str) -> AsyncGenerator[Caller]:
         caller.hang_up()
         async with time_limit():
             await asyncio.wait([caller.task])
-    assert caller.end == WHOLE
+    assert caller.end == WHOLE, caller.end
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class Traffic:
 
 
 @contextlib.asynccontextmanager
-async def traffic(url: str, *, at_once: int = 4) -> AsyncGenerator[Traffic]:
+async def traffic(url: str, *, at_once: int = 2) -> AsyncGenerator[Traffic]:
     """Short calls one after another, at least one of them while the block runs and one behind it."""
     counted, is_over = Traffic(), False
 
@@ -94,7 +98,7 @@ async def traffic(url: str, *, at_once: int = 4) -> AsyncGenerator[Traffic]:
         while not is_over:
             counted.placed += 1
             try:
-                outcome = await place_call(url, [Wait(0.1), HangUp()], SystemClock(), connect_timeout_s=30.0)
+                outcome = await place_call(url, [Wait(_SHORT_S), HangUp()], SystemClock(), connect_timeout_s=30.0)
             except VoxError as error:
                 counted.failures.append(str(error))
                 await asyncio.sleep(0.05)
@@ -181,7 +185,7 @@ def service(folder: Path, base: int, changes: Mapping[str, str] | None = None) -
     extra = f"DefaultDependencies=no\n[Service]\nStandardError=append:{folder}/%i.log\nReadWritePaths={folder}\n"
     text = (UNITS / "voxcore@.service").read_text()
     for old, new in {
-        "/opt/vox/.venv/bin/vox worker": f"{BIN}/vox agent --host 127.0.0.1 --config {folder}/config.json",
+        "/opt/vox/.venv/bin/vox worker": f"{BIN}/vox worker --host 127.0.0.1 --config {folder}/config.json",
         "/opt/vox/.venv/bin": str(BIN),
         "8000": str(base),
         "User=vox": "User=root",
@@ -214,6 +218,6 @@ async def workers(
     """
     base = free_base(9)
     (folder / "config.json").write_text(json.dumps({"json_logs": True, **FAKES}))
-    write_env(folder, MAX_CONCURRENT_CALLS="10", VOXRAY_DRAIN_CLOSES_PORT="true", VOXRAY_DRAIN_TIMEOUT_SECS="600", **environment)
+    write_env(folder, MAX_CONCURRENT_CALLS="10", **environment)
     async with booted_systemd(folder, {"voxcore@.service": service(folder, base, changes)}) as systemd:
         yield Workers(systemd, base, folder)
