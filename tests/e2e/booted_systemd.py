@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ INNER = r"""
 set -e
 mount --bind "$FOLDER" "$FOLDER"
 mount -t tmpfs tmpfs /etc/systemd/system
+# mounts
 mount -o remount,ro,bind /
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/lib
@@ -97,12 +98,15 @@ class Systemd:
 
 
 @contextlib.asynccontextmanager
-async def booted_systemd(folder: Path, units: dict[str, str]) -> AsyncGenerator[Systemd]:
+async def booted_systemd(
+    folder: Path, units: Mapping[str, str], *, mounts: Mapping[str, Path] | None = None
+) -> AsyncGenerator[Systemd]:
     """A systemd with these unit files, when it has booted.
 
     Args:
         folder: for what it writes; the only place of this machine's that it can change.
         units: text of each unit file by its name.
+        mounts: folders inside `folder` by the paths at which they are to be seen.
     """
     missing = [each for each in PROGRAMS if shutil.which(each) is None]
     can_boot = os.geteuid() == 0 and INIT.exists() and not missing
@@ -111,7 +115,8 @@ async def booted_systemd(folder: Path, units: dict[str, str]) -> AsyncGenerator[
     for name, text in {**UNITS, **units}.items():
         (folder / "units" / name).write_text(text)
     (folder / "outer.sh").write_text(OUTER)
-    (folder / "inner.sh").write_text(INNER)
+    mounted = "".join(f"mount --bind {source} {target}\n" for target, source in (mounts or {}).items())
+    (folder / "inner.sh").write_text(INNER.replace("# mounts\n", mounted))
     with (folder / "boot.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "unshare", "--mount", "sh", str(folder / "outer.sh"),

@@ -207,17 +207,25 @@ def write_env(folder: Path, **environment: str) -> None:
 
 @contextlib.asynccontextmanager
 async def workers(
-    folder: Path, *, changes: Mapping[str, str] | None = None, **environment: str
+    folder: Path,
+    *,
+    changes: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    mounts: Mapping[str, Path] | None = None,
+    **environment: str,
 ) -> AsyncGenerator[Workers]:
-    """A machine whose workers are enabled by no one yet.
+    """A machine on which no worker runs yet.
 
     Args:
         folder: for everything.
-        changes: texts of the unit and what stands there instead.
+        changes: texts of the worker's unit and what stands there instead.
+        units: further units.
+        mounts: folders inside `folder` by the paths at which the machine sees them.
         environment: of the workers.
     """
     base = free_base(9)
     (folder / "config.json").write_text(json.dumps({"json_logs": True, **FAKES}))
     write_env(folder, MAX_CONCURRENT_CALLS="10", **environment)
-    async with booted_systemd(folder, {"voxcore@.service": service(folder, base, changes)}) as systemd:
+    own = {"voxcore@.service": service(folder, base, changes)}
+    async with booted_systemd(folder, {**own, **(units or {})}, mounts=mounts) as systemd:
         yield Workers(systemd, base, folder)
