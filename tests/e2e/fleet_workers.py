@@ -67,12 +67,14 @@ async def on_the_line(url: str) -> AsyncGenerator[Caller]:
 
     Raises:
         AssertionError: something else has ended it.
+        UpgradeRefusedError: it has not come about.
     """
     caller = Caller()
     caller.task = asyncio.create_task(place_call(url, caller.script(), SystemClock()))
     try:
         await until(lambda: caller.has_begun or (caller.task is not None and caller.task.done()))
-        assert caller.is_on_the_line, f"{url}: {caller.task.exception() or caller.end}"
+        if not caller.is_on_the_line:
+            raise AssertionError(f"{url}: {caller.end}")
         yield caller
     finally:
         caller.hang_up()

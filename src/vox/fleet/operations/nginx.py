@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 RETRY_AFTER_FAILURE_S: Final = 2
+RETRY_AFTER_S: Final = 5
 READ_TIMEOUT_S: Final = 4 * 3600
 CALL_PATHS: Final = "ws|exotel|telephony/ws|v1/streams"
 """Where media streams arrive; a regular expression."""
@@ -57,6 +58,7 @@ server {{
     # Only while no worker has taken the request: an upgraded call is never asked twice
     proxy_next_upstream error timeout;
     proxy_next_upstream_timeout 10s;
+    recursive_error_pages on;
 
     # For Prometheus, which asks each worker itself
     location ~ ^/(metrics|admin)(/|$) {{
@@ -72,7 +74,8 @@ server {{
         proxy_read_timeout {read_timeout_s}s;
         proxy_send_timeout {read_timeout_s}s;
         proxy_intercept_errors on;
-        error_page 429 503 = @{name}_others;
+        # Nothing has begun before the upgrade, so that a call may be asked again after any failure
+        error_page 429 502 503 504 = @{name}_others;
     }}
 
     location @{name}_others {{
@@ -83,6 +86,14 @@ server {{
         proxy_buffering off;
         proxy_read_timeout {read_timeout_s}s;
         proxy_send_timeout {read_timeout_s}s;
+        error_page 502 504 = @{name}_none;
+    }}
+
+    # None of them answers: busy, which callers and carriers understand, and when to ask again
+    location @{name}_none {{
+        default_type application/json;
+        add_header Retry-After {retry_after_s} always;
+        return 503 '{{"error":{{"code":"UNAVAILABLE","message":"No call worker answers at present"}}}}';
     }}
 
     # Webhooks, dispatches, health: an empty header, so that the connection is kept
@@ -90,6 +101,7 @@ server {{
         proxy_pass http://{name}_api;
         proxy_set_header Connection "";
         proxy_intercept_errors on;
+        # A refusal alone: after any other failure the request may have been carried out
         error_page 429 503 = @{name}_others;
     }}
 }}
@@ -111,6 +123,7 @@ def nginx_site(workers: Sequence[str], *, name: str = "voxcore", listen: str = "
         server_name=server_name,
         paths=CALL_PATHS,
         read_timeout_s=READ_TIMEOUT_S,
+        retry_after_s=RETRY_AFTER_S,
         calls="\n".join(
             f"    server {worker} max_fails=1 fail_timeout={RETRY_AFTER_FAILURE_S}s;" for worker in workers
         ),
