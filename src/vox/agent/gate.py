@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from vox.protocols.media_stream import StreamStarted
+from vox.providers.carriers.contract import BusyAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,14 @@ class Bot:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     session_id: str = ""
     api_keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A slot for a call whose carrier has asked what to do with it."""
+
+    stream_url: str
+    token: str = field(repr=False)
 
 
 class Claim(Protocol):
@@ -71,6 +80,19 @@ class CallGate(Protocol):
         """Seconds until a slot is expected to be free."""
         ...
 
+    def promise(self, agent: str) -> Promise | None:
+        """A slot for an incoming call, whose stream then comes to this very server; None where streams are balanced."""
+        ...
+
+    def busy_answer(self, waited_s: int, again_url: str) -> BusyAnswer:
+        """What a caller gets while no worker has a slot.
+
+        Args:
+            waited_s: how long the caller has waited already.
+            again_url: where the carrier may ask again.
+        """
+        ...
+
     def has_room_elsewhere(self) -> bool:
         """Whether another worker behind the same address has a free slot."""
         ...
@@ -85,6 +107,10 @@ class CallGate(Protocol):
 
     def knows_bot(self, bot_id: str) -> bool:
         """Whether there may be such a bot; asked before a stream is let in."""
+        ...
+
+    def answered(self, call_id: str, by: str) -> None:
+        """Who answered a call that the agent makes: `human`, `voicemail`, `screening` or `menu`."""
         ...
 
     def rejected(self, call_id: str, started: StreamStarted, code: str) -> None:

@@ -73,7 +73,7 @@ class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
     `installation` brings models while the server runs. Each of `on_end` is called when the calls that are left have to end, each of
-    `on_call_ended` for every call that is over. A `gate`, where the server is a call worker, is set before the routes are made.
+    `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
     """
 
     settings: AgentSettings
@@ -91,6 +91,7 @@ class AgentServer:
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     on_end: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    on_call_started: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
     on_call_ended: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _spawned: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -176,6 +177,8 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+        for listener in self.on_call_started:
+            listener(session)
 
     def _prepare_voices(self) -> None:
         """Tells the synthesisers that can use it what their agents are known to say."""

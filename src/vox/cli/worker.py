@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import random
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -92,6 +93,7 @@ async def serve_worker(
         environment,
         lifecycle,
         clock,
+        random=random.SystemRandom(),
         host_name=socket.gethostname(),
         version=version("vox-server"),
     )

@@ -5,16 +5,26 @@ from dataclasses import dataclass
 
 from vox.agent.call.session import Session
 from vox.agent.call.transport import TransfersCalls
-from vox.agent.gate import Bot
+from vox.agent.gate import Bot, Promise
 from vox.agent.server import AgentServer
 from vox.fleet.worker.bots import BotDirectory
 from vox.fleet.worker.contract import EndedCall, LiveCall
 from vox.fleet.worker.fleet_totals import FleetTotals
 from vox.fleet.worker.reservations import Reserved
-from vox.fleet.worker.worker import Worker
+from vox.fleet.worker.worker import Granted, Worker
 from vox.protocols.agent_events import ClientSpeak
 from vox.protocols.carriers.dialler import CONNECTED_FIELDS
 from vox.protocols.media_stream import StreamStarted
+from vox.providers.carriers.contract import BusyAnswer
+from vox.runtime.clock import new_id
+
+_ANSWERED_BY = {
+    "human": "human",
+    "person": "human",
+    "voicemail": "machine",
+    "screening": "screening",
+    "menu": "machine",
+}
 
 
 class ServerCalls:
@@ -136,6 +146,22 @@ class WorkerGate:
         """Seconds until a slot is expected to be free."""
         return self._worker.retry_after_s()
 
+    def promise(self, agent: str) -> Promise | None:
+        """A slot for an incoming call, where this worker has an address of its own."""
+        if not self._worker.settings.url:
+            return None
+        granted = self._worker.reserve(new_id("call"), "inbound", metadata={"agent": agent} if agent else None)
+        return Promise(granted.stream_url, granted.token) if isinstance(granted, Granted) else None
+
+    def busy_answer(self, waited_s: int, again_url: str) -> BusyAnswer:
+        """A busy tone, a message, or the message again until a slot is free."""
+        settings = self._worker.settings
+        if settings.busy_answer == "reject":
+            return BusyAnswer()
+        message = settings.busy_message.replace("{wait}", self._worker.spoken_wait())
+        may_wait = settings.busy_answer == "wait" and waited_s < settings.busy_wait_secs
+        return BusyAnswer(message if not waited_s or not may_wait else "", again_url if may_wait else "")
+
     def has_room_elsewhere(self) -> bool:
         """Whether another worker has a free slot."""
         return self._totals.now().available > 0
@@ -162,6 +188,10 @@ class WorkerGate:
             session_id=config.session_id,
             api_keys=config.api_keys,
         )
+
+    def answered(self, call_id: str, by: str) -> None:
+        """Tells the bridge who answered."""
+        self._worker.progress(call_id, "answered", {"answered_by": _ANSWERED_BY.get(by, "unknown")})
 
     def rejected(self, call_id: str, started: StreamStarted, code: str) -> None:
         """A call is over before it began."""

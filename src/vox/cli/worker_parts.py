@@ -1,8 +1,9 @@
 """What a worker's process consists of, put together: the agent server, the worker, and what both ask of the bridge."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Self
 
 import httpx2
@@ -15,9 +16,11 @@ from vox.agent.server import AgentServer
 from vox.cli.worker_calls import ServerCalls, WorkerGate, ended_call
 from vox.errors import VoxError
 from vox.fleet.worker.bots import BotDirectory
-from vox.fleet.worker.contract import EndedCall
+from vox.fleet.worker.bridge_peer import BridgePeer
+from vox.fleet.worker.contract import EndedCall, LiveCall
 from vox.fleet.worker.fleet_totals import FleetTotals
 from vox.fleet.worker.outcomes import result_of
+from vox.fleet.worker.registration import BridgeRegistration
 from vox.fleet.worker.reservations import Reserved
 from vox.fleet.worker.results import Results
 from vox.fleet.worker.routes import WorkerRoutes
@@ -47,6 +50,7 @@ class WorkerProcess:
         environment: of the process, with `.env`.
         lifecycle: told by signals and by the bridge to drain.
         clock: the machine's.
+        random: spreads the attempts to reach a bridge.
         host_name: of the machine, for the worker's name.
         version: of this program.
     """
@@ -59,11 +63,13 @@ class WorkerProcess:
         lifecycle: Lifecycle,
         clock: Clock,
         *,
+        random: Random,
         host_name: str,
         version: str,
     ) -> None:
         self.settings = settings
         self._clock = clock
+        self._random = random
         self._name = worker_id(settings.worker_id, host_name, settings.port)
         self._version = version
         self._stack = AsyncExitStack()
@@ -105,6 +111,7 @@ class WorkerProcess:
         gate = WorkerGate(server, self.worker, self.totals, bots)
         server.gate = gate
         server.admission.set_aside = gate.set_aside
+        server.on_call_started.append(self._session_started)
         server.on_call_ended.append(self._session_ended)
         self.worker.on_ended.append(self._call_ended)
         return [WorkerRoutes(self.worker, self.totals, public=PUBLIC, secret=SHARED).table()]
@@ -116,7 +123,23 @@ class WorkerProcess:
         await self._stack.enter_async_context(periodic(ROUND_EVERY_S, self.totals.refresh, "ask the fleet's numbers"))
         if self.settings.bridge_base:
             await self._stack.enter_async_context(supervised(self.results.run, "send results"))
+        await self._stack.enter_async_context(self._registered())
         return self
+
+    @asynccontextmanager
+    async def _registered(self) -> AsyncGenerator[None]:
+        """Keeps the worker registered, where a bridge knows it."""
+        settings, token = self.settings, self.settings.token.get_secret_value()
+        if not settings.bridge_urls or not token:
+            yield
+            return
+        peer = BridgePeer(
+            self.worker, transports=[], labels=settings.labels, clock=self._clock, spawn=self.agents.spawn
+        )
+        registration = BridgeRegistration(settings.bridge_urls, token, peer, self._random, self.agents.metrics)
+        peer.connect(registration)
+        async with registration.running():
+            yield
 
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
@@ -129,6 +152,9 @@ class WorkerProcess:
         """Offers the last results to the bridge."""
         if self.settings.bridge_base:
             await self.results.flush(timeout_s)
+
+    def _session_started(self, session: Session) -> None:
+        self.worker.started(LiveCall(session.info.call_id, session.started_at))
 
     def _session_ended(self, session: Session) -> None:
         self.worker.ended(ended_call(session, self._clock.now()))

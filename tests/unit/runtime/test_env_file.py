@@ -1,5 +1,7 @@
 """`.env` files: what the document prints works, and a line that is none is named."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,10 +53,8 @@ def test_a_line_that_is_none_is_named_without_its_value(line):
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    try:
-        parse_env(text)
-    except UsageError as error:
-        assert error.code == "env_malformed"
+    with contextlib.suppress(UsageError):
+        assert isinstance(parse_env(text), dict)
 
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,10}", fullmatch=True)

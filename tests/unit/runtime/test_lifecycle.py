@@ -165,3 +165,15 @@ async def test_a_part_with_something_to_do_before_the_drain_is_told_why_it_ends(
     os.kill(os.getpid(), getattr(signal, name))
     assert await running is True
     assert told == [is_replaced]
+
+
+async def test_a_drain_may_have_a_deadline_of_its_own_and_the_first_one_holds(clock):
+    life = Lifecycle(clock, 3600.0)
+    life.ready()
+    assert life.drain_left_s is None
+    life.drain(60.0)
+    life.drain(600.0)
+    clock.advance(20)
+    assert life.drain_left_s == 40.0
+    clock.advance(100)
+    assert life.drain_left_s == 0.0

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.websockets import WebSocket
@@ -25,6 +26,7 @@ from vox.agent.transports.telephony import START_TIMEOUT_S, Chosen, TelephonyTra
 from vox.errors import UsageError, VoxError
 from vox.http.call import client_address
 from vox.http.routing import RouteTable
+from vox.protocols.agent_events import AgentEvent, ServerMessage
 from vox.protocols.carriers import dialler, exotel
 from vox.protocols.media_stream import ServerCodec, StreamStarted
 from vox.runtime.logging import get_logger
@@ -35,7 +37,7 @@ MAX_MESSAGE_BYTES: Final = 1 << 18
 RING_S: Final = 130.0
 """The dialler opens its stream when it begins to dial; the other end may ring for two minutes."""
 PREPARE_TIMEOUT_S: Final = 10.0
-CONNECTED_EVENT: Final = dialler.CONNECTED_FIELDS
+ANSWERED_BY: Final = "answered-by"
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +130,7 @@ class BotStreams:
                 transfers=stream.transfers,
                 codec=stream.codec,
                 prepare=prepare,
+                on_event=partial(self._told, claim) if claim is not None else None,
                 start_timeout_s=stream.start_timeout_s,
             )
 
@@ -138,6 +141,10 @@ class BotStreams:
         finally:
             if claim is not None:
                 claim.give_back()
+
+    def _told(self, claim: Claim, event: AgentEvent) -> None:
+        if isinstance(event, ServerMessage) and event.data.get("type") == ANSWERED_BY:
+            self._gate.answered(claim.call_id, str(event.data.get("by", "")))
 
     async def _prepare(self, stream: _Stream, started: StreamStarted, answer: Callable[[Chosen | None], None]) -> None:
         chosen = None
@@ -153,7 +160,7 @@ class BotStreams:
         bot_id = stream.bot_id or started.parameters.get("bot", "")
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
-                bot = await self._gate.find_bot(bot_id, started) if bot_id else Bot()
+                bot = await self._gate.find_bot(bot_id, started) if bot_id else Bot(_known(claim, "agent"))
                 agent = await self._server.resources.changed_agent(bot.agent, bot.profile, bot.api_keys)
         except (VoxError, TimeoutError) as failed:
             code = failed.code if isinstance(failed, VoxError) else "bot_timeout"
@@ -165,6 +172,10 @@ class BotStreams:
         variables = {**known, **bot.variables, "token": ""}
         call_id = claim.call_id if claim is not None else ""
         return Chosen(agent, call_id=call_id, session_id=bot.session_id, variables=variables)
+
+
+def _known(claim: Claim | None, name: str) -> str:
+    return claim.variables.get(name, "") if claim is not None else ""
 
 
 class _Rejected(Exception):  # noqa: N818  not an error: the call is not taken

@@ -92,6 +92,7 @@ class TelephonyTransport:
         transfers: puts calls through; None where this stream may belong to anyone.
         codec: of the carrier, where the address has told which it is.
         prepare: asked instead of `choose` where the answer takes time; the caller's audio waits.
+        on_event: told what happens in the call.
         start_timeout_s: how long the carrier has to describe the call.
     """
 
@@ -109,10 +110,12 @@ class TelephonyTransport:
         transfers: CallTransfers | None = None,
         codec: ServerCodec | None = None,
         prepare: Prepare | None = None,
+        on_event: Callable[[AgentEvent], None] | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self._transfers = transfers
         self._prepare = prepare
+        self._on_event = on_event
         self._preparing: asyncio.Task[None] | None = None
         self._waiting: deque[bytes] = deque(maxlen=MAX_EARLY_AUDIO)
         self._start_timeout_s = start_timeout_s
@@ -234,7 +237,9 @@ class TelephonyTransport:
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Logs what was said where that is asked for; carriers take no events."""
+        """Logs what was said where that is asked for, and tells who listens here; carriers take no events."""
+        if self._on_event is not None:
+            self._on_event(event)
         if self._transcript is not None:
             self._transcript.see(event)
 

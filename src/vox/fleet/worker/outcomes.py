@@ -17,9 +17,17 @@ _DISCONNECTED_BY: Final[Mapping[str, str]] = {
 """Every other reason is one of ours: the agent ended the call."""
 
 
+_ANSWERED_BY_MACHINE: Final = frozenset({"voicemail", "screened"})
+
+
 def disconnected_by(reason: str) -> str:
     """Who ended a call: `customer`, `bot`, `transfer_to_agent` or `error`."""
     return _DISCONNECTED_BY.get(reason, "bot")
+
+
+def outcome_of(reason: str) -> str:
+    """What a call came to: who ended it, or `voicemail` where a machine answered."""
+    return reason if reason in _ANSWERED_BY_MACHINE else disconnected_by(reason)
 
 
 def sip_outcome(status: int) -> str:
@@ -50,6 +58,7 @@ def result_of(call: EndedCall, reserved: Reserved | None, *, worker_id: str, end
         "analysis": None,
         "transfer": call.reason == "transferred",
         "disconnected_by": disconnected_by(call.reason),
+        "outcome": outcome_of(call.reason),
         "reason": call.reason,
         "ended_at": ended_at,
         "metrics": {

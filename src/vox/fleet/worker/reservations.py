@@ -109,11 +109,11 @@ class Slots:
         self._by_id[reserved.reservation_id] = self._by_call[reserved.call_id] = reserved
         return None
 
-    def renew(self, reservation_id: str, now: float) -> Reserved | None:
+    def renew(self, reservation_id: str, now: float, lease_s: float = LEASE_S) -> Reserved | None:
         """Keeps a reservation for another lease; None where there is none (any more)."""
         found = self._by_id.get(reservation_id)
         if found is not None:
-            found.expires_at = max(found.expires_at, now + LEASE_S)
+            found.expires_at = max(found.expires_at, now + min(lease_s, MAX_TTL_S))
         return found
 
     def take(self, reservation_id: str, now: float) -> Reserved | None:

@@ -35,8 +35,8 @@ class WorkerSettings(Settings):
     """Ports of the workers on this machine, as in 8001-8004 or 8001,8003; empty: VOXCORE_WORKERS ports from 8001 on"""
     secret: Annotated[SecretStr, Env("VOXCORE_SECRET")] = SecretStr("")
     """What bridge and dialler send as X-VoxCore-Secret; of several, separated by commas, the first is sent and all are taken. Empty: the fleet's routes answer this machine only"""
-    bridge_url: Annotated[str, Env("VOXBRIDGE_URL")] = ""
-    """Address of the bridge, which knows bots and takes results; empty: the agents of the configuration, and no results"""
+    bridge: Annotated[str, Env("VOXBRIDGE_URL")] = ""
+    """Address of the bridge, which knows bots and takes results; of several, separated by commas, the first is asked. Empty: the agents of the configuration, and no results"""
     config_url: Annotated[str, Env("VOXBRIDGE_CONFIG_URL")] = ""
     """Address of bots' configurations elsewhere than at the bridge; /BOT_ID follows"""
     worker_id: Annotated[str, Env("VOX_WORKER_ID")] = ""
@@ -45,6 +45,10 @@ class WorkerSettings(Settings):
     """Token by which the bridge knows this worker; empty: it does not register"""
     region: Annotated[str, Env("VOX_WORKER_REGION")] = Field(default="", max_length=64)
     """Where this worker stands, for placement near the caller"""
+    relay_region: Annotated[str, Env("VOX_WORKER_RELAY_REGION")] = Field(default="", max_length=64)
+    """Region of the relays that are near this worker, for placement"""
+    model_region: Annotated[str, Env("VOX_WORKER_MODEL_REGION")] = Field(default="", max_length=64)
+    """Region of the models that are near this worker, for placement"""
     url: Annotated[str, Env("VOX_WORKER_URL")] = ""
     """Address at which carriers and the bridge reach this very worker, as https://HOST; empty: http://HOST:PORT"""
     inbound_reserve: Annotated[float, Env("VOX_WORKER_INBOUND_RESERVE")] = Field(default=0.2, ge=0, le=1)
@@ -54,9 +58,9 @@ class WorkerSettings(Settings):
     busy_answer: Annotated[BusyAnswer, Env("VOX_WORKER_BUSY_ANSWER")] = "reject"
     """What a carrier's webhook is answered with while the fleet is full: busy tone, spoken busy_message, or the message again and again until a slot is free"""
     busy_message: Annotated[str, Env("VOX_WORKER_BUSY_MESSAGE")] = Field(
-        default="All our lines are busy. Please call again in {minutes}.", max_length=1_000
+        default="All our lines are busy. Please call again in {wait}.", max_length=1_000
     )
-    """What is said then; {minutes} becomes the expected wait, as in 3 minutes"""
+    """What is said then; {wait} becomes the expected time, as in 3 minutes"""
     busy_wait_secs: Annotated[int, Env("VOX_WORKER_BUSY_WAIT_SECS")] = Field(default=120, ge=10, le=3600)
     """With busy_answer wait: how long a caller waits at most before the call ends"""
     results_folder: Annotated[str, Env("VOX_WORKER_RESULTS_FOLDER")] = "results"
@@ -69,7 +73,12 @@ class WorkerSettings(Settings):
             raise ValueError("use 1 to 64 of a-z, 0-9 and -")
         return value
 
-    @field_validator("bridge_url", "config_url", "url")
+    @field_validator("bridge")
+    @classmethod
+    def _are_urls(cls, value: str) -> str:
+        return ",".join(cls._is_url(one.strip()) for one in value.split(",") if one.strip())
+
+    @field_validator("config_url", "url")
     @classmethod
     def _is_url(cls, value: str) -> str:
         if value and not _is_base_url(value):
@@ -86,6 +95,22 @@ class WorkerSettings(Settings):
     def secrets(self) -> tuple[str, ...]:
         """The shared secrets; the first is sent, all are taken."""
         return tuple(one for part in self.secret.get_secret_value().split(",") if (one := part.strip()))
+
+    @property
+    def bridge_urls(self) -> list[str]:
+        """The addresses of all bridges."""
+        return self.bridge.split(",") if self.bridge else []
+
+    @property
+    def bridge_url(self) -> str:
+        """The address of the bridge that is asked."""
+        return self.bridge.partition(",")[0]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What placement may go by, besides the region."""
+        given = {"relay_region": self.relay_region, "model_region": self.model_region}
+        return {name: value for name, value in given.items() if value}
 
     @property
     def bridge_base(self) -> str:

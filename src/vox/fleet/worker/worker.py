@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from vox.fleet.worker import metrics as names
 from vox.fleet.worker.call_ends import CallEnds
-from vox.fleet.worker.contract import AgentCalls, EndedCall
+from vox.fleet.worker.contract import AgentCalls, EndedCall, LiveCall
 from vox.fleet.worker.loop_lag import EVERY_S, LoopLag
 from vox.fleet.worker.reservations import LEASE_S, MAX_TTL_S, NoSlot, Reserved, Slots
 from vox.fleet.worker.settings import WorkerSettings
@@ -108,6 +108,8 @@ class Worker:
         self.drain_deadline: float | None = None
         self.on_ended: list[Callable[[EndedCall, Reserved | None], None]] = []
         self.on_change: list[Callable[[], None]] = []
+        self.on_progress: list[Callable[[str, str, Mapping[str, Any]], None]] = []
+        self.on_started: list[Callable[[LiveCall], None]] = []
         self._clock = clock
         self._metrics = metrics
         self._ends = CallEnds()
@@ -148,7 +150,10 @@ class Worker:
             bot_id: which bot talks.
             metadata: becomes variables of the call where it is text or a number.
         """
-        reservation_id, token = new_id("rsv"), new_id("tok")
+        reservation_id, token = (
+            new_id("rsv"),
+            new_id("t").replace("_", ""),
+        )  # some carriers pass on letters and digits only
         ttl_s = min(max(ttl_s, 1.0), MAX_TTL_S)
         now = self._clock.now()
         wish = Reserved(reservation_id, call_id, call_class, now + ttl_s, bot_id, metadata or {})
@@ -162,10 +167,10 @@ class Worker:
         self.changed()
         return Granted(reservation_id, token, ttl_s, f"{self.stream_base}{STREAM_PATH}/{reservation_id}")
 
-    def renew(self, reservation_id: str) -> float | None:
+    def renew(self, reservation_id: str, lease_s: float = LEASE_S) -> float | None:
         """Keeps a reservation for another lease; how long it stands now, None where there is none."""
         now = self._clock.now()
-        found = self.slots.renew(reservation_id, now)
+        found = self.slots.renew(reservation_id, now, lease_s)
         return None if found is None else found.expires_at - now
 
     def release(self, reservation_id: str) -> bool:
@@ -187,6 +192,17 @@ class Worker:
         """Ends a stream's hold of its slot."""
         self.slots.give_back(taken)
         self.changed()
+
+    def started(self, call: LiveCall) -> None:
+        """A call has its media."""
+        for listener in self.on_started:
+            listener(call)
+        self.changed()
+
+    def progress(self, call_id: str, event: str, data: Mapping[str, Any]) -> None:
+        """Something happened in a call."""
+        for listener in self.on_progress:
+            listener(call_id, event, data)
 
     def ended(self, call: EndedCall) -> None:
         """A call is over."""
@@ -233,6 +249,11 @@ class Worker:
             return max(RETRY_MIN_S, round(self.lifecycle.retry_after_s))
         expected = self.next_free_s()
         return 5 if expected is None else min(max(round(expected), RETRY_MIN_S), RETRY_MAX_S)
+
+    def spoken_wait(self) -> str:
+        """How long until a slot is free, as a caller is told."""
+        minutes = max(1, round(self.retry_after_s() / 60))
+        return "a minute" if minutes == 1 else f"{minutes} minutes"
 
     def next_free_s(self) -> float | None:
         """Seconds until a slot is expected to be free; 0 while there is one, None where nothing is known."""

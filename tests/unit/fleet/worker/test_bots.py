@@ -24,7 +24,10 @@ CONFIG = {
 }
 
 
-def directory(bridge, *, secret="secret", is_suffixed=True):
+SECRET = "shared"
+
+
+def directory(bridge, *, secret=SECRET, is_suffixed=True):
     metrics = Metrics()
     bots = BotDirectory(bridge.http, "http://bridge/v1/bots", is_suffixed=is_suffixed, secret=secret, metrics=metrics)
     return bots, metrics
@@ -45,7 +48,7 @@ async def test_a_bot_is_asked_for_as_documented():
         "stream_id": "MZ1",
         "connected_event": '{"crm":"7"}',
     }
-    assert request.headers["x-voxcore-secret"] == "secret"
+    assert request.headers["x-voxcore-secret"] == SECRET
     assert config.session_id == "s-1"
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vox.fleet.worker.contract import EndedCall
-from vox.fleet.worker.outcomes import disconnected_by, result_of, sip_outcome, transcript
+from vox.fleet.worker.outcomes import disconnected_by, outcome_of, result_of, sip_outcome, transcript
 from vox.fleet.worker.reservations import Reserved
 
 MESSAGES = (
@@ -29,7 +29,12 @@ MESSAGES = (
     ],
 )
 def test_who_ended_a_call(reason, who):
-    assert disconnected_by(reason) == who
+    assert disconnected_by(reason) == outcome_of(reason) == who
+
+
+def test_a_machine_that_answered_is_the_outcome():
+    assert outcome_of("voicemail") == "voicemail"
+    assert disconnected_by("voicemail") == "bot"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +76,7 @@ def test_the_result_of_a_call_names_everything_that_the_bridge_asks_for():
         "analysis": None,
         "transfer": False,
         "disconnected_by": "customer",
+        "outcome": "customer",
         "reason": "hung_up",
         "ended_at": "2026-01-01",
         "metrics": {"duration_seconds": 12.346, "customer_turns": 1, "bot_turns": 1},

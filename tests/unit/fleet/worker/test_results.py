@@ -40,13 +40,17 @@ def spool(folder, bridge, metrics=None):
     )
 
 
+async def until(condition):
+    """Lets the other tasks run until something has happened."""
+    while not condition():  # noqa: ASYNC110  threads and tasks bring it about
+        await asyncio.sleep(0)
+
+
 async def until_sent(results):
     running = asyncio.create_task(results.run())
     async with time_limit():
-        while not results.waiting:
-            await asyncio.sleep(0)
-        while results.waiting:
-            await asyncio.sleep(0)
+        await until(lambda: results.waiting)
+        await until(lambda: not results.waiting)
     running.cancel()
 
 
@@ -103,12 +107,10 @@ async def test_one_address_that_is_away_does_not_hold_up_the_others(tmp_path, mo
     await results.keep("call_1", RESULT, "http://bridge/dead")
     running = asyncio.create_task(results.run())
     async with time_limit():
-        while len(bridge.requests) < 1:
-            await asyncio.sleep(0)
+        await until(lambda: bridge.requests)
         for number in range(2, 6):
             await results.keep(f"call_{number}", RESULT)
-        while results.waiting > 1:
-            await asyncio.sleep(0)
+        await until(lambda: results.waiting == 1)
     running.cancel()
     assert [request.url.path for request in bridge.requests].count("/dead") == 1
 
