@@ -4,10 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.e2e.agents import until
 from tests.e2e.fleet_workers import BIN, on_the_line, traffic, workers, write_env
+from tests.time_limits import time_limit
 
 
 async def test_a_restart_moves_the_calls_out_of_the_unit_and_no_caller_is_turned_away(tmp_path: Path):
@@ -81,6 +83,30 @@ async def test_sigquit_ends_what_is_left_at_once(tmp_path: Path):
                 await fleet.until("voxcore@1", "StatusText", lambda text: text.startswith("draining"))
                 await fleet.run("systemctl kill --kill-who=main --signal=QUIT voxcore@1")
                 await fleet.until("voxcore@1", "ActiveState", lambda state: state == "inactive")
+
+
+async def test_calls_that_were_promised_a_slot_are_waited_for_before_a_restart(tmp_path: Path):
+    async with workers(tmp_path, VOXCORE_SECRET="x") as fleet:
+        await fleet.run("systemctl start voxcore@1")
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{fleet.base + 1}", headers={"x-voxcore-secret": "x"}
+        ) as http:
+            wish = {"call_id": "call_1", "class": "outbound", "ttl_s": 60}
+            promised = await http.post("/v1/reservations", json=wish)
+            assert promised.status_code == 201, promised.text
+            before = await fleet.systemd.shown("voxcore@1", "MainPID")
+            await fleet.run("systemctl restart --no-block voxcore@1")
+            async with time_limit():
+                while (await http.get("/health")).json()["state"] != "draining":
+                    await asyncio.sleep(0.05)
+            refused = await http.post("/v1/reservations", json={**wish, "call_id": "call_2"})
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "DRAINING")
+            async with on_the_line(fleet.phone(1)):  # who calls by themselves is still taken
+                assert await fleet.systemd.shown("voxcore@1", "MainPID") == before
+                path = f"/v1/reservations/{promised.json()['reservation_id']}"
+                assert (await http.delete(path)).status_code in {200, 204}
+                await fleet.until("voxcore@1", "MainPID", lambda pid: pid not in {before, "0"})
+                await fleet.until("voxcore@1", "ActiveState", lambda state: state == "active")
 
 
 async def until_refused(port: int) -> None:

@@ -178,7 +178,8 @@ def _supervise(args: argparse.Namespace) -> int:
 def _detach(args: argparse.Namespace) -> int:
     from vox.fleet.operations.scopes import detach
 
-    scope = detach(args.unit, args.main_pid, keep_s=args.keep_secs)
+    folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
+    scope = detach(args.unit, args.main_pid, keep_s=args.keep_secs, sockets=Path(folder) if folder else None)
     print(f"{args.unit}: " + (f"goes on as {scope}" if scope else "drains in its unit"))
     return 0
 

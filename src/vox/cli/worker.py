@@ -110,6 +110,8 @@ async def serve_worker(
             environment,
             status=parts.agents.status,
             closes_port=True,
+            leaving=parts.worker.leave,
+            promised=lambda: parts.worker.slots.pending,
             clock=clock,
             **tls,
         )

@@ -1,14 +1,15 @@
 """One generation of a server: the process that holds a port until the next one does, and the calls it took until they end.
 
-Order matters when a generation ends. The port closes first, so that a proxy asks another server; requests that are on
-their way are still taken; only then does the drain begin, in which what is left on an open connection is refused.
+Order matters when a generation ends. It promises nothing more and waits for what it has promised; then the port closes, so
+that a proxy asks another server; requests that are on their way are still taken; only then does the drain begin, in which
+what is left on an open connection is refused.
 """
 
 import asyncio
 import os
 import socket
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,9 +20,13 @@ from vox.http.server import Server
 from vox.runtime.lifecycle import Lifecycle, State, run_until_stopped
 from vox.runtime.logging import get_logger
 from vox.runtime.systemd import ServiceManager
+from vox.runtime.tasks import cancel_and_wait
 
 ON_THEIR_WAY_S: Final = 0.25
 """After the port has closed, requests on connections that were made before are taken for this long."""
+PROMISED_S: Final = 45.0
+"""How long the port stays for what was told to come: a phone rings that long."""
+_POLL_S: Final = 0.1
 _BACKLOG: Final = 16
 
 _log = get_logger(__name__)
@@ -41,6 +46,8 @@ class Generation:
         environment: what systemd said.
         status: one line for the service manager.
         closes_port: whether the port closes when the drain begins; otherwise the drain answers there until its end.
+        leaving: called when the end is near, and at SIGUSR2: nothing more is to be promised.
+        promised: how many requests were told to come to this port and have not come yet; they are waited for.
         options: of the server.
 
     Raises:
@@ -57,6 +64,8 @@ class Generation:
         *,
         status: Callable[[], str],
         closes_port: bool,
+        leaving: Callable[[], None] = lambda: None,
+        promised: Callable[[], int] = lambda: 0,
         **options: Any,
     ) -> None:
         self._app = app
@@ -67,6 +76,8 @@ class Generation:
         self._status = status
         self._closes_port = closes_port
         self._owns_port = not self._manager.has_socket_unit
+        self._leaving = leaving
+        self._promised = promised
         self._options = options
         self._stack = AsyncExitStack()
         self._server: Server | None = None
@@ -108,12 +119,17 @@ class Generation:
             self._manager.keep(self.server.sockets)
         unsubscribe = self._lifecycle.subscribe(self._follow)
         try:
-            async with self._manager.reporting(self._status, lambda: self._lifecycle.is_draining):
-                return await run_until_stopped(self._lifecycle, drain=self._end if self._closes_port else None)
+            async with self._manager.reporting(self._status, self._is_ending):
+                if not self._closes_port:
+                    return await run_until_stopped(self._lifecycle)
+                return await run_until_stopped(self._lifecycle, drain=self._end, SIGUSR2=self._leaving)
         finally:
             unsubscribe()
             if self._ending is not None:
-                await self._ending
+                await cancel_and_wait(self._ending)
+
+    def _is_ending(self) -> bool:
+        return self._ending is not None or self._lifecycle.is_draining
 
     def _follow(self, state: State) -> None:
         """Closes the port also where something else than a signal began the drain."""
@@ -125,7 +141,12 @@ class Generation:
             self._ending = asyncio.create_task(self._leave(is_replaced), name="leave the port")
 
     async def _leave(self, is_replaced: bool) -> None:
-        _log.info("leaving the port", is_replaced=is_replaced)
+        _log.info("leaving the port", is_replaced=is_replaced, promised=self._promised())
+        self._leaving()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PROMISED_S):
+                while self._promised():  # noqa: ASYNC110  a count, not an event
+                    await asyncio.sleep(_POLL_S)
         if self._owns_port and not is_replaced:
             self._manager.forget()
         if self._owns_port or is_replaced:

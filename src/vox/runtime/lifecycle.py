@@ -185,7 +185,9 @@ class Lifecycle:
                 listener(after)
 
 
-async def run_until_stopped(lifecycle: Lifecycle, *, drain: Callable[[bool], None] | None = None) -> bool:
+async def run_until_stopped(
+    lifecycle: Lifecycle, *, drain: Callable[[bool], None] | None = None, **others: Callable[[], None]
+) -> bool:
     """Turns SIGTERM and SIGINT into a drain and returns when it is over; False when the deadline cut work short.
 
     SIGQUIT ends a drain at once. Close the server after this, not before: while draining it still has to tell new callers
@@ -195,10 +197,11 @@ async def run_until_stopped(lifecycle: Lifecycle, *, drain: Callable[[bool], Non
         lifecycle: of the part.
         drain: begins the drain in the lifecycle's place, for a part that has something to do first; is told whether a new
             generation has taken over, which SIGUSR1 says.
+        others: what further signals do, by name.
     """
     stop = partial(drain, False) if drain else lifecycle.drain
     replaced = {"SIGUSR1": partial(drain, True)} if drain else {}
-    with owned_signals(stop, SIGQUIT=lifecycle.cut_drain, **replaced):
+    with owned_signals(stop, SIGQUIT=lifecycle.cut_drain, **replaced, **others):
         is_clean = await lifecycle.drained()
         if not is_clean:
             _log.warning("drain deadline passed", holds=lifecycle.holds)

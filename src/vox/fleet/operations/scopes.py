@@ -5,12 +5,15 @@ next worker is ready: it tells the ones before it to leave the port. Between the
 moment without an open port, and a worker that cannot start takes no capacity away.
 """
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +23,10 @@ from vox.fleet.operations.supervisor import control_group
 RESTARTS: Final = frozenset({"restart", "try-restart"})
 MOVE_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 30.0
+PROMISED_S: Final = 45.0
+"""A phone rings that long."""
+ANSWER_TIMEOUT_S: Final = 3.0
+_MOST_BYTES: Final = 1 << 20
 _POLL_S: Final = 0.02
 _USEC_PER_S: Final = 1_000_000
 _MANAGER: Final = (
@@ -54,13 +61,25 @@ def run_program(command: Sequence[str]) -> str:
         ) from error
 
 
-def detach(unit: str, main_pid: int, *, keep_s: float, run: Run = run_program) -> str | None:
+def detach(
+    unit: str,
+    main_pid: int,
+    *,
+    keep_s: float,
+    sockets: Path | None = None,
+    promised_s: float = PROMISED_S,
+    run: Run = run_program,
+) -> str | None:
     """Moves what a unit's main process started into a scope, if the unit is being restarted.
+
+    Calls that were told to come to this worker, and have not come yet, are waited for first: another one would not know them.
 
     Args:
         unit: name of the unit, with its suffix.
         main_pid: its main process, which stays.
         keep_s: how long the scope may take to end when the machine stops.
+        sockets: folder of the worker's own socket.
+        promised_s: how long calls that were promised a slot are waited for.
         run: runs systemd's programs.
 
     Returns:
@@ -75,19 +94,35 @@ def detach(unit: str, main_pid: int, *, keep_s: float, run: Run = run_program) -
     moved = descendants(main_pid, _parents())
     if not moved:
         return None
+    if sockets is not None and (own := sockets / f"{moved[0]}.sock").exists():
+        os.kill(moved[0], signal.SIGUSR2)  # no further promises
+        _wait(lambda: not promised_at(own), promised_s)
     scope = scope_name(unit, moved[0])
     slice_name = run(["systemctl", "show", "--property=Slice", "--value", unit]).strip()
     run(
         start_scope(scope, moved, description=f"{unit}, until its calls are over", slice_name=slice_name, keep_s=keep_s)
     )
-    deadline = time.monotonic() + MOVE_TIMEOUT_S
-    while scope not in control_group(moved[0]):
-        if time.monotonic() > deadline:
-            raise DependencyError(
-                f"{unit} was not moved to {scope} within {MOVE_TIMEOUT_S:g} s", code="not_moved", hint="see the journal"
-            )
-        time.sleep(_POLL_S)
+    if not _wait(lambda: scope in control_group(moved[0]), MOVE_TIMEOUT_S):
+        raise DependencyError(
+            f"{unit} was not moved to {scope} within {MOVE_TIMEOUT_S:g} s", code="not_moved", hint="see the journal"
+        )
     return scope
+
+
+def promised_at(path: Path) -> int:
+    """How many calls have been promised a slot at a worker and have not come yet; 0 where it does not say."""
+    connection = HTTPConnection("worker", timeout=ANSWER_TIMEOUT_S)
+    try:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(ANSWER_TIMEOUT_S)
+        connection.sock.connect(str(path))
+        connection.request("GET", "/health")
+        reserved = json.loads(connection.getresponse().read(_MOST_BYTES))["reserved"]
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return 0
+    finally:
+        connection.close()
+    return reserved if isinstance(reserved, int) else 0
 
 
 def retire(unit: str, *, run: Run = run_program) -> list[str]:
@@ -150,6 +185,15 @@ def start_scope(name: str, pids: Iterable[int], *, description: str, slice_name:
         "busctl", "--quiet", "call", *_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail",
         str(len(properties)), *(word for one in properties for word in one), "0",
     ]  # fmt: skip
+
+
+def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
 
 
 def _prefix(unit: str) -> str:
