@@ -108,15 +108,7 @@ async def booted_systemd(
         units: text of each unit file by its name.
         mounts: folders inside `folder` by the paths at which they are to be seen.
     """
-    missing = [each for each in PROGRAMS if shutil.which(each) is None]
-    can_boot = os.geteuid() == 0 and INIT.exists() and not missing
-    require(can_boot, "systemd as root", f"apt-get install systemd dbus, run as root; missing: {', '.join(missing)}")
-    (folder / "units").mkdir()
-    for name, text in {**UNITS, **units}.items():
-        (folder / "units" / name).write_text(text)
-    (folder / "outer.sh").write_text(OUTER)
-    mounted = "".join(f"mount --bind {source} {target}\n" for target, source in (mounts or {}).items())
-    (folder / "inner.sh").write_text(INNER.replace("# mounts\n", mounted))
+    _prepare(folder, {**UNITS, **units}, mounts or {})
     with (folder / "boot.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             "unshare", "--mount", "sh", str(folder / "outer.sh"),
@@ -131,13 +123,28 @@ async def booted_systemd(
         await _remove_groups(folder)
 
 
+def _prepare(folder: Path, units: Mapping[str, str], mounts: Mapping[str, Path]) -> None:
+    missing = [each for each in PROGRAMS if shutil.which(each) is None]
+    can_boot = os.geteuid() == 0 and INIT.exists() and not missing
+    require(can_boot, "systemd as root", f"apt-get install systemd dbus, run as root; missing: {', '.join(missing)}")
+    (folder / "units").mkdir()
+    for name, text in units.items():
+        (folder / "units" / name).write_text(text)
+    (folder / "outer.sh").write_text(OUTER)
+    mounted = "".join(f"mount --bind {source} {target}\n" for target, source in mounts.items())
+    (folder / "inner.sh").write_text(INNER.replace("# mounts\n", mounted))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 async def _booted(process: asyncio.subprocess.Process, folder: Path) -> Systemd:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     async with time_limit():
         while True:
             assert process.returncode is None, (folder / "boot.log").read_text()
-            if found := children.read_text().split():
-                systemd = Systemd(int(found[0]), folder)
+            if found := _children(process.pid):
+                systemd = Systemd(found[0], folder)
                 code, _ = await systemd.attempt(
                     "test -S /run/dbus/system_bus_socket && systemctl is-active dbus.socket"
                 )
@@ -153,8 +160,12 @@ async def _remove_groups(folder: Path) -> None:
         return
     group = Path(file.read_text().strip())
     async with time_limit():
-        while group.exists():
-            for each in sorted(group.glob("**/"), reverse=True):
-                with contextlib.suppress(OSError):
-                    each.rmdir()
+        while not _is_removed(group):  # noqa: ASYNC110  the kernel tells no one
             await asyncio.sleep(0.02)
+
+
+def _is_removed(group: Path) -> bool:
+    for each in sorted(group.glob("**/"), reverse=True):
+        with contextlib.suppress(OSError):
+            each.rmdir()
+    return not group.exists()

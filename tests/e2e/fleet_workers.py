@@ -142,14 +142,14 @@ class Workers:
     async def until(self, unit: str, name: str, holds: Callable[[str], bool]) -> str:
         """Waits until a property of a unit is as expected."""
         async with time_limit():
-            while not holds(value := await self.systemd.shown(unit, name)):
+            while not holds(value := await self.systemd.shown(unit, name)):  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.05)
         return value
 
     async def until_no_scopes(self) -> None:
         """Waits until no worker drains behind a successor."""
         async with time_limit():
-            while await self.scopes():
+            while await self.scopes():  # noqa: ASYNC110  another process
                 await asyncio.sleep(0.05)
 
     async def worker_pid(self, number: int) -> int:
@@ -202,6 +202,13 @@ def service(folder: Path, base: int, changes: Mapping[str, str] | None = None) -
     return text
 
 
+def port_unit(base: int) -> str:
+    """The worker's socket unit as it is deployed, but for the port."""
+    text = (UNITS / "voxcore@.socket").read_text().replace("[Socket]", "DefaultDependencies=no\n[Socket]")
+    assert "127.0.0.1:800%i" in text
+    return text.replace("127.0.0.1:800%i", f"127.0.0.1:{base // 10}%i")
+
+
 def write_env(folder: Path, **environment: str) -> None:
     """The `.env` of the workers."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
@@ -212,7 +219,7 @@ async def workers(
     folder: Path,
     *,
     changes: Mapping[str, str] | None = None,
-    units: Mapping[str, str] | None = None,
+    units: Callable[[int], Mapping[str, str]] = lambda _: {},
     mounts: Mapping[str, Path] | None = None,
     **environment: str,
 ) -> AsyncGenerator[Workers]:
@@ -221,7 +228,7 @@ async def workers(
     Args:
         folder: for everything.
         changes: texts of the worker's unit and what stands there instead.
-        units: further units.
+        units: further units, made for the port before that of the first worker.
         mounts: folders inside `folder` by the paths at which the machine sees them.
         environment: of the workers.
     """
@@ -229,5 +236,5 @@ async def workers(
     (folder / "config.json").write_text(json.dumps({"json_logs": True, **FAKES}))
     write_env(folder, MAX_CONCURRENT_CALLS="10", **environment)
     own = {"voxcore@.service": service(folder, base, changes)}
-    async with booted_systemd(folder, {**own, **(units or {})}, mounts=mounts) as systemd:
+    async with booted_systemd(folder, {**own, **units(base)}, mounts=mounts) as systemd:
         yield Workers(systemd, base, folder)

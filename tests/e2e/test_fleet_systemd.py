@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.e2e.agents import until
-from tests.e2e.fleet_workers import BIN, on_the_line, traffic, workers, write_env
+from tests.e2e.fleet_workers import BIN, Workers, on_the_line, port_unit, traffic, workers, write_env
 from tests.time_limits import time_limit
 
 
@@ -78,11 +78,28 @@ async def test_sigquit_ends_what_is_left_at_once(tmp_path: Path):
     async with workers(tmp_path) as fleet:
         await fleet.run("systemctl start voxcore@1")
         with pytest.raises(AssertionError, match="server_stopping"):
-            async with on_the_line(fleet.phone(1)):
-                await fleet.run("systemctl stop --no-block voxcore@1")
-                await fleet.until("voxcore@1", "StatusText", lambda text: text.startswith("draining"))
-                await fleet.run("systemctl kill --kill-who=main --signal=QUIT voxcore@1")
-                await fleet.until("voxcore@1", "ActiveState", lambda state: state == "inactive")
+            await cut_off(fleet)
+        await fleet.until("voxcore@1", "ActiveState", lambda state: state == "inactive")
+
+
+async def cut_off(fleet: Workers) -> None:
+    """A call at a worker whose operator does not want to wait."""
+    async with on_the_line(fleet.phone(1)):
+        await fleet.run("systemctl stop --no-block voxcore@1")
+        await fleet.until("voxcore@1", "StatusText", lambda text: text.startswith("draining"))
+        await fleet.run("systemctl kill --kill-who=main --signal=QUIT voxcore@1")
+        await fleet.until("voxcore@1", "ActiveState", lambda state: state == "inactive")
+
+
+async def test_with_a_socket_unit_the_first_call_starts_the_worker_and_a_restart_turns_no_caller_away(tmp_path: Path):
+    async with workers(tmp_path, units=lambda base: {"voxcore@.socket": port_unit(base)}) as fleet:
+        await fleet.run("systemctl start voxcore@1.socket")
+        async with on_the_line(fleet.phone(1)), traffic(fleet.phone(1)) as calls:
+            await fleet.run("systemctl restart 'voxcore@*.service'")
+            assert len(await fleet.scopes()) == 1
+        assert calls.failures == []
+        await fleet.run("systemctl stop voxcore@1.socket voxcore@1")
+        await until_refused(fleet.base + 1)
 
 
 async def test_calls_that_were_promised_a_slot_are_waited_for_before_a_restart(tmp_path: Path):
@@ -97,7 +114,7 @@ async def test_calls_that_were_promised_a_slot_are_waited_for_before_a_restart(t
             before = await fleet.systemd.shown("voxcore@1", "MainPID")
             await fleet.run("systemctl restart --no-block voxcore@1")
             async with time_limit():
-                while (await http.get("/health")).json()["state"] != "draining":
+                while (await http.get("/health")).json()["state"] != "draining":  # noqa: ASYNC110  another process
                     await asyncio.sleep(0.05)
             refused = await http.post("/v1/reservations", json={**wish, "call_id": "call_2"})
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "DRAINING")

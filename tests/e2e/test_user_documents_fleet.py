@@ -77,15 +77,15 @@ class Site:
 @contextlib.asynccontextmanager
 async def site(folder: Path, **environment: str) -> AsyncGenerator[Site]:
     """A machine with nginx that knows no worker yet."""
-    require(Path("/usr/sbin/nginx").exists(), "nginx", "apt-get install nginx")
+    require(shutil.which("nginx", path="/usr/sbin") is not None, "nginx", "apt-get install nginx")
     port = free_port()
     (folder / "nginx").mkdir()
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     (folder / "nginx" / "nginx.conf").write_text(NGINX_MAIN.format(folder=folder, port=port, temporary=temporary))
-    units = {"nginx.service": NGINX_UNIT}
-    async with workers(folder, units=units, mounts={"/etc/nginx": folder / "nginx"}, **environment) as fleet:
+    units, mounts = {"nginx.service": NGINX_UNIT}, {"/etc/nginx": folder / "nginx"}
+    async with workers(folder, units=lambda _: units, mounts=mounts, **environment) as fleet:
         yield Site(fleet, port)
 
 
