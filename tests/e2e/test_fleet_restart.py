@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.e2e import user_documents as documents
 from tests.e2e.agents import FAKES, VOX, until
 from tests.e2e.fleet_workers import free_base, on_the_line, traffic
 from tests.e2e.programs import accepts, free_port, nginx
@@ -17,18 +16,7 @@ from tests.time_limits import time_limit
 from vox.fleet.operations.nginx import nginx_site
 from vox.http.websocket import UpgradeRefusedError
 
-PRINTED_SERVER = """
-server {{
-    listen 127.0.0.1:{port};
-    location / {{
-        proxy_pass         http://voxcore_workers;
-        proxy_http_version 1.1;
-        proxy_set_header   Upgrade $http_upgrade;
-        proxy_set_header   Connection "upgrade";
-        proxy_read_timeout 3600s;
-    }}
-}}
-"""
+SITE = Path(__file__).parents[2] / "deploy" / "nginx" / "voxcore.conf"
 SLOTS = 6
 
 
@@ -95,16 +83,17 @@ async def processes(folder: Path, *numbers: int) -> AsyncGenerator[Processes]:
                 await process.wait()
 
 
-def printed(base: int, numbers: Sequence[int], port: int) -> str:
-    """The documented block with the servers that there are."""
-    lines = documents.text("fleet_nginx_workers.conf").splitlines()
-    kept = [line for line in lines if ":800" not in line or int(line.rpartition(":800")[2][0]) in numbers]
-    return "\n".join(kept).replace(":800", f":{base // 10}") + PRINTED_SERVER.format(port=port)
+def deployed(base: int, numbers: Sequence[int], port: int) -> str:
+    """deploy/nginx/voxcore.conf, whose group is the documented one, with the workers that there are."""
+    text = SITE.read_text()
+    assert "listen 80;" in text
+    kept = [line for line in text.splitlines() if "server 127" not in line or int(line[-2]) in numbers]
+    return "\n".join(kept).replace(":800", f":{base // 10}").replace("listen 80;", f"listen 127.0.0.1:{port};")
 
 
-async def test_workers_that_end_one_after_another_turn_no_caller_away_behind_the_printed_block(tmp_path: Path):
+async def test_workers_that_end_one_after_another_turn_no_caller_away_behind_the_documented_group(tmp_path: Path):
     port, numbers = free_port(), (1, 2, 3)
-    async with processes(tmp_path, *numbers) as fleet, nginx(tmp_path, printed(fleet.base, numbers, port), port):
+    async with processes(tmp_path, *numbers) as fleet, nginx(tmp_path, deployed(fleet.base, numbers, port), port):
         url = f"ws://127.0.0.1:{port}/telephony/ws"
         async with contextlib.AsyncExitStack() as callers, traffic(url) as calls:
             for _ in range(6):
