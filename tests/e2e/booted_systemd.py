@@ -2,6 +2,7 @@
 
 It sees this machine's files read-only, but for one folder, and only the units that a test writes. Its network is the
 machine's, so that tests reach what it starts. When the block is left, all of it is gone.
+`python -m tests.e2e.booted_systemd` says by its exit code whether that works on this machine.
 """
 
 import asyncio
@@ -9,9 +10,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
@@ -169,3 +174,16 @@ def _is_removed(group: Path) -> bool:
         with contextlib.suppress(OSError):
             each.rmdir()
     return not group.exists()
+
+
+async def _try() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        async with booted_systemd(Path(folder), {}) as systemd:
+            return await systemd.run("systemctl is-system-running && busctl --quiet status")
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_try())
+    except (AssertionError, OSError, pytest.skip.Exception, pytest.fail.Exception) as error:
+        sys.exit(f"systemd cannot be booted here: {error}")

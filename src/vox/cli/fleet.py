@@ -110,12 +110,15 @@ def _restarting(template: str) -> Callable[[str], Awaitable[None]]:
     async def restart(address: str) -> None:
         host, _, port = address.rpartition(":")
         try:
-            filled = template.format(port=port, host=host, number=int(port) - 8000)
+            command = shlex.split(template.format(port=port, host=host, number=int(port) - 8000))
         except (KeyError, IndexError, ValueError) as error:
             raise UsageError(
                 f"--command cannot be filled in: {template}", code="bad_command", hint="use {port}, {host}, {number}"
             ) from error
-        command = shlex.split(filled)
+        if not command:
+            raise UsageError(
+                "--command is empty", code="bad_command", hint="leave it out, or say what restarts a worker"
+            )
         try:
             process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
         except OSError as error:
@@ -130,7 +133,7 @@ def _restarting(template: str) -> Callable[[str], Awaitable[None]]:
             code = await process.wait()
         if code:
             raise DependencyError(
-                f"{filled!r} ended with {code}",
+                f"`{shlex.join(command)}` ended with {code}",
                 code="restart_failed",
                 hint="see its output and the worker's log; the workers behind it run on as they were",
             )
