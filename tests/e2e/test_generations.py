@@ -19,7 +19,7 @@ from vox.http.websocket import open_socket
 from vox.runtime.clock import SystemClock
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.service_environment import ServiceEnvironment
-from vox.runtime.systemd import PORT_NAME, ServiceManager
+from vox.runtime.systemd import PORT_NAME, Systemd
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -82,7 +82,7 @@ async def test_a_handed_over_socket_is_served_and_its_queue_is_not_lost():
         early_reader, early = await connect(address[1])  # before anything serves there
         early.write(REQUEST)
         given = ServiceEnvironment("", None, ((os.dup(port.fileno()), PORT_NAME),))
-        manager = ServiceManager(given)
+        manager = Systemd(given)
         sockets = manager.take_sockets("127.0.0.1", address[1])
         assert not manager.has_socket_unit
         async with Server(place.app, "127.0.0.1", address[1], sockets=sockets) as server:
@@ -104,7 +104,7 @@ async def test_another_address_than_the_stored_one_is_obeyed():
         port.bind(("127.0.0.1", 0))
         port.listen()
         for host, number in (("127.0.0.1", port.getsockname()[1] ^ 1), ("127.0.0.2", port.getsockname()[1])):
-            manager = ServiceManager(ServiceEnvironment("", None, ((os.dup(port.fileno()), PORT_NAME),)))
+            manager = Systemd(ServiceEnvironment("", None, ((os.dup(port.fileno()), PORT_NAME),)))
             assert manager.take_sockets(host, number) == []
 
 
@@ -189,7 +189,7 @@ def test_what_is_no_listening_socket_is_not_taken(tmp_path: Path):
     file = os.open(tmp_path / "file", os.O_CREAT | os.O_RDWR)
     with socket.socket() as unconnected:
         given = ServiceEnvironment("", None, ((file, PORT_NAME), (unconnected.fileno(), PORT_NAME)))
-        manager = ServiceManager(given)
+        manager = Systemd(given)
         assert not manager.has_socket_unit
         assert manager.take_sockets("127.0.0.1", 8001) == []
     os.close(file)
@@ -200,7 +200,7 @@ def test_a_socket_unit_s_socket_is_taken_wherever_it_listens(tmp_path: Path):
         listener.bind(str(tmp_path / "port"))
         listener.listen()
         given = ServiceEnvironment("", None, ((os.dup(listener.fileno()), "voxcore@1.socket"),))
-        manager = ServiceManager(given)
+        manager = Systemd(given)
         assert manager.has_socket_unit
         (taken,) = manager.take_sockets("127.0.0.1", 8001)
         assert taken.getsockname() == str(tmp_path / "port")

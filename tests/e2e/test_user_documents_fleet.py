@@ -75,7 +75,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def site(folder: Path, **environment: str) -> AsyncGenerator[Site]:
+async def site(folder: Path) -> AsyncGenerator[Site]:
     """A machine with nginx that knows no worker yet."""
     require(shutil.which("nginx", path="/usr/sbin") is not None, "nginx", "apt-get install nginx")
     port = free_port()
@@ -85,7 +85,7 @@ async def site(folder: Path, **environment: str) -> AsyncGenerator[Site]:
     )
     (folder / "nginx" / "nginx.conf").write_text(NGINX_MAIN.format(folder=folder, port=port, temporary=temporary))
     units, mounts = {"nginx.service": NGINX_UNIT}, {"/etc/nginx": folder / "nginx"}
-    async with workers(folder, units=lambda _: units, mounts=mounts, **environment) as fleet:
+    async with workers(folder, units=lambda _: units, mounts=mounts) as fleet:
         yield Site(fleet, port)
 
 

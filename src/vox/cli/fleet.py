@@ -5,9 +5,10 @@ import asyncio
 import json
 import os
 import shlex
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 RUNTIME: Final = Path("/run/voxcore")
 """`RuntimeDirectory=` of the units in deploy/systemd."""
@@ -104,7 +105,7 @@ def _restart(args: argparse.Namespace) -> int:
     return 0
 
 
-def _restarting(template: str) -> Callable[[str], Awaitable[None]]:
+def _restarting(template: str) -> Callable[[str], Coroutine[Any, Any, None]]:
     from vox.errors import DependencyError, UsageError
 
     async def restart(address: str) -> None:
@@ -180,9 +181,17 @@ def _supervise(args: argparse.Namespace) -> int:
 
 def _detach(args: argparse.Namespace) -> int:
     from vox.fleet.operations.scopes import detach
+    from vox.runtime.clock import SystemClock
 
     folder = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    scope = detach(args.unit, args.main_pid, keep_s=args.keep_secs, sockets=Path(folder) if folder else None)
+    scope = detach(
+        args.unit,
+        args.main_pid,
+        keep_s=args.keep_secs,
+        sockets=Path(folder) if folder else None,
+        clock=SystemClock(),
+        sleep=time.sleep,
+    )
     print(f"{args.unit}: " + (f"goes on as {scope}" if scope else "drains in its unit"))
     return 0
 

@@ -19,7 +19,7 @@ from vox.errors import UsageError
 from vox.http.server import Server
 from vox.runtime.lifecycle import Lifecycle, State, run_until_stopped
 from vox.runtime.logging import get_logger
-from vox.runtime.systemd import ServiceManager
+from vox.runtime.systemd import Systemd
 from vox.runtime.tasks import cancel_and_wait
 
 ON_THEIR_WAY_S: Final = 0.25
@@ -71,7 +71,7 @@ class Generation:
         self._app = app
         self._address = host, port
         self._lifecycle = lifecycle
-        self._manager = ServiceManager.from_environment(environment)
+        self._manager = Systemd.from_environment(environment)
         self._folder = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         self._status = status
         self._closes_port = closes_port

@@ -25,7 +25,7 @@ _USEC_PER_S: Final = 1_000_000
 _log = get_logger(__name__)
 
 
-class ServiceManager:
+class Systemd:
     """The connection to systemd; does nothing where the process was started by something else.
 
     Args:
@@ -39,7 +39,7 @@ class ServiceManager:
         self.has_socket_unit = any(name != PORT_NAME and one is not None for name, one in self._sockets)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "ServiceManager":
+    def from_environment(cls, environment: Mapping[str, str]) -> "Systemd":
         """The service manager of this process."""
         return cls(read_environment(environment, os.getpid()))
 
@@ -145,5 +145,5 @@ def _listens_at(one: socket.socket, host: str, port: int) -> bool:
     if one.family not in {socket.AF_INET, socket.AF_INET6}:
         return False
     address: tuple[str, int] = one.getsockname()[:2]
-    wanted = {"": {"0.0.0.0", "::"}, "localhost": {"127.0.0.1"}}.get(host, {host})  # noqa: S104  compared, not bound
-    return address[0] in wanted and port in {address[1], 0}
+    hosts = {"": {"0.0.0.0", "::"}, "localhost": {"127.0.0.1"}}.get(host, {host})  # noqa: S104  compared, not bound
+    return address[0] in hosts and port in {address[1], 0}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.time_limits import WAIT_S, time_limit
 from vox.runtime.service_environment import ServiceEnvironment
-from vox.runtime.systemd import PORT_NAME, ServiceManager
+from vox.runtime.systemd import PORT_NAME, Systemd
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def journal(tmp_path: Path) -> Iterator[socket.socket]:
         yield one
 
 
-def manager(journal: socket.socket, **given: object) -> ServiceManager:
-    return ServiceManager(ServiceEnvironment(journal.getsockname(), **given))  # type: ignore[arg-type]
+def manager(journal: socket.socket, **given: object) -> Systemd:
+    return Systemd(ServiceEnvironment(journal.getsockname(), **given))  # type: ignore[arg-type]
 
 
 def told(journal: socket.socket) -> dict[str, str]:
@@ -54,7 +54,7 @@ async def test_readiness_status_and_signs_of_life_arrive(journal: socket.socket)
 
 async def test_without_systemd_nothing_is_sent_and_nothing_fails(tmp_path: Path):
     for address in ("", str(tmp_path / "gone"), "@vox-test-gone"):
-        one = ServiceManager(ServiceEnvironment(address))
+        one = Systemd(ServiceEnvironment(address))
         assert one.is_present is bool(address)
         async with one.reporting(lambda: "ready", lambda: False):
             one.forget()

@@ -126,7 +126,7 @@ class Roller:
 
     async def _room(self, addresses: Sequence[str], address: str, place: str) -> WorkerReport | None:
         deadline = self._clock.now() + self._patience.room_s
-        is_told = False
+        is_shown = False
         while True:
             rows = await self._asks.rows(addresses)
             if has_room(rows, address):
@@ -137,9 +137,9 @@ class Roller:
                     code="no_room",
                     hint="restart when there are fewer calls, or add a worker; it has not been touched",
                 )
-            if not is_told:
+            if not is_shown:
                 self._report(f"{place}: waiting for a free slot elsewhere")
-                is_told = True
+                is_shown = True
             await asyncio.sleep(POLL_S)
 
     async def _ready(self, address: str, before: WorkerReport | None, place: str) -> WorkerReport:

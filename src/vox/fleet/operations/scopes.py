@@ -11,7 +11,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Final
 
 from vox.errors import DependencyError
 from vox.fleet.operations.supervisor import control_group
+from vox.runtime.clock import Clock
 
 RESTARTS: Final = frozenset({"restart", "try-restart"})
 MOVE_TIMEOUT_S: Final = 10.0
@@ -68,6 +68,8 @@ def detach(
     keep_s: float,
     sockets: Path | None = None,
     promised_s: float = PROMISED_S,
+    clock: Clock,
+    sleep: Callable[[float], None],
     run: Run = run_program,
 ) -> str | None:
     """Moves what a unit's main process started into a scope, if the unit is being restarted.
@@ -80,6 +82,8 @@ def detach(
         keep_s: how long the scope may take to end when the machine stops.
         sockets: folder of the worker's own socket.
         promised_s: how long calls that were promised a slot are waited for.
+        clock: for the deadlines.
+        sleep: waits for so many seconds.
         run: runs systemd's programs.
 
     Returns:
@@ -94,15 +98,24 @@ def detach(
     moved = descendants(main_pid, _parents())
     if not moved:
         return None
+
+    def wait(condition: Callable[[], bool], timeout_s: float) -> bool:
+        deadline = clock.now() + timeout_s
+        while not condition():
+            if clock.now() > deadline:
+                return False
+            sleep(_POLL_S)
+        return True
+
     if sockets is not None and (own := sockets / f"{moved[0]}.sock").exists():
         os.kill(moved[0], signal.SIGUSR2)  # no further promises
-        _wait(lambda: not promised_at(own), promised_s)
+        wait(lambda: not promised_at(own), promised_s)
     scope = scope_name(unit, moved[0])
     slice_name = run(["systemctl", "show", "--property=Slice", "--value", unit]).strip()
     run(
         start_scope(scope, moved, description=f"{unit}, until its calls are over", slice_name=slice_name, keep_s=keep_s)
     )
-    if not _wait(lambda: scope in control_group(moved[0]), MOVE_TIMEOUT_S):
+    if not wait(lambda: scope in control_group(moved[0]), MOVE_TIMEOUT_S):
         raise DependencyError(
             f"{unit} was not moved to {scope} within {MOVE_TIMEOUT_S:g} s", code="not_moved", hint="see the journal"
         )
@@ -130,12 +143,12 @@ def retire(unit: str, *, run: Run = run_program) -> list[str]:
     listed = run(
         ["systemctl", "list-units", "--type=scope", "--no-legend", "--plain", "--full", f"{_prefix(unit)}*.scope"]
     )
-    told: list[str] = []
+    retired: list[str] = []
     for scope, leader in scopes_of(unit, listed):
         if scope in control_group(leader):  # else its number belongs to another process by now
             os.kill(leader, signal.SIGUSR1)
-            told.append(scope)
-    return told
+            retired.append(scope)
+    return retired
 
 
 def scope_name(unit: str, leader: int) -> str:
@@ -185,15 +198,6 @@ def start_scope(name: str, pids: Iterable[int], *, description: str, slice_name:
         "busctl", "--quiet", "call", *_MANAGER, "StartTransientUnit", "ssa(sv)a(sa(sv))", name, "fail",
         str(len(properties)), *(word for one in properties for word in one), "0",
     ]  # fmt: skip
-
-
-def _wait(condition: Callable[[], bool], timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_S)
-    return True
 
 
 def _prefix(unit: str) -> str:

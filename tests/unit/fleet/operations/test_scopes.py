@@ -1,15 +1,20 @@
 """What is asked of systemd, and what is read in its answers; the real one is asked in tests/e2e/test_fleet_systemd.py."""
 
+import os
+import subprocess
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
+from tests.fakes.clock import FakeClock
 from vox.errors import DependencyError
 from vox.fleet.operations.scopes import (
     descendants,
     detach,
     job_of,
+    promised_at,
     retire,
     run_program,
     scope_name,
@@ -70,15 +75,15 @@ def answering(**answers: str):
     return asked, run
 
 
-def test_a_unit_that_stops_for_good_keeps_its_worker():
+def test_a_unit_that_stops_for_good_keeps_its_worker(clock: FakeClock):
     asked, run = answering(list_jobs="7 voxcore@1.service stop running\n")
-    assert detach("voxcore@1.service", 1, keep_s=1, run=run) is None
+    assert detach("voxcore@1.service", 1, keep_s=1, clock=clock, sleep=clock.advance, run=run) is None
     assert len(asked) == 1
 
 
-def test_a_unit_without_a_worker_has_nothing_to_move():
+def test_a_unit_without_a_worker_has_nothing_to_move(clock: FakeClock):
     _, run = answering(list_jobs="7 voxcore@1.service restart running\n")
-    assert detach("voxcore@1.service", 999_999_999, keep_s=1, run=run) is None
+    assert detach("voxcore@1.service", 999_999_999, keep_s=1, clock=clock, sleep=clock.advance, run=run) is None
 
 
 def test_a_number_that_belongs_to_another_process_by_now_is_left_alone():
@@ -91,3 +96,16 @@ def test_a_program_that_fails_is_named(command: list[str]):
     with pytest.raises(DependencyError, match=command[0]) as failed:
         run_program(command)
     assert failed.value.code == "systemd_unusable"
+
+
+def test_a_worker_that_is_not_moved_in_time_stays_in_its_unit(clock: FakeClock):
+    _, run = answering(list_jobs="7 voxcore@1.service restart running\n")
+    with subprocess.Popen(["sleep", "60"]) as child:
+        with pytest.raises(DependencyError, match="was not moved") as failed:
+            detach("voxcore@1.service", os.getpid(), keep_s=1, clock=clock, sleep=clock.advance, run=run)
+        child.kill()
+    assert failed.value.code == "not_moved"
+
+
+def test_a_worker_that_does_not_say_what_it_promised_is_not_waited_for(tmp_path: Path):
+    assert promised_at(tmp_path / "gone.sock") == 0
