@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import httpx2
@@ -39,7 +40,7 @@ def stream_of(reserved: httpx2.Response) -> tuple[str, str]:
 async def test_of_a_thousand_offers_at_once_exactly_eight_are_accepted(tmp_path: Path):
     async with call_worker(tmp_path, MAX_CONCURRENT_CALLS="8", VOX_WORKER_INBOUND_RESERVE="0") as worker:
         limits = httpx2.Limits(max_connections=50)
-        async with httpx2.AsyncClient(limits=limits, timeout=60) as http:
+        async with httpx2.AsyncClient(limits=limits, timeout=scaled(60)) as http:
 
             async def offer(number: int) -> httpx2.Response:
                 wish = {"call_id": f"call_{number}", "class": "campaign", "ttl_s": 120}
@@ -100,7 +101,7 @@ async def test_reservations_are_renewed_and_freed_over_http(tmp_path: Path):
 async def test_the_dialler_talks_to_a_bot_of_the_bridge_and_the_result_comes_back(tmp_path: Path):
     async with played_bridge() as bridge:
         bridge.bots = {"tea": BOT, "closed": 503}
-        variables = {"VOXBRIDGE_URL": bridge.url, "VOXCORE_SECRET": SECRET}
+        variables: dict[str, Any] = {"VOXBRIDGE_URL": bridge.url, "VOXCORE_SECRET": SECRET}
         async with call_worker(tmp_path, **variables) as worker:
             base = f"ws://127.0.0.1:{worker.port}/ws"
             done = await call(f"{base}/tea", GREETED, line="dialler", userref="42")
@@ -126,8 +127,8 @@ async def test_the_dialler_talks_to_a_bot_of_the_bridge_and_the_result_comes_bac
 
 async def test_a_result_survives_a_bridge_that_is_away_and_a_worker_that_is_killed(tmp_path: Path):
     async with played_bridge() as bridge:
-        bridge.bots, bridge.takes_results = {"tea": BOT}, False
-        variables = {"VOXBRIDGE_URL": bridge.url, "VOX_WORKER_ID": "w-1"}
+        bridge.bots["tea"], bridge.takes_results = BOT, False
+        variables: dict[str, Any] = {"VOXBRIDGE_URL": bridge.url, "VOX_WORKER_ID": "w-1"}
         async with call_worker(tmp_path, **variables) as worker:
             await call(f"ws://127.0.0.1:{worker.port}/ws/tea", line="dialler")
             await worker.logged("result not delivered; it is tried again")
@@ -202,8 +203,9 @@ async def test_rooms_are_refused_as_documented_at_capacity_and_named_as_missing_
             assert (await http.post(f"{worker.http}/livekit/dialout", json={})).status_code == 400
 
 
-async def test_a_drain_by_http_takes_no_calls_and_cuts_none(tmp_path: Path):
+async def test_a_drain_by_http_takes_no_calls_and_cuts_none_and_keeps_its_promises(tmp_path: Path):
     async with call_worker(tmp_path) as worker, asyncio.TaskGroup() as group:
+        url, token = stream_of(await worker.reserve("ringing", **{"class": "outbound", "ttl_s": 120}))
         running = group.create_task(call(worker.phone, seconds=2.0))
         await worker.logged("call started")
         async with httpx2.AsyncClient() as http:
@@ -217,13 +219,19 @@ async def test_a_drain_by_http_takes_no_calls_and_cuts_none(tmp_path: Path):
             assert 500 < health["drain_deadline"] - health["draining_since"] <= 600
             assert (await http.get(f"{worker.http}/ready")).status_code == 503
         assert (await running).close_code == 1000
+        assert worker.process.returncode is None
+        assert (await call(url, token=token)).close_code == 1000
         await until(lambda: worker.process.returncode is not None)
         assert worker.process.returncode == 0
 
 
 async def test_a_full_fleet_answers_a_carriers_webhook_as_busy_and_otherwise_with_a_promised_slot(tmp_path: Path):
     config = {"runner_transport": "twilio", "verify_signatures": False}
-    variables = {"MAX_CONCURRENT_CALLS": "1", "VOX_WORKER_BUSY_ANSWER": "wait", "VOX_WORKER_BUSY_WAIT_SECS": "15"}
+    variables: dict[str, Any] = {
+        "MAX_CONCURRENT_CALLS": "1",
+        "VOX_WORKER_BUSY_ANSWER": "wait",
+        "VOX_WORKER_BUSY_WAIT_SECS": "15",
+    }
     async with call_worker(tmp_path, config, VOX_WORKER_URL="http://127.0.0.1:9", **variables) as worker:
 
         async def ask(query: str = "") -> ET.Element:

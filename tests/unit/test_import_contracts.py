@@ -28,8 +28,8 @@ PLANTS = {
         "vox.directory.api.routes",
     ),
     "Imports inside the fleet go down this list only, type-only and function-level ones too": (
-        "fleet/worker/reservations.py",
-        "vox.fleet.operations.nginx",
+        "fleet/dispatch/placement.py",
+        "vox.fleet.worker.worker",
     ),
     "Imports inside chat go down this list only, type-only and function-level ones too": (
         "chat/events/people.py",

@@ -2,17 +2,18 @@
 
 import argparse
 import os
-import random
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from vox.agent.config.settings import AgentSettings
-    from vox.fleet.worker.settings import WorkerSettings
+    from vox.fleet.worker.settings import WorkerOptions
 
 ENV_FILE: Final = ".env"
 FLUSH_S: Final = 10.0
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def serve_worker(
-    settings: "WorkerSettings",
+    settings: "WorkerOptions",
     agent_settings: "AgentSettings",
     environment: Mapping[str, str],
     *,
@@ -93,7 +94,7 @@ async def serve_worker(
         environment,
         lifecycle,
         clock,
-        random=random.SystemRandom(),
+        random=Random(secrets.randbits(256)),  # noqa: S311  spreads reconnections; tokens come from secrets
         host_name=socket.gethostname(),
         version=version("vox-server"),
     )

@@ -24,7 +24,7 @@ from vox.fleet.worker.registration import BridgeRegistration
 from vox.fleet.worker.reservations import Reserved
 from vox.fleet.worker.results import Results
 from vox.fleet.worker.routes import WorkerRoutes
-from vox.fleet.worker.settings import WorkerSettings, worker_id
+from vox.fleet.worker.settings import WorkerOptions, worker_id
 from vox.fleet.worker.siblings import ROUND_EVERY_S, Siblings
 from vox.fleet.worker.worker import Worker
 from vox.http.routing import RouteTable
@@ -57,7 +57,7 @@ class WorkerProcess:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: WorkerOptions,
         agent_settings: AgentSettings,
         environment: Mapping[str, str],
         lifecycle: Lifecycle,

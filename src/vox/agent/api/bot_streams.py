@@ -130,19 +130,25 @@ class BotStreams:
                 transfers=stream.transfers,
                 codec=stream.codec,
                 prepare=prepare,
-                on_event=partial(self._told, claim) if claim is not None else None,
+                on_event=partial(self._happened, claim) if claim is not None else None,
                 start_timeout_s=stream.start_timeout_s,
             )
 
         try:
             await self._sockets.hold(
-                websocket, link, source, SILENT_S, MAX_MESSAGE_BYTES, is_silent=claim is None and stream.codec is None
+                websocket,
+                link,
+                source,
+                SILENT_S,
+                MAX_MESSAGE_BYTES,
+                is_silent=claim is None and stream.codec is None,
+                is_promised=claim is not None,
             )
         finally:
             if claim is not None:
                 claim.give_back()
 
-    def _told(self, claim: Claim, event: AgentEvent) -> None:
+    def _happened(self, claim: Claim, event: AgentEvent) -> None:
         if isinstance(event, ServerMessage) and event.data.get("type") == ANSWERED_BY:
             self._gate.answered(claim.call_id, str(event.data.get("by", "")))
 

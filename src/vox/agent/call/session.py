@@ -169,7 +169,7 @@ class Session:
         )
         self._limits = CallLimits(
             resources.clock,
-            max_duration_s=resources.settings.rtc_max_duration_secs,
+            max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
             is_busy=lambda: not self._output.is_idle,
             on_end=partial(self.end, 1000),

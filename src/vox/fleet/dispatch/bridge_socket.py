@@ -31,7 +31,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """Whom a worker's token belongs to: one worker by its id, or with None any worker of the fleet."""
+    """The worker that a token belongs to, by its id; None for every worker of the fleet."""
 
     worker_id: str | None
 

@@ -6,7 +6,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
 
@@ -41,11 +41,13 @@ from vox.fleet.dispatch.metrics import (
 )
 from vox.fleet.dispatch.offers import OfferBook, OfferResult
 from vox.fleet.dispatch.registry import Registry, Worker, WorkerKey
+from vox.fleet.dispatch.shared_leases import FRESH_S, RENEW_S, SharedLeases
 from vox.protocols import fleet as wire
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import supervised
+from vox.runtime.tasks import periodic, supervised
+from vox.stores.leases import Leases
 
 SWEEP_S: Final = 0.5
 REPLACED_DRAIN_S: Final = 3600.0
@@ -75,15 +77,25 @@ class FleetDispatcher(Dispatcher):
         clock: of the event loop.
         random: draws workers.
         metrics: counts.
+        leases: in the database that several bridges share; None where this is the only one.
     """
 
-    def __init__(self, listener: DispatchListener, clock: Clock, random: Random, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        listener: DispatchListener,
+        clock: Clock,
+        random: Random,
+        metrics: Metrics,
+        *,
+        leases: Leases | None = None,
+    ) -> None:
         self.registry = Registry()
         self.offers = OfferBook(self.registry)
         self._events = EventQueues(listener, metrics)
         self._clock = clock
         self._random = random
         self._metrics = metrics
+        self._shared = None if leases is None else SharedLeases(leases, clock)
         self._links: dict[WorkerKey, WorkerLink] = {}
         self._waiting: dict[str, asyncio.Future[Placed | OfferResult]] = {}
         self._placing: set[str] = set()
@@ -93,7 +105,11 @@ class FleetDispatcher(Dispatcher):
     async def running(self) -> AsyncGenerator[None]:
         """Ends leases and delivers events while the block runs."""
         self._known_from = self._clock.now() + self.registry.lease_s
-        async with self._events.running(), supervised(self._sweep_forever, "fleet-leases"):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._events.running())
+            await stack.enter_async_context(supervised(self._sweep_forever, "fleet-leases"))
+            if self._shared is not None:
+                await stack.enter_async_context(periodic(RENEW_S, self._renew_shared, "shared fleet leases"))
             yield
 
     async def place(self, call: Placement) -> Placed | Busy:
@@ -159,6 +175,10 @@ class FleetDispatcher(Dispatcher):
         """What is known of the workers at this moment."""
         now = self._clock.now()
         return fleet_status(self.registry, now, is_settled=now >= self._known_from)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.now()
 
     def connect(
         self, message: wire.Register, link: WorkerLink, owner: str | None, *, is_static: bool = False
@@ -243,7 +263,7 @@ class FleetDispatcher(Dispatcher):
             if isinstance(found, Placed):
                 return found
             unanswered += found != "busy"
-        return placement.busy(call, self.registry, unanswered=unanswered)
+        return placement.busy(call, self.registry, asked=len(asked), unanswered=unanswered)
 
     async def _offer(self, worker: Worker, call: Placement, timeout_s: float) -> Placed | OfferResult:
         offer_id, ttl_s = new_id("offer"), min(call.ttl_s, wire.RESERVATION_TTL_S)
@@ -296,12 +316,21 @@ class FleetDispatcher(Dispatcher):
             self._answer(offer_id, "lost")
 
     def _release(self, worker: Worker, reservation_id: str) -> None:
-        self.registry.drop_reservation(worker, reservation_id)
+        reservation = worker.reservations.get(reservation_id)
+        if reservation is not None:
+            worker.uncount(reservation)
+            self.registry.drop_reservation(worker, reservation_id)
         if (link := self._links.get(worker.key)) is not None:
             link.send(wire.Release(reservation_id))
 
     def _send(self, worker: Worker, message: wire.BridgeMessage) -> None:
         link = self._links.get(worker.key)
+        if worker.is_static:
+            raise DependencyError(
+                f"The server {worker.url} is only polled, so nothing can be passed on to its calls.",
+                code="worker_unreachable",
+                hint="let its workers register: set VOXBRIDGE_URL and VOX_WORKER_TOKEN there",
+            )
         if link is None:
             raise DependencyError(
                 f"Worker {worker.worker_id!r} is not connected at the moment.",
@@ -325,7 +354,8 @@ class FleetDispatcher(Dispatcher):
     def _sweep(self, now: float) -> None:
         self.offers.expire(now)
         for worker, reservation in self.registry.due_renewals(now):
-            self._send(worker, wire.Renew(reservation.reservation_id, wire.RESERVATION_TTL_S))
+            if (link := self._links.get(worker.key)) is not None:
+                link.send(wire.Renew(reservation.reservation_id, wire.RESERVATION_TTL_S))
         for worker, call_ids in self.registry.expire(now):
             self._lose_offers(worker.key)
             if (link := self._links.pop(worker.key, None)) is not None:
@@ -333,8 +363,20 @@ class FleetDispatcher(Dispatcher):
             self._metrics.counter(LEASE_LOSSES).inc()
             self._metrics.counter(CALLS_LOST).inc(len(call_ids))
             _log.warning("worker lost", worker_id=worker.worker_id, generation=worker.generation, calls=len(call_ids))
-            self._events.lost(worker.worker_id, call_ids)
+            self._events.lost(worker.worker_id, call_ids, lambda key=worker.key: self._is_lost(key))
         self._gauge()
+
+    async def _renew_shared(self) -> None:
+        if self._shared is not None:
+            now = self._clock.now()
+            await self._shared.renew([one.key for one in self.registry if now - one.heard_at <= FRESH_S])
+
+    async def _is_lost(self, key: WorkerKey) -> bool:
+        """Whether a worker whose lease has ended here is lost: not if it is back, or if another bridge hears it."""
+        worker = self.registry.get(key)
+        if worker is not None and not worker.is_stale:
+            return False
+        return self._shared is None or await self._shared.claim_loss(key)
 
     def _gauge(self) -> None:
         states = dict.fromkeys(_STATES, 0)

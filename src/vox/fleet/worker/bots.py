@@ -1,7 +1,7 @@
 """The configuration of a bot, asked of the bridge once for each call, and turned into keys of an agent's configuration.
 
-200 lets the call in; 404 (no such bot), 503 (outside its active hours) and every failure reject it, because a call that nobody
-configured must not be answered by another bot.
+200 lets the call in; 404 (no such bot), 503 (outside its active hours) and every failure reject it, because a call
+whose bot is not configured must not be answered by another one.
 """
 
 import asyncio
@@ -117,6 +117,9 @@ def read_config(raw: Mapping[str, Any]) -> BotConfig:
     words = raw.get("min_words_interruption")
     if isinstance(words, int) and words > 0:
         profile |= {"interruption_strategy": "min_words", "min_words": words}
+    longest = raw.get("max_call_duration_seconds")
+    if isinstance(longest, int | float) and longest > 0:
+        profile["max_call_secs"] = longest
     if numbers := _object(raw, "transfer_numbers"):
         profile["transfers"] = {name: {"to": str(number)} for name, number in numbers.items()}
     profile |= _object(raw, "profile")

@@ -20,7 +20,7 @@ _PORTS: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 BusyAnswer = Literal["reject", "say", "wait"]
 
 
-class WorkerSettings(Settings):
+class WorkerOptions(Settings):
     """One worker."""
 
     max_concurrent_calls: Annotated[int, Env("MAX_CONCURRENT_CALLS", "VOXRAY_MAX_CONCURRENT_CALLS")] = Field(
@@ -126,6 +126,13 @@ class WorkerSettings(Settings):
         return listed if self.port in listed or not self.port else [*listed, self.port]
 
 
+class WorkerSettings(Settings):
+    """All settings of the command, under one name, so that their keys are apart from those of the other parts."""
+
+    worker: WorkerOptions = Field(default_factory=WorkerOptions)
+    """The worker"""
+
+
 def _is_base_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -161,10 +168,16 @@ def worker_id(given: str, host_name: str, port: int) -> str:
     return f"{host[:57]}-{port}"
 
 
-def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Loaded[WorkerSettings]:
+def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Loaded[WorkerOptions]:
     """Reads the settings; the command line wins over the environment.
+
+    Args:
+        environment: with what `.env` adds to it.
+        overrides: from the command line; None means not given.
 
     Raises:
         UsageError: a value is wrong.
     """
-    return load_settings(WorkerSettings, file=None, environment=environment, overrides=overrides or {})
+    given = {"worker": dict(overrides or {})}
+    loaded = load_settings(WorkerSettings, file=None, environment=environment, overrides=given)
+    return Loaded(loaded.settings.worker, loaded.warnings)

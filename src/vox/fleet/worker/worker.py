@@ -6,7 +6,7 @@ network behind it (the bridge, the other workers of the machine) is in modules o
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -15,7 +15,7 @@ from vox.fleet.worker.call_ends import CallEnds
 from vox.fleet.worker.contract import AgentCalls, EndedCall, LiveCall
 from vox.fleet.worker.loop_lag import EVERY_S, LoopLag
 from vox.fleet.worker.reservations import LEASE_S, MAX_TTL_S, NoSlot, Reserved, Slots
-from vox.fleet.worker.settings import WorkerSettings
+from vox.fleet.worker.settings import WorkerOptions
 from vox.protocols.fleet import CallClass
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.lifecycle import Lifecycle, State
@@ -86,7 +86,7 @@ class Worker:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: WorkerOptions,
         calls: AgentCalls,
         lifecycle: Lifecycle,
         clock: Clock,
@@ -118,6 +118,7 @@ class Worker:
         self._drain_began: float | None = None
         self._is_leaving = False
         self._started_at = clock.now()
+        self._promises: ExitStack | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -182,7 +183,10 @@ class Worker:
         return is_free
 
     def take(self, reservation_id: str) -> Reserved | None:
-        """Hands a promised slot to the media stream that names it; None where there is none to hand."""
+        """Hands a promised slot to the media stream that names it; None where there is none to hand.
+
+        The stream takes hold of the life cycle in the same step, so that a drain does not end in between.
+        """
         return self.slots.take(reservation_id, self._clock.now())
 
     def prove(self, taken: Reserved, token: str) -> bool:
@@ -298,7 +302,13 @@ class Worker:
         self.lifecycle.drain(deadline_s)
 
     def changed(self) -> None:
-        """Tells what follows the numbers."""
+        """Tells what follows the numbers, and keeps a drain from ending while promised calls may still come."""
+        if self.slots.pending and self._promises is None:
+            self._promises = ExitStack()
+            self._promises.enter_context(self.lifecycle.hold())
+        elif not self.slots.pending and self._promises is not None:
+            self._promises.close()
+            self._promises = None
         self._metrics.gauge(names.RESERVED).set(self.slots.pending)
         for listener in self.on_change:
             listener()

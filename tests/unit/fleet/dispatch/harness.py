@@ -13,6 +13,7 @@ from vox.fleet.dispatch.dispatcher import FleetDispatcher
 from vox.fleet.dispatch.registry import Worker
 from vox.protocols import fleet as wire
 from vox.runtime.metrics import Metrics
+from vox.stores.leases import Leases
 
 
 def placement(call_id: str = "call_1", call_class: wire.CallClass = "outbound", **more) -> Placement:
@@ -99,11 +100,11 @@ class Link:
 class Fleet:
     """A dispatcher and what is connected to it."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, leases: Leases | None = None) -> None:
         self.clock = VirtualClock(loop)
         self.listener = Listener()
         self.metrics = Metrics()
-        self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics)
+        self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics, leases=leases)
 
     def connect(
         self, worker: FakeWorker, *, owner: str | None = None, delay_s: float | None = 0.01, has_status: bool = True

@@ -147,6 +147,13 @@ async def test_a_slot_that_is_not_needed_is_given_back(fleet):
     assert link.fake.released == [found.reservation_id], "once"
 
 
+async def test_a_slot_that_is_given_back_goes_to_the_next_call_without_a_status_in_between(fleet):
+    link = fleet.connect(FakeWorker("w-1", limit=1))
+    for number in range(50):
+        await fleet.dispatcher.release(await placed(fleet, f"call_{number}"))
+    assert len(link.fake.offers) == 50
+
+
 async def test_a_slot_is_renewed_while_the_phone_rings_and_not_longer(fleet):
     link = fleet.connect(FakeWorker("w-1"))
     found = await placed(fleet, ttl_s=75.0)

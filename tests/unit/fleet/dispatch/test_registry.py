@@ -2,8 +2,8 @@
 
 import pytest
 
-from vox.fleet.dispatch.registry import FORGET_S, Registry, Reservation, Worker
-from vox.protocols.fleet import LEASE_S, RENEW_S, Refused, Register, RunningCall, Status
+from vox.fleet.dispatch.registry import FORGET_S, Place, Registry, Reservation, Worker
+from vox.protocols.fleet import LEASE_S, RENEW_S, CallClass, Refused, Register, RunningCall, Status
 
 
 def running(*call_ids: str) -> list[RunningCall]:
@@ -24,6 +24,10 @@ def refusal(registry: Registry, message: Register, owner=None) -> Refused:
     refused = registry.register(message, owner, 0.0)
     assert isinstance(refused, Refused)
     return refused
+
+
+def reservation(call_id: str, expires_at: float, call_class: CallClass = "outbound", accepted_before=1) -> Reservation:
+    return Reservation("rsv_1", call_id, expires_at, 0.0, call_class, accepted_before)
 
 
 def status(active=0, reserved=0, limit=5, **more) -> Status:
@@ -108,7 +112,7 @@ def test_a_worker_that_registers_again_within_its_lease_is_the_same_and_counts_i
 def test_a_lease_that_ends_gives_the_calls_that_were_there_once():
     registry = Registry()
     worker = taken(registry, register(calls=("call_1",)))
-    registry.reserve(worker, Reservation("rsv_1", "call_2", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_2", 100.0))
     registry.heard(worker, 1.0)
     assert registry.expire(LEASE_S + 0.9) == []
     assert registry.expire(LEASE_S + 1.0) == [(worker, ["call_1", "call_2"])]
@@ -152,7 +156,7 @@ def test_only_a_worker_that_leaves_on_purpose_without_calls_is_forgotten_at_once
 def test_a_call_takes_the_slot_that_was_reserved_for_it():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 100.0))
     assert registry.reservation_of("call_1") == (worker.key, "rsv_1")
     assert registry.worker_of("call_1") is worker, "a call that rings can be hung up"
     registry.started(worker, running("call_1")[0])
@@ -166,7 +170,7 @@ def test_a_call_takes_the_slot_that_was_reserved_for_it():
 def test_a_call_that_ends_before_its_media_gives_its_reservation_up():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 100.0))
     registry.ended(worker, "call_1")
     assert worker.reservations == {}
 
@@ -174,10 +178,10 @@ def test_a_call_that_ends_before_its_media_gives_its_reservation_up():
 def test_a_reservation_is_renewed_until_its_call_has_had_its_time():
     registry = Registry()
     worker = taken(registry, register())
-    reservation = Reservation("rsv_1", "call_1", 25.0, 0.0)
-    registry.reserve(worker, reservation)
+    kept = reservation("call_1", 25.0)
+    registry.reserve(worker, kept)
     assert registry.due_renewals(RENEW_S - 1) == []
-    assert registry.due_renewals(RENEW_S) == [(worker, reservation)]
+    assert registry.due_renewals(RENEW_S) == [(worker, kept)]
     assert registry.due_renewals(RENEW_S + 1) == []
     registry.heard(worker, 24.0)
     registry.expire(24.9)
@@ -190,7 +194,7 @@ def test_a_reservation_is_renewed_until_its_call_has_had_its_time():
 def test_a_reservation_at_a_worker_that_cannot_be_reached_waits_for_its_return():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 25.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 25.0))
     registry.disconnected(worker, is_clean=True)
     assert registry.due_renewals(RENEW_S) == []
 
@@ -201,8 +205,8 @@ def test_a_call_that_moves_belongs_to_its_new_worker_whatever_the_old_one_says_l
     registry.started(new, running("call_1")[0])
     registry.ended(old, "call_1")
     assert registry.worker_of("call_1") is new
-    registry.reserve(old, Reservation("rsv_1", "call_2", 50.0, 0.0))
-    registry.reserve(new, Reservation("rsv_1", "call_2", 50.0, 0.0))
+    registry.reserve(old, reservation("call_2", 50.0))
+    registry.reserve(new, reservation("call_2", 50.0))
     registry.drop_reservation(old, "rsv_1")
     assert registry.reservation_of("call_2") == (new.key, "rsv_1")
     registry.drop_reservation(old, "rsv_1")
@@ -231,3 +235,28 @@ def test_an_acceptance_counts_until_the_next_status_and_an_offer_until_its_answe
     worker.apply(status(active=1, reserved=3))
     assert worker.used == 5
     assert worker.free("inbound") == 0
+
+
+@pytest.mark.parametrize(("call_class", "free_outbound"), [("outbound", 1), ("inbound", 0)])
+def test_a_slot_that_is_given_back_is_free_at_once_reported_or_not(call_class, free_outbound):
+    worker = taken(Registry(), register())
+    worker.apply(status(active=4, free_outbound=1))
+    worker.count_accepted(call_class)
+    assert worker.free("inbound") == 0
+    unreported = reservation("call_1", 50.0, call_class, accepted_before=worker.statuses + 1)
+    worker.uncount(unreported)
+    assert (worker.free("inbound"), worker.free("outbound")) == (1, 1)
+    worker.count_accepted(call_class)
+    reported = reservation("call_2", 50.0, call_class, accepted_before=worker.statuses + 1)
+    worker.apply(status(active=4, reserved=1, free_outbound=0))
+    assert worker.free("inbound") == 0
+    worker.uncount(reported)
+    assert (worker.free("inbound"), worker.free("outbound")) == (1, free_outbound)
+
+
+def test_a_place_is_what_the_labels_name_and_else_the_region():
+    worker = taken(
+        Registry(), register(region="eu-west", labels={"relay_region": "eu-north, us-east", "provider": "twilio"})
+    )
+    assert worker.place == Place("eu-west", ("eu-north", "us-east"), ("eu-west",), ("twilio",))
+    assert Place.of("", {}) == Place()

@@ -1,8 +1,10 @@
 """The calls of an agent server that a test moves by hand."""
 
+from typing import Any
+
 from vox.errors import DependencyError
 from vox.fleet.worker.contract import LiveCall
-from vox.fleet.worker.settings import WorkerSettings
+from vox.fleet.worker.settings import WorkerOptions
 from vox.fleet.worker.worker import Worker
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
@@ -14,7 +16,7 @@ class PlayedCalls:
     def __init__(self, limit=5):
         self.limit = limit
         self.adaptive_limit = None
-        self.frames = (0, 0)
+        self.frames: Any = (0, 0)
         self.running = []
         self.done = []
 
@@ -51,7 +53,7 @@ def played_worker(clock, calls, *, metrics=None, drain_s=600.0, is_ready=True, *
     if is_ready:
         lifecycle.ready()
     return Worker(
-        WorkerSettings(**settings),
+        WorkerOptions(**settings),
         calls,
         lifecycle,
         clock,

@@ -1,5 +1,7 @@
 """The totals of the fleet: those of the workers that answer, or the bridge's."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
@@ -12,9 +14,11 @@ HEALTH = {"worker_calls": 2, "worker_max": 5, "worker_pid": 7}
 OURS = {**HEALTH, "reserved": 1, "limit": 4, "state": "ready", "generation": 9, "worker_id": "w-2"}
 
 
-def totals_of(answers, ports, *, bridge_url=""):
+def totals_of(
+    answers: dict[int, Any], ports: list[int], *, bridge_url: str = ""
+) -> tuple[FleetTotals, Any, FakeClock, list[str]]:
     """Totals of a worker of 3, beside workers that answer by port; what has no answer cannot be reached."""
-    asked = []
+    asked: list[str] = []
 
     def answer(request):
         asked.append(str(request.url))
@@ -75,7 +79,7 @@ async def test_siblings_are_asked_once_a_second_at_most():
 
 async def test_a_bridge_knows_the_whole_fleet_and_one_that_is_away_makes_the_numbers_stale():
     fleet = {"status": "ok", "fleet_calls": 40, "fleet_max": 100, "fleet_available": 60, "workers": [], "servers": []}
-    answers = {8100: fleet, 8002: OURS}
+    answers: dict[int, Any] = {8100: fleet, 8002: OURS}
     totals, _, clock, _ = totals_of(answers, [8002], bridge_url="http://bridge:8100")
     report = await totals.report()
     assert (report["fleet_calls"], report["source"], report["stale"]) == (40, "bridge", False)

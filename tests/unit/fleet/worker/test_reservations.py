@@ -1,5 +1,7 @@
 """Promised slots: never more than there are, each for one stream with its token, and none is lost or kept for ever."""
 
+from typing import Any
+
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -10,12 +12,17 @@ from vox.fleet.worker.reservations import LEASE_S, NoSlot, Reserved, Slots
 CLASSES = ("inbound", "outbound", "campaign")
 
 
-def reserved(number=1, call_class="inbound", *, expires_at=30.0, call_id=""):
+def slots_of(inbound_share: float) -> Any:
+    """Slots whose answers a test takes apart."""
+    return Slots(inbound_share)
+
+
+def reserved(number: int = 1, call_class: Any = "inbound", *, expires_at: float = 30.0, call_id: str = "") -> Reserved:
     return Reserved(f"rsv_{number}", call_id or f"call_{number}", call_class, expires_at)
 
 
 def test_of_a_thousand_offers_to_eight_slots_exactly_eight_are_taken():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     answers = [slots.reserve(reserved(number, "outbound"), "t", active=0, limit=8) for number in range(1000)]
     assert answers.count(None) == 8
     assert answers.count(NoSlot("AT_CAPACITY")) == 992
@@ -23,7 +30,7 @@ def test_of_a_thousand_offers_to_eight_slots_exactly_eight_are_taken():
 
 
 def test_slots_kept_for_inbound_calls_are_refused_to_others():
-    slots = Slots(0.2)
+    slots = slots_of(0.2)
     outbound = [slots.reserve(reserved(number, "campaign"), "t", active=0, limit=10) for number in range(10)]
     assert outbound.count(None) == 8
     assert outbound[-1] == NoSlot("AT_CAPACITY", is_kept=True)
@@ -34,18 +41,18 @@ def test_slots_kept_for_inbound_calls_are_refused_to_others():
 
 
 def test_a_single_slot_is_not_kept_from_outbound_calls():
-    assert Slots(0.2).reserve(reserved(1, "outbound"), "t", active=0, limit=1) is None
+    assert slots_of(0.2).reserve(reserved(1, "outbound"), "t", active=0, limit=1) is None
 
 
 def test_inbound_calls_may_fill_every_slot_and_leave_none_to_others():
-    slots = Slots(0.2)
+    slots = slots_of(0.2)
     assert slots.free_outbound(active=9, limit=10) == 1
     assert slots.free_outbound(active=10, limit=10) == 0
     assert slots.free_outbound(active=12, limit=10) == 0, "the limit fell below the calls that run"
 
 
 def test_only_the_token_proves_a_stream_and_only_once():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(), "right", active=0, limit=1)
     taken = slots.take("rsv_1", 1.0)
     assert slots.take("rsv_1", 1.0) is None, "another stream has it"
@@ -57,7 +64,7 @@ def test_only_the_token_proves_a_stream_and_only_once():
 
 
 def test_a_stream_without_the_token_leaves_the_slot_to_the_right_one():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(), "right", active=0, limit=1)
     slots.give_back(slots.take("rsv_1", 1.0))
     assert slots.pending == 1
@@ -65,7 +72,7 @@ def test_a_stream_without_the_token_leaves_the_slot_to_the_right_one():
 
 
 def test_the_end_of_a_call_frees_its_slot():
-    slots = Slots(0.5)
+    slots = slots_of(0.5)
     slots.reserve(reserved(1, "outbound"), "t", active=0, limit=2)
     taken = slots.take("rsv_1", 1.0)
     slots.prove(taken, "t", 1.0)
@@ -76,7 +83,7 @@ def test_the_end_of_a_call_frees_its_slot():
 
 
 def test_a_call_that_is_asked_for_again_keeps_its_slot_under_a_new_token():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(1, call_id="call"), "lost", active=0, limit=1)
     assert slots.reserve(reserved(2, call_id="call"), "new", active=0, limit=1) is None
     assert slots.pending == 1
@@ -88,7 +95,7 @@ def test_a_call_that_is_asked_for_again_keeps_its_slot_under_a_new_token():
 
 
 def test_what_is_not_renewed_is_free_after_its_lease():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(1, expires_at=30.0), "t", active=0, limit=1)
     assert slots.expire(29.9) == []
     assert slots.renew("rsv_1", 20.0).expires_at == 20.0 + LEASE_S
@@ -100,7 +107,7 @@ def test_what_is_not_renewed_is_free_after_its_lease():
 
 
 def test_a_call_of_two_hours_keeps_its_slot_and_a_leaked_one_goes_in_thirty_seconds():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(1), "t", active=0, limit=2)
     slots.prove(slots.take("rsv_1", 0.0), "t", 0.0)
     now = 0.0
@@ -114,14 +121,14 @@ def test_a_call_of_two_hours_keeps_its_slot_and_a_leaked_one_goes_in_thirty_seco
 
 
 def test_a_shorter_renewal_takes_nothing_away():
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(1, expires_at=120.0), "t", active=0, limit=1)
     assert slots.renew("rsv_1", 1.0).expires_at == 120.0
 
 
 @pytest.mark.parametrize("reservation_id", ["", "rsv_2"])
 def test_what_is_unknown_changes_nothing(reservation_id):
-    slots = Slots(0.0)
+    slots = slots_of(0.0)
     slots.reserve(reserved(1), "t", active=0, limit=1)
     assert not slots.release(reservation_id)
     assert slots.take(reservation_id, 0.0) is None
@@ -136,7 +143,7 @@ class WorkerOfSlots(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.slots = Slots(0.25)
+        self.slots = slots_of(0.25)
         self.limit = 8
         self.active = 0
         self.now = 0.0

@@ -1,5 +1,7 @@
 """One worker: its slots beside the calls that run, its states, and what it tells those that are refused."""
 
+from typing import Any
+
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -14,7 +16,7 @@ def clock():
     return FakeClock()
 
 
-def worker_of(clock, *, limit=2, **more):
+def worker_of(clock: FakeClock, *, limit: int = 2, **more: Any) -> tuple[Any, PlayedCalls]:
     calls = PlayedCalls(limit)
     return played_worker(clock, calls, max_concurrent_calls=limit, **more), calls
 
@@ -141,3 +143,18 @@ async def test_late_frames_are_those_of_the_last_minute(clock):
 def test_streams_come_to_the_workers_own_address(clock, url, base):
     worker, _ = worker_of(clock, url=url)
     assert worker.stream_base == base
+
+
+async def test_a_drain_waits_for_calls_that_were_promised_a_slot(clock):
+    worker, _ = worker_of(clock)
+    granted = worker.reserve("ringing", "outbound")
+    worker.drain()
+    assert worker.lifecycle.holds == 1
+    assert worker.take(granted.reservation_id) is not None, "the promise holds in a drain"
+    worker.changed()
+    assert worker.lifecycle.holds == 0
+    worker.give_back(worker.slots.find(granted.reservation_id))
+    assert worker.lifecycle.holds == 1
+    clock.advance(30)
+    await worker._sweep()
+    assert worker.lifecycle.holds == 0

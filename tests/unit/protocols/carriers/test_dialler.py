@@ -91,6 +91,7 @@ def test_the_streams_id_may_come_with_the_start():
     server.receive('{"event":"connected","callerId":"+1","did":"+2"}')
     server.receive('{"event":"start","streamId":"late"}')
     (event,) = server.receive(ANSWER)
+    assert isinstance(event, StreamStarted)
     assert event.stream_id == "late"
 
 
@@ -136,10 +137,10 @@ def test_audio_for_the_caller_has_the_documented_fields():
 def test_the_documented_controls():
     server, _ = answered()
     ids = {"streamId": "stream-abc", "callerId": "+919876543210"}
-    assert json.loads(server.clear()) == {"event": "reverse-media-stop", **ids}
+    assert json.loads(str(server.clear())) == {"event": "reverse-media-stop", **ids}
     assert json.loads(server.transfer("+91111")) == {"event": "reverse-call-transfer", **ids, "transferTo": "+91111"}
     assert isinstance(server, TransfersInStream)
-    stop = json.loads(server.stop("idle"))
+    stop = json.loads(str(server.stop("idle")))
     assert stop == {
         "event": "reverse-hangup-call",
         **ids,
