@@ -150,6 +150,11 @@ class AgentServer:
         """Where `POST /start` leaves what the client's offer needs."""
         return self.stores.sessions
 
+    def status(self) -> str:
+        """One line for the service manager: the state, and how many calls are held."""
+        limit = self.admission.limit
+        return f"{self.lifecycle.state}: {self.admission.calls} calls" + (f" of {limit}" if limit else "")
+
     async def end_calls(self) -> None:
         """Ends the calls that are left when the drain is over: tells each client, and hangs up."""
         for session in tuple(self.sessions):

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "directory": "keep the list of relays and find the nearest healthy ones",
     "worker": "carry calls of a fleet, with exact capacity",
     "bridge": "place outbound calls on the fleet of call workers",
+    "fleet": "restart call workers, see how they are, configure nginx for them",
     "models": "install the weights of offline speech, and check them",
     "simulate": "play a telephone carrier, for tests without one",
     "call": "place a simulated phone call and measure the answers",

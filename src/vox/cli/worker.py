@@ -76,10 +76,10 @@ async def serve_worker(
 ) -> int:
     """Serves until a drain is over; always 0, also where its deadline cut calls."""
     from vox.cli.worker_parts import WorkerProcess
-    from vox.http.server import Server
+    from vox.http.generation import Generation
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.lifecycle import Lifecycle
     from vox.runtime.logging import configure, get_logger
 
     configure(agent_settings.log_level, agent_settings.json_logs)
@@ -103,9 +103,20 @@ async def serve_worker(
         tls = {"tls_cert": agent_settings.tls_cert_file, "tls_key": agent_settings.tls_key_file}
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(parts)
-        server = await stack.enter_async_context(
-            Server(parts.app, agent_settings.bind_host, settings.port, clock=clock, **tls)
+        generation = Generation(
+            parts.app,
+            agent_settings.bind_host,
+            settings.port,
+            lifecycle,
+            environment,
+            status=parts.agents.status,
+            closes_port=True,
+            leaving=parts.worker.leave,
+            promised=lambda: parts.worker.slots.pending,
+            clock=clock,
+            **tls,
         )
+        server = (await stack.enter_async_context(generation)).server
         parts.listening(agent_settings.bind_host, server.port, is_tls=agent_settings.tls_enable)
         freeze_startup_objects()
         log.info(
@@ -115,7 +126,7 @@ async def serve_worker(
             slots=settings.max_concurrent_calls,
             bridge=settings.bridge_url or "none",
         )
-        await run_until_stopped(lifecycle)
+        await generation.run()
         await parts.agents.end_calls()
         await parts.flush(FLUSH_S)
     return 0

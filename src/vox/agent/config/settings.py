@@ -113,6 +113,11 @@ class AgentSettings(AgentProfile):
         ge=0,
         description="How long running calls may go on after SIGTERM; 5 s less than the least grace period documented",
     )
+    drain_closes_port: Annotated[bool, Env("VOXRAY_DRAIN_CLOSES_PORT")] = Field(
+        default=False,
+        description="Close the port when the drain begins, so that a proxy asks the next server, and hand it to the next"
+        " generation under systemd; otherwise answer 503 there until the drain is over",
+    )
     rtc_max_duration_secs: Annotated[float, Env("VOXRAY_RTC_MAX_DURATION_SECS")] = Field(
         default=0.0, ge=0, description="Longest call, from the first audio on; 0: no limit"
     )

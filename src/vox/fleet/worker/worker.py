@@ -117,6 +117,7 @@ class Worker:
         self._lag = LoopLag()
         self._late: list[tuple[int, int]] = []
         self._drain_began: float | None = None
+        self._is_leaving = False
         self._started_at = clock.now()
         self._promises: ExitStack | None = None
         self._stack = AsyncExitStack()
@@ -159,7 +160,7 @@ class Worker:
         ttl_s = min(max(ttl_s, 1.0), MAX_TTL_S)
         now = self._clock.now()
         wish = Reserved(reservation_id, call_id, call_class, now + ttl_s, bot_id, metadata or {})
-        refused = self._draining() or self._refusal(
+        refused = self._draining(is_promise=True) or self._refusal(
             self.slots.reserve(wish, token, active=self.calls.active, limit=self.calls.limit)
         )
         if refused is not None:
@@ -240,6 +241,8 @@ class Worker:
     def state(self) -> str:
         """The life cycle's state, or `full`."""
         state = self.lifecycle.state
+        if self._is_leaving and self.lifecycle.is_accepting:
+            return State.DRAINING.value
         if state is State.READY and not self.slots.free(active=self.calls.active, limit=self.calls.limit):
             return "full"
         return state.value
@@ -278,8 +281,8 @@ class Worker:
             reserved=slots.pending,
             max_calls=self.settings.max_concurrent_calls,
             limit=limit,
-            free=0 if self.lifecycle.is_draining else slots.free(active=active, limit=limit),
-            free_outbound=0 if self.lifecycle.is_draining else slots.free_outbound(active=active, limit=limit),
+            free=0 if self._promises_none else slots.free(active=active, limit=limit),
+            free_outbound=0 if self._promises_none else slots.free_outbound(active=active, limit=limit),
             load=(active + slots.pending) / max(1, limit),
             loop_lag_p95_ms=round(self._lag.p95_ms, 1),
             late_frames_pct=self._late_pct(),
@@ -290,6 +293,11 @@ class Worker:
     def at_capacity(self) -> Refused:
         """The refusal of a call for which there is no slot."""
         return self._draining() or Refused("AT_CAPACITY", self.retry_after_s(), "This worker has no free slot.")
+
+    def leave(self) -> None:
+        """Promises no further slots, as this process is about to leave its port; what was promised, and calls that come by themselves, are still taken."""
+        self._is_leaving = True
+        self.changed()
 
     def drain(self, deadline_s: float | None = None) -> None:
         """Takes no further calls; those that run have `deadline_s`, or the configured time."""
@@ -309,8 +317,12 @@ class Worker:
 
     # Inside
 
-    def _draining(self) -> Refused | None:
-        if self.lifecycle.is_accepting:
+    @property
+    def _promises_none(self) -> bool:
+        return self._is_leaving or self.lifecycle.is_draining
+
+    def _draining(self, *, is_promise: bool = False) -> Refused | None:
+        if self.lifecycle.is_accepting and not (is_promise and self._is_leaving):
             return None
         return Refused("DRAINING", self.retry_after_s(), "This worker takes no further calls; ask another one.")
 
