@@ -96,11 +96,16 @@ def row_count(database: RunningPostgres) -> int:
 
 @dataclass(slots=True)
 class Comparison:
-    """What the stores hold beside what the callers know; errors in seconds, one for each recording or sound's edge."""
+    """What the stores hold beside what the callers know; errors in seconds, one for each recording or sound's edge.
+
+    `faults` are what is missing or wrong; `misplaced` are recordings with other sounds than the caller knows, which a caller
+    that was late itself has heard in pieces.
+    """
 
     length_errors: list[float] = field(default_factory=list[float])
     edge_errors: list[float] = field(default_factory=list[float])
     faults: list[str] = field(default_factory=list[str])
+    misplaced: list[str] = field(default_factory=list[str])
 
     @property
     def worst_length(self) -> float:
@@ -167,7 +172,7 @@ def _compare_recording(one: HeardCall, recording: bytes, found: Comparison) -> N
     for name, samples, expected in zip(("caller", "agent"), channels, (one.caller_edges, one.agent_edges), strict=True):
         recorded = edges(samples, rate)
         if len(recorded) != len(expected) or not expected:
-            found.faults.append(f"caller {one.number}: the {name}'s sounds are at {recorded}, not at {expected}")
+            found.misplaced.append(f"caller {one.number}: the {name}'s sounds are at {recorded}, not at {expected}")
         else:
             found.edge_errors += [abs(a - b) for a, b in zip(recorded, expected, strict=True)]
 
