@@ -34,7 +34,8 @@ def database() -> Iterator[RunningPostgres]:
 async def test_nothing_of_twenty_calls_is_lost_while_both_stores_are_away(
     tmp_path: Path, s3: S3Server, database: RunningPostgres
 ):
-    async with agent_server(tmp_path, config(database), **aws_environment(s3)) as agent, lag_meter() as lag:
+    environment = {**aws_environment(s3), "VOXRAY_LOG_LEVEL": "debug"}
+    async with agent_server(tmp_path, config(database), **environment) as agent, lag_meter() as lag:
         async with asyncio.TaskGroup() as group:
             calls = [group.create_task(call(agent.phone, number)) for number in range(CALLS)]
             await until(lambda: row_count(database) >= CALLS)
@@ -47,7 +48,11 @@ async def test_nothing_of_twenty_calls_is_lost_while_both_stores_are_away(
         agent.terminate()
         async with time_limit():
             assert await agent.process.wait() == 0
-    found = compare([one.result() for one in calls], stored_in(s3), rows(database))
+        conversations = {
+            line["call_id"]: [(one["role"], one["content"]) for one in line["pii.messages"] if one["role"] != "system"]
+            for line in agent.lines("conversation")
+        }
+    found = compare([one.result() for one in calls], stored_in(s3), rows(database), conversations)
     assert found.faults == []
     assert found.worst_length <= FRAME_S + SLACK_S + lag[0]
     if lag[0] > SLACK_S:
