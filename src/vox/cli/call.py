@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from vox.clients.simulated_call import CallReport
 
 EXIT_UNANSWERED = 1
-_RECOGNISERS = ("whisper", "pocketsphinx")
-_SPEAKERS = ("flite", "espeak")  # recognisers understand flite better
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -191,57 +189,23 @@ async def _script(args: argparse.Namespace) -> "list[Step]":
 
 
 async def _speech(kind: str, value: str) -> "Recording":
+    from vox.cli.offline_speech import OfflineSpeech
     from vox.clients.audio_files import read_wav, sample_question
 
     if kind == "question":
         return sample_question()
     if kind == "audio":
         return read_wav(Path(value))
-    return await _synthesize(value)
-
-
-async def _synthesize(text: str) -> "Recording":
-    """Speaks a text with the first speech driver that works here."""
-    import httpx2
-
-    from vox.clients.audio_files import Recording
-    from vox.providers import registry
-    from vox.providers.contract import Deps
-    from vox.runtime.clock import SystemClock
-
-    failures: list[str] = []
-    async with httpx2.AsyncClient() as http:
-        deps = Deps(SystemClock(), http, environment=os.environ)
-        for name in _SPEAKERS:
-            try:
-                async with registry.create("tts", name, {}, deps) as speaker:
-                    pcm = b"".join([chunk.pcm async for chunk in speaker.synthesize(text)])
-                    return Recording(pcm, speaker.sample_rate)
-            except VoxError as error:
-                failures.append(f"{name}: {error}")
-    raise UsageError("no speech driver works here", code="no_speech_driver", hint="; ".join(failures))
+    async with OfflineSpeech() as speech:
+        return await speech.speak(value)
 
 
 async def _transcript(report: "CallReport") -> "list[Utterance]":
     """What both sides said, with the first recogniser that works here."""
-    import httpx2
+    from vox.cli.offline_speech import OfflineSpeech
 
-    from vox.cli.call_transcript import transcribe
-    from vox.providers import registry
-    from vox.providers.contract import Deps
-    from vox.runtime.clock import SystemClock
-
-    failures: list[str] = []
-    tracks = {"caller": report.caller_track, "agent": report.agent_track}
-    async with httpx2.AsyncClient() as http:
-        deps = Deps(SystemClock(), http, environment=os.environ)
-        for name in _RECOGNISERS:
-            try:
-                async with registry.create("stt", name, {}, deps) as recogniser:
-                    return await transcribe(tracks, report.sample_rate, recogniser)
-            except (VoxError, ImportError) as error:
-                failures.append(f"{name}: {error}")
-    raise UsageError("no offline recogniser works here", code="no_speech_driver", hint="; ".join(failures))
+    async with OfflineSpeech() as speech:
+        return await speech.transcribe({"caller": report.caller_track, "agent": report.agent_track}, report.sample_rate)
 
 
 def _trust(args: argparse.Namespace) -> ssl.SSLContext | None:

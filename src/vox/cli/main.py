@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "directory": "keep the list of relays and find the nearest healthy ones",
     "models": "install the weights of offline speech, and check them",
     "call": "place a simulated phone call and measure the answers",
+    "eval": "hold conversations with an agent and check what it says and does",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",
 }
