@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +148,7 @@ async def serve_agent(
         }
     async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **options) as server:
         freeze_startup_objects()
-        log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
-        await run_until_stopped(lifecycle)
+        names = ", ".join(agents.resources.agents)
+        await run_until_stopped(lifecycle, partial(log.info, "agent ready", address=server.address, agents=names))
         await agents.end_calls()
     return 0

@@ -172,12 +172,18 @@ class Lifecycle:
                 listener(after)
 
 
-async def run_until_stopped(lifecycle: Lifecycle) -> bool:
+async def run_until_stopped(lifecycle: Lifecycle, announce: Callable[[], None] | None = None) -> bool:
     """Turns SIGTERM and SIGINT into a drain and returns when it is over; False when the deadline cut work short.
 
     Close the server after this, not before: while draining it still has to tell new callers to come back later.
+
+    Args:
+        lifecycle: of the part.
+        announce: says that the part is ready, once signals are handled: what waits for that may send one at once.
     """
     with owned_signals(lifecycle.drain):
+        if announce is not None:
+            announce()
         is_clean = await lifecycle.drained()
         if not is_clean:
             _log.warning("drain deadline passed", holds=lifecycle.holds)
