@@ -16,9 +16,10 @@ import pytest
 
 from tests.e2e.agents import FAKES, VOX, RunningAgent, agent_server, until
 from tests.e2e.recorded_audio import channels_of, edges, stored_in
+from tests.e2e.ws_client import connected
 from tests.fakes.s3_server import BUCKET, S3Server, aws_environment, running_s3, versitygw
 from tests.require import require
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import Recording, sample_question
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Say, Step, Wait, WaitForAgent
@@ -159,7 +160,7 @@ async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_pa
     text = output.decode()
     assert process.returncode not in (0, None)
     assert "recordings cannot be stored: the bucket" in text
-    assert ("does not exist" if wrong == "bucket" else "check the access key") in text
+    assert ("one that exists in recording.bucket" if wrong == "bucket" else "AWS_SECRET_ACCESS_KEY") in text
     assert "Traceback" not in text
     assert "not-the-secret" not in text
 
@@ -197,6 +198,23 @@ async def test_a_recording_paused_over_http_has_silence_where_the_secret_was(tmp
     (file,) = (tmp_path / "recordings").rglob("*.wav")
     rate, (caller, _) = channels_of(file.read_bytes())
     assert edges(caller, rate) == pytest.approx([0.0, 1.0, 3.2, 4.2], abs=FRAME_S + SLACK_S)
+
+
+async def test_a_socket_client_is_told_the_id_that_pauses_its_recording_and_reads_its_transcript(tmp_path: Path):
+    transcripts = {"enable": True, "driver": "sqlite", "dsn": "transcripts.db"}
+    settings = {**config(), "server_api_key": "secret", "greeting": "hello.", "transcripts": transcripts}
+    key = {"x-api-key": "secret"}
+    async with (
+        agent_server(tmp_path, settings) as agent,
+        httpx2.AsyncClient(base_url=agent.http, headers=key, timeout=WAIT_S) as http,
+        connected(f"{agent.ws}?api_key=secret") as client,
+    ):
+        call_id = (await client.frame("StartFrame"))["call_id"]
+        paused = await http.post(f"/calls/{call_id}/recording/pause")
+        assert paused.json()["data"] == {"call_id": call_id, "is_recorded": True, "is_paused": True}
+        await client.frame("BotStoppedSpeakingFrame")
+        answer = await http.get(f"/api/v1/sessions/{call_id}/transcript")
+        assert [row["text"] for row in answer.json()["data"]["rows"]] == ["hello."]
 
 
 async def test_opus_in_ogg_is_as_long_as_the_call(tmp_path: Path):

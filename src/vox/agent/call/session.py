@@ -305,7 +305,7 @@ class Session:
                     self._limits.first_audio()
                 self._speech_input.push_client(message)
             case ClientReady():
-                self._transport.send_event(AgentReady(message.id))
+                self._transport.send_event(AgentReady(message.id, self.info.call_id))
                 self._greet()
             case ClientText():
                 self._typed(message)
