@@ -119,6 +119,7 @@ async def test_what_a_killed_server_recorded_is_repaired_and_stored_by_the_next(
     async with agent_server(tmp_path, config(bucket=BUCKET), **aws_environment(s3)) as agent:
         await agent.logged("recording of a call that broke off was repaired")
         await agent.logged("recording stored")
+        assert "recording_jobs_success_total 1.0" in httpx2.get(f"{agent.http}/metrics").text
     ((_, recording),) = stored_in(s3).items()
     rate, (mixed,) = channels_of(recording)
     assert len(mixed) / rate > 4
