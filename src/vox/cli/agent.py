@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,7 @@ async def serve_agent(
     )
     async with agents, generation:
         freeze_startup_objects()
-        log.info("agent ready", address=generation.server.address, agents=", ".join(agents.resources.agents))
-        await generation.run()
+        names = ", ".join(agents.resources.agents)
+        await generation.run(partial(log.info, "agent ready", address=generation.server.address, agents=names))
         await agents.end_calls()
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,7 @@ async def serve_bridge(
         if not settings.listen.public_url:
             log.warning("listen.public_url is not set: carriers reach the bridge only where it listens")
         freeze_startup_objects()
-        log.info("bridge ready", address=server.address)
-        await run_until_stopped(lifecycle)
+        await run_until_stopped(lifecycle, partial(log.info, "bridge ready", address=server.address))
     return 0
 
 

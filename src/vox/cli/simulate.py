@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import re
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -139,9 +140,8 @@ async def _serve(args: argparse.Namespace, scenario: "Scenario") -> None:
                 lambda: _record(ended, speech, args.recordings, args.transcripts), "keep what simulated calls said"
             )
         )
-        _print_accounts(simulator, accounts)
         lifecycle.ready()
-        await run_until_stopped(lifecycle)
+        await run_until_stopped(lifecycle, partial(_print_accounts, simulator, accounts))
 
 
 def accounts_of(environment: "os._Environ[str] | dict[str, str]") -> "Accounts":

@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -119,14 +120,15 @@ async def serve_worker(
         server = (await stack.enter_async_context(generation)).server
         parts.listening(agent_settings.bind_host, server.port, is_tls=agent_settings.tls_enable)
         freeze_startup_objects()
-        log.info(
+        ready = partial(
+            log.info,
             "worker ready",
             address=server.address,
             worker=parts.worker.worker_id,
             slots=settings.max_concurrent_calls,
             bridge=settings.bridge_url or "none",
         )
-        await generation.run()
+        await generation.run(ready)
         await parts.agents.end_calls()
         await parts.flush(FLUSH_S)
     return 0

@@ -113,16 +113,20 @@ class Generation:
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
 
-    async def run(self) -> bool:
-        """Serves until told to stop and until the drain behind it is over; False when its deadline cut work short."""
+    async def run(self, announce: Callable[[], None] | None = None) -> bool:
+        """Serves until told to stop and until the drain behind it is over; False when its deadline cut work short.
+
+        Args:
+            announce: says that the server is ready, once signals are handled.
+        """
         if self._closes_port and self._owns_port:
             self._manager.keep(self.server.sockets)
         unsubscribe = self._lifecycle.subscribe(self._follow)
         try:
             async with self._manager.reporting(self._status, self._is_ending):
                 if not self._closes_port:
-                    return await run_until_stopped(self._lifecycle)
-                return await run_until_stopped(self._lifecycle, drain=self._end, SIGUSR2=self._leaving)
+                    return await run_until_stopped(self._lifecycle, announce)
+                return await run_until_stopped(self._lifecycle, announce, drain=self._end, SIGUSR2=self._leaving)
         finally:
             unsubscribe()
             if self._ending is not None:

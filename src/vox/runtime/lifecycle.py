@@ -186,7 +186,11 @@ class Lifecycle:
 
 
 async def run_until_stopped(
-    lifecycle: Lifecycle, *, drain: Callable[[bool], None] | None = None, **others: Callable[[], None]
+    lifecycle: Lifecycle,
+    announce: Callable[[], None] | None = None,
+    *,
+    drain: Callable[[bool], None] | None = None,
+    **others: Callable[[], None],
 ) -> bool:
     """Turns SIGTERM and SIGINT into a drain and returns when it is over; False when the deadline cut work short.
 
@@ -195,6 +199,7 @@ async def run_until_stopped(
 
     Args:
         lifecycle: of the part.
+        announce: says that the part is ready, once signals are handled: what waits for that may send one at once.
         drain: begins the drain in the lifecycle's place, for a part that has something to do first; is told whether a new
             generation has taken over, which SIGUSR1 says.
         others: what further signals do, by name.
@@ -202,6 +207,8 @@ async def run_until_stopped(
     stop = partial(drain, False) if drain else lifecycle.drain
     replaced = {"SIGUSR1": partial(drain, True)} if drain else {}
     with owned_signals(stop, SIGQUIT=lifecycle.cut_drain, **replaced, **others):
+        if announce is not None:
+            announce()
         is_clean = await lifecycle.drained()
         if not is_clean:
             _log.warning("drain deadline passed", holds=lifecycle.holds)

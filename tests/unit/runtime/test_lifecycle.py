@@ -118,6 +118,12 @@ async def test_a_closed_terminal_drains_and_cuts_nothing(clock, monkeypatch):
     assert await stopped
 
 
+async def test_a_signal_may_come_the_moment_that_the_part_is_announced(clock):
+    life = Lifecycle(clock, 10)
+    life.ready()
+    assert await run_until_stopped(life, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
 async def test_sigterm_drains_and_a_second_one_changes_nothing(clock):
     life = Lifecycle(clock, 30)
     life.ready()

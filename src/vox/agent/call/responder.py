@@ -6,15 +6,18 @@ stream wants closing): whatever they still say is of no consequence, because the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
+from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, Unfinished
 from vox.agent.call.conversation import Answer, Conversation
+from vox.agent.call.open_sentence import OpenSentence
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
-from vox.agent.call.speakable import SpeakableText
+from vox.agent.call.speakable import Speakable, SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
+from vox.agent.call.stall_timer import StallTimer
 from vox.agent.call.thoughts import ThoughtFilter
 from vox.agent.call.tool_execution import Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport, TransfersCalls
@@ -41,6 +44,7 @@ from vox.protocols.agent_events import (
     TurnMetrics,
 )
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
+from vox.providers.tts.contract import TakesWords
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -50,60 +54,12 @@ trace = tracer(__name__)
 
 MAX_PIECES_AHEAD = 16
 TONE_RATE = 8000
-STALL_S = 0.8
-"""A model that says nothing for so long in the middle of a sentence has its words spoken as far as they go."""
-STALL_CHECK_S = 0.1
 RELEASE_BELOW_S = 0.2
 """Of audio still to be played: before that, waiting for the rest of the sentence costs nothing."""
 PLAYED_CHECK_S = 0.05
 LINE_DELAY_S = 0.3
 """Until what was sent last has been heard, on a line whose other end keeps a little in stock."""
 MAX_ANNOUNCEMENT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    answer: Answer
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    answer: Answer
-    keys: str
-
-
-_Pieces = asyncio.Queue[_Sentence | _Keys | None]
-"""What an answer will sound like, in order; None ends it."""
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One answer under way: the model's responses in it, and which sentence belongs to which.
-
-    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
-    knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it.
-    """
-
-    number: int
-    voice: int
-    is_silent: bool = False
-    answers: list[Answer] = field(default_factory=list[Answer])
-    owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
-    shown: int = 0
-    reported: dict[int, str] = field(default_factory=dict[int, str])
-    speakable: SpeakableText = field(default_factory=SpeakableText)
-    spoken_answer: Answer | None = None
-    is_voiced: bool = False
-    task: asyncio.Task[None] | None = None
-    end_reason: str | None = None
-    is_over: bool = False
-    is_generating: bool = False
-    is_audible: bool = False
-    is_held: bool = False
-    is_speaking: bool = False
-    has_pressed: bool = False
-    has_filled: bool = False
 
 
 class Responder:
@@ -232,7 +188,8 @@ class Responder:
         run = self._run
         if run is not None and self._transport.shows_progress:
             for part in self._output.parts()[: segment + 1]:
-                if part.is_voiced and part.spoken and part.spoken != run.reported.get(part.segment):
+                is_known = part.segment in run.reported  # a sentence that is not whole is announced later
+                if is_known and part.is_voiced and part.spoken and part.spoken != run.reported[part.segment]:
                     self._show(run, part, is_over=part.spoken == part.text)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
@@ -253,7 +210,7 @@ class Responder:
     async def _make(self, run: Run, text: str | None, preface: str) -> None:
         """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
         failure: Exception | None = None
-        pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
+        pieces: Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
         try:
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:
@@ -274,13 +231,13 @@ class Responder:
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
-    async def _recite(self, run: Run, text: str, pieces: _Pieces) -> None:
+    async def _recite(self, run: Run, text: str, pieces: Pieces) -> None:
         answer = self._new_answer(run)
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
-            await pieces.put(_Sentence(answer, sentence))
+            await pieces.put(Sentence(answer, sentence))
 
-    async def _generate(self, run: Run, pieces: _Pieces) -> None:
+    async def _generate(self, run: Run, pieces: Pieces) -> None:
         is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
@@ -306,7 +263,7 @@ class Responder:
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
-    async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: _Pieces) -> None:
+    async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: Pieces) -> None:
         """Runs the tools, and says once that it takes a while where it does."""
         actions = CallActions(
             press=lambda keys: self._press(run, answer, keys, pieces),
@@ -320,25 +277,25 @@ class Responder:
             if filler is not None:
                 filler.cancel()
 
-    async def _fill(self, run: Run, answer: Answer, text: str, pieces: _Pieces) -> None:
+    async def _fill(self, run: Run, answer: Answer, text: str, pieces: Pieces) -> None:
         await self._until_quiet(run, pieces)
         await asyncio.sleep(self._agent.profile.tool_filler_secs)
         if not run.is_over:
             run.has_filled = True
-            await pieces.put(_Sentence(answer, text))
+            await pieces.put(Sentence(answer, text))
 
-    async def _until_quiet(self, run: Run, pieces: _Pieces) -> None:
+    async def _until_quiet(self, run: Run, pieces: Pieces) -> None:
         """Returns once everything so far was sent, or the answer is over."""
         while not run.is_over and (run.is_speaking or not pieces.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
             await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
 
-    async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: _Pieces) -> str:
+    async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: Pieces) -> str:
         """Says the announcement and puts the caller through; a caller who cuts in before keeps the agent."""
         try:
             async with asyncio.timeout(MAX_ANNOUNCEMENT_S):
                 splitter = SentenceSplitter(self._agent.profile.stt_language)
                 for sentence in [*splitter.push(target.announcement), *splitter.flush()]:
-                    await pieces.put(_Sentence(answer, sentence))
+                    await pieces.put(Sentence(answer, sentence))
                 await self._until_quiet(run, pieces)
                 await asyncio.sleep(LINE_DELAY_S)
         except TimeoutError:  # held, or no task takes pieces any more
@@ -366,10 +323,11 @@ class Responder:
         stage = SpeakableText(self._agent.profile.stt_language)
         return any(stage.piece(line).spoken for line in text.splitlines())
 
-    async def _generate_round(self, run: Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
+    async def _generate_round(self, run: Run, answer: Answer, pieces: Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
-        release = _Release(lambda: self._release(run, answer, splitter, pieces))
+        opening = OpenSentence() if self._may_open(run, pieces) else None
+        release = StallTimer(lambda: self._release(run, answer, splitter, pieces, opening))
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -387,7 +345,10 @@ class Responder:
                         text = thoughts.push(event.text)
                         self._tell_text(answer, text)
                         for sentence in splitter.push(text):
-                            await pieces.put(_Sentence(answer, sentence))
+                            if rest := self._after_opening(run, answer, sentence, opening):
+                                await pieces.put(Sentence(answer, rest))
+                        if opening is not None and opening.follow(splitter.pending):
+                            await pieces.put(Unfinished(answer, opening))
                         release.arm()
                     case ToolCall():
                         calls.append(event)
@@ -406,16 +367,42 @@ class Responder:
             await stream.aclose()
         self._times.generated()
         for sentence in [*splitter.push(rest), *splitter.flush()]:
-            await pieces.put(_Sentence(answer, sentence))
+            if left := self._after_opening(run, answer, sentence, opening):
+                await pieces.put(Sentence(answer, left))
         return calls
 
-    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+    def _may_open(self, run: Run, pieces: Pieces) -> bool:
+        """Whether the next sentence is the first to be heard, by a voice that takes words."""
+        tts = self._agent.tts
+        is_first = not (run.owners or run.is_silent or run.is_speaking) and pieces.empty()
+        return is_first and isinstance(tts, TakesWords) and tts.takes_words
+
+    def _after_opening(self, run: Run, answer: Answer, sentence: str, opening: OpenSentence | None) -> str:
+        """What of a whole sentence still has to be spoken, where its beginning is being spoken."""
+        if opening is None or opening.is_finished:
+            return sentence
+        if not opening.is_begun:
+            opening.is_finished = True
+            return sentence
+        rest = opening.finish(sentence, self._stage(run, answer).piece(sentence))
+        self._times.synthesis_began(len(opening.text.spoken))
+        self._show_new(run, 0, opening.text)
+        return rest
+
+    def _release(
+        self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: Pieces, opening: OpenSentence | None
+    ) -> bool:
         """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
+        if opening is not None and opening.is_begun and not opening.is_finished:
+            for piece in splitter.release_words():
+                if rest := self._after_opening(run, answer, piece, opening):
+                    pieces.put_nowait(Sentence(answer, rest))
+            return False
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
         released = splitter.release()
         for piece in released:
-            pieces.put_nowait(_Sentence(answer, piece))
+            pieces.put_nowait(Sentence(answer, piece))
         return not released
 
     def _tell_text(self, answer: Answer, text: str) -> None:
@@ -423,46 +410,69 @@ class Responder:
             answer.text += text
             self._transport.send_event(ResponseText(text))
 
-    async def _speak_all(self, run: Run, pieces: _Pieces) -> None:
+    async def _speak_all(self, run: Run, pieces: Pieces) -> None:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
-            if isinstance(piece, _Sentence):
-                run.is_speaking = True
-                try:
-                    await self._speak(run, piece.answer, piece.text)
-                finally:
-                    run.is_speaking = False
-            else:
+            if isinstance(piece, Keys):
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
+                continue
+            run.is_speaking = True
+            try:
+                if isinstance(piece, Sentence):
+                    await self._speak(run, piece.answer, piece.text)
+                else:
+                    await self._speak_open(run, piece.answer, piece.sentence)
+            finally:
+                run.is_speaking = False
 
     async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
-        profile, metrics = self._agent.profile, self._times.metrics
-        if run.spoken_answer is not answer:
-            run.spoken_answer, run.speakable = (
-                answer,
-                SpeakableText(profile.stt_language, says_numbers=profile.text_normalization),
-            )
-        text = run.speakable.piece(sentence)
-        number = run.shown if run.is_silent else len(run.owners)
-        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
-        run.shown += 1
+        text = self._stage(run, answer).piece(sentence)
+        self._show_new(run, run.shown if run.is_silent else len(run.owners), text)
         if run.is_silent:
             return
         self._own(run, answer, is_voiced=bool(text.spoken))
-        began = self._times.clock.now()
         self._times.synthesis_began(len(text.spoken))
-        voice, language = profile.tts_voice or None, profile.stt_language or None
+        tts = self._agent.tts
+        voice, language = self._voice
+        await self._voiced(len(text.spoken), self._output.speak(run.voice, tts, text, voice=voice, language=language))
+
+    async def _speak_open(self, run: Run, answer: Answer, sentence: OpenSentence) -> None:
+        self._own(run, answer)
+        self._times.synthesis_began(0)
+        tts = cast("TakesWords", self._agent.tts)
+        voice, language = self._voice
+        await self._voiced(1, self._output.speak_open(run.voice, tts, sentence, voice=voice, language=language))
+
+    async def _voiced(self, characters: int, speaking: Awaitable[bool]) -> None:
+        """Measures how a sentence is spoken."""
+        metrics, began = self._times.metrics, self._times.clock.now()
         try:
-            with trace.span("synthesize", characters=len(text.spoken)):
-                is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
+            with trace.span("synthesize", characters=characters):
+                is_spoken = await speaking
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             metrics.histogram(TTS_LATENCY, "", "tts", "error", "").observe(self._times.clock.now() - began)
             raise
-        if is_spoken and text.spoken:
+        if is_spoken and characters:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
+
+    @property
+    def _voice(self) -> tuple[str | None, str | None]:
+        return self._agent.profile.tts_voice or None, self._agent.profile.stt_language or None
+
+    def _stage(self, run: Run, answer: Answer) -> SpeakableText:
+        """What makes the sentences of this answer speakable."""
+        if run.spoken_answer is not answer:
+            profile = self._agent.profile
+            run.spoken_answer = answer
+            run.speakable = SpeakableText(profile.stt_language, says_numbers=profile.text_normalization)
+        return run.speakable
+
+    def _show_new(self, run: Run, number: int, text: Speakable) -> None:
+        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
+        run.shown += 1
 
     def _own(self, run: Run, answer: Answer, *, is_voiced: bool = True) -> None:
         """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
@@ -480,7 +490,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001  the synthesiser may be what failed, and that was reported
             log.debug("apology failed", error=repr(error))
 
-    async def _press(self, run: Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
+    async def _press(self, run: Run, answer: Answer, keys: str, pieces: Pieces) -> bool:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
@@ -490,7 +500,7 @@ class Responder:
             return True
         try:
             async with asyncio.timeout(self._agent.profile.tool_timeout_secs):
-                await pieces.put(_Keys(answer, keys))
+                await pieces.put(Keys(answer, keys))
         except TimeoutError:  # no task takes them any more
             return False
         return True
@@ -521,6 +531,8 @@ class Responder:
         for part in parts:
             is_shown = part.is_voiced and part.segment in run.owners
             if is_shown and part.text and run.reported.get(part.segment) != part.text:
+                if part.segment not in run.reported:
+                    self._show(run, replace(part, spoken="", voiced=""), is_over=False)
                 self._show(run, part, is_over=True)
         if run.is_voiced:
             self._transport.send_event(SpeechStopped())
@@ -549,31 +561,6 @@ class Responder:
         else:
             log.error("answer failed", exc_info=error)
             self._transport.send_event(AgentError("the answer failed"))
-
-
-class _Release:
-    """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
-
-    def __init__(self, release: Callable[[], bool]) -> None:
-        self._release = release
-        self._timer: asyncio.TimerHandle | None = None
-
-    def arm(self) -> None:
-        """Something came: the time begins anew."""
-        self._wait(STALL_S)
-
-    def cancel(self) -> None:
-        """Nothing is to be released any more; idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _wait(self, seconds: float) -> None:
-        self.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire)
-
-    def _fire(self) -> None:
-        if not self._release():
-            self._wait(STALL_CHECK_S)
 
 
 def first_of(group: ExceptionGroup[Exception]) -> Exception:

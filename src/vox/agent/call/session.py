@@ -18,6 +18,7 @@ from typing import Any, assert_never
 from vox.agent.call.answering import AnsweredCall, CallAnswering
 from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
+from vox.agent.call.caller_filter import caller_filter
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.limits import CallLimits
@@ -165,6 +166,9 @@ class Session:
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
             echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
+            caller_filter=caller_filter(
+                agent.profile.plugin_effects, resources.clock, lambda: not self._output.is_idle
+            ),
             guard=self._safely,
         )
         self._limits = CallLimits(
@@ -301,7 +305,7 @@ class Session:
                     self._limits.first_audio()
                 self._speech_input.push_client(message)
             case ClientReady():
-                self._transport.send_event(AgentReady(message.id))
+                self._transport.send_event(AgentReady(message.id, self.info.call_id))
                 self._greet()
             case ClientText():
                 self._typed(message)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from vox.agent.answering.settings import Answering
 from vox.agent.config.language_settings import Languages
+from vox.agent.config.plugins import NO_PLUGINS, Plugins, parse_plugins
 from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
 from vox.errors import UsageError
@@ -280,6 +281,18 @@ class AgentProfile(BaseModel):
         default_factory=list, description="Words that interrupt under `keyword`; without any it is min_words"
     )
 
+    plugins: list[str] = Field(
+        default_factory=list[str],
+        description="Stages of the compatible original by name; [what they do here](../how-to/configure-an-agent.md#plugins)",
+    )
+    plugin_options: dict[str, Any] = Field(default_factory=dict, description="Their options, by the plugin's name")
+
+    @model_validator(mode="after")
+    def _plugins_are_known(self) -> Self:
+        if self.plugin_effects.wake is not None and self.realtime_provider:
+            raise ValueError("plugin wake_check_filter needs words before an answer: leave it or realtime_provider out")
+        return self
+
     @model_validator(mode="after")
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
@@ -295,6 +308,11 @@ class AgentProfile(BaseModel):
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
+
+    @property
+    def plugin_effects(self) -> Plugins:
+        """What the plugins do."""
+        return parse_plugins(self.plugins, self.plugin_options) if self.plugins else NO_PLUGINS
 
     @property
     def heard_language(self) -> str | None:
@@ -322,13 +340,15 @@ class AgentProfile(BaseModel):
 
     def turn_policy(self) -> TurnPolicy:
         """These settings as the turn machine takes them."""
-        strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
+        plugin = self.plugin_effects.interruption
+        strategy = self.interruption_strategy or plugin.strategy
+        strategy = strategy if strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
             turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words", "model"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,
-            min_words=max(1, self.min_words) if strategy else 0,
+            min_words=max(1, self.min_words or plugin.min_words) if strategy else 0,
             keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
             idle_timeout_s=self.user_idle_timeout_secs,
             max_idle=self.user_idle_max,
