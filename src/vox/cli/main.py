@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "agent": "serve voice agents by browser and phone",
     "chat": "serve a community: messages, roles, files, events",
     "directory": "keep the list of relays and find the nearest healthy ones",
+    "bridge": "place outbound calls on the fleet of call workers",
     "models": "install the weights of offline speech, and check them",
     "call": "place a simulated phone call and measure the answers",
     "bench": "measure how much this machine can hold",
