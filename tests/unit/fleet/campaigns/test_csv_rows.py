@@ -49,7 +49,7 @@ def test_a_line_without_end_is_one_bad_row_and_takes_no_memory():
     reader = CsvReader()
     assert list(reader.receive(b"number,name\n")) == []
     found = [one for _ in range(100) for one in reader.receive(b"x" * LONGEST_RECORD)]
-    assert [one.row for one in found] == [2]
+    assert [one.row for one in found if isinstance(one, BadRow)] == [2]
     assert len(reader._rest) <= LONGEST_RECORD
     assert list(reader.receive(b"yz\n1,2\n")) == [Row(3, ("1", "2"))]
 

@@ -15,6 +15,8 @@ import msgspec
 
 BreakerState = Literal["closed", "open", "half_open"]
 
+TRIAL_POLL_MS: Final = 10_000
+"""While a trial call is under way, its outcome is looked for again after this time."""
 LONGEST_COOL_DOWN: Final = 16
 """What stays down is left alone for up to so many times the first cool-down."""
 
@@ -74,7 +76,7 @@ class CallBreaker:
         """The instant at which asking again makes sense, for a call that it does not admit."""
         if self.state(at_ms) == "open":
             return self.opens_again_ms
-        return self._trial_ends_ms if self._trial is not None else at_ms
+        return at_ms if self._trial is None else min(self._trial_ends_ms, at_ms + TRIAL_POLL_MS)
 
     def note_dial(self, call_id: str, at_ms: int) -> None:
         """A call is made; the first of a half-open breaker is its trial."""

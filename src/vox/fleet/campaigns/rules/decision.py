@@ -32,6 +32,7 @@ class DialRules(msgspec.Struct, frozen=True, gc=False):
         pacing: limits of the campaign.
         breaker: when failures stop the dialling.
         ring_timeout_s: how long a telephone rings.
+        dial_within_s: how long a call may wait for a slot and for the carrier; then it is put back.
         is_checked: whether the operator's check has to allow each call.
     """
 
@@ -40,6 +41,7 @@ class DialRules(msgspec.Struct, frozen=True, gc=False):
     pacing: PacingRules = PacingRules()
     breaker: BreakerRules = BreakerRules()
     ring_timeout_s: int = 30
+    dial_within_s: int = 60
     is_checked: bool = False
 
 
@@ -120,7 +122,7 @@ def decide(rules: DialRules, inputs: DialInputs) -> Decision:
         return Decision("never", f"do_not_call_{inputs.do_not_call[0]}")
     if inputs.attempts >= rules.retry.max_attempts:
         return Decision("never", "max_attempts")
-    hours = opening(rules.hours, inputs.zones, inputs.region, at_ms // 1000, rules.ring_timeout_s)
+    hours = opening(rules.hours, inputs.zones, inputs.region, at_ms // 1000, rules.dial_within_s + rules.ring_timeout_s)
     if hours.reason == "unknown_zone":
         return Decision("never", "unknown_zone")
     if not hours.is_open:
