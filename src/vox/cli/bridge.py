@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,11 +49,19 @@ def run(args: argparse.Namespace) -> int:
         return run_loop(_migrate(loaded.settings))
     if args.action == "key":
         return run_loop(_keys(loaded.settings, args))
-    return run_loop(serve_bridge(loaded.settings, warnings=loaded.warnings))
+    return run_loop(serve_bridge(loaded.settings, environment, warnings=loaded.warnings))
 
 
-async def serve_bridge(settings: "BridgeSettings", *, warnings: Sequence[str] = ()) -> int:
+async def serve_bridge(
+    settings: "BridgeSettings", environment: Mapping[str, str], *, warnings: Sequence[str] = ()
+) -> int:
     """Serves until SIGTERM or SIGINT."""
+    import secrets
+    from contextlib import AsyncExitStack
+    from random import Random
+
+    import httpx2
+
     from vox.fleet.bridge.app import create_app
     from vox.fleet.bridge.server import Bridge, Parts
     from vox.http.server import Server
@@ -69,10 +77,17 @@ async def serve_bridge(settings: "BridgeSettings", *, warnings: Sequence[str] = 
         log.warning(warning)
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
-    bridge = Bridge(settings, Parts(clock, Metrics(process=True), lifecycle))
-    async with bridge, Server(create_app(bridge), settings.server.host, settings.server.port) as server:
+    chance = Random(secrets.randbits(256))  # noqa: S311  draws and pauses; what must not be guessed comes from secrets
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(httpx2.AsyncClient())
+        bridge = Bridge(settings, Parts(clock, Metrics(process=True), lifecycle, chance, http, environment))
+        await stack.enter_async_context(bridge)
+        server = await stack.enter_async_context(Server(create_app(bridge), settings.server.host, settings.server.port))
+        bridge.address = server.address
         if bridge.first_key is not None:
             print(f"The first administrator's API key, shown this once: {bridge.first_key.text}", flush=True)
+        if not settings.server.public_url:
+            log.warning("server.public_url is not set: carriers reach the bridge only where it listens")
         freeze_startup_objects()
         log.info("bridge ready", address=server.address)
         await run_until_stopped(lifecycle)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vox.cli.spoken_text import synthesize
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 EXIT_UNANSWERED = 1
 _RECOGNISERS = ("whisper", "pocketsphinx")
-_SPEAKERS = ("flite", "espeak")  # recognisers understand flite better
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -197,29 +197,7 @@ async def _speech(kind: str, value: str) -> "Recording":
         return sample_question()
     if kind == "audio":
         return read_wav(Path(value))
-    return await _synthesize(value)
-
-
-async def _synthesize(text: str) -> "Recording":
-    """Speaks a text with the first speech driver that works here."""
-    import httpx2
-
-    from vox.clients.audio_files import Recording
-    from vox.providers import registry
-    from vox.providers.contract import Deps
-    from vox.runtime.clock import SystemClock
-
-    failures: list[str] = []
-    async with httpx2.AsyncClient() as http:
-        deps = Deps(SystemClock(), http, environment=os.environ)
-        for name in _SPEAKERS:
-            try:
-                async with registry.create("tts", name, {}, deps) as speaker:
-                    pcm = b"".join([chunk.pcm async for chunk in speaker.synthesize(text)])
-                    return Recording(pcm, speaker.sample_rate)
-            except VoxError as error:
-                failures.append(f"{name}: {error}")
-    raise UsageError("no speech driver works here", code="no_speech_driver", hint="; ".join(failures))
+    return await synthesize(value)
 
 
 async def _transcript(report: "CallReport") -> "list[Utterance]":

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "directory": "keep the list of relays and find the nearest healthy ones",
     "bridge": "place outbound calls on the fleet of call workers",
     "models": "install the weights of offline speech, and check them",
+    "simulate": "play a telephone carrier, for tests without one",
     "call": "place a simulated phone call and measure the answers",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",

@@ -23,6 +23,13 @@ HEARTBEAT_S: Final = 2.0
 MIN_STATUS_INTERVAL_S: Final = 0.1
 """Changes within this time go out as one status."""
 
+STARTED: Final = "started"
+"""The event of the `progress` that says that a call runs; its data are `class` and `since_ms`."""
+
+RESERVATION_TTL_S: Final = 30.0
+"""A reservation that is neither renewed nor taken by its call ends after this, whatever became of the bridge."""
+RENEW_S: Final = 10.0
+
 CallClass: TypeAlias = Literal["inbound", "outbound", "campaign"]
 WorkerState: TypeAlias = str
 """`starting`, `ready`, `full`, `draining`, `handing_over`, `lame` or `stopped`; calls are placed on `ready` workers only."""
@@ -62,6 +69,7 @@ class Register(
         max_calls: the ceiling of calls; `status` says what it takes now.
         labels: `relay_region`, `model_region` and `provider` count in placement, others are shown only.
         calls: those that run, so that a bridge that starts anew counts them.
+        unrecorded: ends of calls that no bridge has acknowledged; they follow.
     """
 
     worker_id: WorkerId
@@ -73,6 +81,7 @@ class Register(
     max_calls: _Count = 0
     labels: Annotated[dict[_ShortText, _Text], Meta(max_length=32)] = {}
     calls: Annotated[list[RunningCall], Meta(max_length=MAX_CALLS)] = []
+    unrecorded: _Count = 0
 
 
 class Status(
@@ -155,15 +164,22 @@ class Offer(
     """Asks for a slot. The worker answers `accept` or `busy` once; a later offer of the same call has another id.
 
     Args:
-        ttl_s: how long the reservation stands without media.
+        ttl_s: how long the reservation stands without media or a `renew`.
     """
 
     offer_id: CallId
     call_id: CallId
     call_class: CallClass
     bot_id: _ShortText = ""
-    ttl_s: _Seconds = 30.0
+    ttl_s: _Seconds = RESERVATION_TTL_S
     metadata: dict[str, Any] = {}
+
+
+class Renew(msgspec.Struct, frozen=True, tag_field="type", tag="renew"):
+    """Keeps a reservation for another `ttl_s`, while the call still rings."""
+
+    reservation_id: CallId
+    ttl_s: _Seconds = RESERVATION_TTL_S
 
 
 class Release(msgspec.Struct, frozen=True, tag_field="type", tag="release"):
@@ -205,7 +221,9 @@ class EndedReceived(msgspec.Struct, frozen=True, tag_field="type", tag="ended_re
 
 
 WorkerMessage: TypeAlias = Register | Status | Accept | Busy | Ended | Progress
-BridgeMessage: TypeAlias = Registered | Refused | Offer | Release | Drain | HangUp | Transfer | Inject | EndedReceived
+BridgeMessage: TypeAlias = (
+    Registered | Refused | Offer | Renew | Release | Drain | HangUp | Transfer | Inject | EndedReceived
+)
 
 BAD_TOKEN: Final = "bad_worker_token"  # noqa: S105  an error code
 WRONG_WORKER: Final = "wrong_worker"
@@ -213,10 +231,9 @@ STALE_GENERATION: Final = "stale_generation"
 TOO_MANY_WORKERS: Final = "too_many_workers"
 MALFORMED: Final = "malformed_message"
 REPLACED: Final = "replaced"
-"""A newer generation, or a newer connection of the same one, has taken this worker's place."""
-REFUSALS: Final = (BAD_TOKEN, WRONG_WORKER, STALE_GENERATION, TOO_MANY_WORKERS, MALFORMED, REPLACED)
-FINAL_REFUSALS: Final = frozenset({STALE_GENERATION, REPLACED})
-"""After these the same process must not come back by itself: another one is the worker now."""
+"""A newer connection of the same process has taken this one's place."""
+LEASE_EXPIRED: Final = "lease_expired"
+REFUSALS: Final = (BAD_TOKEN, WRONG_WORKER, STALE_GENERATION, TOO_MANY_WORKERS, MALFORMED, REPLACED, LEASE_EXPIRED)
 
 
 class _Head(msgspec.Struct):
@@ -238,6 +255,7 @@ _FROM_BRIDGE: Final[dict[str, msgspec.json.Decoder[BridgeMessage]]] = {
     "registered": msgspec.json.Decoder(Registered),
     "refused": msgspec.json.Decoder(Refused),
     "offer": msgspec.json.Decoder(Offer),
+    "renew": msgspec.json.Decoder(Renew),
     "release": msgspec.json.Decoder(Release),
     "drain": msgspec.json.Decoder(Drain),
     "hang_up": msgspec.json.Decoder(HangUp),

@@ -1,5 +1,6 @@
 """Keys of the bridge's API: minted, shown once, kept as digests, and what each of them may do."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from vox.stores.sql import Connection, SqlDatabase
 
 PREFIX: Final = "vbk_"
 ADMIN: Final = "admin"
+WORKER: Final = "worker"
 SCOPES: Final = (
     "calls:read",
     "calls:write",
@@ -23,9 +25,11 @@ SCOPES: Final = (
     "bots:read",
     "bots:write",
     "fleet:read",
+    WORKER,
     ADMIN,
 )
-"""What a key may be allowed; `admin` includes all the others."""
+"""What a key may be allowed; `admin` includes all the others but `worker`. `worker:ID` is for one worker alone."""
+_WORKER_SCOPE: Final = re.compile(r"worker:[a-z0-9-]{1,64}")
 _KEY_BYTES: Final = 32
 
 
@@ -41,7 +45,12 @@ class ApiKey:
 
     def allows(self, scope: str) -> bool:
         """Whether it may do what needs this scope."""
-        return ADMIN in self.scopes or scope in self.scopes
+        return scope in self.scopes or (ADMIN in self.scopes and scope != WORKER)
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The ids of the workers that it is for alone."""
+        return tuple(scope.partition(":")[2] for scope in self.scopes if _WORKER_SCOPE.fullmatch(scope))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +79,12 @@ class ApiKeys:
         Raises:
             UsageError: a scope does not exist (unknown_scope).
         """
-        unknown = sorted(set(scopes) - set(SCOPES))
+        unknown = sorted(scope for scope in set(scopes) - set(SCOPES) if not _WORKER_SCOPE.fullmatch(scope))
         if unknown or not scopes:
             raise UsageError(
                 f"there is no scope {', '.join(unknown)}" if unknown else "a key needs at least one scope",
                 code="unknown_scope",
-                hint=f"use {', '.join(SCOPES)}",
+                hint=f"use {', '.join(SCOPES)} or worker:ID",
             )
         new = self._mint(name, scopes)
         await self._database.write(lambda connection: _insert(connection, new))

@@ -4,6 +4,10 @@ from typing import Final
 
 from starlette.types import Scope
 
+from vox.fleet.bridge.api.accounts import account_routes
+from vox.fleet.bridge.api.calls import call_routes
+from vox.fleet.bridge.api.carriers import carrier_routes
+from vox.fleet.bridge.api.fleet import fleet_routes
 from vox.fleet.bridge.api.policy import PUBLIC, Access, BridgeCall, BridgePolicy, BridgeRoute
 from vox.fleet.bridge.api.probes import probe_routes
 from vox.fleet.bridge.metrics import REQUEST_SECONDS, REQUESTS
@@ -45,7 +49,13 @@ def create_app(bridge: Bridge) -> BridgeApp:
     """The application of a bridge; the ASGI lifespan opens and closes it, unless it is open already."""
     checks = Checks()
     checks.add("database", bridge.check_database)
-    tables = [probe_routes(bridge, ReadinessProbe(bridge.lifecycle, checks))]
+    tables = [
+        probe_routes(bridge, ReadinessProbe(bridge.lifecycle, checks)),
+        call_routes(bridge),
+        account_routes(bridge),
+        fleet_routes(bridge),
+        carrier_routes(bridge),
+    ]
     document = ApiDocument(API, [route for table in tables for route in table])
     return Dispatcher(
         Router(*tables, documentation_routes(lambda: document, PUBLIC, label="docs")),

@@ -51,7 +51,7 @@ class Webhooks(Settings):
     allowed_private: Annotated[list[str], Env("VOX_BRIDGE_WEBHOOK_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
     """Private networks that webhook URLs may lead into, such as 10.0.0.0/8; empty: public addresses only"""
     max_tries: Annotated[int, Env("VOX_BRIDGE_WEBHOOK_MAX_TRIES")] = Field(default=12, ge=1, le=100)
-    """How often an event is sent until it is given up as undeliverable; with the growing pauses 12 are about 11 hours"""
+    """How often an event is sent until it is given up as undeliverable; with the growing pauses 12 are about 5 hours"""
 
     @field_validator("allowed_private")
     @classmethod
@@ -68,6 +68,8 @@ class Carrier(Settings):
     """Calls at the same time; 0: no limit of the carrier's"""
     from_number: str = ""
     """Caller id of calls that name none, as +15551234567"""
+    options: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """Options of the carrier's dialler, as listed under `diallers`"""
 
 
 class BridgeSettings(Settings):
@@ -85,6 +87,8 @@ class BridgeSettings(Settings):
     """The carrier of calls that name none: twilio, telnyx, plivo, exotel or livekit_sip"""
     carriers: dict[str, Carrier] = Field(default_factory=dict[str, Carrier])
     """Limits and caller id by carrier"""
+    retention_days: Annotated[int, Env("VOX_BRIDGE_RETENTION_DAYS")] = Field(default=0, ge=0)
+    """Calls that ended longer ago are deleted with their logs, results and events; 0 keeps them"""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     """How the events of calls are sent to their owners"""
     logs: Logs = Field(default_factory=Logs)

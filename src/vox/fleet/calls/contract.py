@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
 
+from vox.fleet.accounts.opening_hours import OpeningHours
 from vox.stores.sql import Connection
 
 CallClass = Literal["outbound", "campaign"]
@@ -77,6 +78,7 @@ class OutboundCall:
         metadata: of the caller's, returned with every event.
         due_at_ms: not before this time; 0 for at once.
         expires_at_ms: not dialled after this time; None for never.
+        window: the hours in which it is dialled; None for any, as campaigns have it, which decide that themselves.
         max_attempts: how often it is dialled at most; campaigns repeat calls themselves and leave it at 1.
     """
 
@@ -95,6 +97,7 @@ class OutboundCall:
     metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
     due_at_ms: int = 0
     expires_at_ms: int | None = None
+    window: OpeningHours | None = None
     max_attempts: int = 1
 
 

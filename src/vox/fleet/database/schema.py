@@ -83,10 +83,12 @@ calls: Final = Table(
     Column("ended_at_ms", BigInteger),
     Column("lease_holder", String, nullable=False),
     Column("lease_until_ms", BigInteger, nullable=False),
+    Column("check_at_ms", BigInteger, nullable=False),  # when the carrier is asked about a live call
     Column("next_sequence", Integer, nullable=False),
     Index("idx_bridge_calls_due", "status", "due_at_ms"),
+    Index("idx_bridge_calls_check", "status", "check_at_ms"),
     Index("idx_bridge_calls_created", "created_at_ms", "id"),
-    Index("idx_bridge_calls_carrier", "carrier_call_id"),
+    Index("idx_bridge_calls_to", "to_number"),
     Index("idx_bridge_calls_worker", "worker_id", "status"),
 )
 

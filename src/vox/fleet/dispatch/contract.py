@@ -31,7 +31,8 @@ class Placement:
         provider: the carrier; a worker that lists transports must list it.
         relay_region: where the caller's relay or media edge stands, if known.
         model_region: where the bot's model answers from, if known.
-        ttl_s: how long the slot is kept without media; the ring time and some seconds more.
+        ttl_s: how long the slot is kept without media: the ring time and some seconds more. The dispatcher renews it meanwhile, so
+            that a bridge that dies leaves no slot taken for longer than `RESERVATION_TTL_S`.
         metadata: passed on to the worker.
     """
 
@@ -118,7 +119,7 @@ class FleetStatus:
     """All workers, and the totals over those that are not stale.
 
     Args:
-        is_known: whether the totals may be relied on: at least one worker was heard, and none is awaited after a restart.
+        is_known: whether the totals may be relied on; not just after a start, and not while every worker that is known is silent.
     """
 
     workers: tuple[WorkerView, ...]

@@ -19,6 +19,7 @@ from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, hmac_base64, is_equal
 
 Config = NoConfig
+API: Final = "https://api.plivo.com"
 MAX_SIGNATURES: Final = 8  # one for each auth token of the account that is in use
 _MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream element
 
@@ -35,9 +36,15 @@ class Control:
     """Ends calls of one account."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+        self,
+        http: httpx2.AsyncClient,
+        credentials: Credentials,
+        *,
+        api_base: str = API,
+        timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
+        self._base = api_base.rstrip("/")
         self._credentials = credentials
         self._once = HangUpOnce(http, "Plivo", timeout_s=timeout_s)
 
@@ -52,7 +59,7 @@ class Control:
             return False
         account = quote(self._credentials.auth_id, safe="")
         request = self._http.build_request(
-            "DELETE", f"https://api.plivo.com/v1/Account/{account}/Call/{quote(call_id, safe='')}/"
+            "DELETE", f"{self._base}/v1/Account/{account}/Call/{quote(call_id, safe='')}/"
         )
         auth = httpx2.BasicAuth(self._credentials.auth_id, self._credentials.auth_token)
         return await self._once.send(call_id, next(auth.auth_flow(request)))
@@ -97,12 +104,12 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN."""
+    """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN; PLIVO_API_BASE says where the API is."""
     credentials = Credentials(
         auth_id=deps.secret("plivo_auth_id", "PLIVO_AUTH_ID") or "",
         auth_token=deps.secret("plivo_auth_token", "PLIVO_AUTH_TOKEN") or "",
     )
-    return Control(deps.http, credentials)
+    return Control(deps.http, credentials, api_base=deps.environment.get("PLIVO_API_BASE") or API)
 
 
 def _extra_headers(parameters: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, verify_ed25519
 
 Config = NoConfig
+API: Final = "https://api.telnyx.com"
 _OVER: Final = (404, 422)  # 422 with code 90018 is "call has already ended"
 
 
@@ -34,9 +35,15 @@ class Control:
     """Ends calls by their call control id."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+        self,
+        http: httpx2.AsyncClient,
+        credentials: Credentials,
+        *,
+        api_base: str = API,
+        timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
+        self._base = api_base.rstrip("/")
         self._credentials = credentials
         self._once = HangUpOnce(http, "Telnyx", over_statuses=_OVER, timeout_s=timeout_s)
 
@@ -51,7 +58,7 @@ class Control:
             return False
         request = self._http.build_request(
             "POST",
-            f"https://api.telnyx.com/v2/calls/{quote(call_id, safe='')}/actions/hangup",
+            f"{self._base}/v2/calls/{quote(call_id, safe='')}/actions/hangup",
             headers={"Authorization": f"Bearer {self._credentials.api_key}"},
             json={},
         )
@@ -77,5 +84,6 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `telnyx_api_key`/TELNYX_API_KEY."""
-    return Control(deps.http, Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or ""))
+    """The call control, with `telnyx_api_key`/TELNYX_API_KEY; TELNYX_API_BASE says where the API is."""
+    credentials = Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or "")
+    return Control(deps.http, credentials, api_base=deps.environment.get("TELNYX_API_BASE") or API)

@@ -39,6 +39,7 @@ class Control:
         credentials: hang-ups are refused where one of them is empty.
         region: Twilio region such as `ie1`.
         edge: Twilio edge such as `dublin`; without a region it means region us1.
+        api_base: where the API is, in place of region and edge.
         timeout_s: the longest a request may take.
     """
 
@@ -49,12 +50,13 @@ class Control:
         *,
         region: str = "",
         edge: str = "",
+        api_base: str = "",
         timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
         self._credentials = credentials
         host_parts = ("api", edge, region or ("us1" if edge else ""), "twilio.com")
-        self._host = ".".join(part for part in host_parts if part)
+        self._base = api_base.rstrip("/") or f"https://{'.'.join(part for part in host_parts if part)}"
         self._once = HangUpOnce(http, "Twilio", timeout_s=timeout_s)
 
     @property
@@ -69,7 +71,7 @@ class Control:
         account = quote(self._credentials.account_sid, safe="")
         request = self._http.build_request(
             "POST",
-            f"https://{self._host}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
+            f"{self._base}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
             data={"Status": "completed"},
         )
         auth = httpx2.BasicAuth(self._credentials.account_sid, self._credentials.auth_token)
@@ -105,9 +107,13 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `twilio_account_sid`/TWILIO_ACCOUNT_SID and `twilio_auth_token`/TWILIO_AUTH_TOKEN."""
+    """The call control, with `twilio_account_sid`/TWILIO_ACCOUNT_SID and `twilio_auth_token`/TWILIO_AUTH_TOKEN.
+
+    TWILIO_API_BASE takes the place of region and edge.
+    """
     credentials = Credentials(
         account_sid=deps.secret("twilio_account_sid", "TWILIO_ACCOUNT_SID") or "",
         auth_token=deps.secret("twilio_auth_token", "TWILIO_AUTH_TOKEN") or "",
     )
-    return Control(deps.http, credentials, region=config.region, edge=config.edge)
+    base = deps.environment.get("TWILIO_API_BASE", "")
+    return Control(deps.http, credentials, region=config.region, edge=config.edge, api_base=base)

@@ -52,6 +52,7 @@ _TABLES = {
         ended_at_ms BIGINT,
         lease_holder VARCHAR NOT NULL,
         lease_until_ms BIGINT NOT NULL,
+        check_at_ms BIGINT NOT NULL,
         next_sequence INTEGER NOT NULL""",
     "bridge_attempts": """
         call_id VARCHAR NOT NULL,
@@ -105,8 +106,9 @@ _TABLES = {
 }
 _INDEXES = {
     "idx_bridge_calls_due": "bridge_calls (status, due_at_ms)",
+    "idx_bridge_calls_check": "bridge_calls (status, check_at_ms)",
     "idx_bridge_calls_created": "bridge_calls (created_at_ms, id)",
-    "idx_bridge_calls_carrier": "bridge_calls (carrier_call_id)",
+    "idx_bridge_calls_to": "bridge_calls (to_number)",
     "idx_bridge_calls_worker": "bridge_calls (worker_id, status)",
     "idx_bridge_attempts_carrier": "bridge_attempts (provider, carrier_call_id)",
     "ix_bridge_call_events_call_id": "bridge_call_events (call_id)",

@@ -1,0 +1,93 @@
+"""A dispatcher behind a real server, and fake workers that register with it over real sockets."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from tests.fakes.fleet_worker import FakeWorker
+from tests.unit.fleet.dispatch.harness import Listener
+from vox.fleet.dispatch.bridge_socket import TokenOwner, WorkerEndpoint
+from vox.fleet.dispatch.dispatcher import FleetDispatcher
+from vox.fleet.worker.registration import BridgeRegistration
+from vox.http.server import Server
+from vox.protocols.fleet import CONNECT_PATH
+from vox.runtime.clock import SystemClock
+from vox.runtime.metrics import Metrics
+
+FLEET_TOKEN = "fleet-secret"
+
+
+class Tokens:
+    """The tokens of workers; `FLEET_TOKEN` is every worker's."""
+
+    def __init__(self, owners: Mapping[str, str | None]) -> None:
+        self.owners = dict(owners)
+
+    async def owner_of(self, token: str) -> TokenOwner | None:
+        return TokenOwner(self.owners[token]) if token in self.owners else None
+
+
+class Bridge:
+    """A bridge that only dispatches. It may be stopped and started again on the same port."""
+
+    def __init__(self, owners: Mapping[str, str | None] | None = None, **endpoint) -> None:
+        self._endpoint = endpoint
+        self.tokens = Tokens({FLEET_TOKEN: None} if owners is None else owners)
+        self.port = 0
+        self.listener = Listener()
+        self.dispatcher = self._dispatcher()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncGenerator["Bridge"]:
+        self.listener = Listener()
+        self.dispatcher = self._dispatcher()
+        endpoint = WorkerEndpoint(self.dispatcher, self.tokens, **self._endpoint)
+
+        async def connect(websocket: WebSocket) -> None:
+            await endpoint(websocket)
+
+        app = Starlette(routes=[WebSocketRoute(CONNECT_PATH, connect)])
+        async with self.dispatcher.running(), Server(app, "127.0.0.1", self.port, close_timeout_s=1.0) as server:
+            self.port = server.port
+            yield self
+
+    def _dispatcher(self) -> FleetDispatcher:
+        return FleetDispatcher(self.listener, SystemClock(), Random(5), Metrics())
+
+
+class Peer:
+    """A fake worker and its registration."""
+
+    def __init__(self, worker: FakeWorker, urls: list[str], token: str = FLEET_TOKEN, **more) -> None:
+        self.worker = worker
+        self.metrics = Metrics()
+        self.registration = BridgeRegistration(urls, token, worker, Random(worker.worker_id), self.metrics, **more)
+
+    def start(self, reservation_id: str) -> str:
+        """The media of a reserved call has come."""
+        call = self.worker.start(reservation_id)
+        self.registration.started(call)
+        return call.call_id
+
+    def end(self, call_id: str, outcome: str = "completed") -> None:
+        """A call has ended."""
+        del self.worker.running[call_id]
+        self.registration.ended(call_id, outcome, {"seconds": 1})
+
+
+@asynccontextmanager
+async def peers(bridge: Bridge, *workers: FakeWorker) -> AsyncGenerator[list[Peer]]:
+    """Workers that stay registered while the block runs."""
+    async with AsyncExitStack() as stack:
+        found = [Peer(worker, [bridge.url]) for worker in workers]
+        for peer in found:
+            await stack.enter_async_context(peer.registration.running())
+        yield found
