@@ -135,6 +135,11 @@ class CallOutcome:
 OutcomeHook = Callable[[Connection, CallOutcome], None]
 """Runs within the transaction that ends a call, exactly once for each call; may read and write the database, nothing else."""
 
+DialGate = Callable[[Connection, str], str]
+"""Asked about a call by its id within the transaction that begins an attempt: a word on why it must not be dialled, else empty.
+
+May read and write the database, nothing else."""
+
 
 class CallQueue(Protocol):
     """Takes calls that are to be placed."""
@@ -153,6 +158,10 @@ class CallQueue(Protocol):
 
     def add_outcome_hook(self, hook: OutcomeHook) -> None:
         """Has a hook called for every call that ends, from now on."""
+        ...
+
+    def add_dial_gate(self, gate: DialGate) -> None:
+        """Has a gate asked before every attempt, from now on; a call that it refuses is canceled with its reason."""
         ...
 
     def cancel(self, connection: Connection, call_id: str) -> None:

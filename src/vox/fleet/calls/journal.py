@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from vox.fleet.calls import queries, state_machine
-from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, OutboundCall, OutcomeHook
+from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, DialGate, OutboundCall, OutcomeHook
 from vox.fleet.calls.metrics import CALLS
 from vox.fleet.calls.queries import Row
 from vox.fleet.calls.state_machine import AttemptEnded, BotEnded, CallEvent, CallState, DialBegan, DialPostponed, Rules
@@ -66,6 +66,7 @@ class CallJournal:
         self._metrics = metrics
         self._make_id = make_id
         self._hooks: list[OutcomeHook] = []
+        self._gates: list[DialGate] = []
         self.due = asyncio.Event()
         self.has_webhooks = asyncio.Event()
 
@@ -116,6 +117,14 @@ class CallJournal:
     def add_outcome_hook(self, hook: OutcomeHook) -> None:
         """See `CallQueue`."""
         self._hooks.append(hook)
+
+    def add_dial_gate(self, gate: DialGate) -> None:
+        """See `CallQueue`."""
+        self._gates.append(gate)
+
+    def forbidden(self, connection: Connection, call_id: str) -> str:
+        """Why a call must not be dialled; empty where it may."""
+        return next((reason for gate in self._gates if (reason := gate(connection, call_id))), "")
 
     def cancel(self, connection: Connection, call_id: str) -> None:
         """See `CallQueue`."""

@@ -1,6 +1,6 @@
 """What workers tell about calls: that media runs, how the conversation ended, that a worker is gone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,9 @@ LOST_CHECK_MS: Final = 5_000
 _MEDIA: Final = frozenset({"started", "media", "media_started", "in_progress"})
 _DETECTED: Final = frozenset({"human", "machine", "fax", "screening", "unknown"})
 
+ProgressListener = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
+"""Hears of what happens in a call: its id, the event, and what belongs to it."""
+
 _log = get_logger(__name__)
 
 
@@ -36,6 +39,11 @@ class WorkerEvents:
         self._database = database
         self._journal = journal
         self._clock = clock
+        self._listeners: list[ProgressListener] = []
+
+    def add_progress_listener(self, listener: ProgressListener) -> None:
+        """Has a listener hear of what happens in calls, from now on."""
+        self._listeners.append(listener)
 
     async def on_registered(self, worker_id: str, calls: Sequence[RunningCall]) -> None:
         """See `DispatchListener`."""
@@ -62,6 +70,8 @@ class WorkerEvents:
             await self._apply(call_id, Detected(answered_by))
         elif event in _MEDIA:
             await self._apply(call_id, Progressed(CallStatus.IN_PROGRESS))
+        for listener in self._listeners:
+            await listener(call_id, event, data)
 
     async def on_lost(self, worker_id: str, call_ids: Sequence[str]) -> None:
         """See `DispatchListener`."""
@@ -99,6 +109,9 @@ class WorkerEvents:
 
         is_new = await self._database.write(unit)
         self._journal.has_webhooks.set()
+        if call_id and result.get("opted_out"):
+            for listener in self._listeners:
+                await listener(call_id, "opt_out", {"source": "result"})
         return is_new
 
     async def _apply(self, call_id: str, event: CallEvent, columns: Mapping[str, Any] | None = None) -> None:

@@ -117,19 +117,25 @@ def read_rules(form: RulesForm, *, is_checked: bool) -> DialRules:
     )
 
 
-def read_plan(form: CampaignForm) -> CallPlan:
+def read_plan(form: CampaignForm, provider: str, caller_id: str) -> CallPlan:
     """How the calls are made, as it is kept.
+
+    Args:
+        form: as it was given.
+        provider: the carrier, by its name.
+        caller_id: of the carrier, for a campaign that names none; empty for none.
 
     Raises:
         UsageError: a caller id is no number (number_invalid), or a value is out of range (validation_error).
     """
-    caller_ids = tuple(dict.fromkeys(subscriber(number).number for number in form.caller_ids))
+    given = form.caller_ids or ((caller_id,) if caller_id else ())
+    caller_ids = tuple(dict.fromkeys(subscriber(number).number for number in given))
     if not 10 <= form.max_duration_s <= 14_400:  # noqa: PLR2004  what carriers take
         raise UsageError("max_duration_s has to be from 10 to 14400.", code="validation_error")
     if not 1 <= form.pre_dial_timeout_s <= 30:  # noqa: PLR2004  a claim lasts a minute
         raise UsageError("pre_dial_timeout_s has to be from 1 to 30.", code="validation_error")
     return CallPlan(
-        provider=form.provider,
+        provider=provider,
         caller_ids=caller_ids,
         variables=form.variables,
         amd=form.amd,

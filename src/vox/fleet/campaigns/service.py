@@ -44,6 +44,7 @@ class Campaigns:
         queue: takes the calls, and gives waiting ones back.
         clock: for the times in the rows.
         bot_exists: whether there is a bot of that id, in a transaction.
+        carrier_of: the carrier of a name, where empty is the default one, and its caller id; raises UsageError.
         check_url: refuses a URL that the bridge would not send to; raises UsageError.
         runner: that dials for them; None where another process does.
         make_id: makes ids of campaigns.
@@ -56,6 +57,7 @@ class Campaigns:
         clock: Clock,
         *,
         bot_exists: Callable[[Connection, str], bool],
+        carrier_of: Callable[[str], tuple[str, str]],
         check_url: Callable[[str], None],
         runner: CampaignRunner | None = None,
         make_id: Callable[[str], str] = new_id,
@@ -64,6 +66,7 @@ class Campaigns:
         self._queue = queue
         self._clock = clock
         self._bot_exists = bot_exists
+        self._carrier_of = carrier_of
         self._check_url = check_url
         self._runner = runner
         self._make_id = make_id
@@ -72,7 +75,7 @@ class Campaigns:
         """Makes a campaign in the state `draft`.
 
         Raises:
-            UsageError: bot_not_found, campaign_rules_invalid, number_invalid, url_refused, validation_error.
+            UsageError: bot_unknown, provider_unknown, campaign_rules_invalid, number_invalid, url_refused, validation_error.
         """
         values = self._values(form)
         campaign_id, now = self._make_id("camp"), self._clock.unix_ms()
@@ -368,7 +371,7 @@ class Campaigns:
             "name": form.name.strip(),
             "bot_id": form.bot_id,
             "rules": encoded_rules(read_rules(form.rules, is_checked=bool(form.pre_dial_url))),
-            "plan": msgspec.json.encode(read_plan(form)).decode(),
+            "plan": msgspec.json.encode(read_plan(form, *self._carrier_of(form.provider))).decode(),
             "starts_at_ms": form.starts_at_ms,
             "expires_at_ms": form.expires_at_ms,
         }
@@ -376,7 +379,7 @@ class Campaigns:
     def _check_bot(self, connection: Connection, bot_id: str) -> None:
         if not self._bot_exists(connection, bot_id):
             raise UsageError(
-                f"There is no bot {bot_id[:64]!r}.", code="bot_not_found", hint="create it first, or check its id"
+                f"There is no bot {bot_id[:64]!r}.", code="bot_unknown", hint="create it first, or check its id"
             )
 
     def _problems(self, connection: Connection, row: queries.Row, now: int) -> list[str]:

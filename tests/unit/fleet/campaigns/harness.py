@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, func, select, update
 
 from tests.fakes.clock import FakeClock
 from vox.errors import UsageError
-from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, OutboundCall, OutcomeHook
+from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, DialGate, OutboundCall, OutcomeHook
 from vox.fleet.campaigns.dialling import Claim
 from vox.fleet.campaigns.outcomes import CampaignOutcomes
 from vox.fleet.campaigns.plans import CallPlan
@@ -40,6 +40,7 @@ class PlayedQueue:
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.hooks: list[OutcomeHook] = []
+        self.gates: list[DialGate] = []
         self.woken = 0
         self._number = 0
 
@@ -69,6 +70,9 @@ class PlayedQueue:
 
     def add_outcome_hook(self, hook: OutcomeHook) -> None:
         self.hooks.append(hook)
+
+    def add_dial_gate(self, gate: DialGate) -> None:
+        self.gates.append(gate)
 
     def cancel(self, connection: Connection, call_id: str) -> None:
         self.end(connection, call_id, CallStatus.CANCELED)
@@ -138,6 +142,7 @@ class World:
             self.queue,
             self.clock,
             bot_exists=lambda _, bot_id: bot_id == "support",
+            carrier_of=lambda name: (name or "twilio", ""),
             check_url=_check_url,
             runner=runner,
         )
@@ -243,7 +248,9 @@ async def world(url: str = "sqlite://", wall: datetime = NOON_IN_NEW_YORK) -> As
         leases = SqlLeases(database, clock)
         await leases.create()
         queue = PlayedQueue(clock)
-        queue.add_outcome_hook(CampaignOutcomes(clock).on_outcome)
+        outcomes = CampaignOutcomes(clock)
+        queue.add_outcome_hook(outcomes.on_outcome)
+        queue.add_dial_gate(outcomes.may_dial)
         yield World(database, clock, queue, PlayedCheck(), leases, Metrics())
 
 

@@ -10,7 +10,6 @@ from vox.errors import DependencyError
 from vox.fleet.calls.contract import CallStatus
 from vox.fleet.campaigns import do_not_call
 from vox.fleet.campaigns.dialling import DialRound, dial_due
-from vox.fleet.campaigns.outcomes import CampaignOutcomes
 from vox.fleet.campaigns.rules.pacing import Allowance
 from vox.fleet.campaigns.rules.states import CampaignEvent
 from vox.fleet.campaigns.schemas import ListedForm
@@ -434,7 +433,7 @@ async def test_a_number_that_is_listed_while_the_call_waits_for_a_slot_is_stoppe
         campaign = await bridge.campaign(new_yorkers(1), rules=FAST)
         await bridge.tick()
         [call] = await bridge.calls()
-        gate = CampaignOutcomes(bridge.clock).may_dial
+        [gate] = bridge.queue.gates
         assert await bridge.database.write(lambda connection: gate(connection, call)) == ""
         await bridge.campaigns.list_numbers(ListedForm(new_yorkers(1)))
         reason = await bridge.database.write(lambda connection: gate(connection, call))
