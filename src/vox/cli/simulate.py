@@ -120,7 +120,9 @@ def accounts_of(environment: "os._Environ[str] | dict[str, str]") -> "Accounts":
     """The accounts of the simulator: those of the environment, so that an application keeps its configuration, else the defaults."""
     from vox.clients.carrier_simulator.server import Accounts
 
-    given: dict[str, Any] = {name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)}
+    given: dict[str, Any] = {
+        name: environment[variable] for name, variable in _ENVIRONMENT.items() if environment.get(variable)
+    }
     return Accounts(**given)
 
 

@@ -52,10 +52,8 @@ class BridgeSettingRows:
 
     async def all(self) -> dict[str, Any]:
         """Every known setting with its value."""
-        rows = await self._database.read(
-            lambda connection: connection.execute(select(settings.c.key, settings.c.value)).tuples().all()
-        )
-        stored = {key: msgspec.json.decode(value) for key, value in rows}
+        rows = await self._database.read(lambda connection: connection.execute(select(settings)).mappings().all())
+        stored = {row["key"]: msgspec.json.decode(row["value"]) for row in rows if row["key"] in KNOWN}
         return {key: stored.get(key, self._defaults.get(key)) for key in KNOWN}
 
     async def get(self, key: str) -> Any:

@@ -123,7 +123,7 @@ def lock_provider(connection: Connection, provider: str) -> None:
 def counts_by_status(connection: Connection) -> dict[str, int]:
     """How many calls that are not over are in each status."""
     counted = select(calls.c.status, func.count()).where(calls.c.status.not_in(_FINAL)).group_by(calls.c.status)
-    return dict(connection.execute(counted).tuples().all())
+    return {str(row[0]): int(row[1]) for row in connection.execute(counted)}
 
 
 def insert_attempt(connection: Connection, values: Mapping[str, Any]) -> None:
