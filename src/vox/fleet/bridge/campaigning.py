@@ -50,7 +50,8 @@ class BridgeCampaigns:
                 WebhookCheck(guard, self._signed),
                 self._free_slots,
                 lambda provider: parts.carriers.limits(provider).calls_per_second,
-                parts.holder,
+                # A file has one bridge at a time, which may take up at once what the one before has left.
+                "bridge" if parts.database.is_sqlite else parts.holder,
             )
         )
         self.service = Campaigns(

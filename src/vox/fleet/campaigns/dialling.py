@@ -142,6 +142,7 @@ _ENDS: Final = {
     "campaign_expired": RecipientState.EXPIRED,
     "max_attempts": RecipientState.EXHAUSTED,
     "unknown_zone": RecipientState.NOT_CALLABLE,
+    "window_never_opens": RecipientState.NOT_CALLABLE,
     "pre_dial_denied": RecipientState.NOT_CALLABLE,
 }
 

@@ -147,7 +147,7 @@ class CampaignRunner:
         was, at_ms = self._suspension, self._parts.clock.unix_ms()
         if reason and was is None:
             self._suspension = Suspension(at_ms, reason)
-            _log.error("campaigns are suspended", reason=reason)
+            _log.warning("campaigns are suspended", reason=reason)
         elif not reason and was is not None:
             self._suspension = None
             _log.info("campaigns go on", suspended_s=(at_ms - was.since_ms) // 1000)

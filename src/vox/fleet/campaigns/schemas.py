@@ -17,7 +17,7 @@ from vox.fleet.campaigns.rules.decision import DialRules
 from vox.fleet.campaigns.rules.pacing import PacingRules
 from vox.fleet.campaigns.rules.retry import RetryRules
 from vox.fleet.campaigns.rules.time_zones import subscriber
-from vox.fleet.campaigns.rules.windows import CallingHours, Window, validate
+from vox.fleet.campaigns.rules.windows import CallingHours, Window, opening, validate
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -93,8 +93,13 @@ class ListedForm(msgspec.Struct, forbid_unknown_fields=True):
     default_region: str = ""
 
 
-def read_rules(form: RulesForm, *, is_checked: bool) -> DialRules:
+def read_rules(form: RulesForm, *, is_checked: bool, at_s: int) -> DialRules:
     """Rules as they are kept.
+
+    Args:
+        form: as they were given.
+        is_checked: whether the operator's check has to allow each call.
+        at_s: now, in Unix seconds.
 
     Raises:
         UsageError: something is wrong with them, all of which the message names (campaign_rules_invalid).
@@ -110,11 +115,15 @@ def read_rules(form: RulesForm, *, is_checked: bool) -> DialRules:
     hours = CallingHours(tuple(windows), tuple(form.holidays))
     problems += validate(hours) if windows or not problems else ()
     problems += _problems_of_numbers(form)
-    if problems:
-        raise UsageError(f"The rules cannot be used: {'; '.join(problems)}", code="campaign_rules_invalid")
-    return DialRules(
+    rules = DialRules(
         hours, form.retry, form.pacing, form.breaker, ring_timeout_s=form.ring_timeout_s, is_checked=is_checked
     )
+    needed_s = rules.dial_within_s + rules.ring_timeout_s
+    if not problems and _never_opens(hours, at_s, needed_s):
+        problems.append(f"the windows never open for the {needed_s} s that it takes to dial and ring")
+    if problems:
+        raise UsageError(f"The rules cannot be used: {'; '.join(problems)}", code="campaign_rules_invalid")
+    return rules
 
 
 def read_plan(form: CampaignForm, provider: str, caller_id: str) -> CallPlan:
@@ -162,6 +171,11 @@ def shown_rules(rules: DialRules) -> dict[str, Any]:
         "breaker": msgspec.to_builtins(rules.breaker),
         "ring_timeout_s": rules.ring_timeout_s,
     }
+
+
+def _never_opens(hours: CallingHours, at_s: int, for_s: int) -> bool:
+    found = opening(hours, ("UTC",), "", at_s, for_s)
+    return not found.is_open and found.opens_at_s is None
 
 
 def _problems_of_numbers(form: RulesForm) -> list[str]:

@@ -370,7 +370,9 @@ class Campaigns:
             "tenant": form.tenant,
             "name": form.name.strip(),
             "bot_id": form.bot_id,
-            "rules": encoded_rules(read_rules(form.rules, is_checked=bool(form.pre_dial_url))),
+            "rules": encoded_rules(
+                read_rules(form.rules, is_checked=bool(form.pre_dial_url), at_s=self._clock.unix_s())
+            ),
             "plan": msgspec.json.encode(read_plan(form, *self._carrier_of(form.provider))).decode(),
             "starts_at_ms": form.starts_at_ms,
             "expires_at_ms": form.expires_at_ms,

@@ -6,6 +6,7 @@ import pytest
 
 from vox.fleet.campaigns.rules.decision import DAY_MS, DialInputs, DialRules, OpenBreaker, decide
 from vox.fleet.campaigns.rules.retry import RetryRules
+from vox.fleet.campaigns.rules.windows import CallingHours, Window
 
 NOON = int(datetime(2026, 3, 4, 12, tzinfo=ZoneInfo("America/New_York")).timestamp()) * 1000
 DUE = DialInputs(
@@ -81,3 +82,8 @@ def test_a_decision_can_be_repeated_from_its_record():
     read_rules = msgspec.json.decode(msgspec.json.encode(rules), type=DialRules)
     read_inputs = msgspec.json.decode(msgspec.json.encode(inputs), type=DialInputs)
     assert decide(read_rules, read_inputs) == decide(rules, inputs)
+
+
+def test_a_recipient_whose_hours_never_come_is_given_up():
+    hours = CallingHours((Window(tuple(range(7)), 22 * 60, 23 * 60),))  # the law of the region ends at 21:00
+    assert decided(DialRules(hours)) == ("never", "window_never_opens", 0)

@@ -14,8 +14,6 @@ from vox.fleet.campaigns.rules.retry import RetryRules
 from vox.fleet.campaigns.rules.windows import CallingHours, opening
 
 DAY_MS: Final = 86_400_000
-NEVER_OPENS_RETRY_MS: Final = DAY_MS
-"""Windows that do not open within the time that is searched are looked at again after a day."""
 CHECK_RETRY_MS: Final = 60_000
 """The operator's check gave no answer: the recipient comes again after this time."""
 
@@ -126,8 +124,9 @@ def decide(rules: DialRules, inputs: DialInputs) -> Decision:
     if hours.reason == "unknown_zone":
         return Decision("never", "unknown_zone")
     if not hours.is_open:
-        opens_ms = at_ms + NEVER_OPENS_RETRY_MS if hours.opens_at_s is None else hours.opens_at_s * 1000
-        return Decision("later", hours.reason, opens_ms)
+        if hours.opens_at_s is None:
+            return Decision("never", "window_never_opens")
+        return Decision("later", hours.reason, hours.opens_at_s * 1000)
     if (capped := _capped(rules.retry, inputs)) is not None:
         return capped
     if inputs.breakers:
