@@ -50,12 +50,14 @@ class Explanation(msgspec.Struct, frozen=True):
 
     Args:
         entry: as it was stored.
+        rules: those that it names.
         repeated: what the rules say about the stored inputs today.
         is_same: whether both agree.
         is_intact: whether the entry is what its digest was made of.
     """
 
     entry: Entry
+    rules: DialRules
     repeated: Decision
     is_same: bool
     is_intact: bool
@@ -109,4 +111,4 @@ def explained(one: Entry, rules: DialRules, previous: str) -> Explanation:
         one.not_before_ms,
     )
     is_intact = digest_of(one, previous) == one.digest and encoded_rules(rules)[0] == one.rules_digest
-    return Explanation(one, repeated, is_same, is_intact)
+    return Explanation(one, rules, repeated, is_same, is_intact)

@@ -275,7 +275,7 @@ class Campaigns:
         def unit(connection: Connection) -> list[dict[str, Any]]:
             lifecycle.found(connection, campaign_id)
             rows = queries.page_of_entries(connection, campaign_id, limit=limit, after=after, recipient_id=recipient_id)
-            return [{"number": row["number"], **msgspec.to_builtins(_explained(connection, row))} for row in rows]
+            return [{"number": row["number"], **_without_rules(_explained(connection, row))} for row in rows]
 
         return await self._database.read(unit)
 
@@ -412,6 +412,12 @@ def _explained(connection: Connection, row: queries.Row) -> ledger.Explanation:
     rules = queries.find_rules(connection, entry.rules_digest)
     previous = queries.last_digest(connection, entry.campaign_id, before=row["number"])
     return ledger.explained(entry, decoded_rules(rules or "{}"), previous)
+
+
+def _without_rules(explained: ledger.Explanation) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(explained)
+    del shown["rules"]  # the same for most of a page; the entry names them
+    return shown
 
 
 def _plan_of_call(connection: Connection, call_id: str) -> str:
