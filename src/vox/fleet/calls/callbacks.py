@@ -20,8 +20,8 @@ from vox.stores.sql import Connection
 
 VOICEMAIL_VARIABLE: Final = "voicemail_message"
 _MACHINES: Final = frozenset({"machine", "fax"})
-_BY_BODY: Final = frozenset({"livekit_sip"})
-"""Carriers with one address for all calls: their signature is the only proof, and the body names the attempt."""
+_BY_BODY: Final = frozenset({"exotel", "livekit_sip"})
+"""Carriers that may use one address for all calls: what the driver checks is the only proof then, and the request names the attempt."""
 
 _log = get_logger(__name__)
 
@@ -88,7 +88,8 @@ class CarrierCallbacks:
         tag = query.get("tag", "")
         try:
             carrier.dialler.verify(request, now=parts.clock.wall().timestamp())
-            if carrier.name not in _BY_BODY and not parts.addresses.is_ours(tag, query.get("proof", "")):
+            is_common = not tag and carrier.name in _BY_BODY
+            if not is_common and not parts.addresses.is_ours(tag, query.get("proof", "")):
                 raise bad_signature("its address is not one that the carrier was given")
         except UsageError as error:
             self._count(carrier, "refused")

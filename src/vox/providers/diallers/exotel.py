@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import httpx2
 from pydantic import Field
@@ -51,6 +51,7 @@ class ExotelDialler:
         http: the client to send with.
         account_sid: of the account.
         credentials: API key and token.
+        webhook_token: what the address of a flow's applet brings, where one is used.
         flow_url: the flow that an answered call runs, which begins with a Voicebot applet whose address is ours; empty: the
             media stream's address goes with the request.
         api_base: where the API is.
@@ -64,12 +65,14 @@ class ExotelDialler:
         http: httpx2.AsyncClient,
         account_sid: str,
         credentials: tuple[str, str],
+        webhook_token: str,
         flow_url: str,
         api_base: str,
         recent_calls: int = 20,
     ) -> None:
         self._account_sid = account_sid
         self._credentials = credentials
+        self._webhook_token = webhook_token
         self._flow_url = flow_url
         self._recent_calls = recent_calls
         self._api = Endpoint(http, "Exotel", api_base.rstrip("/"), credentials)
@@ -86,7 +89,7 @@ class ExotelDialler:
             "TimeLimit": str(min(request.max_duration_s, _MAX_DURATION_S)),
             "TimeOut": str(request.ring_timeout_s),
             "StatusCallback": request.status_url,
-            "StatusCallbackContentType": "application/x-www-form-urlencoded",
+            "StatusCallbackContentType": "application/json",
             "StatusCallbackEvents[0]": "answered",
             "StatusCallbackEvents[1]": "terminal",
             "CustomField": request.tag,
@@ -102,7 +105,7 @@ class ExotelDialler:
         self, request: DialRequest, since_s: float, known: Collection[str] = frozenset()
     ) -> CarrierCall | None:
         """See `Dialler`."""
-        query = {"To": request.to, "PageSize": str(self._recent_calls), "SortBy": "DateCreated:desc"}
+        query = {"From": request.to, "PageSize": str(self._recent_calls), "SortBy": "DateCreated:desc"}
         answer = await self._api.ask(f"{self._calls}.json", query=query)
         for call in json_objects(answer.body.get("Calls")) if answer is not None else ():
             tag = str(call.get("CustomField") or "")
@@ -121,7 +124,9 @@ class ExotelDialler:
         return False
 
     def verify(self, request: WebhookRequest, *, now: float) -> None:
-        """Does nothing: Exotel signs nothing, and the address of the callback is known to it only."""
+        """Exotel signs nothing: the address of a status callback is known to it only, the applet's has the shared token."""
+        if "tag" not in parse_qs(request.address().query):
+            exotel.verify(request, self._webhook_token, now=now)
 
     def read_callback(self, request: WebhookRequest) -> CallbackEvent | None:
         """See `Dialler`."""
@@ -145,8 +150,10 @@ def read_callback(fields: Mapping[str, str]) -> CallbackEvent | None:
     call_id, tag, status = fields.get("callsid", ""), fields.get("customfield", ""), fields.get("status", "").lower()
     if fields.get("eventtype", "") == "answered":
         return CallbackEvent(CarrierCall(call_id, "answered"), tag)
+    if not status:  # the applet asks for its stream
+        return CallbackEvent(CarrierCall(call_id, "answered"), tag) if tag else None
     if status not in _ENDS:
-        return CallbackEvent(CarrierCall(call_id, _stage(status)), tag) if status else None
+        return CallbackEvent(CarrierCall(call_id, _stage(status)), tag)
     end = _ENDS[status]
     seconds = fields.get("conversationduration", "")
     duration_s = float(seconds) if seconds.isdecimal() else None
@@ -162,6 +169,7 @@ def create(config: Config, deps: Deps) -> ExotelDialler:
             deps.secret("exotel_api_key", "EXOTEL_API_KEY") or "",
             deps.secret("exotel_api_token", "EXOTEL_API_TOKEN") or "",
         ),
+        deps.secret("exotel_token", "EXOTEL_TOKEN") or "",
         config.flow_url or deps.environment.get("EXOTEL_FLOW_URL", ""),
         config.api_base or deps.environment.get("EXOTEL_API_BASE") or API,
         config.recent_calls,

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,6 +20,7 @@ from vox.clients.carrier_simulator.server import Accounts, CarrierSimulator
 from vox.fleet.bridge.app import create_app
 from vox.fleet.bridge.server import Bridge, Parts
 from vox.fleet.bridge.settings import BridgeSettings
+from vox.fleet.calls import queries
 from vox.http.server import Server
 from vox.protocols import fleet as wire
 from vox.runtime.clock import SystemClock
@@ -112,6 +114,17 @@ class _Link:
         del refused
 
 
+class FastClock(SystemClock):
+    """The machine's clocks, with a wall time that runs faster, for time-outs that are minutes."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._began = super().wall()
+
+    def wall(self) -> datetime:
+        return self._began + (super().wall() - self._began) * self._speed
+
+
 @dataclass
 class World:
     """Everything a test of the bridge talks to."""
@@ -151,6 +164,17 @@ class World:
                 if shown["status"] in expected:
                     return shown
                 assert shown["status"] not in FINAL, shown
+                await asyncio.sleep(0.02)
+
+    async def check_now(self) -> None:
+        """Has the bridge ask the carriers about every live call at once, instead of when their time has come."""
+        now = self.bridge.clock.unix_ms()
+        await self.bridge.database.write(lambda connection: queries.check_all_live(connection, now))
+
+    async def shown_in_metrics(self, text: str) -> None:
+        """Waits until the bridge's metrics have a text."""
+        async with asyncio.timeout(WAIT_S):
+            while text.encode() not in self.bridge.metrics.render():  # noqa: ASYNC110  metrics have no event
                 await asyncio.sleep(0.02)
 
     def dialled(self) -> list[Any]:
@@ -194,9 +218,11 @@ def environment_for(simulator: CarrierSimulator) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running_bridge(database_url: str, environment: Mapping[str, str], **settings: Any) -> AsyncGenerator[Bridge]:
+async def running_bridge(
+    database_url: str, environment: Mapping[str, str], *, speed: float = 1.0, **settings: Any
+) -> AsyncGenerator[Bridge]:
     """A bridge that listens on a free port while the block runs."""
-    clock = SystemClock()
+    clock = FastClock(speed)
     async with httpx2.AsyncClient() as http:
         parts = Parts(clock, Metrics(), Lifecycle(clock, 5.0), Random(7), http, environment)
         bridge = Bridge(settings_for(database_url, **settings), parts)
@@ -207,15 +233,26 @@ async def running_bridge(database_url: str, environment: Mapping[str, str], **se
 
 @asynccontextmanager
 async def world(
-    folder: Path, behaviour: Behaviour | None = None, *, carrier: str = "twilio", slots: int = 50, **settings: Any
+    folder: Path,
+    behaviour: Behaviour | None = None,
+    *,
+    numbers: Mapping[str, Behaviour] | None = None,
+    carrier: str = "twilio",
+    slots: int = 50,
+    speed: float = 1.0,
+    **settings: Any,
 ) -> AsyncGenerator[World]:
-    """A bridge on SQLite with a bot `helper`, a worker, carriers that ring 50 times as fast, and a customer's server."""
-    scenario = Scenario(rules=[Rule("*", behaviour)] if behaviour is not None else ())
+    """A bridge on SQLite with a bot `helper`, a worker, carriers that ring 50 times as fast, and a customer's server.
+
+    `speed` is how much faster than real time the bridge's wall clock goes.
+    """
+    rules = [Rule(number, one) for number, one in (numbers or {}).items()]
+    scenario = Scenario(rules=[*rules, *([Rule("*", behaviour)] if behaviour is not None else [])])
     async with AsyncExitStack() as stack:
         simulator = await stack.enter_async_context(CarrierSimulator(scenario, speed=50, accounts=ACCOUNTS))
         shop = await stack.enter_async_context(customer(carrier))
         bridge = await stack.enter_async_context(
-            running_bridge(f"sqlite:///{folder / 'bridge.db'}", environment_for(simulator), **settings)
+            running_bridge(f"sqlite:///{folder / 'bridge.db'}", environment_for(simulator), speed=speed, **settings)
         )
         http = await stack.enter_async_context(httpx2.AsyncClient())
         worker = PlayedWorker(shop.media, slots)
