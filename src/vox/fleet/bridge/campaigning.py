@@ -75,11 +75,14 @@ class BridgeCampaigns:
         await self._stack.aclose()
 
     def _free_slots(self) -> int | None:
-        """How many calls the fleet could take; None where it is not known, and then nothing is dialled."""
+        """How many calls the workers that are heard could take; None where none is, and then nothing is dialled.
+
+        Just after a start there may be more workers than have registered; the slots of those that have are there all the same.
+        """
         if not self._parts.lifecycle.is_accepting:
             return 0
         fleet = self._parts.dispatcher.fleet()
-        return fleet.available if fleet.is_known else None
+        return fleet.available if any(not worker.is_stale for worker in fleet.workers) else None
 
     def _carrier_of(self, name: str) -> tuple[str, str]:
         provider = name or self._default_provider

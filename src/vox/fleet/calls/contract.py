@@ -4,7 +4,7 @@
 mind, also after the process was killed between any two steps.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
@@ -150,6 +150,10 @@ class CallQueue(Protocol):
         A contact key that was submitted before gives the id of that call, and nothing is written: so a unit of work that runs twice
         places one call.
         """
+        ...
+
+    def submit_all(self, connection: Connection, batch: Sequence[OutboundCall]) -> list[str]:
+        """The same for many calls at once, in a few statements; their ids in the same order."""
         ...
 
     def wake(self) -> None:

@@ -162,8 +162,8 @@ class _Deciding:
         self._plan: CallPlan = decoded_plan(campaign["plan"])
         self._trials: set[tuple[BreakerScope, str]] = set()
         self._result = RoundResult()
-        self._entries: list[ledger.Entry] = []
-        self._attempts: list[dict[str, object]] = []
+        self._calls: list[_Planned] = []
+        self._decisions: list[_Decided] = []
         self._changes: list[dict[str, object]] = []
 
     @classmethod
@@ -196,11 +196,11 @@ class _Deciding:
                 self._claim(row)
                 left -= 1
             elif decision.verdict == "dial":
-                self._record(row, inputs, decision, self._submit(row, inputs))
+                self._decisions.append(_Decided(row["id"], inputs, decision, self._plan_call(row, inputs)))
                 left -= 1
             else:
                 self._put_off(row, decision)
-                self._record(row, inputs, decision, "")
+                self._decisions.append(_Decided(row["id"], inputs, decision, None))
         self._write()
         return result
 
@@ -260,9 +260,8 @@ class _Deciding:
             blocked.append(found)
         return "", min(blocked, key=lambda one: one.retry_at_ms)
 
-    def _submit(self, row: queries.Row, inputs: DialInputs) -> str:
-        plan, at_ms = self._plan, self._round.at_ms
-        submission = row["submissions"] + 1
+    def _plan_call(self, row: queries.Row, inputs: DialInputs) -> "_Planned":
+        plan, submission = self._plan, row["submissions"] + 1
         call = OutboundCall(
             to=row["number"],
             from_=inputs.caller_id,
@@ -277,27 +276,7 @@ class _Deciding:
             on_machine=plan.on_machine,
             webhook_url=plan.webhook_url,
             metadata={**plan.metadata, "campaign_id": self._round.campaign_id, "recipient_id": row["id"]},
-            expires_at_ms=at_ms + self._rules.dial_within_s * 1000,
-        )
-        call_id = self._queue.submit(self._connection, call)
-        self._attempts.append(
-            {
-                "call_id": call_id,
-                "campaign_id": self._round.campaign_id,
-                "recipient_id": row["id"],
-                "submission": submission,
-                "tenant": self._campaign["tenant"],
-                "number": row["number"],
-                "provider": plan.provider,
-                "caller_id": inputs.caller_id,
-                "started_at_ms": at_ms,
-                "is_open": True,
-                "is_dialled": True,
-                "outcome": "",
-                "is_answered": False,
-                "is_abandoned": False,
-                "ended_at_ms": 0,
-            }
+            expires_at_ms=self._round.at_ms + self._rules.dial_within_s * 1000,
         )
         self._change(
             row,
@@ -310,8 +289,9 @@ class _Deciding:
         for key in (*self._common(), own):
             if (view := self._round.breakers.get(key)) is not None and view.is_trial:
                 self._trials.add(key)
-        self._result.submitted.append(Submitted(call_id, plan.provider, inputs.caller_id))
-        return call_id
+        planned = _Planned(row["id"], submission, call)
+        self._calls.append(planned)
+        return planned
 
     def _claim(self, row: queries.Row) -> None:
         fence = row["fence"] + 1
@@ -329,19 +309,65 @@ class _Deciding:
         columns = ("state", "due_at_ms", "attempts", "submissions", "claim_until_ms", "fence")
         self._changes.append({"id": row["id"]} | {name: values.get(name, row[name]) for name in columns})
 
-    def _record(self, row: queries.Row, inputs: DialInputs, decision: Decision, call_id: str) -> None:
-        digest = self._campaign["rules_digest"]
-        self._entries.append(ledger.entry(self._round.campaign_id, row["id"], call_id, digest, inputs, decision))
-
     def _write(self) -> None:
-        queries.change_recipients(self._connection, self._changes)
-        queries.insert_attempts(self._connection, self._attempts)
-        if self._attempts and not self._campaign["first_dial_ms"]:
-            first = {"first_dial_ms": self._round.at_ms}
-            queries.change_campaign(self._connection, self._round.campaign_id, first)
-        if self._entries:
-            previous = queries.last_digest(self._connection, self._round.campaign_id)
-            queries.insert_entries(self._connection, ledger.chained(self._entries, previous))
+        connection, campaign_id = self._connection, self._round.campaign_id
+        for planned, call_id in zip(self._calls, self._submitted(), strict=True):
+            planned.call_id = call_id
+            self._result.submitted.append(Submitted(call_id, planned.call.provider, planned.call.from_))
+        queries.change_recipients(connection, self._changes)
+        queries.insert_attempts(connection, [self._attempt(planned) for planned in self._calls])
+        if self._calls and not self._campaign["first_dial_ms"]:
+            queries.change_campaign(connection, campaign_id, {"first_dial_ms": self._round.at_ms})
+        if self._decisions:
+            entries = [self._entry(one) for one in self._decisions]
+            queries.insert_entries(connection, ledger.chained(entries, queries.last_digest(connection, campaign_id)))
+
+    def _submitted(self) -> Sequence[str]:
+        return (
+            self._queue.submit_all(self._connection, [planned.call for planned in self._calls]) if self._calls else ()
+        )
+
+    def _attempt(self, planned: "_Planned") -> dict[str, object]:
+        return {
+            "call_id": planned.call_id,
+            "campaign_id": self._round.campaign_id,
+            "recipient_id": planned.recipient_id,
+            "submission": planned.submission,
+            "tenant": self._campaign["tenant"],
+            "number": planned.call.to,
+            "provider": planned.call.provider,
+            "caller_id": planned.call.from_,
+            "started_at_ms": self._round.at_ms,
+            "is_open": True,
+            "is_dialled": True,
+            "outcome": "",
+            "is_answered": False,
+            "is_abandoned": False,
+            "ended_at_ms": 0,
+        }
+
+    def _entry(self, one: "_Decided") -> ledger.Entry:
+        call_id = "" if one.planned is None else one.planned.call_id
+        digest = self._campaign["rules_digest"]
+        return ledger.entry(self._round.campaign_id, one.recipient_id, call_id, digest, one.inputs, one.decision)
+
+
+@dataclass(slots=True)
+class _Planned:
+    """A call that is to be submitted with the others of the round; it has its id afterwards."""
+
+    recipient_id: int
+    submission: int
+    call: OutboundCall
+    call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    recipient_id: int
+    inputs: DialInputs
+    decision: Decision
+    planned: _Planned | None
 
 
 def contact_key(campaign_id: str, recipient_id: int, submission: int) -> str:

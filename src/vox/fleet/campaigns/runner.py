@@ -164,7 +164,7 @@ class CampaignRunner:
             return ""
         free = self._parts.free_slots()
         if free is None:
-            return "fleet_unknown: no worker has been heard, so it is not known how many calls they could take"
+            return "fleet_unknown: no worker is heard, so it is not known how many calls the fleet could take"
         loads = await self._loads(running, free)
         self._turn += 1  # campaigns take turns at the front, because the first one gets the free slots
         start = self._turn % len(running)

@@ -1,6 +1,6 @@
 """A campaign on a real database, with carriers and a fleet that a test plays; time is the test's."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,6 +64,9 @@ class PlayedQueue:
         }
         connection.execute(calls.insert().values(_defaults() | values))
         return values["id"]
+
+    def submit_all(self, connection: Connection, batch: Sequence[OutboundCall]) -> list[str]:
+        return [self.submit(connection, call) for call in batch]
 
     def wake(self) -> None:
         self.woken += 1
