@@ -126,12 +126,13 @@ docs-reference: .make/dev ## Settings, metrics and error codes that docs/operati
 	@$(BIN)/python -m tests.reference
 
 .PHONY: requirements
-requirements: .make/run ## Pin the newest versions that pyproject.toml allows
+requirements: .make/run ## Pin the newest versions that pyproject.toml allows; of the extras all but pipecat, which pins others
 	@compile() { $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal \
 		--python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@" >/dev/null; }; \
+	extras="$$(sed -n '/^\[project.optional-dependencies\]/,/^\[dep/s/^\([a-z0-9]*\) = \[.*/--extra \1/p' pyproject.toml | grep -v pipecat)"; \
 	compile --group build --output-file requirements/build.txt; \
-	compile pyproject.toml --all-extras --output-file requirements/run.txt; \
-	compile pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
+	compile pyproject.toml $$extras --output-file requirements/run.txt; \
+	compile pyproject.toml $$extras --group dev --output-file requirements/dev.txt
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made

@@ -23,6 +23,7 @@ import vox.providers.llm
 import vox.providers.realtime
 import vox.providers.stt
 import vox.providers.tts
+import vox.providers.turns
 from tests.contract.providers.stt_vendors import FILE_DRIVERS, STREAMING_DRIVERS
 from tests.fakes.openai_server import openai_server
 from tests.fakes.vendors.llm_wires import WIRES
@@ -42,6 +43,7 @@ PACKAGES = {
     "llm": vox.providers.llm,
     "tts": vox.providers.tts,
     "realtime": vox.providers.realtime,
+    "turns": vox.providers.turns,
 }
 MODEL_VENDORS = {wire.name for wire in WIRES}
 NEEDED_PACKAGES = {
@@ -54,6 +56,8 @@ NEEDED_PACKAGES = {
 NEEDED_PROGRAMS = {"flite": "flite"}
 PATIENCE = {"kokoro": {"timeout_s": WAIT_S, "open_timeout_s": WAIT_S}}
 """Options of drivers that a busy machine makes slow."""
+HOSTING = frozenset({"pipecat"})
+"""Drivers that need a service to host; `providers/test_pipecat_services.py` holds them to the same promises."""
 MODELS_FOLDER = str(models_folder(os.environ))
 GRAMMAR = "#JSGF V1.0;\ngrammar g;\npublic <said> = yes | no | book a table;\n"
 SENTENCE = "Good morning, the café opens at nine o'clock."
@@ -87,19 +91,19 @@ async def opened(kind, name, **options):
             raise
 
 
-@pytest.fixture(params=[name for name in drivers("stt") if name not in STREAMING_DRIVERS | FILE_DRIVERS])
+@pytest.fixture(params=[name for name in drivers("stt") if name not in STREAMING_DRIVERS | FILE_DRIVERS | HOSTING])
 async def stt(request) -> AsyncIterator[Any]:
     async with opened("stt", request.param) as driver:
         yield driver
 
 
-@pytest.fixture(params=[name for name in drivers("llm") if name not in MODEL_VENDORS])
+@pytest.fixture(params=[name for name in drivers("llm") if name not in MODEL_VENDORS | HOSTING])
 async def llm(request) -> AsyncIterator[Any]:
     async with opened("llm", request.param) as driver:
         yield driver
 
 
-@pytest.fixture(params=[name for name in drivers("tts") if name not in SPEECH_VENDORS])
+@pytest.fixture(params=[name for name in drivers("tts") if name not in {*SPEECH_VENDORS, *HOSTING}])
 async def tts(request) -> AsyncIterator[Any]:
     async with opened("tts", request.param) as driver:
         yield driver

@@ -170,6 +170,27 @@ def test_the_systemd_unit_verifies_and_leaves_time_for_the_drain(tmp_path: Path)
     assert int(stop_s) >= AgentSettings().drain_timeout_secs + BEHIND_THE_DRAIN_S
 
 
+async def test_limits_are_counted_by_the_address_that_a_trusted_proxy_names(tmp_path: Path):
+    config = {**FAKES, "transport": "both", "max_starts_per_minute": 1, "trusted_proxies": ["127.0.0.2/32"]}
+
+    async def start(http: httpx2.AsyncClient, caller: str) -> int:
+        answer = await http.post(
+            f"{agent.http}/start", json={"transport": "webrtc"}, headers={"X-Forwarded-For": caller}
+        )
+        return answer.status_code
+
+    async with agent_server(tmp_path, config) as agent, contextlib.AsyncExitStack() as stack:
+        proxy, stranger = [
+            await stack.enter_async_context(
+                httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(local_address=address))
+            )
+            for address in ("127.0.0.2", "127.0.0.3")
+        ]
+        assert [await start(proxy, "9.9.9.9") for _ in range(2)] == [201, 429]
+        assert await start(proxy, "9.9.9.10") == 201, "another caller"
+        assert [await start(stranger, "9.9.9.9") for _ in range(2)] == [201, 201], "whose word counts for nothing"
+
+
 # The image
 
 

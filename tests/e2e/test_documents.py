@@ -163,7 +163,8 @@ class Following:
             return
         self.load_files()
         self._one.write(block.file, block.text)
-        self._unloaded = block.file
+        if '"prompt"' not in block.text:  # which is a scenario of `vox eval`
+            self._unloaded = block.file
 
     def _type_all(self, block: Block) -> bool:
         """Whether the last command was run to its end."""

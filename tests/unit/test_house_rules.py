@@ -42,7 +42,7 @@ NO_OWN_TESTS: dict[str, str] = {}
 # People are "they", and a text says who it means: in docstrings and in every text of the source.
 ARCHAIC = re.compile(r"\b(nobody|somebody|whoever|whom|himself|herself|his|he|she|him)\b", re.IGNORECASE)
 PHRASES_OF_CALLERS = {
-    "src/vox/agent/turns/phrases.py": "words behind which a caller's sentence goes on, among them the pronouns",
+    "src/vox/agent/turns/phrases_english.py": "words behind which a caller's sentence goes on, among them the pronouns",
     "src/vox/text/abbreviations.py": "words that begin a sentence",
     "src/vox/providers/flows/commands.py": 'speech to recognise: callers say "talk to somebody"',
 }

@@ -41,6 +41,10 @@ PLANTS = {
         "agent/api/webrtc_calls.py",
         "vox.media.webrtc.aiortc_peer",
     ),
+    "The worker that runs Pipecat imports only what another Python has too": (
+        "providers/pipecat/worker/stt.py",
+        "vox.media.levels",
+    ),
     "No part and no command imports a driver: the registry loads it by name": ("cli/call.py", "vox.providers.stt.fake"),
     "Features of the chat server import downwards only": (
         "chat/features/messages/send.py",

@@ -54,6 +54,13 @@ LLM_INTER_TOKEN = Histogram(
     ("session_id", "stage", "model"),
     buckets=LATENCY_BUCKETS,
 )
+TOOL_SECONDS = Histogram(
+    "vox_agent_tool_duration_seconds",
+    "Runs of tools by outcome: ok, error, timeout or cancelled",
+    ("tool", "outcome"),
+    buckets=LATENCY_BUCKETS,
+)
+
 TTS_ERRORS = Counter("tts_errors_total", "Syntheses that failed", _ERROR)
 TTS_FIRST_CHUNK = Histogram(
     "tts_time_to_first_audio_chunk_seconds", "Text to the first audio sent", _STAGE, buckets=LATENCY_BUCKETS
@@ -73,6 +80,9 @@ CALL_SECONDS = Histogram("vox_agent_call_seconds", "Length of calls", buckets=(1
 CALLS_ENDED = Counter("vox_agent_calls_ended_total", "Calls that ended, by reason", ("reason",))
 INTERRUPTIONS = Counter("vox_agent_interruptions_total", "Answers that the caller cut off")
 FALSE_INTERRUPTIONS = Counter("vox_agent_false_interruptions_total", "Answers held for a noise, then resumed")
+ECHOES = Counter(
+    "vox_agent_echoes_total", "Times that the agent's own voice came back and was not taken for the caller's"
+)
 SESSIONS_STARTED = Counter("vox_agent_sessions_started_total", "Sessions made by POST /start")
 SESSIONS_REFUSED = Counter(
     "vox_agent_sessions_refused_total", "POST /start refused: `rate` of an address, or the `store` failed", ("reason",)
@@ -115,7 +125,7 @@ def expose_idle(metrics: Metrics) -> None:
         metrics.gauge(HTTP_ACTIVE, route, "http", "ingress", "", "")
     for errors, stage in ((STT_ERRORS, "stt"), (LLM_ERRORS, "llm"), (TTS_ERRORS, "tts")):
         metrics.counter(errors, "provider_error", "", stage, "")
-    for counter in (INTERRUPTIONS, FALSE_INTERRUPTIONS):
+    for counter in (INTERRUPTIONS, FALSE_INTERRUPTIONS, ECHOES):
         metrics.counter(counter)
     for histogram in (RESPONSE_SECONDS, CALL_SECONDS):
         metrics.histogram(histogram)

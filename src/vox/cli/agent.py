@@ -133,19 +133,19 @@ async def serve_agent(
     lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
     app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
     agents = app.server
-    tls: dict[str, Any] = {}
+    options: dict[str, Any] = {"trusted_proxies": ",".join(settings.trusted_proxies)}
     if settings.tls_enable:
         expires = agents.metrics.gauge(TLS_EXPIRES)
 
         def note_expiry(until: datetime) -> None:
             expires.set(until.timestamp())
 
-        tls = {
+        options |= {
             "tls_cert": settings.tls_cert_file,
             "tls_key": settings.tls_key_file,
             "on_certificate": note_expiry,
         }
-    async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **tls) as server:
+    async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **options) as server:
         freeze_startup_objects()
         log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
         await run_until_stopped(lifecycle)

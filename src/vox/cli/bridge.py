@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from vox.http.server import run as run_loop
 
     environment = dict(os.environ)
-    given = {"server.port": args.port, "server.host": args.host, "database_url": args.database}
+    given = {"listen.port": args.port, "listen.host": args.host, "storage.url": args.database}
     named = args.config or (Path(found) if (found := environment.get("VOX_BRIDGE_CONFIG")) else None)
     usual = Path("bridge.json")
     loaded = load(
@@ -76,23 +76,23 @@ async def serve_bridge(
     from vox.runtime.logging import configure, get_logger
     from vox.runtime.metrics import Metrics
 
-    configure(settings.logs.level, settings.logs.json_lines)
+    configure(settings.logging.level, settings.logging.json_lines)
     log = get_logger(__name__)
     for warning in warnings:
         log.warning(warning)
     clock = SystemClock()
-    lifecycle = Lifecycle(clock, settings.server.drain_timeout_ms / 1000)
+    lifecycle = Lifecycle(clock, settings.listen.drain_timeout_ms / 1000)
     chance = Random(secrets.randbits(256))  # noqa: S311  draws and pauses; what must not be guessed comes from secrets
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient())
         bridge = Bridge(settings, Parts(clock, Metrics(process=True), lifecycle, chance, http, environment))
         await stack.enter_async_context(bridge)
-        server = await stack.enter_async_context(Server(create_app(bridge), settings.server.host, settings.server.port))
+        server = await stack.enter_async_context(Server(create_app(bridge), settings.listen.host, settings.listen.port))
         bridge.address = server.address
         if bridge.first_key is not None:
             print(f"The first administrator's API key, shown this once: {bridge.first_key.text}", flush=True)
-        if not settings.server.public_url:
-            log.warning("server.public_url is not set: carriers reach the bridge only where it listens")
+        if not settings.listen.public_url:
+            log.warning("listen.public_url is not set: carriers reach the bridge only where it listens")
         freeze_startup_objects()
         log.info("bridge ready", address=server.address)
         await run_until_stopped(lifecycle)
@@ -103,8 +103,8 @@ async def _migrate(settings: "BridgeSettings") -> int:
     from vox.fleet.database.opening import open_database
     from vox.runtime.logging import configure
 
-    configure(settings.logs.level, settings.logs.json_lines)
-    async with open_database(settings.database_url.get_secret_value()):
+    configure(settings.logging.level, settings.logging.json_lines)
+    async with open_database(settings.storage.url.get_secret_value()):
         print("The database is up to date.")
     return 0
 
@@ -116,8 +116,8 @@ async def _keys(settings: "BridgeSettings", args: argparse.Namespace) -> int:
     from vox.runtime.logging import configure
     from vox.stores.sql import SqlDatabase
 
-    configure(settings.logs.level, settings.logs.json_lines)
-    database = SqlDatabase(settings.database_url.get_secret_value())
+    configure(settings.logging.level, settings.logging.json_lines)
+    database = SqlDatabase(settings.storage.url.get_secret_value())
     async with opened_beside_a_bridge(database):
         keys = ApiKeys(database, SystemClock())
         if args.key_action == "create":

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vox.cli.spoken_text import synthesize
 from vox.errors import UsageError, VoxError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from vox.clients.simulated_call import CallReport
 
 EXIT_UNANSWERED = 1
-_RECOGNISERS = ("whisper", "pocketsphinx")
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -191,35 +189,23 @@ async def _script(args: argparse.Namespace) -> "list[Step]":
 
 
 async def _speech(kind: str, value: str) -> "Recording":
+    from vox.cli.offline_speech import OfflineSpeech
     from vox.clients.audio_files import read_wav, sample_question
 
     if kind == "question":
         return sample_question()
     if kind == "audio":
         return read_wav(Path(value))
-    return await synthesize(value)
+    async with OfflineSpeech() as speech:
+        return await speech.speak(value)
 
 
 async def _transcript(report: "CallReport") -> "list[Utterance]":
     """What both sides said, with the first recogniser that works here."""
-    import httpx2
+    from vox.cli.offline_speech import OfflineSpeech
 
-    from vox.cli.call_transcript import transcribe
-    from vox.providers import registry
-    from vox.providers.contract import Deps
-    from vox.runtime.clock import SystemClock
-
-    failures: list[str] = []
-    tracks = {"caller": report.caller_track, "agent": report.agent_track}
-    async with httpx2.AsyncClient() as http:
-        deps = Deps(SystemClock(), http, environment=os.environ)
-        for name in _RECOGNISERS:
-            try:
-                async with registry.create("stt", name, {}, deps) as recogniser:
-                    return await transcribe(tracks, report.sample_rate, recogniser)
-            except (VoxError, ImportError) as error:
-                failures.append(f"{name}: {error}")
-    raise UsageError("no offline recogniser works here", code="no_speech_driver", hint="; ".join(failures))
+    async with OfflineSpeech() as speech:
+        return await speech.transcribe({"caller": report.caller_track, "agent": report.agent_track}, report.sample_rate)
 
 
 def _trust(args: argparse.Namespace) -> ssl.SSLContext | None:

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "models": "install the weights of offline speech, and check them",
     "simulate": "play a telephone carrier, for tests without one",
     "call": "place a simulated phone call and measure the answers",
+    "eval": "hold conversations with an agent and check what it says and does",
     "bench": "measure how much this machine can hold",
     "doctor": "say what is wrong with this installation",
 }

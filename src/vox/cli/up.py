@@ -202,11 +202,11 @@ def _agent(choices: Choices) -> Plan:
             BackgroundInstallation(ModelStore(models_folder(environment)), names, environment) if names else None
         )
         app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock, installation=installation)
-        tls: dict[str, Any] = (
-            {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file} if settings.tls_enable else {}
-        )
+        options: dict[str, Any] = {"trusted_proxies": ",".join(settings.trusted_proxies)}
+        if settings.tls_enable:
+            options |= {"tls_cert": settings.tls_cert_file, "tls_key": settings.tls_key_file}
         agents = app.server
-        async with agents, Server(app, settings.bind_host, settings.bind_port, **tls) as server:
+        async with agents, Server(app, settings.bind_host, settings.bind_port, **options) as server:
             yield Running(server.address, lifecycle, agents.end_calls)
 
     return Plan(serve, loaded.warnings, settings.log_level, settings.json_logs)

@@ -6,11 +6,12 @@ deadlines, so a late wake-up is followed by its missing frames and the tracks ke
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from vox.clients.carrier_lines import ProtobufLine, open_line
+from vox.clients.line_echo import LineEcho
 from vox.clients.script import Step
 from vox.clients.simulated_call import TICK_S, CallReport, SimulatedCall
 from vox.errors import VoxError
@@ -58,10 +59,13 @@ async def place_call(
     callee: str = "+15550199",
     connect_timeout_s: float = 10.0,
     connect: Connect = open_socket,
+    started: Callable[[SimulatedCall], None] | None = None,
+    echo: LineEcho | None = None,
 ) -> CallOutcome:
     """Places one call and returns when it is over; raises what `open_socket` raises where the server refuses it.
 
-    A script may be a generator, which then decides each step when the one before it is over.
+    A script may be a generator, which then decides each step when the one before it is over; `started` is given the call before it
+    begins, so that such a script can know what was heard. `echo` is that of the line.
     """
     codec = open_line(line) if isinstance(line, str) else line
     call = SimulatedCall(
@@ -72,7 +76,10 @@ async def place_call(
         caller=caller,
         callee=callee,
         parameters=parameters,
+        echo=echo,
     )
+    if started is not None:
+        started(call)
     connection = _Connection(call, clock)
     socket = await connect(url, connection, headers=headers, connect_timeout_s=connect_timeout_s)
     try:

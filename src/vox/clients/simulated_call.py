@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vox.clients.carrier_lines import clear_echoes, heard_rate
+from vox.clients.line_echo import LineEcho
 from vox.clients.playout import PlayoutQueue
 from vox.clients.script import HangUp, Press, Say, Step, Wait, WaitForAgent
 from vox.media import g711
@@ -96,10 +97,12 @@ class SimulatedCall:
         callee: str = "+15550199",
         parameters: dict[str, str] | None = None,
         max_call_s: float = 600.0,
+        echo: LineEcho | None = None,
         max_track_s: float | None = None,
     ) -> None:
         self.is_over = False
         self._line = line
+        self._echo_of = echo
         self._identity = (call_id, stream_id, caller, callee, parameters or {})
         self._rate = line.sample_rate
         self._frame_bytes = int(self._rate * TICK_S) * 2
@@ -121,6 +124,15 @@ class SimulatedCall:
         self._awaits_response = True
         self._heard_tick: int | None = None  # last tick at which the agent was audible
         self._agent_began_tick: int | None = None  # since when it has been speaking
+
+    @property
+    def elapsed_s(self) -> float:
+        """How long the call has lasted, on the clock of its tracks."""
+        return self._ticks * TICK_S
+
+    def agent_audio_since(self, seconds: float) -> bytes:
+        """What was heard of the agent since that time of the call (s16le at the line's rate)."""
+        return bytes(self._agent_track[round(seconds / TICK_S) * self._frame_bytes :])
 
     def open(self, now: float) -> list[WireMessage]:
         """What the carrier says when the socket is open; the clock of the call begins."""
@@ -185,7 +197,8 @@ class SimulatedCall:
         else:
             if len(self._caller_track) < self._max_track_bytes:
                 self._caller_track += spoken
-            payload = g711.encode(spoken, self._line.encoding)
+            sent = spoken if self._echo_of is None else self._echo_of.mixed(spoken, heard)
+            payload = g711.encode(sent, self._line.encoding)
             self._outbox.append(self._line.audio(payload, timestamp_ms=self._ticks * 20))
         self._ticks += 1
         return self._take_outbox()

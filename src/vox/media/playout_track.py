@@ -18,6 +18,8 @@ from vox.runtime.metrics import CounterChild
 
 REPLAY_FRAMES = 15
 """Frames that a track can take back after they were sent: 0.3 s, more than the far side has left to play at a hold."""
+HISTORY_FRAMES = 60
+"""Frames that a track remembers after they were sent: 1.2 s, within which a line's echo of them comes back."""
 
 _log = get_logger(__name__)
 
@@ -81,7 +83,7 @@ class PlayoutTrack:
         self._offset = 0  # bytes of the first chunk already sent
         self._queued = 0
         self._sent = 0
-        self._replay: deque[bytes] = deque(maxlen=REPLAY_FRAMES)  # the last frames sent, whole ones
+        self._replay: deque[bytes] = deque(maxlen=HISTORY_FRAMES)  # the last frames sent, whole ones
         self._marks: list[tuple[int, int, Callable[[], None]]] = []
         self._mark_number = 0
         self._due: int | None = None
@@ -106,6 +108,10 @@ class PlayoutTrack:
     def sent_bytes(self) -> int:
         """Bytes of audio sent since the last `reset()`; padding does not count."""
         return self._sent
+
+    def recent(self) -> bytes:
+        """The last whole frames that were sent, `HISTORY_FRAMES` at most, since audio was last thrown away."""
+        return b"".join(self._replay)
 
     @property
     def queued_bytes(self) -> int:
@@ -166,7 +172,9 @@ class PlayoutTrack:
 
         Goes back by whole frames, by `REPLAY_FRAMES` at most, never behind the position. What was to be called there was.
         """
-        while self._paused and self._replay and self._sent - len(self._replay[-1]) >= position_bytes:
+        for _ in range(REPLAY_FRAMES):
+            if not (self._paused and self._replay and self._sent - len(self._replay[-1]) >= position_bytes):
+                break
             frame = self._replay.pop()
             if self._offset:
                 self._chunks[0] = self._chunks[0][self._offset :]

@@ -225,6 +225,14 @@ class TurnMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """Tokens of one answer of the model, where its vendor reports them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentError:
     """Something failed; `is_fatal` ends the call."""
 
@@ -281,6 +289,7 @@ AgentEvent = (
     | BotInterrupted
     | ToolProgress
     | TurnMetrics
+    | ModelUsage
     | AgentError
     | ServerResponse
     | ErrorResponse

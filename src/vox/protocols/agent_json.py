@@ -27,6 +27,7 @@ from vox.protocols.agent_events import (
     ClientVadUpdate,
     DigitsSent,
     ErrorResponse,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -286,7 +287,7 @@ def _frames(event: AgentEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         case DigitsSent():
             for digit in event.digits:
                 yield "OutputDTMFUrgentFrame", {"button": digit}
-        case SpeechStarted() | SpeechStopped() | TurnMetrics():
+        case SpeechStarted() | SpeechStopped() | TurnMetrics() | ModelUsage():
             return
         case _:
             assert_never(event)

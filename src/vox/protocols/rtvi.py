@@ -25,6 +25,7 @@ from vox.protocols.agent_events import (
     ClientToolResult,
     DigitsSent,
     ErrorResponse,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -158,6 +159,8 @@ class Rtvi:
                 yield "metrics", _metrics(event)
                 if event.response_s is not None:
                     yield "server-message", _turn_latency(event)
+            case ModelUsage():
+                yield "metrics", {"tokens": [_tokens(event)]}
             case AgentError():
                 yield "error", {"error": event.message, "message": event.message, "fatal": event.is_fatal}
             case AgentReady():
@@ -353,6 +356,12 @@ def _metrics(event: TurnMetrics) -> dict[str, Any]:
         for group, values in groups.items()
         if (listed := [{"processor": name, "value": value} for name, value in values.items() if value is not None])
     }
+
+
+def _tokens(usage: ModelUsage) -> dict[str, int]:
+    """An entry of the group `tokens`, which has Pipecat's names and no processor."""
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def _turn_latency(event: TurnMetrics) -> dict[str, Any]:

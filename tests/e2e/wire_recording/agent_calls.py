@@ -15,6 +15,7 @@ from tests.e2e.wire_recording.stream_shapes import LiveStream
 _COUNTED = re.compile(r"#\d+$")
 _RTVI_ID = re.compile(r"[0-9a-f]{8}")
 IN_PROGRESS = "bot-output in progress"
+TOKENS = "metrics: tokens"  # comes by itself, unlike the times of a turn
 SPOKEN_PART = {"bot-tts-text", IN_PROGRESS}
 """Messages that depend on how far the voice has come when a clock ticks."""
 OUTPUT = {"bot-output", "bot-transcription"}
@@ -190,7 +191,9 @@ def _shown_rtvi(message: dict[str, Any]) -> tuple[str, Any]:
     shown = dict(message)
     if _RTVI_ID.fullmatch(str(shown.get("id", ""))):
         shown["id"] = "<number>"
-    if kind == "metrics":
+    if kind == "metrics" and "tokens" in message["data"]:
+        kind = TOKENS
+    elif kind == "metrics":
         shown["data"] = {name: [_measured(one) for one in values] for name, values in message["data"].items()}
     if kind == "bot-output" and "spoken_progress" in message["data"]:
         kind = IN_PROGRESS if message["data"]["spoken_status"] == "in-progress" else kind

@@ -106,6 +106,13 @@ ALLOWED: tuple[Allowed, ...] = (
         r"metrics\.vox_agent_early_audio_total",
     ),
     Allowed(
+        "Runs of tools are measured by tool and outcome.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_tool_duration_seconds",
+    ),
+    Allowed(
         "Sessions of POST /start and the back-pressure on callers' audio are counted.",
         "added",
         "agent_http",
@@ -197,6 +204,20 @@ ALLOWED: tuple[Allowed, ...] = (
         "agent_calls",
         r"/ws\?rtvi=1 \[version [12]\.0\.0\]",
         r"phases\.(?:answer\.order(?:\.[67]|, its length)|a tool\.order(?:\.(?:9|1[01])|, its length))",
+    ),
+    Allowed(
+        "RTVI tells the tokens that an answer of the model took, where its vendor reports them.",
+        "added",
+        "agent_calls",
+        r"/ws\?rtvi=1 \[version [12]\.0\.0\]",
+        r"phases\.(?:answer|a tool|a silent answer)\.messages\.metrics: tokens",
+    ),
+    Allowed(
+        "See above: what follows it is one place later.",
+        "changed",
+        "agent_calls",
+        r"/ws\?rtvi=1 \[version [12]\.0\.0\]",
+        r"phases\.(?:answer\.order\.[345]|a tool\.order\.[78]|a silent answer\.order(?:\.3|, its length))",
     ),
     # Meant too, and not recorded, so nothing has to be allowed for it: the directory's rate limit takes all addresses of an
     # IPv6 /64 for one client, and /docs and /openapi.json exist in parts where they answered 404.

@@ -17,6 +17,7 @@ from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta
 from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.stt.contract import Alternative, SpeechHints, Transcript
 from vox.providers.tts.contract import SpeechChunk, SpokenWord
+from vox.providers.turns.contract import TurnEnd
 from vox.runtime.metrics import Metrics
 
 RATE = 8000
@@ -89,6 +90,8 @@ class Ear(_Opened):
     def __init__(self) -> None:
         self.texts: list[str | None] = []
         self.alternatives: tuple[Alternative, ...] = ()
+        self.language: str | None = None
+        self.opened: list[str | None] = []
         self.delay_s = 0.0
         self.heard = b""
         self.hints: list[SpeechHints | None] = []
@@ -100,6 +103,7 @@ class Ear(_Opened):
 
     def open_stream(self, on_partial: Callable[[Transcript], None], *, language: str | None = None) -> "Ear":
         self.on_partial = on_partial
+        self.opened.append(language)
         return self
 
     def start(self, hints: SpeechHints | None) -> None:
@@ -119,7 +123,7 @@ class Ear(_Opened):
         await asyncio.sleep(self.delay_s if text is not None else 3600)
         if self.error is not None:
             raise self.error
-        return Transcript(text or "", alternatives=self.alternatives)
+        return Transcript(text or "", alternatives=self.alternatives, language=self.language)
 
     def cancel(self) -> None:
         return None
@@ -165,6 +169,7 @@ class Voice(_Opened):
 
     def __init__(self) -> None:
         self.spoken: list[str] = []
+        self.asked: list[tuple[str | None, str | None]] = []  # for which voice and language
         self.first_delay_s = 0.0
         self.word_delay_s = 0.0
         self.error: Exception | None = None
@@ -177,6 +182,7 @@ class Voice(_Opened):
         if self.error is not None and not self.fails_after:
             raise self.error
         self.spoken.append(text)
+        self.asked.append((voice, language))
         start = 0
         for number, word in enumerate(text.split()):
             await asyncio.sleep(self.word_delay_s)
@@ -243,6 +249,8 @@ class World:
         voice: Voice | None = None,
         mind: Mind | None = None,
         realtime: RealtimeModel | None = None,
+        line: Line | None = None,
+        turn_end: TurnEnd | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -253,8 +261,9 @@ class World:
         self.resources.voice_activity = self.detector  # type: ignore[assignment]
         self.ear, self.mind, self.voice = Ear(), mind or Mind(), voice or Voice()
         texts = (chosen.greeting, chosen.not_understood)
-        agent = Agent("test", chosen, self.ear, self.mind, self.voice, *texts, tools=tools or {}, realtime=realtime)
-        self.line = Line(has_marks=has_marks)
+        stages = (self.ear, self.mind, self.voice)
+        agent = Agent("test", chosen, *stages, *texts, tools=tools or {}, realtime=realtime, turn_end=turn_end)
+        self.line = line or Line(has_marks=has_marks)
         self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
         self.line.session = self.session
         self._task: asyncio.Task[None] | None = None

@@ -23,6 +23,7 @@ from vox.protocols.agent_events import (
     ClientVadUpdate,
     DigitsSent,
     ErrorResponse,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -241,7 +242,7 @@ def test_events_have_the_originals_names_and_fields():
             {"function_name": "f", "tool_call_id": "c", "arguments": {"a": 1}, "result": "r"},
         )
     ]
-    assert sent(SpeechStarted(), SpeechStopped(), TurnMetrics(response_s=1.0)) == []
+    assert sent(SpeechStarted(), SpeechStopped(), TurnMetrics(response_s=1.0), ModelUsage(1, 2)) == []
 
 
 def test_audio_is_announced_without_its_samples_as_the_original_does():

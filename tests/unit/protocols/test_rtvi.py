@@ -21,6 +21,7 @@ from vox.protocols.agent_events import (
     ClientToolResult,
     DigitsSent,
     ErrorResponse,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -342,6 +343,12 @@ def test_the_times_of_a_turn_are_told_together():
 
 def test_what_answers_no_turn_has_no_times_of_one():
     assert [kind for kind, _ in sent(client(), TurnMetrics(tts_ttfb_s=0.1))] == ["metrics"]
+
+
+def test_the_tokens_of_an_answer_have_pipecats_names():
+    assert sent(client(), ModelUsage(prompt_tokens=12, completion_tokens=3)) == [
+        ("metrics", {"tokens": [{"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}]})
+    ]
 
 
 def test_a_result_json_cannot_hold_does_not_end_the_call():

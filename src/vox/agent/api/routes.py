@@ -24,6 +24,7 @@ from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.start_sessions import stored_body
 from vox.agent.api.transcripts import TranscriptRoutes
+from vox.agent.api.transfers import PhoneTransfers, TransferRoutes
 from vox.agent.api.webrtc_offers import OfferRoutes
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
@@ -91,6 +92,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
+    TransferRoutes(server).add_to(table)
     starts.add_to(table)
     TranscriptRoutes(server).add_to(table)
     RecordingRoutes(server).add_to(table)
@@ -232,9 +234,12 @@ class _Calls:
             def start(session: Session) -> None:
                 server.keep(session, tasks)
 
-            return TelephonyTransport(server.resources, choose, start, budget=budget, on_begun=place.begin)
+            return TelephonyTransport(
+                server.resources, choose, start, budget=budget, on_begun=place.begin, transfers=transfers
+            )
 
         is_proven = webhooks.are_streams_proven(server)
+        transfers = PhoneTransfers(server, webhooks.public_base(server, websocket)) if is_proven else None
         source = UNBOUND if is_proven else Source.at(client_address(websocket.scope))
         await self._hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
 
@@ -263,7 +268,7 @@ class _Calls:
                 for gauge in gauges:
                     gauge.dec()
                 place.release()
-            if isinstance(link, TelephonyTransport) and link.call_id and not link.is_stopped_by_carrier:
+            if isinstance(link, TelephonyTransport) and link.wants_hang_up:
                 await webhooks.hang_up(server, link.carrier, link.call_id)
 
     async def explain(self, call: HttpCall) -> Reply:

@@ -7,10 +7,10 @@ where no audio is recorded.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from vox.agent.config.python_tools import Tool
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.recording.recorder import Recorder
 from vox.agent.recording.tools import PAUSE_RECORDING, RECORDING_TOOLS, RESUME_RECORDING
+from vox.agent.tools.contract import Tool
 from vox.providers.llm.contract import Declared, Message, ToolCall, ToolCallMessage
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger

@@ -22,7 +22,7 @@ class Heard:
         segment: the sentence's number.
         text: the sentence as it is shown.
         spoken: the part of `text` that was heard.
-        voiced: the same part as the voice spoke it, without marks.
+        voiced: the same part without marks, as it is written.
         is_voiced: whether there is anything to hear in it.
     """
 
@@ -98,9 +98,13 @@ class PlayoutLedger:
         text = segment.text
         played = position - segment.start
         if segment.is_complete and played > 0 and played >= segment.size:
-            return Heard(number, text.shown, text.shown, text.spoken, bool(text.spoken))
-        voiced = self._voiced(segment, played) if played > 0 else ""
-        return Heard(number, text.shown, text.shown_until(len(voiced)) if voiced else "", voiced, bool(text.spoken))
+            return Heard(number, text.shown, text.shown, text.written, bool(text.spoken))
+        length = len(self._voiced(segment, played)) if played > 0 else 0
+        if not length:
+            return Heard(number, text.shown, "", "", bool(text.spoken))
+        return Heard(
+            number, text.shown, text.shown_until(length), text.written_until(length).rstrip(), bool(text.spoken)
+        )
 
     def _voiced(self, segment: _Segment, played: int) -> str:
         spoken = segment.text.spoken

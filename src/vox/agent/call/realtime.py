@@ -17,14 +17,17 @@ from vox.agent.call.realtime_ear import RealtimeEar
 from vox.agent.call.responder import Responder, Run, first_of
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
-from vox.agent.call.tool_execution import END_CALL, Spawn
+from vox.agent.call.tool_execution import Spawn
 from vox.agent.call.transport import CallTransport
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS
+from vox.agent.tools.call_control import END_CALL, CallActions
+from vox.agent.tools.contract import error_result
+from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
-from vox.protocols.agent_events import DigitsSent, ResponseStarted
+from vox.protocols.agent_events import DigitsSent, ModelUsage, ResponseStarted
 from vox.providers.llm.contract import MISSING_RESULT, ToolCall
 from vox.providers.realtime.contract import (
     AnswerAudio,
@@ -263,8 +266,12 @@ class RealtimeResponder(Responder):
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
             self._owed |= {call.id: (answer, call.name) for call in calls}
-            await self._tools.run(answer, calls, partial(self._press_keys, run, answer, audio))
-            if all(call.name == END_CALL.name for call in calls):
+            actions = CallActions(
+                press=partial(self._press_keys, run, answer, audio),
+                transfer=self._refuse_transfer,
+            )
+            await self._tools.run(answer, calls, actions)
+            if self._tools.end_answer(calls):
                 return
             self._settle_debts()
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
@@ -291,6 +298,8 @@ class RealtimeResponder(Responder):
                         if event.error is not None:
                             raise event.error
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+                        if event.prompt_tokens or event.completion_tokens:
+                            self._transport.send_event(ModelUsage(event.prompt_tokens, event.completion_tokens))
                         break
                     case _:
                         pass
@@ -365,6 +374,9 @@ class RealtimeResponder(Responder):
             return True
         self._own(run, answer)
         return await self._output.play(run.voice, tone(keys, TONE_RATE), TONE_RATE)
+
+    async def _refuse_transfer(self, _target: Transfer) -> str:
+        return error_result("this call cannot be put through")
 
     # The conversation, here and there
 

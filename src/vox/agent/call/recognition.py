@@ -11,10 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from vox.errors import VoxError
 from vox.media.pre_roll import PreRoll
 from vox.media.resample import Resampler
 from vox.providers.stt.contract import SpeechHints, SpeechToText, SttStream, Transcript
+from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Counter, Metrics, NullMetrics
+
+log = get_logger(__name__)
 
 AUDIO_DROPPED = Counter(
     "vox_agent_listening_dropped_total", "Pieces of caller audio dropped while a transcript was awaited"
@@ -40,6 +44,7 @@ class UtteranceRecognizer:
         sample_rate: of the audio that `push` gets, in Hz, s16le mono.
         pre_roll_s: audio from before `start` that an utterance begins with.
         on_partial: called with interim transcripts.
+        retire: ends a stream in whose place another came, see `use_language`.
         max_waiting: pieces of audio that may wait for the recogniser before `on_behind` is called, and `is_behind` is true.
         on_behind: called for each further piece.
 
@@ -55,6 +60,7 @@ class UtteranceRecognizer:
         pre_roll_s: float,
         language: str | None,
         on_partial: Callable[[Transcript], None],
+        retire: Callable[[SttStream], None] | None = None,
         metrics: Metrics | NullMetrics,
         max_waiting: int = sys.maxsize,
         on_behind: Callable[[], object] | None = None,
@@ -66,6 +72,8 @@ class UtteranceRecognizer:
         self._sample_rate = sample_rate
         self._on_partial = on_partial
         self._pre_roll = PreRoll(int(pre_roll_s * sample_rate) * 2)
+        self._retire = retire
+        self._language = self._next_language = language
         self._stream: SttStream = stt.open_stream(self._partial, language=language)
         self._resampler: Resampler | None = None
         self._present: Utterance | None = None  # the one being spoken
@@ -79,6 +87,10 @@ class UtteranceRecognizer:
     def is_behind(self) -> bool:
         """Whether as much waits as may wait."""
         return self.waiting >= self._max_waiting
+
+    def use_language(self, language: str | None) -> None:
+        """The next utterance that the recogniser gets is in this language."""
+        self._next_language = language
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio; on the hot path of every call, so it only moves bytes."""
@@ -145,10 +157,24 @@ class UtteranceRecognizer:
 
     def _begin(self, utterance: Utterance) -> None:
         utterance.is_begun = True
+        if self._next_language != self._language:
+            self._renew()
         self._resampler = (
             None if self._stt.sample_rate == self._sample_rate else Resampler(self._sample_rate, self._stt.sample_rate)
         )
         self._stream.start(utterance.hints)
+
+    def _renew(self) -> None:
+        """A stream in the next language, between two utterances; without a new one the old one goes on."""
+        self._language = self._next_language
+        try:
+            stream = self._stt.open_stream(self._partial, language=self._language)
+        except VoxError as error:
+            log.warning("the recogniser stays in its language", language=self._language, error=str(error))
+            return
+        old, self._stream = self._stream, stream
+        if self._retire is not None:
+            self._retire(old)
 
     def _begin_next(self) -> None:
         if not self._line or self._is_closed:

@@ -16,17 +16,21 @@ from vox.agent.call.sentences import SentenceSplitter
 from vox.agent.call.speakable import SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.thoughts import ThoughtFilter
-from vox.agent.call.tool_execution import END_CALL, Spawn, ToolCalls
-from vox.agent.call.transport import CallTransport
+from vox.agent.call.tool_execution import Spawn, ToolCalls
+from vox.agent.call.transport import CallTransport, TransfersCalls
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent
 from vox.agent.metrics import LLM_ERRORS, TTS_ERRORS, TTS_LATENCY
+from vox.agent.tools.call_control import DONE, END_CALL, INTERRUPTED, CallActions
+from vox.agent.tools.contract import error_result
+from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError, VoxError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import (
     AgentError,
     AgentEvent,
     DigitsSent,
+    ModelUsage,
     ResponseStarted,
     ResponseStopped,
     ResponseText,
@@ -51,6 +55,10 @@ STALL_S = 0.8
 STALL_CHECK_S = 0.1
 RELEASE_BELOW_S = 0.2
 """Of audio still to be played: before that, waiting for the rest of the sentence costs nothing."""
+PLAYED_CHECK_S = 0.05
+LINE_DELAY_S = 0.3
+"""Until what was sent last has been heard, on a line whose other end keeps a little in stock."""
+MAX_ANNOUNCEMENT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ class Run:
     is_held: bool = False
     is_speaking: bool = False
     has_pressed: bool = False
+    has_filled: bool = False
 
 
 class Responder:
@@ -131,7 +140,15 @@ class Responder:
         self._times = times
         self._variables = variables
         self._on_said = on_said
-        self._tools = ToolCalls(agent.profile, agent.tools, conversation, transport.send_event)
+        self._tools = ToolCalls(
+            agent.profile,
+            agent.tools,
+            conversation,
+            transport.send_event,
+            can_transfer=agent.realtime is None and isinstance(transport, TransfersCalls) and transport.can_transfer,
+            clock=times.clock,
+            metrics=times.metrics,
+        )
         self._spawn: Spawn | None = None
         self._run: Run | None = None
         self._number = 0
@@ -141,6 +158,10 @@ class Responder:
         """Gives the way to start work that the call owns."""
         self._spawn = spawn
         self._tools.open(spawn)
+
+    def use(self, agent: Agent) -> None:
+        """Goes on as this agent from the next sentence on; its tools stay those of the one before."""
+        self._agent = agent
 
     async def close(self, grace_s: float) -> None:
         """Cuts the present answer and lets running tools finish, at most `grace_s`."""
@@ -278,12 +299,64 @@ class Responder:
             is_asked_again = False
             if any(call.name == END_CALL.name for call in calls):
                 run.end_reason = "agent_ended"
-            await self._tools.run(answer, calls, lambda keys, owner=answer: self._press(run, owner, keys, pieces))
-            if all(call.name == END_CALL.name for call in calls):
+            await self._run_tools(run, answer, calls, pieces)
+            if run.end_reason == "transferred" or self._tools.end_answer(calls):
                 return
         log.warning("tool rounds exhausted", rounds=self._agent.profile.max_tool_rounds)
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
+
+    async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: _Pieces) -> None:
+        """Runs the tools, and says once that it takes a while where it does."""
+        actions = CallActions(
+            press=lambda keys: self._press(run, answer, keys, pieces),
+            transfer=lambda target: self._transfer(run, answer, target, pieces),
+        )
+        text = "" if run.is_silent or run.has_filled else self._tools.filler(calls)
+        filler = self._spawn(self._fill(run, answer, text, pieces), "filler") if text and self._spawn else None
+        try:
+            await self._tools.run(answer, calls, actions)
+        finally:
+            if filler is not None:
+                filler.cancel()
+
+    async def _fill(self, run: Run, answer: Answer, text: str, pieces: _Pieces) -> None:
+        await self._until_quiet(run, pieces)
+        await asyncio.sleep(self._agent.profile.tool_filler_secs)
+        if not run.is_over:
+            run.has_filled = True
+            await pieces.put(_Sentence(answer, text))
+
+    async def _until_quiet(self, run: Run, pieces: _Pieces) -> None:
+        """Returns once everything so far was sent, or the answer is over."""
+        while not run.is_over and (run.is_speaking or not pieces.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
+            await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
+
+    async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: _Pieces) -> str:
+        """Says the announcement and puts the caller through; a caller who cuts in before keeps the agent."""
+        try:
+            async with asyncio.timeout(MAX_ANNOUNCEMENT_S):
+                splitter = SentenceSplitter(self._agent.profile.stt_language)
+                for sentence in [*splitter.push(target.announcement), *splitter.flush()]:
+                    await pieces.put(_Sentence(answer, sentence))
+                await self._until_quiet(run, pieces)
+                await asyncio.sleep(LINE_DELAY_S)
+        except TimeoutError:  # held, or no task takes pieces any more
+            return error_result(INTERRUPTED)
+        return error_result(INTERRUPTED) if run.is_over else await self._put_through(run, target)
+
+    async def _put_through(self, run: Run, target: Transfer) -> str:
+        """Has the carrier do it; the call then ends here."""
+        line = self._transport
+        if not isinstance(line, TransfersCalls):
+            return error_result("this call cannot be put through")
+        try:
+            await line.transfer(target.to, caller_id=target.caller_id)
+        except VoxError as error:
+            log.warning("transfer failed", code=error.code, error=str(error))
+            return error_result("the call could not be put through; say so, and offer something else")
+        run.end_reason = "transferred"
+        return DONE
 
     def _says_something(self, run: Run, answer: Answer) -> bool:
         """Whether the answer reaches the caller: emoji and code alone are seen, and by phone they are nothing."""
@@ -320,6 +393,7 @@ class Responder:
                         calls.append(event)
                     case Usage():
                         log.debug("model usage", prompt=event.prompt_tokens, completion=event.completion_tokens)
+                        self._transport.send_event(ModelUsage(event.prompt_tokens, event.completion_tokens))
             rest = thoughts.flush()
             self._tell_text(answer, rest)
         except Exception:
@@ -366,7 +440,10 @@ class Responder:
     async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
         profile, metrics = self._agent.profile, self._times.metrics
         if run.spoken_answer is not answer:
-            run.spoken_answer, run.speakable = answer, SpeakableText(profile.stt_language)
+            run.spoken_answer, run.speakable = (
+                answer,
+                SpeakableText(profile.stt_language, says_numbers=profile.text_normalization),
+            )
         text = run.speakable.piece(sentence)
         number = run.shown if run.is_silent else len(run.owners)
         self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)

@@ -15,8 +15,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, assert_never
 
+from vox.agent.call.answering import AnsweredCall, CallAnswering
+from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import CallRecording, has_recording_tools
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
@@ -27,6 +30,7 @@ from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
+from vox.agent.tools.contract import CallContext, Tool, enter_call
 from vox.agent.turns import events
 from vox.errors import UsageError, VoxError
 from vox.protocols.agent_events import (
@@ -95,7 +99,12 @@ class Session:
         self._clock = resources.clock
         self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
-        variables = {**agent.profile.variables, **info.variables, "caller": info.caller, "callee": info.callee}
+        self.variables = variables = {
+            **agent.profile.variables,
+            **info.variables,
+            "caller": info.caller,
+            "callee": info.callee,
+        }
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
         recordings = resources.recordings
@@ -129,9 +138,9 @@ class Session:
             recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
-        agent = replace(agent, tts=self._voice.tts)
-        if has_recording_tools(agent, resources):
-            agent = replace(agent, tools={**self.recording.tools(), **agent.tools})
+        self._answering = self._detection(agent)
+        language = CallLanguage(agent, self._use)
+        agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **self._tools(agent)})
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
@@ -145,15 +154,17 @@ class Session:
             agent,
             resources,
             self._latency,
-            feed=self._feed,
+            feed=self._feed if self._answering is None else self._feed_undecided,
             tell=tell,
             spawn=self._start,
             choose=partial(_choose, agent.llm, self.conversation)
             if isinstance(agent.llm, ChoosesTranscripts)
             else None,
+            on_transcript=language.heard,
             on_heard=heard,
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
+            echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
             guard=self._safely,
         )
         self._limits = CallLimits(
@@ -186,6 +197,7 @@ class Session:
         metrics = self._resources.metrics
         identity = {"call_id": self.info.call_id, "transport": self.info.transport, "agent": self.agent.name}
         with bound_fields(call_id=self.info.call_id), trace.span("call", **identity):
+            enter_call(CallContext(self.info.call_id, self.info.caller, self.info.callee, self.variables))
             self._context = copy_context()
             known_by = {"session_id": self.info.session_id} if self.info.session_id else {}
             log.info("call started", transport=self.info.transport, agent=self.agent.name, **known_by)
@@ -194,6 +206,8 @@ class Session:
                     self._tasks = tasks
                     self._responder.open(self._start)
                     self._limits.open()
+                    if self._answering is not None:
+                        self._answering.open(self._start, self._speech_input)
                     self._await_client()
                     while self._early:
                         self.receive(self._early.popleft())
@@ -267,6 +281,8 @@ class Session:
     def release(self) -> None:
         """Removes the call from the shared pacer and detector; idempotent, and `run` does it too."""
         self._limits.close()
+        if self._answering is not None:
+            self._answering.close()
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
         if self._timer is not None:
@@ -323,6 +339,8 @@ class Session:
         self._arm_timer()
 
     def _carry_out(self, action: events.Action) -> None:
+        if self._answering is not None and self._answering.takes(action):
+            return
         match action:
             case events.StartListening():
                 self._speech_input.start(self.agent.llm.hints(self.conversation.messages()))
@@ -370,6 +388,17 @@ class Session:
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
 
+    def _use(self, agent: Agent) -> None:
+        """Goes on in another of the agent's languages."""
+        tag = agent.profile.stt_language
+        self._voice.close()
+        self._voice = open_call(agent.tts, language=tag or None)
+        self.agent = agent
+        self._responder.use(replace(agent, tts=self._voice.tts))
+        self._speech_input.use(agent)
+        self._turns.policy = replace(self._turns.policy, language=tag)
+        self._transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
+
     def _not_understood(self) -> None:
         """Speech without words enters the conversation too: a model may count how often that happens."""
         log.info("speech not understood")
@@ -403,6 +432,40 @@ class Session:
         if not self._over.is_set():
             self._safely(self._take_turns, lambda: self._turns.handle_timeout(self._clock.now()))
 
+    # Calls that the agent makes
+
+    def _detection(self, agent: Agent) -> CallAnswering | None:
+        settings = agent.profile.answering
+        if not settings.detect or agent.realtime is not None:
+            return None
+        end = partial(self.end, 1000)
+        call = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
+        return CallAnswering(
+            settings, call, agent.llm, self.conversation, self.variables, tell=self._transport.send_event
+        )
+
+    def _tools(self, agent: Agent) -> dict[str, Tool]:
+        """The agent's tools and those that this call has by itself."""
+        recording = self.recording.tools() if has_recording_tools(agent, self._resources) else {}
+        answering = self._answering.tools() if self._answering is not None else {}
+        return {**recording, **agent.tools, **answering}
+
+    def _feed_undecided(self, event: events.Event) -> None:
+        if self._answering is None or not self._answering.hears(event):
+            self._feed(event)
+
+    def _greet_person(self, heard: str) -> None:
+        if heard:
+            self.conversation.hear(heard)
+        self._greet()
+        if heard and not (self._greeting or self._notice or self.agent.speaks_first):
+            self._respond()
+
+    def _respond(self) -> None:
+        self._responder.cut()
+        self._feed(events.BotThinking())
+        self._responder.respond()
+
     # The agent's voice
 
     def _await_client(self) -> None:
@@ -415,6 +478,8 @@ class Session:
 
     def _greet(self) -> None:
         if self._is_greeted or self._tasks is None or self._over.is_set():
+            return
+        if self._answering is not None and self._answering.begin():
             return
         self._is_greeted = True
         if self._greeting_timer is not None:
@@ -483,9 +548,7 @@ class Session:
             self._transport.send_event(AgentError(str(error)))
             return
         if message.run:
-            self._responder.cut()
-            self._feed(events.BotThinking())
-            self._responder.respond()
+            self._respond()
         elif message.replace:  # what was being said answers a conversation that is gone
             self._responder.cut()
             self._feed(events.BotFinished())

@@ -1,7 +1,8 @@
 """The stage between model and voice: what of a written piece is spoken, and how far that is in what is shown.
 
-Shown text keeps its marks. Spoken text loses Markdown, emoji and code blocks, and addresses are spelled as people say them. Plain
-text passes unchanged, and what is speakable already too.
+Shown text keeps its marks. Written text is what is left without Markdown, emoji and code blocks, and with addresses spelled as people
+say them. Spoken text says numbers, dates, times, money and codes in words besides (`vox.text.normalisation`). Plain text passes
+unchanged, and what is speakable already too.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,9 @@ from functools import partial
 from typing import Final
 
 import regex
+
+from vox.text.language_guess import guess
+from vox.text.normalisation.rewriting import Rewrite, rewrites
 
 _Part = str | int | tuple[int, int]
 """In what a mark is replaced by: a literal, a group's number, or a span of the text."""
@@ -63,33 +67,55 @@ class Speakable:
 
     Attributes:
         shown: the text with its marks.
+        written: the text without marks, numbers as they are written.
         spoken: the text for the voice; empty where nothing of it can be spoken.
     """
 
-    __slots__ = ("_ends", "_starts", "shown", "spoken")
+    __slots__ = ("_ends", "_rewritten", "_starts", "shown", "spoken", "written")
 
-    def __init__(self, shown: str, spoken: str, starts: Sequence[int], ends: Sequence[int]) -> None:
+    def __init__(
+        self, shown: str, written: str, starts: Sequence[int], ends: Sequence[int], rewritten: Sequence[Rewrite] = ()
+    ) -> None:
         self.shown = shown
-        self.spoken = spoken
+        self.written = written
+        self.spoken = _rewritten(written, rewritten)
         self._starts = starts
         self._ends = ends
+        self._rewritten = rewritten
 
     @classmethod
     def plain(cls, text: str) -> "Speakable":
         """A text that is spoken as it is shown."""
         return cls(text, text, range(len(text)), range(1, len(text) + 1))
 
+    def saying(self, rewritten: Sequence[Rewrite]) -> "Speakable":
+        """The same, with parts of what is written said in other words."""
+        return Speakable(self.shown, self.written, self._starts, self._ends, rewritten) if rewritten else self
+
     def shown_until(self, length: int) -> str:
         """The part of what is shown that so many characters of what is spoken stand for."""
         if length >= len(self.spoken):
             return self.shown
-        length = len(self.spoken[:length].rstrip())
+        length = len(self.written_until(length).rstrip())
         if not length:
             return ""
         end = self._ends[length - 1]
         closing = self.shown[end : max(end, self._starts[length])]
         marks = "" if not closing or closing[0].isspace() else closing.split(None, 1)[0]
         return (self.shown[:end] + marks).rstrip()
+
+    def written_until(self, length: int) -> str:
+        """The part of what is written that so many characters of what is spoken stand for; a number counts once all of it was said."""
+        if length >= len(self.spoken):
+            return self.written
+        shift = 0  # of what is spoken against what is written
+        for rewrite in self._rewritten:
+            if length <= rewrite.start + shift:
+                break
+            if length < rewrite.start + shift + len(rewrite.spoken):
+                return self.written[: rewrite.start]
+            shift += len(rewrite.spoken) - (rewrite.end - rewrite.start)
+        return self.written[: length - shift]
 
 
 @dataclass(slots=True)
@@ -98,10 +124,13 @@ class SpeakableText:
 
     Attributes:
         language: BCP 47; decides the words for signs in addresses, English where it is not known.
+        says_numbers: whether numbers and the like are said in words, in languages whose words are known.
     """
 
     language: str = ""
+    says_numbers: bool = False
     _is_code: bool = False
+    _language: str = ""
 
     def piece(self, shown: str) -> Speakable:
         """The next piece."""
@@ -110,9 +139,11 @@ class SpeakableText:
             self._is_code = not self._is_code
         if is_fence or self._is_code:
             return Speakable(shown, "", (), ())
-        if _PLAIN.fullmatch(shown):
-            return Speakable.plain(shown)
-        return _speakable(shown, self.language)
+        text = Speakable.plain(shown) if _PLAIN.fullmatch(shown) else _speakable(shown, self.language)
+        if not self.says_numbers:
+            return text
+        self._language = self.language or guess(text.written) or self._language
+        return text.saying(rewrites(text.written, self._language))
 
 
 class _Marked:
@@ -174,6 +205,12 @@ def _speakable(shown: str, language: str) -> Speakable:
     if not _HAS_WORDS.search(marked.text):
         return Speakable(shown, "", (), ())
     return Speakable(shown, marked.text, marked.starts, marked.ends)
+
+
+def _rewritten(text: str, rewritten: Sequence[Rewrite]) -> str:
+    for one in reversed(rewritten):
+        text = text[: one.start] + one.spoken + text[one.end :]
+    return text
 
 
 def _constant(parts: Sequence[_Part], match: "regex.Match[str]") -> Sequence[_Part]:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
 from vox.agent.call.transport import PausesInput
+from vox.agent.call.turn_judge import TurnJudge
 from vox.agent.call.turn_latency import TurnLatency
 from vox.agent.config.resources import Agent, Resources
-from vox.agent.metrics import STT_ERRORS
+from vox.agent.metrics import ECHOES, STT_ERRORS
 from vox.agent.recording.recorder import Recorder
 from vox.agent.turns import events
 from vox.agent.turns.completeness import Expected
@@ -27,7 +29,7 @@ from vox.media.resample import Resampler
 from vox.media.voice_activity import SpeechEdge, VadStream
 from vox.media.voicing import is_voiced
 from vox.protocols.agent_events import AgentError, AgentEvent, ClientAudio, ClientVadUpdate, UserTranscript
-from vox.providers.stt.contract import SpeechHints, Transcript
+from vox.providers.stt.contract import SpeechHints, SttStream, Transcript
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -39,8 +41,10 @@ INPUT_RATES = frozenset({8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 4
 CLOSE_TIMEOUT_S = 3.0
 CHOICE_TIMEOUT_S = 0.5
 """For the model to choose among the texts of a transcript; the likeliest is taken where it needs longer."""
+RECENT_S = 0.3
+"""Of the latest audio is kept."""
 PITCH_S = 0.2
-"""Of the latest audio is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
+"""Of it is searched for a pitch where a voice begins, and every `PITCH_EVERY_S` until there is one."""
 PITCH_EVERY_S = 0.06
 LONGEST_COUGH_S = 0.45
 """What goes on for longer is taken for a voice, with or without a pitch."""
@@ -57,9 +61,11 @@ class SpeechInput:
         tell: takes what the client should know.
         spawn: starts a coroutine as a task of the call.
         choose: picks one of the texts of a transcript that has alternatives; None takes the first.
+        on_transcript: takes each final transcript, before the turn machine.
         on_heard: takes each final text, after the turn machine.
         recorder: is given all audio; None records nothing.
         transport: where the audio comes from, if it can be made to wait.
+        echo: tells the agent's own voice from the caller's; None takes every voice for the caller's.
         guard: runs what a timer of this object does, so that a failure ends the call and nothing else.
     """
 
@@ -73,9 +79,11 @@ class SpeechInput:
         tell: Callable[[AgentEvent], None],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         choose: Callable[[Transcript], Awaitable[str]] | None = None,
+        on_transcript: Callable[[Transcript], None] | None = None,
         on_heard: Callable[[str], None] | None = None,
         recorder: Recorder | None = None,
         transport: PausesInput | None = None,
+        echo: EchoGuard | None = None,
         guard: Callable[..., None],
     ) -> None:
         self._agent = agent
@@ -87,15 +95,18 @@ class SpeechInput:
         self._vad_params = agent.profile.vad_params()
         self._vad: VadStream | None = None
         self._listener: UtteranceRecognizer | None = None
-        self._sample_rate = self._pitch_bytes = 0
+        self._sample_rate = self._pitch_bytes = self._recent_bytes = 0
         self._converter: Resampler | None = None
         self._converter_rate = 0
         self._refused_rate = 0
-        self._keys: DtmfDetector | None = None
+        self._keys: DtmfDetector | _Tones | None = None
+        self._judge: TurnJudge | None = None
         self._choose = choose
+        self._on_transcript = on_transcript
         self._on_heard = on_heard
         self._recorder = recorder
         self._transport = transport
+        self._echo = echo
         self._backlog = InputBacklog(
             partial(guard, self._hear),
             self._is_behind,
@@ -109,13 +120,22 @@ class SpeechInput:
         self._hints: SpeechHints | None = None
         self._interim = ""
         self._recent = bytearray()
-        self._is_voice = self._has_pitch = False
+        self._is_voice = self._has_pitch = self._is_withheld = False
         self._voice_bytes = self._next_pitch = 0
 
     @property
     def stop_s(self) -> float:
         """How long after the caller's last sound the detector says so, in seconds."""
         return self._vad_params.stop_s
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the line's audio in Hz; 0 before there is any."""
+        return self._sample_rate
+
+    def hear_tones(self, push: Callable[[bytes], bool], on_heard: Callable[[], None]) -> None:
+        """Gives all further audio to a detector as well, and tells of what it hears."""
+        self._keys = _Tones(self._keys, push, on_heard)
 
     def open(self, sample_rate: int) -> None:
         """Begins to listen at this rate; raises UsageError where it is not one of `INPUT_RATES`."""
@@ -129,7 +149,8 @@ class SpeechInput:
                 self._agent.stt,
                 sample_rate=sample_rate,
                 pre_roll_s=profile.turn_pre_speech_ms / 1000 + profile.vad_start_secs_vad,
-                language=profile.stt_language or None,
+                language=profile.heard_language,
+                retire=self._retire,
                 on_partial=self._partial,
                 metrics=self._resources.metrics,
                 max_waiting=sys.maxsize
@@ -145,7 +166,10 @@ class SpeechInput:
         if self._recorder is not None:
             self._recorder.listen(sample_rate)
         self._pitch_bytes = int(PITCH_S * sample_rate) * 2
+        self._recent_bytes = int(RECENT_S * sample_rate) * 2
         self._keys = DtmfDetector(sample_rate) if profile.hear_keys else None
+        model = self._agent.turn_end
+        self._judge = TurnJudge(model, sample_rate, self._feed, self._spawn) if model is not None else None
 
     def push(self, pcm: bytes) -> None:
         """The caller's audio at the rate of `open`, s16le mono."""
@@ -162,12 +186,14 @@ class SpeechInput:
             self._vad.push(pcm)
             recent = self._recent
             recent += pcm
-            if len(recent) > self._pitch_bytes:
-                del recent[: -self._pitch_bytes]
+            if len(recent) > self._recent_bytes:
+                del recent[: -self._recent_bytes]
             if self._is_voice and not self._has_pitch:
                 self._voice_bytes += len(pcm)
                 if self._voice_bytes >= self._next_pitch:
                     self._look_for_pitch()
+            if self._judge is not None:
+                self._judge.push(pcm)
             if self._keys is not None:
                 for digit in self._keys.push(pcm):
                     self._feed(events.DigitEntered(digit))
@@ -195,9 +221,19 @@ class SpeechInput:
         if self._vad is not None:
             self._vad.update(self._vad_params)
 
+    def use(self, agent: Agent) -> None:
+        """Listens as this agent from the next utterance on: in its language."""
+        self._agent = agent
+        if self._listener is not None:
+            self._listener.use_language(agent.profile.heard_language)
+
     def start(self, hints: SpeechHints | None) -> None:
         """The caller begins an utterance."""
         self._hints, self._interim = hints, ""
+        if self._echo is not None:
+            self._echo.utterance_began()
+        if self._judge is not None:
+            self._judge.start()
         if self._listener is not None:
             try:
                 self._listener.start(hints)
@@ -208,6 +244,8 @@ class SpeechInput:
         """The caller fell silent, perhaps only for breath."""
         if self._listener is not None:
             self._listener.pause()
+        if self._judge is not None:
+            self._judge.paused()
 
     def finish(self) -> None:
         """The utterance is over; a `TextArrived` follows, empty where nothing was understood or the recogniser failed."""
@@ -220,6 +258,8 @@ class SpeechInput:
 
     def cancel(self) -> None:
         """Throws away what was said; no `TextArrived` follows."""
+        if self._judge is not None:
+            self._judge.cancel()
         for task in self._transcribing:
             task.cancel()
         if self._listener is not None:
@@ -236,11 +276,10 @@ class SpeechInput:
         self.release()
         if self._listener is None:
             return
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._listener.aclose()
-        except Exception as error:  # noqa: BLE001  the end of a call: its place must be given back all the same
-            log.warning("recogniser did not close", error=repr(error))
+        await _ended(self._listener)
+
+    def _retire(self, stream: SttStream) -> None:
+        self._spawn(_ended(stream), "end of a recogniser's stream")
 
     def _is_behind(self) -> bool:
         vad, listener = self._vad, self._listener
@@ -256,10 +295,15 @@ class SpeechInput:
         return self._converter.process(pcm)
 
     def _speech_edge(self, edge: SpeechEdge) -> None:
-        if edge.is_speaking:
-            self._feed(events.SpeechBegan(is_voiced=self._has_pitch or self._is_voiced()))
+        if not edge.is_speaking:
+            if not self._is_withheld:
+                self._feed(events.SpeechEnded())
+            self._is_withheld = False
+        elif not self._has_pitch and self._is_own_voice():
+            self._is_withheld = True  # until `_look_for_pitch` hears another voice in it
+            self._resources.metrics.counter(ECHOES).inc()
         else:
-            self._feed(events.SpeechEnded())
+            self._feed(events.SpeechBegan(is_voiced=self._has_pitch or self._is_voiced()))
 
     def _voice_edge(self, is_voice: bool) -> None:
         self._is_voice, self._has_pitch = is_voice, False
@@ -274,12 +318,18 @@ class SpeechInput:
         per_second = self._sample_rate * 2
         self._next_pitch = self._voice_bytes + int(PITCH_EVERY_S * per_second)
         is_long = self._voice_bytes >= LONGEST_COUGH_S * per_second
-        if is_long or self._is_voiced():
-            self._has_pitch = True
-            self._feed(events.VoiceBegan())
+        if not (is_long or self._is_voiced()) or self._is_own_voice():
+            return
+        self._has_pitch = True
+        is_withheld, self._is_withheld = self._is_withheld, False
+        self._feed(events.SpeechBegan() if is_withheld else events.VoiceBegan())
+
+    def _is_own_voice(self) -> bool:
+        """Whether what is heard at this moment is the agent."""
+        return self._echo is not None and self._echo.is_own_voice(bytes(self._recent), self._sample_rate)
 
     def _is_voiced(self) -> bool:
-        recent = bytes(self._recent)
+        recent = bytes(self._recent[-self._pitch_bytes :])
         return len(recent) < self._pitch_bytes // 2 or is_voiced(recent, self._sample_rate)
 
     async def _transcribe(self, listener: UtteranceRecognizer, utterance: Utterance) -> None:
@@ -295,6 +345,13 @@ class SpeechInput:
             return
         text = await self._chosen(transcript)
         self._times.transcribed()
+        if self._echo is not None and self._echo.is_own_text(text):
+            log.info("the agent heard its own voice", **{"pii.text": text})
+            self._resources.metrics.counter(ECHOES).inc()
+            self._feed(events.TextArrived("", expected, is_echo=True))
+            return
+        if self._on_transcript is not None:
+            self._on_transcript(transcript)
         if text.strip():
             self._tell(UserTranscript(text, is_final=True, timestamp=self._timestamp()))
         self._feed(events.TextArrived(text, expected))
@@ -317,6 +374,8 @@ class SpeechInput:
 
     def _partial(self, transcript: Transcript) -> None:
         text = transcript.text
+        if self._echo is not None and text.strip() and self._echo.may_be_own_text(text):
+            return
         if text.strip() and text != self._interim:
             self._interim = text
             self._tell(UserTranscript(text, is_final=False, timestamp=self._timestamp()))
@@ -337,6 +396,31 @@ class SpeechInput:
         else:
             log.error("transcription failed", exc_info=error)
             self._tell(AgentError("transcription failed"))
+
+
+class _Tones:
+    """Key tones and one more detector on the same audio."""
+
+    def __init__(
+        self, keys: "DtmfDetector | _Tones | None", push: Callable[[bytes], bool], on_heard: Callable[[], None]
+    ) -> None:
+        self._keys = keys
+        self._push = push
+        self._on_heard = on_heard
+
+    def push(self, pcm: bytes) -> str:
+        """Adds audio and returns the keys in it."""
+        if self._push(pcm):
+            self._on_heard()
+        return self._keys.push(pcm) if self._keys is not None else ""
+
+
+async def _ended(stream: SttStream | UtteranceRecognizer) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT_S):
+            await stream.aclose()
+    except Exception as error:  # noqa: BLE001  its place must be given back all the same
+        log.warning("recogniser did not close", error=repr(error))
 
 
 def _check_rate(sample_rate: int) -> None:

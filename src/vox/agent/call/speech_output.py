@@ -27,6 +27,8 @@ MARK_EVERY_S = 1.0
 LAST_MARK_TIMEOUT_S = 2.0
 """A carrier that does not echo the last mark within this time is taken to have played everything."""
 MAX_POSITION_DIGITS = 15
+ECHO_S = 1.0
+"""So long after the agent's last sound an echo of it may come."""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,7 @@ class SpeechOutput:
         self._next_mark = self._last_marked = self._last_reached = 0
         self._is_ended = False
         self._is_played = True
+        self._played_at = float("-inf")
         self._last_mark: asyncio.TimerHandle | None = None
 
     @property
@@ -101,6 +104,18 @@ class SpeechOutput:
     def queued_s(self) -> float:
         """Seconds of audio that wait to be sent."""
         return self._track.queued_bytes / self._rate
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the wire audio, in Hz."""
+        return self._transport.sample_rate
+
+    def sent_lately(self) -> bytes:
+        """What was sent last, s16le mono; empty where the agent has been silent for `ECHO_S`."""
+        if self._is_played and self._clock.now() - self._played_at > ECHO_S:
+            return b""
+        wire, encoding = self._track.recent(), self._transport.encoding
+        return wire if encoding == "s16le" else g711.decode(wire, encoding)
 
     def begin(self) -> int:
         """A new answer, by its number; whatever was left of the one before is gone."""
@@ -319,7 +334,7 @@ class SpeechOutput:
     def _played(self) -> None:
         self._forget_last_mark()
         if not self._is_played:
-            self._is_played = True
+            self._is_played, self._played_at = True, self._clock.now()
             self._on_played()
 
     def _forget_last_mark(self) -> None:

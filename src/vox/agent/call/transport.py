@@ -84,3 +84,21 @@ class PausesInput(Protocol):
     def resume_input(self) -> None:
         """Reads on."""
         ...
+
+
+@runtime_checkable
+class TransfersCalls(Protocol):
+    """A transport whose calls can be put through elsewhere."""
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether the carrier can, and this server may ask it to."""
+        ...
+
+    async def transfer(self, to: str, *, caller_id: str = "") -> None:
+        """Puts the caller through to a number or SIP address; the call then ends here.
+
+        Raises:
+            VoxError: the carrier refused or did not answer.
+        """
+        ...

@@ -9,6 +9,9 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from vox.agent.answering.settings import Answering
+from vox.agent.config.language_settings import Languages
+from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
 from vox.media.voice_activity import VadParams
 from vox.providers.failover.circuit import BreakerPolicy
@@ -81,11 +84,10 @@ class ClientTool(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Its name: 1 to 64 of letters, digits, `_` and `-`")
+    name: str = Field(pattern=NAME_PATTERN, description="Its name: 1 to 64 of letters, digits, `_` and `-`")
     description: str = Field(default="", description="What it does, for the model")
-    parameters: dict[str, Any] = Field(
-        default_factory=lambda: {"type": "object", "properties": {}}, description="JSON Schema of its arguments"
-    )
+    parameters: dict[str, Any] = Field(default_factory=no_parameters, description="JSON Schema of its arguments")
+    cancellable: bool = Field(default=False, description="Whether a caller who cuts in stops waiting for it")
 
 
 class AgentProfile(BaseModel):
@@ -119,6 +121,15 @@ class AgentProfile(BaseModel):
     model: OptionalText = Field(default="", description="Language model; empty: the provider's default")
     stt_model: OptionalText = Field(default="", description="Recogniser model; empty: the provider's default")
     stt_language: OptionalText = Field(default="", description="Language (BCP-47); empty: automatic")
+    languages: Languages = Field(
+        default_factory=dict,
+        description="Further languages (BCP-47) that a call may go on in, as a list or with `tts_voice` and the texts of each; the model"
+        " gets the tool `switch_language`",
+    )
+    language_detection: bool = Field(
+        default=True,
+        description="With `languages`: the recogniser is left to tell the language, and the agent follows it",
+    )
     tts_model: OptionalText = Field(default="", description="Synthesiser model; empty: the provider's default")
     tts_voice: OptionalText = Field(default="", description="Voice; empty: the provider's default")
     stt_options: dict[str, Any] = Field(
@@ -147,24 +158,50 @@ class AgentProfile(BaseModel):
     messages_file: str = Field(
         default="messages.jsonl", description="Where `take_message` writes, relative to the configuration"
     )
+    http_tools: list[HttpTool] = Field(
+        default_factory=list[HttpTool], description="Tools that are requests to HTTP services"
+    )
+    mcp: McpServers = Field(
+        default_factory=list[McpServer],
+        description="Servers of the Model Context Protocol whose tools are offered: one, or a list",
+    )
     client_tools: list[ClientTool] = Field(default_factory=list[ClientTool], description="Tools that the client runs")
     keypad: bool = Field(
         default=False, description="Whether the model may press telephone keys (tool `press_keys`), for menus"
     )
+    transfers: dict[str, Transfer] = Field(
+        default_factory=dict[str, Transfer],
+        description="Where phone calls may be put through to, by name (tool `transfer_call`)",
+    )
     tool_timeout_secs: float = Field(default=30.0, gt=0, description="Longest run of a tool")
+    tool_filler: str = Field(
+        default="", description="Said once in an answer while a tool takes long; empty: nothing is said"
+    )
+    tool_filler_secs: float = Field(
+        default=2.0, gt=0, le=60, description="Silence after which `tool_filler` is said, while the tool still runs"
+    )
     max_tool_rounds: int = Field(default=8, ge=1, le=50, description="Most model responses in one turn")
+
+    answering: Answering = Field(
+        default_factory=Answering, description="What happens when a call that the agent makes is answered"
+    )
 
     turn_detection: OptionalText = Field(
         default="none",
-        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, anything"
-        " else ends a turn with vad_stop_secs",
+        description="`silence` waits turn_stop_secs after speech, `words` waits shorter or longer by what was said, `model`"
+        " by how it sounded (turn_provider), anything else ends a turn with vad_stop_secs",
     )
+    turn_provider: str = Field(
+        default="smart_turn",
+        description="With `model`: what hears whether the caller has finished; silence decides where it is not installed or late",
+    )
+    turn_options: dict[str, Any] = Field(default_factory=dict, description="Further options of the turn driver")
     turn_stop_secs: float = Field(default=3.0, ge=0, le=60, description="Silence behind speech that ends a turn")
     turn_complete_secs: float = Field(
-        default=0.25, ge=0, le=60, description="With `words`: silence behind a whole question or answer"
+        default=0.25, ge=0, le=60, description="With `words` and `model`: silence behind a whole question or answer"
     )
     turn_unfinished_secs: float = Field(
-        default=1.6, ge=0, le=60, description="With `words`: silence behind a sentence that is plainly unfinished"
+        default=1.6, ge=0, le=60, description="With `words` and `model`: silence behind what is plainly unfinished"
     )
     turn_pre_speech_ms: float = Field(
         default=500.0, ge=0, le=5000, description="Audio from before the speech was noticed that the recogniser gets"
@@ -182,6 +219,11 @@ class AgentProfile(BaseModel):
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
     user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
+    text_normalization: bool = Field(
+        default=True,
+        description="Whether numbers, dates, times, money and codes are said in words (English, German, French, Spanish); what is"
+        " shown keeps them as they are written",
+    )
     error_message: str = Field(
         default="Sorry, something went wrong. Could you say that again?",
         description="Said when a provider failed or had no answer; empty: nothing is said",
@@ -219,6 +261,10 @@ class AgentProfile(BaseModel):
         description="Hear key tones in the caller's audio, for lines that report no keys; costs 13 µs a frame",
     )
     allow_interruptions: bool = Field(default=True, description="Whether the caller may cut in")
+    echo_guard: bool = Field(
+        default=True,
+        description="Whether the agent's own voice, where the line sends it back, is kept from interrupting it",
+    )
     interruption_strategy: OptionalText = Field(
         default="", description="`min_words` or `keyword`; empty: any understood speech interrupts"
     )
@@ -231,9 +277,22 @@ class AgentProfile(BaseModel):
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
             raise ValueError("flow and llm_provider contradict each other: leave llm_provider out or make it `flow`")
+        if self.realtime_provider and self.answering.detect:
+            raise ValueError("answering.detect needs words before an answer: leave it or realtime_provider out")
+        if self.answering.menu_goal and (self.flow or self.llm_provider == "flow"):
+            raise ValueError("answering.menu_goal needs a language model: a flow cannot find its way in a menu")
+        if self.realtime_provider and self.languages:
+            raise ValueError(
+                "languages and realtime_provider contradict each other: a realtime model speaks what it hears"
+            )
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
+
+    @property
+    def heard_language(self) -> str | None:
+        """The language that the recogniser is told; None: it finds out."""
+        return None if self.languages and self.language_detection else self.stt_language or None
 
     def stage(self, kind: Literal["stt", "llm", "tts"]) -> str:
         """The name of a stage's provider, of several the preferred one's; see `providers`."""
@@ -258,7 +317,7 @@ class AgentProfile(BaseModel):
         """These settings as the turn machine takes them."""
         strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
-            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words"} else 0.0,
+            turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words", "model"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,

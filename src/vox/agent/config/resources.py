@@ -11,12 +11,16 @@ from typing import Any, Self, cast
 import httpx2
 import msgspec
 
-from vox.agent.config import message_tool
+from vox.agent.config.languages import switch_tool
 from vox.agent.config.profile import AgentProfile
-from vox.agent.config.python_tools import Tool, python_tool
 from vox.agent.config.settings import AgentSettings
 from vox.agent.recording.recordings import Recordings
 from vox.agent.recording.tools import RECORDING_TOOLS
+from vox.agent.tools import message_tool
+from vox.agent.tools.call_control import TRANSFER, transfer_spec
+from vox.agent.tools.contract import Tool
+from vox.agent.tools.python_tools import python_tool
+from vox.agent.tools.remote_tools import RemoteTools
 from vox.agent.transcripts.store import TranscriptStore
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
@@ -32,6 +36,7 @@ from vox.providers.realtime.contract import RealtimeModel
 from vox.providers.realtime.stages import RealtimeStages
 from vox.providers.stt.contract import SpeechToText
 from vox.providers.tts.contract import TextToSpeech
+from vox.providers.turns.contract import TurnEnd
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
 
@@ -50,6 +55,7 @@ class Agent:
     `speaks_first` says that the model begins the conversation where there is no greeting. `not_understood` is said to speech
     that gave no transcript; without it the model answers that too.
     `title` and `suggestions` are the profile's or what the model brings along. `realtime` does all three stages where it is there.
+    `turn_end` hears whether a caller has finished, where that is configured.
     """
 
     name: str
@@ -64,6 +70,7 @@ class Agent:
     title: str = ""
     suggestions: tuple[str, ...] = ()
     realtime: RealtimeModel | None = None
+    turn_end: TurnEnd | None = None
 
 
 class Resources:
@@ -84,6 +91,7 @@ class Resources:
         self._stack = AsyncExitStack()
         self._deps: Deps | None = None
         self._controls: dict[str, CallControl] = {}
+        self._remote_tools = RemoteTools(settings.tool_private_networks, environment, settings.folder)
         self.ticker = Ticker(clock, metrics=metrics)
         self.pacer = Pacer(self.ticker, clock, metrics, lead_s=settings.playout_lead_ms / 1000)
         self.voice_activity = VoiceActivity(self.ticker, metrics)
@@ -96,6 +104,7 @@ class Resources:
             await self._stack.enter_async_context(self.voice_activity)
             if self.transcripts is not None:
                 await self._stack.enter_async_context(self.transcripts)
+            await self._stack.enter_async_context(self._remote_tools)
             timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
             http = await self._stack.enter_async_context(httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS))
             deps = self._deps = Deps(self.clock, http, self.settings.api_keys, self._environment, metrics=self.metrics)
@@ -175,7 +184,7 @@ class Resources:
         llm = cast("LanguageModel", await self._stage("llm", profile, self._llm_options(profile), profile.model, deps))
         tts = cast("TextToSpeech", await self._stage("tts", profile, profile.tts_options, profile.tts_model, deps))
         script = llm if isinstance(llm, Declared) else None
-        tools = self._tools(profile, script)
+        tools = await self._tools(profile, script)
         return Agent(
             name=name,
             profile=profile,
@@ -186,6 +195,7 @@ class Resources:
             not_understood="" if llm.answers_inaudible else profile.not_understood,
             speaks_first=llm.speaks_first,
             tools=tools,
+            turn_end=await self._turn_end(profile, deps),
             title=profile.title or (script.title if script is not None else name),
             suggestions=tuple(profile.suggestions) or (script.suggestions if script is not None else ()),
         )
@@ -205,23 +215,32 @@ class Resources:
             tts=stages,
             greeting=profile.greeting,
             not_understood=profile.not_understood,
-            tools=self._tools(profile, None),
+            tools=await self._tools(profile, None),
             title=profile.title or name,
             suggestions=tuple(profile.suggestions),
             realtime=cast("RealtimeModel", model),
+            turn_end=await self._turn_end(profile, deps),
         )
 
-    def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
+    async def _turn_end(self, profile: AgentProfile, deps: Deps) -> TurnEnd | None:
+        if profile.turn_detection != "model":
+            return None
+        return cast("TurnEnd", await self._driver("turns", profile.turn_provider, profile.turn_options, deps))
+
+    async def _tools(self, profile: AgentProfile, script: Declared | None) -> dict[str, Tool]:
         """The agent's tools by name: the operator's, and the built-in one where it is listed or the flow calls it.
 
         Raises:
-            UsageError: one cannot be imported, or the flow calls one that is not there.
+            UsageError: one cannot be imported or used, two have one name, or the flow calls one that is not there.
+            DependencyError: an MCP server cannot be reached.
         """
         folder = self.settings.folder
         tools = {
             tool.spec.name: tool
             for tool in (python_tool(path, folder) for path in profile.tools if path != message_tool.NAME)
         }
+        remote = self._remote_tools
+        tools = await remote.added(tools, profile.http_tools, profile.mcp, timeout_s=profile.tool_timeout_secs)
         client_tools = {tool.name: ToolSpec(tool.name, "", tool.parameters) for tool in profile.client_tools}
         is_called = message_tool.NAME in profile.tools or (script and message_tool.NAME in script.tool_names)
         if is_called and message_tool.NAME not in tools and message_tool.NAME not in client_tools:
@@ -229,6 +248,10 @@ class Resources:
             tools[message_tool.NAME] = message_tool.take_message_tool(file, self.clock)
         if script is not None:
             calls_own = {spec.name: spec for spec in RECORDING_TOOLS}
+            if profile.transfers:
+                calls_own[TRANSFER] = transfer_spec(profile.transfers)
+            if (switch := switch_tool(profile)) is not None:
+                calls_own[switch.name] = switch
             script.check_tools({**calls_own, **client_tools, **{name: tool.spec for name, tool in tools.items()}})
         return tools
 

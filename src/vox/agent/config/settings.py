@@ -7,7 +7,7 @@ the agent says otherwise. Every key is documented in docs/operations/settings.md
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast
 
@@ -30,7 +30,6 @@ from vox.runtime.settings import Env, Loaded, load_settings
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
 NOT_HERE_YET = {
     "plugins": "plugins are not run",
-    "mcp": "MCP tools are not offered",
 }
 
 
@@ -66,7 +65,7 @@ class AgentSettings(AgentProfile):
     default_agent: str = Field(default="", description="The agent for calls that name none; empty: the first")
 
     server_api_key: Annotated[SecretStr, Env("VOXRAY_SERVER_API_KEY")] = Field(
-        default=SecretStr(""), description="Key for /ws; empty: open"
+        default=SecretStr(""), description="Key for calls, sessions, recordings and transcripts; empty: open"
     )
     cors_allowed_origins: Annotated[list[str] | None, Env("VOXRAY_CORS_ORIGINS")] = Field(
         default=None,
@@ -75,6 +74,10 @@ class AgentSettings(AgentProfile):
     allowed_hosts: Annotated[list[str], Env("VOXRAY_ALLOWED_HOSTS")] = Field(
         default_factory=list[str],
         description="Names of this server beside localhost, proxy_host and host, for its own pages without a key",
+    )
+    trusted_proxies: Annotated[list[str], Env("VOXRAY_TRUSTED_PROXIES")] = Field(
+        default=["127.0.0.1", "::1"],
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed; limits are counted by it",
     )
     max_request_body_bytes: Annotated[int, Env("VOXRAY_MAX_BODY_BYTES")] = Field(
         default=262_144, ge=0, description="Largest request body; 0: 262144"
@@ -169,7 +172,10 @@ class AgentSettings(AgentProfile):
     )
     plugins: list[str] = Field(default_factory=list, description="Not available yet")
     plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
-    mcp: dict[str, Any] | None = Field(default=None, description="Not available yet")
+    tool_private_networks: Annotated[list[str], Env("VOXRAY_TOOL_PRIVATE_NETWORKS")] = Field(
+        default_factory=list[str],
+        description="Networks of your own that http_tools may reach, as in 10.20.0.0/16; others must be public",
+    )
     webrtc_ice_servers: list[IceServerSetting] | None = Field(
         default=None,
         description="STUN and TURN servers for clients and for this server: URLs, or objects with `urls`, `username` and `credential`; absent: Google's public STUN server",
@@ -209,6 +215,13 @@ class AgentSettings(AgentProfile):
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+        return value
+
+    @field_validator("tool_private_networks", "trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ip_network(network, strict=False)
         return value
 
     @field_validator("webrtc_udp_ports")
@@ -385,7 +398,7 @@ def _known_keys(agents: Mapping[str, Mapping[str, Any]], warnings: list[str]) ->
 def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
     """Values that the compatible original takes for "off" without a word."""
     odd = {
-        "turn_detection": (profile.turn_detection, {"", "none", "silence", "words"}),
+        "turn_detection": (profile.turn_detection, {"", "none", "silence", "words", "model"}),
         "interruption_strategy": (profile.interruption_strategy, {"", "none", "min_words", "keyword"}),
     }
     return [
@@ -398,7 +411,6 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
 def _not_here_yet(settings: AgentSettings) -> list[str]:
     asked = {
         "plugins": bool(settings.plugins),
-        "mcp": settings.mcp is not None,
     }
     warnings = [
         f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on

@@ -5,7 +5,7 @@ The first messages tell which carrier it is; from the message that describes the
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
@@ -14,7 +14,7 @@ from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
-from vox.errors import PeerError
+from vox.errors import PeerError, UsageError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.media import g711
@@ -38,10 +38,28 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
+TRANSFER_GRACE_S = 5.0
+"""A carrier that has put a call through ends our stream within this time, or we do."""
 MAX_EARLY_AUDIO = 250
 """Audio messages before the start until the stream is refused: 5 s of them."""
 MAX_MALFORMED = 50
 """Malformed messages in one call until it is closed; a few may be a carrier's new feature, many are an attack."""
+
+
+class CallTransfers(Protocol):
+    """Puts phone calls through over their carriers' APIs."""
+
+    def are_possible(self, carrier: str) -> bool:
+        """Whether that carrier can, with the credentials there are."""
+        ...
+
+    def remedy(self, carrier: str) -> str:
+        """What the operator can do where it cannot."""
+        ...
+
+    async def transfer(self, carrier: str, call_id: str, to: str, caller_id: str) -> None:
+        """Puts a call through; raises `VoxError` where that fails."""
+        ...
 
 
 class TelephonyTransport:
@@ -53,6 +71,7 @@ class TelephonyTransport:
         on_session: starts the session's life, once there is one.
         budget: what the carrier may send; one of its own where none is given.
         on_begun: called once, at the call's first audio or event.
+        transfers: puts calls through; None where this stream may belong to anyone.
     """
 
     shows_progress = False
@@ -66,7 +85,10 @@ class TelephonyTransport:
         *,
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
+        transfers: CallTransfers | None = None,
     ) -> None:
+        self._transfers = transfers
+        self.is_transferred = False
         self._resources = resources
         self._choose = choose
         self._on_session = on_session
@@ -191,6 +213,27 @@ class TelephonyTransport:
             self._send(message)
         return bool(messages)
 
+    @property
+    def can_transfer(self) -> bool:
+        """Whether this call can be put through elsewhere."""
+        return self._transfers is not None and bool(self.call_id) and self._transfers.are_possible(self.carrier)
+
+    async def transfer(self, to: str, *, caller_id: str = "") -> None:
+        """Has the carrier put the caller through; it then ends the stream, or we do after a grace."""
+        if self._transfers is None:
+            raise UsageError("this stream's call cannot be acted on", code="transfer_unavailable")
+        await self._transfers.transfer(self.carrier, self.call_id, to, caller_id)
+        self.is_transferred = True
+        session, self._session = self._session, None
+        if session is not None:
+            session.hang_up("transferred")
+        asyncio.get_running_loop().call_later(TRANSFER_GRACE_S, self.close, 1000, "transferred")
+
+    @property
+    def wants_hang_up(self) -> bool:
+        """Whether the phone call goes on although the stream is over, and was not put through."""
+        return bool(self.call_id) and not self.is_stopped_by_carrier and not self.is_transferred
+
     def close(self, code: int, reason: str) -> None:
         """Ends the stream, with the carrier's own word for it where there is one."""
         if self._codec is not None:
@@ -287,6 +330,9 @@ class TelephonyTransport:
         self._session = Session(
             self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
         )
+        if agent.profile.transfers and not self.can_transfer:
+            remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
+            log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
         self._transcript = transcript_log(self._session, self._resources.settings)
         self._on_session(self._session)
 

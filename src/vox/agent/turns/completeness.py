@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Literal
 
-from vox.agent.turns.phrases import Phrases, phrases_of, spoken_words
+from vox.agent.turns.phrase_table import Phrases
+from vox.agent.turns.phrases import phrases_of, spoken_words
 
 Expected = Literal["", "yes_no", "number", "date", "time", "digits"]
 """The kind of answer that the open question asks for; empty: anything."""

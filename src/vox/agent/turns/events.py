@@ -6,7 +6,7 @@ Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of t
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vox.agent.turns.completeness import Expected
+from vox.agent.turns.completeness import Completeness, Expected
 
 
 class UserState(StrEnum):
@@ -111,11 +111,22 @@ class PauseText:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnJudged:
+    """A model has heard whether the caller goes on behind the pause under way."""
+
+    verdict: Completeness
+
+
+@dataclass(frozen=True, slots=True)
 class TextArrived:
-    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed."""
+    """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed.
+
+    `is_echo`: it was the agent's own voice, so that nothing was said.
+    """
 
     text: str
     expected: Expected = ""
+    is_echo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,7 @@ Event = (
     | SpeechEnded
     | PartialText
     | PauseText
+    | TurnJudged
     | TextArrived
     | TypedText
     | DigitEntered

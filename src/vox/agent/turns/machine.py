@@ -8,7 +8,8 @@ end, be cut off or never come is a row of `TurnMachine._table`, so read that fir
                         └────────speech──────┴────────speech──────────┘
 
 With `follows_words` the pause depends on the text: PAUSED lasts shorter behind a whole turn and longer behind an unfinished
-one (`completeness.py`), and DECIDING lasts on where the final transcript turns out to be unfinished.
+one (`completeness.py`), and DECIDING lasts on where the final transcript turns out to be unfinished. A model that hears whether
+the caller goes on (`TurnJudged`) does the same to PAUSED; while it says nothing, silence decides.
 
 The agent's side is `BotState`: SILENT, THINKING (an answer is being made, nothing was heard), SPEAKING. A voice of the
 caller during THINKING or SPEAKING first *holds* the agent's output. Words then make it an interruption; a short voice without
@@ -50,6 +51,7 @@ from vox.agent.turns.events import (
     SpeechEnded,
     StartListening,
     TextArrived,
+    TurnJudged,
     TurnPolicy,
     TypedText,
     UserState,
@@ -106,6 +108,7 @@ class TurnMachine:
     _aside: str = ""
     _pause_known: PauseText | None = None
     _has_pitch: bool = False
+    _is_echo: bool = False
     _has_let_go: bool = False
     _is_held_again: bool = False
 
@@ -314,13 +317,19 @@ class TurnMachine:
             self._release(actions)
         if self.user is UserState.SPEAKING and not self._is_voice_on:
             self._pause_known = event
-        if not self.policy.follows_words or self.user is not UserState.PAUSED:
-            return
+        if self.policy.follows_words and self.user is UserState.PAUSED:
+            self._end_after(self._judge(event.text, event.expected), now, actions)
+
+    def _turn_judged(self, event: TurnJudged, now: float, actions: list[Action]) -> None:
+        self._end_after(event.verdict, now, actions)
+
+    def _end_after(self, verdict: Completeness, now: float, actions: list[Action]) -> None:
+        """Has the pause under way end the turn sooner or later, by what the caller has said."""
         stop_s = {
             Completeness.COMPLETE: min(self.policy.complete_stop_s, self.policy.turn_stop_s),
             Completeness.UNKNOWN: self.policy.turn_stop_s,
             Completeness.UNFINISHED: max(self.policy.unfinished_stop_s, self.policy.turn_stop_s),
-        }[self._judge(event.text, event.expected)]
+        }[verdict]
         self._turn_deadline = min(self._paused_at + stop_s, self._turn_limit)
         if self._is_voice_on:
             self._turn_deadline = max(self._turn_deadline, min(self._voice_began_at + RESUME_S, self._turn_limit))
@@ -331,6 +340,7 @@ class TurnMachine:
         if not self._texts_due:
             return
         self._texts_due -= 1
+        self._is_echo = event.is_echo
         if event.text.strip():
             self._texts.append(event.text.strip())
         if self._texts_due or self.user is not UserState.DECIDING:
@@ -372,7 +382,7 @@ class TurnMachine:
                 self._respond(words, actions)
                 return
             self._arm_idle(now)
-            if self._has_pitch and self._speech_s >= self.policy.min_lost_speech_s:
+            if self._has_pitch and not self._is_echo and self._speech_s >= self.policy.min_lost_speech_s:
                 actions.append(NotUnderstood())
             return
         if silences(self.policy, words):
@@ -497,6 +507,7 @@ class TurnMachine:
         (UserState.SPEAKING, PauseText): _pause_text,
         (UserState.PAUSED, PauseText): _pause_text,
         (UserState.DECIDING, PauseText): _pause_text,
+        (UserState.PAUSED, TurnJudged): _turn_judged,
     }
     _anytime: ClassVar[dict[type[Event], _Row]] = {
         VoiceBegan: _voice_began,

@@ -15,7 +15,7 @@ from vox.stores.sql import Connection, SqlDatabase
 
 VOXCORE_FLEET: Final = "voxcore_fleet"
 _SECRET: Final = "_secret"  # noqa: S105  a row's name
-_MAX_WORKERS: Final = 1000
+_MAX_WORKERS: Final = 256
 
 
 def _fleet(value: Any) -> list[str]:
@@ -71,8 +71,7 @@ class BridgeSettingRows:
         Raises:
             UsageError: setting_unknown, or setting_invalid.
         """
-        check_known(key)
-        made = KNOWN[key](value)
+        made = checked_setting(key, value)
         text, now = msgspec.json.encode(made).decode(), self._clock.unix_ms()
         await self._database.write(lambda connection: _write(connection, key, text, now))
         return made
@@ -89,6 +88,16 @@ class BridgeSettingRows:
             return made
 
         return await self._database.write(unit)
+
+
+def checked_setting(key: str, value: Any) -> Any:
+    """A value as it would be stored.
+
+    Raises:
+        UsageError: setting_unknown, or setting_invalid.
+    """
+    check_known(key)
+    return KNOWN[key](value)
 
 
 def check_known(key: str) -> None:

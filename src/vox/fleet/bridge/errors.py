@@ -28,6 +28,7 @@ STATUS: Final[dict[str, int]] = {
     "provider_unknown": 400,
     "url_refused": 400,
     "setting_invalid": 400,
+    "invalid_fleet_url": 400,
     "setting_unknown": 404,
     "bot_not_found": 404,
     "bot_exists": 409,

@@ -11,7 +11,7 @@ import httpx2
 
 from vox.fleet.accounts.api_keys import WORKER, ApiKeys, NewApiKey
 from vox.fleet.accounts.bots import Bots
-from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows
+from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows, checked_setting
 from vox.fleet.bridge.campaigning import BridgeCampaigns
 from vox.fleet.bridge.settings import BridgeSettings, Carrier
 from vox.fleet.calls import queries
@@ -75,7 +75,7 @@ class Bridge:
         self.clock, self.metrics, self.lifecycle = parts.clock, parts.metrics, parts.lifecycle
         self.address = ""
         """Where the bridge listens, once it does."""
-        self.database = SqlDatabase(settings.database_url.get_secret_value())
+        self.database = SqlDatabase(settings.storage.url.get_secret_value())
         self.api_keys = ApiKeys(self.database, self.clock)
         self.bots = Bots(self.database, self.clock)
         self.setting_rows = BridgeSettingRows(self.database, self.clock, {VOXCORE_FLEET: settings.voxcore_fleet})
@@ -159,18 +159,18 @@ class Bridge:
 
     def base_url(self) -> str:
         """Where carriers and workers reach the bridge."""
-        return self.settings.server.public_url or self.address
+        return self.settings.listen.public_url or self.address
 
     async def change_setting(self, key: str, value: Any) -> Any:
         """Writes a setting, and goes by it at once.
 
         Raises:
-            UsageError: setting_unknown, or setting_invalid.
+            UsageError: setting_unknown, setting_invalid, or invalid_fleet_url.
         """
-        stored = await self.setting_rows.put(key, value)
+        made = checked_setting(key, value)
         if key == VOXCORE_FLEET:
-            await self._static_fleet.use(stored)
-        return stored
+            await self._static_fleet.use(made)
+        return await self.setting_rows.put(key, made)
 
     async def check_database(self) -> None:
         """Raises where the database does not answer."""
@@ -194,7 +194,7 @@ class Bridge:
         """Forgets what is too old, and sets the gauges."""
         now = self.clock.unix_ms()
         await self.database.write(lambda connection: queries.prune_idempotency(connection, now))
-        if days := self.settings.retention_days:
+        if days := self.settings.storage.retention_days:
             await self.database.write(lambda connection: queries.prune(connection, now - days * _DAY_MS))
         counts = await self.database.read(queries.counts_by_status)
         for status in CallStatus:

@@ -34,7 +34,16 @@ class Listening(Settings):
         return value.rstrip("/")
 
 
-class Logs(Settings):
+class Storage(Settings):
+    """Where calls, bots and keys are kept."""
+
+    url: Annotated[SecretStr, Env("VOX_BRIDGE_DATABASE_URL")] = SecretStr("sqlite:///vox-bridge.db")
+    """SQLite file as sqlite:///PATH, for one bridge; postgresql://… for several"""
+    retention_days: Annotated[int, Env("VOX_BRIDGE_RETENTION_DAYS")] = Field(default=0, ge=0)
+    """Calls that ended longer ago are deleted with their logs, results and events; 0 keeps them"""
+
+
+class Logging(Settings):
     """What is written to standard error."""
 
     level: Annotated[str, Env("VOX_BRIDGE_LOG_LEVEL")] = "info"
@@ -75,23 +84,21 @@ class Carrier(Settings):
 class BridgeSettings(Settings):
     """Everything in `bridge.json`."""
 
-    server: Listening = Field(default_factory=Listening)
+    listen: Listening = Field(default_factory=Listening)
     """Where the bridge listens"""
-    database_url: Annotated[SecretStr, Env("VOX_BRIDGE_DATABASE_URL")] = SecretStr("sqlite:///vox-bridge.db")
-    """SQLite file as sqlite:///PATH, for one bridge; postgresql://… for several"""
+    storage: Storage = Field(default_factory=Storage)
+    """Where calls are kept, and how long"""
     worker_secret: Annotated[SecretStr, Env("VOXCORE_SECRET")] = SecretStr("")
     """The secret that bridge and workers show each other in the header X-VoxCore-Secret; empty: workers cannot fetch bots or deliver results"""
     voxcore_fleet: Annotated[list[str], Env("VOXCORE_FLEET")] = Field(default_factory=list[str])
     """Base URLs of workers, such as http://10.0.0.5:8001; taken where the setting voxcore_fleet in the database was never written"""
-    provider: Annotated[str, Env("VOX_BRIDGE_PROVIDER")] = "twilio"
+    default_provider: Annotated[str, Env("VOX_BRIDGE_PROVIDER")] = "twilio"
     """The carrier of calls that name none: twilio, telnyx, plivo, exotel or livekit_sip"""
     carriers: dict[str, Carrier] = Field(default_factory=dict[str, Carrier])
     """Limits and caller id by carrier"""
-    retention_days: Annotated[int, Env("VOX_BRIDGE_RETENTION_DAYS")] = Field(default=0, ge=0)
-    """Calls that ended longer ago are deleted with their logs, results and events; 0 keeps them"""
     webhooks: Webhooks = Field(default_factory=Webhooks)
     """How the events of calls are sent to their owners"""
-    logs: Logs = Field(default_factory=Logs)
+    logging: Logging = Field(default_factory=Logging)
     """What is written to standard error"""
 
     @field_validator("voxcore_fleet")

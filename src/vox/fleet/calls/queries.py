@@ -108,8 +108,9 @@ def check_all_live(connection: Connection, now_ms: int) -> None:
 
 
 def forget_leases(connection: Connection) -> None:
-    """Ends all leases, where no other bridge can hold any."""
+    """Ends all leases, where no other bridge can hold any; events that wait are tried at once."""
     connection.execute(update(calls).where(calls.c.lease_until_ms > 0).values(lease_until_ms=0, lease_holder=""))
+    connection.execute(update(webhooks).where(webhooks.c.state == "waiting").values(due_at_ms=0))
 
 
 def live_count(connection: Connection, provider: str) -> int:

@@ -27,7 +27,7 @@ UNCERTAIN_RINGS: Final = 2
 """An attempt that the carrier does not know of is over after this many times its ring time."""
 _LEASE_MS: Final = 30_000
 _ASK_AGAIN_MS: Final = 10_000
-_WITHOUT_CALLBACKS_MS: Final = 2_000
+_SOON_MS: Final = 2_000
 
 _log = get_logger(__name__)
 
@@ -114,9 +114,8 @@ class Reconciler:
             is_sent = await carrier.dialler.hang_up(found.carrier_call_id)
             if not is_sent and not is_done:
                 await parts.dispatcher.command(record.id, HangUp())
-        waits_ms = _ASK_AGAIN_MS if carrier.dialler.has_callbacks else _WITHOUT_CALLBACKS_MS
         if is_done or state.is_cancel_requested or not carrier.dialler.has_callbacks:
-            await self._check_after(record, waits_ms)
+            await self._check_after(record, _SOON_MS)
         elif not change.is_change:
             await self._check_after(record, 30 * _ASK_AGAIN_MS if state.is_answered else _ASK_AGAIN_MS)
 

@@ -1,4 +1,4 @@
-"""What every carrier's driver does besides the media stream: answer the call's webhook, check its signature, hang up.
+"""What every carrier's driver does besides the media stream: answer the call's webhook, check its signature, hang up, transfer.
 
 A driver is a module of this folder with `answer`, `verify`, `Control`, `Config` and `create`. The three parts do not
 know each other: the codec of the stream (`protocols/carriers`) hangs up no calls, and what hangs up reads no audio.
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import httpx2
 import msgspec
 
-from vox.errors import DependencyError
+from vox.errors import DependencyError, UsageError
 from vox.http.header_values import media_type
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature
@@ -94,6 +94,26 @@ class WebhookAnswer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class TransferTarget:
+    """Where a call is put through to.
+
+    Attributes:
+        to: a number with its country code, or a SIP address.
+        caller_id: the number shown there; empty: the carrier's default.
+        answer_url: an address of this server that answers `transfer_answer` of the carrier's driver, for those that ask.
+    """
+
+    to: str
+    caller_id: str = ""
+    answer_url: str = ""
+
+    @property
+    def is_sip(self) -> bool:
+        """Whether it is a SIP address."""
+        return self.to.startswith(("sip:", "sips:"))
+
+
 class CallControl(Protocol):
     """Acts on a call over the carrier's REST API."""
 
@@ -108,6 +128,25 @@ class CallControl(Protocol):
         Once for each call, and never with incomplete credentials: both are False. A call that is over already counts
         as ended. `DependencyError(code="hang_up_failed")` where the carrier refuses or does not answer in time; the
         call may then be tried again.
+        """
+        ...
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether calls can be put through: the credentials are complete, and the carrier has such an API."""
+        ...
+
+    @property
+    def transfer_remedy(self) -> str:
+        """What the operator can do where calls cannot be put through."""
+        ...
+
+    async def transfer(self, call_id: str, target: TransferTarget) -> None:
+        """Has the carrier connect the caller with the target, in place of our stream.
+
+        Raises:
+            UsageError: this carrier cannot (transfer_unavailable).
+            DependencyError: the carrier refuses or does not answer in time (transfer_failed).
         """
         ...
 
@@ -311,16 +350,32 @@ class NoConfig(DriverConfig):
 
 
 class NoControl:
-    """For carriers whose calls end with the stream."""
+    """For carriers whose calls end with the stream.
+
+    Args:
+        transfer_remedy: what the operator can do, as calls cannot be put through.
+    """
+
+    def __init__(self, transfer_remedy: str = "") -> None:
+        self.transfer_remedy = transfer_remedy
 
     @property
     def can_hang_up(self) -> bool:
         """False."""
         return False
 
+    @property
+    def can_transfer(self) -> bool:
+        """False."""
+        return False
+
     async def hang_up(self, call_id: str) -> bool:
         """Does nothing."""
         return False
+
+    async def transfer(self, call_id: str, target: TransferTarget) -> None:
+        """Refuses."""
+        raise transfer_unavailable(self.transfer_remedy)
 
 
 class HangUpOnce:
@@ -371,6 +426,39 @@ class HangUpOnce:
             f"{self._carrier} answered {response.status_code} to the request to hang up.",
             code="hang_up_failed",
             hint="check the credentials" if response.status_code in {401, 403} else "",
+            retryable=response.status_code >= 500 or response.status_code == 429,  # noqa: PLR2004  HTTP statuses
+        )
+
+
+def transfer_unavailable(remedy: str) -> UsageError:
+    """The error of a carrier that cannot put calls through."""
+    return UsageError("this call cannot be put through", code="transfer_unavailable", hint=remedy)
+
+
+async def send_transfer(
+    http: httpx2.AsyncClient, carrier: str, request: httpx2.Request, *, timeout_s: float = HANG_UP_TIMEOUT_S
+) -> None:
+    """Sends the request that puts a call through.
+
+    Raises:
+        DependencyError: the carrier refused or did not answer.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            response = await http.send(request)
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise DependencyError(
+            f"{carrier} did not answer the request to transfer ({type(error).__name__}).",
+            code="transfer_failed",
+            retryable=True,
+        ) from None  # the cause holds the URL, and with it the account
+    if not response.is_success:
+        raise DependencyError(
+            f"{carrier} answered {response.status_code} to the request to transfer.",
+            code="transfer_failed",
+            hint="check the credentials"
+            if response.status_code in {401, 403}
+            else "check the number and the caller id",
             retryable=response.status_code >= 500 or response.status_code == 429,  # noqa: PLR2004  HTTP statuses
         )
 

@@ -43,7 +43,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 def create(config: Config, deps: Deps) -> Control:
     """Nothing: the call goes on in Exotel's flow when the stream is closed."""
-    return Control()
+    return Control("in Exotel's flow, put a Connect applet behind the Voicebot applet and end the call with end_call")
 
 
 def _with_parameters(url: str, parameters: Mapping[str, str]) -> str:

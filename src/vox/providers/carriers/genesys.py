@@ -53,7 +53,7 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 def create(config: Config, deps: Deps) -> Control:
     """Nothing: the session ends with `disconnect` on the stream, and the Architect flow goes on."""
-    return Control()
+    return Control("in the Architect flow, put a transfer behind the Audio Connector and end the call with end_call")
 
 
 def _verify_signature(request: WebhookRequest, api_key: str, client_secret: str, now: float) -> None:

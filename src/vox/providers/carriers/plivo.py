@@ -1,4 +1,4 @@
-"""Plivo: XML answer with a bidirectional stream, V3 signature, hang-up over the REST API."""
+"""Plivo: XML answer with a bidirectional stream, V3 signature, hang-up and transfer over the REST API."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +11,11 @@ from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
     HangUpOnce,
     NoConfig,
+    TransferTarget,
     WebhookAnswer,
     WebhookRequest,
+    send_transfer,
+    transfer_unavailable,
 )
 from vox.providers.carriers.markup import element, xml_answer, xml_text
 from vox.providers.contract import Deps
@@ -26,14 +29,14 @@ _MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream el
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The account whose calls may be ended."""
+    """The account whose calls may be ended and transferred."""
 
     auth_id: str
     auth_token: str = field(repr=False)
 
 
 class Control:
-    """Ends calls of one account."""
+    """Ends and transfers calls of one account."""
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class Control:
         self._http = http
         self._base = api_base.rstrip("/")
         self._credentials = credentials
+        self._timeout_s = timeout_s
+        self.transfer_remedy = "set PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN"
         self._once = HangUpOnce(http, "Plivo", timeout_s=timeout_s)
 
     @property
@@ -57,12 +62,35 @@ class Control:
         """Deletes the call."""
         if not call_id or not self.can_hang_up:
             return False
+        return await self._once.send(call_id, self._request("DELETE", call_id))
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether both credentials are there."""
+        return self.can_hang_up
+
+    async def transfer(self, call_id: str, target: TransferTarget) -> None:
+        """Sends the caller's leg to other XML, which Plivo fetches from this server."""
+        if not self.can_transfer:
+            raise transfer_unavailable(self.transfer_remedy)
+        body = {"legs": "aleg", "aleg_url": target.answer_url, "aleg_method": "POST"}
+        await send_transfer(self._http, "Plivo", self._request("POST", call_id, body), timeout_s=self._timeout_s)
+
+    def _request(self, method: str, call_id: str, body: Mapping[str, str] | None = None) -> httpx2.Request:
         account = quote(self._credentials.auth_id, safe="")
         request = self._http.build_request(
-            "DELETE", f"{self._base}/v1/Account/{account}/Call/{quote(call_id, safe='')}/"
+            method,
+            f"{self._base}/v1/Account/{account}/Call/{quote(call_id, safe='')}/",
+            json=None if body is None else dict(body),
         )
         auth = httpx2.BasicAuth(self._credentials.auth_id, self._credentials.auth_token)
-        return await self._once.send(call_id, next(auth.auth_flow(request)))
+        return next(auth.auth_flow(request))
+
+
+def transfer_answer(target: TransferTarget) -> WebhookAnswer:
+    """XML that connects the caller with the target."""
+    dialled = element("User" if target.is_sip else "Number", {}, xml_text(target.to))
+    return xml_answer(element("Dial", {"callerId": target.caller_id} if target.caller_id else {}, dialled))
 
 
 def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:

@@ -1,4 +1,4 @@
-"""Telnyx: TeXML answer with bidirectional RTP, Ed25519 signature, hang-up over call control."""
+"""Telnyx: TeXML answer with bidirectional RTP, Ed25519 signature, hang-up and transfer over call control."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,11 @@ from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
     HangUpOnce,
     NoConfig,
+    TransferTarget,
     WebhookAnswer,
     WebhookRequest,
+    send_transfer,
+    transfer_unavailable,
 )
 from vox.providers.carriers.markup import element, parameter_elements, xml_answer
 from vox.providers.contract import Deps
@@ -32,7 +35,7 @@ class Credentials:
 
 
 class Control:
-    """Ends calls by their call control id."""
+    """Ends and transfers calls by their call control id."""
 
     def __init__(
         self,
@@ -45,6 +48,8 @@ class Control:
         self._http = http
         self._base = api_base.rstrip("/")
         self._credentials = credentials
+        self._timeout_s = timeout_s
+        self.transfer_remedy = "set TELNYX_API_KEY"
         self._once = HangUpOnce(http, "Telnyx", over_statuses=_OVER, timeout_s=timeout_s)
 
     @property
@@ -56,13 +61,28 @@ class Control:
         """Sends the `hangup` action."""
         if not call_id or not self.can_hang_up:
             return False
-        request = self._http.build_request(
+        return await self._once.send(call_id, self._action(call_id, "hangup", {}))
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether the API key is there."""
+        return self.can_hang_up
+
+    async def transfer(self, call_id: str, target: TransferTarget) -> None:
+        """Sends the `transfer` action."""
+        if not self.can_transfer:
+            raise transfer_unavailable(self.transfer_remedy)
+        body = {"to": target.to, **({"from": target.caller_id} if target.caller_id else {})}
+        request = self._action(call_id, "transfer", body)
+        await send_transfer(self._http, "Telnyx", request, timeout_s=self._timeout_s)
+
+    def _action(self, call_id: str, name: str, body: Mapping[str, str]) -> httpx2.Request:
+        return self._http.build_request(
             "POST",
-            f"{self._base}/v2/calls/{quote(call_id, safe='')}/actions/hangup",
+            f"{self._base}/v2/calls/{quote(call_id, safe='')}/actions/{name}",
             headers={"Authorization": f"Bearer {self._credentials.api_key}"},
-            json={},
+            json=dict(body),
         )
-        return await self._once.send(call_id, request)
 
 
 def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:

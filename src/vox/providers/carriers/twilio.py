@@ -1,4 +1,4 @@
-"""Twilio: TwiML answer, `X-Twilio-Signature`, hang-up over the 2010 REST API."""
+"""Twilio: TwiML answer, `X-Twilio-Signature`, hang-up and transfer over the 2010 REST API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,16 @@ from urllib.parse import parse_qs, quote, urlunsplit
 import httpx2
 from pydantic import Field
 
-from vox.providers.carriers.contract import HANG_UP_TIMEOUT_S, HangUpOnce, WebhookAnswer, WebhookRequest
-from vox.providers.carriers.markup import element, parameter_elements, xml_answer
+from vox.providers.carriers.contract import (
+    HANG_UP_TIMEOUT_S,
+    HangUpOnce,
+    TransferTarget,
+    WebhookAnswer,
+    WebhookRequest,
+    send_transfer,
+    transfer_unavailable,
+)
+from vox.providers.carriers.markup import element, parameter_elements, xml_answer, xml_text
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature, hmac_base64, is_equal, sha256_hex
 
@@ -25,14 +33,14 @@ class Config(DriverConfig):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The account whose calls may be ended."""
+    """The account whose calls may be ended and transferred."""
 
     account_sid: str
     auth_token: str = field(repr=False)
 
 
 class Control:
-    """Ends calls of one account.
+    """Ends and transfers calls of one account.
 
     Args:
         http: the client to send with.
@@ -57,7 +65,9 @@ class Control:
         self._credentials = credentials
         host_parts = ("api", edge, region or ("us1" if edge else ""), "twilio.com")
         self._base = api_base.rstrip("/") or f"https://{'.'.join(part for part in host_parts if part)}"
+        self._timeout_s = timeout_s
         self._once = HangUpOnce(http, "Twilio", timeout_s=timeout_s)
+        self.transfer_remedy = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
 
     @property
     def can_hang_up(self) -> bool:
@@ -68,14 +78,31 @@ class Control:
         """Sets the call's status to completed."""
         if not call_id or not self.can_hang_up:
             return False
+        return await self._once.send(call_id, self._update(call_id, {"Status": "completed"}))
+
+    @property
+    def can_transfer(self) -> bool:
+        """Whether both credentials are there."""
+        return self.can_hang_up
+
+    async def transfer(self, call_id: str, target: TransferTarget) -> None:
+        """Replaces the call's TwiML by a `Dial`."""
+        if not self.can_transfer:
+            raise transfer_unavailable(self.transfer_remedy)
+        dialled = element("Sip" if target.is_sip else "Number", {}, xml_text(target.to))
+        twiml = xml_answer(element("Dial", {"callerId": target.caller_id} if target.caller_id else {}, dialled))
+        request = self._update(call_id, {"Twiml": twiml.body.decode()})
+        await send_transfer(self._http, "Twilio", request, timeout_s=self._timeout_s)
+
+    def _update(self, call_id: str, fields: Mapping[str, str]) -> httpx2.Request:
         account = quote(self._credentials.account_sid, safe="")
         request = self._http.build_request(
             "POST",
             f"{self._base}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
-            data={"Status": "completed"},
+            data=dict(fields),
         )
         auth = httpx2.BasicAuth(self._credentials.account_sid, self._credentials.auth_token)
-        return await self._once.send(call_id, next(auth.auth_flow(request)))
+        return next(auth.auth_flow(request))
 
 
 def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:

@@ -164,11 +164,9 @@ def refusal(carrier: str, answer: RestAnswer, refusals: Mapping[str, str]) -> Di
 
 def error_code(body: Mapping[str, Any]) -> str:
     """The carrier's own code in an error body: `code`, or that of the first of `errors`."""
-    code = body.get("code")
     errors = json_objects(body.get("errors"))
-    if code is None and errors:
-        code = errors[0].get("code")
-    return str(code) if isinstance(code, int | str) else ""
+    told = body.get("code", errors[0].get("code") if errors else None)
+    return str(told) if isinstance(told, int | str) else ""
 
 
 def json_object(value: Any) -> Mapping[str, Any]:

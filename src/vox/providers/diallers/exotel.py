@@ -40,8 +40,11 @@ class Config(DriverConfig):
     """Options of outbound calls."""
 
     api_base: str = ""
+    """Where the API answers; empty: EXOTEL_API_BASE, else the vendor's own address"""
     flow_url: str = ""
+    """The flow that an answered call runs, whose Voicebot applet asks the bridge; empty: EXOTEL_FLOW_URL, else the stream's address goes with the request"""
     recent_calls: int = Field(default=20, ge=1, le=100)
+    """Calls that are looked through for one that may have been dialled"""
 
 
 class ExotelDialler:

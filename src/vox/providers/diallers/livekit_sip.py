@@ -45,8 +45,11 @@ class Config(DriverConfig):
     """Options of outbound calls."""
 
     url: str = ""
+    """The server, http or ws; empty: LIVEKIT_URL"""
     trunk_id: str = ""
+    """The outbound trunk; empty: LIVEKIT_SIP_TRUNK_ID"""
     token_lifetime_s: int = Field(default=TOKEN_S, ge=5, le=3600)
+    """How long an access token is valid, in seconds"""
 
 
 class LiveKitSipDialler:

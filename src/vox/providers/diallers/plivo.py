@@ -41,7 +41,9 @@ class Config(DriverConfig):
     """Options of outbound calls; the credentials are those of the carrier."""
 
     api_base: str = ""
+    """Where the API answers; empty: PLIVO_API_BASE, else the vendor's own address"""
     recent_calls: int = Field(default=20, ge=1, le=20)
+    """Calls that are looked through for one that may have been dialled"""
 
 
 class PlivoDialler:

@@ -58,7 +58,9 @@ class Config(DriverConfig):
     """Options of outbound calls; the API key is the carrier's."""
 
     api_base: str = ""
+    """Where the API answers; empty: TELNYX_API_BASE, else the vendor's own address"""
     connection_id: str = ""
+    """The call control application that calls go out by; empty: TELNYX_CONNECTION_ID"""
 
 
 class TelnyxDialler:

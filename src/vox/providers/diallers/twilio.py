@@ -54,7 +54,9 @@ class Config(DriverConfig):
     """Options of outbound calls; the credentials are those of the carrier."""
 
     api_base: str = ""
+    """Where the API answers; empty: TWILIO_API_BASE, else the vendor's own address"""
     recent_calls: int = Field(default=20, ge=1, le=1000)
+    """Calls to a number that are looked through for one that may have been dialled"""
 
 
 class TwilioDialler:

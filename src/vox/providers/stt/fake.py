@@ -23,6 +23,9 @@ class Config(DriverConfig):
     transcripts: tuple[str, ...] = Field(
         default=("hello",), min_length=1, description="What the caller says, utterance by utterance, then over again"
     )
+    languages: tuple[str, ...] = Field(
+        default=(), description="The language of each transcript, over again; without any, that of the call"
+    )
     delay_s: float = Field(default=0.0, ge=0, description="Time from the end of an utterance to its transcript")
     silent: bool = Field(default=False, description="Never answers, to try a call's time-outs")
     failing: bool = Field(default=False, description="Fails at the end of every utterance")
@@ -53,8 +56,8 @@ class Stream:
 
     def __init__(self, config: Config, language: str | None) -> None:
         self._config = config
-        self._language = language
         self._transcripts = cycle(config.transcripts)
+        self._languages = cycle(config.languages or (language,))
 
     def start(self, hints: SpeechHints | None) -> None:
         """Nothing to prepare."""
@@ -72,7 +75,7 @@ class Stream:
         await asyncio.sleep(self._config.delay_s)
         if self._config.failing:
             raise DependencyError("the fake recogniser fails as told", code="provider_failed")
-        return Transcript(next(self._transcripts), confidence=1.0, language=self._language)
+        return Transcript(next(self._transcripts), confidence=1.0, language=next(self._languages))
 
     def cancel(self) -> None:
         """Nothing to throw away: the script goes on with the next finished utterance."""

@@ -9,9 +9,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
+import vox
 from vox.providers.workers.framing import Unframer, frame
 from vox.runtime.logging import get_logger
 
@@ -22,6 +24,15 @@ _READ_BYTES = 65_536
 _CLOSE_TIMEOUT_S = 3.0
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+
+_FOREIGN = """\
+import runpy, sys, types
+vox = types.ModuleType("vox")
+vox.__path__ = [sys.argv.pop(1)]
+sys.modules["vox"] = vox
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+"""What another Python runs: it finds this package's modules, and none of the packages installed beside it."""
 
 _log = get_logger(__name__)
 
@@ -34,6 +45,7 @@ class WorkerProcess:
         arguments: for it.
         on_message: takes the body of each message; raises ValueError or a msgspec error for one it does not understand.
         on_down: called when a process has ended; what was asked of it will not be answered.
+        python: another Python to run it with; the module may then import nothing that is not installed there.
     """
 
     def __init__(
@@ -43,9 +55,12 @@ class WorkerProcess:
         *,
         on_message: Callable[[bytes], None],
         on_down: Callable[[], None],
+        python: str = "",
     ) -> None:
         self.ready = asyncio.Event()
         self._command = (sys.executable, "-P", "-m", module, *arguments)
+        if python:
+            self._command = (python, "-P", "-c", _FOREIGN, str(Path(vox.__path__[0])), module, *arguments)
         self._module = module
         self._on_message = on_message
         self._on_down = on_down

@@ -19,20 +19,20 @@ NICENESS = 5  # the parent's 20 ms grid goes first
 
 
 class Channel:
-    """Messages from and to the parent, over two file descriptors. Any thread may send."""
+    """Messages from and to the parent, over two file descriptors. Any thread may send; `source` is readable when one has come."""
 
     def __init__(self, source: int, target: int) -> None:
-        self._source = source
+        self.source = source
         self._target = target
         self._unframer = Unframer()
         self._sending = threading.Lock()
 
     def receive(self, timeout_s: float | None) -> list[bytes] | None:
         """The bodies of the messages that have come, waiting for the first as long as said; None when the parent is gone."""
-        readable, _, _ = select.select([self._source], [], [], timeout_s)
+        readable, _, _ = select.select([self.source], [], [], timeout_s)
         if not readable:
             return []
-        data = os.read(self._source, READ_BYTES)
+        data = os.read(self.source, READ_BYTES)
         return list(self._unframer.feed(data)) if data else None
 
     def send(self, message: msgspec.Struct) -> None:

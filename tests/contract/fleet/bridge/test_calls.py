@@ -93,7 +93,7 @@ async def test_a_live_call_is_found_by_our_tag_and_hung_up(tmp_path: Path):
         call_id = await bridge.place(provider="telnyx")
         await bridge.shop.until(lambda: bridge.shop.talks and bridge.shop.talks[0].started is not None)
         await bridge.shown_in_metrics('result="found"')
-        shown = await bridge.call(call_id)
+        shown = await bridge.until(call_id, "dialing", "ringing", "answered")
         assert shown["carrier_call_id"] == bridge.dialled()[0].record.call_id
         assert (await bridge.post(f"/v1/calls/{call_id}/hang_up")).status_code == 200
         await until_ended_at_the_carrier(bridge)

@@ -8,8 +8,8 @@ import pytest
 from tests.unit.agent.call_harness import World
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.session import MAX_TEXT
-from vox.agent.config.python_tools import Tool
 from vox.agent.config.resources import Resources
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError, UsageError
 from vox.protocols.agent_events import (
     AgentError,

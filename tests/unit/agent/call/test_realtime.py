@@ -10,12 +10,13 @@ from typing import Any, Self
 import pytest
 
 from tests.unit.agent.call_harness import RATE, World
-from vox.agent.config.python_tools import Tool
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError
 from vox.protocols.agent_events import (
     AgentError,
     ClientContext,
     ClientText,
+    ModelUsage,
     ResponseText,
     SentenceProgress,
     ToolProgress,
@@ -466,3 +467,16 @@ async def test_every_turn_detection_ends_turns(turn_detection):
         await utter(world, 1.0)
         await asyncio.sleep(5)
         assert world.conversation() == [("user", "go"), ("assistant", "one two three four.")]
+
+
+async def test_the_tokens_of_an_answer_are_told_where_the_model_reports_them():
+    model = Model()
+    model.answers = [
+        lambda number: [*says("yes.", 1.0)(number)[:-1], AnswerEnded(number, prompt_tokens=12, completion_tokens=3)],
+        says("no.", 1.0),
+    ]
+    async with World(realtime=model) as world:
+        for _ in range(2):
+            await utter(world, 1.0)
+            await asyncio.sleep(4)
+        assert world.line.of(ModelUsage) == [ModelUsage(12, 3)]

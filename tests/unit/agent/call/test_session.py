@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.call_harness import RATE, Mind, Voice, World
-from vox.agent.config.python_tools import Tool
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import (

@@ -134,7 +134,7 @@ def test_the_example_of_the_original_loads_and_says_what_is_not_there(tmp_path: 
     result = loaded(tmp_path, EXAMPLE)
     assert result.settings.port == 3042
     assert not [warning for warning in result.warnings if "unknown key" in warning]
-    assert {warning.split(" ")[0] for warning in result.warnings} >= {"plugins", "mcp"}
+    assert {warning.split(" ")[0] for warning in result.warnings} >= {"plugins"}
 
 
 @pytest.mark.parametrize(("variable", "text", "key", "expected"), VARIABLES)

@@ -13,8 +13,15 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.transports.audio_gatherer import IDLE_S
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, BURST_S, BYTES_PER_S, IngressBudget, NetworkReserves
-from vox.agent.transports.telephony import MAX_EARLY_AUDIO, MAX_MALFORMED, START_TIMEOUT_S, TelephonyTransport
+from vox.agent.transports.telephony import (
+    MAX_EARLY_AUDIO,
+    MAX_MALFORMED,
+    START_TIMEOUT_S,
+    TRANSFER_GRACE_S,
+    TelephonyTransport,
+)
 from vox.agent.transports.websocket import WebSocketTransport
+from vox.errors import UsageError
 from vox.media import g711
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
 from vox.protocols.carriers.detect import CARRIERS, carrier_for
@@ -486,3 +493,49 @@ async def test_a_flood_closes_the_door_to_its_own_network_only():
         assert (calm.begun, calm.socket.closed) == (1, None)
         calm.link.closed(1000, "")
         await calm.sessions[0].run()
+
+
+class Exchange:
+    """Puts calls through, or not."""
+
+    def __init__(self, *, is_possible: bool = True) -> None:
+        self.is_possible = is_possible
+        self.transferred: list[tuple[str, str, str, str]] = []
+
+    def are_possible(self, carrier: str) -> bool:
+        return self.is_possible
+
+    def remedy(self, carrier: str) -> str:
+        return "set the key"
+
+    async def transfer(self, carrier: str, call_id: str, to: str, caller_id: str) -> None:
+        self.transferred.append((carrier, call_id, to, caller_id))
+
+
+async def test_a_transferred_call_is_ended_here_and_not_hung_up_at_the_carrier():
+    codec, messages = opening("twilio")
+    async with phone() as line:
+        line.link._transfers = exchange = Exchange()
+        line.say(*messages)
+        assert line.link.can_transfer
+        running = asyncio.create_task(line.run())
+        await asyncio.sleep(0.1)
+        await line.link.transfer("+4930123456", caller_id="+15550100")
+        await asyncio.wait_for(running, 1)
+        assert exchange.transferred == [("twilio", "CA1", "+4930123456", "+15550100")]
+        assert not line.link.wants_hang_up
+        line.say(codec.audio(b"\xff" * 160, timestamp_ms=0))  # the carrier may go on for a moment
+        assert line.socket.closed is None
+        await asyncio.sleep(TRANSFER_GRACE_S + 0.1)
+        assert line.socket.closed == (1000, "transferred")
+        line.sessions.clear()
+
+
+async def test_a_stream_that_anyone_may_have_opened_transfers_nothing():
+    _, messages = opening("twilio")
+    async with phone() as line:
+        line.say(*messages)
+        assert not line.link.can_transfer
+        with pytest.raises(UsageError):
+            await line.link.transfer("+4930123456")
+        assert line.link.wants_hang_up

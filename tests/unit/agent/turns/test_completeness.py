@@ -90,10 +90,42 @@ def test_the_question_mark_of_a_recogniser_outweighs_an_open_last_word_but_does_
 
 @pytest.mark.parametrize(
     ("text", "verdict"),
-    [("ich hätte gern einen", UNKNOWN), ("Haben Sie offen?", COMPLETE), ("Ich hätte gern…", UNFINISHED)],
+    [("minulla on yksi", UNKNOWN), ("Onko teillä auki?", COMPLETE), ("Minä haluaisin…", UNFINISHED)],
 )
 def test_a_language_without_a_table_is_judged_by_its_punctuation(text: str, verdict: Completeness):
-    assert judge(text, language="de-DE") is verdict
+    assert judge(text, language="fi-FI") is verdict
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "verdict"),
+    [
+        ("de-DE", "ich hätte gern einen", UNFINISHED),
+        ("de", "einen Tisch für", UNFINISHED),
+        ("de", "wann haben Sie geöffnet", COMPLETE),
+        ("de", "nein danke", COMPLETE),
+        ("de", "rufen Sie mich morgen an", UNKNOWN),
+        ("fr", "je voudrais réserver une", UNFINISHED),
+        ("fr-CA", "d'accord", COMPLETE),
+        ("fr", "à quelle heure fermez-vous s'il vous plaît", COMPLETE),
+        ("fr", "c'est pour demain", UNKNOWN),
+        ("es", "quisiera reservar una mesa para", UNFINISHED),
+        ("es-MX", "sí por favor", COMPLETE),
+        ("es", "cuánto cuesta el menú del día", COMPLETE),
+        ("es", "para mañana", UNKNOWN),
+    ],
+)
+def test_other_languages_have_their_own_words(language: str, text: str, verdict: Completeness):
+    assert judge(text, language=language) is verdict
+
+
+@pytest.mark.parametrize(
+    ("language", "agreement", "asked"),
+    [("de", "ja genau", "Moment bitte"), ("fr", "d'accord", "attendez un instant"), ("es", "de acuerdo", "un momento")],
+)
+def test_agreement_and_silence_in_other_languages(language: str, agreement: str, asked: str):
+    assert is_backchannel(agreement, language)
+    assert not is_silencer(agreement, language)
+    assert is_silencer(asked, language)
 
 
 def test_the_language_is_english_where_none_is_set_and_whatever_its_region():

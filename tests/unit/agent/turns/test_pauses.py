@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.agent.turn_story import Story, without_notices
+from vox.agent.turns.completeness import Completeness
 from vox.agent.turns.events import (
     FinishListening,
     PauseText,
@@ -11,6 +12,7 @@ from vox.agent.turns.events import (
     SpeechEnded,
     StartListening,
     TextArrived,
+    TurnJudged,
     TurnPolicy,
     VoiceBegan,
 )
@@ -91,3 +93,28 @@ def test_a_voice_that_becomes_no_speech_delays_the_end_of_a_turn_only_a_little()
     story.at(2.55, VoiceBegan())
     assert story.at(2.79) == []
     assert story.at(2.8) == [FinishListening()]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "silence"),
+    [(Completeness.COMPLETE, 0.25), (Completeness.UNKNOWN, 0.6), (Completeness.UNFINISHED, 1.6), (None, 0.6)],
+)
+def test_a_model_that_hears_the_end_decides_and_silence_where_it_says_nothing(
+    verdict: Completeness | None, silence: float
+):
+    story = Story(TurnPolicy(turn_stop_s=0.6))
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    if verdict is not None:
+        story.at(2.1, TurnJudged(verdict))
+    assert story.at(2.0 + silence - 0.01) == []
+    assert story.at(2.0 + silence) == [FinishListening()]
+
+
+def test_a_judgement_that_comes_late_changes_nothing():
+    story = Story(TurnPolicy(turn_stop_s=0.6))
+    story.at(1.0, SpeechBegan())
+    story.at(2.0, SpeechEnded())
+    assert story.at(2.6) == [FinishListening()]
+    assert story.at(2.7, TurnJudged(Completeness.UNFINISHED)) == []
+    assert without_notices(story.at(2.8, TextArrived("hello"))) == [Respond("hello")]

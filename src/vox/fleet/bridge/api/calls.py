@@ -100,7 +100,7 @@ class _Calls:
             raise UsageError(str(error), code="validation_error") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UsageError("The body is not JSON.", code="validation_error") from None
-        provider = body.provider or bridge.settings.provider
+        provider = body.provider or bridge.settings.default_provider
         wanted = schemas.outbound_call(
             body,
             bridge.clock.unix_ms(),

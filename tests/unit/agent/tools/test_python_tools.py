@@ -12,8 +12,9 @@ import pytest
 
 from tests.time_limits import WAIT_S
 from tests.unit.agent.call_harness import World
-from vox.agent.config import python_tools as tools_module
-from vox.agent.config.python_tools import MAX_RESULT_CHARACTERS, Tool, Toolbox, python_tool
+from vox.agent.tools import python_tools as tools_module
+from vox.agent.tools.contract import MAX_RESULT_CHARACTERS, Tool, Toolbox
+from vox.agent.tools.python_tools import python_tool
 from vox.errors import DependencyError, UsageError
 from vox.protocols.agent_events import (
     AgentError,
@@ -189,7 +190,7 @@ async def test_a_plain_function_runs_beside_the_event_loop_and_one_that_hangs_is
     monkeypatch: pytest.MonkeyPatch,
 ):
     release = threading.Event()
-    monkeypatch.setattr("tests.unit.agent.config.test_python_tools.hang", lambda: release.wait(WAIT_S), raising=False)
+    monkeypatch.setattr("tests.unit.agent.tools.test_python_tools.hang", lambda: release.wait(WAIT_S), raising=False)
     result = await toolbox_of("hang", timeout_s=0.05).run(call("hang"))
     assert "did not answer within 0.05 s" in result
     asyncio.get_running_loop().call_soon(release.set)
@@ -202,7 +203,7 @@ def test_a_plain_function_that_outlives_its_event_loop_ends_quietly(monkeypatch:
         release.wait(WAIT_S)
         ended.set()
 
-    monkeypatch.setattr("tests.unit.agent.config.test_python_tools.hang", hang, raising=False)
+    monkeypatch.setattr("tests.unit.agent.tools.test_python_tools.hang", hang, raising=False)
     assert "did not answer" in asyncio.run(toolbox_of("hang", timeout_s=0.05).run(call("hang")))
     release.set()
     assert ended.wait(WAIT_S)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.clock import FakeClock
-from vox.agent.config import message_tool
-from vox.agent.config.message_tool import take_message_tool
-from vox.agent.config.python_tools import Toolbox
+from vox.agent.tools import message_tool
+from vox.agent.tools.contract import Toolbox
+from vox.agent.tools.message_tool import take_message_tool
 from vox.providers.llm.contract import ToolCall
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""Tools that a model may call: functions of the operator, and what runs them.
+"""Functions of the operator as tools: the signature is the schema, the docstring the description.
 
-Whatever a tool says, fails with or times out with becomes a result in the conversation. Plain functions run in threads of
-their own that end with the process: one that hangs delays no other call, and does not keep a server from stopping.
+Plain functions run in threads of their own that end with the process: one that hangs delays no other call, and does not keep a
+server from stopping.
 """
 
 import asyncio
@@ -9,72 +9,23 @@ import importlib
 import inspect
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, field
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import msgspec
-from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, TypeAdapter, create_model
 
-from vox.errors import UsageError, VoxError
+from vox.agent.tools.contract import Tool
+from vox.errors import UsageError
 from vox.providers.llm.contract import ToolCall, ToolSpec
-from vox.runtime.logging import get_logger
 
-log = get_logger(__name__)
-
-RunTool = Callable[[ToolCall, Mapping[str, Any]], Awaitable[Any]]
-MAX_RESULT_CHARACTERS = 20_000
 _BESIDE_CONFIGURATION = "vox_tools_beside_configuration"
 MAX_THREADS = 64
 """Plain functions that may run at once in this process, those included that were given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool and how to run it; `run` gets the call and its checked arguments."""
-
-    spec: ToolSpec
-    run: RunTool
-
-
-@dataclass(slots=True)
-class Toolbox:
-    """The tools of one call, and how long one may take."""
-
-    tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
-    timeout_s: float = 30.0
-
-    def specs(self) -> tuple[ToolSpec, ...]:
-        """The tools that the model may call."""
-        return tuple(tool.spec for tool in self.tools.values())
-
-    async def run(self, call: ToolCall) -> str:
-        """The result as JSON text; an error is a result too. Raises only cancellation."""
-        tool = self.tools.get(call.name)
-        if tool is None:
-            return error_result(f"there is no tool named {call.name}")
-        try:
-            arguments = msgspec.json.decode(call.arguments or "{}", type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            return error_result(f"the arguments of {call.name} are not a JSON object: {error}")
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                result = await tool.run(call, arguments)
-            return _encoded(result)
-        except TimeoutError:
-            return error_result(f"{call.name} did not answer within {self.timeout_s:g} s")
-        except ValidationError as error:
-            return error_result(f"{call.name}: {_problems(error)}")
-        except VoxError as error:
-            return error_result(f"{call.name}: {error}")
-        except Exception as error:  # the operator's own code; the call goes on and the model is told
-            log.exception("tool failed", tool=call.name)
-            return error_result(f"{call.name} failed: {type(error).__name__}")
 
 
 def python_tool(path: str, folder: Path | None = None) -> Tool:
@@ -112,11 +63,6 @@ def python_tool(path: str, folder: Path | None = None) -> Tool:
     return Tool(spec, run)
 
 
-def error_result(message: str) -> str:
-    """What the model is told of a tool that failed."""
-    return msgspec.json.encode({"error": message[:MAX_RESULT_CHARACTERS]}).decode()
-
-
 def _module(name: str, folder: Path | None) -> ModuleType:
     file = folder / f"{name}.py" if folder is not None and name.isidentifier() else None
     if file is None or not file.is_file():
@@ -140,19 +86,6 @@ def _fields(function: Any) -> dict[str, Any]:
             ... if parameter.default is parameter.empty else parameter.default,
         )
     return fields
-
-
-def _encoded(result: Any) -> str:
-    text = msgspec.json.encode(result).decode()
-    if len(text) <= MAX_RESULT_CHARACTERS:
-        return text
-    return msgspec.json.encode({"truncated": text[:MAX_RESULT_CHARACTERS]}).decode()
-
-
-def _problems(error: ValidationError) -> str:
-    """Which argument is wrong and why, without what was given: it is in the conversation already."""
-    wrong = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
 
 
 _free_threads = threading.BoundedSemaphore(MAX_THREADS)

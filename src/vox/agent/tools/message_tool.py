@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vox.agent.config.python_tools import Tool
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError, UsageError
 from vox.providers.llm.contract import ToolCall, ToolSpec
 from vox.runtime.clock import Clock
