@@ -204,7 +204,7 @@ def _answer(response: "httpx2.Response") -> dict[str, Any]:
         error = response.json()["error"]
     except (ValueError, KeyError, TypeError):
         raise DependencyError(f"the bridge answers {response.status_code}", code="bridge_failed") from None
-    raise UsageError(error["message"], code=str(error["code"]).lower(), hint=error.get("hint", ""))
+    raise UsageError(error["message"], code="bridge_refused", hint=error.get("hint", ""))
 
 
 def _clear_line() -> None:

@@ -125,7 +125,7 @@ class Bridge:
             self._dialling,
             self.guard,
             lambda: settings.webhooks.secret.get_secret_value() or self._secret,
-            default_provider=settings.provider,
+            default_provider=settings.default_provider,
         )
         self.worker_events.add_progress_listener(self.campaigns.service.on_progress)
         self._leases = None if self.database.is_sqlite else SqlLeases(self.database, self.clock)
