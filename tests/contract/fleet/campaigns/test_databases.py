@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, inspect
 
-from tests.e2e.postgres import postgres
+from tests.e2e.postgres import postgres, postgres_server
+from tests.time_limits import time_limit
 from tests.unit.fleet.campaigns.harness import new_yorkers, world
 from vox.fleet.calls.contract import CallStatus
 from vox.fleet.campaigns.imports.importing import Imports, RecipientTarget
@@ -118,3 +119,21 @@ def described(connection: Connection) -> dict[str, Any]:
         }
         for name in metadata.tables
     }
+
+
+async def test_a_database_that_is_away_suspends_campaigns_and_they_go_on_by_themselves():
+    with postgres_server() as server:
+        async with world(server.url) as bridge:
+            await bridge.campaign(new_yorkers(20), rules={"pacing": {"calls_per_s": 2, "max_concurrent": 100}})
+            await bridge.tick()
+            before = len(await bridge.calls())
+            await asyncio.to_thread(server.stop)
+            for _ in range(3):
+                await bridge.tick(100)
+            assert bridge.suspended_for.startswith("database_")
+            await asyncio.to_thread(server.start)
+            async with time_limit():
+                while bridge.suspended_for:
+                    await bridge.tick()
+            assert len(await bridge.calls()) > before
+            assert sorted(set(await bridge.dialled())) == sorted(await bridge.dialled())
