@@ -13,6 +13,7 @@ from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
+from vox.agent.gate import CallGate
 from vox.agent.metrics import UP, expose_idle
 from vox.agent.sessions.contract import SessionStore
 from vox.agent.sessions.stores import SessionStores, make_stores
@@ -71,7 +72,8 @@ class LoadMeter:
 class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
-    `installation` brings models while the server runs. Each of `on_end` is called when the calls that are left have to end.
+    `installation` brings models while the server runs. Each of `on_end` is called when the calls that are left have to end, each of
+    `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
     """
 
     settings: AgentSettings
@@ -80,6 +82,7 @@ class AgentServer:
     environment: Mapping[str, str]
     lifecycle: Lifecycle
     installation: BackgroundInstallation | None = None
+    gate: CallGate | None = None
     resources: Resources = field(init=False)
     stores: SessionStores = field(init=False)
     admission: Admission = field(init=False)
@@ -88,6 +91,8 @@ class AgentServer:
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     on_end: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    on_call_started: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
+    on_call_ended: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _spawned: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -167,6 +172,8 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+        for listener in self.on_call_started:
+            listener(session)
 
     def _prepare_voices(self) -> None:
         """Tells the synthesisers that can use it what their agents are known to say."""
@@ -201,6 +208,8 @@ class AgentServer:
     def _forget(self, session: Session) -> None:
         self.sessions.discard(session)
         session.release()  # a session whose task was cancelled before it began has not done that itself
+        for listener in self.on_call_ended:
+            listener(session)
 
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "agent": "serve voice agents by browser and phone",
     "chat": "serve a community: messages, roles, files, events",
     "directory": "keep the list of relays and find the nearest healthy ones",
+    "worker": "carry calls of a fleet, with exact capacity",
     "bridge": "place outbound calls on the fleet of call workers",
     "models": "install the weights of offline speech, and check them",
     "simulate": "play a telephone carrier, for tests without one",

@@ -4,7 +4,7 @@ Dispatch, documentation, limits, metrics and tests read the same table, so a rou
 Each part gives the table its own access type; this module only needs its text and whether it is public.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -182,6 +182,12 @@ class RouteTable(Generic[A]):
             replace(route, group=group, operation=route.operation or known.get(route.name, ""))
             for route in self._routes
         ]
+        return table
+
+    def without(self, names: Collection[str]) -> Self:
+        """A table of the routes whose names, as in `GET /health`, are not among these."""
+        table = copy(self)
+        table._routes = [route for route in self._routes if route.name not in names]  # noqa: SLF001  a copy of its own class
         return table
 
     def get(self, path: str, *, access: A, query: Any = None, returns: Any = None, **more: Any) -> Register:

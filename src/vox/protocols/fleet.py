@@ -68,7 +68,7 @@ class Register(
         transports: carriers and transports that it takes; empty for all.
         max_calls: the ceiling of calls; `status` says what it takes now.
         labels: `relay_region`, `model_region` and `provider` count in placement, others are shown only.
-        calls: those that run, so that a bridge that starts anew counts them.
+        calls: those that run, so that a bridge that has just started counts them.
         unrecorded: ends of calls that no bridge has acknowledged; they follow.
     """
 

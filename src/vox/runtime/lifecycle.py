@@ -116,10 +116,19 @@ class Lifecycle:
         """Says that a dependency is down."""
         self._apply(_Event.LAME)
 
-    def drain(self) -> None:
-        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing."""
+    @property
+    def drain_left_s(self) -> float | None:
+        """Seconds until the drain's deadline, not below 0; None while nothing drains."""
+        return None if self._drain_deadline is None else max(0.0, self._drain_deadline - self._clock.now())
+
+    def drain(self, timeout_s: float | None = None) -> None:
+        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing.
+
+        Args:
+            timeout_s: how long running work may go on, where it is another time than the usual one.
+        """
         if self._drain_deadline is None:
-            self._drain_deadline = self._clock.now() + self._drain_timeout_s
+            self._drain_deadline = self._clock.now() + (self._drain_timeout_s if timeout_s is None else timeout_s)
         self._apply(_Event.DRAIN)
 
     def stop(self) -> None:

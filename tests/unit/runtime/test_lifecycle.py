@@ -137,3 +137,15 @@ async def test_sigterm_drains_and_a_second_one_changes_nothing(clock):
     assert await running is True
     assert life.state is State.STOPPED
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_a_drain_may_have_a_deadline_of_its_own_and_the_first_one_holds(clock):
+    life = Lifecycle(clock, 3600.0)
+    life.ready()
+    assert life.drain_left_s is None
+    life.drain(60.0)
+    life.drain(600.0)
+    clock.advance(20)
+    assert life.drain_left_s == 40.0
+    clock.advance(100)
+    assert life.drain_left_s == 0.0

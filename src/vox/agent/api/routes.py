@@ -5,22 +5,22 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 
 import asyncio
 import re
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
+from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Reservation, Source
 from vox.agent.api import webhooks
+from vox.agent.api.bot_streams import BotStreams
+from vox.agent.api.call_sockets import CallSockets
 from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.openapi import AGENT, ANY_DATA, WELL
 from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed
 from vox.agent.api.recordings import RecordingRoutes
-from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.start_sessions import stored_body
 from vox.agent.api.transcripts import TranscriptRoutes
@@ -32,16 +32,14 @@ from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
-from vox.agent.transports.frame_log import frames_logged
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
-from vox.http.call import ROUTE, HttpCall, client_address
+from vox.http.call import HttpCall, client_address
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
-from vox.http.websocket import serve_socket
 from vox.media.webrtc.contract import driver
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
@@ -58,9 +56,6 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_PHONE_MESSAGE_BYTES = 1 << 18
 """Carriers send audio of 20 to 200 ms; the largest that one of them documents is 100 kB, a third more as base64."""
 _HOST = re.compile(r"[\w.:\[\]-]+")
-
-_Link = WebSocketTransport | TelephonyTransport
-_MakeLink = Callable[[asyncio.TaskGroup, Reservation, IngressBudget], _Link]
 
 
 def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
@@ -99,6 +94,8 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     if server.settings.has_webrtc:
         OfferRoutes(server, driver()).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
+    if server.gate is not None:
+        BotStreams(server, server.gate).add_to(table)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)
     return [table.grouped("agent")]
@@ -184,6 +181,7 @@ class _Http:
 class _Calls:
     def __init__(self, server: AgentServer) -> None:
         self._server = server
+        self._sockets = CallSockets(server)
 
     async def client(self, websocket: WebSocket) -> None:
         """`/ws`: a browser or an app."""
@@ -191,7 +189,7 @@ class _Calls:
         try:
             agent, variables = await self._client(websocket)
         except Refusal as refused:
-            await self._refuse(websocket, refused.status, refused.api_code, str(refused))
+            await self._sockets.refuse(websocket, refused.status, refused.api_code, str(refused))
             return
         rate = OUTPUT_RATES[query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))]
         codec = make_codec(
@@ -208,23 +206,23 @@ class _Calls:
             return WebSocketTransport(server.resources, codec, rate, start, budget=budget, on_begun=place.begin)
 
         source = Source.at(client_address(websocket.scope))
-        await self._hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES)
+        await self._sockets.hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
         server = self._server
         name = websocket.scope["path_params"].get("agent") or websocket.query_params.get("agent", "")
         if name and server.resources.agent_for(name) is None:
-            await self._refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
+            await self._sockets.refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
             return
         if server.settings.runner_transport not in PHONE_RUNNERS and not has_key(websocket, server.settings):
-            await self._refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
+            await self._sockets.refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
             return
         try:
             webhooks.check_stream(server, websocket, name)
         except UsageError as refused:
             log.warning("stream refused", code=refused.code, error=str(refused))
-            await self._refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
+            await self._sockets.refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
             return
 
         def choose(started: StreamStarted) -> Agent | None:
@@ -241,35 +239,7 @@ class _Calls:
         is_proven = webhooks.are_streams_proven(server)
         transfers = PhoneTransfers(server, webhooks.public_base(server, websocket)) if is_proven else None
         source = UNBOUND if is_proven else Source.at(client_address(websocket.scope))
-        await self._hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
-
-    async def _hold(
-        self, websocket: WebSocket, make: _MakeLink, source: Source, probation_s: float, max_message_bytes: int
-    ) -> None:
-        """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
-        server, route = self._server, websocket.scope[ROUTE].label
-        place = server.admission.reserve(server.clock.now(), source, is_silent=True, probation_s=probation_s)
-        if isinstance(place, Busy):
-            headers = {"retry-after": str(self._retry_after(place))}
-            await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
-            return
-        gauges = connection_gauges(server.metrics, route)
-        for gauge in gauges:
-            gauge.inc()
-        count_upgrade(server.metrics, route, 101)
-        with server.lifecycle.hold(), server.reserves.connection(source.network) as budget:
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    link = make(tasks, place, budget)
-                    place.on_evicted = link.evict
-                    listener = frames_logged(link, route)
-                    await serve_socket(websocket, listener, max_message_bytes=max_message_bytes)
-            finally:
-                for gauge in gauges:
-                    gauge.dec()
-                place.release()
-            if isinstance(link, TelephonyTransport) and link.wants_hang_up:
-                await webhooks.hang_up(server, link.carrier, link.call_id)
+        await self._sockets.hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
 
     async def explain(self, call: HttpCall) -> Reply:
         """Answers a plain GET with the error that an upgrade would get, because a page cannot read that of an upgrade."""
@@ -284,8 +254,8 @@ class _Calls:
         busy = self._server.admission.why_full(self._server.clock.now(), Source.at(call.client))
         if busy is not None:
             message = f"Service unavailable: {busy.reason}"
-            headers = {"retry-after": str(self._retry_after(busy))}
-            return error(call.scope, 503, "SERVICE_UNAVAILABLE", message, headers=headers)
+            headers = {"retry-after": str(self._sockets.retry_after(busy))}
+            return error(call.scope, 503, self._sockets.code(busy), message, headers=headers)
         return error(call.scope, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"upgrade": "websocket"})
 
     async def _client(self, call: HttpCall | WebSocket) -> tuple[Agent, dict[str, str]]:
@@ -307,17 +277,6 @@ class _Calls:
         if query.get("sample_rate", str(DEFAULT_OUTPUT_RATE)) not in OUTPUT_RATES:
             raise Refusal(400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(OUTPUT_RATES)}")
         return agent, {**call_variables(body), **query_variables(query)}
-
-    async def _refuse(
-        self, websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        count_upgrade(self._server.metrics, websocket.scope[ROUTE].label, status)
-        await refuse_upgrade(websocket, error(websocket.scope, status, code, message, headers=headers))
-
-    def _retry_after(self, busy: Busy) -> int:
-        if busy.reason == "draining":
-            return max(1, round(self._server.lifecycle.retry_after_s))
-        return busy.retry_after_s
 
 
 def _probe_reply(call: HttpCall, found: Readiness) -> Reply:

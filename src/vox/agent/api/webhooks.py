@@ -5,19 +5,21 @@ The stream's address carries a short-lived token made from the same, so that any
 and only the carrier can open a stream.
 """
 
-from urllib.parse import quote
+from typing import cast
+from urllib.parse import quote, urlencode
 
 from starlette.websockets import WebSocket
 
 from vox.agent.api.policy import has_key
 from vox.agent.api.responses import error
 from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
+from vox.agent.gate import CallGate
 from vox.agent.server import AgentServer
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
 from vox.providers import registry
-from vox.providers.carriers.contract import CallControl, WebhookRequest
+from vox.providers.carriers.contract import CallControl, CarrierDriver, WebhookRequest
 from vox.runtime.logging import get_logger
 from vox.security.digests import bad_signature, hmac_digest, is_equal
 
@@ -25,6 +27,10 @@ log = get_logger(__name__)
 
 TOKEN_SECONDS = 300
 DEFAULT_MAX_BODY_BYTES = 262_144
+WAITED = "vox_waited_s"
+"""In the address that a waiting call's carrier asks again: for how long it has waited."""
+MAX_WAITED_DIGITS = 5
+PAUSE_S = 10
 ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
 
@@ -63,7 +69,13 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         parameters["agent"] = agent
     elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
-    answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
+    stream_url = _stream_url(server, call, carrier, agent)
+    if server.gate is not None:
+        if server.admission.why_full(server.clock.now()) is not None and not server.gate.has_room_elsewhere():
+            return _busy(server, server.gate, call, cast("CarrierDriver", driver))
+        if (promise := server.gate.promise(agent)) is not None:
+            stream_url, parameters["token"] = promise.stream_url, promise.token
+    answered = driver.answer(stream_url, parameters=parameters)
     if answered is None:
         return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
     return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
@@ -93,6 +105,22 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
 
 
+def check_carrier(server: AgentServer, websocket: WebSocket, carrier: str) -> None:
+    """Lets a stream pass that brings its carrier's secret, or where there is none the server's key.
+
+    Raises:
+        UsageError: anybody else's, where there is a secret or a key.
+    """
+    secret = _secret(server, carrier)
+    if not secret:
+        if not has_key(websocket, server.settings):
+            raise bad_signature("it does not bring the server's key")
+        return
+    url = _public_url(server, websocket).replace("http", "ws", 1)
+    hook = WebhookRequest("GET", url, dict(websocket.headers))
+    registry.load("carriers", carrier).verify(hook, secret, now=server.clock.wall().timestamp())
+
+
 def are_streams_proven(server: AgentServer) -> bool:
     """Whether every media stream that comes in has shown a token, a signature or the server's key."""
     runner = server.settings.runner_transport
@@ -109,6 +137,21 @@ async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
             log.info("call hung up", carrier=carrier)
     except VoxError as failed:
         log.warning("hang-up failed", carrier=carrier, code=failed.code, error=str(failed))
+
+
+def _busy(server: AgentServer, gate: CallGate, call: HttpCall, driver: CarrierDriver) -> Reply:
+    """The answer for a caller that no worker can take: never a stream that would be refused."""
+    waited = call.query_params.get(WAITED, "")
+    waited_s = int(waited) if waited.isascii() and waited.isdigit() and len(waited) <= MAX_WAITED_DIGITS else 0
+    url = _public_url(server, call).partition("?")[0]
+    others = [(name, value) for name, value in call.query_params.multi_items() if name != WAITED]
+    again_url = f"{url}?{urlencode([*others, (WAITED, str(waited_s + PAUSE_S))])}"
+    answered = driver.busy(gate.busy_answer(waited_s, again_url))
+    log.info("call answered as busy", waited_s=waited_s)
+    if answered is None:
+        headers = {"retry-after": str(gate.retry_after_s())}
+        return error(call.scope, 503, "AT_CAPACITY", "No worker has a free slot", headers=headers)
+    return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 
 def _secret(server: AgentServer, carrier: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vox.agent.answering.settings import Answering
 from vox.agent.config.language_settings import Languages
 from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
+from vox.errors import UsageError
 from vox.media.voice_activity import VadParams
 from vox.providers.failover.circuit import BreakerPolicy
 from vox.providers.failover.members import FailOverPolicy
@@ -37,6 +38,9 @@ def or_default(default: float) -> BeforeValidator:
 
 OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "llm": "flow", "tts": "offline"})
 """What needs neither a key nor a network."""
+
+LOCAL: Final = frozenset({"tools", "flow", "messages_file", "mcp", "http_tools"})
+"""Keys that name files, code and commands of this machine, which a bot that others configure cannot change."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
 
@@ -341,3 +345,27 @@ class AgentProfile(BaseModel):
             kind="energy" if self.vad_type == "energy" else "silero",
             threshold=self.vad_threshold,
         )
+
+
+def with_changes(profile: AgentProfile, changes: Mapping[str, Any]) -> AgentProfile:
+    """A profile with other values for some keys; what this machine's files and code are stays as it is here.
+
+    Raises:
+        UsageError: a value is wrong (invalid_setting).
+    """
+    known = {key: value for key, value in changes.items() if key in AgentProfile.model_fields and key not in LOCAL}
+    given = {key: getattr(profile, key) for key in profile.model_fields_set if key in AgentProfile.model_fields}
+    own_llm = {"llm_provider", "provider", "realtime_provider"} & known.keys()
+    if own_llm:
+        given.pop(
+            "flow", None
+        )  # a bot with a model of its own does not follow the flow of the agent that it is made from
+    try:
+        return AgentProfile.model_validate({**given, **known})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)]
+    raise UsageError(
+        f"the bot's configuration is wrong: {'; '.join(problems)}",
+        code="invalid_setting",
+        hint="correct it where the bot is configured",
+    )

@@ -111,6 +111,8 @@ class SimulatedCarrierCall:
                     task.cancel()
                 self._drain()
         finally:
+            if self.leg is not None:
+                self.leg.detach("the simulator stopped")
             self._drain()
             self.is_finished.set()
 

@@ -137,6 +137,10 @@ class CallMachine:
                 actions += self._end(CallStatus.COMPLETED, EndedBy.CALLEE, "the callee hung up")
             case AnswerAsked():
                 actions += self._answer()
+            case RedirectAsked() | StreamAsked() | StreamStopAsked() | SpeakAsked() | TransferAsked() if (
+                self.status is not CallStatus.IN_PROGRESS
+            ):
+                pass  # commands are for answered calls
             case RedirectAsked(source):
                 actions += self._interrupt()
                 self._runs_document = True

@@ -66,6 +66,7 @@ class Calls:
         self._next_dial: dict[str, float] = {}
         self._requests: dict[str, deque[float]] = {}
         self._logged = 0
+        self._changes = 0
         self._changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[SimulatedCarrierCall]:
@@ -177,10 +178,11 @@ class Calls:
         self._calls.pop(call.record.call_id, None)
 
     async def changed(self) -> None:
-        """Returns when something has happened since the last event that was logged."""
-        before = self._logged
-        while self._logged == before:
-            await self._next_change()
+        """Returns when the next thing has happened: an event, or the end of a call after its last callback."""
+        before = self._changes
+        while self._changes == before:
+            self._changed.clear()
+            await self._changed.wait()
 
     def log(self, record: CallRecord, kind: str, details: Mapping[str, Any]) -> None:
         """Notes what happened, for those who watch."""
@@ -188,7 +190,7 @@ class Calls:
         event = LoggedEvent(self._logged, self._clock.wall(), record.call_id, kind, dict(details))
         record.events.append(event)
         self.events.append(event)
-        self._changed.set()
+        self._wake()
         shown = {name: value for name, value in details.items() if name in _SHOWN}
         write = _log.warning if kind in _FAILURES else _log.info
         write("simulated call", call_id=record.call_id, carrier=record.carrier, what=str(kind), **shown)
@@ -197,9 +199,9 @@ class Calls:
         """Ends every call at once; callbacks that were not sent are not sent any more."""
         await cancel_and_wait(*self._tasks)
 
-    async def _next_change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+    def _wake(self) -> None:
+        self._changes += 1
+        self._changed.set()
 
     def _count_request(self, dialect: Dialect) -> None:
         """Refuses what exceeds the carrier's limit of the last minute.
@@ -239,7 +241,7 @@ class Calls:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._changed.set()
+        self._wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("simulated call failed", task=task.get_name(), error=str(error), exc_info=error)
 

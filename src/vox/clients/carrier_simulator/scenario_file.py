@@ -148,12 +148,13 @@ class _Reader:
         return Behaviour(**read)
 
     def _callbacks(self, value: Any, path: Place) -> CallbackFaults:
-        fields = self._mapping(value, path, ("delay_secs", "copies", "reversed", "retries"))
+        fields = self._mapping(value, path, ("delay_secs", "copies", "reversed", "retries", "retry_secs"))
         return CallbackFaults(
             delay_s=self._seconds(fields.get("delay_secs", 0), (*path, "delay_secs")),
             copies=self._count(fields.get("copies", 1), (*path, "copies"), most=10),
             is_reversed=self._flag(fields.get("reversed", False), (*path, "reversed")),
             retries=self._count(fields.get("retries", 0), (*path, "retries"), most=10),
+            retry_s=self._seconds(fields.get("retry_secs", 1), (*path, "retry_secs")),
         )
 
     def _stream(self, value: Any, path: Place) -> StreamFaults:

@@ -35,6 +35,8 @@ from vox.runtime.clock import Clock, SystemClock
 from vox.security.addresses import Network
 
 MAX_TRACK_S: Final = 120.0
+CLOSE_TIMEOUT_S: Final = 0.5
+"""How long requests that are held on purpose may delay the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class CarrierSimulator:
             self.clock,
             lifespan=nullcontext,
         )
-        self._server = Server(self.app, host, port)
+        self._server = Server(self.app, host, port, close_timeout_s=CLOSE_TIMEOUT_S)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import msgspec
 from starlette.websockets import WebSocket
 
-from vox.errors import PeerError
+from vox.errors import PeerError, VoxError
 from vox.fleet.dispatch.dispatcher import FleetDispatcher
 from vox.fleet.dispatch.registry import Worker
 from vox.http.websocket import Socket, refuse, serve_socket
@@ -31,7 +31,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """Whom a worker's token belongs to: one worker by its id, or with None any worker of the fleet."""
+    """The worker that a token belongs to, by its id; None for every worker of the fleet."""
 
     worker_id: str | None
 
@@ -62,15 +62,17 @@ class WorkerEndpoint:
 
     async def __call__(self, websocket: WebSocket) -> None:
         """Serves one worker until its socket is closed."""
-        owner = await self._tokens.owner_of(bearer_token(websocket.headers.get("authorization", "")))
+        try:
+            owner = await self._tokens.owner_of(bearer_token(websocket.headers.get("authorization", "")))
+        except VoxError as error:  # the database is away; the worker tries again
+            await _refuse(websocket, 503, error.code, str(error), "")
+            return
         if owner is None:
-            error = {
-                "code": wire.BAD_TOKEN,
-                "message": "The worker's token is missing, unknown or revoked.",
-                "hint": "set VOX_WORKER_TOKEN to a key with the scope worker, or worker:ID",
-            }
-            body = msgspec.json.encode({"error": error})
-            await refuse(websocket, 401, body, {"content-type": "application/json"})
+            message, hint = (
+                "The worker's token is missing, unknown or revoked.",
+                "set VOX_WORKER_TOKEN to a key of the bridge with the scope worker",
+            )
+            await _refuse(websocket, 401, wire.BAD_TOKEN, message, hint)
             return
         connection = _Connection(self._dispatcher, owner)
         deadline = asyncio.get_running_loop().call_later(self._register_deadline_s, connection.expect_registered)
@@ -84,6 +86,11 @@ class WorkerEndpoint:
             )
         finally:
             deadline.cancel()
+
+
+async def _refuse(websocket: WebSocket, status: int, code: str, message: str, hint: str) -> None:
+    body = msgspec.json.encode({"error": {"code": code, "message": message, "hint": hint}})
+    await refuse(websocket, status, body, {"content-type": "application/json"})
 
 
 class _Connection:

@@ -6,7 +6,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
 
@@ -41,13 +41,18 @@ from vox.fleet.dispatch.metrics import (
 )
 from vox.fleet.dispatch.offers import OfferBook, OfferResult
 from vox.fleet.dispatch.registry import Registry, Worker, WorkerKey
+from vox.fleet.dispatch.shared_leases import FRESH_S, RENEW_S, SharedLeases
 from vox.protocols import fleet as wire
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.runtime.tasks import supervised
+from vox.runtime.tasks import periodic, supervised
+from vox.stores.leases import Leases
 
 SWEEP_S: Final = 0.5
+STOOD_STILL_S: Final = 1.0
+"""A sweep that comes later than this by so much says that this process, and not its workers, was away."""
+TAKES_CALLS: Final = frozenset({"starting", wire.READY, wire.FULL, "lame"})
 REPLACED_DRAIN_S: Final = 3600.0
 """What the calls of a process have that a newer one has replaced."""
 _STATES: Final = ("starting", wire.READY, wire.FULL, wire.DRAINING, "handing_over", "lame", "stopped", "stale", "other")
@@ -75,15 +80,25 @@ class FleetDispatcher(Dispatcher):
         clock: of the event loop.
         random: draws workers.
         metrics: counts.
+        leases: in the database that several bridges share; None where this is the only one.
     """
 
-    def __init__(self, listener: DispatchListener, clock: Clock, random: Random, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        listener: DispatchListener,
+        clock: Clock,
+        random: Random,
+        metrics: Metrics,
+        *,
+        leases: Leases | None = None,
+    ) -> None:
         self.registry = Registry()
         self.offers = OfferBook(self.registry)
         self._events = EventQueues(listener, metrics)
         self._clock = clock
         self._random = random
         self._metrics = metrics
+        self._shared = None if leases is None else SharedLeases(leases, clock)
         self._links: dict[WorkerKey, WorkerLink] = {}
         self._waiting: dict[str, asyncio.Future[Placed | OfferResult]] = {}
         self._placing: set[str] = set()
@@ -93,7 +108,11 @@ class FleetDispatcher(Dispatcher):
     async def running(self) -> AsyncGenerator[None]:
         """Ends leases and delivers events while the block runs."""
         self._known_from = self._clock.now() + self.registry.lease_s
-        async with self._events.running(), supervised(self._sweep_forever, "fleet-leases"):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._events.running())
+            await stack.enter_async_context(supervised(self._sweep_forever, "fleet-leases"))
+            if self._shared is not None:
+                await stack.enter_async_context(periodic(RENEW_S, self._renew_shared, "shared fleet leases"))
             yield
 
     async def place(self, call: Placement) -> Placed | Busy:
@@ -188,9 +207,6 @@ class FleetDispatcher(Dispatcher):
         self._links[worker.key] = link
         link.send(wire.Registered(self.registry.lease_s, wire.HEARTBEAT_S))
         self._events.registered(worker.worker_id, list(worker.calls.values()))
-        for other in self.registry.named(worker.worker_id):
-            if other.is_superseded:
-                self._retire(other)
         _log.info("worker registered", worker_id=worker.worker_id, generation=worker.generation, url=worker.url)
         return worker
 
@@ -202,9 +218,8 @@ class FleetDispatcher(Dispatcher):
         self.registry.heard(worker, now)
         match message:
             case wire.Status():
-                worker.apply(message)
-                if worker.is_superseded:
-                    self._retire(worker)
+                for replaced in [*self.registry.report(worker, message), *([worker] if worker.is_superseded else [])]:
+                    self._retire(replaced)
             case wire.Accept():
                 self._accepted(worker, message, now)
             case wire.Busy():
@@ -247,7 +262,7 @@ class FleetDispatcher(Dispatcher):
             if isinstance(found, Placed):
                 return found
             unanswered += found != "busy"
-        return placement.busy(call, self.registry, unanswered=unanswered)
+        return placement.busy(call, self.registry, asked=len(asked), unanswered=unanswered)
 
     async def _offer(self, worker: Worker, call: Placement, timeout_s: float) -> Placed | OfferResult:
         offer_id, ttl_s = new_id("offer"), min(call.ttl_s, wire.RESERVATION_TTL_S)
@@ -300,7 +315,10 @@ class FleetDispatcher(Dispatcher):
             self._answer(offer_id, "lost")
 
     def _release(self, worker: Worker, reservation_id: str) -> None:
-        self.registry.drop_reservation(worker, reservation_id)
+        reservation = worker.reservations.get(reservation_id)
+        if reservation is not None:
+            worker.uncount(reservation)
+            self.registry.drop_reservation(worker, reservation_id)
         if (link := self._links.get(worker.key)) is not None:
             link.send(wire.Release(reservation_id))
 
@@ -324,13 +342,19 @@ class FleetDispatcher(Dispatcher):
     def _retire(self, worker: Worker) -> None:
         """A newer process has this worker's place; this one finishes its calls and leaves by itself."""
         link = self._links.get(worker.key)
-        if link is not None and worker.state != wire.DRAINING:
+        if link is not None and worker.state in TAKES_CALLS:
             link.send(wire.Drain(REPLACED_DRAIN_S))
 
     async def _sweep_forever(self) -> None:
+        due = self._clock.now() + SWEEP_S
         while True:
             await asyncio.sleep(SWEEP_S)
-            self._sweep(self._clock.now())
+            now = self._clock.now()
+            if now - due > STOOD_STILL_S:  # what the workers sent meanwhile is read after this
+                _log.warning("the bridge stood still", seconds=round(now - due, 1))
+                self.registry.excuse(now - due)
+            self._sweep(now)
+            due = self._clock.now() + SWEEP_S
 
     def _sweep(self, now: float) -> None:
         self.offers.expire(now)
@@ -344,8 +368,20 @@ class FleetDispatcher(Dispatcher):
             self._metrics.counter(LEASE_LOSSES).inc()
             self._metrics.counter(CALLS_LOST).inc(len(call_ids))
             _log.warning("worker lost", worker_id=worker.worker_id, generation=worker.generation, calls=len(call_ids))
-            self._events.lost(worker.worker_id, call_ids)
+            self._events.lost(worker.worker_id, call_ids, lambda key=worker.key: self._is_lost(key))
         self._gauge()
+
+    async def _renew_shared(self) -> None:
+        if self._shared is not None:
+            now = self._clock.now()
+            await self._shared.renew([one.key for one in self.registry if now - one.heard_at <= FRESH_S])
+
+    async def _is_lost(self, key: WorkerKey) -> bool:
+        """Whether a worker whose lease has ended here is lost: not if it is back, or if another bridge hears it."""
+        worker = self.registry.get(key)
+        if worker is not None and not worker.is_stale:
+            return False
+        return self._shared is None or await self._shared.claim_loss(key)
 
     def _gauge(self) -> None:
         states = dict.fromkeys(_STATES, 0)

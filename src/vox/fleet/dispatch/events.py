@@ -51,9 +51,23 @@ class EventQueues:
         """A worker is there with these calls."""
         self._of(worker_id).put_surely(lambda: self._listener.on_registered(worker_id, calls))
 
-    def lost(self, worker_id: str, call_ids: Sequence[str]) -> None:
-        """A worker's lease has ended."""
-        self._of(worker_id).put_surely(lambda: self._listener.on_lost(worker_id, call_ids))
+    def lost(self, worker_id: str, call_ids: Sequence[str], is_lost: Callable[[], Awaitable[bool]]) -> None:
+        """A worker's lease has ended.
+
+        Args:
+            worker_id: of the worker.
+            call_ids: the calls that it had.
+            is_lost: asked once before the bridge hears of it; another bridge may still hear the worker.
+        """
+
+        async def deliver() -> None:
+            nonlocal has_claimed
+            has_claimed = has_claimed or await is_lost()
+            if has_claimed:
+                await self._listener.on_lost(worker_id, call_ids)
+
+        has_claimed = False
+        self._of(worker_id).put_surely(deliver)
 
     def ended(
         self, worker_id: str, call_id: str, outcome: str, result: Mapping[str, Any], acknowledge: Callable[[], None]

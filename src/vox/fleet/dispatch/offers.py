@@ -49,7 +49,10 @@ class OfferBook:
         if offer.is_given_up:
             return None
         call = offer.call
-        self._registry.reserve(worker, Reservation(message.reservation_id, call.call_id, now + call.ttl_s, now))
+        reservation = Reservation(
+            message.reservation_id, call.call_id, now + call.ttl_s, now, call.call_class, worker.statuses + 1
+        )
+        self._registry.reserve(worker, reservation)
         return call
 
     def refuse(self, worker: Worker, offer_id: str) -> bool:

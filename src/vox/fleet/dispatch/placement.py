@@ -9,7 +9,7 @@ from math import inf
 from typing import Final, Protocol
 
 from vox.fleet.dispatch.contract import Busy, BusyReason, Placement
-from vox.fleet.dispatch.registry import Worker, WorkerKey
+from vox.fleet.dispatch.registry import Place, Worker, WorkerKey
 
 RETRY_S: Final = 5.0
 """When to come back if no worker says when a slot will be free."""
@@ -36,10 +36,13 @@ def choose(call: Placement, workers: Iterable[Worker], asked: Collection[WorkerK
         random: draws the two.
     """
     nearest, least = list[Worker](), inf
+    known: dict[Place, int] = {}
     for worker in workers:
-        if worker.key in asked or not carries(worker, call) or not worker.free(call.call_class):
+        if not worker.free(call.call_class) or not carries(worker, call) or worker.key in asked:
             continue
-        apart = distance(call, worker)
+        apart = known.get(worker.place)
+        if apart is None:
+            apart = known[worker.place] = distance(call, worker.place)
         if apart < least:
             nearest, least = [worker], apart
         elif apart == least:
@@ -56,38 +59,37 @@ def carries(worker: Worker, call: Placement) -> bool:
     return worker.takes_calls and is_fitting
 
 
-def distance(call: Placement, worker: Worker) -> int:
+def distance(call: Placement, place: Place) -> int:
     """How far a worker is from what the call needs, in steps without a unit; what is not known counts for nothing.
 
-    The call's own region weighs most, then the caller's relay, the model and the carrier. A worker may stand nearer to a relay, a
-    model or a carrier than its region says: its labels `relay_region`, `model_region` and `provider` (separated by commas) name them.
+    The call's own region weighs most, then the caller's relay, the model and the carrier.
     """
-    labels = worker.labels
     return (
-        _REGION_WEIGHT * _apart(call.region, (worker.region,))
-        + _RELAY_WEIGHT * _apart(call.relay_region, _listed(labels.get("relay_region")) or (worker.region,))
-        + _MODEL_WEIGHT * _apart(call.model_region, _listed(labels.get("model_region")) or (worker.region,))
-        + _PROVIDER_WEIGHT * (call.provider not in listed if (listed := _listed(labels.get("provider"))) else 0)
+        _REGION_WEIGHT * _apart(call.region, (place.region,))
+        + _RELAY_WEIGHT * _apart(call.relay_region, place.relays)
+        + _MODEL_WEIGHT * _apart(call.model_region, place.models)
+        + _PROVIDER_WEIGHT * (bool(place.providers) and call.provider not in place.providers)
     )
 
 
-def busy(call: Placement, workers: Iterable[Worker], *, unanswered: int) -> Busy:
+def busy(call: Placement, workers: Iterable[Worker], *, asked: int = 0, unanswered: int = 0) -> Busy:
     """Why no worker took a call, and when it is worth asking again.
 
     Args:
         call: that found no slot.
         workers: all that are known.
-        unanswered: how many were asked and gave no answer.
+        asked: how many were.
+        unanswered: how many of them gave no answer.
     """
     fitting = [one for one in workers if not one.transports or not call.provider or call.provider in one.transports]
     reachable = [one for one in fitting if one.is_connected and not one.is_stale]
     reason: BusyReason
-    if not reachable:
-        reason = "NO_ANSWER" if unanswered else "NO_WORKERS"
+    if unanswered and unanswered == asked:
+        reason = "NO_ANSWER"
+    elif not reachable:
+        reason = "NO_WORKERS"
     elif all(one.is_draining for one in reachable):
         reason = "DRAINING"
-    elif unanswered and any(one.takes_calls and one.free(call.call_class) for one in reachable):
-        reason = "NO_ANSWER"
     else:
         reason = "AT_CAPACITY"
     hints = [one.next_free_s for one in reachable if one.takes_calls and one.next_free_s is not None]
@@ -102,7 +104,3 @@ def _apart(asked: str, places: Collection[str]) -> int:
         0 if place == asked else 1 if not place or place.partition("-")[0] == asked.partition("-")[0] else 2
         for place in places
     )
-
-
-def _listed(label: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (part.strip() for part in (label or "").split(","))))

@@ -1,4 +1,4 @@
-"""Which workers there are, what each holds, and which calls run where. Pure: whoever asks brings the time.
+"""Which workers there are, what each holds, and which calls run where. Pure: time comes in as an argument.
 
 The one thing to know: a worker's own status is the truth, and it is a moment old. What the bridge has done since (offers without an
 answer, acceptances that no status counts yet) is added to it, so the sum may be too high for a moment and never too low.
@@ -9,7 +9,7 @@ stays known while it has some.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from vox.protocols.fleet import (
     DRAINING,
@@ -33,6 +33,7 @@ WorkerKey: TypeAlias = tuple[str, int]
 MAX_WORKERS: Final = 10_000
 FORGET_S: Final = 300.0
 """How long a worker without a lease is shown as stale, and its calls counted in the autoscale signal: they may still run."""
+PLACE_LABELS: Final = ("relay_region", "model_region", "provider")
 _LIVING_STATES: Final = frozenset({READY, FULL})
 
 
@@ -43,12 +44,34 @@ class Reservation:
     Args:
         expires_at: when the call has had its time to begin; until then it is renewed.
         renewed_at: when its worker last heard that it is still needed.
+        call_class: of the call.
+        accepted_before: the status that its worker has still to send when it accepts, by number; from that one on, it is counted there.
     """
 
     reservation_id: str
     call_id: str
     expires_at: float
     renewed_at: float
+    call_class: CallClass
+    accepted_before: int
+
+
+class Place(NamedTuple):
+    """What a worker stands near to; where its labels say nothing, its own region stands for all."""
+
+    region: str = ""
+    relays: tuple[str, ...] = ("",)
+    models: tuple[str, ...] = ("",)
+    providers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, region: str, labels: Mapping[str, str]) -> "Place":
+        """The place that a region and the labels `relay_region`, `model_region` and `provider` describe."""
+        relays, models, providers = (_listed(labels.get(name, "")) for name in PLACE_LABELS)
+        return cls(region, relays or (region,), models or (region,), providers)
+
+
+NOWHERE: Final = Place()
 
 
 @dataclass(slots=True)
@@ -56,9 +79,12 @@ class Worker:
     """One worker process.
 
     Args:
+        place: what it is near to, from its region and labels.
+        statuses: how many it has sent.
         offered: offers without an answer, of every class; `offered_outbound` those that are not for inbound calls.
         unreported: acceptances since the last status; `unreported_outbound` likewise.
         is_connected: whether messages reach it at this moment.
+        has_been_ready: whether it has ever said that it takes calls.
         is_superseded: a newer generation has taken its place.
         is_stale: its lease has ended.
     """
@@ -70,7 +96,7 @@ class Worker:
     region: str = ""
     version: str = ""
     transports: frozenset[str] = frozenset()
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    place: Place = NOWHERE
     max_calls: int = 0
     limit: int = 0
     active: int = 0
@@ -80,12 +106,14 @@ class Worker:
     loop_lag_p95_ms: float = 0.0
     free_outbound: int | None = None
     next_free_s: float | None = None
+    statuses: int = 0
     offered: int = 0
     offered_outbound: int = 0
     unreported: int = 0
     unreported_outbound: int = 0
     is_static: bool = False
     is_connected: bool = True
+    has_been_ready: bool = False
     is_superseded: bool = False
     is_stale: bool = False
     calls: dict[str, RunningCall] = field(default_factory=dict[str, RunningCall])
@@ -115,12 +143,12 @@ class Worker:
     def effective_load(self) -> float:
         """0 idle to 1 full: the worker's own judgement or its share of slots, whichever is worse, and the offers on their way."""
         limit = max(self.limit, 1)
-        told = max(self.load, (self.active + self.reserved) / limit)
-        return told + (self.offered + self.unreported) / limit
+        reported = max(self.load, (self.active + self.reserved) / limit)
+        return reported + (self.offered + self.unreported) / limit
 
     def free(self, call_class: CallClass) -> int:
         """Slots that a call of this class may take; those kept for inbound calls are not for others."""
-        free = self.limit - self.used
+        free = self.limit - self.active - self.reserved - self.offered - self.unreported
         if call_class != "inbound" and self.free_outbound is not None:
             free = min(free, self.free_outbound - self.offered_outbound - self.unreported_outbound)
         return max(free, 0)
@@ -145,6 +173,18 @@ class Worker:
         self.loop_lag_p95_ms = status.loop_lag_p95_ms
         self.free_outbound, self.next_free_s = status.free_outbound, status.next_free_s
         self.unreported = self.unreported_outbound = 0
+        self.statuses += 1
+
+    def uncount(self, reservation: Reservation) -> None:
+        """A slot is given back: the worker reads that before it reads the next offer, and a status in between only counts too much."""
+        is_outbound = reservation.call_class != "inbound"
+        if self.statuses < reservation.accepted_before:
+            self.unreported = max(self.unreported - 1, 0)
+            self.unreported_outbound = max(self.unreported_outbound - is_outbound, 0)
+        else:
+            self.reserved = max(self.reserved - 1, 0)
+            if self.free_outbound is not None and is_outbound:
+                self.free_outbound += 1
 
 
 class Registry:
@@ -190,7 +230,7 @@ class Registry:
                 "Set VOX_WORKER_ID to the first, or give this worker a token of its own.",
             )
         others = [one for one in self.named(message.worker_id) if one.key != (message.worker_id, message.generation)]
-        is_old = any(one.generation > message.generation and not one.is_stale for one in others)
+        is_old = any(_takes_over(one, message.generation) for one in others)
         if is_old and not (message.calls or message.unrecorded):
             return Refused(
                 STALE_GENERATION,
@@ -207,14 +247,30 @@ class Registry:
         worker.is_connected, worker.is_stale, worker.is_static = True, False, is_static
         worker.is_superseded = is_old
         worker.url, worker.region, worker.version = message.url, message.region, message.version
-        worker.transports, worker.labels = frozenset(message.transports), dict(message.labels)
+        worker.transports, worker.place = frozenset(message.transports), Place.of(message.region, message.labels)
         worker.max_calls = message.max_calls
         worker.offered = worker.offered_outbound = 0
         self._replace_calls(worker, message.calls)
-        if not is_old:
-            for other in others:
-                other.is_superseded = True
         return worker
+
+    def report(self, worker: Worker, status: Status) -> list[Worker]:
+        """Takes a status over. Returns the older processes whose place the worker has just taken, because it is ready for the first time.
+
+        A process that never becomes ready takes nothing over, so a failed start leaves the older one at work.
+        """
+        worker.apply(status)
+        if worker.has_been_ready or worker.state not in _LIVING_STATES:
+            return []
+        worker.has_been_ready = True
+        older = [one for one in self.named(worker.worker_id) if one.generation < worker.generation]
+        for one in older:
+            one.is_superseded = True
+        return older
+
+    def excuse(self, seconds: float) -> None:
+        """The bridge itself stood still for so long, and could hear nothing of its workers meanwhile."""
+        for worker in self._workers.values():
+            worker.heard_at += seconds
 
     def heard(self, worker: Worker, now: float) -> None:
         """Anything from a worker renews its lease."""
@@ -315,3 +371,12 @@ class Registry:
     def _drop_reservations_of(self, worker: Worker, call_id: str) -> None:
         for reservation in [one for one in worker.reservations.values() if one.call_id == call_id]:
             self.drop_reservation(worker, reservation.reservation_id)
+
+
+def _listed(label: str) -> tuple[str, ...]:
+    return tuple(filter(None, (part.strip() for part in label.split(","))))
+
+
+def _takes_over(worker: Worker, generation: int) -> bool:
+    """Whether a worker has the place of processes of this generation."""
+    return worker.generation > generation and worker.has_been_ready and not worker.is_stale

@@ -175,8 +175,9 @@ class BridgeRegistration:
 
     async def _stay(self, url: str) -> None:
         """Connects, and connects again, for as long as the task lives."""
-        attempt, last_failure = 0, ""
+        attempt, last_failure, loop = 0, "", asyncio.get_running_loop()
         while True:
+            began = loop.time()
             connection = _Connection(self._worker, self._recorded, self.changed)
             failure, retry_s = "", 0.0
             try:
@@ -187,7 +188,7 @@ class BridgeRegistration:
                 failure, retry_s = connection.refused.message, REFUSED_RETRY_S
             elif not failure and not connection.was_registered:
                 failure = "the bridge closed the connection"
-            attempt = 0 if connection.was_registered else attempt + 1
+            attempt = 0 if connection.was_registered and loop.time() - began >= wire.LEASE_S else attempt + 1
             if failure and failure != last_failure:
                 _log.warning("not registered with the bridge", bridge=url, reason=failure)
             elif connection.was_registered:
@@ -330,7 +331,7 @@ def retry_delay(attempt: int, random: Random) -> float:
     """Seconds before the next connection: doubling, with half of it left to chance so that a fleet does not come back at once.
 
     Args:
-        attempt: how many have failed in a row; 0 after a connection that was registered.
+        attempt: how many have failed in a row; 0 after a connection that was registered for a lease.
         random: the chance.
     """
     longest = min(FIRST_RETRY_S * 2 ** min(attempt, 10), LAST_RETRY_S)

@@ -114,6 +114,21 @@ class TransferTarget:
         return self.to.startswith(("sip:", "sips:"))
 
 
+@dataclass(frozen=True, slots=True)
+class BusyAnswer:
+    """What a caller gets while no call can be taken.
+
+    Attributes:
+        message: said before the call ends; empty for a busy tone.
+        again_url: asked again instead of ending the call, where the carrier can.
+        pause_s: seconds of silence before that.
+    """
+
+    message: str = ""
+    again_url: str = ""
+    pause_s: int = 10
+
+
 class CallControl(Protocol):
     """Acts on a call over the carrier's REST API."""
 
@@ -156,6 +171,10 @@ class CarrierDriver(Protocol):
 
     def answer(self, stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:
         """Connects the call to our media stream; None where the carrier asks no webhook."""
+        ...
+
+    def busy(self, busy: BusyAnswer) -> WebhookAnswer | None:
+        """Ends the call as busy, or has it wait; None where the carrier's webhook has no words for it."""
         ...
 
     def verify(self, request: WebhookRequest, secret: str, *, now: float) -> None:

@@ -9,6 +9,7 @@ import httpx2
 
 from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     NoConfig,
     TransferTarget,
@@ -17,7 +18,7 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, xml_answer, xml_text
+from vox.providers.carriers.markup import busy_xml, element, xml_answer, xml_text
 from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, hmac_base64, is_equal
 
@@ -107,6 +108,11 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     if extra := _extra_headers(parameters):
         attributes["extraHeaders"] = extra
     return xml_answer(element("Stream", attributes, xml_text(stream_url)))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """XML that hangs up with a busy tone, speaks, or has the call wait."""
+    return busy_xml(busy, refusal=element("Hangup", {"reason": "busy"}), say="Speak", pause="Wait")
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:

@@ -10,6 +10,7 @@ import httpx2
 from vox.providers.carriers.contract import (
     CLOCK_TOLERANCE_S,
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     NoConfig,
     TransferTarget,
@@ -18,7 +19,7 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, parameter_elements, xml_answer
+from vox.providers.carriers.markup import busy_xml, element, parameter_elements, xml_answer
 from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, verify_ed25519
 
@@ -89,6 +90,11 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     """TeXML that connects the call to our stream, PCMU both ways."""
     attributes = {"url": stream_url, "bidirectionalMode": "rtp", "bidirectionalCodec": "PCMU", "codec": "PCMU"}
     return xml_answer(element("Connect", {}, element("Stream", attributes, parameter_elements(parameters))))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """TeXML that rejects the call with a busy tone, speaks, or has it wait."""
+    return busy_xml(busy, refusal=element("Reject", {"reason": "busy"}))
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     TransferTarget,
     WebhookAnswer,
@@ -17,7 +18,7 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, parameter_elements, xml_answer, xml_text
+from vox.providers.carriers.markup import busy_xml, element, parameter_elements, xml_answer, xml_text
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature, hmac_base64, is_equal, sha256_hex
 
@@ -109,6 +110,11 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     """TwiML that connects the call to our stream; the parameters come back in the stream's `start`."""
     stream = element("Stream", {"url": stream_url}, parameter_elements(parameters))
     return xml_answer(element("Connect", {}, stream))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """TwiML that rejects the call with a busy tone, speaks, or has it wait."""
+    return busy_xml(busy, refusal=element("Reject", {"reason": "busy"}))
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:

@@ -1,5 +1,6 @@
 """A dispatcher behind a real server, and fake workers that register with it over real sockets."""
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
@@ -10,6 +11,7 @@ from starlette.websockets import WebSocket
 
 from tests.fakes.fleet_worker import FakeWorker
 from tests.unit.fleet.dispatch.harness import Listener
+from vox.errors import DependencyError
 from vox.fleet.dispatch.bridge_socket import TokenOwner, WorkerEndpoint
 from vox.fleet.dispatch.dispatcher import FleetDispatcher
 from vox.fleet.worker.registration import BridgeRegistration
@@ -17,6 +19,7 @@ from vox.http.server import Server
 from vox.protocols.fleet import CONNECT_PATH
 from vox.runtime.clock import SystemClock
 from vox.runtime.metrics import Metrics
+from vox.stores.leases import Leases
 
 FLEET_TOKEN = "fleet-secret"
 
@@ -26,20 +29,35 @@ class Tokens:
 
     def __init__(self, owners: Mapping[str, str | None]) -> None:
         self.owners = dict(owners)
+        self.is_away = False
 
     async def owner_of(self, token: str) -> TokenOwner | None:
+        if self.is_away:
+            raise DependencyError("The database does not answer.", code="database_failed")
         return TokenOwner(self.owners[token]) if token in self.owners else None
 
 
 class Bridge:
     """A bridge that only dispatches. It may be stopped and started again on the same port."""
 
-    def __init__(self, owners: Mapping[str, str | None] | None = None, **endpoint) -> None:
+    def __init__(
+        self, owners: Mapping[str, str | None] | None = None, *, leases: Leases | None = None, **endpoint
+    ) -> None:
         self._endpoint = endpoint
+        self._leases = leases
         self.tokens = Tokens({FLEET_TOKEN: None} if owners is None else owners)
         self.port = 0
         self.listener = Listener()
+        self.metrics = Metrics()
         self.dispatcher = self._dispatcher()
+
+    @property
+    def timed_out(self) -> int:
+        """Offers that no worker has answered in time: none, unless the machine stood still for a second."""
+        found = re.search(
+            r'^vox_fleet_offers_total{result="timed_out"} (\d+)', self.metrics.render().decode(), re.MULTILINE
+        )
+        return int(found[1]) if found else 0
 
     @property
     def url(self) -> str:
@@ -47,7 +65,7 @@ class Bridge:
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator["Bridge"]:
-        self.listener = Listener()
+        self.listener, self.metrics = Listener(), Metrics()
         self.dispatcher = self._dispatcher()
         endpoint = WorkerEndpoint(self.dispatcher, self.tokens, **self._endpoint)
 
@@ -60,7 +78,7 @@ class Bridge:
             yield self
 
     def _dispatcher(self) -> FleetDispatcher:
-        return FleetDispatcher(self.listener, SystemClock(), Random(5), Metrics())
+        return FleetDispatcher(self.listener, SystemClock(), Random(5), self.metrics, leases=self._leases)
 
 
 class Peer:

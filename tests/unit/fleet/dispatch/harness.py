@@ -13,6 +13,7 @@ from vox.fleet.dispatch.dispatcher import FleetDispatcher
 from vox.fleet.dispatch.registry import Worker
 from vox.protocols import fleet as wire
 from vox.runtime.metrics import Metrics
+from vox.stores.leases import Leases
 
 
 def placement(call_id: str = "call_1", call_class: wire.CallClass = "outbound", **more) -> Placement:
@@ -96,14 +97,26 @@ class Link:
         self.fleet.dispatcher.disconnect(self.worker, self, is_clean=is_clean)
 
 
+class SkippingClock(VirtualClock):
+    """The loop's time, and what a test adds to it: to the process it is as if it had stood still."""
+
+    skipped_s = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.skipped_s
+
+    def skip(self, seconds: float) -> None:
+        self.skipped_s += seconds
+
+
 class Fleet:
     """A dispatcher and what is connected to it."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        self.clock = VirtualClock(loop)
+    def __init__(self, loop: VirtualLoop, leases: Leases | None = None) -> None:
+        self.clock = SkippingClock(loop)
         self.listener = Listener()
         self.metrics = Metrics()
-        self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics)
+        self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics, leases=leases)
 
     def connect(
         self, worker: FakeWorker, *, owner: str | None = None, delay_s: float | None = 0.01, has_status: bool = True

@@ -118,6 +118,16 @@ class Dispatching(RuleBasedStateMachine):
         self.holder[call.call_id] = (worker.worker_id, message.reservation_id)
         assert self.registry.worker_of(call.call_id) is worker
 
+    @rule(which=WHICH)
+    def bridge_releases(self, which: int) -> None:
+        connection = self.connections[which]
+        worker = connection.worker
+        if worker is not None and worker.reservations:
+            reservation = next(iter(worker.reservations.values()))
+            worker.uncount(reservation)
+            self.registry.drop_reservation(worker, reservation.reservation_id)
+            connection.down.append(Release(reservation.reservation_id))
+
     @precondition(lambda self: len(self.book) > 0)
     @rule(data=st.data())
     def gives_up(self, data: st.DataObject) -> None:

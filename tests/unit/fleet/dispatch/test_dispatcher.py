@@ -147,6 +147,13 @@ async def test_a_slot_that_is_not_needed_is_given_back(fleet):
     assert link.fake.released == [found.reservation_id], "once"
 
 
+async def test_a_slot_that_is_given_back_goes_to_the_next_call_without_a_status_in_between(fleet):
+    link = fleet.connect(FakeWorker("w-1", limit=1))
+    for number in range(50):
+        await fleet.dispatcher.release(await placed(fleet, f"call_{number}"))
+    assert len(link.fake.offers) == 50
+
+
 async def test_a_slot_is_renewed_while_the_phone_rings_and_not_longer(fleet):
     link = fleet.connect(FakeWorker("w-1"))
     found = await placed(fleet, ttl_s=75.0)
@@ -279,6 +286,29 @@ async def test_a_newer_process_takes_over_and_the_older_one_finishes_its_calls(f
     older.disconnect(is_clean=True)
     await fleet.heartbeats(2 * LEASE_S, newer)
     assert [event[0] for event in fleet.listener.heard if event[0] == "lost"] == []
+
+
+async def test_a_newer_process_that_never_gets_ready_takes_nothing_over(fleet):
+    older = fleet.connect(FakeWorker("w-1", generation=1))
+    failing = FakeWorker("w-1", generation=2)
+    failing.state = "starting"
+    link = fleet.connect(failing)
+    assert (await placed(fleet, "call_1")).worker_id == "w-1"
+    assert len(older.fake.offers) == 1
+    link.disconnect()
+    await fleet.heartbeats(2 * LEASE_S, older)
+    assert older.fake.drains == []
+    await placed(fleet, "call_2")
+
+
+async def test_a_bridge_that_stood_still_does_not_take_its_workers_for_lost(fleet):
+    link = fleet.connect(FakeWorker("w-1"))
+    await asyncio.sleep(1)
+    fleet.clock.skip(10 * LEASE_S)
+    await asyncio.sleep(1)
+    assert not link.closed_for
+    await asyncio.sleep(LEASE_S)
+    assert link.closed_for == "lease_expired", "now nothing was heard while the bridge listened"
 
 
 async def test_an_older_process_is_refused(fleet):

@@ -9,11 +9,21 @@ from hypothesis import strategies as st
 
 from tests.unit.fleet.dispatch.harness import placement
 from vox.fleet.dispatch.placement import MAX_RETRY_S, MIN_RETRY_S, RETRY_S, busy, choose, distance
-from vox.fleet.dispatch.registry import Worker
+from vox.fleet.dispatch.registry import Place, Worker
 from vox.protocols.fleet import DRAINING, FULL
 
 
-def worker(worker_id="w", limit=10, used=0, *, state="ready", transports=(), **more) -> Worker:
+def worker(
+    worker_id="w",
+    limit=10,
+    used=0,
+    *,
+    state="ready",
+    transports=(),
+    region="",
+    labels: dict[str, str] | None = None,
+    **more,
+) -> Worker:
     return Worker(
         worker_id,
         1,
@@ -23,6 +33,7 @@ def worker(worker_id="w", limit=10, used=0, *, state="ready", transports=(), **m
         active=used,
         state=state,
         transports=frozenset(transports),
+        place=Place.of(region, labels or {}),
         **more,
     )
 
@@ -123,53 +134,55 @@ def test_the_nearest_are_filled_before_others_are_asked():
 )
 def test_the_same_region_is_nearer_than_the_same_part_of_the_world_or_an_unknown_one(nearer, farther):
     call = placement(region="eu-west")
-    assert distance(call, worker(**nearer)) < distance(call, worker(**farther))
+    assert distance(call, worker(**nearer).place) < distance(call, worker(**farther).place)
 
 
 def test_the_callers_relay_counts_more_than_the_model_and_less_than_the_region():
     call = placement(region="eu-west", relay_region="us-east", model_region="ap-south")
-    at_region, at_relay, at_model = (worker(region=one) for one in ("eu-west", "us-east", "ap-south"))
+    at_region, at_relay, at_model = (worker(region=one).place for one in ("eu-west", "us-east", "ap-south"))
     assert distance(call, at_region) < distance(call, at_relay) < distance(call, at_model)
 
 
 def test_labels_say_what_a_worker_stands_near_to():
     call = placement(relay_region="eu-west", model_region="eu-north", provider="twilio")
-    plain = worker(region="us-east")
+    plain = worker(region="us-east").place
     for labels in ({"relay_region": "eu-west"}, {"model_region": "eu-north, us-east"}):
-        assert distance(call, worker(region="us-east", labels=labels)) < distance(call, plain)
-    assert distance(call, worker(region="us-east", labels={"provider": "telnyx"})) > distance(call, plain)
-    assert distance(call, worker(region="us-east", labels={"provider": "telnyx, twilio"})) == distance(call, plain)
+        assert distance(call, worker(region="us-east", labels=labels).place) < distance(call, plain)
+    assert distance(call, worker(region="us-east", labels={"provider": "telnyx"}).place) > distance(call, plain)
+    assert distance(call, worker(region="us-east", labels={"provider": "telnyx, twilio"}).place) == distance(
+        call, plain
+    )
 
 
 def test_nothing_asked_means_everywhere_is_equally_near():
-    assert distance(placement(), worker(region="eu-west")) == distance(placement(), worker()) == 0
+    assert distance(placement(), worker(region="eu-west").place) == distance(placement(), worker().place) == 0
 
 
 @pytest.mark.parametrize(
-    ("workers", "unanswered", "reason"),
+    ("workers", "asked", "unanswered", "reason"),
     [
-        ([], 0, "NO_WORKERS"),
-        ([worker(transports=("telnyx",))], 0, "NO_WORKERS"),
-        ([worker(is_connected=False)], 0, "NO_WORKERS"),
-        ([worker(is_connected=False)], 1, "NO_ANSWER"),
-        ([worker()], 1, "NO_ANSWER"),
-        ([worker(used=10)], 1, "AT_CAPACITY"),
-        ([worker(used=10)], 0, "AT_CAPACITY"),
-        ([worker(state=DRAINING), worker(is_superseded=True)], 0, "DRAINING"),
-        ([worker(state=DRAINING), worker(used=10, state=FULL)], 0, "AT_CAPACITY"),
+        ([], 0, 0, "NO_WORKERS"),
+        ([worker(transports=("telnyx",))], 0, 0, "NO_WORKERS"),
+        ([worker(is_connected=False)], 0, 0, "NO_WORKERS"),
+        ([worker(is_connected=False)], 1, 1, "NO_ANSWER"),
+        ([worker()], 2, 2, "NO_ANSWER"),
+        ([worker()], 2, 1, "AT_CAPACITY"),
+        ([worker(used=10)], 0, 0, "AT_CAPACITY"),
+        ([worker(state=DRAINING), worker(is_superseded=True)], 0, 0, "DRAINING"),
+        ([worker(state=DRAINING), worker(used=10, state=FULL)], 0, 0, "AT_CAPACITY"),
     ],
 )
-def test_a_refusal_gives_its_reason(workers, unanswered, reason):
-    assert busy(placement(provider="twilio"), workers, unanswered=unanswered).reason == reason
+def test_a_refusal_gives_its_reason(workers, asked, unanswered, reason):
+    assert busy(placement(provider="twilio"), workers, asked=asked, unanswered=unanswered).reason == reason
 
 
 def test_the_soonest_free_slot_says_when_to_come_back():
     full = [worker(used=10, next_free_s=seconds) for seconds in (40.0, 7.5)]
-    assert busy(placement(), full, unanswered=0).retry_after_s == 7.5
-    assert busy(placement(), [worker(used=10)], unanswered=0).retry_after_s == RETRY_S
-    assert busy(placement(), [worker(used=10, next_free_s=0.0)], unanswered=0).retry_after_s == MIN_RETRY_S
-    assert busy(placement(), [worker(used=10, next_free_s=9e9)], unanswered=0).retry_after_s == MAX_RETRY_S
-    assert busy(placement(), [worker(state=DRAINING, next_free_s=2.0)], unanswered=0).retry_after_s == RETRY_S
+    assert busy(placement(), full).retry_after_s == 7.5
+    assert busy(placement(), [worker(used=10)]).retry_after_s == RETRY_S
+    assert busy(placement(), [worker(used=10, next_free_s=0.0)]).retry_after_s == MIN_RETRY_S
+    assert busy(placement(), [worker(used=10, next_free_s=9e9)]).retry_after_s == MAX_RETRY_S
+    assert busy(placement(), [worker(state=DRAINING, next_free_s=2.0)]).retry_after_s == RETRY_S
 
 
 @given(
@@ -185,4 +198,4 @@ def test_the_worker_that_is_asked_has_room_and_no_nearer_one_has(given, region, 
     assert (found is None) == (not with_room)
     if found is not None:
         assert found in with_room
-        assert distance(call, found) == min(distance(call, one) for one in with_room)
+        assert distance(call, found.place) == min(distance(call, one.place) for one in with_room)

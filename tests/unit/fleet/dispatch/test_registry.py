@@ -2,8 +2,8 @@
 
 import pytest
 
-from vox.fleet.dispatch.registry import FORGET_S, Registry, Reservation, Worker
-from vox.protocols.fleet import LEASE_S, RENEW_S, Refused, Register, RunningCall, Status
+from vox.fleet.dispatch.registry import FORGET_S, Place, Registry, Reservation, Worker
+from vox.protocols.fleet import LEASE_S, RENEW_S, CallClass, Refused, Register, RunningCall, Status
 
 
 def running(*call_ids: str) -> list[RunningCall]:
@@ -20,14 +20,24 @@ def taken(registry: Registry, message: Register, now=0.0, owner=None) -> Worker:
     return worker
 
 
+def ready(registry: Registry, message: Register) -> Worker:
+    worker = taken(registry, message)
+    registry.report(worker, status())
+    return worker
+
+
 def refusal(registry: Registry, message: Register, owner=None) -> Refused:
     refused = registry.register(message, owner, 0.0)
     assert isinstance(refused, Refused)
     return refused
 
 
-def status(active=0, reserved=0, limit=5, **more) -> Status:
-    return Status(active, reserved, 5, limit, "ready", **more)
+def reservation(call_id: str, expires_at: float, call_class: CallClass = "outbound", accepted_before=1) -> Reservation:
+    return Reservation("rsv_1", call_id, expires_at, 0.0, call_class, accepted_before)
+
+
+def status(active=0, reserved=0, limit=5, state="ready", **more) -> Status:
+    return Status(active, reserved, 5, limit, state, **more)
 
 
 def test_a_worker_with_another_workers_token_is_refused_and_told_both_names():
@@ -52,7 +62,7 @@ def test_a_worker_that_has_not_sent_its_status_takes_no_calls():
 
 def test_an_older_process_of_the_same_name_is_refused():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     refused = refusal(registry, register(generation=4))
     assert refused.code == "stale_generation"
     assert "VOX_WORKER_ID" in refused.message
@@ -60,7 +70,7 @@ def test_an_older_process_of_the_same_name_is_refused():
 
 def test_an_older_process_that_still_has_calls_is_known_for_them_and_gets_no_more():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     older = taken(registry, register(generation=4, calls=("call_1",)))
     older.apply(status(active=1))
     assert older.is_draining
@@ -74,7 +84,11 @@ def test_a_newer_process_takes_over_and_the_older_one_keeps_its_calls():
     older = taken(registry, register(generation=4, calls=("call_1",)))
     older.apply(status(active=1))
     newer = taken(registry, register(generation=5))
-    newer.apply(status())
+    assert older.takes_calls, "the newer one may yet fail to start"
+    assert registry.report(newer, status(state="starting")) == []
+    assert older.takes_calls
+    assert registry.report(newer, status()) == [older]
+    assert registry.report(newer, status()) == [], "once"
     assert newer.takes_calls
     assert not older.takes_calls
     assert [one.generation for one in registry.named("w-1")] == [5, 4]
@@ -87,7 +101,7 @@ def test_a_newer_process_takes_over_and_the_older_one_keeps_its_calls():
 
 def test_a_process_may_come_back_once_the_newer_one_is_lost():
     registry = Registry()
-    taken(registry, register(generation=5))
+    ready(registry, register(generation=5))
     registry.expire(LEASE_S)
     assert not taken(registry, register(generation=4), now=LEASE_S).is_superseded
 
@@ -108,7 +122,7 @@ def test_a_worker_that_registers_again_within_its_lease_is_the_same_and_counts_i
 def test_a_lease_that_ends_gives_the_calls_that_were_there_once():
     registry = Registry()
     worker = taken(registry, register(calls=("call_1",)))
-    registry.reserve(worker, Reservation("rsv_1", "call_2", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_2", 100.0))
     registry.heard(worker, 1.0)
     assert registry.expire(LEASE_S + 0.9) == []
     assert registry.expire(LEASE_S + 1.0) == [(worker, ["call_1", "call_2"])]
@@ -152,7 +166,7 @@ def test_only_a_worker_that_leaves_on_purpose_without_calls_is_forgotten_at_once
 def test_a_call_takes_the_slot_that_was_reserved_for_it():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 100.0))
     assert registry.reservation_of("call_1") == (worker.key, "rsv_1")
     assert registry.worker_of("call_1") is worker, "a call that rings can be hung up"
     registry.started(worker, running("call_1")[0])
@@ -166,7 +180,7 @@ def test_a_call_takes_the_slot_that_was_reserved_for_it():
 def test_a_call_that_ends_before_its_media_gives_its_reservation_up():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 100.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 100.0))
     registry.ended(worker, "call_1")
     assert worker.reservations == {}
 
@@ -174,10 +188,10 @@ def test_a_call_that_ends_before_its_media_gives_its_reservation_up():
 def test_a_reservation_is_renewed_until_its_call_has_had_its_time():
     registry = Registry()
     worker = taken(registry, register())
-    reservation = Reservation("rsv_1", "call_1", 25.0, 0.0)
-    registry.reserve(worker, reservation)
+    kept = reservation("call_1", 25.0)
+    registry.reserve(worker, kept)
     assert registry.due_renewals(RENEW_S - 1) == []
-    assert registry.due_renewals(RENEW_S) == [(worker, reservation)]
+    assert registry.due_renewals(RENEW_S) == [(worker, kept)]
     assert registry.due_renewals(RENEW_S + 1) == []
     registry.heard(worker, 24.0)
     registry.expire(24.9)
@@ -190,7 +204,7 @@ def test_a_reservation_is_renewed_until_its_call_has_had_its_time():
 def test_a_reservation_at_a_worker_that_cannot_be_reached_waits_for_its_return():
     registry = Registry()
     worker = taken(registry, register())
-    registry.reserve(worker, Reservation("rsv_1", "call_1", 25.0, 0.0))
+    registry.reserve(worker, reservation("call_1", 25.0))
     registry.disconnected(worker, is_clean=True)
     assert registry.due_renewals(RENEW_S) == []
 
@@ -201,8 +215,8 @@ def test_a_call_that_moves_belongs_to_its_new_worker_whatever_the_old_one_says_l
     registry.started(new, running("call_1")[0])
     registry.ended(old, "call_1")
     assert registry.worker_of("call_1") is new
-    registry.reserve(old, Reservation("rsv_1", "call_2", 50.0, 0.0))
-    registry.reserve(new, Reservation("rsv_1", "call_2", 50.0, 0.0))
+    registry.reserve(old, reservation("call_2", 50.0))
+    registry.reserve(new, reservation("call_2", 50.0))
     registry.drop_reservation(old, "rsv_1")
     assert registry.reservation_of("call_2") == (new.key, "rsv_1")
     registry.drop_reservation(old, "rsv_1")
@@ -231,3 +245,36 @@ def test_an_acceptance_counts_until_the_next_status_and_an_offer_until_its_answe
     worker.apply(status(active=1, reserved=3))
     assert worker.used == 5
     assert worker.free("inbound") == 0
+
+
+@pytest.mark.parametrize(("call_class", "free_outbound"), [("outbound", 1), ("inbound", 0)])
+def test_a_slot_that_is_given_back_is_free_at_once_reported_or_not(call_class, free_outbound):
+    worker = taken(Registry(), register())
+    worker.apply(status(active=4, free_outbound=1))
+    worker.count_accepted(call_class)
+    assert worker.free("inbound") == 0
+    unreported = reservation("call_1", 50.0, call_class, accepted_before=worker.statuses + 1)
+    worker.uncount(unreported)
+    assert (worker.free("inbound"), worker.free("outbound")) == (1, 1)
+    worker.count_accepted(call_class)
+    reported = reservation("call_2", 50.0, call_class, accepted_before=worker.statuses + 1)
+    worker.apply(status(active=4, reserved=1, free_outbound=0))
+    assert worker.free("inbound") == 0
+    worker.uncount(reported)
+    assert (worker.free("inbound"), worker.free("outbound")) == (1, free_outbound)
+
+
+def test_a_place_is_what_the_labels_name_and_else_the_region():
+    worker = taken(
+        Registry(), register(region="eu-west", labels={"relay_region": "eu-north, us-east", "provider": "twilio"})
+    )
+    assert worker.place == Place("eu-west", ("eu-north", "us-east"), ("eu-west",), ("twilio",))
+    assert Place.of("", {}) == Place()
+
+
+def test_a_bridge_that_stood_still_ends_no_lease_for_it():
+    registry = Registry()
+    taken(registry, register())
+    registry.excuse(20.0)
+    assert registry.expire(25.9) == []
+    assert len(registry.expire(26.0)) == 1
