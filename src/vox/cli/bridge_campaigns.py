@@ -3,21 +3,17 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from vox.errors import DependencyError, UsageError
+from vox.errors import UsageError
 
 if TYPE_CHECKING:
-    import httpx2
+    from vox.clients.bridge import BridgeClient
 
 ACTIONS: Final = ("import", "explain")
 DEFAULT_URL: Final = "http://127.0.0.1:8100"
-_PIECE: Final = 65_536
-_TRIES: Final = 5
-_ANSWER_S: Final = 3600.0
-_OK: Final = 200
 
 
 def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,16 +40,14 @@ def register(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def run(args: argparse.Namespace) -> int:
     """Does what is asked for."""
-    import httpx2
+    from vox.clients.bridge import BridgeClient
 
     key = args.key or os.environ.get("VOX_BRIDGE_KEY", "")
     if not key:
         raise UsageError("an API key is needed", code="unauthorized", hint="pass --key, or set VOX_BRIDGE_KEY")
-    base = (args.url or os.environ.get("VOXBRIDGE_URL") or DEFAULT_URL).rstrip("/")
-    with httpx2.Client(
-        base_url=base, headers={"authorization": f"Bearer {key}"}, timeout=httpx2.Timeout(30.0, read=_ANSWER_S)
-    ) as http:
-        return _import(http, args) if args.action == "import" else _explain(http, args.call)
+    url = (args.url or os.environ.get("VOXBRIDGE_URL") or DEFAULT_URL).rstrip("/")
+    with BridgeClient(url, key) as client:
+        return _import(client, args) if args.action == "import" else _explain(client, args.call)
 
 
 def _add_access(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +57,7 @@ def _add_access(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _import(http: "httpx2.Client", args: argparse.Namespace) -> int:
+def _import(client: "BridgeClient", args: argparse.Namespace) -> int:
     """The id comes from the content, so the same command again goes on where a broken one stopped."""
     from hashlib import file_digest, sha256
 
@@ -80,59 +74,34 @@ def _import(http: "httpx2.Client", args: argparse.Namespace) -> int:
     if args.do_not_call:
         path = f"/v1/do-not-call/imports/{import_id}"
         query |= {"scope": args.do_not_call, "owner": args.owner}
-    headers = {"content-type": "text/csv"}
-
-    def send() -> "httpx2.Response":
-        return http.put(path, params=query, content=_pieces(args.file, size), headers=headers)
-
-    done = _answer(_persistently(send))
-    _clear_line()
+    done = client.send_csv(path, args.file, query, on_progress=_Progress(size))
     print(
         f"{done['accepted']} imported, {done['duplicates']} were there already, {done['rejected']} rows cannot be used"
         f" (import {done['id']})"
     )
-    _show_errors(http, done, args.errors)
+    _show_errors(client, done, args.errors)
     return 0 if not done["rejected"] else 1
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
-    sent = shown = 0
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            yield piece
-            sent += len(piece)
-            percent = sent * 100 // max(size, 1)
-            if percent > shown and sys.stderr.isatty():
-                shown = percent
-                print(f"\r{percent} % sent", end="", file=sys.stderr, flush=True)
+class _Progress:
+    """Shows on a terminal how much of a file is sent."""
+
+    def __init__(self, size: int) -> None:
+        self._size = max(size, 1)
+        self._shown = -1
+
+    def __call__(self, sent: int) -> None:
+        percent = sent * 100 // self._size
+        if percent != self._shown and sys.stderr.isatty():
+            self._shown = percent
+            print(f"\r{percent} % sent", end="\n" if sent >= self._size else "", file=sys.stderr, flush=True)
 
 
-def _persistently(send: "Callable[[], httpx2.Response]") -> "httpx2.Response":
-    from threading import Event
-
-    import httpx2
-
-    for again in range(_TRIES):
-        try:
-            return send()
-        except httpx2.TransportError as error:
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            print(f"the bridge does not answer ({reason})", file=sys.stderr)
-            if again + 1 < _TRIES:
-                Event().wait(2**again)
-    raise DependencyError(
-        "the bridge does not answer",
-        code="bridge_unreachable",
-        hint="is it running there? the same command goes on where this one stopped",
-        retryable=True,
-    )
-
-
-def _show_errors(http: "httpx2.Client", done: dict[str, Any], file: Path | None) -> None:
-    for one in done["errors"] if file is None else ():
-        column = f", column {one['column']}" if one["column"] else ""
-        print(f"row {one['row']}{column}: {one['reason']}")
+def _show_errors(client: "BridgeClient", done: dict[str, Any], file: Path | None) -> None:
     if file is None:
+        for one in done["errors"]:
+            column = f", column {one['column']}" if one["column"] else ""
+            print(f"row {one['row']}{column}: {one['reason']}")
         if done["rejected"] > len(done["errors"]):
             print("… and more; write all of them into a file with --errors FILE")
         return
@@ -141,14 +110,11 @@ def _show_errors(http: "httpx2.Client", done: dict[str, Any], file: Path | None)
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["row", "column", "reason"])
-        after = 0
-        while page := _answer(http.get(f"/v1/imports/{done['id']}/errors", params={"after": after}))["errors"]:
-            writer.writerows([one["row"], one["column"], one["reason"]] for one in page)
-            after = page[-1]["row"]
+        writer.writerows([one["row"], one["column"], one["reason"]] for one in client.import_errors(done["id"]))
     print(f"the rows that cannot be used are in {file}")
 
 
-def _explain(http: "httpx2.Client", call_id: str) -> int:
+def _explain(client: "BridgeClient", call_id: str) -> int:
     """The decision is made again here, from what the bridge has stored; whether it comes out the same is the exit status."""
     from datetime import UTC, datetime
 
@@ -158,7 +124,7 @@ def _explain(http: "httpx2.Client", call_id: str) -> int:
     from vox.fleet.campaigns.rules.decision import DialInputs, DialRules, decide
 
     is_good = True
-    for one in _answer(http.get(f"/v1/calls/{call_id}/explanation"))["decisions"]:
+    for one in client.explanation(call_id):
         entry = msgspec.convert(one["entry"], Entry)
         inputs = msgspec.json.decode(entry.inputs, type=DialInputs)
         repeated = decide(msgspec.convert(one["rules"], DialRules), inputs)
@@ -194,19 +160,3 @@ def _reasons(inputs: Any) -> Iterator[str]:
     yield f"breakers that let no call through: {', '.join(one.scope for one in inputs.breakers) or 'none'}"
     yield f"pacing: {inputs.allowed} calls allowed, limited by {inputs.limited_by or 'nothing'}"
     yield f"the operator's check: {inputs.pre_dial.replace('_', ' ')}"
-
-
-def _answer(response: "httpx2.Response") -> dict[str, Any]:
-    if response.status_code == _OK:
-        return response.json()
-    _clear_line()
-    try:
-        error = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        raise DependencyError(f"the bridge answers {response.status_code}", code="bridge_failed") from None
-    raise UsageError(error["message"], code="bridge_refused", hint=error.get("hint", ""))
-
-
-def _clear_line() -> None:
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
