@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from starlette.applications import Starlette
@@ -147,7 +148,7 @@ async def test_killed_at_every_step_of_calls_it_dials_none_twice_and_loses_no_ou
             assert answer.status_code == 202, answer.text
             placed[to] = answer.json()["id"]
 
-        def at_carrier(to: str) -> list:
+        def at_carrier(to: str) -> list[Any]:
             return [call for call in simulator.calls if call.record.order.to == to]
 
         async with time_limit():
@@ -174,7 +175,7 @@ async def test_killed_at_every_step_of_calls_it_dials_none_twice_and_loses_no_ou
         assert set(told.values()) == {"call.completed"}
 
 
-def told_of(events: list[dict], told: dict[str, str]) -> set[str]:
+def told_of(events: list[dict[str, Any]], told: dict[str, str]) -> set[str]:
     """The calls of whose end an event has come; `told` keeps the last event of each."""
     for event in events:
         told[event["call"]["id"]] = event["type"]

@@ -7,7 +7,7 @@ before its upgrade, and the proof stays out of addresses, which proxies log.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -48,6 +48,7 @@ class _Stream:
     bot_id: str = ""
     claim: Claim | None = None
     transfers: PhoneTransfers | None = None
+    token: str = field(default="", repr=False)  # of the address, from carriers that pass no parameters on
     start_timeout_s: float = START_TIMEOUT_S
 
 
@@ -78,7 +79,13 @@ class BotStreams:
             await self._sockets.refuse(websocket, 404, "NOT_FOUND", message)
             return
         transfers = PhoneTransfers(self._server, webhooks.public_base(self._server, websocket))
-        await self._serve(websocket, _Stream(bot_id=claim.bot_id, claim=claim, transfers=transfers), UNBOUND)
+        await self._serve(
+            websocket,
+            _Stream(
+                bot_id=claim.bot_id, claim=claim, transfers=transfers, token=websocket.query_params.get("token", "")
+            ),
+            UNBOUND,
+        )
 
     async def dialler(self, websocket: WebSocket) -> None:
         """A stream of VoxCore's dialler for the bot in the path."""
@@ -154,7 +161,7 @@ class BotStreams:
 
     async def _choose(self, stream: _Stream, started: StreamStarted) -> Chosen:
         claim = stream.claim
-        if claim is not None and not claim.prove(started.parameters.get("token", "")):
+        if claim is not None and not claim.prove(started.parameters.get("token") or stream.token):
             log.warning("stream refused", carrier=started.carrier, error="it does not bring the token of its slot")
             raise _Rejected
         bot_id = stream.bot_id or started.parameters.get("bot", "")

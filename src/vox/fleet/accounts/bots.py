@@ -23,7 +23,7 @@ class Bot:
     """One bot.
 
     Args:
-        id: in paths, chosen by whoever made it.
+        id: in paths, chosen at its creation.
         name: for people.
         config: what a worker is given: prompt, settings of recognition, language model and voice, or an agent's `profile`.
         is_active: whether it takes calls.

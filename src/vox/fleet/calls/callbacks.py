@@ -65,9 +65,9 @@ class CarrierCallbacks:
         parts = self._parts
         carrier = parts.carriers.get(carrier_name)
         tag = self._verified(carrier, request, query)
-        told = carrier.dialler.read_callback(request)
-        tag = tag or (told.tag if told is not None else "")
-        call = told.call if told is not None else CarrierCall("", "answered")
+        event = carrier.dialler.read_callback(request)
+        tag = tag or (event.tag if event is not None else "")
+        call = event.call if event is not None else CarrierCall("", "answered")
         change = await self._learn(carrier, tag, CallbackEvent(call), Progressed(CallStatus.ANSWERED))
         if change is None:
             return carrier.dialler.refuse()

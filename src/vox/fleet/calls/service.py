@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from vox.errors import UsageError
+from vox.errors import DependencyError, UsageError
 from vox.fleet.accounts.bots import find_bot
 from vox.fleet.calls import queries
 from vox.fleet.calls.contract import FINAL, LIVE, CallStatus, OutboundCall
@@ -63,7 +63,13 @@ class CallService:
         if call.webhook_url:
             self._check_webhook(call.webhook_url)
         digest = sha256_hex(submission.body)
-        reply = await parts.database.write(lambda connection: self._submitted(connection, submission, digest))
+        try:
+            reply = await parts.database.write(lambda connection: self._submitted(connection, submission, digest))
+        except DependencyError as error:
+            if error.code != "database_conflict" or not submission.idempotency_key:
+                raise
+            # The same request came in at another bridge at this moment, and is answered there.
+            reply = await parts.database.write(lambda connection: self._submitted(connection, submission, digest))
         parts.journal.wake()
         return reply
 

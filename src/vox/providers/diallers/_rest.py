@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -158,15 +159,15 @@ def refusal(carrier: str, answer: RestAnswer, refusals: Mapping[str, str]) -> Di
             is_retryable=False,
         )
     reason = refusals.get(code, "carrier_refused")
-    told = f"code {code}" if code else f"status {answer.status}"
-    return DialRefused(f"{carrier} refuses the call: {reason} ({told}).", reason=reason, is_retryable=False)
+    detail = f"code {code}" if code else f"status {answer.status}"
+    return DialRefused(f"{carrier} refuses the call: {reason} ({detail}).", reason=reason, is_retryable=False)
 
 
 def error_code(body: Mapping[str, Any]) -> str:
     """The carrier's own code in an error body: `code`, or that of the first of `errors`."""
     errors = json_objects(body.get("errors"))
-    told = body.get("code", errors[0].get("code") if errors else None)
-    return str(told) if isinstance(told, int | str) else ""
+    named = body.get("code", errors[0].get("code") if errors else None)
+    return str(named) if isinstance(named, int | str) else ""
 
 
 def json_object(value: Any) -> Mapping[str, Any]:
@@ -191,6 +192,13 @@ def end_by_sip(status: str, otherwise: EndKind = "failed") -> tuple[EndKind, str
     code = int(status)
     end: EndKind = SIP_ENDS[code] if code in SIP_ENDS else otherwise  # noqa: SIM401  get() would lose the type
     return end, f"sip_{code}", code not in _WRONG_NUMBERS
+
+
+def with_query(url: str, parameters: Mapping[str, str]) -> str:
+    """A stream's URL with its parameters, for carriers that pass no others on."""
+    if not parameters:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
 
 
 def check_configured(carrier: str, variables: Mapping[str, str]) -> None:

@@ -20,8 +20,7 @@ from vox.providers.carriers.contract import (
     WebhookRequest,
 )
 from vox.providers.contract import Deps, DriverConfig
-from vox.providers.diallers._rest import Endpoint, check_configured, json_object, json_objects
-from vox.providers.diallers.telnyx import with_query
+from vox.providers.diallers._rest import Endpoint, check_configured, json_object, json_objects, with_query
 
 API: Final = "https://api.exotel.com"
 _MAX_DURATION_S: Final = 14_400

@@ -212,8 +212,8 @@ def _left(room: str, participant: Mapping[str, Any]) -> CarrierCall:
     reason = str(participant.get("disconnectReason") or participant.get("disconnect_reason") or "")
     by_reason: EndKind = _REASONS[reason] if reason in _REASONS else "completed"  # noqa: SIM401  get() would lose the type
     end, sip_reason, is_retryable = end_by_sip(attributes.get("sip.callStatusCode", ""), by_reason)
-    told = "" if end == "completed" else sip_reason or reason.lower()
-    return CarrierCall(room, "ended", end, reason=told, is_retryable=is_retryable)
+    word = "" if end == "completed" else sip_reason or reason.lower()
+    return CarrierCall(room, "ended", end, reason=word, is_retryable=is_retryable)
 
 
 def _base64url(value: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from vox.providers.carriers.contract import (
 )
 from vox.providers.carriers.markup import element, xml_answer
 from vox.providers.contract import Deps, DriverConfig
-from vox.providers.diallers._rest import Endpoint, check_configured, json_objects
+from vox.providers.diallers._rest import Endpoint, check_configured, json_objects, with_query
 
 _ENDS: Final[Mapping[str, EndKind]] = {
     "completed": "completed",
@@ -134,8 +134,9 @@ class PlivoDialler:
         return read_callback(request.fields())
 
     def answer(self, stream_url: str, parameters: Mapping[str, str]) -> WebhookAnswer:
-        """See `Dialler`."""
-        return plivo.answer(stream_url, parameters=parameters)
+        """See `Dialler`. Plivo passes on letters and digits only, so the token stands in the address."""
+        token = {name: value for name, value in parameters.items() if name == "token"}
+        return plivo.answer(with_query(stream_url, token), parameters=parameters)
 
     def refuse(self) -> WebhookAnswer:
         """See `Dialler`."""

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx2
 import msgspec
@@ -21,7 +21,7 @@ from vox.providers.carriers.contract import (
     WebhookRequest,
 )
 from vox.providers.contract import Deps, DriverConfig
-from vox.providers.diallers._rest import Endpoint, check_configured, end_by_sip, json_object, json_objects
+from vox.providers.diallers._rest import Endpoint, check_configured, end_by_sip, json_object, json_objects, with_query
 
 _AMD: Final = {"detect": "detect", "detect_message_end": "greeting_end"}
 _REFUSALS: Final = {
@@ -182,13 +182,6 @@ def create(config: Config, deps: Deps) -> TelnyxDialler:
         deps.secret("telnyx_public_key", "TELNYX_PUBLIC_KEY") or "",
         config.api_base or deps.environment.get("TELNYX_API_BASE") or telnyx.API,
     )
-
-
-def with_query(url: str, parameters: Mapping[str, str]) -> str:
-    """A stream's URL with its parameters, for carriers that pass no others on."""
-    if not parameters:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
 
 
 def _ended(call_id: str, payload: Mapping[str, Any]) -> CarrierCall:

@@ -242,7 +242,7 @@ async def test_events_are_signed_and_come_in_order_also_after_failures(tmp_path:
 
 
 async def test_an_event_that_is_never_taken_is_given_up_and_can_be_sent_again(tmp_path: Path):
-    settings = {"webhooks": {"allowed_private": ["127.0.0.0/8"], "secret": "s", "max_tries": 1}}
+    settings: dict[str, Any] = {"webhooks": {"allowed_private": ["127.0.0.0/8"], "secret": "s", "max_tries": 1}}
     async with world(tmp_path, Behaviour(hangs_up_after_s=0.2), **settings) as bridge:
         bridge.shop.status = 410
         call_id = await bridge.place(webhook_url=f"{bridge.shop.url}/status/events")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ async def test_late_doubled_and_reordered_callbacks_give_one_outcome(
         assert (await bridge.call(call_id))["status"] == final
 
 
-def types_of(events: Sequence[dict]) -> list[str]:
+def types_of(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["type"] for event in events]
 
 

@@ -101,13 +101,13 @@ class _Calls:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UsageError("The body is not JSON.", code="validation_error") from None
         provider = body.provider or bridge.settings.default_provider
-        wanted = schemas.outbound_call(
+        call_to_place = schemas.outbound_call(
             body,
             bridge.clock.unix_ms(),
             provider=provider,
             from_number=bridge.carriers.limits(provider).from_number,
         )
-        return await bridge.service.submit(Submission(wanted, call.key.id, key, call.body))
+        return await bridge.service.submit(Submission(call_to_place, call.key.id, key, call.body))
 
     async def list_calls(self, call: BridgeCall) -> dict[str, Any]:
         """Calls, the newest first."""

@@ -19,10 +19,10 @@ def carrier_routes(bridge: Bridge) -> RouteTable[Access]:
 
     async def answer(call: BridgeCall) -> Reply:
         """A carrier asks what to do with an answered call."""
-        told = await bridge.callbacks.answer(call.text("carrier"), _request(bridge, call), call.query_params)
-        if told is None:
+        document = await bridge.callbacks.answer(call.text("carrier"), _request(bridge, call), call.query_params)
+        if document is None:
             return Reply(204)
-        return Reply(200, told.body, {"content-type": told.content_type})
+        return Reply(200, document.body, {"content-type": document.content_type})
 
     for name, endpoint in (("status", status), ("answer", answer)):
         path = f"/carriers/{{carrier}}/{name}"
