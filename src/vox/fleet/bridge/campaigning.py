@@ -40,6 +40,7 @@ class BridgeCampaigns:
         outcomes = CampaignOutcomes(parts.clock)
         parts.journal.add_outcome_hook(outcomes.on_outcome)
         parts.journal.add_dial_gate(outcomes.may_dial)
+        self.outcomes = outcomes
         self.runner = CampaignRunner(
             Parts(
                 parts.database,

@@ -128,6 +128,7 @@ class Bridge:
             default_provider=settings.default_provider,
         )
         self.worker_events.add_progress_listener(self.campaigns.service.on_progress)
+        self.worker_events.add_result_hook(self.campaigns.outcomes.on_result)
         self._leases = None if self.database.is_sqlite else SqlLeases(self.database, self.clock)
         self._stack = AsyncExitStack()
 

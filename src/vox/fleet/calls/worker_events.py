@@ -22,6 +22,8 @@ _DETECTED: Final = frozenset({"human", "machine", "fax", "screening", "unknown"}
 
 ProgressListener = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
 """Hears of what happens in a call: its id, the event, and what belongs to it."""
+ResultHook = Callable[[Connection, str, Mapping[str, Any]], None]
+"""Runs within the transaction that stores the result of a call, by its id, once; may read and write the database, nothing else."""
 
 _log = get_logger(__name__)
 
@@ -40,10 +42,15 @@ class WorkerEvents:
         self._journal = journal
         self._clock = clock
         self._listeners: list[ProgressListener] = []
+        self._result_hooks: list[ResultHook] = []
 
     def add_progress_listener(self, listener: ProgressListener) -> None:
         """Has a listener hear of what happens in calls, from now on."""
         self._listeners.append(listener)
+
+    def add_result_hook(self, hook: ResultHook) -> None:
+        """Has a hook called for every result, from now on."""
+        self._result_hooks.append(hook)
 
     async def on_registered(self, worker_id: str, calls: Sequence[RunningCall]) -> None:
         """See `DispatchListener`."""
@@ -104,14 +111,13 @@ class WorkerEvents:
             if not queries.insert_result(connection, values):
                 return False
             if call_id:
+                for hook in self._result_hooks:
+                    hook(connection, call_id, result)
                 self._journal.apply(connection, call_id, BotEnded(outcome), facts=_facts(result))
             return True
 
         is_new = await self._database.write(unit)
         self._journal.has_webhooks.set()
-        if call_id and result.get("opted_out"):
-            for listener in self._listeners:
-                await listener(call_id, "opt_out", {"source": "result"})
         return is_new
 
     async def _apply(self, call_id: str, event: CallEvent, columns: Mapping[str, Any] | None = None) -> None:

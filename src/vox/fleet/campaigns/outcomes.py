@@ -3,13 +3,15 @@
 Both run within the transactions of the calls: the outcome is stored for the call and for the recipient or for neither.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from vox.fleet.calls.contract import CallOutcome, CallStatus
 from vox.fleet.campaigns import do_not_call, ledger, queries
 from vox.fleet.campaigns.dialling import state_after_never
+from vox.fleet.campaigns.opt_out import is_opt_out
 from vox.fleet.campaigns.plans import decoded_rules
 from vox.fleet.campaigns.rules.decision import Decision, DialInputs, decide
 from vox.fleet.campaigns.rules.retry import Outcome, following
@@ -20,6 +22,7 @@ from vox.stores.sql import Connection
 ABANDONED: Final = "abandoned"
 """The reason of a call that a person answered while no agent was free."""
 _RUNNING: Final = frozenset({CampaignState.RUNNING.value, CampaignState.PAUSING.value})
+_PERSON: Final = frozenset({"customer", "user"})
 _FAILURES: Final = frozenset({"failed", "uncertain"})
 
 
@@ -66,6 +69,15 @@ class CampaignOutcomes:
         change = {"id": recipient["id"], "attempts": attempts, "last_outcome": outcome.status.value}
         change |= self._following(campaign, recipient, outcome, attempts, at_ms, was_dialled=was_dialled)
         queries.change_recipients(connection, [change])
+
+    def on_result(self, connection: Connection, call_id: str, result: Mapping[str, Any]) -> None:
+        """Puts a person on their tenant's do-not-call list who asked for it in the call, as its transcript or the bot says."""
+        attempt = queries.find_attempt(connection, call_id)
+        if attempt is None or not (result.get("opted_out") or _asked_to_be_left_alone(result.get("transcript"))):
+            return
+        digest = do_not_call.number_digest(attempt["number"])
+        at_ms = self._clock.unix_ms()
+        do_not_call.add(connection, "tenant", attempt["tenant"], [digest], f"result {call_id}", at_ms)
 
     def may_dial(self, connection: Connection, call_id: str) -> str:
         """Looks at the lists and the campaign once more, right before the carrier is asked; says why not, empty where it may."""
@@ -153,6 +165,15 @@ _OUTCOMES: Final[dict[CallStatus, Outcome]] = {
     CallStatus.EXPIRED: "expired",
     CallStatus.UNCERTAIN: "uncertain",
 }
+
+
+def _asked_to_be_left_alone(transcript: object) -> bool:
+    """Whether one of the person's own sentences in a transcript asks for no further calls."""
+    try:
+        lines = msgspec.convert(transcript, list[dict[str, Any]])
+    except msgspec.ValidationError:
+        return False
+    return any(is_opt_out(str(line.get("content", ""))) for line in lines if line.get("role") in _PERSON)
 
 
 def _state_after_end(outcome: CallOutcome, campaign_state: str) -> RecipientState:

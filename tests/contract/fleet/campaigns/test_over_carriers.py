@@ -116,9 +116,13 @@ async def test_an_opt_out_of_the_call_reaches_the_list(tmp_path: Path):
         campaign_id = await campaign(bridge, berliners(1), tenant="acme")
         await eventually(lambda: bool(bridge.dialled()))
         [call] = (await bridge.get("/v1/calls")).json()["calls"]
-        await bridge.bridge.worker_events.on_progress(
-            call["id"], "transcript", {"role": "user", "text": "stop calling me"}
-        )
+        said = [{"role": "bot", "content": "Shall we stop calling you?"}, {"role": "customer", "content": "Yes"}]
+        result = {"call_id": call["id"], "session_id": "1", "transcript": said}
+        await bridge.bridge.worker_events.take_result(result)
+        found = await bridge.get(f"/v1/do-not-call?number=%2B{berliners(1)[0][1:]}&tenant=acme")
+        assert found.json()["scopes"] == []
+        said = [{"role": "customer", "content": "Please stop calling me."}]
+        await bridge.bridge.worker_events.take_result(result | {"session_id": "2", "transcript": said})
         found = await bridge.get(f"/v1/do-not-call?number=%2B{berliners(1)[0][1:]}&tenant=acme")
         assert found.json()["scopes"] == ["tenant"]
         assert campaign_id
