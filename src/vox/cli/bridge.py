@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vox.cli import bridge_campaigns
+
 if TYPE_CHECKING:
     from vox.fleet.bridge.settings import BridgeSettings
 
@@ -30,10 +32,13 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     key_actions.add_parser("list", help="print the keys without their text")
     revoking = key_actions.add_parser("revoke", help="make a key useless")
     revoking.add_argument("id", help="as `list` prints it")
+    bridge_campaigns.register(actions)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serves until stopped, or does one thing to the database."""
+    if args.action in bridge_campaigns.ACTIONS:
+        return bridge_campaigns.run(args)
     from vox.fleet.bridge.settings import load
     from vox.http.server import run as run_loop
 

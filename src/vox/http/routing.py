@@ -108,6 +108,7 @@ class Route(Generic[A]):
         is_documented: whether it stands in the OpenAPI document.
         has_common_headers: whether the headers of every response (CORS, security) stand on its answers, too.
         form: the names of an Upload's form: its file, then the required text (empty for none), then optional texts.
+        upload_type: the media type of an Upload; `form` describes one that is multipart/form-data.
         is_raw: whether the endpoint gets the body's bytes, because it checks a signature over them first.
     """
 
@@ -128,6 +129,7 @@ class Route(Generic[A]):
     is_documented: bool = True
     has_common_headers: bool = True
     form: tuple[str, ...] = ("file", "", "name", "mime")
+    upload_type: str = "multipart/form-data"
     is_raw: bool = False
     decode_body: Callable[[bytes], Any] | None = None
     decode_loose: Callable[[bytes], Any] | None = None

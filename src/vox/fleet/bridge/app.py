@@ -6,7 +6,9 @@ from starlette.types import Scope
 
 from vox.fleet.bridge.api.accounts import account_routes
 from vox.fleet.bridge.api.calls import call_routes
+from vox.fleet.bridge.api.campaigns import campaign_routes
 from vox.fleet.bridge.api.carriers import carrier_routes
+from vox.fleet.bridge.api.do_not_call import do_not_call_routes
 from vox.fleet.bridge.api.fleet import fleet_routes
 from vox.fleet.bridge.api.policy import PUBLIC, Access, BridgeCall, BridgePolicy, BridgeRoute
 from vox.fleet.bridge.api.probes import probe_routes
@@ -53,6 +55,8 @@ def create_app(bridge: Bridge) -> BridgeApp:
         probe_routes(bridge, ReadinessProbe(bridge.lifecycle, checks)),
         call_routes(bridge),
         account_routes(bridge),
+        campaign_routes(bridge),
+        do_not_call_routes(bridge),
         fleet_routes(bridge),
         carrier_routes(bridge),
     ]

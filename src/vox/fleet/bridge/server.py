@@ -13,6 +13,7 @@ import httpx2
 from vox.fleet.accounts.api_keys import WORKER, ApiKeys, NewApiKey
 from vox.fleet.accounts.bots import Bots
 from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows, checked_setting
+from vox.fleet.bridge.campaigning import BridgeCampaigns
 from vox.fleet.bridge.settings import BridgeSettings, Carrier
 from vox.fleet.calls import queries
 from vox.fleet.calls.addresses import CallbackAddresses
@@ -128,6 +129,14 @@ class Bridge:
             self.metrics,
             max_tries=settings.webhooks.max_tries,
         )
+        self.campaigns = BridgeCampaigns(
+            self._dialling,
+            self.guard,
+            lambda: settings.webhooks.secret.get_secret_value() or self._secret,
+            default_provider=settings.default_provider,
+        )
+        self.worker_events.add_progress_listener(self.campaigns.service.on_progress)
+        self.worker_events.add_result_hook(self.campaigns.outcomes.on_result)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -146,6 +155,7 @@ class Bridge:
             await stack.enter_async_context(periodic(UPKEEP_S, self._upkeep, "bridge-upkeep"))
             await stack.enter_async_context(periodic(SHARE_S, self._share, "bridge-share"))
             await stack.enter_async_context(periodic(AUTOSCALE_S, self._measure_fleet, "bridge-autoscale"))
+            await stack.enter_async_context(self.campaigns)
             await stack.enter_async_context(supervised(DialLoop(self._dialling).run, "bridge-dial"))
             self._stack = stack.pop_all()
         self.is_open = True

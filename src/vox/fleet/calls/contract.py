@@ -4,7 +4,7 @@
 mind, also after the process was killed between any two steps.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Literal, Protocol
@@ -135,6 +135,11 @@ class CallOutcome:
 OutcomeHook = Callable[[Connection, CallOutcome], None]
 """Runs within the transaction that ends a call, exactly once for each call; may read and write the database, nothing else."""
 
+DialGate = Callable[[Connection, str], str]
+"""Asked about a call by its id within the transaction that begins an attempt: a word on why it must not be dialled, else empty.
+
+May read and write the database, nothing else."""
+
 
 class CallQueue(Protocol):
     """Takes calls that are to be placed."""
@@ -147,12 +152,20 @@ class CallQueue(Protocol):
         """
         ...
 
+    def submit_all(self, connection: Connection, batch: Sequence[OutboundCall]) -> list[str]:
+        """The same for many calls at once, in a few statements; their ids in the same order."""
+        ...
+
     def wake(self) -> None:
         """Says, after the commit, that there may be calls to place; without it they are found within a second."""
         ...
 
     def add_outcome_hook(self, hook: OutcomeHook) -> None:
         """Has a hook called for every call that ends, from now on."""
+        ...
+
+    def add_dial_gate(self, gate: DialGate) -> None:
+        """Has a gate asked before every attempt, from now on; a call that it refuses is canceled with its reason."""
         ...
 
     def cancel(self, connection: Connection, call_id: str) -> None:

@@ -25,6 +25,7 @@ from vox.fleet.calls.state_machine import (
     CallEvent,
     DialAccepted,
     DialBegan,
+    DialForbidden,
     DialLost,
     DialPostponed,
     Expired,
@@ -186,6 +187,9 @@ class DialLoop:
             now = parts.clock.unix_ms()
             is_ours = row is not None and row["lease_holder"] == parts.holder and row["lease_until_ms"] > now
             if row is None or not is_ours or row["status"] not in WAITING:
+                return "gone"
+            if reason := parts.journal.forbidden(connection, record.id):
+                parts.journal.apply(connection, record.id, DialForbidden(reason))
                 return "gone"
             if most and queries.live_count(connection, carrier.name) >= most:
                 return "full"

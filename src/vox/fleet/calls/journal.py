@@ -5,14 +5,14 @@ ever half done, wherever the process ends.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
 
 from vox.fleet.calls import queries, state_machine
-from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, OutboundCall, OutcomeHook
+from vox.fleet.calls.contract import FINAL, CallOutcome, CallStatus, DialGate, OutboundCall, OutcomeHook
 from vox.fleet.calls.metrics import CALLS
 from vox.fleet.calls.queries import Row
 from vox.fleet.calls.state_machine import AttemptEnded, BotEnded, CallEvent, CallState, DialBegan, DialPostponed, Rules
@@ -66,48 +66,31 @@ class CallJournal:
         self._metrics = metrics
         self._make_id = make_id
         self._hooks: list[OutcomeHook] = []
+        self._gates: list[DialGate] = []
         self.due = asyncio.Event()
         self.has_webhooks = asyncio.Event()
 
     def submit(self, connection: Connection, call: OutboundCall) -> str:
         """See `CallQueue`."""
-        if call.contact_key and (known := queries.find_by_contact(connection, call.contact_key)):
-            return known
+        return self.submit_all(connection, [call])[0]
+
+    def submit_all(self, connection: Connection, batch: Sequence[OutboundCall]) -> list[str]:
+        """See `CallQueue`."""
         now = self._clock.unix_ms()
-        call_id = self._make_id("call")
-        call = replace(call, contact_key=call.contact_key or call_id)
-        is_later = call.due_at_ms > now
-        status = CallStatus.SCHEDULED if is_later else CallStatus.QUEUED
-        queries.insert(
-            connection,
-            {
-                "id": call_id,
-                "contact_key": call.contact_key,
-                "call_class": call.call_class,
-                "status": status,
-                "to_number": call.to,
-                "from_number": call.from_,
-                "bot_id": call.bot_id,
-                "provider": call.provider,
-                "request": msgspec.json.encode(call).decode(),
-                "attempt": 0,
-                "max_attempts": call.max_attempts,
-                "due_at_ms": call.due_at_ms if is_later else now,
-                "expires_at_ms": call.expires_at_ms,
-                "is_cancel_requested": False,
-                "outcome": "{}",
-                "worker_id": "",
-                "carrier_call_id": "",
-                "created_at_ms": now,
-                "updated_at_ms": now,
-                "lease_holder": "",
-                "lease_until_ms": 0,
-                "check_at_ms": 0,
-                "next_sequence": 1,
-            },
-        )
-        _log_event(connection, call_id, now, "submitted", status, {})
-        return call_id
+        known = queries.find_by_contacts(connection, [call.contact_key for call in batch if call.contact_key])
+        ids: list[str] = []
+        rows: list[dict[str, Any]] = []
+        for call in batch:
+            call_id = known.get(call.contact_key, "")
+            if not call_id:
+                call_id = self._make_id("call")
+                rows.append(_row(call_id, replace(call, contact_key=call.contact_key or call_id), now))
+                if call.contact_key:
+                    known[call.contact_key] = call_id
+            ids.append(call_id)
+        queries.insert_all(connection, rows)
+        queries.insert_events(connection, [_event(row["id"], now, "submitted", row["status"], {}) for row in rows])
+        return ids
 
     def wake(self) -> None:
         """See `CallQueue`."""
@@ -116,6 +99,14 @@ class CallJournal:
     def add_outcome_hook(self, hook: OutcomeHook) -> None:
         """See `CallQueue`."""
         self._hooks.append(hook)
+
+    def add_dial_gate(self, gate: DialGate) -> None:
+        """See `CallQueue`."""
+        self._gates.append(gate)
+
+    def forbidden(self, connection: Connection, call_id: str) -> str:
+        """Why a call must not be dialled; empty where it may."""
+        return next((reason for gate in self._gates if (reason := gate(connection, call_id))), "")
 
     def cancel(self, connection: Connection, call_id: str) -> None:
         """See `CallQueue`."""
@@ -358,13 +349,50 @@ def _outcome_text(state: CallState, facts: Mapping[str, Any]) -> str:
     return msgspec.json.encode(outcome).decode()
 
 
+def _row(call_id: str, call: OutboundCall, now: int) -> dict[str, Any]:
+    """A new call."""
+    is_later = call.due_at_ms > now
+    return {
+        "id": call_id,
+        "contact_key": call.contact_key,
+        "call_class": call.call_class,
+        "status": CallStatus.SCHEDULED if is_later else CallStatus.QUEUED,
+        "to_number": call.to,
+        "from_number": call.from_,
+        "bot_id": call.bot_id,
+        "provider": call.provider,
+        "request": msgspec.json.encode(call).decode(),
+        "attempt": 0,
+        "max_attempts": call.max_attempts,
+        "due_at_ms": call.due_at_ms if is_later else now,
+        "expires_at_ms": call.expires_at_ms,
+        "is_cancel_requested": False,
+        "outcome": "{}",
+        "worker_id": "",
+        "carrier_call_id": "",
+        "created_at_ms": now,
+        "updated_at_ms": now,
+        "lease_holder": "",
+        "lease_until_ms": 0,
+        "check_at_ms": 0,
+        "next_sequence": 1,
+    }
+
+
+def _event(call_id: str, now: int, kind: str, status: CallStatus, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "call_id": call_id,
+        "at_ms": now,
+        "kind": kind,
+        "status": status,
+        "data": msgspec.json.encode(data).decode(),
+    }
+
+
 def _log_event(
     connection: Connection, call_id: str, now: int, kind: str, status: CallStatus, data: Mapping[str, Any]
 ) -> None:
-    queries.insert_event(
-        connection,
-        {"call_id": call_id, "at_ms": now, "kind": kind, "status": status, "data": msgspec.json.encode(data).decode()},
-    )
+    queries.insert_events(connection, [_event(call_id, now, kind, status, data)])
 
 
 def _name_of(event: CallEvent) -> str:

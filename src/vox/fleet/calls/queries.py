@@ -23,14 +23,18 @@ def find(connection: Connection, call_id: str, *, locks: bool = False) -> Row | 
     return connection.execute(query.with_for_update() if locks else query).mappings().first()
 
 
-def find_by_contact(connection: Connection, contact_key: str) -> str | None:
-    """The id of the call with this contact key."""
-    return connection.execute(select(calls.c.id).where(calls.c.contact_key == contact_key)).scalar_one_or_none()
+def find_by_contacts(connection: Connection, contact_keys: Sequence[str]) -> dict[str, str]:
+    """The ids of the calls with these contact keys, by key."""
+    if not contact_keys:
+        return {}
+    query = select(calls.c.contact_key, calls.c.id).where(calls.c.contact_key.in_(contact_keys))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def insert(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Writes a new call."""
-    connection.execute(calls.insert().values(**values))
+def insert_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes new calls."""
+    if rows:
+        connection.execute(calls.insert(), rows)
 
 
 def change(connection: Connection, call_id: str, values: Mapping[str, Any]) -> None:
@@ -166,9 +170,10 @@ def delete_attempt(connection: Connection, call_id: str, attempt: int) -> None:
     connection.execute(delete(attempts).where(attempts.c.call_id == call_id, attempts.c.attempt == attempt))
 
 
-def insert_event(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Writes what happened in a call."""
-    connection.execute(call_events.insert().values(**values))
+def insert_events(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes what happened in calls."""
+    if rows:
+        connection.execute(call_events.insert(), rows)
 
 
 def events_of(connection: Connection, call_id: str, limit: int) -> Sequence[Row]:
@@ -291,8 +296,7 @@ def note(
     if status not in _LIVE:
         return
     text_of_data = msgspec.json.encode(data).decode()
-    insert_event(
-        connection, {"call_id": call_id, "at_ms": now_ms, "kind": kind, "status": status, "data": text_of_data}
-    )
+    event = {"call_id": call_id, "at_ms": now_ms, "kind": kind, "status": status, "data": text_of_data}
+    insert_events(connection, [event])
     if check_at_ms:
         change(connection, call_id, {"check_at_ms": check_at_ms})

@@ -121,6 +121,13 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class DialForbidden:
+    """The call must not be dialled any more, as when its number has come onto a do-not-call list while it waited."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expired:
     """The time until which it might be dialled is over."""
 
@@ -135,6 +142,7 @@ CallEvent: TypeAlias = (
     | BotEnded
     | AttemptEnded
     | CancelRequested
+    | DialForbidden
     | Expired
 )
 
@@ -163,6 +171,10 @@ def apply(state: CallState, event: CallEvent, rules: Rules) -> Step:
             if state.status in WAITING:
                 return Step(replace(state, status=CallStatus.CANCELED, is_cancel_requested=True, is_retryable=False))
             return Step(replace(state, is_cancel_requested=True))
+        case DialForbidden(reason):
+            if state.status not in WAITING:
+                return Step(state)
+            return Step(replace(state, status=CallStatus.CANCELED, reason=reason, is_retryable=False))
         case Expired():
             return Step(replace(state, status=CallStatus.EXPIRED) if state.status in WAITING else state)
         case DialBegan():

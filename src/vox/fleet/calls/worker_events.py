@@ -21,6 +21,11 @@ TRANSFER_FAILED: Final = "transfer_failed"
 _MEDIA: Final = frozenset({"started", "media", "media_started", "in_progress"})
 _DETECTED: Final = frozenset({"human", "machine", "fax", "screening", "unknown"})
 
+ProgressListener = Callable[[str, str, Mapping[str, Any]], Awaitable[None]]
+"""Hears of what happens in a call: its id, the event, and what belongs to it."""
+ResultHook = Callable[[Connection, str, Mapping[str, Any]], None]
+"""Runs within the transaction that stores the result of a call, by its id, once; may read and write the database, nothing else."""
+
 _log = get_logger(__name__)
 
 
@@ -39,6 +44,16 @@ class WorkerEvents:
         self._clock = clock
         self.on_detected: Callable[[Change], Awaitable[None]] | None = None
         """Acts on what a worker has heard answer."""
+        self._listeners: list[ProgressListener] = []
+        self._result_hooks: list[ResultHook] = []
+
+    def add_progress_listener(self, listener: ProgressListener) -> None:
+        """Has a listener hear of what happens in calls, from now on."""
+        self._listeners.append(listener)
+
+    def add_result_hook(self, hook: ResultHook) -> None:
+        """Has a hook called for every result, from now on."""
+        self._result_hooks.append(hook)
 
     async def on_registered(self, worker_id: str, calls: Sequence[RunningCall]) -> None:
         """See `DispatchListener`."""
@@ -70,6 +85,8 @@ class WorkerEvents:
         elif event == TRANSFER_FAILED:
             now, code = self._clock.unix_ms(), str(data.get("code", ""))[:64]
             await self._database.write(lambda connection: queries.note(connection, call_id, event, {"code": code}, now))
+        for listener in self._listeners:
+            await listener(call_id, event, data)
 
     async def on_lost(self, worker_id: str, call_ids: Sequence[str]) -> None:
         """See `DispatchListener`."""
@@ -102,6 +119,8 @@ class WorkerEvents:
             if not queries.insert_result(connection, values):
                 return False
             if call_id:
+                for hook in self._result_hooks:
+                    hook(connection, call_id, result)
                 self._journal.apply(connection, call_id, BotEnded(outcome), facts=_facts(result))
             return True
 

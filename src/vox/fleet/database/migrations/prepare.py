@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect
 
 from vox.errors import UsageError
-from vox.fleet.database import schema
+from vox.fleet.database import campaign_tables, schema
 from vox.stores.migrations import Migrations
 from vox.stores.sql import SqlDatabase
 
@@ -17,7 +17,8 @@ def revision_of_unmarked(connection: Connection) -> str | None:
     Raises:
         UsageError: there are, but without the mark that a bridge leaves with them (database_unknown).
     """
-    if set(inspect(connection).get_table_names()).isdisjoint(schema.metadata.tables):
+    tables = campaign_tables.metadata.tables  # schema's, with those of campaigns
+    if set(inspect(connection).get_table_names()).isdisjoint(tables):
         return None
     raise UsageError(
         "the database has tables with names of the bridge's, but they are not a bridge's",
@@ -27,7 +28,7 @@ def revision_of_unmarked(connection: Connection) -> str | None:
 
 
 MIGRATIONS: Final = Migrations(
-    head="0001",
+    head="0002",
     versions=Path(__file__).parent / "versions",
     version_table="bridge_alembic_version",
     lock_id=0x766F7862,
