@@ -29,7 +29,7 @@ class BridgeClient:
     def __init__(self, url: str, key: str, *, pause: Callable[[float], object] | None = None) -> None:
         headers = {"authorization": f"Bearer {key}"}
         self._http = httpx2.Client(base_url=url, headers=headers, timeout=httpx2.Timeout(_CONNECT_S, read=ANSWER_S))
-        self._pause = pause or (lambda seconds: Event().wait(seconds))
+        self._pause: Callable[[float], object] = pause or Event().wait
 
     def __enter__(self) -> Self:
         return self
