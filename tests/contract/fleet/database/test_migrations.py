@@ -80,7 +80,7 @@ def described(connection: Connection) -> dict[str, Any]:
             ],
             "key": found.get_pk_constraint(name)["constrained_columns"],
             "references": [
-                (one["constrained_columns"], one["referred_table"], one["options"])
+                (one["constrained_columns"], one["referred_table"], one.get("options"))
                 for one in found.get_foreign_keys(name)
             ],
             "indexes": sorted((one["column_names"], one["unique"]) for one in found.get_indexes(name)),
