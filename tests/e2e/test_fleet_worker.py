@@ -203,8 +203,9 @@ async def test_rooms_are_refused_as_documented_at_capacity_and_named_as_missing_
             assert (await http.post(f"{worker.http}/livekit/dialout", json={})).status_code == 400
 
 
-async def test_a_drain_by_http_takes_no_calls_and_cuts_none(tmp_path: Path):
+async def test_a_drain_by_http_takes_no_calls_and_cuts_none_and_keeps_its_promises(tmp_path: Path):
     async with call_worker(tmp_path) as worker, asyncio.TaskGroup() as group:
+        url, token = stream_of(await worker.reserve("ringing", **{"class": "outbound", "ttl_s": 120}))
         running = group.create_task(call(worker.phone, seconds=2.0))
         await worker.logged("call started")
         async with httpx2.AsyncClient() as http:
@@ -218,6 +219,8 @@ async def test_a_drain_by_http_takes_no_calls_and_cuts_none(tmp_path: Path):
             assert 500 < health["drain_deadline"] - health["draining_since"] <= 600
             assert (await http.get(f"{worker.http}/ready")).status_code == 503
         assert (await running).close_code == 1000
+        assert worker.process.returncode is None
+        assert (await call(url, token=token)).close_code == 1000
         await until(lambda: worker.process.returncode is not None)
         assert worker.process.returncode == 0
 

@@ -204,7 +204,13 @@ class Admission:
         return None
 
     def reserve(
-        self, now: float, source: Source = UNBOUND, *, is_silent: bool = False, probation_s: float = SILENT_S
+        self,
+        now: float,
+        source: Source = UNBOUND,
+        *,
+        is_silent: bool = False,
+        probation_s: float = SILENT_S,
+        is_promised: bool = False,
     ) -> Reservation | Busy:
         """A place for one more call, or why not.
 
@@ -213,12 +219,13 @@ class Admission:
             source: whose share the place counts against.
             is_silent: whether the call has yet to begin.
             probation_s: how long it may take that before it has to make room for others.
+            is_promised: whether the place was set aside for this very call, which then is not refused, in a drain neither.
         """
-        busy = self.why_full(now, source)
+        busy = None if is_promised else self.why_full(now, source)
         if busy is not None:
             self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
             return busy
-        if (self.limit and self.taken >= self.limit) or not self._has_share(source):
+        if not is_promised and ((self.limit and self.taken >= self.limit) or not self._has_share(source)):
             self._evict(now, source)
         self.calls += 1
         if source.network:

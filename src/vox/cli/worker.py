@@ -106,7 +106,7 @@ async def serve_worker(
         server = await stack.enter_async_context(
             Server(parts.app, agent_settings.bind_host, settings.port, clock=clock, **tls)
         )
-        parts.listening(agent_settings.bind_host, server.port)
+        parts.listening(agent_settings.bind_host, server.port, is_tls=agent_settings.tls_enable)
         freeze_startup_objects()
         log.info(
             "worker ready",

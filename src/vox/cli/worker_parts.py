@@ -28,6 +28,7 @@ from vox.fleet.worker.settings import WorkerOptions, worker_id
 from vox.fleet.worker.siblings import ROUND_EVERY_S, Siblings
 from vox.fleet.worker.worker import Worker
 from vox.http.routing import RouteTable
+from vox.protocols.fleet import HANDED_OVER
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.logging import get_logger
@@ -144,9 +145,9 @@ class WorkerProcess:
     async def __aexit__(self, *_error: object) -> None:
         await self._stack.aclose()
 
-    def listening(self, host: str, port: int) -> None:
+    def listening(self, host: str, port: int, *, is_tls: bool) -> None:
         """Says where the worker is reached, once that is known."""
-        self.worker.host, self.worker.port = host, port
+        self.worker.host, self.worker.port, self.worker.is_tls = host, port, is_tls
 
     async def flush(self, timeout_s: float) -> None:
         """Offers the last results to the bridge."""
@@ -161,7 +162,7 @@ class WorkerProcess:
 
     def _call_ended(self, call: EndedCall, reserved: Reserved | None) -> None:
         url = call.variables.get("webhook_url", "")
-        if not self.settings.bridge_base:
+        if not self.settings.bridge_base or call.reason == HANDED_OVER:
             return
         ended_at = self._clock.wall().isoformat(timespec="milliseconds")
         result = result_of(call, reserved, worker_id=self.worker.worker_id, ended_at=ended_at)

@@ -26,6 +26,9 @@ MIN_STATUS_INTERVAL_S: Final = 0.1
 STARTED: Final = "started"
 """The event of the `progress` that says that a call runs; its data are `class` and `since_ms`."""
 
+HANDED_OVER: Final = "handed_over"
+"""The outcome of `ended` where a call goes on in another process: it is not the end of the call."""
+
 RESERVATION_TTL_S: Final = 30.0
 """A reservation that is neither renewed nor taken by its call ends after this, whatever became of the bridge."""
 RENEW_S: Final = 10.0
@@ -70,6 +73,7 @@ class Register(
         labels: `relay_region`, `model_region` and `provider` count in placement, others are shown only.
         calls: those that run, so that a bridge that has just started counts them.
         unrecorded: ends of calls that no bridge has acknowledged; they follow.
+        pid: of the process, for people who look for it on its machine; 0 where it is not told.
     """
 
     worker_id: WorkerId
@@ -82,6 +86,7 @@ class Register(
     labels: Annotated[dict[_ShortText, _Text], Meta(max_length=32)] = {}
     calls: Annotated[list[RunningCall], Meta(max_length=MAX_CALLS)] = []
     unrecorded: _Count = 0
+    pid: Annotated[int, Meta(ge=0, le=1 << 31)] = 0
 
 
 class Status(
@@ -281,6 +286,14 @@ def read_bridge(message: WireMessage) -> BridgeMessage | None:
         PeerError: `malformed_message` or `message_too_large`.
     """
     return _read(message, _FROM_BRIDGE)
+
+
+def started_call(message: Progress) -> RunningCall | None:
+    """The call that the event `started` tells of; None where its data are not what they should be."""
+    try:
+        return msgspec.convert({"call_id": message.call_id, **message.data}, RunningCall)
+    except msgspec.ValidationError:
+        return None
 
 
 def write(message: WorkerMessage | BridgeMessage) -> str:

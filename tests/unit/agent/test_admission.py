@@ -252,3 +252,15 @@ def test_a_silent_connection_makes_room_where_the_other_places_are_promised():
     assert admission.reserve(1.0) == Busy("full", 5)
     assert isinstance(admission.reserve(SILENT_S, is_silent=True), Reservation)
     assert evicted == [0.0]
+
+
+def test_a_promised_call_is_taken_where_others_are_refused():
+    admission = Admission(max_calls=1)
+    admission.reserve(0.0)
+    admission.is_closed = True
+    assert admission.reserve(0.0) == Busy("draining", 5)
+    place = admission.reserve(0.0, is_promised=True)
+    assert isinstance(place, Reservation)
+    assert admission.calls == 2, "the limit fell after the promise"
+    place.release()
+    assert admission.calls == 1

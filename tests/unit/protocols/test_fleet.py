@@ -27,6 +27,7 @@ from vox.protocols.fleet import (
     Transfer,
     read_bridge,
     read_worker,
+    started_call,
     write,
 )
 
@@ -161,6 +162,18 @@ def test_a_refusal_does_not_repeat_what_was_sent():
     with pytest.raises(PeerError) as raised:
         read_worker('{"type":"accept","offer_id":"o","reservation_id":"r","token":["secret-token"],"stream_url":"x"}')
     assert "secret-token" not in str(raised.value)
+
+
+def test_the_call_that_has_started_is_read_from_the_events_data():
+    call = RunningCall("call_1", "campaign", 7)
+    assert started_call(Progress("call_1", "started", {"class": "campaign", "since_ms": 7, "more": 1})) == call
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"class": "vip", "since_ms": 1}, {"class": ["inbound"], "since_ms": 1}, {"class": "inbound"}]
+)
+def test_a_start_without_its_data_is_no_call(data):
+    assert started_call(Progress("call_1", "started", data)) is None
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))

@@ -143,7 +143,13 @@ class BotStreams:
 
         try:
             await self._sockets.hold(
-                websocket, link, source, SILENT_S, MAX_MESSAGE_BYTES, is_silent=claim is None and stream.codec is None
+                websocket,
+                link,
+                source,
+                SILENT_S,
+                MAX_MESSAGE_BYTES,
+                is_silent=claim is None and stream.codec is None,
+                is_promised=claim is not None,
             )
         finally:
             if claim is not None:

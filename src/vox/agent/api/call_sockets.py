@@ -39,10 +39,13 @@ class CallSockets:
         max_message_bytes: int,
         *,
         is_silent: bool = True,
+        is_promised: bool = False,
     ) -> None:
         """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
         server, route = self._server, websocket.scope[ROUTE].label
-        place = server.admission.reserve(server.clock.now(), source, is_silent=is_silent, probation_s=probation_s)
+        place = server.admission.reserve(
+            server.clock.now(), source, is_silent=is_silent, probation_s=probation_s, is_promised=is_promised
+        )
         if isinstance(place, Busy):
             headers = {"retry-after": str(self.retry_after(place))}
             message = f"Service unavailable: {place.reason}"

@@ -97,7 +97,7 @@ class Session:
         self.info = info
         self._resources = resources
         self._clock = resources.clock
-        self.transport = transport
+        self.transport = self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
         self.variables = variables = {
             **agent.profile.variables,
@@ -169,7 +169,7 @@ class Session:
         )
         self._limits = CallLimits(
             resources.clock,
-            max_duration_s=resources.settings.rtc_max_duration_secs,
+            max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
             is_busy=lambda: not self._output.is_idle,
             on_end=partial(self.end, 1000),
@@ -265,7 +265,7 @@ class Session:
         """Ends the call from our side: the other side is told, and the call hung up."""
         self.hang_up(reason)
         try:
-            self.transport.close(code, reason)
+            self._transport.close(code, reason)
         except Exception:  # a line that cannot even be closed: the call is over all the same
             log.exception("closing failed", call_id=self.info.call_id)
 
@@ -301,7 +301,7 @@ class Session:
                     self._limits.first_audio()
                 self._speech_input.push_client(message)
             case ClientReady():
-                self.transport.send_event(AgentReady(message.id))
+                self._transport.send_event(AgentReady(message.id))
                 self._greet()
             case ClientText():
                 self._typed(message)
@@ -314,7 +314,7 @@ class Session:
                 self.end(1000, "client_left")
             case ClientRequest():
                 answer = ErrorResponse(message.id, f"this agent knows no request named {message.name[:100]}")
-                self.transport.send_event(answer)
+                self._transport.send_event(answer)
             case ClientToolResult():
                 self._responder.client_tool_result(message.call_id, message.result)
             case ClientSpeak():
@@ -379,12 +379,12 @@ class Session:
 
     def _notify(self, what: str) -> None:
         if what == events.USER_STARTED:
-            self.transport.send_event(SpeakingChanged("user", is_speaking=True))
+            self._transport.send_event(SpeakingChanged("user", is_speaking=True))
         elif what == events.USER_STOPPED:
             self._latency.speech_ended(self._speech_input.stop_s)
-            self.transport.send_event(SpeakingChanged("user", is_speaking=False))
+            self._transport.send_event(SpeakingChanged("user", is_speaking=False))
         else:
-            self.transport.send_event(UserIdle())
+            self._transport.send_event(UserIdle())
             if self.agent.profile.user_idle_prompt:
                 self._say(self.agent.profile.user_idle_prompt)
 
@@ -397,13 +397,13 @@ class Session:
         self._responder.use(replace(agent, tts=self._voice.tts))
         self._speech_input.use(agent)
         self._turns.policy = replace(self._turns.policy, language=tag)
-        self.transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
+        self._transport.send_event(ServerMessage({"type": "language-changed", "language": tag}))
 
     def _not_understood(self) -> None:
         """Speech without words enters the conversation too: a model may count how often that happens."""
         log.info("speech not understood")
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-        self.transport.send_event(ServerMessage({"type": "not-understood", "timestamp": timestamp}))
+        self._transport.send_event(ServerMessage({"type": "not-understood", "timestamp": timestamp}))
         self.conversation.hear("" if self.agent.llm.answers_inaudible else INAUDIBLE)
         if self.agent.not_understood:
             self._say(self.agent.not_understood)
@@ -441,7 +441,7 @@ class Session:
         end = partial(self.end, 1000)
         call = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
         return CallAnswering(
-            settings, call, agent.llm, self.conversation, self.variables, tell=self.transport.send_event
+            settings, call, agent.llm, self.conversation, self.variables, tell=self._transport.send_event
         )
 
     def _tools(self, agent: Agent) -> dict[str, Tool]:
@@ -470,9 +470,9 @@ class Session:
 
     def _await_client(self) -> None:
         """Greets at once, or as soon as a client that says when it is ready has sent anything, at the latest in a while."""
-        if self.transport.client_wait_s:
+        if self._transport.client_wait_s:
             loop = asyncio.get_running_loop()
-            self._greeting_timer = loop.call_later(self.transport.client_wait_s, self._greet)
+            self._greeting_timer = loop.call_later(self._transport.client_wait_s, self._greet)
         else:
             self._greet()
 
@@ -499,7 +499,7 @@ class Session:
         self._responder.say(text, then_end=then_end)
 
     def _audible(self) -> None:
-        self.transport.send_event(SpeakingChanged("bot", is_speaking=True))
+        self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
         numbers = self._responder.audible()
         if numbers.response_s is not None:  # in the call's context, because this is called in that of all calls
             self._context.copy().run(_trace_turn, numbers, self._clock.wall())
@@ -522,7 +522,7 @@ class Session:
         if not self._is_short(message.text):
             return
         timestamp = self._clock.wall().isoformat(timespec="milliseconds")
-        self.transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
+        self._transport.send_event(UserTranscript(message.text, is_final=True, timestamp=timestamp))
         if message.run:
             self._latency.typed()
             self._is_silent_next = not message.speak
@@ -535,7 +535,7 @@ class Session:
 
     def _is_short(self, text: str) -> bool:
         if len(text) > MAX_TEXT:
-            self.transport.send_event(AgentError(f"a text of {len(text)} characters is over the limit of {MAX_TEXT}"))
+            self._transport.send_event(AgentError(f"a text of {len(text)} characters is over the limit of {MAX_TEXT}"))
         return len(text) <= MAX_TEXT
 
     def _rewrite(self, message: ClientContext) -> None:
@@ -545,7 +545,7 @@ class Session:
             else:
                 self.conversation.append(message.messages)
         except VoxError as error:
-            self.transport.send_event(AgentError(str(error)))
+            self._transport.send_event(AgentError(str(error)))
             return
         if message.run:
             self._respond()

@@ -222,6 +222,9 @@ class AgentProfile(BaseModel):
     user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
+    max_call_secs: float = Field(
+        default=0.0, ge=0, description="Longest call of this agent, from the first audio on; 0: rtc_max_duration_secs"
+    )
     user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
     text_normalization: bool = Field(
         default=True,

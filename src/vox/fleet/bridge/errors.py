@@ -42,6 +42,7 @@ STATUS: Final[dict[str, int]] = {
     "webhook_not_found": 404,
     "worker_not_found": 404,
     "worker_unreachable": 503,
+    "fleet_unknown": 503,
     "hang_up_failed": 502,
     "carrier_unreachable": 502,
     "database_conflict": 409,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from math import nan
 from random import Random
 from typing import Any, Final, Self
 
@@ -28,6 +29,8 @@ from vox.fleet.calls.worker_events import WorkerEvents
 from vox.fleet.database.opening import opened
 from vox.fleet.dispatch.bridge_socket import TokenOwner, WorkerEndpoint
 from vox.fleet.dispatch.dispatcher import FleetDispatcher
+from vox.fleet.dispatch.fleet_status import DEFAULT_BUFFER, autoscale_signal
+from vox.fleet.dispatch.metrics import AUTOSCALE_SLOTS
 from vox.fleet.dispatch.static_fleet import StaticFleet
 from vox.providers import registry
 from vox.providers.contract import Deps
@@ -41,6 +44,7 @@ from vox.stores.sql import SqlDatabase
 
 UPKEEP_S: Final = 60.0
 SHARE_S: Final = 5.0
+AUTOSCALE_S: Final = 2.0
 SHARE_TTL_S: Final = 20.0
 _DAY_MS: Final = 86_400_000
 
@@ -80,7 +84,10 @@ class Bridge:
         self.setting_rows = BridgeSettingRows(self.database, self.clock, {VOXCORE_FLEET: settings.voxcore_fleet})
         self.journal = CallJournal(self.clock, self.metrics)
         self.worker_events = WorkerEvents(self.database, self.journal, self.clock)
-        self.dispatcher = FleetDispatcher(self.worker_events, self.clock, parts.chance, self.metrics)
+        self._leases = None if self.database.is_sqlite else SqlLeases(self.database, self.clock)
+        self.dispatcher = FleetDispatcher(
+            self.worker_events, self.clock, parts.chance, self.metrics, leases=self._leases
+        )
         self.worker_endpoint = WorkerEndpoint(self.dispatcher, WorkerKeys(self.api_keys))
         worker_secret = settings.worker_secret.get_secret_value()
         self._static_fleet = StaticFleet(self.dispatcher, parts.http, worker_secret, self.metrics)
@@ -121,7 +128,6 @@ class Bridge:
             self.metrics,
             max_tries=settings.webhooks.max_tries,
         )
-        self._leases = None if self.database.is_sqlite else SqlLeases(self.database, self.clock)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -139,6 +145,7 @@ class Bridge:
             await stack.enter_async_context(supervised(self._outbox.run, "bridge-webhooks"))
             await stack.enter_async_context(periodic(UPKEEP_S, self._upkeep, "bridge-upkeep"))
             await stack.enter_async_context(periodic(SHARE_S, self._share, "bridge-share"))
+            await stack.enter_async_context(periodic(AUTOSCALE_S, self._measure_fleet, "bridge-autoscale"))
             await stack.enter_async_context(supervised(DialLoop(self._dialling).run, "bridge-dial"))
             self._stack = stack.pop_all()
         self.is_open = True
@@ -164,6 +171,18 @@ class Bridge:
             await self._static_fleet.use(made)
         return await self.setting_rows.put(key, made)
 
+    async def autoscale_slots(self, buffer: int = DEFAULT_BUFFER) -> int | None:
+        """Slots that the fleet should have; None while that is not known.
+
+        Args:
+            buffer: free slots on top of what is in use or due.
+
+        Raises:
+            VoxError: the database does not answer.
+        """
+        due = await self.database.read(lambda connection: queries.count_due(connection, self.clock.unix_ms()))
+        return autoscale_signal(self.dispatcher.fleet(), queued_due=due, buffer=buffer)
+
     async def check_database(self) -> None:
         """Raises where the database does not answer."""
         await self.database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar_one())
@@ -181,6 +200,13 @@ class Bridge:
         if self._leases is not None:
             holders = await self._leases.join(self._dialling.holder, SHARE_TTL_S)
             self.carriers.share(len(holders))
+
+    async def _measure_fleet(self) -> None:
+        slots = None
+        try:
+            slots = await self.autoscale_slots()
+        finally:
+            self.metrics.gauge(AUTOSCALE_SLOTS).set(nan if slots is None else slots)
 
     async def _upkeep(self) -> None:
         """Forgets what is too old, and sets the gauges."""
@@ -212,7 +238,7 @@ class WorkerKeys:
             return None
         if key.allows(WORKER):
             return TokenOwner(None)
-        return TokenOwner(key.workers[0]) if key.workers else None
+        return TokenOwner(key.workers) if key.workers else None
 
 
 def _limits(carrier: Carrier) -> CarrierLimits:

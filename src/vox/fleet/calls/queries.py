@@ -80,6 +80,12 @@ def next_due_ms(connection: Connection) -> int | None:
     return connection.execute(select(func.min(calls.c.due_at_ms)).where(calls.c.status.in_(_WAITING))).scalar()
 
 
+def count_due(connection: Connection, now_ms: int) -> int:
+    """How many calls wait for a worker at this moment."""
+    due = select(func.count()).select_from(calls).where(calls.c.status.in_(_WAITING), calls.c.due_at_ms <= now_ms)
+    return int(connection.execute(due).scalar_one())
+
+
 def claim_checks(connection: Connection, now_ms: int, until_ms: int, limit: int) -> Sequence[Row]:
     """Live calls whose state is to be found out now; others do not get them before `until_ms`."""
     due = (

@@ -5,6 +5,7 @@ is refused hears why in a `refused` message before its socket closes, so that it
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,9 +32,9 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TokenOwner:
-    """The worker that a token belongs to, by its id; None for every worker of the fleet."""
+    """The workers that a token belongs to, by their ids; None for every worker of the fleet."""
 
-    worker_id: str | None
+    worker_ids: Collection[str] | None
 
 
 class WorkerTokens(Protocol):
@@ -116,7 +117,7 @@ class _Connection:
         if self._worker is not None:
             self._dispatcher.receive(self._worker, self, read)
         elif isinstance(read, wire.Register):
-            taken = self._dispatcher.connect(read, self, self._owner.worker_id)
+            taken = self._dispatcher.connect(read, self, self._owner.worker_ids)
             if isinstance(taken, wire.Refused):
                 self.close(taken)
             else:

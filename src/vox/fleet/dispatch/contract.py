@@ -109,6 +109,7 @@ class WorkerView:
     region: str
     generation: int
     version: str
+    pid: int
     is_static: bool
     is_stale: bool
     age_s: float

@@ -5,7 +5,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
@@ -184,17 +184,17 @@ class FleetDispatcher(Dispatcher):
         return self._clock.now()
 
     def connect(
-        self, message: wire.Register, link: WorkerLink, owner: str | None, *, is_static: bool = False
+        self, message: wire.Register, link: WorkerLink, owners: Collection[str] | None, *, is_static: bool = False
     ) -> Worker | wire.Refused:
         """Takes a worker in; an older connection of the same process is closed.
 
         Args:
             message: its first.
             link: the way to it.
-            owner: the worker that its token belongs to; None for a token of the whole fleet.
+            owners: the workers that its token belongs to; None for a token of the whole fleet.
             is_static: it is polled.
         """
-        worker = self.registry.register(message, owner, self._clock.now(), is_static=is_static)
+        worker = self.registry.register(message, owners, self._clock.now(), is_static=is_static)
         if isinstance(worker, wire.Refused):
             self._metrics.counter(REGISTRATIONS, worker.code).inc()
             _log.warning("worker refused", worker_id=message.worker_id, code=worker.code)
@@ -227,11 +227,8 @@ class FleetDispatcher(Dispatcher):
                     worker.next_free_s = message.retry_after_s
                 if self.offers.refuse(worker, message.offer_id):
                     self._answer(message.offer_id, "busy")
-            case wire.Ended(call_id, outcome, result):
-                self.registry.ended(worker, call_id)
-                self._events.ended(
-                    worker.worker_id, call_id, outcome, result, lambda: link.send(wire.EndedReceived(call_id))
-                )
+            case wire.Ended():
+                self._ended(worker, link, message)
             case wire.Progress():
                 self._progress(worker, message)
             case wire.Register():
@@ -297,12 +294,20 @@ class FleetDispatcher(Dispatcher):
             message.offer_id, Placed(worker.worker_id, message.stream_url, message.token, message.reservation_id)
         )
 
+    def _ended(self, worker: Worker, link: WorkerLink, message: wire.Ended) -> None:
+        """The end of a call, unless it goes on elsewhere: handed over, or placed again after an attempt whose end comes late."""
+        self.registry.ended(worker, message.call_id)
+        received = wire.EndedReceived(message.call_id)
+        if message.outcome == wire.HANDED_OVER or self.registry.worker_of(message.call_id) is not None:
+            link.send(received)
+            return
+        self._events.ended(
+            worker.worker_id, message.call_id, message.outcome, message.result, lambda: link.send(received)
+        )
+
     def _progress(self, worker: Worker, message: wire.Progress) -> None:
-        call_class = message.data.get("class")
-        if message.event == wire.STARTED and call_class in {"inbound", "outbound", "campaign"}:
-            since_ms = message.data.get("since_ms")
-            since_ms = since_ms if isinstance(since_ms, int) else self._clock.unix_ms()
-            self.registry.started(worker, wire.RunningCall(message.call_id, call_class, since_ms))
+        if message.event == wire.STARTED and (call := wire.started_call(message)) is not None:
+            self.registry.started(worker, call)
         self._events.progress(worker.worker_id, message.call_id, message.event, message.data)
 
     def _answer(self, offer_id: str, answer: Placed | OfferResult) -> None:

@@ -34,3 +34,7 @@ EVENTS_DROPPED = Counter(
 STATIC_POLLS = Counter(
     "vox_fleet_static_polls_total", "Polls of the servers in `voxcore_fleet`, by result", ("result",)
 )
+AUTOSCALE_SLOTS = Gauge(
+    "vox_fleet_autoscale_slots",
+    "Slots that the fleet should have: calls, reservations, calls that are due, and a buffer; NaN while that is not known",
+)

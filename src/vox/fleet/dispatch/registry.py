@@ -7,7 +7,7 @@ A worker is a process: `worker_id` and `generation` together. Where a newer gene
 stays known while it has some.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -31,6 +31,8 @@ WorkerKey: TypeAlias = tuple[str, int]
 """Worker id and generation."""
 
 MAX_WORKERS: Final = 10_000
+NAMED_OWNERS: Final = 4
+"""A refusal names so many of the workers that a token belongs to."""
 FORGET_S: Final = 300.0
 """How long a worker without a lease is shown as stale, and its calls counted in the autoscale signal: they may still run."""
 PLACE_LABELS: Final = ("relay_region", "model_region", "provider")
@@ -95,6 +97,7 @@ class Worker:
     url: str = ""
     region: str = ""
     version: str = ""
+    pid: int = 0
     transports: frozenset[str] = frozenset()
     place: Place = NOWHERE
     max_calls: int = 0
@@ -213,21 +216,22 @@ class Registry:
         return sorted(found, key=lambda worker: -worker.generation)
 
     def register(
-        self, message: Register, owner: str | None, now: float, *, is_static: bool = False
+        self, message: Register, owners: Collection[str] | None, now: float, *, is_static: bool = False
     ) -> Worker | Refused:
         """Takes a worker in, for the first time or again; the calls it names are those that it has.
 
         Args:
             message: what it says of itself.
-            owner: the worker that the token belongs to; None for a token of the whole fleet.
+            owners: the workers that the token belongs to; None for a token of the whole fleet.
             now: monotonic seconds.
             is_static: it is polled.
         """
-        if owner is not None and owner != message.worker_id:
+        if owners is not None and message.worker_id not in owners:
+            named = " or ".join(repr(one) for one in list(owners)[:NAMED_OWNERS])
             return Refused(
                 WRONG_WORKER,
-                f"The token belongs to worker {owner!r}, not to {message.worker_id!r}. "
-                "Set VOX_WORKER_ID to the first, or give this worker a token of its own.",
+                f"The token belongs to worker {named}, not to {message.worker_id!r}. "
+                "Set VOX_WORKER_ID to that, or give this worker a token of its own.",
             )
         others = [one for one in self.named(message.worker_id) if one.key != (message.worker_id, message.generation)]
         is_old = any(_takes_over(one, message.generation) for one in others)
@@ -248,7 +252,7 @@ class Registry:
         worker.is_superseded = is_old
         worker.url, worker.region, worker.version = message.url, message.region, message.version
         worker.transports, worker.place = frozenset(message.transports), Place.of(message.region, message.labels)
-        worker.max_calls = message.max_calls
+        worker.max_calls, worker.pid = message.max_calls, message.pid
         worker.offered = worker.offered_outbound = 0
         self._replace_calls(worker, message.calls)
         return worker

@@ -117,6 +117,9 @@ def read_config(raw: Mapping[str, Any]) -> BotConfig:
     words = raw.get("min_words_interruption")
     if isinstance(words, int) and words > 0:
         profile |= {"interruption_strategy": "min_words", "min_words": words}
+    longest = raw.get("max_call_duration_seconds")
+    if isinstance(longest, int | float) and longest > 0:
+        profile["max_call_secs"] = longest
     if numbers := _object(raw, "transfer_numbers"):
         profile["transfers"] = {name: {"to": str(number)} for name, number in numbers.items()}
     profile |= _object(raw, "profile")

@@ -3,6 +3,7 @@
 Implements `vox.fleet.worker.registration.RegisteredWorker`; every method is one step.
 """
 
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
@@ -69,6 +70,7 @@ class BridgePeer:
             transports=self._transports,
             max_calls=worker.settings.max_concurrent_calls,
             labels=dict(self._labels),
+            pid=os.getpid(),
             calls=[self._running(call) for call in worker.calls.live()[: wire.MAX_CALLS]],
         )
 
@@ -132,7 +134,11 @@ class BridgePeer:
             self._registration.progress(call_id, TRANSFER_FAILED, {"code": why})
 
     def _ended(self, call: EndedCall, reserved: Reserved | None) -> None:
-        if self._registration is not None:
+        if self._registration is None:
+            return
+        if call.reason == wire.HANDED_OVER:
+            self._registration.ended(call.call_id, wire.HANDED_OVER)
+        else:
             ended_at = self._clock.wall().isoformat(timespec="milliseconds")
             result = result_of(call, reserved, worker_id=self._worker.worker_id, ended_at=ended_at)
             self._registration.ended(call.call_id, outcome_of(call.reason), result)

@@ -16,12 +16,13 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
-from vox.errors import DependencyError, UsageError, VoxError
+from vox.errors import DependencyError, VoxError
 from vox.fleet.worker.bots import SECRET_HEADER
 from vox.fleet.worker.metrics import RESULTS_SENT, RESULTS_WAITING
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
+from vox.security.digests import sha256_hex
 from vox.security.outbound import OutboundGuard
 
 SEND_TIMEOUT_S: Final = 10.0
@@ -94,14 +95,12 @@ class Results:
         """Writes a result to the disk; it is sent from there.
 
         Raises:
-            UsageError: the call's id cannot be a file's name (invalid_call_id).
             DependencyError: the disk refuses (results_unwritable).
         """
-        if not _NAME.fullmatch(call_id):
-            raise UsageError("a call's id has letters, digits, `_` and `-` only", code="invalid_call_id")
+        name = call_id if _NAME.fullmatch(call_id) else sha256_hex(call_id.encode())
         data = msgspec.json.encode({"url": webhook_url or f"{self._base}/v1/results", "body": result})
         try:
-            await asyncio.to_thread(_write, self._folder, call_id, data)
+            await asyncio.to_thread(_write, self._folder, name, data)
         except OSError as error:
             raise DependencyError(
                 f"the result of a call cannot be written to {self._folder}: {error.strerror}",
@@ -109,7 +108,7 @@ class Results:
                 hint="free space there, or set VOX_WORKER_RESULTS_FOLDER",
                 retryable=True,
             ) from error
-        self._waiting[call_id] = _Attempts()
+        self._waiting[name] = _Attempts()
         self._show()
         if len(self._waiting) % WARN_AT == 0:
             _log.warning("results wait for the bridge", waiting=len(self._waiting))

@@ -4,7 +4,7 @@ The documented names come first; every key is documented in docs/operations/sett
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -180,4 +180,22 @@ def load(environment: Mapping[str, str], overrides: Mapping[str, Any] | None = N
     """
     given = {"worker": dict(overrides or {})}
     loaded = load_settings(WorkerSettings, file=None, environment=environment, overrides=given)
-    return Loaded(loaded.settings.worker, loaded.warnings)
+    return Loaded(loaded.settings.worker, [*loaded.warnings, *_warnings(loaded.settings.worker)])
+
+
+def _warnings(options: WorkerOptions) -> Iterator[str]:
+    """What works, but not as the operator may believe."""
+    if options.bridge and not options.token.get_secret_value():
+        yield (
+            "VOX_WORKER_TOKEN is not set: this worker does not register with the bridge, which gives it calls only where its"
+            " setting voxcore_fleet lists this server"
+        )
+    if options.bridge and not options.secrets:
+        yield (
+            "VOXCORE_SECRET is not set: the bridge cannot tell this worker from others, and reserves slots only from this machine"
+        )
+    if options.bridge and not options.url:
+        yield (
+            "VOX_WORKER_URL is not set: media streams of outbound calls are sent to this machine's own address; set it to one at"
+            " which carriers reach this worker"
+        )

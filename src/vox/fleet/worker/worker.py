@@ -6,7 +6,7 @@ network behind it (the bridge, the other workers of the machine) is in modules o
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -102,6 +102,7 @@ class Worker:
         self.version = version
         self.port = settings.port
         self.host = ""
+        self.is_tls = False
         self.generation = clock.unix_ms()
         self.slots = Slots(settings.inbound_reserve)
         self.draining_since: float | None = None
@@ -117,6 +118,7 @@ class Worker:
         self._late: list[tuple[int, int]] = []
         self._drain_began: float | None = None
         self._started_at = clock.now()
+        self._promises: ExitStack | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -181,7 +183,10 @@ class Worker:
         return is_free
 
     def take(self, reservation_id: str) -> Reserved | None:
-        """Hands a promised slot to the media stream that names it; None where there is none to hand."""
+        """Hands a promised slot to the media stream that names it; None where there is none to hand.
+
+        The stream takes hold of the life cycle in the same step, so that a drain does not end in between.
+        """
         return self.slots.take(reservation_id, self._clock.now())
 
     def prove(self, taken: Reserved, token: str) -> bool:
@@ -228,7 +233,8 @@ class Worker:
     def base(self) -> str:
         """Where HTTP reaches this worker."""
         host = self.host if self.host not in {"", "0.0.0.0", "::"} else "127.0.0.1"  # noqa: S104  compared, not bound
-        return self.settings.url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "https" if self.is_tls else "http"
+        return self.settings.url or f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def state(self) -> str:
@@ -290,7 +296,13 @@ class Worker:
         self.lifecycle.drain(deadline_s)
 
     def changed(self) -> None:
-        """Tells what follows the numbers."""
+        """Tells what follows the numbers, and keeps a drain from ending while promised calls may still come."""
+        if self.slots.pending and self._promises is None:
+            self._promises = ExitStack()
+            self._promises.enter_context(self.lifecycle.hold())
+        elif not self.slots.pending and self._promises is not None:
+            self._promises.close()
+            self._promises = None
         self._metrics.gauge(names.RESERVED).set(self.slots.pending)
         for listener in self.on_change:
             listener()

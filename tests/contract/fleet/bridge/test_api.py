@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -318,3 +319,18 @@ async def test_a_carrier_gets_no_more_calls_at_once_than_it_takes(tmp_path: Path
         for call_id in live:
             await bridge.post(f"/v1/calls/{call_id}/hang_up")
         await bridge.shop.until(lambda: len(bridge.shop.talks) == 4)
+
+
+async def test_the_autoscale_signal_is_a_number_only_where_every_worker_was_heard(tmp_path: Path):
+    async with world(tmp_path) as bridge:
+        dispatcher = bridge.bridge.dispatcher
+        dispatcher._known_from = inf  # as it is within the first lease of a bridge
+        unknown = await bridge.get("/v1/fleet/autoscale")
+        assert (unknown.status_code, code_of(unknown)) == (503, "FLEET_UNKNOWN"), "workers may still be coming back"
+        assert int(unknown.headers["retry-after"]) >= 1
+        await bridge.shown_in_metrics("vox_fleet_autoscale_slots NaN")
+        dispatcher._known_from = 0.0
+        assert (await bridge.get("/v1/fleet/autoscale?buffer=3")).json() == {"slots": 3}
+        assert (await bridge.get("/v1/fleet/autoscale?buffer=-1")).status_code == 400
+        await bridge.shown_in_metrics("vox_fleet_autoscale_slots 1.0")
+        assert (await bridge.http.get(f"{bridge.bridge.address}/v1/fleet/autoscale")).status_code == 401

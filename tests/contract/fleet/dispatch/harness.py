@@ -1,7 +1,7 @@
 """A dispatcher behind a real server, and fake workers that register with it over real sockets."""
 
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 
@@ -27,7 +27,7 @@ FLEET_TOKEN = "fleet-secret"
 class Tokens:
     """The tokens of workers; `FLEET_TOKEN` is every worker's."""
 
-    def __init__(self, owners: Mapping[str, str | None]) -> None:
+    def __init__(self, owners: Mapping[str, Collection[str] | None]) -> None:
         self.owners = dict(owners)
         self.is_away = False
 
@@ -41,7 +41,7 @@ class Bridge:
     """A bridge that only dispatches. It may be stopped and started again on the same port."""
 
     def __init__(
-        self, owners: Mapping[str, str | None] | None = None, *, leases: Leases | None = None, **endpoint
+        self, owners: Mapping[str, Collection[str] | None] | None = None, *, leases: Leases | None = None, **endpoint
     ) -> None:
         self._endpoint = endpoint
         self._leases = leases

@@ -213,7 +213,7 @@ async def by_hand(bridge: Bridge, *messages: str, token: str = FLEET_TOKEN) -> R
     ],
 )
 async def test_a_worker_that_may_not_come_in_hears_why(messages, code):
-    async with time_limit(), Bridge({"token-1": "w-1"}).serving() as bridge:
+    async with time_limit(), Bridge({"token-1": ("w-1",)}).serving() as bridge:
         recorder = await by_hand(bridge, *messages, token="token-1")
         await until(lambda: recorder.code is not None)
         assert recorder.code == 1008

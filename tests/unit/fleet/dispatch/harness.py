@@ -119,10 +119,15 @@ class Fleet:
         self.dispatcher = FleetDispatcher(self.listener, self.clock, Random(7), self.metrics, leases=leases)
 
     def connect(
-        self, worker: FakeWorker, *, owner: str | None = None, delay_s: float | None = 0.01, has_status: bool = True
+        self,
+        worker: FakeWorker,
+        *,
+        owners: Sequence[str] | None = None,
+        delay_s: float | None = 0.01,
+        has_status: bool = True,
     ) -> Link:
         link = Link(self, worker, delay_s)
-        found = self.dispatcher.connect(worker.registration(), link, owner)
+        found = self.dispatcher.connect(worker.registration(), link, owners)
         if isinstance(found, wire.Refused):
             link.closed_for = found.code
             return link

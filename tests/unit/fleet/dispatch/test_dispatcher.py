@@ -213,6 +213,32 @@ async def test_the_end_of_a_call_is_acknowledged_once_it_is_recorded(fleet):
         await fleet.dispatcher.command("call_1", HangUp())
 
 
+async def test_a_call_that_is_handed_over_has_not_ended(fleet):
+    old, new = fleet.connect(FakeWorker("w-1")), fleet.connect(FakeWorker("w-2", limit=0))
+    old.start((await placed(fleet, "call_1")).reservation_id)
+    old.say(wire.Ended("call_1", wire.HANDED_OVER))
+    assert old.sent[-1] == wire.EndedReceived("call_1")
+    new.say(wire.Progress("call_1", wire.STARTED, {"class": "outbound", "since_ms": 1}))
+    await fleet.dispatcher.command("call_1", HangUp())
+    assert new.sent[-1] == wire.HangUp("call_1")
+    new.say(wire.Ended("call_1", "customer"))
+    await asyncio.sleep(0.1)
+    assert [event for event in fleet.listener.heard if event[0] == "ended"] == [("ended", "call_1", "customer")]
+
+
+async def test_the_late_end_of_an_attempt_does_not_end_the_call_that_was_placed_again(fleet):
+    first = fleet.connect(FakeWorker("w-1", limit=1))
+    first.start((await placed(fleet, "call_1")).reservation_id)
+    second = fleet.connect(FakeWorker("w-2"))
+    assert (await placed(fleet, "call_1")).worker_id == "w-2"
+    first.say(wire.Ended("call_1", "no_answer"))
+    await asyncio.sleep(0.1)
+    assert first.sent[-1] == wire.EndedReceived("call_1")
+    assert [event for event in fleet.listener.heard if event[0] == "ended"] == []
+    await fleet.dispatcher.command("call_1", HangUp())
+    assert second.sent[-1] == wire.HangUp("call_1")
+
+
 async def test_a_worker_that_comes_back_within_its_lease_keeps_its_calls(fleet):
     worker = FakeWorker("w-1")
     link = fleet.connect(worker)
@@ -314,7 +340,7 @@ async def test_a_bridge_that_stood_still_does_not_take_its_workers_for_lost(flee
 async def test_an_older_process_is_refused(fleet):
     fleet.connect(FakeWorker("w-1", generation=2))
     assert fleet.connect(FakeWorker("w-1", generation=1)).closed_for == "stale_generation"
-    assert fleet.connect(FakeWorker("w-1", generation=3), owner="w-2").closed_for == "wrong_worker"
+    assert fleet.connect(FakeWorker("w-1", generation=3), owners=["w-2"]).closed_for == "wrong_worker"
     assert len(fleet.dispatcher.fleet().workers) == 1
 
 

@@ -59,14 +59,16 @@ def test_an_unknown_fleet_has_no_signal():
 
 
 def test_health_has_the_documented_fields_and_true_totals():
-    found = health_fleet(status(worker("w-1", 3), worker("w-2", 1, is_stale=True), worker("w-3", 2, url="not a url")))
+    found = health_fleet(
+        status(worker("w-1", 3, pid=41), worker("w-2", 1, is_stale=True), worker("w-3", 2, url="not a url"))
+    )
     assert found["status"] == "ok"
     assert (found["fleet_calls"], found["fleet_max"], found["fleet_available"]) == (5, 10, 5)
     first, second, third = found["workers"]
-    assert (first["port"], first["calls"], first["stale"]) == (8001, 3, False)
+    assert (first["port"], first["calls"], first["pid"], first["stale"]) == (8001, 3, 41, False)
     assert "status" not in first
     assert (second["status"], second["stale"]) == ("unreachable", True)
-    assert third["port"] is None
+    assert (third["port"], third["pid"]) == (None, None)
     assert found["servers"] == [
         {"host": "10.0.0.1", "calls": 3, "max": 5, "workers": 2, "stale": False},
         {"host": "w-3", "calls": 2, "max": 5, "workers": 1, "stale": False},

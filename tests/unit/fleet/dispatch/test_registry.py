@@ -14,8 +14,8 @@ def register(worker_id="w-1", generation=1, *, calls=(), **more) -> Register:
     return Register(worker_id, generation, calls=running(*calls), max_calls=5, **more)
 
 
-def taken(registry: Registry, message: Register, now=0.0, owner=None) -> Worker:
-    worker = registry.register(message, owner, now)
+def taken(registry: Registry, message: Register, now=0.0, owners=None) -> Worker:
+    worker = registry.register(message, owners, now)
     assert isinstance(worker, Worker), worker
     return worker
 
@@ -26,8 +26,8 @@ def ready(registry: Registry, message: Register) -> Worker:
     return worker
 
 
-def refusal(registry: Registry, message: Register, owner=None) -> Refused:
-    refused = registry.register(message, owner, 0.0)
+def refusal(registry: Registry, message: Register, owners=None) -> Refused:
+    refused = registry.register(message, owners, 0.0)
     assert isinstance(refused, Refused)
     return refused
 
@@ -42,13 +42,13 @@ def status(active=0, reserved=0, limit=5, state="ready", **more) -> Status:
 
 def test_a_worker_with_another_workers_token_is_refused_and_told_both_names():
     registry = Registry()
-    refused = refusal(registry, register("w-2"), owner="w-1")
+    refused = refusal(registry, register("w-2"), owners=["w-1", "w-3"])
     assert refused.code == "wrong_worker"
-    assert "'w-1'" in refused.message
+    assert "'w-1' or 'w-3'" in refused.message
     assert "'w-2'" in refused.message
     assert len(registry) == 0
-    assert taken(registry, register("w-1"), owner="w-1").worker_id == "w-1"
-    assert taken(registry, register("w-2"), owner=None).worker_id == "w-2", "a token of the whole fleet"
+    assert taken(registry, register("w-1"), owners=["w-0", "w-1"]).worker_id == "w-1"
+    assert taken(registry, register("w-2"), owners=None).worker_id == "w-2", "a token of the whole fleet"
 
 
 def test_a_worker_that_has_not_sent_its_status_takes_no_calls():

@@ -114,3 +114,11 @@ def test_a_drain_has_the_bridges_deadline(peer, worker):
     peer.drain(30.0)
     assert worker.lifecycle.drain_left_s == 30.0
     assert isinstance(peer.reserve(wire.Offer("o", "c", "inbound")), wire.Busy)
+
+
+def test_a_call_that_goes_on_in_another_process_has_no_result_here(peer, worker):
+    heard = Heard(peer)
+    peer.connect(heard)
+    worker.ended(EndedCall("call_1", "twilio", wire.HANDED_OVER, 9.0, session_id="s"))
+    (ended,) = heard.messages
+    assert (ended.call_id, ended.outcome, ended.result) == ("call_1", wire.HANDED_OVER, {})

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.time_limits import time_limit
 from tests.unit.fleet.worker.bridge import PlayedBridge
-from vox.errors import DependencyError, UsageError
+from vox.errors import DependencyError
 from vox.fleet.worker import results as module
 from vox.fleet.worker.results import Results
 from vox.runtime.metrics import Metrics
@@ -138,10 +138,14 @@ async def test_an_address_that_only_begins_like_the_bridges_is_another(tmp_path)
     assert bridge.requests == []
 
 
-async def test_a_call_with_a_path_for_an_id_is_refused(tmp_path):
-    with pytest.raises(UsageError) as caught:
-        await spool(tmp_path, PlayedBridge()).keep("../../etc/x", RESULT)
-    assert caught.value.code == "invalid_call_id"
+async def test_a_call_whose_id_is_a_path_stays_in_the_folder(tmp_path):
+    bridge = PlayedBridge(results={})
+    results = spool(tmp_path / "w", bridge)
+    await results.keep("../../etc/x", RESULT)
+    (file,) = (tmp_path / "w").iterdir()
+    assert file.name.removesuffix(".json").isalnum()
+    await until_sent(results)
+    assert len(bridge.requests) == 1
 
 
 async def test_a_disk_that_refuses_is_said(tmp_path):

@@ -77,3 +77,13 @@ def test_the_bridge_is_where_it_says_or_where_the_bots_are():
 def test_a_worker_is_called_after_its_machine_and_port(host, name):
     assert worker_id("", host, 8001) == name
     assert worker_id("given", host, 8001) == "given"
+
+
+def test_what_a_bridge_needs_besides_its_address_is_named_where_it_is_missing():
+    bridge = {"VOXBRIDGE_URL": "http://127.0.0.1:8100"}
+    whole = {"VOX_WORKER_TOKEN": "t", "VOXCORE_SECRET": "s", "VOX_WORKER_URL": "https://w1.example"}
+    assert load({**bridge, **whole}).warnings == []
+    for name in whole:
+        (warning,) = load({**bridge, **{other: value for other, value in whole.items() if other != name}}).warnings
+        assert warning.startswith(f"{name} is not set")
+    assert load({}).warnings == []

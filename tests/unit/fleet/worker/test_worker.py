@@ -143,3 +143,32 @@ async def test_late_frames_are_those_of_the_last_minute(clock):
 def test_streams_come_to_the_workers_own_address(clock, url, base):
     worker, _ = worker_of(clock, url=url)
     assert worker.stream_base == base
+
+
+async def test_a_drain_waits_for_calls_that_were_promised_a_slot(clock):
+    worker, _ = worker_of(clock)
+    granted = worker.reserve("ringing", "outbound")
+    worker.drain()
+    assert worker.lifecycle.holds == 1
+    assert worker.take(granted.reservation_id) is not None, "the promise holds in a drain"
+    worker.changed()
+    assert worker.lifecycle.holds == 0
+    worker.give_back(worker.slots.find(granted.reservation_id))
+    assert worker.lifecycle.holds == 1
+    clock.advance(30)
+    await worker._sweep()
+    assert worker.lifecycle.holds == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "is_tls", "base"),
+    [
+        ("10.0.0.2", False, "http://10.0.0.2:8001"),
+        ("::1", True, "https://[::1]:8001"),
+        ("0.0.0.0", False, "http://127.0.0.1:8001"),
+    ],
+)
+def test_without_one_it_is_reached_where_it_listens(clock, host, is_tls, base):
+    worker, _ = worker_of(clock)
+    worker.host, worker.is_tls = host, is_tls
+    assert worker.base == base
