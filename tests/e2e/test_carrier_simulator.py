@@ -21,7 +21,7 @@ from twilio.rest import Client
 
 from tests.e2e.agents import FAKES, VOX, agent_server, until
 from tests.fakes.carrier_customer import Customer, customer
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.carrier_simulator.server import Accounts
 
 ACCOUNTS = Accounts()
@@ -34,6 +34,7 @@ rules:
   - {to: "+15550001001", outcome: busy, ring_secs: 0.4}
   - {to: "+15550001002", outcome: no_answer}
 """
+RINGING: dict[str, Any] = {"timeout": 20}  # seconds, of the telephone
 AGENT: dict[str, Any] = {**FAKES, "llm_options": {"responses": ["certainly."]}, "greeting": "hello and welcome to you."}
 
 
@@ -95,7 +96,7 @@ async def ended(address: str, call_id: str) -> dict[str, Any]:
             if shown["is_finished"]:
                 return shown
             last = shown["events"][-1]["number"]
-            await http.get(f"{address}/simulator/events", params={"after": last, "wait": "1"}, timeout=10.0)
+            await http.get(f"{address}/simulator/events", params={"after": last, "wait": "1"}, timeout=WAIT_S)
 
 
 async def test_twilios_library_calls_the_agent_through_the_simulator(tmp_path: Path):
@@ -116,7 +117,7 @@ async def test_twilios_library_calls_the_agent_through_the_simulator(tmp_path: P
                 url=f"{agent.http}/",
                 status_callback=f"{shop.url}/status/{to[1:]}",
                 status_callback_event=["initiated", "ringing", "answered", "completed"],
-                timeout=20,
+                **RINGING,
             )
 
         call = await place(CALLEE)

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
+    from vox.cli.offline_speech import OfflineSpeech
+    from vox.clients.carrier_simulator.call import SimulatedCarrierCall
     from vox.clients.carrier_simulator.scenario import Scenario
     from vox.clients.carrier_simulator.server import Accounts, CarrierSimulator
     from vox.security.addresses import Network
 
 PORT: Final = 8200
+MAX_WAITING: Final = 200
 _FILE_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 _ENVIRONMENT: Final = {
     "twilio_account_sid": "TWILIO_ACCOUNT_SID",
@@ -53,6 +56,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="send callbacks and streams there too, such as 172.16.0.0/12 for containers",
     )
     parser.add_argument(
+        "--keep-audio",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="keep the first S seconds of each call's audio (120)",
+    )
+    parser.add_argument(
+        "--transcripts", action="store_true", help="recognise what both sides said, offline, and log it"
+    )
+    parser.add_argument(
         "--recordings",
         type=Path,
         metavar="FOLDER",
@@ -74,7 +87,7 @@ async def _run(args: argparse.Namespace) -> int:
 
     scenario = Scenario() if args.scenario is None else load_scenario(args.scenario)
     if args.check:
-        print(f"The scenario is right: {len(scenario.rules)} rules.")
+        print(f"The scenario is right; rules: {len(scenario.rules)}.")
         return 0
     if args.recordings is not None and not args.recordings.is_dir():
         raise UsageError(
@@ -88,29 +101,44 @@ async def _run(args: argparse.Namespace) -> int:
 async def _serve(args: argparse.Namespace, scenario: "Scenario") -> None:
     from contextlib import AsyncExitStack
 
-    from vox.cli.spoken_text import synthesize
+    from vox.cli.offline_speech import OfflineSpeech
     from vox.clients.carrier_simulator.server import CarrierSimulator
     from vox.runtime.clock import SystemClock
     from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.logging import get_logger
     from vox.runtime.tasks import supervised
 
     accounts = accounts_of(os.environ)
-    simulator = CarrierSimulator(
-        scenario,
-        accounts=accounts,
-        host=args.host,
-        port=args.port,
-        speed=args.speed,
-        speaker=synthesize,
-        networks=args.networks,
-    )
+    ended: asyncio.Queue[SimulatedCarrierCall] = asyncio.Queue(MAX_WAITING)
+
+    def keep(call: "SimulatedCarrierCall") -> None:
+        if args.recordings is None and not args.transcripts:
+            return
+        try:
+            ended.put_nowait(call)
+        except asyncio.QueueFull:
+            get_logger(__name__).warning("recording skipped: too many wait", call_id=call.record.call_id)
+
     lifecycle = Lifecycle(SystemClock(), drain_timeout_s=0.0)
     async with AsyncExitStack() as stack:
+        speech = await stack.enter_async_context(OfflineSpeech())
+        simulator = CarrierSimulator(
+            scenario,
+            accounts=accounts,
+            host=args.host,
+            port=args.port,
+            speed=args.speed,
+            speaker=speech.speak,
+            networks=args.networks,
+            max_track_s=args.keep_audio,
+            on_end=keep,
+        )
         await stack.enter_async_context(simulator)
-        if args.recordings is not None:
-            await stack.enter_async_context(
-                supervised(lambda: _record(simulator, args.recordings), "write recordings of simulated calls")
+        await stack.enter_async_context(
+            supervised(
+                lambda: _record(ended, speech, args.recordings, args.transcripts), "keep what simulated calls said"
             )
+        )
         _print_accounts(simulator, accounts)
         lifecycle.ready()
         await run_until_stopped(lifecycle)
@@ -144,21 +172,26 @@ def _print_accounts(simulator: "CarrierSimulator", accounts: "Accounts") -> None
         print(f"  {carrier:7} {account}, secret {shown}", flush=True)
 
 
-async def _record(simulator: "CarrierSimulator", folder: Path) -> None:
-    """Writes each call's audio when the call is over."""
+async def _record(
+    ended: "asyncio.Queue[SimulatedCarrierCall]", speech: "OfflineSpeech", folder: Path | None, is_transcribed: bool
+) -> None:
+    """Writes each call's audio, and logs what was said in it, when the call is over."""
     from vox.clients.audio_files import write_wav
+    from vox.runtime.logging import get_logger
 
-    written: set[str] = set()
+    log = get_logger(__name__)
     while True:
-        for call in [*simulator.calls]:
-            call_id = call.record.call_id
-            if call.leg is None or not call.record.status.is_final or call_id in written:
-                continue
-            written.add(call_id)
-            report = call.leg.report()
-            file = folder / f"{call.record.carrier}-{_FILE_NAME.sub('-', call_id)}.wav"
+        call = await ended.get()
+        if call.leg is None:
+            continue
+        record, report = call.record, call.leg.report()
+        if folder is not None:
+            file = folder / f"{record.carrier}-{_FILE_NAME.sub('-', record.call_id)}.wav"
             await asyncio.to_thread(write_wav, file, (report.caller_track, report.agent_track), report.sample_rate)
-        await simulator.calls.changed()
+        if is_transcribed:
+            tracks = {"callee": report.caller_track, "agent": report.agent_track}
+            for one in await speech.transcribe(tracks, report.sample_rate):
+                log.info("said", call_id=record.call_id, speaker=one.speaker, at_s=one.began_s, text=one.text)
 
 
 def _speed(text: str) -> float:

@@ -29,14 +29,15 @@ from tests.e2e.documents.blocks import ROOT
 from tests.require import require
 from tests.time_limits import WAIT_S
 
-PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8443")
+PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8200", "8443")
 PASSWORD = "correct horse battery"
 KEYS = ("ACME_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "TWILIO_AUTH_TOKEN")
-SERVERS = {"agent": "8080", "chat": "8000", "directory": "8090", "http.server": "8100"}
+SERVERS = {"agent": "8080", "chat": "8000", "directory": "8090", "http.server": "8100", "simulate": "8200"}
 """What stays running, and where."""
 ACTIONS = {
     "agent": {"--init"},
     "chat": {"admin", "backup", "migrate"},
+    "simulate": {"--check"},
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
 }
 """The words with which such a command ends by itself."""

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 from vox.clients.carrier_simulator.behaviour import ApiFault
@@ -21,6 +22,7 @@ from vox.runtime.tasks import cancel_and_wait
 
 MAX_CALLS: Final = 20_000
 MAX_LOGGED: Final = 20_000
+MAX_WITH_AUDIO: Final = 100
 _HEX_BITS: Final = 128
 _MINUTE_S: Final = 60.0
 _FAILURES: Final = frozenset({"callback_dropped", "callback_failed", "document_failed", "stream_failed"})
@@ -39,7 +41,8 @@ class Calls:
         clock: the time.
         random_bits: a source of random bits, for ids.
         speed: how many times faster than real time ringing runs.
-        max_track_s: how much audio of each call is kept.
+        max_track_s: how much audio of each call is kept, in seconds; of calls that are over for the last 100 only.
+        on_end: hears of each call when its last callback is out.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Calls:
         random_bits: Callable[[int], int],
         speed: float,
         max_track_s: float,
+        on_end: Callable[[SimulatedCarrierCall], None] | None = None,
     ) -> None:
         self.scenario = scenario
         self.events: deque[LoggedEvent] = deque(maxlen=MAX_LOGGED)
@@ -61,6 +65,8 @@ class Calls:
         self._random_bits = random_bits
         self._speed = speed
         self._max_track_s = max_track_s
+        self._on_end = on_end
+        self._with_audio: deque[SimulatedCarrierCall] = deque()  # calls that are over, oldest first
         self._calls: dict[str, SimulatedCarrierCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_dial: dict[str, float] = {}
@@ -144,7 +150,7 @@ class Calls:
             context=Context(),  # the request that placed it is over long before the call is
         )
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, call))
         return call
 
     def get(self, carrier: str, call_id: str, dialect: Dialect) -> SimulatedCarrierCall:
@@ -239,8 +245,13 @@ class Calls:
             hint="wait for some to end",
         )
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, call: SimulatedCarrierCall, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if self._on_end is not None:
+            self._on_end(call)
+        self._with_audio.append(call)
+        if len(self._with_audio) > MAX_WITH_AUDIO and (leg := self._with_audio.popleft().leg) is not None:
+            leg.forget_audio()
         self._wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("simulated call failed", task=task.get_name(), error=str(error), exc_info=error)

@@ -103,11 +103,11 @@ class Control:
         """Places an incoming call: `carrier`, `url` of the webhook, `from`, `to`; Telnyx with `commands: true` for call control."""
         body = call.json_object()
         if unknown := sorted(body.keys() - _INBOUND_KEYS):
-            raise UsageError(f"Unknown fields: {', '.join(unknown)}", code="bad_json")
+            raise UsageError(f"Unknown fields: {', '.join(unknown)}", code="bad_simulator_request")
         texts = {name: body.get(name) for name in ("carrier", "url", "from", "to")}
         for name, value in texts.items():
             if not isinstance(value, str) or not value:
-                raise UsageError(f"{name} is missing", code="bad_json")
+                raise UsageError(f"{name} is missing", code="bad_simulator_request")
         placed = self._call_in(
             texts["carrier"],
             url=texts["url"],
@@ -213,7 +213,7 @@ def _number(query: Mapping[str, str], name: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise UsageError(f"{name} is not a number: {query[name]!r}", code="bad_json")
+        raise UsageError(f"{name} is not a number: {query[name]!r}", code="bad_simulator_request")
     return value
 
 

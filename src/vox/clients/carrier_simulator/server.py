@@ -71,7 +71,8 @@ class CarrierSimulator:
         networks: where callbacks and streams may go, besides this machine.
         clock: the time.
         random_bits: random bits for ids.
-        max_track_s: how many seconds of each call's audio are kept.
+        max_track_s: how many seconds of each call's audio are kept, and of calls that are over for the last 100 only.
+        on_end: hears of each call when its last callback is out.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class CarrierSimulator:
         clock: Clock | None = None,
         random_bits: Callable[[int], int] = secrets.randbits,
         max_track_s: float = MAX_TRACK_S,
+        on_end: Callable[[SimulatedCarrierCall], None] | None = None,
     ) -> None:
         self.accounts = known = accounts or Accounts()
         self.clock = clock or SystemClock()
@@ -99,6 +101,7 @@ class CarrierSimulator:
             random_bits=random_bits,
             speed=speed,
             max_track_s=max_track_s,
+            on_end=on_end,
         )
         self.twilio = Twilio(known.twilio_account_sid, known.twilio_auth_token)
         self.telnyx = Telnyx(known.telnyx_api_key, TelnyxKey(known.telnyx_seed))
