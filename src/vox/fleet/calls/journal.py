@@ -151,9 +151,7 @@ class CallJournal:
             return Change(before, is_change=False, is_final=before.state.status in FINAL)
         if before.state.status in FINAL:
             known = dict(before.facts)  # the outcome has been told; it stays
-        values: dict[str, Any] = {**(columns or {}), "updated_at_ms": now}
-        if is_change:
-            values |= _columns(step, before, event, now)
+        values = {"updated_at_ms": now, **(_columns(step, before, event, now) if is_change else {}), **(columns or {})}
         values["outcome"] = _outcome_text(step.state, known)
         queries.change(connection, call_id, values)
         changed = queries.find(connection, call_id)

@@ -11,7 +11,7 @@ import pytest
 from tests.contract.fleet.bridge.harness import FROM, PlayedWorker, environment_for, running_bridge
 from tests.e2e.postgres import RunningPostgres, postgres_server
 from tests.fakes.carrier_customer import customer
-from tests.time_limits import time_limit
+from tests.time_limits import scaled, time_limit
 from vox.clients.carrier_simulator.behaviour import Behaviour
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
 from vox.clients.carrier_simulator.server import CarrierSimulator
@@ -30,7 +30,7 @@ async def test_two_bridges_dial_each_call_once_and_go_on_after_the_database_was_
         shop = await stack.enter_async_context(customer(greets=False))
         environment = environment_for(simulator)
         bridges = [await stack.enter_async_context(running_bridge(server.url, environment)) for _ in range(2)]
-        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=60))
+        http = await stack.enter_async_context(httpx2.AsyncClient(timeout=scaled(60)))
         for bridge in bridges:
             worker = PlayedWorker(shop.media, 100)
             worker.connect(bridge)
