@@ -274,6 +274,8 @@ class TelephonyTransport:
     @property
     def wants_hang_up(self) -> bool:
         """Whether the phone call goes on although the stream is over, and was not put through."""
+        if isinstance(self._codec, TransfersInStream):  # what can be said in the stream has been
+            return False
         return bool(self.call_id) and not self.is_stopped_by_carrier and not self.is_transferred
 
     def close(self, code: int, reason: str) -> None:

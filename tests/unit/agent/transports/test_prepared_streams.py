@@ -104,6 +104,7 @@ async def test_a_dialler_may_ring_for_as_long_as_it_was_given_and_is_asked_to_tr
     assert "reverse-call-transfer" in sent
     assert waiting.socket.closed == (1000, "transferred")
     assert waiting.sessions[0].end_reason == "transferred"
+    assert not waiting.link.wants_hang_up
     await waiting.sessions[0].run()
 
 
@@ -115,3 +116,16 @@ async def test_a_dialler_whose_call_is_never_answered_is_closed():
         waiting.link.received(message)
     await asyncio.sleep(131)
     assert waiting.socket.closed == (1002, "no start message came")
+
+
+async def test_a_call_that_the_agent_ends_is_ended_in_the_diallers_stream_alone():
+    waiting = Waiting(dialler.Server())
+    for message in dialler.Carrier().open(call_id="c", stream_id="s", caller="1", callee="2", parameters={}):
+        waiting.link.received(message)
+    waiting.known.set_result(Chosen(waiting.world.session.agent))
+    await asyncio.sleep(0.001)
+    (session,) = waiting.sessions
+    session.end(1000, "agent_ended")
+    assert json.loads(str(waiting.socket.sent[-1]))["event"] == "reverse-hangup-call"
+    assert not waiting.link.wants_hang_up, "there is no API of the dialler to ask"
+    await session.run()
