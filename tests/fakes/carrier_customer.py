@@ -178,11 +178,11 @@ def _rate(codec: Any) -> int:
 async def customer(
     carrier: str = "twilio", *, greets: bool = True, tls: tuple[Path, Path] | None = None
 ) -> AsyncGenerator[Customer]:
-    """A customer's server on a free port of `localhost` while the block runs; with a certificate and its key over TLS."""
+    """A customer's server on a free port while the block runs; with a certificate and its key over TLS, under the name `localhost`."""
     one = Customer(carrier, greets=greets)
     cert, key = tls or (None, None)
     async with Server(one.app, "127.0.0.1", 0, close_timeout_s=1.0, tls_cert=cert, tls_key=key) as server:
-        one.url = server.address.replace("127.0.0.1", "localhost")
+        one.url = server.address if tls is None else server.address.replace("127.0.0.1", "localhost")
         try:
             yield one
         finally:
