@@ -56,6 +56,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="CIDR",
         help="send callbacks and streams there too, such as 172.16.0.0/12 for containers",
     )
+    parser.add_argument("--cafile", type=Path, metavar="FILE", help="trust the certificates in this PEM file")
     parser.add_argument(
         "--keep-audio",
         type=float,
@@ -102,6 +103,7 @@ async def _run(args: argparse.Namespace) -> int:
 async def _serve(args: argparse.Namespace, scenario: "Scenario") -> None:
     from contextlib import AsyncExitStack
 
+    from vox.cli.call import trusting
     from vox.cli.offline_speech import OfflineSpeech
     from vox.clients.carrier_simulator.server import CarrierSimulator
     from vox.runtime.clock import SystemClock
@@ -131,6 +133,7 @@ async def _serve(args: argparse.Namespace, scenario: "Scenario") -> None:
             speed=args.speed,
             speaker=speech.speak,
             networks=args.networks,
+            tls=None if args.cafile is None else trusting(args.cafile),
             max_track_s=args.keep_audio,
             on_end=keep,
         )

@@ -1,8 +1,15 @@
 """Calls at the Twilio-shaped API over real sockets: documents, streams both ways, callbacks in order, hand-over, commands."""
 
+import ssl
+from pathlib import Path
+
+import httpx2
+
 from tests.contract.carrier_simulator.harness import (
     ACCOUNTS,
+    EXOTEL,
     FROM,
+    PLIVO,
     TO,
     TWILIO,
     ask,
@@ -11,6 +18,7 @@ from tests.contract.carrier_simulator.harness import (
     stream_to,
     update,
 )
+from tests.e2e.certificates import certificate
 from tests.fakes.carrier_customer import customer
 from vox.clients.carrier_simulator.behaviour import AnsweredBy, Behaviour, Outcome, PressKeys, Silence
 from vox.clients.carrier_simulator.call_events import CallStatus
@@ -114,12 +122,14 @@ async def test_a_machine_is_detected_and_keys_are_gathered():
 async def test_a_call_comes_in_asks_the_webhook_and_streams():
     async with CarrierSimulator(speed=20) as simulator, customer() as shop:
         shop.documents["in"] = stream_to(shop, "in")
-        call = simulator.call_in("twilio", url=f"{shop.url}/answer/in", from_=FROM, to=TO)
+        status_url = f"{shop.url}/status/in"
+        call = simulator.call_in("twilio", url=f"{shop.url}/answer/in", from_=FROM, to=TO, status_url=status_url)
         await shop.until(lambda: shop.talks and shop.talks[0].started)
         assert shop.talks[0].socket is not None
         shop.talks[0].socket.close(1000, "goodbye")
         await finished(simulator, call.record.call_id)
     assert (shop.received[0].form["Direction"], shop.received[0].form["CallStatus"]) == ("inbound", "ringing")
+    assert shop.statuses(path="in") == ["completed"]
     assert call.record.status is CallStatus.COMPLETED
 
 
@@ -129,10 +139,28 @@ async def test_wrong_credentials_accounts_and_orders_are_refused_as_twilio_refus
         nothing = await ask(simulator, "GET", "/2010-04-01/Unknown.json")
         missing = await ask(simulator, "GET", f"{TWILIO}/Calls/CA0.json")
         invalid = await create(simulator, shop, "12")
-        refused = await ask(
-            simulator, "GET", f"{TWILIO}/Calls.json", headers={"authorization": "Basic bm86bm8="}, timeout_s=60
-        )
+        async with httpx2.AsyncClient() as http:
+            refused = [
+                await http.get(f"{simulator.url}{TWILIO}/Calls.json", auth=(ACCOUNTS.twilio_account_sid, "wrong")),
+                await http.post(f"{simulator.url}{TWILIO}/Calls.json", data={"To": TO}),
+                await http.post(f"{simulator.url}/v2/calls", json={"to": TO}),
+                await http.post(f"{simulator.url}{PLIVO}/Call/", json={"to": TO}),
+                await http.post(f"{simulator.url}{EXOTEL}/Calls/connect", data={"From": TO}),
+            ]
         assert not list(simulator.calls)
     assert [one.json()["code"] for one in (wrong, nothing, missing)] == [20404, 20404, 20404]
     assert (invalid["http_status"], invalid["code"]) == (400, 21211)
-    assert refused.status_code in {200, 401}
+    assert [one.status_code for one in refused] == [401] * 5
+
+
+async def test_a_certificate_of_ones_own_is_trusted_on_order(tmp_path: Path):
+    pair = certificate(tmp_path)
+    trust = ssl.create_default_context(cafile=pair.cert)
+    async with CarrierSimulator(speed=20, tls=trust) as simulator, customer(tls=(pair.cert, pair.key)) as shop:
+        assert shop.media.startswith("wss://localhost:")
+        shop.documents["call"] = stream_to(shop, "one")
+        placed = await create(simulator, shop)
+        await shop.until(lambda: shop.talks and shop.talks[0].started)
+        await update(simulator, placed["sid"], Status="completed")
+        await finished(simulator, placed["sid"])
+    assert shop.statuses()[-1] == "completed"

@@ -22,7 +22,7 @@ from vox.http.routing import Reply, RouteTable
 
 MAX_LISTED: Final = 1000
 MAX_WAIT_S: Final = 30.0
-_INBOUND_KEYS: Final = {"carrier", "url", "from", "to", "commands"}
+_INBOUND_KEYS: Final = {"carrier", "url", "from", "to", "status_url", "commands"}
 
 CallIn = Callable[..., SimulatedCarrierCall]
 
@@ -100,7 +100,7 @@ class Control:
         return Reply(200, _wav(found.leg.report()), {"content-type": "audio/wav"})
 
     async def call_in(self, call: ApiCall) -> dict[str, Any]:
-        """Places an incoming call: `carrier`, `url` of the webhook, `from`, `to`; Telnyx with `commands: true` for call control."""
+        """Places an incoming call: `carrier`, `url` of the webhook, `from`, `to`, and `status_url` for its end; Telnyx with `commands: true` for call control."""
         body = call.json_object()
         if unknown := sorted(body.keys() - _INBOUND_KEYS):
             raise UsageError(f"Unknown fields: {', '.join(unknown)}", code="bad_simulator_request")
@@ -113,6 +113,7 @@ class Control:
             url=texts["url"],
             from_=texts["from"],
             to=texts["to"],
+            status_url=str(body.get("status_url", "")),
             uses_commands=body.get("commands") is True,
         )
         return described(placed)

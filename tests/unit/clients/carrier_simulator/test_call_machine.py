@@ -360,6 +360,13 @@ def test_an_incoming_call_is_answered_by_its_document_rejected_or_left_ringing()
     assert unanswered.ending == (CallStatus.NO_ANSWER, 480)
 
 
+def test_who_hangs_up_while_it_rings_declines_or_gives_up():
+    outgoing, incoming = Line(), Line(CallPlan(is_inbound=True))
+    for line in (outgoing, incoming):
+        line.feed(Begin(), CalleeHungUp())
+    assert (outgoing.ending, incoming.ending) == ((CallStatus.BUSY, 603), (CallStatus.CANCELED, 487))
+
+
 def test_an_incoming_call_is_answered_by_command_once():
     line = Line(CallPlan(is_inbound=True))
     assert line.feed(AnswerAsked()) == []
