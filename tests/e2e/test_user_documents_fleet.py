@@ -20,6 +20,7 @@ from tests.e2e.agents import FAKES
 from tests.e2e.fleet_workers import BIN, Workers, on_the_line, traffic, workers, write_env
 from tests.e2e.programs import accepts, free_port, program
 from tests.require import require
+from tests.time_limits import time_limit
 
 NGINX_UNIT = """
 [Unit]
@@ -139,10 +140,10 @@ async def test_the_document_from_its_first_line_to_its_last_under_live_calls(tmp
             async with second_server(folder, fleet.base + 1):
                 one.upstream("fleet_nginx_servers.conf")
                 assert "successful" in await one.run("fleet_nginx_reload.sh")
-                async with contextlib.AsyncExitStack() as more:
-                    await hold_calls(more, one.phone, 8)
-                    log = (folder / "vox.log").read_text()
-                    assert log.count('"call started"') >= 1, "the new server has its share"
+                async with time_limit(), contextlib.AsyncExitStack() as more:
+                    # nginx's processes of before may take a call for a moment; then the new server has its share
+                    while '"call started"' not in (folder / "vox.log").read_text():
+                        await hold_calls(more, one.phone, 1)
                 one.upstream("fleet_nginx_workers.conf")
                 await one.run("fleet_nginx_reload.sh")
         assert calls.failures == []
