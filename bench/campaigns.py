@@ -1,6 +1,6 @@
 """How many dial decisions a second campaigns make with 100,000 recipients, how long a round takes, and in how much memory.
 
-    python bench/campaigns.py [--recipients 100000] [--database sqlite:///FILE | postgresql://…]
+    python bench/campaigns.py [--recipients 100000] [--calls 20000] [--database sqlite:///FILE | postgresql://…]
 
 Everything but the carriers and the workers is the product's: an import of a CSV file, then rounds of the runner that decide about
 every recipient, submit the calls and write the ledger, and the outcomes of the calls. Three kinds of recipients are measured: those who are
@@ -75,7 +75,8 @@ async def csv_file(count: int, first: int = 0) -> AsyncIterator[bytes]:
 class Bench:
     """The campaigns of a bridge, and carriers that answer every call at once."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(self, database: SqlDatabase, most_calls: int) -> None:
+        self.most_calls = most_calls
         self.clock = BenchClock()
         self.database = database
         self.metrics = Metrics()
@@ -141,6 +142,8 @@ class Bench:
             ended_s += time.perf_counter() - started
             calls += ended
             due = (await self.campaigns.recipients(campaign_id, limit=1, after=0, state="pending"))[:1]
+            if calls >= self.most_calls:
+                break
             if not ended and (not due or await self.all_put_off(campaign_id)):
                 break
         took, cpu = time.perf_counter() - began - ended_s, time.process_time() - cpu
@@ -187,13 +190,14 @@ def memory() -> str:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipients", type=int, default=100_000)
+    parser.add_argument("--calls", type=int, default=20_000, help="calls to make, of those to all recipients")
     parser.add_argument("--database")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = args.database or f"sqlite:///{Path(folder) / 'bridge.db'}"
         async with SqlDatabase(url) as database:
             await prepare(database)
-            bench = Bench(database)
+            bench = Bench(database, args.calls)
             await bench.leases.create()
             print(f"{args.recipients:,} recipients each, {url.partition(':')[0]}, at the start {memory()}")
             open_now, opens_later = (WindowForm(),), (WindowForm("18:00", "21:00"),)
