@@ -26,6 +26,7 @@ UNREADABLE: Final = ".unreadable"
 YOUNG_S: Final = 60.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 100
+_DEPTH: Final = 4  # year, month, day, file
 
 
 class PendingFiles:
@@ -93,8 +94,9 @@ class PendingFiles:
         return whole
 
     def _files(self, ending: str) -> Iterator[Path]:
-        found = [path for path in self.folder.glob(f"*/*/*/*{ending}") if path.is_file()]
-        return iter(sorted(found))
+        """Those of all days; a day's folder may go meanwhile, because its last file was stored."""
+        found = [Path(at, name) for at, _, names in os.walk(self.folder) for name in names if name.endswith(ending)]
+        return iter(sorted(path for path in found if len(path.relative_to(self.folder).parts) == _DEPTH))
 
 
 def lock(file: BinaryIO) -> bool:

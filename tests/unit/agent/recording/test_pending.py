@@ -1,7 +1,9 @@
 """Files that a server left behind, and those that another one still writes."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,3 +106,18 @@ def test_a_rejected_file_waits_no_more(tmp_path: Path):
     files.reject(files.complete(left_behind(tmp_path, "call_1")))
     assert files.waiting() == []
     assert [path.name for path in files.folder.rglob("*.unreadable")] == ["call_1.wav.unreadable"]
+
+
+def test_a_day_that_goes_while_one_looks_has_nothing_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = PendingFiles(tmp_path)
+    gone = files.complete(left_behind(tmp_path, "a"))
+    look = os.scandir
+
+    def late(folder: Path | str) -> Any:
+        if Path(folder) == gone.parent.parent and gone.exists():
+            files.remove(gone)
+        return look(folder)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert files.waiting() == []
+    assert not gone.exists()
