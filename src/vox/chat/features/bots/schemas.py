@@ -1,16 +1,15 @@
 """Requests and responses of bots and their commands. Names and descriptions have their lengths checked in the service."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from vox.chat.integrations.commands import Command
+
 MAX_COMMANDS = 100
 """Commands of one bot."""
-MAX_PARAMS = 25
-MAX_CHOICES = 25
 
-ParamType = Literal["string", "integer", "number", "boolean", "user", "feed", "room", "role"]
 Url = Annotated[str, Meta(max_length=2048)]
 
 
@@ -75,43 +74,6 @@ class SigningSecret(msgspec.Struct, frozen=True):
     previous_valid_until: int
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """A value that an option may take, and its name for people."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
-    value: str | int | float
-
-
-class CommandParam(msgspec.Struct, frozen=True):
-    """An option of a command.
-
-    Args:
-        name: as in `name=value`.
-        description: for people.
-        required: whether the command is refused without it.
-        type: what its text is read as; ids of user, feed, room and role also as mentions.
-        choices: the only values, where there are some.
-        min: the least number, or characters of a string.
-        max: the largest number, or characters of a string.
-    """
-
-    name: Annotated[str, Meta(min_length=1, max_length=32)]
-    description: Annotated[str, Meta(max_length=256)] | None = None
-    required: bool = False
-    type: ParamType = "string"
-    choices: Annotated[list[Choice], Meta(max_length=MAX_CHOICES)] | None = None
-    min: float | None = None
-    max: float | None = None
-
-
-class Command(msgspec.Struct, frozen=True):
-    """A slash command as a bot registers it; without declared options its words arrive as they were written."""
-
-    name: str
-    description: str | None = None
-    params: Annotated[list[CommandParam], Meta(max_length=MAX_PARAMS)] = []
-
-
 class RegisterCommands(msgspec.Struct, frozen=True):
     """Commands to add; with `replace` they are all that the bot has afterwards."""
 
@@ -137,7 +99,7 @@ class CommandList(msgspec.Struct, frozen=True):
     commands: list[Command]
 
 
-class OfferedCommand(Command, frozen=True, kw_only=True):
+class CommandOfBot(Command, frozen=True, kw_only=True):
     """A command and the user id of its bot."""
 
     bot_id: int
@@ -146,4 +108,4 @@ class OfferedCommand(Command, frozen=True, kw_only=True):
 class OfferedCommands(msgspec.Struct, frozen=True):
     """The commands of all enabled bots, by name."""
 
-    commands: list[OfferedCommand]
+    commands: list[CommandOfBot]

@@ -67,6 +67,4 @@ class SubmitModal(msgspec.Struct, frozen=True):
     """A form that was filled in: texts by the custom_id of their fields."""
 
     modal_id: Annotated[str, Meta(min_length=1, max_length=64)]
-    values: Annotated[
-        dict[CustomId, Annotated[str, Meta(max_length=MAX_FIELD_CHARS)]], Meta(max_length=MAX_FIELDS)
-    ]
+    values: Annotated[dict[CustomId, Annotated[str, Meta(max_length=MAX_FIELD_CHARS)]], Meta(max_length=MAX_FIELDS)]

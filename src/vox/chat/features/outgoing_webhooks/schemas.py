@@ -79,6 +79,12 @@ class Subscription(msgspec.Struct, frozen=True):
     dropped: int
 
 
+class SubscriptionList(msgspec.Struct, frozen=True):
+    """Outgoing webhooks, by id."""
+
+    items: list[Subscription]
+
+
 class CreatedSubscription(Subscription, frozen=True):
     """A new outgoing webhook with its signing secret, which is shown this once."""
 
