@@ -150,7 +150,7 @@ async def test_an_embedded_server_without_a_lifespan_asks_too(database_url: str,
         await offer(bot, "roll")
         general = await feed(alice)
         web.answers = [(200, JSON, b'{"body": "4"}')]
-        chat.chat.background._loop = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  as without a lifespan
+        chat.chat.background._loop = None  # pyright: ignore[reportPrivateUsage]  as without a lifespan
         await call(alice, general, "/roll")
         assert [one["body"] for one in (await alice.ok("GET", f"/feeds/{general}/messages"))["messages"]] == ["4"]
 

@@ -14,11 +14,11 @@ from tests.contract.chat.helpers_spaces import deny, feed, say
 from vox.chat.events.permissions import P
 
 BUTTON = {"type": "button", "label": "Yes", "custom_id": "yes"}
-MENU = {
+MENU: dict[str, Any] = {
     "type": "select", "custom_id": "colour", "max_values": 2,
     "options": [{"label": "Red", "value": "r"}, {"label": "Blue", "value": "b"}, {"label": "Green", "value": "g"}],
 }  # fmt: skip
-MODAL = {
+MODAL: dict[str, Any] = {
     "custom_id": "form", "title": "Tell us",
     "fields": [
         {"custom_id": "why", "label": "Why", "min_length": 2, "max_length": 10},
