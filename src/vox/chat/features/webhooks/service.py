@@ -75,7 +75,9 @@ async def rotate_token(chat: ChatContext, actor_id: UserId, webhook: Webhook) ->
     """
     token = mint(TOKEN_PREFIX, TOKEN_BYTES)
     values = {"token": token.digest}
-    await chat.change(partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=values, is_public=False))
+    await chat.change(
+        partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=values, is_public=False)
+    )
     return token.text
 
 
