@@ -5,9 +5,10 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Coroutine
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from starlette.responses import Response
 from starlette.websockets import WebSocket
@@ -30,6 +31,7 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
+from vox.agent.handover.handovers import Handovers, Taken
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
 from vox.agent.transports.frame_log import frames_logged
@@ -92,6 +94,15 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
+    if server.handovers is not None:
+        for add in (table.get, table.post):
+            add(
+                f"{webhooks.RESUME_PATH}{{carrier}}",
+                access=SIGNATURE,
+                returns=bytes,
+                label="telephony",
+                errors=(400, 401, 403, 404),
+            )(http.resume)
     TransferRoutes(server).add_to(table)
     starts.add_to(table)
     TranscriptRoutes(server).add_to(table)
@@ -141,6 +152,13 @@ class _Http:
         if runner not in PHONE_RUNNERS:
             return error(scope, 404, "NOT_FOUND", "No runner_transport is configured")
         return await webhooks.answer(self._server, call, runner, agent=name)
+
+    async def resume(self, call: HttpCall) -> Reply:
+        """A carrier's webhook for a call whose stream is over: answers where it goes on."""
+        carrier = call.path["carrier"]
+        if carrier != self._server.settings.runner_transport or carrier not in PHONE_RUNNERS:
+            return error(call.scope, 404, "NOT_FOUND", "This carrier's calls are not answered here")
+        return await webhooks.resume(self._server, call, carrier)
 
     async def page(self, call: HttpCall) -> Response:
         """The page to talk on."""
@@ -231,12 +249,21 @@ class _Calls:
             return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> TelephonyTransport:
-            def start(session: Session) -> None:
-                server.keep(session, tasks)
+            def start(session: Session, fence: int) -> None:
+                is_resumable = link.is_resumable
+                line = webhooks.line_of(link.carrier, link.call_id) if is_resumable else ""
+                server.keep(session, tasks, link.move if is_resumable else None, line=line, fence=fence)
 
-            return TelephonyTransport(
-                server.resources, choose, start, budget=budget, on_begun=place.begin, transfers=transfers
+            link = TelephonyTransport(
+                server.resources,
+                choose,
+                start,
+                budget=budget,
+                on_begun=place.begin,
+                transfers=transfers,
+                line=_Line(server, server.handovers, tasks) if server.handovers is not None else None,
             )
+            return link
 
         is_proven = webhooks.are_streams_proven(server)
         transfers = PhoneTransfers(server, webhooks.public_base(server, websocket)) if is_proven else None
@@ -318,6 +345,24 @@ class _Calls:
         if busy.reason == "draining":
             return max(1, round(self._server.lifecycle.retry_after_s))
         return busy.retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Implements `CarrierLine` for one connection."""
+
+    server: AgentServer
+    handovers: Handovers
+    tasks: asyncio.TaskGroup
+
+    async def take(self, token: str) -> Taken | None:
+        return await self.handovers.take(token)
+
+    async def hang_up(self, carrier: str, call_id: str) -> None:
+        await webhooks.hang_up(self.server, carrier, call_id)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self.tasks.create_task(work, name=name)
 
 
 def _probe_reply(call: HttpCall, found: Readiness) -> Reply:

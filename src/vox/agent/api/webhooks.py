@@ -5,6 +5,7 @@ The stream's address carries a short-lived token made from the same, so that any
 and only the carrier can open a stream.
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from starlette.websockets import WebSocket
@@ -13,17 +14,19 @@ from vox.agent.api.policy import has_key
 from vox.agent.api.responses import error
 from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
 from vox.agent.server import AgentServer
+from vox.agent.transports.telephony import FRESH, RESUME
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
 from vox.providers import registry
-from vox.providers.carriers.contract import CallControl, WebhookRequest
+from vox.providers.carriers.contract import CallControl, ResumableDriver, WebhookAnswer, WebhookRequest
 from vox.runtime.logging import get_logger
 from vox.security.digests import bad_signature, hmac_digest, is_equal
 
 log = get_logger(__name__)
 
 TOKEN_SECONDS = 300
+RESUME_PATH = "/telephony/resume/"
 DEFAULT_MAX_BODY_BYTES = 262_144
 ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
@@ -37,6 +40,55 @@ def is_call(carrier: str, call: HttpCall) -> bool:
 
 async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: str) -> Reply:
     """The answer to a carrier's webhook: its own form of "stream this call to us"."""
+    fields = await _fields(server, call, carrier)
+    if isinstance(fields, Reply):
+        return fields
+    parameters = _stream_parameters(fields)
+    if agent:
+        parameters["agent"] = agent
+    elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
+        agent = chosen.name  # the token is made out to one agent, so the called number decides here
+    driver, url = registry.load("carriers", carrier), _stream_url(server, call, carrier, agent)
+    if server.handovers is not None and isinstance(driver, ResumableDriver):
+        resume_url = f"{public_base(server, call)}{RESUME_PATH}{carrier}"
+        given = {**parameters, RESUME: FRESH}
+        return _reply(driver.resumable_answer(url, parameters=given, resume_url=resume_url))
+    answered: WebhookAnswer | None = driver.answer(url, parameters=parameters)
+    if answered is None:
+        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
+    return _reply(answered)
+
+
+async def resume(server: AgentServer, call: HttpCall, carrier: str) -> Reply:
+    """The answer to a carrier whose stream is over: another stream for a call that goes on, else the end of the call."""
+    driver = registry.load("carriers", carrier)
+    if server.handovers is None or not isinstance(driver, ResumableDriver):
+        return error(call.scope, 404, "NOT_FOUND", "Calls are not handed over here")
+    fields = await _fields(server, call, carrier)
+    if isinstance(fields, Reply):
+        return fields
+    call_id = driver.call_id_of(fields)
+    invitation = await server.handovers.invite(line_of(carrier, call_id)) if call_id else None
+    if invitation is None:
+        return _reply(driver.end_answer())
+    url = _stream_url(server, call, carrier, invitation.checkpoint.agent)
+    return _reply(
+        driver.resumable_answer(
+            url,
+            parameters={**_stream_parameters(fields), RESUME: invitation.token},
+            resume_url=f"{public_base(server, call)}{RESUME_PATH}{carrier}",
+            pause_s=invitation.offers - 1,  # streams that do not come are not asked for without end at once
+        )
+    )
+
+
+def line_of(carrier: str, call_id: str) -> str:
+    """The name by which a carrier's call is found again; empty where it has none."""
+    return f"{carrier}:{call_id}" if call_id else ""
+
+
+async def _fields(server: AgentServer, call: HttpCall, carrier: str) -> dict[str, str] | Reply:
+    """What a carrier's webhook says of the call, once it has proven to be the carrier's; else the refusal."""
     try:
         limit = server.settings.max_request_body_bytes or DEFAULT_MAX_BODY_BYTES
         body = await call.read_body(limit)
@@ -55,17 +107,16 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         log.warning("webhook refused", carrier=carrier, error="neither a carrier's secret nor the server's key")
         return error(call.scope, 401, "UNAUTHORIZED", "Unauthorized")
     try:
-        fields = hook.fields()
+        return hook.fields()
     except UsageError:
         return error(call.scope, 400, "BAD_REQUEST", "The Host header is not a valid host")
-    parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
-    if agent:
-        parameters["agent"] = agent
-    elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
-        agent = chosen.name  # the token is made out to one agent, so the called number decides here
-    answered = driver.answer(_stream_url(server, call, carrier, agent), parameters=parameters)
-    if answered is None:
-        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
+
+
+def _stream_parameters(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
+
+
+def _reply(answered: WebhookAnswer) -> Reply:
     return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from vox.agent.call.answer_run import Run, first_of
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.realtime_ear import RealtimeEar
-from vox.agent.call.responder import Responder, Run, first_of
+from vox.agent.call.responder import Responder
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.tool_execution import Spawn

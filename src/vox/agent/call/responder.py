@@ -7,14 +7,16 @@ stream wants closing): whatever they still say is of no consequence, because the
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
+from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, first_of, rest_of
+from vox.agent.call.checkpoint import SavedAnswer
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
 from vox.agent.call.speakable import SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
+from vox.agent.call.stalled_sentence import Release
 from vox.agent.call.thoughts import ThoughtFilter
 from vox.agent.call.tool_execution import Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport, TransfersCalls
@@ -50,60 +52,12 @@ trace = tracer(__name__)
 
 MAX_PIECES_AHEAD = 16
 TONE_RATE = 8000
-STALL_S = 0.8
-"""A model that says nothing for so long in the middle of a sentence has its words spoken as far as they go."""
-STALL_CHECK_S = 0.1
 RELEASE_BELOW_S = 0.2
 """Of audio still to be played: before that, waiting for the rest of the sentence costs nothing."""
 PLAYED_CHECK_S = 0.05
 LINE_DELAY_S = 0.3
 """Until what was sent last has been heard, on a line whose other end keeps a little in stock."""
 MAX_ANNOUNCEMENT_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    answer: Answer
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    answer: Answer
-    keys: str
-
-
-_Pieces = asyncio.Queue[_Sentence | _Keys | None]
-"""What an answer will sound like, in order; None ends it."""
-
-
-@dataclass(slots=True, eq=False)
-class Run:
-    """One answer under way: the model's responses in it, and which sentence belongs to which.
-
-    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
-    knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it.
-    """
-
-    number: int
-    voice: int
-    is_silent: bool = False
-    answers: list[Answer] = field(default_factory=list[Answer])
-    owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
-    shown: int = 0
-    reported: dict[int, str] = field(default_factory=dict[int, str])
-    speakable: SpeakableText = field(default_factory=SpeakableText)
-    spoken_answer: Answer | None = None
-    is_voiced: bool = False
-    task: asyncio.Task[None] | None = None
-    end_reason: str | None = None
-    is_over: bool = False
-    is_generating: bool = False
-    is_audible: bool = False
-    is_held: bool = False
-    is_speaking: bool = False
-    has_pressed: bool = False
-    has_filled: bool = False
 
 
 class Responder:
@@ -192,6 +146,47 @@ class Responder:
         self._settle(run, parts)
         self._finish(run, parts)
 
+    @property
+    def number(self) -> int:
+        """How many answers there were."""
+        return self._number
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is no answer under way of which anything is still to be made."""
+        return self._run is None or self._run.is_over or self._run.is_written
+
+    def unfinished(self) -> tuple[SavedAnswer | None, dict[int, str]]:
+        """What another process needs to go on with the answer under way, and by `id` what was heard of its parts."""
+        run = self._run
+        if run is None or run.is_over:
+            return None, {}
+        parts = self._output.parts()
+        heard = {
+            id(answer): answer.text if run.is_silent else self._heard(run, answer, parts) for answer in run.answers
+        }
+        was_heard = any(heard.values()) or run.is_audible
+        *earlier, _ = [run.said_before, *(f"{one.before} {heard[id(one)]}".strip() for one in run.answers)]
+        is_owed = not run.is_written and (not was_heard or self._conversation.unanswered() is not None)
+        rest = run.recited if is_owed and not was_heard else "" if run.is_silent else rest_of(run, parts)
+        return SavedAnswer(rest, is_owed, " ".join(filter(None, earlier)), run.end_reason), heard
+
+    def resume(self, saved: SavedAnswer, number: int) -> None:
+        """Goes on with an answer that another process had under way; `number` counts the answers before it."""
+        self._number = number
+        self._begin(None, silent=False)
+        if self._run is not None:  # its task has not run yet
+            self._run.planned, self._run.is_resumed = saved, True
+            self._run.end_reason, self._run.said_before = saved.end_reason, saved.said_before
+
+    def abandon(self) -> None:
+        """Ends the answer here without a word, because another process goes on with it."""
+        run = self._run
+        if run is not None and not run.is_over:
+            run.is_over = True
+            if run.task is not None:
+                run.task.cancel()
+
     def audible(self) -> TurnMetrics:
         """The first audio of the answer went out; the numbers of the turn so far."""
         if self._run is not None:
@@ -247,23 +242,27 @@ class Responder:
             return
         self._number += 1
         run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
+        run.planned = SavedAnswer(f"{preface} {text or ''}".strip(), is_owed=text is None)
         self._times.asked()
         run.task = self._spawn(self._make(run, text, preface), "answer")
 
     async def _make(self, run: Run, text: str | None, preface: str) -> None:
         """Makes the whole answer; whatever fails in it is told, apologised for, and ends it, not the call."""
         failure: Exception | None = None
-        pieces: _Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
+        pieces: Pieces = asyncio.Queue(MAX_PIECES_AHEAD)
         try:
             with trace.span("answer"):
                 async with asyncio.TaskGroup() as stages:
                     stages.create_task(self._speak_all(run, pieces), name="speak")
                     if preface:
                         await self._recite(run, preface, pieces)
-                    if text is None:
+                    if run.is_resumed:
+                        await self._go_on(run, pieces)
+                    elif text is None:
                         await self._generate(run, pieces)
                     else:
                         await self._recite(run, text, pieces)
+                    run.is_written = True
                     await pieces.put(None)
         except* Exception as group:  # noqa: BLE001  a task's top: the caller is told, and the call goes on
             failure = first_of(group)
@@ -274,13 +273,26 @@ class Responder:
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
-    async def _recite(self, run: Run, text: str, pieces: _Pieces) -> None:
-        answer = self._new_answer(run)
+    async def _go_on(self, run: Run, pieces: Pieces) -> None:
+        """Says the rest of an answer, and has the model answer where it had not, or its tools were not done."""
+        if run.planned.rest:
+            answer = self._conversation.reopen()
+            run.answers.append(answer)
+            await self._recite(run, run.planned.rest, pieces, answer)
+        if (unanswered := self._conversation.unanswered()) is not None:
+            answer, calls = unanswered
+            await self._tools.run_again(answer, calls, self._actions(run, answer, pieces))
+        if run.planned.is_owed:
+            await self._generate(run, pieces)
+
+    async def _recite(self, run: Run, text: str, pieces: Pieces, answer: Answer | None = None) -> None:
+        run.recited = f"{run.recited} {text}".strip()
+        answer = answer or self._new_answer(run)
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
-            await pieces.put(_Sentence(answer, sentence))
+            await pieces.put(Sentence(answer, sentence))
 
-    async def _generate(self, run: Run, pieces: _Pieces) -> None:
+    async def _generate(self, run: Run, pieces: Pieces) -> None:
         is_asked_again = False
         for _ in range(self._agent.profile.max_tool_rounds):
             answer = self._new_answer(run)
@@ -306,39 +318,41 @@ class Responder:
         if self._agent.profile.error_message:
             await self._recite(run, self._agent.profile.error_message, pieces)
 
-    async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: _Pieces) -> None:
+    async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: Pieces) -> None:
         """Runs the tools, and says once that it takes a while where it does."""
-        actions = CallActions(
-            press=lambda keys: self._press(run, answer, keys, pieces),
-            transfer=lambda target: self._transfer(run, answer, target, pieces),
-        )
         text = "" if run.is_silent or run.has_filled else self._tools.filler(calls)
         filler = self._spawn(self._fill(run, answer, text, pieces), "filler") if text and self._spawn else None
         try:
-            await self._tools.run(answer, calls, actions)
+            await self._tools.run(answer, calls, self._actions(run, answer, pieces))
         finally:
             if filler is not None:
                 filler.cancel()
 
-    async def _fill(self, run: Run, answer: Answer, text: str, pieces: _Pieces) -> None:
+    def _actions(self, run: Run, answer: Answer, pieces: Pieces) -> CallActions:
+        return CallActions(
+            press=lambda keys: self._press(run, answer, keys, pieces),
+            transfer=lambda target: self._transfer(run, answer, target, pieces),
+        )
+
+    async def _fill(self, run: Run, answer: Answer, text: str, pieces: Pieces) -> None:
         await self._until_quiet(run, pieces)
         await asyncio.sleep(self._agent.profile.tool_filler_secs)
         if not run.is_over:
             run.has_filled = True
-            await pieces.put(_Sentence(answer, text))
+            await pieces.put(Sentence(answer, text))
 
-    async def _until_quiet(self, run: Run, pieces: _Pieces) -> None:
+    async def _until_quiet(self, run: Run, pieces: Pieces) -> None:
         """Returns once everything so far was sent, or the answer is over."""
         while not run.is_over and (run.is_speaking or not pieces.empty() or self._output.queued_s > 0):  # noqa: ASYNC110  a caller's voice may hold it
             await asyncio.sleep(max(PLAYED_CHECK_S, self._output.queued_s))
 
-    async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: _Pieces) -> str:
+    async def _transfer(self, run: Run, answer: Answer, target: Transfer, pieces: Pieces) -> str:
         """Says the announcement and puts the caller through; a caller who cuts in before keeps the agent."""
         try:
             async with asyncio.timeout(MAX_ANNOUNCEMENT_S):
                 splitter = SentenceSplitter(self._agent.profile.stt_language)
                 for sentence in [*splitter.push(target.announcement), *splitter.flush()]:
-                    await pieces.put(_Sentence(answer, sentence))
+                    await pieces.put(Sentence(answer, sentence))
                 await self._until_quiet(run, pieces)
                 await asyncio.sleep(LINE_DELAY_S)
         except TimeoutError:  # held, or no task takes pieces any more
@@ -366,10 +380,10 @@ class Responder:
         stage = SpeakableText(self._agent.profile.stt_language)
         return any(stage.piece(line).spoken for line in text.splitlines())
 
-    async def _generate_round(self, run: Run, answer: Answer, pieces: _Pieces) -> list[ToolCall]:
+    async def _generate_round(self, run: Run, answer: Answer, pieces: Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
-        release = _Release(lambda: self._release(run, answer, splitter, pieces))
+        release = Release(lambda: self._release(run, answer, splitter, pieces))
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -387,7 +401,7 @@ class Responder:
                         text = thoughts.push(event.text)
                         self._tell_text(answer, text)
                         for sentence in splitter.push(text):
-                            await pieces.put(_Sentence(answer, sentence))
+                            await pieces.put(Sentence(answer, sentence))
                         release.arm()
                     case ToolCall():
                         calls.append(event)
@@ -406,16 +420,16 @@ class Responder:
             await stream.aclose()
         self._times.generated()
         for sentence in [*splitter.push(rest), *splitter.flush()]:
-            await pieces.put(_Sentence(answer, sentence))
+            await pieces.put(Sentence(answer, sentence))
         return calls
 
-    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: _Pieces) -> bool:
+    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: Pieces) -> bool:
         """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
         released = splitter.release()
         for piece in released:
-            pieces.put_nowait(_Sentence(answer, piece))
+            pieces.put_nowait(Sentence(answer, piece))
         return not released
 
     def _tell_text(self, answer: Answer, text: str) -> None:
@@ -423,11 +437,11 @@ class Responder:
             answer.text += text
             self._transport.send_event(ResponseText(text))
 
-    async def _speak_all(self, run: Run, pieces: _Pieces) -> None:
+    async def _speak_all(self, run: Run, pieces: Pieces) -> None:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
-            if isinstance(piece, _Sentence):
+            if isinstance(piece, Sentence):
                 run.is_speaking = True
                 try:
                     await self._speak(run, piece.answer, piece.text)
@@ -480,7 +494,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001  the synthesiser may be what failed, and that was reported
             log.debug("apology failed", error=repr(error))
 
-    async def _press(self, run: Run, answer: Answer, keys: str, pieces: _Pieces) -> bool:
+    async def _press(self, run: Run, answer: Answer, keys: str, pieces: Pieces) -> bool:
         """Presses keys on the wire, or has them played as tones after what is said before."""
         if run.is_over:
             return False
@@ -490,7 +504,7 @@ class Responder:
             return True
         try:
             async with asyncio.timeout(self._agent.profile.tool_timeout_secs):
-                await pieces.put(_Keys(answer, keys))
+                await pieces.put(Keys(answer, keys))
         except TimeoutError:  # no task takes them any more
             return False
         return True
@@ -509,13 +523,13 @@ class Responder:
 
     def _settle(self, run: Run, parts: list[Heard]) -> None:
         for answer in run.answers:
-            if not run.is_silent:
-                spoken = [part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken]
-                self._conversation.settle(answer, " ".join(spoken))
-            else:
-                self._conversation.settle(answer, answer.text)
+            self._conversation.settle(answer, answer.text if run.is_silent else self._heard(run, answer, parts))
         if self._on_said is not None:
-            self._on_said(" ".join(answer.text for answer in run.answers if answer.text))
+            self._on_said(" ".join(filter(None, [run.said_before, *(answer.text for answer in run.answers)])))
+
+    @staticmethod
+    def _heard(run: Run, answer: Answer, parts: list[Heard]) -> str:
+        return " ".join(part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken)
 
     def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:
@@ -549,36 +563,3 @@ class Responder:
         else:
             log.error("answer failed", exc_info=error)
             self._transport.send_event(AgentError("the answer failed"))
-
-
-class _Release:
-    """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
-
-    def __init__(self, release: Callable[[], bool]) -> None:
-        self._release = release
-        self._timer: asyncio.TimerHandle | None = None
-
-    def arm(self) -> None:
-        """Something came: the time begins anew."""
-        self._wait(STALL_S)
-
-    def cancel(self) -> None:
-        """Nothing is to be released any more; idempotent."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _wait(self, seconds: float) -> None:
-        self.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._fire)
-
-    def _fire(self) -> None:
-        if not self._release():
-            self._wait(STALL_CHECK_S)
-
-
-def first_of(group: ExceptionGroup[Exception]) -> Exception:
-    """A failure out of a group of them; one of ours, which says what to do, before any other."""
-    ours = group.subgroup(VoxError) or group
-    while isinstance(ours, ExceptionGroup):
-        ours = cast("Exception", ours.exceptions[0])
-    return ours

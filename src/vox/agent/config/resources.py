@@ -43,6 +43,8 @@ from vox.runtime.metrics import Metrics
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+RECORDING_PATIENCE_S = 90.0
+"""A recording without a writer is left to another server for longer than a call waits to be gone on with."""
 CONNECTIONS = httpx2.Limits(max_connections=2000, max_keepalive_connections=200, keepalive_expiry=60.0)
 """To all vendors together. A call has up to three requests at once; between two turns its connections stay open, because a new one
 costs a TLS handshake before the first word."""
@@ -263,6 +265,7 @@ class Resources:
             self.metrics,
             environment,
             shutdown_timeout_s=settings.shutdown_upload_timeout_secs,
+            patience_s=RECORDING_PATIENCE_S if settings.handover_store.get_secret_value() else 0.0,
         )
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:

@@ -4,12 +4,15 @@ The first messages tell which carrier it is; from the message that describes the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Protocol, assert_never
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, assert_never
 
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
+from vox.agent.handover.handovers import Taken
+from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
@@ -38,6 +41,10 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
+RESUME = "voxresume"
+"""The parameter of a stream whose call can go on with another one: `FRESH`, or the token of the call that goes on."""
+FRESH = "0"
+END_TIMEOUT_S = 5.0
 TRANSFER_GRACE_S = 5.0
 """A carrier that has put a call through ends our stream within this time, or we do."""
 MAX_EARLY_AUDIO = 250
@@ -62,16 +69,33 @@ class CallTransfers(Protocol):
         ...
 
 
+class CarrierLine(Protocol):
+    """What a stream needs whose call can go on with another one, perhaps in another process."""
+
+    async def take(self, token: str) -> Taken | None:
+        """The call that a token is for; None where it cannot be gone on with."""
+        ...
+
+    async def hang_up(self, carrier: str, call_id: str) -> None:
+        """Ends the phone call over the carrier's API, where credentials allow it."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Runs what belongs to the connection."""
+        ...
+
+
 class TelephonyTransport:
     """One carrier connection.
 
     Args:
         resources: what all calls share.
         choose: finds the agent for the name in the path and the called number; None refuses the call.
-        on_session: starts the session's life, once there is one.
+        on_session: starts the session's life, once there is one, with the fence by which this process has its call.
         budget: what the carrier may send; one of its own where none is given.
         on_begun: called once, at the call's first audio or event.
         transfers: puts calls through; None where this stream may belong to anyone.
+        line: of a call that can go on with another stream; None where calls are not handed over.
     """
 
     shows_progress = False
@@ -81,12 +105,17 @@ class TelephonyTransport:
         self,
         resources: Resources,
         choose: Callable[[StreamStarted], Agent | None],
-        on_session: Callable[[Session], None],
+        on_session: Callable[[Session, int], None],
         *,
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
         transfers: CallTransfers | None = None,
+        line: CarrierLine | None = None,
     ) -> None:
+        self._line = line
+        self.is_resumable = False
+        self.is_handed_over = False
+        self._is_ending = False
         self._transfers = transfers
         self.is_transferred = False
         self._resources = resources
@@ -162,8 +191,14 @@ class TelephonyTransport:
         if self._gatherer is not None:
             self._gatherer.clear()
         self._count_dropped()
-        if self._session is not None:
-            self._session.hang_up("hung_up")
+        session = self._session
+        if session is None:
+            return
+        is_lost = self.is_resumable and not (self.is_stopped_by_carrier or self._is_ending or self.is_handed_over)
+        if is_lost and session.keeper is not None:
+            self.is_handed_over = True
+            session.keeper.lose_line()
+        session.hang_up("hung_up")
 
     def evict(self) -> None:
         """Gives the place to another call: no start message came here, or nothing after it."""
@@ -232,9 +267,39 @@ class TelephonyTransport:
     @property
     def wants_hang_up(self) -> bool:
         """Whether the phone call goes on although the stream is over, and was not put through."""
-        return bool(self.call_id) and not self.is_stopped_by_carrier and not self.is_transferred
+        is_over = self.is_stopped_by_carrier or self.is_transferred or self.is_handed_over
+        return bool(self.call_id) and not is_over
+
+    async def move(self, call: KeptCall, last_at: float) -> bool:
+        """Hands the call over: the carrier asks what to do once this stream is closed, and connects the call to another."""
+        if not self.is_resumable or not await call.let_go(last_at):
+            return False
+        self.is_handed_over = True
+        self._close(1000, "handed over")
+        return True
 
     def close(self, code: int, reason: str) -> None:
+        """Ends the stream, and the call with it."""
+        is_on = self._socket is not None and self._session is not None and not self.is_stopped_by_carrier
+        if self._line is None or not self.is_resumable or not is_on or self.is_handed_over:
+            self._close(code, reason)
+        elif not self._is_ending:
+            self._is_ending = True
+            self._line.spawn(self._end(self._line, code, reason), "end a call")
+
+    async def _end(self, line: CarrierLine, code: int, reason: str) -> None:
+        """Ends the call before its stream: a carrier whose stream closes asks what to do, and must not be sent back."""
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                if self._session is not None and self._session.keeper is not None:
+                    await self._session.keeper.finish()
+                await line.hang_up(self.carrier, self.call_id)
+        except TimeoutError:
+            log.warning("call is ended by its stream alone", carrier=self.carrier)
+        finally:
+            self._close(code, reason)
+
+    def _close(self, code: int, reason: str) -> None:
         """Ends the stream, with the carrier's own word for it where there is one."""
         if self._codec is not None:
             self._send(self._codec.stop(reason))
@@ -303,18 +368,18 @@ class TelephonyTransport:
         codec = self._codec
         if codec is None or self._session is not None:
             return
-        agent = self._choose(started)
-        if agent is None:
-            self.close(1008, "no such agent")
-            return
         if self._start_timer is not None:
             self._start_timer.cancel()
-        self._encoding = started.encoding
-        self.encoding = codec.reply_encoding
-        self.sample_rate = codec.reply_sample_rate
-        self.has_marks = codec.mark("0:0") is not None
+        self.is_resumable = self._line is not None and RESUME in started.parameters
         self.call_id = started.call_id
-        self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
+        token = started.parameters.get(RESUME, FRESH)
+        if self._line is not None and token != FRESH:
+            self._line.spawn(self._resume(self._line, started, codec, token), "take a call over")
+            return
+        agent = self._choose(started)
+        if agent is None:
+            self._close(1008, "no such agent")
+            return
         info = CallInfo(
             call_id=new_id("call"),
             transport=started.carrier,
@@ -323,18 +388,44 @@ class TelephonyTransport:
             variables=_variables(started),
             carrier_call_id=started.call_id,
         )
+        self._begin_session(started, codec, agent, info)
+
+    async def _resume(self, line: CarrierLine, started: StreamStarted, codec: ServerCodec, token: str) -> None:
+        """Goes on with a call that another process had; a stream without a good token is closed."""
+        taken = await line.take(token)
+        agent = self._resources.agent_for(taken.checkpoint.agent) if taken is not None else None
+        if taken is None or agent is None:
+            self._close(1008, "this call cannot be gone on with")
+        elif self._socket is not None:
+            info = replace(taken.checkpoint.info, carrier_call_id=started.call_id)
+            self._begin_session(started, codec, agent, info, taken)
+
+    def _begin_session(
+        self, started: StreamStarted, codec: ServerCodec, agent: Agent, info: CallInfo, taken: Taken | None = None
+    ) -> None:
+        self._encoding = started.encoding
+        self.encoding = codec.reply_encoding
+        self.sample_rate = codec.reply_sample_rate
+        self.has_marks = codec.mark("0:0") is not None
+        self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
         bytes_per_second = self.sample_rate * g711.sample_bytes(self.encoding)
         delay_s = self._gatherer.delay_s(bytes_per_second) if self._gatherer is not None else 0.0
         self._session = Session(
-            self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
+            self._resources,
+            agent,
+            self,
+            info,
+            input_rate=started.sample_rate,
+            output_delay_s=delay_s,
+            resume=taken.checkpoint if taken is not None else None,
         )
         if agent.profile.transfers and not self.can_transfer:
             remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
             log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
         self._transcript = transcript_log(self._session, self._resources.settings)
-        self._on_session(self._session)
+        self._on_session(self._session, taken.fence if taken is not None else 1)
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)
@@ -365,4 +456,5 @@ class TelephonyTransport:
 
 
 def _variables(started: StreamStarted) -> Mapping[str, str]:
-    return {**started.parameters, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}
+    given = {name: value for name, value in started.parameters.items() if name != RESUME}
+    return {**given, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}

@@ -25,11 +25,12 @@ TIMEOUT_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The newest state of a call, and the fence of its owner."""
+    """The newest state of a call, the fence of its owner, and how often it was offered since it was taken last."""
 
     call_id: str
     fence: int
     record: bytes
+    offers: int = 0
 
 
 class HandoverStore(Protocol):

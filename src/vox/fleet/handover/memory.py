@@ -17,6 +17,7 @@ class _Row:
     has_ended: bool = False
     token: str = ""
     token_until: float = 0.0
+    offers: int = 0
     invitations: int = 0
     invited_since: float = 0.0
 
@@ -77,9 +78,10 @@ class MemoryHandover:
         if row.invitations >= MOST_INVITATIONS:
             return None
         row.invitations += 1
+        row.offers += 1
         row.token, row.token_until = digest(token), now + ttl_s
         row.expires_at = max(row.expires_at, row.token_until)
-        return Kept(call_id, row.fence, row.record)
+        return Kept(call_id, row.fence, row.record, row.offers)
 
     async def withdraw(self, call_id: str, fence: int) -> bool:
         """See `HandoverStore`."""
@@ -97,7 +99,7 @@ class MemoryHandover:
             return None
         call_id, row = found
         row.fence += 1
-        row.token, row.expires_at = "", now + KEPT_S
+        row.token, row.offers, row.expires_at = "", 0, now + KEPT_S
         return Kept(call_id, row.fence, row.record)
 
     async def finish(self, call_id: str, fence: int) -> bool:

@@ -65,7 +65,7 @@ redis.call('SET', KEYS[2], id, 'PX', ARGV[4])
 for _, one in ipairs({key, redis.call('HGET', key, 'line') or key}) do
     if redis.call('PTTL', one) < tonumber(ARGV[4]) then redis.call('PEXPIRE', one, ARGV[4]) end
 end
-return {id, fence, redis.call('HGET', key, 'record')}
+return {id, fence, redis.call('HGET', key, 'record'), redis.call('HINCRBY', key, 'offers', 1)}
 """
 _WITHDRAW: Final = """
 if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] or redis.call('HEXISTS', KEYS[1], 'ended') == 1 then return 0 end
@@ -77,7 +77,7 @@ local id = redis.call('GETDEL', KEYS[1])
 if not id then return false end
 local key = ARGV[1] .. 'call:' .. id
 if redis.call('HGET', key, 'token') ~= KEYS[1] or redis.call('HEXISTS', key, 'ended') == 1 then return false end
-redis.call('HDEL', key, 'token')
+redis.call('HDEL', key, 'token', 'offers')
 local fence = redis.call('HINCRBY', key, 'fence', 1)
 redis.call('PEXPIRE', key, ARGV[2])
 local line = redis.call('HGET', key, 'line')
@@ -125,7 +125,7 @@ class RedisHandover:
         ids = list(calls)
         if not ids:
             return set()
-        lost = await self._run(_RENEW, list(map(_call, ids)), _ms(KEPT_S), *calls.values())
+        lost: list[int] = await self._run(_RENEW, list(map(_call, ids)), _ms(KEPT_S), *calls.values())
         return {ids[number - 1] for number in lost}
 
     async def invite(self, name: str, token: str, *, ttl_s: float, fence: int = 0) -> Kept | None:
@@ -181,5 +181,5 @@ def _ms(seconds: float) -> int:
 def _kept(found: object) -> Kept | None:
     if not found:
         return None
-    call_id, fence, record = cast("list[bytes]", found)
-    return Kept(call_id.decode(), int(fence), record)
+    call_id, fence, record, *offers = cast("list[bytes]", found)
+    return Kept(call_id.decode(), int(fence), record, int(offers[0]) if offers else 0)

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS calls (
     expires_at REAL NOT NULL,
     token TEXT,
     token_until REAL NOT NULL DEFAULT 0,
+    offers INTEGER NOT NULL DEFAULT 0,
     invitations INTEGER NOT NULL DEFAULT 0,
     invited_since REAL NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
@@ -57,16 +58,16 @@ WHERE (calls.fence = excluded.fence AND NOT calls.has_ended)
 """
 _INVITE: Final = """
 UPDATE calls SET
-    token = :token, token_until = :until, expires_at = MAX(expires_at, :until),
+    token = :token, token_until = :until, offers = offers + 1, expires_at = MAX(expires_at, :until),
     invitations = CASE WHEN :now - invited_since > :window THEN 1 ELSE invitations + 1 END,
     invited_since = CASE WHEN :now - invited_since > :window THEN :now ELSE invited_since END
 WHERE call_id = (SELECT call_id FROM calls WHERE (call_id = :name OR line = :name) AND expires_at > :now
                  ORDER BY has_ended LIMIT 1)
     AND NOT has_ended AND (:fence = 0 OR fence = :fence) AND (:now - invited_since > :window OR invitations < :most)
-RETURNING call_id, fence, record
+RETURNING call_id, fence, record, offers
 """
 _CLAIM: Final = """
-UPDATE calls SET fence = fence + 1, token = NULL, expires_at = :until
+UPDATE calls SET fence = fence + 1, token = NULL, offers = 0, expires_at = :until
 WHERE token = :token AND token_until > :now AND expires_at > :now AND NOT has_ended
 RETURNING call_id, fence, record
 """

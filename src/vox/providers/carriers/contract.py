@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
@@ -164,6 +164,25 @@ class CarrierDriver(Protocol):
 
     def create(self, config: Any, deps: Deps) -> CallControl:
         """The call control, with credentials from the configuration or the environment."""
+        ...
+
+
+@runtime_checkable
+class ResumableDriver(Protocol):
+    """What the module of a carrier has besides, whose calls can go on with another stream once one is over."""
+
+    def resumable_answer(
+        self, stream_url: str, *, parameters: Mapping[str, str], resume_url: str, pause_s: int = 0
+    ) -> WebhookAnswer:
+        """Connects the call to our media stream after a pause, and has the carrier ask `resume_url` once that is over."""
+        ...
+
+    def end_answer(self) -> WebhookAnswer:
+        """Ends the call."""
+        ...
+
+    def call_id_of(self, fields: Mapping[str, str]) -> str:
+        """The call's name as its stream has it, in the fields of a webhook; empty where it is missing."""
         ...
 
 

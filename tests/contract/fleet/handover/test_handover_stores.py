@@ -40,7 +40,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
 async def test_a_call_is_taken_over_once_and_the_old_owner_can_write_no_more(store: HandoverStore) -> None:
     assert await store.save(CALL, 1, b"first", line=LINE)
     assert await store.save(CALL, 1, b"second")
-    assert await store.invite(LINE, "token", ttl_s=30) == Kept(CALL, 1, b"second")
+    assert await store.invite(LINE, "token", ttl_s=30) == Kept(CALL, 1, b"second", 1)
     takers = await asyncio.gather(*(store.claim("token") for _ in range(8)))
     assert [taken for taken in takers if taken is not None] == [Kept(CALL, 2, b"second")]
     assert not await store.save(CALL, 1, b"late")
@@ -53,7 +53,9 @@ async def test_a_call_is_taken_over_once_and_the_old_owner_can_write_no_more(sto
 async def test_a_new_token_makes_the_one_before_it_worthless(store: HandoverStore) -> None:
     await store.save(CALL, 1, b"state", line=LINE)
     await store.invite(CALL, "old", ttl_s=30)
-    await store.invite(CALL, "new", ttl_s=30)
+    again = await store.invite(CALL, "new", ttl_s=30)
+    assert again is not None
+    assert again.offers == 2
     assert await store.claim("old") is None
     assert await store.claim("new") == Kept(CALL, 2, b"state")
 
@@ -130,7 +132,7 @@ async def test_keys_in_redis_expire() -> None:
 
 
 async def _lives(url: str) -> dict[str, int]:
-    import redis.asyncio as library  # noqa: PLC0415  an extra
+    import redis.asyncio as library
 
     client = library.from_url(url)
     try:

@@ -1,0 +1,86 @@
+"""One answer under way: the model's responses in it, which sentence belongs to which, and what of it was not heard."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+from vox.agent.call.checkpoint import SavedAnswer
+from vox.agent.call.conversation import Answer
+from vox.agent.call.playout_ledger import Heard
+from vox.agent.call.speakable import SpeakableText
+from vox.errors import VoxError
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer."""
+
+    answer: Answer
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys that an answer presses."""
+
+    answer: Answer
+    keys: str
+
+
+Pieces = asyncio.Queue[Sentence | Keys | None]
+"""What an answer will sound like, in order; None ends it."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One answer under way: the model's responses in it, and which sentence belongs to which.
+
+    `voice` is its number at the output. A silent one is shown, not spoken. `reported` is how much of each sentence the client
+    knows to be spoken, all of it for a sentence that is over. `is_voiced`: there is something to hear in it. `recited` is text
+    of ours in it, `is_written` that all its text is there, and `said_before` what was heard of it in another process.
+    `planned` is what it was begun for, left over from that process where `is_resumed`.
+    """
+
+    number: int
+    voice: int
+    is_silent: bool = False
+    answers: list[Answer] = field(default_factory=list[Answer])
+    owners: dict[int, Answer] = field(default_factory=dict[int, Answer])
+    shown: int = 0
+    reported: dict[int, str] = field(default_factory=dict[int, str])
+    speakable: SpeakableText = field(default_factory=SpeakableText)
+    spoken_answer: Answer | None = None
+    is_voiced: bool = False
+    task: asyncio.Task[None] | None = None
+    end_reason: str | None = None
+    is_over: bool = False
+    is_generating: bool = False
+    is_audible: bool = False
+    is_held: bool = False
+    is_speaking: bool = False
+    has_pressed: bool = False
+    has_filled: bool = False
+    recited: str = ""
+    is_written: bool = False
+    said_before: str = ""
+    planned: SavedAnswer = field(default_factory=SavedAnswer)
+    is_resumed: bool = False
+
+
+def rest_of(run: Run, parts: list[Heard]) -> str:
+    """The text of an answer that was not heard: of the sentences that have audio, and of those that have none yet."""
+    text = " ".join(filter(None, [run.recited, *(answer.text for answer in run.answers)]))
+    end, left = 0, list[str]()
+    for part in parts:
+        if part.text and (found := text.find(part.text, end)) >= 0:
+            end = found + len(part.text)
+        left.append(part.remaining)
+    return " ".join(filter(None, [*left, text[end:].strip()]))
+
+
+def first_of(group: ExceptionGroup[Exception]) -> Exception:
+    """A failure out of a group of them; one of ours, which says what to do, before any other."""
+    ours = group.subgroup(VoxError) or group
+    while isinstance(ours, ExceptionGroup):
+        ours = cast("Exception", ours.exceptions[0])
+    return ours
