@@ -15,7 +15,14 @@ from vox.http.call import HttpCall
 from vox.http.dispatch import Answer, RawHeaders
 from vox.http.routing import MethodNotAllowed, Reply, Route
 
-MAX_BODY_BYTES: Final = 256 * 1024
+MAX_BODY_BYTES: Final = 1 << 20
+_STATUS: Final = {
+    "body_too_large": 413,
+    "browser_request_refused": 403,
+    "route_not_found": 404,
+    "simulated_call_not_found": 404,
+    "too_many_simulated_calls": 503,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ class SimulatorPolicy:
         """
         del headers
         call = ApiCall(scope, receive, values)
+        if not route.access.carrier and call.header(b"origin"):
+            raise UsageError("The control API is not for web pages.", code="browser_request_refused")
         if route.access.carrier:
             dialect = self._dialects[route.access.carrier]
             if not dialect.is_authorised(call.header(b"authorization")):
@@ -134,7 +143,7 @@ class SimulatorPolicy:
             return answer(refusal.status, refusal.body)
         if isinstance(error, MethodNotAllowed):
             return answer(405, {"error": str(error)})
-        status = {"route_not_found": 404, "simulated_call_not_found": 404, "body_too_large": 413}.get(error.code, 400)
+        status = _STATUS.get(error.code, 400)
         return answer(status, {"error": {"code": error.code, "message": str(error)}})
 
     def failed(self, error: Exception, scope: Scope) -> Answer:

@@ -149,9 +149,12 @@ class Behaviour:
         ring_s: seconds of ringing before the outcome; `no_answer` rings until the caller's time-out.
         answered_by: what answers.
         detection_s: how long the carrier's answering machine detection takes for a person.
-        greeting_s: how long a machine's greeting lasts, for detection that waits for its end.
+        greeting_s: how long a machine's greeting lasts, for detection that waits for its end; None for the length of
+            its steps up to the first beep.
         callee: what the far end does after answering; it then listens until the call ends.
         hangs_up_after_s: the callee hangs up that long after answering, whatever the steps are; None for never.
+        transfer: what becomes of a number that the call is transferred to.
+        transfer_s: how long that number stays on the line.
         api: how the request that creates the call fails.
         api_delay_s: how long a request that times out is held before its connection is closed.
         callbacks: faults of the callbacks.
@@ -162,9 +165,11 @@ class Behaviour:
     ring_s: float = 2.0
     answered_by: AnsweredBy = AnsweredBy.HUMAN
     detection_s: float = 0.5
-    greeting_s: float = 3.0
+    greeting_s: float | None = None
     callee: Sequence[CalleeStep] = ()
     hangs_up_after_s: float | None = None
+    transfer: Outcome = Outcome.ANSWER
+    transfer_s: float = 5.0
     api: ApiFault = ApiFault.NONE
     api_delay_s: float = 30.0
     callbacks: CallbackFaults = field(default_factory=CallbackFaults)

@@ -180,9 +180,8 @@ class SimulatedCarrierCall:
         record.answered = self._clock.wall()
         caller, callee = self.dialect.numbers_in_stream(record)
         faults = record.behaviour.stream
-        stream = record.order.plan.stream or Stream("")
         self.leg = CalleeLeg(
-            lambda: self.dialect.line(stream),
+            self.dialect.line,
             self._follow(),
             call_id=record.call_id,
             caller=caller,
@@ -219,7 +218,7 @@ class SimulatedCarrierCall:
         try:
             answer = await self._outgoing.send(request)
             if answer.status in _SUCCESS:
-                verbs = self.dialect.read_document(answer.headers.get("content-type", ""), answer.body)
+                verbs = self.dialect.read_document(source, answer.body)
             else:
                 error, verbs = f"it answered {answer.status}", None
         except VoxError as failure:

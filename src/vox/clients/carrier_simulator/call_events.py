@@ -42,8 +42,10 @@ class Notice(StrEnum):
     STREAM_STARTED = "stream_started"
     STREAM_STOPPED = "stream_stopped"
     STREAM_FAILED = "stream_failed"
+    SPEAK_STARTED = "speak_started"
     SPEAK_ENDED = "speak_ended"
     BRIDGED = "bridged"
+    KEY_PRESSED = "key_pressed"
 
 
 class Detection(StrEnum):
@@ -87,6 +89,7 @@ class CallPlan:
         ring_timeout_s: when ringing ends without an answer.
         time_limit_s: the longest an answered call may last.
         detection: of answering machines.
+        hangs_up_on_machine: whether the call ends when a machine is detected.
         is_inbound: the call comes in: its document runs while it rings, and a media verb answers it.
     """
 
@@ -95,6 +98,7 @@ class CallPlan:
     ring_timeout_s: float = 60.0
     time_limit_s: float = 14_400.0
     detection: Detection = Detection.NONE
+    hangs_up_on_machine: bool = False
     is_inbound: bool = False
 
 

@@ -9,7 +9,9 @@ because audio is.
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
+from urllib.parse import urljoin
 
 from vox.clients.carrier_simulator.behaviour import AfterStream, AnsweredBy, Behaviour, Outcome, StreamEnd
 from vox.clients.carrier_simulator.call_events import (
@@ -52,6 +54,7 @@ from vox.clients.carrier_simulator.documents import (
     Play,
     Redirect,
     Reject,
+    Repeat,
     Say,
     Stream,
     Verb,
@@ -60,6 +63,10 @@ from vox.clients.carrier_simulator.documents import (
 MAX_DOCUMENTS: Final = 200
 """Documents that one call may fetch; beyond that it runs in a circle and is ended."""
 SPOKEN_CHARACTERS_PER_S: Final = 15.0
+DEFAULT_GREETING_S: Final = 3.0
+MACHINE_DETECTED: Final = "a machine answered"
+DOCUMENT_ENDED: Final = "the document ended"
+TIME_LIMIT: Final = "the time limit was reached"
 _PLAY_S: Final = 1.0
 
 
@@ -83,10 +90,12 @@ class CallMachine:
         self._speed = speed
         self._verbs: deque[Verb] = deque()
         self._waits_for_document = False
+        self._source = DocumentSource()
         self._fallback_url = ""
         self._stream: Stream | None = None
         self._streams = 0
         self._gather: Gather | None = None
+        self._dialled: Dial | None = None
         self._digits = ""
         self._runs_document = plan.document is not None
         self._timers: dict[str, float] = {}
@@ -137,7 +146,7 @@ class CallMachine:
             case StreamStopAsked():
                 actions += self._close_stream()
             case SpeakAsked(text):
-                actions.append(Speak(text))
+                actions += [Speak(text), Notify(Notice.SPEAK_STARTED)]
                 self._timers["speak"] = now + len(text) / SPOKEN_CHARACTERS_PER_S
             case TransferAsked(number):
                 actions += self._interrupt()
@@ -197,15 +206,15 @@ class CallMachine:
             case "greeting_end":
                 return [Notify(Notice.GREETING_ENDED)]
             case "limit":
-                return self._end(CallStatus.COMPLETED, EndedBy.CARRIER, "the time limit was reached")
+                return self._end(CallStatus.COMPLETED, EndedBy.CARRIER, TIME_LIMIT)
             case "hang_up":
                 return self._end(CallStatus.COMPLETED, EndedBy.CALLEE, "the callee hung up")
             case "gather":
                 return self._gathered()
             case "speak":
                 return [Notify(Notice.SPEAK_ENDED)]
-            case _:  # "verb": what the carrier said or played is over
-                return self._run()
+            case _:  # "verb"
+                return self._verb_over()
 
     def _outcome(self) -> list[Action]:
         match self._behaviour.outcome:
@@ -233,9 +242,9 @@ class CallMachine:
         if plan.detection is not Detection.NONE:
             is_machine = behaviour.answered_by is AnsweredBy.MACHINE
             waits = is_machine and plan.detection.waits_for_message_end
-            self._timers["detection"] = self._now + (behaviour.greeting_s if waits else behaviour.detection_s)
+            self._timers["detection"] = self._now + (_greeting_s(behaviour) if waits else behaviour.detection_s)
             if is_machine and not waits:
-                self._timers["greeting_end"] = self._now + behaviour.greeting_s
+                self._timers["greeting_end"] = self._now + _greeting_s(behaviour)
             if plan.detection.is_blocking:
                 return actions
         return actions + self._proceed()
@@ -258,12 +267,15 @@ class CallMachine:
             case AnsweredBy.HUMAN:
                 self.answered_by = "human"
         actions: list[Action] = [Notify(Notice.DETECTED, self.answered_by)]
+        if self._plan.hangs_up_on_machine and self._behaviour.answered_by is AnsweredBy.MACHINE:
+            return actions + self._end(CallStatus.COMPLETED, EndedBy.CARRIER, MACHINE_DETECTED)
         return actions + self._proceed() if self._plan.detection.is_blocking else actions
 
     # Documents.
 
     def _load(self, source: DocumentSource) -> list[Action]:
         self.documents += 1
+        self._source = source
         if self.documents > MAX_DOCUMENTS:
             return self._end(CallStatus.FAILED, EndedBy.CARRIER, f"more than {MAX_DOCUMENTS} documents in one call")
         if source.verbs is not None:
@@ -272,6 +284,10 @@ class CallMachine:
         self._waits_for_document = True
         self._fallback_url = source.fallback_url
         return [Fetch(source, self.documents)]
+
+    def _absolute(self, url: str) -> str:
+        """An address of a document, which may be relative to the document's own; empty means the same one again."""
+        return urljoin(self._source.url, url)
 
     def _is_expected(self, number: int) -> bool:
         """Whether this is the document waited for, and not one that another has replaced."""
@@ -315,11 +331,13 @@ class CallMachine:
                 case Dial():
                     return actions + self._dial(verb)
                 case Redirect(url, method):
-                    return actions + self._load(DocumentSource(url, method))
+                    return actions + self._load(DocumentSource(self._absolute(url), method))
+                case Repeat():
+                    return actions + self._load(self._source)
                 case Hangup() | Reject():
                     return actions + self._end(CallStatus.COMPLETED, EndedBy.CALLER, "the document hung up")
         if not self.is_over:
-            actions += self._end(CallStatus.COMPLETED, EndedBy.CALLER, "the document ended")
+            actions += self._end(CallStatus.COMPLETED, EndedBy.CALLER, DOCUMENT_ENDED)
         return actions
 
     def _wait(self, seconds: float) -> list[Action]:
@@ -327,10 +345,26 @@ class CallMachine:
         return []
 
     def _dial(self, verb: Dial) -> list[Action]:
-        """The other number answers at once and talks until either side hangs up."""
-        return [Notify(Notice.BRIDGED, verb.number)]
+        """The other number answers and talks for a while, or does not; then the document goes on."""
+        behaviour = self._behaviour
+        self._dialled = verb
+        if behaviour.transfer is not Outcome.ANSWER:
+            return self._wait(behaviour.ring_s / self._speed)
+        return [Notify(Notice.BRIDGED, verb.number), *self._wait(behaviour.transfer_s)]
+
+    def _verb_over(self) -> list[Action]:
+        """What the carrier said or played is over, or the other number has hung up."""
+        dialled, self._dialled = self._dialled, None
+        if dialled is None or not dialled.action:
+            return self._run()
+        fields = {"DialCallStatus": _DIALLED[self._behaviour.transfer]}
+        return self._load(DocumentSource(self._absolute(dialled.action), dialled.method, fields=fields))
 
     def _pressed(self, digits: str) -> list[Action]:
+        notices: list[Action] = [Notify(Notice.KEY_PRESSED, digit) for digit in digits]
+        return notices + self._gather_keys(digits)
+
+    def _gather_keys(self, digits: str) -> list[Action]:
         gather = self._gather
         if gather is None:
             return []
@@ -348,12 +382,15 @@ class CallMachine:
         gather, self._gather = self._gather, None
         if gather is None or not self._digits:
             return self._run()
-        return self._load(DocumentSource(gather.action, gather.method, fields={"Digits": self._digits}))
+        source = DocumentSource(self._absolute(gather.action), gather.method, fields={"Digits": self._digits})
+        return self._load(source)
 
     # Media streams.
 
     def _open(self, stream: Stream) -> list[Action]:
         actions = self._close_stream()
+        if stream.status_callback:
+            stream = replace(stream, status_callback=self._absolute(stream.status_callback))
         self._stream, self.has_stream = stream, True
         self._streams += 1
         return [*actions, OpenStream(stream, self._streams)]
@@ -380,7 +417,7 @@ class CallMachine:
         """Stops what the document does at present."""
         self._verbs.clear()
         self._waits_for_document = False
-        self._gather = None
+        self._gather = self._dialled = None
         for timer in ("verb", "gather", "speak"):
             self._timers.pop(timer, None)
         return self._close_stream()
@@ -400,9 +437,20 @@ class CallMachine:
         return [*self._close_stream(), Notify(Notice.COMPLETED, reason), Finish()]
 
 
+_DIALLED: Final[Mapping[Outcome, str]] = {
+    Outcome.ANSWER: "completed",
+    Outcome.BUSY: "busy",
+    Outcome.REJECT: "busy",
+    Outcome.NO_ANSWER: "no-answer",
+    Outcome.FAIL: "failed",
+}
 _SIP_CODES: Final[Mapping[CallStatus, int]] = {
     CallStatus.BUSY: 486,
     CallStatus.NO_ANSWER: 480,
     CallStatus.FAILED: 404,
     CallStatus.CANCELED: 487,
 }
+
+
+def _greeting_s(behaviour: Behaviour) -> float:
+    return DEFAULT_GREETING_S if behaviour.greeting_s is None else behaviour.greeting_s

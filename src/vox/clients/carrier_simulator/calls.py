@@ -22,6 +22,7 @@ from vox.runtime.tasks import cancel_and_wait
 MAX_CALLS: Final = 20_000
 MAX_LOGGED: Final = 20_000
 _HEX_BITS: Final = 128
+_MINUTE_S: Final = 60.0
 
 _log = get_logger(__name__)
 
@@ -61,18 +62,27 @@ class Calls:
         self._calls: dict[str, SimulatedCarrierCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_dial: dict[str, float] = {}
+        self._requests: dict[str, deque[float]] = {}
         self._logged = 0
         self._changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[SimulatedCarrierCall]:
         return iter(self._calls.values())
 
-    async def place(self, dialect: Dialect, order: CallOrder, *, account: str) -> SimulatedCarrierCall:
-        """Takes an order as the scenario says: places it, or fails, or both.
+    async def place(
+        self,
+        dialect: Dialect,
+        order: CallOrder,
+        *,
+        account: str,
+        on_start: Callable[[SimulatedCarrierCall], None] | None = None,
+    ) -> SimulatedCarrierCall:
+        """Takes an order as the scenario says: places it, or fails, or both; `on_start` hears of a call that is placed.
 
         Raises:
             RequestRefused: the scenario fails the request.
         """
+        self._count_request(dialect)
         behaviour = self.scenario.behaviour_of(order.to)
         match behaviour.api:
             case ApiFault.RATE_LIMIT:
@@ -85,6 +95,8 @@ class Calls:
             case _:
                 pass
         call = self.start(dialect, order, account=account)
+        if on_start is not None:
+            on_start(call)
         if behaviour.api is ApiFault.TIMEOUT_AFTER_DIALLING:
             await asyncio.sleep(behaviour.api_delay_s)
         if behaviour.api in {ApiFault.TIMEOUT_AFTER_DIALLING, ApiFault.ERROR_AFTER_DIALLING}:
@@ -99,7 +111,7 @@ class Calls:
         """
         if len(self._calls) >= MAX_CALLS:
             self._forget_oldest()
-        behaviour = self.scenario.behaviour_of(order.to)
+        behaviour = self._voices.completed(self.scenario.behaviour_of(order.to))
         record = CallRecord(
             dialect.new_call_id(self._hex()),
             dialect.carrier,
@@ -184,6 +196,22 @@ class Calls:
     async def _next_change(self) -> None:
         self._changed.clear()
         await self._changed.wait()
+
+    def _count_request(self, dialect: Dialect) -> None:
+        """Refuses what exceeds the carrier's limit of the last minute.
+
+        Raises:
+            RequestRefused: too many requests.
+        """
+        limit = self.scenario.calls_per_minute.get(dialect.carrier)
+        if limit is None:
+            return
+        now, recent = self._clock.now(), self._requests.setdefault(dialect.carrier, deque[float]())
+        while recent and recent[0] <= now - _MINUTE_S:
+            recent.popleft()
+        if len(recent) >= limit:
+            raise RequestRefused(dialect.rate_limited())
+        recent.append(now)
 
     def _dial_at(self, record: CallRecord) -> float:
         """When the carrier dials: at once, or when its rate of calls per second allows."""

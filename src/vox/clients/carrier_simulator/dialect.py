@@ -1,12 +1,12 @@
 """What one carrier says in its own words; the rest of the simulator is the same for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from vox.clients.carrier_simulator.call_events import DocumentSource, Notify
-from vox.clients.carrier_simulator.documents import Stream
+from vox.clients.carrier_simulator.documents import Stream, Verb
 from vox.clients.carrier_simulator.record import CallOrder, CallRecord
 from vox.clients.carrier_simulator.requests import OutgoingRequest
 from vox.errors import UsageError
@@ -66,8 +66,12 @@ class Dialect(Protocol):
         """Caller and callee as the stream names them; empty where it does not."""
         ...
 
-    def read_document(self, content_type: str, body: bytes) -> list[Any]:
-        """The verbs of an answer to `document_request`."""
+    def read_document(self, source: DocumentSource, body: bytes) -> Sequence[Verb]:
+        """The verbs of an answer to `document_request`.
+
+        Raises:
+            PeerError: it is none.
+        """
         ...
 
     def is_authorised(self, authorization: str) -> bool:

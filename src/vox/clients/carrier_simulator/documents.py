@@ -82,6 +82,11 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """The document runs once more from its beginning, fetched again where it came from an address."""
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """The call ends."""
 
@@ -93,7 +98,7 @@ class Reject:
     is_busy: bool = False
 
 
-Verb = Stream | Say | Play | Pause | Gather | Dial | Redirect | Hangup | Reject
+Verb = Stream | Say | Play | Pause | Gather | Dial | Redirect | Repeat | Hangup | Reject
 
 
 def read_document(text: str) -> list[Verb]:

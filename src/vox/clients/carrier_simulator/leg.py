@@ -87,7 +87,7 @@ class CalleeLeg:
 
     def __init__(
         self,
-        make_line: Callable[[], CarrierCodec],
+        make_line: Callable[[Stream], CarrierCodec],
         script: Iterable[Step],
         *,
         call_id: str,
@@ -109,7 +109,7 @@ class CalleeLeg:
         self._keeps_buffer = keeps_buffer
         self._cut_after_s = cut_after_s
         self._call = SimulatedCall(
-            make_line(),
+            make_line(Stream("")),
             script,
             call_id=call_id,
             stream_id="",
@@ -162,6 +162,11 @@ class CalleeLeg:
         record.end, record.closed_s, record.last_audible_s = StreamEnd.STOPPED, self._elapsed(), self._call.heard_at_s
         connection.close(reason)
 
+    def cut(self) -> None:
+        """Loses the media stream's TCP connection, without a close frame."""
+        if self._connection is not None:
+            self._connection.abort()
+
     def report(self) -> CallReport:
         """What both sides said so far."""
         return self._call.report()
@@ -190,7 +195,7 @@ class CalleeLeg:
         connection.record.opened_s = self._elapsed()
         self._report(StreamOpened(connection.number))
         return self._call.reconnect(
-            self._make_line(),
+            self._make_line(stream),
             stream_id=connection.record.stream_id,
             parameters=stream.parameters,
             keeps_queue=self._keeps_buffer,

@@ -70,6 +70,7 @@ class CallRecord:
         events: what happened, the last 1000.
         leg_id: a second id, for carriers that have one.
         session_id: a third.
+        client_state: what the customer attached to the call, for carriers that have such a thing.
     """
 
     call_id: str
@@ -86,6 +87,7 @@ class CallRecord:
     events: deque[LoggedEvent] = field(default_factory=lambda: deque[LoggedEvent](maxlen=MAX_LOGGED))
     leg_id: str = ""
     session_id: str = ""
+    client_state: str = ""
 
     @property
     def status(self) -> CallStatus:

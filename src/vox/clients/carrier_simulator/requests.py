@@ -47,6 +47,16 @@ def json_request(url: str, body: Mapping[str, Any]) -> OutgoingRequest:
     return OutgoingRequest("POST", url, msgspec.json.encode(body), {"content-type": "application/json"})
 
 
+def multipart_request(url: str, fields: Mapping[str, str], boundary: str) -> OutgoingRequest:
+    """A POST of a `multipart/form-data` form."""
+    parts = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    )
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}"}
+    return OutgoingRequest("POST", url, f"{parts}--{boundary}--\r\n".encode(), headers, fields)
+
+
 def signed_for_twilio(request: OutgoingRequest, auth_token: str) -> OutgoingRequest:
     """With `X-Twilio-Signature`: HMAC-SHA1 over the URL and the form's fields in the order of their names."""
     signed = request.url + "".join(name + value for name, value in sorted(_form(request)))

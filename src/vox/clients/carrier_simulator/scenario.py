@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from vox.clients.carrier_simulator.behaviour import Behaviour
+from vox.clients.carrier_simulator.carriers.exotel import Flow
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,17 @@ class Scenario:
         rules: asked in order.
         default: where no rule fits.
         calls_per_second: by carrier, how fast calls leave its queue; carriers without one dial at once.
+        calls_per_minute: by carrier, how many requests for calls it takes before it answers 429.
+        telnyx_webhook_url: what is set at Telnyx's connection, for orders without an address of their own.
+        exotel_flows: the apps of Exotel's dashboard, by their number.
     """
 
     rules: Sequence[Rule] = ()
     default: Behaviour = field(default_factory=Behaviour)
     calls_per_second: Mapping[str, float] = field(default_factory=dict[str, float])
+    calls_per_minute: Mapping[str, int] = field(default_factory=dict[str, int])
+    telnyx_webhook_url: str = ""
+    exotel_flows: Mapping[str, Flow] = field(default_factory=dict[str, Flow])
 
     def behaviour_of(self, number: str) -> Behaviour:
         """How a call to that number goes."""

@@ -1,7 +1,8 @@
 """What simulated callees say: the steps of a behaviour as audio, prepared before the first call rings."""
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +65,20 @@ class Voices:
         """The callee's steps for the simulated phone."""
         return [self._step(step) for step in behaviour.callee]
 
-    @property
-    def known(self) -> Mapping[str, Recording]:
-        """What can be said so far."""
-        return self._spoken
+    def completed(self, behaviour: Behaviour) -> Behaviour:
+        """The behaviour with the length of its greeting, where that follows from its steps: all before and with the first beep."""
+        if behaviour.greeting_s is not None or not any(isinstance(step, Beep) for step in behaviour.callee):
+            return behaviour
+        seconds = 0.0
+        for step in behaviour.callee:
+            made = self._step(step)
+            if isinstance(made, Say):
+                seconds += made.speech.duration_s
+            elif isinstance(made, Wait):
+                seconds += made.seconds
+            if isinstance(step, Beep):
+                break
+        return replace(behaviour, greeting_s=seconds)
 
     def _step(self, step: CalleeStep) -> Step:
         match step:

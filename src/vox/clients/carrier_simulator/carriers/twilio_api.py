@@ -6,8 +6,8 @@ from typing import Any
 from vox.clients.carrier_simulator.api import Access, ApiCall, reply
 from vox.clients.carrier_simulator.call_events import HangUpAsked, RedirectAsked
 from vox.clients.carrier_simulator.calls import Calls
+from vox.clients.carrier_simulator.carriers.twilio import API_VERSION, Twilio, error
 from vox.clients.carrier_simulator.dialect import RequestRefused
-from vox.clients.carrier_simulator.twilio import API_VERSION, Twilio, error
 from vox.http.routing import Reply, RouteTable
 
 ACCESS = Access("twilio")

@@ -10,6 +10,7 @@ from vox.clients.carrier_simulator.behaviour import StreamEnd
 from vox.clients.carrier_simulator.call_events import CallPlan, Detection, DocumentSource, Notice, Notify
 from vox.clients.carrier_simulator.dialect import Refusal, RequestRefused
 from vox.clients.carrier_simulator.documents import Stream, Verb, read_document
+from vox.clients.carrier_simulator.numbers import is_number, whole_seconds
 from vox.clients.carrier_simulator.record import CallbackTarget, CallOrder, CallRecord
 from vox.clients.carrier_simulator.requests import OutgoingRequest, form_request, signed_for_twilio
 from vox.errors import PeerError
@@ -167,16 +168,18 @@ class Twilio:
     def line(self, stream: Stream) -> CarrierCodec:
         """Twilio's side of a media stream."""
         del stream
-        return Carrier()
+        line = Carrier()
+        line.account_id = self.account_sid
+        return line
 
     def numbers_in_stream(self, call: CallRecord) -> tuple[str, str]:
         """None: Twilio's stream names neither, unless the document passes them as parameters."""
         del call
         return "", ""
 
-    def read_document(self, content_type: str, body: bytes) -> list[Verb]:
+    def read_document(self, source: DocumentSource, body: bytes) -> list[Verb]:
         """TwiML."""
-        del content_type
+        del source
         return read_document(body.decode("utf-8", "replace"))
 
     def is_authorised(self, authorization: str) -> bool:
@@ -235,11 +238,6 @@ class Twilio:
         return signed_for_twilio(form_request(method, url, fields), self._auth_token)
 
 
-def is_number(text: str) -> bool:
-    """Whether this is a number in E.164: a plus and 7 to 15 digits."""
-    return text.startswith("+") and text[1:].isascii() and text[1:].isdigit() and 7 <= len(text) - 1 <= 15  # noqa: PLR2004
-
-
 def error(status: int, code: int, message: str) -> Refusal:
     """An error of Twilio's API."""
     more = f"https://www.twilio.com/docs/errors/{code}"
@@ -275,12 +273,10 @@ def _detection(fields: Mapping[str, str]) -> Detection:
 
 
 def _seconds(fields: Mapping[str, str], name: str, default: int, *, most: int) -> float:
-    text = fields.get(name, "")
-    if not text:
-        return float(default)
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= most:
-        raise _refused(20001, f"Invalid parameter {name}: {text}")
-    return float(text)
+    seconds = whole_seconds(fields.get(name) or default, 1, most)
+    if seconds is None:
+        raise _refused(20001, f"Invalid parameter {name}: {fields[name]}")
+    return seconds
 
 
 def _status(call: CallRecord) -> str:
