@@ -5,7 +5,7 @@ carrier would have played it, so a barge-in is judged by the ear. Response laten
 that is what a server can answer for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -81,7 +81,10 @@ class CallReport:
 
 
 class SimulatedCall:
-    """A caller who follows a script. Everything is bounded by `max_call_s`, after which the caller hangs up."""
+    """A caller who follows a script. Everything is bounded by `max_call_s`, after which the caller hangs up.
+
+    Both tracks keep their first `max_track_s` seconds, which is the whole call where it is None.
+    """
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class SimulatedCall:
         parameters: dict[str, str] | None = None,
         max_call_s: float = 600.0,
         echo: LineEcho | None = None,
+        max_track_s: float | None = None,
     ) -> None:
         self.is_over = False
         self._line = line
@@ -102,6 +106,7 @@ class SimulatedCall:
         self._identity = (call_id, stream_id, caller, callee, parameters or {})
         self._rate = line.sample_rate
         self._frame_bytes = int(self._rate * TICK_S) * 2
+        self._max_track_bytes = int((max_call_s if max_track_s is None else max_track_s) * self._rate) * 2
         self._silence = bytes(self._frame_bytes)
         self._report = CallReport(line.carrier, self._rate)
         self._playout = PlayoutQueue(self._rate)
@@ -138,12 +143,51 @@ class SimulatedCall:
             call_id=call_id, stream_id=stream_id, caller=caller, callee=callee, parameters=parameters
         )
 
+    def reconnect(
+        self, line: CarrierCodec, *, stream_id: str, parameters: Mapping[str, str], keeps_queue: bool = False
+    ) -> list[WireMessage]:
+        """Continues the call on another stream, which `line` speaks; returns what opens that stream.
+
+        The script and both tracks go on where they are, so a gap between two streams is silence of that length.
+
+        Args:
+            line: a fresh codec of the same sample rate.
+            stream_id: of the new stream.
+            parameters: of the new stream.
+            keeps_queue: whether the agent's audio that was not played yet is still played.
+        """
+        call_id, _, caller, callee, _ = self._identity
+        self._line = line
+        self._outbox.clear()
+        self._arrived_at = 0.0
+        if not keeps_queue:
+            self._playout.clear()
+        return line.open(
+            call_id=call_id, stream_id=stream_id, caller=caller, callee=callee, parameters=dict(parameters)
+        )
+
+    @property
+    def heard_at_s(self) -> float | None:
+        """When the agent was last audible, in seconds since the call began; None before it ever was."""
+        return None if self._heard_tick is None else (self._heard_tick + 1) * TICK_S
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds of the agent's audio that wait to be played."""
+        return self._playout.queued_bytes / 2 / self._rate
+
+    def farewell(self, reason: str) -> list[WireMessage]:
+        """What the carrier says when it ends the stream and not the call."""
+        message = self._line.close(reason)
+        return [] if message is None else [message]
+
     def tick(self, now: float) -> list[WireMessage]:
         """The next 20 ms: plays what is due of the agent, and returns the caller's frame and any echoes."""
         if self.is_over:
             return []
         heard, reached = self._playout.play(self._frame_bytes)
-        self._agent_track += heard
+        if len(self._agent_track) < self._max_track_bytes:
+            self._agent_track += heard
         for name in reached:
             self._echo(name)
         self._listen(heard)
@@ -151,7 +195,8 @@ class SimulatedCall:
         if spoken is None:
             self._hang_up()
         else:
-            self._caller_track += spoken
+            if len(self._caller_track) < self._max_track_bytes:
+                self._caller_track += spoken
             sent = spoken if self._echo_of is None else self._echo_of.mixed(spoken, heard)
             payload = g711.encode(sent, self._line.encoding)
             self._outbox.append(self._line.audio(payload, timestamp_ms=self._ticks * 20))

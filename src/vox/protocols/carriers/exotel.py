@@ -93,9 +93,14 @@ class Server(JsonServer):
 
 
 class Carrier(JsonCarrier):
-    """Exotel's side of the stream."""
+    """Exotel's side of the stream.
+
+    Attributes:
+        account_id: the account's name, in the messages that begin and end the stream.
+    """
 
     carrier: ClassVar[str] = "exotel"
+    account_id = _ACCOUNT
 
     def __init__(
         self,
@@ -119,7 +124,7 @@ class Carrier(JsonCarrier):
             "start": {
                 "stream_sid": stream_id,
                 "call_sid": call_id,
-                "account_sid": _ACCOUNT,
+                "account_sid": self.account_id,
                 "from": caller,
                 "to": callee,
                 "custom_parameters": dict(parameters),
@@ -158,7 +163,7 @@ class Carrier(JsonCarrier):
         """The caller hung up."""
         return (
             f'{{"event":"stop","sequence_number":{self._next()},"stream_sid":{self._stream},"stop":{{"call_sid":'
-            f'{self._call},"account_sid":"{_ACCOUNT}","reason":{quoted(reason or "callended")}}}}}'
+            f'{self._call},"account_sid":{quoted(self.account_id)},"reason":{quoted(reason or "callended")}}}}}'
         )
 
     def receive(self, message: WireMessage) -> list[StreamEvent]:

@@ -131,9 +131,14 @@ class Server(JsonServer):
 
 
 class Carrier(JsonCarrier):
-    """Plivo's side of the stream; parameters travel as extra headers (letters and digits survive, as with Plivo)."""
+    """Plivo's side of the stream; parameters travel as extra headers (letters and digits survive, as with Plivo).
+
+    Attributes:
+        account_id: the account's name, in the message that begins the stream.
+    """
 
     carrier: ClassVar[str] = "plivo"
+    account_id = _ACCOUNT
 
     def open(
         self, *, call_id: str, stream_id: str, caller: str, callee: str, parameters: Mapping[str, str]
@@ -147,7 +152,7 @@ class Carrier(JsonCarrier):
             "start": {
                 "callId": call_id,
                 "streamId": stream_id,
-                "accountId": _ACCOUNT,
+                "accountId": self.account_id,
                 "tracks": ["inbound"],
                 "mediaFormat": {"encoding": _CONTENT_TYPES[self.encoding], "sampleRate": self.sample_rate},
             },

@@ -74,9 +74,14 @@ class Server(JsonServer):
 
 
 class Carrier(JsonCarrier):
-    """Twilio's side of the stream; caller and callee travel as the custom parameters `from` and `to`."""
+    """Twilio's side of the stream; caller and callee travel as the custom parameters `from` and `to`.
+
+    Attributes:
+        account_id: the account's name, in the messages that begin and end the stream.
+    """
 
     carrier: ClassVar[str] = "twilio"
+    account_id = _ACCOUNT
 
     def __init__(self, *, max_message_bytes: int = json_events.MAX_MESSAGE_BYTES) -> None:
         super().__init__(max_message_bytes=max_message_bytes)
@@ -91,7 +96,7 @@ class Carrier(JsonCarrier):
             "event": "start",
             "sequenceNumber": str(self._next()),
             "start": {
-                "accountSid": _ACCOUNT,
+                "accountSid": self.account_id,
                 "streamSid": stream_id,
                 "callSid": call_id,
                 "tracks": ["inbound"],
@@ -127,6 +132,6 @@ class Carrier(JsonCarrier):
     def close(self, reason: str = "") -> WireMessage | None:
         """The caller hung up."""
         return (
-            f'{{"event":"stop","sequenceNumber":"{self._next()}","stop":{{"accountSid":"{_ACCOUNT}",'
+            f'{{"event":"stop","sequenceNumber":"{self._next()}","stop":{{"accountSid":{quoted(self.account_id)},'
             f'"callSid":{self._call}}},"streamSid":{self._stream}}}'
         )
