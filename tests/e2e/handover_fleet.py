@@ -17,8 +17,8 @@ from vox.clients.carrier_simulator.server import CarrierSimulator
 from vox.clients.carrier_simulator.scenario import Scenario
 from vox.media.recording import wav
 
-LONG = " ".join(f"word{number}" for number in range(60)) + "."
-"""An answer of half a minute with the fake voice."""
+LONG = " ".join(f"word{number}" for number in range(30)) + "."
+"""An answer of a quarter of a minute with the fake voice."""
 
 
 @dataclass(slots=True)
