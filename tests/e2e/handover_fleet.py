@@ -13,8 +13,8 @@ from tests.e2e.agents import FAKES, RunningAgent, agent_server
 from vox.clients.audio_files import sample_question
 from vox.clients.carrier_simulator.behaviour import Behaviour, CalleeStep, Listen, PlayFile, Silence
 from vox.clients.carrier_simulator.call import SimulatedCarrierCall
-from vox.clients.carrier_simulator.server import CarrierSimulator
 from vox.clients.carrier_simulator.scenario import Scenario
+from vox.clients.carrier_simulator.server import CarrierSimulator
 from vox.media.recording import wav
 
 LONG = " ".join(f"word{number}" for number in range(30)) + "."

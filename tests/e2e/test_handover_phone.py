@@ -49,6 +49,8 @@ async def test_a_draining_server_hands_its_call_over_and_it_stays_one_call(tmp_p
         assert recording.stem == gone["call_id"]
         with wave.open(str(recording)) as file:
             length_s = file.getnframes() / file.getframerate()
+        assert call.record.ended is not None
+        assert call.record.answered is not None
         answered_s = (call.record.ended - call.record.answered).total_seconds()
         assert abs(length_s - answered_s) < 1.0
         pauses = silences(recording, 1, least_s=0.1)

@@ -14,7 +14,7 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.handover.contract import CheckpointStore
-from vox.agent.handover.handovers import Handovers, Move
+from vox.agent.handover.handovers import Handovers, Moves
 from vox.agent.metrics import UP, expose_idle
 from vox.agent.sessions.contract import SessionStore
 from vox.agent.sessions.stores import SessionStores, make_stores
@@ -170,29 +170,29 @@ class AgentServer:
         task.add_done_callback(self._spawned.discard)
 
     def keep(
-        self, session: Session, tasks: asyncio.TaskGroup, move: Move | None = None, *, line: str = "", fence: int = 1
+        self, session: Session, tasks: asyncio.TaskGroup, moves: Moves | None = None, *, line: str = "", fence: int = 1
     ) -> None:
         """Starts a session in the task group of its connection, and counts it until it ends.
 
         Args:
             session: of the call.
             tasks: of its connection.
-            move: hands the call over to another process; None where that is not possible.
+            moves: hands the call over to another process; None where that is not possible.
             line: the carrier's name of the call, by which it asks for it again.
             fence: by which this process has the call.
         """
         self.sessions.add(session)
-        work = session.run() if move is None else self._run_kept(session, move, line, fence)
+        work = session.run() if moves is None else self._run_kept(session, moves, line, fence)
         task = tasks.create_task(work, name=session.info.call_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
 
-    async def _run_kept(self, session: Session, move: Move, line: str, fence: int) -> None:
+    async def _run_kept(self, session: Session, moves: Moves, line: str, fence: int) -> None:
         if self.handovers is None:
             await session.run()
             return
-        async with self.handovers.kept(session, move, line=line, fence=fence):
+        async with self.handovers.kept(session, moves, line=line, fence=fence):
             await session.run()
 
     def _prepare_voices(self) -> None:

@@ -5,7 +5,7 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,12 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
-from vox.agent.handover.handovers import Handovers, Taken
+from vox.agent.handover.handovers import Handovers, Moves, Taken
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
 from vox.agent.transports.frame_log import frames_logged
 from vox.agent.transports.ingress_limit import IngressBudget
+from vox.agent.transports.reconnection import RESUMABLE, RESUME
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
@@ -50,6 +51,7 @@ from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
+from vox.runtime.settings import is_true
 
 log = get_logger(__name__)
 
@@ -216,17 +218,35 @@ class _Calls:
             query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
         info = CallInfo(new_id("call"), "ws", variables=variables, session_id=query.get("session", ""))
+        is_resumable = server.handovers is not None and is_true(query.get(RESUMABLE, ""))
+        taken: Taken | None = None
+
+        async def take() -> bool:
+            """Takes over the call that the client comes with, once there is a place for it."""
+            nonlocal agent, info, taken
+            if server.handovers is None or RESUME not in query:
+                return True
+            taken = await server.handovers.take(query[RESUME])
+            found = server.resources.agent_for(taken.checkpoint.agent) if taken is not None else None
+            if taken is None or found is None:
+                return False
+            agent, info = found, taken.checkpoint.info
+            return True
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> WebSocketTransport:
             def start(made: WebSocketTransport) -> Session:
-                session = Session(server.resources, agent, made, info)
-                server.keep(session, tasks)
+                resume, fence = (None, 1) if taken is None else (taken.checkpoint, taken.fence)
+                session = Session(server.resources, agent, made, info, resume=resume)
+                moves = Moves(made.move, made.welcome) if is_resumable else None
+                server.keep(session, tasks, moves, fence=fence)
                 return session
 
-            return WebSocketTransport(server.resources, codec, rate, start, budget=budget, on_begun=place.begin)
+            return WebSocketTransport(
+                server.resources, codec, rate, start, budget=budget, on_begun=place.begin, is_resumable=is_resumable
+            )
 
         source = Source.at(client_address(websocket.scope))
-        await self._hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES)
+        await self._hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES, take)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
@@ -252,7 +272,7 @@ class _Calls:
             def start(session: Session, fence: int) -> None:
                 is_resumable = link.is_resumable
                 line = webhooks.line_of(link.carrier, link.call_id) if is_resumable else ""
-                server.keep(session, tasks, link.move if is_resumable else None, line=line, fence=fence)
+                server.keep(session, tasks, Moves(link.move) if is_resumable else None, line=line, fence=fence)
 
             link = TelephonyTransport(
                 server.resources,
@@ -271,7 +291,13 @@ class _Calls:
         await self._hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
 
     async def _hold(
-        self, websocket: WebSocket, make: _MakeLink, source: Source, probation_s: float, max_message_bytes: int
+        self,
+        websocket: WebSocket,
+        make: _MakeLink,
+        source: Source,
+        probation_s: float,
+        max_message_bytes: int,
+        take: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
         server, route = self._server, websocket.scope[ROUTE].label
@@ -279,6 +305,10 @@ class _Calls:
         if isinstance(place, Busy):
             headers = {"retry-after": str(self._retry_after(place))}
             await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
+            return
+        if take is not None and not await take():
+            place.release()
+            await self._refuse(websocket, 404, "NOT_FOUND", "This call cannot be gone on with: it ended, or went on")
             return
         gauges = connection_gauges(server.metrics, route)
         for gauge in gauges:

@@ -269,11 +269,11 @@ class Session:
             if not self.is_handed_over:
                 self.recording.close()
 
-    def hand_over(self) -> None:
+    def hand_over(self, reason: str = "handed_over") -> None:
         """Ends the call here, because another process goes on with it; its line stays open until the transport closes it."""
         self.is_handed_over = True
         self.recording.begin_to_leave()
-        self.hang_up("handed_over")
+        self.hang_up(reason)
 
     def end(self, code: int, reason: str) -> None:
         """Ends the call from our side: the other side is told, and the call hung up."""

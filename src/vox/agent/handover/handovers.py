@@ -28,8 +28,18 @@ RENEW_EVERY_S: Final = 10.0
 LAST_S: Final = 5.0
 """So long before the deadline any moment will do."""
 
-Move = Callable[[KeptCall, float], Awaitable[bool]]
-"""How a transport moves its call, by the time of the clock from which any moment will do; whether it did."""
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What a transport does for a call that can change hands.
+
+    Attributes:
+        move: hands it over, by the time of the clock from which any moment will do; whether it did.
+        welcome: prepares the other side once the call is kept; None where there is nothing to prepare.
+    """
+
+    move: Callable[[KeptCall, float], Awaitable[bool]]
+    welcome: Callable[[KeptCall], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ class Handovers:
         self._clock = clock
         self._metrics = metrics
         self._lead_s = lead_s
-        self._calls: dict[KeptCall, Move] = {}
+        self._calls: dict[KeptCall, Moves] = {}
         self._stack = AsyncExitStack()
         self._draining: asyncio.Task[None] | None = None
         metrics.gauge(KEPT).set(0)
@@ -98,12 +108,12 @@ class Handovers:
         await self._store.check()
 
     @asynccontextmanager
-    async def kept(self, session: Session, move: Move, *, line: str = "", fence: int = 1) -> AsyncGenerator[KeptCall]:
+    async def kept(self, session: Session, moves: Moves, *, line: str = "", fence: int = 1) -> AsyncGenerator[KeptCall]:
         """Keeps a call while the block runs, and marks it as ended behind it, unless it is another process's then."""
         call = KeptCall(session, self._store, fence, line, self._clock, self._metrics)
-        self._calls[call] = move
+        self._calls[call] = moves
         self._metrics.gauge(KEPT).set(len(self._calls))
-        saving = asyncio.create_task(call.run(), name=f"keep {call.call_id}")
+        saving = asyncio.create_task(_keep(call, moves), name=f"keep {call.call_id}")
         try:
             yield call
         finally:
@@ -153,12 +163,12 @@ class Handovers:
         await asyncio.sleep(max(0.0, deadline - self._lead_s - self._clock.now()))
         log.info("calls are handed over", calls=len(self._calls))
         async with asyncio.TaskGroup() as tasks:
-            for call, move in self._calls.items():
-                tasks.create_task(self._move(call, move, deadline - LAST_S), name=f"move {call.call_id}")
+            for call, moves in self._calls.items():
+                tasks.create_task(self._move(call, moves, deadline - LAST_S), name=f"move {call.call_id}")
 
-    async def _move(self, call: KeptCall, move: Move, last_at: float) -> None:
+    async def _move(self, call: KeptCall, moves: Moves, last_at: float) -> None:
         try:
-            is_moved = await move(call, last_at)
+            is_moved = await moves.move(call, last_at)
         except Exception:  # the top of one call's move: the others go on
             log.exception("call was not handed over", call_id=call.call_id)
             is_moved = False
@@ -177,3 +187,9 @@ class Handovers:
             log.warning("call cannot be gone on with", call_id=kept.call_id, code=error.code, error=str(error))
             self._metrics.counter(HANDOVERS, "failed").inc()
             return None
+
+
+async def _keep(call: KeptCall, moves: Moves) -> None:
+    if moves.welcome is not None:
+        await moves.welcome(call)
+    await call.run()

@@ -6,7 +6,7 @@ The one thing to know: a save that is refused means that another process has the
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 from vox.agent.call import checkpoint
 from vox.agent.call.session import Session
@@ -28,15 +28,25 @@ PATIENCE_S: Final = 10.0
 """So long a call waits for the end of an answer before it moves in the middle of one."""
 FOLLOW_EVERY_S: Final = 0.1
 """A call that waits for its client is saved so often: what it says meanwhile is said twice."""
-FOLLOW_S: Final = 5.0
+FOLLOW_S: Final = 8.0
 """A client that has not come to the other process within this time does not know how."""
+RETURN_S: Final = 86_400.0
+"""A token for a client that loses its connection is good as long as its call, at most this long."""
 TOKEN_S: Final = 30.0
 TOKEN_BYTES: Final = 24
 
 
+class Tell(Protocol):
+    """Gives a client a token."""
+
+    def __call__(self, token: str, *, is_urgent: bool) -> None:
+        """`is_urgent`: it is to come now; else only when it loses its connection."""
+        ...
+
+
 def new_token() -> str:
-    """A one-time token; printable, for URLs and XML."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
+    """A one-time token of letters and digits, which every carrier passes on."""
+    return secrets.token_hex(TOKEN_BYTES)
 
 
 class KeptCall:
@@ -82,7 +92,8 @@ class KeptCall:
         if not self._is_closed:
             self._is_closed = True
             self._last_record = checkpoint.encode(self.session.state.checkpoint())
-            self.session.hand_over()
+            self._count("lost")
+            self.session.hand_over("line_lost")
 
     async def run(self) -> None:
         """Saves the call as it changes, until it is cancelled or the call is another process's."""
@@ -138,27 +149,33 @@ class KeptCall:
             await asyncio.sleep(LOOK_EVERY_S)
         return False
 
-    async def invite(self, tell: Callable[[str], None], last_at: float) -> bool:
+    async def invite(self, tell: Tell, last_at: float) -> bool:
         """Has the client come to another process while the call goes on here; whether it did.
 
         Args:
-            tell: gives the client its token.
+            tell: gives the client its token, and says whether it has to come now.
             last_at: the time of the clock from which any moment will do.
         """
         late_at = min(self._clock.now() + PATIENCE_S, last_at)
         while not self._is_closed:
             if self._is_good_moment(late_at, last_at) and await self.save():
                 token = new_token()
-                if not await self._offer(token):
+                if not await self._offer(token, FOLLOW_S):
                     return False
-                tell(token)
+                tell(token, is_urgent=True)
                 if await self._followed(late_at, last_at):
-                    await self.session.recording.left()
                     return True
+                await self.allow_return(tell)
                 if self._clock.now() >= last_at:
                     return False
             await asyncio.sleep(LOOK_EVERY_S)
-        return False
+        return self.session.is_handed_over
+
+    async def allow_return(self, tell: Tell) -> None:
+        """Gives the client a token for a new connection, for when it loses this one."""
+        token = new_token()
+        if await self.save() and await self._offer(token, RETURN_S):
+            tell(token, is_urgent=False)
 
     async def finish(self) -> None:
         """See `Keeper`: marks the call as ended, so that its line is not taken up again; a failure is logged."""
@@ -177,11 +194,11 @@ class KeptCall:
         else:
             await self.finish()
 
-    async def _offer(self, token: str) -> bool:
-        return await self._try(lambda: self._invited(token))
+    async def _offer(self, token: str, ttl_s: float) -> bool:
+        return await self._try(lambda: self._invited(token, ttl_s))
 
-    async def _invited(self, token: str) -> bool:
-        return await self._store.invite(self.call_id, token, ttl_s=FOLLOW_S, fence=self.fence) is not None
+    async def _invited(self, token: str, ttl_s: float) -> bool:
+        return await self._store.invite(self.call_id, token, ttl_s=ttl_s, fence=self.fence) is not None
 
     async def _followed(self, late_at: float, last_at: float) -> bool:
         """Waits for the client to claim the call; takes the token back where the moment passes before."""

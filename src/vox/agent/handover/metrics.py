@@ -4,7 +4,7 @@ from vox.runtime.metrics import Counter, Gauge, Histogram
 
 HANDOVERS = Counter(
     "vox_agent_handovers_total",
-    "Calls given to another process (`given`), taken from one (`taken`), taken after a loss (`rescued`), or that could not be (`failed`)",
+    "Calls given to another process (`given`), taken from one (`taken`), whose line broke (`lost`), or that could not be moved (`failed`)",
     ("result",),
 )
 GAP_SECONDS = Histogram(

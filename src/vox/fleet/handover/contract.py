@@ -66,7 +66,7 @@ class HandoverStore(Protocol):
         Args:
             name: the call's id or its line.
             token: from `secrets`; only its digest is kept.
-            ttl_s: how long it is good for.
+            ttl_s: how long it is good for, while the call is kept.
             fence: of the owner that asks.
         """
         ...

@@ -80,7 +80,7 @@ class MemoryHandover:
         row.invitations += 1
         row.offers += 1
         row.token, row.token_until = digest(token), now + ttl_s
-        row.expires_at = max(row.expires_at, row.token_until)
+        row.expires_at = max(row.expires_at, now + min(ttl_s, KEPT_S))
         return Kept(call_id, row.fence, row.record, row.offers)
 
     async def withdraw(self, call_id: str, fence: int) -> bool:

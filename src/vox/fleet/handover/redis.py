@@ -63,7 +63,7 @@ if count > tonumber(ARGV[6]) then return false end
 redis.call('HSET', key, 'token', KEYS[2])
 redis.call('SET', KEYS[2], id, 'PX', ARGV[4])
 for _, one in ipairs({key, redis.call('HGET', key, 'line') or key}) do
-    if redis.call('PTTL', one) < tonumber(ARGV[4]) then redis.call('PEXPIRE', one, ARGV[4]) end
+    if redis.call('PTTL', one) < tonumber(ARGV[7]) then redis.call('PEXPIRE', one, ARGV[7]) end
 end
 return {id, fence, redis.call('HGET', key, 'record'), redis.call('HINCRBY', key, 'offers', 1)}
 """
@@ -132,7 +132,7 @@ class RedisHandover:
         """See `HandoverStore`."""
         limits = (_ms(INVITATIONS_S), MOST_INVITATIONS)
         keys = [_line(name), _token(token)]
-        return _kept(await self._run(_INVITE, keys, name, _PREFIX, fence, _ms(ttl_s), *limits))
+        return _kept(await self._run(_INVITE, keys, name, _PREFIX, fence, _ms(ttl_s), *limits, _ms(min(ttl_s, KEPT_S))))
 
     async def withdraw(self, call_id: str, fence: int) -> bool:
         """See `HandoverStore`."""

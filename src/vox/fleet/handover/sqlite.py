@@ -58,7 +58,7 @@ WHERE (calls.fence = excluded.fence AND NOT calls.has_ended)
 """
 _INVITE: Final = """
 UPDATE calls SET
-    token = :token, token_until = :until, offers = offers + 1, expires_at = MAX(expires_at, :until),
+    token = :token, token_until = :until, offers = offers + 1, expires_at = MAX(expires_at, :kept_until),
     invitations = CASE WHEN :now - invited_since > :window THEN 1 ELSE invitations + 1 END,
     invited_since = CASE WHEN :now - invited_since > :window THEN :now ELSE invited_since END
 WHERE call_id = (SELECT call_id FROM calls WHERE (call_id = :name OR line = :name) AND expires_at > :now
@@ -141,6 +141,7 @@ class SqliteHandover:
         """See `HandoverStore`."""
         now = self._now()
         values = {"name": name, "token": digest(token), "now": now, "until": now + ttl_s, "fence": fence}
+        values["kept_until"] = now + min(ttl_s, KEPT_S)
         limits = {"window": INVITATIONS_S, "most": MOST_INVITATIONS}
         return await self._run(lambda connection: _kept(connection.execute(_INVITE, values | limits).fetchall()))
 
