@@ -269,10 +269,10 @@ class _Calls:
             return server.resources.agent_for(name or started.parameters.get("agent", ""), started.callee)
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> TelephonyTransport:
-            def start(session: Session, fence: int) -> None:
+            def start(session: Session) -> None:
                 is_resumable = link.is_resumable
                 line = webhooks.line_of(link.carrier, link.call_id) if is_resumable else ""
-                server.keep(session, tasks, Moves(link.move) if is_resumable else None, line=line, fence=fence)
+                server.keep(session, tasks, Moves(link.move) if is_resumable else None, line=line, fence=link.fence)
 
             link = TelephonyTransport(
                 server.resources,

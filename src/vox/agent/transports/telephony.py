@@ -91,7 +91,7 @@ class TelephonyTransport:
     Args:
         resources: what all calls share.
         choose: finds the agent for the name in the path and the called number; None refuses the call.
-        on_session: starts the session's life, once there is one, with the fence by which this process has its call.
+        on_session: starts the session's life, once there is one.
         budget: what the carrier may send; one of its own where none is given.
         on_begun: called once, at the call's first audio or event.
         transfers: puts calls through; None where this stream may belong to anyone.
@@ -105,7 +105,7 @@ class TelephonyTransport:
         self,
         resources: Resources,
         choose: Callable[[StreamStarted], Agent | None],
-        on_session: Callable[[Session, int], None],
+        on_session: Callable[[Session], None],
         *,
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
@@ -115,6 +115,7 @@ class TelephonyTransport:
         self._line = line
         self.is_resumable = False
         self.is_handed_over = False
+        self.fence = 1
         self._is_ending = False
         self._transfers = transfers
         self.is_transferred = False
@@ -425,7 +426,8 @@ class TelephonyTransport:
             remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
             log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
         self._transcript = transcript_log(self._session, self._resources.settings)
-        self._on_session(self._session, taken.fence if taken is not None else 1)
+        self.fence = taken.fence if taken is not None else 1
+        self._on_session(self._session)
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)
