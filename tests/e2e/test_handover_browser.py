@@ -1,11 +1,13 @@
 """Clients of `/ws` that follow their call to another process, and that come back after they lost their connection."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.agents import until
 from tests.e2e.handover_fleet import LONG, Fleet, fleet
+from tests.e2e.webrtc_client import webrtc_client
 from tests.e2e.ws_client import WsClient, connected, upgrade_status
 from tests.time_limits import time_limit
 from vox.http.picows_socket import PicowsSocket
@@ -96,3 +98,38 @@ async def test_a_client_that_knows_nothing_of_this_keeps_its_call_until_the_dead
             agent.terminate()
             assert (await client.ended())[0] == 1001
         assert not told(client, "reconnect")
+
+
+def is_given(kind: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda data: data.get("type") == kind
+
+
+async def test_a_webrtc_client_is_served_until_its_second_connection_stands(tmp_path: Path):
+    config = {**CONFIG, "transport": "both", "drain_timeout_secs": 12, "handover_lead_secs": 10}
+    async with (
+        fleet(tmp_path, **config) as servers,
+        webrtc_client("", microphone=False) as before,
+        webrtc_client("", microphone=False) as after,
+    ):
+        first = await servers.start("one")
+        before.offer_url = after.offer_url = f"{servers.front.http}/api/offer"
+        await before.connect(resumable=True)
+        await before.told("server-message", is_given("resumable"))
+        await until_said(servers, 1)
+        before.send("send-text", {"content": "how are you"})
+        await until_said(servers, 3)
+        second = await servers.start("two")
+        first.terminate()
+        told = await before.told("server-message", is_given("reconnect"))
+        await after.connect(resumable=True, resume=told["data"]["token"])
+        await second.logged("call taken over")
+        await before.told("signalling")
+        await after.told("bot-ready")
+        after.send("send-text", {"content": "go on then"})
+        await after.heard_something()
+        async with time_limit():
+            assert await first.process.wait() == 0
+        (gone,), (come,) = first.lines("call handed over"), second.lines("call taken over")
+        assert gone["call_id"] == come["call_id"]
+        (call_id,) = servers.rows()
+        assert call_id == come["call_id"]
