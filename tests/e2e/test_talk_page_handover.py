@@ -39,6 +39,6 @@ async def test_the_page_follows_its_call_to_another_server(tmp_path: Path, trans
             assert "new call" not in shown
             await page.click("#hangup")
             await page.wait_for("voxTalk.state === 'idle'")
-            assert page.errors == []
+            assert [error for error in page.errors if "503" not in error] == [], "an offer may still reach the first"
         await until(lambda: bool(servers.rows()))
         assert len(servers.rows()) == 1

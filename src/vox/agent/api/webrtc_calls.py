@@ -92,6 +92,8 @@ class WebRtcCalls:
             self._refused(place.reason)
             seconds = round(server.lifecycle.retry_after_s) if place.reason == "draining" else place.retry_after_s
             headers = {"retry-after": str(max(1, seconds))}
+            if place.reason == "draining":
+                headers["connection"] = "close"  # behind the same address there may be another server by now
             raise Refusal(503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers=headers)
         with ExitStack() as holds:
             holds.callback(place.release)

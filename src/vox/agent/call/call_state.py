@@ -77,6 +77,7 @@ class CallState:
         self.conversation.system_prompt = saved.system_prompt
         self.conversation.restore(saved.entries)
         self.language.restore(saved.language)
+        self.responder.restore(saved.turns)
         self.limits.restore(saved.talked_s)
         self.turns.restore(saved.digits, saved.idle_count, self.clock.now())
 

@@ -171,9 +171,12 @@ class Responder:
         rest = run.recited if is_owed and not was_heard else "" if run.is_silent else rest_of(run, parts)
         return SavedAnswer(rest, is_owed, " ".join(filter(None, earlier)), run.end_reason), heard
 
-    def resume(self, saved: SavedAnswer, number: int) -> None:
-        """Goes on with an answer that another process had under way; `number` counts the answers before it."""
+    def restore(self, number: int) -> None:
+        """Counts the answers that another process made: clients know sentences by these numbers."""
         self._number = number
+
+    def resume(self, saved: SavedAnswer) -> None:
+        """Goes on with an answer that another process had under way."""
         self._begin(None, silent=False)
         if self._run is not None:  # its task has not run yet
             self._run.planned, self._run.is_resumed = saved, True

@@ -325,7 +325,7 @@ class Session:
             self._await_client()
         elif saved.answer is not None:
             self._feed(events.BotThinking())
-            self._responder.resume(saved.answer, saved.turns)
+            self._responder.resume(saved.answer)
         elif saved.is_caller_speaking:  # their words are lost with that process
             self._not_understood()
 

@@ -10,6 +10,8 @@ from vox.protocols.agent_events import AgentEvent, ServerMessage
 
 RESUMABLE = "resumable"
 RESUME = "resume"
+LEAVE_S = 1.0
+"""A connection whose call is elsewhere is closed after this time, if its client has not done so."""
 LOST_CODES = frozenset({1005, 1006, 1012, 1013, 1014})
 """How a connection ends that was not ended on purpose: no close frame, no code, or a proxy's."""
 

@@ -4,6 +4,7 @@ The connection below may be replaced while the call goes on (`attach`): a client
 one. What the one before still tells is then ignored.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,7 +16,7 @@ from vox.agent.config.resources import Resources
 from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
-from vox.agent.transports.reconnection import teller
+from vox.agent.transports.reconnection import LEAVE_S, teller
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.media.webrtc.contract import INPUT_RATE, OUTPUT_RATE, Peer, PeerState
@@ -197,6 +198,7 @@ class WebRtcTransport:
         """Has the client come to another process while it is still served here."""
         if not await call.invite(teller(self.send_event), last_at):
             return False
+        await asyncio.sleep(LEAVE_S)  # the client leaves by itself, once it is there
         self.close(1000, "handed over")
         return True
 

@@ -8,7 +8,7 @@ from vox.agent.config.resources import Resources
 from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
-from vox.agent.transports.reconnection import LOST_CODES, teller
+from vox.agent.transports.reconnection import LEAVE_S, LOST_CODES, teller
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.http.coalescing_socket import coalesced
@@ -142,6 +142,7 @@ class WebSocketTransport:
         """Has the client come to another process while it is still served here."""
         if not self._is_resumable or not await call.invite(teller(self.send_event), last_at):
             return False
+        await asyncio.sleep(LEAVE_S)  # the client leaves by itself, once it is there
         self.close(1000, "handed over")
         return True
 

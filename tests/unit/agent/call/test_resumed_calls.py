@@ -9,6 +9,7 @@ from tests.unit.agent.call_harness import Mind, World
 from vox.agent.call import checkpoint
 from vox.agent.call.checkpoint import Checkpoint
 from vox.agent.tools.contract import Tool
+from vox.protocols.agent_events import SentenceProgress
 from vox.providers.llm.contract import LlmEvent, LlmRequest, TextDelta, ToolCall, ToolSpec
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
@@ -44,6 +45,10 @@ async def test_between_two_turns_the_other_process_listens_and_does_not_greet_ag
             ("user", "how are you"),
             ("assistant", "one two three four."),
         ]
+        known = {event.segment_id for event in before.line.of(SentenceProgress)}
+        assert known.isdisjoint(event.segment_id for event in after.line.of(SentenceProgress)), (
+            "clients know sentences by their ids"
+        )
 
 
 async def test_an_answer_goes_on_at_the_word_where_it_was_left():

@@ -84,6 +84,7 @@ export class Connection {
 
   gone(socket, code, reason) {
     if (socket === this.next) this.next = null;
+    else if (this.next) return; // it is on its way to the other server
     else if (code === 1000 || code === 1001 || !this.token) return this.end(code, reason);
     if (this.socket.readyState !== WebSocket.CLOSED) return;
     this.lostAt ??= performance.now();

@@ -11,6 +11,7 @@ const DISCONNECTED_MS = 3000; // a short loss mends itself
 const RETURN_WITHIN_MS = 9000; // the server keeps the call for ten seconds
 const PING_EVERY_MS = 1000;
 const GATHER_WITHIN_MS = 300;
+const FOLLOW_WITHIN_MS = 4000;
 const CANDIDATES_EVERY_MS = 100;
 const BLOCKED_NAME = "vox-webrtc-blocked";
 
@@ -81,6 +82,7 @@ export class RtcConnection {
   /** Goes over to the server that has the call from now on; until its connection stands, the one before serves. */
   async follow(token) {
     const peer = new RTCPeerConnection({ iceServers: this.iceServers });
+    this.following = peer;
     const audio = peer.addTransceiver("audio", { direction: "sendrecv" });
     await audio.sender.replaceTrack(this.track ?? null);
     const channel = peer.createDataChannel("chat", { ordered: true });
@@ -90,6 +92,7 @@ export class RtcConnection {
       if (!this.listener) return peer.close();
       const before = this.peer;
       this.peer = peer;
+      this.following = null;
       this.audio = audio;
       audio.sender.replaceTrack(this.track ?? null);
       this.listen(peer, channel);
@@ -101,13 +104,27 @@ export class RtcConnection {
       await peer.setLocalDescription();
       await gathered(peer);
       const { sdp, type } = peer.localDescription;
-      const answer = await this.ask("api/offer", "POST", { sdp, type, resumable: true, resume: token });
+      const answer = await this.askUntil(FOLLOW_WITHIN_MS, "api/offer", { sdp, type, resumable: true, resume: token });
       await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       this.id = answer.pc_id;
       this.offerPath = "api/offer";
     } catch (error) {
       console.warn("the call stays where it is", error);
+      this.following = null;
       peer.close();
+    }
+  }
+
+  /** Asks again for a while: the first answer may still be that of the server that ends. */
+  async askUntil(withinMs, path, body) {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      try {
+        return await this.ask(path, "POST", body);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await new Promise((done) => setTimeout(done, CANDIDATES_EVERY_MS));
+      }
     }
   }
 
@@ -120,7 +137,7 @@ export class RtcConnection {
 
   /** Another connection for the same call, tried until the server has given it up. */
   async comeBack(peer) {
-    if (peer !== this.peer || !this.listener) return;
+    if (peer !== this.peer || !this.listener || this.following) return;
     if (!this.isReady) return this.giveUp(peer.iceConnectionState);
     this.lostAt ??= performance.now();
     if (performance.now() - this.lostAt > RETURN_WITHIN_MS) return this.end(1006, "");
