@@ -37,7 +37,7 @@ from vox.agent.sessions.variables import agent_name, call_variables, query_varia
 from vox.agent.transports.frame_log import frames_logged
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.reconnection import RESUMABLE, RESUME
-from vox.agent.transports.telephony import TelephonyTransport
+from vox.agent.transports.telephony import STREAM_RESUME, TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.http.call import ROUTE, HttpCall, client_address
@@ -48,6 +48,7 @@ from vox.http.websocket import serve_socket
 from vox.media.webrtc.contract import driver
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
+from vox.providers.carriers.contract import MovesStreams
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
@@ -281,7 +282,9 @@ class _Calls:
                 budget=budget,
                 on_begun=place.begin,
                 transfers=transfers,
-                line=_Line(server, server.handovers, tasks) if server.handovers is not None else None,
+                line=_Line(server, server.handovers, tasks, websocket, is_proven)
+                if server.handovers is not None
+                else None,
             )
             return link
 
@@ -384,6 +387,18 @@ class _Line:
     server: AgentServer
     handovers: Handovers
     tasks: asyncio.TaskGroup
+    websocket: WebSocket
+    is_proven: bool
+
+    def can_move_stream(self, carrier: str) -> bool:
+        control = self.server.resources.call_control(carrier)
+        return self.is_proven and isinstance(control, MovesStreams) and control.can_move_stream
+
+    async def move_stream(self, carrier: str, call_id: str, agent: str, token: str) -> None:
+        control = self.server.resources.call_control(carrier)
+        if isinstance(control, MovesStreams):
+            url = webhooks.stream_url(self.server, self.websocket, carrier, agent)
+            await control.move_stream(call_id, url, {STREAM_RESUME: token})
 
     async def take(self, token: str) -> Taken | None:
         return await self.handovers.take(token)

@@ -14,7 +14,7 @@ from vox.agent.api.policy import has_key
 from vox.agent.api.responses import error
 from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
 from vox.agent.server import AgentServer
-from vox.agent.transports.telephony import FRESH, RESUME
+from vox.agent.transports.telephony import FRESH, STREAM_RESUME
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
@@ -48,10 +48,10 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         parameters["agent"] = agent
     elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
-    driver, url = registry.load("carriers", carrier), _stream_url(server, call, carrier, agent)
+    driver, url = registry.load("carriers", carrier), stream_url(server, call, carrier, agent)
     if server.handovers is not None and isinstance(driver, ResumableDriver):
         resume_url = f"{public_base(server, call)}{RESUME_PATH}{carrier}"
-        given = {**parameters, RESUME: FRESH}
+        given = {**parameters, STREAM_RESUME: FRESH}
         return _reply(driver.resumable_answer(url, parameters=given, resume_url=resume_url))
     answered: WebhookAnswer | None = driver.answer(url, parameters=parameters)
     if answered is None:
@@ -71,11 +71,11 @@ async def resume(server: AgentServer, call: HttpCall, carrier: str) -> Reply:
     invitation = await server.handovers.invite(line_of(carrier, call_id)) if call_id else None
     if invitation is None:
         return _reply(driver.end_answer())
-    url = _stream_url(server, call, carrier, invitation.checkpoint.agent)
+    url = stream_url(server, call, carrier, invitation.checkpoint.agent)
     return _reply(
         driver.resumable_answer(
             url,
-            parameters={**_stream_parameters(fields), RESUME: invitation.token},
+            parameters={**_stream_parameters(fields), STREAM_RESUME: invitation.token},
             resume_url=f"{public_base(server, call)}{RESUME_PATH}{carrier}",
             pause_s=invitation.offers - 1,  # streams that do not come are not asked for without end at once
         )
@@ -185,7 +185,8 @@ def _key(server: AgentServer, key: str, variable: str) -> str:
     return server.settings.api_keys.get(key) or server.environment.get(variable, "")
 
 
-def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, agent: str) -> str:
+def stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, agent: str) -> str:
+    """Where a call's media stream comes in, with a token that lets it pass for a while."""
     path = "/telephony/ws"
     if agent:
         path += f"/{quote(agent, safe='')}"

@@ -12,7 +12,7 @@ from vox.agent.call import checkpoint
 from vox.agent.call.session import Session
 from vox.agent.handover.contract import CheckpointStore
 from vox.agent.handover.metrics import HANDOVERS
-from vox.errors import VoxError
+from vox.errors import DependencyError, VoxError
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
@@ -148,6 +148,17 @@ class KeptCall:
                 return True
             await asyncio.sleep(LOOK_EVERY_S)
         return False
+
+    async def ticket(self) -> str:
+        """A token for the line of a call that was let go.
+
+        Raises:
+            DependencyError: the store does not give one.
+        """
+        token = new_token()
+        if not await self._invited(token, TOKEN_S):
+            raise DependencyError("the call is another process's already", code="handover_refused")
+        return token
 
     async def invite(self, tell: Tell, last_at: float) -> bool:
         """Has the client come to another process while the call goes on here; whether it did.

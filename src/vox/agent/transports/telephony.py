@@ -17,7 +17,7 @@ from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
-from vox.errors import PeerError, UsageError
+from vox.errors import PeerError, UsageError, VoxError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.media import g711
@@ -41,7 +41,7 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
-RESUME = "voxresume"
+STREAM_RESUME = "voxresume"
 """The parameter of a stream whose call can go on with another one: `FRESH`, or the token of the call that goes on."""
 FRESH = "0"
 END_TIMEOUT_S = 5.0
@@ -80,6 +80,14 @@ class CarrierLine(Protocol):
         """Ends the phone call over the carrier's API, where credentials allow it."""
         ...
 
+    def can_move_stream(self, carrier: str) -> bool:
+        """Whether the carrier connects the call to another stream when it is told to, rather than asking by itself."""
+        ...
+
+    async def move_stream(self, carrier: str, call_id: str, agent: str, token: str) -> None:
+        """Has it do so; raises `VoxError` where that fails."""
+        ...
+
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Runs what belongs to the connection."""
         ...
@@ -116,6 +124,7 @@ class TelephonyTransport:
         self.is_resumable = False
         self.is_handed_over = False
         self.fence = 1
+        self._asks_again = False
         self._is_ending = False
         self._transfers = transfers
         self.is_transferred = False
@@ -195,7 +204,7 @@ class TelephonyTransport:
         session = self._session
         if session is None:
             return
-        is_lost = self.is_resumable and not (self.is_stopped_by_carrier or self._is_ending or self.is_handed_over)
+        is_lost = self._asks_again and not (self.is_stopped_by_carrier or self._is_ending or self.is_handed_over)
         if is_lost and session.keeper is not None:
             self.is_handed_over = True
             session.keeper.lose_line()
@@ -272,11 +281,20 @@ class TelephonyTransport:
         return bool(self.call_id) and not is_over
 
     async def move(self, call: KeptCall, last_at: float) -> bool:
-        """Hands the call over: the carrier asks what to do once this stream is closed, and connects the call to another."""
-        if not self.is_resumable or not await call.let_go(last_at):
+        """Hands the call over: the carrier connects it to another stream, when it is told to or once this one is closed."""
+        session, line = self._session, self._line
+        if not self.is_resumable or session is None or line is None or not await call.let_go(last_at):
             return False
         self.is_handed_over = True
-        self._close(1000, "handed over")
+        try:
+            if not self._asks_again:
+                await line.move_stream(self.carrier, self.call_id, session.agent.name, await call.ticket())
+        except VoxError as error:
+            log.warning("the call's stream was not moved", carrier=self.carrier, code=error.code, error=str(error))
+            self.is_handed_over = False
+            return False
+        finally:
+            self._close(1000, "handed over")
         return True
 
     def close(self, code: int, reason: str) -> None:
@@ -371,9 +389,11 @@ class TelephonyTransport:
             return
         if self._start_timer is not None:
             self._start_timer.cancel()
-        self.is_resumable = self._line is not None and RESUME in started.parameters
+        can_move = self._line is not None and self._line.can_move_stream(self.carrier)
+        self._asks_again = self._line is not None and not can_move and STREAM_RESUME in started.parameters
+        self.is_resumable = can_move or self._asks_again
         self.call_id = started.call_id
-        token = started.parameters.get(RESUME, FRESH)
+        token = started.parameters.get(STREAM_RESUME, FRESH)
         if self._line is not None and token != FRESH:
             self._line.spawn(self._resume(self._line, started, codec, token), "take a call over")
             return
@@ -458,5 +478,5 @@ class TelephonyTransport:
 
 
 def _variables(started: StreamStarted) -> Mapping[str, str]:
-    given = {name: value for name, value in started.parameters.items() if name != RESUME}
+    given = {name: value for name, value in started.parameters.items() if name != STREAM_RESUME}
     return {**given, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}
