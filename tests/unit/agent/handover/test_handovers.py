@@ -122,72 +122,86 @@ async def test_a_draining_server_lets_go_between_two_turns_shortly_before_its_de
 
 async def test_a_call_in_an_answer_waits_for_its_end_and_not_for_ever():
     store = new_store()
-    async with server(store, drain_s=40, lead_s=30) as one, World(mind=saying(LONG)) as world:
-        async with one.handovers.kept(world.session, Moves(one.let_go)):
-            await world.say("hi")
-            one.lifecycle.drain()
-            one.handovers.drain()
-            await asyncio.sleep(15)
-            assert one.moved == [], "the answer lasts half a minute"
-            await asyncio.sleep(10)
-            assert one.moved == [True]
+    async with (
+        server(store, drain_s=40, lead_s=30) as one,
+        World(mind=saying(LONG)) as world,
+        one.handovers.kept(world.session, Moves(one.let_go)),
+    ):
+        await world.say("hi")
+        one.lifecycle.drain()
+        one.handovers.drain()
+        await asyncio.sleep(15)
+        assert one.moved == [], "the answer lasts half a minute"
+        await asyncio.sleep(10)
+        assert one.moved == [True]
 
 
 async def test_a_call_whose_model_thinks_moves_at_the_last_moment_only():
     store = new_store()
-    async with server(store, drain_s=40, lead_s=30) as one, World(mind=saying("late.", after_s=300)) as world:
-        async with one.handovers.kept(world.session, Moves(one.let_go)):
-            await world.say("hi")
-            one.lifecycle.drain()
-            one.handovers.drain()
-            await asyncio.sleep(30)
-            assert one.moved == []
-            await asyncio.sleep(6)
-            assert one.moved == [True]
+    async with (
+        server(store, drain_s=40, lead_s=30) as one,
+        World(mind=saying("late.", after_s=300)) as world,
+        one.handovers.kept(world.session, Moves(one.let_go)),
+    ):
+        await world.say("hi")
+        one.lifecycle.drain()
+        one.handovers.drain()
+        await asyncio.sleep(30)
+        assert one.moved == []
+        await asyncio.sleep(6)
+        assert one.moved == [True]
 
 
 async def test_a_client_is_served_until_it_is_there_and_told_again_where_it_did_not_come():
     store = new_store()
-    async with server(store, drain_s=60, lead_s=50) as one, server(store) as two, World() as world:
-        async with one.handovers.kept(world.session, Moves(one.invite)):
-            one.lifecycle.drain()
-            one.handovers.drain()
-            await asyncio.sleep(11)
-            ((first, is_urgent),) = one.tokens
-            assert is_urgent
-            await asyncio.sleep(9)
-            assert await two.handovers.take(first) is None, "it was taken back"
-            token, is_urgent = one.tokens[-1]
-            assert is_urgent
-            assert not world.is_over
-            assert await two.handovers.take(token) is not None
-            await asyncio.sleep(0.2)
-            assert one.moved == [True]
-            assert world.session.is_handed_over
-            await asyncio.sleep(0.1)
-            assert world.is_over
+    async with (
+        server(store, drain_s=60, lead_s=50) as one,
+        server(store) as two,
+        World() as world,
+        one.handovers.kept(world.session, Moves(one.invite)),
+    ):
+        one.lifecycle.drain()
+        one.handovers.drain()
+        await asyncio.sleep(11)
+        ((first, is_urgent),) = one.tokens
+        assert is_urgent
+        await asyncio.sleep(9)
+        assert await two.handovers.take(first) is None, "it was taken back"
+        token, is_urgent = one.tokens[-1]
+        assert is_urgent
+        assert not world.is_over
+        assert await two.handovers.take(token) is not None
+        await asyncio.sleep(0.2)
+        assert one.moved == [True]
+        assert world.session.is_handed_over
+        await asyncio.sleep(0.1)
+        assert world.is_over
 
 
 async def test_a_caller_who_speaks_meanwhile_keeps_the_first_server():
     store = new_store()
-    async with server(store, drain_s=60, lead_s=59) as one, server(store) as two, World() as world:
-        async with one.handovers.kept(world.session, Moves(one.invite)):
-            one.lifecycle.drain()
-            one.handovers.drain()
-            await asyncio.sleep(1.5)
-            token, _ = one.tokens[0]
-            world.ear.texts.append("wait")
-            world.speech(True)
-            await asyncio.sleep(0.2)
-            assert await two.handovers.take(token) is None
-            world.speech(False)
-            await asyncio.sleep(6)
-            token, is_urgent = one.tokens[-1]
-            assert is_urgent
-            taken = await two.handovers.take(token)
-            assert taken is not None
-            said = [entry.message["content"] for entry in taken.checkpoint.entries if entry.message]
-            assert said == ["wait"]
+    async with (
+        server(store, drain_s=60, lead_s=59) as one,
+        server(store) as two,
+        World() as world,
+        one.handovers.kept(world.session, Moves(one.invite)),
+    ):
+        one.lifecycle.drain()
+        one.handovers.drain()
+        await asyncio.sleep(1.5)
+        token, _ = one.tokens[0]
+        world.ear.texts.append("wait")
+        world.speech(True)
+        await asyncio.sleep(0.2)
+        assert await two.handovers.take(token) is None
+        world.speech(False)
+        await asyncio.sleep(6)
+        token, is_urgent = one.tokens[-1]
+        assert is_urgent
+        taken = await two.handovers.take(token)
+        assert taken is not None
+        said = [entry.message["content"] for entry in taken.checkpoint.entries if entry.message]
+        assert said == ["wait"]
 
 
 async def test_a_line_that_breaks_leaves_its_call_as_it_was_at_that_moment():
@@ -209,21 +223,24 @@ async def test_a_line_that_breaks_leaves_its_call_as_it_was_at_that_moment():
 
 async def test_a_store_that_is_away_costs_the_call_nothing_and_is_used_again():
     store = new_store()
-    async with server(store, drain_s=20, lead_s=10) as one, World() as world:
-        async with one.handovers.kept(world.session, Moves(one.let_go), line=LINE):
-            store.is_away = True
-            await world.say("hi")
-            await asyncio.sleep(4)
-            assert len(world.conversation()) == 2
-            store.is_away = False
-            await asyncio.sleep(3)
-            assert await one.handovers.invite(LINE) is not None
-            store.is_away = True
-            one.lifecycle.drain()
-            one.handovers.drain()
-            await asyncio.sleep(19)
-            assert one.moved == []
-            assert not world.is_over, "it goes on until the deadline"
+    async with (
+        server(store, drain_s=20, lead_s=10) as one,
+        World() as world,
+        one.handovers.kept(world.session, Moves(one.let_go), line=LINE),
+    ):
+        store.is_away = True
+        await world.say("hi")
+        await asyncio.sleep(4)
+        assert len(world.conversation()) == 2
+        store.is_away = False
+        await asyncio.sleep(3)
+        assert await one.handovers.invite(LINE) is not None
+        store.is_away = True
+        one.lifecycle.drain()
+        one.handovers.drain()
+        await asyncio.sleep(19)
+        assert one.moved == []
+        assert not world.is_over, "it goes on until the deadline"
 
 
 async def test_a_state_that_cannot_be_read_ends_the_call():

@@ -41,11 +41,15 @@ def test_plivo_does_too_and_passes_the_token_on():
 
 
 def test_which_carriers_ask_again():
-    drivers = (exotel, genesys, plivo, telnyx, twilio, vonage)
-    assert [each.__name__.rpartition(".")[2] for each in drivers if isinstance(each, ResumableDriver)] == [
-        "plivo",
-        "twilio",
-    ]
+    drivers = {
+        "exotel": exotel,
+        "genesys": genesys,
+        "plivo": plivo,
+        "telnyx": telnyx,
+        "twilio": twilio,
+        "vonage": vonage,
+    }
+    assert {name for name, each in drivers.items() if isinstance(each, ResumableDriver)} == {"plivo", "twilio"}
 
 
 @pytest.mark.parametrize("status", [200, 422])
