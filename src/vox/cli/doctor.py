@@ -50,6 +50,7 @@ OPTIONAL_PACKAGES = (
     ("obstore", "files and recordings in S3", "s3"),
     ("opentelemetry.sdk", "traces", "tracing"),
     ("pymysql", "transcripts in MySQL or MariaDB", "mysql"),
+    ("mcp", "tools of MCP servers", "mcp"),
 )
 
 

@@ -21,8 +21,8 @@ _DIGIT: Final = regex.compile(r"[0-9]")
 _WORD_BEFORE: Final = regex.compile(r"(\p{L}+)[\s:]*$")
 _RANGE: Final = regex.compile(r"\s?[-–—]\s?")
 
-_LEFT: Final = r"(?<![\p{L}\p{N}_])(?<!\p{N}[.,:/])"
-_RIGHT: Final = r"(?![\p{L}\p{N}_])(?![.,:/]\p{N})"
+_LEFT: Final = r"(?<![\p{L}\p{N}_])(?<!\p{N}[A-Z]*[.,:/])"
+_RIGHT: Final = r"(?![\p{L}\p{N}_])(?![.,:/][A-Z]*\p{N})"
 
 _LONG_DIGITS: Final = 7
 """From this length on digits without marks are a code or a telephone number, unless they end in zeros."""
@@ -375,7 +375,7 @@ def _rules(language: Language) -> tuple[tuple["regex.Pattern[str]", _Say], ...]:
         (rf"(?<=\b(?i:{_any(language.code_words)})\b(?:\s\p{{Ll}}+)?:?\s)[0-9]{{3,}}{_RIGHT}", _spelled_digits),
         (rf"{_LEFT}(?:{_any(language.fractions)}){_RIGHT}", _fraction),
         (rf"{_LEFT}[0-9]+(?:\.[0-9]+){{2,}}{_RIGHT}", _version),
-        (r"(?<![\p{L}\p{N}_-])(?=[A-Z0-9-]*[0-9])(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?![\p{L}\p{N}_])(?!-[\p{L}\p{N}])", _code),
+        (rf"{_LEFT}(?<!-)(?=[A-Z0-9-]*[0-9])(?=[A-Z0-9-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*{_RIGHT}(?!-[\p{{L}}\p{{N}}])", _code),
         (rf"{_LEFT}(?<![0-9][{_groups(language)}])(?:0[0-9]+|[0-9]{{{_LONG_DIGITS},}}){_RIGHT}(?![.,][0-9])", _spelled_digits),
         (rf"{_LEFT}(?P<number>[0-9]{{1,6}})(?P<mark>{language.ordinal_marks})(?![\p{{L}}\p{{N}}])", _ordinal),
         (rf"{_LEFT}[12][0-9]{{3}}{_RIGHT}", _year),

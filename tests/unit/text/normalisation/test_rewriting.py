@@ -73,6 +73,7 @@ def test_what_is_written_is_said(language: str, written: str, spoken: str):
         ("fr", "21 personnes"),
         ("es", "200 personas"),
         ("en", "13/45/2026 5/3"),
+        ("en", "A0:0"),
         ("en", "9" * 20 + "000"),
     ],
 )

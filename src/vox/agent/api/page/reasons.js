@@ -11,6 +11,7 @@ const REASONS = {
   idle: "The agent ended the call because nothing was said for a while.",
   silent_peer: "The call ended because the server received nothing from this page for a while.",
   stopped: "The agent was stopped.",
+  transferred: "The call was put through to another number.",
   too_long: "The call ended because it reached its longest duration.",
   "internal error": "The call ended because something failed on the server. Please call again.",
   "message too big": "The call ended because this page sent more than the server accepts.",
