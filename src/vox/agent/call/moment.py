@@ -21,7 +21,7 @@ class Moment:
 
     @property
     def is_between_turns(self) -> bool:
-        """Whether nobody speaks."""
+        """Whether neither side speaks."""
         return self.can_move and self.is_caller_silent and self.is_agent_silent
 
     def is_good(self, *, is_late: bool, is_last: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What the agent needs of a store to hand calls over; whoever composes the server brings one."""
+"""What the agent needs of a store to hand calls over; the command that builds the server brings one."""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol, Self
@@ -44,7 +44,7 @@ class CheckpointStore(Protocol):
         ...
 
     async def invite(self, name: str, token: str, *, ttl_s: float, fence: int = 0) -> Kept | None:
-        """Lets whoever brings the token go on with a call, given by its id or line; None where it cannot be."""
+        """Makes a token by which another process goes on with a call, given by its id or line; None where it cannot be."""
         ...
 
     async def withdraw(self, call_id: str, fence: int) -> bool:

@@ -59,7 +59,7 @@ class HandoverStore(Protocol):
         ...
 
     async def invite(self, name: str, token: str, *, ttl_s: float, fence: int = 0) -> Kept | None:
-        """Lets whoever brings the token go on with a call; an earlier token of it becomes worthless.
+        """Makes this the token by which another worker goes on with a call; an earlier one becomes worthless.
 
         None where the call is not known, has ended, belongs to another owner than `fence` (0: any), or was offered too often.
 

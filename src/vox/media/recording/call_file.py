@@ -5,7 +5,6 @@ that was left out leaves the rest in its place.
 """
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,6 @@ from vox.protocols.media_stream import Encoding
 PRIVATE_FILE: Final = 0o600
 MOST_HELD: Final = 10
 """Batches, of a second each, that wait for another process to close the file."""
-LOCK_ATTEMPTS: Final = 50
-LOCK_EVERY_S: Final = 0.02
 PIECE_S: Final = 10.0
 """The longest stretch that is written at once: a side that was silent for hours must not be silence in memory."""
 
@@ -134,11 +131,7 @@ class CallFile:
 
     def finish(self, batch: Batch) -> None:
         """Writes everything up to the end of the last batch; raises OSError."""
-        for _ in range(LOCK_ATTEMPTS):
-            if self._is_mine(None):
-                break
-            time.sleep(LOCK_EVERY_S)
-        else:
+        if not self._is_mine(None):
             raise OSError("another process still writes the recording")
         self._take_in(batch)
         length_s = max(0.0, batch.until - self._began)
