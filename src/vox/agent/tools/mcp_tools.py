@@ -37,6 +37,8 @@ HEARTBEAT_S: Final = 20.0
 FIRST_RETRY_S: Final = 0.5
 MAX_RETRY_S: Final = 30.0
 RECONNECT_WAIT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 10.0
+"""For the SDK to stop a server's process: it waits, terminates and kills within 6.5 s."""
 """How long a tool waits for a server that is being connected to again."""
 MAX_LOG_LINE: Final = 2000
 _ANSWERS: Final = frozenset({INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, REQUEST_TIMEOUT})
@@ -83,13 +85,13 @@ class McpConnection:
         try:
             await opened
         except BaseException:
-            await cancel_and_wait(self._owner)
+            await _closed(self._owner)
             raise
         return self
 
     async def __aexit__(self, *_error: object) -> None:
         if self._owner is not None:
-            await cancel_and_wait(self._owner)
+            await _closed(self._owner)
 
     def tools(self) -> dict[str, Tool]:
         """The server's tools by the names that the model is told.
@@ -252,6 +254,13 @@ class McpConnection:
             hint="start it, and check its address, arguments and headers",
             retryable=True,
         )
+
+
+async def _closed(owner: asyncio.Task[None]) -> None:
+    """Ends the session's task: cancelled once, because another cancel would break off the SDK's stopping of its process."""
+    owner.cancel()
+    await asyncio.wait({owner}, timeout=CLOSE_TIMEOUT_S)
+    await cancel_and_wait(owner)
 
 
 async def _list(client: Client) -> dict[str, McpTool]:

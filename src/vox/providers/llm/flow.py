@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from vox.errors import UsageError
 from vox.providers.contract import Deps, DriverConfig
-from vox.providers.flows.choice import MOST_CANDIDATES, SURE, Candidate, choose
+from vox.providers.flows.choice import MOST_CANDIDATES, SURE, Candidate, choose, is_trusted
 from vox.providers.flows.fixed_texts import fixed_texts
 from vox.providers.flows.grammar import Grammars, unknown_words
 from vox.providers.flows.loading import read_script
@@ -169,7 +169,10 @@ class Flow:
         return SpeechHints(grammars.grammar(situation) if self._config.grammar else None, grammars.phrases(situation))
 
     async def choose(self, messages: tuple[Message, ...], transcript: Transcript) -> str:
-        """The text that the flow understands best among those that sound alike; the likeliest where that one is clear."""
+        """The text that the flow understands best among those that sound alike; the likeliest where that one is clear.
+
+        Empty where what was heard is too doubtful to be answered.
+        """
         machine, _, _ = self._parts()
         today = self._today({})
         state, _ = self._fold(_user_texts(messages), today)
@@ -184,7 +187,9 @@ class Flow:
         for other in transcript.alternatives[: MOST_CANDIDATES - 1]:
             texts.append(other.text)
             candidates.append(await candidate(other.text, other.confidence))
-        return texts[choose(candidates)]
+        best = choose(candidates)
+        has_confidence = transcript.confidence is not None
+        return texts[best] if is_trusted(candidates[best]) or not has_confidence else ""
 
     def fixed_texts(self) -> list[str]:
         """What the script says word for word, as `respond` writes it."""

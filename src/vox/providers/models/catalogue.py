@@ -100,8 +100,8 @@ class Model:
         return self.editions[0].size
 
 
-SMALL_SET: Final = ("whisper-tiny.en", "kokoro-82m", "minilm")
-"""What `vox up` installs by itself: English ears and voice, and the meaning of sentences."""
+SMALL_SET: Final = ("whisper-tiny.en", "kokoro-82m", "minilm", "whisper-base")
+"""What `vox up` installs by itself, in this order: English ears and voice, the meaning of sentences, and what hears doubtful speech again."""
 
 _PUBLISHER: Final = "the publisher"
 _VOICE_BYTES: Final = 522_240

@@ -34,9 +34,9 @@ class StreamingOptions(DriverConfig):
     language: str = Field(default="", description="BCP-47; empty: the call's, else the vendor's default")
     base_url: str = Field(default="", description="Where the vendor answers; empty: its public address")
     sample_rate: int = Field(default=16_000, ge=8_000, le=48_000, description="Of the audio sent, in Hz")
-    connect_timeout_s: float = Field(default=5.0, gt=0, le=60, description="Longest wait for a connection")
+    connect_timeout_s: float = Field(default=5.0, gt=0, le=300, description="Longest wait for a connection")
     timeout_s: float = Field(
-        default=4.0, gt=0, le=60, description="Longest wait for the transcript once the caller has finished"
+        default=4.0, gt=0, le=300, description="Longest wait for the transcript once the caller has finished"
     )
     idle_s: float = Field(
         default=30.0, ge=0, le=3600, description="How long a connection is kept without speech; 0: one an utterance"

@@ -1,4 +1,4 @@
-"""The worker process of the Whisper driver: `python -m vox.providers.stt._whisper_worker FOLDER LANGUAGE PARTIAL_S`.
+"""The worker process of the Whisper driver: `python -m … _whisper_worker FOLDER LANGUAGE PARTIAL_S SECOND_MODEL MODELS_FOLDER`.
 
 Texts that end an utterance come first, then those of pauses, then interim ones, for the caller who has said most since theirs.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from vox.providers.models.store import ModelStore
 from vox.providers.stt._whisper_text import agreed
 from vox.providers.stt._worker_frames import Audio, Begin, Decode, Decoded, FromWorker, Partial, Reset, ToWorker
 from vox.providers.stt._worker_process import serve
@@ -166,12 +167,16 @@ class RequestQueue:
 
 def main() -> int:
     """Runs the worker on its stdin and stdout."""
-    folder, language, partial_s = sys.argv[1:4]
+    folder, language, partial_s, second, models = sys.argv[1:6]
 
     def requests(send: Callable[[FromWorker], None]) -> RequestQueue:
         from vox.providers.stt._whisper_recogniser import Recogniser  # noqa: PLC0415  after the environment is set
+        from vox.providers.stt._whisper_second import InstalledModel, SecondOpinion  # noqa: PLC0415  same
 
-        return RequestQueue(Recogniser(Path(folder), language), send, partial_s=float(partial_s))
+        decoder: Decoder = Recogniser(Path(folder), language)
+        if second:
+            decoder = SecondOpinion(decoder, InstalledModel(ModelStore(Path(models)), second))
+        return RequestQueue(decoder, send, partial_s=float(partial_s))
 
     return serve(requests)
 

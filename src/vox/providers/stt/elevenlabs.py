@@ -60,7 +60,7 @@ class Config(StreamingOptions):
     """Options of ElevenLabs."""
 
     timeout_s: float = Field(
-        default=6.0, gt=0, le=60, description="Longest wait for the transcript once the caller has finished"
+        default=6.0, gt=0, le=300, description="Longest wait for the transcript once the caller has finished"
     )
     word_times: bool = Field(
         default=False, description="Whether streamed texts have the times of words; they come later then"

@@ -28,7 +28,7 @@ LOOK_S: Final = 2.0
 RETRY_S: Final = 60.0
 MIN_CORES: Final = 2
 MIN_FREE_BYTES: Final = 600_000_000
-"""A worker takes 212 MB with tiny and 304 MB with base; the rest is for calls."""
+"""A worker takes 212 MB with tiny; the rest is for calls."""
 MAX_WORKERS: Final = 4
 
 CALLS = Counter("vox_stt_calls_total", "Calls by the recogniser they got", ("driver",))
@@ -42,6 +42,7 @@ class Config(DriverConfig):
     """Options of offline recognition."""
 
     model: str = Field(default="whisper-tiny.en", description="Whisper's, as for `whisper`")
+    second_model: str = Field(default="whisper-base", description="As for `whisper`; empty: none")
     language: str = Field(default="", description="BCP-47; empty: the call's")
     workers: int = Field(default=0, ge=0, le=64, description="Whisper's processes; 0: half of the cores, at most 4")
     partial_interval_s: float = Field(default=0.5, ge=0, le=10, description="Speech between two interim texts; 0: none")
@@ -130,6 +131,7 @@ class OfflineRecognition:
             return
         options = {
             "model": self._config.model,
+            "second_model": self._config.second_model,
             "language": self._config.language,
             "workers": self._workers,
             "partial_interval_s": self._config.partial_interval_s,

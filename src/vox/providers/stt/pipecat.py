@@ -36,7 +36,7 @@ NORMAL = 1000
 class Config(ServiceOptions, StreamingOptions):
     """Options of a hosted recogniser."""
 
-    connect_timeout_s: float = Field(default=15.0, gt=0, le=60, description="Longest wait for the service to start")
+    connect_timeout_s: float = Field(default=15.0, gt=0, le=300, description="Longest wait for the service to start")
     idle_s: float = Field(
         default=600.0, ge=0, le=3600, description="How long a service is kept without speech; 0: one an utterance"
     )

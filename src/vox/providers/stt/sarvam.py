@@ -47,7 +47,7 @@ class Config(StreamingOptions):
         default=True, description="Whether audio goes out as it is spoken; false: a file an utterance"
     )
     timeout_s: float = Field(
-        default=6.0, gt=0, le=60, description="Longest wait for the transcript once the caller has finished"
+        default=6.0, gt=0, le=300, description="Longest wait for the transcript once the caller has finished"
     )
 
 

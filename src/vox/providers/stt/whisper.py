@@ -30,6 +30,10 @@ class Config(WorkerOptions):
         default="whisper-tiny.en",
         description="A model of `vox models list`, or the folder of one converted for CTranslate2",
     )
+    second_model: str = Field(
+        default="",
+        description="A larger model of `vox models list` that hears doubtful speech again, once it is installed",
+    )
     language: str = Field(default="", description="BCP-47; empty: the call's, else it is found out (models of many)")
     workers: int = Field(default=1, ge=1, le=64, description="Processes; each uses up to one core")
     max_utterance_s: float = Field(default=60.0, gt=0, le=120, description="Longer utterances are cut")
@@ -70,6 +74,8 @@ class Whisper:
             str(_folder(self._config, self._store)),
             self._config.language,
             str(self._config.partial_interval_s),
+            self._config.second_model,
+            str(self._store.folder),
         )
         engine = Engine("whisper", "vox.providers.stt._whisper_worker", arguments)
         self._pool = WorkerPool(engine, self._config, on_cost=self._on_cost)

@@ -110,3 +110,16 @@ async def test_the_echo_of_an_answers_end_is_no_speech_that_was_not_understood()
         call.speech(False)
         await asyncio.sleep(3)
         assert call.conversation() == [("user", "hours"), ("assistant", "Until ten at night.")]
+
+
+async def test_a_caller_who_repeats_what_they_were_asked_is_answered():
+    async with world() as call:
+        call.mind.script = lambda _request: [TextDelta("Until ten at night.")]
+        await call.say("hours")
+        await asyncio.sleep(0.5 + 3.0)
+        call.ear.texts.append("until ten at night")
+        call.speech(True)
+        await asyncio.sleep(1.0)
+        call.speech(False)
+        await asyncio.sleep(3)
+        assert ("user", "until ten at night") in call.conversation()

@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 from vox.providers.flows.choice import (
     LEAST_CONFIDENCE,
     LEAST_SURENESS,
+    LEAST_TRUSTED,
     MOST_UNLIKELY,
     SURE,
     Candidate,
     Understanding,
     choose,
+    is_trusted,
 )
 
 confidences = st.floats(0, 1)
@@ -72,3 +74,9 @@ def test_texts_that_may_not_be_taken_change_nothing(offered: list[Candidate]):
     assume(not offered[0].understanding.has_consequences)
     hopeless = candidate(0.0, 1.0, has_consequences=True)
     assert choose([*offered, hopeless]) == choose(offered)
+
+
+def test_what_is_neither_clear_nor_surely_understood_is_not_answered():
+    assert is_trusted(Candidate(LEAST_TRUSTED, Understanding(0.0)))
+    assert is_trusted(Candidate(0.0, Understanding(SURE)))
+    assert not is_trusted(Candidate(LEAST_TRUSTED - 0.01, Understanding(SURE - 0.01)))
