@@ -6,7 +6,9 @@ import shutil
 import subprocess
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
+from typing import Any
 
+from tests.e2e.chromium import Page
 from tests.reference import ROOT
 from tests.require import require
 from tests.time_limits import time_limit
@@ -14,6 +16,21 @@ from tests.time_limits import time_limit
 SOURCE = Path(__file__).parent / "pipecat_client"
 INSTALLED = ROOT / ".make" / "pipecat-client"
 PAGE = b"<!doctype html><meta charset=utf-8><title>Pipecat client</title><link rel=icon href=data:,><script src=/client.js></script>"
+
+
+class Events:
+    """What the client on the page was told, from the last look on."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._looked = 0
+
+    async def until(self, name: str, times: int = 1) -> list[tuple[str, Any]]:
+        """Waits for an event and gives those up to it, name and data each."""
+        end: int = await self._page.evaluate(f"pipecat.until({self._looked}, {name!r}, {times})")
+        found = await self._page.evaluate(f"pipecat.events.slice({self._looked}, {end})")
+        self._looked = end
+        return [(name, data) for name, data in found]
 
 
 async def bundle(folder: Path) -> bytes:

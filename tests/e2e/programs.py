@@ -46,12 +46,12 @@ async def program(
             await process.wait()
 
 
-async def accepts(port: int) -> None:
+async def accepts(port: int, host: str = "127.0.0.1") -> None:
     """Waits until something listens on a port."""
     async with time_limit():
         while True:
             with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                _, writer = await asyncio.open_connection(host, port)
                 writer.close()
                 return
             await asyncio.sleep(0.02)

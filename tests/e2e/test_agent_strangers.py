@@ -194,8 +194,10 @@ async def test_a_client_that_does_not_read_is_closed_and_frees_its_place(tmp_pat
                 await asyncio.sleep(0.02)
                 if len(agent.lines("call ended")) == 1:
                     break
-            await agent.logged("call ended")
+            (ended,) = await agent.logged("call ended")
             assert not agent.lines("too much sent")  # it was not what it sent that ended it
+            reason = ended["reason"]
+            assert count(agent, f'vox_agent_calls_ended_total{{reason="{reason}"}}') == 1
         deaf.close()
         await until(lambda: count(agent, "vox_agent_calls_active") == 0)
 

@@ -111,6 +111,8 @@ def test_comments_are_not_typed_and_continued_lines_are_joined():
         ("vox agent --init", ""),
         ("vox call ws://localhost:8080/ws", ""),
         ("python3 -m http.server 8100", "http.server"),
+        ("vox simulate --port 8200", "simulate"),
+        ("vox simulate --scenario s.yaml --check", ""),
     ],
 )
 def test_a_server_is_told_from_a_command(command: str, server: str):

@@ -26,6 +26,9 @@ from tests.e2e.ws_client import connected
 from tests.require import require
 from tests.time_limits import WAIT_S
 from vox.agent.config.settings import AgentSettings, load
+from vox.fleet.worker.settings import WorkerSettings
+from vox.fleet.worker.settings import load as load_worker
+from vox.http.generation import PROMISED_S
 from vox.runtime.settings import describe
 
 ROOT = Path(__file__).parents[2]
@@ -297,6 +300,25 @@ def replicas_for(scaler: Manifest, values: dict[str, float], *, target: float = 
     spec = scaler["spec"]
     wanted = math.ceil(sum(values.values()) / (target or float(averages(scaler))))
     return max(spec["minReplicas"], min(spec["maxReplicas"], wanted))
+
+
+def test_the_workers_are_valid_read_their_variables_and_have_time_to_drain():
+    objects = manifests_in(DEPLOY / "kubernetes" / "workers.yaml")
+    assert_valid(objects)
+    workers, scaler = of_kind("StatefulSet", objects), of_kind("HorizontalPodAutoscaler", objects)
+    spec = workers["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    environment = {each["name"]: each.get("value", "") for each in container["env"]}
+    read = {name for setting in describe(WorkerSettings, "") for name in setting.env}
+    assert set(environment) - {"POD_NAME"} <= read
+    loaded = load_worker(
+        {**environment, "VOX_WORKER_ID": "voxcore-0", "VOX_WORKER_URL": "http://voxcore-0.voxcore:8001"}
+    )
+    assert (loaded.warnings, loaded.settings.workers) == ([], 1)
+    ending_s = PRE_STOP_S + PROMISED_S + loaded.settings.drain_deadline_secs + GOODBYES_S + STORING_S
+    assert spec["terminationGracePeriodSeconds"] >= ending_s
+    assert int(averages(scaler)) < loaded.settings.max_concurrent_calls
+    assert scaler["spec"]["scaleTargetRef"]["name"] == workers["metadata"]["name"] == workers["spec"]["serviceName"]
 
 
 def test_the_variables_of_the_manifests_are_read():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.agents import FAKES, agent_server
-from tests.fakes.vendors.speech_vendor import KEY, SpeechVendor, running
+from tests.fakes.vendors.speech_vendor import KEY, Seen, SpeechVendor, running
 from tests.fakes.vendors.speech_vendors import SPEECH_VENDORS
 from tests.time_limits import time_limit
 from vox.clients.audio_files import sample_question
@@ -28,6 +28,7 @@ class Caller:
         self._vendor = vendor
         self._listener: SocketListener | None = None
         self.heard_while_closed = 0
+        self.asked_before_heard: list[Seen] = []
 
     async def connect(
         self, url: str, listener: SocketListener, *, headers: Sequence[tuple[str, str]], connect_timeout_s: float
@@ -43,6 +44,7 @@ class Caller:
         assert self._listener is not None
         if isinstance(message, str) and '"media"' in message:
             self.heard_while_closed += not self._vendor.gate.is_set()
+            self.asked_before_heard = self.asked_before_heard or list(self._vendor.seen)
             self._vendor.gate.set()
         self._listener.received(message)
 
@@ -96,3 +98,19 @@ async def test_a_caller_who_cuts_in_ends_the_sentence_at_the_vendor(tmp_path: Pa
     assert said[1:] == ["Yes."]
     assert GREETING.startswith(said[0])
     assert 0 < len(said[0]) <= GREETING.index(" at the corner"), "what was heard of it"
+
+
+async def test_an_answer_is_heard_while_the_model_still_writes_it(tmp_path: Path):
+    vendor = SPEECH_VENDORS["cartesia"]()
+    answer = "One two three four five six seven eight nine ten eleven twelve."
+    async with running(vendor):
+        model = {"llm_options": {"responses": [answer], "delay_s": 0.3}, "greeting": ""}
+        caller = Caller(vendor)
+        async with time_limit(120), agent_server(tmp_path, config(vendor, **model), VOXRAY_LOG_LEVEL="debug") as agent:
+            script = [Say(sample_question()), WaitForAgent(silence_s=1.0), HangUp()]
+            await place_call(agent.phone, script, SystemClock(), connect=caller.connect)
+            (line,) = await agent.logged("conversation")
+    assert caller.asked_before_heard
+    assert all(seen.json["continue"] for seen in caller.asked_before_heard), "the vendor had not got all of it"
+    assert "".join(seen.json["transcript"] for seen in vendor.seen) == answer
+    assert [message["content"] for message in line["pii.messages"] if message["role"] == "assistant"] == [answer]

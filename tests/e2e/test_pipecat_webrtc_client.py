@@ -8,7 +8,7 @@ from typing import Any
 from tests.e2e.agents import FAKES, RunningAgent, agent_server
 from tests.e2e.audio_probe import speak
 from tests.e2e.chromium import Page, open_page
-from tests.e2e.pipecat_page import client_page
+from tests.e2e.pipecat_page import Events, client_page
 from vox.clients.audio_files import write_wav
 
 CONFIG: dict[str, Any] = {
@@ -34,20 +34,6 @@ async def conversation(folder: Path, **config: Any) -> AsyncGenerator[tuple[Page
         yield page, agent
         assert await page.evaluate("pipecat.consoleErrors") == []
         assert page.errors == []
-
-
-class Events:
-    """What the client was told, from the last look on."""
-
-    def __init__(self, page: Page) -> None:
-        self._page = page
-        self._looked = 0
-
-    async def until(self, name: str, times: int = 1) -> list[tuple[str, Any]]:
-        end: int = await self._page.evaluate(f"pipecat.until({self._looked}, {name!r}, {times})")
-        found = await self._page.evaluate(f"pipecat.events.slice({self._looked}, {end})")
-        self._looked = end
-        return [(name, data) for name, data in found]
 
 
 async def test_a_conversation_with_a_barge_in(tmp_path: Path):

@@ -5,11 +5,9 @@ import importlib
 import json
 import os
 import signal
-import wave
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,11 @@ import httpx2
 import pytest
 
 from tests.e2e.agents import FAKES, VOX, RunningAgent, agent_server, until
-from tests.fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, S3Server, aws_environment, running_s3, versitygw
+from tests.e2e.recorded_audio import channels_of, edges, stored_in
+from tests.e2e.ws_client import connected
+from tests.fakes.s3_server import BUCKET, S3Server, aws_environment, running_s3, versitygw
 from tests.require import require
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import Recording, sample_question
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Say, Step, Wait, WaitForAgent
@@ -57,37 +57,6 @@ def s3() -> Iterator[S3Server]:
     with running_s3() as server:
         print(f"S3 server: {server.kind}")  # noqa: T201  the report shall say which it was
         yield server
-
-
-def stored_in(server: S3Server) -> dict[str, bytes]:
-    """Every recording in the bucket."""
-    obstore: Any = importlib.import_module("obstore")
-    store = obstore.store.S3Store(
-        BUCKET, endpoint=server.address, access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY, region="us-east-1",
-        client_options={"allow_http": True},
-    )  # fmt: skip
-    found = [entry["path"] for batch in obstore.list(store) for entry in batch]
-    return {path: bytes(obstore.get(store, path).bytes()) for path in found if not path.endswith(".vox-check")}
-
-
-def channels_of(recording: bytes) -> tuple[int, list["array[int]"]]:
-    with wave.open(BytesIO(recording)) as read:
-        samples = array("h", read.readframes(read.getnframes()))
-        return read.getframerate(), [samples[side :: read.getnchannels()] for side in range(read.getnchannels())]
-
-
-def edges(samples: Sequence[int], rate: int) -> list[float]:
-    """Where sound begins and ends, in seconds; pauses of less than 0.3 s do not count."""
-    found: list[list[float]] = []
-    step = rate // 200
-    for at in range(0, len(samples) - step, step):
-        if max(map(abs, samples[at : at + step])) > 900:
-            now = at / rate
-            if found and now - found[-1][1] < 0.3:
-                found[-1][1] = now
-            else:
-                found.append([now, now])
-    return [edge for span in found for edge in span]
 
 
 def check(recording: bytes, report: CallReport, rate: int) -> None:
@@ -150,6 +119,7 @@ async def test_what_a_killed_server_recorded_is_repaired_and_stored_by_the_next(
     async with agent_server(tmp_path, config(bucket=BUCKET), **aws_environment(s3)) as agent:
         await agent.logged("recording of a call that broke off was repaired")
         await agent.logged("recording stored")
+        assert "recording_jobs_success_total 1.0" in httpx2.get(f"{agent.http}/metrics").text
     ((_, recording),) = stored_in(s3).items()
     rate, (mixed,) = channels_of(recording)
     assert len(mixed) / rate > 4
@@ -191,7 +161,7 @@ async def test_a_bucket_that_refuses_is_told_at_the_start_with_the_remedy(tmp_pa
     text = output.decode()
     assert process.returncode not in (0, None)
     assert "recordings cannot be stored: the bucket" in text
-    assert ("does not exist" if wrong == "bucket" else "check the access key") in text
+    assert ("one that exists in recording.bucket" if wrong == "bucket" else "AWS_SECRET_ACCESS_KEY") in text
     assert "Traceback" not in text
     assert "not-the-secret" not in text
 
@@ -229,6 +199,23 @@ async def test_a_recording_paused_over_http_has_silence_where_the_secret_was(tmp
     (file,) = (tmp_path / "recordings").rglob("*.wav")
     rate, (caller, _) = channels_of(file.read_bytes())
     assert edges(caller, rate) == pytest.approx([0.0, 1.0, 3.2, 4.2], abs=FRAME_S + SLACK_S)
+
+
+async def test_a_socket_client_is_told_the_id_that_pauses_its_recording_and_reads_its_transcript(tmp_path: Path):
+    transcripts = {"enable": True, "driver": "sqlite", "dsn": "transcripts.db"}
+    settings = {**config(), "server_api_key": "secret", "greeting": "hello.", "transcripts": transcripts}
+    key = {"x-api-key": "secret"}
+    async with (
+        agent_server(tmp_path, settings) as agent,
+        httpx2.AsyncClient(base_url=agent.http, headers=key, timeout=WAIT_S) as http,
+        connected(f"{agent.ws}?api_key=secret") as client,
+    ):
+        call_id = (await client.frame("StartFrame"))["call_id"]
+        paused = await http.post(f"/calls/{call_id}/recording/pause")
+        assert paused.json()["data"] == {"call_id": call_id, "is_recorded": True, "is_paused": True}
+        await client.frame("BotStoppedSpeakingFrame")
+        answer = await http.get(f"/api/v1/sessions/{call_id}/transcript")
+        assert [row["text"] for row in answer.json()["data"]["rows"]] == ["hello."]
 
 
 async def test_opus_in_ogg_is_as_long_as_the_call(tmp_path: Path):

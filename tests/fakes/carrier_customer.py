@@ -2,9 +2,10 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -175,13 +176,13 @@ def _rate(codec: Any) -> int:
 
 @asynccontextmanager
 async def customer(
-    carrier: str = "twilio", documents: Mapping[str, str] | None = None, *, greets: bool = True
+    carrier: str = "twilio", *, greets: bool = True, tls: tuple[Path, Path] | None = None
 ) -> AsyncGenerator[Customer]:
-    """A customer's server on a free port while the block runs."""
+    """A customer's server on a free port while the block runs; with a certificate and its key over TLS, under the name `localhost`."""
     one = Customer(carrier, greets=greets)
-    async with Server(one.app, "127.0.0.1", 0, close_timeout_s=1.0) as server:
-        one.url = server.address
-        one.documents |= documents or {}
+    cert, key = tls or (None, None)
+    async with Server(one.app, "127.0.0.1", 0, close_timeout_s=1.0, tls_cert=cert, tls_key=key) as server:
+        one.url = server.address if tls is None else server.address.replace("127.0.0.1", "localhost")
         try:
             yield one
         finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
-from vox.protocols import agent_json, agent_protobuf, gateway, rtvi
+from vox.protocols import agent_json, agent_protobuf, fleet, gateway, rtvi
 from vox.protocols.agent_events import (
     AgentReady,
     BotInterrupted,
@@ -102,7 +102,37 @@ def targets() -> dict[str, Target]:
     found.append(Target("detect", _Detect, openings))
     found += _agent_targets()
     found += _gateway_targets()
+    found += _fleet_targets()
     return {target.name: target for target in found}
+
+
+def _fleet_targets() -> list[Target]:
+    from_worker: list[fleet.WorkerMessage] = [
+        fleet.Register(
+            "w-1", 5, "1", "http://w:1", "eu", ["twilio"], 8, {"a": "b"}, [fleet.RunningCall("c-1", "inbound", 1)]
+        ),
+        fleet.Status(1, 2, 8, 7, fleet.READY, 0.5, 2.0, 3, 4.0),
+        fleet.Accept("o-1", "r-1", "token", "wss://w/stream"),
+        fleet.Busy("o-1", 3.0, "AT_CAPACITY"),
+        fleet.Progress("c-1", fleet.STARTED, {"class": "inbound", "since_ms": 1}),
+        fleet.Ended("c-1", "completed", {"seconds": 3}),
+    ]
+    from_bridge: list[fleet.BridgeMessage] = [
+        fleet.Registered(),
+        fleet.Offer("o-1", "c-1", "campaign", "bot", 30.0, {"name": "Ada"}),
+        fleet.Renew("r-1"),
+        fleet.Release("r-1"),
+        fleet.Drain(60.0),
+        fleet.HangUp("c-1"),
+        fleet.Transfer("c-1", "+15550001"),
+        fleet.Inject("c-1", "hello"),
+        fleet.EndedReceived("c-1"),
+        fleet.Refused(fleet.WRONG_WORKER, "no"),
+    ]
+    return [
+        Target("fleet-bridge", lambda: _Reader(fleet.read_worker), [[fleet.write(one) for one in from_worker]]),
+        Target("fleet-worker", lambda: _Reader(fleet.read_bridge), [[fleet.write(one) for one in from_bridge]]),
+    ]
 
 
 def _carriers(name: str) -> list[Callable[[], CarrierCodec]]:

@@ -27,6 +27,10 @@ PLANTS = {
         "directory/relays/relay.py",
         "vox.directory.api.routes",
     ),
+    "Imports inside the fleet go down this list only, type-only and function-level ones too": (
+        "fleet/dispatch/placement.py",
+        "vox.fleet.worker.worker",
+    ),
     "Imports inside chat go down this list only, type-only and function-level ones too": (
         "chat/events/people.py",
         "vox.chat.context",

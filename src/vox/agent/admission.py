@@ -145,7 +145,7 @@ class Admission:
 
     `max_per_network` bounds every source but `UNBOUND`. 0 gives each public network half of `max_calls`; private ones are
     not bound then, because a proxy or a gateway that brings everyone's calls has such an address. `has_room` is asked whether
-    those that a call needs can serve one more.
+    those that a call needs can serve one more, `set_aside` how many places are promised to calls that have yet to come.
     """
 
     max_calls: int = 0
@@ -154,6 +154,7 @@ class Admission:
     adaptive: AdaptiveLimit | None = None
     metrics: Metrics | NullMetrics = field(default_factory=NullMetrics)
     has_room: Callable[[], bool] = lambda: True
+    set_aside: Callable[[], int] = lambda: 0
     is_closed: bool = False
     calls: int = 0
     probation: dict[Reservation, None] = field(default_factory=dict[Reservation, None])
@@ -174,6 +175,11 @@ class Admission:
             return self.max_calls
         return min(adaptive, self.max_calls) if self.max_calls else adaptive
 
+    @property
+    def taken(self) -> int:
+        """Calls that run, and places promised to calls that have yet to come."""
+        return self.calls + self.set_aside()
+
     def share(self, source: Source) -> int:
         """How many calls may come from this source; 0 for any number."""
         if not source.network:
@@ -187,8 +193,9 @@ class Admission:
         if self.is_closed:
             return Busy("draining", self.retry_after_s)
         limit, has_share = self.limit, self._has_share(source)
-        room = self._silent(now, source) if not has_share or (limit and self.calls >= limit) else None
-        if limit and (self.calls > limit or (self.calls == limit and has_share and room is None)):
+        taken = self.taken
+        room = self._silent(now, source) if not has_share or (limit and taken >= limit) else None
+        if limit and (taken > limit or (taken == limit and has_share and room is None)):
             return Busy("full" if limit == self.max_calls else "strained", self.retry_after_s)
         if not has_share and room is None:
             return Busy("address", self.retry_after_s)
@@ -197,7 +204,13 @@ class Admission:
         return None
 
     def reserve(
-        self, now: float, source: Source = UNBOUND, *, is_silent: bool = False, probation_s: float = SILENT_S
+        self,
+        now: float,
+        source: Source = UNBOUND,
+        *,
+        is_silent: bool = False,
+        probation_s: float = SILENT_S,
+        is_promised: bool = False,
     ) -> Reservation | Busy:
         """A place for one more call, or why not.
 
@@ -206,12 +219,13 @@ class Admission:
             source: whose share the place counts against.
             is_silent: whether the call has yet to begin.
             probation_s: how long it may take that before it has to make room for others.
+            is_promised: whether the place was set aside for this very call, which then is not refused, in a drain neither.
         """
-        busy = self.why_full(now, source)
+        busy = None if is_promised else self.why_full(now, source)
         if busy is not None:
             self.metrics.counter(CALLS_REFUSED, busy.reason).inc()
             return busy
-        if (self.limit and self.calls >= self.limit) or not self._has_share(source):
+        if not is_promised and ((self.limit and self.taken >= self.limit) or not self._has_share(source)):
             self._evict(now, source)
         self.calls += 1
         if source.network:

@@ -1,7 +1,7 @@
 """The agent server as an ASGI application: `vox agent` serves it, and so does plain `uvicorn --factory`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vox.agent.api.openapi import API
@@ -16,7 +16,7 @@ from vox.http.dispatch import Dispatcher
 from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
-from vox.http.routing import Router
+from vox.http.routing import Router, RouteTable
 from vox.providers.models.background import BackgroundInstallation
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
@@ -33,7 +33,7 @@ class AgentApp(Dispatcher[Access, HttpCall]):
     The ASGI lifespan opens and closes the server, unless it is open already.
     """
 
-    def __init__(self, server: AgentServer) -> None:
+    def __init__(self, server: AgentServer, more: Sequence[RouteTable[Access]] = ()) -> None:
         self.server = server
         checks = Checks()
         checks.add("voice_activity", server.resources.check_voice_activity)
@@ -46,7 +46,7 @@ class AgentApp(Dispatcher[Access, HttpCall]):
             checks.add("redis", server.session_store.check)
         if server.handovers is not None:
             checks.add("handover_store", server.handovers.check)
-        tables = make_routes(server, ReadinessProbe(server.lifecycle, checks))
+        tables = with_routes(make_routes(server, ReadinessProbe(server.lifecycle, checks)), more)
         document = ApiDocument(API, [route for table in tables for route in table])
         documentation = documentation_routes(
             lambda: document,
@@ -73,6 +73,7 @@ def create_app(
     clock: Clock | None = None,
     installation: BackgroundInstallation | None = None,
     checkpoints: CheckpointStore | None = None,
+    extend: Callable[[AgentServer], Sequence[RouteTable[Access]]] | None = None,
 ) -> AgentApp:
     """The application of an agent server.
 
@@ -83,6 +84,7 @@ def create_app(
         clock: the machine's unless given.
         installation: of models, while the server runs.
         checkpoints: keeps calls so that other processes can go on with them; opened and closed with the server.
+        extend: is given the server before its routes are made, and answers with routes that are added, or take the place of its own.
     """
     environment = os.environ if environment is None else environment
     clock = clock or SystemClock()
@@ -90,7 +92,14 @@ def create_app(
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
     metrics = NullMetrics() if settings.metrics_enabled is False else Metrics(process=True)
-    return AgentApp(AgentServer(settings, clock, metrics, environment, lifecycle, installation, checkpoints))
+    server = AgentServer(settings, clock, metrics, environment, lifecycle, installation, checkpoints)
+    return AgentApp(server, extend(server) if extend is not None else ())
+
+
+def with_routes(own: Sequence[RouteTable[Access]], more: Sequence[RouteTable[Access]]) -> list[RouteTable[Access]]:
+    """The server's routes and those of `more`, which win where both have a path."""
+    names = {route.name for table in more for route in table}
+    return [*(table.without(names) for table in own), *more]
 
 
 def _settings_of(environment: Mapping[str, str]) -> AgentSettings:

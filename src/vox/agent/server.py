@@ -13,6 +13,7 @@ from vox.agent.call.fixed_sentences import fixed_sentences
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
+from vox.agent.gate import CallGate
 from vox.agent.handover.contract import CheckpointStore
 from vox.agent.handover.handovers import Handovers, Moves
 from vox.agent.metrics import UP, expose_idle
@@ -73,7 +74,8 @@ class LoadMeter:
 class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
-    `installation` brings models while the server runs. `checkpoints` keeps calls for other processes. Each of `on_end` is called when the calls that are left have to end.
+    `installation` brings models while the server runs, `checkpoints` keeps calls for other processes. Each of `on_end` is called when
+    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
     """
 
     settings: AgentSettings
@@ -83,6 +85,7 @@ class AgentServer:
     lifecycle: Lifecycle
     installation: BackgroundInstallation | None = None
     checkpoints: CheckpointStore | None = None
+    gate: CallGate | None = None
     handovers: Handovers | None = field(init=False, default=None)
     resources: Resources = field(init=False)
     stores: SessionStores = field(init=False)
@@ -92,6 +95,8 @@ class AgentServer:
     is_open: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     on_end: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    on_call_started: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
+    on_call_ended: list[Callable[[Session], None]] = field(default_factory=list[Callable[[Session], None]])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _spawned: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -154,6 +159,11 @@ class AgentServer:
         """Where `POST /start` leaves what the client's offer needs."""
         return self.stores.sessions
 
+    def status(self) -> str:
+        """One line for the service manager: the state, and how many calls are held."""
+        limit = self.admission.limit
+        return f"{self.lifecycle.state}: {self.admission.calls} calls" + (f" of {limit}" if limit else "")
+
     async def end_calls(self) -> None:
         """Ends the calls that are left when the drain is over: tells each client, and hangs up."""
         for session in tuple(self.sessions):
@@ -187,6 +197,8 @@ class AgentServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
+        for listener in self.on_call_started:
+            listener(session)
 
     async def _run_kept(self, session: Session, moves: Moves, line: str, fence: int) -> None:
         if self.handovers is None:
@@ -228,6 +240,8 @@ class AgentServer:
     def _forget(self, session: Session) -> None:
         self.sessions.discard(session)
         session.release()  # a session whose task was cancelled before it began has not done that itself
+        for listener in self.on_call_ended:
+            listener(session)
 
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,10 +121,10 @@ async def serve_agent(
     from vox.agent.app import create_app
     from vox.agent.metrics import TLS_EXPIRES
     from vox.cli.handover import handover_store
-    from vox.http.server import Server
+    from vox.http.generation import Generation
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
-    from vox.runtime.lifecycle import Lifecycle, run_until_stopped
+    from vox.runtime.lifecycle import Lifecycle
     from vox.runtime.logging import configure, get_logger
 
     configure(settings.log_level, settings.json_logs)
@@ -147,9 +148,20 @@ async def serve_agent(
             "tls_key": settings.tls_key_file,
             "on_certificate": note_expiry,
         }
-    async with agents, Server(app, settings.bind_host, settings.bind_port, clock=clock, **options) as server:
+    generation = Generation(
+        app,
+        settings.bind_host,
+        settings.bind_port,
+        lifecycle,
+        environment,
+        status=agents.status,
+        closes_port=settings.drain_closes_port,
+        clock=clock,
+        **options,
+    )
+    async with agents, generation:
         freeze_startup_objects()
-        log.info("agent ready", address=server.address, agents=", ".join(agents.resources.agents))
-        await run_until_stopped(lifecycle)
+        names = ", ".join(agents.resources.agents)
+        await generation.run(partial(log.info, "agent ready", address=generation.server.address, agents=names))
         await agents.end_calls()
     return 0

@@ -214,13 +214,20 @@ def _trust(args: argparse.Namespace) -> ssl.SSLContext | None:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
-    if args.cafile is None:
-        return None
+    return None if args.cafile is None else trusting(args.cafile)
+
+
+def trusting(file: Path) -> ssl.SSLContext:
+    """Trusts the certificates in a PEM file, and no others.
+
+    Raises:
+        UsageError: `tls_unreadable`.
+    """
     try:
-        return ssl.create_default_context(cafile=args.cafile)
+        return ssl.create_default_context(cafile=file)
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(
-            f"cannot read the certificates in {args.cafile}: {error.strerror or error}",
+            f"cannot read the certificates in {file}: {error.strerror or error}",
             code="tls_unreadable",
             hint="give --cafile a PEM file",
         ) from error

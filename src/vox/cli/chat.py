@@ -7,6 +7,7 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,9 +116,10 @@ async def serve_chat(settings: "ChatSettings", *, worker: int | None = None) -> 
         reuse_port=worker is not None,
     ) as server:
         freeze_startup_objects()
-        get_logger(__name__).info("chat ready", address=server.address, worker=0 if worker is None else worker)
+        number = 0 if worker is None else worker
+        ready = partial(get_logger(__name__).info, "chat ready", address=server.address, worker=number)
         watching = asyncio.create_task(_drain_with_parent(lifecycle.drain)) if worker is not None else None
-        await run_until_stopped(lifecycle)
+        await run_until_stopped(lifecycle, ready)
         await app.server.drain()
         if watching is not None:
             watching.cancel()

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,8 +107,8 @@ async def serve_directory(settings: "DirectorySettings", *, warnings: Sequence[s
     directory = Directory(settings, Parts(clock, Metrics(process=True), lifecycle, chance))
     async with directory, Server(create_app(directory), settings.server.host, settings.server.port) as server:
         freeze_startup_objects()
-        log.info("directory ready", address=server.address, relays=len(directory.registry))
-        await run_until_stopped(lifecycle)
+        ready = partial(log.info, "directory ready", address=server.address, relays=len(directory.registry))
+        await run_until_stopped(lifecycle, ready)
     return 0
 
 

@@ -143,6 +143,11 @@ class SimulatedCall:
             call_id=call_id, stream_id=stream_id, caller=caller, callee=callee, parameters=parameters
         )
 
+    def forget_tracks(self) -> None:
+        """Lets go of what was heard, once it is not needed any more."""
+        self._caller_track.clear()
+        self._agent_track.clear()
+
     def reconnect(
         self, line: CarrierCodec, *, stream_id: str, parameters: Mapping[str, str], keeps_queue: bool = False
     ) -> list[WireMessage]:

@@ -198,6 +198,8 @@ def _operation(api: ApiDescription, route: AnyRoute, by_kind: dict[int, Any], co
 def _request_body(route: AnyRoute, by_kind: dict[int, Any]) -> Schema | None:
     if route.body is None or route.body is bytes:
         return None
+    if route.body is Upload and route.upload_type != "multipart/form-data":
+        return {"required": True, "content": {route.upload_type: {"schema": {"type": "string", "format": "binary"}}}}
     if route.body is Upload:
         return {"required": True, "content": {"multipart/form-data": {"schema": _form(*route.form)}}}
     schema = _schema(route.body, by_kind)

@@ -4,7 +4,7 @@ Dispatch, documentation, limits, metrics and tests read the same table, so a rou
 Each part gives the table its own access type; this module only needs its text and whether it is public.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -108,6 +108,7 @@ class Route(Generic[A]):
         is_documented: whether it stands in the OpenAPI document.
         has_common_headers: whether the headers of every response (CORS, security) stand on its answers, too.
         form: the names of an Upload's form: its file, then the required text (empty for none), then optional texts.
+        upload_type: the media type of an Upload; `form` describes one that is multipart/form-data.
         is_raw: whether the endpoint gets the body's bytes, because it checks a signature over them first.
     """
 
@@ -128,6 +129,7 @@ class Route(Generic[A]):
     is_documented: bool = True
     has_common_headers: bool = True
     form: tuple[str, ...] = ("file", "", "name", "mime")
+    upload_type: str = "multipart/form-data"
     is_raw: bool = False
     decode_body: Callable[[bytes], Any] | None = None
     decode_loose: Callable[[bytes], Any] | None = None
@@ -180,6 +182,12 @@ class RouteTable(Generic[A]):
             replace(route, group=group, operation=route.operation or known.get(route.name, ""))
             for route in self._routes
         ]
+        return table
+
+    def without(self, names: Collection[str]) -> Self:
+        """A table of the routes whose names, as in `GET /health`, are not among these."""
+        table = copy(self)
+        table._routes = [route for route in self._routes if route.name not in names]  # noqa: SLF001  a copy of its own class
         return table
 
     def get(self, path: str, *, access: A, query: Any = None, returns: Any = None, **more: Any) -> Register:

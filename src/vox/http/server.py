@@ -1,7 +1,7 @@
 """HTTP and WebSocket serving: uvicorn without its signal handling, and our WebSocket path.
 
-The server listens as soon as it is entered and until it is left; what a draining part answers is the application's
-business. Leaving it is the last step: it stops accepting, says 1001 to open sockets, closes idle connections, and after
+The server listens as soon as it is entered and until it is left, or until `stop_accepting`; what a draining part answers is
+the application's business. Leaving it is the last step: it stops accepting, says 1001 to open sockets, closes idle connections, and after
 `close_timeout_s` cuts what is left. It never hangs.
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Coroutine, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -53,6 +53,8 @@ class Server:
         close_timeout_s: how long leaving may take before connections are cut.
         trusted_proxies: addresses whose X-Forwarded headers are believed, comma-separated.
         reuse_port: share the port with other processes that ask for the same; the kernel spreads the connections.
+        sockets: listening sockets to serve on instead of opening host and port, for instance those systemd handed over.
+        private_sockets: further listening sockets, which `stop_accepting` leaves open.
         clock: by which the certificate must be valid.
         on_certificate: told until when the certificate is valid, at the start and whenever a renewed one is read.
 
@@ -72,6 +74,8 @@ class Server:
         close_timeout_s: float = 5.0,
         trusted_proxies: str = "127.0.0.1,::1",
         reuse_port: bool = False,
+        sockets: Sequence[socket.socket] = (),
+        private_sockets: Sequence[socket.socket] = (),
         clock: Clock | None = None,
         on_certificate: Callable[[datetime], None] | None = None,
     ) -> None:
@@ -85,6 +89,8 @@ class Server:
         self._port = port
         self._close_timeout_s = close_timeout_s
         self._reuse_port = reuse_port
+        self._listening = [*sockets]
+        self._private = [*private_sockets]
         self._clock = clock or SystemClock()
         self._tls = TlsFiles(Path(tls_cert), Path(tls_key)) if tls_cert and tls_key else None
         self._tls_changed_at = 0, 0
@@ -134,9 +140,14 @@ class Server:
                 code="tls_unreadable",
                 hint=f"check {self._config.ssl_certfile} and {self._config.ssl_keyfile}",
             ) from error
-        listening = await _listen(self._host, self._asked_port, reuse_port=self._reuse_port)
-        self._port = listening[0].getsockname()[1]
-        self._task = asyncio.create_task(self._server.serve(sockets=listening), name=f"http:{self._port}")
+        listening = self._listening = self._listening or await _listen(
+            self._host, self._asked_port, reuse_port=self._reuse_port
+        )
+        if isinstance(address := listening[0].getsockname(), tuple):
+            self._port = int(address[1])  # pyright: ignore[reportUnknownArgumentType]
+        self._task = asyncio.create_task(
+            self._server.serve(sockets=[*listening, *self._private]), name=f"http:{self._port}"
+        )
         started = asyncio.create_task(self._server.up.wait())
         try:
             await asyncio.wait({self._task, started}, return_when=asyncio.FIRST_COMPLETED)
@@ -153,6 +164,43 @@ class Server:
             await self._stack.enter_async_context(periodic(RENEWAL_CHECK_S, self._follow_renewal, "follow TLS renewal"))
         _log.info("listening", host=self._host or "*", port=self._port, tls=self._config.is_ssl)
         return self
+
+    @property
+    def sockets(self) -> Sequence[socket.socket]:
+        """What it listens on; empty before it is entered and after `stop_accepting`."""
+        return self._listening
+
+    async def stop_accepting(self) -> None:
+        """Closes the port and goes on serving the connections that stand, also those that were waiting to be accepted.
+
+        Connections kept for a next request are closed: their clients then ask where new connections go.
+        """
+        waiting, self._listening = [one.dup() for one in self._listening], []
+        for server in self._server.servers[: len(waiting)]:
+            server.close()
+        try:
+            for one in waiting:
+                await self._accept_waiting(one)
+        finally:
+            for one in waiting:
+                one.close()
+        for connection in tuple(self._server.server_state.connections):
+            if isinstance(connection, HttpProtocol):
+                connection.end_after_request()
+        _log.info("port closed", host=self._host or "*", port=self._port)
+
+    async def _accept_waiting(self, listener: socket.socket) -> None:
+        """Takes what the kernel has connected already, which would be reset with the socket."""
+        accepted: list[socket.socket] = []
+        with suppress(BlockingIOError):
+            while len(accepted) < _BACKLOG:
+                accepted.append(listener.accept()[0])
+        listener.close()
+        loop = asyncio.get_running_loop()
+        for one in accepted:
+            one.setblocking(False)
+            with suppress(OSError):  # the client has left
+                await loop.connect_accepted_socket(self._server.connection, one, ssl=self._config.ssl)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -203,6 +251,15 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+
+    def connection(self) -> asyncio.Protocol:
+        """The protocol of a new connection."""
+        return HttpProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=asyncio.get_running_loop(),
+        )
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

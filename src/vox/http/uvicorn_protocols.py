@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from httptools import HttpParserUpgrade
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
 
@@ -34,6 +34,7 @@ class HttpProtocol(HttpToolsProtocol):
     _header_bytes = 0
     _header_timer: asyncio.TimerHandle | None = None
     _data = b""
+    _is_last = False
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client connected; its first request is due within HEADER_TIMEOUT_S."""
@@ -54,6 +55,8 @@ class HttpProtocol(HttpToolsProtocol):
         """The headers are complete."""
         self._is_between_headers = False
         super().on_headers_complete()
+        if self._is_last and (cycle := cast("RequestResponseCycle | None", self.cycle)) is not None:
+            cycle.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Parses; afterwards, and only where headers are still incomplete, checks their bounds."""
@@ -70,6 +73,13 @@ class HttpProtocol(HttpToolsProtocol):
                 self.send_400_response("Request header fields too large.")
             elif self._header_timer is None:
                 self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
+
+    def end_after_request(self) -> None:
+        """Closes the connection with the answer to its next request, or now where it has had one."""
+        if cast("RequestResponseCycle | None", self.cycle) is None:
+            self._is_last = True
+        else:
+            self.shutdown()
 
     def _should_upgrade(self) -> bool:
         """Whether the request may become a WebSocket (RFC 6455 section 4.1); else its upgrade header is ignored (RFC 9110, 7.8)."""

@@ -22,6 +22,11 @@ def peak(pcm: bytes) -> float:
     return audioop.max(pcm, 2) / FULL_SCALE
 
 
+def amplified(pcm: bytes, factor: float) -> bytes:
+    """s16le samples times a factor; what would exceed full scale is cut off there."""
+    return audioop.mul(pcm, 2, factor)
+
+
 def dbfs(level: float) -> float:
     """Decibels relative to full scale of a level between 0 and 1; silence is -120."""
     return max(20.0 * math.log10(level), SILENCE_DBFS) if level > 0.0 else SILENCE_DBFS

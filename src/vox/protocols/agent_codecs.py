@@ -72,6 +72,9 @@ class FirstMessageCodec:
         codec_of: makes the codec for a client with this first message.
         fallback: makes the codec of a client that has sent nothing for long enough.
         patience_s: how long that is, in seconds.
+
+    Attributes:
+        call_id: what a client is told that does not ask whether the agent is ready.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class FirstMessageCodec:
         patience_s: float,
     ) -> None:
         self.patience_s = patience_s
+        self.call_id = ""
         self._codec_of = codec_of
         self._fallback = fallback
         self._made: Callable[[], AgentCodec] | None = None
@@ -132,5 +136,5 @@ class FirstMessageCodec:
         if self._codec is None or self._made is not make:
             self._made, self._codec = make, make()
             if isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
-                self._held.appendleft(AgentReady())
+                self._held.appendleft(AgentReady(call_id=self.call_id))
         return self._codec

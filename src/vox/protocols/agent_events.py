@@ -117,9 +117,10 @@ ClientInput = (
 
 @dataclass(frozen=True, slots=True)
 class AgentReady:
-    """The agent is there; answers `ClientReady` by its id."""
+    """The agent is there; answers `ClientReady` by its id. `call_id` is the server's name of the call."""
 
     id: str = ""
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

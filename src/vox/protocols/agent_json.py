@@ -275,7 +275,7 @@ def _frames(event: AgentEvent) -> Iterator[tuple[str, dict[str, Any]]]:
         case AgentError():
             yield "ErrorFrame", {"error": event.message, "fatal": event.is_fatal}
         case AgentReady():
-            yield "StartFrame", _start_fields()
+            yield "StartFrame", _start_fields() | ({"call_id": event.call_id} if event.call_id else {})
         case ServerResponse():
             yield "RTVIServerMessageFrame", _reply("server-response", event.id, {"t": event.name, "d": event.data})
         case ErrorResponse():

@@ -9,7 +9,7 @@ A wire message is `str` for a WebSocket text frame and `bytes` for a binary fram
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 Encoding = Literal["mulaw", "alaw", "s16le"]
 WireMessage = str | bytes
@@ -131,6 +131,15 @@ class ServerCodec(Protocol):
 
     def stop(self, reason: str = "") -> WireMessage | None:
         """Ends the stream from our side; None where closing the socket is the way."""
+        ...
+
+
+@runtime_checkable
+class TransfersInStream(Protocol):
+    """A codec whose stream itself can have the call put through."""
+
+    def transfer(self, to: str) -> WireMessage:
+        """Hands the call over to another number."""
         ...
 
 

@@ -164,7 +164,7 @@ class Rtvi:
             case AgentError():
                 yield "error", {"error": event.message, "message": event.message, "fatal": event.is_fatal}
             case AgentReady():
-                yield "bot-ready", self._bot_ready()
+                yield "bot-ready", self._bot_ready(event.call_id)
             case ServerResponse():
                 yield "server-response", {"t": event.name, "d": event.data}
             case ErrorResponse():
@@ -176,11 +176,11 @@ class Rtvi:
             case _:
                 assert_never(event)
 
-    def _bot_ready(self) -> dict[str, Any]:
-        about = {"library": "vox"}
+    def _bot_ready(self, call_id: str) -> dict[str, Any]:
+        ready = {"about": {"library": "vox"}, **({"call_id": call_id} if call_id else {})}
         if self._client_major == 1:
-            return {"version": _VERSION_FOR_1X, "about": about}
-        return {"version": PROTOCOL_VERSION, "about": about, "capabilities": self._capabilities}
+            return {"version": _VERSION_FOR_1X, **ready}
+        return {"version": PROTOCOL_VERSION, **ready, "capabilities": self._capabilities}
 
     def _sentence(self, event: SentenceProgress) -> Iterator[_Message]:
         if event.status == "new":

@@ -20,7 +20,7 @@ from vox.errors import UsageError
 from vox.providers import _openai
 from vox.providers.contract import Deps, DriverConfig
 
-Kind = Literal["stt", "llm", "tts", "realtime", "turns", "carriers"]
+Kind = Literal["stt", "llm", "tts", "realtime", "turns", "carriers", "diallers"]
 
 GROUP = "vox.providers"
 SYNONYMS = {"mock": "fake"}

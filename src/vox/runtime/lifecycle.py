@@ -1,7 +1,7 @@
 """The life of a part: starting → ready → draining → stopped, and `lame` (alive, a dependency is down).
 
 Work that must not be cut (a call, a socket, an upload) holds a token. Draining ends when the last token is released or
-when the deadline passes, whichever is first; nothing shortens it, a second signal neither. Whether to take new work is
+when the deadline passes, whichever is first; a second signal does not shorten it, only SIGQUIT does. Whether to take new work is
 the caller's decision: ask `is_accepting` first, then hold.
 """
 
@@ -121,10 +121,24 @@ class Lifecycle:
         """Says that a dependency is down."""
         self._apply(_Event.LAME)
 
-    def drain(self) -> None:
-        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing."""
+    @property
+    def drain_left_s(self) -> float | None:
+        """Seconds until the drain's deadline, not below 0; None while nothing drains."""
+        return None if self._drain_deadline is None else max(0.0, self._drain_deadline - self._clock.now())
+
+    def drain(self, timeout_s: float | None = None) -> None:
+        """Begins the end: no new work, running work until its end or the deadline. Later calls change nothing.
+
+        Args:
+            timeout_s: how long running work may go on, where it is another time than the usual one.
+        """
         if self._drain_deadline is None:
-            self._drain_deadline = self._clock.now() + self._drain_timeout_s
+            self._drain_deadline = self._clock.now() + (self._drain_timeout_s if timeout_s is None else timeout_s)
+        self._apply(_Event.DRAIN)
+
+    def cut_drain(self) -> None:
+        """Ends the drain now, whatever is still running; begins it where it had not begun."""
+        self._drain_deadline = self._clock.now()
         self._apply(_Event.DRAIN)
 
     def stop(self) -> None:
@@ -151,10 +165,9 @@ class Lifecycle:
         """Waits for `drain` and then for the last token; False when the deadline passed first."""
         while self._state not in {State.DRAINING, State.STOPPED}:
             await self._change()
-        deadline = self._drain_deadline if self._drain_deadline is not None else self._clock.now()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(deadline - self._clock.now(), 0)):
-                while self._holds:
+        while self._holds and (left_s := self.drain_left_s):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
                     await self._change()
         return not self._holds
 
@@ -177,12 +190,30 @@ class Lifecycle:
                 listener(after)
 
 
-async def run_until_stopped(lifecycle: Lifecycle) -> bool:
+async def run_until_stopped(
+    lifecycle: Lifecycle,
+    announce: Callable[[], None] | None = None,
+    *,
+    drain: Callable[[bool], None] | None = None,
+    **others: Callable[[], None],
+) -> bool:
     """Turns SIGTERM and SIGINT into a drain and returns when it is over; False when the deadline cut work short.
 
-    Close the server after this, not before: while draining it still has to tell new callers to come back later.
+    SIGQUIT ends a drain at once. Close the server after this, not before: while draining it still has to tell new callers
+    to come back later.
+
+    Args:
+        lifecycle: of the part.
+        announce: says that the part is ready, once signals are handled: what waits for that may send one at once.
+        drain: begins the drain in the lifecycle's place, for a part that has something to do first; is told whether a new
+            generation has taken over, which SIGUSR1 says.
+        others: what further signals do, by name.
     """
-    with owned_signals(lifecycle.drain):
+    stop = partial(drain, False) if drain else lifecycle.drain
+    replaced = {"SIGUSR1": partial(drain, True)} if drain else {}
+    with owned_signals(stop, SIGQUIT=lifecycle.cut_drain, **replaced, **others):
+        if announce is not None:
+            announce()
         is_clean = await lifecycle.drained()
         if not is_clean:
             _log.warning("drain deadline passed", holds=lifecycle.holds)
@@ -191,22 +222,27 @@ async def run_until_stopped(lifecycle: Lifecycle) -> bool:
 
 
 @contextmanager
-def owned_signals(stop: Callable[[], None]) -> Generator[None]:
+def owned_signals(stop: Callable[[], None], **others: Callable[[], None]) -> Generator[None]:
     """While the block runs, no signal that people send by habit ends the process and what it holds.
 
     SIGTERM and SIGINT call `stop`. So does SIGHUP where the process has a terminal, because that was closed; elsewhere
     SIGHUP, SIGUSR1 and SIGUSR2 are logged and change nothing: settings are read at the start only.
+
+    Args:
+        stop: begins the end.
+        others: what further signals do, by name.
     """
 
     def ignored(number: signal.Signals) -> None:
         _log.warning("signal ignored; restart to read the settings again", signal=number.name)
 
     has_terminal = sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty()
-    others = [signal.Signals[name] for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
-    owned: dict[signal.Signals, Callable[[], None]] = {number: partial(ignored, number) for number in others}
+    habits = [signal.Signals[name] for name in ("SIGHUP", "SIGUSR1", "SIGUSR2") if hasattr(signal, name)]
+    owned: dict[signal.Signals, Callable[[], None]] = {number: partial(ignored, number) for number in habits}
     owned |= dict.fromkeys((signal.SIGTERM, signal.SIGINT), stop)
-    if has_terminal and others:
-        owned[others[0]] = stop
+    if has_terminal and habits:
+        owned[habits[0]] = stop
+    owned |= {signal.Signals[name]: handler for name, handler in others.items() if hasattr(signal, name)}
     loop = asyncio.get_running_loop()
     with suppress(NotImplementedError):  # Windows: the interpreter's own Ctrl-C remains
         for number, handler in owned.items():

@@ -1,4 +1,4 @@
-"""One directory at a time on a SQLite file: each answers from memory, so that two would undo each other's changes unseen.
+"""One server at a time on a SQLite file: each acts from what it holds in memory, so that two would undo each other's work unseen.
 
 The lock is the kernel's, on a file beside the database: it ends with the process, however that ends.
 """
@@ -11,8 +11,12 @@ from vox.errors import UsageError
 
 
 @contextmanager
-def exclusive_lock(path: str) -> Generator[None]:
-    """Locks a SQLite file against other directory processes while the block runs; does nothing on systems without file locks.
+def exclusive_lock(path: str, server: str = "directory") -> Generator[None]:
+    """Locks a SQLite file against other processes of a part while the block runs; does nothing on systems without file locks.
+
+    Args:
+        path: of the database.
+        server: what the part's processes are called, for the message.
 
     Raises:
         UsageError: database_in_use, or database_unusable where nothing can be written beside it.
@@ -35,7 +39,7 @@ def exclusive_lock(path: str) -> Generator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise UsageError(
-                f"another directory runs on {path}",
+                f"another {server} runs on {path}",
                 code="database_in_use",
                 hint="stop it, give this one a database of its own, or let both use one PostgreSQL",
             ) from None

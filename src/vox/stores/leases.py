@@ -73,10 +73,14 @@ class Leases(Protocol):
         """
         ...
 
-    async def prune(self, names: Collection[str]) -> int:
+    async def prune(self, names: Collection[str], *, prefix: str = "") -> int:
         """Forgets leases that ended over `STALE_S` ago of things that are not among these, which is all there are.
 
         Returns how many. What comes to be again under an old name gets tokens from 1.
+
+        Args:
+            names: those that stay.
+            prefix: what the names begin with, where others keep leases in the same place.
         """
         ...
 
@@ -116,10 +120,14 @@ class MemoryLeases:
             if owner == holder:
                 self._leases[name] = ("", token, min(expires, until))
 
-    async def prune(self, names: Collection[str]) -> int:
+    async def prune(self, names: Collection[str], *, prefix: str = "") -> int:
         """See `Leases`."""
         before, until = len(self._leases), self._clock.now() - STALE_S
-        self._leases = {name: one for name, one in self._leases.items() if name in names or one[2] > until}
+        self._leases = {
+            name: one
+            for name, one in self._leases.items()
+            if name in names or one[2] > until or not name.startswith(prefix)
+        }
         return before - len(self._leases)
 
 
@@ -175,7 +183,7 @@ class SqlLeases:
 
         await self._database.write(unit)
 
-    async def prune(self, names: Collection[str]) -> int:
+    async def prune(self, names: Collection[str], *, prefix: str = "") -> int:
         """See `Leases`; also forgets who shared the work that long ago."""
         known = set(names)
 
@@ -183,7 +191,8 @@ class SqlLeases:
             until = self._now(connection) - literal(STALE_S)
             connection.execute(delete(_members).where(_members.c.expires_at_s < until))
             ended = select(_leases.c.name).where(_leases.c.expires_at_s < until)
-            stale = [name for name in connection.execute(ended).scalars() if name not in known]
+            found = connection.execute(ended).scalars()
+            stale = [name for name in found if name not in known and name.startswith(prefix)]
             for name in stale:
                 connection.execute(delete(_leases).where(_leases.c.name == name, _leases.c.expires_at_s < until))
             return len(stale)

@@ -288,6 +288,13 @@ async def test_a_cut_sentence_ends_and_the_next_one_is_whole(tts):
     assert len(pcm(await speak(tts, "Yes."))) == round(WORD_S * tts.sample_rate) * 2
 
 
+async def test_a_voice_that_falls_silent_has_a_deadline():
+    async with driver("tts", hosted("ToneVoice", timeout_s=SHORT_S)) as tts:
+        with pytest.raises(DependencyError) as caught:
+            await speak(tts, "One [hang] two")
+        assert (caught.value.code, caught.value.retryable) == ("provider_timeout", True)
+
+
 async def test_sentences_at_once_do_not_mix(tts):
     texts = ["One.", "Two words.", "Now three words.", "And these are four."]
     spoken = await asyncio.gather(*(speak(tts, text) for text in texts))

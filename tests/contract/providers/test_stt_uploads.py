@@ -6,6 +6,7 @@ import wave
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from tests.fakes.vendors.upload_vendor import UploadVendor
+from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError
 from vox.providers import registry
@@ -38,6 +40,7 @@ class Uploading:
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     language: str = "en-IN"
     words: int = 0
+    needs: str = ""
     untested: str = "accuracy, and the vendor's own latency"
 
 
@@ -65,6 +68,17 @@ ROWS = [
         words=3,
     ),
     Uploading(
+        "openai",
+        "/audio/transcriptions",
+        "openai",
+        "authorization",
+        "file",
+        {"model": "whisper-1", "response_format": "json", "language": "en"},
+        lambda text: {"text": text},
+        language="en-IN",
+        needs="openai",
+    ),
+    Uploading(
         "sarvam",
         "/speech-to-text",
         "sarvam",
@@ -81,6 +95,8 @@ ROWS = [
 async def calling(
     row: Uploading, partials: list[Transcript] | None = None, **options: Any
 ) -> AsyncGenerator[tuple[UploadVendor, SttStream], None]:
+    if row.needs:
+        require(find_spec(row.needs) is not None, row.needs, f"pip install '.[{row.needs}]'")
     async with AsyncExitStack() as stack:
         vendor = UploadVendor(row.path, row.answer)
         await stack.enter_async_context(vendor.serving())
@@ -114,7 +130,7 @@ async def test_an_utterance_goes_up_as_a_wav_file(row):
         transcript = await finish(stream)
         (seen,) = vendor.seen
     assert (transcript.text, transcript.language, len(transcript.words)) == ("book a table", row.language, row.words)
-    assert seen.headers[row.key_header] == "k1"
+    assert seen.headers[row.key_header].removeprefix("Bearer ") == "k1"
     assert seen.form == row.form
     with wave.open(io.BytesIO(seen.files[row.file_field])) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (16_000, 1, 16_000)
@@ -177,6 +193,18 @@ async def test_a_failure_that_may_pass_is_tried_again_at_once(row):
         say(stream)
         assert (await finish(stream)).text == "book a table"
         assert len(vendor.seen) == 2
+
+
+async def test_a_connection_lost_in_an_upload_is_tried_again_once(row):
+    async with calling(row) as (vendor, stream):
+        vendor.breaks = 1
+        say(stream)
+        assert (await finish(stream)).text == "book a table"
+        vendor.breaks = 2
+        say(stream)
+        with pytest.raises(DependencyError) as caught:
+            await finish(stream)
+        assert (caught.value.code, caught.value.retryable) == ("provider_unreachable", True)
 
 
 async def test_silence_for_ever_ends_at_the_deadline(row):

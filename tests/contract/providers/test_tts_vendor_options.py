@@ -1,5 +1,6 @@
 """What the drivers' options are on each vendor's wire, and the agent's voice and language."""
 
+from collections.abc import AsyncGenerator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -17,15 +18,29 @@ from vox.runtime.clock import SystemClock
 TEXT = "It's 5 < 6 & more."
 
 
-async def asked(name: str, options: dict[str, Any], *, voice: str | None = None, language: str | None = None) -> Seen:
-    """The request that a sentence becomes."""
+async def asked(
+    name: str,
+    options: dict[str, Any],
+    *,
+    voice: str | None = None,
+    language: str | None = None,
+    is_written: bool = False,
+) -> Seen:
+    """The request that a sentence becomes, or one that is still being written."""
     vendor = SPEECH_VENDORS[name]()
     async with time_limit(), running(vendor), httpx2.AsyncClient() as http:
         places = {**vendor.more_environment, vendor.key_variable: KEY}
         given = {"base_url": vendor.base_url, **options}
         async with registry.create("tts", name, given, Deps(SystemClock(), http, environment=places)) as tts:
-            assert [chunk async for chunk in tts.synthesize(TEXT, voice=voice, language=language)]
+            speak = tts.synthesize_stream if is_written else tts.synthesize
+            text = _parts() if is_written else TEXT
+            assert [chunk async for chunk in speak(text, voice=voice, language=language)]
     return vendor.seen[-1]
+
+
+async def _parts() -> AsyncGenerator[str, None]:
+    for part in ("It is ", "more."):
+        yield part
 
 
 def has(found: Any, expected: Any) -> bool:
@@ -122,6 +137,27 @@ async def test_elevenlabs_is_asked_for_pcm_of_the_rate():
     seen = await asked("elevenlabs", {"sample_rate": 16_000, "word_times": False}, voice="a b")
     assert seen.query["output_format"] == "pcm_16000"
     assert seen.path == "/v1/text-to-speech/a b/stream"
+
+
+async def test_elevenlabs_is_told_the_same_of_a_sentence_that_is_written():
+    options = {"sample_rate": 16_000, "stability": 0.5, "send_language": True, "model": "eleven_flash_v2_5"}
+    seen = await asked("elevenlabs", options, voice="a b", language="de-CH", is_written=True)
+    assert seen.path == "/v1/text-to-speech/a b/multi-stream-input"
+    expected = {"model_id": "eleven_flash_v2_5", "output_format": "pcm_16000", "language_code": "de"}
+    assert has(seen.query, {**expected, "sync_alignment": "true"})
+    assert has(seen.json, {"text": " ", "voice_settings": {"stability": 0.5}})
+
+
+async def test_cartesia_is_told_how_long_to_gather_a_sentence_that_is_written():
+    seen = await asked("cartesia", {"buffer_ms": 120}, voice="V", language="de-CH", is_written=True)
+    assert has(seen.json, {"max_buffer_delay_ms": 120, "continue": False, "language": "de", "voice": {"id": "V"}})
+
+
+@pytest.mark.parametrize(("model", "expected"), [("eleven_v3", False), ("eleven_flash_v2_5", True)])
+async def test_a_model_of_elevenlabs_without_a_websocket_is_given_whole_sentences(model, expected):
+    async with httpx2.AsyncClient() as http:
+        deps = Deps(SystemClock(), http, environment={"ELEVENLABS_API_KEY": KEY})
+        assert registry.create("tts", "elevenlabs", {"model": model}, deps).takes_words is expected
 
 
 async def test_azures_ssml_is_markup_only_where_it_is_ours():

@@ -35,6 +35,7 @@ UNSPEAKABLE = re.compile("[\x00\x1b\ud800]")
 NAMES = sorted(SPEECH_VENDORS)
 WITH_WORDS = [name for name in NAMES if SPEECH_VENDORS[name].gives_words]
 ON_SOCKETS = [name for name in NAMES if SPEECH_VENDORS[name].is_socket]
+WORD_BY_WORD = [name for name in NAMES if SPEECH_VENDORS[name].takes_words]
 REPORTING = [name for name in NAMES if SPEECH_VENDORS[name].in_band]
 STREAMING = [name for name in NAMES if SPEECH_VENDORS[name].streams]
 WITH_KEY = [name for name in NAMES if SPEECH_VENDORS[name].key_variable]
@@ -362,6 +363,72 @@ async def test_a_socket_that_the_vendor_closed_meanwhile_is_replaced(vendor):
             await anext(tts.synthesize("Two."))
         vendor.break_after = None
         assert audio([chunk async for chunk in tts.synthesize("Three.")]) == spoken(vendor, "Three.")
+
+
+class Written:
+    """A sentence that is written part by part; the rest waits until `go_on` is set."""
+
+    def __init__(self, *parts: str, waits_at: int | None = None) -> None:
+        self.go_on = asyncio.Event()
+        self._parts = list(parts)
+        self._waits_at = waits_at
+
+    async def __aiter__(self) -> AsyncGenerator[str, None]:
+        for number, part in enumerate(self._parts):
+            if number == self._waits_at:
+                await self.go_on.wait()
+            yield part
+
+
+PARTS = ("Well, the kitchen ", "is open today ", "from noon ", "until ten at night.")
+
+
+@pytest.mark.parametrize("vendor", WORD_BY_WORD, indirect=True)
+async def test_a_sentence_that_is_still_written_is_heard_already(vendor):
+    sentence = Written(*PARTS, waits_at=2)
+    async with time_limit(), driver(vendor) as tts:
+        assert tts.takes_words
+        async with aclosing(tts.synthesize_stream(sentence)) as speech:
+            chunks = [await anext(speech)]
+            assert chunks[0].pcm
+            sentence.go_on.set()
+            chunks += [chunk async for chunk in speech]
+    text = "".join(PARTS)
+    assert audio(chunks) == spoken(vendor, text)
+    if vendor.gives_words:
+        words = [word for chunk in chunks for word in chunk.words]
+        assert [text[word.start : word.end] for word in words] == text.split()
+
+
+@pytest.mark.parametrize("vendor", WORD_BY_WORD, indirect=True)
+async def test_a_written_sentence_that_is_cut_ends_at_the_vendor(vendor):
+    async with time_limit(), driver(vendor) as tts:
+        speech = tts.synthesize_stream(Written(*PARTS, waits_at=2))
+        await anext(speech)
+        await speech.aclose()
+        assert audio([chunk async for chunk in tts.synthesize("Yes.")]) == spoken(vendor, "Yes.")
+
+
+@pytest.mark.parametrize("vendor", WORD_BY_WORD, indirect=True)
+async def test_a_written_sentence_that_failed_unheard_is_asked_for_as_a_whole(vendor):
+    vendor.refusals = [Refusal(503)]
+    async with time_limit(), driver(vendor) as tts:
+        chunks = [chunk async for chunk in tts.synthesize_stream(Written(*PARTS))]
+    assert audio(chunks) == spoken(vendor, "".join(PARTS))
+
+
+@pytest.mark.parametrize("vendor", WORD_BY_WORD, indirect=True)
+async def test_a_written_sentence_that_breaks_off_is_an_error(vendor):
+    vendor.break_after = 2
+    async with time_limit(), driver(vendor) as tts:
+        with pytest.raises(DependencyError):
+            _ = [chunk async for chunk in tts.synthesize_stream(Written(*PARTS))]
+
+
+@pytest.mark.parametrize("vendor", WORD_BY_WORD, indirect=True)
+async def test_words_are_not_taken_where_the_operator_says_so(vendor):
+    async with driver(vendor, takes_words=False) as tts:
+        assert not tts.takes_words
 
 
 async def test_every_vendors_driver_is_played():

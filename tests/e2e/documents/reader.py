@@ -31,15 +31,24 @@ from tests.pipecat_python import PYTHON, SERVICES
 from tests.require import require
 from tests.time_limits import WAIT_S
 
-PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8443")
+PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8200", "8443")
 PASSWORD = "correct horse battery"
 KEYS = ("ACME_API_KEY", "GLADIA_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY", "RIME_API_KEY", "TWILIO_AUTH_TOKEN")
 PIPECAT = "/opt/pipecat/bin/python"
-SERVERS = {"agent": "8080", "chat": "8000", "directory": "8090", "http.server": "8100"}
+SERVERS = {
+    "agent": "8080",
+    "chat": "8000",
+    "directory": "8090",
+    "http.server": "8100",
+    "bridge": "8100",
+    "simulate": "8200",
+}
 """What stays running, and where."""
 ACTIONS = {
     "agent": {"--init"},
+    "bridge": {"explain", "import", "key", "migrate"},
     "chat": {"admin", "backup", "migrate"},
+    "simulate": {"--check"},
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
 }
 """The words with which such a command ends by itself."""
@@ -194,6 +203,8 @@ def reader(folder: Path) -> Generator[Reader]:
         "VOX_MODELS": "none",
         "VOXRAY_PORT": ports["8080"],
         "VOX_PORT": ports["8000"],
+        "VOX_BRIDGE_PORT": ports["8100"],
+        "VOXBRIDGE_URL": f"http://127.0.0.1:{ports['8100']}",
         "VOX_DIRECTORY_PORT": ports["8090"],
         "VOX_DIRECTORY_ALLOWED_PRIVATE": "127.0.0.0/8",
         "VOX_DIRECTORY_URL": f"http://127.0.0.1:{ports['8090']}",

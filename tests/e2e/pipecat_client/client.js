@@ -77,6 +77,7 @@ class PageMedia {
 }
 
 let client;
+let session;
 
 window.pipecat = {
   events,
@@ -104,6 +105,10 @@ window.pipecat = {
 
   connect: async parameters => plain((await client.connect(parameters)) ?? null),
   start: async (endpoint, requestData) => plain(await client.startBotAndConnect({ endpoint, requestData })),
+  startBot: async (endpoint, requestData) => {
+    session = await client.startBot({ endpoint, requestData });
+  },
+  connectToBot: async () => plain(await client.connect(session)),
   sendText: (text, options) => client.sendText(text, options),
   disconnect: () => client.disconnect(),
 

@@ -1,4 +1,4 @@
-"""The blocks of the documents that describe how agents are deployed and scaled, each in a file as it is printed."""
+"""The blocks of the documents that describe how agents and call workers are deployed and scaled, each in a file as it is printed."""
 
 import json
 from pathlib import Path

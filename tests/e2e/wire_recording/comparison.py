@@ -74,6 +74,20 @@ ALLOWED: tuple[Allowed, ...] = (
         r"openapi\.routes\.POST /v1/relays/register\.parameters, its length",
     ),
     Allowed(
+        "A client is told the id of its call, which the routes of recordings and transcripts take.",
+        "added",
+        r"agent_.*|plain_uvicorn",
+        r".*",
+        r".*\.call_id",
+    ),
+    Allowed(
+        "The agent's own voice, where a line sends it back, is counted.",
+        "added",
+        "agent_http",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_agent_echoes_total",
+    ),
+    Allowed(
         "HEAD is answered on the path of the carriers' stream, so Allow names it.",
         "changed",
         "agent_http",

@@ -19,6 +19,7 @@ class CartesiaSpeech(SpeechVendor):
     path = ""
     gives_words = True
     is_socket = True
+    takes_words = True
     in_band = b'{"type": "error", "status_code": 429, "title": "Busy", "message": "slow down", "error_code": "busy"}'
 
     def routes(self) -> list[BaseRoute]:
@@ -31,6 +32,7 @@ class CartesiaSpeech(SpeechVendor):
         return seen.json["transcript"]
 
     async def conversation(self, websocket: WebSocket) -> None:
+        present, text, sent = "", "", 0
         while True:
             body = await websocket.receive_text()
             request = json.loads(body)
@@ -41,10 +43,16 @@ class CartesiaSpeech(SpeechVendor):
                 await self.send_garbage(websocket)
                 continue
             context = request["context_id"]
-            await self._send(websocket, "someone-elses-context", "chunk", data=b64encode(b"\x11\x22").decode())
-            for number, sound in enumerate(self.sounds(request["transcript"])):
-                if not await self.before_message(number, websocket):
+            if context != present:
+                present, text, sent = context, "", 0
+                await self._send(websocket, "someone-elses-context", "chunk", data=b64encode(b"\x11\x22").decode())
+            text += request["transcript"]
+            goes_on = request["continue"]
+            sounds = self.certain_sounds(text) if goes_on else list(self.sounds(text))
+            for sound in sounds[sent:]:
+                if not await self.before_message(sent, websocket):
                     break
+                sent += 1
                 if sound.words and request["add_timestamps"]:
                     times = {
                         "words": [word.text for word in sound.words],
@@ -54,7 +62,8 @@ class CartesiaSpeech(SpeechVendor):
                     await self._send(websocket, context, "timestamps", word_timestamps=times)
                 await self._send(websocket, context, "chunk", data=b64encode(sound.pcm).decode())
             else:
-                await self._send(websocket, context, "done", done=True)
+                if not goes_on:
+                    await self._send(websocket, context, "done", done=True)
 
     async def _send(self, websocket: WebSocket, context: str, kind: str, **fields: Any) -> None:
         message = {"type": kind, "context_id": context, "done": False, "status_code": 206, **fields}

@@ -82,6 +82,7 @@ class SpeechVendor(ABC):
         is_raw: its answers are bare samples.
         streams: it sends the first audio before the last is made.
         is_socket: it is asked over a WebSocket.
+        takes_words: it can be given a sentence part by part.
         in_band: how it reports inside an answer that there were too many requests; empty where it does not.
         requests: that a sentence takes.
     """
@@ -99,6 +100,7 @@ class SpeechVendor(ABC):
     is_raw = False
     streams = True
     is_socket = False
+    takes_words = False
     in_band = b""
     requests = 1
     more_environment: dict[str, str] = {}  # noqa: RUF012  read only
@@ -263,6 +265,11 @@ class SpeechVendor(ABC):
             begin_s, end_s = start / 2 / self.sample_rate, (start + size) / 2 / self.sample_rate
             begun = [word for word in words if begin_s <= word.start_s < end_s]
             yield Sound(pcm[start : start + size], begun, begin_s)
+
+    def certain_sounds(self, text: str) -> list[Sound]:
+        """The beginning of a text's speech that stays the same however the text goes on."""
+        known_s = len(text.split()) * SECONDS_PER_WORD
+        return [sound for sound in self.sounds(text) if sound.begin_s + PIECE_S <= known_s]
 
     def wav_head(self) -> bytes:
         """A WAV header as streaming servers write it."""

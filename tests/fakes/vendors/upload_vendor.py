@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.time_limits import time_limit
@@ -40,6 +40,7 @@ class UploadVendor:
         self.seen: list[Upload] = []
         self.answers: list[Response] = []  # in place of a transcript
         self.hangs = False
+        self.breaks = 0  # connections to end in the middle of an answer
         self.hung_up = asyncio.Event()
         self._path = path
         self._answer = answer
@@ -68,8 +69,17 @@ class UploadVendor:
             else:
                 upload.form[name] = content.decode()
         self.seen.append(upload)
+        if self.breaks:
+            self.breaks -= 1
+            return StreamingResponse(_broken_off())
         if self.hangs:
             async with time_limit():
                 await request.receive()
             self.hung_up.set()
         return self.answers.pop(0) if self.answers else JSONResponse(self._answer(self.text))
+
+
+async def _broken_off() -> AsyncGenerator[bytes, None]:
+    yield b"{"
+    await asyncio.sleep(0)
+    raise ConnectionAbortedError("the test wants the connection cut here")

@@ -233,3 +233,34 @@ def test_a_flood_settles_near_what_the_machine_holds(capacity: int):
         busy = calls / capacity
         limit.observe(Load(late_share=0.05 if busy > 1 else 0.0, busy_share=busy, calls=calls))
     assert capacity * 0.7 <= calls <= capacity
+
+
+def test_promised_places_are_taken_although_their_calls_have_yet_to_come():
+    admission, promised = Admission(max_calls=2), [1]
+    admission.set_aside = lambda: promised[0]
+    assert isinstance(admission.reserve(0.0), Reservation)
+    assert admission.reserve(0.0) == Busy("full", 5)
+    assert admission.taken == 2
+    promised[0] = 0  # its call comes, and takes the place that was promised
+    assert isinstance(admission.reserve(0.0), Reservation)
+    assert admission.reserve(0.0) == Busy("full", 5)
+
+
+def test_a_silent_connection_makes_room_where_the_other_places_are_promised():
+    admission, evicted = Admission(max_calls=2, set_aside=lambda: 1), list[float]()
+    silent_place(admission, 0.0, evicted)
+    assert admission.reserve(1.0) == Busy("full", 5)
+    assert isinstance(admission.reserve(SILENT_S, is_silent=True), Reservation)
+    assert evicted == [0.0]
+
+
+def test_a_promised_call_is_taken_where_others_are_refused():
+    admission = Admission(max_calls=1)
+    admission.reserve(0.0)
+    admission.is_closed = True
+    assert admission.reserve(0.0) == Busy("draining", 5)
+    place = admission.reserve(0.0, is_promised=True)
+    assert isinstance(place, Reservation)
+    assert admission.calls == 2, "the limit fell after the promise"
+    place.release()
+    assert admission.calls == 1

@@ -158,3 +158,41 @@ def test_a_protobuf_agents_audio_is_heard_at_its_own_rate():
     track = call.report().agent_track
     assert level(track, 0.02, 0.48, 16_000) > 0.1
     assert level(track, 0.52, 1.0, 16_000) == 0
+
+
+def test_a_call_goes_on_at_another_stream_with_its_script_and_tracks():
+    agent_audio = '{"event":"media","media":{"payload":"' + "gAAA" * 40 + '"}}'
+    call = SimulatedCall(open_line("twilio"), [Wait(0.06), Press("5"), Wait(1)], call_id="CA1", stream_id="")
+    call.open(0.0)
+    call.tick(0.0)
+    opened = call.reconnect(open_line("twilio"), stream_id="MZ1", parameters={"token": "a"})
+    assert '"streamSid":"MZ1"' in str(opened[1])
+    assert '"callSid":"CA1"' in str(opened[1])
+    call.receive(agent_audio, 0.02)
+    assert call.queued_s > 0
+    call.tick(0.02)
+    again = call.reconnect(open_line("twilio"), stream_id="MZ2", parameters={})
+    assert '"streamSid":"MZ2"' in str(again[1])
+    assert call.queued_s == 0
+    assert '"event":"stop"' in str(call.farewell("moved")[0])
+    sent = [message for tick in range(2, 5) for message in call.tick(tick * TICK_S)]
+    assert any('"event":"dtmf"' in str(message) for message in sent)
+    assert len(call.report().caller_track) == len(call.report().agent_track) == 5 * 320
+
+
+def test_queued_audio_survives_a_reconnection_where_the_carrier_keeps_it():
+    call = SimulatedCall(open_line("twilio"), [Wait(1)], call_id="CA1", stream_id="")
+    call.open(0.0)
+    call.receive('{"event":"media","media":{"payload":"' + "gAAA" * 40 + '"}}', 0.0)
+    before = call.queued_s
+    call.reconnect(open_line("twilio"), stream_id="MZ2", parameters={}, keeps_queue=True)
+    assert call.queued_s == before > 0
+
+
+def test_tracks_keep_their_first_seconds_only():
+    call = SimulatedCall(open_line("twilio"), [Wait(9)], call_id="CA1", stream_id="", max_track_s=0.1)
+    call.open(0.0)
+    for tick in range(50):
+        call.tick(tick * TICK_S)
+    assert len(call.report().caller_track) == len(call.report().agent_track) == 1600
+    assert call.heard_at_s is None

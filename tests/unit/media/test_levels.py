@@ -1,4 +1,5 @@
 import struct
+from array import array
 
 import pytest
 
@@ -25,3 +26,7 @@ def test_silence_has_a_floor():
 )
 def test_loudness_maps_110_to_10_decibels_below_full_scale(decibels, loudness):
     assert levels.loudness_of(10 ** (decibels / 20)) == pytest.approx(loudness)
+
+
+def test_amplified_audio_is_cut_off_at_full_scale():
+    assert array("h", levels.amplified(array("h", [100, -20_000, 0]).tobytes(), 2.0)).tolist() == [200, -32_768, 0]

@@ -95,8 +95,11 @@ def test_a_silent_client_gets_json_in_order():
     chosen = codec()
     chosen.encode(SPEAKING)
     assert chosen.audio(b"\x00\x00", 24_000) is None
+    chosen.call_id = "call_1"
     chosen.settle()
-    assert kinds(chosen.take_held()) == ["StartFrame", "UserStartedSpeakingFrame", "TTSAudioRawFrame"]
+    held = chosen.take_held()
+    assert kinds(held) == ["StartFrame", "UserStartedSpeakingFrame", "TTSAudioRawFrame"]
+    assert json.loads(held[0])["data"]["call_id"] == "call_1"
     assert kinds(chosen.encode(AgentReady())) == ["StartFrame"]
 
 

@@ -234,7 +234,8 @@ def test_events_have_the_originals_names_and_fields():
     assert sent(ErrorResponse("i", "no")) == [
         ("RTVIServerMessageFrame", {"type": "error-response", "id": "i", "data": {"error": "no"}})
     ]
-    [(kind, data)] = sent(AgentReady())
+    [(kind, data)] = sent(AgentReady(call_id="call_1"))
+    assert data["call_id"] == "call_1"
     assert (kind, data["audio_in_sample_rate"], data["audio_out_sample_rate"]) == ("StartFrame", 16000, 24000)
     assert sent(ToolProgress("c", "f", "started"), ToolProgress("c", "f", "stopped", {"a": 1}, "r")) == [
         (

@@ -74,17 +74,19 @@ def test_client_ready_is_answered_with_its_id_and_what_the_server_can_do():
     codec = RtviCodec()
     data = {"version": "2.1.0", "about": {"library": "client-js", "platform": "web"}}
     assert codec.receive(client_message("client-ready", data, id_="abc")) == [ClientReady("abc", "2.1.0", "client-js")]
-    ready = json.loads(codec.encode(AgentReady("abc"))[0])
+    ready = json.loads(codec.encode(AgentReady("abc", "call_1"))[0])
     assert ready["id"] == "abc"
     assert ready["type"] == "bot-ready"
     assert ready["data"]["version"].split(".")[0] == "2"
     assert ready["data"]["about"] == {"library": "vox"}
+    assert ready["data"]["call_id"] == "call_1"
     assert ready["data"]["capabilities"]["dtmf"] is True
 
 
 def test_a_1x_client_hears_of_1x():
     [(_, data)] = sent(client("1.1.0"), AgentReady(""))
     assert data["version"].split(".")[0] == "1"
+    assert "call_id" not in data, "what has no id says none"
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,12 @@ async def test_a_closed_terminal_drains_and_cuts_nothing(clock, monkeypatch):
     assert await stopped
 
 
+async def test_a_signal_may_come_the_moment_that_the_part_is_announced(clock):
+    life = Lifecycle(clock, 10)
+    life.ready()
+    assert await run_until_stopped(life, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
 async def test_sigterm_drains_and_a_second_one_changes_nothing(clock):
     life = Lifecycle(clock, 30)
     life.ready()
@@ -137,3 +143,43 @@ async def test_sigterm_drains_and_a_second_one_changes_nothing(clock):
     assert await running is True
     assert life.state is State.STOPPED
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_sigquit_ends_a_drain_that_others_do_not_shorten(clock):
+    life = Lifecycle(clock, 3600)
+    life.ready()
+    with life.hold():
+        running = asyncio.create_task(run_until_stopped(life))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGQUIT)
+        assert await running is False
+
+
+@pytest.mark.parametrize(("name", "is_replaced"), [("SIGTERM", False), ("SIGUSR1", True)])
+async def test_a_part_with_something_to_do_before_the_drain_is_told_why_it_ends(clock, name, is_replaced):
+    life = Lifecycle(clock, 10)
+    life.ready()
+    told: list[bool] = []
+
+    def begin(why: bool) -> None:
+        told.append(why)
+        life.drain()
+
+    running = asyncio.create_task(run_until_stopped(life, drain=begin))
+    await asyncio.sleep(0)
+    os.kill(os.getpid(), getattr(signal, name))
+    assert await running is True
+    assert told == [is_replaced]
+
+
+async def test_a_drain_may_have_a_deadline_of_its_own_and_the_first_one_holds(clock):
+    life = Lifecycle(clock, 3600.0)
+    life.ready()
+    assert life.drain_left_s is None
+    life.drain(60.0)
+    life.drain(600.0)
+    clock.advance(20)
+    assert life.drain_left_s == 40.0
+    clock.advance(100)
+    assert life.drain_left_s == 0.0

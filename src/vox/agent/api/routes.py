@@ -5,23 +5,23 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Busy, Reservation, Source
+from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Reservation, Source
 from vox.agent.api import webhooks
+from vox.agent.api.bot_streams import BotStreams
+from vox.agent.api.call_sockets import CallSockets
+from vox.agent.api.carrier_line import carrier_line
 from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.openapi import AGENT, ANY_DATA, WELL
 from vox.agent.api.pages import Refusal
 from vox.agent.api.pipecat_start import StartRoutes
-from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed, refuse_upgrade
+from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed
 from vox.agent.api.recordings import RecordingRoutes
-from vox.agent.api.request_metrics import connection_gauges, count_upgrade
 from vox.agent.api.responses import error, json_reply, success
 from vox.agent.api.start_sessions import stored_body
 from vox.agent.api.transcripts import TranscriptRoutes
@@ -31,24 +31,21 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
-from vox.agent.handover.handovers import Handovers, Moves, Taken
+from vox.agent.handover.handovers import Moves, Taken
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
-from vox.agent.transports.frame_log import frames_logged
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.reconnection import RESUMABLE, RESUME
-from vox.agent.transports.telephony import STREAM_RESUME, TelephonyTransport
+from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
-from vox.http.call import ROUTE, HttpCall, client_address
+from vox.http.call import HttpCall, client_address
 from vox.http.probes import Readiness, ReadinessProbe, ready_endpoint
 from vox.http.routing import Reply, RouteTable
 from vox.http.static_files import StaticFolder
-from vox.http.websocket import serve_socket
 from vox.media.webrtc.contract import driver
 from vox.protocols.agent_codecs import make_codec
 from vox.protocols.media_stream import StreamStarted
-from vox.providers.carriers.contract import MovesStreams
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
@@ -63,9 +60,6 @@ MAX_MESSAGE_BYTES = 1 << 20
 MAX_PHONE_MESSAGE_BYTES = 1 << 18
 """Carriers send audio of 20 to 200 ms; the largest that one of them documents is 100 kB, a third more as base64."""
 _HOST = re.compile(r"[\w.:\[\]-]+")
-
-_Link = WebSocketTransport | TelephonyTransport
-_MakeLink = Callable[[asyncio.TaskGroup, Reservation, IngressBudget], _Link]
 
 
 def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[Access]]:
@@ -113,6 +107,8 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     if server.settings.has_webrtc:
         OfferRoutes(server, driver()).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
+    if server.gate is not None:
+        BotStreams(server, server.gate).add_to(table)
     for path in ("", "/{agent}", "/{agent}/{token}"):
         table.websocket(f"/telephony/ws{path}", access=SIGNATURE, label="telephony_ws")(calls.phone)
     return [table.grouped("agent")]
@@ -205,6 +201,7 @@ class _Http:
 class _Calls:
     def __init__(self, server: AgentServer) -> None:
         self._server = server
+        self._sockets = CallSockets(server)
 
     async def client(self, websocket: WebSocket) -> None:
         """`/ws`: a browser or an app."""
@@ -212,7 +209,7 @@ class _Calls:
         try:
             agent, variables = await self._client(websocket)
         except Refusal as refused:
-            await self._refuse(websocket, refused.status, refused.api_code, str(refused))
+            await self._sockets.refuse(websocket, refused.status, refused.api_code, str(refused))
             return
         rate = OUTPUT_RATES[query.get("sample_rate", str(DEFAULT_OUTPUT_RATE))]
         codec = make_codec(
@@ -247,23 +244,23 @@ class _Calls:
             )
 
         source = Source.at(client_address(websocket.scope))
-        await self._hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES, take)
+        await self._sockets.hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES, take=take)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
         server = self._server
         name = websocket.scope["path_params"].get("agent") or websocket.query_params.get("agent", "")
         if name and server.resources.agent_for(name) is None:
-            await self._refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
+            await self._sockets.refuse(websocket, 404, "NOT_FOUND", f"No agent is named {name}")
             return
         if server.settings.runner_transport not in PHONE_RUNNERS and not has_key(websocket, server.settings):
-            await self._refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
+            await self._sockets.refuse(websocket, 401, "UNAUTHORIZED", "Unauthorized")
             return
         try:
             webhooks.check_stream(server, websocket, name)
         except UsageError as refused:
             log.warning("stream refused", code=refused.code, error=str(refused))
-            await self._refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
+            await self._sockets.refuse(websocket, 403, "FORBIDDEN", "This stream was not announced by this server")
             return
 
         def choose(started: StreamStarted) -> Agent | None:
@@ -282,54 +279,14 @@ class _Calls:
                 budget=budget,
                 on_begun=place.begin,
                 transfers=transfers,
-                line=_Line(server, server.handovers, tasks, websocket, is_proven)
-                if server.handovers is not None
-                else None,
+                line=carrier_line(server, tasks, websocket, is_proven=is_proven),
             )
             return link
 
         is_proven = webhooks.are_streams_proven(server)
         transfers = PhoneTransfers(server, webhooks.public_base(server, websocket)) if is_proven else None
         source = UNBOUND if is_proven else Source.at(client_address(websocket.scope))
-        await self._hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
-
-    async def _hold(
-        self,
-        websocket: WebSocket,
-        make: _MakeLink,
-        source: Source,
-        probation_s: float,
-        max_message_bytes: int,
-        take: Callable[[], Awaitable[bool]] | None = None,
-    ) -> None:
-        """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
-        server, route = self._server, websocket.scope[ROUTE].label
-        place = server.admission.reserve(server.clock.now(), source, is_silent=True, probation_s=probation_s)
-        if isinstance(place, Busy):
-            headers = {"retry-after": str(self._retry_after(place))}
-            await self._refuse(websocket, 503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers)
-            return
-        if take is not None and not await take():
-            place.release()
-            await self._refuse(websocket, 404, "NOT_FOUND", "This call cannot be gone on with: it ended, or went on")
-            return
-        gauges = connection_gauges(server.metrics, route)
-        for gauge in gauges:
-            gauge.inc()
-        count_upgrade(server.metrics, route, 101)
-        with server.lifecycle.hold(), server.reserves.connection(source.network) as budget:
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    link = make(tasks, place, budget)
-                    place.on_evicted = link.evict
-                    listener = frames_logged(link, route)
-                    await serve_socket(websocket, listener, max_message_bytes=max_message_bytes)
-            finally:
-                for gauge in gauges:
-                    gauge.dec()
-                place.release()
-            if isinstance(link, TelephonyTransport) and link.wants_hang_up:
-                await webhooks.hang_up(server, link.carrier, link.call_id)
+        await self._sockets.hold(websocket, link, source, SILENT_S, MAX_PHONE_MESSAGE_BYTES)
 
     async def explain(self, call: HttpCall) -> Reply:
         """Answers a plain GET with the error that an upgrade would get, because a page cannot read that of an upgrade."""
@@ -344,8 +301,8 @@ class _Calls:
         busy = self._server.admission.why_full(self._server.clock.now(), Source.at(call.client))
         if busy is not None:
             message = f"Service unavailable: {busy.reason}"
-            headers = {"retry-after": str(self._retry_after(busy))}
-            return error(call.scope, 503, "SERVICE_UNAVAILABLE", message, headers=headers)
+            headers = {"retry-after": str(self._sockets.retry_after(busy))}
+            return error(call.scope, 503, self._sockets.code(busy), message, headers=headers)
         return error(call.scope, 426, "BAD_REQUEST", "Upgrade to a WebSocket here", headers={"upgrade": "websocket"})
 
     async def _client(self, call: HttpCall | WebSocket) -> tuple[Agent, dict[str, str]]:
@@ -367,47 +324,6 @@ class _Calls:
         if query.get("sample_rate", str(DEFAULT_OUTPUT_RATE)) not in OUTPUT_RATES:
             raise Refusal(400, "BAD_REQUEST", f"sample_rate must be one of {', '.join(OUTPUT_RATES)}")
         return agent, {**call_variables(body), **query_variables(query)}
-
-    async def _refuse(
-        self, websocket: WebSocket, status: int, code: str, message: str, headers: dict[str, str] | None = None
-    ) -> None:
-        count_upgrade(self._server.metrics, websocket.scope[ROUTE].label, status)
-        await refuse_upgrade(websocket, error(websocket.scope, status, code, message, headers=headers))
-
-    def _retry_after(self, busy: Busy) -> int:
-        if busy.reason == "draining":
-            return max(1, round(self._server.lifecycle.retry_after_s))
-        return busy.retry_after_s
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """Implements `CarrierLine` for one connection."""
-
-    server: AgentServer
-    handovers: Handovers
-    tasks: asyncio.TaskGroup
-    websocket: WebSocket
-    is_proven: bool
-
-    def can_move_stream(self, carrier: str) -> bool:
-        control = self.server.resources.call_control(carrier)
-        return self.is_proven and isinstance(control, MovesStreams) and control.can_move_stream
-
-    async def move_stream(self, carrier: str, call_id: str, agent: str, token: str) -> None:
-        control = self.server.resources.call_control(carrier)
-        if isinstance(control, MovesStreams):
-            url = webhooks.stream_url(self.server, self.websocket, carrier, agent)
-            await control.move_stream(call_id, url, {STREAM_RESUME: token})
-
-    async def take(self, token: str) -> Taken | None:
-        return await self.handovers.take(token)
-
-    async def hang_up(self, carrier: str, call_id: str) -> None:
-        await webhooks.hang_up(self.server, carrier, call_id)
-
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self.tasks.create_task(work, name=name)
 
 
 def _probe_reply(call: HttpCall, found: Readiness) -> Reply:

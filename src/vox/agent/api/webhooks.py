@@ -6,20 +6,28 @@ and only the carrier can open a stream.
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
+from typing import cast
+from urllib.parse import quote, urlencode
 
 from starlette.websockets import WebSocket
 
 from vox.agent.api.policy import has_key
 from vox.agent.api.responses import error
 from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
+from vox.agent.gate import CallGate
 from vox.agent.server import AgentServer
 from vox.agent.transports.telephony import FRESH, STREAM_RESUME
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
 from vox.providers import registry
-from vox.providers.carriers.contract import CallControl, ResumableDriver, WebhookAnswer, WebhookRequest
+from vox.providers.carriers.contract import (
+    CallControl,
+    CarrierDriver,
+    ResumableDriver,
+    WebhookAnswer,
+    WebhookRequest,
+)
 from vox.runtime.logging import get_logger
 from vox.security.digests import bad_signature, hmac_digest, is_equal
 
@@ -28,6 +36,10 @@ log = get_logger(__name__)
 TOKEN_SECONDS = 300
 RESUME_PATH = "/telephony/resume/"
 DEFAULT_MAX_BODY_BYTES = 262_144
+WAITED = "vox_waited_s"
+"""In the address that a waiting call's carrier asks again: for how long it has waited."""
+MAX_WAITED_DIGITS = 5
+PAUSE_S = 10
 ASK_BY_GET = frozenset({"vonage", "exotel"})
 """Carriers that ask by GET unless they are told otherwise; a call's id in the query tells them from a visitor."""
 
@@ -49,6 +61,11 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
     elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
         agent = chosen.name  # the token is made out to one agent, so the called number decides here
     driver, url = registry.load("carriers", carrier), stream_url(server, call, carrier, agent)
+    if server.gate is not None:
+        if server.admission.why_full(server.clock.now()) is not None and not server.gate.has_room_elsewhere():
+            return _busy(server, server.gate, call, cast("CarrierDriver", driver))
+        if (promise := server.gate.promise(agent)) is not None:
+            url, parameters["token"] = promise.stream_url, promise.token
     if server.handovers is not None and isinstance(driver, ResumableDriver):
         resume_url = f"{public_base(server, call)}{RESUME_PATH}{carrier}"
         given = {**parameters, STREAM_RESUME: FRESH}
@@ -71,11 +88,17 @@ async def resume(server: AgentServer, call: HttpCall, carrier: str) -> Reply:
     invitation = await server.handovers.invite(line_of(carrier, call_id)) if call_id else None
     if invitation is None:
         return _reply(driver.end_answer())
-    url = stream_url(server, call, carrier, invitation.checkpoint.agent)
+    saved = invitation.checkpoint
+    url = stream_url(server, call, carrier, saved.agent)
+    parameters = {**_stream_parameters(fields), STREAM_RESUME: invitation.token}
+    if saved.bot_id:
+        parameters["bot"] = saved.bot_id
+    if server.gate is not None and (promise := server.gate.promise(saved.agent)) is not None:
+        url, parameters["token"] = promise.stream_url, promise.token
     return _reply(
         driver.resumable_answer(
             url,
-            parameters={**_stream_parameters(fields), STREAM_RESUME: invitation.token},
+            parameters=parameters,
             resume_url=f"{public_base(server, call)}{RESUME_PATH}{carrier}",
             pause_s=invitation.offers - 1,  # streams that do not come are not asked for without end at once
         )
@@ -144,6 +167,22 @@ def check_stream(server: AgentServer, websocket: WebSocket, agent: str) -> None:
     driver.verify(WebhookRequest("GET", url, dict(websocket.headers)), secret, now=now)
 
 
+def check_carrier(server: AgentServer, websocket: WebSocket, carrier: str) -> None:
+    """Lets a stream pass that brings its carrier's secret, or where there is none the server's key.
+
+    Raises:
+        UsageError: anybody else's, where there is a secret or a key.
+    """
+    secret = _secret(server, carrier)
+    if not secret:
+        if not has_key(websocket, server.settings):
+            raise bad_signature("it does not bring the server's key")
+        return
+    url = _public_url(server, websocket).replace("http", "ws", 1)
+    hook = WebhookRequest("GET", url, dict(websocket.headers))
+    registry.load("carriers", carrier).verify(hook, secret, now=server.clock.wall().timestamp())
+
+
 def are_streams_proven(server: AgentServer) -> bool:
     """Whether every media stream that comes in has shown a token, a signature or the server's key."""
     runner = server.settings.runner_transport
@@ -160,6 +199,21 @@ async def hang_up(server: AgentServer, carrier: str, call_id: str) -> None:
             log.info("call hung up", carrier=carrier)
     except VoxError as failed:
         log.warning("hang-up failed", carrier=carrier, code=failed.code, error=str(failed))
+
+
+def _busy(server: AgentServer, gate: CallGate, call: HttpCall, driver: CarrierDriver) -> Reply:
+    """The answer for a caller that no worker can take: never a stream that would be refused."""
+    waited = call.query_params.get(WAITED, "")
+    waited_s = int(waited) if waited.isascii() and waited.isdigit() and len(waited) <= MAX_WAITED_DIGITS else 0
+    url = _public_url(server, call).partition("?")[0]
+    others = [(name, value) for name, value in call.query_params.multi_items() if name != WAITED]
+    again_url = f"{url}?{urlencode([*others, (WAITED, str(waited_s + PAUSE_S))])}"
+    answered = driver.busy(gate.busy_answer(waited_s, again_url))
+    log.info("call answered as busy", waited_s=waited_s)
+    if answered is None:
+        headers = {"retry-after": str(gate.retry_after_s())}
+        return error(call.scope, 503, "AT_CAPACITY", "No worker has a free slot", headers=headers)
+    return _reply(answered)
 
 
 def _secret(server: AgentServer, carrier: str) -> str:

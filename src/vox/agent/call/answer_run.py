@@ -1,19 +1,25 @@
 """One answer under way: the model's responses in it, which sentence belongs to which, and what of it was not heard."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
 from vox.agent.call.checkpoint import SavedAnswer
 from vox.agent.call.conversation import Answer
+from vox.agent.call.open_sentence import OpenSentence
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.speakable import SpeakableText
-from vox.errors import VoxError
+from vox.errors import DependencyError, VoxError
+from vox.protocols.agent_events import AgentError, AgentEvent
+from vox.runtime.logging import get_logger
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of an answer."""
+    """Text that is synthesised in one go."""
 
     answer: Answer
     text: str
@@ -21,13 +27,21 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Keys that an answer presses."""
+    """Keys that are played as tones."""
 
     answer: Answer
     keys: str
 
 
-Pieces = asyncio.Queue[Sentence | Keys | None]
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A sentence that is spoken while it is written."""
+
+    answer: Answer
+    sentence: OpenSentence
+
+
+Pieces = asyncio.Queue[Sentence | Unfinished | Keys | None]
 """What an answer will sound like, in order; None ends it."""
 
 
@@ -76,6 +90,34 @@ def rest_of(run: Run, parts: list[Heard]) -> str:
             end = found + len(part.text)
         left.append(part.remaining)
     return " ".join(filter(None, [*left, text[end:].strip()]))
+
+
+def heard_in(run: Run, answer: Answer, parts: list[Heard]) -> str:
+    """What was heard of one of the run's answers."""
+    return " ".join(part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken)
+
+
+def unfinished(run: Run, parts: list[Heard], *, has_open_tools: bool) -> tuple[SavedAnswer, dict[int, str]]:
+    """What another process needs to go on with the run, and by `id` what was heard of its answers."""
+    if not run.answers:  # its task has not begun
+        return run.planned, {}
+    heard = {id(one): one.text if run.is_silent else heard_in(run, one, parts) for one in run.answers}
+    was_heard = any(heard.values()) or run.is_audible
+    *earlier, _ = [run.said_before, *(f"{one.before} {heard[id(one)]}".strip() for one in run.answers)]
+    is_owed = not run.is_written and (not was_heard or has_open_tools)
+    rest = run.recited if is_owed and not was_heard else "" if run.is_silent else rest_of(run, parts)
+    return SavedAnswer(rest, is_owed, " ".join(filter(None, earlier)), run.end_reason), heard
+
+
+def report(error: Exception, tell: Callable[[AgentEvent], None]) -> None:
+    """Tells the log and the client that an answer failed."""
+    if isinstance(error, VoxError):
+        log.warning("answer failed", code=error.code, error=str(error), retryable=error.retryable)
+        what = "a provider failed" if isinstance(error, DependencyError) else str(error)
+        tell(AgentError(f"the answer failed: {what} ({error.code})"))
+    else:
+        log.error("answer failed", exc_info=error)
+        tell(AgentError("the answer failed"))
 
 
 def first_of(group: ExceptionGroup[Exception]) -> Exception:

@@ -1,5 +1,6 @@
 """What of a call outlasts the process that has it: taken as a checkpoint there, and put back where the call goes on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vox.agent.call.call_language import CallLanguage
@@ -22,6 +23,7 @@ class CallState:
 
     Attributes:
         began_at: wall time at which the call began, in whichever process, in Unix seconds.
+        can_move: says whether the call's state can be taken elsewhere at all.
         is_greeted: whether the conversation has begun.
     """
 
@@ -37,6 +39,7 @@ class CallState:
     limits: CallLimits
     recording: CallRecording
     transcript: CallTranscript | None
+    can_move: Callable[[], bool]
     is_greeted: bool = False
 
     def checkpoint(self) -> Checkpoint:
@@ -53,6 +56,7 @@ class CallState:
             callee=info.callee,
             session_id=info.session_id,
             carrier_call_id=info.carrier_call_id,
+            bot_id=info.bot_id,
             system_prompt=self.conversation.system_prompt,
             entries=self.conversation.saved(heard),
             answer=answer,
@@ -77,14 +81,15 @@ class CallState:
         self.conversation.system_prompt = saved.system_prompt
         self.conversation.restore(saved.entries)
         self.language.restore(saved.language)
-        self.responder.restore(saved.turns)
+        self.responder.number = saved.turns
         self.limits.restore(saved.talked_s)
         self.turns.restore(saved.digits, saved.idle_count, self.clock.now())
 
-    def moment(self, *, can_move: bool) -> Moment:
+    @property
+    def moment(self) -> Moment:
         """How well the call could change hands now."""
         return Moment(
-            can_move=can_move,
+            can_move=self.can_move(),
             is_caller_silent=self.turns.user is UserState.IDLE and not self.turns.digits,
             is_agent_silent=self.turns.bot is BotState.SILENT,
             is_answer_known=self.responder.is_written,

@@ -86,6 +86,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     callee: str = ""
     session_id: str = ""
     carrier_call_id: str = ""
+    bot_id: str = ""
     system_prompt: str = ""
     entries: tuple[SavedEntry, ...] = ()
     answer: SavedAnswer | None = None
@@ -113,6 +114,7 @@ class Checkpoint(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
             dict(self.variables),
             self.session_id,
             self.carrier_call_id,
+            self.bot_id,
         )
 
 

@@ -96,8 +96,8 @@ class PlayoutLedger:
 
     def _heard(self, number: int, segment: _Segment, position: int) -> Heard:
         text = segment.text
-        played = position - segment.start
-        if segment.is_complete and played > 0 and played >= segment.size:
+        played = min(position - segment.start, segment.size)  # what comes behind a sentence that broke off is not it
+        if segment.is_complete and position > segment.start and played == segment.size:
             return Heard(number, text.shown, text.shown, text.written, bool(text.spoken))
         length = len(self._voiced(segment, played)) if played > 0 else 0
         if not length:

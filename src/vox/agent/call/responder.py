@@ -6,17 +6,19 @@ stream wants closing): whatever they still say is of no consequence, because the
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, cast
 
-from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, first_of, rest_of
+from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, Unfinished, first_of, heard_in, report, unfinished
 from vox.agent.call.checkpoint import SavedAnswer
 from vox.agent.call.conversation import Answer, Conversation
+from vox.agent.call.open_sentence import OpenSentence
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.sentences import SentenceSplitter
-from vox.agent.call.speakable import SpeakableText
+from vox.agent.call.speakable import Speakable, SpeakableText
 from vox.agent.call.speech_output import SpeechOutput
-from vox.agent.call.stalled_sentence import Release
+from vox.agent.call.stall_timer import StallTimer
 from vox.agent.call.thoughts import ThoughtFilter
 from vox.agent.call.tool_execution import Spawn, ToolCalls
 from vox.agent.call.transport import CallTransport, TransfersCalls
@@ -29,7 +31,6 @@ from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError, VoxError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import (
-    AgentError,
     AgentEvent,
     DigitsSent,
     ModelUsage,
@@ -43,6 +44,7 @@ from vox.protocols.agent_events import (
     TurnMetrics,
 )
 from vox.providers.llm.contract import LlmRequest, TextDelta, ToolCall, Usage
+from vox.providers.tts.contract import TakesWords
 from vox.runtime.logging import get_logger
 from vox.runtime.tracing import tracer
 
@@ -73,6 +75,7 @@ class Responder:
         on_said: takes the text of each answer that is over, as far as it was heard.
 
     Attributes:
+        number: how many answers there were, also in other processes; clients know sentences by it.
         wants_end: why the call should end after the answer that was just played; None: it goes on.
     """
 
@@ -105,7 +108,7 @@ class Responder:
         )
         self._spawn: Spawn | None = None
         self._run: Run | None = None
-        self._number = 0
+        self.number = 0
         self.wants_end: str | None = None
 
     def open(self, spawn: Spawn) -> None:
@@ -147,11 +150,6 @@ class Responder:
         self._finish(run, parts)
 
     @property
-    def number(self) -> int:
-        """How many answers there were."""
-        return self._number
-
-    @property
     def is_written(self) -> bool:
         """Whether there is no answer under way of which anything is still to be made."""
         return self._run is None or self._run.is_over or self._run.is_written
@@ -161,19 +159,7 @@ class Responder:
         run = self._run
         if run is None or run.is_over:
             return None, {}
-        parts = self._output.parts()
-        heard = {
-            id(answer): answer.text if run.is_silent else self._heard(run, answer, parts) for answer in run.answers
-        }
-        was_heard = any(heard.values()) or run.is_audible
-        *earlier, _ = [run.said_before, *(f"{one.before} {heard[id(one)]}".strip() for one in run.answers)]
-        is_owed = not run.is_written and (not was_heard or self._conversation.unanswered() is not None)
-        rest = run.recited if is_owed and not was_heard else "" if run.is_silent else rest_of(run, parts)
-        return SavedAnswer(rest, is_owed, " ".join(filter(None, earlier)), run.end_reason), heard
-
-    def restore(self, number: int) -> None:
-        """Counts the answers that another process made: clients know sentences by these numbers."""
-        self._number = number
+        return unfinished(run, self._output.parts(), has_open_tools=self._conversation.unanswered() is not None)
 
     def resume(self, saved: SavedAnswer) -> None:
         """Goes on with an answer that another process had under way."""
@@ -230,7 +216,8 @@ class Responder:
         run = self._run
         if run is not None and self._transport.shows_progress:
             for part in self._output.parts()[: segment + 1]:
-                if part.is_voiced and part.spoken and part.spoken != run.reported.get(part.segment):
+                is_known = part.segment in run.reported  # a sentence that is not whole is announced later
+                if is_known and part.is_voiced and part.spoken and part.spoken != run.reported[part.segment]:
                     self._show(run, part, is_over=part.spoken == part.text)
 
     def client_tool_result(self, call_id: str, result: Any) -> None:
@@ -243,8 +230,8 @@ class Responder:
         self.cut()
         if self._spawn is None:
             return
-        self._number += 1
-        run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
+        self.number += 1
+        run = self._run = Run(self.number, self._output.begin(), is_silent=silent)
         run.planned = SavedAnswer(f"{preface} {text or ''}".strip(), is_owed=text is None)
         self._times.asked()
         run.task = self._spawn(self._make(run, text, preface), "answer")
@@ -272,7 +259,7 @@ class Responder:
         if run.is_over:  # cut while it failed: the failure has swallowed the cancellation
             return
         if failure is not None:
-            self._report(failure)
+            report(failure, self._transport.send_event)
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
@@ -386,7 +373,8 @@ class Responder:
     async def _generate_round(self, run: Run, answer: Answer, pieces: Pieces) -> list[ToolCall]:
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         thoughts = ThoughtFilter()
-        release = Release(lambda: self._release(run, answer, splitter, pieces))
+        opening = OpenSentence() if self._may_open(run, pieces) else None
+        release = StallTimer(lambda: self._release(run, answer, splitter, pieces, opening))
         calls: list[ToolCall] = []
         request = LlmRequest(
             messages=self._conversation.messages(), tools=self._tools.specs(), variables=self._variables
@@ -404,7 +392,10 @@ class Responder:
                         text = thoughts.push(event.text)
                         self._tell_text(answer, text)
                         for sentence in splitter.push(text):
-                            await pieces.put(Sentence(answer, sentence))
+                            if rest := self._after_opening(run, answer, sentence, opening):
+                                await pieces.put(Sentence(answer, rest))
+                        if opening is not None and opening.follow(splitter.pending):
+                            await pieces.put(Unfinished(answer, opening))
                         release.arm()
                     case ToolCall():
                         calls.append(event)
@@ -423,11 +414,37 @@ class Responder:
             await stream.aclose()
         self._times.generated()
         for sentence in [*splitter.push(rest), *splitter.flush()]:
-            await pieces.put(Sentence(answer, sentence))
+            if left := self._after_opening(run, answer, sentence, opening):
+                await pieces.put(Sentence(answer, left))
         return calls
 
-    def _release(self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: Pieces) -> bool:
+    def _may_open(self, run: Run, pieces: Pieces) -> bool:
+        """Whether the next sentence is the first to be heard, by a voice that takes words."""
+        tts = self._agent.tts
+        is_first = not (run.owners or run.is_silent or run.is_speaking) and pieces.empty()
+        return is_first and isinstance(tts, TakesWords) and tts.takes_words
+
+    def _after_opening(self, run: Run, answer: Answer, sentence: str, opening: OpenSentence | None) -> str:
+        """What of a whole sentence still has to be spoken, where its beginning is being spoken."""
+        if opening is None or opening.is_finished:
+            return sentence
+        if not opening.is_begun:
+            opening.is_finished = True
+            return sentence
+        rest = opening.finish(sentence, self._stage(run, answer).piece(sentence))
+        self._times.synthesis_began(len(opening.text.spoken))
+        self._show_new(run, 0, opening.text)
+        return rest
+
+    def _release(
+        self, run: Run, answer: Answer, splitter: SentenceSplitter, pieces: Pieces, opening: OpenSentence | None
+    ) -> bool:
         """Speaks what is there of a sentence that the model does not go on with; False where there is or may be more."""
+        if opening is not None and opening.is_begun and not opening.is_finished:
+            for piece in splitter.release_words():
+                if rest := self._after_opening(run, answer, piece, opening):
+                    pieces.put_nowait(Sentence(answer, rest))
+            return False
         if run.is_speaking or not pieces.empty() or self._output.queued_s > RELEASE_BELOW_S:
             return False
         released = splitter.release()
@@ -444,42 +461,65 @@ class Responder:
         while (piece := await pieces.get()) is not None:
             if run.is_over:
                 return
-            if isinstance(piece, Sentence):
-                run.is_speaking = True
-                try:
-                    await self._speak(run, piece.answer, piece.text)
-                finally:
-                    run.is_speaking = False
-            else:
+            if isinstance(piece, Keys):
                 self._own(run, piece.answer)
                 await self._output.play(run.voice, tone(piece.keys, TONE_RATE), TONE_RATE)
+                continue
+            run.is_speaking = True
+            try:
+                if isinstance(piece, Sentence):
+                    await self._speak(run, piece.answer, piece.text)
+                else:
+                    await self._speak_open(run, piece.answer, piece.sentence)
+            finally:
+                run.is_speaking = False
 
     async def _speak(self, run: Run, answer: Answer, sentence: str) -> None:
-        profile, metrics = self._agent.profile, self._times.metrics
-        if run.spoken_answer is not answer:
-            run.spoken_answer, run.speakable = (
-                answer,
-                SpeakableText(profile.stt_language, says_numbers=profile.text_normalization),
-            )
-        text = run.speakable.piece(sentence)
-        number = run.shown if run.is_silent else len(run.owners)
-        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
-        run.shown += 1
+        text = self._stage(run, answer).piece(sentence)
+        self._show_new(run, run.shown if run.is_silent else len(run.owners), text)
         if run.is_silent:
             return
         self._own(run, answer, is_voiced=bool(text.spoken))
-        began = self._times.clock.now()
         self._times.synthesis_began(len(text.spoken))
-        voice, language = profile.tts_voice or None, profile.stt_language or None
+        tts = self._agent.tts
+        voice, language = self._voice
+        await self._voiced(len(text.spoken), self._output.speak(run.voice, tts, text, voice=voice, language=language))
+
+    async def _speak_open(self, run: Run, answer: Answer, sentence: OpenSentence) -> None:
+        self._own(run, answer)
+        self._times.synthesis_began(0)
+        tts = cast("TakesWords", self._agent.tts)
+        voice, language = self._voice
+        await self._voiced(1, self._output.speak_open(run.voice, tts, sentence, voice=voice, language=language))
+
+    async def _voiced(self, characters: int, speaking: Awaitable[bool]) -> None:
+        """Measures how a sentence is spoken."""
+        metrics, began = self._times.metrics, self._times.clock.now()
         try:
-            with trace.span("synthesize", characters=len(text.spoken)):
-                is_spoken = await self._output.speak(run.voice, self._agent.tts, text, voice=voice, language=language)
+            with trace.span("synthesize", characters=characters):
+                is_spoken = await speaking
         except Exception:
             metrics.counter(TTS_ERRORS, "provider_error", "", "tts", "").inc()
             metrics.histogram(TTS_LATENCY, "", "tts", "error", "").observe(self._times.clock.now() - began)
             raise
-        if is_spoken and text.spoken:
+        if is_spoken and characters:
             metrics.histogram(TTS_LATENCY, "", "tts", "success", "").observe(self._times.clock.now() - began)
+
+    @property
+    def _voice(self) -> tuple[str | None, str | None]:
+        return self._agent.profile.tts_voice or None, self._agent.profile.stt_language or None
+
+    def _stage(self, run: Run, answer: Answer) -> SpeakableText:
+        """What makes the sentences of this answer speakable."""
+        if run.spoken_answer is not answer:
+            profile = self._agent.profile
+            run.spoken_answer = answer
+            run.speakable = SpeakableText(profile.stt_language, says_numbers=profile.text_normalization)
+        return run.speakable
+
+    def _show_new(self, run: Run, number: int, text: Speakable) -> None:
+        self._show(run, Heard(number, text.shown, "", "", bool(text.spoken)), is_over=False)
+        run.shown += 1
 
     def _own(self, run: Run, answer: Answer, *, is_voiced: bool = True) -> None:
         """Notes whose the next piece is, and that synthesis begins with the first that can be heard."""
@@ -526,18 +566,16 @@ class Responder:
 
     def _settle(self, run: Run, parts: list[Heard]) -> None:
         for answer in run.answers:
-            self._conversation.settle(answer, answer.text if run.is_silent else self._heard(run, answer, parts))
+            self._conversation.settle(answer, answer.text if run.is_silent else heard_in(run, answer, parts))
         if self._on_said is not None:
             self._on_said(" ".join(filter(None, [run.said_before, *(answer.text for answer in run.answers)])))
-
-    @staticmethod
-    def _heard(run: Run, answer: Answer, parts: list[Heard]) -> str:
-        return " ".join(part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken)
 
     def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:
             is_shown = part.is_voiced and part.segment in run.owners
             if is_shown and part.text and run.reported.get(part.segment) != part.text:
+                if part.segment not in run.reported:
+                    self._show(run, replace(part, spoken="", voiced=""), is_over=False)
                 self._show(run, part, is_over=True)
         if run.is_voiced:
             self._transport.send_event(SpeechStopped())
@@ -557,12 +595,3 @@ class Responder:
             will_be_spoken=part.is_voiced and not run.is_silent,
         )
         self._transport.send_event(event)
-
-    def _report(self, error: Exception) -> None:
-        if isinstance(error, VoxError):
-            log.warning("answer failed", code=error.code, error=str(error), retryable=error.retryable)
-            what = "a provider failed" if isinstance(error, DependencyError) else str(error)
-            self._transport.send_event(AgentError(f"the answer failed: {what} ({error.code})"))
-        else:
-            log.error("answer failed", exc_info=error)
-            self._transport.send_event(AgentError("the answer failed"))

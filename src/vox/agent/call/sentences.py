@@ -35,6 +35,17 @@ class SentenceSplitter:
             self._take(end, pieces)
         return pieces
 
+    @property
+    def pending(self) -> str:
+        """What no piece has of the text so far."""
+        return self._pending
+
+    def release_words(self) -> list[str]:
+        """All whole words of an unfinished sentence."""
+        pieces: list[str] = []
+        self._take(max(0, self._pending.rfind(" "), self._pending.rfind("\n")), pieces)
+        return pieces
+
     def release(self) -> list[str]:
         """What of an unfinished sentence can be spoken now, cut behind its last clause, else its last whole word."""
         ends = list(clause_ends(self._pending))

@@ -18,12 +18,12 @@ from vox.agent.call.answering import AnsweredCall, detection
 from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import begin_recording, begin_transcript, has_recording_tools
 from vox.agent.call.call_state import CallState
+from vox.agent.call.caller_filter import caller_filter
 from vox.agent.call.checkpoint import Checkpoint
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.keeper import Keeper
 from vox.agent.call.limits import CallLimits
-from vox.agent.call.moment import Moment
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
@@ -109,7 +109,7 @@ class Session:
         self.info = info
         self._resources = resources
         self._clock = resources.clock
-        self._transport = transport
+        self.transport = self._transport = transport
         self._turns = turn_machine(agent.profile.turn_policy())
         self.variables = variables = {
             **agent.profile.variables,
@@ -164,29 +164,32 @@ class Session:
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
             echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
+            caller_filter=caller_filter(
+                agent.profile.plugin_effects, resources.clock, lambda: not self._output.is_idle
+            ),
             guard=self._safely,
         )
         self._limits = CallLimits(
             resources.clock,
-            max_duration_s=resources.settings.rtc_max_duration_secs,
+            max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
             is_busy=lambda: not self._output.is_idle,
             on_end=end,
         )
         self.state = CallState(
             info, self.agent.name, resources.clock, resources.clock.wall().timestamp(), variables, self.conversation,
-            language, self._turns, self._responder, self._limits, self.recording, self.transcript,
+            language, self._turns, self._responder, self._limits, self.recording, self.transcript, self._can_move,
         )  # fmt: skip
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._over = asyncio.Event()
-        self._end_reason = "hung_up"
+        self.end_reason = "hung_up"
         self._is_silent_next = False
         self._greeting_timer: asyncio.TimerHandle | None = None
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
-        self._started_at = resources.clock.now()
+        self.started_at = resources.clock.now()
         if input_rate:
             try:
                 self._speech_input.open(input_rate)
@@ -231,11 +234,11 @@ class Session:
             finally:
                 self.release()
                 await self._speech_input.aclose()
-                seconds = self._clock.now() - self._started_at
+                seconds = self._clock.now() - self.started_at
                 metrics.histogram(CALL_SECONDS).observe(seconds)
-                metrics.counter(CALLS_ENDED, self._end_reason).inc()
+                metrics.counter(CALLS_ENDED, self.end_reason).inc()
                 log.debug("conversation", **{"pii.messages": self.recording.loggable(self.conversation.messages())})
-                log.info("call ended", reason=self._end_reason, seconds=round(seconds, 1))
+                log.info("call ended", reason=self.end_reason, seconds=round(seconds, 1))
 
     # From the transport
 
@@ -264,7 +267,7 @@ class Session:
     def hang_up(self, reason: str = "hung_up") -> None:
         """Ends the call; idempotent."""
         if not self._over.is_set():
-            self._end_reason = reason
+            self.end_reason = reason
             self._over.set()
             if not self.is_handed_over:
                 self.recording.close()
@@ -311,11 +314,8 @@ class Session:
 
     # For another process
 
-    @property
-    def moment(self) -> Moment:
-        """How well the call could change hands now."""
-        is_decided = self._answering is None or self._answering.is_person
-        return self.state.moment(can_move=is_decided and self.agent.realtime is None)
+    def _can_move(self) -> bool:
+        return self.agent.realtime is None and (self._answering is None or self._answering.is_person)
 
     def _go_on(self, saved: Checkpoint) -> None:
         """Takes the call up where the process before left it."""
@@ -336,7 +336,7 @@ class Session:
                     self._limits.first_audio()
                 self._speech_input.push_client(message)
             case ClientReady():
-                self._transport.send_event(AgentReady(message.id))
+                self._transport.send_event(AgentReady(message.id, self.info.call_id))
                 self._greet()
             case ClientText():
                 self._typed(message)

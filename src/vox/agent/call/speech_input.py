@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from vox.agent.call.caller_filter import CallerFilter
 from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
@@ -66,6 +67,7 @@ class SpeechInput:
         recorder: is given all audio; None records nothing.
         transport: where the audio comes from, if it can be made to wait.
         echo: tells the agent's own voice from the caller's; None takes every voice for the caller's.
+        caller_filter: changes what is heard; None hears everything as it is.
         guard: runs what a timer of this object does, so that a failure ends the call and nothing else.
     """
 
@@ -84,6 +86,7 @@ class SpeechInput:
         recorder: Recorder | None = None,
         transport: PausesInput | None = None,
         echo: EchoGuard | None = None,
+        caller_filter: CallerFilter | None = None,
         guard: Callable[..., None],
     ) -> None:
         self._agent = agent
@@ -107,6 +110,7 @@ class SpeechInput:
         self._recorder = recorder
         self._transport = transport
         self._echo = echo
+        self._filter = caller_filter
         self._backlog = InputBacklog(
             partial(guard, self._hear),
             self._is_behind,
@@ -182,6 +186,8 @@ class SpeechInput:
 
     def _hear(self, pcm: bytes) -> None:
         if self._vad is not None and self._listener is not None:
+            if self._filter is not None:
+                pcm = self._filter.audio(pcm)
             self._listener.push(pcm)
             self._vad.push(pcm)
             recent = self._recent
@@ -350,6 +356,9 @@ class SpeechInput:
             self._resources.metrics.counter(ECHOES).inc()
             self._feed(events.TextArrived("", expected, is_echo=True))
             return
+        if self._filter is not None and text.strip() and not (text := self._filter.text(text)):
+            self._feed(events.TextArrived("", expected, is_echo=True))
+            return
         if self._on_transcript is not None:
             self._on_transcript(transcript)
         if text.strip():
@@ -375,6 +384,8 @@ class SpeechInput:
     def _partial(self, transcript: Transcript) -> None:
         text = transcript.text
         if self._echo is not None and text.strip() and self._echo.may_be_own_text(text):
+            return
+        if self._filter is not None and not self._filter.is_for_agent():
             return
         if text.strip() and text != self._interim:
             self._interim = text

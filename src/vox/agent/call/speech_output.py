@@ -6,10 +6,11 @@ thrown away, because the task that makes it may need a while to notice.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
 
+from vox.agent.call.open_sentence import OpenSentence
 from vox.agent.call.playout_ledger import Heard, PlayoutLedger
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.transport import CallTransport
@@ -18,7 +19,7 @@ from vox.media import g711
 from vox.media.pacer import Pacer
 from vox.media.resample import Resampler
 from vox.protocols.media_stream import Encoding
-from vox.providers.tts.contract import SpokenWord, TextToSpeech
+from vox.providers.tts.contract import SpeechChunk, SpokenWord, TakesWords, TextToSpeech
 from vox.runtime.clock import Clock
 
 FRAME_S = 0.02
@@ -147,14 +148,36 @@ class SpeechOutput:
         if not text.spoken:
             self._ledger.complete()
             return True
+        speech = tts.synthesize(text.spoken, voice=voice, language=language)
+        return await self._play(answer, segment, tts.sample_rate, speech)
+
+    async def speak_open(
+        self, answer: int, tts: TakesWords, sentence: OpenSentence, *, voice: str | None, language: str | None
+    ) -> bool:
+        """As `speak`, for a sentence that is still being written."""
+        if answer != self._answer:
+            return False
+        segment = self._ledger.begin(sentence.text)
+        speech = tts.synthesize_stream(sentence, voice=voice, language=language)
+        return await self._play(answer, segment, tts.sample_rate, speech, sentence)
+
+    async def _play(
+        self,
+        answer: int,
+        segment: int,
+        sample_rate: int,
+        speech: AsyncGenerator[SpeechChunk, None],
+        sentence: OpenSentence | None = None,
+    ) -> bool:
         first = self._ledger.written
         self._track.at(first + 1, lambda: self._on_progress(segment))
-        resampler = Resampler(tts.sample_rate, self._transport.sample_rate)
-        speech = tts.synthesize(text.spoken, voice=voice, language=language)
+        resampler = Resampler(sample_rate, self._transport.sample_rate)
         try:
             async for chunk in speech:
                 if answer != self._answer:
                     return False
+                if sentence is not None:
+                    self._ledger.reword(segment, sentence.text)
                 self._enqueue(first, resampler.process(chunk.pcm), chunk.words, segment)
                 if not await self._has_room(answer):
                     return False
@@ -162,6 +185,8 @@ class SpeechOutput:
             await speech.aclose()
         if answer != self._answer:
             return False
+        if sentence is not None:
+            self._ledger.reword(segment, sentence.text)
         self._enqueue(first, resampler.process(b"", last=True), (), segment)
         self._ledger.complete()
         self._track.at(max(first + 1, self._ledger.written), lambda: self._on_progress(segment))

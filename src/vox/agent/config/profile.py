@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vox.agent.answering.settings import Answering
 from vox.agent.config.language_settings import Languages
+from vox.agent.config.plugins import NO_PLUGINS, Plugins, parse_plugins
 from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
+from vox.errors import UsageError
 from vox.media.voice_activity import VadParams
 from vox.providers.failover.circuit import BreakerPolicy
 from vox.providers.failover.members import FailOverPolicy
@@ -37,6 +39,9 @@ def or_default(default: float) -> BeforeValidator:
 
 OFFLINE_STAGES: Final[Mapping[str, str]] = MappingProxyType({"stt": "offline", "llm": "flow", "tts": "offline"})
 """What needs neither a key nor a network."""
+
+LOCAL: Final = frozenset({"tools", "flow", "messages_file", "mcp", "http_tools"})
+"""Keys that name files, code and commands of this machine, which a bot that others configure cannot change."""
 
 OptionalText = Annotated[str, BeforeValidator(_none_is_empty)]
 
@@ -218,6 +223,9 @@ class AgentProfile(BaseModel):
     user_idle_timeout_secs: float = Field(default=0.0, ge=0, description="Silence until the caller is idle; 0: never")
     user_idle_prompt: str = Field(default="", description="Said to an idle caller")
     user_idle_max: int = Field(default=0, ge=0, description="Hang up after so many idle periods in a row; 0: never")
+    max_call_secs: float = Field(
+        default=0.0, ge=0, description="Longest call of this agent, from the first audio on; 0: rtc_max_duration_secs"
+    )
     user_idle_goodbye: str = Field(default="", description="Said before the agent hangs up on an idle caller")
     text_normalization: bool = Field(
         default=True,
@@ -273,6 +281,18 @@ class AgentProfile(BaseModel):
         default_factory=list, description="Words that interrupt under `keyword`; without any it is min_words"
     )
 
+    plugins: list[str] = Field(
+        default_factory=list[str],
+        description="Stages of the compatible original by name; [what they do here](../how-to/configure-an-agent.md#plugins)",
+    )
+    plugin_options: dict[str, Any] = Field(default_factory=dict, description="Their options, by the plugin's name")
+
+    @model_validator(mode="after")
+    def _plugins_are_known(self) -> Self:
+        if self.plugin_effects.wake is not None and self.realtime_provider:
+            raise ValueError("plugin wake_check_filter needs words before an answer: leave it or realtime_provider out")
+        return self
+
     @model_validator(mode="after")
     def _flow_has_no_model(self) -> Self:
         if self.flow and self.llm_provider not in {"", "flow"}:
@@ -288,6 +308,11 @@ class AgentProfile(BaseModel):
         if self.realtime_provider and (self.flow or self.llm_provider == "flow"):
             raise ValueError("flow and realtime_provider contradict each other: leave one of them out")
         return self
+
+    @property
+    def plugin_effects(self) -> Plugins:
+        """What the plugins do."""
+        return parse_plugins(self.plugins, self.plugin_options) if self.plugins else NO_PLUGINS
 
     @property
     def heard_language(self) -> str | None:
@@ -315,13 +340,15 @@ class AgentProfile(BaseModel):
 
     def turn_policy(self) -> TurnPolicy:
         """These settings as the turn machine takes them."""
-        strategy = self.interruption_strategy if self.interruption_strategy in {"min_words", "keyword"} else ""
+        plugin = self.plugin_effects.interruption
+        strategy = self.interruption_strategy or plugin.strategy
+        strategy = strategy if strategy in {"min_words", "keyword"} else ""
         return TurnPolicy(
             turn_stop_s=self.turn_stop_secs if self.turn_detection in {"silence", "words", "model"} else 0.0,
             turn_max_s=self.turn_limit_secs,
             stt_timeout_s=self.user_turn_stop_timeout_secs,
             allow_interruptions=self.allow_interruptions,
-            min_words=max(1, self.min_words) if strategy else 0,
+            min_words=max(1, self.min_words or plugin.min_words) if strategy else 0,
             keywords=tuple(self.interruption_keywords) if strategy == "keyword" else (),
             idle_timeout_s=self.user_idle_timeout_secs,
             max_idle=self.user_idle_max,
@@ -341,3 +368,27 @@ class AgentProfile(BaseModel):
             kind="energy" if self.vad_type == "energy" else "silero",
             threshold=self.vad_threshold,
         )
+
+
+def with_changes(profile: AgentProfile, changes: Mapping[str, Any]) -> AgentProfile:
+    """A profile with other values for some keys; what this machine's files and code are stays as it is here.
+
+    Raises:
+        UsageError: a value is wrong (invalid_setting).
+    """
+    known = {key: value for key, value in changes.items() if key in AgentProfile.model_fields and key not in LOCAL}
+    given = {key: getattr(profile, key) for key in profile.model_fields_set if key in AgentProfile.model_fields}
+    own_llm = {"llm_provider", "provider", "realtime_provider"} & known.keys()
+    if own_llm:
+        given.pop(
+            "flow", None
+        )  # a bot with a model of its own does not follow the flow of the agent that it is made from
+    try:
+        return AgentProfile.model_validate({**given, **known})
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)]
+    raise UsageError(
+        f"the bot's configuration is wrong: {'; '.join(problems)}",
+        code="invalid_setting",
+        hint="correct it where the bot is configured",
+    )

@@ -4,15 +4,15 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from types import TracebackType
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast
 
 import httpx2
 import msgspec
 
 from vox.agent.config.languages import switch_tool
-from vox.agent.config.profile import AgentProfile
+from vox.agent.config.profile import AgentProfile, with_changes
 from vox.agent.config.settings import AgentSettings
 from vox.agent.recording.recordings import Recordings
 from vox.agent.recording.tools import RECORDING_TOOLS
@@ -39,12 +39,16 @@ from vox.providers.tts.contract import TextToSpeech
 from vox.providers.turns.contract import TurnEnd
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
+from vox.security.digests import sha256_hex
 
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 RECORDING_PATIENCE_S = 90.0
 """A recording without a writer is left to another server for longer than a call waits to be gone on with."""
+MAX_CHANGED = 1_000
+MAX_DRIVERS = 1_000
+"""Open drivers; bots that others configure may each ask for one of their own."""
 CONNECTIONS = httpx2.Limits(max_connections=2000, max_keepalive_connections=200, keepalive_expiry=60.0)
 """To all vendors together. A call has up to three requests at once; between two turns its connections stay open, because a new one
 costs a TLS handshake before the first word."""
@@ -90,6 +94,8 @@ class Resources:
         self.recordings = self._recordings(settings, environment) if settings.recording.enable else None
         self._environment = environment
         self._drivers: dict[str, Any] = {}
+        self._changed: dict[str, Agent] = {}
+        self._changing = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._deps: Deps | None = None
         self._controls: dict[str, CallControl] = {}
@@ -172,6 +178,38 @@ class Resources:
             if number and number in map(_number, agent.profile.numbers):
                 return agent
         return self.agents.get(self.settings.default_agent) or next(iter(self.agents.values()))
+
+    async def changed_agent(
+        self, name: str, profile: Mapping[str, Any], api_keys: Mapping[str, str] = MappingProxyType({})
+    ) -> Agent:
+        """An agent like the configured one, with other settings; opened once, and the last ones of them are kept.
+
+        Args:
+            name: of the configured agent; empty for the default one.
+            profile: the keys that are different.
+            api_keys: vendors' keys that hold for it alone, beside the configured ones.
+
+        Raises:
+            UsageError: there is no such agent (agent_not_found), a key has a wrong value (invalid_setting), or the drivers of all
+                that were asked for are too many (too_many_drivers).
+            DependencyError: a provider cannot be opened.
+        """
+        base = self.agent_for(name)
+        if base is None:
+            raise UsageError(f"no agent is named {name}", code="agent_not_found", hint="name one of the configuration")
+        if not profile and not api_keys:
+            return base
+        key = sha256_hex(msgspec.json.encode([base.name, dict(profile), dict(api_keys)], order="sorted"))
+        async with self._changing:
+            agent = self._changed.pop(key, None)
+            if agent is None:
+                deps = replace(self.deps, api_keys={**self.deps.api_keys, **api_keys})
+                changed = with_changes(base.profile, profile)
+                agent = await self._open(base.name, changed, deps)
+            self._changed[key] = agent
+            if len(self._changed) > MAX_CHANGED:
+                del self._changed[next(iter(self._changed))]
+        return agent
 
     def call_control(self, carrier: str) -> CallControl:
         """The REST side of a carrier, made once."""
@@ -286,7 +324,15 @@ class Resources:
 
     async def _driver(self, kind: registry.Kind, name: str, options: Mapping[str, Any], deps: Deps) -> object:
         key = f"{kind} {name} {msgspec.json.encode(dict(options), order='sorted').decode()}"
+        if deps.api_keys != self.settings.api_keys:
+            key += sha256_hex(msgspec.json.encode(dict(deps.api_keys), order="sorted"))
         if key not in self._drivers:
+            if len(self._drivers) >= MAX_DRIVERS:
+                raise UsageError(
+                    f"{MAX_DRIVERS} drivers are open and another one is needed",
+                    code="too_many_drivers",
+                    hint="restart the server; give bots the same providers and options where you can",
+                )
             driver = registry.create(kind, name, options, deps)
             try:
                 async with asyncio.timeout(OPEN_TIMEOUT_S):

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from vox.agent.config.doors import Doors, bind_host
+from vox.agent.config.plugins import plugins_without_effect
 from vox.agent.config.profile import AgentProfile, or_default
 from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
@@ -27,10 +28,7 @@ from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, load_settings
 
-Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys", "livekit"]
-NOT_HERE_YET = {
-    "plugins": "plugins are not run",
-}
+Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys"]
 
 
 DEFAULT_PORT = 8080
@@ -113,6 +111,11 @@ class AgentSettings(AgentProfile):
         ge=0,
         description="How long running calls may go on after SIGTERM; 5 s less than the least grace period documented",
     )
+    drain_closes_port: Annotated[bool, Env("VOXRAY_DRAIN_CLOSES_PORT")] = Field(
+        default=False,
+        description="Close the port when the drain begins, so that a proxy asks the next server, and hand it to the next"
+        " generation under systemd; otherwise answer 503 there until the drain is over",
+    )
     rtc_max_duration_secs: Annotated[float, Env("VOXRAY_RTC_MAX_DURATION_SECS")] = Field(
         default=0.0, ge=0, description="Longest call, from the first audio on; 0: no limit"
     )
@@ -180,8 +183,6 @@ class AgentSettings(AgentProfile):
         ge=0,
         description="How long a server that ends goes on storing recordings; the rest waits on the disk",
     )
-    plugins: list[str] = Field(default_factory=list, description="Not available yet")
-    plugin_options: dict[str, Any] = Field(default_factory=dict, description="Not available yet")
     tool_private_networks: Annotated[list[str], Env("VOXRAY_TOOL_PRIVATE_NETWORKS")] = Field(
         default_factory=list[str],
         description="Networks of your own that http_tools may reach, as in 10.20.0.0/16; others must be public",
@@ -214,6 +215,15 @@ class AgentSettings(AgentProfile):
         default=SecretStr(""), description="What Daily sends as X-Webhook-Secret; empty: server_api_key is asked for"
     )
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
+
+    @field_validator("runner_transport", mode="before")
+    @classmethod
+    def _not_livekit(cls, value: object) -> object:
+        if value == "livekit":
+            raise ValueError(
+                "livekit is not supported: browsers reach this server by `webrtc` itself, rooms are Daily's (`daily`)"
+            )
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -326,7 +336,7 @@ class AgentSettings(AgentProfile):
 def load(
     file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, Any] | None = None
 ) -> Loaded[AgentSettings]:
-    """The settings of file, environment and command line, with warnings for what is known but not available yet.
+    """The settings of file, environment and command line, with warnings for what has no effect.
 
     A port of 0 picks a free one on the command line and in the environment. In a file it means the default, as in the files
     of the compatible original, and a warning says so.
@@ -348,12 +358,14 @@ def load(
         )
     settings = settings.model_copy(update=changes)
     for name, profile in settings.profiles().items():
+        _check_muting(name, profile)
+        warnings += plugins_without_effect(profile.plugins)
         warnings += _odd_values(f"agents.{name}." if settings.agents else "", profile)
     if settings.runner_port and not settings.runner_transport:
         warnings.append("runner_port is set without runner_transport and does nothing; set port")
     doors = settings.doors(environment)
     doors.check()
-    return Loaded(settings, [*warnings, *_not_here_yet(settings), *doors.warnings()])
+    return Loaded(settings, [*warnings, *_without_effect(settings), *doors.warnings()])
 
 
 def _profile(name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> AgentProfile:
@@ -369,6 +381,15 @@ def _profile(name: str, base: Mapping[str, Any], own: Mapping[str, Any]) -> Agen
     # No cause: pydantic's error holds the values, and one of them may be a secret.
     problems = [f"{'.'.join(map(str, ('agents', name, *one['loc'])))}: {_sentence(one['msg'])}" for one in wrong]
     raise UsageError("; ".join(problems), code="invalid_setting", hint="correct the value and start again")
+
+
+def _check_muting(name: str, profile: AgentProfile) -> None:
+    if "mute_until_first_bot_complete" in profile.plugin_effects.mutes and not (profile.greeting or profile.flow):
+        raise UsageError(
+            f"agent {name} would never hear its caller: stt_mute_filter waits for its first words, and it has no greeting",
+            code="invalid_setting",
+            hint="set greeting, or take mute_until_first_bot_complete out of plugin_options.stt_mute_filter.strategies",
+        )
 
 
 def _sentence(message: str) -> str:
@@ -418,15 +439,7 @@ def _odd_values(prefix: str, profile: AgentProfile) -> list[str]:
     ]
 
 
-def _not_here_yet(settings: AgentSettings) -> list[str]:
-    asked = {
-        "plugins": bool(settings.plugins),
-    }
-    warnings = [
-        f"{key} is set, but is not available in this version: {NOT_HERE_YET[key]}" for key, on in asked.items() if on
-    ]
+def _without_effect(settings: AgentSettings) -> list[str]:
     if settings.dialin and settings.runner_transport != "daily":
-        warnings.append("dialin is set without runner_transport daily and does nothing")
-    if settings.runner_transport == "livekit":
-        warnings.append(f"runner_transport {settings.runner_transport} is not available in this version")
-    return warnings
+        return ["dialin is set without runner_transport daily and does nothing"]
+    return []

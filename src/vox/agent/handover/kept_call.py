@@ -225,7 +225,7 @@ class KeptCall:
 
     def _is_good_moment(self, late_at: float, last_at: float) -> bool:
         now = self._clock.now()
-        return self.session.moment.is_good(is_late=now >= late_at, is_last=now >= last_at)
+        return self.session.state.moment.is_good(is_late=now >= late_at, is_last=now >= last_at)
 
     async def _try(self, work: Callable[[], Awaitable[bool]]) -> bool:
         try:

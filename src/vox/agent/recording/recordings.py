@@ -37,6 +37,14 @@ from vox.runtime.tasks import periodic, supervised
 
 log = get_logger(__name__)
 
+SETTINGS: Final = {
+    "bucket": "recording.bucket",
+    "endpoint": "AWS_ENDPOINT_URL",
+    "region": "AWS_REGION",
+    "access_key": "AWS_ACCESS_KEY_ID",
+    "secret_key": "AWS_SECRET_ACCESS_KEY",
+}
+"""What the operator calls the settings of the bucket."""
 SWEEP_S: Final = 15.0
 """Between two looks for files that wait: a store that was away gets them this soon."""
 FINISH_S: Final = 10.0
@@ -250,7 +258,7 @@ class Recordings:
         if not self.settings.bucket:
             return local
         options = s3_options(self.settings.bucket, self._environment, Path(self._environment.get("HOME", "")))
-        return cast("FileStorage", open_driver("s3", {**options, "retries": 0}))
+        return cast("FileStorage", open_driver("s3", {**options, "retries": 0, "names": SETTINGS}))
 
     @property
     def _opened(self) -> FileStorage:

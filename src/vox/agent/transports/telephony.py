@@ -4,8 +4,10 @@ The first messages tell which carrier it is; from the message that describes the
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, assert_never
 
 from vox.agent.call.session import Session
@@ -33,6 +35,7 @@ from vox.protocols.media_stream import (
     StreamEvent,
     StreamStarted,
     StreamStopped,
+    TransfersInStream,
     WireMessage,
 )
 from vox.runtime.clock import new_id
@@ -88,9 +91,24 @@ class CarrierLine(Protocol):
         """Has it do so; raises `VoxError` where that fails."""
         ...
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Runs what belongs to the connection."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who takes a call, and what is known of the call besides what its stream says."""
+
+    agent: Agent
+    call_id: str = ""
+    session_id: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    bot_id: str = ""
+
+
+Prepare = Callable[[StreamStarted, Callable[[Chosen | None], None]], asyncio.Task[None]]
+"""Finds out elsewhere who takes a call, in a task, and answers once; None refuses the call."""
 
 
 class TelephonyTransport:
@@ -104,6 +122,10 @@ class TelephonyTransport:
         on_begun: called once, at the call's first audio or event.
         transfers: puts calls through; None where this stream may belong to anyone.
         line: of a call that can go on with another stream; None where calls are not handed over.
+        codec: of the carrier, where the address has told which it is.
+        prepare: asked instead of `choose` where the answer takes time; the caller's audio waits.
+        on_event: told what happens in the call.
+        start_timeout_s: how long the carrier has to describe the call.
     """
 
     shows_progress = False
@@ -119,6 +141,10 @@ class TelephonyTransport:
         on_begun: Callable[[], None] | None = None,
         transfers: CallTransfers | None = None,
         line: CarrierLine | None = None,
+        codec: ServerCodec | None = None,
+        prepare: Prepare | None = None,
+        on_event: Callable[[AgentEvent], None] | None = None,
+        start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self._line = line
         self.is_resumable = False
@@ -127,12 +153,17 @@ class TelephonyTransport:
         self._asks_again = False
         self._is_ending = False
         self._transfers = transfers
+        self._prepare = prepare
+        self._on_event = on_event
+        self._preparing: asyncio.Task[None] | None = None
+        self._waiting: deque[bytes] = deque(maxlen=MAX_EARLY_AUDIO)
+        self._start_timeout_s = start_timeout_s
         self.is_transferred = False
         self._resources = resources
         self._choose = choose
         self._on_session = on_session
         self._socket: Socket | None = None
-        self._codec: ServerCodec | None = None
+        self._codec = codec
         self._opening: list[WireMessage] = []
         self._early_audio = 0
         self._gatherer: AudioGatherer | None = None
@@ -147,18 +178,18 @@ class TelephonyTransport:
         self.encoding: Encoding = "mulaw"
         self.sample_rate = 8000
         self.has_marks = False
-        self.carrier = ""
+        self.carrier = codec.carrier if codec is not None else ""
         self.call_id = ""
         self.is_stopped_by_carrier = False
 
     # The socket's listener
 
     def opened(self, socket: Socket) -> None:
-        """The upgrade is done; the carrier has START_TIMEOUT_S to describe the call."""
+        """The upgrade is done; the carrier has `start_timeout_s` to describe the call."""
         settings = self._resources.settings
         self._socket = coalesced(socket, settings.ws_write_coalesce_ms, settings.ws_write_coalesce_max_frames)
         loop = asyncio.get_running_loop()
-        self._start_timer = loop.call_later(START_TIMEOUT_S, self.close, 1002, "no start message came")
+        self._start_timer = loop.call_later(self._start_timeout_s, self.close, 1002, "no start message came")
 
     def received(self, message: WireMessage) -> None:
         """One message of the carrier."""
@@ -181,6 +212,8 @@ class TelephonyTransport:
                     if self._on_begun is not None:
                         self._begun()
                     self._session.audio(self._decoded(event.payload))
+                elif self._preparing is not None:
+                    self._waiting.append(event.payload)
             elif self._budget.take(OPEN_S if type(event) is StreamStarted else EVENT_S, now):
                 self._handle(event)
             else:
@@ -198,6 +231,8 @@ class TelephonyTransport:
         self._socket = None
         if self._start_timer is not None:
             self._start_timer.cancel()
+        if self._preparing is not None:
+            self._preparing.cancel()
         if self._gatherer is not None:
             self._gatherer.clear()
         self._count_dropped()
@@ -247,7 +282,9 @@ class TelephonyTransport:
         self._send(self._codec.clear() if self._codec else None)
 
     def send_event(self, event: AgentEvent) -> None:
-        """Logs what was said where that is asked for; carriers take no events."""
+        """Logs what was said where that is asked for, and tells who listens here; carriers take no events."""
+        if self._on_event is not None:
+            self._on_event(event)
         if self._transcript is not None:
             self._transcript.see(event)
 
@@ -261,13 +298,18 @@ class TelephonyTransport:
     @property
     def can_transfer(self) -> bool:
         """Whether this call can be put through elsewhere."""
+        if isinstance(self._codec, TransfersInStream):
+            return bool(self.call_id)
         return self._transfers is not None and bool(self.call_id) and self._transfers.are_possible(self.carrier)
 
     async def transfer(self, to: str, *, caller_id: str = "") -> None:
         """Has the carrier put the caller through; it then ends the stream, or we do after a grace."""
-        if self._transfers is None:
+        if isinstance(self._codec, TransfersInStream):
+            self._send(self._codec.transfer(to))
+        elif self._transfers is None:
             raise UsageError("this stream's call cannot be acted on", code="transfer_unavailable")
-        await self._transfers.transfer(self.carrier, self.call_id, to, caller_id)
+        else:
+            await self._transfers.transfer(self.carrier, self.call_id, to, caller_id)
         self.is_transferred = True
         session, self._session = self._session, None
         if session is not None:
@@ -277,6 +319,8 @@ class TelephonyTransport:
     @property
     def wants_hang_up(self) -> bool:
         """Whether the phone call goes on although the stream is over, and was not put through."""
+        if isinstance(self._codec, TransfersInStream):  # what can be said in the stream has been
+            return False
         is_over = self.is_stopped_by_carrier or self.is_transferred or self.is_handed_over
         return bool(self.call_id) and not is_over
 
@@ -384,38 +428,54 @@ class TelephonyTransport:
                 assert_never(event)
 
     def _start(self, started: StreamStarted) -> None:
-        codec = self._codec
-        if codec is None or self._session is not None:
+        if self._session is not None or self._preparing is not None:
             return
         if self._start_timer is not None:
             self._start_timer.cancel()
-        can_move = self._line is not None and self._line.can_move_stream(self.carrier)
-        self._asks_again = self._line is not None and not can_move and STREAM_RESUME in started.parameters
-        self.is_resumable = can_move or self._asks_again
-        self.call_id = started.call_id
-        token = started.parameters.get(STREAM_RESUME, FRESH)
-        if self._line is not None and token != FRESH:
-            self._line.spawn(self._resume(self._line, started, codec, token), "take a call over")
+        if self._prepare is not None:
+            self._preparing = self._prepare(started, partial(self._begin, started))
             return
         agent = self._choose(started)
-        if agent is None:
+        self._begin(started, Chosen(agent) if agent is not None else None)
+
+    def _begin(self, started: StreamStarted, chosen: Chosen | None) -> None:
+        codec, line, self._preparing = self._codec, self._line, None
+        if codec is None or (self._prepare is not None and self._socket is None):
+            return
+        token = started.parameters.get(STREAM_RESUME, FRESH) if line is not None else FRESH
+        if chosen is None and (token == FRESH or self._prepare is not None):
             self._close(1008, "no such agent")
             return
-        info = CallInfo(
-            call_id=new_id("call"),
-            transport=started.carrier,
-            caller=started.caller,
-            callee=started.callee,
-            variables=_variables(started),
-            carrier_call_id=started.call_id,
-        )
-        self._begin_session(started, codec, agent, info)
+        can_move = line is not None and line.can_move_stream(self.carrier)
+        self._asks_again = line is not None and not can_move and STREAM_RESUME in started.parameters
+        self.is_resumable = can_move or self._asks_again
+        self.call_id = started.call_id
+        if line is not None and token != FRESH:
+            self._preparing = line.spawn(self._resume(line, started, chosen, token), "take a call over")
+        elif chosen is not None:
+            info = CallInfo(
+                call_id=chosen.call_id or new_id("call"),
+                transport=started.carrier,
+                caller=started.caller,
+                callee=started.callee,
+                variables={**_variables(started), **chosen.variables},
+                session_id=chosen.session_id,
+                carrier_call_id=started.call_id,
+                bot_id=chosen.bot_id,
+            )
+            self._begin_session(started, codec, chosen.agent, info)
 
-    async def _resume(self, line: CarrierLine, started: StreamStarted, codec: ServerCodec, token: str) -> None:
-        """Goes on with a call that another process had; a stream without a good token is closed."""
+    async def _resume(self, line: CarrierLine, started: StreamStarted, chosen: Chosen | None, token: str) -> None:
+        """Goes on with a call that another process had; a stream without a good token is closed.
+
+        An agent that was made for this call, as a bot is, goes on with it; else the one of the same name does.
+        """
         taken = await line.take(token)
-        agent = self._resources.agent_for(taken.checkpoint.agent) if taken is not None else None
-        if taken is None or agent is None:
+        codec, self._preparing = self._codec, None
+        agent = chosen.agent if chosen is not None and self._prepare is not None else None
+        if taken is not None and agent is None:
+            agent = self._resources.agent_for(taken.checkpoint.agent)
+        if taken is None or agent is None or codec is None:
             self._close(1008, "this call cannot be gone on with")
         elif self._socket is not None:
             info = replace(taken.checkpoint.info, carrier_call_id=started.call_id)
@@ -448,6 +508,8 @@ class TelephonyTransport:
         self._transcript = transcript_log(self._session, self._resources.settings)
         self.fence = taken.fence if taken is not None else 1
         self._on_session(self._session)
+        while self._waiting:
+            self._session.audio(self._decoded(self._waiting.popleft()))
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)

@@ -88,10 +88,12 @@ class WebSocketTransport:
             return
         self._session = self._start(self)
         self._transcript = transcript_log(self._session, self._resources.settings)
+        call_id = self._session.info.call_id
         if isinstance(self._codec, FirstMessageCodec):
+            self._codec.call_id = call_id
             self._settling = asyncio.get_running_loop().call_later(self._codec.patience_s, self._settle)
         elif isinstance(self._codec, JsonCodec):  # the others ask for it in their handshake
-            self.send_event(AgentReady())
+            self.send_event(AgentReady(call_id=call_id))
 
     def received(self, message: WireMessage) -> None:
         """One message of the client."""

@@ -121,7 +121,7 @@ class TurnJudged:
 class TextArrived:
     """The final transcript of the utterance that was finished; empty where nothing was understood or STT failed.
 
-    `is_echo`: it was the agent's own voice, so that nothing was said.
+    `is_echo`: it was the agent's own voice, or talk that is not for the agent, so that nothing was said.
     """
 
     text: str

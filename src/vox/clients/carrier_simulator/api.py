@@ -71,14 +71,14 @@ class ApiCall(HttpCall):
         """The JSON object of the body; empty where there is none.
 
         Raises:
-            UsageError: `bad_json`.
+            UsageError: `bad_simulator_request`.
         """
         if not self.body.strip():
             return {}
         try:
             return msgspec.json.decode(self.body, type=dict[str, Any])
         except (msgspec.MsgspecError, UnicodeError) as error:
-            raise UsageError(f"The body is not a JSON object: {error}", code="bad_json") from None
+            raise UsageError(f"The body is not a JSON object: {error}", code="bad_simulator_request") from None
 
 
 class SimulatorPolicy:

@@ -115,12 +115,14 @@ class CallbackFaults:
         copies: how often each is sent; 0 loses them all.
         is_reversed: the callbacks of a call are held until its end and sent in the opposite order.
         retries: how often one that is not answered with success is sent again.
+        retry_s: how long the carrier waits before that, in seconds.
     """
 
     delay_s: float = 0.0
     copies: int = 1
     is_reversed: bool = False
     retries: int = 0
+    retry_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

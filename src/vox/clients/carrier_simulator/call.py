@@ -90,11 +90,12 @@ class SimulatedCarrierCall:
 
     async def apply(self, event: CallEvent) -> None:
         """Feeds the state machine and returns when it has taken the event in, so that an answer shows what came of it."""
-        if self.record.machine.is_over:
+        if self.record.machine.is_over or self.is_finished.is_set():
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._events.put((event, done))
-        await done
+        with contextlib.suppress(asyncio.QueueFull):
+            self._events.put_nowait((event, done))
+            await done
 
     async def run(self, begin_at: float) -> None:
         """Waits in the queue until `begin_at`, dials, and returns when the call is over and its last callback is sent."""
@@ -111,6 +112,8 @@ class SimulatedCarrierCall:
                     task.cancel()
                 self._drain()
         finally:
+            if self.leg is not None:
+                self.leg.detach("the simulator stopped")
             self._drain()
             self.is_finished.set()
 

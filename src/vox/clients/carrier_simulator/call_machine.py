@@ -133,10 +133,16 @@ class CallMachine:
                 actions += self._begin()
             case HangUpAsked():
                 actions += self._hang_up()
+            case CalleeHungUp() if self.status is not CallStatus.IN_PROGRESS:
+                actions += self._declined()
             case CalleeHungUp():
                 actions += self._end(CallStatus.COMPLETED, EndedBy.CALLEE, "the callee hung up")
             case AnswerAsked():
                 actions += self._answer()
+            case RedirectAsked() | StreamAsked() | StreamStopAsked() | SpeakAsked() | TransferAsked() if (
+                self.status is not CallStatus.IN_PROGRESS
+            ):
+                pass  # commands are for answered calls
             case RedirectAsked(source):
                 actions += self._interrupt()
                 self._runs_document = True
@@ -221,7 +227,7 @@ class CallMachine:
             case Outcome.BUSY:
                 return self._end(CallStatus.BUSY, EndedBy.CALLEE, "the line is busy")
             case Outcome.REJECT:
-                return self._end(CallStatus.BUSY, EndedBy.CALLEE, "the callee declined", sip_code=603)
+                return self._declined()
             case Outcome.FAIL:
                 return self._end(CallStatus.FAILED, EndedBy.CARRIER, "the number cannot be reached")
             case _:
@@ -428,6 +434,12 @@ class CallMachine:
         if self.status is CallStatus.IN_PROGRESS:
             return self._end(CallStatus.COMPLETED, EndedBy.CALLER, "the caller hung up")
         return self._end(CallStatus.CANCELED, EndedBy.CALLER, "the caller canceled the call")
+
+    def _declined(self) -> list[Action]:
+        """The far end hangs up while it rings: the callee of an outgoing call, the caller of an incoming one."""
+        if self._plan.is_inbound:
+            return self._end(CallStatus.CANCELED, EndedBy.CALLEE, "the caller gave up")
+        return self._end(CallStatus.BUSY, EndedBy.CALLEE, "the callee declined", sip_code=603)
 
     def _end(self, status: CallStatus, ended_by: EndedBy, reason: str, *, sip_code: int = 0) -> list[Action]:
         self.status = status

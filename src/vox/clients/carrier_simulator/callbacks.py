@@ -10,7 +10,6 @@ from vox.clients.carrier_simulator.requests import OutgoingRequest
 from vox.errors import VoxError
 
 MAX_WAITING: Final = 500
-RETRY_S: Final = 1.0
 _SUCCESS: Final = range(200, 300)
 
 Log = Callable[[str, dict[str, object]], None]
@@ -80,4 +79,4 @@ class CallbackQueue:
                 if answer.status in _SUCCESS:
                     return
             if attempt <= self._faults.retries:
-                await asyncio.sleep(RETRY_S)
+                await asyncio.sleep(self._faults.retry_s)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 from vox.clients.carrier_simulator.behaviour import ApiFault
@@ -21,8 +22,11 @@ from vox.runtime.tasks import cancel_and_wait
 
 MAX_CALLS: Final = 20_000
 MAX_LOGGED: Final = 20_000
+MAX_WITH_AUDIO: Final = 100
 _HEX_BITS: Final = 128
 _MINUTE_S: Final = 60.0
+_FAILURES: Final = frozenset({"callback_dropped", "callback_failed", "document_failed", "stream_failed"})
+_SHOWN: Final = frozenset({"attempt", "detail", "error", "name", "status", "url", "verbs"})
 
 _log = get_logger(__name__)
 
@@ -37,7 +41,8 @@ class Calls:
         clock: the time.
         random_bits: a source of random bits, for ids.
         speed: how many times faster than real time ringing runs.
-        max_track_s: how much audio of each call is kept.
+        max_track_s: how much audio of each call is kept, in seconds; of calls that are over for the last 100 only.
+        on_end: hears of each call when its last callback is out.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class Calls:
         random_bits: Callable[[int], int],
         speed: float,
         max_track_s: float,
+        on_end: Callable[[SimulatedCarrierCall], None] | None = None,
     ) -> None:
         self.scenario = scenario
         self.events: deque[LoggedEvent] = deque(maxlen=MAX_LOGGED)
@@ -59,11 +65,14 @@ class Calls:
         self._random_bits = random_bits
         self._speed = speed
         self._max_track_s = max_track_s
+        self._on_end = on_end
+        self._with_audio: deque[SimulatedCarrierCall] = deque()  # calls that are over, oldest first
         self._calls: dict[str, SimulatedCarrierCall] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._next_dial: dict[str, float] = {}
         self._requests: dict[str, deque[float]] = {}
         self._logged = 0
+        self._changes = 0
         self._changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[SimulatedCarrierCall]:
@@ -141,7 +150,7 @@ class Calls:
             context=Context(),  # the request that placed it is over long before the call is
         )
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, call))
         return call
 
     def get(self, carrier: str, call_id: str, dialect: Dialect) -> SimulatedCarrierCall:
@@ -175,10 +184,11 @@ class Calls:
         self._calls.pop(call.record.call_id, None)
 
     async def changed(self) -> None:
-        """Returns when something has happened since the last event that was logged."""
-        before = self._logged
-        while self._logged == before:
-            await self._next_change()
+        """Returns when the next thing has happened: an event, or the end of a call after its last callback."""
+        before = self._changes
+        while self._changes == before:
+            self._changed.clear()
+            await self._changed.wait()
 
     def log(self, record: CallRecord, kind: str, details: Mapping[str, Any]) -> None:
         """Notes what happened, for those who watch."""
@@ -186,16 +196,18 @@ class Calls:
         event = LoggedEvent(self._logged, self._clock.wall(), record.call_id, kind, dict(details))
         record.events.append(event)
         self.events.append(event)
-        self._changed.set()
-        _log.debug("simulated call", call_id=record.call_id, carrier=record.carrier, kind=kind)
+        self._wake()
+        shown = {name: value for name, value in details.items() if name in _SHOWN}
+        write = _log.warning if kind in _FAILURES else _log.info
+        write("simulated call", call_id=record.call_id, carrier=record.carrier, what=str(kind), **shown)
 
     async def close(self) -> None:
         """Ends every call at once; callbacks that were not sent are not sent any more."""
         await cancel_and_wait(*self._tasks)
 
-    async def _next_change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+    def _wake(self) -> None:
+        self._changes += 1
+        self._changed.set()
 
     def _count_request(self, dialect: Dialect) -> None:
         """Refuses what exceeds the carrier's limit of the last minute.
@@ -233,9 +245,14 @@ class Calls:
             hint="wait for some to end",
         )
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, call: SimulatedCarrierCall, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._changed.set()
+        if self._on_end is not None:
+            self._on_end(call)
+        self._with_audio.append(call)
+        if len(self._with_audio) > MAX_WITH_AUDIO and (leg := self._with_audio.popleft().leg) is not None:
+            leg.forget_audio()
+        self._wake()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("simulated call failed", task=task.get_name(), error=str(error), exc_info=error)
 

@@ -22,7 +22,7 @@ from vox.http.routing import Reply, RouteTable
 
 MAX_LISTED: Final = 1000
 MAX_WAIT_S: Final = 30.0
-_INBOUND_KEYS: Final = {"carrier", "url", "from", "to", "commands"}
+_INBOUND_KEYS: Final = {"carrier", "url", "from", "to", "status_url", "commands"}
 
 CallIn = Callable[..., SimulatedCarrierCall]
 
@@ -100,19 +100,20 @@ class Control:
         return Reply(200, _wav(found.leg.report()), {"content-type": "audio/wav"})
 
     async def call_in(self, call: ApiCall) -> dict[str, Any]:
-        """Places an incoming call: `carrier`, `url` of the webhook, `from`, `to`; Telnyx with `commands: true` for call control."""
+        """Places an incoming call: `carrier`, `url` of the webhook, `from`, `to`, and `status_url` for its end; Telnyx with `commands: true` for call control."""
         body = call.json_object()
         if unknown := sorted(body.keys() - _INBOUND_KEYS):
-            raise UsageError(f"Unknown fields: {', '.join(unknown)}", code="bad_json")
+            raise UsageError(f"Unknown fields: {', '.join(unknown)}", code="bad_simulator_request")
         texts = {name: body.get(name) for name in ("carrier", "url", "from", "to")}
         for name, value in texts.items():
             if not isinstance(value, str) or not value:
-                raise UsageError(f"{name} is missing", code="bad_json")
+                raise UsageError(f"{name} is missing", code="bad_simulator_request")
         placed = self._call_in(
             texts["carrier"],
             url=texts["url"],
             from_=texts["from"],
             to=texts["to"],
+            status_url=str(body.get("status_url", "")),
             uses_commands=body.get("commands") is True,
         )
         return described(placed)
@@ -213,7 +214,7 @@ def _number(query: Mapping[str, str], name: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise UsageError(f"{name} is not a number: {query[name]!r}", code="bad_json")
+        raise UsageError(f"{name} is not a number: {query[name]!r}", code="bad_simulator_request")
     return value
 
 

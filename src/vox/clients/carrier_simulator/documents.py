@@ -180,7 +180,7 @@ def _gather(element: ET.Element) -> Gather:
         digits=int(_number(element, "numDigits", 0)),
         timeout_s=_number(element, "timeout", _number(element, "executionTimeout", 5.0)),
         finish_key=element.get("finishOnKey", "#"),
-        prompts=[verb for one in element for verb in _verbs(one)],
+        prompts=tuple(verb for one in element for verb in _verbs(one)),
     )
 
 

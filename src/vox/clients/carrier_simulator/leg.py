@@ -167,6 +167,10 @@ class CalleeLeg:
         if self._connection is not None:
             self._connection.abort()
 
+    def forget_audio(self) -> None:
+        """Lets go of what was heard."""
+        self._call.forget_tracks()
+
     def report(self) -> CallReport:
         """What both sides said so far."""
         return self._call.report()

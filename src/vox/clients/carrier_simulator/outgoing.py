@@ -5,12 +5,12 @@ simulator that sent anywhere could reach a production server by accident.
 """
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
 from vox.clients.carrier_simulator.requests import OutgoingRequest
-from vox.clients.phone import Connect
 from vox.errors import DependencyError, UsageError
 from vox.http.websocket import Socket, SocketListener, open_socket
 from vox.security.addresses import Network
@@ -29,18 +29,19 @@ class Outgoing:
 
     Args:
         networks: where the simulator may send to, besides this machine.
-        connect: opens WebSockets.
+        tls: how certificates are checked; None for what the system trusts.
     """
 
-    def __init__(self, networks: Sequence[Network] = (), *, connect: Connect = open_socket) -> None:
+    def __init__(self, networks: Sequence[Network] = (), *, tls: ssl.SSLContext | None = None) -> None:
         self._networks = (*LOOPBACK_NETWORKS, *networks)
-        self._connect = connect
+        self._tls = tls
         self._system = SystemResolver()
         self._guard = OutboundGuard(
             allowed_private=self._networks,
             allowed_ports=None,
             allowed_schemes=_SCHEMES,
             resolver=self._resolve,
+            ssl_context=tls,
             max_in_flight=_IN_FLIGHT,
         )
 
@@ -77,7 +78,7 @@ class Outgoing:
                 await self._guard.resolve(url)
         except TimeoutError:
             raise DependencyError("The host's name was not resolved in time.", code="connect_timed_out") from None
-        return await self._connect(url, listener, headers=headers, connect_timeout_s=connect_timeout_s)
+        return await open_socket(url, listener, headers=headers, connect_timeout_s=connect_timeout_s, tls=self._tls)
 
     def _check(self, url: str) -> None:
         """Refuses literal addresses outside; names are judged by what they resolve to."""

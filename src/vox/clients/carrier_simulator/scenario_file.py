@@ -6,8 +6,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
-import yaml
-
 from vox.clients.carrier_simulator.behaviour import (
     AfterStream,
     AnsweredBy,
@@ -27,16 +25,15 @@ from vox.clients.carrier_simulator.behaviour import (
 )
 from vox.clients.carrier_simulator.carriers.exotel import Flow
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
+from vox.clients.located_yaml import Path as Place
+from vox.clients.located_yaml import read_located
 from vox.errors import UsageError
 
 MAX_BYTES: Final = 1 << 20
-MAX_NODES: Final = 50_000
 CARRIERS: Final = ("twilio", "telnyx", "plivo", "exotel")
 _KEYS_OF_PHONES: Final = frozenset("0123456789*#ABCD")
-_DEEPEST: Final = 12
 
 _E = TypeVar("_E", bound=StrEnum)
-Place = tuple[str | int, ...]
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -77,28 +74,19 @@ def parse_rule(content: bytes, name: str) -> Rule:
 
 
 class _Reader:
-    """One file: its values, and the line of each by its path."""
+    """One file: its values, and what errors call it."""
 
     def __init__(self, content: bytes, name: str, folder: Path | None) -> None:
         self._name = name
         self._folder = folder
-        self._lines: dict[Place, int] = {(): 1}
-        self._nodes = 0
         if len(content) > MAX_BYTES:
             raise UsageError(f"{name} is longer than {MAX_BYTES} bytes", code="bad_scenario")
         try:
             text = content.decode("utf-8").replace("\t", " ")  # JSON may be indented with tabs, YAML may not
-            loader = yaml.SafeLoader(text)
-            node = loader.get_single_node()
-            self.data: Any = {} if node is None else self._value(loader, node, ())
         except UnicodeDecodeError as error:
             raise UsageError(f"{name} is not UTF-8 text", code="bad_scenario") from error
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark
-            line = 1 if mark is None else mark.line + 1
-            raise self._error(f"line {line}", str(error.problem or error.context or "it is not YAML")) from error
-        except yaml.YAMLError as error:
-            raise self._error("", str(error)) from error
+        self._located = read_located(text, name)
+        self.data: Any = self._located.value
 
     def scenario(self) -> Scenario:
         """The whole file."""
@@ -148,12 +136,13 @@ class _Reader:
         return Behaviour(**read)
 
     def _callbacks(self, value: Any, path: Place) -> CallbackFaults:
-        fields = self._mapping(value, path, ("delay_secs", "copies", "reversed", "retries"))
+        fields = self._mapping(value, path, ("delay_secs", "copies", "reversed", "retries", "retry_secs"))
         return CallbackFaults(
             delay_s=self._seconds(fields.get("delay_secs", 0), (*path, "delay_secs")),
             copies=self._count(fields.get("copies", 1), (*path, "copies"), most=10),
             is_reversed=self._flag(fields.get("reversed", False), (*path, "reversed")),
             retries=self._count(fields.get("retries", 0), (*path, "retries"), most=10),
+            retry_s=self._seconds(fields.get("retry_secs", 1), (*path, "retry_secs")),
         )
 
     def _stream(self, value: Any, path: Place) -> StreamFaults:
@@ -277,35 +266,8 @@ class _Reader:
             )
         return kind(value)
 
-    # Lines.
-
-    def _value(self, loader: Any, node: yaml.Node, path: Place) -> Any:
-        self._nodes += 1
-        self._lines.setdefault(path, node.start_mark.line + 1)
-        if self._nodes > MAX_NODES or len(path) > _DEEPEST:
-            self._fail(path, "it is too large or too deep")
-        if isinstance(node, yaml.MappingNode):
-            found: dict[Any, Any] = {}
-            for key_node, value_node in node.value:
-                key = str(loader.construct_object(key_node, deep=True))
-                here = (*path, key)
-                self._lines[here] = key_node.start_mark.line + 1
-                if key in found:
-                    self._fail(here, f"the key {key!r} stands here twice")
-                found[key] = self._value(loader, value_node, here)
-            return found
-        if isinstance(node, yaml.SequenceNode):
-            return [self._value(loader, one, (*path, at)) for at, one in enumerate(node.value)]
-        return loader.construct_object(node, deep=True)
-
     def _fail(self, path: Place, message: str) -> NoReturn:
-        while path not in self._lines:
-            path = path[:-1]
-        raise self._error(f"line {self._lines[path]}", message)
-
-    def _error(self, where: str, message: str) -> UsageError:
-        place = f"{self._name}, {where}" if where else self._name
-        return UsageError(f"{place}: {message}", code="bad_scenario")
+        raise UsageError(f"{self._name}, line {self._located.line(path)}: {message}", code="bad_scenario")
 
 
 _BEHAVIOUR: Final = (

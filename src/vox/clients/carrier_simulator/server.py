@@ -3,6 +3,7 @@
 import asyncio
 import random
 import secrets
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, Final, Self
 from vox.clients.carrier_simulator.api import SimulatorPolicy
 from vox.clients.carrier_simulator.behaviour import Behaviour
 from vox.clients.carrier_simulator.call import SimulatedCarrierCall
+from vox.clients.carrier_simulator.call_events import Notice
 from vox.clients.carrier_simulator.calls import Calls
 from vox.clients.carrier_simulator.carriers.exotel import Exotel
 from vox.clients.carrier_simulator.carriers.exotel_api import exotel_routes
@@ -23,7 +25,7 @@ from vox.clients.carrier_simulator.carriers.twilio_api import twilio_routes
 from vox.clients.carrier_simulator.control_api import Control
 from vox.clients.carrier_simulator.dialect import Dialect
 from vox.clients.carrier_simulator.outgoing import Outgoing
-from vox.clients.carrier_simulator.record import LoggedEvent
+from vox.clients.carrier_simulator.record import CallbackTarget, LoggedEvent
 from vox.clients.carrier_simulator.requests import TelnyxKey
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
 from vox.clients.carrier_simulator.voices import Speaker, Voices
@@ -35,6 +37,8 @@ from vox.runtime.clock import Clock, SystemClock
 from vox.security.addresses import Network
 
 MAX_TRACK_S: Final = 120.0
+CLOSE_TIMEOUT_S: Final = 0.5
+"""How long requests that are held on purpose may delay the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,11 @@ class CarrierSimulator:
         speed: how many times faster than real time ringing runs.
         speaker: turns texts of the scenario into speech.
         networks: where callbacks and streams may go, besides this machine.
+        tls: how the certificates of `https` and `wss` addresses are checked; None for what the system trusts.
         clock: the time.
         random_bits: random bits for ids.
-        max_track_s: how many seconds of each call's audio are kept.
+        max_track_s: how many seconds of each call's audio are kept, and of calls that are over for the last 100 only.
+        on_end: hears of each call when its last callback is out.
     """
 
     def __init__(
@@ -82,9 +88,11 @@ class CarrierSimulator:
         speed: float = 1.0,
         speaker: Speaker | None = None,
         networks: Sequence[Network] = (),
+        tls: ssl.SSLContext | None = None,
         clock: Clock | None = None,
         random_bits: Callable[[int], int] = secrets.randbits,
         max_track_s: float = MAX_TRACK_S,
+        on_end: Callable[[SimulatedCarrierCall], None] | None = None,
     ) -> None:
         self.accounts = known = accounts or Accounts()
         self.clock = clock or SystemClock()
@@ -92,11 +100,12 @@ class CarrierSimulator:
         self.calls = Calls(
             scenario or Scenario(),
             voices=self._voices,
-            outgoing=Outgoing(networks),
+            outgoing=Outgoing(networks, tls=tls),
             clock=self.clock,
             random_bits=random_bits,
             speed=speed,
             max_track_s=max_track_s,
+            on_end=on_end,
         )
         self.twilio = Twilio(known.twilio_account_sid, known.twilio_auth_token)
         self.telnyx = Telnyx(known.telnyx_api_key, TelnyxKey(known.telnyx_seed))
@@ -124,7 +133,7 @@ class CarrierSimulator:
             self.clock,
             lifespan=nullcontext,
         )
-        self._server = Server(self.app, host, port)
+        self._server = Server(self.app, host, port, close_timeout_s=CLOSE_TIMEOUT_S)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -205,7 +214,7 @@ class CarrierSimulator:
                 await self.calls.changed()
 
     def call_in(
-        self, carrier: str, *, url: str, from_: str, to: str, uses_commands: bool = False
+        self, carrier: str, *, url: str, from_: str, to: str, status_url: str = "", uses_commands: bool = False
     ) -> SimulatedCarrierCall:
         """Calls a customer's number: its webhook `url` is asked what to do.
 
@@ -214,6 +223,7 @@ class CarrierSimulator:
             url: the webhook; of Exotel the applet's address.
             from_: the caller.
             to: the number that is called; the scenario's rules for it decide what the caller does.
+            status_url: where the end of the call is reported to; empty for nowhere.
             uses_commands: for Telnyx, whether the webhook belongs to call control, rather than to TeXML.
 
         Raises:
@@ -230,6 +240,8 @@ class CarrierSimulator:
             order = self.telnyx.inbound_order_with_commands(to=to, from_=from_, url=url)
         else:
             order = dialect.inbound_order(to=to, from_=from_, url=url)
+            if status_url:
+                order = replace(order, callbacks={Notice.COMPLETED: CallbackTarget(status_url)})
         return self.calls.start(dialect, order, account="")
 
 

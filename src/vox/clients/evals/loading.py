@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, ValidationError
 
 from vox.clients.evals import scenario as shapes
-from vox.clients.evals.located_yaml import Located, read_located
-from vox.clients.evals.located_yaml import Path as Place
 from vox.clients.evals.scenario import ModelScenario, Scenario, ScriptedTurn
+from vox.clients.located_yaml import Located, read_located
+from vox.clients.located_yaml import Path as Place
 from vox.errors import UsageError
 
 AnyScenario = Scenario | ModelScenario

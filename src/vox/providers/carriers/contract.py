@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
@@ -114,6 +114,21 @@ class TransferTarget:
         return self.to.startswith(("sip:", "sips:"))
 
 
+@dataclass(frozen=True, slots=True)
+class BusyAnswer:
+    """What a caller gets while no call can be taken.
+
+    Attributes:
+        message: said before the call ends; empty for a busy tone.
+        again_url: asked again instead of ending the call, where the carrier can.
+        pause_s: seconds of silence before that.
+    """
+
+    message: str = ""
+    again_url: str = ""
+    pause_s: int = 10
+
+
 class CallControl(Protocol):
     """Acts on a call over the carrier's REST API."""
 
@@ -156,6 +171,10 @@ class CarrierDriver(Protocol):
 
     def answer(self, stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:
         """Connects the call to our media stream; None where the carrier asks no webhook."""
+        ...
+
+    def busy(self, busy: BusyAnswer) -> WebhookAnswer | None:
+        """Ends the call as busy, or has it wait; None where the carrier's webhook has no words for it."""
         ...
 
     def verify(self, request: WebhookRequest, secret: str, *, now: float) -> None:
@@ -201,6 +220,184 @@ class MovesStreams(Protocol):
         Raises:
             DependencyError: the carrier refuses or does not answer in time (stream_move_failed).
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DialRequest:
+    """One attempt to reach a number.
+
+    Args:
+        to: E.164.
+        from_: E.164 caller id.
+        stream_url: where the media stream of the answered call goes.
+        parameters: of that stream, among them the one-time `token`.
+        status_url: where the carrier tells what becomes of the call.
+        answer_url: where it asks what to do with the answered call.
+        ring_timeout_s: how long it rings.
+        max_duration_s: when the carrier ends the answered call.
+        amd: `off`, `detect`, or `detect_message_end`, which waits for the end of a machine's greeting.
+        tag: ours, unique for each attempt; the carrier is asked for it where it is unknown whether the attempt reached it.
+    """
+
+    to: str
+    from_: str
+    stream_url: str
+    parameters: Mapping[str, str] = field(repr=False)
+    status_url: str = field(repr=False)
+    answer_url: str = field(repr=False)
+    ring_timeout_s: int
+    max_duration_s: int
+    amd: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """The carrier has taken the call.
+
+    Args:
+        carrier_call_id: its id.
+        queued_s: how long the carrier lets it wait, where it says so.
+    """
+
+    carrier_call_id: str
+    queued_s: float = 0.0
+
+
+class DialRefused(DependencyError):  # noqa: N818  an answer of the carrier's, as DialUncertain is
+    """The carrier has said that it does not place this call.
+
+    Args:
+        message: what it said.
+        reason: a word for it, such as `invalid_number`.
+        is_retryable: whether another attempt may be taken.
+        is_rate_limit: whether it was only too soon; then nothing was dialled and the same attempt may be repeated.
+        retry_after_s: when to come back, where the carrier says so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        is_retryable: bool,
+        is_rate_limit: bool = False,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, code="dial_refused", retryable=is_retryable, retry_after_s=retry_after_s)
+        self.reason = reason
+        self.is_rate_limit = is_rate_limit
+
+
+class DialUncertain(DependencyError):  # noqa: N818  see DialRefused
+    """It is unknown whether the carrier has dialled: no answer came in time, or a server error."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="dial_uncertain", retryable=False)
+
+
+CallStage = Literal["queued", "ringing", "answered", "ended"]
+EndKind = Literal["completed", "no_answer", "busy", "rejected", "failed", "canceled"]
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierCall:
+    """A call as the carrier has it.
+
+    Args:
+        carrier_call_id: its id; empty in callbacks that do not name it.
+        stage: how far it came.
+        end: how it ended; None before.
+        answered_by: `human`, `machine`, `fax` or `unknown`; empty where nothing was detected.
+        reason: a word or code of the carrier's on the end, such as `sip_486`.
+        is_retryable: whether another attempt may reach the number.
+        duration_s: of the answered call, where the carrier says so.
+    """
+
+    carrier_call_id: str
+    stage: CallStage
+    end: EndKind | None = None
+    answered_by: str = ""
+    reason: str = ""
+    is_retryable: bool = False
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackEvent:
+    """What a carrier's callback says, and the tag it was about where the body names it."""
+
+    call: CarrierCall
+    tag: str = ""
+
+
+class Dialler(Protocol):
+    """Places calls over a carrier's REST API; a module of `vox.providers.diallers` makes one with `create(config, deps)`."""
+
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether the carrier tells what becomes of a call; otherwise it has to be asked."""
+        ...
+
+    async def dial(self, request: DialRequest) -> Dialled:
+        """Has the carrier dial, once; nothing in here repeats the request.
+
+        Raises:
+            DialRefused: it does not.
+            DialUncertain: it is unknown.
+        """
+        ...
+
+    async def find(
+        self, request: DialRequest, since_s: float, known: Collection[str] = frozenset()
+    ) -> CarrierCall | None:
+        """The call of an attempt about which nothing is known; None where the carrier has none.
+
+        Args:
+            request: what was asked for.
+            since_s: Unix time of the attempt; earlier calls are others.
+            known: carrier's ids of other attempts to the number.
+
+        Raises:
+            DependencyError: the carrier could not be asked (carrier_unreachable).
+        """
+        ...
+
+    async def look_up(self, carrier_call_id: str) -> CarrierCall | None:
+        """The state of a call that the carrier has given an id; None where it does not know it any more.
+
+        Raises:
+            DependencyError: as `find`.
+        """
+        ...
+
+    async def hang_up(self, carrier_call_id: str) -> bool:
+        """Ends a call, ringing or answered; False where nothing could be sent.
+
+        Raises:
+            DependencyError: the carrier refuses, or does not answer in time (hang_up_failed).
+        """
+        ...
+
+    def verify(self, request: WebhookRequest, *, now: float) -> None:
+        """Lets a callback pass that the carrier has signed; where it signs nothing, all.
+
+        Raises:
+            UsageError: `bad_signature`.
+        """
+        ...
+
+    def read_callback(self, request: WebhookRequest) -> CallbackEvent | None:
+        """What a verified callback says; None where it says nothing about the call's state."""
+        ...
+
+    def answer(self, stream_url: str, parameters: Mapping[str, str]) -> WebhookAnswer | None:
+        """What to do with the answered call: connect it to our stream; None where the carrier does not ask."""
+        ...
+
+    def refuse(self) -> WebhookAnswer | None:
+        """What to do with an answered call that we have no use for: end it; None where the carrier does not ask."""
         ...
 
 

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
-from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
+from vox.providers.carriers.contract import BusyAnswer, NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
 from vox.security.credentials import bearer_token, parse_authorization
 from vox.security.digests import bad_signature, base64_bytes, is_equal
@@ -26,6 +26,12 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     url = _with_parameters(stream_url, parameters)
     body = {"url": url, "data": {"error": "", "websocketUrl": url, "note": _NOTE}}
     return WebhookAnswer("application/json", msgspec.json.encode(body))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """None: the applet's flow decides what follows an error."""
+    del busy
+    return None
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from vox.providers.carriers.contract import NoConfig, NoControl, WebhookAnswer, WebhookRequest
+from vox.providers.carriers.contract import BusyAnswer, NoConfig, NoControl, WebhookAnswer, WebhookRequest
 from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, base64_bytes, hmac_digest, is_equal
 
@@ -32,6 +32,12 @@ _PARAMETER: Final = re.compile(r';\s*(?P<name>[a-z*][a-z0-9_.*-]*)=(?:"(?P<text>
 
 def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer | None:
     """None: the Audio Connector is given the stream's URL in its integration."""
+    return None
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """None: the call is Genesys's own, and its flow decides."""
+    del busy
     return None
 
 

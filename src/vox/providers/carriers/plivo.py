@@ -9,6 +9,7 @@ import httpx2
 
 from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     NoConfig,
     TransferTarget,
@@ -17,11 +18,12 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, xml_answer, xml_text
+from vox.providers.carriers.markup import busy_xml, element, xml_answer, xml_text
 from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, hmac_base64, is_equal
 
 Config = NoConfig
+API: Final = "https://api.plivo.com"
 MAX_SIGNATURES: Final = 8  # one for each auth token of the account that is in use
 _MAX_EXTRA_HEADERS: Final = 512  # bytes; Plivo's documentation of the Stream element
 
@@ -38,9 +40,15 @@ class Control:
     """Ends and transfers calls of one account."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+        self,
+        http: httpx2.AsyncClient,
+        credentials: Credentials,
+        *,
+        api_base: str = API,
+        timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
+        self._base = api_base.rstrip("/")
         self._credentials = credentials
         self._timeout_s = timeout_s
         self.transfer_remedy = "set PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN"
@@ -73,7 +81,7 @@ class Control:
         account = quote(self._credentials.auth_id, safe="")
         request = self._http.build_request(
             method,
-            f"https://api.plivo.com/v1/Account/{account}/Call/{quote(call_id, safe='')}/",
+            f"{self._base}/v1/Account/{account}/Call/{quote(call_id, safe='')}/",
             json=None if body is None else dict(body),
         )
         auth = httpx2.BasicAuth(self._credentials.auth_id, self._credentials.auth_token)
@@ -125,6 +133,11 @@ def _stream(stream_url: str, parameters: Mapping[str, str]) -> str:
     return element("Stream", attributes, xml_text(stream_url))
 
 
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """XML that hangs up with a busy tone, speaks, or has the call wait."""
+    return busy_xml(busy, refusal=element("Hangup", {"reason": "busy"}), say="Speak", pause="Wait")
+
+
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Plivo-Signature-V3` (or the main account's) with the auth token.
 
@@ -148,12 +161,12 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN."""
+    """The call control, with `plivo_auth_id`/PLIVO_AUTH_ID and `plivo_auth_token`/PLIVO_AUTH_TOKEN; PLIVO_API_BASE says where the API is."""
     credentials = Credentials(
         auth_id=deps.secret("plivo_auth_id", "PLIVO_AUTH_ID") or "",
         auth_token=deps.secret("plivo_auth_token", "PLIVO_AUTH_TOKEN") or "",
     )
-    return Control(deps.http, credentials)
+    return Control(deps.http, credentials, api_base=deps.environment.get("PLIVO_API_BASE") or API)
 
 
 def _extra_headers(parameters: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ import httpx2
 from vox.providers.carriers.contract import (
     CLOCK_TOLERANCE_S,
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     NoConfig,
     TransferTarget,
@@ -19,11 +20,12 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, parameter_elements, xml_answer
+from vox.providers.carriers.markup import busy_xml, element, parameter_elements, xml_answer
 from vox.providers.contract import Deps
 from vox.security.digests import bad_signature, verify_ed25519
 
 Config = NoConfig
+API: Final = "https://api.telnyx.com"
 _OVER: Final = (404, 422)  # 422 with code 90018 is "call has already ended"
 
 
@@ -38,9 +40,15 @@ class Control:
     """Ends and transfers calls by their call control id."""
 
     def __init__(
-        self, http: httpx2.AsyncClient, credentials: Credentials, *, timeout_s: float = HANG_UP_TIMEOUT_S
+        self,
+        http: httpx2.AsyncClient,
+        credentials: Credentials,
+        *,
+        api_base: str = API,
+        timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
+        self._base = api_base.rstrip("/")
         self._credentials = credentials
         self._timeout_s = timeout_s
         self.transfer_remedy = "set TELNYX_API_KEY"
@@ -92,7 +100,7 @@ class Control:
     def _action(self, call_id: str, name: str, body: Mapping[str, object]) -> httpx2.Request:
         return self._http.build_request(
             "POST",
-            f"https://api.telnyx.com/v2/calls/{quote(call_id, safe='')}/actions/{name}",
+            f"{self._base}/v2/calls/{quote(call_id, safe='')}/actions/{name}",
             headers={"Authorization": f"Bearer {self._credentials.api_key}"},
             json=dict(body),
         )
@@ -102,6 +110,11 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     """TeXML that connects the call to our stream, PCMU both ways."""
     attributes = {"url": stream_url, "bidirectionalMode": "rtp", "bidirectionalCodec": "PCMU", "codec": "PCMU"}
     return xml_answer(element("Connect", {}, element("Stream", attributes, parameter_elements(parameters))))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """TeXML that rejects the call with a busy tone, speaks, or has it wait."""
+    return busy_xml(busy, refusal=element("Reject", {"reason": "busy"}))
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
@@ -117,5 +130,6 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `telnyx_api_key`/TELNYX_API_KEY."""
-    return Control(deps.http, Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or ""))
+    """The call control, with `telnyx_api_key`/TELNYX_API_KEY; TELNYX_API_BASE says where the API is."""
+    credentials = Credentials(deps.secret("telnyx_api_key", "TELNYX_API_KEY") or "")
+    return Control(deps.http, credentials, api_base=deps.environment.get("TELNYX_API_BASE") or API)

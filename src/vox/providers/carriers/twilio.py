@@ -10,6 +10,7 @@ from pydantic import Field
 
 from vox.providers.carriers.contract import (
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     HangUpOnce,
     TransferTarget,
     WebhookAnswer,
@@ -17,7 +18,7 @@ from vox.providers.carriers.contract import (
     send_transfer,
     transfer_unavailable,
 )
-from vox.providers.carriers.markup import element, parameter_elements, xml_answer, xml_text
+from vox.providers.carriers.markup import busy_xml, element, parameter_elements, xml_answer, xml_text
 from vox.providers.contract import Deps, DriverConfig
 from vox.security.digests import bad_signature, hmac_base64, is_equal, sha256_hex
 
@@ -47,6 +48,7 @@ class Control:
         credentials: hang-ups are refused where one of them is empty.
         region: Twilio region such as `ie1`.
         edge: Twilio edge such as `dublin`; without a region it means region us1.
+        api_base: where the API is, in place of region and edge.
         timeout_s: the longest a request may take.
     """
 
@@ -57,12 +59,13 @@ class Control:
         *,
         region: str = "",
         edge: str = "",
+        api_base: str = "",
         timeout_s: float = HANG_UP_TIMEOUT_S,
     ) -> None:
         self._http = http
         self._credentials = credentials
         host_parts = ("api", edge, region or ("us1" if edge else ""), "twilio.com")
-        self._host = ".".join(part for part in host_parts if part)
+        self._base = api_base.rstrip("/") or f"https://{'.'.join(part for part in host_parts if part)}"
         self._timeout_s = timeout_s
         self._once = HangUpOnce(http, "Twilio", timeout_s=timeout_s)
         self.transfer_remedy = "set TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
@@ -96,7 +99,7 @@ class Control:
         account = quote(self._credentials.account_sid, safe="")
         request = self._http.build_request(
             "POST",
-            f"https://{self._host}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
+            f"{self._base}/2010-04-01/Accounts/{account}/Calls/{quote(call_id, safe='')}.json",
             data=dict(fields),
         )
         auth = httpx2.BasicAuth(self._credentials.account_sid, self._credentials.auth_token)
@@ -129,6 +132,11 @@ def call_id_of(fields: Mapping[str, str]) -> str:
     return fields.get("callsid", "")
 
 
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """TwiML that rejects the call with a busy tone, speaks, or has it wait."""
+    return busy_xml(busy, refusal=element("Reject", {"reason": "busy"}))
+
+
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
     """Checks `X-Twilio-Signature` with the account's auth token.
 
@@ -152,9 +160,13 @@ def verify(request: WebhookRequest, secret: str, *, now: float) -> None:
 
 
 def create(config: Config, deps: Deps) -> Control:
-    """The call control, with `twilio_account_sid`/TWILIO_ACCOUNT_SID and `twilio_auth_token`/TWILIO_AUTH_TOKEN."""
+    """The call control, with `twilio_account_sid`/TWILIO_ACCOUNT_SID and `twilio_auth_token`/TWILIO_AUTH_TOKEN.
+
+    TWILIO_API_BASE takes the place of region and edge.
+    """
     credentials = Credentials(
         account_sid=deps.secret("twilio_account_sid", "TWILIO_ACCOUNT_SID") or "",
         auth_token=deps.secret("twilio_auth_token", "TWILIO_AUTH_TOKEN") or "",
     )
-    return Control(deps.http, credentials, region=config.region, edge=config.edge)
+    base = deps.environment.get("TWILIO_API_BASE", "")
+    return Control(deps.http, credentials, region=config.region, edge=config.edge, api_base=base)

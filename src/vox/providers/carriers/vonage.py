@@ -11,6 +11,7 @@ import msgspec
 from vox.providers.carriers.contract import (
     CLOCK_TOLERANCE_S,
     HANG_UP_TIMEOUT_S,
+    BusyAnswer,
     NoConfig,
     TransferTarget,
     WebhookAnswer,
@@ -106,6 +107,12 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
         "headers": dict(parameters),
     }
     return WebhookAnswer("application/json", msgspec.json.encode([{"action": "connect", "endpoint": [endpoint]}]))
+
+
+def busy(busy: BusyAnswer) -> WebhookAnswer | None:
+    """NCCO that speaks and ends the call; an empty one ends it at once. There is no busy tone and no waiting."""
+    actions = [{"action": "talk", "text": busy.message}] if busy.message else []
+    return WebhookAnswer("application/json", msgspec.json.encode(actions))
 
 
 def verify(request: WebhookRequest, secret: str, *, now: float) -> None:

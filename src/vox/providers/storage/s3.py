@@ -5,7 +5,7 @@ of more than a part's size are multipart, and one that breaks is aborted, so no 
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -30,10 +30,22 @@ _REGION: Final = re.compile(r"redirect|AuthorizationHeaderMalformed|IllegalLocat
 
 
 @dataclass(frozen=True, slots=True)
+class SettingNames:
+    """What the operator calls the settings, for messages."""
+
+    bucket: str = "VOX_S3_BUCKET"
+    endpoint: str = "VOX_S3_ENDPOINT"
+    region: str = "VOX_S3_REGION"
+    access_key: str = "VOX_S3_ACCESS_KEY"
+    secret_key: str = "VOX_S3_SECRET_KEY"  # noqa: S105  a name
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The bucket; empty keys mean what the machine has, such as an instance's role.
 
-    `retries` are those of one request, before the caller hears of a failure.
+    `retries` are those of one request, before the caller hears of a failure; `names` are those of
+    the settings, where they are not the chat server's.
     """
 
     bucket: str
@@ -43,6 +55,7 @@ class Config:
     session_token: SecretStr = field(default_factory=lambda: SecretStr(""))
     region: str = "us-east-1"
     retries: int = 2
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class S3Storage:
@@ -50,6 +63,7 @@ class S3Storage:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._names = SettingNames(**config.names)
         self._store: S3Store | None = None
 
     def prepare(self) -> None:
@@ -75,7 +89,7 @@ class S3Storage:
             raise UsageError(
                 "the S3 settings cannot be used",
                 code="storage_unusable",
-                hint="check VOX_S3_BUCKET, VOX_S3_ENDPOINT and VOX_S3_REGION",
+                hint=f"check {self._names.bucket}, {self._names.endpoint} and {self._names.region}",
             ) from error
 
     async def put(self, key: str, body: AsyncIterator[bytes], *, content_type: str) -> int:
@@ -177,31 +191,33 @@ class S3Storage:
 
     def _failure(self, error: Exception, path: str) -> VoxError:
         """What the service's refusal means for the operator; anything else is worth a retry."""
-        text, config = str(error), self._config
+        text, config, names = str(error), self._config, self._names
         status, code = _STATUS.search(text), _CODE.search(text)
         where = f"the bucket {config.bucket!r} at {config.endpoint or 'S3'}"
         why = code.group(1) if code else f"status {status.group(1)}" if status else ""
         if why == "NoSuchBucket":
             return UsageError(
-                f"{where} does not exist", code="storage_refused", hint="make it, or name one that exists"
+                f"{where} does not exist",
+                code="storage_refused",
+                hint=f"make it, or name one that exists in {names.bucket}",
             )
         if _REGION.search(text):
             return UsageError(
                 f"{where} is not in the region {config.region}",
                 code="storage_refused",
-                hint="set AWS_REGION to the bucket's region",
+                hint=f"set {names.region} to the bucket's region",
             )
         if status and status.group(1).startswith("4") and status.group(1) not in _TRANSIENT:
             return UsageError(
                 f"{where} refuses to store {path} ({why})",
                 code="storage_refused",
-                hint="check the access key, the secret key and that they may do s3:PutObject there",
+                hint=f"check the access key, the secret key ({names.access_key}, {names.secret_key}) and that they may do s3:PutObject there",
             )
         if "169.254." in text:
             return UsageError(
                 f"there are no credentials for {where}",
                 code="storage_refused",
-                hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or give the machine a role",
+                hint=f"set {names.access_key} and {names.secret_key}, or give the machine a profile or a role",
             )
         what = f"answers {why}" if why else "does not answer"
         return DependencyError(f"{where} {what}, so {path} is not stored", code="storage_failed", retryable=True)

@@ -11,9 +11,9 @@ from typing import Final
 
 from vox.providers.machine import free_memory
 from vox.providers.models.store import ModelStore
+from vox.providers.stt._whisper_decoder import Decoder, Result
 from vox.providers.stt._whisper_recogniser import Heard, Recogniser
 from vox.providers.stt._whisper_text import plain_words
-from vox.providers.stt._whisper_worker import Decoder, Result
 
 DOUBTFUL: Final = 0.8
 """Confidence of a text below which the second model is asked."""

@@ -5,49 +5,17 @@ Texts that end an utterance come first, then those of pauses, then interim ones,
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from vox.providers.models.store import ModelStore
+from vox.providers.stt._whisper_decoder import Decoder, Result
 from vox.providers.stt._whisper_text import agreed
 from vox.providers.stt._worker_frames import Audio, Begin, Decode, Decoded, FromWorker, Partial, Reset, ToWorker
 from vox.providers.stt._worker_process import serve
 
 BYTES_PER_S = 32_000
-
-
-class Result(Protocol):
-    """What a recogniser gives back."""
-
-    @property
-    def text(self) -> str:
-        """Empty where nothing was understood."""
-        ...
-
-    @property
-    def confidence(self) -> float | None:
-        """In 0..1."""
-        ...
-
-    @property
-    def language(self) -> str:
-        """A code such as `en`."""
-        ...
-
-    @property
-    def alternatives(self) -> tuple[tuple[str, float], ...]:
-        """Other texts for the same speech, with their confidences."""
-        ...
-
-
-class Decoder(Protocol):
-    """What the queue needs of a recogniser; see `_whisper_recogniser.Recogniser`."""
-
-    def decode(self, pcm: bytes, phrases: Sequence[str], language: str, *, is_final: bool) -> Result:
-        """What was said in this audio."""
-        ...
 
 
 @dataclass(slots=True)

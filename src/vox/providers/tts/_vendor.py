@@ -178,13 +178,13 @@ class VendorSpeech(ABC):
         Raises:
             DependencyError: the vendor failed.
         """
-        spoken = _UNSPEAKABLE.sub(" ", text[: self.vendor.max_text])
+        spoken = speakable(text[: self.vendor.max_text])
         if not spoken.strip():
             return
         tries = 0
         while True:
             assembly = SpeechAssembly(self.sample_rate)
-            sentence = Sentence(spoken, voice or self._voice, _tag(language), WordFinder(spoken), assembly)
+            sentence = Sentence(spoken, voice or self._voice, language_tag(language), WordFinder(spoken), assembly)
             try:
                 async with aclosing(self._speak(sentence)) as chunks:
                     async for chunk in chunks:
@@ -198,20 +198,22 @@ class VendorSpeech(ABC):
             tries += 1
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _speak(self, sentence: Sentence) -> AsyncGenerator[SpeechChunk, None]:
+    async def _speak(
+        self, sentence: Sentence, pieces: AsyncGenerator[Piece, None] | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
         reader = PcmReader(self.vendor.name, self.sample_rate)
         assembly = sentence.assembly
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_s
-        async with aclosing(self.pieces(sentence)) as pieces:
-            while not assembly.is_full and (piece := await self._next(pieces, deadline)) is not None:
+        async with aclosing(pieces or self.pieces(sentence)) as coming:
+            while not assembly.is_full and (piece := await self._next(coming, deadline)) is not None:
                 if chunk := assembly.add(reader.feed(piece.audio), piece.words):
                     yield chunk
                 if piece.audio or piece.words:  # signs of life are no speech
                     deadline = loop.time() + self._timeout_s
         if chunk := assembly.finish(reader.finish()):
             yield chunk
-        if not assembly.duration_s and any(map(str.isalnum, sentence.text)):
+        if not assembly.duration_s and any(map(str.isalnum, sentence.words.text)):
             raise DependencyError(f"{self.vendor.name} sent no audio", code="provider_bad_answer", retryable=True)
 
     async def _next(self, pieces: AsyncGenerator[Piece, None], deadline: float) -> Piece | None:
@@ -343,9 +345,14 @@ class VendorSpeech(ABC):
         )
 
 
-def _tag(language: str | None) -> str:
+def language_tag(language: str | None) -> str:
     """A language that a vendor of speech can be told; recognisers also know `multi` and `auto`."""
     return language.replace("_", "-") if language and _LANGUAGE.fullmatch(language) and language != "auto" else ""
+
+
+def speakable(text: str) -> str:
+    """A text without control characters, every character where it was."""
+    return _UNSPEAKABLE.sub(" ", text)
 
 
 def escaped(text: str) -> str:

@@ -24,16 +24,28 @@ class WordFinder:
 
     Args:
         text: as it was sent.
+
+    Attributes:
+        text: the same, with what `extend` added.
     """
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._spans = [match.span() for match in _WORD.finditer(text)]
-        self._keys = [_key(text[start:end]) for start, end in self._spans]
+        self.text = ""
+        self._spans: list[tuple[int, int]] = []
+        self._keys: list[str] = []
         self._bytes: list[int] | None = None
         self._next = 0
         self._last_s = 0.0
         self._inside = ""
+        self.extend(text)
+
+    def extend(self, text: str) -> None:
+        """The request goes on with this text; what it had so far ends between two words."""
+        before = len(self.text)
+        self.text += text
+        self._spans += [(before + match.start(), before + match.end()) for match in _WORD.finditer(text)]
+        self._keys += [_key(self.text[start:end]) for start, end in self._spans[len(self._keys) :]]
+        self._bytes = None
 
     def at(self, position: int, at_s: float) -> SpokenWord | None:
         """The word in which this character lies, if it was not found before; that character sounds at `at_s`."""
@@ -47,7 +59,7 @@ class WordFinder:
     def at_byte(self, position: int, at_s: float) -> SpokenWord | None:
         """As `at`, for a position in the text's UTF-8."""
         if self._bytes is None:
-            self._bytes = [0, *accumulate(len(character.encode()) for character in self._text)]
+            self._bytes = [0, *accumulate(len(character.encode()) for character in self.text)]
         return self.at(bisect_left(self._bytes, position), at_s)
 
     def spoken(self, word: str, at_s: float) -> SpokenWord | None:

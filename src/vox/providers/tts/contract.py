@@ -1,6 +1,6 @@
 """Text to speech: one sentence in, audio out as it is made, with the times of the words where the driver knows them."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -41,6 +41,23 @@ class TextToSpeech(Protocol):
         self, text: str, *, voice: str | None = None, language: str | None = None
     ) -> AsyncGenerator[SpeechChunk, None]:
         """Speaks one sentence. Closing the generator cancels it. Raises `DependencyError` where the vendor failed."""
+        ...
+
+
+@runtime_checkable
+class TakesWords(Protocol):
+    """A synthesiser that begins to speak a sentence before it is whole. `takes_words` is false where it is told not to."""
+
+    sample_rate: int
+    takes_words: bool
+
+    def synthesize_stream(
+        self, parts: AsyncIterator[str], *, voice: str | None = None, language: str | None = None
+    ) -> AsyncGenerator[SpeechChunk, None]:
+        """Speaks one sentence that comes part by part, each ending between two words; as `synthesize` otherwise.
+
+        Spans of words are those of all parts joined.
+        """
         ...
 
 

@@ -381,6 +381,15 @@ async def test_the_longest_call_counts_from_the_first_audio():
         assert world.is_over
 
 
+async def test_an_agent_may_have_a_longest_call_of_its_own():
+    async with World(settings={"rtc_max_duration_secs": 10}, max_call_secs=30) as world:
+        world.session.audio(b"\0" * 320)
+        await asyncio.sleep(29)
+        assert world.line.closed is None
+        await asyncio.sleep(1.1)
+        assert world.line.closed == (1000, "too_long")
+
+
 async def test_the_longest_call_counts_from_a_clients_first_audio_too():
     async with World(settings={"rtc_max_duration_secs": 10}, input_rate=0) as world:
         await asyncio.sleep(5)

@@ -89,7 +89,7 @@ async def test_what_a_barge_in_cut_off_is_not_in_it_and_what_a_cough_held_is_in_
         await asyncio.sleep(0.5 + 0.7)
         await world.say("", seconds=0.3)  # a cough, after which the answer goes on
         await asyncio.sleep(1.2)
-        cut_at = asyncio.get_running_loop().time() - world.session._started_at
+        cut_at = asyncio.get_running_loop().time() - world.session.started_at
         await world.say("no not that", seconds=0.5)
         sent_s = world.sent_seconds()
     _, agent = sides(tmp_path)

@@ -56,6 +56,15 @@ def test_a_sentence_cut_off_in_synthesis_is_estimated_by_the_speed_of_speech():
     assert ledger.heard(RATE).split() == ["word"] * 3
 
 
+def test_a_sentence_that_broke_off_is_not_heard_in_what_follows_it():
+    ledger = PlayoutLedger(RATE)
+    ledger.begin(Speakable.plain("a sentence that has no audio"))
+    ledger.begin(Speakable.plain("sorry"))
+    ledger.audio(RATE)
+    ledger.complete()
+    assert ledger.heard(ledger.written + 1) == "sorry"
+
+
 def test_a_word_whose_time_has_not_come_is_not_heard():
     ledger = PlayoutLedger(RATE)
     ledger.begin(Speakable.plain("one two"))

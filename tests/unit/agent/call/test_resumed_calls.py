@@ -33,7 +33,7 @@ def saying(text: str) -> Mind:
 async def test_between_two_turns_the_other_process_listens_and_does_not_greet_again():
     async with World(greeting="hello there.") as before:
         await asyncio.sleep(2)
-        assert before.session.moment.is_between_turns
+        assert before.session.state.moment.is_between_turns
         saved = taken(before)
     async with World(greeting="hello there.", resume=saved) as after:
         await asyncio.sleep(2)
@@ -55,7 +55,7 @@ async def test_an_answer_goes_on_at_the_word_where_it_was_left():
     async with World(mind=saying(WORDS)) as before:
         await before.say("hi")
         await asyncio.sleep(0.5 + 2.6)  # the pause, and five words of half a second
-        assert before.session.moment.is_answer_known
+        assert before.session.state.moment.is_answer_known
         saved = taken(before)
     assert before.voice.spoken == ["one two three four.", "five six seven eight."]
     async with World(mind=saying("never asked."), resume=saved) as after:
@@ -88,7 +88,7 @@ async def test_an_answer_of_which_nothing_was_heard_is_made_anew():
     async with World(mind=mind) as before:
         await before.say("hi")
         await asyncio.sleep(1.5)
-        assert not before.session.moment.is_answer_known
+        assert not before.session.state.moment.is_answer_known
         saved = taken(before)
     async with World(resume=saved) as after:
         await asyncio.sleep(4)
@@ -125,7 +125,7 @@ async def test_a_caller_in_the_middle_of_a_turn_is_asked_again():
     async with World(not_understood="I missed that.") as before:
         before.speech(True)
         await asyncio.sleep(1)
-        assert not before.session.moment.is_caller_silent
+        assert not before.session.state.moment.is_caller_silent
         saved = taken(before)
     async with World(not_understood="I missed that.", resume=saved) as after:
         await asyncio.sleep(2)
@@ -138,7 +138,7 @@ async def test_keys_idle_counts_and_the_longest_duration_go_on():
         before.session.audio(bytes(320))
         await asyncio.sleep(6)
         before.session.digit("4")
-        assert not before.session.moment.is_between_turns, "an entry is not torn apart"
+        assert not before.session.state.moment.is_between_turns, "an entry is not torn apart"
         saved = taken(before)
     assert (saved.digits, saved.talked_s) == ("4", pytest.approx(6, abs=0.1))
     async with World(settings=settings, dtmf_timeout_secs=2.0, resume=saved) as after:
@@ -177,7 +177,7 @@ async def test_a_tool_in_flight_runs_again_under_its_id_or_is_told_to_be_uncerta
     async with World(mind=asking(), tools=tool(is_cancellable=is_cancellable, ran=ran)) as before:
         await before.say("look it up")
         await asyncio.sleep(1.5)
-        assert not before.session.moment.is_answer_known
+        assert not before.session.state.moment.is_answer_known
         saved = taken(before)
     assert saved.answer is not None
     assert saved.answer.is_owed

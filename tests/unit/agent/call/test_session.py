@@ -211,7 +211,7 @@ async def test_typed_text_is_answered_aloud_or_silently():
         world.session.receive(ClientReady("7"))
         world.session.receive(ClientText("hi"))
         await asyncio.sleep(3)
-        assert world.line.of(AgentReady) == [AgentReady("7")]
+        assert world.line.of(AgentReady) == [AgentReady("7", world.session.info.call_id)]
         assert world.sent_seconds() == 2.0
         world.session.receive(ClientText("hi again", speak=False))
         await asyncio.sleep(3)

@@ -85,3 +85,58 @@ async def test_the_shipped_flows_open_with_what_vox_has(tmp_path: Path, name: st
     agent = await opened(tmp_path, flow.read_text(encoding="utf-8"))
     assert "take_message" in agent.tools
     assert len(agent.suggestions) >= 3
+
+
+def fakes(folder: Path, **config: Any) -> Resources:
+    file = folder / "config.json"
+    file.write_text(json.dumps({"provider": "fake", **config}))
+    return Resources(load(file, {}).settings, FakeClock(), NullMetrics(), {})
+
+
+async def test_a_bot_that_others_configure_is_like_the_agent_but_for_what_it_says_otherwise(tmp_path: Path):
+    shared = fakes(tmp_path, greeting="Hello.")
+    async with shared:
+        base = shared.agents["default"]
+        assert await shared.changed_agent("", {}) is base
+        bot = await shared.changed_agent("default", {"greeting": "Moin.", "turn_stop_secs": 1.5, "unknown": 1})
+        assert (bot.greeting, bot.profile.turn_stop_secs) == ("Moin.", 1.5)
+        assert (base.greeting, bot.stt) == ("Hello.", base.stt), "the driver is shared, the base is as it was"
+        assert await shared.changed_agent("", {"turn_stop_secs": 1.5, "greeting": "Moin.", "unknown": 1}) is bot
+        with pytest.raises(UsageError) as refused:
+            await shared.changed_agent("nowhere", {"greeting": "x"})
+        assert refused.value.code == "agent_not_found"
+
+
+async def test_a_bot_with_keys_of_its_own_shares_no_driver_with_others(tmp_path: Path):
+    shared = fakes(tmp_path)
+    async with shared:
+        mine = await shared.changed_agent("", {}, {"deepgram": "key-1"})
+        other = await shared.changed_agent("", {}, {"deepgram": "key-2"})
+        assert len({id(agent.stt) for agent in (shared.agents["default"], mine, other)}) == 3
+
+
+async def test_a_bot_that_others_configure_names_no_files_and_no_code_of_this_machine(tmp_path: Path):
+    shared = fakes(tmp_path)
+    async with shared:
+        given = {"tools": ["os:system"], "flow": "/etc/passwd", "messages_file": "/etc/x", "greeting": "Hi"}
+        bot = await shared.changed_agent("", given)
+        assert bot.tools == {}
+        assert bot.profile.messages_file == shared.agents["default"].profile.messages_file
+
+
+async def test_a_bot_with_a_wrong_value_is_refused_with_its_key(tmp_path: Path):
+    shared = fakes(tmp_path)
+    async with shared:
+        with pytest.raises(UsageError, match="turn_stop_secs") as refused:
+            await shared.changed_agent("", {"turn_stop_secs": "soon"}, {"deepgram": "hunter2"})
+        assert refused.value.code == "invalid_setting"
+        assert "hunter2" not in str(refused.value)
+
+
+async def test_a_bot_with_a_model_of_its_own_does_not_follow_the_agents_flow(tmp_path: Path):
+    (tmp_path / "orders.py").write_text(ORDER)
+    shared = resources(tmp_path, llm_options={"grammar": False}, tools=["orders:order_cakes"])
+    async with shared:
+        assert shared.agents["default"].suggestions == ("I would like a cake",)
+        bot = await shared.changed_agent("", {"llm_provider": "fake", "llm_options": {}})
+        assert bot.suggestions == ()

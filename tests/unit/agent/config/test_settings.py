@@ -130,11 +130,27 @@ def test_nested_and_dotted_keys_and_both_names_of_the_table_are_the_same(tmp_pat
             assert loaded(tmp_path, config).settings.transcripts.table_name == "calls"
 
 
+def test_livekit_is_refused_with_what_to_use_instead(tmp_path: Path):
+    message = refusal(tmp_path, {"runner_transport": "livekit"})
+    assert "livekit is not supported" in message
+    assert "`webrtc`" in message
+
+
+def test_an_agent_that_would_never_hear_its_caller_is_refused(tmp_path: Path):
+    deaf = {
+        "plugins": ["stt_mute_filter"],
+        "plugin_options": {"stt_mute_filter": {"strategies": ["mute_until_first_bot_complete"]}},
+    }
+    agents = {"first": {"greeting": "Hello."}, "second": {}}
+    assert "agent second would never hear its caller" in refusal(tmp_path, {**deaf, "agents": agents})
+    assert loaded(tmp_path, {**deaf, "greeting": "Hello."}).settings.plugin_effects.mutes
+
+
 def test_the_example_of_the_original_loads_and_says_what_is_not_there(tmp_path: Path):
     result = loaded(tmp_path, EXAMPLE)
     assert result.settings.port == 3042
     assert not [warning for warning in result.warnings if "unknown key" in warning]
-    assert {warning.split(" ")[0] for warning in result.warnings} >= {"plugins"}
+    assert "plugin echo has no effect: the agent answers instead" in result.warnings
 
 
 @pytest.mark.parametrize(("variable", "text", "key", "expected"), VARIABLES)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.call_harness import World
+from tests.unit.agent.transports.sockets import FakeSocket, opening
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.transports.audio_gatherer import IDLE_S
@@ -24,38 +25,10 @@ from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
 from vox.media import g711
 from vox.protocols.agent_json import JsonCodec, encode_client_frame
-from vox.protocols.carriers.detect import CARRIERS, carrier_for
-from vox.protocols.media_stream import CarrierCodec, MarkReached, StreamAudio, StreamStarted, WireMessage
+from vox.protocols.carriers.detect import CARRIERS
+from vox.protocols.media_stream import MarkReached, StreamAudio, StreamStarted, WireMessage
 
 pytestmark = pytest.mark.usefixtures("virtual_loop")
-
-
-class FakeSocket:
-    backlog_bytes = 0
-    write_frames = None
-
-    def __init__(self) -> None:
-        self.sent: list[WireMessage] = []
-        self.closed: tuple[int, str] | None = None
-        self.is_reading = True
-
-    @property
-    def is_open(self) -> bool:
-        return self.closed is None
-
-    def send(self, message: WireMessage) -> None:
-        if self.closed is None:
-            self.sent.append(message)
-
-    def pause_reading(self) -> None:
-        self.is_reading = False
-
-    def resume_reading(self) -> None:
-        self.is_reading = True
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        if self.closed is None:
-            self.closed = (code, reason)
 
 
 class Phone:
@@ -99,11 +72,6 @@ async def phone() -> AsyncGenerator[Phone, None]:
     made.hang_up()
     for session in made.sessions:
         await session.run()
-
-
-def opening(carrier: str) -> tuple[CarrierCodec, list[WireMessage]]:
-    codec = carrier_for(carrier)()
-    return codec, codec.open(call_id="CA1", stream_id="MZ1", caller="+15550100", callee="+15550199", parameters={})
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vox.protocols.carriers.detect import CARRIERS
 from vox.providers.carriers import exotel, genesys, plivo, telnyx, twilio, vonage
-from vox.providers.carriers.contract import CarrierDriver
+from vox.providers.carriers.contract import BusyAnswer, CarrierDriver
 
 URL = "wss://voice.example.com/telephony/ws?agent=a&lang=b"
 DRIVERS: dict[str, CarrierDriver] = {
@@ -114,3 +114,33 @@ def test_nothing_a_caller_sends_adds_an_element(driver, url, parameters):
     tags = {element.tag for element in response.iter()}
     assert tags <= {"Response", "Connect", "Stream", "Parameter"}
     assert sum(element.tag == "Stream" for element in response.iter()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal", "say", "pause"),
+    [
+        ("twilio", ("Reject", {"reason": "busy"}), "Say", "Pause"),
+        ("telnyx", ("Reject", {"reason": "busy"}), "Say", "Pause"),
+        ("plivo", ("Hangup", {"reason": "busy"}), "Speak", "Wait"),
+    ],
+)
+def test_a_busy_line_has_a_busy_tone_a_message_or_waiting_and_never_a_stream(name, refusal, say, pause):
+    driver = DRIVERS[name]
+    (rejected,) = xml(driver.busy(BusyAnswer()))
+    assert (rejected.tag, rejected.attrib) == refusal
+    spoken, end = xml(driver.busy(BusyAnswer("Busy & <sorry>")))
+    assert (spoken.tag, spoken.text, end.tag, end.attrib) == (say, "Busy & <sorry>", "Hangup", {})
+    spoken, waits, again = xml(driver.busy(BusyAnswer("Wait", "https://h/?a=1&b=2", 7)))
+    assert (spoken.text, waits.tag, waits.attrib) == ("Wait", pause, {"length": "7"})
+    assert (again.tag, again.text, again.attrib) == ("Redirect", "https://h/?a=1&b=2", {"method": "POST"})
+    assert [child.tag for child in xml(driver.busy(BusyAnswer("", "https://h/")))] == [pause, "Redirect"]
+
+
+def test_vonage_speaks_and_ends_the_call_and_the_others_have_no_words():
+    spoken, ended = vonage.busy(BusyAnswer("Busy", "https://h/")), vonage.busy(BusyAnswer())
+    assert spoken is not None
+    assert ended is not None
+    assert json.loads(spoken.body) == [{"action": "talk", "text": "Busy"}]
+    assert json.loads(ended.body) == []
+    assert exotel.busy(BusyAnswer("Busy")) is None
+    assert genesys.busy(BusyAnswer("Busy")) is None

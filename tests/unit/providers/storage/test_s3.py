@@ -25,13 +25,16 @@ def http(status: int, code: str) -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (http(404, "NoSuchBucket"), "does not exist"),
+        (http(404, "NoSuchBucket"), "VOX_S3_BUCKET"),
         (http(403, "SignatureDoesNotMatch"), "SignatureDoesNotMatch"),
         (http(403, ""), "status 403"),
-        (http(301, "PermanentRedirect"), "AWS_REGION"),
-        (http(400, "AuthorizationHeaderMalformed"), "AWS_REGION"),
-        ("Received redirect without LOCATION, this normally indicates an incorrectly configured region", "AWS_REGION"),
-        ("error sending request for url (http://169.254.169.254/latest/api/token)", "AWS_ACCESS_KEY_ID"),
+        (http(301, "PermanentRedirect"), "VOX_S3_REGION"),
+        (http(400, "AuthorizationHeaderMalformed"), "VOX_S3_REGION"),
+        (
+            "Received redirect without LOCATION, this normally indicates an incorrectly configured region",
+            "VOX_S3_REGION",
+        ),
+        ("error sending request for url (http://169.254.169.254/latest/api/token)", "VOX_S3_ACCESS_KEY"),
     ],
 )
 def test_what_the_operator_must_change_is_told(text: str, words: str):

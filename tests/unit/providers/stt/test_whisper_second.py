@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vox.providers.models.store import ModelStore
+from vox.providers.stt._whisper_decoder import Result
 from vox.providers.stt._whisper_recogniser import Heard
 from vox.providers.stt._whisper_second import DOUBTFUL, LOOK_S, InstalledModel, SecondOpinion
-from vox.providers.stt._whisper_worker import Result
 
 PCM = bytes(3200)
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.providers.tts._words import Timeline, WordFinder
+from vox.providers.tts.contract import SpokenWord
 
 TEXT = "Good morning, the café opens at nine o'clock."
 
@@ -93,3 +94,15 @@ def test_times_of_a_piece_begin_where_it_begins():
     assert timeline.of([0.0, 0.2], 0.0) == [0.0, 0.2]
     assert timeline.of([0.1, 0.3], 0.4) == [0.5, 0.7]
     assert timeline.of([0.0], 0.8) == [0.8]
+
+
+def test_a_text_that_grows_has_the_words_of_all_its_parts():
+    finder = WordFinder("the kitchen ")
+    assert finder.spoken("the", 0.0) == SpokenWord(0, 3, 0.0)
+    finder.extend("is open.")
+    assert finder.text == "the kitchen is open."
+    assert finder.all_spoken(["kitchen", "is", "open"], [0.1, 0.2, 0.3]) == [
+        SpokenWord(4, 11, 0.1),
+        SpokenWord(12, 14, 0.2),
+        SpokenWord(15, 20, 0.3),
+    ]

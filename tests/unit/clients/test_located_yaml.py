@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.clients.evals.located_yaml import read_located
+from vox.clients.located_yaml import read_located
 from vox.errors import UsageError
 
 

@@ -1,13 +1,15 @@
-"""A model that falls silent in the middle of a sentence: after a while its words are spoken as far as they go."""
+"""Notices that a model stops in the middle of a sentence, so that its words are spoken as far as they go."""
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
-STALL_S = 0.8
-STALL_CHECK_S = 0.1
+STALL_S: Final = 0.8
+"""A model that says nothing for so long has stopped."""
+STALL_CHECK_S: Final = 0.1
 
 
-class Release:
+class StallTimer:
     """Calls `release` once nothing has come for `STALL_S`, and again soon where it says that there may be more."""
 
     def __init__(self, release: Callable[[], bool]) -> None:
