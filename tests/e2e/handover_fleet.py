@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.agents import FAKES, RunningAgent, agent_server
+from tests.e2e.workers import call_worker
 from vox.clients.audio_files import sample_question
 from vox.clients.carrier_simulator.behaviour import Behaviour, CalleeStep, Listen, PlayFile, Silence
 from vox.clients.carrier_simulator.call import SimulatedCarrierCall
@@ -82,6 +83,14 @@ class Fleet:
         own = self.folder / name
         own.mkdir()
         running = await self.stack.enter_async_context(agent_server(own, {**self.config, **config}))
+        self.agents[name] = running
+        self.front.target = running.port
+        return running
+
+    async def start_worker(self, name: str, **variables: str) -> RunningAgent:
+        """The same with a call worker, which takes its drain's deadline from its own variables."""
+        drain = {"VOX_DRAIN_DEADLINE_SECS": str(self.config["drain_timeout_secs"]), **variables}
+        running = await self.stack.enter_async_context(call_worker(self.folder / name, self.config, **drain))
         self.agents[name] = running
         self.front.target = running.port
         return running

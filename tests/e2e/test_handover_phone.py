@@ -8,6 +8,7 @@ from tests.e2e.agents import until
 from tests.e2e.handover_fleet import LONG, asking, fleet, silences, simulated, spoken_s
 from tests.time_limits import time_limit
 from vox.clients.carrier_simulator.behaviour import Behaviour, EndCall, Listen, StreamEnd
+from vox.clients.carrier_simulator.call_events import HangUpAsked
 
 TWILIO = {
     "runner_transport": "twilio",
@@ -93,3 +94,22 @@ async def test_a_call_that_the_agent_ends_is_not_taken_up_again(tmp_path: Path):
         assert len(call.leg.streams) == 1
         verbs = [event.details["verbs"] for event in call.record.events if event.kind == "document"]
         assert verbs == [["Stream", "Redirect"], ["Hangup"]]
+
+
+async def test_a_worker_gives_its_call_to_another_and_takes_no_slot_for_good(tmp_path: Path):
+    async with fleet(tmp_path, **TWILIO) as servers, simulated(asking(tmp_path)) as carrier:
+        first = await servers.start_worker("one", MAX_CONCURRENT_CALLS="1")
+        call = carrier.call_in("twilio", url=servers.front.http, from_="+15550100100", to="+15550199199")
+        await until(lambda: spoken_s(call) > 3.0)
+        second = await servers.start_worker("two", MAX_CONCURRENT_CALLS="1")
+        first.terminate()
+        (come,) = await second.logged("call taken over")
+        async with time_limit():
+            assert await first.process.wait() == 0
+        heard_s = spoken_s(call)
+        await until(lambda: spoken_s(call) > heard_s + 1.0)
+        call.put(HangUpAsked())
+        await second.logged("call ended")
+        await until(lambda: [len(rows) for rows in servers.rows().values()] == [3])
+        assert first.lines("call ended")[0]["call_id"] == come["call_id"]
+        assert first.lines("call ended")[0]["reason"] == "handed_over"
