@@ -1,12 +1,12 @@
 """Calls through the carrier simulator over real sockets: its REST API, its callbacks, its media streams."""
 
-import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 
 from tests.fakes.carrier_customer import Customer, customer
+from tests.time_limits import time_limit
 from vox.clients.carrier_simulator.server import Accounts, CarrierSimulator
 from vox.providers.carriers import twilio as twilio_driver
 
@@ -46,7 +46,8 @@ async def test_a_call_is_answered_streams_both_ways_and_reports_each_step_in_ord
         await post(simulator, f"Calls/{placed['sid']}.json", [("Status", "completed")])
         await shop.until(lambda: "completed" in shop.statuses())
         call = simulator.calls.find(placed["sid"])
-        await asyncio.wait_for(call.is_finished.wait(), 60)
+        async with time_limit():
+            await call.is_finished.wait()
     assert shop.statuses() == ["initiated", "ringing", "in-progress", "completed"]
     assert shop.statuses("SequenceNumber") == ["0", "1", "2", "3"]
     for received in (*shop.received, shop.talks[0]):

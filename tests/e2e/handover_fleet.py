@@ -87,10 +87,15 @@ class Fleet:
         self.front.target = running.port
         return running
 
-    async def start_worker(self, name: str, **variables: str) -> RunningAgent:
+    async def start_worker(self, name: str, *, slots: int) -> RunningAgent:
         """The same with a call worker, which takes its drain's deadline from its own variables."""
-        drain = {"VOX_DRAIN_DEADLINE_SECS": str(self.config["drain_timeout_secs"]), **variables}
-        running = await self.stack.enter_async_context(call_worker(self.folder / name, self.config, **drain))
+        worker = call_worker(
+            self.folder / name,
+            self.config,
+            VOX_DRAIN_DEADLINE_SECS=str(self.config["drain_timeout_secs"]),
+            MAX_CONCURRENT_CALLS=str(slots),
+        )
+        running = await self.stack.enter_async_context(worker)
         self.agents[name] = running
         self.front.target = running.port
         return running

@@ -98,10 +98,10 @@ async def test_a_call_that_the_agent_ends_is_not_taken_up_again(tmp_path: Path):
 
 async def test_a_worker_gives_its_call_to_another_and_takes_no_slot_for_good(tmp_path: Path):
     async with fleet(tmp_path, **TWILIO) as servers, simulated(asking(tmp_path)) as carrier:
-        first = await servers.start_worker("one", MAX_CONCURRENT_CALLS="1")
+        first = await servers.start_worker("one", slots=1)
         call = carrier.call_in("twilio", url=servers.front.http, from_="+15550100100", to="+15550199199")
         await until(lambda: spoken_s(call) > 3.0)
-        second = await servers.start_worker("two", MAX_CONCURRENT_CALLS="1")
+        second = await servers.start_worker("two", slots=1)
         first.terminate()
         (come,) = await second.logged("call taken over")
         async with time_limit():
