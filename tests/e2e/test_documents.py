@@ -19,7 +19,7 @@ CANNOT_RUN = {
     "git clone … && cd vox": "the address is where the reader found this page",
     ".venv/bin/pytest tests/contract/test_providers.py -k acme": "runs once the driver of the page is written",
     "vox models install": "fetches 180 MB; tests/contract/test_models.py installs from a source of its own",
-    "vox models install whisper-base": "fetches 146 MB",
+    "vox models install kokoro-voices": "fetches 27 MB",
 }
 """Commands that are not run, and why; those of `vox` are parsed instead, as is `vox bench`. This list gets shorter, not longer."""
 

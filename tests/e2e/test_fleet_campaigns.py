@@ -40,8 +40,8 @@ class BridgeProcess:
         config.write_text(
             json.dumps(
                 {
-                    "server": {"port": self.port},
-                    "database_url": f"sqlite:///{folder / 'bridge.db'}",
+                    "listen": {"port": self.port},
+                    "storage": {"url": f"sqlite:///{folder / 'bridge.db'}"},
                     "carriers": {"twilio": {"calls_per_second": 15.0, "from_number": "+12125550100"}},
                 }
             )

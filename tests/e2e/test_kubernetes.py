@@ -312,7 +312,13 @@ def test_the_workers_are_valid_read_their_variables_and_have_time_to_drain():
     read = {name for setting in describe(WorkerSettings, "") for name in setting.env}
     assert set(environment) - {"POD_NAME"} <= read
     loaded = load_worker(
-        {**environment, "VOX_WORKER_ID": "voxcore-0", "VOX_WORKER_URL": "http://voxcore-0.voxcore:8001"}
+        {
+            **environment,
+            "VOX_WORKER_ID": "voxcore-0",
+            "VOX_WORKER_URL": "http://voxcore-0.voxcore:8001",
+            "VOXCORE_SECRET": "of-the-secret",
+            "VOX_WORKER_TOKEN": "of-the-secret",
+        }
     )
     assert (loaded.warnings, loaded.settings.workers) == ([], 1)
     ending_s = PRE_STOP_S + PROMISED_S + loaded.settings.drain_deadline_secs + GOODBYES_S + STORING_S

@@ -427,6 +427,9 @@ def test_the_table_of_tests_names_tests_that_exist():
 def test_each_block_has_a_test():
     source = "".join((Path(__file__).parent / name).read_text() for name in (Path(__file__).name, "test_kubernetes.py"))
     used = set(re.findall(r"documents\.\w+\([\"']([\w.]+)[\"']\)", source))
+    used |= set(
+        re.findall(r"\"(fleet_\w+\.\w+)\"", (Path(__file__).parent / "test_user_documents_fleet.py").read_text())
+    )
     blocks = {path.name for path in documents.FOLDER.iterdir() if path.is_file() and path.suffix != ".py"}
     assert blocks - used == {"transcripts.json"}  # which databases are tested with, in tests/contract
     assert used <= blocks

@@ -51,6 +51,7 @@ OPTIONAL_PACKAGES = (
     ("opentelemetry.sdk", "traces", "tracing"),
     ("pymysql", "transcripts in MySQL or MariaDB", "mysql"),
     ("mcp", "tools of MCP servers", "mcp"),
+    ("phonenumbers", "outbound calls by the bridge", "bridge"),
 )
 
 

@@ -26,6 +26,7 @@ from tests.require import require
 from tests.time_limits import time_limit
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.directory.settings import load as load_directory
+from vox.fleet.bridge.settings import load as load_bridge
 from vox.runtime.setting_fields import Env
 
 PROBES = {"httpGet", "initialDelaySeconds", "periodSeconds", "failureThreshold", "timeoutSeconds"}
@@ -47,6 +48,9 @@ def configuration(one: Reader, file: str) -> None:
         provide_certificate(one.folder, settings["tls_cert_file"], settings["tls_key_file"])
     if file.startswith("directory"):
         assert not load_directory(one.folder / file, {}, {}).warnings
+        return
+    if file.startswith("bridge"):
+        assert not load_bridge(one.folder / file, {"VOX_BRIDGE_PUBLIC_URL": "https://bridge.example.com"}).warnings
         return
     with bucket_of(one, settings):
         found = findings(one, file)

@@ -31,7 +31,7 @@ from tests.pipecat_python import PYTHON, SERVICES
 from tests.require import require
 from tests.time_limits import WAIT_S
 
-PORTS: tuple[str, ...] = ("6379", "8000", "8080", "8090", "8100", "8200", "8443")
+PORTS: tuple[str, ...] = ("6379", "8000", "8001", "8080", "8090", "8100", "8200", "8443")
 PASSWORD = "correct horse battery"
 KEYS = ("ACME_API_KEY", "GLADIA_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY", "RIME_API_KEY", "TWILIO_AUTH_TOKEN")
 PIPECAT = "/opt/pipecat/bin/python"
@@ -42,6 +42,7 @@ SERVERS = {
     "http.server": "8100",
     "bridge": "8100",
     "simulate": "8200",
+    "worker": "8001",
 }
 """What stays running, and where."""
 ACTIONS = {
@@ -49,6 +50,7 @@ ACTIONS = {
     "bridge": {"explain", "import", "key", "migrate"},
     "chat": {"admin", "backup", "migrate"},
     "simulate": {"--check"},
+    "worker": set(),
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
 }
 """The words with which such a command ends by itself."""

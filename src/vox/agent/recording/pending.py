@@ -27,6 +27,7 @@ YOUNG_S: Final = 60.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 _PART_NAME: Final = re.compile(r"\d{4}/\d{2}/\d{2}/[A-Za-z0-9_-]{1,120}")
 _LONGEST_NAME: Final = 100
+_DEPTH: Final = 4  # year, month, day, file
 
 
 class PendingFiles:
@@ -106,8 +107,9 @@ class PendingFiles:
         return whole
 
     def _files(self, ending: str) -> Iterator[Path]:
-        found = [path for path in self.folder.glob(f"*/*/*/*{ending}") if path.is_file()]
-        return iter(sorted(found))
+        """Those of all days; a day's folder may go meanwhile, because its last file was stored."""
+        found = [Path(at, name) for at, _, names in os.walk(self.folder) for name in names if name.endswith(ending)]
+        return iter(sorted(path for path in found if len(path.relative_to(self.folder).parts) == _DEPTH))
 
 
 def _age_s(file: Path, now_s: float) -> float:

@@ -1,5 +1,6 @@
 """Deletes recordings that are older than the operator wants to keep them; a bucket has life-cycle rules of its own for that."""
 
+import os
 import re
 from contextlib import suppress
 from datetime import date, timedelta
@@ -19,14 +20,15 @@ def delete_expired(folder: Path, today: date, days: int) -> list[Path]:
     """
     oldest = today - timedelta(days=days)
     deleted: list[Path] = []
-    for place in sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*")):
+    for place in sorted(Path(at) for at, _, _ in os.walk(folder)):
         day = _day_of(place.relative_to(folder).as_posix())
         if day is None or day >= oldest or not place.is_dir():
             continue
-        for file in sorted(place.iterdir()):
-            if file.suffix in ENDINGS and file.is_file():
-                file.unlink(missing_ok=True)
-                deleted.append(file)
+        with suppress(FileNotFoundError):  # another server with this folder was quicker
+            for file in sorted(place.iterdir()):
+                if file.suffix in ENDINGS and file.is_file():
+                    file.unlink(missing_ok=True)
+                    deleted.append(file)
         remove_empty(place, folder)
     return deleted
 

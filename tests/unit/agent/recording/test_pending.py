@@ -1,7 +1,9 @@
 """Files that a server left behind, and those that another one still writes."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -122,3 +124,18 @@ def test_a_part_is_found_by_its_name_and_by_no_path_of_others(tmp_path: Path):
     assert files.part_named(name) == part
     for wrong in ("", f"../{name}", f"{name}x", f"/{name}", name.replace("call_1", "../call_1")):
         assert files.part_named(wrong) is None
+
+
+def test_a_day_that_goes_while_one_looks_has_nothing_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = PendingFiles(tmp_path)
+    gone = files.complete(left_behind(tmp_path, "a"))
+    look = os.scandir
+
+    def late(folder: Path | str) -> Any:
+        if Path(folder) == gone.parent.parent and gone.exists():
+            files.remove(gone)
+        return look(folder)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert files.waiting() == []
+    assert not gone.exists()

@@ -1,4 +1,4 @@
-"""The text for nginx; that nginx understands it and does what it says is in tests/e2e/test_fleet_nginx.py."""
+"""The text for nginx; that nginx understands it and does what it says is in tests/e2e/test_fleet_restart.py."""
 
 from vox.fleet.operations.nginx import nginx_site
 
