@@ -141,7 +141,12 @@ class WorkerProcess:
             yield
             return
         peer = BridgePeer(
-            self.worker, transports=[], labels=settings.labels, clock=self._clock, spawn=self.agents.spawn
+            self.worker,
+            transports=[],
+            is_resumable=self.agents.handovers is not None,
+            labels=settings.labels,
+            clock=self._clock,
+            spawn=self.agents.spawn,
         )
         registration = BridgeRegistration(settings.bridge_urls, token, peer, self._random, self.agents.metrics)
         peer.connect(registration)

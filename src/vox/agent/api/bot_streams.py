@@ -30,7 +30,7 @@ from vox.http.call import client_address
 from vox.http.routing import RouteTable
 from vox.protocols.agent_events import AgentEvent, ServerMessage
 from vox.protocols.carriers import dialler, exotel
-from vox.protocols.media_stream import ServerCodec, StreamStarted
+from vox.protocols.media_stream import NEXT_STREAM, RESUME_PARAMETER, ServerCodec, StreamStarted
 from vox.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -177,6 +177,7 @@ class BotStreams:
         if claim is not None and not claim.prove(started.parameters.get("token") or stream.token):
             log.warning("stream refused", carrier=started.carrier, error="it does not bring the token of its slot")
             raise _Rejected
+        resume = await self._resumed(claim, started) if claim is not None else ""
         bot_id = stream.bot_id or started.parameters.get("bot", "")
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
@@ -191,7 +192,21 @@ class BotStreams:
         known: Mapping[str, str] = claim.variables if claim is not None else {}
         variables = {**known, **bot.variables, "token": ""}
         call_id = claim.call_id if claim is not None else ""
-        return Chosen(agent, call_id=call_id, session_id=bot.session_id, variables=variables, bot_id=bot_id)
+        return Chosen(
+            agent, call_id=call_id, session_id=bot.session_id, variables=variables, bot_id=bot_id, resume=resume
+        )
+
+    async def _resumed(self, claim: Claim, started: StreamStarted) -> str:
+        """The token of the call that goes on with a proven stream; empty where the call begins with it."""
+        if started.parameters.get(RESUME_PARAMETER) != NEXT_STREAM:
+            return ""
+        handovers, line = self._server.handovers, webhooks.line_of(started.carrier, started.call_id)
+        invitation = await handovers.invite(line) if handovers is not None and line else None
+        if invitation is None:
+            log.warning("call rejected", code="call_gone", error="its state is not kept, or it has ended")
+            self._gate.rejected(claim.call_id, started, "call_gone")
+            raise _Rejected
+        return invitation.token
 
 
 def _known(claim: Claim | None, name: str) -> str:

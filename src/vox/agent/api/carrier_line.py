@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket
 from vox.agent.api import webhooks
 from vox.agent.handover.handovers import Handovers, Taken
 from vox.agent.server import AgentServer
-from vox.agent.transports.telephony import STREAM_RESUME
+from vox.protocols.media_stream import RESUME_PARAMETER
 from vox.providers.carriers.contract import MovesStreams
 
 
@@ -34,7 +34,7 @@ class CarrierCalls:
         control = self.server.resources.call_control(carrier)
         if isinstance(control, MovesStreams):
             url = webhooks.stream_url(self.server, self.websocket, carrier, agent)
-            await control.move_stream(call_id, url, {STREAM_RESUME: token})
+            await control.move_stream(call_id, url, {RESUME_PARAMETER: token})
 
     async def take(self, token: str) -> Taken | None:
         """The call that a token is for."""

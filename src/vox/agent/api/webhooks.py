@@ -16,10 +16,10 @@ from vox.agent.api.responses import error
 from vox.agent.config.doors import CARRIER_SECRETS, PHONE_RUNNERS, STREAM_TOKEN_KEYS
 from vox.agent.gate import CallGate
 from vox.agent.server import AgentServer
-from vox.agent.transports.telephony import FRESH, STREAM_RESUME
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
+from vox.protocols.media_stream import FIRST_STREAM, RESUME_PARAMETER
 from vox.providers import registry
 from vox.providers.carriers.contract import (
     CallControl,
@@ -68,7 +68,7 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
             url, parameters["token"] = promise.stream_url, promise.token
     if server.handovers is not None and isinstance(driver, ResumableDriver):
         resume_url = f"{public_base(server, call)}{RESUME_PATH}{carrier}"
-        given = {**parameters, STREAM_RESUME: FRESH}
+        given = {**parameters, RESUME_PARAMETER: FIRST_STREAM}
         return _reply(driver.resumable_answer(url, parameters=given, resume_url=resume_url))
     answered: WebhookAnswer | None = driver.answer(url, parameters=parameters)
     if answered is None:
@@ -90,7 +90,7 @@ async def resume(server: AgentServer, call: HttpCall, carrier: str) -> Reply:
         return _reply(driver.end_answer())
     saved = invitation.checkpoint
     url = stream_url(server, call, carrier, saved.agent)
-    parameters = {**_stream_parameters(fields), STREAM_RESUME: invitation.token}
+    parameters = {**_stream_parameters(fields), RESUME_PARAMETER: invitation.token}
     if saved.bot_id:
         parameters["bot"] = saved.bot_id
     if server.gate is not None and (promise := server.gate.promise(saved.agent)) is not None:

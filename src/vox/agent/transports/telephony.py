@@ -26,6 +26,8 @@ from vox.media import g711
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect, is_early_audio
 from vox.protocols.media_stream import (
+    FIRST_STREAM,
+    RESUME_PARAMETER,
     AudioCleared,
     DigitPressed,
     Encoding,
@@ -44,9 +46,6 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
-STREAM_RESUME = "voxresume"
-"""The parameter of a stream whose call can go on with another one: `FRESH`, or the token of the call that goes on."""
-FRESH = "0"
 END_TIMEOUT_S = 5.0
 TRANSFER_GRACE_S = 5.0
 """A carrier that has put a call through ends our stream within this time, or we do."""
@@ -98,13 +97,18 @@ class CarrierLine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Who takes a call, and what is known of the call besides what its stream says."""
+    """Who takes a call, and what is known of the call besides what its stream says.
+
+    Attributes:
+        resume: the token of the call that goes on with this stream, where the stream itself does not bring it.
+    """
 
     agent: Agent
     call_id: str = ""
     session_id: str = ""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     bot_id: str = ""
+    resume: str = field(default="", repr=False)
 
 
 Prepare = Callable[[StreamStarted, Callable[[Chosen | None], None]], asyncio.Task[None]]
@@ -442,15 +446,16 @@ class TelephonyTransport:
         codec, line, self._preparing = self._codec, self._line, None
         if codec is None or (self._prepare is not None and self._socket is None):
             return
-        token = started.parameters.get(STREAM_RESUME, FRESH) if line is not None else FRESH
-        if chosen is None and (token == FRESH or self._prepare is not None):
+        known = chosen.resume if chosen is not None else ""
+        token = known or started.parameters.get(RESUME_PARAMETER, FIRST_STREAM) if line is not None else FIRST_STREAM
+        if chosen is None and (token == FIRST_STREAM or self._prepare is not None):
             self._close(1008, "no such agent")
             return
         can_move = line is not None and line.can_move_stream(self.carrier)
-        self._asks_again = line is not None and not can_move and STREAM_RESUME in started.parameters
+        self._asks_again = line is not None and not can_move and RESUME_PARAMETER in started.parameters
         self.is_resumable = can_move or self._asks_again
         self.call_id = started.call_id
-        if line is not None and token != FRESH:
+        if line is not None and token != FIRST_STREAM:
             self._preparing = line.spawn(self._resume(line, started, chosen, token), "take a call over")
         elif chosen is not None:
             info = CallInfo(
@@ -540,5 +545,5 @@ class TelephonyTransport:
 
 
 def _variables(started: StreamStarted) -> Mapping[str, str]:
-    given = {name: value for name, value in started.parameters.items() if name != STREAM_RESUME}
+    given = {name: value for name, value in started.parameters.items() if name != RESUME_PARAMETER}
     return {**given, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}

@@ -401,6 +401,15 @@ class Dialler(Protocol):
         ...
 
 
+@runtime_checkable
+class ResumableDialler(Protocol):
+    """What a dialler has besides, whose calls can go on with another stream once one is over."""
+
+    def resumable_answer(self, stream_url: str, parameters: Mapping[str, str], resume_url: str) -> WebhookAnswer:
+        """As `Dialler.answer`; once the stream is over, the carrier asks `resume_url`."""
+        ...
+
+
 class NoConfig(DriverConfig):
     """For carriers without options."""
 
