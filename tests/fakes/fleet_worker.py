@@ -77,6 +77,9 @@ class FakeWorker:
         self.running[call.call_id] = call
         return call
 
+    def watch(self, call_id: str, ttl_s: float, after_ms: int) -> None:
+        self.commands.append(("watch", call_id))
+
     def renew(self, reservation_id: str, ttl_s: float) -> None:
         self.renewed.append(reservation_id)
 

@@ -121,12 +121,7 @@ class Session:
         )
         self.recording = CallRecording(recorder, resources.clock, info.call_id)
         self._notice = fill(resources.settings.recording.notice, variables) if recorder is not None else ""
-        transcripts = resources.transcripts
-        self.transcript = (
-            transcripts.begin(info.session_id or info.call_id, self.recording.redacted)
-            if transcripts is not None
-            else None
-        )
+        self.transcript = resources.begin_transcript(info.call_id, info.session_id, self.recording.redacted)
         self._output = SpeechOutput(
             transport,
             resources.pacer,

@@ -4,7 +4,7 @@ Both run within the transactions of the calls: the outcome is stored for the cal
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from vox.fleet.calls.contract import CallOutcome, CallStatus
 from vox.fleet.campaigns import do_not_call, ledger, queries
 from vox.fleet.campaigns.dialling import state_after_never
 from vox.fleet.campaigns.opt_out import is_opt_out
-from vox.fleet.campaigns.plans import decoded_rules
+from vox.fleet.campaigns.plans import decoded_plan, decoded_rules
 from vox.fleet.campaigns.rules.decision import Decision, DialInputs, decide
 from vox.fleet.campaigns.rules.retry import Outcome, following
 from vox.fleet.campaigns.rules.states import ENDED, CampaignState, RecipientState
@@ -71,13 +71,26 @@ class CampaignOutcomes:
         queries.change_recipients(connection, [change])
 
     def on_result(self, connection: Connection, call_id: str, result: Mapping[str, Any]) -> None:
-        """Puts a person on their tenant's do-not-call list who asked for it in the call, as its transcript or the bot says."""
+        """Puts a person on their tenant's do-not-call list who asked for it in the call, as its transcript, its keys or the bot say.
+
+        Words and keys that were told while the call ran are looked at again here: what is told then may be lost, a result is not.
+        """
         attempt = queries.find_attempt(connection, call_id)
-        if attempt is None or not (result.get("opted_out") or _asked_to_be_left_alone(result.get("transcript"))):
+        if attempt is None or not (
+            result.get("opted_out")
+            or _asked_to_be_left_alone(result.get("transcript"))
+            or self._pressed_opt_out(connection, attempt["campaign_id"], result.get("digits"))
+        ):
             return
         digest = do_not_call.number_digest(attempt["number"])
         at_ms = self._clock.unix_ms()
         do_not_call.add(connection, "tenant", attempt["tenant"], [digest], f"result {call_id}", at_ms)
+
+    def _pressed_opt_out(self, connection: Connection, campaign_id: str, entries: object) -> bool:
+        """Whether the keys of the campaign's opt-out are among the entries of a call."""
+        campaign = queries.find_campaign(connection, campaign_id) if entries and isinstance(entries, list) else None
+        keys = "" if campaign is None else decoded_plan(campaign["plan"]).opt_out_digits
+        return bool(keys) and keys in cast("list[object]", entries)
 
     def may_dial(self, connection: Connection, call_id: str) -> str:
         """Looks at the lists and the campaign once more, right before the carrier is asked; says why not, empty where it may."""

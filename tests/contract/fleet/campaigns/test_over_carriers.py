@@ -128,6 +128,26 @@ async def test_an_opt_out_of_the_call_reaches_the_list(tmp_path: Path):
         assert campaign_id
 
 
+async def test_the_keys_of_the_opt_out_count_in_the_result_of_a_call_where_they_were_an_entry_of_their_own(
+    tmp_path: Path,
+):
+    async with world(tmp_path, Behaviour(outcome=Outcome.BUSY)) as bridge:
+        await campaign(bridge, berliners(1), tenant="acme")
+        await eventually(lambda: bool(bridge.dialled()))
+        [call] = (await bridge.get("/v1/calls")).json()["calls"]
+        assert bridge.worker.offers[0].metadata["reports"] == ["digits"]
+
+        async def scopes_after(session: str, digits: Any) -> list[str]:
+            result = {"call_id": call["id"], "session_id": session, "digits": digits}
+            await bridge.bridge.worker_events.take_result(result)
+            found = await bridge.get(f"/v1/do-not-call?number=%2B{berliners(1)[0][1:]}&tenant=acme")
+            return found.json()["scopes"]
+
+        assert await scopes_after("1", ["19", "1"]) == []
+        assert await scopes_after("2", "9") == []
+        assert await scopes_after("3", ["1", "9"]) == ["tenant"]
+
+
 BAD: list[tuple[str, str, Any, int, str]] = [
     ("POST", "/v1/campaigns", {"name": "x", "bot_id": "none"}, 422, "BOT_UNKNOWN"),
     ("POST", "/v1/campaigns", {"name": "x", "bot_id": "helper", "provider": "acme"}, 400, "PROVIDER_UNKNOWN"),
