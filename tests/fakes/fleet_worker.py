@@ -56,6 +56,7 @@ class FakeWorker:
             state=state,
             load=self.used / max(self.limit, 1),
             free_outbound=self.free_outbound,
+            drain_left_s=self.drains[0] if self.drains else None,
         )
 
     def reserve(self, offer: Offer) -> Accept | Busy:

@@ -13,6 +13,7 @@ from vox.agent.app import create_app
 from vox.agent.call.session import Session
 from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
+from vox.agent.tools.call_control import KEYS as KEYPAD
 from vox.agent.transcripts.rows import TranscriptRow
 from vox.agent.turns.events import KEYS
 from vox.cli.worker_calls import ServerCalls, WorkerGate, ended_call
@@ -163,7 +164,7 @@ class WorkerProcess:
 
     def _spoken(self, call_id: str, row: TranscriptRow) -> None:
         keys = row.text.removeprefix(KEYS)
-        if row.role == "user" and keys != row.text:
+        if row.role == "user" and keys != row.text and KEYPAD.issuperset(keys):  # not where they were redacted
             self.worker.reports.pressed(call_id, keys)
         self.worker.reports.spoken(call_id, row.role, row.text, round(row.created_at.timestamp() * 1000))
 

@@ -34,6 +34,8 @@ STATUS: Final[dict[str, int]] = {
     "bot_exists": 409,
     "bot_unknown": 422,
     "bot_closed": 503,
+    "login_link_invalid": 403,
+    "session_not_found": 404,
     "call_not_found": 404,
     "call_ended": 409,
     "call_answered": 409,
