@@ -49,7 +49,7 @@ async def test_a_link_works_for_ten_minutes(sessions, clock):
 
 
 @pytest.mark.parametrize("link", ["", "vbl_", "vbl_nothing", "vbs_x", "x" * 10_000])
-async def test_what_is_no_link_signs_nobody_in(sessions, link):
+async def test_what_is_no_link_begins_no_session(sessions, link):
     assert await refused(sessions, link) == "login_link_invalid"
 
 

@@ -1,7 +1,7 @@
 """The cookie of the operator's pages, and which requests may use it. Pure.
 
-The one thing to know: a cookie is sent by the browser whoever made it send the request. So a request that changes something has to say
-that it comes from the bridge's own pages, which a browser does and no other page can make it do.
+The one thing to know: a browser sends its cookies also with requests that a page of another site has it send. So a request that
+changes something has to say that it comes from the bridge's own pages, which a browser does by itself and no other page can forge.
 """
 
 from collections.abc import Mapping
