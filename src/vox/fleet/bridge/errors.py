@@ -14,6 +14,7 @@ STATUS: Final[dict[str, int]] = {
     "method_not_allowed": 405,
     "validation_error": 400,
     "query_invalid": 400,
+    "value_not_storable": 400,
     "body_incomplete": 400,
     "body_timeout": 408,
     "body_too_large": 413,
