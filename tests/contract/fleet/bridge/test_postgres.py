@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx2
 import pytest
@@ -87,8 +88,8 @@ async def test_a_nul_character_is_the_callers_fault_and_not_the_databases(server
         key = (await bridge.api_keys.create("test", ["admin"])).text
         headers = {"authorization": f"Bearer {key}"}
 
-        async def status(method: str, path: str, **more: object) -> int:
-            return (await http.request(method, f"{bridge.address}{path}", headers=headers, **more)).status_code
+        async def status(method: str, path: str, json: Any = None) -> int:
+            return (await http.request(method, f"{bridge.address}{path}", headers=headers, json=json)).status_code
 
         for path in ("/v1/calls/a%00", "/v1/campaigns/%00", "/v1/bots/x%00y", "/v1/imports/%00"):
             assert await status("GET", path) == 404, path

@@ -1,5 +1,7 @@
 """What is said in the calls that are looked at."""
 
+from typing import Any
+
 import pytest
 
 from tests.fakes.clock import FakeClock
@@ -36,7 +38,7 @@ def live(workers, clock):
     return LiveTranscripts(workers, clock)
 
 
-def line(at_ms, text="word", role="user"):
+def line(at_ms: Any, text: Any = "word", role: str = "user") -> dict[str, Any]:
     return {"at_ms": at_ms, "role": role, "text": text}
 
 

@@ -84,6 +84,7 @@ def test_a_bridge_s_workers_are_rows_and_a_silent_one_says_for_how_long():
         {"id": "", "url": "http://10.0.0.2", "calls": 1, "max": 4}]}"""
     known, silent, polled = read_fleet(body) or []
     assert known.report == WorkerReport(3, 8, 1, 6, 41, "w-1", "ready", 7)
+    assert known.report is not None
     assert known.report.free == 2
     assert (silent.address, silent.report, silent.problem) == ("w-2", None, "not heard for 12 s")
     assert (polled.address, polled.report) == ("http://10.0.0.2", WorkerReport(1, 4))
