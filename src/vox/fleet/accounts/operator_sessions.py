@@ -93,8 +93,8 @@ class OperatorSessions:
         """The session of a token; None where there is none, or it has ended."""
         if not token.startswith(SESSION_PREFIX) or len(token) > _MAX_TOKEN:
             return None
-        wanted = select(operator_sessions).where(operator_sessions.c.digest == tokens.digest(token))
-        row = await self._database.read(lambda connection: connection.execute(wanted).mappings().first())
+        query = select(operator_sessions).where(operator_sessions.c.digest == tokens.digest(token))
+        row = await self._database.read(lambda connection: connection.execute(query).mappings().first())
         if row is None or row["expires_at_ms"] <= self._clock.unix_ms():
             return None
         return OperatorSession(row["id"], row["expires_at_ms"])

@@ -204,8 +204,8 @@ class Worker:
     def started(self, call: LiveCall) -> None:
         """A call has its media."""
         reserved = self.slots.of_call(call.call_id)
-        wanted = reserved.metadata.get(REPORTS) if reserved is not None else None
-        self.reports.began(call.call_id, wanted if isinstance(wanted, list | tuple) else ())
+        reports = reserved.metadata.get(REPORTS) if reserved is not None else None
+        self.reports.began(call.call_id, reports if isinstance(reports, list | tuple) else ())
         for listener in self.on_started:
             listener(call)
         self.changed()
