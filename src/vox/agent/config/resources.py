@@ -47,6 +47,8 @@ from vox.security.digests import sha256_hex
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+RECORDING_PATIENCE_S = 90.0
+"""A recording without a writer is left to another server for longer than a call waits to be gone on with."""
 MAX_CHANGED = 1_000
 MAX_DRIVERS = 1_000
 """Open drivers; bots that others configure may each ask for one of their own."""
@@ -162,18 +164,21 @@ class Resources:
             if isinstance(driver, Checkable):
                 await driver.check()
 
-    def begin_transcript(self, call_id: str, session_id: str, redact: Callable[[str], str]) -> CallTranscript | None:
+    def begin_transcript(
+        self, call_id: str, session_id: str, redact: Callable[[str], str], *, rows: int = 0
+    ) -> CallTranscript | None:
         """The transcript of a call that begins; None where there is neither a store nor a listener.
 
         Args:
             call_id: of the call.
             session_id: that its rows are stored under; empty for the call's own id.
             redact: changes a text before it is kept.
+            rows: so many the call has already, written by another process.
         """
         known_by = session_id or call_id
-        made = self.transcripts.begin(known_by, redact) if self.transcripts is not None else None
+        made = self.transcripts.begin(known_by, redact, rows=rows) if self.transcripts is not None else None
         if self.on_spoken is not None:
-            made = made or CallTranscript(known_by, _discard, self.clock, redact=redact)
+            made = made or CallTranscript(known_by, _discard, self.clock, redact=redact, rows=rows)
             made.on_row = partial(self.on_spoken, call_id)
         return made
 
@@ -323,6 +328,7 @@ class Resources:
             self.metrics,
             environment,
             shutdown_timeout_s=settings.shutdown_upload_timeout_secs,
+            patience_s=RECORDING_PATIENCE_S if settings.handover_store.get_secret_value() else 0.0,
         )
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:

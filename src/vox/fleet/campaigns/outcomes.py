@@ -23,6 +23,8 @@ ABANDONED: Final = "abandoned"
 """The reason of a call that a person answered while no agent was free."""
 _RUNNING: Final = frozenset({CampaignState.RUNNING.value, CampaignState.PAUSING.value})
 _PERSON: Final = frozenset({"customer", "user"})
+_KEYS: Final = "DTMF: "
+"""Begins the line of a transcript that tells of keys."""
 _FAILURES: Final = frozenset({"failed", "uncertain"})
 
 
@@ -79,18 +81,25 @@ class CampaignOutcomes:
         if attempt is None or not (
             result.get("opted_out")
             or _asked_to_be_left_alone(result.get("transcript"))
-            or self._pressed_opt_out(connection, attempt["campaign_id"], result.get("digits"))
+            or self._pressed_opt_out(connection, attempt["campaign_id"], result)
         ):
             return
         digest = do_not_call.number_digest(attempt["number"])
         at_ms = self._clock.unix_ms()
         do_not_call.add(connection, "tenant", attempt["tenant"], [digest], f"result {call_id}", at_ms)
 
-    def _pressed_opt_out(self, connection: Connection, campaign_id: str, entries: object) -> bool:
-        """Whether the keys of the campaign's opt-out are among the entries of a call."""
-        campaign = queries.find_campaign(connection, campaign_id) if entries and isinstance(entries, list) else None
+    def _pressed_opt_out(self, connection: Connection, campaign_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether the keys of the campaign's opt-out are an entry of a call: among its digits, or in its transcript.
+
+        The transcript also has those from before the call went on at another worker.
+        """
+        digits = result.get("digits")
+        entries = [*cast("list[object]", digits)] if isinstance(digits, list) else []
+        lines = _said_by_person(result.get("transcript"))
+        entries += [line.removeprefix(_KEYS) for line in lines if line.startswith(_KEYS)]
+        campaign = queries.find_campaign(connection, campaign_id) if entries else None
         keys = "" if campaign is None else decoded_plan(campaign["plan"]).opt_out_digits
-        return bool(keys) and keys in cast("list[object]", entries)
+        return bool(keys) and keys in entries
 
     def may_dial(self, connection: Connection, call_id: str) -> str:
         """Looks at the lists and the campaign once more, right before the carrier is asked; says why not, empty where it may."""
@@ -182,11 +191,15 @@ _OUTCOMES: Final[dict[CallStatus, Outcome]] = {
 
 def _asked_to_be_left_alone(transcript: object) -> bool:
     """Whether one of the person's own sentences in a transcript asks for no further calls."""
+    return any(map(is_opt_out, _said_by_person(transcript)))
+
+
+def _said_by_person(transcript: object) -> list[str]:
     try:
         lines = msgspec.convert(transcript, list[dict[str, Any]])
     except msgspec.ValidationError:
-        return False
-    return any(is_opt_out(str(line.get("content", ""))) for line in lines if line.get("role") in _PERSON)
+        return []
+    return [str(line.get("content", "")) for line in lines if line.get("role") in _PERSON]
 
 
 def _state_after_end(outcome: CallOutcome, campaign_state: str) -> RecipientState:

@@ -27,6 +27,7 @@ Send = Callable[[str, str, Mapping[str, Any]], None]
 @dataclass(slots=True)
 class _Call:
     reports: frozenset[str]
+    sessions: int = 1
     watched_until: float = float("-inf")
     last_ms: int = 0
     lines: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
@@ -47,8 +48,12 @@ class CallReports:
         self._calls: dict[str, _Call] = {}
 
     def began(self, call_id: str, reports: Collection[str] = ()) -> None:
-        """A call runs; `reports` are the events that its bridge wants of it from the beginning."""
-        self._calls[call_id] = _Call(frozenset(reports))
+        """A call runs, or goes on with another stream; `reports` are the events that its bridge wants of it from the beginning."""
+        if (call := self._calls.get(call_id)) is not None:
+            call.sessions += 1  # the earlier stream may end after the later one has begun
+            call.reports |= frozenset(reports)
+        else:
+            self._calls[call_id] = _Call(frozenset(reports))
 
     def spoken(self, call_id: str, role: str, text: str, at_ms: int) -> None:
         """One side has said something: `user` or `assistant`."""
@@ -81,9 +86,14 @@ class CallReports:
                 self._send(call_id, TRANSCRIPT, line)
 
     def ended(self, call_id: str) -> tuple[str, ...]:
-        """A call is over; the entries of keys in it, in order."""
-        call = self._calls.pop(call_id, None)
-        return () if call is None else tuple(call.digits)
+        """A call is over, or one stream of it; the entries of keys so far, in order."""
+        call = self._calls.get(call_id)
+        if call is None:
+            return ()
+        call.sessions -= 1
+        if not call.sessions:
+            del self._calls[call_id]
+        return tuple(call.digits)
 
     def _is_watched(self, call: _Call) -> bool:
         return self._clock.now() < call.watched_until

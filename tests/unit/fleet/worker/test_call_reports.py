@@ -82,3 +82,14 @@ def test_calls_that_are_not_here_are_left_alone(reports, sent):
     reports.spoken("call_1", "user", "hello", 1)
     reports.pressed("call_1", "9")
     assert (sent, reports.ended("call_1")) == ([], ())
+
+
+def test_a_call_that_goes_on_with_another_stream_here_is_one_call(reports, sent):
+    reports.began("call_1", ["digits"])
+    reports.pressed("call_1", "1")
+    reports.began("call_1")
+    assert reports.ended("call_1") == ("1",)
+    reports.pressed("call_1", "9")
+    assert sent[-1] == ("call_1", "digits", {"digits": "9"})
+    assert reports.ended("call_1") == ("1", "9")
+    assert reports.ended("call_1") == ()
