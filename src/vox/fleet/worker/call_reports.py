@@ -6,7 +6,7 @@ kept for that, bounded; a line is known by its time, which no other line of the 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class CallReports:
         self._send = send
         self._calls: dict[str, _Call] = {}
 
-    def began(self, call_id: str, reports: Collection[str] = ()) -> None:
+    def began(self, call_id: str, reports: Iterable[str] = ()) -> None:
         """A call runs, or goes on with another stream; `reports` are the events that its bridge wants of it from the beginning."""
         if (call := self._calls.get(call_id)) is not None:
             call.sessions += 1  # the earlier stream may end after the later one has begun

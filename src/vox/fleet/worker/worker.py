@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from vox.fleet.worker import metrics as names
 from vox.fleet.worker.call_ends import CallEnds
@@ -205,7 +205,7 @@ class Worker:
         """A call has its media."""
         reserved = self.slots.of_call(call.call_id)
         reports = reserved.metadata.get(REPORTS) if reserved is not None else None
-        self.reports.began(call.call_id, reports if isinstance(reports, list | tuple) else ())
+        self.reports.began(call.call_id, map(str, cast("list[object]", reports)) if isinstance(reports, list) else ())
         for listener in self.on_started:
             listener(call)
         self.changed()
