@@ -9,7 +9,8 @@ cache, the profiles, the concurrency limits, the upload limits and the opening o
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from ipaddress import ip_network
+from typing import Final, Protocol, TypeVar
 
 from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
@@ -22,14 +23,22 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
 from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
 from vox.chat.events import Event
+from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.chat.identity.logins import LoginCache
+from vox.chat.integrations.registry import Integrations
+from vox.chat.integrations.signing import SigningKey
 from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.http.rate_limits import MemoryRateLimits, RateLimits
+from vox.runtime.background import BackgroundTasks
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
 from vox.stores.sql import SqlDatabase
+
+MAX_BACKGROUND: Final = 256
+INTEGRATION_PORTS: Final = frozenset({80, 443, 8080, 8443})
+"""Ports that bots and webhooks may be posted to, unless VOX_INTEGRATION_NETWORKS names networks of the operator's own."""
 
 T = TypeVar("T")
 
@@ -68,6 +77,27 @@ class Tell(Protocol):
         ...
 
 
+class CallCommand(Protocol):
+    """Takes a text that begins with a slash."""
+
+    async def __call__(
+        self,
+        user_id: UserId,
+        body: str,
+        *,
+        feed_id: FeedId | None,
+        thread_id: ThreadId | None,
+        dm_id: DmId | None,
+        nonce: str | None,
+    ) -> str | None:
+        """The id of the interaction where the text calls a command; None where it is an ordinary message.
+
+        Raises:
+            Refusal: VALIDATION_ERROR where an option does not fit.
+        """
+        ...
+
+
 class ChatContext:
     """The parts of one chat server; a second one in the same process shares nothing with it.
 
@@ -86,6 +116,8 @@ class ChatContext:
     """
     tell: Tell
     """Sends events that no database row stands behind, such as typing."""
+    call_command: CallCommand | None
+    """Calls slash commands; the server names it before it opens."""
 
     def __init__(self, settings: ChatSettings, parts: Parts) -> None:
         self.settings = settings
@@ -113,6 +145,15 @@ class ChatContext:
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
+        networks = [ip_network(one) for one in settings.integration_networks]
+        self.integration_guard = OutboundGuard(
+            allowed_private=networks, allowed_ports=None if networks else INTEGRATION_PORTS
+        )
+        """Posts to the addresses of bots and outgoing webhooks."""
+        self.integrations = Integrations()
+        self.signing_key = SigningKey()
+        self.background = BackgroundTasks(MAX_BACKGROUND)
+        self.call_command = None
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from random import Random
 from typing import Final
 
 from vox.chat.bus.shared import SharedBus
@@ -21,6 +22,8 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
+from vox.chat.features.interactions.calls import call_command
+from vox.chat.features.outgoing_webhooks.sender import DeliverySender
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -30,7 +33,7 @@ from vox.chat.replication.resync import StateResync
 from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
 from vox.runtime.logging import get_logger
-from vox.runtime.tasks import periodic
+from vox.runtime.tasks import periodic, supervised
 from vox.stores.sql import Connection
 from vox.stores.sqlite_file import SqliteFile, mark_in_use, refuse_where_lost
 
@@ -76,9 +79,20 @@ class ChatServer:
             read=context.read,
             on_invalidated=context.logins.forget_all,
             on_reloaded=self._recheck_logins,
+            load_besides=context.integrations.load,
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
+        context.call_command = partial(call_command, context)
+        self._sender = DeliverySender(
+            context.change,
+            context.integrations,
+            context.integration_guard,
+            context.signing_key,
+            context.clock,
+            Random(),  # noqa: S311  spreads retries
+        )
+        self._pipeline.on_queued(self._sender.wake)
         self._parts = parts
         self._opening = threading.Lock()
         self._is_open = False
@@ -156,6 +170,8 @@ class ChatServer:
                 periodic(SWEEP_S, partial(retention.sweep, context), "chat sweep"),
                 closing_expired(hub, context.read, context.clock),
                 polling_version(context.community, context.read, self._resync.request),
+                context.background.running(),
+                supervised(self._sender.run, "outgoing webhooks"),
             ):
                 await stack.enter_async_context(task)
             if isinstance(bus, SharedBus):
@@ -200,6 +216,7 @@ class ChatServer:
     def _load(self, connection: Connection) -> None:
         self.context.community.load(connection)
         self.context.config.load(connection)
+        self.context.integrations.load(connection)
 
     def _seed_ids(self, largest: int) -> None:
         """Numbers go on above what is stored, whatever the clock says today."""

@@ -27,6 +27,7 @@ class Access:
         text: the demand in words, for the documentation.
         sees: the space of the path that must be visible besides.
         takes_login: whether a route that needs no login looks at a token that comes nevertheless.
+        limited_by: the secret of the path whose holder the rate limit counts for, in place of the address.
     """
 
     kind: Kind
@@ -34,6 +35,7 @@ class Access:
     text: str = ""
     sees: Literal["feed", "room"] | None = None
     takes_login: bool = False
+    limited_by: str = ""
 
     @property
     def is_public(self) -> bool:
@@ -93,6 +95,8 @@ class Access:
 
 PUBLIC = Access("public", text="no login")
 """No login is needed."""
+BY_TOKEN = Access("public", text="the token in the path", limited_by="token")
+"""No login is needed; the path has a token, which the endpoint checks."""
 USER = Access("user", text="any member")
 """Any member who is logged in."""
 IN_DM = Access("dm", text="participant of the conversation")

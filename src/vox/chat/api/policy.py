@@ -21,6 +21,7 @@ from vox.http.rate_limits import RateCategory, RateDecision
 from vox.http.routing import MethodNotAllowed
 from vox.runtime.logging import get_logger
 from vox.security.addresses import network_key
+from vox.security.tokens import digest
 from vox.stores.disk_errors import disk_failure
 
 JSON: Final = (b"content-type", b"application/json")
@@ -76,10 +77,12 @@ class ChatPolicy:
                     call.seen = chat.logins.revocations, chat.community.version
             except Refusal as error:
                 refused = error
-        await self._limit(call, category, headers)
+        await self._limit(call, category, headers, values[access.limited_by] if access.limited_by else "")
         if not access.is_public and call.login is None:
             raise refused or missing_token()
         if call.login is not None:
+            if category.name == "auth" and call.login.is_bot:
+                raise refuse("FORBIDDEN", "A bot has no logins of its own; its owner manages its token under /bots.")
             access.check(chat.community, call.login.user_id, values)
         return call
 
@@ -130,6 +133,8 @@ class ChatPolicy:
         Raises:
             Refusal: VALIDATION_ERROR, naming the field.
         """
+        if route.is_raw:
+            return raw
         decode = route.decode_loose if call.has_string_ids else route.decode_body
         if decode is None or (not raw and route.method == "DELETE"):
             return None
@@ -174,9 +179,25 @@ class ChatPolicy:
             await opening
         self._is_open = True
 
-    async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders) -> None:
+    def _key_of_secret(self, secret: str, address: str) -> str:
+        """A bucket for each secret, so that others can neither use one up nor guess at will: unknown ones count for their address.
+
+        Raises:
+            Refusal: RATE_LIMITED for an address that has sent too many unknown ones.
+        """
+        refused = self._chat.logins.refused
+        if refused is not None and (wait_s := refused.wait_s(network_key(address), self._chat.clock.now())):
+            raise rate_limited(wait_s, "Too many unknown tokens")
+        return f"secret:{digest(secret)}"
+
+    async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders, secret: str = "") -> None:
         chat, login = self._chat, call.login
-        key = f"user:{login.user_id}" if login is not None else f"ip:{network_key(client_address(call.scope))}"
+        if login is not None:
+            key = f"user:{login.user_id}"
+        elif secret:
+            key = self._key_of_secret(secret, client_address(call.scope))
+        else:
+            key = f"ip:{network_key(client_address(call.scope))}"
         decision = chat.limits.take(key, category, chat.clock.now())
         if not isinstance(decision, RateDecision):
             decision = await decision

@@ -23,9 +23,10 @@ CATEGORIES: Final[dict[str, RateCategory]] = {
         ("search", 10, 0.1),
         ("files", 20, 0.5),
         ("federation", 50, 1.0),
+        ("interactions", 60, 10.0),
     )
 }
-"""The original's numbers."""
+"""The original's numbers, and those of interactions, which there counted as `server`: too few for a bot that answers many users."""
 
 _BY_PREFIX: Final[dict[str, str]] = {
     "auth": "auth",
@@ -43,6 +44,8 @@ _BY_PREFIX: Final[dict[str, str]] = {
     "voice": "voice",
     "server": "server",
     "bots": "bots",
+    "interactions": "interactions",
+    "outgoing-webhooks": "webhooks",
     "keys": "e2ee",
     "dms": "messages",
     "files": "files",

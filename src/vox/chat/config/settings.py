@@ -6,6 +6,7 @@ middle step lies in `vox.chat.config.runtime_config`, which asks `is_given`: so 
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -135,6 +136,8 @@ class ChatSettings(Settings):
     """Addresses or networks whose X-Forwarded-For is believed"""
     connections_per_address: Annotated[int, Env("VOX_CONNECTIONS_PER_ADDRESS")] = Field(default=10, ge=1)
     """Gateway connections of one client address"""
+    integration_networks: Annotated[list[str], Env("VOX_INTEGRATION_NETWORKS")] = Field(default=[])
+    """Private networks that bots' and outgoing webhooks' addresses may be in, on any port; empty: public addresses on ports 80, 443, 8080 and 8443 only"""
     redis_bus_url: Annotated[SecretStr, Env("VOX_REDIS_URL")] = Field(
         default=SecretStr(""), validation_alias=AliasChoices("redis_bus_url", "redis_url")
     )
@@ -145,6 +148,16 @@ class ChatSettings(Settings):
     """Whether `GET /metrics` answers"""
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
     """Seconds over which clients are sent away after SIGTERM"""
+
+    @field_validator("integration_networks")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write for example 10.1.0.0/16 or 10.1.2.3/32") from None
+        return networks
 
     @field_validator("limits")
     @classmethod

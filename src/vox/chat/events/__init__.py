@@ -23,6 +23,15 @@ from vox.chat.events.event import (
     encode_event,
     encode_tail,
 )
+from vox.chat.events.integrations import (
+    bot_commands_delete,
+    bot_commands_update,
+    interaction_create,
+    interaction_modal,
+    webhook_create,
+    webhook_delete,
+    webhook_update,
+)
 from vox.chat.events.kinds import (
     CHANGES_ACCESS,
     PERSISTED,
@@ -120,6 +129,8 @@ __all__ = [
     "audience_text",
     "block_add",
     "block_remove",
+    "bot_commands_delete",
+    "bot_commands_update",
     "category_create",
     "category_delete",
     "category_update",
@@ -143,6 +154,8 @@ __all__ = [
     "friend_reject",
     "friend_remove",
     "friend_request",
+    "interaction_create",
+    "interaction_modal",
     "invite_create",
     "invite_delete",
     "member_ban",
@@ -180,4 +193,7 @@ __all__ = [
     "thread_update",
     "typing_start",
     "user_update",
+    "webhook_create",
+    "webhook_delete",
+    "webhook_update",
 ]

@@ -11,7 +11,9 @@ from vox.chat.events.audience import EVERYONE, Audience, Participants, Permissio
 from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
-"""An event for servers only, which no client is sent."""
+BOT_CHANGED: Final = "_bot"
+SUBSCRIPTION_CHANGED: Final = "_webhook_subscription"
+"""Events for servers only, which no client is sent."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
 LOGGED_OUT: Final = "Logged out"
@@ -50,9 +52,9 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
-    LOGIN_REVOKED,
+    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED,
 })  # fmt: skip
-"""The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
+"""The types that change what `Community` or the registries of bots and outgoing webhooks hold, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)

@@ -27,8 +27,9 @@ def message_create(
     webhook_id: int | None = None,
     embed: Mapping[str, Any] | None = None,
     attachments: Sequence[Mapping[str, Any]] | None = None,
+    extras: Mapping[str, Any] | None = None,
 ) -> Event:
-    """A message was sent; `timestamp` in Unix milliseconds."""
+    """A message was sent; `timestamp` in Unix milliseconds, `extras` are the fields that few messages have."""
     payload = {"msg_id": msg_id, "author_id": author_id, "body": body, "timestamp": timestamp} | shown(
         opaque_blob=opaque_blob,
         feed_id=feed_id,
@@ -40,6 +41,8 @@ def message_create(
         embed=embed,
         attachments=list(attachments) if attachments else None,
     )
+    if extras is not None:
+        payload |= extras
     return Event("message_create", payload, _readers(feed_id, dm_id))
 
 
@@ -50,11 +53,14 @@ def message_update(
     edit_timestamp: int,
     feed_id: FeedId | None = None,
     dm_id: DmId | None = None,
+    extras: Mapping[str, Any] | None = None,
 ) -> Event:
-    """A message was edited; `edit_timestamp` in Unix milliseconds."""
+    """A message was edited; `edit_timestamp` in Unix milliseconds, `extras` are further fields that have changed."""
     payload = (
         {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id) | {"body": body, "edit_timestamp": edit_timestamp}
     )
+    if extras is not None:
+        payload |= extras
     return Event("message_update", payload, _readers(feed_id, dm_id))
 
 
@@ -121,7 +127,7 @@ def notification_to_each(
     feed_id: FeedId | None,
     thread_id: ThreadId | None,
     msg_id: MessageId,
-    actor_id: UserId,
+    actor_id: UserId | None,
     body_preview: str | None,
 ) -> Event:
     """Many are to be notified, all of an audience but the actor: one event, whose `user_id` is the receiver's own for each."""

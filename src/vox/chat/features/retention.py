@@ -1,6 +1,7 @@
 """Deletes what has expired, once an hour in one unit of work."""
 
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from vox.chat.context import ChatContext
@@ -9,12 +10,19 @@ from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
 from vox.chat.features.files.cleanup import delete_orphaned_files
+from vox.chat.features.interactions.queries import delete_expired as delete_expired_interactions
 from vox.chat.features.messages.insert import delete_expired_nonces
+from vox.chat.features.outgoing_webhooks.queries import delete_old_deliveries
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
 
 EVENTS_KEPT_S: Final = 7 * 86_400
 """How far back /sync reaches; older clients are told to start over."""
+
+DELIVERIES_KEPT_MS: Final = 7 * 86_400_000
+"""How far back the log of an outgoing webhook reaches."""
+INTERACTIONS_KEPT_MS: Final = 3_600_000
+"""How long it is known that an interaction was answered or has expired."""
 
 _log = get_logger(__name__)
 
@@ -31,6 +39,9 @@ async def sweep(chat: ChatContext) -> int:
     now, write = chat.clock.wall(), chat.database.write
     removed = await write(lambda connection: delete_expired(connection, now))
     removed += await write(lambda connection: delete_expired_nonces(connection, int(now.timestamp())))
+    now_ms = int(now.timestamp()) * 1000
+    removed += await write(partial(delete_expired_interactions, before_ms=now_ms - INTERACTIONS_KEPT_MS))
+    removed += await write(partial(delete_old_deliveries, before_ms=now_ms - DELIVERIES_KEPT_MS))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -58,11 +58,13 @@ class Login:
         user_id: the owner.
         session_id: the row.
         expires_at: Unix seconds, as of the look-up; using the token may extend it.
+        is_bot: whether the token is a bot's, which manages no logins.
     """
 
     user_id: UserId
     session_id: LoginId
     expires_at: float = field(default=math.inf, compare=False)
+    is_bot: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,8 @@ class LoginCache:
             with self._lock:
                 self._known.pop(key, None)
             raise _expired()
+        if row.kind == queries.DISABLED_BOT:
+            raise refuse("BOT_DISABLED", "This bot is disabled; its owner or a holder of MANAGE_SERVER can enable it.")
         ttl_s = self._config.session_ttl_s
         absolute_s = row.created_at + max(self._settings.session_max_days * 86_400, ttl_s)
         expires_at = row.expires_at
@@ -232,7 +236,7 @@ class LoginCache:
             await self._database.write(
                 partial(queries.record_use, session_id=row.id, now_s=now_s, expires_at=expires_at)
             )
-        return Login(row.user_id, row.id, expires_at)
+        return Login(row.user_id, row.id, expires_at, is_bot=row.kind == queries.BOT)
 
     def _revoke(self, user_id: UserId, session_ids: Sequence[LoginId] | None, reason: str) -> None:
         ended = None if session_ids is None else frozenset(session_ids)

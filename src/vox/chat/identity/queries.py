@@ -1,7 +1,7 @@
 """SQL of accounts, their logins and profiles: what several features and the server itself stand on."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -10,16 +10,20 @@ from vox.chat.database.schema import audit_log, bans, role_members, roles, sessi
 from vox.chat.events.ids import LoginId, RoleId, UserId
 from vox.text.names import name_key
 
+BOT: Final = "bot"
+DISABLED_BOT: Final = "bot_disabled"
+"""Kinds of `sessions`: a bot's token, and that of a bot which is disabled."""
+
 Gone = Literal["banned", "kicked", "left"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to create; `created_at` in Unix seconds."""
+    """An account to create; `created_at` in Unix seconds. One without a password cannot log in."""
 
     username: str
     display_name: str
-    password_hash: str
+    password_hash: str | None
     created_at: int
 
 
@@ -35,13 +39,14 @@ class NewSession:
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A stored login; times in Unix seconds."""
+    """A stored login or a bot's token; times in Unix seconds."""
 
     id: LoginId
     user_id: UserId
     created_at: int
     expires_at: int
     last_used_at: int | None
+    kind: str = "login"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,7 @@ def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
     return "left" if last == "member.leave" else "kicked"
 
 
-def reset_account(connection: Connection, *, user_id: UserId, password_hash: str) -> None:
+def reset_account(connection: Connection, *, user_id: UserId, password_hash: str | None) -> None:
     """Makes an account active with another password, without a ban and without logins."""
     connection.execute(delete(bans).where(bans.c.user_id == user_id))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
@@ -153,7 +158,7 @@ def insert_session(connection: Connection, *, user_id: UserId, session: NewSessi
 
 
 def find_session(connection: Connection, *, digest: str) -> StoredSession | None:
-    """The login whose token has a digest; tickets of an unfinished login are not found."""
+    """The login or bot whose token has a digest; tickets of an unfinished login are not found."""
     row = connection.execute(
         select(
             sessions.c.id,
@@ -161,11 +166,12 @@ def find_session(connection: Connection, *, digest: str) -> StoredSession | None
             sessions.c.created_at,
             sessions.c.expires_at,
             sessions.c.last_used_at,
-        ).where(sessions.c.token == digest, sessions.c.kind == "login")
+            sessions.c.kind,
+        ).where(sessions.c.token == digest, sessions.c.kind.in_(("login", BOT, DISABLED_BOT)))
     ).first()
     if row is None:
         return None
-    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at)
+    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at, row.kind)
 
 
 def record_use(connection: Connection, *, session_id: LoginId, now_s: int, expires_at: int) -> None:

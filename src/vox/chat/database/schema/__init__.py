@@ -18,9 +18,12 @@ from vox.chat.database.schema.integrations import (
     federation_list,
     federation_nonces,
     federation_presence_subs,
+    interactions,
     stage_invites,
     stage_speakers,
     voice_states,
+    webhook_deliveries,
+    webhook_subscriptions,
     webhooks,
 )
 from vox.chat.database.schema.messages import (
@@ -89,6 +92,7 @@ __all__ = [
     "feeds",
     "files",
     "friends",
+    "interactions",
     "invites",
     "key_backups",
     "message_attachments",
@@ -119,5 +123,7 @@ __all__ = [
     "voice_states",
     "webauthn_challenges",
     "webauthn_credentials",
+    "webhook_deliveries",
+    "webhook_subscriptions",
     "webhooks",
 ]

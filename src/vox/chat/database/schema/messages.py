@@ -39,11 +39,12 @@ messages: Final = Table(
     words("author_address", optional=True),
     whole("webhook_id", optional=True),
     words("search_text", optional=True),
+    words("extras", optional=True),
     Index(None, "feed_id", "thread_id", "id"),
     Index(None, "author_id", "id"),
 )
 """Times in milliseconds. `embed` is JSON text. `reply_to` and `webhook_id` are no references: they outlive what they name.
-`search_text` is the body as searches compare it (`vox.text.folding`).
+`search_text` is the body as searches compare it (`vox.text.folding`). `extras` is JSON text: what few messages have, such as buttons.
 
 A feed's history without its threads is one range on both engines: SQLite takes the index over feed and thread, PostgreSQL, which
 does not see an order behind IS NULL, the partial `ix_messages_timeline`."""

@@ -70,8 +70,8 @@ sessions: Final = Table(
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
-"""`token` is the SHA-256 of the token in hex. `kind` is `login`, or what a ticket is for (`mfa`, `setup`, `fed`): only logins are
-listed and only they let anybody in. `client` is what the program called itself."""
+"""`token` is the SHA-256 of the token in hex. `kind` is `login`, `bot` (a bot's token; `bot_disabled` while the bot is), or what a ticket is for (`mfa`,
+`setup`, `fed`): only logins are listed, and only they and bots' tokens are accepted. `client` is what the program called itself."""
 
 friends: Final = Table(
     "friends",

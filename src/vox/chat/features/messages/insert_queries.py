@@ -16,6 +16,11 @@ _INSERT: Final = Statement(
     " search_text) VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp, :reply_to, :embed,"
     " :search_text)"
 )
+_INSERT_UNUSUAL: Final = Statement(
+    "INSERT INTO messages (id, feed_id, dm_id, thread_id, author_id, body, opaque_blob, timestamp, reply_to, embed,"
+    " search_text, webhook_id, extras) VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp,"
+    " :reply_to, :embed, :search_text, :webhook_id, :extras)"
+)
 _THREAD: Final = Statement(
     "SELECT locked, archived FROM threads WHERE id = :thread_id AND feed_id = :feed_id",
     "SELECT locked, archived FROM threads WHERE id = :thread_id AND feed_id = :feed_id FOR SHARE",
@@ -48,6 +53,12 @@ def insert_row(connection: Connection, row: Mapping[str, Any]) -> None:
     """Inserts a message; `row` has a value for each of its columns but for the text that searches compare."""
     body: str | None = row["body"]
     _INSERT.run(connection, {**row, "search_text": None if body is None else folded(body)})
+
+
+def insert_unusual_row(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Inserts a message with `webhook_id` and `extras`, which most messages do not have."""
+    body: str | None = row["body"]
+    _INSERT_UNUSUAL.run(connection, {**row, "search_text": None if body is None else folded(body)})
 
 
 def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Sequence[UserId]) -> None:

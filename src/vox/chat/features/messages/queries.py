@@ -98,6 +98,23 @@ def update_message(connection: Connection, msg_id: MessageId, body: str, edit_ti
     connection.execute(update(messages).where(messages.c.id == msg_id).values(values))
 
 
+def body_of(connection: Connection, msg_id: MessageId) -> str:
+    """The text of a message; empty where it has none."""
+    return connection.execute(select(messages.c.body).where(messages.c.id == msg_id)).scalar_one() or ""
+
+
+def lock_extras(connection: Connection, msg_id: MessageId) -> tuple[str | None, str | None] | None:
+    """The columns `extras` and `embed` of a message; None where there is none."""
+    query = select(messages.c.extras, messages.c.embed).where(messages.c.id == msg_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def set_extras(connection: Connection, msg_id: MessageId, extras: str | None, embed: str | None) -> None:
+    """Stores the columns `extras` and `embed` of a message."""
+    connection.execute(update(messages).where(messages.c.id == msg_id).values(extras=extras, embed=embed))
+
+
 def has_attachment(connection: Connection, msg_id: MessageId) -> bool:
     """Whether a message shows a file."""
     query = select(message_attachments.c.file_id).where(message_attachments.c.msg_id == msg_id).limit(1)

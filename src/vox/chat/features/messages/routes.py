@@ -70,7 +70,9 @@ async def edit_message(call: Call[EditMessage]) -> Edited:
     """Changes the text of the caller's own message."""
     feed_id = call.id("feed_id")
     check_may_announce(call.chat, call.user_id, feed_id)
-    return await edit(call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body)
+    return await edit(
+        call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body, call.body.components
+    )
 
 
 @routes.delete("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.VIEW_SPACE))

@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vox.chat.api.fields import Id, Limit
 from vox.chat.events.ids import FileId, MessageId
+from vox.chat.features.messages.components import Component, Components
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -65,7 +66,7 @@ class Embed(msgspec.Struct, frozen=True):
 
 
 class SendMessage(msgspec.Struct, frozen=True):
-    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text."""
+    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text, `components` are for bots."""
 
     body: str | None = None
     opaque_blob: str | None = None
@@ -74,10 +75,27 @@ class SendMessage(msgspec.Struct, frozen=True):
     mentions: Annotated[list[Id], Meta(max_length=MAX_MENTIONS)] | None = None
     embed: str | None = None
     nonce: Nonce | None = None
+    components: Components | None = None
+
+
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What few messages have besides; stored together.
+
+    Args:
+        embeds: all cards, where there are several.
+        components: buttons and menus.
+        webhook_name: of the webhook that posted it, at that time.
+        webhook_avatar: likewise.
+    """
+
+    embeds: list[Embed] = []
+    components: list[Component] = []
+    webhook_name: str | None = None
+    webhook_avatar: str | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The response to a sent message; `interaction_id` is null because no command took the message."""
+    """The response to a sent message; where it called a command, it has an `interaction_id`, and `msg_id` is 0."""
 
     msg_id: MessageId
     timestamp: int
@@ -86,9 +104,10 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class EditMessage(msgspec.Struct, frozen=True):
-    """The new text of a message."""
+    """The new text of a message; a bot may give it other components."""
 
     body: str
+    components: Components | None = None
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -99,7 +118,7 @@ class Edited(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as readers get it."""
+    """A message as readers get it; what stands behind `webhook_id` is left out where a message has none of it."""
 
     msg_id: MessageId
     feed_id: int | None
@@ -117,6 +136,10 @@ class Message(msgspec.Struct, frozen=True):
     author_address: str | None
     pinned_at: int | None
     webhook_id: int | None
+    embeds: list[Embed] | UnsetType = UNSET
+    components: list[Component] | UnsetType = UNSET
+    webhook_name: str | UnsetType = UNSET
+    webhook_avatar: str | UnsetType = UNSET
 
 
 class History(msgspec.Struct, frozen=True):

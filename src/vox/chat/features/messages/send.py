@@ -1,10 +1,11 @@
 """Sending a message: from the request to the stored message and its notifications, in feeds, threads and conversations.
 
 Permissions are checked before the unit of work, in memory; notifications are published after it, because memory also knows who
-may read the message. Interception of commands belongs between the two, in `send_message`.
+may read the message. Between the two a text that begins with a slash may turn out to call a command, and is not stored then.
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -13,14 +14,15 @@ from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
-from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import Address
+from vox.chat.features.messages.components import Component, validate_components
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
-from vox.chat.features.messages.schemas import SendMessage, Sent
+from vox.chat.features.messages.schemas import Extras, SendMessage, Sent
 
 NOTIFIED_AT_ONCE = 1000
 """Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
@@ -42,12 +44,44 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
             USER_BLOCKED, or the refusal of an attachment.
     """
     draft = _draft(chat, author_id, address, message)
+    body = draft.content.body
+    if (
+        body is not None
+        and body.startswith("/")
+        and (called := await _called(chat, draft, author_id, body)) is not None
+    ):
+        return called
+    return await post_message(chat, draft)
+
+
+async def post_message(chat: ChatContext, draft: NewMessage) -> Sent:
+    """Stores a checked message and notifies the users it concerns.
+
+    Raises:
+        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, or the refusal of an attachment.
+    """
     now_s = chat.clock.unix_s()
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
     if posted.is_new:
-        await _notify(chat, draft, posted)
+        await notify(chat, draft, posted)
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
+
+
+async def _called(chat: ChatContext, draft: NewMessage, author_id: UserId, body: str) -> Sent | None:
+    """The answer to a text that calls a command; None where it is an ordinary message."""
+    if chat.call_command is None:
+        return None
+    where = draft.address
+    interaction_id = await chat.call_command(
+        author_id,
+        body,
+        feed_id=where.feed_id,
+        thread_id=where.thread_id,
+        dm_id=where.dm_id,
+        nonce=draft.content.nonce,
+    )
+    return None if interaction_id is None else Sent(MessageId(0), chat.clock.unix_ms(), interaction_id, [])
 
 
 def check_may_announce(chat: ChatContext, user_id: UserId, feed_id: FeedId) -> None:
@@ -72,9 +106,10 @@ def may_read(chat: ChatContext, address: Address, user_id: UserId) -> bool:
 def _draft(chat: ChatContext, author_id: UserId, address: Address, message: SendMessage) -> NewMessage:
     community, limits = chat.community, chat.config.limit
     feed_id = address.feed_id
+    extras = None if message.components is None else _extras(chat, author_id, message.components)
     if feed_id is None:
         content = content_of(message, limits, may_embed=False, takes_blob=True)
-        return NewMessage(author_id, address, content, _known(chat, content))
+        return NewMessage(author_id, address, content, _known(chat, content), extras=extras)
 
     def may(permission: P) -> bool:
         return community.may_in(author_id, "feed", feed_id, permission)
@@ -85,14 +120,23 @@ def _draft(chat: ChatContext, author_id: UserId, address: Address, message: Send
     content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
     check_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
-    return NewMessage(author_id, address, content, _known(chat, content), names_thread)
+    return NewMessage(author_id, address, content, _known(chat, content), names_thread, extras)
+
+
+def _extras(chat: ChatContext, author_id: UserId, components: Sequence[Component]) -> Extras | None:
+    """The components of a bot's message; those of other members are ignored."""
+    if not components or not chat.integrations.is_bot(author_id):
+        return None
+    validate_components(components)
+    return Extras(components=list(components))
 
 
 def _known(chat: ChatContext, content: Content) -> list[UserId]:
     return [UserId(user) for user in content.mentions if user in chat.community.users]
 
 
-async def _notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage) -> None:
+async def notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage) -> None:
+    """Notifies the users whom a stored message concerns: the mentioned, the author it answers, subscribers."""
     address, content = draft.address, draft.content
     text = preview(content.body)
     notification = partial(
