@@ -2,7 +2,7 @@
 
 VoxError
 ├── UsageError
-│   ├── RequestRefusedError       the server answered 4xx; `reason` is its code
+│   ├── RequestRefusedError       the server refused the request; `reason` is its code
 │   │   ├── AuthenticationError   401: the token is wrong or has ended
 │   │   ├── ForbiddenError        403: `missing_permission` says which permission, where one is missing
 │   │   └── NotFoundError         404

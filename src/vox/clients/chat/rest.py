@@ -30,6 +30,7 @@ _OK_TO_REPEAT: Final = frozenset({"GET", "HEAD", "PUT", "PATCH", "DELETE"})
 _TOO_MANY: Final = 429
 _NOT_FOUND: Final = 404
 _SERVER_FAULT: Final = 500
+_TRIED_AGAIN: Final = frozenset({_SERVER_FAULT, 502, 503, 504})
 _BUSY: Final = 503
 _FAULTS_OF_THE_SERVER: Final = 3
 """How often a 500 is tried again: it is a fault that usually stays."""
@@ -156,7 +157,7 @@ class Rest:
             is_repeatable: whether a POST does nothing twice, because of its nonce.
 
         Raises:
-            RequestRefusedError: the server answered 4xx.
+            RequestRefusedError: the server answered with an error that trying again does not change.
             RateLimitedError: a rate limit asks for too long a wait.
             UnavailableError: no answer for as long as the patience lasts.
             AnswerError: the answer is not as documented.
@@ -181,7 +182,7 @@ class Rest:
         """The answer to a GET, read as it arrives.
 
         Raises:
-            RequestRefusedError: the server answered 4xx.
+            RequestRefusedError: the server answered with an error that trying again does not change.
             UnavailableError: there is no answer, or it is cut short.
         """
         request = f"GET {path}"
@@ -216,7 +217,7 @@ class Rest:
                 if answer.is_success or (tries and method == "DELETE" and answer.status_code == _NOT_FOUND):
                     return answer
                 error_of = _error_of(answer)
-                if answer.status_code < _SERVER_FAULT and answer.status_code != _TOO_MANY:
+                if answer.status_code not in _TRIED_AGAIN and answer.status_code != _TOO_MANY:
                     raise refusal(request, answer.status_code, error_of)
                 problem = f"HTTP {answer.status_code} {error_of.get('code', '')}".rstrip()
                 wait_s = _retry_after_s(answer, error_of)
