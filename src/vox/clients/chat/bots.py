@@ -24,7 +24,7 @@ class Param(msgspec.Struct, kw_only=True, omit_defaults=True):
     description: str = ""
     required: bool = False
     type: str = "string"
-    choices: list[ParamChoice] = msgspec.field(default_factory=list[ParamChoice])
+    choices: list[ParamChoice] = []
     min: float | None = None
     max: float | None = None
 
@@ -34,7 +34,7 @@ class CommandSpec(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     name: str
     description: str = ""
-    params: list[Param] = msgspec.field(default_factory=list[Param])
+    params: list[Param] = []
     bot_id: int | None = None
 
 

@@ -85,8 +85,8 @@ class Client:
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._random = random or Random()  # noqa: S311  jitter
-        self.rest = Rest(url, token, patience=patience, clock=self._clock, random=self._random, transport=transport)
+        self.random = random or Random()  # noqa: S311  jitter
+        self.rest = Rest(url, token, patience=patience, clock=self._clock, random=self.random, transport=transport)
         self.spaces = Spaces(self.rest)
         self.people = People(self.rest)
         self.roles = Roles(self.rest)
@@ -262,7 +262,7 @@ class Client:
             self._gateway_url,
             self.rest.token,
             clock=self._clock,
-            random=self._random,
+            random=self.random,
             back_off=self._reconnect,
             capabilities=(PRESENCE_BATCH,),
             queue_limit=self._queue_limit,
@@ -271,7 +271,7 @@ class Client:
             self.rest,
             connection,
             clock=self._clock,
-            random=self._random,
+            random=self.random,
             back_off=self._reconnect,
             tell=self._tell,
         )

@@ -41,7 +41,7 @@ class Embed(msgspec.Struct, kw_only=True, omit_defaults=True):
     image: str | None = None
     thumbnail: str | None = None
     color: int | None = None
-    fields: list[EmbedField] = msgspec.field(default_factory=list[EmbedField])
+    fields: list[EmbedField] = []
 
 
 class Sent(msgspec.Struct, kw_only=True):

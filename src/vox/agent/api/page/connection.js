@@ -6,7 +6,7 @@ import { whyNotTaken } from "./reasons.js";
 const RTVI = { label: "rtvi-ai", version: "2.1.0" };
 const OPEN_TIMEOUT_MS = 10000;
 const MAX_UNSENT_BYTES = 64000; // two seconds of audio; on a slower line newer audio is dropped
-const PASSED_ON = ["agent", "api_key", "token"];
+const PASSED_ON = ["agent", "api_key", "session", "token"];
 const KEY_NAME = "vox-api-key";
 
 /** What the page's own address says, and the API key that was entered on it. */

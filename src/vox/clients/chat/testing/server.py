@@ -271,6 +271,7 @@ class FakeChatServer:
         self._publish("typing_start", {"user_id": user_id, **place}, None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The server as an ASGI application."""
         if scope["type"] == "websocket":
             socket = WebSocket(scope, receive, send)
             is_compressed = socket.query_params.get("compress") == "zstd"
