@@ -1,6 +1,7 @@
 """Bots as their authors write and test them: against `FakeChatServer`, in this process."""
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated, Literal
@@ -458,3 +459,57 @@ async def test_closing_lets_a_listener_finish():
         server.say(alice, "work")
         await begun.wait()
     assert finished == ["work"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_breaks_whenever_each_message_comes_once_and_in_order(seed: int):
+    chance = random.Random(seed)
+    async with serving() as (server, alice, bot):
+        events = await collected(bot)
+        await bot.connect()
+        feeds = [server.feed_id, server.add_feed("other")]
+        said: dict[int, list[str]] = {feed_id: [] for feed_id in feeds}
+        for number in range(300):
+            feed_id = chance.choice(feeds)
+            said[feed_id].append(str(number))
+            server.say(alice, str(number), feed_id=feed_id)
+            match chance.randrange(25):
+                case 0:
+                    server.drop_connections(chance.choice([1011, CloseCode.SERVER_RESTART, CloseCode.UNKNOWN_ERROR]))
+                case 1:
+                    server.lose_sessions()
+                case 2:
+                    server.fail_next(503, "UNAVAILABLE", times=2)
+                case 3:
+                    server.lose_answers(2)
+                case _:
+                    await asyncio.sleep(chance.choice([0, 0, 0.002]))
+        await server.wait_until(lambda: len(events) >= 300)
+        got: dict[int | None, list[str]] = {feed_id: [] for feed_id in feeds}
+        for event in events:
+            assert isinstance(event, MessageCreate)
+            got[event.message.feed_id].append(event.message.body)
+        assert got == said
+
+
+async def test_a_program_that_does_not_keep_up_is_resumed_and_loses_nothing():
+    async with (
+        serving() as (server, alice, patient),
+        Client(server.url, patient.rest.token, reconnect=QUICK, queue_limit=50) as bot,
+    ):
+        lost = await collected(bot, Disconnected)
+        busy, seen = asyncio.Event(), list[str]()
+
+        @bot.on(MessageCreate)
+        async def _(event: MessageCreate) -> None:
+            await busy.wait()
+            seen.append(event.message.body)
+
+        await bot.connect()
+        for number in range(400):
+            server.say(alice, str(number))
+        await server.wait_until(lambda: server.online_count == 0)
+        busy.set()
+        await server.wait_until(lambda: len(seen) == 400)
+        assert seen == [str(number) for number in range(400)]
+        assert [one.reason for one in lost if isinstance(one, Disconnected)][:1] == ["the program does not keep up"]

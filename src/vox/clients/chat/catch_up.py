@@ -44,6 +44,7 @@ class Position:
 
     def __init__(self) -> None:
         self._recent: OrderedDict[int, tuple[Place, int]] = OrderedDict()
+        self._deleted: OrderedDict[int, None] = OrderedDict()
         self._forgotten: dict[Place, int] = {}
         self._since_ms: int | None = None
 
@@ -58,8 +59,10 @@ class Position:
             self._since_ms = server_time_s * 1000
 
     def is_new(self, kind: str, content: Mapping[str, Any]) -> bool:
-        """Takes note of an event of messages; false for a message or an edit that was told already."""
+        """Takes note of an event of messages; false for a message, an edit or a deletion that was told already."""
         place, msg_id = place_of(content), content.get("msg_id")
+        if kind == "message_bulk_delete":
+            return any([self._delete(one) for one in content.get("msg_ids") or ()])
         if place is None or not isinstance(msg_id, int) or content.get("ephemeral"):
             return True
         if kind == "message_create":
@@ -71,12 +74,21 @@ class Position:
             self._recent[msg_id] = (known[0], max(edited, known[1]))
             return edited > known[1]
         elif kind == "message_delete":
-            self._recent.pop(msg_id, None)
+            return self._delete(msg_id)
         return True
 
     def known(self, place: "Place", *, from_id: int) -> list[int]:
         """The remembered messages of a place from this id on, ascending."""
         return sorted(msg_id for msg_id, (where, _) in self._recent.items() if where == place and msg_id >= from_id)
+
+    def _delete(self, msg_id: int) -> bool:
+        """Whether the message was not known to be deleted."""
+        self._recent.pop(msg_id, None)
+        is_new = msg_id not in self._deleted
+        self._deleted[msg_id] = None
+        if len(self._deleted) > RECENT:
+            self._deleted.popitem(last=False)
+        return is_new
 
     def _remember(self, msg_id: int, place: "Place") -> None:
         self._recent[msg_id] = (place, 0)
@@ -194,8 +206,8 @@ class CatchUp:
         for msg_id in self._position.known(place, from_id=found[0].msg_id):
             if msg_id not in there:
                 content = {"msg_id": msg_id, name: number, "thread_id": place[1] or None}
-                self._position.is_new("message_delete", content)
-                await self._tell("message_delete", content)
+                if self._position.is_new("message_delete", content):
+                    await self._tell("message_delete", content)
 
     async def _community(self) -> None:
         after: int | None = None

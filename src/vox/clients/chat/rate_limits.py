@@ -19,6 +19,8 @@ _CATEGORY_OF: Final[dict[str, str]] = {
     "threads": "channels",
     "stickers": "emoji",
     "keys": "e2ee",
+    "interactions": "interactions",
+    "outgoing-webhooks": "webhooks",
     "dms": "messages",
     "reports": "moderation",
     "admin": "moderation",

@@ -92,6 +92,11 @@ class FakeChatServer:
         """The feed "general"."""
         return next(iter(self.community.feeds))
 
+    @property
+    def online_count(self) -> int:
+        """How many users have a gateway connection."""
+        return len(self._sessions.online)
+
     # -- what people do --------------------------------------------------------------------------------------------------
 
     def add_user(self, name: str, *, roles: Iterable[int] = ()) -> FakeUser:
