@@ -204,7 +204,7 @@ class Bridge:
             except (OSError, TimeoutError) as error:
                 tries += 1
                 print(f"IRC: {error}; trying again")
-                await asyncio.sleep(self._back_off.wait_s(tries, self.client.random))
+                await asyncio.sleep(self._back_off.wait_s(tries, self.client.random.random()))
 
     async def _hear(self, irc: Irc) -> None:
         while True:

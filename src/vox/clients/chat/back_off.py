@@ -1,7 +1,6 @@
-"""How long to wait before the next try: doubling from a second to a minute, with jitter, so that clients do not come back together."""
+"""How long to wait before the next try: doubling from a second to a minute, with jitter, so that clients do not come back together; pure."""
 
 from dataclasses import dataclass
-from random import Random
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class BackOff:
     longest_s: float = 60.0
     jitter: float = 0.5
 
-    def wait_s(self, tries: int, random: Random) -> float:
-        """The wait after this many failed tries in a row, counted from 1."""
+    def wait_s(self, tries: int, chance: float) -> float:
+        """The wait after this many failed tries in a row, counted from 1; `chance` is a random number from 0 to 1."""
         whole = min(self.first_s * self.factor ** min(tries - 1, 64), self.longest_s)
-        return whole * (1 - self.jitter * random.random())
+        return whole * (1 - self.jitter * chance)

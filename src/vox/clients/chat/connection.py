@@ -118,7 +118,7 @@ class Connection:
             if was_live:
                 self._items.put_nowait(Lost(code, reason, self._alive_at))
             tries = 1 if was_live else tries + 1
-            wait_s = 0.0 if is_fresh and not was_fresh else self._back_off.wait_s(tries, self._random)
+            wait_s = 0.0 if is_fresh and not was_fresh else self._back_off.wait_s(tries, self._random.random())
             was_fresh = is_fresh
             _log.info("gateway connection lost", close_code=code, reason=reason, retry_s=round(wait_s, 1))
             await asyncio.sleep(wait_s)

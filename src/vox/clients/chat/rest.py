@@ -228,7 +228,7 @@ class Rest:
                 is_over = not (may_repeat or is_refused)
                 is_over |= answer.status_code == _SERVER_FAULT and tries >= _FAULTS_OF_THE_SERVER
             tries += 1
-            wait_s = max(wait_s or 0.0, self._patience.back_off.wait_s(tries, self._random))
+            wait_s = max(wait_s or 0.0, self._patience.back_off.wait_s(tries, self._random.random()))
             if is_over or self._clock.now() + wait_s > give_up_at:
                 raise UnavailableError(request, problem)
             _log.info("request is tried again", request=request, problem=problem, tries=tries)

@@ -133,7 +133,7 @@ class EventStream:
                 messages += work.messages
                 tries += 1
                 _log.warning("catching up is tried again", error=str(error))
-                await asyncio.sleep(self._back_off.wait_s(tries, self._random))
+                await asyncio.sleep(self._back_off.wait_s(tries, self._random.random()))
             else:
                 break
         for home in tuple(self._held):

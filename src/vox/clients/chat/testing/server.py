@@ -207,9 +207,9 @@ class FakeChatServer:
         """Answers a path below /api/v1 like this from now on."""
         self._answers[method, path] = body
 
-    def fail_next(self, status: int, code: str = "INTERNAL_ERROR", *, times: int = 1, **more: Any) -> None:
+    def fail_next(self, status: int, reason: str = "INTERNAL_ERROR", *, times: int = 1, **more: Any) -> None:
         """Answers the next requests with an error; `more` are further fields, such as retry_after_ms."""
-        self._failures.extend([(status, {"code": code, "message": code, **more})] * times)
+        self._failures.extend([(status, {"code": reason, "message": reason, **more})] * times)
 
     def lose_answers(self, times: int = 1) -> None:
         """Carries the next requests out, and cuts their connections in place of an answer."""
