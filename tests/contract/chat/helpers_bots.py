@@ -9,7 +9,7 @@ from typing import Any
 from tests.contract.chat.harness import Person
 from tests.time_limits import time_limit
 
-LOOPBACK = {"integration_networks": ["127.0.0.0/8"]}
+LOOPBACK: dict[str, Any] = {"integration_networks": ["127.0.0.0/8"]}
 """Settings of a server that may post to this machine."""
 
 
@@ -60,7 +60,7 @@ class Receiver:
     """A small HTTP server; `answers` are given in turn, and the last one for ever."""
 
     url: str
-    requests: "asyncio.Queue[Received]" = field(default_factory=lambda: asyncio.Queue[Received]())
+    requests: "asyncio.Queue[Received]" = field(default_factory=asyncio.Queue[Received])
     answers: list[Answer] = field(default_factory=lambda: [(204, {}, b"")])
 
     async def next(self) -> Received:

@@ -158,18 +158,21 @@ async def test_bots_make_no_bots_and_names_are_taken_once(alice: Person):
     assert outcome(await alice.post("/bots", {"username": "everyone"})) == (422, "VALIDATION_ERROR")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1/x", "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://100.64.0.1/",
-        "http://[::ffff:127.0.0.1]/", "http://[2002:7f00:1::]/", "ftp://example.com/", "http://user@example.com/", "http://x:22/",
-        "not an address",
-    ],
+PRIVATE = (
+    "http://127.0.0.1/x", "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://100.64.0.1/",
+    "http://[::ffff:127.0.0.1]/", "http://[2002:7f00:1::]/", "ftp://example.com/", "http://user@example.com/", "http://8.8.8.8:22/",
+    "not an address", "http://localhost/",
 )  # fmt: skip
-async def test_interactions_go_to_public_addresses_only(alice: Person, url: str):
-    assert outcome(await alice.post("/bots", {"username": "x", "interaction_url": url})) == (400, "INVALID_URL")
+
+
+async def test_interactions_go_to_public_addresses_only(alice: Person):
     bot = await make_bot(alice)
-    assert outcome(await alice.patch(f"/bots/{bot.user_id}", {"interaction_url": url})) == (400, "INVALID_URL")
+    for url in PRIVATE:
+        assert outcome(await alice.post("/bots", {"username": "x", "interaction_url": url})) == (400, "INVALID_URL"), (
+            url
+        )
+        changed = await alice.patch(f"/bots/{bot.user_id}", {"interaction_url": url})
+        assert outcome(changed) == (400, "INVALID_URL"), url
 
 
 async def test_commands_come_and_go_and_everybody_is_sent_that(chat: Rig, alice: Person):
@@ -196,7 +199,9 @@ async def test_commands_come_and_go_and_everybody_is_sent_that(chat: Rig, alice:
     assert outcome(missing) == (404, "CMD_NOT_FOUND")
     assert [one["name"] for one in (await bot.ok("GET", "/bots/@me/commands"))["commands"]] == ["roll"]
     assert outcome(await bot.delete("/bots/@me/commands")) == (422, "VALIDATION_ERROR")
-    kinds = await bob.ok("POST", "/sync", {"since_timestamp": chat.chat.clock.unix_ms() - 60_000, "categories": ["bots"]})
+    kinds = await bob.ok(
+        "POST", "/sync", {"since_timestamp": chat.chat.clock.unix_ms() - 60_000, "categories": ["bots"]}
+    )
     assert [event["type"] for event in kinds["events"]] == ["bot_commands_update", "bot_commands_delete"]
 
 
@@ -231,21 +236,22 @@ async def test_a_bot_can_say_all_its_commands_at_every_start(chat: Rig, alice: P
     assert [one["name"] for one in (await alice.ok("GET", "/commands"))["commands"]] == ["new", "same"]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        {"name": ""}, {"name": "two words"}, {"name": "/roll"}, {"name": "x" * 33}, {"name": "a\x00b"}, {"name": "\u202ex"},
-        {"name": "x", "description": "d" * 257},
-        {"name": "x", "params": [{"name": "a"}, {"name": "a"}]},
-        {"name": "x", "params": [{"name": "a=b"}]},
-        {"name": "x", "params": [{"name": "a", "type": "colour"}]},
-        {"name": "x", "params": [{"name": "a", "type": "integer", "min": 5, "max": 1}]},
-        {"name": "x", "params": [{"name": "a", "type": "integer", "choices": [{"name": "one", "value": "1"}]}]},
-    ],
+UNCALLABLE: tuple[dict[str, Any], ...] = (
+    {"name": ""}, {"name": "two words"}, {"name": "/roll"}, {"name": "x" * 33}, {"name": "a\x00b"}, {"name": "\u202ex"},
+    {"name": "x", "description": "d" * 257},
+    {"name": "x", "params": [{"name": "a"}, {"name": "a"}]},
+    {"name": "x", "params": [{"name": "a=b"}]},
+    {"name": "x", "params": [{"name": "a", "type": "colour"}]},
+    {"name": "x", "params": [{"name": "a", "type": "integer", "min": 5, "max": 1}]},
+    {"name": "x", "params": [{"name": "a", "type": "integer", "choices": [{"name": "one", "value": "1"}]}]},
 )  # fmt: skip
-async def test_commands_that_could_not_be_called_are_refused(alice: Person, command: dict[str, Any]):
+
+
+async def test_commands_that_could_not_be_called_are_refused(alice: Person):
     bot = await make_bot(alice)
-    assert outcome(await bot.put("/bots/@me/commands", {"commands": [command]})) == (422, "VALIDATION_ERROR")
+    for command in UNCALLABLE:
+        reply = await bot.put("/bots/@me/commands", {"commands": [command]})
+        assert outcome(reply) == (422, "VALIDATION_ERROR"), command
 
 
 async def test_commands_are_for_bots_and_administrators(chat: Rig, alice: Person):

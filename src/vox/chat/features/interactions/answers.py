@@ -1,7 +1,7 @@
 """Answering an interaction: once, in time, and by the bot that was asked.
 
-The answer is checked first, so that a malformed one does not use the interaction up; then one unit of work takes the interaction and
-stores what follows from it, so that it is answered exactly if the answer is there.
+One unit of work takes the interaction and stores what follows from it, so that it is answered exactly if the answer is there: a
+malformed one does not use it up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,6 @@ async def respond(chat: ChatContext, bot_user_id: UserId, interaction_id: str, a
         Refusal: VALIDATION_ERROR, EMPTY_MESSAGE, MESSAGE_TOO_LARGE; INTERACTION_NOT_FOUND with its reason, FORBIDDEN for another bot,
             MISSING_PERMISSIONS or SPACE_NOT_FOUND where the bot may not answer there, or what storing the message refuses.
     """
-    _validate(chat, answer)
     unit = partial(_respond, chat=chat, bot_user_id=bot_user_id, interaction_id=interaction_id, answer=answer)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(unit)
@@ -82,6 +81,7 @@ def _respond(
     if one is not None and one.bot_user_id != bot_user_id:
         raise refuse("FORBIDDEN", "This interaction was not addressed to you.")
     one = assert_open(one, interaction_id, now_ms)
+    _validate(chat, answer)
     queries.set_answered(connection, one.id)
     match answer.type:
         case "ack":

@@ -136,7 +136,7 @@ def _known(chat: ChatContext, content: Content) -> list[UserId]:
 
 
 async def notify(chat: ChatContext, draft: NewMessage, posted: InsertedMessage) -> None:
-    """Notifies the users whom a stored message concerns: the mentioned, the author it answers, subscribers."""
+    """Notifies the users that a stored message concerns: the mentioned, the author it answers, subscribers."""
     address, content = draft.address, draft.content
     text = preview(content.body)
     notification = partial(

@@ -21,6 +21,7 @@ from vox.chat.features.outgoing_webhooks.schemas import (
     SubscriptionSecret,
 )
 
+MAX_PAGE: Final = 100
 KEEPER: Final = requires(P.MANAGE_WEBHOOKS)
 
 routes = RouteTable()
@@ -81,7 +82,12 @@ async def ping_outgoing_webhook(call: Call) -> Redelivered:
 async def list_deliveries(call: Call[None, LogQuery]) -> DeliveryLog:
     """What became of the events, the newest first."""
     one, query = await _managed(call), call.query
-    unit = partial(queries.list_deliveries, subscription_id=one.subscription_id, before=query.before, limit=query.limit)
+    unit = partial(
+        queries.list_deliveries,
+        subscription_id=one.subscription_id,
+        before=query.before,
+        limit=min(query.limit, MAX_PAGE),
+    )
     return DeliveryLog(await call.chat.read(unit))
 
 
@@ -93,11 +99,10 @@ async def list_deliveries(call: Call[None, LogQuery]) -> DeliveryLog:
 )
 async def redeliver(call: Call) -> Redelivered:
     """Sends the event of an earlier delivery again."""
-    one, now_ms = await _managed(call), call.chat.clock.unix_ms()
+    delivery_id, now_ms = call.id("delivery_id"), call.chat.clock.unix_ms()
+    one = await _managed(call)
     service.assert_enabled(one)
-    unit = partial(
-        service.redeliver, subscription_id=one.subscription_id, delivery_id=call.id("delivery_id"), now_ms=now_ms
-    )
+    unit = partial(service.redeliver, subscription_id=one.subscription_id, delivery_id=delivery_id, now_ms=now_ms)
     return Redelivered(await call.chat.change(unit))
 
 

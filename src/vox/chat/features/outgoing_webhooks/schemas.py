@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from vox.chat.api.fields import Id
+from vox.chat.api.fields import Id, Limit
 
 MAX_EVENTS = 64
 
@@ -133,9 +133,9 @@ class DeliveryLog(msgspec.Struct, frozen=True):
 
 
 class LogQuery(msgspec.Struct, frozen=True):
-    """Which deliveries: below `before`."""
+    """Which deliveries: below `before`; at most 100."""
 
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
+    limit: Limit = 50
     before: Id | None = None
 
 

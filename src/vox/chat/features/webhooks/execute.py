@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from vox.chat.api.request import Call
-from vox.chat.api.validation import validate_length, validate_name, validate_text
+from vox.chat.api.validation import validate_address, validate_length, validate_name, validate_text
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import Refusal, refuse
@@ -108,3 +108,4 @@ def _validate(chat: ChatContext, message: Post) -> None:
     if message.name is not None:
         validate_name(limits, "username", message.name, "webhook_name_max")
     validate_length(limits, "avatar", message.avatar, "avatar_max")
+    validate_address("avatar", message.avatar)

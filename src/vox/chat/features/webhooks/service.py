@@ -63,7 +63,7 @@ async def change(chat: ChatContext, actor_id: UserId, webhook: Webhook, body: We
     changed = {key: value for key, value in given.items() if value is not None}
     if changed:
         await chat.change(
-            partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=changed, is_told=True)
+            partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=changed, is_public=True)
         )
 
 
@@ -75,7 +75,9 @@ async def rotate_token(chat: ChatContext, actor_id: UserId, webhook: Webhook) ->
     """
     token = mint(TOKEN_PREFIX, TOKEN_BYTES)
     values = {"token": token.digest}
-    await chat.change(partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=values, is_told=False))
+    await chat.change(
+        partial(_change, actor_id=actor_id, webhook_id=webhook.webhook_id, values=values, is_public=False)
+    )
     return token.text
 
 
@@ -119,12 +121,12 @@ def _create(
 
 
 def _change(
-    connection: Connection, *, actor_id: UserId, webhook_id: int, values: Mapping[str, Any], is_told: bool
+    connection: Connection, *, actor_id: UserId, webhook_id: int, values: Mapping[str, Any], is_public: bool
 ) -> Change[None]:
     lock_event_order(connection)
     if not queries.change_webhook(connection, webhook_id, values):
         raise not_found(webhook_id)
-    if not is_told:
+    if not is_public:
         return Change(None, (), (AuditEntry("webhook.token_rotate", actor_id, webhook_id),))
     event = webhook_update(webhook_id=webhook_id, changed=values)
     return Change(None, (event,), (AuditEntry("webhook.update", actor_id, webhook_id, values),))
