@@ -62,7 +62,8 @@ class Position:
         """Takes note of an event of messages; false for a message, an edit or a deletion that was told already."""
         place, msg_id = place_of(content), content.get("msg_id")
         if kind == "message_bulk_delete":
-            return any([self._delete(one) for one in content.get("msg_ids") or ()])
+            unknown = [self._delete(one) for one in content.get("msg_ids") or ()]
+            return any(unknown)
         if place is None or not isinstance(msg_id, int) or content.get("ephemeral"):
             return True
         if kind == "message_create":
