@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vox.chat.api.rate_categories import category_of as category_at_the_server
@@ -88,7 +88,8 @@ def test_requests_under_way_are_counted_before_their_answers_come():
     assert limits.reserve("files", 0.0) == 0.0
 
 
-@given(st.integers(1, 30), st.floats(0.05, 5), st.lists(st.floats(0, 3), min_size=1, max_size=120))
+@settings(max_examples=50)
+@given(st.integers(1, 30), st.floats(0.05, 5), st.lists(st.floats(0, 3), min_size=1, max_size=60))
 def test_a_client_that_waits_as_told_is_hardly_ever_refused(burst: int, refill: float, pauses: list[float]):
     """The reset is told in whole seconds, so the derived pace is a little off: a refusal now and then remains, and is waited for."""
     server, client, now, refused = MemoryRateLimits(), RateLimits(), NOON.timestamp(), 0
