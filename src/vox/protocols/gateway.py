@@ -30,8 +30,10 @@ CUSTOM_STATUS_MAX: Final = 128
 ACTIVITY_MAX: Final = 512
 STRING_IDS: Final = "string_ids"
 PRESENCE_BATCH: Final = "presence_batch"
-CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH)
-"""What a client may ask for in `identify`; `ready` names it. The original claimed voice, e2ee, federation, bots and webhooks."""
+BOTS: Final = "bots"
+WEBHOOKS: Final = "webhooks"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, BOTS, WEBHOOKS)
+"""What `ready` names: what a client may ask for in `identify`, and the features of the server. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3
 

@@ -164,6 +164,27 @@ ALLOWED: tuple[Allowed, ...] = (
         r"phases\..*\.media\..*payload",
     ),
     Allowed(
+        "Bots, commands, interactions and webhooks have come: new routes and schemas, and fields that few messages have.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes\..*|schemas\.\w+(?:\.properties\.(?:components|embeds|webhook_name|webhook_avatar))?)",
+    ),
+    Allowed(
+        "See above: the new routes are counted.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_chat_(?:request_seconds|requests_total)\.labels\.route\.[A-Z]+ /api/v1/.*",
+    ),
+    Allowed(
+        "See above: the new routes refuse what all refuse.",
+        "added",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/(?:bots|commands|interactions|webhooks|outgoing-webhooks|feeds/[^/]+/webhooks)(?:[/ ].*)?",
+        "",
+    ),
+    Allowed(
         "`ready.capabilities` names what the server has; it claimed voice, e2ee, federation, bots and webhooks.",
         "changed",
         r"chat_.*|plain_uvicorn",

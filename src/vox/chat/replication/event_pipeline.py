@@ -53,7 +53,7 @@ class EventPipeline:
         self._on_queued: Callable[[], None] | None = None
 
     def on_queued(self, on_queued: Callable[[], None]) -> None:
-        """Names who is called when an event may have been queued for another program."""
+        """Names who is called when an event was queued for another program."""
         self._on_queued = on_queued
 
     async def change(self, unit: UnitOfWork[T]) -> T:
@@ -95,8 +95,13 @@ class EventPipeline:
                     self._resync.request(event.version)
         with self._invalidating_on_failure():  # also after a failure: others, and who comes back, find it in the log
             self._bus.publish(change.events)
-        if self._integrations.has_subscriptions and change.events and self._on_queued is not None:
-            self._on_queued()
+        integrations, on_queued = self._integrations, self._on_queued
+        if (
+            integrations.has_subscriptions
+            and on_queued is not None
+            and any(map(integrations.subscribed, change.events))
+        ):
+            on_queued()
 
     @contextmanager
     def _invalidating_on_failure(self) -> Generator[None, None, None]:

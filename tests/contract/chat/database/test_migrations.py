@@ -22,6 +22,7 @@ from vox.chat.database.migrations.prepare import MIGRATIONS, prepare
 from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES
 from vox.chat.database.schema import metadata
 from vox.errors import DependencyError, UsageError
+from vox.security.tokens import digest
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase
 
@@ -48,6 +49,7 @@ INSERT INTO message_attachments (msg_id, file_id) VALUES (1, 'picture');
 INSERT INTO reactions (msg_id, user_id, emoji) VALUES (1, 2, '+1');
 INSERT INTO reports (reported_user_id, reason, evidence, status, created_at)
     VALUES (2, 'spam', '[{"msg_id": 1}]', 'open', '<time>');
+INSERT INTO webhooks (feed_id, name, token, created_at) VALUES (1, 'ci', 'whk_plain', '<time>');
 INSERT INTO event_log (id, event_type, payload, timestamp) VALUES (5, 'member_join', '{"user_id": 1}', 5)
 """
 """What an original may hold: among others a name twice, two conversations of the same two, a login and a short-lived ticket."""
@@ -149,6 +151,7 @@ def test_an_original_database_keeps_what_was_in_it(
     assert row(database, "SELECT username_key FROM users WHERE id = 2") == ("bob",)
     assert row(database, "SELECT name_key FROM emoji") == ("p",)
     assert row(database, "SELECT search_text FROM messages WHERE feed_id = 1") == ("hello there",)
+    assert row(database, "SELECT token FROM webhooks") == (digest("whk_plain"),)
     found = "SELECT count(*) FROM message_search WHERE message_search MATCH 'hello'"
     if not database.is_sqlite:
         found = "SELECT count(*) FROM messages WHERE search_vector @@ to_tsquery('simple', 'hello')"

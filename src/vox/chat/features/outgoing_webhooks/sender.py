@@ -32,6 +32,8 @@ GIVEN_UP_AFTER_S: Final = 86_400
 """How long one delivery is tried, and after how long without a success a subscription is disabled."""
 MAX_AT_ONCE: Final = 16
 POLL_S: Final = 1.0
+IDLE_S: Final = 10.0
+"""How often it is asked whether there are subscriptions by now, which costs nothing: another process may have to be relieved of its retries."""
 LEASE_MS: Final = 30_000
 MAX_ANSWER_BYTES: Final = 16_384
 GONE: Final = 410
@@ -98,7 +100,7 @@ class DeliverySender:
                 if self._integrations.has_subscriptions and await self.round():
                     continue
                 try:
-                    async with asyncio.timeout(POLL_S if self._integrations.has_subscriptions else None):
+                    async with asyncio.timeout(POLL_S if self._integrations.has_subscriptions else IDLE_S):
                         await self._woken.wait()
                 except TimeoutError:
                     continue
