@@ -30,7 +30,9 @@ CUSTOM_STATUS_MAX: Final = 128
 ACTIVITY_MAX: Final = 512
 STRING_IDS: Final = "string_ids"
 PRESENCE_BATCH: Final = "presence_batch"
-CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH)
+SNAPSHOT: Final = "snapshot"
+ACCOUNT_EVENTS: Final = "account_events"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, SNAPSHOT, ACCOUNT_EVENTS)
 """What a client may ask for in `identify`; `ready` names it. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3

@@ -10,6 +10,8 @@ from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
 """The fact of `notification_to_each`: the actor, the only one of its audience who does not receive it."""
+NONCE: Final = "nonce"
+"""The fact of a message that its author gave a name: the author's own sessions get it with the event."""
 
 
 def message_create(
@@ -27,8 +29,9 @@ def message_create(
     webhook_id: int | None = None,
     embed: Mapping[str, Any] | None = None,
     attachments: Sequence[Mapping[str, Any]] | None = None,
+    nonce: str | None = None,
 ) -> Event:
-    """A message was sent; `timestamp` in Unix milliseconds."""
+    """A message was sent; `timestamp` in Unix milliseconds. Only the author's sessions are told the `nonce`."""
     payload = {"msg_id": msg_id, "author_id": author_id, "body": body, "timestamp": timestamp} | shown(
         opaque_blob=opaque_blob,
         feed_id=feed_id,
@@ -40,7 +43,8 @@ def message_create(
         embed=embed,
         attachments=list(attachments) if attachments else None,
     )
-    return Event("message_create", payload, _readers(feed_id, dm_id))
+    facts = {} if nonce is None else {NONCE: nonce}
+    return Event("message_create", payload, _readers(feed_id, dm_id), facts=facts)
 
 
 def message_update(

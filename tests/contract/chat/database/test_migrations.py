@@ -51,6 +51,7 @@ INSERT INTO reports (reported_user_id, reason, evidence, status, created_at)
 INSERT INTO event_log (id, event_type, payload, timestamp) VALUES (5, 'member_join', '{"user_id": 1}', 5)
 """
 """What an original may hold: among others a name twice, two conversations of the same two, a login and a short-lived ticket."""
+NAMES_AND_SEARCH = "c2f7a90b16de"
 NEW_USER = "INSERT INTO users (username, federated, active, created_at)"
 NEW_MESSAGE = "INSERT INTO messages (id, feed_id, author_id, body, timestamp, federated)"
 WIDE_BOB = "\uff22\uff2f\uff22"
@@ -160,6 +161,9 @@ def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
     database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
     before = database.run_sync(counted)
     prepare(database)
+    alembic(url, "downgrade", NAMES_AND_SEARCH)
+    assert database.run_sync(counted) == before
+    assert "user_settings" not in database.run_sync(lambda c: inspect(c).get_table_names())
     alembic(url, "downgrade", "-1")
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])

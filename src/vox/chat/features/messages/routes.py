@@ -176,16 +176,24 @@ async def unpin(call: Call) -> None:
 
 @routes.post("/feeds/{feed_id}/read", access=in_feed(P.READ_HISTORY), body=MarkRead)
 async def read_feed(call: Call[MarkRead]) -> None:
-    """Marks a feed as read up to a message."""
-    unit = partial(mark_feed_read, user_id=call.user_id, feed_id=call.id("feed_id"), msg_id=_mark(call))
+    """Marks a feed as read up to a message; with `unread` the mark may go back."""
+    unit = partial(
+        mark_feed_read,
+        user_id=call.user_id,
+        feed_id=call.id("feed_id"),
+        msg_id=_mark(call),
+        is_unread=call.body.unread,
+    )
     with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         await call.chat.change(unit)
 
 
 @routes.post("/dms/{dm_id}/read", access=IN_DM, body=MarkRead)
 async def read_dm(call: Call[MarkRead]) -> None:
-    """Marks a conversation as read up to a message, and tells its participants."""
-    unit = partial(mark_dm_read, user_id=call.user_id, dm_id=call.id("dm_id"), msg_id=_mark(call))
+    """Marks a conversation as read up to a message, and tells its participants; with `unread` the mark may go back."""
+    unit = partial(
+        mark_dm_read, user_id=call.user_id, dm_id=call.id("dm_id"), msg_id=_mark(call), is_unread=call.body.unread
+    )
     with map_conflict(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
         await call.chat.change(unit)
 

@@ -184,9 +184,10 @@ class ReactionList(msgspec.Struct, frozen=True):
 
 
 class MarkRead(msgspec.Struct, frozen=True):
-    """The last message that was read."""
+    """The last message that was read; `unread` where the mark may also go back, because the user says so."""
 
     up_to_msg_id: Id
+    unread: bool = False
 
 
 class ReadState(msgspec.Struct, frozen=True, omit_defaults=True):
