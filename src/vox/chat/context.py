@@ -24,6 +24,7 @@ from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
 from vox.chat.events import Event
 from vox.chat.identity.logins import LoginCache
 from vox.chat.storage.limits import UploadLimits, open_storage
+from vox.chat.storage.media_cache import open_cache
 from vox.http.rate_limits import MemoryRateLimits, RateLimits
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
@@ -112,6 +113,7 @@ class ChatContext:
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
+        self.media_cache = open_cache(settings)
         self.outbound = OutboundGuard()
 
     def bind(self, pipeline: Pipeline) -> None:

@@ -61,6 +61,10 @@ class ChatSettings(Settings):
     """Whether clients may ask for short-lived links to files that need no Authorization header"""
     signed_media_ttl_s: Annotated[int, Env("VOX_SIGNED_MEDIA_TTL_S")] = Field(default=300, ge=10, le=86_400)
     """How long such a link works"""
+    media_cache_path: Annotated[str, Env("VOX_MEDIA_CACHE_PATH")] = ""
+    """Folder for thumbnails and pictures from elsewhere, which may be emptied at any time; empty: `.cache` in the folder of the backend `local`, a temporary folder with `s3`"""
+    media_cache_bytes: Annotated[int, Env("VOX_MEDIA_CACHE_BYTES")] = Field(default=536_870_912, ge=0)
+    """Bytes that folder may hold; the longest unused goes first; 0: nothing is kept"""
 
     server_name: Annotated[str, Env("VOX_SERVER_NAME")] = "Vox Server"
     """The community's name"""

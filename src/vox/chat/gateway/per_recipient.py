@@ -1,5 +1,6 @@
-"""One event of the log that not all of its receivers get alike: a notification of many, which each gets with their own id in it,
-and a message that its author named, whose nonce only the author's sessions get.
+"""Events of the log that not all of their receivers get alike.
+
+A notification of many comes to each with their own id in it, and the nonce of a message only to its author's sessions.
 
 An event for each of those who are notified would be a hundred thousand for a mention of everyone in a large community: a second of work, and the end of
 the log for everybody who wants to resume.

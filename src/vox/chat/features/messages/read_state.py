@@ -1,5 +1,6 @@
-"""How far users have read. A mark only moves forward, so that two devices of one user cannot undo each other's, unless its user
-marks something as unread by intention.
+"""How far users have read.
+
+A mark only moves forward, so that two devices of one user cannot undo each other's, unless the user marks something as unread.
 
 The original had no way to write the mark of a feed; `POST /feeds/{feed_id}/read` is an addition.
 """

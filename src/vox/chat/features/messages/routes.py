@@ -18,6 +18,7 @@ from vox.chat.features.messages.addresses import Address, MessageLocation, Place
 from vox.chat.features.messages.edit import edit, remove, remove_many
 from vox.chat.features.messages.history import one
 from vox.chat.features.messages.history_queries import page, pinned
+from vox.chat.features.messages.include import asked_for, complete, read_page
 from vox.chat.features.messages.pins import pin_limit, pin_message, unpin_message
 from vox.chat.features.messages.read_state import bounded_mark, mark_dm_read, mark_feed_read
 from vox.chat.features.messages.schemas import (
@@ -222,8 +223,12 @@ async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
 async def history(call: Call[None, HistoryQuery], kind: PlaceKind, place_id: FeedId | ThreadId | DmId) -> History:
     """A page of a history, at most as long as the configured limit."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
-    found = await call.chat.read(partial(page, place=MessageLocation(kind, place_id), query=call.query, limit=limit))
-    return History(found)
+    place = MessageLocation(kind, place_id)
+    if call.query.include is None:
+        return History(await call.chat.read(partial(page, place=place, query=call.query, limit=limit)))
+    asked = asked_for(call.query.include)
+    unit = partial(read_page, place=place, query=call.query, limit=limit, asked=asked, user_id=call.user_id)
+    return await complete(call.chat, await call.chat.read(unit), asked, call.user_id)
 
 
 async def _react(call: Call, address: Address) -> None:

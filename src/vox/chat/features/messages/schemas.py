@@ -11,6 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vox.chat.api.fields import Id, Limit
 from vox.chat.events.ids import FileId, MessageId
+from vox.chat.features.files.proxied import ProxiedPicture
+from vox.chat.features.members.schemas import Member
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -119,10 +121,41 @@ class Message(msgspec.Struct, frozen=True):
     webhook_id: int | None
 
 
-class History(msgspec.Struct, frozen=True):
-    """Messages, newest first."""
+class ReactionCount(msgspec.Struct, frozen=True):
+    """How many users reacted with one emoji, and whether the caller did."""
+
+    emoji: str
+    count: int
+    me: bool
+
+
+class MessageReactions(msgspec.Struct, frozen=True):
+    """The reactions of one message, by emoji."""
+
+    msg_id: MessageId
+    reactions: list[ReactionCount]
+
+
+class FileLink(msgspec.Struct, frozen=True):
+    """Where a file is read without a header until `expires_at`, and the picture's size in pixels where it is one."""
+
+    file_id: FileId
+    url: str
+    expires_at: int
+    width: int | None
+    height: int | None
+    thumbnail_url: str | None
+
+
+class History(msgspec.Struct):
+    """Messages, newest first, and what `include` asked for."""
 
     messages: list[Message]
+    authors: list[Member] | UnsetType = UNSET
+    reactions: list[MessageReactions] | UnsetType = UNSET
+    replies: list[Message] | UnsetType = UNSET
+    links: list[FileLink] | UnsetType = UNSET
+    proxied: list[ProxiedPicture] | UnsetType = UNSET
 
 
 class SearchResults(msgspec.Struct, frozen=True):
@@ -132,12 +165,13 @@ class SearchResults(msgspec.Struct, frozen=True):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
-    """Which part of a history: below `before`, above `after`, or on both sides of `around`."""
+    """Which part of a history: below `before`, above `after`, or on both sides of `around`; `include` names what comes along."""
 
     limit: Limit = 50
     before: Id | None = None
     after: Id | None = None
     around: Id | None = None
+    include: str | None = None
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
