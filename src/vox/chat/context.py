@@ -16,6 +16,7 @@ from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community
 from vox.chat.community.member_index import MemberIndex
 from vox.chat.community.presence import PresenceRegistry
+from vox.chat.community.recent_messages import RecentMessages
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.snowflakes import Snowflakes
@@ -107,6 +108,7 @@ class ChatContext:
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.community = Community()
         self.members = MemberIndex(self.community)
+        self.recent = RecentMessages()
         self.presence = PresenceRegistry()
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)

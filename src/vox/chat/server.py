@@ -21,6 +21,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
+from vox.chat.features.snapshot.service import Snapshots
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -65,6 +66,7 @@ class ChatServer:
             metrics=context.metrics,
             read=context.read,
             tell=self._tell,
+            snapshots=Snapshots(context.community, context.recent, context.read),
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
@@ -74,7 +76,7 @@ class ChatServer:
             context.bus,
             self.hub,
             read=context.read,
-            on_invalidated=context.logins.forget_all,
+            on_invalidated=self._forget,
             on_reloaded=self._recheck_logins,
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
@@ -190,6 +192,11 @@ class ChatServer:
     def _tell(self, event: Event) -> None:
         # The hub is made before the pipeline, which delivers to it.
         self.context.tell(event)
+
+    def _forget(self) -> None:
+        """Events of any kind may have been missed."""
+        self.context.logins.forget_all()
+        self.context.recent.forget()
 
     async def _recheck_logins(self) -> None:
         """A change was missed, perhaps the end of a login: tokens are looked up anew, and sockets of ended logins close."""

@@ -26,7 +26,7 @@ from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.contacts import Acquaintances
-from vox.chat.gateway.handshake import Handshake, Logins
+from vox.chat.gateway.handshake import Handshake, Logins, SnapshotSource
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Outbox, OutgoingEvent
 from vox.chat.gateway.per_recipient import authors_item, is_to_each, personalised_items
@@ -62,6 +62,7 @@ class Hub:
         metrics: counts sockets, sessions and deliveries.
         read: reads the database.
         tell: sends an event that no database row stands behind.
+        snapshots: what clients get at the beginning that ask for it.
         bounds: the limits.
     """
 
@@ -77,6 +78,7 @@ class Hub:
         metrics: Metrics,
         read: Read,
         tell: Callable[[Event], None],
+        snapshots: SnapshotSource,
         bounds: GatewayLimits,
     ) -> None:
         self.bounds = bounds
@@ -105,7 +107,16 @@ class Hub:
         self._metrics = metrics
         self._tell = tell
         self._handshake = Handshake(
-            self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
+            self,
+            community,
+            bus,
+            clock,
+            config=config,
+            logins=logins,
+            metrics=metrics,
+            read=read,
+            snapshots=snapshots,
+            bounds=bounds,
         )
         self._outboxes: dict[asyncio.AbstractEventLoop, Outbox] = {}
         self._sockets: set[Connection] = set()

@@ -41,6 +41,7 @@ class EventPipeline:
         self._community = context.community
         self._config = context.config
         self._logins = context.logins
+        self._recent = context.recent
         self._bus = context.bus
         self._clock = context.clock
         self._metrics = context.metrics
@@ -104,6 +105,7 @@ class EventPipeline:
             self._hub.on_access_changed(event, shift)
         self._config.absorb(event)
         self._logins.apply(event)
+        self._recent.apply(event)
         return is_taken
 
     def _deliver(self, entries: Sequence[Entry]) -> None:
