@@ -15,6 +15,7 @@ from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community
 from vox.chat.community.member_index import MemberIndex
+from vox.chat.community.name_index import NameIndex
 from vox.chat.community.presence import PresenceRegistry
 from vox.chat.community.recent_messages import RecentMessages
 from vox.chat.config.runtime_config import Config
@@ -31,9 +32,12 @@ from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
+from vox.security.web_push import PushKey
 from vox.stores.sql import SqlDatabase
 
 T = TypeVar("T")
+Offer = Callable[[Sequence[Event]], None]
+"""Takes events and returns at once."""
 
 
 @dataclass(slots=True)
@@ -108,6 +112,7 @@ class ChatContext:
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.community = Community()
         self.members = MemberIndex(self.community)
+        self.names = NameIndex(self.community)
         self.recent = RecentMessages()
         self.presence = PresenceRegistry()
         self.config = Config(settings)
@@ -117,6 +122,11 @@ class ChatContext:
         self.upload_limits = UploadLimits(settings)
         self.media_cache = open_cache(settings)
         self.outbound = OutboundGuard()
+        self.push_outbound = OutboundGuard(allowed_schemes=frozenset({"https"}))
+        self.push_key: PushKey | None = None
+        """Identifies this server to push services; None where it sends no pushes."""
+        self.push: Offer | None = None
+        """Takes events of this process that users may be told of; None where there are no pushes."""
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

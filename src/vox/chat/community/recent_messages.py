@@ -6,27 +6,17 @@ from the database its events are kept aside, and taken in when it is there.
 
 import threading
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from vox.chat.events import Event
 from vox.chat.events.ids import FeedId, MessageId, UserId
-from vox.stores.sql import Connection
-from vox.stores.statements import Statement
 
 MOST_COUNTED: Final = 100
 """Unread messages and mentions are counted up to here."""
 KEPT: Final = 2 * MOST_COUNTED
 """Ids kept of a feed: more than are counted, so that deletions do not make it be read again at once."""
 MAX_PENDING: Final = 10_000
-
-_NEWEST: Final = Statement(
-    "SELECT id FROM messages WHERE feed_id = :feed_id AND thread_id IS NULL ORDER BY id DESC LIMIT :limit"
-)
-_FOR_EVERYONE: Final = Statement(
-    "SELECT e.msg_id, m.author_id FROM everyone_mentions e JOIN messages m ON m.id = e.msg_id"
-    " WHERE e.feed_id = :feed_id ORDER BY e.msg_id DESC LIMIT :limit"
-)
 
 Loaded = tuple[list[MessageId], list[tuple[MessageId, UserId | None]]]
 """Ids of messages, and of those that mention everyone with their authors; both ascending."""
@@ -48,7 +38,7 @@ class RecentMessages:
             return found
 
     def install(self, loaded: Mapping[FeedId, Loaded]) -> None:
-        """Takes what `read_newest` found for feeds that `missing` named."""
+        """Takes what the database has for feeds that `missing` named."""
         with self._lock:
             for feed_id, (ids, for_everyone) in loaded.items():
                 feed = self._feeds.get(feed_id)
@@ -92,16 +82,6 @@ class RecentMessages:
             if feed is None:
                 return []
             return [msg_id for msg_id, author in feed.for_everyone if msg_id > mark and author != reader_id]
-
-
-def read_newest(connection: Connection, feed_ids: Sequence[FeedId]) -> dict[FeedId, Loaded]:
-    """Reads the newest messages of some feeds from the database."""
-    found: dict[FeedId, Loaded] = {}
-    for feed_id in feed_ids:
-        ids = [row[0] for row in _NEWEST.rows(connection, {"feed_id": feed_id, "limit": KEPT})]
-        rows = _FOR_EVERYONE.rows(connection, {"feed_id": feed_id, "limit": MOST_COUNTED})
-        found[feed_id] = ids[::-1], [(row[0], row[1]) for row in reversed(rows)]
-    return found
 
 
 class _Feed:

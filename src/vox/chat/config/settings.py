@@ -89,6 +89,13 @@ class ChatSettings(Settings):
     password_waiting: Annotated[int, Env("VOX_PASSWORD_WAITING")] = Field(default=32, ge=0, le=10_000)
     """Logins that may wait for their turn; further ones are told to come back later"""
 
+    push_contact: Annotated[str, Env("VOX_PUSH_CONTACT")] = ""
+    """How the operators of push services reach you, `mailto:you@example.com` or an https address; empty: no pushes to browsers"""
+    push_key_file: Annotated[str, Env("VOX_PUSH_KEY_FILE")] = ""
+    """The key that push services know this server by, made at the first start, mode 0600; empty: beside the SQLite file, else `vox.push.key`"""
+    agent_url: Annotated[str, Env("VOX_AGENT_URL")] = ""
+    """Where web clients talk to the agent server; empty: they offer no agents"""
+
     media_url: Annotated[str, Env("VOX_MEDIA_URL")] = "quic://127.0.0.1:4443"
     """Where clients reach the voice server"""
     media_bind: Annotated[str, Env("VOX_MEDIA_BIND")] = "0.0.0.0:4443"
@@ -163,6 +170,13 @@ class ChatSettings(Settings):
                 raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
 
+    @field_validator("push_contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if contact and not contact.startswith(("mailto:", "https://")):
+            raise ValueError("write mailto: and an address, or an https address")
+        return contact
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
@@ -190,7 +204,7 @@ NOT_YET: Final[dict[str, str]] = {
 }
 """Settings that are checked and kept, and the feature they wait for."""
 
-_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
+_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_PUSH_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
                  "VOX_WEBAUTHN_")  # fmt: skip
 
 

@@ -65,6 +65,8 @@ class EventPipeline:
         """Sends events that no database row stands behind, such as typing."""
         with self._invalidating_on_failure():
             self._bus.publish(events)
+        if (push := self._context.push) is not None:
+            push(events)
 
     def on_bus_entries(self, entries: Sequence[Entry]) -> None:
         """Takes what the bus gives: the bus's one subscriber."""
@@ -86,6 +88,8 @@ class EventPipeline:
                     self._resync.request(event.version)
         with self._invalidating_on_failure():  # also after a failure: others, and who comes back, find it in the log
             self._bus.publish(change.events)
+        if (push := self._context.push) is not None:
+            push(change.events)
 
     @contextmanager
     def _invalidating_on_failure(self) -> Generator[None, None, None]:

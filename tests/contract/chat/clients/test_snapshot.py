@@ -170,7 +170,7 @@ async def test_what_happens_while_it_is_being_read_follows_it(chat: Rig):
     alice, bob = await chat.register("alice"), await chat.register("bob")
     feed = await a_feed(alice)
     await snapshot(bob)
-    snapshots = chat.server.hub._handshake._snapshots  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+    snapshots = chat.server.hub._handshake._snapshots  # pyright: ignore[reportPrivateUsage]
     read = snapshots.read
 
     async def slowly(user_id: UserId) -> object:

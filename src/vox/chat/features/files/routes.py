@@ -12,7 +12,6 @@ from vox.chat.features.files import custom_images, gifs, service
 from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
 from vox.chat.features.files.download import from_first, no_bytes, pieces_of, response_headers, shows_inline
 from vox.chat.features.files.http_range import Span, requested
-from vox.chat.features.files.links import Signer
 from vox.chat.features.files.previews import preview
 from vox.chat.features.files.readers import forbidden, found, readable
 from vox.chat.features.files.schemas import (
@@ -30,6 +29,7 @@ from vox.chat.features.files.service import delete_stored, file_not_found, store
 from vox.chat.features.files.stored_files import FileLocation, may_delete, may_read
 from vox.chat.features.files.upload_body import receive_upload
 from vox.chat.features.messages.schemas import Embed
+from vox.chat.storage.file_links import Signer
 from vox.chat.storage.link_key import link_key
 from vox.errors import UsageError
 from vox.http.header_values import etag_matches

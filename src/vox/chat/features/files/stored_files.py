@@ -9,7 +9,6 @@ from vox.chat.events.permissions import P
 
 Purpose = Literal["attachment", "emoji", "sticker", "icon"]
 
-ADDRESS: Final = "/api/v1/files/{}"
 PUBLIC_PREFIX: Final = "public-"
 """Prefix of the storage keys of emoji and stickers, which the policy of a bucket may make public."""
 

@@ -14,8 +14,9 @@ from vox.chat.events.ids import FileId
 from vox.chat.features.files import queries
 from vox.chat.features.files.schemas import FileInfo
 from vox.chat.features.files.service import delete_stored, store_upload
-from vox.chat.features.files.stored_files import ADDRESS, FileLocation, storage_key
+from vox.chat.features.files.stored_files import FileLocation, storage_key
 from vox.chat.features.files.upload_body import ReceivedUpload, receive_upload
+from vox.chat.storage.file_links import ADDRESS
 from vox.chat.storage.images import FORMATS
 from vox.chat.storage.thumbnails import MIME
 from vox.providers.storage.threads import in_thread

@@ -11,7 +11,6 @@ from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.files.download import from_first, pieces_of, response_headers
 from vox.chat.features.files.http_range import Span
-from vox.chat.features.files.proxied import is_signed, proxied
 from vox.chat.features.files.readers import EVERY_IMAGE, forbidden, readable
 from vox.chat.features.files.service import file_not_found, find
 from vox.chat.features.media.icons import file_of, received_icon, remove_icon
@@ -24,6 +23,7 @@ from vox.chat.features.server.service import change as change_server
 from vox.chat.features.server.service import server_info
 from vox.chat.storage.link_key import link_key
 from vox.chat.storage.media_cache import CachedMedia
+from vox.chat.storage.proxied_links import is_signed, proxied
 from vox.chat.storage.signed_links import grant
 from vox.errors import UsageError
 from vox.http.header_values import etag_matches

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from vox.chat.features.files.proxied import LONGEST_URL, ProxiedPicture
+from vox.chat.storage.proxied_links import LONGEST_URL, ProxiedPicture
 
 MAX_SOURCES = 100
 

@@ -10,16 +10,15 @@ from typing import Final
 
 import msgspec
 
+from vox.chat.community.state import Person
 from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
 from vox.chat.events.ids import DmId, FeedId, FileId, MessageId, UserId
-from vox.chat.features.files.links import Signer
-from vox.chat.features.files.proxied import ProxiedPicture, proxied
-from vox.chat.features.members.schemas import member_of
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.history_queries import page
 from vox.chat.features.messages.include_queries import answered, reactions_by_emoji, sizes_of
 from vox.chat.features.messages.schemas import (
+    Author,
     FileLink,
     History,
     HistoryQuery,
@@ -27,7 +26,9 @@ from vox.chat.features.messages.schemas import (
     MessageReactions,
     ReactionCount,
 )
+from vox.chat.storage.file_links import Signer
 from vox.chat.storage.link_key import link_key
+from vox.chat.storage.proxied_links import ProxiedPicture, proxied
 from vox.stores.sql import Connection
 
 NAMES: Final = frozenset({"authors", "reactions", "replies", "links"})
@@ -102,10 +103,16 @@ async def complete(chat: ChatContext, found: Page, asked: frozenset[str], user_i
     if "authors" in asked:
         people, known = chat.community.users, [*found.messages, *found.replies]
         authors = dict.fromkeys(UserId(one.author_id) for one in known if one.author_id is not None)
-        history.authors = [member_of(people[author]) for author in authors if author in people]
+        history.authors = [_author(people[author]) for author in authors if author in people]
     if "links" in asked:
         await _add_links(chat, history, found, user_id)
     return history
+
+
+def _author(person: Person) -> Author:
+    return Author(
+        person.id, person.username, person.display_name, person.avatar, person.nickname, sorted(person.role_ids)
+    )
 
 
 def _reactions(connection: Connection, ids: Sequence[MessageId], user_id: UserId) -> list[MessageReactions]:

@@ -11,8 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vox.chat.api.fields import Id, Limit
 from vox.chat.events.ids import FileId, MessageId
-from vox.chat.features.files.proxied import ProxiedPicture
-from vox.chat.features.members.schemas import Member
+from vox.chat.storage.proxied_links import ProxiedPicture
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -121,6 +120,17 @@ class Message(msgspec.Struct, frozen=True):
     webhook_id: int | None
 
 
+class Author(msgspec.Struct, frozen=True):
+    """A user who wrote some of the messages, also one who has left; the fields are those of a member."""
+
+    user_id: int
+    username: str
+    display_name: str
+    avatar: str | None
+    nickname: str | None
+    role_ids: list[int]
+
+
 class ReactionCount(msgspec.Struct, frozen=True):
     """How many users reacted with one emoji, and whether the caller did."""
 
@@ -151,7 +161,7 @@ class History(msgspec.Struct):
     """Messages, newest first, and what `include` asked for."""
 
     messages: list[Message]
-    authors: list[Member] | UnsetType = UNSET
+    authors: list[Author] | UnsetType = UNSET
     reactions: list[MessageReactions] | UnsetType = UNSET
     replies: list[Message] | UnsetType = UNSET
     links: list[FileLink] | UnsetType = UNSET

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from vox.chat.community.recent_messages import MOST_COUNTED
+from vox.chat.community.recent_messages import KEPT, MOST_COUNTED, Loaded
 from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
@@ -32,6 +32,15 @@ _THREADS: Final = Statement(
     "SELECT thread_id FROM thread_subscribers WHERE user_id = :user_id ORDER BY thread_id DESC LIMIT :limit"
 )
 _SETTINGS: Final = Statement("SELECT revision, document FROM user_settings WHERE user_id = :user_id")
+
+
+_NEWEST: Final = Statement(
+    "SELECT id FROM messages WHERE feed_id = :feed_id AND thread_id IS NULL ORDER BY id DESC LIMIT :limit"
+)
+_FOR_EVERYONE: Final = Statement(
+    "SELECT e.msg_id, m.author_id FROM everyone_mentions e JOIN messages m ON m.id = e.msg_id"
+    " WHERE e.feed_id = :feed_id ORDER BY e.msg_id DESC LIMIT :limit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +86,14 @@ def read_personal(connection: Connection, user_id: UserId) -> Personal:
     stored: Sequence[str | int] | None = _SETTINGS.row(connection, values)
     if stored is not None:
         found.revision, found.settings = int(stored[0]), str(stored[1])
+    return found
+
+
+def read_newest(connection: Connection, feed_ids: Sequence[FeedId]) -> dict[FeedId, Loaded]:
+    """Reads the newest messages of some feeds from the database."""
+    found: dict[FeedId, Loaded] = {}
+    for feed_id in feed_ids:
+        ids = [row[0] for row in _NEWEST.rows(connection, {"feed_id": feed_id, "limit": KEPT})]
+        rows = _FOR_EVERYONE.rows(connection, {"feed_id": feed_id, "limit": MOST_COUNTED})
+        found[feed_id] = ids[::-1], [(row[0], row[1]) for row in reversed(rows)]
     return found

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.community import Community
-from vox.chat.community.recent_messages import MOST_COUNTED, RecentMessages, read_newest
+from vox.chat.community.recent_messages import MOST_COUNTED, RecentMessages
 from vox.chat.database.unit_of_work import Read
 from vox.chat.events.ids import FeedId, UserId
 from vox.chat.features.files import custom_images
@@ -19,7 +19,7 @@ from vox.chat.features.files.custom_images import EMOJI, STICKERS
 from vox.chat.features.files.schemas import EmojiInfo, StickerInfo
 from vox.chat.features.members.schemas import member_of
 from vox.chat.features.roles.schemas import RoleInfo
-from vox.chat.features.snapshot.queries import Personal, read_personal
+from vox.chat.features.snapshot.queries import Personal, read_newest, read_personal
 from vox.chat.features.snapshot.schemas import (
     Conversation,
     FeedPermissions,

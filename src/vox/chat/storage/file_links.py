@@ -3,10 +3,10 @@
 from typing import Final
 
 from vox.chat.events.ids import FileId, UserId
-from vox.chat.features.files.stored_files import ADDRESS
 from vox.chat.storage.images import FORMATS
 from vox.chat.storage.signed_links import grant
 
+ADDRESS: Final = "/api/v1/files/{}"
 THUMBNAIL: Final = ADDRESS + "/thumbnail"
 
 
