@@ -1,5 +1,6 @@
 """A browser and its push service in one: takes pushes over HTTP, checks who sent them, and decrypts them by RFC 8291, step by step."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncGenerator
@@ -106,13 +107,11 @@ class PushService:
 @asynccontextmanager
 async def push_service() -> AsyncGenerator[PushService, None]:
     """A push service on this machine."""
-    import asyncio
 
     service = PushService()
     server = uvicorn.Server(uvicorn.Config(service, host="127.0.0.1", port=0, log_config=None, lifespan="off"))
-    server.install_signal_handlers = lambda: None  # pyright: ignore[reportAttributeAccessIssue]  of older versions
     serving = asyncio.create_task(server.serve())
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
         await asyncio.sleep(0.01)
     service.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     try:

@@ -141,7 +141,7 @@ class ChatSettings(Settings):
     rate_limit_scale: Annotated[float, Env("VOX_RATE_LIMIT_SCALE")] = Field(default=1.0, ge=0, le=1000)
     """Multiplies every REST rate limit; 0 switches them off"""
     allowed_origins: Annotated[list[str], Env("VOX_ALLOWED_ORIGINS")] = Field(default=[])
-    """Origins of web clients that may call from a browser (CORS and the gateway); empty: no CORS headers, every origin at the gateway"""
+    """Origins of web clients that may call from a browser (CORS and the gateway), `*` for any; empty: only pages of this server itself"""
     trusted_proxies: Annotated[list[str], Env("VOX_TRUSTED_PROXIES")] = Field(default=["127.0.0.1", "::1"])
     """Addresses or networks whose X-Forwarded-For is believed"""
     connections_per_address: Annotated[int, Env("VOX_CONNECTIONS_PER_ADDRESS")] = Field(default=10, ge=1)

@@ -81,7 +81,7 @@ async def test_settings_are_bounded_and_private(chat: Rig):
 
 
 async def names(person: Person, prefix: str, **more: Any) -> list[str]:
-    found = await person.ok("GET", "/members/find", prefix=prefix, **more)
+    found = await person.ok("GET", "/members/find", query=prefix, **more)
     return [one["username"] for one in found["members"]]
 
 
@@ -101,7 +101,7 @@ async def test_members_are_found_by_the_beginning_of_any_name_whatever_case_and_
     for number in range(12):
         await chat.register(f"zoe{number:02}")
     assert await names(alice, "zoe", limit=3) == ["zoe00", "zoe01", "zoe02"]
-    assert (await alice.get("/members/find", prefix="")).status_code == 422
+    assert (await alice.get("/members/find", query="")).status_code == 422
 
 
 async def test_many_members_come_in_one_compact_page(chat: Rig):

@@ -14,6 +14,7 @@ from vox.chat.community.state import Person
 from vox.chat.events.ids import UserId
 
 MAX_LOOKUP: Final = 500
+MAX_FOUND: Final = 50
 
 routes = RouteTable()
 
@@ -58,10 +59,10 @@ class FoundMembers(Struct):
 
 
 class FindQuery(Struct):
-    """The beginning of a name, or of a word of it."""
+    """The beginning of a name, or of a word of it; at most 50 members are found."""
 
-    prefix: Annotated[str, Meta(min_length=1, max_length=64)]
-    limit: Annotated[int, Meta(ge=1, le=50)] = 10
+    query: Annotated[str, Meta(min_length=1, max_length=64)]
+    limit: Limit = 10
 
 
 @routes.get("/members/compact", access=USER, query=CompactQuery, returns=CompactPage, category=LOOKUP)
@@ -85,8 +86,9 @@ async def look_up_members(call: Call[Lookup]) -> FoundMembers:
 @routes.get("/members/find", access=USER, query=FindQuery, returns=FoundMembers, category=LOOKUP)
 async def find_members(call: Call[None, FindQuery]) -> FoundMembers:
     """Active members whose name begins so, whatever the case and the accents; for completing mentions."""
-    validate_text("prefix", call.query.prefix)
-    return FoundMembers([compact(person) for person in call.chat.names.find(call.query.prefix, call.query.limit)])
+    typed, limit = call.query.query, min(call.query.limit, MAX_FOUND)
+    validate_text("query", typed)
+    return FoundMembers([compact(person) for person in call.chat.names.find(typed, limit)])
 
 
 def compact(person: Person) -> CompactMember:

@@ -34,9 +34,11 @@ def own(call: Call[Any, Any]) -> UserId:
     """The caller, whom the path must name.
 
     Raises:
-        Refusal: FORBIDDEN for another user.
+        Refusal: FORBIDDEN for another user, USER_NOT_FOUND where there is none.
     """
     if call.target_id != call.user_id:
+        if call.target_id not in call.chat.community.users:
+            raise refuse("USER_NOT_FOUND", f"There is no user {call.target_id}.")
         raise refuse("FORBIDDEN", "Only the user has access to this; write @me.")
     return call.user_id
 

@@ -59,4 +59,4 @@ class SettingsChange(msgspec.Struct, frozen=True):
     """New settings in place of those with a revision."""
 
     revision: Id
-    settings: msgspec.Raw
+    settings: dict[str, Any]

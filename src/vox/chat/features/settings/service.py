@@ -1,5 +1,7 @@
 """A user's settings: one JSON object with a revision, replaced only by who has seen the last one."""
 
+from typing import Any
+
 import msgspec
 
 from vox.chat.database.unit_of_work import Change
@@ -10,23 +12,21 @@ from vox.chat.features.settings.queries import Stored, read_settings, store_sett
 from vox.chat.features.settings.schemas import MAX_BYTES, Document
 from vox.stores.sql import Connection
 
-_decode_document = msgspec.json.Decoder(Document).decode
 
-
-def checked_document(raw: msgspec.Raw) -> str:
+def checked_document(settings: dict[str, Any]) -> str:
     """Settings as they are stored.
 
     Raises:
-        Refusal: VALIDATION_ERROR where they are no object or what the server reads of them is wrong, PAYLOAD_TOO_LARGE.
+        Refusal: VALIDATION_ERROR where what the server reads of them is wrong, PAYLOAD_TOO_LARGE.
     """
-    if len(bytes(raw)) > MAX_BYTES:
-        raise refuse("PAYLOAD_TOO_LARGE", f"Settings have at most {MAX_BYTES} bytes as JSON.")
     try:
-        _decode_document(raw)
-        whole = msgspec.json.decode(raw, type=dict[str, object])
+        msgspec.convert(settings, Document)
+        document = msgspec.json.encode(settings).decode()
     except (ValueError, RecursionError) as error:
         raise refuse("VALIDATION_ERROR", f"body.settings: {error}") from None
-    return msgspec.json.encode(whole).decode()
+    if len(document.encode()) > MAX_BYTES:
+        raise refuse("PAYLOAD_TOO_LARGE", f"Settings have at most {MAX_BYTES} bytes as JSON.")
+    return document
 
 
 def replace_settings(connection: Connection, *, user_id: UserId, revision: int, document: str) -> Change[Stored]:

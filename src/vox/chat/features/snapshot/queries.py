@@ -18,7 +18,7 @@ _DMS: Final = Statement(
     "SELECT p.dm_id, d.is_group, d.name, d.icon, coalesce(r.last_read_msg_id, 0),"
     " (SELECT max(m.id) FROM messages m WHERE m.dm_id = p.dm_id) AS newest,"
     " (SELECT count(*) FROM (SELECT 1 FROM messages m WHERE m.dm_id = p.dm_id"
-    f" AND m.id > coalesce(r.last_read_msg_id, 0) LIMIT {MOST_COUNTED}) u)"
+    " AND m.id > coalesce(r.last_read_msg_id, 0) LIMIT :most) u)"
     " FROM dm_participants p JOIN dms d ON d.id = p.dm_id"
     " LEFT JOIN dm_read_state r ON r.dm_id = p.dm_id AND r.user_id = p.user_id"
     " WHERE p.user_id = :user_id ORDER BY 6 DESC NULLS LAST, p.dm_id DESC LIMIT :limit"
@@ -76,7 +76,7 @@ def read_personal(connection: Connection, user_id: UserId) -> Personal:
     """Reads a user's part; bounded, whatever the user has gathered."""
     values = {"user_id": user_id}
     found = Personal()
-    rows = _DMS.rows(connection, {**values, "limit": MAX_DMS + 1})
+    rows = _DMS.rows(connection, {**values, "limit": MAX_DMS + 1, "most": MOST_COUNTED})
     found.has_more_dms = len(rows) > MAX_DMS
     found.dms = [Conversation(row[0], bool(row[1]), *row[2:]) for row in rows[:MAX_DMS]]
     found.marks = {row[0]: row[1] for row in _MARKS.rows(connection, values)}
