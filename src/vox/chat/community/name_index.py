@@ -41,13 +41,13 @@ class NameIndex:
             prefix: as it was typed.
             limit: how many at most.
         """
-        wanted = folded(prefix)
+        beginning = folded(prefix)
         with self._lock:
             self._refresh()
             found: dict[UserId, Person] = {}
-            start = bisect_left(self._keys, (wanted, UserId(0)))
+            start = bisect_left(self._keys, (beginning, UserId(0)))
             for key, user_id in self._keys[start : start + MOST_LOOKED_AT]:
-                if len(found) >= limit or not key.startswith(wanted):
+                if len(found) >= limit or not key.startswith(beginning):
                     break
                 found[user_id] = self._people[user_id]
         return list(found.values())

@@ -235,12 +235,12 @@ class Handshake:
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        wanted = capabilities(asked)
-        if SNAPSHOT in wanted:
+        requested = capabilities(asked)
+        if SNAPSHOT in requested:
             await self._begin_with_snapshot(connection, asked, login, revocations)
             return
         with self._sessions.lock:
-            self._begin(connection, login, wanted)
+            self._begin(connection, login, requested)
 
     async def _begin_with_snapshot(
         self, connection: Connection, asked: Identify, login: Login, revocations: int
@@ -300,7 +300,7 @@ class Handshake:
         self,
         connection: Connection,
         login: Login,
-        wanted: frozenset[str],
+        requested: frozenset[str],
         with_snapshot: tuple[object, int, list[Entry]] | None = None,
     ) -> None:
         """Begins a session; the hub's lock is held.
@@ -308,13 +308,13 @@ class Handshake:
         Args:
             connection: the client's.
             login: whose token came.
-            wanted: the capabilities the client asked for.
+            requested: the capabilities the client asked for.
             with_snapshot: what was read for it, the place in the log before that, and the log since.
         """
         hub = self._sessions
         if not self._has_room(connection, login, None):
             return
-        session = Session(new_id("sess"), login.user_id, login.session_id, wanted, ring=self._bounds.ring)
+        session = Session(new_id("sess"), login.user_id, login.session_id, requested, ring=self._bounds.ring)
         position = hub.begin()
         session.known = hub.view.of(login.user_id)
         session.seq = 1

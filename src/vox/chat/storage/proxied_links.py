@@ -1,6 +1,6 @@
 """Signed addresses under which this server fetches pictures from elsewhere, so that readers' own addresses stay unknown there. Pure.
 
-Only what the server signed is fetched: nobody can use it as an open proxy, and a link ends with its time and with its user.
+Only what the server signed is fetched: it is no open proxy, and a link ends with its time and with its user.
 """
 
 import base64

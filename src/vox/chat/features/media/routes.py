@@ -49,7 +49,7 @@ async def get_thumbnail(call: Call[None, ThumbnailQuery]) -> Reply:
 
 @routes.get("/media", access=PUBLIC, query=PictureQuery, returns=bytes, category=MEDIA)
 async def get_picture(call: Call[None, PictureQuery]) -> Reply:
-    """A picture from elsewhere by its signed address, fetched by this server, so that nobody there learns who reads."""
+    """A picture from elsewhere by its signed address, fetched by this server, so that its host does not learn who reads."""
     chat, query = call.chat, call.query
     user = UserId(query.user)
     person = chat.community.users.get(user)

@@ -101,7 +101,7 @@ async def _fetched(chat: ChatContext, source: str) -> CachedMedia:
 
 
 def _is_sound(body: bytes, mime: str) -> bool:
-    """Whether a decoder of ours knows the picture by its header, and it is no bomb for whoever decodes it."""
+    """Whether a decoder of ours knows the picture by its header, and it is no bomb for the programs that decode it."""
     try:
         with Image.open(io.BytesIO(body), formats=[FORMATS[mime]]) as image:
             return image.width * image.height <= MAX_PIXELS

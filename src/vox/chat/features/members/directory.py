@@ -47,7 +47,7 @@ class CompactQuery(Struct):
 
 
 class Lookup(Struct):
-    """Whom to look up."""
+    """The users to look up."""
 
     user_ids: Annotated[list[Id], Meta(max_length=MAX_LOOKUP)]
 

@@ -125,12 +125,12 @@ def _reactions(connection: Connection, ids: Sequence[MessageId], user_id: UserId
 def _replies(connection: Connection, found: Sequence[Message]) -> list[Message]:
     """What the messages of the page answer, as far as it is in the same place and not on the page."""
     here = {message.msg_id for message in found}
-    wanted = {message.reply_to for message in found if message.reply_to is not None} - here
-    if not wanted:
+    answered_ids = {message.reply_to for message in found if message.reply_to is not None} - here
+    if not answered_ids:
         return []
     feed_id, dm_id = found[0].feed_id, found[0].dm_id
     place = None if feed_id is None else FeedId(feed_id), None if dm_id is None else DmId(dm_id)
-    return answered(connection, sorted(wanted), *place)
+    return answered(connection, sorted(answered_ids), *place)
 
 
 async def _add_links(chat: ChatContext, history: History, found: Page, user_id: UserId) -> None:

@@ -3,4 +3,4 @@
 from vox.runtime.metrics import Counter
 
 PUSHES = Counter("vox_chat_pushes_total", "Pushes to browsers, by outcome", ("outcome",))
-DROPPED = Counter("vox_chat_pushes_dropped_total", "Events that nobody was pushed because too many were waiting")
+DROPPED = Counter("vox_chat_pushes_dropped_total", "Events that were not pushed because too many were waiting")

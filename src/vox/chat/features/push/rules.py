@@ -1,4 +1,4 @@
-"""Which events are pushed, to whom, and what the push says. Pure."""
+"""Which events are pushed, to which users, and what the push says. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -69,8 +69,8 @@ def wants(settings: str | None, news: News, now_s: int) -> Notifications | None:
         if place.muted_until > now_s:
             return None
         level = place.level or level
-    is_wanted = level == "all" or (level == "mentions" and news.kind != "message")
-    return found if is_wanted else None
+    is_enabled = level == "all" or (level == "mentions" and news.kind != "message")
+    return found if is_enabled else None
 
 
 def payload_of(news: News, actor_name: str | None, *, with_text: bool) -> bytes:

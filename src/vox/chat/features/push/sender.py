@@ -121,10 +121,10 @@ class PushSender:
             for one in page:
                 if one.user_id == news.actor_id or one.session_id in connected:
                     continue
-                wanted = wants(one.settings, news, chat.clock.unix_s())
-                if wanted is None or not chat.community.sees(one.user_id, news.audience):
+                notifications = wants(one.settings, news, chat.clock.unix_s())
+                if notifications is None or not chat.community.sees(one.user_id, news.audience):
                     continue
-                payload = payload_of(news, shown, with_text=wanted.push_text)
+                payload = payload_of(news, shown, with_text=notifications.push_text)
                 await self._free.acquire()
                 group.create_task(self._send(one, payload))
             if len(page) < PAGE:

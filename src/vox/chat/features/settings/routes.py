@@ -24,14 +24,14 @@ async def get_settings(call: Call) -> Reply:
 
 @routes.put("/users/{user_id}/settings", access=ONESELF, body=SettingsChange, returns=Settings)
 async def put_settings(call: Call[SettingsChange]) -> Reply:
-    """Replaces the caller's settings, where nobody changed them since the revision that the caller has."""
+    """Replaces the caller's settings, where they were not changed since the revision that the caller has."""
     document = checked_document(call.body.settings)
     unit = partial(replace_settings, user_id=own(call), revision=call.body.revision, document=document)
     return _shown(await call.chat.change(unit))
 
 
 def own(call: Call[Any, Any]) -> UserId:
-    """The caller, whom the path must name.
+    """The caller, who must be the user of the path.
 
     Raises:
         Refusal: FORBIDDEN for another user, USER_NOT_FOUND where there is none.
