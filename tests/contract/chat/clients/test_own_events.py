@@ -109,3 +109,11 @@ async def test_a_mark_missed_comes_on_resume_to_who_asked_for_it(chat: Rig):
     await alice.ok("POST", f"/feeds/{feed}/read", {"up_to_msg_id": msg_id})
     assert of_kind(await resumed(chat, alice, phone, last[0]), "read_update")
     assert not of_kind(await resumed(chat, alice, plain, last[1]), "read_update")
+
+
+async def test_foreign_pages_do_not_open_the_gateway_and_the_server_s_own_do(chat: Rig):
+    async with chat.socket(headers={"origin": "https://evil.example", "host": "chat.example"}) as socket:
+        assert await socket.closed() == 1008
+    for headers in ({"origin": "https://chat.example", "host": "chat.example"}, {"host": "chat.example"}):
+        async with chat.socket(headers=headers) as socket:
+            await socket.expect("hello")
