@@ -1,5 +1,6 @@
 """Web Push: read back by a browser that goes through RFC 8291 step by step, itself held to the RFC's own example."""
 
+import importlib.util
 import stat
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.fakes.push_service import Browser, checked_sender, decoded, encoded
+from tests.require import require
 from vox.errors import UsageError
 from vox.security.web_push import (
     MAX_PAYLOAD,
@@ -18,6 +20,14 @@ from vox.security.web_push import (
     receiver,
     to_base64url,
 )
+
+
+@pytest.fixture
+def library() -> None:
+    """The extra `push` is there, or the test is skipped."""
+    is_there = importlib.util.find_spec("http_ece") is not None
+    require(is_there, "http_ece", "pip install 'vox[push]'")
+
 
 RFC_BODY = (
     "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
@@ -33,6 +43,7 @@ def test_the_browser_reads_the_example_of_the_rfc():
     assert browser.decrypted(decoded(RFC_BODY)) == b"When I grow up, I want to be a watermelon"
 
 
+@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("payload", [b"{}", b'{"a":1}', b"x" * PADDED_BYTES, b"x" * MAX_PAYLOAD])
 def test_the_browser_reads_what_was_encrypted_for_it(payload: bytes):
     browser = Browser()
@@ -43,6 +54,7 @@ def test_the_browser_reads_what_was_encrypted_for_it(payload: bytes):
     assert len(body) <= 4096
 
 
+@pytest.mark.usefixtures("library")
 def test_short_payloads_cannot_be_told_apart_by_their_length():
     to = receiver(encoded(Browser().public), encoded(b"0" * 16))
     assert len(encrypted(b"{}", to)) == len(encrypted(b'{"body":"a longer text"}', to))

@@ -1,6 +1,7 @@
 """Pushes to browsers, against a push service that decrypts them as a browser does."""
 
 import asyncio
+import importlib.util
 import ipaddress
 import json
 import stat
@@ -13,6 +14,7 @@ import pytest
 from tests.contract.chat.harness import Person, Rig, community
 from tests.contract.chat.helpers_files import a_feed
 from tests.fakes.push_service import Browser, PushService, checked_sender, push_service
+from tests.require import require
 from tests.time_limits import time_limit
 from vox.security.outbound import OutboundGuard
 
@@ -26,8 +28,15 @@ async def service() -> AsyncGenerator[PushService, None]:
         yield running
 
 
+def library() -> None:
+    """The extra `push` is there, or the test is skipped."""
+    is_there = importlib.util.find_spec("http_ece") is not None
+    require(is_there, "http_ece", "pip install 'vox[push]'")
+
+
 @pytest.fixture
 async def pushing(database_url: str, tmp_path: Path) -> AsyncGenerator[Rig, None]:
+    library()
     file = str(tmp_path / "push.key")
     async with community(database_url, tmp_path, push_contact=CONTACT, push_key_file=file) as rig:
         rig.chat.push_outbound = OutboundGuard(allowed_private=[LOOPBACK], allowed_ports=None)
