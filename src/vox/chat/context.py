@@ -16,7 +16,9 @@ from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community
 from vox.chat.community.member_index import MemberIndex
+from vox.chat.community.name_index import NameIndex
 from vox.chat.community.presence import PresenceRegistry
+from vox.chat.community.recent_messages import RecentMessages
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.snowflakes import Snowflakes
@@ -28,12 +30,14 @@ from vox.chat.identity.logins import LoginCache
 from vox.chat.integrations.registry import Integrations
 from vox.chat.integrations.signing import SigningKey
 from vox.chat.storage.limits import UploadLimits, open_storage
+from vox.chat.storage.media_cache import open_cache
 from vox.http.rate_limits import MemoryRateLimits, RateLimits
 from vox.runtime.background import BackgroundTasks
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
 from vox.runtime.metrics import Metrics
 from vox.security.outbound import OutboundGuard
+from vox.security.web_push import PushKey
 from vox.stores.sql import SqlDatabase
 
 MAX_BACKGROUND: Final = 256
@@ -41,6 +45,8 @@ INTEGRATION_PORTS: Final = frozenset({80, 443, 8080, 8443})
 """Ports that bots and webhooks may be posted to, unless VOX_INTEGRATION_NETWORKS names networks of the operator's own."""
 
 T = TypeVar("T")
+Offer = Callable[[Sequence[Event]], None]
+"""Takes events and returns at once."""
 
 
 @dataclass(slots=True)
@@ -138,12 +144,15 @@ class ChatContext:
         self.bus = parts.bus or MemoryBus(parts.clock)
         self.community = Community()
         self.members = MemberIndex(self.community)
+        self.names = NameIndex(self.community)
+        self.recent = RecentMessages()
         self.presence = PresenceRegistry()
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
+        self.media_cache = open_cache(settings)
         self.outbound = OutboundGuard()
         networks = [ip_network(one) for one in settings.integration_networks]
         self.integration_guard = OutboundGuard(
@@ -154,6 +163,11 @@ class ChatContext:
         self.signing_key = SigningKey()
         self.background = BackgroundTasks(MAX_BACKGROUND)
         self.call_command = None
+        self.push_outbound = OutboundGuard(allowed_schemes=frozenset({"https"}))
+        self.push_key: PushKey | None = None
+        """Identifies this server to push services; None where it sends no pushes."""
+        self.push: Offer | None = None
+        """Takes events of this process that users may be told of; None where there are no pushes."""
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

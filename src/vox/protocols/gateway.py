@@ -32,7 +32,9 @@ STRING_IDS: Final = "string_ids"
 PRESENCE_BATCH: Final = "presence_batch"
 BOTS: Final = "bots"
 WEBHOOKS: Final = "webhooks"
-CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, BOTS, WEBHOOKS)
+SNAPSHOT: Final = "snapshot"
+ACCOUNT_EVENTS: Final = "account_events"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, SNAPSHOT, ACCOUNT_EVENTS, BOTS, WEBHOOKS)
 """What `ready` names: what a client may ask for in `identify`, and the features of the server. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 from starlette.websockets import WebSocket
 
 from vox.chat.api.json_ids import encode, encode_with_string_ids
-from vox.chat.api.rate_categories import CATEGORIES
+from vox.chat.api.rate_categories import CATEGORIES, OURS, opted_in
 from vox.chat.api.request import AnyCall, Call, Route, bearer_token
 from vox.chat.context import ChatContext
 from vox.chat.errors import Refusal, missing_token, rate_limited, refuse, wire_form
@@ -46,7 +46,7 @@ class ChatPolicy:
         self._opened = opened
         self._is_open = False
         scale = chat.settings.rate_limit_scale or 1
-        self._bursts = {name: b"%d" % max(1, int(each.burst * scale)) for name, each in CATEGORIES.items()}
+        self._bursts = {each.name: b"%d" % max(1, int(each.burst * scale)) for each in (*CATEGORIES.values(), *OURS)}
 
     async def admit(
         self, route: Route, scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
@@ -66,6 +66,8 @@ class ChatPolicy:
             return call
         if not self._is_open:
             await self._ensure_open()
+        if scope["query_string"] and route.method == "GET":
+            category = opted_in(category, scope["query_string"])
         refused: Refusal | None = None
         access = route.access
         authorization, call.has_string_ids = _credentials(scope)

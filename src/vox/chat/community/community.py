@@ -45,6 +45,12 @@ _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value
 _ADMINISTRATOR = P.ADMINISTRATOR.value
 _REDEFINES_ROLES = frozenset({"role_create", "role_update", "role_delete"})
+_STRUCTURE = frozenset({
+    "role_create", "role_update", "role_delete", "category_create", "category_update", "category_delete",
+    "feed_create", "feed_update", "feed_delete", "room_create", "room_update", "room_delete",
+    "permission_override_update", "permission_override_delete",
+    "emoji_create", "emoji_update", "emoji_delete", "sticker_create", "sticker_update", "sticker_delete",
+})  # fmt: skip
 _BRINGS_OR_TAKES = frozenset({"member_join", "member_leave", "member_ban", "member_unban"})
 
 
@@ -59,6 +65,7 @@ class Community:
         self._state = state or State()
         self._masks = PermissionCache(self._state)
         self._comings = 0
+        self._structure = 0
 
     @property
     def state(self) -> State:
@@ -74,6 +81,11 @@ class Community:
     def membership_version(self) -> int:
         """Goes up whenever a member joins or leaves: for caches that are built from the members."""
         return self._comings
+
+    @property
+    def structure_version(self) -> int:
+        """Goes up whenever roles, spaces, their overrides, emoji or stickers change: for what is the same for users of the same roles."""
+        return self._structure
 
     @property
     def users(self) -> dict[UserId, Person]:
@@ -238,6 +250,7 @@ class Community:
         self._state = state
         self._masks = PermissionCache(state)
         self._comings += 1
+        self._structure += 1
         return EVERYTHING
 
     def apply(self, event: Event) -> AccessChange | None:
@@ -256,6 +269,8 @@ class Community:
         shift = apply_to(state, event)
         if event.type in _BRINGS_OR_TAKES:
             self._comings += 1
+        elif event.type in _STRUCTURE:
+            self._structure += 1
         if event.type in _REDEFINES_ROLES:
             self._masks = PermissionCache(state)
         elif shift is not None:

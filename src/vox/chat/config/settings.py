@@ -62,6 +62,10 @@ class ChatSettings(Settings):
     """Whether clients may ask for short-lived links to files that need no Authorization header"""
     signed_media_ttl_s: Annotated[int, Env("VOX_SIGNED_MEDIA_TTL_S")] = Field(default=300, ge=10, le=86_400)
     """How long such a link works"""
+    media_cache_path: Annotated[str, Env("VOX_MEDIA_CACHE_PATH")] = ""
+    """Folder for thumbnails and pictures from elsewhere, which may be emptied at any time; empty: `.cache` in the folder of the backend `local`, a temporary folder with `s3`"""
+    media_cache_bytes: Annotated[int, Env("VOX_MEDIA_CACHE_BYTES")] = Field(default=536_870_912, ge=0)
+    """Bytes that folder may hold; the longest unused goes first; 0: nothing is kept"""
 
     server_name: Annotated[str, Env("VOX_SERVER_NAME")] = "Vox Server"
     """The community's name"""
@@ -85,6 +89,13 @@ class ChatSettings(Settings):
     """Passwords hashed at the same time; each takes the memory above"""
     password_waiting: Annotated[int, Env("VOX_PASSWORD_WAITING")] = Field(default=32, ge=0, le=10_000)
     """Logins that may wait for their turn; further ones are told to come back later"""
+
+    push_contact: Annotated[str, Env("VOX_PUSH_CONTACT")] = ""
+    """How the operators of push services reach you, `mailto:you@example.com` or an https address; empty: no pushes to browsers"""
+    push_key_file: Annotated[str, Env("VOX_PUSH_KEY_FILE")] = ""
+    """The key that push services know this server by, made at the first start, mode 0600; empty: beside the SQLite file, else `vox.push.key`"""
+    agent_url: Annotated[str, Env("VOX_AGENT_URL")] = ""
+    """Where web clients talk to the agent server; empty: they offer no agents"""
 
     media_url: Annotated[str, Env("VOX_MEDIA_URL")] = "quic://127.0.0.1:4443"
     """Where clients reach the voice server"""
@@ -131,7 +142,7 @@ class ChatSettings(Settings):
     rate_limit_scale: Annotated[float, Env("VOX_RATE_LIMIT_SCALE")] = Field(default=1.0, ge=0, le=1000)
     """Multiplies every REST rate limit; 0 switches them off"""
     allowed_origins: Annotated[list[str], Env("VOX_ALLOWED_ORIGINS")] = Field(default=[])
-    """Origins of web clients that may call from a browser (CORS and the gateway); empty: no CORS headers, every origin at the gateway"""
+    """Origins of web clients that may call from a browser (CORS and the gateway), `*` for any; empty: only pages of this server itself"""
     trusted_proxies: Annotated[list[str], Env("VOX_TRUSTED_PROXIES")] = Field(default=["127.0.0.1", "::1"])
     """Addresses or networks whose X-Forwarded-For is believed"""
     connections_per_address: Annotated[int, Env("VOX_CONNECTIONS_PER_ADDRESS")] = Field(default=10, ge=1)
@@ -172,6 +183,13 @@ class ChatSettings(Settings):
                 raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
 
+    @field_validator("push_contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if contact and not contact.startswith(("mailto:", "https://")):
+            raise ValueError("write mailto: and an address, or an https address")
+        return contact
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
@@ -199,7 +217,7 @@ NOT_YET: Final[dict[str, str]] = {
 }
 """Settings that are checked and kept, and the feature they wait for."""
 
-_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
+_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_PUSH_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
                  "VOX_WEBAUTHN_")  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Every event of the gateway: one function each, its audience, and how it is encoded."""
 
+from vox.chat.events.account import read_update, settings_update
 from vox.chat.events.audience import (
     EVERYONE,
     Audience,
@@ -34,12 +35,14 @@ from vox.chat.events.integrations import (
 )
 from vox.chat.events.kinds import (
     CHANGES_ACCESS,
+    NEEDED_CAPABILITY,
     PERSISTED,
     SYNC_CATEGORIES,
     audience_of,
 )
 from vox.chat.events.messages import (
     EXCLUDED_USER,
+    NONCE,
     dm_create,
     dm_read_notify,
     dm_recipient_add,
@@ -109,6 +112,8 @@ __all__ = [
     "CHANGES_ACCESS",
     "EVERYONE",
     "EXCLUDED_USER",
+    "NEEDED_CAPABILITY",
+    "NONCE",
     "PERSISTED",
     "SYNC_CATEGORIES",
     "Audience",
@@ -174,6 +179,7 @@ __all__ = [
     "permission_override_delete",
     "permission_override_update",
     "presence_update",
+    "read_update",
     "role_assign",
     "role_create",
     "role_delete",
@@ -183,6 +189,7 @@ __all__ = [
     "room_delete",
     "room_update",
     "server_update",
+    "settings_update",
     "sticker_create",
     "sticker_delete",
     "sticker_update",

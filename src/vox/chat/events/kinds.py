@@ -16,6 +16,8 @@ SUBSCRIPTION_CHANGED: Final = "_webhook_subscription"
 """Events for servers only, which no client is sent."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
+NEEDED_CAPABILITY: Final = "capability"
+"""A fact of events that only sessions get that asked for them in `identify`: the name of the capability."""
 LOGGED_OUT: Final = "Logged out"
 KICKED: Final = "KICKED: you were removed from the community"
 BANNED: Final = "BANNED: you were banned from the community"
@@ -152,5 +154,5 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
-    "notification_create": _self,
+    **dict.fromkeys(("notification_create", "read_update", "settings_update"), _self),
 }

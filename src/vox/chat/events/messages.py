@@ -10,6 +10,8 @@ from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
 """The fact of `notification_to_each`: the actor, the only one of its audience who does not receive it."""
+NONCE: Final = "nonce"
+"""The fact of a message that its author gave a name: the author's own sessions get it with the event."""
 
 
 def message_create(
@@ -28,8 +30,12 @@ def message_create(
     embed: Mapping[str, Any] | None = None,
     attachments: Sequence[Mapping[str, Any]] | None = None,
     extras: Mapping[str, Any] | None = None,
+    nonce: str | None = None,
 ) -> Event:
-    """A message was sent; `timestamp` in Unix milliseconds, `extras` are the fields that few messages have."""
+    """A message was sent; `timestamp` in Unix milliseconds, `extras` are the fields that few messages have.
+
+    Only the author's sessions are told the `nonce`.
+    """
     payload = {"msg_id": msg_id, "author_id": author_id, "body": body, "timestamp": timestamp} | shown(
         opaque_blob=opaque_blob,
         feed_id=feed_id,
@@ -43,7 +49,8 @@ def message_create(
     )
     if extras is not None:
         payload |= extras
-    return Event("message_create", payload, _readers(feed_id, dm_id))
+    facts = {} if nonce is None else {NONCE: nonce}
+    return Event("message_create", payload, _readers(feed_id, dm_id), facts=facts)
 
 
 def message_update(

@@ -3,20 +3,24 @@
 from vox.chat.api.access import Access
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.bots import routes as bots
+from vox.chat.features.client import routes as client
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.interactions import routes as interactions
 from vox.chat.features.invites import routes as invites
+from vox.chat.features.media import routes as media
+from vox.chat.features.members import directory, users
 from vox.chat.features.members import routes as members
-from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import routes as moderation
 from vox.chat.features.operation_ids import PUBLISHED
 from vox.chat.features.outgoing_webhooks import routes as outgoing_webhooks
+from vox.chat.features.push import routes as push
 from vox.chat.features.roles import routes as roles
 from vox.chat.features.server import routes as server
+from vox.chat.features.settings import routes as settings
 from vox.chat.features.spaces import routes as spaces
 from vox.chat.features.sync import routes as sync
 from vox.chat.features.threads import routes as threads
@@ -26,18 +30,23 @@ from vox.http import routing
 _TABLES = {
     "auth": auth.routes,
     "bots": bots.routes,
+    "client": client.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
     "files": files.routes,
     "friends": friends.routes,
     "interactions": interactions.routes,
     "invites": invites.routes,
+    "media": media.routes,
     "members": members.routes,
+    "member_directory": directory.routes,
     "messages": messages.routes,
     "moderation": moderation.routes,
     "outgoing_webhooks": outgoing_webhooks.routes,
+    "push": push.routes,
     "roles": roles.routes,
     "server": server.routes,
+    "settings": settings.routes,
     "spaces": spaces.routes,
     "sync": sync.routes,
     "threads": threads.routes,

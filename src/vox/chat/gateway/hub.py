@@ -19,17 +19,17 @@ from vox.chat.community import AccessChange, Community
 from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
 from vox.chat.config.runtime_config import Config
 from vox.chat.database.unit_of_work import Read
-from vox.chat.events import Event, typing_start
+from vox.chat.events import NEEDED_CAPABILITY, Event, typing_start
 from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.contacts import Acquaintances
-from vox.chat.gateway.handshake import Handshake, Logins
+from vox.chat.gateway.handshake import Handshake, Logins, SnapshotSource
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Outbox, OutgoingEvent
-from vox.chat.gateway.per_recipient import is_to_each, personalised_items
+from vox.chat.gateway.per_recipient import authors_item, is_to_each, personalised_items
 from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.typing_throttle import TypingThrottle
@@ -62,6 +62,7 @@ class Hub:
         metrics: counts sockets, sessions and deliveries.
         read: reads the database.
         tell: sends an event that no database row stands behind.
+        snapshots: what clients get at the beginning that ask for it.
         bounds: the limits.
     """
 
@@ -77,6 +78,7 @@ class Hub:
         metrics: Metrics,
         read: Read,
         tell: Callable[[Event], None],
+        snapshots: SnapshotSource,
         bounds: GatewayLimits,
     ) -> None:
         self.bounds = bounds
@@ -105,7 +107,16 @@ class Hub:
         self._metrics = metrics
         self._tell = tell
         self._handshake = Handshake(
-            self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
+            self,
+            community,
+            bus,
+            clock,
+            config=config,
+            logins=logins,
+            metrics=metrics,
+            read=read,
+            snapshots=snapshots,
+            bounds=bounds,
         )
         self._outboxes: dict[asyncio.AbstractEventLoop, Outbox] = {}
         self._sockets: set[Connection] = set()
@@ -490,12 +501,22 @@ class Hub:
             self._publish_space(entry, base, *changed)
             return
         sessions = self.index.sessions(event.audience)
-        if is_to_each(event):
-            for item, own in personalised_items(event, base, sessions):
-                self._deliver(item, own)
-        elif sessions:
+        own: tuple[UserId, OutgoingEvent] | None = None
+        if event.facts:
+            if is_to_each(event):
+                for item, receivers in personalised_items(event, base, sessions):
+                    self._deliver(item, receivers)
+                return
+            needed = event.facts.get(NEEDED_CAPABILITY)
+            if needed is not None:
+                sessions = [one for one in sessions if needed in one.capabilities]
+            own = authors_item(event, base)
+            if own is not None and self._community.sees(own[0], event.audience):
+                for one in self.index.of_user(own[0]):
+                    one.is_fast = False  # served singly in this tick, and then settled again
+        if sessions:
             item = OutgoingEvent(
-                event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY
+                event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY, own=own
             )
             self._deliver(item, sessions)
 

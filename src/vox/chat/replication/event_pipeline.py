@@ -44,6 +44,7 @@ class EventPipeline:
         self._config = context.config
         self._logins = context.logins
         self._integrations = context.integrations
+        self._recent = context.recent
         self._bus = context.bus
         self._clock = context.clock
         self._metrics = context.metrics
@@ -72,6 +73,8 @@ class EventPipeline:
         """Sends events that no database row stands behind, such as typing."""
         with self._invalidating_on_failure():
             self._bus.publish(events)
+        if (push := self._context.push) is not None:
+            push(events)
 
     def on_bus_entries(self, entries: Sequence[Entry]) -> None:
         """Takes what the bus gives: the bus's one subscriber."""
@@ -102,6 +105,8 @@ class EventPipeline:
             and any(map(integrations.subscribed, change.events))
         ):
             on_queued()
+        if (push := self._context.push) is not None:
+            push(change.events)
 
     @contextmanager
     def _invalidating_on_failure(self) -> Generator[None, None, None]:
@@ -123,6 +128,7 @@ class EventPipeline:
         self._logins.apply(event)
         if event.type in INTEGRATION_CHANGES:
             self._integrations.apply(event)
+        self._recent.apply(event)
         return is_taken
 
     def _deliver(self, entries: Sequence[Entry]) -> None:

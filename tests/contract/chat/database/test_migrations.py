@@ -54,6 +54,7 @@ INSERT INTO event_log (id, event_type, payload, timestamp) VALUES (5, 'member_jo
 """
 """What an original may hold: among others a name twice, two conversations of the same two, a login and a short-lived ticket."""
 FIRST_RELEASE = "5d0c3e1f7a42"
+NAMES_AND_SEARCH = "c2f7a90b16de"
 NEW_USER = "INSERT INTO users (username, federated, active, created_at)"
 NEW_MESSAGE = "INSERT INTO messages (id, feed_id, author_id, body, timestamp, federated)"
 WIDE_BOB = "\uff22\uff2f\uff22"
@@ -164,6 +165,9 @@ def test_the_way_back_to_the_first_release_keeps_the_rows(url: str, database: Sq
     database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
     before = database.run_sync(counted)
     prepare(database)
+    alembic(url, "downgrade", NAMES_AND_SEARCH)
+    assert database.run_sync(counted) == before
+    assert "user_settings" not in database.run_sync(lambda c: inspect(c).get_table_names())
     alembic(url, "downgrade", FIRST_RELEASE)
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])

@@ -27,6 +27,16 @@ from vox.runtime.metrics import Metrics
 PEOPLE = 6
 
 
+class NoSnapshots:
+    """Gives an empty snapshot."""
+
+    async def read(self, user_id: UserId) -> object:
+        return user_id
+
+    def encoded(self, user_id: UserId, found: Any, *, string_ids: bool) -> bytes:
+        return b"{}"
+
+
 class FakeSocket:
     """Takes frames as our server's socket does; `is_stuck` keeps them as backlog, unread."""
 
@@ -175,6 +185,7 @@ class Scene:
             metrics=Metrics(),
             read=self._read,
             tell=lambda event: self.bus.publish((event,)),
+            snapshots=NoSnapshots(),
             bounds=bounds or GatewayLimits(),
         )
         self.bus.subscribe(self.hub.publish)

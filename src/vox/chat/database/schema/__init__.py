@@ -1,5 +1,6 @@
 """The community's tables, for SQLite and PostgreSQL: names, columns and keys are the published ones, additions stand beside them."""
 
+from vox.chat.database.schema.accounts import push_subscriptions, user_settings
 from vox.chat.database.schema.conventions import metadata
 from vox.chat.database.schema.identity import (
     devices,
@@ -27,6 +28,7 @@ from vox.chat.database.schema.integrations import (
     webhooks,
 )
 from vox.chat.database.schema.messages import (
+    everyone_mentions,
     files,
     message_attachments,
     message_mentions,
@@ -84,6 +86,7 @@ __all__ = [
     "dms",
     "emoji",
     "event_log",
+    "everyone_mentions",
     "federation_list",
     "federation_nonces",
     "federation_presence_subs",
@@ -106,6 +109,7 @@ __all__ = [
     "permission_overrides",
     "pins",
     "prekeys",
+    "push_subscriptions",
     "reactions",
     "recovery_codes",
     "reports",
@@ -119,6 +123,7 @@ __all__ = [
     "thread_subscribers",
     "threads",
     "totp_secrets",
+    "user_settings",
     "users",
     "voice_states",
     "webauthn_challenges",

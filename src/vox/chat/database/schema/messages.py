@@ -128,6 +128,17 @@ message_mentions: Final = Table(
 )
 """Who was named in a message: the count of a user's rows after the read mark is the number on the feed."""
 
+everyone_mentions: Final = Table(
+    "everyone_mentions",
+    metadata,
+    belongs_to("msg_id", "messages.id", key=True),
+    part_of("feed_id", "feeds.id"),
+    part_of("dm_id", "dms.id"),
+    Index(None, "feed_id", "msg_id"),
+    Index(None, "dm_id"),
+)
+"""Messages that mention everyone: one row, and not one for each member."""
+
 message_nonces: Final = Table(
     "message_nonces",
     metadata,

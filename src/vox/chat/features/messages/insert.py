@@ -17,7 +17,14 @@ from vox.chat.events.ids import FeedId, MessageId, UserId
 from vox.chat.features.messages import insert_queries as queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.attachments import Scope, attachable
-from vox.chat.features.messages.content import Content, embed_fields, extra_fields, stored_embed, stored_extras
+from vox.chat.features.messages.content import (
+    EVERYONE_MENTION,
+    Content,
+    embed_fields,
+    extra_fields,
+    stored_embed,
+    stored_extras,
+)
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.queries import insert_attachments
 from vox.chat.features.messages.schemas import Attachment, Extras
@@ -120,6 +127,8 @@ def insert_message(
     if attachments:
         insert_attachments(connection, msg_id, attachments)
     queries.insert_mentions(connection, row, draft.known)
+    if EVERYONE_MENTION in content.mentions:
+        queries.insert_everyone_mention(connection, row)
     if content.nonce is not None:
         queries.keep_nonce(connection, row, content.nonce, now_s)
     events: list[Event] = []
@@ -193,6 +202,7 @@ def _message_event(draft: NewMessage, posted: InsertedMessage, attachments: Sequ
         ],
         webhook_id=draft.webhook_id,
         extras=None if draft.extras is None else extra_fields(draft.extras),
+        nonce=content.nonce,
     )
 
 

@@ -37,6 +37,9 @@ _ANSWERED_IN_DM: Final = Statement("SELECT author_id FROM messages WHERE id = :r
 _MENTION: Final = Statement(
     "INSERT INTO message_mentions (user_id, msg_id, feed_id, dm_id) VALUES (:user_id, :id, :feed_id, :dm_id)"
 )
+_EVERYONE_MENTION: Final = Statement(
+    "INSERT INTO everyone_mentions (msg_id, feed_id, dm_id) VALUES (:id, :feed_id, :dm_id)"
+)
 _NONCE: Final = Statement(
     "SELECT n.msg_id, m.timestamp, m.feed_id, m.dm_id, m.thread_id FROM message_nonces n JOIN messages m"
     " ON m.id = n.msg_id WHERE n.author_id = :author_id AND n.nonce = :nonce AND n.created_at > :since"
@@ -65,6 +68,11 @@ def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Se
     """Stores the users that a message mentions; `row` is the message's own."""
     for user_id in user_ids:
         _MENTION.run(connection, {**row, "user_id": user_id})
+
+
+def insert_everyone_mention(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Stores that a message mentions everyone; `row` is the message's own."""
+    _EVERYONE_MENTION.run(connection, row)
 
 
 def lock_thread(connection: Connection, thread_id: ThreadId, feed_id: FeedId | None) -> Sequence[Any] | None:

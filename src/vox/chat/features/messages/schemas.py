@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from vox.chat.api.fields import Id, Limit
 from vox.chat.events.ids import FileId, MessageId
 from vox.chat.features.messages.components import Component, Components
+from vox.chat.storage.proxied_links import ProxiedPicture
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -142,10 +143,52 @@ class Message(msgspec.Struct, frozen=True):
     webhook_avatar: str | UnsetType = UNSET
 
 
-class History(msgspec.Struct, frozen=True):
-    """Messages, newest first."""
+class Author(msgspec.Struct, frozen=True):
+    """A user who wrote some of the messages, also one who has left; the fields are those of a member."""
+
+    user_id: int
+    username: str
+    display_name: str
+    avatar: str | None
+    nickname: str | None
+    role_ids: list[int]
+
+
+class ReactionCount(msgspec.Struct, frozen=True):
+    """How many users reacted with one emoji, and whether the caller did."""
+
+    emoji: str
+    count: int
+    me: bool
+
+
+class MessageReactions(msgspec.Struct, frozen=True):
+    """The reactions of one message, by emoji."""
+
+    msg_id: MessageId
+    reactions: list[ReactionCount]
+
+
+class FileLink(msgspec.Struct, frozen=True):
+    """Where a file is read without a header until `expires_at`, and the picture's size in pixels where it is one."""
+
+    file_id: FileId
+    url: str
+    expires_at: int
+    width: int | None
+    height: int | None
+    thumbnail_url: str | None
+
+
+class History(msgspec.Struct):
+    """Messages, newest first, and what `include` asked for."""
 
     messages: list[Message]
+    authors: list[Author] | UnsetType = UNSET
+    reactions: list[MessageReactions] | UnsetType = UNSET
+    replies: list[Message] | UnsetType = UNSET
+    links: list[FileLink] | UnsetType = UNSET
+    proxied: list[ProxiedPicture] | UnsetType = UNSET
 
 
 class SearchResults(msgspec.Struct, frozen=True):
@@ -155,12 +198,13 @@ class SearchResults(msgspec.Struct, frozen=True):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
-    """Which part of a history: below `before`, above `after`, or on both sides of `around`."""
+    """Which part of a history: below `before`, above `after`, or on both sides of `around`; `include` names what comes along."""
 
     limit: Limit = 50
     before: Id | None = None
     after: Id | None = None
     around: Id | None = None
+    include: str | None = None
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
@@ -207,9 +251,10 @@ class ReactionList(msgspec.Struct, frozen=True):
 
 
 class MarkRead(msgspec.Struct, frozen=True):
-    """The last message that was read."""
+    """The last message that was read; `unread` where the mark may also go back, because the user says so."""
 
     up_to_msg_id: Id
+    unread: bool = False
 
 
 class ReadState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -108,7 +108,7 @@ async def _with_role_of(call: Call, user_id: UserId, unit: service.RoleUnit) -> 
 
 
 def _member(call: Call) -> UserId:
-    user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
+    user_id = call.id("user_id")
     person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")
