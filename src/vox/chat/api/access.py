@@ -5,7 +5,7 @@ whose answer depends on more than the path; its text says what the endpoint itse
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vox.chat.api.path_ids import path_id, target_id
@@ -27,6 +27,7 @@ class Access:
         text: the demand in words, for the documentation.
         sees: the space of the path that must be visible besides.
         takes_login: whether a route that needs no login looks at a token that comes nevertheless.
+        needs_fresh_login: whether an account with a second factor must have shown it lately (`vox.chat.api.step_up`).
     """
 
     kind: Kind
@@ -34,6 +35,11 @@ class Access:
     text: str = ""
     sees: Literal["feed", "room"] | None = None
     takes_login: bool = False
+    needs_fresh_login: bool = False
+
+    def fresh(self) -> "Access":
+        """The same, for what is dangerous in the hands of a stranger who finds an open session."""
+        return replace(self, text=f"{self.text}; fresh login", needs_fresh_login=True)
 
     @property
     def is_public(self) -> bool:

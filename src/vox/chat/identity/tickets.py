@@ -5,7 +5,7 @@ a ticket of one kind cannot be rewritten into another. Changing the password, or
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -61,6 +61,14 @@ class Ticket:
     method: str
 
 
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new ticket: its row, and its text, which is not kept."""
+
+    id: int
+    text: str = field(repr=False)
+
+
 def issue(
     connection: Connection,
     kind: TicketKind,
@@ -69,11 +77,12 @@ def issue(
     now_s: int,
     started_by: LoginId | None = None,
     method: str = "",
-) -> str:
-    """Stores a new ticket and returns its text, which is not kept."""
+) -> Issued:
+    """Stores a new ticket."""
     token = mint(kind.prefix)
-    connection.execute(
-        insert(sessions).values(
+    ticket_id = connection.execute(
+        insert(sessions)
+        .values(
             token=token.digest,
             user_id=user_id,
             created_at=now_s,
@@ -82,8 +91,9 @@ def issue(
             started_by=started_by,
             method=method,
         )
-    )
-    return token.text
+        .returning(sessions.c.id)
+    ).scalar_one()
+    return Issued(ticket_id, token.text)
 
 
 def find(connection: Connection, kind: TicketKind, text: str) -> Ticket | None:

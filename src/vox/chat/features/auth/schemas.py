@@ -45,13 +45,14 @@ class PasswordChange(Struct):
 
 
 class SessionInfo(Struct):
-    """One login of the caller; times in Unix seconds."""
+    """One login of the caller; times in Unix seconds. `method` is how it began, such as password or password+totp."""
 
     session_id: int
     created_at: int
     expires_at: int
     last_used_at: int | None
     client: str | None
+    method: str
     is_current: bool
 
 
