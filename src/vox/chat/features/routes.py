@@ -1,6 +1,7 @@
 """Every route table of the API, in one list."""
 
 from vox.chat.api.access import Access
+from vox.chat.features.account_recovery import routes as account_recovery
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
@@ -12,7 +13,9 @@ from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import routes as moderation
 from vox.chat.features.operation_ids import PUBLISHED
+from vox.chat.features.passkeys import routes as passkeys
 from vox.chat.features.roles import routes as roles
+from vox.chat.features.second_factors import routes as second_factors
 from vox.chat.features.server import routes as server
 from vox.chat.features.spaces import routes as spaces
 from vox.chat.features.sync import routes as sync
@@ -20,6 +23,7 @@ from vox.chat.features.threads import routes as threads
 from vox.http import routing
 
 _TABLES = {
+    "account_recovery": account_recovery.routes,
     "auth": auth.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
@@ -29,7 +33,9 @@ _TABLES = {
     "members": members.routes,
     "messages": messages.routes,
     "moderation": moderation.routes,
+    "passkeys": passkeys.routes,
     "roles": roles.routes,
+    "second_factors": second_factors.routes,
     "server": server.routes,
     "spaces": spaces.routes,
     "sync": sync.routes,

@@ -33,7 +33,7 @@ TOKEN_PREFIX: Final = "vox_sess_"  # noqa: S105  what a token begins with
 LONGEST_CLIENT: Final = 200
 
 Prove = Callable[[Connection], bool]
-"""Uses up what proved who someone is, within the login's transaction; False where it is void meanwhile, and then nothing is stored."""
+"""Uses up what proved who someone is, within the login's transaction; False where it is void meanwhile, and then no login is stored."""
 
 
 class _WithInvite(Protocol):
