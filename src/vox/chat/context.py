@@ -115,6 +115,8 @@ class ChatContext:
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
+        self.oidc: object | None = None
+        """Login by an organisation's provider (`vox.chat.features.oidc`), where one is configured; the server sets it."""
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

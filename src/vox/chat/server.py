@@ -21,6 +21,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
+from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -68,6 +69,7 @@ class ChatServer:
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
+        context.oidc = open_oidc(context)
         self._resync = StateResync(
             context.community,
             context.config,

@@ -122,8 +122,8 @@ class ChatSettings(Settings):
     """Scopes that are asked for, separated by spaces; `openid` is among them"""
     oidc_redirect_url: Annotated[str, Env("VOX_OIDC_REDIRECT_URL")] = ""
     """Where the provider sends browsers back, exactly as registered there; empty: `/api/v1/auth/oidc/callback` of the public address"""
-    oidc_registration: Annotated[bool, Env("VOX_OIDC_REGISTRATION")] = True
-    """Whether a person of the organisation who has no account gets one at the first login"""
+    oidc_registration: Annotated[bool, Env("VOX_OIDC_REGISTRATION")] = False
+    """Whether a person of the organisation gets an account at the first login although `VOX_REGISTRATION` is `invite` or `closed`"""
     oidc_only: Annotated[bool, Env("VOX_OIDC_ONLY")] = False
     """Whether the provider is the only way in; administrators keep their passwords and passkeys, for when it is down"""
     oidc_allowed_private: Annotated[list[str], Env("VOX_OIDC_ALLOWED_PRIVATE")] = Field(default=[])

@@ -10,6 +10,7 @@ from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.messages.insert import delete_expired_nonces
+from vox.chat.features.oidc.queries import delete_expired_flows
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
 
@@ -50,4 +51,5 @@ def delete_expired(connection: Connection, now: datetime) -> int:
     now_s = int(now.timestamp())
     removed = delete_expired_sessions(connection, now_s=now_s)
     removed += delete_events_before(connection, first_at((now_s - EVENTS_KEPT_S) * 1000))
+    removed += delete_expired_flows(connection, now_s=now_s)
     return removed + delete_expired_challenges(connection, now_s=now_s)

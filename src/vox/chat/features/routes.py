@@ -12,6 +12,7 @@ from vox.chat.features.members import routes as members
 from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import routes as moderation
+from vox.chat.features.oidc import routes as oidc
 from vox.chat.features.operation_ids import PUBLISHED
 from vox.chat.features.passkeys import routes as passkeys
 from vox.chat.features.roles import routes as roles
@@ -33,6 +34,7 @@ _TABLES = {
     "members": members.routes,
     "messages": messages.routes,
     "moderation": moderation.routes,
+    "oidc": oidc.routes,
     "passkeys": passkeys.routes,
     "roles": roles.routes,
     "second_factors": second_factors.routes,

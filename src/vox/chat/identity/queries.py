@@ -15,11 +15,11 @@ Gone = Literal["banned", "kicked", "left"]
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to create; `created_at` in Unix seconds."""
+    """An account to create; `created_at` in Unix seconds. Without a password hash only an organisation's provider lets it in."""
 
     username: str
     display_name: str
-    password_hash: str
+    password_hash: str | None
     created_at: int
 
 
@@ -136,7 +136,7 @@ def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
     return "left" if last == "member.leave" else "kicked"
 
 
-def reset_account(connection: Connection, *, user_id: UserId, password_hash: str) -> None:
+def reset_account(connection: Connection, *, user_id: UserId, password_hash: str | None) -> None:
     """Makes an account active with another password, without a ban and without logins."""
     connection.execute(delete(bans).where(bans.c.user_id == user_id))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))

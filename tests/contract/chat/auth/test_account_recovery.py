@@ -9,6 +9,8 @@ from tests.contract.chat.helpers_people import LateClock, anonymous, audited, gi
 from vox.chat.events.permissions import P
 from vox.chat.identity.admin_bootstrap import create_administrator
 
+NEW = "a new password"
+
 
 async def test_an_administrator_removes_the_factors_of_a_member_who_lost_them(
     database_url: str, tmp_path: Path
@@ -57,7 +59,7 @@ async def test_a_link_lets_its_owner_choose_a_password_once(database_url: str, t
         assert link["reset_url"] == f"https://chat.example.com/#/reset/{link['reset_token']}"
         assert outcome(await log_in(rig, "bob", PASSWORD)) == (200, ""), "a link that is not used changes nothing"
 
-        async def choose(token: str, password: str = "a new password") -> tuple[int, str]:
+        async def choose(token: str, password: str = NEW) -> tuple[int, str]:
             chosen = {"reset_token": token, "new_password": password}
             return outcome(await anonymous(rig, "POST", "/auth/password/reset", chosen))
 

@@ -289,7 +289,8 @@ async def test_another_key_is_refused_at_the_start(database_url: str, tmp_path: 
     keys = ["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]
     async with community(database_url, tmp_path, secrets_key=keys[0]) as rig:
         await add_totp(await rig.register("ada"))
-    for more in ({"secrets_key": keys[1]}, {"secrets_key_file": str(tmp_path / "missing")}):
+    others: list[dict[str, Any]] = [{"secrets_key": keys[1]}, {"secrets_key_file": str(tmp_path / "missing")}]
+    for more in others:
         with pytest.raises(UsageError) as caught:
             async with community(database_url, tmp_path, **more):
                 pass

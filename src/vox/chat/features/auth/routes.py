@@ -9,6 +9,7 @@ from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import (
     Credentials,
     LoggedIn,
+    LoginMethods,
     PasswordChange,
     Registered,
     Registration,
@@ -28,6 +29,12 @@ async def register(call: Call[Registration]) -> Registered:
 async def login(call: Call[Credentials]) -> LoggedIn:
     """Returns a token for name and password; a valid invite lets a user who was kicked or left rejoin with it."""
     return await service.log_in(call.chat, call.body, arrival_of(call, call.body))
+
+
+@routes.get("/auth/methods", access=PUBLIC, returns=LoginMethods)
+async def list_methods(call: Call) -> LoginMethods:
+    """Tells how one may register and log in here, so that clients show only that."""
+    return service.login_methods(call.chat)
 
 
 @routes.post("/auth/logout", access=USER)

@@ -37,6 +37,15 @@ class LoggedIn(Struct):
     roles: list[int]
 
 
+class LoginMethods(Struct):
+    """What the server allows: `registration` is open, invite or closed; `organisation` is the provider's name, null without one."""
+
+    registration: str
+    password: bool
+    passkeys: bool
+    organisation: str | None
+
+
 class PasswordChange(Struct):
     """The current and the new password."""
 

@@ -22,11 +22,12 @@ from vox.chat.features.auth.gate import (
     let_in,
     second_factor_required,
 )
-from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange, Registered, Registration
+from vox.chat.features.auth.schemas import Credentials, LoggedIn, LoginMethods, PasswordChange, Registered, Registration
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.identity.admin_bootstrap import use_setup_token
 from vox.chat.identity.factors import read_factors
 from vox.chat.identity.password_guesses import take_guess
+from vox.chat.identity.public_address import relying_party
 from vox.chat.identity.queries import NewSession, NewUser, Standing, insert_session
 from vox.chat.identity.registration import create_user
 from vox.security.passwords import prepared
@@ -83,6 +84,17 @@ async def log_in(chat: ChatContext, body: Credentials, arrival: Arrival) -> Logg
         if done is not None:
             return done
     raise _wrong_credentials()
+
+
+def login_methods(chat: ChatContext) -> LoginMethods:
+    """How one may register and log in here."""
+    settings = chat.settings
+    return LoginMethods(
+        registration="closed" if settings.oidc_only else settings.registration,
+        password=not settings.oidc_only,
+        passkeys=relying_party(chat.config) is not None and not settings.oidc_only,
+        organisation=settings.oidc_name if settings.oidc_issuer else None,
+    )
 
 
 def end_other_sessions(connection: Connection, *, user_id: UserId, kept: LoginId) -> Change[None]:
