@@ -16,8 +16,8 @@ from vox.chat.bus.memory import MemoryBus
 from vox.chat.community import Community
 from vox.chat.community.member_index import MemberIndex
 from vox.chat.community.presence import PresenceRegistry
+from vox.chat.config.encryption_key import EncryptionKey
 from vox.chat.config.runtime_config import Config
-from vox.chat.config.sealing_key import SealingKey
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
@@ -111,7 +111,7 @@ class ChatContext:
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
-        self.sealing_key = SealingKey(settings, self.database.file)
+        self.encryption_key = EncryptionKey(settings, self.database.file)
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()

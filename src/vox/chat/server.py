@@ -202,7 +202,7 @@ class ChatServer:
     def _load(self, connection: Connection) -> None:
         self.context.community.load(connection)
         self.context.config.load(connection)
-        self.context.sealing_key.check(connection)
+        self.context.encryption_key.check(connection)
 
     def _seed_ids(self, largest: int) -> None:
         """Numbers go on above what is stored, whatever the clock says today."""

@@ -9,7 +9,8 @@ from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Read
 from vox.chat.errors import refuse
 from vox.chat.events.ids import LoginId, UserId
-from vox.chat.identity.factors import Factors, last_proof, read_factors
+from vox.chat.identity.factor_queries import last_proof, read_factors
+from vox.chat.identity.factors import Factors
 from vox.chat.identity.logins import Login
 from vox.chat.identity.public_address import relying_party
 from vox.stores.sql import Connection

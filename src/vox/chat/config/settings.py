@@ -14,7 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, describe, load_settings
-from vox.security.sealed import read_key
+from vox.security.secret_box import read_key
 
 LIMIT_PREFIX: Final = "VOX_LIMIT_"
 
@@ -129,7 +129,7 @@ class ChatSettings(Settings):
     oidc_allowed_private: Annotated[list[str], Env("VOX_OIDC_ALLOWED_PRIVATE")] = Field(default=[])
     """Private networks, as 10.1.0.0/16, that the provider may be in; http is allowed there"""
     secrets_key: Annotated[SecretStr, Env("VOX_SECRETS_KEY")] = SecretStr("")
-    """Key of 32 bytes in base64 that seals secrets in the database; empty: the key file"""
+    """Key of 32 bytes in base64 that encrypts secrets in the database; empty: the key file"""
     secrets_key_file: Annotated[str, Env("VOX_SECRETS_KEY_FILE")] = ""
     """Where that key is kept, made at the first use; empty: beside the SQLite file, as `vox.db.key`, else `vox.key`"""
     gifs_provider: Annotated[Literal["klipy"], Env("VOX_GIFS_PROVIDER")] = "klipy"

@@ -16,7 +16,7 @@ from vox.chat.database.unit_of_work import Change, lock_event_order, persist_out
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_assign
 from vox.chat.identity import queries
-from vox.chat.identity.factors import read_factors, remove_all
+from vox.chat.identity.factor_queries import read_factors, remove_all
 from vox.chat.identity.queries import NewUser
 from vox.chat.identity.registration import administrator_role, create_default_roles, create_user
 from vox.errors import UsageError

@@ -294,6 +294,6 @@ async def test_another_key_is_refused_at_the_start(database_url: str, tmp_path: 
         with pytest.raises(UsageError) as caught:
             async with community(database_url, tmp_path, **more):
                 pass
-        assert caught.value.code == "sealing_key_wrong"
+        assert caught.value.code == "encryption_key_wrong"
     async with community(database_url, tmp_path, secrets_key=keys[0]) as rig:
         assert (await half_login(rig, "ada"))["available_methods"] == ["totp", "recovery"]

@@ -22,7 +22,7 @@ totp_secrets: Final = Table(
     flag("enabled"),
     whole("last_used_counter", optional=True),
 )
-"""`secret` is sealed (`vox.security.sealed`), or base32 in clear as an original wrote it."""
+"""`secret` is encrypted (`vox.security.secret_box`), or base32 in clear as an original wrote it."""
 
 webauthn_credentials: Final = Table(
     "webauthn_credentials",

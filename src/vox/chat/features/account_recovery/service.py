@@ -1,6 +1,6 @@
 """Helps members who are locked out, without e-mail: second factors removed, and one-use links to choose a password.
 
-A link changes nothing until it is used, so handing one out does not lock out who still knows the password; whoever made it is in the
+A link changes nothing until it is used, so handing one out does not lock out an owner who still knows the password; who made it is in the
 audit log. Second factors stay when the password changes: who lost both gets both resets.
 """
 
@@ -17,7 +17,7 @@ from vox.chat.events.people import login_revoked
 from vox.chat.events.permissions import P
 from vox.chat.features.account_recovery import queries
 from vox.chat.features.account_recovery.schemas import FactorReset, NewPassword, PasswordReset, ResetLink
-from vox.chat.identity import factors, tickets
+from vox.chat.identity import factor_queries, ticket_queries
 from vox.chat.identity.public_address import public_origin
 from vox.chat.identity.tickets import RESET, Issued
 from vox.security.passwords import prepared
@@ -62,13 +62,13 @@ async def choose_password(chat: ChatContext, body: NewPassword) -> None:
         Refusal: VALIDATION_ERROR, or AUTH_FAILED for a link that is unknown, used or expired.
     """
     validate_length(chat.config.limit, "new_password", prepared(body.new_password), "password_max", "password_min")
-    ticket = await chat.read(partial(tickets.find, kind=RESET, text=body.reset_token))
+    ticket = await chat.read(partial(ticket_queries.find, kind=RESET, text=body.reset_token))
     if ticket is None or ticket.expires_at <= chat.clock.unix_s():
         raise _void()
     hashed = await chat.logins.passwords.hash(body.new_password)
 
     def replace(connection: Connection) -> Change[None]:
-        if not tickets.take(connection, ticket.id):
+        if not ticket_queries.take(connection, ticket.id):
             raise _void()
         queries.replace_password(connection, user_id=ticket.user_id, password_hash=hashed)
         return Change(None, [login_revoked(ticket.user_id)])
@@ -77,8 +77,8 @@ async def choose_password(chat: ChatContext, body: NewPassword) -> None:
 
 
 def _reset_factors(connection: Connection, *, actor_id: UserId, target_id: UserId, reason: str | None) -> Change[None]:
-    factors.lock_factors(connection, user_id=target_id)
-    factors.remove_all(connection, user_id=target_id)
+    factor_queries.lock_factors(connection, user_id=target_id)
+    factor_queries.remove_all(connection, user_id=target_id)
     return Change(None, (), [_entry("2fa.admin_reset", actor_id, target_id, reason)])
 
 
@@ -87,8 +87,8 @@ def _make_link(
 ) -> Change[Issued]:
     if not queries.is_local(connection, user_id=target_id):
         raise refuse("INVALID_TARGET", "This account belongs to another server, which keeps its password.")
-    tickets.delete_kinds(connection, user_id=target_id, kinds=(RESET,))
-    issued = tickets.issue(connection, RESET, user_id=target_id, now_s=now_s)
+    ticket_queries.delete_kinds(connection, user_id=target_id, kinds=(RESET,))
+    issued = ticket_queries.issue(connection, RESET, user_id=target_id, now_s=now_s)
     return Change(issued, (), [_entry("password.admin_reset", actor_id, target_id, reason)])
 
 

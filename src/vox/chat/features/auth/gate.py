@@ -24,7 +24,8 @@ from vox.chat.identity.factors import Factors
 from vox.chat.identity.logins import no_member
 from vox.chat.identity.public_address import relying_party
 from vox.chat.identity.queries import NewSession, Standing, find_standing, insert_session, why_no_member
-from vox.chat.identity.tickets import MFA, Issued, issue
+from vox.chat.identity.ticket_queries import issue
+from vox.chat.identity.tickets import MFA, Issued
 from vox.security.addresses import network_key
 from vox.security.tokens import mint
 from vox.stores.sql import Connection

@@ -25,7 +25,7 @@ from vox.chat.features.auth.gate import (
 from vox.chat.features.auth.schemas import Credentials, LoggedIn, LoginMethods, PasswordChange, Registered, Registration
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.identity.admin_bootstrap import use_setup_token
-from vox.chat.identity.factors import read_factors
+from vox.chat.identity.factor_queries import read_factors
 from vox.chat.identity.password_guesses import take_guess
 from vox.chat.identity.public_address import relying_party
 from vox.chat.identity.queries import NewSession, NewUser, Standing, insert_session

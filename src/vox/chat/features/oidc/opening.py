@@ -20,6 +20,6 @@ def open_oidc(chat: ChatContext) -> object | None:
         raise UsageError(
             f"VOX_OIDC_ISSUER is set, but {error.name!r} is not installed",
             code="oidc_not_installed",
-            hint="run `make setup`, or `pip install 'vox-server[oidc]'`",
+            hint="run `make setup`, or `pip install '.[oidc]'` in a checkout of Vox",
         ) from error
     return Oidc(chat, Provider(chat.settings, chat.clock))

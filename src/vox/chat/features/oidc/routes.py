@@ -1,6 +1,6 @@
 """Logins by an organisation's OpenID provider; off without VOX_OIDC_ISSUER. The libraries it needs are loaded with the first of them."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from vox.chat.api.access import PUBLIC, USER
 from vox.chat.api.request import Call, Reply, RouteTable
@@ -8,10 +8,8 @@ from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
 from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import LoggedIn
+from vox.chat.features.oidc.contract import OidcLogin
 from vox.chat.features.oidc.schemas import Begin, Begun, CallbackQuery, Finish, Link
-
-if TYPE_CHECKING:
-    from vox.chat.features.oidc.service import Oidc
 
 routes = RouteTable()
 
@@ -59,7 +57,7 @@ async def unlink(call: Call) -> None:
     await _oidc(call.chat).unlink(call.user_id)
 
 
-def _oidc(chat: ChatContext) -> "Oidc":
+def _oidc(chat: ChatContext) -> OidcLogin:
     if chat.oidc is None:
         raise refuse("OIDC_NOT_CONFIGURED", "This server has no login by an organisation's provider.")
-    return cast("Oidc", chat.oidc)
+    return cast("OidcLogin", chat.oidc)

@@ -24,7 +24,7 @@ from vox.chat.features.oidc.id_token import Client, UntrustedAnswer, authorizati
 from vox.chat.features.oidc.provider import Identity, Provider, new_secret
 from vox.chat.features.oidc.queries import Flow, Profile, Purpose, Returned
 from vox.chat.features.oidc.schemas import Begin, CallbackQuery, Finish
-from vox.chat.identity.factors import read_factors
+from vox.chat.identity.factor_queries import read_factors
 from vox.chat.identity.public_address import public_origin
 from vox.chat.identity.queries import NewUser, is_name_taken
 from vox.chat.identity.registration import create_user
@@ -255,19 +255,19 @@ class Oidc:
         secret = settings.oidc_client_secret.get_secret_value()
         return Client(settings.oidc_client_id, secret, redirect, settings.oidc_scopes)
 
-    def _own_page(self, client: Client, wanted: str | None) -> str:
+    def _own_page(self, client: Client, asked: str | None) -> str:
         """The page that a browser ends at: the community's, or one of a web client that is allowed."""
         own = _origin(client.redirect_url)
-        if wanted is None:
+        if asked is None:
             return f"{own}/"
         allowed = {own, *(origin.rstrip("/").lower() for origin in self._chat.settings.allowed_origins)}
-        is_plain = len(wanted) <= LONGEST_RETURN and wanted.isascii() and wanted.isprintable() and " " not in wanted
-        if not is_plain or "#" in wanted or "\\" in wanted or _origin(wanted) not in allowed:
+        is_plain = len(asked) <= LONGEST_RETURN and asked.isascii() and asked.isprintable() and " " not in asked
+        if not is_plain or "#" in asked or "\\" in asked or _origin(asked) not in allowed:
             raise refuse(
                 "VALIDATION_ERROR",
                 "body.return_to: expected a page of this community, or of an origin in VOX_ALLOWED_ORIGINS, without a fragment",
             )
-        return wanted
+        return asked
 
 
 def failed() -> Refusal:

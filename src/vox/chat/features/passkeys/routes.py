@@ -8,7 +8,7 @@ from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.passkeys import service
 from vox.chat.features.passkeys.schemas import ChallengeIssued, ChallengeRequest, Done, PasskeyInfo, PasskeyLogin
-from vox.chat.identity.factors import list_credentials
+from vox.chat.identity.factor_queries import list_credentials
 
 routes = RouteTable()
 

@@ -1,4 +1,4 @@
-"""What passkeys prove: whether an answer to a challenge is right, for whom, and for what."""
+"""What passkeys prove: whether an answer to a challenge is right, for which user, and for what."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from vox.chat.features.auth.gate import Arrival, Prove, admitted, let_in
 from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.auth.service import LONGEST_NAME
 from vox.chat.features.passkeys.schemas import ChallengeIssued, ChallengeRequest, PasskeyLogin
-from vox.chat.identity import challenges, factors, tickets
+from vox.chat.identity import challenge_queries, factor_queries, ticket_queries
 from vox.chat.identity.challenges import Challenge, Purpose, new_challenge
 from vox.chat.identity.public_address import RelyingParty, relying_party
+from vox.chat.identity.tickets import MFA
 from vox.chat.identity.webauthn import (
     Assertion,
     Credential,
@@ -69,7 +70,7 @@ async def begin_login(chat: ChatContext, body: ChallengeRequest) -> ChallengeIss
     """
     party, now_s = party_of(chat), chat.clock.unix_s()
     if body.mfa_ticket is not None:
-        ticket = await chat.read(partial(tickets.find, kind=tickets.MFA, text=body.mfa_ticket))
+        ticket = await chat.read(partial(ticket_queries.find, kind=MFA, text=body.mfa_ticket))
         if ticket is None or ticket.expires_at <= now_s:
             raise refuse("2FA_INVALID_CODE", "This login has expired: begin it again.")
         return await issue_challenge(
@@ -97,7 +98,7 @@ async def issue_challenge(
     """
     allowed: list[Credential] = []
     if user_id is not None:
-        stored = await chat.read(partial(factors.list_credentials, user_id=user_id))
+        stored = await chat.read(partial(factor_queries.list_credentials, user_id=user_id))
         allowed = [each.credential for each in stored]
         if not allowed:
             raise refuse("WEBAUTHN_CREDENTIAL_NOT_FOUND", "This account has no passkey.")
@@ -106,7 +107,7 @@ async def issue_challenge(
     )
 
     def keep(connection: Connection) -> Change[None]:
-        challenges.store(connection, challenge)
+        challenge_queries.store(connection, challenge)
         return Change(None)
 
     await chat.change(keep)
@@ -152,7 +153,7 @@ async def check(
         chat: the server.
         answer: what the browser said.
         purposes: what its challenge may have been made for.
-        user_id: who must have answered; None for whoever owns the passkey.
+        user_id: who must have answered; None for the owner of the passkey.
         bound_to: the login or ticket in which it was answered.
 
     Raises:
@@ -162,12 +163,14 @@ async def check(
     party = party_of(chat)
     _assert_short(chat, answer)
     now_s = chat.clock.unix_s()
-    challenge = await chat.change(lambda connection: Change(challenges.take(connection, answer.challenge_id, now_s)))
+    challenge = await chat.change(
+        lambda connection: Change(challenge_queries.take(connection, answer.challenge_id, now_s))
+    )
     if challenge is None:
         raise refuse("WEBAUTHN_FAILED", "This challenge is unknown, used or expired: ask for another one.")
     try:
         credential_id = canonical_id(answer.credential_id)
-        stored = await chat.read(partial(factors.find_credential, credential_id=credential_id))
+        stored = await chat.read(partial(factor_queries.find_credential, credential_id=credential_id))
         if stored is None:
             raise refuse("WEBAUTHN_FAILED", "This passkey is not known here.")
         _assert_meant(challenge, answer, stored.user_id, purposes, user_id, bound_to)
@@ -177,7 +180,7 @@ async def check(
     except InvalidPasskey as error:
         _log.info("passkey refused", reason=str(error), user_id=user_id)
         raise failed() from None
-    use = partial(factors.use_credential, credential=stored.credential, sign_count=sign_count, now_s=now_s)
+    use = partial(factor_queries.use_credential, credential=stored.credential, sign_count=sign_count, now_s=now_s)
     return Proved(stored.user_id, use)
 
 
@@ -212,7 +215,7 @@ async def remove(chat: ChatContext, *, user_id: UserId, credential_id: str) -> N
         Refusal: WEBAUTHN_CREDENTIAL_NOT_FOUND.
     """
     try:
-        stored = await chat.read(partial(factors.find_credential, credential_id=canonical_id(credential_id)))
+        stored = await chat.read(partial(factor_queries.find_credential, credential_id=canonical_id(credential_id)))
     except InvalidPasskey:
         stored = None
     if stored is None or stored.user_id != user_id:
@@ -221,10 +224,10 @@ async def remove(chat: ChatContext, *, user_id: UserId, credential_id: str) -> N
 
 
 def _remove(connection: Connection, *, user_id: UserId, credential_id: str) -> Change[None]:
-    factors.lock_factors(connection, user_id=user_id)
-    if not factors.delete_credential(connection, user_id=user_id, credential_id=credential_id):
+    factor_queries.lock_factors(connection, user_id=user_id)
+    if not factor_queries.delete_credential(connection, user_id=user_id, credential_id=credential_id):
         raise _no_such_passkey()
-    factors.remove_codes_without_factor(connection, user_id=user_id)
+    factor_queries.remove_codes_without_factor(connection, user_id=user_id)
     return Change(None)
 
 

@@ -13,8 +13,9 @@ from vox.chat.features.passkeys.schemas import ChallengeIssued
 from vox.chat.features.passkeys.service import issue_challenge, party_of
 from vox.chat.features.second_factors import proofs
 from vox.chat.features.second_factors.schemas import Proof, SecondHalf
-from vox.chat.identity import tickets
-from vox.chat.identity.factors import read_factors, record_proof
+from vox.chat.identity import ticket_queries
+from vox.chat.identity.factor_queries import read_factors, record_proof
+from vox.chat.identity.tickets import ATTEMPTS, MFA
 from vox.stores.sql import Connection
 
 
@@ -31,10 +32,10 @@ async def finish(chat: ChatContext, body: SecondHalf, arrival: Arrival) -> Logge
     longest = chat.config.limit("mfa_ticket_max")
     if len(body.mfa_ticket) > longest:
         raise refuse("VALIDATION_ERROR", f"body.mfa_ticket: expected at most {longest} characters")
-    ticket = await chat.read(partial(tickets.find, kind=tickets.MFA, text=body.mfa_ticket))
+    ticket = await chat.read(partial(ticket_queries.find, kind=MFA, text=body.mfa_ticket))
     if ticket is None or ticket.expires_at <= chat.clock.unix_s():
         raise refuse("2FA_INVALID_CODE", "This login has expired: begin it again.")
-    attempt = await chat.change(lambda connection: Change(tickets.count_attempt(connection, ticket.id)))
+    attempt = await chat.change(lambda connection: Change(ticket_queries.count_attempt(connection, ticket.id)))
     if attempt is None:
         raise refuse("2FA_MAX_ATTEMPTS", "Too many wrong codes: begin the login again.")
     proof = await proofs.check(
@@ -47,9 +48,9 @@ async def finish(chat: ChatContext, body: SecondHalf, arrival: Arrival) -> Logge
         purposes=("second_factor", "login"),
         bound_to=ticket.id,
     )
-    take = partial(tickets.take, ticket_id=ticket.id)
+    take = partial(ticket_queries.take, ticket_id=ticket.id)
     if proof is None:
-        if attempt >= tickets.ATTEMPTS:
+        if attempt >= ATTEMPTS:
             await chat.change(lambda connection: Change(take(connection)))
         raise proofs.wrong_code()
     began = ticket.method or "password"

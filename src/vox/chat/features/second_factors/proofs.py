@@ -9,11 +9,12 @@ from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import UserId
 from vox.chat.features.auth.gate import Prove
 from vox.chat.features.passkeys import service as passkeys
-from vox.chat.identity import factors, recovery_codes, totp
+from vox.chat.identity import factor_queries, recovery_codes, totp
 from vox.chat.identity.challenges import Purpose
+from vox.chat.identity.factors import StoredTotp
 from vox.chat.identity.password_guesses import take_code_guess
 from vox.chat.identity.webauthn import InvalidPasskey, read_assertion
-from vox.security.sealed import is_sealed
+from vox.security.secret_box import is_encrypted
 from vox.stores.sql import Connection
 
 METHODS: Final = ("totp", "webauthn", "recovery")
@@ -77,34 +78,34 @@ def wrong_code() -> Refusal:
     return refuse("2FA_INVALID_CODE", "The code or passkey is wrong, or was used already.")
 
 
-async def secret_of(chat: ChatContext, user_id: UserId, stored: factors.StoredTotp) -> bytes:
+async def secret_of(chat: ChatContext, user_id: UserId, stored: StoredTotp) -> bytes:
     """A one-time password secret in clear.
 
     Raises:
-        UsageError: it is sealed with another key (secret_unreadable, sealing_key_wrong).
+        UsageError: it is encrypted with another key (secret_unreadable, encryption_key_wrong).
     """
-    if not is_sealed(stored.secret):
+    if not is_encrypted(stored.secret):
         return totp.from_text(stored.secret)
-    box = await chat.read(chat.sealing_key.opened)
-    return box.open(stored.secret, purpose_of(user_id))
+    box = await chat.read(chat.encryption_key.opened)
+    return box.decrypt(stored.secret, purpose_of(user_id))
 
 
 def purpose_of(user_id: UserId) -> str:
-    """What a user's one-time password secret is sealed for."""
+    """What a user's one-time password secret is encrypted for."""
     return f"totp:{user_id}"
 
 
 async def _one_time_password(chat: ChatContext, user_id: UserId, code: str) -> Prove | None:
-    stored = await chat.read(partial(factors.find_totp, user_id=user_id))
+    stored = await chat.read(partial(factor_queries.find_totp, user_id=user_id))
     if stored is None or not stored.is_enabled:
         return None
     secret = await secret_of(chat, user_id, stored)
     step = totp.matching_step(secret, code, chat.clock.unix_s(), after=stored.last_used_step)
-    return None if step is None else partial(factors.use_totp_step, user_id=user_id, step=step)
+    return None if step is None else partial(factor_queries.use_totp_step, user_id=user_id, step=step)
 
 
 async def _recovery_code(chat: ChatContext, user_id: UserId, code: str) -> Prove | None:
-    unused = await chat.read(partial(factors.unused_codes, user_id=user_id))
+    unused = await chat.read(partial(factor_queries.unused_codes, user_id=user_id))
     if not unused:
         raise refuse(
             "2FA_RECOVERY_EXHAUSTED", "You have no recovery codes left; ask an administrator to reset your login."
@@ -113,7 +114,7 @@ async def _recovery_code(chat: ChatContext, user_id: UserId, code: str) -> Prove
     if typed is None:
         return None
     found = await chat.logins.passwords.find(typed, [each.code_hash for each in unused])
-    return None if found is None else partial(factors.use_code, code_id=unused[found].id)
+    return None if found is None else partial(factor_queries.use_code, code_id=unused[found].id)
 
 
 async def _passkey(

@@ -20,7 +20,7 @@ from vox.chat.features.second_factors.schemas import (
     SetupConfirmation,
     SetupRequest,
 )
-from vox.chat.identity.factors import read_factors
+from vox.chat.identity.factor_queries import read_factors
 
 routes = RouteTable()
 

@@ -1,4 +1,4 @@
-"""Adds and removes second factors."""
+"""Adds and removes second factor_queries."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,11 +15,11 @@ from vox.chat.features.passkeys.service import party_of
 from vox.chat.features.second_factors import proofs
 from vox.chat.features.second_factors.login import shown
 from vox.chat.features.second_factors.schemas import Proof, Setup, SetupConfirmation
-from vox.chat.identity import challenges, factors, tickets, totp
+from vox.chat.identity import challenge_queries, factor_queries, ticket_queries, totp
 from vox.chat.identity.challenges import Challenge, new_challenge
 from vox.chat.identity.public_address import RelyingParty
 from vox.chat.identity.recovery_codes import new_codes
-from vox.chat.identity.tickets import SETUP_TOTP, SETUP_WEBAUTHN, Ticket, TicketKind
+from vox.chat.identity.tickets import ATTEMPTS, SETUP_TOTP, SETUP_WEBAUTHN, Ticket, TicketKind
 from vox.chat.identity.webauthn import (
     Attestation,
     Credential,
@@ -42,17 +42,17 @@ async def begin_totp(chat: ChatContext, *, user_id: UserId, session_id: LoginId)
 
     Raises:
         Refusal: 2FA_ALREADY_ENABLED.
-        UsageError: sealing_key_wrong.
+        UsageError: encryption_key_wrong.
     """
     secret, now_s = totp.new_secret(), chat.clock.unix_s()
 
     def store(connection: Connection) -> Change[str]:
-        factors.lock_factors(connection, user_id=user_id)
-        sealed = chat.sealing_key.prepared(connection).seal(secret, proofs.purpose_of(user_id))
-        if not factors.store_pending_totp(connection, user_id=user_id, secret=sealed):
+        factor_queries.lock_factors(connection, user_id=user_id)
+        encrypted = chat.encryption_key.prepared(connection).encrypt(secret, proofs.purpose_of(user_id))
+        if not factor_queries.store_pending_totp(connection, user_id=user_id, secret=encrypted):
             raise refuse("2FA_ALREADY_ENABLED", "One-time passwords are on already; remove them first.")
-        tickets.delete_kinds(connection, user_id=user_id, kinds=(SETUP_TOTP,))
-        issued = tickets.issue(connection, SETUP_TOTP, user_id=user_id, now_s=now_s, started_by=session_id)
+        ticket_queries.delete_kinds(connection, user_id=user_id, kinds=(SETUP_TOTP,))
+        issued = ticket_queries.issue(connection, SETUP_TOTP, user_id=user_id, now_s=now_s, started_by=session_id)
         return Change(issued.text)
 
     setup_id = await chat.change(store)
@@ -67,13 +67,13 @@ async def begin_passkey(chat: ChatContext, *, user_id: UserId, session_id: Login
         Refusal: WEBAUTHN_NOT_CONFIGURED, or INVALID_OPERATION beyond the number that a user may have.
     """
     party, now_s = party_of(chat), chat.clock.unix_s()
-    existing = [each.credential for each in await chat.read(partial(factors.list_credentials, user_id=user_id))]
+    existing = [each.credential for each in await chat.read(partial(factor_queries.list_credentials, user_id=user_id))]
     _assert_room(len(existing))
 
     def store(connection: Connection) -> Change[tuple[str, Challenge]]:
-        issued = tickets.issue(connection, SETUP_WEBAUTHN, user_id=user_id, now_s=now_s, started_by=session_id)
+        issued = ticket_queries.issue(connection, SETUP_WEBAUTHN, user_id=user_id, now_s=now_s, started_by=session_id)
         made = new_challenge("register", now_s, user_id=user_id, bound_to=issued.id, must_verify_user=False)
-        challenges.store(connection, made)
+        challenge_queries.store(connection, made)
         return Change((issued.text, made))
 
     setup_id, challenge = await chat.change(store)
@@ -116,7 +116,7 @@ async def remove(chat: ChatContext, body: Proof, *, user_id: UserId, session_id:
     """
     if body.method not in {"totp", "webauthn"}:
         raise refuse("INVALID_METHOD", "method: expected totp or webauthn")
-    held = await chat.read(partial(factors.read_factors, user_id=user_id))
+    held = await chat.read(partial(factor_queries.read_factors, user_id=user_id))
     if not (held.has_totp if body.method == "totp" else held.passkeys):
         raise refuse("2FA_NOT_ENABLED", "Your account does not have this second factor.")
     how = "webauthn" if body.assertion is not None else "totp" if _is_digits(body.code) else "recovery"
@@ -135,10 +135,10 @@ async def renew_codes(chat: ChatContext, *, user_id: UserId) -> list[str]:
     hashes = await chat.logins.passwords.hash_all(codes)
 
     def replace(connection: Connection) -> Change[None]:
-        factors.lock_factors(connection, user_id=user_id)
-        if not factors.read_factors(connection, user_id=user_id).any:
+        factor_queries.lock_factors(connection, user_id=user_id)
+        if not factor_queries.read_factors(connection, user_id=user_id).any:
             raise refuse("2FA_NOT_ENABLED", "Your account has no second factor that a recovery code could stand for.")
-        factors.replace_codes(connection, user_id=user_id, hashes=hashes)
+        factor_queries.replace_codes(connection, user_id=user_id, hashes=hashes)
         return Change(None)
 
     await chat.change(replace)
@@ -148,19 +148,19 @@ async def renew_codes(chat: ChatContext, *, user_id: UserId) -> list[str]:
 async def _confirm_totp(chat: ChatContext, body: SetupConfirmation, ticket: Ticket) -> list[str]:
     if not body.code:
         raise refuse("2FA_INVALID_CODE", "Send the code that the application shows.", status=400)
-    stored = await chat.read(partial(factors.find_totp, user_id=ticket.user_id))
+    stored = await chat.read(partial(factor_queries.find_totp, user_id=ticket.user_id))
     if stored is None or stored.is_enabled:
         raise _expired()
-    attempt = await chat.change(lambda connection: Change(tickets.count_attempt(connection, ticket.id)))
+    attempt = await chat.change(lambda connection: Change(ticket_queries.count_attempt(connection, ticket.id)))
     if attempt is None:
         raise _expired()
     secret = await proofs.secret_of(chat, ticket.user_id, stored)
     step = totp.matching_step(secret, body.code, chat.clock.unix_s(), after=None)
     if step is None:
-        if attempt >= tickets.ATTEMPTS:
-            await chat.change(lambda connection: Change(tickets.take(connection, ticket.id)))
+        if attempt >= ATTEMPTS:
+            await chat.change(lambda connection: Change(ticket_queries.take(connection, ticket.id)))
         raise proofs.wrong_code()
-    enable = partial(factors.enable_totp, user_id=ticket.user_id, secret=stored.secret, step=step)
+    enable = partial(factor_queries.enable_totp, user_id=ticket.user_id, secret=stored.secret, step=step)
     return await _enabled(chat, ticket, enable)
 
 
@@ -174,7 +174,7 @@ async def _confirm_passkey(chat: ChatContext, body: SetupConfirmation, ticket: T
             raise refuse("VALIDATION_ERROR", f"body.attestation: expected fields of at most {longest} characters")
         party, now_s = party_of(chat), chat.clock.unix_s()
         challenge = await chat.change(
-            lambda connection: Change(challenges.take(connection, answer.challenge_id, now_s))
+            lambda connection: Change(challenge_queries.take(connection, answer.challenge_id, now_s))
         )
         credential = _made(party, challenge, ticket, answer)
     except InvalidPasskey as error:
@@ -194,8 +194,8 @@ def _made(party: RelyingParty, challenge: Challenge | None, ticket: Ticket, answ
 
 
 def _insert(connection: Connection, *, user_id: UserId, credential: Credential, name: str, now_s: int) -> bool:
-    _assert_room(factors.read_factors(connection, user_id=user_id).passkeys)
-    if not factors.insert_credential(connection, user_id=user_id, credential=credential, name=name, now_s=now_s):
+    _assert_room(factor_queries.read_factors(connection, user_id=user_id).passkeys)
+    if not factor_queries.insert_credential(connection, user_id=user_id, credential=credential, name=name, now_s=now_s):
         raise _not_made()
     return True
 
@@ -203,36 +203,36 @@ def _insert(connection: Connection, *, user_id: UserId, credential: Credential, 
 async def _enabled(chat: ChatContext, ticket: Ticket, enable: Prove) -> list[str]:
     codes: list[str] = []
     hashes: Sequence[str] = ()
-    if not await chat.read(partial(factors.unused_codes, user_id=ticket.user_id)):
+    if not await chat.read(partial(factor_queries.unused_codes, user_id=ticket.user_id)):
         codes = new_codes()
         hashes = await chat.logins.passwords.hash_all(codes)
 
     def store(connection: Connection) -> Change[list[str]]:
-        factors.lock_factors(connection, user_id=ticket.user_id)
-        if not tickets.take(connection, ticket.id) or not enable(connection):
+        factor_queries.lock_factors(connection, user_id=ticket.user_id)
+        if not ticket_queries.take(connection, ticket.id) or not enable(connection):
             raise _expired()
-        if not codes or factors.unused_codes(connection, user_id=ticket.user_id):
+        if not codes or factor_queries.unused_codes(connection, user_id=ticket.user_id):
             return Change([])
-        factors.replace_codes(connection, user_id=ticket.user_id, hashes=hashes)
+        factor_queries.replace_codes(connection, user_id=ticket.user_id, hashes=hashes)
         return Change(codes)
 
     return await chat.change(store)
 
 
 def _remove(connection: Connection, *, method: str, user_id: UserId, kept: LoginId, proof: Prove) -> Change[None]:
-    factors.lock_factors(connection, user_id=user_id)
+    factor_queries.lock_factors(connection, user_id=user_id)
     if not proof(connection):
         raise proofs.wrong_code()
     if method == "totp":
-        factors.remove_totp(connection, user_id=user_id)
+        factor_queries.remove_totp(connection, user_id=user_id)
     else:
-        factors.remove_credentials(connection, user_id=user_id)
-    factors.remove_codes_without_factor(connection, user_id=user_id)
+        factor_queries.remove_credentials(connection, user_id=user_id)
+    factor_queries.remove_codes_without_factor(connection, user_id=user_id)
     return end_other_sessions(connection, user_id=user_id, kept=kept)
 
 
 async def _ticket(chat: ChatContext, kind: TicketKind, text: str) -> Ticket:
-    ticket = await chat.read(partial(tickets.find, kind=kind, text=text))
+    ticket = await chat.read(partial(ticket_queries.find, kind=kind, text=text))
     if ticket is None:
         raise _expired()
     if ticket.expires_at <= chat.clock.unix_s():

@@ -1,6 +1,6 @@
-"""Secrets that must be read again, sealed with a key that is not in the database: AES-256-GCM, bound to what they are for.
+"""Secrets that must be read again, encrypted with a key that is not in the database: AES-256-GCM, bound to what they are for.
 
-A copy of the database alone opens nothing, and a sealed text that is moved to another row does not open there.
+A copy of the database alone opens nothing, and a encrypted text that is moved to another row does not open there.
 """
 
 import base64
@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from vox.errors import UsageError
 
 KEY_BYTES: Final = 32
-PREFIX: Final = "sealed1:"
-"""What sealed texts begin with; others are in clear."""
+PREFIX: Final = "aes256gcm1:"
+"""What encrypted texts begin with; others are in clear."""
 _NONCE_BYTES: Final = 12
 
 
-class SealedBox:
-    """Seals and opens with one key.
+class SecretBox:
+    """Encrypts and decrypts with one key.
 
     Args:
         key: KEY_BYTES random bytes.
@@ -32,39 +32,39 @@ class SealedBox:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
-        self.fingerprint = hashlib.sha256(b"vox sealed key 1\0" + key).hexdigest()[:32]
+        self.fingerprint = hashlib.sha256(b"vox secret key 1\0" + key).hexdigest()[:32]
         """Tells keys apart without telling anything about them."""
 
-    def seal(self, secret: bytes, purpose: str) -> str:
+    def encrypt(self, secret: bytes, purpose: str) -> str:
         """The secret as a text to store.
 
         Args:
-            secret: what is sealed.
+            secret: what is encrypted.
             purpose: what it is and whose, such as `totp:17`; the same is needed to open it.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
-        return PREFIX + base64.urlsafe_b64encode(sealed).decode()
+        encrypted = nonce + self._cipher.encrypt(nonce, secret, purpose.encode())
+        return PREFIX + base64.urlsafe_b64encode(encrypted).decode()
 
-    def open(self, text: str, purpose: str) -> bytes:
-        """The secret in a sealed text.
+    def decrypt(self, text: str, purpose: str) -> bytes:
+        """The secret in a encrypted text.
 
         Raises:
-            UsageError: it was sealed with another key or for another purpose (secret_unreadable).
+            UsageError: it was encrypted with another key or for another purpose (secret_unreadable).
         """
         try:
-            sealed = base64.urlsafe_b64decode(text.removeprefix(PREFIX))
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
+            encrypted = base64.urlsafe_b64decode(text.removeprefix(PREFIX))
+            return self._cipher.decrypt(encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:], purpose.encode())
         except (binascii.Error, ValueError, InvalidTag):
             raise UsageError(
                 "a secret in the database cannot be opened",
                 code="secret_unreadable",
-                hint="give the key file that it was sealed with",
+                hint="give the key file that it was encrypted with",
             ) from None
 
 
-def is_sealed(text: str) -> bool:
-    """Whether a stored text is sealed."""
+def is_encrypted(text: str) -> bool:
+    """Whether a stored text is encrypted."""
     return text.startswith(PREFIX)
 
 
@@ -80,7 +80,7 @@ def read_key(text: str) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         raise UsageError(
-            "the key for sealed secrets is wrong",
+            "the key for encrypted secrets is wrong",
             code="invalid_setting",
             hint=f"give {KEY_BYTES} random bytes in base64, as `openssl rand -base64 {KEY_BYTES}` prints them",
         )
