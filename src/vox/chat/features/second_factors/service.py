@@ -102,7 +102,7 @@ async def confirm(chat: ChatContext, body: SetupConfirmation, *, user_id: UserId
         raise _expired()
     ticket = await _ticket(chat, kind, body.setup_id)
     if ticket.user_id != user_id or ticket.started_by != session_id:
-        raise refuse("FORBIDDEN", "Another login began this; finish it there, or begin anew.")
+        raise refuse("FORBIDDEN", "Another login began this; finish it there, or begin again here.")
     if kind is SETUP_TOTP:
         return await _confirm_totp(chat, body, ticket)
     return await _confirm_passkey(chat, body, ticket)
