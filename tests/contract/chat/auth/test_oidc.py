@@ -56,7 +56,7 @@ class Organisation:
 async def organisation(database_url: str, folder: Path, **more: Any) -> AsyncGenerator[Organisation, None]:
     clock = LateClock()
     clock.advance(NOW_S - clock.wall().timestamp())
-    given = {
+    given: dict[str, Any] = {
         "oidc_client_id": CLIENT_ID,
         "oidc_client_secret": CLIENT_SECRET,
         "oidc_allowed_private": ["127.0.0.0/8"],
