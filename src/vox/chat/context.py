@@ -19,6 +19,7 @@ from vox.chat.community.member_index import MemberIndex
 from vox.chat.community.name_index import NameIndex
 from vox.chat.community.presence import PresenceRegistry
 from vox.chat.community.recent_messages import RecentMessages
+from vox.chat.config.encryption_key import EncryptionKey
 from vox.chat.config.runtime_config import Config
 from vox.chat.config.settings import ChatSettings
 from vox.chat.database.snowflakes import Snowflakes
@@ -150,6 +151,7 @@ class ChatContext:
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
+        self.encryption_key = EncryptionKey(settings, self.database.file)
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.media_cache = open_cache(settings)
@@ -168,6 +170,8 @@ class ChatContext:
         """Identifies this server to push services; None where it sends no pushes."""
         self.push: Offer | None = None
         """Takes events of this process that users may be told of; None where there are no pushes."""
+        self.oidc: object | None = None
+        """Login by an organisation's provider (`vox.chat.features.oidc`), where one is configured; the server sets it."""
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

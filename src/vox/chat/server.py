@@ -25,6 +25,7 @@ from vox.chat.events import Event
 from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
 from vox.chat.features.interactions.calls import call_command
+from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.features.outgoing_webhooks.sender import DeliverySender
 from vox.chat.features.push.sender import PushSender
 from vox.chat.features.snapshot.service import Snapshots
@@ -77,6 +78,7 @@ class ChatServer:
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
+        context.oidc = open_oidc(context)
         self._resync = StateResync(
             context.community,
             context.config,
@@ -254,6 +256,7 @@ class ChatServer:
         self.context.community.load(connection)
         self.context.config.load(connection)
         self.context.integrations.load(connection)
+        self.context.encryption_key.check(connection)
 
     def _seed_ids(self, largest: int) -> None:
         """Numbers go on above what is stored, whatever the clock says today."""

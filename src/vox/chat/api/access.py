@@ -5,7 +5,7 @@ whose answer depends on more than the path; its text says what the endpoint itse
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vox.chat.api.path_ids import path_id, target_id
@@ -28,6 +28,7 @@ class Access:
         sees: the space of the path that must be visible besides.
         takes_login: whether a route that needs no login looks at a token that comes nevertheless.
         limited_by: the secret of the path whose holder the rate limit counts for, in place of the address.
+        needs_fresh_login: whether an account with a second factor must have shown it lately (`vox.chat.api.step_up`).
     """
 
     kind: Kind
@@ -36,6 +37,11 @@ class Access:
     sees: Literal["feed", "room"] | None = None
     takes_login: bool = False
     limited_by: str = ""
+    needs_fresh_login: bool = False
+
+    def fresh(self) -> "Access":
+        """The same, for what is dangerous in the hands of a stranger who finds an open session."""
+        return replace(self, text=f"{self.text}; fresh login", needs_fresh_login=True)
 
     @property
     def is_public(self) -> bool:

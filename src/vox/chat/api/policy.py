@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 from vox.chat.api.json_ids import encode, encode_with_string_ids
 from vox.chat.api.rate_categories import CATEGORIES, OURS, opted_in
 from vox.chat.api.request import AnyCall, Call, Route, bearer_token
+from vox.chat.api.step_up import assert_fresh_login
 from vox.chat.context import ChatContext
 from vox.chat.errors import Refusal, missing_token, rate_limited, refuse, wire_form
 from vox.errors import UsageError, VoxError
@@ -86,6 +87,8 @@ class ChatPolicy:
             if category.name == "auth" and call.login.is_bot:
                 raise refuse("FORBIDDEN", "A bot has no logins of its own; its owner manages its token under /bots.")
             access.check(chat.community, call.login.user_id, values)
+            if access.needs_fresh_login:
+                await assert_fresh_login(chat, call.login)
         return call
 
     async def miss(self, error: UsageError, scope: Scope, headers: RawHeaders) -> None:

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, describe, load_settings
+from vox.security.secret_box import read_key
 
 LIMIT_PREFIX: Final = "VOX_LIMIT_"
 
@@ -117,9 +118,31 @@ class ChatSettings(Settings):
     """MIME types of stickers"""
 
     webauthn_rp_id: Annotated[str, Env("VOX_WEBAUTHN_RP_ID")] = ""
-    """Domain that passkeys are bound to"""
+    """Domain that passkeys are bound to; empty: that of `VOX_WEBAUTHN_ORIGIN`, or of the public address in `VOX_SERVER_GATEWAY_URL`"""
     webauthn_origin: Annotated[str, Env("VOX_WEBAUTHN_ORIGIN")] = ""
-    """Origin of the web client that passkeys are used from"""
+    """Origins that passkeys are used from, exact, separated by commas; empty: that of the public address"""
+    oidc_issuer: Annotated[str, Env("VOX_OIDC_ISSUER")] = ""
+    """Issuer address of the organisation's OpenID provider; empty: no login by it"""
+    oidc_client_id: Annotated[str, Env("VOX_OIDC_CLIENT_ID")] = ""
+    """This server's client id at the provider"""
+    oidc_client_secret: Annotated[SecretStr, Env("VOX_OIDC_CLIENT_SECRET")] = SecretStr("")
+    """Its secret; empty: a public client, which PKCE alone protects"""
+    oidc_name: Annotated[str, Env("VOX_OIDC_NAME")] = "Organisation"
+    """What the button for it is called"""
+    oidc_scopes: Annotated[str, Env("VOX_OIDC_SCOPES")] = "openid profile"
+    """Scopes that are asked for, separated by spaces; `openid` is among them"""
+    oidc_redirect_url: Annotated[str, Env("VOX_OIDC_REDIRECT_URL")] = ""
+    """Where the provider sends browsers back, exactly as registered there; empty: `/api/v1/auth/oidc/callback` of the public address"""
+    oidc_registration: Annotated[bool, Env("VOX_OIDC_REGISTRATION")] = False
+    """Whether a person of the organisation gets an account at the first login although `VOX_REGISTRATION` is `invite` or `closed`"""
+    oidc_only: Annotated[bool, Env("VOX_OIDC_ONLY")] = False
+    """Whether the provider is the only way in; administrators keep their passwords and passkeys, for when it is down"""
+    oidc_allowed_private: Annotated[list[str], Env("VOX_OIDC_ALLOWED_PRIVATE")] = Field(default=[])
+    """Private networks, as 10.1.0.0/16, that the provider may be in; http is allowed there"""
+    secrets_key: Annotated[SecretStr, Env("VOX_SECRETS_KEY")] = SecretStr("")
+    """Key of 32 bytes in base64 that encrypts secrets in the database; empty: the key file"""
+    secrets_key_file: Annotated[str, Env("VOX_SECRETS_KEY_FILE")] = ""
+    """Where that key is kept, made at the first use; empty: beside the SQLite file, as `vox.db.key`, else `vox.key`"""
     gifs_provider: Annotated[Literal["klipy"], Env("VOX_GIFS_PROVIDER")] = "klipy"
     """Where GIFs are searched"""
     gifs_api_key: Annotated[SecretStr, Env("VOX_GIFS_API_KEY")] = SecretStr("")
@@ -196,9 +219,24 @@ class ChatSettings(Settings):
             raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
         if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
             raise ValueError("VOX_S3_ACCESS_KEY and VOX_S3_SECRET_KEY come together or not at all")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("VOX_OIDC_ISSUER needs VOX_OIDC_CLIENT_ID")
+        if self.oidc_only and not self.oidc_issuer:
+            raise ValueError("VOX_OIDC_ONLY needs VOX_OIDC_ISSUER, or no one could log in")
+        if "openid" not in self.oidc_scopes.split():
+            raise ValueError("VOX_OIDC_SCOPES must contain openid")
+        if self.secrets_key.get_secret_value():
+            read_key(self.secrets_key.get_secret_value())
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self
+
+    @field_validator("oidc_allowed_private")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            ip_network(network)
+        return networks
 
     def is_given(self, name: str) -> bool:
         """Whether the operator set it, in the environment or as an argument."""
@@ -208,8 +246,6 @@ class ChatSettings(Settings):
 NOT_YET: Final[dict[str, str]] = {
     "media_bind": "voice rooms",
     "media_tls_cert": "voice rooms",
-    "webauthn_rp_id": "passkeys",
-    "webauthn_origin": "passkeys",
     "federation_domain": "federation",
     "federation_policy": "federation",
     "federation_private_key": "federation",
@@ -217,8 +253,8 @@ NOT_YET: Final[dict[str, str]] = {
 }
 """Settings that are checked and kept, and the feature they wait for."""
 
-_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_PUSH_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
-                 "VOX_WEBAUTHN_")  # fmt: skip
+_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_OIDC_", "VOX_PUSH_", "VOX_S3_", "VOX_SECRETS_",
+                 "VOX_SERVER_", "VOX_STORAGE_", "VOX_WEBAUTHN_")  # fmt: skip
 
 
 def load_chat_settings(environment: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded[ChatSettings]:

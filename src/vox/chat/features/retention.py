@@ -12,6 +12,7 @@ from vox.chat.features.auth.queries import delete_expired_challenges, delete_exp
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.interactions.queries import delete_expired as delete_expired_interactions
 from vox.chat.features.messages.insert import delete_expired_nonces
+from vox.chat.features.oidc.queries import delete_expired_flows
 from vox.chat.features.outgoing_webhooks.queries import delete_old_deliveries
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
@@ -61,4 +62,5 @@ def delete_expired(connection: Connection, now: datetime) -> int:
     now_s = int(now.timestamp())
     removed = delete_expired_sessions(connection, now_s=now_s)
     removed += delete_events_before(connection, first_at((now_s - EVENTS_KEPT_S) * 1000))
+    removed += delete_expired_flows(connection, now_s=now_s)
     return removed + delete_expired_challenges(connection, now_s=now_s)

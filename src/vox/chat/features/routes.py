@@ -1,6 +1,7 @@
 """Every route table of the API, in one list."""
 
 from vox.chat.api.access import Access
+from vox.chat.features.account_recovery import routes as account_recovery
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.bots import routes as bots
 from vox.chat.features.client import routes as client
@@ -15,10 +16,13 @@ from vox.chat.features.members import directory, users
 from vox.chat.features.members import routes as members
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import routes as moderation
+from vox.chat.features.oidc import routes as oidc
 from vox.chat.features.operation_ids import PUBLISHED
 from vox.chat.features.outgoing_webhooks import routes as outgoing_webhooks
+from vox.chat.features.passkeys import routes as passkeys
 from vox.chat.features.push import routes as push
 from vox.chat.features.roles import routes as roles
+from vox.chat.features.second_factors import routes as second_factors
 from vox.chat.features.server import routes as server
 from vox.chat.features.settings import routes as settings
 from vox.chat.features.spaces import routes as spaces
@@ -28,6 +32,7 @@ from vox.chat.features.webhooks import routes as webhooks
 from vox.http import routing
 
 _TABLES = {
+    "account_recovery": account_recovery.routes,
     "auth": auth.routes,
     "bots": bots.routes,
     "client": client.routes,
@@ -44,7 +49,10 @@ _TABLES = {
     "moderation": moderation.routes,
     "outgoing_webhooks": outgoing_webhooks.routes,
     "push": push.routes,
+    "oidc": oidc.routes,
+    "passkeys": passkeys.routes,
     "roles": roles.routes,
+    "second_factors": second_factors.routes,
     "server": server.routes,
     "settings": settings.routes,
     "spaces": spaces.routes,

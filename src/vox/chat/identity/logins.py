@@ -34,7 +34,7 @@ from vox.stores.sql import SqlDatabase
 REFUSED_BURST: Final = 60
 REFUSED_PERIOD_S: Final = 60.0
 """REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
-TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
+TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_", "reset_", "oidc_")
 LONGEST_TOKEN: Final = 512
 REMEMBERED_S: Final = 30.0
 MAX_REMEMBERED: Final = 100_000

@@ -19,7 +19,7 @@ Gone = Literal["banned", "kicked", "left"]
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to create; `created_at` in Unix seconds. One without a password cannot log in."""
+    """An account to create; `created_at` in Unix seconds. Without a password hash only an organisation's provider lets it in, and a bot's token."""
 
     username: str
     display_name: str
@@ -35,6 +35,7 @@ class NewSession:
     created_at: int
     expires_at: int
     client: str | None
+    method: str = "password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ class Profile:
     created_at: int
     federated: bool
     home_domain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether an account may be let in."""
+
+    is_active: bool
+    is_banned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,14 @@ def find_local_user(connection: Connection, *, username: str) -> LocalUser | Non
     return None if row is None else LocalUser(row.id, bool(row.active))
 
 
+def find_standing(connection: Connection, *, user_id: UserId) -> Standing | None:
+    """Whether an account may be let in; None where there is none."""
+    row = connection.execute(
+        select(users.c.active, bans.c.id).outerjoin(bans, bans.c.user_id == users.c.id).where(users.c.id == user_id)
+    ).first()
+    return None if row is None else Standing(bool(row[0]), row[1] is not None)
+
+
 def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
     """Why an inactive user is no member: a ban that holds, or the last entry of the audit log about their going."""
     if connection.execute(select(bans.c.id).where(bans.c.user_id == user_id)).first() is not None:
@@ -151,6 +168,8 @@ def insert_session(connection: Connection, *, user_id: UserId, session: NewSessi
                 expires_at=session.expires_at,
                 last_used_at=session.created_at,
                 client=session.client,
+                method=session.method,
+                proved_at=session.created_at,
             )
             .returning(sessions.c.id)
         ).scalar_one()

@@ -11,7 +11,7 @@ from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_spaces import feed, say, write
 
 ADDED = {
-    "GET /auth/sessions": {"last_used_at", "client", "is_current"},  # which login is which
+    "GET /auth/sessions": {"last_used_at", "client", "method", "is_current"},  # which login is which
 }
 MESSAGE = {
     "msg_id": "int", "feed_id": "int", "dm_id": "null", "thread_id": "null", "author_id": "int", "body": "str",
@@ -64,6 +64,7 @@ def paged(item: Any) -> dict[str, Any]:
 
 READ: dict[str, Any] = {
     "GET /auth/sessions": {"sessions": [{"session_id": "int", "created_at": "int", "expires_at": "int"}]},
+    "GET /auth/2fa": {"totp_enabled": "bool", "webauthn_enabled": "bool", "recovery_codes_left": "int"},
     "GET /gateway": {"url": "str", "media_url": "str", "protocol_version": "int", "min_version": "int", "max_version": "int"},
     "GET /server": {"name": "str", "icon": "null", "description": "null", "member_count": "int"},
     "GET /server/layout": {"categories": [CATEGORY], "feeds": [FEED], "rooms": [ROOM]},
@@ -112,6 +113,8 @@ WRITTEN: list[tuple[str, Any, int, Any]] = [
     ("POST /auth/register", {"username": "zoe", "password": "long enough"}, 201, {"user_id": "int", "token": "str"}),
     ("POST /auth/login", {"username": "zoe", "password": "long enough"}, 200,
      {"token": "str", "user_id": "int", "display_name": "str", "roles": []}),
+    ("POST /auth/2fa/setup", {"method": "totp"}, 200,
+     {"setup_id": "str", "method": "str", "totp_secret": "str", "totp_uri": "str", "creation_options": "null"}),
     ("PATCH /server", {"name": "New"}, 200, READ["GET /server"]),
     ("PATCH /users/1", {"display_name": "al"}, 200, READ["GET /users/1"]),
     ("PATCH /users/1/dm-settings", {"dm_permission": "nobody"}, 200, {"dm_permission": "str"}),

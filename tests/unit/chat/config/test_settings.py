@@ -131,11 +131,7 @@ def test_the_documents_production_environment_starts():
         VOX_LOG_FORMAT="json",
         VOX_LIMIT_FILE_UPLOAD_MAX_BYTES="26214400",
     )
-    assert [line.split()[0] for line in found] == [
-        "VOX_WEBAUTHN_RP_ID",
-        "VOX_WEBAUTHN_ORIGIN",
-        "VOX_FEDERATION_DOMAIN",
-    ]
+    assert [line.split()[0] for line in found] == ["VOX_FEDERATION_DOMAIN"]
 
 
 def test_a_misspelt_variable_of_ours_warns_with_the_right_spelling():

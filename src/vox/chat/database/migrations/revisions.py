@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect
 from vox.chat.database.schema.conventions import metadata
 from vox.errors import UsageError
 
-HEAD: Final = "7e41d0c95ab3"
+HEAD: Final = "a41c7be9d305"
 WITHOUT_KEY_PACKAGES: Final = "9713e33403d0"
 WITH_KEY_PACKAGES: Final = "98a0cee110c2"
 """The two revisions of the original."""

@@ -65,13 +65,18 @@ sessions: Final = Table(
     whole("last_used_at", optional=True),
     words("client", optional=True),
     words("kind", default="login"),
+    words("method", default="password"),
+    whole("proved_at", optional=True),
+    whole("started_by", optional=True),
     UniqueConstraint("token"),
     Index(None, "user_id"),
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
-"""`token` is the SHA-256 of the token in hex. `kind` is `login`, `bot` (a bot's token; `bot_disabled` while the bot is), or what a ticket is for (`mfa`,
-`setup`, `fed`): only logins are listed, and only they and bots' tokens are accepted. `client` is what the program called itself."""
+"""`token` is the SHA-256 of the token in hex. `kind` is `login`, `bot` (a bot's token; `bot_disabled` while the bot is), or what a ticket is for
+(`vox.chat.identity.tickets`): only logins are listed, and only they and bots' tokens let a client in. `client` is what the program called itself,
+`method` how the login began, `proved_at` when it last showed a password or second factor (empty: when it was created), `started_by` the login
+that a ticket was made in."""
 
 friends: Final = Table(
     "friends",

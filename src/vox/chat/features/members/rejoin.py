@@ -36,11 +36,20 @@ def deactivate(connection: Connection, user_id: UserId) -> list[Event]:
 
 def _rejoin(connection: Connection, *, user_id: UserId, code: str, now_s: int) -> Change[None]:
     lock_event_order(connection)
+    return Change(None, rejoin_within(connection, user_id=user_id, code=code, now_s=now_s))
+
+
+def rejoin_within(connection: Connection, *, user_id: UserId, code: str, now_s: int) -> list[Event]:
+    """Makes a user an active member by an invite, in a unit of work that began with `lock_event_order`; returns the events of that.
+
+    Raises:
+        Refusal: as `rejoin`.
+    """
     use_invite(connection, code, now_s)
     if queries.is_banned(connection, user_id=user_id):
         raise refuse("BANNED", "This account is banned.")
     if queries.is_active(connection, user_id=user_id):
-        return Change(None)
+        return []
     user = queries.activate(connection, user_id=user_id)
     if user is None:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
@@ -53,4 +62,4 @@ def _rejoin(connection: Connection, *, user_id: UserId, code: str, now_s: int) -
         role_ids=queries.role_ids(connection, user_id=user_id),
         is_federated=user.is_federated,
     )
-    return Change(None, [joined])
+    return [joined]
