@@ -104,7 +104,7 @@ class ChatContext:
         """Runs one that may take seconds, on threads where it keeps no other waiting."""
         self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
         self.bus = parts.bus or MemoryBus(parts.clock)
-        self.community = Community()
+        self.community = Community(now_s=parts.clock.unix_s)
         self.members = MemberIndex(self.community)
         self.presence = PresenceRegistry()
         self.config = Config(settings)

@@ -4,6 +4,7 @@ The machine writes each change to SQLite the way the endpoints do, gives its eve
 encoding and applies them. The reference for every answer goes through the rows with SQL and shares no code with the product.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,9 +39,11 @@ from vox.chat.gateway.audience_index import AudienceIndex
 _VIEW, _READ, _ADMIN = 1, 32, 1 << 62
 _INVITES = 1 << 31
 _MANAGES_SERVER = 1 << 28
+_LOOKING = _VIEW | _READ | 1 << 34 | 1 << 36
 _TABLES = [
     schema.meta, schema.users, schema.roles, schema.role_members, schema.categories, schema.feeds, schema.rooms,
     schema.threads, schema.dms, schema.dm_participants, schema.permission_overrides,
+    schema.timeouts, schema.automod_rules, schema.config,
 ]  # fmt: skip
 
 _SPACES: list[tuple[SpaceKind, Any]] = [("feed", schema.feeds), ("room", schema.rooms)]
@@ -319,6 +322,48 @@ class CommunityMachine(RuleBasedStateMachine):
                 )
             )
 
+    # Moderation
+
+    @rule(pick=_PICK, until=st.sampled_from([0, 10, 20]))
+    def time_out(self, pick: int, until: int) -> None:
+        user_id = self._one(schema.users, pick)
+        self._sql(delete(schema.timeouts).where(schema.timeouts.c.user_id == user_id))
+        if until:
+            self._row(schema.timeouts, user_id=user_id, until=until, created_at=0)
+        self._happened(events.member_timeout(user_id=user_id, until=until))
+
+    @rule(pick=_PICK, seconds=st.sampled_from([0, 5]))
+    def slow_down(self, pick: int, seconds: int) -> None:
+        if self._ids(schema.feeds):
+            feed_id = self._one(schema.feeds, pick)
+            self._sql(update(schema.feeds).where(schema.feeds.c.id == feed_id).values(slow_mode_s=seconds))
+            self._happened(events.feed_slow_mode(feed_id=feed_id, seconds=seconds))
+
+    @rule(until=st.sampled_from([0, 10]), is_paused=st.booleans())
+    def raid(self, until: int, is_paused: bool) -> None:
+        self._sql(delete(schema.config))
+        measures: dict[str, Any] = {"joins_paused": is_paused, "new_account_wait_s": 3, "slow_mode_s": 4}
+        if until:
+            self._row(schema.config, key="raid_mode", value=json.dumps({"until": until, **measures}))
+        self._happened(events.raid_mode_update(until=until, **measures, is_automatic=False))
+
+    @rule(pick=_PICK, is_enabled=st.booleans(), is_deleted=st.booleans())
+    def change_rule(self, pick: int, is_enabled: bool, is_deleted: bool) -> None:
+        rules, stamps = schema.automod_rules, {"created_at": 0, "updated_at": 0}
+        ids = self._ids(rules)
+        if len(ids) < 2:
+            ids.append(self._row(rules, name="r", definition="{}", enabled=False, **stamps))
+        rule_id = ids[pick % len(ids)]
+        if is_deleted:
+            self._sql(delete(rules).where(rules.c.id == rule_id))
+            self._happened(events.automod_rule_delete(rule_id=rule_id))
+        else:
+            text_ = f'{{"pick":{pick}}}'
+            self._sql(update(rules).where(rules.c.id == rule_id).values(enabled=is_enabled, definition=text_))
+            self._happened(
+                events.automod_rule_update(rule_id=rule_id, name="r", enabled=is_enabled, definition=text_)
+            )
+
     # Conversations
 
     @rule(picks=st.sets(_PICK, min_size=1, max_size=3))
@@ -399,10 +444,10 @@ class CommunityMachine(RuleBasedStateMachine):
     def answers_are_what_the_rows_say(self) -> None:
         rows = _Rows(self.connection)
         for user_id in [*self._ids(schema.users), 99]:
-            assert self.community.permissions(UserId(user_id)) == rows.mask(user_id)
+            assert self.community.permissions(UserId(user_id)) == rows.left(user_id, rows.mask(user_id))
             for kind, table in _SPACES:
                 for space_id in [*self._ids(table), 99]:
-                    expected = rows.mask_in(user_id, kind, space_id)
+                    expected = rows.left(user_id, rows.mask_in(user_id, kind, space_id))
                     found = {
                         "feed": self.community.permissions_in(UserId(user_id), "feed", FeedId(space_id)),
                         "room": self.community.permissions_in(UserId(user_id), "room", RoomId(space_id)),
@@ -528,6 +573,11 @@ class _Rows:
         ):
             mask |= permissions
         return ALL if mask & _ADMIN else mask
+
+    def left(self, user_id: int, mask: int) -> int:
+        """What somebody may do of what they hold: a time-out leaves looking."""
+        is_limited = self._all("SELECT 1 FROM timeouts WHERE user_id = :user", user=user_id) and not mask & _ADMIN
+        return mask & _LOOKING if is_limited else mask
 
     def mask_in(self, user_id: int, kind: str, space_id: int) -> int:
         mask = self.mask(user_id)

@@ -32,6 +32,7 @@ from vox.chat.database.schema.messages import (
     pins,
     reactions,
 )
+from vox.chat.database.schema.moderation import automod_rules, slow_mode_posts, timeouts
 from vox.chat.database.schema.people import (
     bans,
     blocks,
@@ -68,6 +69,7 @@ from vox.chat.database.schema.spaces import (
 
 __all__ = [
     "audit_log",
+    "automod_rules",
     "bans",
     "blocks",
     "bot_commands",
@@ -109,11 +111,13 @@ __all__ = [
     "roles",
     "rooms",
     "sessions",
+    "slow_mode_posts",
     "stage_invites",
     "stage_speakers",
     "stickers",
     "thread_subscribers",
     "threads",
+    "timeouts",
     "totp_secrets",
     "users",
     "voice_states",
