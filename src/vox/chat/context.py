@@ -9,7 +9,7 @@ cache, the profiles, the concurrency limits, the upload limits and the opening o
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
@@ -32,6 +32,7 @@ from vox.security.outbound import OutboundGuard
 from vox.stores.sql import SqlDatabase
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Parts:
     lifecycle: Lifecycle
     bus: Bus | None = None
     limits: RateLimits | None = None
+    spam_limits: RateLimits | None = None
     worker: int = 0
     ids: LeasedSnowflakes | None = None
     running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
@@ -109,10 +111,20 @@ class ChatContext:
         self.presence = PresenceRegistry()
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
+        self.spam_limits = parts.spam_limits or MemoryRateLimits()
+        """What rules of auto-moderation count; their numbers are not scaled."""
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
+        self._kept: dict[type[object], object] = {}
+
+    def kept(self, kind: type[K]) -> K:
+        """What a feature keeps in memory for this server: one object of its type, made when it is first asked for."""
+        found = self._kept.get(kind)
+        if found is None:
+            found = self._kept.setdefault(kind, kind())
+        return cast("K", found)
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

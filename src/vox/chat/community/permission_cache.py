@@ -15,7 +15,6 @@ from vox.chat.events.audience import SpaceKind, SpaceOverride
 from vox.chat.events.ids import RoleId, SpaceId, UserId
 from vox.chat.events.permissions import NO_OVERRIDE, AllowDeny, P, base, resolve
 
-
 _LEFT_IN_TIMEOUT: Final = int(P.VIEW_SPACE | P.READ_HISTORY | P.VIEW_AUDIT_LOG | P.VIEW_REPORTS)
 """What a member who is timed out may still do: look."""
 _ADMINISTRATOR: Final = int(P.ADMINISTRATOR)

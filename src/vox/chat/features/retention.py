@@ -8,6 +8,8 @@ from vox.chat.database.event_log import delete_events_before
 from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
+from vox.chat.features.automod import timeouts
+from vox.chat.features.automod.queries import delete_old_turns
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.runtime.logging import get_logger
@@ -15,6 +17,9 @@ from vox.stores.sql import Connection
 
 EVENTS_KEPT_S: Final = 7 * 86_400
 """How far back /sync reaches; older clients are told to start over."""
+
+TURNS_KEPT_MS: Final = 86_400_000
+"""How long slow mode remembers who wrote; longer than it can make anyone wait."""
 
 _log = get_logger(__name__)
 
@@ -31,6 +36,10 @@ async def sweep(chat: ChatContext) -> int:
     now, write = chat.clock.wall(), chat.database.write
     removed = await write(lambda connection: delete_expired(connection, now))
     removed += await write(lambda connection: delete_expired_nonces(connection, int(now.timestamp())))
+    removed += await write(
+        lambda connection: delete_old_turns(connection, before_ms=int(now.timestamp() * 1000) - TURNS_KEPT_MS)
+    )
+    removed += await chat.change(lambda connection: timeouts.sweep(connection, int(now.timestamp())))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -2,6 +2,7 @@
 
 from vox.chat.api.access import Access
 from vox.chat.features.auth import routes as auth
+from vox.chat.features.automod import routes as automod
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
 from vox.chat.features.files import routes as files
@@ -10,6 +11,7 @@ from vox.chat.features.invites import routes as invites
 from vox.chat.features.members import routes as members
 from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
+from vox.chat.features.moderation import member_routes
 from vox.chat.features.moderation import routes as moderation
 from vox.chat.features.operation_ids import PUBLISHED
 from vox.chat.features.roles import routes as roles
@@ -21,6 +23,7 @@ from vox.http import routing
 
 _TABLES = {
     "auth": auth.routes,
+    "automod": automod.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
     "files": files.routes,
@@ -29,6 +32,7 @@ _TABLES = {
     "members": members.routes,
     "messages": messages.routes,
     "moderation": moderation.routes,
+    "moderation_members": member_routes.routes,
     "roles": roles.routes,
     "server": server.routes,
     "spaces": spaces.routes,

@@ -160,6 +160,9 @@ def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
     database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
     before = database.run_sync(counted)
     prepare(database)
+    alembic(url, "downgrade", "c2f7a90b16de")
+    assert database.run_sync(counted) == before
+    assert "timeouts" not in database.run_sync(lambda c: inspect(c).get_table_names())
     alembic(url, "downgrade", "-1")
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])

@@ -360,9 +360,7 @@ class CommunityMachine(RuleBasedStateMachine):
         else:
             text_ = f'{{"pick":{pick}}}'
             self._sql(update(rules).where(rules.c.id == rule_id).values(enabled=is_enabled, definition=text_))
-            self._happened(
-                events.automod_rule_update(rule_id=rule_id, name="r", enabled=is_enabled, definition=text_)
-            )
+            self._happened(events.automod_rule_update(rule_id=rule_id, name="r", enabled=is_enabled, definition=text_))
 
     # Conversations
 

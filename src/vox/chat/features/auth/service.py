@@ -19,6 +19,7 @@ from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members.rejoin import rejoin
 from vox.chat.identity.admin_bootstrap import use_setup_token
+from vox.chat.identity.joins import raid_audit
 from vox.chat.identity.logins import no_member
 from vox.chat.identity.password_guesses import take_guess
 from vox.chat.identity.queries import NewSession, NewUser, insert_session, why_no_member
@@ -152,7 +153,7 @@ def _register(
         connection, user, as_administrator=as_administrator, first_is_administrator=mode == "open"
     )
     insert_session(connection, user_id=user_id, session=session)
-    return Change(user_id, events)
+    return Change(user_id, events, raid_audit(events))
 
 
 async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None, address: str) -> LoggedIn | None:

@@ -18,13 +18,54 @@ LONGEST_HOST: Final = 253
 LINKS_READ: Final = 100
 """Links of one text that are looked at; a text with more is caught by its number."""
 
-_INVISIBLE: Final = re.compile("[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]"
+)
 _DOTS: Final = re.compile(r"[\u3002\uff0e\uff61]|[\[({]\s?(?:\.|dot|punkt)\s?[\])}]", re.IGNORECASE)
 _WITH_SCHEME: Final = re.compile(r"\bh(?:tt|xx|\*\*)ps?\s?(?::|\[:\])[\\/]{1,8}([^\s<>\"'`]{1,2048})", re.IGNORECASE)
-_BARE: Final = re.compile(r"(?<![\w@.-])((?:[^\W_][\w-]{0,62}\.){1,8}[^\W\d_][\w-]{1,62})(?![\w-]|\.\w|@)(/[^\s<>\"'`]{0,2048})?")
+_BARE: Final = re.compile(
+    r"(?<![\w@.-])((?:[^\W_][\w-]{0,62}\.){1,8}[^\W\d_][\w-]{1,62})(?![\w-]|\.\w|@)(/[^\s<>\"'`]{0,2048})?"
+)
 _COMMON: Final = frozenset(
-    "com net org io gg me co tv app dev xyz info biz online site shop top club link live ru de fr uk eu us cn jp br in it nl pl es ly to gl"
-    .split()
+    [
+        "com",
+        "net",
+        "org",
+        "io",
+        "gg",
+        "me",
+        "co",
+        "tv",
+        "app",
+        "dev",
+        "xyz",
+        "info",
+        "biz",
+        "online",
+        "site",
+        "shop",
+        "top",
+        "club",
+        "link",
+        "live",
+        "ru",
+        "de",
+        "fr",
+        "uk",
+        "eu",
+        "us",
+        "cn",
+        "jp",
+        "br",
+        "in",
+        "it",
+        "nl",
+        "pl",
+        "es",
+        "ly",
+        "to",
+        "gl",
+    ]
 )
 _INVITES: Final = (
     ("discord.gg", ""),
@@ -102,7 +143,9 @@ def is_invite(link: Link) -> bool:
     """Whether a link invites to a community: of a known service, or with the path of an invite of a server like this."""
     if _OWN_INVITE.search(link.path):
         return True
-    return any(looks_like(link.host, (host,)) and len(link.path) > 1 and link.path.startswith(path) for host, path in _INVITES)
+    return any(
+        looks_like(link.host, (host,)) and len(link.path) > 1 and link.path.startswith(path) for host, path in _INVITES
+    )
 
 
 def _found(text: str) -> Iterator[Link]:

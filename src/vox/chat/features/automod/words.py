@@ -3,13 +3,14 @@
 The work for a text grows with its length and the matches in it, not with the number of words.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import ahocorasick
-
 from vox.text.disguises import collapsed, is_unspaced, key_of, literal, masked_words, readings
+
+_library: Any = importlib.import_module("ahocorasick")  # in C, without types
 
 STRETCH: Final = 3
 """A letter that stands so often may stand for any smaller number of it; a double letter is a spelling of its own (god, good)."""
@@ -128,7 +129,7 @@ def _compiled(entries: Sequence[tuple[str, _Entry]]) -> Any:
     by_key: dict[str, list[_Entry]] = {}
     for key, entry in entries:
         by_key.setdefault(key, []).append(entry)
-    automaton: Any = ahocorasick.Automaton()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]  C, without types
+    automaton: Any = _library.Automaton()
     for key, held in by_key.items():
         automaton.add_word(key, (len(key), tuple(held)))
     automaton.make_automaton()

@@ -13,12 +13,14 @@ from vox.chat.database.unit_of_work import Change
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
 from vox.chat.events.ids import FeedId, MessageId, UserId
+from vox.chat.features.automod.ruleset import Hit
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.delete import BATCH
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.schemas import Edited
+from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of_text, screen
 from vox.stores.sql import Connection
 from vox.text.names import is_visible
 
@@ -27,11 +29,21 @@ async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: Mes
     """Gives the caller's own message another text.
 
     Raises:
-        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED.
+        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED, MESSAGE_BLOCKED,
+            ACCOUNT_TOO_NEW.
     """
     validate_length(chat.config.limit, "body", body, "message_body_max")
+    hits: Sequence[Hit] = ()
+    screened: Screened | None = None
+    if address.feed_id is not None and is_screened(chat):
+        screened = Screened(user_id, address.feed_id, sample_of_text(body), address.thread_id, msg_id)
+        hits = await screen(chat, screened)
     now_ms = chat.clock.unix_ms()
-    return await chat.change(partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms))
+    unit = partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms)
+    edited = await chat.change(unit)
+    if hits and screened is not None:
+        await carry_out(chat, hits, screened)
+    return edited
 
 
 async def remove(

@@ -21,6 +21,7 @@ from vox.chat.features.messages.content import Content, embed_fields, stored_emb
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.queries import insert_attachments
 from vox.chat.features.messages.schemas import Attachment
+from vox.chat.features.messages.slow_mode import take_turn
 from vox.stores.sql import Connection
 from vox.text.names import is_visible, problem_with_name, stored_name, without_unshown
 
@@ -58,6 +59,7 @@ class NewMessage:
         content: the checked message.
         known: mentioned users that exist; never 0.
         names_thread: whether the message starts a thread, as in a forum.
+        wait_s: how long its author waits between two messages of the feed.
     """
 
     author_id: UserId
@@ -65,6 +67,7 @@ class NewMessage:
     content: Content
     known: Sequence[UserId] = ()
     names_thread: bool = False
+    wait_s: int = 0
 
 
 def insert_message(
@@ -79,7 +82,7 @@ def insert_message(
         now_s: Unix seconds.
 
     Raises:
-        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, or the refusal of an attachment.
+        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, SLOW_MODE, or the refusal of an attachment.
         DependencyError: database_conflict where the place was deleted at the same moment.
     """
     address, content, author = draft.address, draft.content, draft.author_id
@@ -95,6 +98,8 @@ def insert_message(
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
     msg_id = MessageId(next_id())
+    if draft.wait_s and address.feed_id is not None:
+        take_turn(connection, address.feed_id, author, now_ms=time_of(msg_id), wait_s=draft.wait_s)
     posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
         "id": msg_id,

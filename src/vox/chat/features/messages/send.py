@@ -5,6 +5,8 @@ may read the message. Interception of commands belongs between the two, in `send
 """
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -16,11 +18,14 @@ from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
+from vox.chat.features.automod.ruleset import Hit
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.messages.schemas import SendMessage, Sent
+from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of, screen
+from vox.chat.features.messages.slow_mode import wait_between_s
 
 NOTIFIED_AT_ONCE = 1000
 """Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
@@ -39,14 +44,21 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
 
     Raises:
         Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, VALIDATION_ERROR, FORBIDDEN for an announcement, SPACE_NOT_FOUND, THREAD_LOCKED,
-            USER_BLOCKED, or the refusal of an attachment.
+            USER_BLOCKED, MESSAGE_BLOCKED, ACCOUNT_TOO_NEW, SLOW_MODE, or the refusal of an attachment.
     """
     draft = _draft(chat, author_id, address, message)
+    hits: Sequence[Hit] = ()
+    screened: Screened | None = None
+    if address.feed_id is not None and is_screened(chat):
+        screened = Screened(author_id, address.feed_id, sample_of(draft.content), address.thread_id)
+        hits = await screen(chat, screened)
     now_s = chat.clock.unix_s()
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
     if posted.is_new:
         await _notify(chat, draft, posted)
+        if hits and screened is not None:
+            await carry_out(chat, hits, replace(screened, msg_id=posted.msg_id))
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
@@ -85,7 +97,8 @@ def _draft(chat: ChatContext, author_id: UserId, address: Address, message: Send
     content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
     check_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
-    return NewMessage(author_id, address, content, _known(chat, content), names_thread)
+    wait_s = wait_between_s(chat, author_id, feed_id)
+    return NewMessage(author_id, address, content, _known(chat, content), names_thread, wait_s)
 
 
 def _known(chat: ChatContext, content: Content) -> list[UserId]:
