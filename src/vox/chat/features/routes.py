@@ -8,8 +8,8 @@ from vox.chat.features.dms import routes as dms
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.invites import routes as invites
+from vox.chat.features.members import ban_list_routes, users
 from vox.chat.features.members import routes as members
-from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
 from vox.chat.features.moderation import member_routes
 from vox.chat.features.moderation import routes as moderation
@@ -24,6 +24,7 @@ from vox.http import routing
 _TABLES = {
     "auth": auth.routes,
     "automod": automod.routes,
+    "ban_lists": ban_list_routes.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
     "files": files.routes,
