@@ -23,6 +23,7 @@ _SPELLED_LETTERS: Final = 3
 _PAIRS: Final = (
     "ᴀa ʙb ᴄc ᴅd ᴇe ꜰf ɢg ʜh ɪi ᴊj ᴋk ʟl ᴍm ɴn ᴏo ᴘp ʀr ꜱs ᴛt ᴜu ᴠv ᴡw ʏy ᴢz "  # small capitals
     "øo łl đd ħh ŧt ƀb ɨi ɵo ƶz ɇe ƒf ʃs ɐa ǝe ɔc ɯm ʇt ʌv ʎy ɹr ɾr ʞk əe "  # with a stroke, turned
+    "үy ұy ҫc қk ҳx ғf єe ѡw ϳj "  # more Cyrillic and Greek
     "Ꭺa Ᏼb Ꮯc Ꭰd Ꭼe Ꮐg Ꮋh Ꭵi Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꮢr Ꮪs Ꭲt Ꮩv Ꮃw Ꮓz"  # Cherokee
 )
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -37,6 +38,8 @@ _PLAIN: Final = {
     **{ord(pair[0]): pair[1] for pair in _PAIRS.split()},
     0x2800: None,  # the blank of Braille shows nothing
 }
+_FOLDED_AWAY: Final = str.maketrans("ϲϹ", "cc")
+"""Look-alikes that folding would turn into letters which look different."""
 _AS_I: Final = str.maketrans("013456789@$€£!|¡+¢", "oieasgtbgaseliiitc")
 _AS_L: Final = str.maketrans({"1": "l", "|": "l", "!": "l"})
 _SIGN: Final = re.compile(r"[0-9@$€£!|¡+¢]")
@@ -73,9 +76,7 @@ class Reading:
 
 def readings(text: str) -> list[Reading]:
     """The ways to read a text, the plain one first; at most four."""
-    plain = folded(text)
-    if not plain.isascii():
-        plain = plain.translate(_PLAIN)
+    plain = _plain(text)
     first, signs = _reading(plain)
     found = [first]
     if signs:
@@ -94,8 +95,7 @@ def literal(text: str) -> str:
 
 def key_of(word: str) -> str:
     """A listed word as it stands in `Reading.words`; empty where it has neither letters, digits nor symbols."""
-    plain = folded(word)
-    return _separated(plain if plain.isascii() else plain.translate(_PLAIN), _SEPARATORS)
+    return _separated(_plain(word), _SEPARATORS)
 
 
 def collapsed(text: str) -> tuple[str, list[int]]:
@@ -121,6 +121,14 @@ def masked_words(text: str) -> list[str]:
 def is_unspaced(char: str) -> bool:
     """Whether a character belongs to a script that writes no spaces, or is a symbol: a word may begin and end anywhere there."""
     return not char.isascii() and _UNSPACED.match(char) is not None
+
+
+def _plain(text: str) -> str:
+    """The text folded, with each look-alike as the letter it stands for."""
+    if text.isascii():
+        return folded(text)
+    plain = folded(text.translate(_FOLDED_AWAY))
+    return plain if plain.isascii() else plain.translate(_PLAIN)
 
 
 def _reading(plain: str) -> tuple[Reading, str]:

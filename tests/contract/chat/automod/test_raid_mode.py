@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ async def test_the_policy_is_kept_and_both_need_manage_server(clocked: tuple[Rig
     assert await ada.ok("GET", "/moderation/raid-policy") == changed
     assert (await audited(ada, "raid.policy"))[0]["metadata"] == changed
     lacks, invalid = (403, "MISSING_PERMISSIONS"), (422, "VALIDATION_ERROR")
-    rows = [("GET", "/moderation/raid", None), ("PUT", "/moderation/raid", {"active": True})]
+    rows: list[Any] = [("GET", "/moderation/raid", None), ("PUT", "/moderation/raid", {"active": True})]
     rows += [("GET", "/moderation/raid-policy", None), ("PUT", "/moderation/raid-policy", {})]
     assert await mismatches(bob, [(*row, lacks) for row in rows]) == []
     assert (

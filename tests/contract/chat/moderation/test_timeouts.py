@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract.chat.harness import Person, Rig, community
 from tests.contract.chat.helpers_people import LateClock, audited, give_role, outcome
-from tests.contract.chat.helpers_spaces import bodies, feed, mismatches, say
+from tests.contract.chat.helpers_spaces import Row, bodies, feed, mismatches, say
 from vox.chat.events.permissions import P
 from vox.chat.features import retention
 
@@ -43,7 +43,7 @@ async def test_who_is_timed_out_reads_and_writes_nothing_until_it_is_over(
     assert outcome(reply) == TIMED_OUT
     assert 0 < reply.json()["error"]["retry_after_ms"] <= 600_000
     assert reply.headers["retry-after"]
-    rows = [
+    rows: list[Row] = [
         ("PATCH", f"/feeds/{place}/messages/{msg_id}", {"body": "x"}, TIMED_OUT),
         ("PUT", f"/feeds/{place}/messages/{msg_id}/reactions/👍", {}, TIMED_OUT),
         ("POST", f"/feeds/{place}/threads", {"parent_msg_id": msg_id, "name": "x"}, TIMED_OUT),

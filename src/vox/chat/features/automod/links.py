@@ -7,7 +7,7 @@ no scheme counts as a link where it begins with `www.`, has a path, or ends in o
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
@@ -67,23 +67,22 @@ _COMMON: Final = frozenset(
         "gl",
     ]
 )
-_INVITES: Final = (
-    ("discord.gg", ""),
-    ("discord.com", "/invite/"),
-    ("discordapp.com", "/invite/"),
-    ("dsc.gg", ""),
-    ("t.me", "/+"),
-    ("t.me", "/joinchat/"),
-    ("telegram.me", "/joinchat/"),
-    ("chat.whatsapp.com", ""),
-    ("matrix.to", "/#/"),
-    ("signal.group", ""),
-    ("guilded.gg", "/i/"),
-    ("stt.gg", ""),
-    ("rvlt.gg", ""),
-    ("join.slack.com", ""),
-)
-"""Where invites of other communities lead: host and the beginning of the path."""
+_INVITES: Final[Mapping[str, Sequence[str]]] = {
+    "discord.gg": ("",),
+    "discord.com": ("/invite/",),
+    "discordapp.com": ("/invite/",),
+    "dsc.gg": ("",),
+    "t.me": ("/+", "/joinchat/"),
+    "telegram.me": ("/+", "/joinchat/"),
+    "chat.whatsapp.com": ("",),
+    "matrix.to": ("/#/",),
+    "signal.group": ("",),
+    "guilded.gg": ("/i/",),
+    "stt.gg": ("",),
+    "rvlt.gg": ("",),
+    "join.slack.com": ("",),
+}
+"""Where invites of other communities lead: how the path begins, by host."""
 _OWN_INVITE: Final = re.compile(r"/(?:invite|invites)/[\w-]{4,}", re.IGNORECASE)
 
 
@@ -119,33 +118,55 @@ def links_in(text: str) -> list[Link]:
 
 def normalised_domain(domain: str) -> str:
     """A listed domain as hosts are compared; empty where it is none."""
-    host = _host(domain.strip().removeprefix("*.").removeprefix("https://").removeprefix("http://").partition("/")[0])
+    bare = domain.strip().removeprefix("*.").removeprefix("https://").removeprefix("http://").partition("/")[0]
+    host = "" if "@" in bare else _host(bare)
     return host if "." in host and len(host) <= LONGEST_HOST and not re.search(r"[\s@:]", host) else ""
 
 
-def is_of(host: str, domains: Iterable[str]) -> bool:
-    """Whether a host is one of the domains or below one."""
-    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+class Domains:
+    """A list of domains; a host is looked up by its own labels, so a long list costs no more than a short one.
 
+    Args:
+        listed: the domains, as `normalised_domain` gives them.
+    """
 
-def looks_like(host: str, domains: Iterable[str]) -> bool:
-    """Whether a host is, is below, or looks like one of the domains."""
-    listed = tuple(domains)
-    if is_of(host, listed):
-        return True
-    if host.isascii():
-        return False
-    shown = key_of(host).replace(" ", ".")
-    return is_of(shown, [key_of(domain).replace(" ", ".") for domain in listed])
+    __slots__ = ("_exact", "_shown")
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._exact = frozenset(listed)
+        self._shown = frozenset(map(_shown, self._exact))
+
+    def __bool__(self) -> bool:
+        return bool(self._exact)
+
+    def covers(self, host: str) -> bool:
+        """Whether a host is one of the domains or below one."""
+        return not self._exact.isdisjoint(_suffixes(host))
+
+    def resembles(self, host: str) -> bool:
+        """Whether a host is, is below, or looks like one of the domains."""
+        return self.covers(host) or (not host.isascii() and not self._shown.isdisjoint(_suffixes(_shown(host))))
 
 
 def is_invite(link: Link) -> bool:
     """Whether a link invites to a community: of a known service, or with the path of an invite of a server like this."""
     if _OWN_INVITE.search(link.path):
         return True
-    return any(
-        looks_like(link.host, (host,)) and len(link.path) > 1 and link.path.startswith(path) for host, path in _INVITES
-    )
+    host = link.host if link.host.isascii() else _shown(link.host)
+    starts = [start for suffix in _suffixes(host) for start in _INVITES.get(suffix, ())]
+    return len(link.path) > 1 and any(link.path.startswith(start) for start in starts)
+
+
+def _shown(host: str) -> str:
+    """A host as its letters look."""
+    return ".".join(key_of(label) for label in host.split("."))
+
+
+def _suffixes(host: str) -> Iterator[str]:
+    """A host and all domains it is below."""
+    while host:
+        yield host
+        host = host.partition(".")[2]
 
 
 def _found(text: str) -> Iterator[Link]:

@@ -6,7 +6,7 @@ from hashlib import blake2b
 from typing import Final
 
 from vox.chat.events.ids import FeedId, RoleId
-from vox.chat.features.automod.links import Link, is_invite, is_of, links_in, looks_like, normalised_domain
+from vox.chat.features.automod.links import Domains, Link, is_invite, links_in, normalised_domain
 from vox.chat.features.automod.patterns import Pattern
 from vox.chat.features.automod.rules import (
     Contents,
@@ -173,9 +173,9 @@ class _Parsed:
 
 class _LinkCheck:
     def __init__(self, trigger: Links) -> None:
-        self._denied = [domain for each in trigger.deny if (domain := normalised_domain(each))]
+        self._denied = Domains(filter(None, map(normalised_domain, trigger.deny)))
         allowed = trigger.allow
-        self._allowed = None if allowed is None else [name for each in allowed if (name := normalised_domain(each))]
+        self._allowed = None if allowed is None else Domains(filter(None, map(normalised_domain, allowed)))
         self._invites = trigger.invites
 
     def __call__(self, parsed: _Parsed) -> Sequence[str]:
@@ -183,9 +183,9 @@ class _LinkCheck:
 
     def _is_caught(self, link: Link) -> bool:
         allowed = self._allowed
-        if allowed is not None and is_of(link.host, allowed):
+        if allowed is not None and allowed.covers(link.host):
             return False
-        if self._denied and looks_like(link.host, self._denied):
+        if self._denied and self._denied.resembles(link.host):
             return True
         return (allowed is not None and link.is_certain) or (self._invites and is_invite(link))
 

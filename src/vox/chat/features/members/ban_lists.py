@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
-from vox.chat.api.fields import Id
+from vox.chat.api.fields import MAX_ID, Id
 
 COLUMNS: Final = ("user_id", "username", "home_domain", "display_name", "reason", "created_at")
 LONGEST_LIST: Final = 10_000
@@ -114,7 +114,7 @@ def bans_of_csv(text: str) -> list[ImportedBan]:
 def _entry(row: dict[str, str], number: int) -> ImportedBan:
     cells = {name: _read(value) for name, value in row.items()}
     user_id = cells.get("user_id") or None
-    if user_id is not None and not (user_id.isascii() and user_id.isdigit() and len(user_id) < 19):  # noqa: PLR2004  digits of 63 bits
+    if user_id is not None and not (user_id.isascii() and user_id.isdigit() and int(user_id[:20]) <= MAX_ID):
         raise ValueError(f"a number as user_id in entry {number}")
     return ImportedBan(
         user_id=int(user_id) if user_id else None,
