@@ -8,8 +8,10 @@ import importlib
 from typing import Any, Final
 
 LONGEST_PATTERN: Final = 1000
-MAX_MEMORY: Final = 2 << 20
+MAX_MEMORY: Final = 1 << 20
 """Bytes that RE2 may use for one pattern; one that needs more is refused."""
+MAX_SIZE: Final = 2000
+"""Instructions of one compiled pattern: in the worst case RE2 looks at all of them for each character."""
 
 _re2: Any = None
 try:
@@ -28,7 +30,7 @@ class Pattern:
         ValueError: the pattern is wrong or needs too much memory; the message says what is expected.
     """
 
-    __slots__ = ("_search", "text")
+    __slots__ = ("_search", "size", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -46,6 +48,9 @@ class Pattern:
             raise ValueError(f"a pattern of RE2 ({reason})") from None
         if compiled.search("") is not None:
             raise ValueError("a pattern that does not match the empty text")
+        self.size: int = compiled.programsize
+        if self.size > MAX_SIZE:
+            raise ValueError("a shorter pattern, or one with smaller repetitions")
         self._search = compiled.search
 
     def matches(self, text: str) -> bool:

@@ -10,7 +10,7 @@ from vox.chat.api.fields import Id
 MAX_RULES = 100
 MAX_WORDS = 20_000
 """Of all rules together: the automaton of so many takes about 30 MB."""
-MAX_PATTERNS = 200
+MAX_PATTERNS = 100
 LONGEST_NAME = 100
 DAY_S = 86_400
 MAX_TIMEOUT_S = 28 * DAY_S

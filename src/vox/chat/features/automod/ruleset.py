@@ -93,6 +93,8 @@ class Ruleset:
 
     def __init__(self, rules: Mapping[int, Definition]) -> None:
         self.rules = rules
+        self.pattern_size = 0
+        """Instructions of all regular expressions together."""
         self.needs_age = any(rule.account_younger_than_s is not None for rule in rules.values())
         lists: list[WordList] = []
         self._checks: list[tuple[int, Callable[[_Parsed], Sequence[str]]]] = []
@@ -104,7 +106,9 @@ class Ruleset:
                 case Links() as links:
                     self._checks.append((rule_id, _LinkCheck(links)))
                 case Patterns() as patterns:
-                    self._checks.append((rule_id, _PatternCheck(patterns)))
+                    check = _PatternCheck(patterns)
+                    self.pattern_size += check.size
+                    self._checks.append((rule_id, check))
                 case Mentions() as mentions:
                     self._checks.append((rule_id, _MentionCheck(mentions)))
                 case Contents() as contents:
@@ -193,11 +197,14 @@ class _LinkCheck:
 class _PatternCheck:
     def __init__(self, trigger: Patterns) -> None:
         self._patterns: list[Pattern] = []
+        self.size = 0
         for text in trigger.patterns:
             try:
-                self._patterns.append(Pattern(text))
+                pattern = Pattern(text)
             except ValueError:
                 continue
+            self._patterns.append(pattern)
+            self.size += pattern.size
 
     def __call__(self, parsed: _Parsed) -> Sequence[str]:
         return [pattern.text for pattern in self._patterns if pattern.matches(parsed.sample.text)]

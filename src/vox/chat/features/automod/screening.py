@@ -24,6 +24,8 @@ from vox.http.rate_limits import MemoryRateLimits, RateCategory, RateDecision
 from vox.runtime.logging import get_logger
 
 AGES_KEPT: Final = 10_000
+HEAVY: Final = 200_000
+"""Instructions of regular expressions times characters, from which on a thread looks at a message: beyond some milliseconds at worst."""
 WEBHOOK: Final = Author()
 AUDITED: Final = RateCategory("audit", 20, 0.1)
 TOLD: Final = RateCategory("told", 3, 1 / 60)
@@ -87,7 +89,10 @@ async def triggered(chat: ChatContext, author_id: UserId | None, feed_id: FeedId
         return ()
     ruleset = await current_ruleset(chat)
     author = WEBHOOK if author_id is None else await _author(chat, author_id, feed_id, ruleset)
-    hits = ruleset.hits(sample, author, feed_id)
+    if ruleset.pattern_size * len(sample.text) > HEAVY:
+        hits = await asyncio.to_thread(partial(ruleset.hits, sample, author, feed_id))
+    else:
+        hits = ruleset.hits(sample, author, feed_id)
     for count in ruleset.counts(sample, author, feed_id):
         key = f"{count.rule_id}:{author_id or 0}:{count.bucket}"
         decision = chat.spam_limits.take(key, count.category, chat.clock.now())

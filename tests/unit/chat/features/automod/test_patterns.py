@@ -25,7 +25,7 @@ def test_a_pattern_matches_and_never_explodes():
 
 
 @pytest.mark.usefixtures("_engine")
-@pytest.mark.parametrize("text", ["(", "(?=a)", r"(a)\1", "a*", "", "((a{100}){100}){100}"])
+@pytest.mark.parametrize("text", ["(", "(?=a)", r"(a)\1", "a*", "", "((a{100}){100}){100}", "(a?){900}a{900}"])
 def test_what_is_no_pattern(text: str):
     with pytest.raises(ValueError, match="pattern"):
         Pattern(text)
