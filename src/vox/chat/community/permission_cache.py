@@ -66,7 +66,10 @@ class PermissionCache:
 
     def of(self, user_id: UserId) -> int:
         """The mask of a user outside of any space; 0 for strangers and the inactive."""
-        return self._limited(user_id, self.held_by(user_id)) if self._timeouts else self.held_by(user_id)
+        mask = self._by_user.get(user_id)
+        if mask is None:
+            mask = self.held_by(user_id)
+        return self._limited(user_id, mask) if self._timeouts else mask
 
     def held_by(self, user_id: UserId) -> int:
         """The same as if the user were not timed out: what they are told of does not depend on that."""

@@ -39,14 +39,12 @@ class Screening:
     """What a process keeps for its rules.
 
     Args:
-        source: the community's rules that are compiled; compared by identity.
-        ruleset: the compiled rules.
+        compiled: the community's rules, which are compared by identity, and what they were compiled to; replaced together.
         ages: when accounts were made, in Unix seconds; the least recently asked are forgotten first.
         limits: how often hits are written down.
     """
 
-    source: Mapping[int, str] = field(default_factory=dict[int, str])
-    ruleset: Ruleset = field(default_factory=lambda: Ruleset({}))
+    compiled: tuple[Mapping[int, str], Ruleset] = field(default_factory=lambda: ({}, Ruleset({})))
     ages: "OrderedDict[UserId, int]" = field(default_factory=OrderedDict[UserId, int])
     limits: MemoryRateLimits = field(default_factory=MemoryRateLimits)
 
@@ -54,11 +52,11 @@ class Screening:
 async def current_ruleset(chat: ChatContext) -> Ruleset:
     """The rules of now, compiled."""
     kept, rules = chat.kept(Screening), chat.community.rules
-    if kept.source is not rules:
+    source, ruleset = kept.compiled
+    if source is not rules:
         ruleset = await asyncio.to_thread(partial(compiled, rules))
-        kept.source, kept.ruleset = rules, ruleset
-        return ruleset
-    return kept.ruleset
+        kept.compiled = rules, ruleset
+    return ruleset
 
 
 def compiled(rules: Mapping[int, str]) -> Ruleset:

@@ -9,7 +9,7 @@ from functools import partial
 
 from vox.chat.api.validation import validate_length
 from vox.chat.context import ChatContext
-from vox.chat.database.unit_of_work import Change
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
 from vox.chat.events.ids import FeedId, MessageId, UserId
@@ -20,7 +20,14 @@ from vox.chat.features.messages.delete import BATCH
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.schemas import Edited
-from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of_text, screen
+from vox.chat.features.messages.screening import (
+    Screened,
+    consequences,
+    followed_by,
+    is_screened,
+    sample_of_text,
+    screen,
+)
 from vox.stores.sql import Connection
 from vox.text.names import is_visible
 
@@ -39,11 +46,10 @@ async def edit(chat: ChatContext, user_id: UserId, address: Address, msg_id: Mes
         screened = Screened(user_id, address.feed_id, sample_of_text(body), address.thread_id, msg_id)
         hits = await screen(chat, screened)
     now_ms = chat.clock.unix_ms()
-    unit = partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms)
-    edited = await chat.change(unit)
-    if hits and screened is not None:
-        await carry_out(chat, hits, screened)
-    return edited
+    unit: UnitOfWork[Edited] = partial(_edit, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms)
+    if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
+        unit = followed_by(unit, then, lambda edited: edited.msg_id)
+    return await chat.change(unit)
 
 
 async def remove(

@@ -6,13 +6,13 @@ work. Conversations are private and never asked about.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from vox.chat.context import ChatContext
 from vox.chat.database.snowflakes import time_of
-from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
+from vox.chat.database.unit_of_work import AuditEntry, Change, UnitOfWork, lock_event_order
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, message_create, message_delete, report_create
 from vox.chat.events.ids import FeedId, MessageId, ThreadId, UserId
@@ -25,6 +25,8 @@ from vox.chat.features.messages import insert_queries, queries
 from vox.chat.features.messages.content import Content, embed_fields
 from vox.chat.features.messages.schemas import Embed
 from vox.stores.sql import Connection
+
+T = TypeVar("T")
 
 EXCERPT_CHARS: Final = 300
 FLAG_REASON: Final = "automod"
@@ -49,6 +51,14 @@ class Screened:
     sample: Sample
     thread_id: ThreadId | None = None
     msg_id: MessageId | None = None
+
+
+class Consequences(Protocol):
+    """What rules want about a message that is stored, within a unit of work."""
+
+    def __call__(self, connection: Connection, *, msg_id: MessageId | None) -> Change[None]:
+        """Does it; `msg_id` is None where no message was stored."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,15 @@ async def screen(chat: ChatContext, message: Screened) -> Sequence[Hit]:
 
 async def carry_out(chat: ChatContext, hits: Sequence[Hit], message: Screened, *, is_blocked: bool = False) -> None:
     """Does what rules want besides refusing, in one unit of work with its audit entries."""
+    then = consequences(chat, hits, message, is_blocked=is_blocked)
+    if then is not None:
+        await chat.change(partial(then, msg_id=message.msg_id))
+
+
+def consequences(
+    chat: ChatContext, hits: Sequence[Hit], message: Screened, *, is_blocked: bool = False
+) -> "Consequences | None":
+    """What rules want besides refusing, as a unit of work; None where nothing is to be done or written down."""
     writings = [
         _Writing(
             hit,
@@ -111,8 +130,10 @@ async def carry_out(chat: ChatContext, hits: Sequence[Hit], message: Screened, *
         )
         for hit in hits
     ]
+    if not any(writing.is_audited or _acts(writing, is_blocked=is_blocked) for writing in writings):
+        return None
     feed = chat.community.feeds.get(message.feed_id)
-    unit = partial(
+    return partial(
         _carry_out,
         writings=writings,
         message=message,
@@ -121,9 +142,32 @@ async def carry_out(chat: ChatContext, hits: Sequence[Hit], message: Screened, *
         next_id=chat.ids.next,
         now_s=chat.clock.unix_s(),
     )
-    is_idle = not any(writing.is_audited or _acts(writing, is_blocked=is_blocked) for writing in writings)
-    if not is_idle:
-        await chat.change(unit)
+
+
+def followed_by(unit: UnitOfWork[T], then: "Consequences", stored: Callable[[T], MessageId | None]) -> UnitOfWork[T]:
+    """A unit of work that stores a message and does what rules want about it, both or neither.
+
+    Args:
+        unit: stores the message.
+        then: what rules want.
+        stored: the message's id by the unit's value; None where nothing was stored.
+    """
+
+    def both(connection: Connection) -> Change[T]:
+        lock_event_order(connection)
+        done = unit(connection)
+        msg_id = stored(done.value)
+        if msg_id is None:
+            return done
+        more = then(connection, msg_id=msg_id)
+        return Change(done.value, [*done.events, *more.events], [*done.audit, *more.audit])
+
+    return both
+
+
+def deletes(hits: Sequence[Hit]) -> bool:
+    """Whether a rule wants the message deleted."""
+    return any(isinstance(action, Delete) for hit in hits for action in hit.rule.actions)
 
 
 def _acts(writing: _Writing, *, is_blocked: bool) -> bool:
@@ -138,6 +182,7 @@ def _acts(writing: _Writing, *, is_blocked: bool) -> bool:
 def _carry_out(
     connection: Connection,
     *,
+    msg_id: MessageId | None,
     writings: Sequence[_Writing],
     message: Screened,
     feed_name: str,
@@ -146,6 +191,7 @@ def _carry_out(
     now_s: int,
 ) -> Change[None]:
     lock_event_order(connection)
+    message = replace(message, msg_id=msg_id)
     events: list[Event] = []
     audit: list[AuditEntry] = []
     for writing in writings:

@@ -6,13 +6,13 @@ may read the message. Interception of commands belongs between the two, in `send
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
+from vox.chat.database.unit_of_work import UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
@@ -24,7 +24,15 @@ from vox.chat.features.messages.content import EVERYONE_MENTION, Content, conten
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.messages.schemas import SendMessage, Sent
-from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of, screen
+from vox.chat.features.messages.screening import (
+    Screened,
+    consequences,
+    deletes,
+    followed_by,
+    is_screened,
+    sample_of,
+    screen,
+)
 from vox.chat.features.messages.slow_mode import wait_between_s
 
 NOTIFIED_AT_ONCE = 1000
@@ -53,12 +61,13 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
         screened = Screened(author_id, address.feed_id, sample_of(draft.content), address.thread_id)
         hits = await screen(chat, screened)
     now_s = chat.clock.unix_s()
+    unit: UnitOfWork[InsertedMessage] = partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s)
+    if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
+        unit = followed_by(unit, then, lambda posted: posted.msg_id if posted.is_new else None)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
-        posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
-    if posted.is_new:
+        posted = await chat.change(unit)
+    if posted.is_new and not (hits and deletes(hits)):
         await _notify(chat, draft, posted)
-        if hits and screened is not None:
-            await carry_out(chat, hits, replace(screened, msg_id=posted.msg_id))
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
