@@ -21,7 +21,7 @@ _ADMINISTRATOR: Final = int(P.ADMINISTRATOR)
 
 
 def never() -> int:
-    """The time of whoever has no clock: every time-out lasts."""
+    """The time where there is no clock: every time-out lasts."""
     return 0
 
 

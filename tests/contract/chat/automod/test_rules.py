@@ -193,7 +193,7 @@ async def test_a_rule_for_new_accounts_ends_with_their_age(clocked: tuple[Rig, L
 
 
 async def test_regular_expressions_are_linear_or_refused(people: list[Person]):
-    require(find_spec("re2") is not None, "google-re2", "pip install 'vox-server[moderation]'")
+    require(find_spec("re2") is not None, "google-re2", "uv pip install google-re2")
     ada, bob, _ = people
     place = await feed(ada)
     await make_rule(ada, {"type": "regex", "patterns": [r"(?i)b[uy]{2}\s+now", r"(a+)+$"]})

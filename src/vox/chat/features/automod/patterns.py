@@ -35,7 +35,9 @@ class Pattern:
     def __init__(self, text: str) -> None:
         self.text = text
         if _re2 is None:
-            raise ValueError("a server with the package google-re2: pip install 'vox-server[moderation]'")
+            raise ValueError(
+                "a server with the package google-re2: run `make setup`, or `pip install '.[moderation]'` in a checkout of Vox"
+            )
         options = _re2.Options()
         options.max_mem = MAX_MEMORY
         options.log_errors = False

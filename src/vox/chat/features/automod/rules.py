@@ -1,4 +1,4 @@
-"""A rule of auto-moderation as it is sent and stored: what triggers it, what it does, and whom it leaves alone."""
+"""A rule of auto-moderation as it is sent and stored: what triggers it, what it does, and who is exempt."""
 
 from typing import Annotated, Literal
 

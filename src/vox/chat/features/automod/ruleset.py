@@ -221,15 +221,15 @@ class _MentionCheck:
 
 class _ContentCheck:
     def __init__(self, trigger: Contents) -> None:
-        self._wanted = frozenset(trigger.any_of)
+        self._kinds = frozenset(trigger.any_of)
 
     def __call__(self, parsed: _Parsed) -> Sequence[str]:
-        sample, wanted = parsed.sample, self._wanted
+        sample, kinds = parsed.sample, self._kinds
         has = {
             "text": bool(sample.text.strip()),
             "attachment": sample.has_attachment,
             "embed": sample.has_embed,
             "mention": sample.mentions > 0,
-            "link": "link" in wanted and any(link.is_certain for link in parsed.links),
+            "link": "link" in kinds and any(link.is_certain for link in parsed.links),
         }
-        return [kind for kind in sorted(wanted) if has[kind]]
+        return [kind for kind in sorted(kinds) if has[kind]]

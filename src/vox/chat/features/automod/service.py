@@ -139,12 +139,12 @@ def _stored(
     rule = queries.find_rule(connection, rule_id)
     if rule is None:
         raise no_rule(rule_id)
-    told = automod_rule_update(
+    event = automod_rule_update(
         rule_id=rule_id, name=definition.name, enabled=definition.enabled, definition=definition_text(definition)
     )
     trigger = str(definition.trigger.__struct_config__.tag)
     metadata = {"rule": definition.name, "enabled": definition.enabled, "trigger": trigger}
-    return Change(rule, [told], [AuditEntry(event_type, actor_id, rule_id, metadata)])
+    return Change(rule, [event], [AuditEntry(event_type, actor_id, rule_id, metadata)])
 
 
 def _check_size(connection: Connection) -> None:

@@ -50,7 +50,7 @@ class ExportQuery(Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """An entry of a list and whom it names here."""
+    """An entry of a list and the user that it names here."""
 
     index: int
     entry: ImportedBan

@@ -67,7 +67,7 @@ class _Writing:
 
     hit: Hit
     is_audited: bool
-    is_told: bool
+    is_reported: bool
 
 
 def is_screened(chat: ChatContext) -> bool:
@@ -174,7 +174,7 @@ def _acts(writing: _Writing, *, is_blocked: bool) -> bool:
     return any(
         isinstance(action, TimeOut)
         or (isinstance(action, Delete) and not is_blocked)
-        or (isinstance(action, Flag | Notify) and writing.is_told)
+        or (isinstance(action, Flag | Notify) and writing.is_reported)
         for action in writing.hit.rule.actions
     )
 
@@ -204,9 +204,9 @@ def _carry_out(
                 queries.delete_message(connection, message.msg_id)
                 gone = message_delete(msg_id=message.msg_id, feed_id=message.feed_id)
                 events += [] if gone in events else [gone]
-            elif isinstance(action, Flag) and writing.is_told and message.author_id is not None:
+            elif isinstance(action, Flag) and writing.is_reported and message.author_id is not None:
                 events.append(_flag(connection, hit, message, message.author_id, now_s))
-            elif isinstance(action, Notify) and writing.is_told:
+            elif isinstance(action, Notify) and writing.is_reported:
                 events += _note(connection, hit, message, FeedId(action.feed_id), feed_name, MessageId(next_id()))
         if writing.is_audited:
             audit.append(_audit(hit, message))

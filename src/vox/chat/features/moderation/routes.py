@@ -76,8 +76,8 @@ async def resolve_report(call: Call[Resolution]) -> None:
 @routes.post("/reports/{report_id}/assign", access=requires(P.MANAGE_REPORTS), body=Assignment)
 async def assign_report(call: Call[Assignment]) -> None:
     """Gives an open report to a moderator, who is the caller where the body names no one."""
-    chat, wanted = call.chat, call.body.assignee_id
-    assignee = call.user_id if wanted is UNSET else None if wanted is None else UserId(wanted)
+    chat, chosen = call.chat, call.body.assignee_id
+    assignee = call.user_id if chosen is UNSET else None if chosen is None else UserId(chosen)
     if assignee is not None and not chat.community.may(assignee, P.MANAGE_REPORTS):
         raise refuse("INVALID_TARGET", f"User {assignee} does not hold MANAGE_REPORTS.")
     unit = partial(

@@ -12,7 +12,7 @@ from vox.chat.features.automod.patterns import Pattern
 
 @pytest.fixture
 def _engine() -> None:
-    require(find_spec("re2") is not None, "google-re2", "pip install 'vox-server[moderation]'")
+    require(find_spec("re2") is not None, "google-re2", "uv pip install google-re2")
 
 
 @pytest.mark.usefixtures("_engine")
