@@ -56,7 +56,7 @@ async def test_of_two_who_take_a_report_one_gets_it(people: list[Person]):
     await loser.ok("POST", f"/reports/{report}/assign", {"force": True})
     mine = (await ada.ok("GET", "/reports", assignee_id=loser.user_id))["items"]
     assert [line["report_id"] for line in mine] == [report]
-    await loser.ok("POST", f"/reports/{report}/assign", {"assignee_id": None})
+    await loser.ok("POST", f"/reports/{report}/assign", {"assignee_id": 0})
     assert "assignee_id" not in await ada.ok("GET", f"/reports/{report}")
     assert outcome(await ada.post(f"/reports/{report}/assign", {"assignee_id": 2})) == (400, "INVALID_TARGET")
 

@@ -6,8 +6,6 @@ are kept as the reporter sent them: they are testimony, not proof.
 
 from functools import partial
 
-from msgspec import UNSET
-
 from vox.chat.api.access import USER, requires
 from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
@@ -77,7 +75,7 @@ async def resolve_report(call: Call[Resolution]) -> None:
 async def assign_report(call: Call[Assignment]) -> None:
     """Gives an open report to a moderator, who is the caller where the body names no one."""
     chat, chosen = call.chat, call.body.assignee_id
-    assignee = call.user_id if chosen is UNSET else None if chosen is None else UserId(chosen)
+    assignee = call.user_id if chosen is None else UserId(chosen) if chosen else None
     if assignee is not None and not chat.community.may(assignee, P.MANAGE_REPORTS):
         raise refuse("INVALID_TARGET", f"User {assignee} does not hold MANAGE_REPORTS.")
     unit = partial(

@@ -70,9 +70,9 @@ class Resolution(Struct):
 
 
 class Assignment(Struct):
-    """Who works on a report from now on: without `assignee_id` the caller, with null no one; `force` takes it from another."""
+    """Who works on a report from now on: without `assignee_id` the caller, with 0 no one; `force` takes it from another."""
 
-    assignee_id: Id | UnsetType | None = UNSET
+    assignee_id: Id | None = None
     force: bool = False
 
 
