@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 from vox.chat.bus.contract import Bus
 from vox.chat.bus.memory import MemoryBus
@@ -46,6 +46,7 @@ INTEGRATION_PORTS: Final = frozenset({80, 443, 8080, 8443})
 """Ports that bots and webhooks may be posted to, unless VOX_INTEGRATION_NETWORKS names networks of the operator's own."""
 
 T = TypeVar("T")
+K = TypeVar("K")
 Offer = Callable[[Sequence[Event]], None]
 """Takes events and returns at once."""
 
@@ -59,6 +60,7 @@ class Parts:
     lifecycle: Lifecycle
     bus: Bus | None = None
     limits: RateLimits | None = None
+    spam_limits: RateLimits | None = None
     worker: int = 0
     ids: LeasedSnowflakes | None = None
     running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
@@ -143,13 +145,15 @@ class ChatContext:
         """Runs one that may take seconds, on threads where it keeps no other waiting."""
         self.ids: Ids = parts.ids or Snowflakes(parts.clock, parts.worker)
         self.bus = parts.bus or MemoryBus(parts.clock)
-        self.community = Community()
+        self.community = Community(now_s=parts.clock.unix_s)
         self.members = MemberIndex(self.community)
         self.names = NameIndex(self.community)
         self.recent = RecentMessages()
         self.presence = PresenceRegistry()
         self.config = Config(settings)
         self.limits = parts.limits or MemoryRateLimits(settings.rate_limit_scale)
+        self.spam_limits = parts.spam_limits or MemoryRateLimits()
+        """What rules of auto-moderation count; their numbers are not scaled."""
         self.logins = LoginCache(settings, self.database, self.community, self.config, self.clock)
         self.encryption_key = EncryptionKey(settings, self.database.file)
         self.storage = open_storage(settings)
@@ -172,6 +176,14 @@ class ChatContext:
         """Takes events of this process that users may be told of; None where there are no pushes."""
         self.oidc: object | None = None
         """Login by an organisation's provider (`vox.chat.features.oidc`), where one is configured; the server sets it."""
+        self._kept: dict[type[object], object] = {}
+
+    def kept(self, kind: type[K]) -> K:
+        """What a feature keeps in memory for this server: one object of its type, made when it is first asked for."""
+        found = self._kept.get(kind)
+        if found is None:
+            found = self._kept.setdefault(kind, kind())
+        return cast("K", found)
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

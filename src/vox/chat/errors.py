@@ -43,6 +43,15 @@ STATUS: Final[dict[str, int]] = {
     "USER_BLOCKED": 403,
     "DM_PERMISSION_DENIED": 403,
     "THREAD_LOCKED": 403,
+    "TIMED_OUT": 403,
+    "MESSAGE_BLOCKED": 403,
+    "ACCOUNT_TOO_NEW": 403,
+    "JOINS_PAUSED": 403,
+    "SLOW_MODE": 429,
+    "RULE_NOT_FOUND": 404,
+    "TIMEOUT_NOT_FOUND": 404,
+    "REPORT_ASSIGNED": 409,
+    "REPORT_RESOLVED": 409,
     "USER_NOT_FOUND": 404,
     "SPACE_NOT_FOUND": 404,
     "MESSAGE_NOT_FOUND": 404,
@@ -99,6 +108,15 @@ OURS: Final[dict[str, str]] = {
     "STEP_UP_REQUIRED": "Show a second factor at /auth/step-up first; available_methods names those you have.",
     "OIDC_NOT_CONFIGURED": "This server has no login by an organisation's provider.",
     "OIDC_FAILED": "The organisation's provider did not confirm the login, or it was begun elsewhere or too long ago.",
+    "TIMED_OUT": "A moderator or a rule has timed the member out: they may read until retry_after_ms is over.",
+    "MESSAGE_BLOCKED": "A rule of the community refuses this text; the message is the rule's own sentence.",
+    "ACCOUNT_TOO_NEW": "Raid mode is on, and the account is too young to write: try again after retry_after_ms.",
+    "JOINS_PAUSED": "Raid mode is on, and the community takes no new members until retry_after_ms is over.",
+    "SLOW_MODE": "The feed is in slow mode: the author's next message is taken after retry_after_ms.",
+    "RULE_NOT_FOUND": "There is no rule of auto-moderation with this id.",
+    "TIMEOUT_NOT_FOUND": "The member is not timed out.",
+    "REPORT_ASSIGNED": "Another moderator works on this report.",
+    "REPORT_RESOLVED": "The report is resolved already.",
     "NAME_TAKEN": "Another emoji or sticker has this name.",
     "SETTINGS_CONFLICT": "Another client of the user has changed the settings; `revision` is the present one.",
     "QUOTA_EXCEEDED": "The user has no room left for files.",
@@ -138,6 +156,13 @@ def refuse(wire_code: str, message: str, *, status: int | None = None, allow: st
 def missing_permission(name: str) -> Refusal:
     """The caller lacks a permission."""
     return refuse("MISSING_PERMISSIONS", f"This needs the {name} permission.", missing_permission=name)
+
+
+def timed_out(left_s: int) -> Refusal:
+    """The caller is timed out for so many more seconds."""
+    return refuse(
+        "TIMED_OUT", f"You are timed out: you can read, and write again in {left_s} s.", retry_after_ms=left_s * 1000
+    )
 
 
 def missing_token() -> Refusal:

@@ -48,6 +48,13 @@ def _plausible(kind: inspect.Type) -> Any:
             return 1
         case inspect.LiteralType(values=values):
             return values[0]
+        case inspect.BoolType():
+            return True
+        case inspect.StructType():
+            required = {field.encode_name: _plausible(field.type) for field in kind.fields if field.required}
+            return required if kind.tag_field is None else {kind.tag_field: kind.tag, **required}
+        case inspect.ListType(item_type=item, min_length=shortest) if shortest:
+            return [_plausible(item)] * shortest
         case inspect.ListType() | inspect.CollectionType():
             return []
         case inspect.DictType():

@@ -10,7 +10,7 @@ from typing import Literal
 
 from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.community import Community
-from vox.chat.errors import missing_permission, refuse
+from vox.chat.errors import Refusal, missing_permission, refuse, timed_out
 from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 
@@ -62,21 +62,26 @@ class Access:
             path: the values of the route's parameters.
 
         Raises:
-            Refusal: MISSING_PERMISSIONS, or that the thing of the path does not exist, or not for the caller.
+            Refusal: MISSING_PERMISSIONS, TIMED_OUT, or that the thing of the path does not exist, or not for the caller.
         """
         if self.kind in {"public", "user", "checked"}:
             return
         permission = self.permission
-        if self.kind == "permission":
-            assert_permission(permission is None or community.may(user_id, permission), permission)
-            if self.sees is not None:
-                _check_sees(community, user_id, path, self.sees)
-        elif self.kind in {"feed", "room"}:
-            self._check_space(community, user_id, path)
-        elif self.kind == "self":
-            self._check_self(community, user_id, path)
-        elif self.kind == "dm" and not community.in_dm(user_id, DmId(path_id(path, "dm_id"))):
-            raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
+        try:
+            if self.kind == "permission":
+                assert_permission(permission is None or community.may(user_id, permission), permission)
+                if self.sees is not None:
+                    _check_sees(community, user_id, path, self.sees)
+            elif self.kind in {"feed", "room"}:
+                self._check_space(community, user_id, path)
+            elif self.kind == "self":
+                self._check_self(community, user_id, path)
+            elif self.kind == "dm" and not community.in_dm(user_id, DmId(path_id(path, "dm_id"))):
+                raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
+        except Refusal as error:
+            if error.wire_code == "MISSING_PERMISSIONS" and (left_s := community.timeout_left_s(user_id)):
+                raise timed_out(left_s) from None
+            raise
 
     def _check_space(self, community: Community, user_id: UserId, path: Mapping[str, str]) -> None:
         permission = self.permission or P.VIEW_SPACE

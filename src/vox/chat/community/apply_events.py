@@ -15,6 +15,7 @@ from vox.chat.community.state import (
     Category,
     Feed,
     Person,
+    Raid,
     Role,
     Room,
     SpaceRef,
@@ -159,6 +160,7 @@ def _feed_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange |
     feed_id = said["feed_id"]
     state.feeds.pop(feed_id, None)
     state.overrides.pop(("feed", feed_id), None)
+    state.slow_modes.pop(feed_id, None)
     for thread in [thread for thread in state.threads.values() if thread.feed_id == feed_id]:
         del state.threads[thread.id]
     return _at(("feed", feed_id))
@@ -248,6 +250,43 @@ def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> AccessCha
     return _at(("dm", dm_id))
 
 
+def _member_timeout(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    user_id, until = said["user_id"], said["until"]
+    if until:
+        state.timeouts[user_id] = until
+    else:
+        state.timeouts.pop(user_id, None)
+    return None
+
+
+def _feed_slow_mode(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    feed_id, seconds = said["feed_id"], said["seconds"]
+    if seconds and feed_id in state.feeds:
+        state.slow_modes[feed_id] = seconds
+    else:
+        state.slow_modes.pop(feed_id, None)
+    return None
+
+
+def _raid_mode_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    measures = said["joins_paused"], said["new_account_wait_s"], said["slow_mode_s"]
+    state.raid = Raid(said["until"], *measures) if said["until"] else None
+    return None
+
+
+def _rule_update(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
+    rules = {rule_id: text for rule_id, text in state.rules.items() if rule_id != said["rule_id"]}
+    if said["enabled"]:
+        rules[said["rule_id"]] = facts["definition"]
+    state.rules = rules
+    return None
+
+
+def _rule_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    state.rules = {rule_id: text for rule_id, text in state.rules.items() if rule_id != said["rule_id"]}
+    return None
+
+
 def _change_person(state: State, user_id: UserId, **fields: Any) -> AccessChange | None:
     _change(state.users, user_id, fields)
     return _one(user_id)
@@ -329,5 +368,10 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "dm_create": _dm_create,
     "dm_recipient_add": _recipient_add,
     "dm_recipient_remove": _recipient_remove,
+    "member_timeout": _member_timeout,
+    "feed_slow_mode": _feed_slow_mode,
+    "raid_mode_update": _raid_mode_update,
+    "automod_rule_update": _rule_update,
+    "automod_rule_delete": _rule_delete,
 }
 """One rule for each type of `CHANGES_ACCESS`."""

@@ -54,13 +54,15 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
+    "member_timeout", "feed_slow_mode", "raid_mode_update", "automod_rule_update", "automod_rule_delete",
     LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED,
 })  # fmt: skip
 """The types that change what `Community` or the registries of bots and outgoing webhooks hold, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)
-_INVITE_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
+_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
+_REPORT_READERS: Final = PermissionHolders(P.VIEW_REPORTS.value)
 _WEBHOOK_KEEPERS: Final = PermissionHolders(P.MANAGE_WEBHOOKS.value)
 
 _Rule = Callable[[Mapping[str, Any]], Audience]
@@ -83,12 +85,16 @@ def _everyone(_payload: Mapping[str, Any]) -> Audience:
     return EVERYONE
 
 
-def _invite_managers(_payload: Mapping[str, Any]) -> Audience:
-    return _INVITE_MANAGERS
+def _managers(_payload: Mapping[str, Any]) -> Audience:
+    return _MANAGERS
 
 
 def _webhook_keepers(_payload: Mapping[str, Any]) -> Audience:
     return _WEBHOOK_KEEPERS
+
+
+def _report_readers(_payload: Mapping[str, Any]) -> Audience:
+    return _REPORT_READERS
 
 
 def _place(payload: Mapping[str, Any]) -> Audience:
@@ -147,7 +153,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("room_create", "room_update"), _room),
     "thread_create": _parent_feed,
     **dict.fromkeys(SYNC_CATEGORIES["permissions"], _space),
-    **dict.fromkeys(SYNC_CATEGORIES["invites"], _invite_managers),
+    **dict.fromkeys(SYNC_CATEGORIES["invites"], _managers),
     **dict.fromkeys(SYNC_CATEGORIES["webhooks"], _webhook_keepers),
     **dict.fromkeys(("dm_create", "dm_update", "dm_recipient_add", "dm_read_notify"), _participants),
     "dm_recipient_remove": _removed,
@@ -155,4 +161,8 @@ _RULES: Final[Mapping[str, _Rule]] = {
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
     **dict.fromkeys(("notification_create", "read_update", "settings_update"), _self),
+    "member_timeout": _everyone,
+    "feed_slow_mode": _feed,
+    **dict.fromkeys(("raid_mode_update", "automod_rule_update", "automod_rule_delete"), _managers),
+    **dict.fromkeys(("report_create", "report_update", "report_delete"), _report_readers),
 }

@@ -9,6 +9,8 @@ from vox.chat.database.event_log import delete_events_before
 from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
+from vox.chat.features.automod import timeouts
+from vox.chat.features.automod.queries import delete_old_turns
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.interactions.queries import delete_expired as delete_expired_interactions
 from vox.chat.features.messages.insert import delete_expired_nonces
@@ -24,6 +26,8 @@ DELIVERIES_KEPT_MS: Final = 7 * 86_400_000
 """How far back the log of an outgoing webhook reaches."""
 INTERACTIONS_KEPT_MS: Final = 3_600_000
 """How long it is known that an interaction was answered or has expired."""
+TURNS_KEPT_MS: Final = 86_400_000
+"""How long slow mode remembers who wrote; longer than it can make anyone wait."""
 
 _log = get_logger(__name__)
 
@@ -43,6 +47,10 @@ async def sweep(chat: ChatContext) -> int:
     now_ms = int(now.timestamp()) * 1000
     removed += await write(partial(delete_expired_interactions, before_ms=now_ms - INTERACTIONS_KEPT_MS))
     removed += await write(partial(delete_old_deliveries, before_ms=now_ms - DELIVERIES_KEPT_MS))
+    removed += await write(
+        lambda connection: delete_old_turns(connection, before_ms=int(now.timestamp() * 1000) - TURNS_KEPT_MS)
+    )
+    removed += await chat.change(lambda connection: timeouts.sweep(connection, int(now.timestamp())))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -3,6 +3,7 @@
 from vox.chat.api.access import Access
 from vox.chat.features.account_recovery import routes as account_recovery
 from vox.chat.features.auth import routes as auth
+from vox.chat.features.automod import routes as automod
 from vox.chat.features.bots import routes as bots
 from vox.chat.features.client import routes as client
 from vox.chat.features.dms import message_routes
@@ -12,9 +13,10 @@ from vox.chat.features.friends import routes as friends
 from vox.chat.features.interactions import routes as interactions
 from vox.chat.features.invites import routes as invites
 from vox.chat.features.media import routes as media
-from vox.chat.features.members import directory, users
+from vox.chat.features.members import ban_list_routes, directory, users
 from vox.chat.features.members import routes as members
 from vox.chat.features.messages import routes as messages
+from vox.chat.features.moderation import member_routes
 from vox.chat.features.moderation import routes as moderation
 from vox.chat.features.oidc import routes as oidc
 from vox.chat.features.operation_ids import PUBLISHED
@@ -36,6 +38,8 @@ _TABLES = {
     "auth": auth.routes,
     "bots": bots.routes,
     "client": client.routes,
+    "automod": automod.routes,
+    "ban_lists": ban_list_routes.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
     "files": files.routes,
@@ -51,6 +55,7 @@ _TABLES = {
     "push": push.routes,
     "oidc": oidc.routes,
     "passkeys": passkeys.routes,
+    "moderation_members": member_routes.routes,
     "roles": roles.routes,
     "second_factors": second_factors.routes,
     "server": server.routes,

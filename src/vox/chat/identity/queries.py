@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vox.chat.database.schema import audit_log, bans, role_members, roles, sessions, users
+from vox.chat.database.schema import audit_log, bans, event_log, role_members, roles, sessions, users
+from vox.chat.database.snowflakes import first_at
 from vox.chat.events.ids import LoginId, RoleId, UserId
 from vox.text.names import name_key
 
@@ -228,3 +229,9 @@ def read_role_ids(connection: Connection, *, user_id: UserId) -> list[RoleId]:
 def insert_role_member(connection: Connection, *, role_id: RoleId, user_id: UserId) -> None:
     """Assigns a role to a user who does not have it."""
     connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))
+
+
+def joins_since(connection: Connection, moment_s: int) -> int:
+    """How many members the event log says have joined since a moment, in Unix seconds."""
+    joined = (event_log.c.id >= first_at(moment_s * 1000)) & (event_log.c.event_type == "member_join")
+    return int(connection.execute(select(func.count()).select_from(event_log).where(joined)).scalar_one())

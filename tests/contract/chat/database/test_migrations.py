@@ -167,7 +167,9 @@ def test_the_way_back_to_the_first_release_keeps_the_rows(url: str, database: Sq
     prepare(database)
     alembic(url, "downgrade", NAMES_AND_SEARCH)
     assert database.run_sync(counted) == before
-    assert not {"user_settings", "oidc_flows"} & set(database.run_sync(lambda c: inspect(c).get_table_names()))
+    assert not {"user_settings", "oidc_flows", "timeouts"} & set(
+        database.run_sync(lambda c: inspect(c).get_table_names())
+    )
     alembic(url, "downgrade", FIRST_RELEASE)
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])

@@ -39,6 +39,7 @@ from vox.chat.database.schema.messages import (
     pins,
     reactions,
 )
+from vox.chat.database.schema.moderation import automod_rules, slow_mode_posts, timeouts
 from vox.chat.database.schema.people import (
     bans,
     blocks,
@@ -75,6 +76,7 @@ from vox.chat.database.schema.spaces import (
 
 __all__ = [
     "audit_log",
+    "automod_rules",
     "bans",
     "blocks",
     "bot_commands",
@@ -121,11 +123,13 @@ __all__ = [
     "roles",
     "rooms",
     "sessions",
+    "slow_mode_posts",
     "stage_invites",
     "stage_speakers",
     "stickers",
     "thread_subscribers",
     "threads",
+    "timeouts",
     "totp_secrets",
     "user_settings",
     "users",

@@ -21,6 +21,7 @@ from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.invites.service import assert_usable
 from vox.chat.features.members.rejoin import rejoin_within
 from vox.chat.identity.factors import Factors
+from vox.chat.identity.joins import raid_audit
 from vox.chat.identity.logins import no_member
 from vox.chat.identity.public_address import relying_party
 from vox.chat.identity.queries import NewSession, Standing, find_standing, insert_session, why_no_member
@@ -155,4 +156,4 @@ def _store(
     ended = queries.delete_surplus_sessions(connection, user_id=user_id)
     if ended:
         events.append(login_revoked(user_id, ended))
-    return Change(True, events)
+    return Change(True, events, raid_audit(events))

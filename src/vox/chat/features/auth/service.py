@@ -26,6 +26,7 @@ from vox.chat.features.auth.schemas import Credentials, LoggedIn, LoginMethods, 
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.identity.admin_bootstrap import use_setup_token
 from vox.chat.identity.factor_queries import read_factors
+from vox.chat.identity.joins import raid_audit
 from vox.chat.identity.password_guesses import take_guess
 from vox.chat.identity.public_address import relying_party
 from vox.chat.identity.queries import NewSession, NewUser, Standing, insert_session
@@ -174,7 +175,7 @@ def _register(
         connection, user, as_administrator=as_administrator, first_is_administrator=mode == "open"
     )
     insert_session(connection, user_id=user_id, session=session)
-    return Change(user_id, events)
+    return Change(user_id, events, raid_audit(events))
 
 
 async def _try_log_in(chat: ChatContext, body: Credentials, arrival: Arrival) -> LoggedIn | None:

@@ -149,7 +149,7 @@ def state_event(connection: Connection, user_id: UserId) -> Event:
 def _create(
     connection: Connection, *, user: NewUser, owner_id: UserId, url: str | None, digest: str
 ) -> Change[tuple[UserId, int]]:
-    user_id, events = create_user(connection, user, as_administrator=False)
+    user_id, events = create_user(connection, user, as_administrator=False, is_join=False)
     now_s = user.created_at
     bot_id = queries.insert_bot(connection, user_id=user_id, owner_id=owner_id, interaction_url=url, now_s=now_s)
     _insert_token(connection, user_id, digest, now_s, is_disabled=False)

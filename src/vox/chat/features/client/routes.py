@@ -7,6 +7,8 @@ from vox.chat.api.rate_categories import LOOKUP
 from vox.chat.api.request import PREFIX, Call, RouteTable
 from vox.chat.config.settings import ChatSettings
 from vox.chat.context import ChatContext
+from vox.chat.features.auth import service as auth
+from vox.chat.features.auth.schemas import LoginMethods
 from vox.chat.features.client.schemas import ClientInfo, Features, Push
 from vox.chat.features.media.icons import file_of
 from vox.protocols.gateway import CAPABILITIES, PROTOCOL_VERSION
@@ -30,14 +32,14 @@ async def get_client_info(call: Call) -> ClientInfo:
     """The community as a visitor sees it, how to log in, and what this server has; needs no login."""
     chat = call.chat
     config, settings = chat.config, chat.settings
-    icon = config.optional("server_icon")
+    icon, allowed = config.optional("server_icon"), auth.login_methods(chat)
     return ClientInfo(
         config.get("server_name"),
         f"{PREFIX}/client/icon" if file_of(icon) is not None else icon or None,
         config.optional("server_description"),
-        settings.registration,
+        allowed.registration,
         needs_setup(chat),
-        login_methods(),
+        [name for name, is_on in _methods(allowed).items() if is_on],
         None if config.get("gateway_url") == DEFAULT_GATEWAY else config.get("gateway_url"),
         settings.agent_url or None,
         PROTOCOL_VERSION,
@@ -53,9 +55,12 @@ def needs_setup(chat: ChatContext) -> bool:
     return not any(community.is_administrator(user_id) for user_id in tuple(community.users))
 
 
-def login_methods() -> list[str]:
-    """How a user may prove who they are."""
-    return ["password"]
+def _methods(allowed: LoginMethods) -> dict[str, bool]:
+    return {
+        "password": allowed.password,
+        "passkey": allowed.passkeys,
+        "organisation": allowed.organisation is not None,
+    }
 
 
 def features(chat: ChatContext) -> Features:

@@ -15,7 +15,7 @@ from vox.chat.api.validation import validate_text
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.database.snowflakes import time_of
-from vox.chat.database.unit_of_work import Change
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.errors import Refusal, missing_permission, refuse
 from vox.chat.events import Event, Users, interaction_modal, message_create, message_update
 from vox.chat.events.ids import MessageId, UserId
@@ -28,6 +28,15 @@ from vox.chat.features.messages.content import Content, embed_fields, extra_fiel
 from vox.chat.features.messages.edit import edit_in_transaction
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.schemas import Embed, Extras
+from vox.chat.features.messages.screening import (
+    Screened,
+    consequences,
+    deletes,
+    followed_by,
+    is_screened,
+    sample_of,
+    screen,
+)
 from vox.chat.features.messages.send import notify
 from vox.stores.sql import Connection
 from vox.text.names import is_visible
@@ -49,11 +58,33 @@ async def respond(chat: ChatContext, bot_user_id: UserId, interaction_id: str, a
         Refusal: VALIDATION_ERROR, EMPTY_MESSAGE, MESSAGE_TOO_LARGE; INTERACTION_NOT_FOUND with its reason, FORBIDDEN for another bot,
             MISSING_PERMISSIONS or SPACE_NOT_FOUND where the bot may not answer there, or what storing the message refuses.
     """
-    unit = partial(_respond, chat=chat, bot_user_id=bot_user_id, interaction_id=interaction_id, answer=answer)
+    unit: UnitOfWork[_Posted | None] = partial(
+        _respond, chat=chat, bot_user_id=bot_user_id, interaction_id=interaction_id, answer=answer
+    )
+    screened = await _screened(chat, bot_user_id, interaction_id, answer) if is_screened(chat) else None
+    hits = await screen(chat, screened) if screened is not None else ()
+    if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
+        changed = screened.msg_id
+        unit = followed_by(unit, then, lambda posted: changed if posted is None else posted.message.msg_id)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(unit)
-    if posted is not None:
+    if posted is not None and not (hits and deletes(hits)):
         await notify(chat, posted.draft, posted.message)
+
+
+async def _screened(
+    chat: ChatContext, bot_user_id: UserId, interaction_id: str, answer: InteractionAnswer
+) -> Screened | None:
+    """What rules of auto-moderation are asked about; None for what one user alone sees, and for what will be refused anyway."""
+    if answer.ephemeral or answer.type not in {"message", "update"}:
+        return None
+    one = await chat.read(partial(queries.find_interaction, interaction_id=interaction_id))
+    if one is None or one.bot_user_id != bot_user_id or one.kind in {MODAL, EPHEMERAL} or one.address.feed_id is None:
+        return None
+    content = Content(answer.body, None, None, (), (), None, None)
+    changed = one.msg_id if answer.type == "update" else None
+    sample = sample_of(content, answer.embeds or ())
+    return Screened(bot_user_id, one.address.feed_id, sample, one.address.thread_id, changed)
 
 
 def assert_open(one: StoredInteraction | None, interaction_id: str, now_ms: int) -> StoredInteraction:

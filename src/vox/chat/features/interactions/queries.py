@@ -53,6 +53,12 @@ def lock_interaction(connection: Connection, interaction_id: str) -> StoredInter
     return None if row is None else _stored(row)
 
 
+def find_interaction(connection: Connection, interaction_id: str) -> StoredInteraction | None:
+    """An interaction as it is at this moment; None where there is none."""
+    row = connection.execute(select(interactions).where(interactions.c.id == interaction_id)).mappings().one_or_none()
+    return None if row is None else _stored(row)
+
+
 def find_ephemeral(connection: Connection, msg_id: MessageId, user_id: UserId, now_ms: int) -> StoredInteraction | None:
     """An ephemeral message that a user was sent and that has not expired."""
     row = interactions.c

@@ -9,10 +9,11 @@ from functools import partial
 
 from vox.chat.api.validation import validate_length
 from vox.chat.context import ChatContext
-from vox.chat.database.unit_of_work import Change
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events import message_bulk_delete, message_delete, message_update
 from vox.chat.events.ids import FeedId, MessageId, UserId
+from vox.chat.features.automod.ruleset import Hit
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.components import Component, validate_components
@@ -21,6 +22,14 @@ from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.extras import replace_extras
 from vox.chat.features.messages.history import message_not_found
 from vox.chat.features.messages.schemas import Edited, Embed
+from vox.chat.features.messages.screening import (
+    Screened,
+    consequences,
+    followed_by,
+    is_screened,
+    sample_of_text,
+    screen,
+)
 from vox.stores.sql import Connection
 from vox.text.names import is_visible
 
@@ -36,14 +45,24 @@ async def edit(
     """Gives the caller's own message another text, and where it is a bot's other components; None leaves them.
 
     Raises:
-        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED.
+        Refusal: VALIDATION_ERROR, MESSAGE_NOT_FOUND, FORBIDDEN, USER_BLOCKED, EMPTY_MESSAGE, THREAD_LOCKED, MESSAGE_BLOCKED,
+            ACCOUNT_TOO_NEW.
     """
     validate_length(chat.config.limit, "body", body, "message_body_max")
+    hits: Sequence[Hit] = ()
+    screened: Screened | None = None
+    if address.feed_id is not None and is_screened(chat):
+        screened = Screened(user_id, address.feed_id, sample_of_text(body), address.thread_id, msg_id)
+        hits = await screen(chat, screened)
     now_ms = chat.clock.unix_ms()
-    unit = partial(edit_in_transaction, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms)
+    unit: UnitOfWork[Edited] = partial(
+        edit_in_transaction, user_id=user_id, address=address, msg_id=msg_id, body=body, now_ms=now_ms
+    )
     if components is not None and chat.integrations.is_bot(user_id):
         validate_components(components)
         unit = partial(unit, components=components)
+    if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
+        unit = followed_by(unit, then, lambda edited: edited.msg_id)
     return await chat.change(unit)
 
 

@@ -28,6 +28,7 @@ from vox.chat.features.messages.content import (
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.queries import insert_attachments
 from vox.chat.features.messages.schemas import Attachment, Extras
+from vox.chat.features.messages.slow_mode import take_turn
 from vox.stores.sql import Connection
 from vox.text.names import is_visible, problem_with_name, stored_name, without_unshown
 
@@ -67,6 +68,7 @@ class NewMessage:
         names_thread: whether the message starts a thread, as in a forum.
         extras: what few messages have.
         webhook_id: the webhook that posts it.
+        wait_s: how long its author waits between two messages of the feed.
     """
 
     author_id: UserId | None
@@ -76,6 +78,7 @@ class NewMessage:
     names_thread: bool = False
     extras: Extras | None = None
     webhook_id: int | None = None
+    wait_s: int = 0
 
 
 def insert_message(
@@ -90,7 +93,7 @@ def insert_message(
         now_s: Unix seconds.
 
     Raises:
-        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, or the refusal of an attachment.
+        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, SLOW_MODE, or the refusal of an attachment.
         DependencyError: database_conflict where the place was deleted at the same moment.
     """
     address, content, author = draft.address, draft.content, draft.author_id
@@ -106,6 +109,8 @@ def insert_message(
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
     msg_id = MessageId(next_id())
+    if draft.wait_s and address.feed_id is not None:
+        take_turn(connection, address.feed_id, author, now_ms=time_of(msg_id), wait_s=draft.wait_s)
     posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
         "id": msg_id,

@@ -12,17 +12,29 @@ from operator import itemgetter
 
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
+from vox.chat.database.unit_of_work import UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
 from vox.chat.events.messages import notification_to_each
 from vox.chat.events.permissions import P
+from vox.chat.features.automod.ruleset import Hit
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.components import Component, validate_components
 from vox.chat.features.messages.content import EVERYONE_MENTION, Content, content_of
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.messages.schemas import Extras, SendMessage, Sent
+from vox.chat.features.messages.screening import (
+    Screened,
+    consequences,
+    deletes,
+    followed_by,
+    is_screened,
+    sample_of,
+    screen,
+)
+from vox.chat.features.messages.slow_mode import wait_between_s
 
 NOTIFIED_AT_ONCE = 1000
 """Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
@@ -41,7 +53,7 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
 
     Raises:
         Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, VALIDATION_ERROR, FORBIDDEN for an announcement, SPACE_NOT_FOUND, THREAD_LOCKED,
-            USER_BLOCKED, or the refusal of an attachment.
+            USER_BLOCKED, MESSAGE_BLOCKED, ACCOUNT_TOO_NEW, SLOW_MODE, or the refusal of an attachment.
     """
     draft = _draft(chat, author_id, address, message)
     body = draft.content.body
@@ -55,15 +67,26 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
 
 
 async def post_message(chat: ChatContext, draft: NewMessage) -> Sent:
-    """Stores a checked message and notifies the users it concerns.
+    """Asks the rules of auto-moderation about a checked message, stores it and notifies the users it concerns.
 
     Raises:
-        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, or the refusal of an attachment.
+        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, MESSAGE_BLOCKED, ACCOUNT_TOO_NEW, SLOW_MODE, or the refusal of an attachment.
     """
+    hits: Sequence[Hit] = ()
+    screened: Screened | None = None
+    address = draft.address
+    if address.feed_id is not None and is_screened(chat):
+        embeds = draft.extras.embeds if draft.extras is not None else ()
+        sample = sample_of(draft.content, embeds)
+        screened = Screened(draft.author_id, address.feed_id, sample, address.thread_id)
+        hits = await screen(chat, screened)
     now_s = chat.clock.unix_s()
+    unit: UnitOfWork[InsertedMessage] = partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s)
+    if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
+        unit = followed_by(unit, then, lambda posted: posted.msg_id if posted.is_new else None)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
-        posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
-    if posted.is_new:
+        posted = await chat.change(unit)
+    if posted.is_new and not (hits and deletes(hits)):
         await notify(chat, draft, posted)
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
@@ -120,7 +143,8 @@ def _draft(chat: ChatContext, author_id: UserId, address: Address, message: Send
     content = content_of(message, limits, may_embed=may(P.SEND_EMBEDS), may_mention_everyone=may(P.MENTION_EVERYONE))
     check_may_announce(chat, author_id, feed_id)
     names_thread = feed.type == "forum" and address.thread_id is None
-    return NewMessage(author_id, address, content, _known(chat, content), names_thread, extras)
+    wait_s = wait_between_s(chat, author_id, feed_id)
+    return NewMessage(author_id, address, content, _known(chat, content), names_thread, extras, wait_s=wait_s)
 
 
 def _extras(chat: ChatContext, author_id: UserId, components: Sequence[Component]) -> Extras | None:

@@ -25,6 +25,7 @@ from vox.chat.features.oidc.provider import Identity, Provider, new_secret
 from vox.chat.features.oidc.queries import Flow, Profile, Purpose, Returned
 from vox.chat.features.oidc.schemas import Begin, CallbackQuery, Finish
 from vox.chat.identity.factor_queries import read_factors
+from vox.chat.identity.joins import raid_audit
 from vox.chat.identity.public_address import public_origin
 from vox.chat.identity.queries import NewUser, is_name_taken
 from vox.chat.identity.registration import create_user
@@ -237,7 +238,7 @@ class Oidc:
                 connection, user, as_administrator=False, first_is_administrator=settings.registration == "open"
             )
             queries.insert_identity(connection, issuer=issuer, subject=returned.subject, user_id=user_id, now_s=now_s)
-            return Change(user_id, events)
+            return Change(user_id, events, raid_audit(events))
 
         return await chat.change(register)
 

@@ -10,14 +10,13 @@ from typing import Any, Final
 from vox.chat.api.request import Call
 from vox.chat.api.validation import validate_address, validate_length, validate_name, validate_text
 from vox.chat.context import ChatContext
-from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import FeedId, MessageId, ThreadId
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.content import Content, validate_embeds
-from vox.chat.features.messages.insert import NewMessage, insert_message
+from vox.chat.features.messages.insert import NewMessage
 from vox.chat.features.messages.schemas import Extras
-from vox.chat.features.messages.send import notify, thread_address
+from vox.chat.features.messages.send import post_message, thread_address
 from vox.chat.features.webhooks import queries
 from vox.chat.features.webhooks.posts import Post
 from vox.chat.features.webhooks.schemas import Webhook
@@ -47,7 +46,7 @@ async def post(chat: ChatContext, webhook: Webhook, message: Post, thread_id: in
     """Posts a message, and notifies the users it concerns; its id.
 
     Raises:
-        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, VALIDATION_ERROR, SPACE_NOT_FOUND, THREAD_LOCKED.
+        Refusal: EMPTY_MESSAGE, MESSAGE_TOO_LARGE, VALIDATION_ERROR, SPACE_NOT_FOUND, THREAD_LOCKED, MESSAGE_BLOCKED.
     """
     _validate(chat, message)
     feed_id = FeedId(webhook.feed_id)
@@ -70,11 +69,7 @@ async def post(chat: ChatContext, webhook: Webhook, message: Post, thread_id: in
         extras=extras,
         webhook_id=webhook.webhook_id,
     )
-    now_s = chat.clock.unix_s()
-    with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
-        posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
-    await notify(chat, draft, posted)
-    return posted.msg_id
+    return (await post_message(chat, draft)).msg_id
 
 
 def ignored_header(names: tuple[str, ...]) -> dict[str, str]:
