@@ -183,7 +183,7 @@ class ChatSettings(Settings):
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
     """Seconds over which clients are sent away after SIGTERM"""
 
-    @field_validator("integration_networks")
+    @field_validator("integration_networks", "oidc_allowed_private")
     @classmethod
     def _networks(cls, networks: list[str]) -> list[str]:
         for network in networks:
@@ -230,13 +230,6 @@ class ChatSettings(Settings):
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self
-
-    @field_validator("oidc_allowed_private")
-    @classmethod
-    def _networks(cls, networks: list[str]) -> list[str]:
-        for network in networks:
-            ip_network(network)
-        return networks
 
     def is_given(self, name: str) -> bool:
         """Whether the operator set it, in the environment or as an argument."""

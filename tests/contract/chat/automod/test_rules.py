@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.chat.harness import Person, Rig, community
+from tests.contract.chat.harness import API, Person, Rig, community
+from tests.contract.chat.helpers_bots import call, make_bot, offer
 from tests.contract.chat.helpers_moderation import BLOCK, make_rule, words
 from tests.contract.chat.helpers_people import LateClock, audited, give_role, outcome
 from tests.contract.chat.helpers_spaces import bodies, feed, mismatches, say
@@ -308,3 +309,21 @@ async def test_messages_while_a_rule_comes_are_either_whole_or_refused(people: l
     assert set(outcomes) <= {(201, ""), BLOCKED}
     assert set(outcomes[10:]) == {BLOCKED}, "whoever reads that the rule is stored can rely on it"
     assert len(await bodies(ada, f"/feeds/{place}/messages")) == outcomes.count((201, ""))
+
+
+async def test_webhooks_and_answers_of_bots_are_asked_about_too(chat: Rig, people: list[Person]):
+    ada, bob, _ = people
+    place, bot = await feed(ada), await make_bot(ada)
+    hook = await ada.ok("POST", f"/feeds/{place}/webhooks", {"name": "ci"})
+    await offer(bot, "roll")
+    await make_rule(ada, words("darn"))
+    path = f"{API}/webhooks/{hook['webhook_id']}/{hook['token']}"
+    for body in ({"body": "darn"}, {"body": "", "embeds": [{"title": "fine"}, {"title": "darn"}]}):
+        assert outcome(await chat.http.post(path, json=body)) == BLOCKED, body
+    asked = await call(bob, place, "/roll")
+    for body in ({"body": "darn"}, {"body": "fine", "embeds": [{"title": "darn"}]}):
+        assert outcome(await bot.post(f"/interactions/{asked}/response", body)) == BLOCKED, body
+    assert (await bot.post(f"/interactions/{asked}/response", {"body": "darn", "ephemeral": True})).status_code == 204
+    asked = await call(bob, place, "/roll")
+    assert (await bot.post(f"/interactions/{asked}/response", {"body": "fine"})).status_code == 204
+    assert await bodies(ada, f"/feeds/{place}/messages") == ["fine"]

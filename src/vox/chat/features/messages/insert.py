@@ -109,7 +109,7 @@ def insert_message(
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
     msg_id = MessageId(next_id())
-    if draft.wait_s and address.feed_id is not None:
+    if draft.wait_s and address.feed_id is not None and author is not None:
         take_turn(connection, address.feed_id, author, now_ms=time_of(msg_id), wait_s=draft.wait_s)
     posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
