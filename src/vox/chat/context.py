@@ -22,6 +22,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
 from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
 from vox.chat.events import Event
+from vox.chat.federation.service import Federation, Outside
 from vox.chat.identity.logins import LoginCache
 from vox.chat.storage.limits import UploadLimits, open_storage
 from vox.http.rate_limits import MemoryRateLimits, RateLimits
@@ -46,6 +47,7 @@ class Parts:
     worker: int = 0
     ids: LeasedSnowflakes | None = None
     running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
+    outside: Outside | None = None
 
 
 class Pipeline(Protocol):
@@ -90,6 +92,7 @@ class ChatContext:
     def __init__(self, settings: ChatSettings, parts: Parts) -> None:
         self.settings = settings
         self.clock = parts.clock
+        self._outside = parts.outside
         self.metrics = parts.metrics
         self.database = SqlDatabase(
             settings.database_url.get_secret_value(),
@@ -113,6 +116,26 @@ class ChatContext:
         self.storage = open_storage(settings)
         self.upload_limits = UploadLimits(settings)
         self.outbound = OutboundGuard()
+        self.federation: Federation | None = None
+        """Other communities; None where no federation domain is set, and before the server opens."""
+
+    def open_federation(self) -> None:
+        """Makes what a community with a federation domain needs, once its settings are read from the database.
+
+        Raises:
+            UsageError: a setting of federation is wrong.
+        """
+        if self.config.get("federation_domain"):
+            self.federation = Federation(
+                self.settings,
+                self.config,
+                self.database,
+                self.clock,
+                self.metrics,
+                community=self.community,
+                tell=self.tell,
+                outside=self._outside,
+            )
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

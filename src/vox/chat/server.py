@@ -21,6 +21,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
+from vox.chat.features.federation import contacts
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -118,6 +119,11 @@ class ChatServer:
                 mark_in_use(path)
                 self._file = SqliteFile(path)
             context.database.run_sync(self._load)
+            context.open_federation()
+            if context.federation is not None:
+                context.federation.on_viewed = partial(contacts.refresh, context)
+                self.hub.on_dm_typing = context.federation.relay_typing
+                self.hub.news.on_changed = context.federation.tell_presence
             self._seed_ids(context.database.run_sync(largest_number))
             context.bus.subscribe(self._pipeline.on_bus_entries)
             if self.settings.registration != "open" and not self._parts.worker:
@@ -158,6 +164,9 @@ class ChatServer:
                 polling_version(context.community, context.read, self._resync.request),
             ):
                 await stack.enter_async_context(task)
+            if context.federation is not None:
+                sending = context.federation.running(is_shared=isinstance(bus, SharedBus))
+                await stack.enter_async_context(sending)
             if isinstance(bus, SharedBus):
                 await stack.enter_async_context(checkpointing(hub, bus, context.clock))
                 await stack.enter_async_context(announcing_interruptions(hub, bus))

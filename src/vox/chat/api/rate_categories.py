@@ -23,9 +23,11 @@ CATEGORIES: Final[dict[str, RateCategory]] = {
         ("search", 10, 0.1),
         ("files", 20, 0.5),
         ("federation", 50, 1.0),
+        ("federation_peers", 500, 50.0),
     )
 }
-"""The original's numbers."""
+"""The original's numbers, but for `federation_peers`: requests that other servers sign, which have quotas of their own besides. The
+original's 50, and one more a second, would hold up a server that has many users or was away."""
 
 _BY_PREFIX: Final[dict[str, str]] = {
     "auth": "auth",

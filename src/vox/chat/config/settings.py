@@ -6,6 +6,7 @@ middle step lies in `vox.chat.config.runtime_config`, which asks `is_given`: so 
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -118,12 +119,32 @@ class ChatSettings(Settings):
     """Language of GIF searches"""
     federation_domain: Annotated[str, Env("VOX_FEDERATION_DOMAIN")] = ""
     """This community's domain; empty: no federation"""
-    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "open"
-    """Which other communities this one federates with"""
+    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "closed"
+    """Which other communities this one federates with: `open`: all but blocked ones; `allowlist` (also `allow_list`): those on the allow list; `closed`: none. The original's source has `open` as its default, its documentation `closed`"""
     federation_private_key: Annotated[SecretStr, Env("VOX_FEDERATION_PRIVATE_KEY")] = SecretStr("")
-    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use"""
+    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use, and kept beside the database"""
     federation_public_key: Annotated[str, Env("VOX_FEDERATION_PUBLIC_KEY")] = ""
-    """The public half, base64"""
+    """The public half, base64; checked against the private one"""
+    federation_dns: Annotated[list[str], Env("VOX_FEDERATION_DNS")] = Field(default=[])
+    """DNS servers that know other communities, as `address` or `address:port`; empty: those of the system"""
+    federation_ca_file: Annotated[str, Env("VOX_FEDERATION_CA_FILE")] = ""
+    """Certificates (PEM) of authorities that are trusted besides the system's when other communities are called"""
+    federation_allowed_private: Annotated[list[str], Env("VOX_FEDERATION_ALLOWED_PRIVATE")] = Field(default=[])
+    """Private networks in which other communities may be, such as 10.0.0.0/8; empty: public addresses only"""
+    federation_retry_s: Annotated[float, Env("VOX_FEDERATION_RETRY_S")] = Field(default=2.0, gt=0, le=3600)
+    """Seconds until a delivery to another community is first tried again; each further wait is twice as long"""
+    federation_retry_max_s: Annotated[float, Env("VOX_FEDERATION_RETRY_MAX_S")] = Field(default=600.0, gt=0, le=86_400)
+    """The longest of these waits"""
+    federation_give_up_s: Annotated[float, Env("VOX_FEDERATION_GIVE_UP_S")] = Field(default=604_800.0, gt=0)
+    """After this time, and 50 attempts, a delivery is given up and its author told"""
+    federation_queue_per_peer: Annotated[int, Env("VOX_FEDERATION_QUEUE_PER_PEER")] = Field(default=10_000, ge=1)
+    """Deliveries that may wait for one other community; further messages to it are refused"""
+    federation_users_per_peer: Annotated[int, Env("VOX_FEDERATION_USERS_PER_PEER")] = Field(default=10_000, ge=1)
+    """Users of one other community that may become known here"""
+    federation_peer_bytes: Annotated[int, Env("VOX_FEDERATION_PEER_BYTES")] = Field(default=1_073_741_824, ge=0)
+    """Bytes of files that one other community may fill here; 0: no files"""
+    federation_total_bytes: Annotated[int, Env("VOX_FEDERATION_TOTAL_BYTES")] = Field(default=10_737_418_240, ge=0)
+    """Bytes of files that all other communities together may fill here"""
 
     limits: Annotated[dict[str, int], Env()] = Field(default_factory=dict)
     """Limits that `VOX_LIMIT_<NAME>` sets, by name; their table is in the REST protocol's page"""
@@ -159,12 +180,26 @@ class ChatSettings(Settings):
                 raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
 
+    @field_validator("federation_policy", mode="before")
+    @classmethod
+    def _both_spellings(cls, value: Any) -> Any:
+        return (
+            "allowlist" if isinstance(value, str) and value.strip().lower() in {"allow_list", "allow-list"} else value
+        )
+
+    @field_validator("federation_allowed_private")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        return [str(ip_network(one)) for one in value]
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
             raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
         if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
             raise ValueError("VOX_S3_ACCESS_KEY and VOX_S3_SECRET_KEY come together or not at all")
+        if self.federation_retry_max_s < self.federation_retry_s:
+            raise ValueError("VOX_FEDERATION_RETRY_MAX_S must not be less than VOX_FEDERATION_RETRY_S")
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self
@@ -179,10 +214,6 @@ NOT_YET: Final[dict[str, str]] = {
     "media_tls_cert": "voice rooms",
     "webauthn_rp_id": "passkeys",
     "webauthn_origin": "passkeys",
-    "federation_domain": "federation",
-    "federation_policy": "federation",
-    "federation_private_key": "federation",
-    "federation_public_key": "federation",
 }
 """Settings that are checked and kept, and the feature they wait for."""
 

@@ -12,6 +12,8 @@ from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
 """An event for servers only, which no client is sent."""
+REMOTE_CONTACT: Final = "_remote_contact"
+"""A user of another server has come to be known: for servers only, because contacts are in no list of members."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
 LOGGED_OUT: Final = "Logged out"
@@ -50,7 +52,7 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
-    LOGIN_REVOKED,
+    LOGIN_REVOKED, REMOTE_CONTACT,
 })  # fmt: skip
 """The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
@@ -151,4 +153,5 @@ _RULES: Final[Mapping[str, _Rule]] = {
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
     "notification_create": _self,
+    "dm_delivery": _self,
 }

@@ -4,6 +4,8 @@ from vox.chat.api.access import Access
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
+from vox.chat.features.federation import peer_routes
+from vox.chat.features.federation import routes as federation
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.invites import routes as invites
@@ -23,6 +25,8 @@ _TABLES = {
     "auth": auth.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
+    "federation": federation.routes,
+    "federation_peers": peer_routes.routes,
     "files": files.routes,
     "friends": friends.routes,
     "invites": invites.routes,

@@ -1,6 +1,12 @@
 """The community's tables, for SQLite and PostgreSQL: names, columns and keys are the published ones, additions stand beside them."""
 
 from vox.chat.database.schema.conventions import metadata
+from vox.chat.database.schema.federation import (
+    federation_keys,
+    federation_outbox,
+    federation_peers,
+    federation_received,
+)
 from vox.chat.database.schema.identity import (
     devices,
     key_backups,
@@ -81,9 +87,13 @@ __all__ = [
     "dms",
     "emoji",
     "event_log",
+    "federation_keys",
     "federation_list",
     "federation_nonces",
+    "federation_outbox",
+    "federation_peers",
     "federation_presence_subs",
+    "federation_received",
     "feed_read_state",
     "feed_subscribers",
     "feeds",

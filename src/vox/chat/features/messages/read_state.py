@@ -3,6 +3,8 @@
 The original had no way to write the mark of a feed; `POST /feeds/{feed_id}/read` is an addition.
 """
 
+from typing import Protocol
+
 from vox.chat.database.snowflakes import first_at
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events import dm_read_notify
@@ -29,8 +31,28 @@ def mark_feed_read(connection: Connection, *, user_id: UserId, feed_id: FeedId, 
     return Change(None)
 
 
-def mark_dm_read(connection: Connection, *, user_id: UserId, dm_id: DmId, msg_id: MessageId) -> Change[None]:
-    """Marks a conversation as read up to a message; its participants are told where the mark moved."""
+class RelayRead(Protocol):
+    """Queues a read mark for another server."""
+
+    def __call__(self, connection: Connection, *, msg_id: MessageId) -> None:
+        """Within the unit of work that moved the mark."""
+        ...
+
+
+def mark_dm_read(
+    connection: Connection, *, user_id: UserId, dm_id: DmId, msg_id: MessageId, relayed: RelayRead | None = None
+) -> Change[None]:
+    """Marks a conversation as read up to a message; its participants are told where the mark moved.
+
+    Args:
+        connection: of the writer.
+        user_id: the reader.
+        dm_id: the conversation.
+        msg_id: the last message that was read.
+        relayed: queues the mark for another server.
+    """
     if not queries.mark_dm_read(connection, user_id, dm_id, msg_id):
         return Change(None)
+    if relayed is not None:
+        relayed(connection, msg_id=msg_id)
     return Change(None, (dm_read_notify(dm_id=dm_id, user_id=user_id, up_to_msg_id=msg_id),))

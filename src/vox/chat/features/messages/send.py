@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
@@ -21,6 +22,7 @@ from vox.chat.features.messages.content import EVERYONE_MENTION, Content, conten
 from vox.chat.features.messages.insert import InsertedMessage, NewMessage, insert_message
 from vox.chat.features.messages.recipients import Recipients, preview, recipients_of
 from vox.chat.features.messages.schemas import SendMessage, Sent
+from vox.stores.sql import Connection
 
 NOTIFIED_AT_ONCE = 1000
 """Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
@@ -44,9 +46,11 @@ async def send_message(chat: ChatContext, author_id: UserId, address: Address, m
     draft = _draft(chat, author_id, address, message)
     now_s = chat.clock.unix_s()
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
-        posted = await chat.change(partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s))
+        posted = await chat.change(_unit(chat, draft, now_s))
     if posted.is_new:
         await _notify(chat, draft, posted)
+        if chat.federation is not None and address.dm_id is not None:
+            chat.federation.outbox.wake()
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
@@ -67,6 +71,32 @@ def may_read(chat: ChatContext, address: Address, user_id: UserId) -> bool:
     if address.dm_id is not None:
         return chat.community.in_dm(user_id, address.dm_id)
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
+
+
+def _unit(chat: ChatContext, draft: NewMessage, now_s: int) -> UnitOfWork[InsertedMessage]:
+    """Stores the message; where the other one in a conversation is a user of another server, it is queued for that, too."""
+    unit = partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s)
+    federation, dm_id = chat.federation, draft.address.dm_id
+    route = None if federation is None or dm_id is None else federation.route_of(draft.author_id, dm_id)
+    if federation is None or dm_id is None or route is None:
+        return unit
+    relayed = partial(federation.relay_message, route=route, dm_id=dm_id, author_id=draft.author_id)
+
+    def stored_and_queued(connection: Connection) -> Change[InsertedMessage]:
+        change = unit(connection)
+        if change.value.is_new:
+            files = change.events[-1].payload.get("attachments", ())
+            content = draft.content
+            relayed(
+                connection,
+                msg_id=change.value.msg_id,
+                body=content.body,
+                opaque_blob=content.opaque_blob,
+                files=files,
+            )
+        return change
+
+    return stored_and_queued
 
 
 def _draft(chat: ChatContext, author_id: UserId, address: Address, message: SendMessage) -> NewMessage:
