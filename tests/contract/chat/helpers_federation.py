@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from vox.security.http_signatures import KeyPair, new_key_pair, new_nonce
 from vox.security.outbound import FetchResult
 
 FEDERATION = "/api/v1/federation"
+NO_LIES: Mapping[str, Any] = {}
 
 
 @dataclass(slots=True)
@@ -119,8 +120,10 @@ class Peer:
     def __post_init__(self) -> None:
         self.internet.publish(self.domain, self.keys.public)
 
-    def signed(self, rig: Rig, method: str, path: str, body: bytes, **lies: Any) -> dict[str, str]:
-        """The headers of a request to a server."""
+    def signed(
+        self, rig: Rig, method: str, path: str, body: bytes, lies: Mapping[str, Any] = NO_LIES
+    ) -> dict[str, str]:
+        """The headers of a request to a server; `lies` are signed in place of what is true."""
         federation = rig.chat.federation
         assert federation is not None
         identity = Identity(lies.get("origin", self.domain), lies.get("private_key", self.keys.private))
@@ -138,17 +141,20 @@ class Peer:
                 del headers[name]
         return headers
 
-    async def call(self, rig: Rig, method: str, path: str, said: Any = None, **lies: Any) -> httpx2.Response:
-        """A request to a server; `lies` replace what is signed."""
+    async def call(
+        self, rig: Rig, method: str, path: str, said: Any = None, lies: Mapping[str, Any] = NO_LIES
+    ) -> httpx2.Response:
+        """A request to a server."""
         body = said if isinstance(said, bytes) else json.dumps({} if said is None else said).encode()
-        headers = self.signed(rig, method, path, body, **lies)
+        headers = self.signed(rig, method, path, body, lies)
         return await rig.http.request(method, FEDERATION + path, headers=headers, content=body)
 
-    async def message(self, rig: Rig, to: str, body: str = "hello", **more: Any) -> httpx2.Response:
-        """A message of this server's user mallory."""
+    async def message(
+        self, rig: Rig, to: str, body: str = "hello", *, lies: Mapping[str, Any] = NO_LIES, **more: Any
+    ) -> httpx2.Response:
+        """A message of this server's user mallory; `more` are further fields, or others in their place."""
         said = {"from": f"mallory@{self.domain}", "to": to, "opaque_blob": body, "body": body, **more}
-        lies = said.pop("lies", {})
-        return await self.call(rig, "POST", "/relay/message", said, **lies)
+        return await self.call(rig, "POST", "/relay/message", said, lies)
 
 
 @contextlib.asynccontextmanager
@@ -163,7 +169,7 @@ async def server(
     **overrides: Any,
 ) -> AsyncGenerator[Rig, None]:
     """A community with a federation domain, reachable and in the DNS."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)  # noqa: ASYNC240  one call
     clock = clock or SystemClock()
     parts = Parts(clock, Metrics(), Lifecycle(clock, 1.0), outside=Outside(Dns(internet), Wire(internet)))
     given: dict[str, Any] = {"federation_retry_s": 0.05, "federation_retry_max_s": 0.2, **overrides}
@@ -204,7 +210,7 @@ async def until_messages(person: Person, count: int) -> list[dict[str, Any]]:
     """The messages of a person's first conversation, once there are so many."""
     async with time_limit():
         while len(found := await messages_of(person)) < count:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # noqa: ASYNC110  the server under test tells no one
     return found
 
 

@@ -31,6 +31,9 @@ HEADS_AT_ONCE: Final = 256
 KEPT_S: Final = 30 * 86_400
 """How long receipts of settled deliveries and failed deliveries stay."""
 
+KEPT_SETTLED: Final = 1000
+"""How far behind the settled deliveries of its sender a receipt must be to be forgotten."""
+
 KeyState = Literal["next", "active", "retired"]
 
 
@@ -366,14 +369,14 @@ def link_received(connection: Connection, domain: str, delivery_id: str, dm_id: 
 
 
 def forget_settled(connection: Connection, domain: str, before: int, now_s: int) -> None:
-    """Forgets receipts of deliveries that their sender calls settled, once they are old besides.
+    """Forgets receipts of deliveries that their sender calls settled, long after that by its count and by the clock.
 
-    Neither alone is enough: a sender restored from a backup sends again what it had settled, and a clock that jumps ahead makes
-    everything look old.
+    No bound alone is enough: a network doubles and delays requests, a sender restored from a backup sends again what it had settled,
+    and a clock that jumps ahead makes everything look old.
     """
     row = federation_received.c
-    old = (row.domain == domain) & (row.sequence < before) & (row.received_at < now_s - KEPT_S)
-    connection.execute(delete(federation_received).where(old))
+    settled = (row.domain == domain) & (row.sequence < before - KEPT_SETTLED)
+    connection.execute(delete(federation_received).where(settled, row.received_at < now_s - KEPT_S))
 
 
 def last_received(connection: Connection, dm_id: DmId, domain: str, up_to: MessageId) -> str | None:
