@@ -53,7 +53,7 @@ class Town:
     async def chat(self, domain: str, **more: str) -> AsyncGenerator["Server", None]:
         """The server of a domain, started; its key is in the DNS."""
         folder = self.folder / domain
-        folder.mkdir(exist_ok=True)  # noqa: ASYNC240  one call
+        folder.mkdir(exist_ok=True)
         environment = {**self.environment(domain), **more}
         async with (
             chat_server(folder, port=self.ports[domain], environment=environment) as running,
@@ -208,7 +208,7 @@ def _authority(folder: Path) -> None:
 
 
 def _openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=WAIT_S)  # noqa: S603, S607
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=WAIT_S)
 
 
 @contextlib.asynccontextmanager

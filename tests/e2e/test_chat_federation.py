@@ -41,7 +41,7 @@ async def test_two_servers_federate_through_nginx_and_survive_each_others_death(
             await blue.until_bodies(bob, [str(number) for number in range(1, 9)])
             await red.until_bodies(alice, [str(number) for number in range(1, 9)])
             async with time_limit():
-                while (await red.call(alice, "GET", "/federation/deliveries"))["items"]:
+                while (await red.call(alice, "GET", "/federation/deliveries"))["items"]:  # noqa: ASYNC110  the server under test tells no one
                     await asyncio.sleep(0.05)
 
 
@@ -67,34 +67,34 @@ async def test_a_server_whose_clock_was_set_back_loses_and_repeats_nothing(tmp_p
 
 
 async def test_peers_that_answer_without_end_or_never_hold_up_no_one_else(tmp_path: Path):
-    async with town(tmp_path, "red.test", "blue.test") as here:
-        async with (
-            here.chat("red.test") as red,
-            here.chat("blue.test") as blue,
-            bad_peer(here, "endless.test", b"x" * 65_536) as endless,
-            bad_peer(here, "never.test", b"") as never,
-        ):
-            await red.settle()
-            await blue.settle()
-            alice, bob = await red.join("alice"), await blue.join("bob")
-            dm_id = await red.open_dm(alice, "bob@blue.test")
-            asked = [
-                asyncio.create_task(
-                    red.http.post(
-                        f"{API}/federation/users",
-                        json={"user_address": f"mallory@{domain}"},
-                        headers=bearer(alice),
-                    )
+    async with (
+        town(tmp_path, "red.test", "blue.test") as here,
+        here.chat("red.test") as red,
+        here.chat("blue.test") as blue,
+        bad_peer(here, "endless.test", b"x" * 65_536) as endless,
+        bad_peer(here, "never.test", b"") as never,
+    ):
+        await red.settle()
+        await blue.settle()
+        alice, bob = await red.join("alice"), await blue.join("bob")
+        dm_id = await red.open_dm(alice, "bob@blue.test")
+        asked = [
+            asyncio.create_task(
+                red.http.post(
+                    f"{API}/federation/users",
+                    json={"user_address": f"mallory@{domain}"},
+                    headers=bearer(alice),
                 )
-                for domain in ("endless.test", "never.test")
-            ]
-            async with time_limit():
-                while not (endless and never):
-                    await asyncio.sleep(0.02)
-            bodies = [str(number) for number in range(10)]
-            for body in bodies:
-                await red.call(alice, "POST", f"/dms/{dm_id}/messages", {"body": body})
-            await blue.until_bodies(bob, bodies)
-            for reply in await asyncio.gather(*asked):
-                assert (reply.status_code, reply.json()["error"]["code"]) == (502, "FED_UNAVAILABLE")
-            assert max(endless) < 20_000_000  # what the kernels hold of it, and no gigabyte
+            )
+            for domain in ("endless.test", "never.test")
+        ]
+        async with time_limit():
+            while not (endless and never):  # noqa: ASYNC110  the server under test tells no one
+                await asyncio.sleep(0.02)
+        bodies = [str(number) for number in range(10)]
+        for body in bodies:
+            await red.call(alice, "POST", f"/dms/{dm_id}/messages", {"body": body})
+        await blue.until_bodies(bob, bodies)
+        for reply in await asyncio.gather(*asked):
+            assert (reply.status_code, reply.json()["error"]["code"]) == (502, "FED_UNAVAILABLE")
+        assert max(endless) < 20_000_000  # what the kernels hold of it, and no gigabyte

@@ -209,15 +209,15 @@ async def messages_of(person: Person) -> list[dict[str, Any]]:
 async def until_messages(person: Person, count: int) -> list[dict[str, Any]]:
     """The messages of a person's first conversation, once there are so many."""
     async with time_limit():
-        while len(found := await messages_of(person)) < count:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  the server under test tells no one
+        while len(found := await messages_of(person)) < count:  # noqa: ASYNC110  the server under test tells no one
+            await asyncio.sleep(0.01)
     return found
 
 
 async def until_empty(rig: Rig) -> None:
     """Returns when nothing waits for other servers."""
     async with time_limit():
-        while await rig.chat.read(lambda c: c.exec_driver_sql(WAITING).scalar_one()):
+        while await rig.chat.read(lambda c: c.exec_driver_sql(WAITING).scalar_one()):  # noqa: ASYNC110  the server under test tells no one
             await asyncio.sleep(0.01)
 
 

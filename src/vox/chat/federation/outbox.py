@@ -227,15 +227,15 @@ def conclude(
         return False
     if verdict is Verdict.REFUSED:
         return queries.fail(connection, delivery.id, answer.code)
-    code = answer.code or f"HTTP_{answer.status}"
+    reason = answer.code or f"HTTP_{answer.status}"
     if verdict is Verdict.LATER:
         wait = wait_ms(delivery.attempts + 1, times, chance=chance, retry_after_s=answer.retry_after_s)
-        queries.postpone(connection, delivery.id, now_ms + wait, code)
+        queries.postpone(connection, delivery.id, now_ms + wait, reason)
         return False
     peer = queries.find_peer(connection, delivery.domain)
     failures = 1 if peer is None else peer.failures + 1
     wait = wait_ms(failures, times, chance=chance, retry_after_s=answer.retry_after_s)
-    queries.postpone(connection, delivery.id, 0, code)
+    queries.postpone(connection, delivery.id, 0, reason)
     queries.peer_away(
         connection,
         delivery.domain,

@@ -123,7 +123,7 @@ async def test_private_keys_lie_beside_a_sqlite_database_and_not_in_it(tmp_path:
             lambda c: c.exec_driver_sql("SELECT private_key FROM federation_keys").scalar_one()
         )
         assert stored is None
-    [file] = tmp_path.glob("vox.db.federation-*.key")
+    [file] = tmp_path.glob("vox.db.federation-*.key")  # noqa: ASYNC240  one call
     assert file.read_text().strip() == identity.private_key
     assert file.stat().st_mode & 0o777 == 0o600
     async with server(Internet(), "home.example", url, tmp_path) as rig:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
@@ -21,7 +22,8 @@ from vox.chat.federation.service import Federation
 from vox.errors import DependencyError, UsageError
 from vox.stores.sql import Connection
 
-BLOCKED_REASON = "Your server was blocked"
+BLOCKED: Final = "FED_BLOCKED"
+BLOCKED_REASON: Final = "Your server was blocked"
 
 
 def domain_of(text: str) -> str:
@@ -207,7 +209,7 @@ def _block(
         login_revoked(user_id, login_ids, reason=BLOCKED_REASON)
         for user_id, login_ids in own.end_logins_of(connection, domain)
     ]
-    gone = queries.fail_all(connection, domain, "FED_BLOCKED")
+    gone = queries.fail_all(connection, domain, BLOCKED)
     events += [event for delivery in gone if (event := _failed(delivery)) is not None]
     queries.unsubscribe_all(connection, domain)
     if is_new and federation is not None and federation.policy != "closed":
@@ -220,6 +222,4 @@ def _failed(delivery: Delivery) -> Event | None:
     if delivery.author_id is None or delivery.msg_id is None:
         return None
     dm_id = DmId(int(delivery.conversation.removeprefix("dm:")))
-    return dm_delivery(
-        user_id=delivery.author_id, dm_id=dm_id, msg_id=delivery.msg_id, state="failed", code="FED_BLOCKED"
-    )
+    return dm_delivery(user_id=delivery.author_id, dm_id=dm_id, msg_id=delivery.msg_id, state="failed", code=BLOCKED)
