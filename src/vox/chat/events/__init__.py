@@ -32,6 +32,7 @@ from vox.chat.events.kinds import (
 from vox.chat.events.messages import (
     EXCLUDED_USER,
     dm_create,
+    dm_delivery,
     dm_read_notify,
     dm_recipient_add,
     dm_recipient_remove,
@@ -125,6 +126,7 @@ __all__ = [
     "category_update",
     "decode_event",
     "dm_create",
+    "dm_delivery",
     "dm_read_notify",
     "dm_recipient_add",
     "dm_recipient_remove",

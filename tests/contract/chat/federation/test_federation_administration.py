@@ -77,7 +77,7 @@ async def test_domains_and_pages_are_checked(scene: Scene):
     for wrong in ("", "localhost", "127.0.0.1", "a b.example", "x" * 300):
         reply = await scene.admin.post("/federation/admin/block", {"domain": wrong})
         assert outcome(reply) == (422, "VALIDATION_ERROR")
-    assert outcome(await scene.admin.get("/federation/admin/block", limit=201)) == (422, "VALIDATION_ERROR")
+    assert outcome(await scene.admin.get("/federation/admin/block", limit=1001)) == (422, "VALIDATION_ERROR")
     assert outcome(await scene.admin.delete("/federation/admin/peers/unknown.example/keys")) == (404, "NOT_FOUND")
 
 
@@ -140,7 +140,7 @@ async def test_without_a_domain_nothing_federates(database_url: str, tmp_path: P
             ("POST", "/federation/relay/typing", {"from": "a@other.example", "to": "b@home.example"}),
         ):
             more = {} if body is None else {"json": body}
-            assert outcome(await admin.call(method, path, **more)) == (500, "FED_NOT_CONFIGURED")
+            assert outcome(await admin.call(method, path, **more)) == (404, "FED_NOT_CONFIGURED")
         reply = await anonymous(rig, "POST", "/auth/login/federation", {"federation_token": "fed_x"})
         assert outcome(reply) == (401, "AUTH_FAILED")
         await admin.ok("POST", "/federation/admin/block", {"domain": "other.example"})

@@ -32,6 +32,7 @@ from vox.chat.federation.wire import Joined
 
 ADMINISTRATOR: Final = requires(P.ADMINISTRATOR)
 LONGEST_CLIENT: Final = 200
+MOST_LISTED: Final = 200
 
 routes = RouteTable()
 
@@ -67,7 +68,7 @@ async def find_user(call: Call[FindUser]) -> FoundUser:
 @routes.get("/federation/deliveries", access=USER, query=UnsettledQuery, returns=UnsettledPage)
 async def list_deliveries(call: Call[None, UnsettledQuery]) -> UnsettledPage:
     """Lists the caller's messages that have not arrived at another server: those that wait, and those that were refused."""
-    after, limit = call.query.after, call.query.limit
+    after, limit = call.query.after, min(call.query.limit, MOST_LISTED)
     found = await call.chat.read(partial(queries.unsettled, author_id=call.user_id, after=after, limit=limit))
     items = [Unsettled(one.msg_id, one.dm_id, one.domain, one.state, one.code) for one in found]
     return UnsettledPage(items, str(found[-1].number) if found else None)
@@ -90,7 +91,9 @@ async def unblock(call: Call) -> None:
 @routes.get("/federation/admin/block", access=ADMINISTRATOR, query=ListQuery, returns=ListPage)
 async def list_blocked(call: Call[None, ListQuery]) -> ListPage:
     """Lists the blocked servers."""
-    page = partial(administration.listed, is_allow=False, limit=call.query.limit, offset=call.query.offset)
+    page = partial(
+        administration.listed, is_allow=False, limit=min(call.query.limit, MOST_LISTED), offset=call.query.offset
+    )
     return ListPage(await call.chat.read(page))
 
 
@@ -119,7 +122,9 @@ async def disallow(call: Call) -> None:
 @routes.get("/federation/admin/allow", access=ADMINISTRATOR, query=ListQuery, returns=ListPage)
 async def list_allowed(call: Call[None, ListQuery]) -> ListPage:
     """Lists the servers on the allow list."""
-    page = partial(administration.listed, is_allow=True, limit=call.query.limit, offset=call.query.offset)
+    page = partial(
+        administration.listed, is_allow=True, limit=min(call.query.limit, MOST_LISTED), offset=call.query.offset
+    )
     return ListPage(await call.chat.read(page))
 
 
@@ -127,7 +132,7 @@ async def list_allowed(call: Call[None, ListQuery]) -> ListPage:
 async def list_peers(call: Call[None, PeerQuery]) -> PeerPage:
     """Lists the servers that this one has met, with what waits for them."""
     after = call.query.after.replace("\0", "")
-    return await call.chat.read(partial(administration.peers, after=after, limit=call.query.limit))
+    return await call.chat.read(partial(administration.peers, after=after, limit=min(call.query.limit, MOST_LISTED)))
 
 
 @routes.delete("/federation/admin/peers/{domain}/keys", access=ADMINISTRATOR)
@@ -148,13 +153,13 @@ async def make_key(call: Call) -> KeyInfo:
     return await administration.make_key(call.chat, call.user_id)
 
 
-@routes.post("/federation/admin/keys/{key_id}/activate", access=ADMINISTRATOR)
+@routes.post("/federation/admin/keys/{key}/activate", access=ADMINISTRATOR)
 async def activate_key(call: Call) -> None:
     """Signs with this key from now on; the DNS must show it."""
-    await administration.activate_key(call.chat, call.user_id, call.text("key_id"))
+    await administration.activate_key(call.chat, call.user_id, call.text("key"))
 
 
-@routes.delete("/federation/admin/keys/{key_id}", access=ADMINISTRATOR)
+@routes.delete("/federation/admin/keys/{key}", access=ADMINISTRATOR)
 async def delete_key(call: Call) -> None:
     """Deletes a key that is not the active one."""
-    await administration.delete_key(call.chat, call.user_id, call.text("key_id"))
+    await administration.delete_key(call.chat, call.user_id, call.text("key"))

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from vox.chat.api.fields import Id
+from vox.chat.api.fields import Id, Limit
 
 Domain = Annotated[str, Meta(min_length=1, max_length=253)]
 
@@ -61,14 +61,14 @@ class ListPage(Struct):
 class ListQuery(Struct):
     """Which part of a list."""
 
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
     offset: Id = 0
 
 
 class PeerQuery(Struct):
     """Which page of servers."""
 
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
     after: str = ""
 
 
@@ -130,7 +130,7 @@ class Unsettled(Struct):
 class UnsettledQuery(Struct):
     """Which page of messages."""
 
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+    limit: Limit = 50
     after: Id = 0
 
 
