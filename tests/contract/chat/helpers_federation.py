@@ -150,10 +150,17 @@ class Peer:
         return await rig.http.request(method, FEDERATION + path, headers=headers, content=body)
 
     async def message(
-        self, rig: Rig, to: str, body: str = "hello", *, lies: Mapping[str, Any] = NO_LIES, **more: Any
+        self,
+        rig: Rig,
+        to: str,
+        body: str = "hello",
+        *,
+        sender: str = "mallory",
+        lies: Mapping[str, Any] = NO_LIES,
+        **more: Any,
     ) -> httpx2.Response:
-        """A message of this server's user mallory; `more` are further fields, or others in their place."""
-        said = {"from": f"mallory@{self.domain}", "to": to, "opaque_blob": body, "body": body, **more}
+        """A message of a user of this server; `more` are further fields."""
+        said = {"from": f"{sender}@{self.domain}", "to": to, "opaque_blob": body, "body": body, **more}
         return await self.call(rig, "POST", "/relay/message", said, lies)
 
 

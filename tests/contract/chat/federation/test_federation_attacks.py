@@ -262,7 +262,7 @@ async def test_a_flood_of_one_server_is_slowed_down_and_brings_few_users(databas
     async with server(internet, "home.example", database_url, tmp_path, rate_limit_scale=0.02) as rig:
         await rig.register("bob")
         evil, good = Peer(internet, "evil.example"), Peer(internet, "good.example")
-        outcomes = [outcome(await evil.message(rig, BOB, **{"from": f"m{number}@evil.example"})) for number in range(8)]
+        outcomes = [outcome(await evil.message(rig, BOB, sender=f"m{number}")) for number in range(8)]
         assert outcomes[0] == (204, "")
         assert outcomes[-1] == (429, "RATE_LIMITED")
         users = await rig.chat.read(
