@@ -27,6 +27,7 @@ from vox.chat.database.unit_of_work import ApplyChange, UnitOfWork
 from vox.chat.database.worker_lease import Ids, LeasedSnowflakes
 from vox.chat.events import Event
 from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
+from vox.chat.federation.service import Federation, Outside
 from vox.chat.identity.logins import LoginCache
 from vox.chat.integrations.registry import Integrations
 from vox.chat.integrations.signing import SigningKey
@@ -64,6 +65,7 @@ class Parts:
     worker: int = 0
     ids: LeasedSnowflakes | None = None
     running: Sequence[Callable[[], AbstractAsyncContextManager[None]]] = ()
+    outside: Outside | None = None
 
 
 class Pipeline(Protocol):
@@ -131,6 +133,7 @@ class ChatContext:
     def __init__(self, settings: ChatSettings, parts: Parts) -> None:
         self.settings = settings
         self.clock = parts.clock
+        self._outside = parts.outside
         self.metrics = parts.metrics
         self.database = SqlDatabase(
             settings.database_url.get_secret_value(),
@@ -177,6 +180,8 @@ class ChatContext:
         self.oidc: object | None = None
         """Login by an organisation's provider (`vox.chat.features.oidc`), where one is configured; the server sets it."""
         self._kept: dict[type[object], object] = {}
+        self.federation: Federation | None = None
+        """Other communities; None where no federation domain is set, and before the server opens."""
 
     def kept(self, kind: type[K]) -> K:
         """What a feature keeps in memory for this server: one object of its type, made when it is first asked for."""
@@ -184,6 +189,24 @@ class ChatContext:
         if found is None:
             found = self._kept.setdefault(kind, kind())
         return cast("K", found)
+
+    def open_federation(self) -> None:
+        """Makes what a community with a federation domain needs, once its settings are read from the database.
+
+        Raises:
+            UsageError: a setting of federation is wrong.
+        """
+        if self.config.get("federation_domain"):
+            self.federation = Federation(
+                self.settings,
+                self.config,
+                self.database,
+                self.clock,
+                self.metrics,
+                community=self.community,
+                tell=self.tell,
+                outside=self._outside,
+            )
 
     def bind(self, pipeline: Pipeline) -> None:
         """Names the path that changes and events take; once, before the server opens."""

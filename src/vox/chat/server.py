@@ -24,6 +24,7 @@ from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, la
 from vox.chat.events import Event
 from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
+from vox.chat.features.federation import contacts
 from vox.chat.features.interactions.calls import call_command
 from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.features.outgoing_webhooks.sender import DeliverySender
@@ -141,6 +142,11 @@ class ChatServer:
                 self._file = SqliteFile(path)
             context.database.run_sync(self._load)
             self._load_push_key()
+            context.open_federation()
+            if context.federation is not None:
+                context.federation.on_viewed = partial(contacts.refresh, context)
+                self.hub.on_dm_typing = context.federation.relay_typing
+                self.hub.news.on_changed = context.federation.tell_presence
             self._seed_ids(context.database.run_sync(largest_number))
             context.bus.subscribe(self._pipeline.on_bus_entries)
             if self.settings.registration != "open" and not self._parts.worker:
@@ -188,6 +194,9 @@ class ChatServer:
                 await stack.enter_async_context(sender.running())
                 context.push = sender.offer
                 stack.callback(self._stop_pushing)
+            if context.federation is not None:
+                sending = context.federation.running(is_shared=isinstance(bus, SharedBus))
+                await stack.enter_async_context(sending)
             if isinstance(bus, SharedBus):
                 await stack.enter_async_context(checkpointing(hub, bus, context.clock))
                 await stack.enter_async_context(announcing_interruptions(hub, bus))

@@ -142,7 +142,7 @@ class ChatPolicy:
             return raw
         decode = route.decode_loose if call.has_string_ids else route.decode_body
         if decode is None or (not raw and route.method == "DELETE"):
-            return None
+            return raw if route.is_raw else None
         try:
             return decode(raw)
         except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, not the type, or nested too deeply

@@ -24,9 +24,12 @@ CATEGORIES: Final[dict[str, RateCategory]] = {
         ("files", 20, 0.5),
         ("federation", 50, 1.0),
         ("interactions", 60, 10.0),
+        ("federation_peers", 500, 50.0),
     )
 }
-"""The original's numbers, and those of interactions, which there counted as `server`: too few for a bot that answers many users."""
+"""The original's numbers, and those of interactions, which there counted as `server`: too few for a bot that answers many users; and
+of `federation_peers`, requests that other servers sign, which have quotas of their own besides: the original's 50, and one more a second,
+would hold up a server that has many users or was away."""
 
 HISTORY: Final = RateCategory("history", 60, 4.0)
 """Pages of messages that were asked for with `include`: reading does not empty the bucket of sending."""

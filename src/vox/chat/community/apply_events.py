@@ -24,6 +24,7 @@ from vox.chat.community.state import (
 )
 from vox.chat.events import Event
 from vox.chat.events.ids import CategoryId, FeedId, RoleId, RoomId, UserId
+from vox.chat.events.kinds import REMOTE_CONTACT
 from vox.chat.events.permissions import AllowDeny
 
 K = TypeVar("K", bound=int)
@@ -52,6 +53,18 @@ def _member_join(state: State, said: _Fields, facts: _Fields) -> AccessChange | 
         is_active=True,
         role_ids=frozenset(facts.get("role_ids", ())),
         is_federated=facts.get("is_federated", False),
+    )
+    return _one(user_id)
+
+
+def _remote_contact(state: State, _said: _Fields, facts: _Fields) -> AccessChange | None:
+    user_id = facts["user_id"]
+    state.users[user_id] = Person(
+        id=user_id,
+        username=facts["username"],
+        display_name=facts["display_name"],
+        is_federated=True,
+        is_contact=True,
     )
     return _one(user_id)
 
@@ -341,6 +354,7 @@ def _at(place: SpaceRef) -> AccessChange:
 
 _RULES: Final[Mapping[str, _Rule]] = {
     "member_join": _member_join,
+    REMOTE_CONTACT: _remote_contact,
     "member_leave": _member_leave,
     "member_ban": _member_leave,
     "member_unban": _member_unban,

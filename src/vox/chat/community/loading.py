@@ -96,8 +96,8 @@ def _read_people(
         state.roles[row[0]] = Role(*row)
     user = users.c
     columns = (user.id, user.username, user.display_name, user.nickname, user.avatar, user.active, user.federated)
-    for id_, username, display_name, nickname, avatar, active, federated in connection.execute(
-        select(*columns).where(which)
+    for id_, username, display_name, nickname, avatar, active, federated, contact in connection.execute(
+        select(*columns, user.contact).where(which)
     ):
         state.users[id_] = Person(
             id=id_,
@@ -108,6 +108,7 @@ def _read_people(
             is_active=bool(active),
             role_ids=frozenset(held.get(id_, ())),
             is_federated=bool(federated),
+            is_contact=bool(contact),
         )
 
 

@@ -13,7 +13,10 @@ Target = tuple[Literal["role"], RoleId] | tuple[Literal["user"], UserId]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user; inactive ones were kicked or banned, or left, and see nothing."""
+    """A user; inactive ones were kicked or banned, or left, and see nothing.
+
+    A contact is a user of another server whom members write with and who has not joined: in no list, and without a login.
+    """
 
     id: UserId
     username: str
@@ -23,6 +26,7 @@ class Person:
     is_active: bool = True
     role_ids: frozenset[RoleId] = frozenset()
     is_federated: bool = False
+    is_contact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,12 +153,32 @@ class ChatSettings(Settings):
     """Language of GIF searches"""
     federation_domain: Annotated[str, Env("VOX_FEDERATION_DOMAIN")] = ""
     """This community's domain; empty: no federation"""
-    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "open"
-    """Which other communities this one federates with"""
+    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "closed"
+    """Which other communities this one federates with: `open`: all but blocked ones; `allowlist` (also `allow_list`): those on the allow list; `closed`: none. The original's source has `open` as its default, its documentation `closed`"""
     federation_private_key: Annotated[SecretStr, Env("VOX_FEDERATION_PRIVATE_KEY")] = SecretStr("")
-    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use"""
+    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use, and kept beside the database"""
     federation_public_key: Annotated[str, Env("VOX_FEDERATION_PUBLIC_KEY")] = ""
-    """The public half, base64"""
+    """The public half, base64; checked against the private one"""
+    federation_dns: Annotated[list[str], Env("VOX_FEDERATION_DNS")] = Field(default=[])
+    """DNS servers that know other communities, as `address` or `address:port`; empty: those of the system"""
+    federation_ca_file: Annotated[str, Env("VOX_FEDERATION_CA_FILE")] = ""
+    """Certificates (PEM) of authorities that are trusted besides the system's when other communities are called"""
+    federation_allowed_private: Annotated[list[str], Env("VOX_FEDERATION_ALLOWED_PRIVATE")] = Field(default=[])
+    """Private networks in which other communities may be, such as 10.0.0.0/8; empty: public addresses only"""
+    federation_retry_s: Annotated[float, Env("VOX_FEDERATION_RETRY_S")] = Field(default=2.0, gt=0, le=3600)
+    """Seconds until a delivery to another community is first tried again; each further wait is twice as long"""
+    federation_retry_max_s: Annotated[float, Env("VOX_FEDERATION_RETRY_MAX_S")] = Field(default=600.0, gt=0, le=86_400)
+    """The longest of these waits"""
+    federation_give_up_s: Annotated[float, Env("VOX_FEDERATION_GIVE_UP_S")] = Field(default=604_800.0, gt=0)
+    """After this time, and 50 attempts, a delivery is given up and its author told"""
+    federation_queue_per_peer: Annotated[int, Env("VOX_FEDERATION_QUEUE_PER_PEER")] = Field(default=10_000, ge=1)
+    """Deliveries that may wait for one other community; further messages to it are refused"""
+    federation_users_per_peer: Annotated[int, Env("VOX_FEDERATION_USERS_PER_PEER")] = Field(default=10_000, ge=1)
+    """Users of one other community that may become known here"""
+    federation_peer_bytes: Annotated[int, Env("VOX_FEDERATION_PEER_BYTES")] = Field(default=1_073_741_824, ge=0)
+    """Bytes of files that one other community may fill here; 0: no files"""
+    federation_total_bytes: Annotated[int, Env("VOX_FEDERATION_TOTAL_BYTES")] = Field(default=10_737_418_240, ge=0)
+    """Bytes of files that all other communities together may fill here"""
 
     limits: Annotated[dict[str, int], Env()] = Field(default_factory=dict)
     """Limits that `VOX_LIMIT_<NAME>` sets, by name; their table is in the REST protocol's page"""
@@ -183,7 +203,7 @@ class ChatSettings(Settings):
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
     """Seconds over which clients are sent away after SIGTERM"""
 
-    @field_validator("integration_networks", "oidc_allowed_private")
+    @field_validator("integration_networks", "oidc_allowed_private", "federation_allowed_private")
     @classmethod
     def _networks(cls, networks: list[str]) -> list[str]:
         for network in networks:
@@ -213,6 +233,13 @@ class ChatSettings(Settings):
             raise ValueError("write mailto: and an address, or an https address")
         return contact
 
+    @field_validator("federation_policy", mode="before")
+    @classmethod
+    def _both_spellings(cls, value: Any) -> Any:
+        return (
+            "allowlist" if isinstance(value, str) and value.strip().lower() in {"allow_list", "allow-list"} else value
+        )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
@@ -227,6 +254,8 @@ class ChatSettings(Settings):
             raise ValueError("VOX_OIDC_SCOPES must contain openid")
         if self.secrets_key.get_secret_value():
             read_key(self.secrets_key.get_secret_value())
+        if self.federation_retry_max_s < self.federation_retry_s:
+            raise ValueError("VOX_FEDERATION_RETRY_MAX_S must not be less than VOX_FEDERATION_RETRY_S")
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self
@@ -239,10 +268,6 @@ class ChatSettings(Settings):
 NOT_YET: Final[dict[str, str]] = {
     "media_bind": "voice rooms",
     "media_tls_cert": "voice rooms",
-    "federation_domain": "federation",
-    "federation_policy": "federation",
-    "federation_private_key": "federation",
-    "federation_public_key": "federation",
 }
 """Settings that are checked and kept, and the feature they wait for."""
 

@@ -14,6 +14,8 @@ LOGIN_REVOKED: Final = "_login_revoked"
 BOT_CHANGED: Final = "_bot"
 SUBSCRIPTION_CHANGED: Final = "_webhook_subscription"
 """Events for servers only, which no client is sent."""
+REMOTE_CONTACT: Final = "_remote_contact"
+"""A user of another server has come to be known: for servers only, because contacts are in no list of members."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
 NEEDED_CAPABILITY: Final = "capability"
@@ -55,7 +57,7 @@ CHANGES_ACCESS: Final = frozenset({
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
     "member_timeout", "feed_slow_mode", "raid_mode_update", "automod_rule_update", "automod_rule_delete",
-    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED,
+    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED, REMOTE_CONTACT,
 })  # fmt: skip
 """The types that change what `Community` or the registries of bots and outgoing webhooks hold, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
@@ -160,7 +162,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
-    **dict.fromkeys(("notification_create", "read_update", "settings_update"), _self),
+    **dict.fromkeys(("notification_create", "read_update", "settings_update", "dm_delivery"), _self),
     "member_timeout": _everyone,
     "feed_slow_mode": _feed,
     **dict.fromkeys(("raid_mode_update", "automod_rule_update", "automod_rule_delete"), _managers),

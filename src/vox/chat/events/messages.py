@@ -172,6 +172,12 @@ def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: MessageId) -> 
     return Event("dm_read_notify", payload, Participants(dm_id))
 
 
+def dm_delivery(*, user_id: UserId, dm_id: DmId, msg_id: MessageId, state: str, code: str) -> Event:
+    """What became of a user's message to another server; `state` is failed, `code` the reason."""
+    payload = {"user_id": user_id, "dm_id": dm_id, "msg_id": msg_id, "state": state, "code": code}
+    return Event("dm_delivery", payload, Users((user_id,)))
+
+
 def _readers(feed_id: FeedId | None, dm_id: DmId | None) -> Audience:
     if feed_id is not None:
         return Readers(feed_id)

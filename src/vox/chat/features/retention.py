@@ -16,6 +16,7 @@ from vox.chat.features.interactions.queries import delete_expired as delete_expi
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.chat.features.oidc.queries import delete_expired_flows
 from vox.chat.features.outgoing_webhooks.queries import delete_old_deliveries
+from vox.chat.federation.queries import delete_expired as delete_expired_federation
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
 
@@ -51,6 +52,7 @@ async def sweep(chat: ChatContext) -> int:
         lambda connection: delete_old_turns(connection, before_ms=int(now.timestamp() * 1000) - TURNS_KEPT_MS)
     )
     removed += await chat.change(lambda connection: timeouts.sweep(connection, int(now.timestamp())))
+    removed += await write(lambda connection: delete_expired_federation(connection, int(now.timestamp())))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -8,6 +8,8 @@ from vox.chat.features.bots import routes as bots
 from vox.chat.features.client import routes as client
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
+from vox.chat.features.federation import peer_routes
+from vox.chat.features.federation import routes as federation
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.interactions import routes as interactions
@@ -42,6 +44,8 @@ _TABLES = {
     "ban_lists": ban_list_routes.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
+    "federation": federation.routes,
+    "federation_peers": peer_routes.routes,
     "files": files.routes,
     "friends": friends.routes,
     "interactions": interactions.routes,

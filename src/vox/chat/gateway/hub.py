@@ -125,6 +125,8 @@ class Hub:
         self._changes = PendingChanges()
         self._coming: set[object] = set()
         self._is_draining = False
+        self.on_dm_typing: Callable[[UserId, DmId], None] | None = None
+        """Told of who types in a conversation, where others than the sessions want to know."""
         self._next_login_end = math.inf
         self._counted = {"deliveries": 0, "dropped": 0}
         bus.subscribe_presence(self.heard_presence)
@@ -333,6 +335,8 @@ class Hub:
             dm_id = DmId(dm)
             if community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
                 self._tell(typing_start(user_id=user_id, dm_id=dm_id))
+                if self.on_dm_typing is not None:
+                    self.on_dm_typing(user_id, dm_id)
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
         """Takes a user's status: sent as it is to their own sessions, then to the others as far as they may see it.

@@ -172,6 +172,9 @@ def test_the_way_back_to_the_first_release_keeps_the_rows(url: str, database: Sq
     )
     alembic(url, "downgrade", FIRST_RELEASE)
     assert database.run_sync(counted) == before
+    assert "federation_outbox" not in database.run_sync(lambda c: inspect(c).get_table_names())
+    alembic(url, "downgrade", "5d0c3e1f7a42")
+    assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])
     alembic(url, "downgrade", "-1")
     assert database.run_sync(counted) == before

@@ -2,6 +2,12 @@
 
 from vox.chat.database.schema.accounts import push_subscriptions, user_settings
 from vox.chat.database.schema.conventions import metadata
+from vox.chat.database.schema.federation import (
+    federation_keys,
+    federation_outbox,
+    federation_peers,
+    federation_received,
+)
 from vox.chat.database.schema.identity import (
     devices,
     key_backups,
@@ -91,9 +97,13 @@ __all__ = [
     "emoji",
     "event_log",
     "everyone_mentions",
+    "federation_keys",
     "federation_list",
     "federation_nonces",
+    "federation_outbox",
+    "federation_peers",
     "federation_presence_subs",
+    "federation_received",
     "feed_read_state",
     "feed_subscribers",
     "feeds",

@@ -34,10 +34,12 @@ users: Final = Table(
     words("nickname", optional=True),
     words("password_hash", optional=True),
     words("username_key", optional=True),
+    flag("contact"),
     UniqueConstraint("username", "home_domain"),
     sqlite_autoincrement=True,
 )
-"""`username_key` is what look-alike names have in common (`vox.text.names`); empty for later ones of names that were alike before."""
+"""`username_key` is what look-alike names have in common (`vox.text.names`); empty for later ones of names that were alike before.
+`contact` marks a user of another server who has written to members here and has not joined: no member, and in no list."""
 Index(
     "ix_users_local_username",
     users.c.username,

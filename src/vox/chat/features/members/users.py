@@ -21,7 +21,10 @@ routes = RouteTable()
 @routes.get("/users/{user_id}", access=self_or(), returns=User)
 async def get_user(call: Call) -> User:
     """Returns the profile of a user, including one who has left."""
-    return await _profile(call, call.target_id)
+    found = await _profile(call, call.target_id)
+    if found.federated and call.chat.federation is not None:
+        call.chat.federation.viewed(UserId(found.user_id), found.username)
+    return found
 
 
 @routes.patch("/users/{user_id}", access=self_or(P.ADMINISTRATOR), body=UserChange, returns=User)

@@ -5,6 +5,8 @@ A mark only moves forward, so that two devices of one user cannot undo each othe
 The original had no way to write the mark of a feed; `POST /feeds/{feed_id}/read` is an addition.
 """
 
+from typing import Protocol
+
 from vox.chat.database.snowflakes import first_at
 from vox.chat.database.unit_of_work import Change
 from vox.chat.events import dm_read_notify, read_update
@@ -43,8 +45,22 @@ def mark_feed_read(
     return Change(None, (event,))
 
 
+class RelayRead(Protocol):
+    """Queues a read mark for another server."""
+
+    def __call__(self, connection: Connection, *, msg_id: MessageId) -> None:
+        """Within the unit of work that moved the mark."""
+        ...
+
+
 def mark_dm_read(
-    connection: Connection, *, user_id: UserId, dm_id: DmId, msg_id: MessageId, is_unread: bool = False
+    connection: Connection,
+    *,
+    user_id: UserId,
+    dm_id: DmId,
+    msg_id: MessageId,
+    is_unread: bool = False,
+    relayed: RelayRead | None = None,
 ) -> Change[None]:
     """Marks a conversation as read up to a message; its participants are told where the mark moved forward.
 
@@ -54,10 +70,13 @@ def mark_dm_read(
         dm_id: where.
         msg_id: the last message that counts as read.
         is_unread: whether the mark may go back, which only the user's own sessions hear of.
+        relayed: queues the mark for another server.
     """
     if not queries.mark_dm_read(connection, user_id, dm_id, msg_id, is_unread=is_unread):
         return Change(None)
     own = read_update(user_id=user_id, dm_id=dm_id, last_read_msg_id=msg_id, is_unread=is_unread)
     if is_unread:
         return Change(None, (own,))
+    if relayed is not None:
+        relayed(connection, msg_id=msg_id)
     return Change(None, (dm_read_notify(dm_id=dm_id, user_id=user_id, up_to_msg_id=msg_id), own))

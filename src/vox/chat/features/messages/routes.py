@@ -194,11 +194,16 @@ async def read_feed(call: Call[MarkRead]) -> None:
 @routes.post("/dms/{dm_id}/read", access=IN_DM, body=MarkRead)
 async def read_dm(call: Call[MarkRead]) -> None:
     """Marks a conversation as read up to a message, and tells its participants; with `unread` the mark may go back."""
-    unit = partial(
-        mark_dm_read, user_id=call.user_id, dm_id=call.id("dm_id"), msg_id=_mark(call), is_unread=call.body.unread
-    )
+    user_id, dm_id = call.user_id, call.id("dm_id")
+    unit = partial(mark_dm_read, user_id=user_id, dm_id=dm_id, msg_id=_mark(call), is_unread=call.body.unread)
+    federation = call.chat.federation
+    route = None if federation is None else federation.route_of(user_id, dm_id)
+    if federation is not None and route is not None:
+        unit = partial(unit, relayed=partial(federation.relay_read, route=route, dm_id=dm_id))
     with map_conflict(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
         await call.chat.change(unit)
+    if federation is not None:
+        federation.outbox.wake()
 
 
 @routes.get(

@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from vox.chat.context import ChatContext
 from vox.chat.database.conflicts import map_conflict
-from vox.chat.database.unit_of_work import UnitOfWork
+from vox.chat.database.unit_of_work import Change, UnitOfWork
 from vox.chat.errors import missing_permission, refuse
 from vox.chat.events.audience import Participants, Readers, Users
 from vox.chat.events.ids import DmId, FeedId, MessageId, ThreadId, UserId
@@ -35,6 +35,7 @@ from vox.chat.features.messages.screening import (
     screen,
 )
 from vox.chat.features.messages.slow_mode import wait_between_s
+from vox.stores.sql import Connection
 
 NOTIFIED_AT_ONCE = 1000
 """Users notified between two turns of the event loop: a feed with many subscribers must not hold up all sockets."""
@@ -81,13 +82,15 @@ async def post_message(chat: ChatContext, draft: NewMessage) -> Sent:
         screened = Screened(draft.author_id, address.feed_id, sample, address.thread_id)
         hits = await screen(chat, screened)
     now_s = chat.clock.unix_s()
-    unit: UnitOfWork[InsertedMessage] = partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s)
+    unit = _unit(chat, draft, now_s)
     if hits and screened is not None and (then := consequences(chat, hits, screened)) is not None:
         unit = followed_by(unit, then, lambda posted: posted.msg_id if posted.is_new else None)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That place has just been deleted.")):
         posted = await chat.change(unit)
     if posted.is_new and not (hits and deletes(hits)):
         await notify(chat, draft, posted)
+    if posted.is_new and chat.federation is not None and address.dm_id is not None:
+        chat.federation.outbox.wake()
     return Sent(posted.msg_id, posted.timestamp, None, list(draft.content.mentions))
 
 
@@ -124,6 +127,34 @@ def may_read(chat: ChatContext, address: Address, user_id: UserId) -> bool:
     if address.dm_id is not None:
         return chat.community.in_dm(user_id, address.dm_id)
     return address.feed_id is not None and chat.community.may_in(user_id, "feed", address.feed_id, READ)
+
+
+def _unit(chat: ChatContext, draft: NewMessage, now_s: int) -> UnitOfWork[InsertedMessage]:
+    """Stores the message; where the other one in a conversation is a user of another server, it is queued for that, too."""
+    unit = partial(insert_message, draft=draft, next_id=chat.ids.next, now_s=now_s)
+    federation, dm_id, author_id = chat.federation, draft.address.dm_id, draft.author_id
+    if federation is None or dm_id is None or author_id is None:
+        return unit
+    route = federation.route_of(author_id, dm_id)
+    if route is None:
+        return unit
+    relayed = partial(federation.relay_message, route=route, dm_id=dm_id, author_id=author_id)
+
+    def stored_and_queued(connection: Connection) -> Change[InsertedMessage]:
+        change = unit(connection)
+        if change.value.is_new:
+            files = change.events[-1].payload.get("attachments", ())
+            content = draft.content
+            relayed(
+                connection,
+                msg_id=change.value.msg_id,
+                body=content.body,
+                opaque_blob=content.opaque_blob,
+                files=files,
+            )
+        return change
+
+    return stored_and_queued
 
 
 def _draft(chat: ChatContext, author_id: UserId, address: Address, message: SendMessage) -> NewMessage:
