@@ -21,6 +21,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
 from vox.chat.features import retention
+from vox.chat.features.keys.relay import relay
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -65,9 +66,11 @@ class ChatServer:
             metrics=context.metrics,
             read=context.read,
             tell=self._tell,
+            relay=partial(relay, context),
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
+        context.logins.on_device_login(self.hub.set_keyless)
         self._resync = StateResync(
             context.community,
             context.config,

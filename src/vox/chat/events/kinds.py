@@ -12,6 +12,10 @@ from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
 """An event for servers only, which no client is sent."""
+DEVICE_LOGIN: Final = "_device_login"
+"""An event for servers only: the sessions of some logins receive events of keys no longer, or again."""
+FOR_DEVICES: Final = "for_devices"
+"""A fact of events that sessions of removed devices do not receive."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
 LOGGED_OUT: Final = "Logged out"
@@ -50,7 +54,7 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
-    LOGIN_REVOKED,
+    LOGIN_REVOKED, DEVICE_LOGIN,
 })  # fmt: skip
 """The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""

@@ -9,6 +9,7 @@ from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
 from vox.chat.features.files.cleanup import delete_orphaned_files
+from vox.chat.features.keys.waiting import delete_expired_keys
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
@@ -31,6 +32,7 @@ async def sweep(chat: ChatContext) -> int:
     now, write = chat.clock.wall(), chat.database.write
     removed = await write(lambda connection: delete_expired(connection, now))
     removed += await write(lambda connection: delete_expired_nonces(connection, int(now.timestamp())))
+    removed += await write(lambda connection: delete_expired_keys(connection, int(now.timestamp())))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -7,6 +7,7 @@ from vox.chat.features.dms import routes as dms
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.invites import routes as invites
+from vox.chat.features.keys import routes as keys
 from vox.chat.features.members import routes as members
 from vox.chat.features.members import users
 from vox.chat.features.messages import routes as messages
@@ -26,6 +27,7 @@ _TABLES = {
     "files": files.routes,
     "friends": friends.routes,
     "invites": invites.routes,
+    "keys": keys.routes,
     "members": members.routes,
     "messages": messages.routes,
     "moderation": moderation.routes,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from vox.chat.gateway.outbox import Outbox
+from vox.chat.gateway.relays import RelayQueue
 from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import (
@@ -17,6 +18,7 @@ from vox.protocols.gateway import (
     Heartbeat,
     Identify,
     PresenceUpdate,
+    Relayed,
     Resume,
     Typing,
     error_frame,
@@ -55,6 +57,10 @@ class Host(Protocol):
         """The user sets their presence; False where it cannot be sent to others."""
         ...
 
+    def relay(self, connection: "Connection", session: Session, asked: Relayed) -> None:
+        """The client sends something to other devices."""
+        ...
+
     def ended(self, connection: "Connection") -> None:
         """The connection is being closed: its session gets nothing more over it."""
         ...
@@ -87,6 +93,7 @@ class Connection:
         "left",
         "outbox",
         "protocol",
+        "relays",
         "session",
         "socket",
     )
@@ -113,6 +120,7 @@ class Connection:
         self.session: Session | None = None
         self.left: Session | None = None
         self.closing: Closing | None = None
+        self.relays: RelayQueue | None = None
 
     def opened(self, socket: Socket) -> None:
         """The handshake is done."""
@@ -138,6 +146,12 @@ class Connection:
         """The client is who it says; what it said meanwhile is carried out."""
         self.session = session
         self._carry_out(self.protocol.accepted(self._clock.now()))
+
+    def carry_out_relays(self, relays: RelayQueue) -> None:
+        """Begins to carry out what waits there, unless that is under way."""
+        if not relays.is_running:
+            relays.is_running = True
+            self._spawn(relays.run())
 
     def send(self, frame: bytes) -> None:
         """Sends one frame without a number, or with it already inside; it never overtakes what was published before."""
@@ -178,7 +192,7 @@ class Connection:
                     if self.session is not None:
                         self._in_session(self.session, one)
 
-    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate) -> None:
+    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate | Relayed) -> None:
         match asked:
             case Heartbeat():
                 self.send(HEARTBEAT_ACK)
@@ -188,3 +202,5 @@ class Connection:
             case PresenceUpdate():
                 if not self._host.presence(session, asked):
                     self.send(error_frame("VALIDATION_ERROR", "presence_update: a number is too large"))
+            case _:
+                self._host.relay(self, session, asked)

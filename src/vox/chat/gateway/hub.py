@@ -21,6 +21,7 @@ from vox.chat.config.runtime_config import Config
 from vox.chat.database.unit_of_work import Read
 from vox.chat.events import Event, typing_start
 from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
+from vox.chat.events.kinds import FOR_DEVICES
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
@@ -31,11 +32,22 @@ from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Outbox, OutgoingEvent
 from vox.chat.gateway.per_recipient import is_to_each, personalised_items
 from vox.chat.gateway.presence_broadcast import PresenceNews
+from vox.chat.gateway.queries import LoginEnd
+from vox.chat.gateway.relays import Relay, RelayQueue, payload_size
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.typing_throttle import TypingThrottle
 from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpaces, space_event
 from vox.http.websocket import serve_socket
-from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
+from vox.protocols.gateway import (
+    MAX_FRAME_BYTES,
+    CloseCode,
+    Identify,
+    PresenceUpdate,
+    Relayed,
+    Resume,
+    Typing,
+    error_frame,
+)
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
@@ -62,6 +74,7 @@ class Hub:
         metrics: counts sockets, sessions and deliveries.
         read: reads the database.
         tell: sends an event that no database row stands behind.
+        relay: passes on what clients send to other devices.
         bounds: the limits.
     """
 
@@ -77,6 +90,7 @@ class Hub:
         metrics: Metrics,
         read: Read,
         tell: Callable[[Event], None],
+        relay: Relay,
         bounds: GatewayLimits,
     ) -> None:
         self.bounds = bounds
@@ -104,6 +118,7 @@ class Hub:
         self._config = config
         self._metrics = metrics
         self._tell = tell
+        self._relay = relay
         self._handshake = Handshake(
             self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
         )
@@ -194,6 +209,13 @@ class Hub:
         else:
             self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, reason)
 
+    def set_keyless(self, user_id: UserId, login_ids: Collection[LoginId], is_keyless: bool) -> None:
+        """Ends, or begins again, the events of keys of the sessions of some logins."""
+        with self.lock:
+            for session in self.index.of_user(user_id):
+                if session.login_id in login_ids:
+                    session.is_keyless = is_keyless
+
     def logins_until(self, now_s: float) -> list[LoginId]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
         if now_s < self._next_login_end:
@@ -220,16 +242,16 @@ class Hub:
         if self.is_interrupted:
             self.send(DELIVERY_STATUS, {"interrupted": True}, (session,))
 
-    def logins_end(self, ends: Mapping[LoginId, float], now_s: float) -> None:
+    def logins_end(self, ends: Mapping[LoginId, LoginEnd], now_s: float) -> None:
         """Ends the sessions of those logins that have expired; they cannot be resumed.
 
         Args:
-            ends: when each login expires, Unix seconds.
+            ends: when each login expires, and whether it is keyless.
             now_s: Unix seconds.
         """
         with self.lock:
             for session in [one for one in self.connections if one.login_id in ends]:
-                session.login_ends_at = ends[session.login_id]
+                session.login_ends_at, session.is_keyless = ends[session.login_id]
                 if session.login_ends_at <= now_s:
                     self._end(session, CloseCode.AUTH_FAILED, "the login has expired")
 
@@ -342,6 +364,23 @@ class Hub:
                 self.news.changed(user_id)
         self._bus.set_presence(user_id, encoded)
         return True
+
+    def relay(self, connection: Connection, session: Session, asked: Relayed) -> None:
+        """Takes what a client sends to other devices, unread; the connection's queue carries it out in order."""
+        most = self._config.limit("relay_payload_max")
+        if payload_size(asked) > most:
+            connection.send(error_frame("PAYLOAD_TOO_LARGE", f"The data is longer than {most} characters."))
+            return
+        if session.is_keyless:
+            connection.send(error_frame("FORBIDDEN", "The device of this login was removed; register it again."))
+            return
+        relays = connection.relays
+        if relays is None:
+            relays = connection.relays = RelayQueue(session.user_id, self._relay, connection.send)
+        if relays.add(asked):
+            connection.carry_out_relays(relays)
+        else:
+            connection.send(error_frame("RATE_LIMITED", "Too many messages wait: send the next after an answer."))
 
     def ended(self, connection: Connection) -> None:
         """The connection is being closed: its session waits for its client."""
@@ -490,6 +529,8 @@ class Hub:
             self._publish_space(entry, base, *changed)
             return
         sessions = self.index.sessions(event.audience)
+        if event.facts and FOR_DEVICES in event.facts:
+            sessions = [session for session in sessions if not session.is_keyless]
         if is_to_each(event):
             for item, own in personalised_items(event, base, sessions):
                 self._deliver(item, own)

@@ -42,6 +42,7 @@ class StoredSession:
     created_at: int
     expires_at: int
     last_used_at: int | None
+    is_keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +162,12 @@ def find_session(connection: Connection, *, digest: str) -> StoredSession | None
             sessions.c.created_at,
             sessions.c.expires_at,
             sessions.c.last_used_at,
+            sessions.c.is_keyless,
         ).where(sessions.c.token == digest, sessions.c.kind == "login")
     ).first()
     if row is None:
         return None
-    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at)
+    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at, bool(row.is_keyless))
 
 
 def record_use(connection: Connection, *, session_id: LoginId, now_s: int, expires_at: int) -> None:

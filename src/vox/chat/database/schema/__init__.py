@@ -23,6 +23,13 @@ from vox.chat.database.schema.integrations import (
     voice_states,
     webhooks,
 )
+from vox.chat.database.schema.keys import (
+    device_pairings,
+    mls_deliveries,
+    mls_groups,
+    mls_messages,
+    spent_keys,
+)
 from vox.chat.database.schema.messages import (
     files,
     message_attachments,
@@ -74,6 +81,7 @@ __all__ = [
     "bots",
     "categories",
     "config",
+    "device_pairings",
     "devices",
     "dm_participants",
     "dm_read_state",
@@ -97,7 +105,10 @@ __all__ = [
     "messages",
     "meta",
     "metadata",
+    "mls_deliveries",
+    "mls_groups",
     "mls_key_packages",
+    "mls_messages",
     "one_time_prekeys",
     "permission_overrides",
     "pins",
@@ -109,6 +120,7 @@ __all__ = [
     "roles",
     "rooms",
     "sessions",
+    "spent_keys",
     "stage_invites",
     "stage_speakers",
     "stickers",

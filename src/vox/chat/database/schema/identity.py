@@ -1,4 +1,4 @@
-"""Second factors and keys of devices: tables the original keeps; nothing of the community's core writes them."""
+"""Second factors and keys of devices: tables the original keeps; what ours add for keys stands in `keys`."""
 
 from typing import Final
 
@@ -67,8 +67,12 @@ devices: Final = Table(
     belongs_to("user_id", "users.id"),
     words("device_name"),
     whole("created_at"),
+    whole("login_id", optional=True),
+    flag("has_missed"),
     Index(None, "user_id"),
 )
+"""`login_id` is the row of `sessions` that registered it last, which may be gone. `has_missed` says that MLS messages for the device
+were dropped before it took them."""
 
 prekeys: Final = Table(
     "prekeys",
@@ -102,6 +106,8 @@ mls_key_packages: Final = Table(
     belongs_to("device_id", "devices.id"),
     words("key_data"),
     whole("created_at"),
+    flag("is_last_resort"),
     Index(None, "device_id", "id"),
     sqlite_autoincrement=True,
 )
+"""One package of a device may be its last resort, which is given out when no other is left, and stays."""

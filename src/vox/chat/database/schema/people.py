@@ -65,13 +65,14 @@ sessions: Final = Table(
     whole("last_used_at", optional=True),
     words("client", optional=True),
     words("kind", default="login"),
+    flag("is_keyless"),
     UniqueConstraint("token"),
     Index(None, "user_id"),
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
 """`token` is the SHA-256 of the token in hex. `kind` is `login`, or what a ticket is for (`mfa`, `setup`, `fed`): only logins are
-listed and only they let anybody in. `client` is what the program called itself."""
+listed and only they let anybody in. `client` is what the program called itself. `is_keyless` is true once its device was removed."""
 
 friends: Final = Table(
     "friends",
