@@ -74,7 +74,9 @@ async def test_no_key_is_given_out_twice_however_many_ask_at_once(chat: Rig, ali
     given = [one for one in keys if one is not None]
     assert sorted(given) == sorted(key(f"b1 {number}") for number in range(12))
     of_packages = await asyncio.gather(*(fetch_packages(one, bob) for one in askers))
-    assert sorted(sum(of_packages, [])) == sorted(key(f"b1 package {number}") for number in range(12))
+    assert sorted(one for given in of_packages for one in given) == sorted(
+        key(f"b1 package {number}") for number in range(12)
+    )
 
 
 async def test_an_upload_that_is_repeated_brings_no_key_back(alice: Person, bob: Person) -> None:
