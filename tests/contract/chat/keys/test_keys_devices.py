@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from tests.contract.chat.harness import Rig
 from tests.contract.chat.helpers_keys import again, conversation, device, packages, prekeys, relayed
 from tests.contract.chat.helpers_people import outcome
@@ -57,11 +55,11 @@ async def test_a_device_id_of_another_account_is_refused_and_stays_theirs(chat: 
     assert (await alice.ok("GET", "/keys/devices"))["devices"][0]["device_name"] == "laptop"
 
 
-@pytest.mark.parametrize("device_id", ["", "a/b", "..", "pair", "x" * 129, "nul\0", "line\u0007"])
-async def test_an_id_that_could_not_be_addressed_is_refused(chat: Rig, device_id: str) -> None:
+async def test_an_id_that_could_not_be_addressed_is_refused(chat: Rig) -> None:
     alice = await chat.register("alice")
-    reply = await alice.post("/keys/devices", {"device_id": device_id, "device_name": "x"})
-    assert outcome(reply) == (422, "VALIDATION_ERROR")
+    for device_id in ("", "a/b", "..", "pair", "x" * 129, "nul\0", "line\u0007"):
+        reply = await alice.post("/keys/devices", {"device_id": device_id, "device_name": "x"})
+        assert outcome(reply) == (422, "VALIDATION_ERROR"), device_id
 
 
 async def test_removing_a_device_tells_the_account_and_contacts_and_takes_its_keys(chat: Rig) -> None:
