@@ -1,7 +1,7 @@
 """Safety numbers: sixty digits that two people compare, so that they know that no one stands between them.
 
 The number of two identity keys is the SHA-256 of both, the smaller first, read as one number, modulo 10^60, as 12 groups of 5
-digits. Both sides get the same one, whoever computes it. Keys are compared as bytes, which are not base64.
+digits. Both sides compute the same one. Keys are compared as bytes, which are not base64.
 """
 
 import hashlib

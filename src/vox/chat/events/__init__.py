@@ -24,12 +24,10 @@ from vox.chat.events.event import (
     encode_tail,
 )
 from vox.chat.events.keys import (
-    cpace_message,
     device_keys_update,
     device_list_update,
     device_pair_prompt,
     key_reset_notify,
-    mls_message,
     one_time_keys_low,
 )
 from vox.chat.events.kinds import (
@@ -132,7 +130,6 @@ __all__ = [
     "category_create",
     "category_delete",
     "category_update",
-    "cpace_message",
     "decode_event",
     "device_keys_update",
     "device_list_update",
@@ -171,7 +168,6 @@ __all__ = [
     "message_reaction_add",
     "message_reaction_remove",
     "message_update",
-    "mls_message",
     "notification_create",
     "one_time_keys_low",
     "permission_override_delete",

@@ -77,7 +77,7 @@ def one_time_keys_low(*, user_id: UserId, device_id: str, one_time_prekeys: int,
 
 
 def key_reset_notify(*, user_id: UserId, contacts: Sequence[UserId]) -> Event:
-    """A user has thrown all keys away and begins anew; told to the user's contacts."""
+    """A user has thrown all keys away and begins from nothing; told to the user's contacts."""
     return Event("key_reset_notify", {"user_id": user_id}, Users(tuple(contacts)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from vox.chat.gateway.outbox import Outbox
-from vox.chat.gateway.relays import RelayQueue
+from vox.chat.gateway.relays import RelayQueue, Relays
 from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import (
@@ -57,8 +57,9 @@ class Host(Protocol):
         """The user sets their presence; False where it cannot be sent to others."""
         ...
 
-    def relay(self, connection: "Connection", session: Session, asked: Relayed) -> None:
-        """The client sends something to other devices."""
+    @property
+    def relays(self) -> Relays:
+        """Passes on what clients send to other devices."""
         ...
 
     def ended(self, connection: "Connection") -> None:
@@ -85,6 +86,7 @@ class Connection:
     __slots__ = (
         "_clock",
         "_host",
+        "_relays",
         "_spawn",
         "_task",
         "address",
@@ -93,7 +95,6 @@ class Connection:
         "left",
         "outbox",
         "protocol",
-        "relays",
         "session",
         "socket",
     )
@@ -120,7 +121,7 @@ class Connection:
         self.session: Session | None = None
         self.left: Session | None = None
         self.closing: Closing | None = None
-        self.relays: RelayQueue | None = None
+        self._relays: RelayQueue | None = None
 
     def opened(self, socket: Socket) -> None:
         """The handshake is done."""
@@ -146,12 +147,6 @@ class Connection:
         """The client is who it says; what it said meanwhile is carried out."""
         self.session = session
         self._carry_out(self.protocol.accepted(self._clock.now()))
-
-    def carry_out_relays(self, relays: RelayQueue) -> None:
-        """Begins to carry out what waits there, unless that is under way."""
-        if not relays.is_running:
-            relays.is_running = True
-            self._spawn(relays.run())
 
     def send(self, frame: bytes) -> None:
         """Sends one frame without a number, or with it already inside; it never overtakes what was published before."""
@@ -203,4 +198,6 @@ class Connection:
                 if not self._host.presence(session, asked):
                     self.send(error_frame("VALIDATION_ERROR", "presence_update: a number is too large"))
             case _:
-                self._host.relay(self, session, asked)
+                if self._relays is None:
+                    self._relays = RelayQueue(session, self._host.relays, self.send, self._spawn)
+                self._relays.take(session, asked)

@@ -33,21 +33,12 @@ from vox.chat.gateway.outbox import Outbox, OutgoingEvent
 from vox.chat.gateway.per_recipient import is_to_each, personalised_items
 from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.queries import LoginEnd
-from vox.chat.gateway.relays import Relay, RelayQueue, payload_size
+from vox.chat.gateway.relays import Relay, Relays
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.typing_throttle import TypingThrottle
 from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpaces, space_event
 from vox.http.websocket import serve_socket
-from vox.protocols.gateway import (
-    MAX_FRAME_BYTES,
-    CloseCode,
-    Identify,
-    PresenceUpdate,
-    Relayed,
-    Resume,
-    Typing,
-    error_frame,
-)
+from vox.protocols.gateway import MAX_FRAME_BYTES, CloseCode, Identify, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, as_id
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
@@ -118,7 +109,7 @@ class Hub:
         self._config = config
         self._metrics = metrics
         self._tell = tell
-        self._relay = relay
+        self.relays = Relays(relay, partial(config.limit, "relay_payload_max"))
         self._handshake = Handshake(
             self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
         )
@@ -364,23 +355,6 @@ class Hub:
                 self.news.changed(user_id)
         self._bus.set_presence(user_id, encoded)
         return True
-
-    def relay(self, connection: Connection, session: Session, asked: Relayed) -> None:
-        """Takes what a client sends to other devices, unread; the connection's queue carries it out in order."""
-        most = self._config.limit("relay_payload_max")
-        if payload_size(asked) > most:
-            connection.send(error_frame("PAYLOAD_TOO_LARGE", f"The data is longer than {most} characters."))
-            return
-        if session.is_keyless:
-            connection.send(error_frame("FORBIDDEN", "The device of this login was removed; register it again."))
-            return
-        relays = connection.relays
-        if relays is None:
-            relays = connection.relays = RelayQueue(session.user_id, self._relay, connection.send)
-        if relays.add(asked):
-            connection.carry_out_relays(relays)
-        else:
-            connection.send(error_frame("RATE_LIMITED", "Too many messages wait: send the next after an answer."))
 
     def ended(self, connection: Connection) -> None:
         """The connection is being closed: its session waits for its client."""

@@ -1,6 +1,7 @@
 """Devices: add, rename, list, remove, whose events end, and who is told."""
 
 import asyncio
+from typing import Any
 
 from tests.contract.chat.harness import Rig
 from tests.contract.chat.helpers_keys import again, conversation, device, packages, prekeys, relayed
@@ -43,14 +44,14 @@ async def test_a_device_id_of_another_account_is_refused_and_stays_theirs(chat: 
     await device(alice, "d1")
     reply = await bob.post("/keys/devices", {"device_id": "d1", "device_name": "mine"})
     assert outcome(reply) == (409, "DEVICE_ID_CONFLICT")
-    for method, path, body in (
-        ("PUT", "/keys/prekeys/d1", {"identity_key": "aa", "signed_prekey": "aa", "one_time_prekeys": []}),
-        ("POST", "/keys/mls/d1/key-packages", {"key_packages": ["aa"]}),
-        ("GET", "/keys/mls/d1/messages", None),
-        ("POST", "/keys/mls/d1/messages/ack", {"relay_ids": []}),
+    keys: dict[str, Any] = {"identity_key": "aa", "signed_prekey": "aa"}
+    for reply in (
+        await bob.put("/keys/prekeys/d1", keys),
+        await bob.post("/keys/mls/d1/key-packages", {"key_packages": ["aa"]}),
+        await bob.get("/keys/mls/d1/messages"),
+        await bob.post("/keys/mls/d1/messages/ack", {"relay_ids": []}),
     ):
-        reply = await bob.call(method, path, **({} if body is None else {"json": body}))
-        assert outcome(reply) == (404, "DEVICE_NOT_FOUND"), path
+        assert outcome(reply) == (404, "DEVICE_NOT_FOUND"), reply.url
     assert outcome(await bob.delete("/keys/devices/d1")) == (404, "SPACE_NOT_FOUND")
     assert (await alice.ok("GET", "/keys/devices"))["devices"][0]["device_name"] == "laptop"
 

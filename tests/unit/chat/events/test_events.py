@@ -46,6 +46,7 @@ _BLANK: dict[str, Any] = {
     "changed": {"name": "n"}, "name": "n", "body": "b", "emoji": "e", "code": "c", "username": "u", "status": "online",
     "type": "mention", "space_type": "feed", "target_type": "role", "overrides": [SpaceOverride("user", UserId(1))],
     "is_group": False, "pinned": True, "msg_ids": [1], "participant_ids": [1, 2],
+    "contacts": [1], "devices": [("d", "name")], "change": "added",
 }  # fmt: skip
 
 

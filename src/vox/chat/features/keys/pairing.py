@@ -10,8 +10,9 @@ from typing import Final
 
 from vox.chat.database.unit_of_work import Change, lock_event_order
 from vox.chat.errors import rate_limited, refuse
-from vox.chat.events import cpace_message, device_pair_prompt
+from vox.chat.events import device_pair_prompt
 from vox.chat.events.ids import LoginId, UserId
+from vox.chat.events.keys import cpace_message
 from vox.chat.features.keys import device_queries as queries
 from vox.chat.features.keys.limits import MAX_PENDING_PAIRINGS, PAIRING_S
 from vox.chat.features.keys.schemas import NewPairing
@@ -74,7 +75,7 @@ def answer(
     """
     known = queries.find_pairing(connection, user_id, pair_id)
     if known is None or known.expires_at <= now_s:
-        raise refuse("PAIRING_NOT_FOUND", "This pairing is unknown or has expired; begin it anew on the new device.")
+        raise refuse("PAIRING_NOT_FOUND", "This pairing is unknown or has expired; begin it once more on the new device.")
     if known.login_id == login_id:
         raise refuse("FORBIDDEN", "A pairing is answered on another device of the account, not on the one that asks.")
     verdict = "approved" if is_approved else "denied"

@@ -15,8 +15,9 @@ from vox.chat.community import Community
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, NextId
 from vox.chat.errors import refuse
-from vox.chat.events import Participants, Users, cpace_message, mls_message
+from vox.chat.events import Participants, Users
 from vox.chat.events.ids import DmId, UserId
+from vox.chat.events.keys import cpace_message, mls_message
 from vox.chat.features.dms.queries import lock_dm
 from vox.chat.features.keys import relay_queries as queries
 from vox.chat.features.keys.device_queries import devices_of
