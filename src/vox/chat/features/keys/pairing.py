@@ -75,7 +75,9 @@ def answer(
     """
     known = queries.find_pairing(connection, user_id, pair_id)
     if known is None or known.expires_at <= now_s:
-        raise refuse("PAIRING_NOT_FOUND", "This pairing is unknown or has expired; begin it once more on the new device.")
+        raise refuse(
+            "PAIRING_NOT_FOUND", "This pairing is unknown or has expired; begin it once more on the new device."
+        )
     if known.login_id == login_id:
         raise refuse("FORBIDDEN", "A pairing is answered on another device of the account, not on the one that asks.")
     verdict = "approved" if is_approved else "denied"

@@ -13,7 +13,7 @@ from vox.chat.api.request import AnyCall, Call, Reply, RouteTable
 from vox.chat.api.validation import validate_length, validate_prose
 from vox.chat.errors import refuse
 from vox.chat.features.keys import device_queries, devices, key_queries, pairing, published, waiting
-from vox.chat.features.keys.limits import CLAIMS, CLAIMS_OF_TARGET, PAIRINGS, RESETS
+from vox.chat.features.keys.limits import CLAIMS, CLAIMS_OF_TARGET, MAX_TAKEN, PAIRINGS, RESETS
 from vox.chat.features.keys.rates import assert_below, seconds_over
 from vox.chat.features.keys.schemas import (
     Acknowledgement,
@@ -34,6 +34,7 @@ from vox.chat.features.keys.schemas import (
 )
 
 WRITABLE: Final = checked("any member who may write to the user")
+NULL: Final = {"type": "null"}
 JSON: Final = {"content-type": "application/json"}
 
 routes = RouteTable()
@@ -158,7 +159,7 @@ async def read_backup(call: Call) -> Backup:
     return Backup(blob)
 
 
-@routes.post("/keys/mls/{owner}/key-packages", access=USER, body=UploadKeyPackages, status=201, returns=Reply)
+@routes.post("/keys/mls/{owner}/key-packages", access=USER, body=UploadKeyPackages, status=201, returns=NULL)
 async def upload_key_packages(call: Call[UploadKeyPackages]) -> Reply:
     """Adds MLS key packages of a device of the caller, and replaces its last resort where one is given."""
     unit = partial(
@@ -191,7 +192,13 @@ async def fetch_key_packages(call: Call) -> KeyPackages:
 async def list_waiting_messages(call: Call[None, WaitingQuery]) -> Waiting:
     """Returns the MLS messages that a device of the caller has not yet acknowledged, the oldest first."""
     page, device_id = call.query, _known_id(call, "device_id")
-    unit = partial(waiting.waiting_for, user_id=call.user_id, device_id=device_id, after=page.after, limit=page.limit)
+    unit = partial(
+        waiting.waiting_for,
+        user_id=call.user_id,
+        device_id=device_id,
+        after=page.after,
+        limit=min(page.limit, MAX_TAKEN),
+    )
     return await call.chat.read(unit)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from vox.chat.api.fields import Id
+from vox.chat.api.fields import Id, Limit
 from vox.chat.features.keys.limits import MAX_KEY, MAX_KEY_PACKAGE, MAX_TAKEN, MAX_UPLOADED
 
 _BASE64 = r"^[A-Za-z0-9+/_-]+={0,2}$"
@@ -128,7 +128,7 @@ class KeyPackages(Struct):
 class WaitingQuery(Struct):
     """A page of waiting messages."""
 
-    limit: Annotated[int, Meta(ge=1, le=MAX_TAKEN)] = MAX_TAKEN
+    limit: Limit = MAX_TAKEN
     after: Id = 0
 
 
