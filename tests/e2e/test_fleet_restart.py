@@ -2,93 +2,17 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.e2e.agents import FAKES, VOX, until
-from tests.e2e.fleet_workers import free_base, on_the_line, traffic
+from tests.e2e.agents import until
+from tests.e2e.fleet_workers import on_the_line, traffic
 from tests.e2e.programs import accepts, free_port, nginx
-from tests.time_limits import time_limit
+from tests.e2e.worker_processes import SLOTS, deployed, processes
 from vox.fleet.operations.nginx import nginx_site
 from vox.http.websocket import UpgradeRefusedError
-
-SITE = Path(__file__).parents[2] / "deploy" / "nginx" / "voxcore.conf"
-SLOTS = 6
-
-
-class Processes:
-    """Workers that a test starts and ends; what drains goes on until its calls are over."""
-
-    def __init__(self, folder: Path, base: int) -> None:
-        self.base = base
-        self._folder = folder
-        self._running: dict[int, asyncio.subprocess.Process] = {}
-        self.all: list[asyncio.subprocess.Process] = []
-
-    async def start(self, number: int) -> None:
-        """Starts a worker and waits until it takes calls."""
-        with (self._folder / f"{number}.log").open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                VOX, "worker", "--host", "127.0.0.1", "--port", str(self.base + number), "--config", "config.json",
-                cwd=self._folder, stdout=log, stderr=log,
-            )  # fmt: skip
-        self._running[number] = process
-        self.all.append(process)
-        await accepts(self.base + number)
-
-    def terminate(self, number: int) -> asyncio.subprocess.Process:
-        """Tells a worker to end."""
-        process = self._running.pop(number)
-        process.terminate()
-        return process
-
-    async def refused(self, number: int) -> None:
-        """Waits until a worker has left its port."""
-        async with time_limit():
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.base + number)
-                except ConnectionRefusedError:
-                    return
-                writer.close()
-                await asyncio.sleep(0.02)
-
-    async def health(self, number: int) -> dict[str, object]:
-        """What a worker says of itself."""
-        async with httpx2.AsyncClient() as http:
-            found: dict[str, object] = (await http.get(f"http://127.0.0.1:{self.base + number}/health")).json()
-        return found
-
-
-@contextlib.asynccontextmanager
-async def processes(folder: Path, *numbers: int) -> AsyncGenerator[Processes]:
-    """These workers, ended when the block is left."""
-    (folder / "config.json").write_text(json.dumps({"json_logs": True, **FAKES}))
-    (folder / ".env").write_text(f"MAX_CONCURRENT_CALLS={SLOTS}\nVOXCORE_WORKERS={len(numbers)}\n")
-    one = Processes(folder, free_base(9))
-    try:
-        for number in numbers:
-            await one.start(number)
-        yield one
-    finally:
-        for process in one.all:
-            if process.returncode is None:
-                process.kill()
-        async with time_limit():
-            for process in one.all:
-                await process.wait()
-
-
-def deployed(base: int, numbers: Sequence[int], port: int) -> str:
-    """deploy/nginx/voxcore.conf, whose group is the documented one, with the workers that there are."""
-    text = SITE.read_text()
-    assert "listen 80;" in text
-    kept = [line for line in text.splitlines() if "server 127" not in line or int(line[-2]) in numbers]
-    return "\n".join(kept).replace(":800", f":{base // 10}").replace("listen 80;", f"listen 127.0.0.1:{port};")
 
 
 async def test_workers_that_end_one_after_another_turn_no_caller_away_behind_the_documented_group(tmp_path: Path):

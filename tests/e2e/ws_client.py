@@ -64,10 +64,14 @@ class WsClient:
 
 @contextlib.asynccontextmanager
 async def connected(
-    url: str, *, headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+    client: WsClient | None = None,
 ) -> AsyncGenerator[WsClient, None]:
-    """A connection for the length of the block."""
-    client = WsClient()
+    """A connection for the length of the block; of this client, where one is given."""
+    client = client or WsClient()
     socket = await open_socket(url, client, headers=list((headers or {}).items()), tls=tls)
     try:
         yield client

@@ -9,6 +9,7 @@ from vox.agent.api.policy import PUBLIC, Access, AgentPolicy
 from vox.agent.api.request_metrics import RequestCounts
 from vox.agent.api.routes import make_routes
 from vox.agent.config.settings import AgentSettings, load
+from vox.agent.handover.contract import CheckpointStore
 from vox.agent.server import AgentServer
 from vox.http.call import HttpCall
 from vox.http.dispatch import Dispatcher
@@ -43,6 +44,8 @@ class AgentApp(Dispatcher[Access, HttpCall]):
             checks.add("recording_store", server.resources.recordings.check)
         if server.settings.session_store == "redis":
             checks.add("redis", server.session_store.check)
+        if server.handovers is not None:
+            checks.add("handover_store", server.handovers.check)
         tables = with_routes(make_routes(server, ReadinessProbe(server.lifecycle, checks)), more)
         document = ApiDocument(API, [route for table in tables for route in table])
         documentation = documentation_routes(
@@ -69,6 +72,7 @@ def create_app(
     lifecycle: Lifecycle | None = None,
     clock: Clock | None = None,
     installation: BackgroundInstallation | None = None,
+    checkpoints: CheckpointStore | None = None,
     extend: Callable[[AgentServer], Sequence[RouteTable[Access]]] | None = None,
 ) -> AgentApp:
     """The application of an agent server.
@@ -79,6 +83,7 @@ def create_app(
         lifecycle: who else tells it to drain; its own unless given.
         clock: the machine's unless given.
         installation: of models, while the server runs.
+        checkpoints: keeps calls so that other processes can go on with them; opened and closed with the server.
         extend: is given the server before its routes are made, and answers with routes that are added, or take the place of its own.
     """
     environment = os.environ if environment is None else environment
@@ -87,7 +92,7 @@ def create_app(
         settings = _settings_of(environment)
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
     metrics = NullMetrics() if settings.metrics_enabled is False else Metrics(process=True)
-    server = AgentServer(settings, clock, metrics, environment, lifecycle, installation)
+    server = AgentServer(settings, clock, metrics, environment, lifecycle, installation, checkpoints)
     return AgentApp(server, extend(server) if extend is not None else ())
 
 

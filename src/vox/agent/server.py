@@ -14,6 +14,8 @@ from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
 from vox.agent.gate import CallGate
+from vox.agent.handover.contract import CheckpointStore
+from vox.agent.handover.handovers import Handovers, Moves
 from vox.agent.metrics import UP, expose_idle
 from vox.agent.sessions.contract import SessionStore
 from vox.agent.sessions.stores import SessionStores, make_stores
@@ -72,8 +74,8 @@ class LoadMeter:
 class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
-    `installation` brings models while the server runs. Each of `on_end` is called when the calls that are left have to end, each of
-    `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
+    `installation` brings models while the server runs, `checkpoints` keeps calls for other processes. Each of `on_end` is called when
+    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
     """
 
     settings: AgentSettings
@@ -82,7 +84,9 @@ class AgentServer:
     environment: Mapping[str, str]
     lifecycle: Lifecycle
     installation: BackgroundInstallation | None = None
+    checkpoints: CheckpointStore | None = None
     gate: CallGate | None = None
+    handovers: Handovers | None = field(init=False, default=None)
     resources: Resources = field(init=False)
     stores: SessionStores = field(init=False)
     admission: Admission = field(init=False)
@@ -109,6 +113,9 @@ class AgentServer:
             has_room=self.resources.has_room,
         )
         self.reserves = NetworkReserves(self.clock)
+        if self.checkpoints is not None:
+            lead_s = self.settings.handover_lead_secs
+            self.handovers = Handovers(self.checkpoints, self.lifecycle, self.clock, self.metrics, lead_s=lead_s)
 
     async def __aenter__(self) -> Self:
         try:
@@ -123,6 +130,8 @@ class AgentServer:
         if self.resources.recordings is not None:
             await self._stack.enter_async_context(self.resources.recordings)
         await self._stack.enter_async_context(self.resources)
+        if self.handovers is not None:
+            await self._stack.enter_async_context(self.handovers)
         await self.session_store.open()
         self._stack.push_async_callback(self.session_store.close)
         self._prepare_voices()
@@ -170,15 +179,33 @@ class AgentServer:
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
 
-    def keep(self, session: Session, tasks: asyncio.TaskGroup) -> None:
-        """Starts a session in the task group of its connection, and counts it until it ends."""
+    def keep(
+        self, session: Session, tasks: asyncio.TaskGroup, moves: Moves | None = None, *, line: str = "", fence: int = 1
+    ) -> None:
+        """Starts a session in the task group of its connection, and counts it until it ends.
+
+        Args:
+            session: of the call.
+            tasks: of its connection.
+            moves: hands the call over to another process; None where that is not possible.
+            line: the carrier's name of the call, by which it asks for it again.
+            fence: by which this process has the call.
+        """
         self.sessions.add(session)
-        task = tasks.create_task(session.run(), name=session.info.call_id)
+        work = session.run() if moves is None else self._run_kept(session, moves, line, fence)
+        task = tasks.create_task(work, name=session.info.call_id)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: self._forget(session))
         for listener in self.on_call_started:
             listener(session)
+
+    async def _run_kept(self, session: Session, moves: Moves, line: str, fence: int) -> None:
+        if self.handovers is None:
+            await session.run()
+            return
+        async with self.handovers.kept(session, moves, line=line, fence=fence):
+            await session.run()
 
     def _prepare_voices(self) -> None:
         """Tells the synthesisers that can use it what their agents are known to say."""
@@ -219,6 +246,8 @@ class AgentServer:
     def _follow(self, state: State) -> None:
         if state in {State.DRAINING, State.STOPPED}:
             self.admission.is_closed = True
+            if self.handovers is not None and state is State.DRAINING:
+                self.handovers.drain()
 
     async def _observe(self) -> None:
         self.admission.observe(self._meter.measure(self.admission.calls))

@@ -120,6 +120,7 @@ async def serve_agent(
     """Serves until SIGTERM or SIGINT and the drain behind it; always 0, also where the drain's deadline cut calls."""
     from vox.agent.app import create_app
     from vox.agent.metrics import TLS_EXPIRES
+    from vox.cli.handover import handover_store
     from vox.http.generation import Generation
     from vox.runtime.clock import SystemClock
     from vox.runtime.gc_freeze import freeze_startup_objects
@@ -132,7 +133,8 @@ async def serve_agent(
         log.warning(warning)
     clock = SystemClock()
     lifecycle = Lifecycle(clock, settings.drain_timeout_secs)
-    app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock)
+    store = handover_store(settings, clock)
+    app = create_app(settings, environment=environment, lifecycle=lifecycle, clock=clock, checkpoints=store)
     agents = app.server
     options: dict[str, Any] = {"trusted_proxies": ",".join(settings.trusted_proxies)}
     if settings.tls_enable:

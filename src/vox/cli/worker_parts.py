@@ -13,6 +13,7 @@ from vox.agent.app import create_app
 from vox.agent.call.session import Session
 from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
+from vox.cli.handover import handover_store
 from vox.cli.worker_calls import ServerCalls, WorkerGate, ended_call
 from vox.errors import VoxError
 from vox.fleet.worker.bots import BotDirectory
@@ -79,7 +80,12 @@ class WorkerProcess:
             self._http, [port for port in settings.sibling_ports() if port != settings.port], clock
         )
         self.app = create_app(
-            agent_settings, environment=environment, lifecycle=lifecycle, clock=clock, extend=self._extend
+            agent_settings,
+            environment=environment,
+            lifecycle=lifecycle,
+            clock=clock,
+            checkpoints=handover_store(agent_settings, clock),
+            extend=self._extend,
         )
 
     def _extend(self, server: AgentServer) -> Sequence[RouteTable[Access]]:
@@ -135,7 +141,12 @@ class WorkerProcess:
             yield
             return
         peer = BridgePeer(
-            self.worker, transports=[], labels=settings.labels, clock=self._clock, spawn=self.agents.spawn
+            self.worker,
+            transports=[],
+            is_resumable=self.agents.handovers is not None,
+            labels=settings.labels,
+            clock=self._clock,
+            spawn=self.agents.spawn,
         )
         registration = BridgeRegistration(settings.bridge_urls, token, peer, self._random, self.agents.metrics)
         peer.connect(registration)

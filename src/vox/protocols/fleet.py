@@ -28,6 +28,8 @@ STARTED: Final = "started"
 
 HANDED_OVER: Final = "handed_over"
 """The outcome of `ended` where a call goes on in another process: it is not the end of the call."""
+LINE_LOST: Final = "line_lost"
+"""The `reason` in a result whose stream broke off: the carrier may connect the call again, and it then goes on."""
 
 RESERVATION_TTL_S: Final = 30.0
 """A reservation that is neither renewed nor taken by its call ends after this, whatever became of the bridge."""
@@ -116,13 +118,25 @@ class Status(
     next_free_s: _Seconds | None = None
 
 
-class Accept(msgspec.Struct, frozen=True, tag_field="type", tag="accept"):
-    """A slot is reserved; the media stream that brings `token` takes it."""
+class Accept(
+    msgspec.Struct,
+    frozen=True,
+    omit_defaults=True,
+    tag_field="type",
+    tag="accept",
+    rename={"is_resumable": "resumable"},
+):
+    """A slot is reserved; the media stream that brings `token` takes it.
+
+    Args:
+        is_resumable: the call can go on with another stream, at this worker or another one.
+    """
 
     offer_id: CallId
     reservation_id: CallId
     token: _Token
     stream_url: _Url
+    is_resumable: bool = False
 
 
 class Busy(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="busy"):

@@ -9,7 +9,13 @@ A wire message is `str` for a WebSocket text frame and `bytes` for a binary fram
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import ClassVar, Final, Literal, Protocol, runtime_checkable
+
+RESUME_PARAMETER: Final = "voxresume"
+"""The parameter of a stream whose call can go on with another one: `FIRST_STREAM`, `NEXT_STREAM`, or the token of the call that goes on."""
+FIRST_STREAM: Final = "0"
+NEXT_STREAM: Final = "1"
+"""The call that the carrier has connected goes on with this stream; only from those who have proven to know of it."""
 
 Encoding = Literal["mulaw", "alaw", "s16le"]
 WireMessage = str | bytes

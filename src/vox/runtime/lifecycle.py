@@ -102,6 +102,11 @@ class Lifecycle:
         return self._holds
 
     @property
+    def drain_deadline(self) -> float | None:
+        """The time of the clock at which a drain ends; None before it has begun."""
+        return self._drain_deadline
+
+    @property
     def retry_after_s(self) -> float:
         """Whole seconds for a `Retry-After`: what is left of the drain, between 1 and RETRY_AFTER_MAX_S."""
         if self._drain_deadline is None:

@@ -95,3 +95,12 @@ async def _restart(work: Callable[[], Awaitable[object]], name: str, restart_s: 
         else:
             return
         await asyncio.sleep(restart_s)
+
+
+class GroupLeft(Exception):  # noqa: N818  not an error: the way out of a task group
+    """Says that a task group has done what it was there for."""
+
+
+def leave_group() -> None:
+    """Ends what is still running in a task group; to be called in its block, and caught around it as `GroupLeft`."""
+    raise GroupLeft

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
 from tests.fakes.loop import VirtualClock
+from vox.agent.call.checkpoint import Checkpoint
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.profile import AgentProfile
@@ -251,6 +252,7 @@ class World:
         realtime: RealtimeModel | None = None,
         line: Line | None = None,
         turn_end: TurnEnd | None = None,
+        resume: Checkpoint | None = None,
         **profile: Any,
     ) -> None:
         chosen = AgentProfile.model_validate({"turn_detection": "silence", "turn_stop_secs": 0.5, **profile})
@@ -264,7 +266,8 @@ class World:
         stages = (self.ear, self.mind, self.voice)
         agent = Agent("test", chosen, *stages, *texts, tools=tools or {}, realtime=realtime, turn_end=turn_end)
         self.line = line or Line(has_marks=has_marks)
-        self.session = Session(self.resources, agent, self.line, CallInfo("call_1", "test"), input_rate=input_rate)
+        info = resume.info if resume is not None else CallInfo("call_1", "test")
+        self.session = Session(self.resources, agent, self.line, info, input_rate=input_rate, resume=resume)
         self.line.session = self.session
         self._task: asyncio.Task[None] | None = None
 

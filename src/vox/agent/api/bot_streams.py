@@ -16,10 +16,12 @@ from starlette.websockets import WebSocket
 from vox.agent.admission import SILENT_S, UNBOUND, Reservation, Source
 from vox.agent.api import webhooks
 from vox.agent.api.call_sockets import CallSockets
+from vox.agent.api.carrier_line import carrier_line
 from vox.agent.api.policy import KEY, SIGNATURE, Access, has_key
 from vox.agent.api.transfers import PhoneTransfers
 from vox.agent.call.session import Session
 from vox.agent.gate import Bot, CallGate, Claim
+from vox.agent.handover.handovers import Moves
 from vox.agent.server import AgentServer
 from vox.agent.transports.ingress_limit import IngressBudget
 from vox.agent.transports.telephony import START_TIMEOUT_S, Chosen, TelephonyTransport
@@ -28,7 +30,7 @@ from vox.http.call import client_address
 from vox.http.routing import RouteTable
 from vox.protocols.agent_events import AgentEvent, ServerMessage
 from vox.protocols.carriers import dialler, exotel
-from vox.protocols.media_stream import ServerCodec, StreamStarted
+from vox.protocols.media_stream import NEXT_STREAM, RESUME_PARAMETER, ServerCodec, StreamStarted
 from vox.runtime.logging import get_logger
 
 log = get_logger(__name__)
@@ -123,12 +125,15 @@ class BotStreams:
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> TelephonyTransport:
             def start(session: Session) -> None:
-                server.keep(session, tasks)
+                is_resumable = made.is_resumable
+                line = webhooks.line_of(made.carrier, made.call_id) if is_resumable else ""
+                server.keep(session, tasks, Moves(made.move) if is_resumable else None, line=line, fence=made.fence)
 
             def prepare(started: StreamStarted, answer: Callable[[Chosen | None], None]) -> asyncio.Task[None]:
                 return tasks.create_task(self._prepare(stream, started, answer), name="find the bot")
 
-            return TelephonyTransport(
+            is_proven = stream.transfers is not None
+            made = TelephonyTransport(
                 server.resources,
                 lambda _: None,
                 start,
@@ -139,7 +144,9 @@ class BotStreams:
                 prepare=prepare,
                 on_event=partial(self._happened, claim) if claim is not None else None,
                 start_timeout_s=stream.start_timeout_s,
+                line=carrier_line(server, tasks, websocket, is_proven=is_proven),
             )
+            return made
 
         try:
             await self._sockets.hold(
@@ -170,6 +177,7 @@ class BotStreams:
         if claim is not None and not claim.prove(started.parameters.get("token") or stream.token):
             log.warning("stream refused", carrier=started.carrier, error="it does not bring the token of its slot")
             raise _Rejected
+        resume = await self._resumed(claim, started) if claim is not None else ""
         bot_id = stream.bot_id or started.parameters.get("bot", "")
         try:
             async with asyncio.timeout(PREPARE_TIMEOUT_S):
@@ -184,7 +192,21 @@ class BotStreams:
         known: Mapping[str, str] = claim.variables if claim is not None else {}
         variables = {**known, **bot.variables, "token": ""}
         call_id = claim.call_id if claim is not None else ""
-        return Chosen(agent, call_id=call_id, session_id=bot.session_id, variables=variables)
+        return Chosen(
+            agent, call_id=call_id, session_id=bot.session_id, variables=variables, bot_id=bot_id, resume=resume
+        )
+
+    async def _resumed(self, claim: Claim, started: StreamStarted) -> str:
+        """The token of the call that goes on with a proven stream; empty where the call begins with it."""
+        if started.parameters.get(RESUME_PARAMETER) != NEXT_STREAM:
+            return ""
+        handovers, line = self._server.handovers, webhooks.line_of(started.carrier, started.call_id)
+        invitation = await handovers.invite(line) if handovers is not None and line else None
+        if invitation is None:
+            log.warning("call rejected", code="call_gone", error="its state is not kept, or it has ended")
+            self._gate.rejected(claim.call_id, started, "call_gone")
+            raise _Rejected
+        return invitation.token
 
 
 def _known(claim: Claim | None, name: str) -> str:

@@ -1,7 +1,7 @@
 """Holding the socket of one call: a place before the upgrade, the connection's life, and what is left to do after it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.websockets import WebSocket
 
@@ -40,8 +40,12 @@ class CallSockets:
         *,
         is_silent: bool = True,
         is_promised: bool = False,
+        take: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call."""
+        """Takes a place, serves the socket, gives the place back and hangs up what is left of a phone call.
+
+        `take` is asked once there is a place: it takes over the call that the client comes with, where that is still possible.
+        """
         server, route = self._server, websocket.scope[ROUTE].label
         place = server.admission.reserve(
             server.clock.now(), source, is_silent=is_silent, probation_s=probation_s, is_promised=is_promised
@@ -50,6 +54,11 @@ class CallSockets:
             headers = {"retry-after": str(self.retry_after(place))}
             message = f"Service unavailable: {place.reason}"
             await self.refuse(websocket, 503, self.code(place), message, headers)
+            return
+        if take is not None and not await take():
+            place.release()
+            message = "This call cannot be gone on with: it ended, or went on elsewhere"
+            await self.refuse(websocket, 404, "NOT_FOUND", message)
             return
         gauges = connection_gauges(server.metrics, route)
         for gauge in gauges:

@@ -15,6 +15,7 @@ from vox.agent.admission import CLIENT_SILENT_S, SILENT_S, UNBOUND, Reservation,
 from vox.agent.api import webhooks
 from vox.agent.api.bot_streams import BotStreams
 from vox.agent.api.call_sockets import CallSockets
+from vox.agent.api.carrier_line import carrier_line
 from vox.agent.api.daily import DailyRoutes
 from vox.agent.api.openapi import AGENT, ANY_DATA, WELL
 from vox.agent.api.pages import Refusal
@@ -30,9 +31,11 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
+from vox.agent.handover.handovers import Moves, Taken
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
 from vox.agent.transports.ingress_limit import IngressBudget
+from vox.agent.transports.reconnection import RESUMABLE, RESUME
 from vox.agent.transports.telephony import TelephonyTransport
 from vox.agent.transports.websocket import WebSocketTransport
 from vox.errors import UsageError
@@ -46,6 +49,7 @@ from vox.protocols.media_stream import StreamStarted
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import CONTENT_TYPE
+from vox.runtime.settings import is_true
 
 log = get_logger(__name__)
 
@@ -87,6 +91,15 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
             label="telephony",
             errors=(400, 403, 404),
         )(http.webhook)
+    if server.handovers is not None:
+        for add in (table.get, table.post):
+            add(
+                f"{webhooks.RESUME_PATH}{{carrier}}",
+                access=SIGNATURE,
+                returns=bytes,
+                label="telephony",
+                errors=(400, 401, 403, 404),
+            )(http.resume)
     TransferRoutes(server).add_to(table)
     starts.add_to(table)
     TranscriptRoutes(server).add_to(table)
@@ -138,6 +151,13 @@ class _Http:
         if runner not in PHONE_RUNNERS:
             return error(scope, 404, "NOT_FOUND", "No runner_transport is configured")
         return await webhooks.answer(self._server, call, runner, agent=name)
+
+    async def resume(self, call: HttpCall) -> Reply:
+        """A carrier's webhook for a call whose stream is over: answers where it goes on."""
+        carrier = call.path["carrier"]
+        if carrier != self._server.settings.runner_transport or carrier not in PHONE_RUNNERS:
+            return error(call.scope, 404, "NOT_FOUND", "This carrier's calls are not answered here")
+        return await webhooks.resume(self._server, call, carrier)
 
     async def page(self, call: HttpCall) -> Response:
         """The page to talk on."""
@@ -196,17 +216,35 @@ class _Calls:
             query, allow_context=server.settings.allow_client_context, max_message_bytes=MAX_MESSAGE_BYTES
         )
         info = CallInfo(new_id("call"), "ws", variables=variables, session_id=query.get("session", ""))
+        is_resumable = server.handovers is not None and is_true(query.get(RESUMABLE, ""))
+        taken: Taken | None = None
+
+        async def take() -> bool:
+            """Takes over the call that the client comes with, once there is a place for it."""
+            nonlocal agent, info, taken
+            if server.handovers is None or RESUME not in query:
+                return True
+            taken = await server.handovers.take(query[RESUME])
+            found = server.resources.agent_for(taken.checkpoint.agent) if taken is not None else None
+            if taken is None or found is None:
+                return False
+            agent, info = found, taken.checkpoint.info
+            return True
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> WebSocketTransport:
             def start(made: WebSocketTransport) -> Session:
-                session = Session(server.resources, agent, made, info)
-                server.keep(session, tasks)
+                resume, fence = (None, 1) if taken is None else (taken.checkpoint, taken.fence)
+                session = Session(server.resources, agent, made, info, resume=resume)
+                moves = Moves(made.move, made.welcome) if is_resumable else None
+                server.keep(session, tasks, moves, fence=fence)
                 return session
 
-            return WebSocketTransport(server.resources, codec, rate, start, budget=budget, on_begun=place.begin)
+            return WebSocketTransport(
+                server.resources, codec, rate, start, budget=budget, on_begun=place.begin, is_resumable=is_resumable
+            )
 
         source = Source.at(client_address(websocket.scope))
-        await self._sockets.hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES)
+        await self._sockets.hold(websocket, link, source, CLIENT_SILENT_S, MAX_MESSAGE_BYTES, take=take)
 
     async def phone(self, websocket: WebSocket) -> None:
         """`/telephony/ws`: a carrier's media stream."""
@@ -230,11 +268,20 @@ class _Calls:
 
         def link(tasks: asyncio.TaskGroup, place: Reservation, budget: IngressBudget) -> TelephonyTransport:
             def start(session: Session) -> None:
-                server.keep(session, tasks)
+                is_resumable = link.is_resumable
+                line = webhooks.line_of(link.carrier, link.call_id) if is_resumable else ""
+                server.keep(session, tasks, Moves(link.move) if is_resumable else None, line=line, fence=link.fence)
 
-            return TelephonyTransport(
-                server.resources, choose, start, budget=budget, on_begun=place.begin, transfers=transfers
+            link = TelephonyTransport(
+                server.resources,
+                choose,
+                start,
+                budget=budget,
+                on_begun=place.begin,
+                transfers=transfers,
+                line=carrier_line(server, tasks, websocket, is_proven=is_proven),
             )
+            return link
 
         is_proven = webhooks.are_streams_proven(server)
         transfers = PhoneTransfers(server, webhooks.public_base(server, websocket)) if is_proven else None

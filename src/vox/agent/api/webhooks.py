@@ -5,6 +5,7 @@ The stream's address carries a short-lived token made from the same, so that any
 and only the carrier can open a stream.
 """
 
+from collections.abc import Mapping
 from typing import cast
 from urllib.parse import quote, urlencode
 
@@ -18,14 +19,22 @@ from vox.agent.server import AgentServer
 from vox.errors import UsageError, VoxError
 from vox.http.call import HttpCall
 from vox.http.routing import Reply
+from vox.protocols.media_stream import FIRST_STREAM, RESUME_PARAMETER
 from vox.providers import registry
-from vox.providers.carriers.contract import CallControl, CarrierDriver, WebhookRequest
+from vox.providers.carriers.contract import (
+    CallControl,
+    CarrierDriver,
+    ResumableDriver,
+    WebhookAnswer,
+    WebhookRequest,
+)
 from vox.runtime.logging import get_logger
 from vox.security.digests import bad_signature, hmac_digest, is_equal
 
 log = get_logger(__name__)
 
 TOKEN_SECONDS = 300
+RESUME_PATH = "/telephony/resume/"
 DEFAULT_MAX_BODY_BYTES = 262_144
 WAITED = "vox_waited_s"
 """In the address that a waiting call's carrier asks again: for how long it has waited."""
@@ -43,6 +52,66 @@ def is_call(carrier: str, call: HttpCall) -> bool:
 
 async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: str) -> Reply:
     """The answer to a carrier's webhook: its own form of "stream this call to us"."""
+    fields = await _fields(server, call, carrier)
+    if isinstance(fields, Reply):
+        return fields
+    parameters = _stream_parameters(fields)
+    if agent:
+        parameters["agent"] = agent
+    elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
+        agent = chosen.name  # the token is made out to one agent, so the called number decides here
+    driver, url = registry.load("carriers", carrier), stream_url(server, call, carrier, agent)
+    if server.gate is not None:
+        if server.admission.why_full(server.clock.now()) is not None and not server.gate.has_room_elsewhere():
+            return _busy(server, server.gate, call, cast("CarrierDriver", driver))
+        if (promise := server.gate.promise(agent)) is not None:
+            url, parameters["token"] = promise.stream_url, promise.token
+    if server.handovers is not None and isinstance(driver, ResumableDriver):
+        resume_url = f"{public_base(server, call)}{RESUME_PATH}{carrier}"
+        given = {**parameters, RESUME_PARAMETER: FIRST_STREAM}
+        return _reply(driver.resumable_answer(url, parameters=given, resume_url=resume_url))
+    answered: WebhookAnswer | None = driver.answer(url, parameters=parameters)
+    if answered is None:
+        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
+    return _reply(answered)
+
+
+async def resume(server: AgentServer, call: HttpCall, carrier: str) -> Reply:
+    """The answer to a carrier whose stream is over: another stream for a call that goes on, else the end of the call."""
+    driver = registry.load("carriers", carrier)
+    if server.handovers is None or not isinstance(driver, ResumableDriver):
+        return error(call.scope, 404, "NOT_FOUND", "Calls are not handed over here")
+    fields = await _fields(server, call, carrier)
+    if isinstance(fields, Reply):
+        return fields
+    call_id = driver.call_id_of(fields)
+    invitation = await server.handovers.invite(line_of(carrier, call_id)) if call_id else None
+    if invitation is None:
+        return _reply(driver.end_answer())
+    saved = invitation.checkpoint
+    url = stream_url(server, call, carrier, saved.agent)
+    parameters = {**_stream_parameters(fields), RESUME_PARAMETER: invitation.token}
+    if saved.bot_id:
+        parameters["bot"] = saved.bot_id
+    if server.gate is not None and (promise := server.gate.promise(saved.agent)) is not None:
+        url, parameters["token"] = promise.stream_url, promise.token
+    return _reply(
+        driver.resumable_answer(
+            url,
+            parameters=parameters,
+            resume_url=f"{public_base(server, call)}{RESUME_PATH}{carrier}",
+            pause_s=invitation.offers - 1,  # streams that do not come are not asked for without end at once
+        )
+    )
+
+
+def line_of(carrier: str, call_id: str) -> str:
+    """The name by which a carrier's call is found again; empty where it has none."""
+    return f"{carrier}:{call_id}" if call_id else ""
+
+
+async def _fields(server: AgentServer, call: HttpCall, carrier: str) -> dict[str, str] | Reply:
+    """What a carrier's webhook says of the call, once it has proven to be the carrier's; else the refusal."""
     try:
         limit = server.settings.max_request_body_bytes or DEFAULT_MAX_BODY_BYTES
         body = await call.read_body(limit)
@@ -61,23 +130,16 @@ async def answer(server: AgentServer, call: HttpCall, carrier: str, *, agent: st
         log.warning("webhook refused", carrier=carrier, error="neither a carrier's secret nor the server's key")
         return error(call.scope, 401, "UNAUTHORIZED", "Unauthorized")
     try:
-        fields = hook.fields()
+        return hook.fields()
     except UsageError:
         return error(call.scope, 400, "BAD_REQUEST", "The Host header is not a valid host")
-    parameters = {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
-    if agent:
-        parameters["agent"] = agent
-    elif _token_key(server, carrier) and (chosen := server.resources.agent_for(callee=fields.get("to", ""))):
-        agent = chosen.name  # the token is made out to one agent, so the called number decides here
-    stream_url = _stream_url(server, call, carrier, agent)
-    if server.gate is not None:
-        if server.admission.why_full(server.clock.now()) is not None and not server.gate.has_room_elsewhere():
-            return _busy(server, server.gate, call, cast("CarrierDriver", driver))
-        if (promise := server.gate.promise(agent)) is not None:
-            stream_url, parameters["token"] = promise.stream_url, promise.token
-    answered = driver.answer(stream_url, parameters=parameters)
-    if answered is None:
-        return error(call.scope, 404, "NOT_FOUND", f"{carrier} does not use a webhook: give it the stream address")
+
+
+def _stream_parameters(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: fields[name] for name in ("from", "to", "uuid") if fields.get(name)}
+
+
+def _reply(answered: WebhookAnswer) -> Reply:
     return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
 
 
@@ -151,7 +213,7 @@ def _busy(server: AgentServer, gate: CallGate, call: HttpCall, driver: CarrierDr
     if answered is None:
         headers = {"retry-after": str(gate.retry_after_s())}
         return error(call.scope, 503, "AT_CAPACITY", "No worker has a free slot", headers=headers)
-    return Reply(200, answered.body, {"content-type": _with_charset(answered.content_type)})
+    return _reply(answered)
 
 
 def _secret(server: AgentServer, carrier: str) -> str:
@@ -177,7 +239,8 @@ def _key(server: AgentServer, key: str, variable: str) -> str:
     return server.settings.api_keys.get(key) or server.environment.get(variable, "")
 
 
-def _stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, agent: str) -> str:
+def stream_url(server: AgentServer, call: HttpCall | WebSocket, carrier: str, agent: str) -> str:
+    """Where a call's media stream comes in, with a token that lets it pass for a while."""
     path = "/telephony/ws"
     if agent:
         path += f"/{quote(agent, safe='')}"

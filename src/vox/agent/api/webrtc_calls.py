@@ -17,6 +17,7 @@ from vox.agent.api.request_metrics import connection_gauges
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent
+from vox.agent.handover.handovers import Handovers, Moves, Taken
 from vox.agent.metrics import (
     PEER_CONNECTIONS,
     PEERS_ACTIVE,
@@ -47,12 +48,17 @@ TICK_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Which agent is called and from where, as far as it concerns an offer."""
+    """Which agent is called and from where, as far as it concerns an offer.
+
+    `resume` is the token of a call that goes on; `is_resumable` says that the client can come with one.
+    """
 
     agent: Agent
     variables: Mapping[str, str]
     source: Source
     session_id: str = ""
+    resume: str = ""
+    is_resumable: bool = False
 
 
 class WebRtcCalls:
@@ -86,6 +92,8 @@ class WebRtcCalls:
             self._refused(place.reason)
             seconds = round(server.lifecycle.retry_after_s) if place.reason == "draining" else place.retry_after_s
             headers = {"retry-after": str(max(1, seconds))}
+            if place.reason == "draining":
+                headers["connection"] = "close"  # behind the same address there may be another server by now
             raise Refusal(503, "SERVICE_UNAVAILABLE", f"Service unavailable: {place.reason}", headers=headers)
         with ExitStack() as holds:
             holds.callback(place.release)
@@ -185,7 +193,8 @@ class WebRtcCall:
         )
         place.on_evicted = self.transport.evict
         self.info = CallInfo(new_id("call"), ROUTE_LABEL, variables=caller.variables, session_id=caller.session_id)
-        self._agent = caller.agent
+        self._caller = caller
+        self._taking: asyncio.Task[None] | None = None
         self._session: Session | None = None
         self._began_at = self._server.clock.now()
         self._away_since: float | None = None
@@ -269,22 +278,45 @@ class WebRtcCall:
             self._fail("left" if transport.state == "left" else "lost")
 
     def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        resources = self._server.resources
+        """The client is connected: its call begins, or goes on here from now on."""
+        caller, handovers = self._caller, self._server.handovers
+        if not caller.resume:
+            self._begin_session(tasks, caller.agent, None)
+        elif handovers is None:
+            self.transport.close(1008, "this call cannot be gone on with")
+        elif self._taking is None:
+            self._taking = tasks.create_task(self._take(handovers, tasks), name="take a call over")
+
+    async def _take(self, handovers: Handovers, tasks: asyncio.TaskGroup) -> None:
+        taken = await handovers.take(self._caller.resume)
+        agent = self._server.resources.agent_for(taken.checkpoint.agent) if taken is not None else None
+        if taken is None or agent is None:
+            self.transport.close(1008, "this call cannot be gone on with")
+        elif not self.transport.is_closed:
+            self.info = taken.checkpoint.info
+            self._begin_session(tasks, agent, taken)
+
+    def _begin_session(self, tasks: asyncio.TaskGroup, agent: Agent, taken: Taken | None) -> None:
+        resources, transport = self._server.resources, self.transport
+        resume, fence = (None, 1) if taken is None else (taken.checkpoint, taken.fence)
         try:
-            session = Session(resources, self._agent, self.transport, self.info, input_rate=INPUT_RATE)
+            session = Session(resources, agent, transport, self.info, input_rate=INPUT_RATE, resume=resume)
         except Exception:  # the top of what a connection brings: its client is told, and the others go on
             log.exception("call cannot begin", call_id=self.info.call_id)
-            self.transport.close(1011, "internal error")
+            transport.close(1011, "internal error")
             return
         self._session = session
-        self.transport.open(session)
-        self._server.keep(session, tasks)
+        transport.open(session)
+        is_kept = self._caller.is_resumable and self._server.handovers is not None
+        self._server.keep(session, tasks, Moves(transport.move, transport.welcome) if is_kept else None, fence=fence)
 
     def _fail(self, reason: str) -> None:
         """The client is not there, or no longer; to have left is no failure."""
         if reason != "left":
             self._server.metrics.counter(WEBRTC_FAILURES, reason, STAGE).inc()
         if self._session is not None:
+            if reason == "lost" and self._session.keeper is not None:
+                self._session.keeper.lose_line()
             self._session.hang_up("hung_up")
         self.transport.close(1001, reason)
 

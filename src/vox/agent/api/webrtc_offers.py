@@ -110,7 +110,9 @@ class OfferRoutes:
         if agent is None:
             raise Refusal(404, "NOT_FOUND", f"No agent is named {name}")
         variables = {**call_variables(body), **query_variables(call.query_params)}
-        caller = Caller(agent, variables, Source.at(call.client), call.path["session"] if session is not None else "")
+        session_id = call.path["session"] if session is not None else ""
+        source = Source.at(call.client)
+        caller = Caller(agent, variables, source, session_id, request.resume, is_resumable=request.is_resumable)
         made, answer = await self._calls.take(caller, request.sdp)
         return made.pc_id, answer
 

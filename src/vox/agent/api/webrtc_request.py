@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from vox.agent.api.pages import Refusal
+from vox.agent.transports.reconnection import RESUMABLE, RESUME
 from vox.media.webrtc.contract import RemoteCandidate
 
 MAX_CANDIDATES: Final = 50
@@ -27,6 +28,8 @@ class OfferRequest:
         pc_id: the connection that it changes; empty for a new one.
         is_restart: whether the client has a new connection for the call of `pc_id`.
         data: the application's own; None where it gave none.
+        resume: the token of a call that the client goes on with; empty for a new call.
+        is_resumable: whether the client can come with such a token.
     """
 
     sdp: str
@@ -34,6 +37,8 @@ class OfferRequest:
     pc_id: str = ""
     is_restart: bool = False
     data: dict[str, Any] | None = field(default=None, repr=False)
+    resume: str = field(default="", repr=False)
+    is_resumable: bool = False
 
     def described(self, answer: str) -> str:
         """The answer in the form of the offer."""
@@ -82,6 +87,8 @@ def parse_offer(raw: bytes, *, name: str, invalid_json: str = INVALID_JSON) -> O
         _identifier(fields.get("pc_id")),
         fields.get("restart_pc") is True,
         cast("dict[str, Any] | None", data),
+        _identifier(fields.get(RESUME)),
+        fields.get(RESUMABLE) is True,
     )
 
 

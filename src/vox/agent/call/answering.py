@@ -14,6 +14,7 @@ from vox.agent.answering.classification import MODEL_PROMPT, AnsweredBy, classif
 from vox.agent.answering.settings import Answering
 from vox.agent.call.conversation import Conversation, fill
 from vox.agent.call.speech_input import SpeechInput
+from vox.agent.config.resources import Agent
 from vox.agent.tools.contract import Tool
 from vox.agent.tools.settings import no_parameters
 from vox.agent.turns import events
@@ -119,6 +120,11 @@ class CallAnswering:
     def is_undecided(self) -> bool:
         """Whether it is still to be found out."""
         return self._outcome is None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether a person is known to be there."""
+        return self._outcome is AnsweredBy.PERSON
 
     def open(self, spawn: Spawn, speech_input: SpeechInput) -> None:
         """Gives the way to start work that the call owns, and the line's ear."""
@@ -299,3 +305,17 @@ class CallAnswering:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def detection(
+    agent: Agent,
+    call: AnsweredCall,
+    conversation: Conversation,
+    variables: dict[str, str],
+    tell: Callable[[AgentEvent], None],
+) -> CallAnswering | None:
+    """Finds out who answered, where the agent asks for it."""
+    settings = agent.profile.answering
+    if not settings.detect or agent.realtime is not None:
+        return None
+    return CallAnswering(settings, call, agent.llm, conversation, variables, tell=tell)

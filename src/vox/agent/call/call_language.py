@@ -38,6 +38,16 @@ class CallLanguage:
             if (tag := self._choice.heard(transcript.text, transcript.language)) is not None:
                 self._switch(before, tag, "detected")
 
+    @property
+    def language(self) -> str:
+        """Tag of the present one; empty where there is only one."""
+        return self._choice.language if self._agent.profile.languages else ""
+
+    def restore(self, tag: str) -> None:
+        """Goes on in a language that was chosen in another process."""
+        if tag and tag != self._choice.language and tag in tags(self._agent.profile):
+            self._use(agent_in(self._agent, self._choice.chosen(tag)))
+
     def tools(self) -> dict[str, Tool]:
         """What the model may call; nothing where the agent has one language."""
         spec = switch_tool(self._agent.profile)

@@ -4,13 +4,19 @@ While the recording is paused, digits and number words are redacted wherever the
 where no audio is recorded.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+from vox.agent.call.checkpoint import Checkpoint
+from vox.agent.call.transport import CallInfo, CallTransport
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.recording.recorder import Recorder
+from vox.agent.recording.recordings import Continued
 from vox.agent.recording.tools import PAUSE_RECORDING, RECORDING_TOOLS, RESUME_RECORDING
 from vox.agent.tools.contract import Tool
+from vox.agent.transcripts.call_transcript import CallTranscript
 from vox.providers.llm.contract import Declared, Message, ToolCall, ToolCallMessage
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
@@ -18,6 +24,7 @@ from vox.text.redaction import redact_numbers
 
 log = get_logger(__name__)
 
+LEAVE_S: Final = 2.0
 REDACTED_AFTER_S: Final = 5.0
 """After the pause: what was said in it may become text a little later."""
 
@@ -39,6 +46,7 @@ class CallRecording:
         self.was_redacted = False
         self._clock = clock
         self._call_id = call_id
+        self._left = asyncio.Event()
         self._is_paused = False
         self._redacted_until = float("-inf")
 
@@ -82,6 +90,29 @@ class CallRecording:
                 self.recorder.resume()
             log.info("recording resumed", call_id=self._call_id)
 
+    @property
+    def part(self) -> str:
+        """The name of the recording's file, for a process that goes on with the call; empty where there is none."""
+        return self.recorder.part if self.recorder is not None else ""
+
+    def restore(self, *, is_paused: bool, was_redacted: bool) -> None:
+        """Goes on as another process left it."""
+        if is_paused:
+            self.pause()
+        self.was_redacted = self.was_redacted or was_redacted
+
+    def begin_to_leave(self) -> None:
+        """Gives the file up, for another process to go on with."""
+        if self.recorder is not None:
+            self.recorder.leave(self._left.set)
+
+    async def left(self) -> None:
+        """Returns once another process may go on with the file, or after `LEAVE_S`."""
+        if self.recorder is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await self._left.wait()
+
     def close(self) -> None:
         """Ends the recording; idempotent."""
         if self.recorder is not None:
@@ -101,6 +132,35 @@ class CallRecording:
     async def _run_resume(self, _call: ToolCall, _arguments: Mapping[str, Any]) -> dict[str, str]:
         self.resume()
         return {"recording": "resumed"}
+
+
+def begin_recording(
+    resources: Resources, info: CallInfo, transport: CallTransport, delay_s: float, resume: Checkpoint | None
+) -> CallRecording:
+    """The recording of a call that begins, or that another process began; of nothing where calls are not recorded."""
+    recorder = None
+    if resources.recordings is not None:
+        recorder = resources.recordings.begin(
+            info.call_id,
+            agent_rate=transport.sample_rate,
+            agent_encoding=transport.encoding,
+            agent_delay_s=delay_s,
+            continued=Continued(resume.recording_part, resume.began_at) if resume is not None else None,
+        )
+    recording = CallRecording(recorder, resources.clock, info.call_id)
+    if resume is not None:
+        recording.restore(is_paused=resume.is_recording_paused, was_redacted=resume.was_redacted)
+    return recording
+
+
+def begin_transcript(
+    resources: Resources, info: CallInfo, recording: CallRecording, resume: Checkpoint | None
+) -> CallTranscript | None:
+    """The transcript of a call; None where there is none. It goes on behind the rows that another process wrote."""
+    if resources.transcripts is None:
+        return None
+    rows = resume.rows if resume is not None else 0
+    return resources.transcripts.begin(info.session_id or info.call_id, recording.redacted, rows=rows)
 
 
 def _without_numbers(message: Message) -> Message:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from vox.agent.call.checkpoint import SavedEntry, SavedTool
 from vox.errors import UsageError
 from vox.providers.llm.contract import MISSING_RESULT, Message, ToolCall
 
@@ -29,9 +30,13 @@ def fill(text: str, variables: Mapping[str, str]) -> str:
 
 @dataclass(slots=True)
 class Answer:
-    """One answer of the agent: text and tool calls of one model response. `Conversation.settle` ends it."""
+    """One answer of the agent: text and tool calls of one model response. `Conversation.settle` ends it.
+
+    `before` was heard of it before the call came to this process.
+    """
 
     text: str = ""
+    before: str = ""
     tool_calls: list[ToolCall] = field(default_factory=list[ToolCall])
     results: dict[str, str] = field(default_factory=dict[str, str])
     is_settled: bool = False
@@ -81,8 +86,33 @@ class Conversation:
 
     def settle(self, answer: Answer, heard: str) -> None:
         """Ends an answer: `heard` is what the caller heard of it, all of it or the part before the interruption."""
-        answer.text = heard.strip()
+        answer.text = f"{answer.before} {heard.strip()}".strip()
         answer.is_settled = True
+
+    def saved(self, heard: Mapping[int, str]) -> tuple[SavedEntry, ...]:
+        """All of it for another process; `heard` has by the `id` of each answer under way what was heard of it."""
+        return tuple(_saved(entry, heard) for entry in self._entries)
+
+    def restore(self, entries: Iterable[SavedEntry]) -> None:
+        """Takes what `saved` gave, in place of what is here."""
+        self._entries = [_restored(entry) for entry in entries]
+
+    def reopen(self) -> Answer:
+        """The last answer, to be gone on with; a new one where the caller has spoken since."""
+        last = self._entries[-1] if self._entries else None
+        if not isinstance(last, Answer):
+            return self.begin_answer()
+        last.before, last.text, last.is_settled = last.text, "", False
+        return last
+
+    def unanswered(self) -> tuple[Answer, list[ToolCall]] | None:
+        """The last answer whose tools have not all given a result, with those calls."""
+        for entry in reversed(self._entries):
+            if isinstance(entry, Answer) and (
+                open_calls := [one for one in entry.tool_calls if one.id not in entry.results]
+            ):
+                return entry, open_calls
+        return None
 
     def add_tool_call(self, answer: Answer, call: ToolCall) -> None:
         """Records that the model asked for a tool, before it runs."""
@@ -104,6 +134,13 @@ class Conversation:
             self.system_prompt = checked.pop(0)["content"] or ""
         self._entries = list(checked)
         self._forget_oldest()
+
+    def rewrite(self, messages: Iterable[Mapping[str, Any]], *, replace: bool) -> None:
+        """Does the one or the other."""
+        if replace:
+            self.replace(messages)
+        else:
+            self.append(messages)
 
     def _append(self, entry: Message | Answer) -> None:
         self._entries.append(entry)
@@ -148,6 +185,24 @@ def _answer_messages(answer: Answer) -> list[Message]:
         for call in answer.tool_calls
     ]
     return [spoken, *results]
+
+
+def _saved(entry: Message | Answer, heard: Mapping[int, str]) -> SavedEntry:
+    if not isinstance(entry, Answer):
+        return SavedEntry(message=entry.copy())
+    text = entry.text if entry.is_settled else f"{entry.before} {heard.get(id(entry), '')}".strip()
+    return SavedEntry(
+        heard=text,
+        tools=tuple(SavedTool(one.id, one.name, one.arguments, entry.results.get(one.id)) for one in entry.tool_calls),
+    )
+
+
+def _restored(entry: SavedEntry) -> Message | Answer:
+    if entry.message is not None:
+        return entry.message
+    calls = [ToolCall(one.id, one.name, one.arguments) for one in entry.tools]
+    results = {one.id: one.result for one in entry.tools if one.result is not None}
+    return Answer(entry.heard, "", calls, results, is_settled=True)
 
 
 def _size(entry: Message | Answer) -> int:

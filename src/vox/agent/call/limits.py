@@ -37,9 +37,21 @@ class CallLimits:
         self._max_silence_s = max_silence_s
         self._is_busy = is_busy
         self._on_end = on_end
+        self._began_at: float | None = None
         self._duration: asyncio.TimerHandle | None = None
         self._silence: asyncio.TimerHandle | None = None
         self._is_closed = False
+
+    @property
+    def talked_s(self) -> float | None:
+        """Seconds since the caller's first audio; None before it."""
+        return None if self._began_at is None else self._clock.now() - self._began_at
+
+    def restore(self, talked_s: float | None) -> None:
+        """Counts the time that the call has lasted elsewhere."""
+        if talked_s is not None:
+            self.has_audio = True
+            self._arm(talked_s)
 
     def open(self) -> None:
         """The call begins."""
@@ -49,8 +61,7 @@ class CallLimits:
     def first_audio(self) -> None:
         """The caller's first audio is there."""
         self.has_audio = True
-        if self._max_duration_s and self._duration is None and not self._is_closed:
-            self._duration = asyncio.get_running_loop().call_later(self._max_duration_s, self._on_end, "too_long")
+        self._arm(0.0)
 
     def close(self) -> None:
         """Stops the timers; idempotent."""
@@ -58,6 +69,12 @@ class CallLimits:
         for timer in (self._duration, self._silence):
             if timer is not None:
                 timer.cancel()
+
+    def _arm(self, talked_s: float) -> None:
+        self._began_at = self._clock.now() - talked_s
+        if self._max_duration_s and self._duration is None and not self._is_closed:
+            rest_s = max(0.0, self._max_duration_s - talked_s)
+            self._duration = asyncio.get_running_loop().call_later(rest_s, self._on_end, "too_long")
 
     def _check_silence(self) -> None:
         now = self._clock.now()

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from vox.agent.call.answer_run import Run
+from vox.agent.call.answer_run import Run, first_of, report
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.playout_ledger import Heard
 from vox.agent.call.realtime_ear import RealtimeEar
-from vox.agent.call.responder import Responder, first_of
+from vox.agent.call.responder import Responder
 from vox.agent.call.speakable import Speakable
 from vox.agent.call.speech_output import SpeechOutput
 from vox.agent.call.tool_execution import Spawn
@@ -247,7 +247,7 @@ class RealtimeResponder(Responder):
         if failure is not None:
             self._times.metrics.counter(LLM_ERRORS, "provider_error", "", "llm", "").inc()
             self._times.generated(is_failed=True)
-            self._report(failure)
+            report(failure, self._transport.send_event)
         self._announce(run)
         self._output.end(run.voice)
 

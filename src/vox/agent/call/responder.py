@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, Unfinished
+from vox.agent.call.answer_run import Keys, Pieces, Run, Sentence, Unfinished, first_of, heard_in, report, unfinished
+from vox.agent.call.checkpoint import SavedAnswer
 from vox.agent.call.conversation import Answer, Conversation
 from vox.agent.call.open_sentence import OpenSentence
 from vox.agent.call.playout_ledger import Heard
@@ -30,7 +31,6 @@ from vox.agent.tools.settings import Transfer
 from vox.errors import DependencyError, VoxError
 from vox.media.dtmf import tone
 from vox.protocols.agent_events import (
-    AgentError,
     AgentEvent,
     DigitsSent,
     ModelUsage,
@@ -75,6 +75,7 @@ class Responder:
         on_said: takes the text of each answer that is over, as far as it was heard.
 
     Attributes:
+        number: how many answers there were, also in other processes; clients know sentences by it.
         wants_end: why the call should end after the answer that was just played; None: it goes on.
     """
 
@@ -107,7 +108,7 @@ class Responder:
         )
         self._spawn: Spawn | None = None
         self._run: Run | None = None
-        self._number = 0
+        self.number = 0
         self.wants_end: str | None = None
 
     def open(self, spawn: Spawn) -> None:
@@ -147,6 +148,33 @@ class Responder:
         parts = self._output.parts(self._output.cut())
         self._settle(run, parts)
         self._finish(run, parts)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is no answer under way of which anything is still to be made."""
+        return self._run is None or self._run.is_over or self._run.is_written
+
+    def unfinished(self) -> tuple[SavedAnswer | None, dict[int, str]]:
+        """What another process needs to go on with the answer under way, and by `id` what was heard of its parts."""
+        run = self._run
+        if run is None or run.is_over:
+            return None, {}
+        return unfinished(run, self._output.parts(), has_open_tools=self._conversation.unanswered() is not None)
+
+    def resume(self, saved: SavedAnswer) -> None:
+        """Goes on with an answer that another process had under way."""
+        self._begin(None, silent=False)
+        if self._run is not None:  # its task has not run yet
+            self._run.planned, self._run.is_resumed = saved, True
+            self._run.end_reason, self._run.said_before = saved.end_reason, saved.said_before
+
+    def abandon(self) -> None:
+        """Ends the answer here without a word, because another process goes on with it."""
+        run = self._run
+        if run is not None and not run.is_over:
+            run.is_over = True
+            if run.task is not None:
+                run.task.cancel()
 
     def audible(self) -> TurnMetrics:
         """The first audio of the answer went out; the numbers of the turn so far."""
@@ -202,8 +230,9 @@ class Responder:
         self.cut()
         if self._spawn is None:
             return
-        self._number += 1
-        run = self._run = Run(self._number, self._output.begin(), is_silent=silent)
+        self.number += 1
+        run = self._run = Run(self.number, self._output.begin(), is_silent=silent)
+        run.planned = SavedAnswer(f"{preface} {text or ''}".strip(), is_owed=text is None)
         self._times.asked()
         run.task = self._spawn(self._make(run, text, preface), "answer")
 
@@ -217,22 +246,38 @@ class Responder:
                     stages.create_task(self._speak_all(run, pieces), name="speak")
                     if preface:
                         await self._recite(run, preface, pieces)
-                    if text is None:
+                    if run.is_resumed:
+                        await self._go_on(run, pieces)
+                    elif text is None:
                         await self._generate(run, pieces)
                     else:
                         await self._recite(run, text, pieces)
+                    run.is_written = True
                     await pieces.put(None)
         except* Exception as group:  # noqa: BLE001  a task's top: the caller is told, and the call goes on
             failure = first_of(group)
         if run.is_over:  # cut while it failed: the failure has swallowed the cancellation
             return
         if failure is not None:
-            self._report(failure)
+            report(failure, self._transport.send_event)
             await self._apologise(run, is_recited=text is not None)
         self._output.end(run.voice)
 
-    async def _recite(self, run: Run, text: str, pieces: Pieces) -> None:
-        answer = self._new_answer(run)
+    async def _go_on(self, run: Run, pieces: Pieces) -> None:
+        """Says the rest of an answer, and has the model answer where it had not, or its tools were not done."""
+        if run.planned.rest:
+            answer = self._conversation.reopen()
+            run.answers.append(answer)
+            await self._recite(run, run.planned.rest, pieces, answer)
+        if (unanswered := self._conversation.unanswered()) is not None:
+            answer, calls = unanswered
+            await self._tools.run_again(answer, calls, self._actions(run, answer, pieces))
+        if run.planned.is_owed:
+            await self._generate(run, pieces)
+
+    async def _recite(self, run: Run, text: str, pieces: Pieces, answer: Answer | None = None) -> None:
+        run.recited = f"{run.recited} {text}".strip()
+        answer = answer or self._new_answer(run)
         splitter = SentenceSplitter(self._agent.profile.stt_language)
         for sentence in [*splitter.push(text), *splitter.flush()]:
             await pieces.put(Sentence(answer, sentence))
@@ -265,17 +310,19 @@ class Responder:
 
     async def _run_tools(self, run: Run, answer: Answer, calls: list[ToolCall], pieces: Pieces) -> None:
         """Runs the tools, and says once that it takes a while where it does."""
-        actions = CallActions(
-            press=lambda keys: self._press(run, answer, keys, pieces),
-            transfer=lambda target: self._transfer(run, answer, target, pieces),
-        )
         text = "" if run.is_silent or run.has_filled else self._tools.filler(calls)
         filler = self._spawn(self._fill(run, answer, text, pieces), "filler") if text and self._spawn else None
         try:
-            await self._tools.run(answer, calls, actions)
+            await self._tools.run(answer, calls, self._actions(run, answer, pieces))
         finally:
             if filler is not None:
                 filler.cancel()
+
+    def _actions(self, run: Run, answer: Answer, pieces: Pieces) -> CallActions:
+        return CallActions(
+            press=lambda keys: self._press(run, answer, keys, pieces),
+            transfer=lambda target: self._transfer(run, answer, target, pieces),
+        )
 
     async def _fill(self, run: Run, answer: Answer, text: str, pieces: Pieces) -> None:
         await self._until_quiet(run, pieces)
@@ -519,13 +566,9 @@ class Responder:
 
     def _settle(self, run: Run, parts: list[Heard]) -> None:
         for answer in run.answers:
-            if not run.is_silent:
-                spoken = [part.spoken for part in parts if run.owners.get(part.segment) is answer and part.spoken]
-                self._conversation.settle(answer, " ".join(spoken))
-            else:
-                self._conversation.settle(answer, answer.text)
+            self._conversation.settle(answer, answer.text if run.is_silent else heard_in(run, answer, parts))
         if self._on_said is not None:
-            self._on_said(" ".join(answer.text for answer in run.answers if answer.text))
+            self._on_said(" ".join(filter(None, [run.said_before, *(answer.text for answer in run.answers)])))
 
     def _finish(self, run: Run, parts: list[Heard]) -> None:
         for part in parts:
@@ -552,20 +595,3 @@ class Responder:
             will_be_spoken=part.is_voiced and not run.is_silent,
         )
         self._transport.send_event(event)
-
-    def _report(self, error: Exception) -> None:
-        if isinstance(error, VoxError):
-            log.warning("answer failed", code=error.code, error=str(error), retryable=error.retryable)
-            what = "a provider failed" if isinstance(error, DependencyError) else str(error)
-            self._transport.send_event(AgentError(f"the answer failed: {what} ({error.code})"))
-        else:
-            log.error("answer failed", exc_info=error)
-            self._transport.send_event(AgentError("the answer failed"))
-
-
-def first_of(group: ExceptionGroup[Exception]) -> Exception:
-    """A failure out of a group of them; one of ours, which says what to do, before any other."""
-    ours = group.subgroup(VoxError) or group
-    while isinstance(ours, ExceptionGroup):
-        ours = cast("Exception", ours.exceptions[0])
-    return ours

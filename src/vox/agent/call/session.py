@@ -10,24 +10,27 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from dataclasses import asdict, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
 
-from vox.agent.call.answering import AnsweredCall, CallAnswering
+from vox.agent.call.answering import AnsweredCall, detection
 from vox.agent.call.call_language import CallLanguage
-from vox.agent.call.call_recording import CallRecording, has_recording_tools
+from vox.agent.call.call_recording import begin_recording, begin_transcript, has_recording_tools
+from vox.agent.call.call_state import CallState
 from vox.agent.call.caller_filter import caller_filter
+from vox.agent.call.checkpoint import Checkpoint
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.echo_guard import EchoGuard
+from vox.agent.call.keeper import Keeper
 from vox.agent.call.limits import CallLimits
 from vox.agent.call.realtime import RealtimeResponder
 from vox.agent.call.responder import Responder
 from vox.agent.call.speech_input import SpeechInput
 from vox.agent.call.speech_output import SpeechOutput
+from vox.agent.call.transcript_choice import chooser
 from vox.agent.call.transport import CallInfo, CallTransport, PausesInput
-from vox.agent.call.turn_latency import TurnLatency
+from vox.agent.call.turn_latency import TurnLatency, trace_turn
 from vox.agent.call.turn_log import turn_machine
 from vox.agent.config.resources import Agent, Resources
 from vox.agent.metrics import CALL_SECONDS, CALLS_ENDED, FALSE_INTERRUPTIONS, INTERRUPTIONS
@@ -52,14 +55,12 @@ from vox.protocols.agent_events import (
     ErrorResponse,
     ServerMessage,
     SpeakingChanged,
-    TurnMetrics,
     UserIdle,
     UserTranscript,
 )
-from vox.providers.llm.contract import ChoosesTranscripts
-from vox.providers.stt.contract import Transcript
 from vox.providers.tts.contract import open_call
 from vox.runtime.logging import bound_fields, get_logger
+from vox.runtime.tasks import GroupLeft, leave_group
 from vox.runtime.tracing import tracer
 
 log = get_logger(__name__)
@@ -82,7 +83,16 @@ class Session:
         info: where the call comes from.
         input_rate: sample rate of the caller's audio in Hz; 0 where the first `ClientAudio` tells.
         output_delay_s: how long the transport gathers audio before it leaves.
+        resume: the state of the call in the process that had it before.
+
+    Attributes:
+        state: what another process needs to go on with the call.
+        keeper: is told whenever that has changed; None where it does not matter.
+        is_handed_over: whether another process has the call, or will.
     """
+
+    keeper: Keeper | None = None
+    is_handed_over = False
 
     def __init__(
         self,
@@ -93,6 +103,7 @@ class Session:
         *,
         input_rate: int = 0,
         output_delay_s: float = 0.0,
+        resume: Checkpoint | None = None,
     ) -> None:
         self.agent = agent
         self.info = info
@@ -108,25 +119,10 @@ class Session:
         }
         self.conversation = Conversation(fill(agent.profile.system_prompt, variables))
         self._latency = TurnLatency(resources.clock, resources.metrics)
-        recordings = resources.recordings
-        recorder = (
-            recordings.begin(
-                info.call_id,
-                agent_rate=transport.sample_rate,
-                agent_encoding=transport.encoding,
-                agent_delay_s=output_delay_s,
-            )
-            if recordings is not None
-            else None
-        )
-        self.recording = CallRecording(recorder, resources.clock, info.call_id)
+        self.recording = begin_recording(resources, info, transport, output_delay_s, resume)
+        recorder = self.recording.recorder
         self._notice = fill(resources.settings.recording.notice, variables) if recorder is not None else ""
-        transcripts = resources.transcripts
-        self.transcript = (
-            transcripts.begin(info.session_id or info.call_id, self.recording.redacted)
-            if transcripts is not None
-            else None
-        )
+        self.transcript = begin_transcript(resources, info, self.recording, resume)
         self._output = SpeechOutput(
             transport,
             resources.pacer,
@@ -139,14 +135,18 @@ class Session:
             recorder=recorder,
         )
         self._voice = open_call(agent.tts, language=agent.profile.stt_language or None)
-        self._answering = self._detection(agent)
+        self._resume = resume
+        end = partial(self.end, 1000)
+        answered = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
+        tell = transport.send_event
+        self._answering = detection(agent, answered, self.conversation, variables, tell) if resume is None else None
         language = CallLanguage(agent, self._use)
         agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **self._tools(agent)})
         said, heard = (None, None)
         if self.transcript is not None:
             said, heard = self.transcript.assistant, self.transcript.user
         parts = (self.conversation, self._output, transport, self._latency, variables)
-        self._responder, tell = Responder(agent, *parts, on_said=said), transport.send_event
+        self._responder = Responder(agent, *parts, on_said=said)
         if agent.realtime is not None:
             self._responder = live = RealtimeResponder(agent, agent.realtime, *parts, on_said=said, on_heard=heard)
             agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, live.ear.heard
@@ -158,9 +158,7 @@ class Session:
             feed=self._feed if self._answering is None else self._feed_undecided,
             tell=tell,
             spawn=self._start,
-            choose=partial(_choose, agent.llm, self.conversation)
-            if isinstance(agent.llm, ChoosesTranscripts)
-            else None,
+            choose=chooser(agent.llm, self.conversation),
             on_transcript=language.heard,
             on_heard=heard,
             recorder=recorder,
@@ -176,15 +174,18 @@ class Session:
             max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
             is_busy=lambda: not self._output.is_idle,
-            on_end=partial(self.end, 1000),
+            on_end=end,
         )
+        self.state = CallState(
+            info, self.agent.name, resources.clock, resources.clock.wall().timestamp(), variables, self.conversation,
+            language, self._turns, self._responder, self._limits, self.recording, self.transcript, self._can_move,
+        )  # fmt: skip
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._over = asyncio.Event()
         self.end_reason = "hung_up"
         self._is_silent_next = False
         self._greeting_timer: asyncio.TimerHandle | None = None
-        self._is_greeted = False
         self._early: deque[ClientInput] = deque(maxlen=MAX_EARLY)
         self._tasks: asyncio.TaskGroup | None = None
         self._context = copy_context()
@@ -212,16 +213,21 @@ class Session:
                     self._limits.open()
                     if self._answering is not None:
                         self._answering.open(self._start, self._speech_input)
-                    self._await_client()
+                    if self._resume is not None:
+                        self._go_on(self._resume)
+                    else:
+                        self._await_client()
                     while self._early:
                         self.receive(self._early.popleft())
                     try:
                         await self._over.wait()
                     finally:  # also where the call is cancelled: an answer must know before its tasks do
+                        if self.is_handed_over:
+                            self._responder.abandon()
                         self._responder.cut()
                     await self._responder.close(TOOLS_GRACE_S)
-                    _leave_group()
-            except* _CallOver:
+                    leave_group()
+            except* GroupLeft:
                 pass
             except* Exception as group:  # noqa: BLE001  the top of a call: the others go on, and the caller is told
                 self._fail(group.exceptions[0])
@@ -263,7 +269,14 @@ class Session:
         if not self._over.is_set():
             self.end_reason = reason
             self._over.set()
-            self.recording.close()
+            if not self.is_handed_over:
+                self.recording.close()
+
+    def hand_over(self, reason: str = "handed_over") -> None:
+        """Ends the call here, because another process goes on with it; its line stays open until the transport closes it."""
+        self.is_handed_over = True
+        self.recording.begin_to_leave()
+        self.hang_up(reason)
 
     def end(self, code: int, reason: str) -> None:
         """Ends the call from our side: the other side is told, and the call hung up."""
@@ -296,7 +309,25 @@ class Session:
         self._voice.close()
         if self.transcript is not None:
             self.transcript.close()
-        self.recording.close()
+        if not self.is_handed_over:
+            self.recording.close()
+
+    # For another process
+
+    def _can_move(self) -> bool:
+        return self.agent.realtime is None and (self._answering is None or self._answering.is_person)
+
+    def _go_on(self, saved: Checkpoint) -> None:
+        """Takes the call up where the process before left it."""
+        self.state.restore(saved)
+        self._arm_timer()
+        if not saved.is_greeted:
+            self._await_client()
+        elif saved.answer is not None:
+            self._feed(events.BotThinking())
+            self._responder.resume(saved.answer)
+        elif saved.is_caller_speaking:  # their words are lost with that process
+            self._not_understood()
 
     def _receive(self, message: ClientInput) -> None:
         match message:
@@ -341,6 +372,8 @@ class Session:
         for action in decide():
             self._carry_out(action)
         self._arm_timer()
+        if self.keeper is not None:
+            self.keeper.changed()
 
     def _carry_out(self, action: events.Action) -> None:
         if self._answering is not None and self._answering.takes(action):
@@ -438,16 +471,6 @@ class Session:
 
     # Calls that the agent makes
 
-    def _detection(self, agent: Agent) -> CallAnswering | None:
-        settings = agent.profile.answering
-        if not settings.detect or agent.realtime is not None:
-            return None
-        end = partial(self.end, 1000)
-        call = AnsweredCall(self._greet_person, self._say, self._respond, end, self._safely)
-        return CallAnswering(
-            settings, call, agent.llm, self.conversation, self.variables, tell=self._transport.send_event
-        )
-
     def _tools(self, agent: Agent) -> dict[str, Tool]:
         """The agent's tools and those that this call has by itself."""
         recording = self.recording.tools() if has_recording_tools(agent, self._resources) else {}
@@ -481,11 +504,11 @@ class Session:
             self._greet()
 
     def _greet(self) -> None:
-        if self._is_greeted or self._tasks is None or self._over.is_set():
+        if self.state.is_greeted or self._tasks is None or self._over.is_set():
             return
         if self._answering is not None and self._answering.begin():
             return
-        self._is_greeted = True
+        self.state.is_greeted = True
         if self._greeting_timer is not None:
             self._greeting_timer.cancel()
         if self._greeting or (self._notice and not self.agent.speaks_first):
@@ -506,7 +529,7 @@ class Session:
         self._transport.send_event(SpeakingChanged("bot", is_speaking=True))
         numbers = self._responder.audible()
         if numbers.response_s is not None:  # in the call's context, because this is called in that of all calls
-            self._context.copy().run(_trace_turn, numbers, self._clock.wall())
+            self._context.copy().run(trace_turn, numbers, self._clock.wall())
         self._feed(events.BotAudible())
 
     def _played(self) -> None:
@@ -519,6 +542,8 @@ class Session:
 
     def _progress(self, segment: int) -> None:
         self._responder.progress(segment)
+        if self.keeper is not None:
+            self.keeper.changed()
 
     # Client inputs
 
@@ -544,10 +569,7 @@ class Session:
 
     def _rewrite(self, message: ClientContext) -> None:
         try:
-            if message.replace:
-                self.conversation.replace(message.messages)
-            else:
-                self.conversation.append(message.messages)
+            self.conversation.rewrite(message.messages, replace=message.replace)
         except VoxError as error:
             self._transport.send_event(AgentError(str(error)))
             return
@@ -576,24 +598,3 @@ class Session:
             work.close()
             raise UsageError("the call is not running", code="call_not_running")
         return self._tasks.create_task(work, name=name, context=self._context.copy())
-
-
-def _trace_turn(numbers: TurnMetrics, ended: datetime) -> None:
-    """A span from the caller's last sound to the answer's first."""
-    seconds = numbers.response_s or 0.0
-    trace.record(
-        "turn", ended, seconds, **{name: value for name, value in asdict(numbers).items() if value is not None}
-    )
-
-
-class _CallOver(Exception):  # noqa: N818  not an error: the way out of the task group
-    pass
-
-
-def _leave_group() -> None:
-    """Ends what is still running in the call's task group."""
-    raise _CallOver
-
-
-async def _choose(model: ChoosesTranscripts, conversation: Conversation, transcript: Transcript) -> str:
-    return await model.choose(conversation.messages(), transcript)

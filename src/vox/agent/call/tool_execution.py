@@ -33,6 +33,7 @@ from vox.runtime.metrics import Metrics, NullMetrics
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 """Starts a coroutine as a task of the call."""
 MAX_TOOL_TASKS = 32
+UNKNOWN_OUTCOME = "the call was interrupted while this ran: it is not known whether it was done; check, or say so"
 
 
 class ToolCalls:
@@ -119,6 +120,20 @@ class ToolCalls:
                     self._cancelled.add(call.id)
                     task.cancel()
             raise
+
+    async def run_again(self, answer: Answer, calls: Sequence[ToolCall], actions: CallActions) -> None:
+        """Brings tools to an end that another process had started: those that may be cancelled run again, under the same id.
+
+        Of any other it is not known whether it was done, and the model is told so.
+        """
+        again: list[ToolCall] = []
+        for call in calls:
+            tool = None if call.name in self._own else self._toolbox.tools.get(call.name)
+            if tool is not None and tool.is_cancellable:
+                again.append(call)
+            else:
+                self._conversation.add_tool_result(answer, call.id, error_result(UNKNOWN_OUTCOME))
+        await asyncio.gather(*(self._run(answer, call, actions) for call in again))
 
     def client_result(self, call_id: str, result: Any) -> None:
         """The client's answer to a tool that it runs."""

@@ -20,6 +20,7 @@ class CallInfo:
         variables: the session's: the carrier's parameters, the query's, those of `POST /start`. A client may name them as it likes.
         session_id: of the session of `POST /start` that it came by; empty without one.
         carrier_call_id: the carrier's name of it.
+        bot_id: of a bot that is configured elsewhere; empty for an agent of this server.
     """
 
     call_id: str
@@ -29,6 +30,7 @@ class CallInfo:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     session_id: str = ""
     carrier_call_id: str = ""
+    bot_id: str = ""
 
 
 class CallTransport(Protocol):

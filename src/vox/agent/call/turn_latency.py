@@ -8,7 +8,8 @@ All times are on the loop's clock. The caller's last sound is the detector's sto
     ├────────────────────────────────────────── response ───────────────────────────────────────────────┤
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from vox.agent.metrics import (
     END_OF_UTTERANCE_SECONDS,
@@ -23,6 +24,9 @@ from vox.agent.metrics import (
 from vox.protocols.agent_events import TurnMetrics
 from vox.runtime.clock import Clock
 from vox.runtime.metrics import Metrics
+from vox.runtime.tracing import tracer
+
+trace = tracer(__name__)
 
 
 @dataclass(slots=True)
@@ -121,3 +125,11 @@ class TurnLatency:
         )
         self._speech_end = self._stt_s = self._eou_s = None
         return numbers
+
+
+def trace_turn(numbers: TurnMetrics, ended: datetime) -> None:
+    """A span from the caller's last sound to the answer's first."""
+    seconds = numbers.response_s or 0.0
+    trace.record(
+        "turn", ended, seconds, **{name: value for name, value in asdict(numbers).items() if value is not None}
+    )

@@ -44,6 +44,8 @@ from vox.security.digests import sha256_hex
 OPEN_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+RECORDING_PATIENCE_S = 90.0
+"""A recording without a writer is left to another server for longer than a call waits to be gone on with."""
 MAX_CHANGED = 1_000
 MAX_DRIVERS = 1_000
 """Open drivers; bots that others configure may each ask for one of their own."""
@@ -301,6 +303,7 @@ class Resources:
             self.metrics,
             environment,
             shutdown_timeout_s=settings.shutdown_upload_timeout_secs,
+            patience_s=RECORDING_PATIENCE_S if settings.handover_store.get_secret_value() else 0.0,
         )
 
     def _llm_options(self, profile: AgentProfile) -> dict[str, Any]:

@@ -166,6 +166,16 @@ class AgentSettings(AgentProfile):
     session_ttl_secs: Annotated[int, or_default(3600), Env("VOXRAY_SESSION_TTL_SECS")] = Field(
         default=3600, le=30 * 86_400, description="How long a session waits for its offer; 0: 3600"
     )
+    handover_store: Annotated[SecretStr, Env("VOX_HANDOVER_STORE")] = Field(
+        default=SecretStr(""),
+        description="Where the state of calls is kept, so that another server goes on with them when this one ends: a SQLite file, for servers on one machine, or redis://HOST:6379/0; empty: calls end with their server",
+    )
+    handover_lead_secs: Annotated[float, Env("VOX_HANDOVER_LEAD_SECS")] = Field(
+        default=30.0,
+        ge=5,
+        le=3600,
+        description="So long before the deadline of a drain the calls that are left begin to be handed over",
+    )
     transcripts: Transcripts = Field(default_factory=Transcripts, description="What was said, in a database")
     recording: Recording = Field(default_factory=Recording, description="Whether and where calls are recorded")
     shutdown_upload_timeout_secs: Annotated[float, Env("VOXRAY_SHUTDOWN_UPLOAD_TIMEOUT_SECS")] = Field(

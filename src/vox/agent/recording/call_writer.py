@@ -74,6 +74,10 @@ class CallWriter:
         """Writes the last batch and completes the file."""
         self._executor.submit(self._finish, batch)
 
+    def leave(self, batch: Batch | None, on_left: Callable[[], None]) -> None:
+        """Writes the last batch and closes the file as it is; `on_left` is called on the loop then."""
+        self._executor.submit(self._leave, batch, on_left)
+
     def left_out(self, seconds: float) -> None:
         """Takes note that so much of the call is missing; warns once."""
         self._on_left_out(seconds)
@@ -101,7 +105,7 @@ class CallWriter:
             )
         try:
             length_s = self._file.close()
-            if not self._part.exists():
+            if self._file.is_foreign or not self._part.exists():
                 return
             if not length_s:
                 self._part.unlink()
@@ -111,6 +115,15 @@ class CallWriter:
             log.warning("recording is left for the next start to repair", file=str(self._part), error=str(error))
             return
         self._tell(self._on_whole, whole)
+
+    def _leave(self, batch: Batch | None, on_left: Callable[[], None]) -> None:
+        if batch is not None:
+            self._attempt(lambda: self._file.finish(batch))
+        try:
+            self._file.close()
+        except OSError as error:
+            log.warning("recording is left for another process as it is", file=str(self._part), error=str(error))
+        self._loop.call_soon_threadsafe(on_left)
 
     def _attempt(self, work: Callable[[], None]) -> None:
         """Does some of the writing; the first failure ends the recording."""

@@ -25,6 +25,7 @@ WHOLE: Final = ".wav"
 UNREADABLE: Final = ".unreadable"
 YOUNG_S: Final = 60.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
+_PART_NAME: Final = re.compile(r"\d{4}/\d{2}/\d{2}/[A-Za-z0-9_-]{1,120}")
 _LONGEST_NAME: Final = 100
 _DEPTH: Final = 4  # year, month, day, file
 
@@ -44,20 +45,32 @@ class PendingFiles:
         """`YYYY/MM/DD/session` of a file that waits."""
         return file.relative_to(self.folder).as_posix().removesuffix(WHOLE)
 
+    def part_named(self, name: str) -> Path | None:
+        """The part with the name that `name_of_part` gave to another process; None where it is not here."""
+        part = self.folder / f"{name}{PART}"
+        is_ours = _PART_NAME.fullmatch(name) is not None
+        return part if is_ours and part.is_file() else None
+
+    def name_of_part(self, part: Path) -> str:
+        """`YYYY/MM/DD/session` of a file of a call that goes on."""
+        return part.relative_to(self.folder).as_posix().removesuffix(PART)
+
     def complete(self, part: Path) -> Path:
         """Marks the file of a call as whole; returns its new name."""
         whole = part.with_name(part.name.removesuffix(PART) + WHOLE)
         part.replace(whole)
         return whole
 
-    def recover(self, now_s: float) -> list[Path]:
+    def recover(self, now_s: float, patience_s: float = 0.0) -> list[Path]:
         """Repairs and completes the files of calls whose server ended without a word; returns them.
 
         Args:
             now_s: present Unix time: a file without audio is only deleted once it is `YOUNG_S` old, because another server may
                 be about to lock it.
+            patience_s: what was written to within this time is left alone: another server may go on with the call.
         """
-        return [whole for part in self._files(PART) if (whole := self._recovered(part, now_s)) is not None]
+        parts = [part for part in self._files(PART) if not patience_s or _age_s(part, now_s) > patience_s]
+        return [whole for part in parts if (whole := self._recovered(part, now_s)) is not None]
 
     def waiting(self) -> list[Path]:
         """The whole files, the oldest first."""
@@ -97,6 +110,13 @@ class PendingFiles:
         """Those of all days; a day's folder may go meanwhile, because its last file was stored."""
         found = [Path(at, name) for at, _, names in os.walk(self.folder) for name in names if name.endswith(ending)]
         return iter(sorted(path for path in found if len(path.relative_to(self.folder).parts) == _DEPTH))
+
+
+def _age_s(file: Path, now_s: float) -> float:
+    try:
+        return now_s - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def lock(file: BinaryIO) -> bool:

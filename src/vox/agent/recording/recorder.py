@@ -31,6 +31,10 @@ class Writer(Protocol):
         """Writes the last batch and completes the file; None where the recording had broken off."""
         ...
 
+    def leave(self, batch: Batch | None, on_left: Callable[[], None]) -> None:
+        """Writes the last batch and leaves the file to another process; `on_left` is called on the loop then."""
+        ...
+
     def left_out(self, seconds: float) -> None:
         """Takes note that so much of the call is missing."""
         ...
@@ -54,11 +58,19 @@ class Recorder:
         clock: the call's.
         agent_encoding: of the agent's wire audio.
         on_closed: called once, with this recorder.
+        part: the name of its file, by which another process finds it.
     """
 
     def __init__(
-        self, writer: Writer, clock: Clock, agent_encoding: Encoding, on_closed: Callable[["Recorder"], None]
+        self,
+        writer: Writer,
+        clock: Clock,
+        agent_encoding: Encoding,
+        on_closed: Callable[["Recorder"], None],
+        *,
+        part: str = "",
     ) -> None:
+        self.part = part
         self._writer = writer
         self._now = clock.now
         self._on_closed = on_closed
@@ -119,12 +131,22 @@ class Recorder:
 
     def close(self) -> None:
         """Ends the recording here; idempotent."""
+        if not self._is_closed:
+            self._writer.finish(self._last_batch())
+            self._on_closed(self)
+
+    def leave(self, on_left: Callable[[], None]) -> None:
+        """Ends the recording in this process, for another one to go on with the file once `on_left` was called."""
         if self._is_closed:
-            return
+            on_left()
+        else:
+            self._writer.leave(self._last_batch(), on_left)
+            self._on_closed(self)
+
+    def _last_batch(self) -> Batch | None:
         self._is_closed = True
         self._flush_at = float("inf")
-        self._writer.finish(None if self._writer.is_broken else self._batch(self._now()))
-        self._on_closed(self)
+        return None if self._writer.is_broken else self._batch(self._now())
 
     def _flush(self, now: float) -> None:
         """Hands on what came so far, before what came now: after a long silence that lets the writer write it in pieces."""

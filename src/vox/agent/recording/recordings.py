@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -56,6 +57,14 @@ CHECK_AGAIN_S: Final = 5.0
 PROBE: Final = ".vox-check"
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A recording that another server began: the name of its file among those under way, and when, in Unix seconds."""
+
+    part: str
+    began_at: float
+
+
 class Recordings:
     """Records calls. Enter it before the first call.
 
@@ -66,6 +75,7 @@ class Recordings:
         metrics: where recordings are counted.
         environment: where AWS's variables are looked for.
         shutdown_timeout_s: how long leaving may wait for uploads.
+        patience_s: so long a recording without a writer is left to servers that may go on with its call.
     """
 
     def __init__(
@@ -77,6 +87,7 @@ class Recordings:
         environment: Mapping[str, str],
         *,
         shutdown_timeout_s: float,
+        patience_s: float = 0.0,
     ) -> None:
         self.settings = settings
         self._folder = (folder / settings.folder).resolve()
@@ -84,6 +95,7 @@ class Recordings:
         self._metrics = metrics
         self._environment = environment
         self._shutdown_timeout_s = shutdown_timeout_s
+        self._patience_s = patience_s
         self._pending = PendingFiles(self._folder)
         self._executor = ThreadPoolExecutor(1, "recording")
         self._active: set[Recorder] = set()
@@ -147,18 +159,37 @@ class Recordings:
                 waited_s=self._shutdown_timeout_s,
             )
 
-    def begin(self, call_id: str, *, agent_rate: int, agent_encoding: Encoding, agent_delay_s: float = 0.0) -> Recorder:
-        """Begins to record a call in which the agent speaks at this rate, in this encoding, and is heard so much later."""
-        part = self._pending.part_for(call_id, self._clock.wall())
+    def begin(
+        self,
+        call_id: str,
+        *,
+        agent_rate: int,
+        agent_encoding: Encoding,
+        agent_delay_s: float = 0.0,
+        continued: Continued | None = None,
+    ) -> Recorder:
+        """Begins to record a call in which the agent speaks at this rate, in this encoding, and is heard so much later.
+
+        A recording that another server began is gone on with where it lies in the same folder; else it gets a second file.
+        """
+        wall, began = self._clock.wall(), self._clock.now()
+        part = self._pending.part_named(continued.part) if continued is not None else None
+        is_continued = part is not None
+        if continued is not None and part is not None:
+            began -= wall.timestamp() - continued.began_at
+        if part is None:
+            name = call_id if continued is None else f"{call_id}-{wall:%H%M%S}"
+            part = self._pending.part_for(name, wall)
         file = CallFile(
             part,
-            began=self._clock.now(),
+            began=began,
             sample_rate=self.settings.rate_for(agent_rate),
             layout=self.settings.layout,
             agent_rate=agent_rate,
             agent_encoding=agent_encoding,
             agent_delay_s=agent_delay_s,
             lock=pending.lock,
+            is_continued=is_continued,
         )
         writer = CallWriter(
             call_id,
@@ -170,7 +201,8 @@ class Recordings:
             on_broken=lambda code: self._metrics.counter(BROKEN, code).inc(),
             on_left_out=self._metrics.counter(LEFT_OUT).inc,
         )
-        recorder = Recorder(writer, self._clock, agent_encoding, self._closed)
+        name = self._pending.name_of_part(part)
+        recorder = Recorder(writer, self._clock, agent_encoding, self._closed, part=name)
         self._active.add(recorder)
         self._metrics.gauge(ACTIVE).set(len(self._active))
         return recorder
@@ -195,8 +227,7 @@ class Recordings:
             self._note_stored()
 
     async def _begin_storing(self) -> None:
-        now_s = self._clock.wall().timestamp()
-        await in_thread(lambda: self._pending.recover(now_s))
+        await self._recover()
         uploads = self._uploads = Uploads(
             self.settings,
             self._pending,
@@ -207,10 +238,20 @@ class Recordings:
         )
         await self._stack.enter_async_context(supervised(uploads.run, "store recordings"))
         await uploads.sweep()
-        await self._stack.enter_async_context(periodic(SWEEP_S, uploads.sweep, "look for recordings to store"))
+        await self._stack.enter_async_context(periodic(SWEEP_S, self._sweep, "look for recordings to store"))
         if self.settings.retention_days and not self.settings.bucket:
             await self._delete_expired()
             await self._stack.enter_async_context(periodic(RETENTION_S, self._delete_expired, "delete old recordings"))
+
+    async def _sweep(self) -> None:
+        if self._patience_s:
+            await self._recover()
+        if self._uploads is not None:
+            await self._uploads.sweep()
+
+    async def _recover(self) -> None:
+        now_s = self._clock.wall().timestamp()
+        await in_thread(lambda: self._pending.recover(now_s, self._patience_s))
 
     def _opened_store(self) -> FileStorage:
         local = cast("FileStorage", open_driver("local", {"path": str(self._folder), "setting": "recording.folder"}))

@@ -14,6 +14,7 @@ class CallTranscript:
         put: takes a finished row.
         clock: for the time of a row.
         on_closed: called once the call is over.
+        rows: so many the call has already, written by another process.
 
     Attributes:
         redact: changes a text before it is kept, as while card numbers are spoken; None leaves it.
@@ -27,13 +28,19 @@ class CallTranscript:
         *,
         redact: Callable[[str], str] | None = None,
         on_closed: Callable[["CallTranscript"], None] | None = None,
+        rows: int = 0,
     ) -> None:
         self.session_id = session_id
         self.redact = redact
         self._put = put
         self._clock = clock
         self._on_closed = on_closed
-        self._seq = 0
+        self._seq = rows
+
+    @property
+    def rows(self) -> int:
+        """How many there are so far."""
+        return self._seq
 
     def user(self, text: str) -> None:
         """The caller said, typed or pressed this."""

@@ -79,10 +79,12 @@ class TranscriptStore:
         await self._stack.aclose()
         self._close()
 
-    def begin(self, session_id: str, redact: Callable[[str], str] | None = None) -> CallTranscript:
-        """The transcript of a call that begins."""
+    def begin(self, session_id: str, redact: Callable[[str], str] | None = None, *, rows: int = 0) -> CallTranscript:
+        """The transcript of a call that begins, or that another process has begun and written so many rows of."""
         self._live[session_id] += 1
-        return CallTranscript(session_id, self._writer.put, self._clock, redact=redact, on_closed=self._ended)
+        return CallTranscript(
+            session_id, self._writer.put, self._clock, redact=redact, on_closed=self._ended, rows=rows
+        )
 
     async def read(self, session_id: str, after: int, limit: int) -> list[TranscriptRow] | None:
         """Rows of a session behind number `after`, in order, also those that are not in the database yet.

@@ -5,25 +5,29 @@ The first messages tell which carrier it is; from the message that describes the
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
+from vox.agent.handover.handovers import Taken
+from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import DROPPED_FIELDS, EARLY_AUDIO, MALFORMED
 from vox.agent.transports.audio_gatherer import AudioGatherer
 from vox.agent.transports.ingress_limit import EVENT_S, OPEN_S, IngressBudget
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
-from vox.errors import PeerError, UsageError
+from vox.errors import PeerError, UsageError, VoxError
 from vox.http.coalescing_socket import coalesced
 from vox.http.websocket import Socket
 from vox.media import g711
 from vox.protocols.agent_events import AgentEvent
 from vox.protocols.carriers.detect import MAX_OPENING_MESSAGES, codec_for, detect, is_early_audio
 from vox.protocols.media_stream import (
+    FIRST_STREAM,
+    RESUME_PARAMETER,
     AudioCleared,
     DigitPressed,
     Encoding,
@@ -42,6 +46,7 @@ from vox.runtime.logging import get_logger
 log = get_logger(__name__)
 
 START_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 5.0
 TRANSFER_GRACE_S = 5.0
 """A carrier that has put a call through ends our stream within this time, or we do."""
 MAX_EARLY_AUDIO = 250
@@ -66,14 +71,44 @@ class CallTransfers(Protocol):
         ...
 
 
+class CarrierLine(Protocol):
+    """What a stream needs whose call can go on with another one, perhaps in another process."""
+
+    async def take(self, token: str) -> Taken | None:
+        """The call that a token is for; None where it cannot be gone on with."""
+        ...
+
+    async def hang_up(self, carrier: str, call_id: str) -> None:
+        """Ends the phone call over the carrier's API, where credentials allow it."""
+        ...
+
+    def can_move_stream(self, carrier: str) -> bool:
+        """Whether the carrier connects the call to another stream when it is told to, rather than asking by itself."""
+        ...
+
+    async def move_stream(self, carrier: str, call_id: str, agent: str, token: str) -> None:
+        """Has it do so; raises `VoxError` where that fails."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Runs what belongs to the connection."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Who takes a call, and what is known of the call besides what its stream says."""
+    """Who takes a call, and what is known of the call besides what its stream says.
+
+    Attributes:
+        resume: the token of the call that goes on with this stream, where the stream itself does not bring it.
+    """
 
     agent: Agent
     call_id: str = ""
     session_id: str = ""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    bot_id: str = ""
+    resume: str = field(default="", repr=False)
 
 
 Prepare = Callable[[StreamStarted, Callable[[Chosen | None], None]], asyncio.Task[None]]
@@ -90,6 +125,7 @@ class TelephonyTransport:
         budget: what the carrier may send; one of its own where none is given.
         on_begun: called once, at the call's first audio or event.
         transfers: puts calls through; None where this stream may belong to anyone.
+        line: of a call that can go on with another stream; None where calls are not handed over.
         codec: of the carrier, where the address has told which it is.
         prepare: asked instead of `choose` where the answer takes time; the caller's audio waits.
         on_event: told what happens in the call.
@@ -108,11 +144,18 @@ class TelephonyTransport:
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
         transfers: CallTransfers | None = None,
+        line: CarrierLine | None = None,
         codec: ServerCodec | None = None,
         prepare: Prepare | None = None,
         on_event: Callable[[AgentEvent], None] | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
+        self._line = line
+        self.is_resumable = False
+        self.is_handed_over = False
+        self.fence = 1
+        self._asks_again = False
+        self._is_ending = False
         self._transfers = transfers
         self._prepare = prepare
         self._on_event = on_event
@@ -197,8 +240,14 @@ class TelephonyTransport:
         if self._gatherer is not None:
             self._gatherer.clear()
         self._count_dropped()
-        if self._session is not None:
-            self._session.hang_up("hung_up")
+        session = self._session
+        if session is None:
+            return
+        is_lost = self._asks_again and not (self.is_stopped_by_carrier or self._is_ending or self.is_handed_over)
+        if is_lost and session.keeper is not None:
+            self.is_handed_over = True
+            session.keeper.lose_line()
+        session.hang_up("hung_up")
 
     def evict(self) -> None:
         """Gives the place to another call: no start message came here, or nothing after it."""
@@ -276,9 +325,48 @@ class TelephonyTransport:
         """Whether the phone call goes on although the stream is over, and was not put through."""
         if isinstance(self._codec, TransfersInStream):  # what can be said in the stream has been
             return False
-        return bool(self.call_id) and not self.is_stopped_by_carrier and not self.is_transferred
+        is_over = self.is_stopped_by_carrier or self.is_transferred or self.is_handed_over
+        return bool(self.call_id) and not is_over
+
+    async def move(self, call: KeptCall, last_at: float) -> bool:
+        """Hands the call over: the carrier connects it to another stream, when it is told to or once this one is closed."""
+        session, line = self._session, self._line
+        if not self.is_resumable or session is None or line is None or not await call.let_go(last_at):
+            return False
+        self.is_handed_over = True
+        try:
+            if not self._asks_again:
+                await line.move_stream(self.carrier, self.call_id, session.agent.name, await call.ticket())
+        except VoxError as error:
+            log.warning("the call's stream was not moved", carrier=self.carrier, code=error.code, error=str(error))
+            self.is_handed_over = False
+            return False
+        finally:
+            self._close(1000, "handed over")
+        return True
 
     def close(self, code: int, reason: str) -> None:
+        """Ends the stream, and the call with it."""
+        is_on = self._socket is not None and self._session is not None and not self.is_stopped_by_carrier
+        if self._line is None or not self.is_resumable or not is_on or self.is_handed_over:
+            self._close(code, reason)
+        elif not self._is_ending:
+            self._is_ending = True
+            self._line.spawn(self._end(self._line, code, reason), "end a call")
+
+    async def _end(self, line: CarrierLine, code: int, reason: str) -> None:
+        """Ends the call before its stream: a carrier whose stream closes asks what to do, and must not be sent back."""
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                if self._session is not None and self._session.keeper is not None:
+                    await self._session.keeper.finish()
+                await line.hang_up(self.carrier, self.call_id)
+        except TimeoutError:
+            log.warning("call is ended by its stream alone", carrier=self.carrier)
+        finally:
+            self._close(code, reason)
+
+    def _close(self, code: int, reason: str) -> None:
         """Ends the stream, with the carrier's own word for it where there is one."""
         if self._codec is not None:
             self._send(self._codec.stop(reason))
@@ -355,39 +443,75 @@ class TelephonyTransport:
         self._begin(started, Chosen(agent) if agent is not None else None)
 
     def _begin(self, started: StreamStarted, chosen: Chosen | None) -> None:
-        codec, self._preparing = self._codec, None
+        codec, line, self._preparing = self._codec, self._line, None
         if codec is None or (self._prepare is not None and self._socket is None):
             return
-        if chosen is None:
-            self.close(1008, "no such agent")
+        known = chosen.resume if chosen is not None else ""
+        token = known or started.parameters.get(RESUME_PARAMETER, FIRST_STREAM) if line is not None else FIRST_STREAM
+        if chosen is None and (token == FIRST_STREAM or self._prepare is not None):
+            self._close(1008, "no such agent")
             return
-        agent = chosen.agent
+        can_move = line is not None and line.can_move_stream(self.carrier)
+        self._asks_again = line is not None and not can_move and RESUME_PARAMETER in started.parameters
+        self.is_resumable = can_move or self._asks_again
+        self.call_id = started.call_id
+        if line is not None and token != FIRST_STREAM:
+            self._preparing = line.spawn(self._resume(line, started, chosen, token), "take a call over")
+        elif chosen is not None:
+            info = CallInfo(
+                call_id=chosen.call_id or new_id("call"),
+                transport=started.carrier,
+                caller=started.caller,
+                callee=started.callee,
+                variables={**_variables(started), **chosen.variables},
+                session_id=chosen.session_id,
+                carrier_call_id=started.call_id,
+                bot_id=chosen.bot_id,
+            )
+            self._begin_session(started, codec, chosen.agent, info)
+
+    async def _resume(self, line: CarrierLine, started: StreamStarted, chosen: Chosen | None, token: str) -> None:
+        """Goes on with a call that another process had; a stream without a good token is closed.
+
+        An agent that was made for this call, as a bot is, goes on with it; else the one of the same name does.
+        """
+        taken = await line.take(token)
+        codec, self._preparing = self._codec, None
+        agent = chosen.agent if chosen is not None and self._prepare is not None else None
+        if taken is not None and agent is None:
+            agent = self._resources.agent_for(taken.checkpoint.agent)
+        if taken is None or agent is None or codec is None:
+            self._close(1008, "this call cannot be gone on with")
+        elif self._socket is not None:
+            info = replace(taken.checkpoint.info, carrier_call_id=started.call_id)
+            self._begin_session(started, codec, agent, info, taken)
+
+    def _begin_session(
+        self, started: StreamStarted, codec: ServerCodec, agent: Agent, info: CallInfo, taken: Taken | None = None
+    ) -> None:
         self._encoding = started.encoding
         self.encoding = codec.reply_encoding
         self.sample_rate = codec.reply_sample_rate
         self.has_marks = codec.mark("0:0") is not None
-        self.call_id = started.call_id
         self._budget.expect_audio(started.sample_rate * (2 if started.encoding == "s16le" else 1))
-        info = CallInfo(
-            call_id=chosen.call_id or new_id("call"),
-            transport=started.carrier,
-            caller=started.caller,
-            callee=started.callee,
-            variables={**_variables(started), **chosen.variables},
-            session_id=chosen.session_id,
-            carrier_call_id=started.call_id,
-        )
         if codec.min_audio_bytes:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
         bytes_per_second = self.sample_rate * g711.sample_bytes(self.encoding)
         delay_s = self._gatherer.delay_s(bytes_per_second) if self._gatherer is not None else 0.0
         self._session = Session(
-            self._resources, agent, self, info, input_rate=started.sample_rate, output_delay_s=delay_s
+            self._resources,
+            agent,
+            self,
+            info,
+            input_rate=started.sample_rate,
+            output_delay_s=delay_s,
+            resume=taken.checkpoint if taken is not None else None,
         )
         if agent.profile.transfers and not self.can_transfer:
             remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
             log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
         self._transcript = transcript_log(self._session, self._resources.settings)
+        self.fence = taken.fence if taken is not None else 1
         self._on_session(self._session)
         while self._waiting:
             self._session.audio(self._decoded(self._waiting.popleft()))
@@ -421,4 +545,5 @@ class TelephonyTransport:
 
 
 def _variables(started: StreamStarted) -> Mapping[str, str]:
-    return {**started.parameters, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}
+    given = {name: value for name, value in started.parameters.items() if name != RESUME_PARAMETER}
+    return {**given, "carrier_call_id": started.call_id, "carrier_stream_id": started.stream_id}

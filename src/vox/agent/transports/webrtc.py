@@ -4,6 +4,7 @@ The connection below may be replaced while the call goes on (`attach`): a client
 one. What the one before still tells is then ignored.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,8 +13,10 @@ import msgspec
 
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
+from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
+from vox.agent.transports.reconnection import LEAVE_S, teller
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.media.webrtc.contract import INPUT_RATE, OUTPUT_RATE, Peer, PeerState
@@ -186,6 +189,18 @@ class WebRtcTransport:
         """What waited for the data channel leaves."""
         self._is_open = True
         self._send_held()
+
+    async def welcome(self, call: KeptCall) -> None:
+        """Gives the client a token for the case that it loses this server."""
+        await call.allow_return(teller(self.send_event))
+
+    async def move(self, call: KeptCall, last_at: float) -> bool:
+        """Has the client come to another process while it is still served here."""
+        if not await call.invite(teller(self.send_event), last_at):
+            return False
+        await asyncio.sleep(LEAVE_S)  # the client leaves by itself, once it is there
+        self.close(1000, "handed over")
+        return True
 
     def evict(self) -> None:
         """Gives the place to another call: the client has said nothing."""

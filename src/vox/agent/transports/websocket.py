@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from vox.agent.call.session import Session
 from vox.agent.config.resources import Resources
+from vox.agent.handover.kept_call import KeptCall
 from vox.agent.metrics import MALFORMED
 from vox.agent.transports.ingress_limit import AUDIO_PER_S, EVENT_S, OPEN_S, IngressBudget
+from vox.agent.transports.reconnection import LEAVE_S, LOST_CODES, teller
 from vox.agent.transports.transcript_log import TranscriptLog, transcript_log
 from vox.errors import PeerError
 from vox.http.coalescing_socket import coalesced
@@ -41,6 +43,7 @@ class WebSocketTransport:
         start: makes the session for this link and starts it.
         budget: what the client may send; one of its own where none is given.
         on_begun: called once, at the client's first input: audio, a text, a key.
+        is_resumable: whether the client can come back to its call by another connection.
     """
 
     encoding: Encoding = "s16le"
@@ -56,7 +59,10 @@ class WebSocketTransport:
         *,
         budget: IngressBudget | None = None,
         on_begun: Callable[[], None] | None = None,
+        is_resumable: bool = False,
     ) -> None:
+        self._is_resumable = is_resumable
+        self._is_ending = False
         self.sample_rate = sample_rate
         self._resources = resources
         self.client_wait_s = _client_wait_s(codec)
@@ -122,8 +128,25 @@ class WebSocketTransport:
         self._socket = None
         if self._settling is not None:
             self._settling.cancel()
-        if self._session is not None:
-            self._session.hang_up("hung_up")
+        session = self._session
+        if session is None:
+            return
+        is_lost = self._is_resumable and code in LOST_CODES and not self._is_ending
+        if is_lost and session.keeper is not None:
+            session.keeper.lose_line()
+        session.hang_up("hung_up")
+
+    async def welcome(self, call: KeptCall) -> None:
+        """Gives the client a token for the case that it loses this connection."""
+        await call.allow_return(teller(self.send_event))
+
+    async def move(self, call: KeptCall, last_at: float) -> bool:
+        """Has the client come to another process while it is still served here."""
+        if not self._is_resumable or not await call.invite(teller(self.send_event), last_at):
+            return False
+        await asyncio.sleep(LEAVE_S)  # the client leaves by itself, once it is there
+        self.close(1000, "handed over")
+        return True
 
     def evict(self) -> None:
         """Gives the place to another call: the client has said nothing."""
@@ -169,6 +192,7 @@ class WebSocketTransport:
 
     def close(self, code: int, reason: str) -> None:
         """Ends the connection."""
+        self._is_ending = True
         if self._socket is not None:
             self._socket.close(code, reason)
 

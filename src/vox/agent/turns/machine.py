@@ -112,6 +112,23 @@ class TurnMachine:
     _has_let_go: bool = False
     _is_held_again: bool = False
 
+    @property
+    def digits(self) -> str:
+        """The keys of an entry that is not complete."""
+        return self._digits
+
+    @property
+    def idle_count(self) -> int:
+        """How often in a row the caller was idle."""
+        return self._idle_count
+
+    def restore(self, digits: str, idle_count: int, now: float) -> None:
+        """Goes on from there, with the caller's idle time begun anew."""
+        self._digits, self._idle_count = digits, idle_count
+        if digits:
+            self._digits_deadline = now + self.policy.digits_timeout_s
+        self._arm_idle(now)
+
     def handle(self, event: Event, now: float) -> list[Action]:
         """The actions that this event asks for, in the order in which they are to be carried out."""
         actions: list[Action] = []

@@ -30,6 +30,10 @@ class CallbackAddresses:
         """Where the carrier asks what to do with the answered call."""
         return f"{base}/carriers/{carrier}/answer?{self._query(tag)}"
 
+    def resume_url(self, base: str, carrier: str, tag: str) -> str:
+        """Where the carrier asks what to do with a call whose stream is over."""
+        return f"{base}/carriers/{carrier}/resume?{self._query(tag)}"
+
     def is_ours(self, tag: str, proof: str) -> bool:
         """Whether the proof belongs to the tag."""
         return bool(tag) and is_equal(self._proof(tag), proof)

@@ -1,5 +1,6 @@
 """What carriers tell and ask about attempts: verified, turned into events, and answered."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,15 +10,25 @@ from vox.fleet.calls.carrier_events import events_of
 from vox.fleet.calls.carriers import Carrier
 from vox.fleet.calls.contract import LIVE, CallStatus
 from vox.fleet.calls.dialling import DialParts, placement_from, placement_of, placement_text, stream_parameters
-from vox.fleet.calls.journal import CallRecord, Change
+from vox.fleet.calls.journal import CallRecord, Change, record_of
 from vox.fleet.calls.metrics import CALLBACKS
 from vox.fleet.calls.state_machine import CallEvent, Progressed
 from vox.fleet.dispatch.contract import Inject, Placed
-from vox.providers.carriers.contract import CallbackEvent, CarrierCall, WebhookAnswer, WebhookRequest
+from vox.protocols.media_stream import FIRST_STREAM, NEXT_STREAM, RESUME_PARAMETER
+from vox.providers.carriers.contract import (
+    CallbackEvent,
+    CarrierCall,
+    ResumableDialler,
+    WebhookAnswer,
+    WebhookRequest,
+)
 from vox.runtime.logging import get_logger
 from vox.security.digests import bad_signature
 from vox.stores.sql import Connection
 
+_LOOK_EVERY_S: Final = 0.02
+_LOOKS: Final = 75
+"""So often, 1.5 s in all, it is looked whether a worker has told what became of a call whose stream is over."""
 VOICEMAIL_VARIABLE: Final = "voicemail_message"
 _MACHINES: Final = frozenset({"machine", "fax"})
 _BY_BODY: Final = frozenset({"exotel", "livekit_sip"})
@@ -62,25 +73,58 @@ class CarrierCallbacks:
         Raises:
             UsageError: as `status`.
         """
-        parts = self._parts
-        carrier = parts.carriers.get(carrier_name)
+        carrier = self._parts.carriers.get(carrier_name)
+        record = await self._asked(carrier, request, query)
+        if record is None:
+            return carrier.dialler.refuse()
+        placed = await self._placed(record)
+        if placed is None:
+            return carrier.dialler.refuse()
+        return self._connected(carrier, record, placed, FIRST_STREAM)
+
+    async def resume(
+        self, carrier_name: str, request: WebhookRequest, query: Mapping[str, str]
+    ) -> WebhookAnswer | None:
+        """A carrier asks what to do with a call whose stream is over: it is connected to another worker, or ended.
+
+        Raises:
+            UsageError: as `status`.
+        """
+        carrier, dispatcher = self._parts.carriers.get(carrier_name), self._parts.dispatcher
+        record = await self._asked(carrier, request, query)
+        if record is None or record.state.bot_outcome:
+            return carrier.dialler.refuse()
+        for _ in range(_LOOKS):  # the worker tells at this moment whether the call has ended or goes on elsewhere
+            if not dispatcher.is_running(record.id):
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+        placed = None
+        if await self._parts.database.read(lambda connection: _goes_on(connection, record)):
+            placed = await self._placed_again(record)
+        if placed is None:
+            return carrier.dialler.refuse()
+        return self._connected(carrier, record, placed, NEXT_STREAM)
+
+    def _connected(self, carrier: Carrier, record: CallRecord, placed: Placed, stream: str) -> WebhookAnswer | None:
+        parts, parameters = self._parts, stream_parameters(record, placed)
+        if not placed.is_resumable or not isinstance(carrier.dialler, ResumableDialler):
+            return carrier.dialler.answer(placed.stream_url, parameters)
+        url = parts.addresses.resume_url(parts.base_url(), carrier.name, record.tag)
+        return carrier.dialler.resumable_answer(placed.stream_url, {**parameters, RESUME_PARAMETER: stream}, url)
+
+    async def _asked(self, carrier: Carrier, request: WebhookRequest, query: Mapping[str, str]) -> CallRecord | None:
+        """The call that a carrier asks about; None where we have no use for it."""
         tag = self._verified(carrier, request, query)
         event = carrier.dialler.read_callback(request)
         tag = tag or (event.tag if event is not None else "")
         call = event.call if event is not None else CarrierCall("", "answered")
         change = await self._learn(carrier, tag, CallbackEvent(call), Progressed(CallStatus.ANSWERED))
         if change is None:
-            return carrier.dialler.refuse()
+            return None
         record = change.record
         is_over = record.state.status not in LIVE or record.tag != tag
         is_unwanted = record.state.answered_by in _MACHINES and record.call.on_machine == "hang_up"
-        if is_over or record.state.is_cancel_requested or is_unwanted:
-            return carrier.dialler.refuse()
-        placed = await self._placed(record)
-        if placed is None:
-            _log.warning("no worker for an answered call", call=record.id)
-            return carrier.dialler.refuse()
-        return carrier.dialler.answer(placed.stream_url, stream_parameters(record, placed))
+        return None if is_over or record.state.is_cancel_requested or is_unwanted else record
 
     def _verified(self, carrier: Carrier, request: WebhookRequest, query: Mapping[str, str]) -> str:
         """The tag of a callback's address, once it is known to be the carrier's."""
@@ -124,8 +168,13 @@ class CarrierCallbacks:
             worker.worker_id == placed.worker_id and not worker.is_stale for worker in parts.dispatcher.fleet().workers
         ):
             return placed
+        return await self._placed_again(record)
+
+    async def _placed_again(self, record: CallRecord) -> Placed | None:
+        parts, attempt = self._parts, record.state.attempt
         again = await parts.dispatcher.place(placement_of(record))
         if not isinstance(again, Placed):
+            _log.warning("no slot for a call under way", call=record.id, reason=again.reason)
             return None
 
         def unit(connection: Connection) -> None:
@@ -155,6 +204,12 @@ class CarrierCallbacks:
 
     def _count(self, carrier: Carrier, result: str) -> None:
         self._parts.metrics.counter(CALLBACKS, carrier.name, result).inc()
+
+
+def _goes_on(connection: Connection, record: CallRecord) -> bool:
+    row = queries.find(connection, record.id)
+    state = record_of(row).state if row is not None else None
+    return state is not None and state.status in LIVE and not (state.bot_outcome or state.is_cancel_requested)
 
 
 def learn(

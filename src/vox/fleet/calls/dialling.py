@@ -328,13 +328,14 @@ def placement_text(placed: Placed) -> str:
             "stream_url": placed.stream_url,
             "token": placed.token,
             "reservation_id": placed.reservation_id,
+            "is_resumable": placed.is_resumable,
         }
     ).decode()
 
 
 def placement_from(text: str) -> Placed | None:
     """The placement of an attempt; None once it was used or given back."""
-    stored: dict[str, str] = msgspec.json.decode(text)
+    stored: dict[str, Any] = msgspec.json.decode(text)
     return Placed(**stored) if stored else None
 
 

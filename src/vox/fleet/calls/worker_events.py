@@ -9,7 +9,7 @@ from vox.fleet.calls import queries
 from vox.fleet.calls.contract import CallStatus
 from vox.fleet.calls.journal import CallJournal, Change
 from vox.fleet.calls.state_machine import BotEnded, CallEvent, Detected, Progressed
-from vox.protocols.fleet import RunningCall
+from vox.protocols.fleet import LINE_LOST, RunningCall
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.security.digests import sha256_hex
@@ -118,7 +118,7 @@ class WorkerEvents:
         def unit(connection: Connection) -> bool:
             if not queries.insert_result(connection, values):
                 return False
-            if call_id:
+            if call_id and result.get("reason") != LINE_LOST:
                 for hook in self._result_hooks:
                     hook(connection, call_id, result)
                 self._journal.apply(connection, call_id, BotEnded(outcome), facts=_facts(result))

@@ -49,12 +49,17 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A reserved slot: the media stream goes to `stream_url` and brings `token` as a parameter."""
+    """A reserved slot: the media stream goes to `stream_url` and brings `token` as a parameter.
+
+    Attributes:
+        is_resumable: whether the call can go on with another stream when this one is over.
+    """
 
     worker_id: str
     stream_url: str
     token: str = field(repr=False)
     reservation_id: str
+    is_resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,10 @@ class Dispatcher(Protocol):
 
     async def place(self, call: Placement) -> Placed | Busy:
         """Reserves a slot, within `PLACE_DEADLINE_S`."""
+        ...
+
+    def is_running(self, call_id: str) -> bool:
+        """Whether a worker that can be reached has the call, as far as it has told."""
         ...
 
     async def release(self, placed: Placed) -> None:

@@ -134,6 +134,11 @@ class FleetDispatcher(Dispatcher):
         self._metrics.histogram(DISPATCH_SECONDS, result).observe(self._clock.now() - began)
         return found
 
+    def is_running(self, call_id: str) -> bool:
+        """Whether a worker that can be reached has the call, as far as it has told."""
+        worker = self.registry.worker_of(call_id)
+        return worker is not None and worker.is_connected and not worker.is_stale and call_id in worker.calls
+
     async def release(self, placed: Placed) -> None:
         """Gives a slot back that no media stream has taken."""
         for worker in self.registry.named(placed.worker_id):
@@ -290,9 +295,10 @@ class FleetDispatcher(Dispatcher):
             self._metrics.counter(LATE_ACCEPTS).inc()
             self._release(worker, message.reservation_id)
             return
-        self._answer(
-            message.offer_id, Placed(worker.worker_id, message.stream_url, message.token, message.reservation_id)
+        placed = Placed(
+            worker.worker_id, message.stream_url, message.token, message.reservation_id, message.is_resumable
         )
+        self._answer(message.offer_id, placed)
 
     def _ended(self, worker: Worker, link: WorkerLink, message: wire.Ended) -> None:
         """The end of a call, unless it goes on elsewhere: handed over, or placed again after an attempt whose end comes late."""

@@ -29,6 +29,7 @@ class BridgePeer:
     Args:
         worker: answers.
         transports: carriers and transports that it takes; empty for all.
+        is_resumable: whether its calls can go on with other streams, here or elsewhere.
         labels: what placement may go by.
         clock: for the ages of calls.
         spawn: runs what takes time.
@@ -39,11 +40,13 @@ class BridgePeer:
         worker: Worker,
         *,
         transports: list[str],
+        is_resumable: bool,
         labels: Mapping[str, str],
         clock: Clock,
         spawn: Spawn,
     ) -> None:
         self._worker = worker
+        self._is_resumable = is_resumable
         self._transports = transports
         self._labels = labels
         self._clock = clock
@@ -96,7 +99,9 @@ class BridgePeer:
         )
         if isinstance(answer, Refused):
             return wire.Busy(offer.offer_id, float(answer.retry_after_s), answer.code)
-        return wire.Accept(offer.offer_id, answer.reservation_id, answer.token, answer.stream_url)
+        return wire.Accept(
+            offer.offer_id, answer.reservation_id, answer.token, answer.stream_url, is_resumable=self._is_resumable
+        )
 
     def renew(self, reservation_id: str, ttl_s: float) -> None:
         """Keeps a reservation."""

@@ -11,6 +11,7 @@ _DISCONNECTED_BY: Final[Mapping[str, str]] = {
     "client_left": "customer",
     "transferred": "transfer_to_agent",
     "failed": "error",
+    "line_lost": "error",
     "rejected": "error",
     "server_stopping": "error",
 }

@@ -17,6 +17,8 @@ from vox.media.resample import Resampler
 from vox.protocols.media_stream import Encoding
 
 PRIVATE_FILE: Final = 0o600
+MOST_HELD: Final = 10
+"""Batches, of a second each, that wait for another process to close the file."""
 PIECE_S: Final = 10.0
 """The longest stretch that is written at once: a side that was silent for hours must not be silence in memory."""
 
@@ -45,7 +47,7 @@ class CallFile:
     """Writes one recording as a WAV file.
 
     Args:
-        path: of the file, which must not exist yet; its folder is made.
+        path: of the file, which must not exist yet, unless it `is_continued`; its folder is made.
         began: the time of the call's clock at which the recording begins.
         sample_rate: of the recording in Hz.
         layout: one channel, or one for each side.
@@ -53,6 +55,7 @@ class CallFile:
         agent_encoding: of the agent's wire audio.
         agent_delay_s: how much later than it was sent the agent's audio leaves, where a carrier demands large messages.
         lock: takes the open file for this process, where other processes may look for files without a writer.
+        is_continued: whether another process has written its beginning.
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class CallFile:
         agent_rate: int,
         agent_encoding: Encoding,
         agent_delay_s: float = 0.0,
-        lock: Callable[[BinaryIO], object] = lambda _: None,
+        lock: Callable[[BinaryIO], bool] = lambda _: True,
+        is_continued: bool = False,
     ) -> None:
         self._path = path
         self._began = began
@@ -74,6 +78,8 @@ class CallFile:
         self._encoding: Encoding = agent_encoding
         self._agent_delay = round(agent_delay_s * agent_rate)
         self._lock = lock
+        self._is_continued = is_continued
+        self._held: list[Batch] = []
         self._caller: CallerTrack | None = None
         self._caller_resampler: Resampler | None = None
         self._agent = AgentTrack(agent_rate)
@@ -87,21 +93,46 @@ class CallFile:
         """Seconds of the caller's audio that were sent too far ahead of the clock to be kept."""
         return self._caller.left_out / self._caller.sample_rate if self._caller is not None else 0.0
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the file is still that of another process, which is not to be touched."""
+        return self._is_continued
+
     def open(self) -> None:
-        """Makes the file with its header; raises OSError."""
+        """Makes the file with its header, or opens the one that is continued; raises OSError, and UsageError where that is none."""
+        if self._is_continued:
+            self._continue()
+            return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         self._file = os.fdopen(os.open(self._path, flags, PRIVATE_FILE), "r+b", buffering=0)
         self._lock(self._file)
         self._write(wav.header(self._sample_rate, mixing.channels(self._layout)))
 
+    def _continue(self) -> None:
+        """Goes on behind what is there, once no other process writes it; the time between is silence."""
+        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+        self._file = os.fdopen(os.open(self._path, flags), "r+b", buffering=0)
+        if not self._lock(self._file):
+            self._file.close()
+            self._file = None
+            return
+        self._is_continued = False
+        self._written = wav.samples(self._file, self._sample_rate, mixing.channels(self._layout))
+        rate = self._agent.sample_rate
+        self._agent = AgentTrack(rate, begins=self._written * rate // self._sample_rate)
+
     def write(self, batch: Batch) -> None:
         """Writes what is settled with this batch; raises OSError, after which only `close` helps."""
+        if not self._is_mine(batch):
+            return
         self._take_in(batch)
         self._give_out(max(0.0, batch.until - self._began - SETTLED_S), batch.until - self._began)
 
     def finish(self, batch: Batch) -> None:
         """Writes everything up to the end of the last batch; raises OSError."""
+        if not self._is_mine(None):
+            raise OSError("another process still writes the recording")
         self._take_in(batch)
         length_s = max(0.0, batch.until - self._began)
         self._give_out(max(0.0, length_s - SETTLED_S), length_s)
@@ -116,6 +147,21 @@ class CallFile:
             length_s = wav.repair(file)
             os.fsync(file.fileno())
         return length_s
+
+    def _is_mine(self, batch: Batch | None) -> bool:
+        """Whether the file is this process's; until the one before has closed it, batches wait here."""
+        if self._is_continued:
+            self._continue()
+        if self._is_continued:
+            if batch is not None:
+                self._held.append(batch)
+            if len(self._held) > MOST_HELD:
+                raise OSError("another process still writes the recording")
+            return False
+        held, self._held = self._held, []
+        for earlier in held:
+            self._take_in(earlier)
+        return True
 
     def _take_in(self, batch: Batch) -> None:
         began = self._began

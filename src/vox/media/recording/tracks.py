@@ -149,10 +149,11 @@ class AgentTrack(_Track):
 
     Args:
         sample_rate: of the agent's audio in Hz.
+        begins: the position that is taken first.
     """
 
-    def __init__(self, sample_rate: int) -> None:
-        super().__init__(sample_rate)
+    def __init__(self, sample_rate: int, *, begins: int = 0) -> None:
+        super().__init__(sample_rate, begins)
         self._slack = self._samples(AGENT_SLACK_S)
 
     def send(self, position: int, pcm: bytes) -> None:

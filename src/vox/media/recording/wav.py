@@ -38,6 +38,27 @@ def parse_header(start: bytes) -> tuple[int, int]:
     raise UsageError("the file is no WAV file of 16-bit samples", code="not_a_recording")
 
 
+def samples(file: BinaryIO, sample_rate: int, channels: int) -> int:
+    """How many samples of each channel a file has, which goes on where it ends; half a sample at the end is cut off.
+
+    Args:
+        file: open for reading and writing; it is left at its end.
+        sample_rate: that it must have.
+        channels: that it must have.
+
+    Raises:
+        UsageError: `not_a_recording`, also where it has another rate or other channels.
+    """
+    file.seek(0)
+    if parse_header(file.read(HEADER_BYTES)) != (sample_rate, channels):
+        raise UsageError("the recording has another form than its call", code="not_a_recording")
+    block = 2 * channels
+    count = (file.seek(0, os.SEEK_END) - HEADER_BYTES) // block
+    file.truncate(HEADER_BYTES + count * block)
+    file.seek(0, os.SEEK_END)
+    return count
+
+
 def repair(file: BinaryIO) -> float:
     """Makes the header agree with the file's length, cuts off half a sample, and returns the length in seconds.
 

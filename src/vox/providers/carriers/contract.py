@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import httpx2
@@ -183,6 +183,43 @@ class CarrierDriver(Protocol):
 
     def create(self, config: Any, deps: Deps) -> CallControl:
         """The call control, with credentials from the configuration or the environment."""
+        ...
+
+
+@runtime_checkable
+class ResumableDriver(Protocol):
+    """What the module of a carrier has besides, whose calls can go on with another stream once one is over."""
+
+    def resumable_answer(
+        self, stream_url: str, *, parameters: Mapping[str, str], resume_url: str, pause_s: int = 0
+    ) -> WebhookAnswer:
+        """Connects the call to our media stream after a pause, and has the carrier ask `resume_url` once that is over."""
+        ...
+
+    def end_answer(self) -> WebhookAnswer:
+        """Ends the call."""
+        ...
+
+    def call_id_of(self, fields: Mapping[str, str]) -> str:
+        """The call's name as its stream has it, in the fields of a webhook; empty where it is missing."""
+        ...
+
+
+@runtime_checkable
+class MovesStreams(Protocol):
+    """A call control that connects a call under way to another of our media streams."""
+
+    @property
+    def can_move_stream(self) -> bool:
+        """Whether the credentials are complete."""
+        ...
+
+    async def move_stream(self, call_id: str, stream_url: str, parameters: Mapping[str, str]) -> None:
+        """Ends the present stream and opens one to this address, with these parameters in its start.
+
+        Raises:
+            DependencyError: the carrier refuses or does not answer in time (stream_move_failed).
+        """
         ...
 
 
@@ -364,6 +401,15 @@ class Dialler(Protocol):
         ...
 
 
+@runtime_checkable
+class ResumableDialler(Protocol):
+    """What a dialler has besides, whose calls can go on with another stream once one is over."""
+
+    def resumable_answer(self, stream_url: str, parameters: Mapping[str, str], resume_url: str) -> WebhookAnswer:
+        """As `Dialler.answer`; once the stream is over, the carrier asks `resume_url`."""
+        ...
+
+
 class NoConfig(DriverConfig):
     """For carriers without options."""
 
@@ -460,24 +506,46 @@ async def send_transfer(
     """Sends the request that puts a call through.
 
     Raises:
-        DependencyError: the carrier refused or did not answer.
+        DependencyError: the carrier refused or did not answer (transfer_failed).
     """
+    hint = "check the number and the caller id"
+    await _send(http, carrier, request, "transfer", timeout_s, code="transfer_failed", hint=hint)
+
+
+async def send_stream_move(
+    http: httpx2.AsyncClient, carrier: str, request: httpx2.Request, *, timeout_s: float = HANG_UP_TIMEOUT_S
+) -> None:
+    """Sends a request that ends or opens a call's media stream.
+
+    Raises:
+        DependencyError: the carrier refused or did not answer (stream_move_failed).
+    """
+    hint = "check that the call's application lets it be controlled"
+    await _send(http, carrier, request, "move the media stream", timeout_s, code="stream_move_failed", hint=hint)
+
+
+async def _send(
+    http: httpx2.AsyncClient,
+    carrier: str,
+    request: httpx2.Request,
+    what: str,
+    timeout_s: float,
+    *,
+    code: str,
+    hint: str,
+) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             response = await http.send(request)
     except (httpx2.HTTPError, TimeoutError) as error:
         raise DependencyError(
-            f"{carrier} did not answer the request to transfer ({type(error).__name__}).",
-            code="transfer_failed",
-            retryable=True,
+            f"{carrier} did not answer the request to {what} ({type(error).__name__}).", code=code, retryable=True
         ) from None  # the cause holds the URL, and with it the account
     if not response.is_success:
         raise DependencyError(
-            f"{carrier} answered {response.status_code} to the request to transfer.",
-            code="transfer_failed",
-            hint="check the credentials"
-            if response.status_code in {401, 403}
-            else "check the number and the caller id",
+            f"{carrier} answered {response.status_code} to the request to {what}.",
+            code=code,
+            hint="check the credentials" if response.status_code in {401, 403} else hint,
             retryable=response.status_code >= 500 or response.status_code == 429,  # noqa: PLR2004  HTTP statuses
         )
 

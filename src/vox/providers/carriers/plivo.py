@@ -100,6 +100,29 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     Plivo passes parameters on only where they are letters and digits and 512 bytes at most: the plus sign of a number
     is dropped, and a parameter with any other character, or beyond the limit, is left out.
     """
+    return xml_answer(_stream(stream_url, parameters))
+
+
+def resumable_answer(
+    stream_url: str, *, parameters: Mapping[str, str], resume_url: str, pause_s: int = 0
+) -> WebhookAnswer:
+    """As `answer`; once our side closes the stream, or it breaks, Plivo asks the resume URL what to do."""
+    wait = element("Wait", {"length": str(pause_s)}) if pause_s else ""
+    redirect = element("Redirect", {"method": "POST"}, xml_text(resume_url))
+    return xml_answer(wait + _stream(stream_url, parameters) + redirect)
+
+
+def end_answer() -> WebhookAnswer:
+    """XML that ends the call."""
+    return xml_answer(element("Hangup", {}))
+
+
+def call_id_of(fields: Mapping[str, str]) -> str:
+    """The call's name as its stream has it, in the fields of a webhook; empty where it is missing."""
+    return fields.get("calluuid", "")
+
+
+def _stream(stream_url: str, parameters: Mapping[str, str]) -> str:
     attributes = {
         "bidirectional": "true",
         "keepCallAlive": "true",
@@ -107,7 +130,7 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     }
     if extra := _extra_headers(parameters):
         attributes["extraHeaders"] = extra
-    return xml_answer(element("Stream", attributes, xml_text(stream_url)))
+    return element("Stream", attributes, xml_text(stream_url))
 
 
 def busy(busy: BusyAnswer) -> WebhookAnswer | None:

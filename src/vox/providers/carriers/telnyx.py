@@ -16,6 +16,7 @@ from vox.providers.carriers.contract import (
     TransferTarget,
     WebhookAnswer,
     WebhookRequest,
+    send_stream_move,
     send_transfer,
     transfer_unavailable,
 )
@@ -77,7 +78,26 @@ class Control:
         request = self._action(call_id, "transfer", body)
         await send_transfer(self._http, "Telnyx", request, timeout_s=self._timeout_s)
 
-    def _action(self, call_id: str, name: str, body: Mapping[str, str]) -> httpx2.Request:
+    @property
+    def can_move_stream(self) -> bool:
+        """Whether the API key is there."""
+        return self.can_hang_up
+
+    async def move_stream(self, call_id: str, stream_url: str, parameters: Mapping[str, str]) -> None:
+        """Sends `streaming_stop` and `streaming_start`; what is played in between is silence."""
+        begin = {
+            "stream_url": stream_url,
+            "stream_track": "inbound_track",
+            "stream_bidirectional_mode": "rtp",
+            "stream_bidirectional_codec": "PCMU",
+            "stream_codec": "PCMU",
+            "custom_parameters": [{"name": name, "value": value} for name, value in parameters.items()],
+        }
+        for name, body in (("streaming_stop", {}), ("streaming_start", begin)):
+            request = self._action(call_id, name, body)
+            await send_stream_move(self._http, "Telnyx", request, timeout_s=self._timeout_s)
+
+    def _action(self, call_id: str, name: str, body: Mapping[str, object]) -> httpx2.Request:
         return self._http.build_request(
             "POST",
             f"{self._base}/v2/calls/{quote(call_id, safe='')}/actions/{name}",

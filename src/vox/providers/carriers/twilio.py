@@ -112,6 +112,26 @@ def answer(stream_url: str, *, parameters: Mapping[str, str]) -> WebhookAnswer:
     return xml_answer(element("Connect", {}, stream))
 
 
+def resumable_answer(
+    stream_url: str, *, parameters: Mapping[str, str], resume_url: str, pause_s: int = 0
+) -> WebhookAnswer:
+    """As `answer`; once our side closes the stream, or it breaks, Twilio asks the resume URL what to do."""
+    pause = element("Pause", {"length": str(pause_s)}) if pause_s else ""
+    stream = element("Stream", {"url": stream_url}, parameter_elements(parameters))
+    redirect = element("Redirect", {"method": "POST"}, xml_text(resume_url))
+    return xml_answer(pause + element("Connect", {}, stream) + redirect)
+
+
+def end_answer() -> WebhookAnswer:
+    """TwiML that ends the call."""
+    return xml_answer(element("Hangup", {}))
+
+
+def call_id_of(fields: Mapping[str, str]) -> str:
+    """The call's name as its stream has it, in the fields of a webhook; empty where it is missing."""
+    return fields.get("callsid", "")
+
+
 def busy(busy: BusyAnswer) -> WebhookAnswer | None:
     """TwiML that rejects the call with a busy tone, speaks, or has it wait."""
     return busy_xml(busy, refusal=element("Reject", {"reason": "busy"}))

@@ -135,8 +135,11 @@ class PlivoDialler:
 
     def answer(self, stream_url: str, parameters: Mapping[str, str]) -> WebhookAnswer:
         """See `Dialler`. Plivo passes on letters and digits only, so the token stands in the address."""
-        token = {name: value for name, value in parameters.items() if name == "token"}
-        return plivo.answer(with_query(stream_url, token), parameters=parameters)
+        return plivo.answer(_with_token(stream_url, parameters), parameters=parameters)
+
+    def resumable_answer(self, stream_url: str, parameters: Mapping[str, str], resume_url: str) -> WebhookAnswer:
+        """See `ResumableDialler`."""
+        return plivo.resumable_answer(_with_token(stream_url, parameters), parameters=parameters, resume_url=resume_url)
 
     def refuse(self) -> WebhookAnswer:
         """See `Dialler`."""
@@ -145,6 +148,10 @@ class PlivoDialler:
     @property
     def _calls(self) -> str:
         return f"/v1/Account/{quote(self._auth_id, safe='')}/Call/"
+
+
+def _with_token(stream_url: str, parameters: Mapping[str, str]) -> str:
+    return with_query(stream_url, {name: value for name, value in parameters.items() if name == "token"})
 
 
 def read_callback(fields: Mapping[str, str]) -> CallbackEvent | None:

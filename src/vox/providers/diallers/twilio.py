@@ -143,6 +143,10 @@ class TwilioDialler:
         """See `Dialler`."""
         return twilio.answer(stream_url, parameters=parameters)
 
+    def resumable_answer(self, stream_url: str, parameters: Mapping[str, str], resume_url: str) -> WebhookAnswer:
+        """See `ResumableDialler`."""
+        return twilio.resumable_answer(stream_url, parameters=parameters, resume_url=resume_url)
+
     def refuse(self) -> WebhookAnswer:
         """See `Dialler`."""
         return xml_answer(element("Hangup", {}))

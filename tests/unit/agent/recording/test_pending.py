@@ -108,6 +108,24 @@ def test_a_rejected_file_waits_no_more(tmp_path: Path):
     assert [path.name for path in files.folder.rglob("*.unreadable")] == ["call_1.wav.unreadable"]
 
 
+def test_a_young_file_is_left_to_servers_that_may_go_on_with_its_call(tmp_path: Path):
+    part = left_behind(tmp_path, "call_1")
+    files, written_s = PendingFiles(tmp_path), part.stat().st_mtime
+    assert files.recover(written_s + 60, patience_s=90) == []
+    assert part.exists()
+    (whole,) = files.recover(written_s + 91, patience_s=90)
+    assert whole.name == "call_1.wav"
+
+
+def test_a_part_is_found_by_its_name_and_by_no_path_of_others(tmp_path: Path):
+    part = left_behind(tmp_path, "call_1")
+    files = PendingFiles(tmp_path)
+    name = files.name_of_part(part)
+    assert files.part_named(name) == part
+    for wrong in ("", f"../{name}", f"{name}x", f"/{name}", name.replace("call_1", "../call_1")):
+        assert files.part_named(wrong) is None
+
+
 def test_a_day_that_goes_while_one_looks_has_nothing_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     files = PendingFiles(tmp_path)
     gone = files.complete(left_behind(tmp_path, "a"))

@@ -1,5 +1,6 @@
 """What a recorder hands to its writer, and what it costs a call when the disk is slow or broken."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.fakes.clock import FakeClock
@@ -21,6 +22,10 @@ class Writer:
 
     def finish(self, batch: Batch | None) -> None:
         self.finished.append(batch)
+
+    def leave(self, batch: Batch | None, on_left: Callable[[], None]) -> None:
+        self.finished.append(batch)
+        on_left()
 
     def left_out(self, seconds: float) -> None:
         self.missing_s += seconds
@@ -135,3 +140,14 @@ def test_it_is_closed_once():
     assert len(call.writer.finished) == 1
     assert call.closed == [call.recorder]
     assert not call.recorder.is_recording
+
+
+def test_a_recording_that_is_left_is_closed_once_and_says_when_another_process_may_go_on():
+    call = Call()
+    call.talk(0.3)
+    left: list[str] = []
+    call.recorder.leave(lambda: left.append("first"))
+    call.recorder.leave(lambda: left.append("again"))
+    call.recorder.close()
+    assert left == ["first", "again"]
+    assert len(call.writer.finished) == len(call.closed) == 1

@@ -45,7 +45,9 @@ def peer(worker, clock, tasks):
     def spawn(work, name):
         tasks.append(asyncio.create_task(work, name=name))
 
-    return BridgePeer(worker, transports=[], labels={"model_region": "eu"}, clock=clock, spawn=spawn)
+    return BridgePeer(
+        worker, transports=[], is_resumable=False, labels={"model_region": "eu"}, clock=clock, spawn=spawn
+    )
 
 
 def test_a_worker_says_who_it_is_and_which_calls_run(peer, worker, clock):

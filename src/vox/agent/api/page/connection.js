@@ -6,6 +6,8 @@ import { whyNotTaken } from "./reasons.js";
 const RTVI = { label: "rtvi-ai", version: "2.1.0" };
 const OPEN_TIMEOUT_MS = 10000;
 const MAX_UNSENT_BYTES = 64000; // two seconds of audio; on a slower line newer audio is dropped
+const RETURN_WITHIN_MS = 5000; // a call that lost its connection is gone on with for so long
+const RETURN_EVERY_MS = 300;
 const PASSED_ON = ["agent", "api_key", "token"];
 const KEY_NAME = "vox-api-key";
 
@@ -44,14 +46,50 @@ export class Connection {
     this.listener = listener;
     this.isReady = false;
     this.sent = 0;
+    this.socket = this.open();
+    this.timer = setTimeout(() => this.end(1006, "timeout"), OPEN_TIMEOUT_MS);
+  }
+
+  /** A socket for a new call, or with a token for the call that goes on. */
+  open(token) {
     const url = address();
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    this.socket = new WebSocket(url);
-    this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.send("client-ready", { version: RTVI.version, about: { library: "vox-talk-page" } });
-    this.socket.onmessage = ({ data }) => this.receive(data);
-    this.socket.onclose = ({ code, reason }) => this.end(code, reason);
-    this.timer = setTimeout(() => this.end(1006, "timeout"), OPEN_TIMEOUT_MS);
+    url.searchParams.set("resumable", "1");
+    if (token) url.searchParams.set("resume", token);
+    const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.opened(socket);
+    socket.onmessage = ({ data }) => socket === this.socket && this.receive(data);
+    socket.onclose = ({ code, reason }) => this.gone(socket, code, reason);
+    return socket;
+  }
+
+  opened(socket) {
+    if (socket === this.next) {
+      const before = this.socket;
+      this.socket = socket;
+      this.next = this.lostAt = this.token = null;
+      before.onmessage = before.onclose = null;
+      before.close(1000);
+    }
+    this.send("client-ready", { version: RTVI.version, about: { library: "vox-talk-page" } });
+  }
+
+  /** Goes over to the server that has the call from now on; until it answers, the one before serves. */
+  follow(token) {
+    if (this.next) this.next.onclose = null;
+    this.next?.close();
+    this.next = this.open(token);
+  }
+
+  gone(socket, code, reason) {
+    if (socket === this.next) this.next = null;
+    else if (this.next) return; // it is on its way to the other server
+    else if (code === 1000 || code === 1001 || !this.token) return this.end(code, reason);
+    if (this.socket.readyState !== WebSocket.CLOSED) return;
+    this.lostAt ??= performance.now();
+    if (performance.now() - this.lostAt > RETURN_WITHIN_MS) return this.end(1006, "");
+    if (!this.next) setTimeout(() => this.listener && !this.next && this.lostAt && this.follow(this.token), RETURN_EVERY_MS);
   }
 
   send(type, data = {}) {
@@ -82,19 +120,29 @@ export class Connection {
       return;
     }
     if (frame?.audio) this.listener.audio(frame.audio, frame.rate);
-    else if (frame?.message?.label === RTVI.label) {
-      if (frame.message.type === "bot-ready") {
+    else if (frame?.message?.label === RTVI.label) this.told(frame.message.type, frame.message.data ?? {});
+  }
+
+  told(type, data) {
+    if (type === "server-message" && data.type === "resumable") this.token = data.token;
+    else if (type === "server-message" && data.type === "reconnect") this.follow(data.token);
+    else if (type === "bot-ready" && this.isReady) return; // of another server: the call goes on
+    else {
+      if (type === "bot-ready") {
         this.isReady = true;
         clearTimeout(this.timer);
       }
-      this.listener.message(frame.message.type, frame.message.data ?? {});
+      this.listener.message(type, data);
     }
   }
 
   end(code, reason) {
     clearTimeout(this.timer);
-    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
-    this.socket.close();
+    for (const socket of [this.socket, this.next]) {
+      if (!socket) continue;
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
     if (!this.listener) return;
     const { listener } = this;
     this.listener = null;

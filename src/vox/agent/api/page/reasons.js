@@ -7,6 +7,7 @@ const REASONS = {
   agent_ended: "The agent ended the call.",
   client_left: "",
   failed: "The call ended because something failed on the server. Please call again.",
+  "handed over": "The call went on at another server, which this page did not reach.",
   hung_up: "",
   idle: "The agent ended the call because nothing was said for a while.",
   silent_peer: "The call ended because the server received nothing from this page for a while.",

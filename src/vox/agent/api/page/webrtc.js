@@ -10,6 +10,8 @@ const STANDS_WITHIN_MS = 5000;
 const DISCONNECTED_MS = 3000; // a short loss mends itself
 const RETURN_WITHIN_MS = 9000; // the server keeps the call for ten seconds
 const PING_EVERY_MS = 1000;
+const GATHER_WITHIN_MS = 300;
+const FOLLOW_WITHIN_MS = 4000;
 const CANDIDATES_EVERY_MS = 100;
 const BLOCKED_NAME = "vox-webrtc-blocked";
 
@@ -48,7 +50,7 @@ export class RtcConnection {
     this.listen(peer, peer.createDataChannel("chat", { ordered: true }));
     await peer.setLocalDescription();
     const { sdp, type } = peer.localDescription;
-    const answer = await this.ask(this.offerPath, "POST", { sdp, type, pc_id: this.id ?? null, restart_pc: isRestart });
+    const answer = await this.ask(this.offerPath, "POST", { sdp, type, pc_id: this.id ?? null, restart_pc: isRestart, resumable: true });
     before?.close();
     if (peer !== this.peer) return; // hung up meanwhile
     this.id = answer.pc_id;
@@ -67,12 +69,63 @@ export class RtcConnection {
     peer.ontrack = ({ streams, track }) => this.listener?.stream(streams[0] ?? new MediaStream([track]));
     peer.oniceconnectionstatechange = () => this.watch(peer);
     channel.onmessage = ({ data }) => this.receive(data);
-    channel.onopen = () => {
-      this.send("client-ready", { version: RTVI.version, about: { library: "vox-talk-page" } });
-      clearInterval(this.pinging);
-      this.pinging = setInterval(() => channel.readyState === "open" && channel.send(`ping: ${Date.now()}`), PING_EVERY_MS);
-    };
+    channel.onopen = () => this.greet(channel);
     channel.onclose = () => peer === this.peer && this.isReady && this.comeBack(peer);
+  }
+
+  greet(channel) {
+    this.send("client-ready", { version: RTVI.version, about: { library: "vox-talk-page" } });
+    clearInterval(this.pinging);
+    this.pinging = setInterval(() => channel.readyState === "open" && channel.send(`ping: ${Date.now()}`), PING_EVERY_MS);
+  }
+
+  /** Goes over to the server that has the call from now on; until its connection stands, the one before serves. */
+  async follow(token) {
+    const peer = new RTCPeerConnection({ iceServers: this.iceServers });
+    this.following = peer;
+    const audio = peer.addTransceiver("audio", { direction: "sendrecv" });
+    await audio.sender.replaceTrack(this.track ?? null);
+    const channel = peer.createDataChannel("chat", { ordered: true });
+    let voice = null;
+    peer.ontrack = ({ streams, track }) => (voice = streams[0] ?? new MediaStream([track]));
+    channel.onopen = () => {
+      if (!this.listener) return peer.close();
+      const before = this.peer;
+      this.peer = peer;
+      this.following = null;
+      this.audio = audio;
+      audio.sender.replaceTrack(this.track ?? null);
+      this.listen(peer, channel);
+      if (voice) this.listener.stream(voice);
+      this.greet(channel);
+      before?.close();
+    };
+    try {
+      await peer.setLocalDescription();
+      await gathered(peer);
+      const { sdp, type } = peer.localDescription;
+      const answer = await this.askUntil(FOLLOW_WITHIN_MS, "api/offer", { sdp, type, resumable: true, resume: token });
+      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      this.id = answer.pc_id;
+      this.offerPath = "api/offer";
+    } catch (error) {
+      console.warn("the call stays where it is", error);
+      this.following = null;
+      peer.close();
+    }
+  }
+
+  /** Asks again for a while: the first answer may still be that of the server that ends. */
+  async askUntil(withinMs, path, body) {
+    const until = performance.now() + withinMs;
+    for (;;) {
+      try {
+        return await this.ask(path, "POST", body);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await new Promise((done) => setTimeout(done, CANDIDATES_EVERY_MS));
+      }
+    }
   }
 
   watch(peer) {
@@ -84,7 +137,7 @@ export class RtcConnection {
 
   /** Another connection for the same call, tried until the server has given it up. */
   async comeBack(peer) {
-    if (peer !== this.peer || !this.listener) return;
+    if (peer !== this.peer || !this.listener || this.following) return;
     if (!this.isReady) return this.giveUp(peer.iceConnectionState);
     this.lostAt ??= performance.now();
     if (performance.now() - this.lostAt > RETURN_WITHIN_MS) return this.end(1006, "");
@@ -145,9 +198,13 @@ export class RtcConnection {
   receive(data) {
     const message = readMessage(data);
     if (message?.type === "signalling") {
-      if (message.message?.type === "peerLeft") this.end(message.message.code ?? 1000, message.message.reason ?? "");
+      const { type, code, reason } = message.message ?? {};
+      if (type === "peerLeft" && reason !== "handed over") this.end(code ?? 1000, reason ?? "");
     } else if (message?.label === RTVI.label) {
+      if (message.type === "server-message" && message.data?.type === "reconnect") return void this.follow(message.data.token);
+      const isKnown = message.type === "bot-ready" && this.isReady;
       if (message.type === "bot-ready") this.becomeReady();
+      if (isKnown) return; // of another connection: the call goes on
       this.listener?.message(message.type, message.data ?? {});
     }
   }
@@ -183,6 +240,15 @@ export class RtcConnection {
     this.peer = null;
     setTimeout(() => peer?.close(), 100); // the last message leaves first
   }
+}
+
+/** Waits for the connection's own addresses, at most a moment: what comes later is not needed. */
+async function gathered(peer) {
+  if (peer.iceGatheringState === "complete") return;
+  await new Promise((done) => {
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
+    setTimeout(done, GATHER_WITHIN_MS);
+  });
 }
 
 function readMessage(data) {

@@ -5,11 +5,11 @@ from urllib.parse import quote
 from vox.fleet.bridge.api.policy import CARRIER, Access, BridgeCall
 from vox.fleet.bridge.server import Bridge
 from vox.http.routing import Reply, RouteTable
-from vox.providers.carriers.contract import WebhookRequest
+from vox.providers.carriers.contract import WebhookAnswer, WebhookRequest
 
 
 def carrier_routes(bridge: Bridge) -> RouteTable[Access]:
-    """`/carriers/{carrier}/status` and `/carriers/{carrier}/answer`."""
+    """`/carriers/{carrier}/status`, `/carriers/{carrier}/answer` and `/carriers/{carrier}/resume`."""
     table = RouteTable[Access]()
 
     async def status(call: BridgeCall) -> Reply:
@@ -19,18 +19,23 @@ def carrier_routes(bridge: Bridge) -> RouteTable[Access]:
 
     async def answer(call: BridgeCall) -> Reply:
         """A carrier asks what to do with an answered call."""
-        document = await bridge.callbacks.answer(call.text("carrier"), _request(bridge, call), call.query_params)
-        if document is None:
-            return Reply(204)
-        return Reply(200, document.body, {"content-type": document.content_type})
+        return _reply(await bridge.callbacks.answer(call.text("carrier"), _request(bridge, call), call.query_params))
 
-    for name, endpoint in (("status", status), ("answer", answer)):
+    async def resume(call: BridgeCall) -> Reply:
+        """A carrier asks what to do with a call whose stream is over."""
+        return _reply(await bridge.callbacks.resume(call.text("carrier"), _request(bridge, call), call.query_params))
+
+    for name, endpoint in (("status", status), ("answer", answer), ("resume", resume)):
         path = f"/carriers/{{carrier}}/{name}"
         table.post(path, access=CARRIER, body=bytes, is_raw=True, returns=bytes, label=name, is_documented=False)(
             endpoint
         )
         table.get(path, access=CARRIER, returns=bytes, label=name, is_documented=False)(endpoint)
     return table.grouped("carriers")
+
+
+def _reply(document: WebhookAnswer | None) -> Reply:
+    return Reply(204) if document is None else Reply(200, document.body, {"content-type": document.content_type})
 
 
 def _request(bridge: Bridge, call: BridgeCall) -> WebhookRequest:
