@@ -1,8 +1,9 @@
 """The SQL of MLS messages: the epoch of each group, and what waits for which device."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import devices, dm_participants, mls_deliveries, mls_groups, mls_messages
@@ -72,12 +73,18 @@ def insert_message(connection: Connection, message: WaitingMessage, device_ids: 
         insert_if_absent(connection, mls_deliveries, {"device_id": device_id, "message_id": message.relay_id})
     waiting = select(_delivery.device_id, func.count()).where(_delivery.device_id.in_(device_ids))
     of_dm = waiting.join(mls_messages, _message.id == _delivery.message_id).where(_message.dm_id == message.dm_id)
-    for device_id, count in connection.execute(of_dm.group_by(_delivery.device_id)).all():
-        if count > MAX_WAITING_OF_DM:
-            _drop_oldest(connection, device_id, count - MAX_WAITING_OF_DM, message.dm_id)
-    for device_id, count in connection.execute(waiting.group_by(_delivery.device_id)).all():
-        if count > MAX_WAITING:
-            _drop_oldest(connection, device_id, count - MAX_WAITING, _fullest_dm(connection, device_id))
+    counts = _counts(connection, waiting)
+    counts_of_dm = _counts(connection, of_dm)
+    # In one order over all conversations: two that drop for the same devices wait for each other, and not in a circle.
+    for device_id in sorted(counts):
+        surplus = max(0, counts_of_dm.get(device_id, 0) - MAX_WAITING_OF_DM)
+        rest = counts[device_id] - surplus - MAX_WAITING
+        if surplus > 0 or rest > 0:
+            connection.execute(update(devices).where(devices.c.id == device_id).values(has_missed=True))
+        if surplus > 0:
+            _drop_oldest(connection, device_id, surplus, message.dm_id)
+        if rest > 0:
+            _drop_oldest(connection, device_id, rest, _fullest_dm(connection, device_id))
 
 
 def waiting_for(connection: Connection, *, device_id: str, after: int, limit: int) -> list[WaitingMessage]:
@@ -141,7 +148,10 @@ def _drop_oldest(connection: Connection, device_id: str, count: int, dm_id: int)
         .limit(count)
     )
     acknowledge(connection, device_id, list(connection.execute(oldest).scalars()))
-    connection.execute(update(devices).where(devices.c.id == device_id).values(has_missed=True))
+
+
+def _counts(connection: Connection, query: Select[Any, int]) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(query.group_by(_delivery.device_id))}
 
 
 def _fullest_dm(connection: Connection, device_id: str) -> int:
