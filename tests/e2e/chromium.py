@@ -79,6 +79,24 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **box)
 
+    async def press(self, key: str) -> None:
+        """A key with a name, such as `Tab` or `Enter`."""
+        code = {"Enter": 13, "Tab": 9, "Escape": 27}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, **text)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
+    async def show_as(self, width: int, *, height: int = 900, scheme: str = "light", motion: str = "") -> None:
+        """Lays the page out for a screen of that width, and for what its user prefers."""
+        await self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+        features = [
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": motion},
+        ]
+        await self.call("Emulation.setEmulatedMedia", features=features)
+
     async def type(self, text: str) -> None:
         """Types into what has the focus."""
         await self.call("Input.insertText", text=text)

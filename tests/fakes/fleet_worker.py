@@ -56,6 +56,7 @@ class FakeWorker:
             state=state,
             load=self.used / max(self.limit, 1),
             free_outbound=self.free_outbound,
+            drain_left_s=self.drains[0] if self.drains else None,
         )
 
     def reserve(self, offer: Offer) -> Accept | Busy:
@@ -76,6 +77,9 @@ class FakeWorker:
         call = RunningCall(offer.call_id, offer.call_class, 1)
         self.running[call.call_id] = call
         return call
+
+    def watch(self, call_id: str, ttl_s: float, after_ms: int) -> None:
+        self.commands.append(("watch", call_id))
 
     def renew(self, reservation_id: str, ttl_s: float) -> None:
         self.renewed.append(reservation_id)

@@ -32,6 +32,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     key_actions.add_parser("list", help="print the keys without their text")
     revoking = key_actions.add_parser("revoke", help="make a key useless")
     revoking.add_argument("id", help="as `list` prints it")
+    login = actions.add_parser("login", help="print a link that signs you in to the operator's pages, once")
+    login.add_argument("--url", help="where your browser reaches the bridge; default: listen.public_url")
+    login.add_argument("--end-sessions", action="store_true", help="sign everyone out instead")
     bridge_campaigns.register(actions)
 
 
@@ -55,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         return run_loop(_migrate(loaded.settings))
     if args.action == "key":
         return run_loop(_keys(loaded.settings, args))
+    if args.action == "login":
+        return run_loop(_login(loaded.settings, args))
     return run_loop(serve_bridge(loaded.settings, environment, warnings=loaded.warnings))
 
 
@@ -106,6 +111,28 @@ async def _migrate(settings: "BridgeSettings") -> int:
     configure(settings.logging.level, settings.logging.json_lines)
     async with open_database(settings.storage.url.get_secret_value()):
         print("The database is up to date.")
+    return 0
+
+
+async def _login(settings: "BridgeSettings", args: argparse.Namespace) -> int:
+    from vox.fleet.accounts.operator_sessions import LINK_TTL_S, OperatorSessions
+    from vox.fleet.database.opening import opened_beside_a_bridge
+    from vox.runtime.clock import SystemClock
+    from vox.runtime.logging import configure
+    from vox.stores.sql import SqlDatabase
+
+    configure(settings.logging.level, settings.logging.json_lines)
+    database = SqlDatabase(settings.storage.url.get_secret_value())
+    async with opened_beside_a_bridge(database):
+        sessions = OperatorSessions(database, SystemClock())
+        if args.end_sessions:
+            print(f"Sessions ended: {await sessions.end_all()}")
+            return 0
+        listen = settings.listen
+        host = "127.0.0.1" if listen.host in {"0.0.0.0", "::", ""} else listen.host  # noqa: S104  compared, not bound
+        base = args.url or listen.public_url or f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+        print(f"Open this in your browser within {LINK_TTL_S // 60} minutes; it works once:", flush=True)
+        print(f"{base.rstrip('/')}/#sign-in={await sessions.create_link()}")
     return 0
 
 

@@ -25,6 +25,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     status = commands.add_parser("status", help="show every worker, its calls and its free slots")
     status.add_argument("workers", nargs="*", metavar="WORKERS", help=WORKERS_HELP)
     status.add_argument("--runtime", type=Path, default=RUNTIME, metavar="FOLDER", help="of workers that drain")
+    status.add_argument("--bridge", metavar="URL", help="ask this bridge for the workers that it knows instead")
     status.add_argument("--json", action="store_true", help="for programs")
     status.set_defaults(action=_status)
     nginx = commands.add_parser("nginx", help="print the nginx configuration for these workers")
@@ -143,14 +144,21 @@ def _restarting(template: str) -> Callable[[str], Coroutine[Any, Any, None]]:
 
 
 def _status(args: argparse.Namespace) -> int:
+    from vox.errors import UsageError
     from vox.fleet.operations.asking import Asker
     from vox.fleet.operations.reports import Row, as_json, table
 
-    addresses = _addresses(args)
+    if args.bridge and args.workers:
+        raise UsageError(
+            "WORKERS and --bridge are both given", code="bad_worker_address", hint="a bridge knows its workers"
+        )
+    addresses = [] if args.bridge else _addresses(args)
     sockets = sorted(args.runtime.glob("*/*.sock"))  # FOLDER/NUMBER/PROCESS.sock
 
     async def ask() -> list[Row]:
         async with Asker() as asks:
+            if args.bridge:
+                return await asks.fleet_rows(args.bridge)
             rows = await asks.rows(addresses)
             known = {row.report.worker_pid for row in rows if row.report is not None}
             behind = await asks.private_rows(sockets)

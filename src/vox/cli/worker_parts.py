@@ -13,6 +13,9 @@ from vox.agent.app import create_app
 from vox.agent.call.session import Session
 from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
+from vox.agent.tools.call_control import KEYS as KEYPAD
+from vox.agent.transcripts.rows import TranscriptRow
+from vox.agent.turns.events import KEYS
 from vox.cli.handover import handover_store
 from vox.cli.worker_calls import ServerCalls, WorkerGate, ended_call
 from vox.errors import VoxError
@@ -120,6 +123,8 @@ class WorkerProcess:
         server.admission.set_aside = gate.set_aside
         server.on_call_started.append(self._session_started)
         server.on_call_ended.append(self._session_ended)
+        if settings.bridge_base:
+            server.resources.on_spoken = self._spoken
         self.worker.on_ended.append(self._call_ended)
         return [WorkerRoutes(self.worker, self.totals, public=PUBLIC, secret=SHARED).table()]
 
@@ -167,6 +172,12 @@ class WorkerProcess:
 
     def _session_started(self, session: Session) -> None:
         self.worker.started(LiveCall(session.info.call_id, session.started_at))
+
+    def _spoken(self, call_id: str, row: TranscriptRow) -> None:
+        keys = row.text.removeprefix(KEYS)
+        if row.role == "user" and keys != row.text and KEYPAD.issuperset(keys):  # not where they were redacted
+            self.worker.reports.pressed(call_id, keys)
+        self.worker.reports.spoken(call_id, row.role, row.text, round(row.created_at.timestamp() * 1000))
 
     def _session_ended(self, session: Session) -> None:
         self.worker.ended(ended_call(session, self._clock.now()))

@@ -13,6 +13,8 @@ from vox.errors import UsageError, VoxError
 
 STATUS: Final[dict[str, int]] = {
     "validation_error": 400,
+    "value_not_storable": 400,
+    "query_invalid": 400,
     "url_refused": 400,
     "invalid_public_key": 400,
     "relay_not_found": 404,

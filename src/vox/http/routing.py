@@ -374,6 +374,8 @@ class Router(Generic[A]):
         part = parts[at]
         # An escape means the same as its character (RFC 3986 section 6.2.2.2).
         value = unquote(part) if "%" in part else part
+        if "\0" in value:  # no name has it, and PostgreSQL takes no text with it
+            return None
         below = node.literal.get(value)
         if below is not None:
             found = self._walk(below, parts, at + 1, values, method, missed)
@@ -401,13 +403,17 @@ def decode_query(raw: bytes, kind: type[Q]) -> Q:
     """A query string as a Struct; unknown names are ignored, numbers and booleans are read from their text.
 
     Raises:
-        UsageError: query_invalid, naming the parameter.
+        UsageError: query_invalid, naming the parameter; also for NUL, which no database's text has.
     """
     try:
         text = raw.decode("ascii")
         values = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
     except ValueError:
         raise UsageError("The query string is malformed.", code="query_invalid") from None
+    if "%00" in text:
+        known: tuple[str, ...] = getattr(kind, "__struct_encode_fields__", ())
+        if with_nul := [name for name in known if "\0" in values.get(name, "")]:
+            raise UsageError(f"query: {with_nul[0]} has a NUL character", code="query_invalid")
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -26,6 +26,9 @@ MIN_STATUS_INTERVAL_S: Final = 0.1
 STARTED: Final = "started"
 """The event of the `progress` that says that a call runs; its data are `class` and `since_ms`."""
 
+REPORTS: Final = "reports"
+"""The key of an offer's metadata that lists the events of `progress` which the bridge wants of the call from its beginning: `digits`, `transcript`."""
+
 HANDED_OVER: Final = "handed_over"
 """The outcome of `ended` where a call goes on in another process: it is not the end of the call."""
 LINE_LOST: Final = "line_lost"
@@ -105,6 +108,7 @@ class Status(
         load: 0 idle to 1 full, as the worker judges it.
         free_outbound: slots that an outbound or campaign call may take; None where none are kept for inbound calls.
         next_free_s: when the next slot is expected to be free.
+        drain_left_s: until the deadline of its drain; None while it does not drain.
     """
 
     active: _Count
@@ -116,6 +120,7 @@ class Status(
     loop_lag_p95_ms: _Milliseconds = 0.0
     free_outbound: _Count | None = None
     next_free_s: _Seconds | None = None
+    drain_left_s: _Seconds | None = None
 
 
 class Accept(
@@ -233,6 +238,14 @@ class Inject(msgspec.Struct, frozen=True, tag_field="type", tag="inject"):
     text: Annotated[str, Meta(max_length=10_000)]
 
 
+class Watch(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type", tag="watch"):
+    """Asks for the words of a running call as `progress` with the event `transcript`: for `ttl_s`, and at once those after `after_ms`."""
+
+    call_id: CallId
+    ttl_s: _Seconds
+    after_ms: _UnixMs = 0
+
+
 class EndedReceived(msgspec.Struct, frozen=True, tag_field="type", tag="ended_received"):
     """The end of a call is recorded, so the worker may forget it."""
 
@@ -241,7 +254,7 @@ class EndedReceived(msgspec.Struct, frozen=True, tag_field="type", tag="ended_re
 
 WorkerMessage: TypeAlias = Register | Status | Accept | Busy | Ended | Progress
 BridgeMessage: TypeAlias = (
-    Registered | Refused | Offer | Renew | Release | Drain | HangUp | Transfer | Inject | EndedReceived
+    Registered | Refused | Offer | Renew | Release | Drain | HangUp | Transfer | Inject | Watch | EndedReceived
 )
 
 BAD_TOKEN: Final = "bad_worker_token"  # noqa: S105  an error code
@@ -280,6 +293,7 @@ _FROM_BRIDGE: Final[dict[str, msgspec.json.Decoder[BridgeMessage]]] = {
     "hang_up": msgspec.json.Decoder(HangUp),
     "transfer": msgspec.json.Decoder(Transfer),
     "inject": msgspec.json.Decoder(Inject),
+    "watch": msgspec.json.Decoder(Watch),
     "ended_received": msgspec.json.Decoder(EndedReceived),
 }
 

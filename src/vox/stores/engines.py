@@ -140,7 +140,7 @@ def roll_back(connection: Connection, driver: Any) -> None:
 def caller_error(error: BaseException, engine: Engine) -> BaseException:
     """The error that a caller gets when a unit of work or its commit raised; errors that are not the database's pass unchanged.
 
-    Codes: database_conflict (a constraint refused the change), database_busy (locked by another process), disk_full, database_failed.
+    Codes: value_not_storable (as text with NUL on PostgreSQL), database_conflict (a constraint refused the change), database_busy (locked by another process), disk_full, database_failed.
     """
     driver: Any = engine.dialect.loaded_dbapi
     if isinstance(error, VoxError) or not isinstance(error, (SQLAlchemyError, driver.Error)):
@@ -152,6 +152,15 @@ def caller_error(error: BaseException, engine: Engine) -> BaseException:
         failure = DependencyError("the database refused a change that conflicts with another", code="database_conflict")
         failure.__cause__ = error
         return failure
+    if isinstance(
+        cause, driver.DataError
+    ):  # the caller's own, so the database is not away, and trying again is in vain
+        refused = UsageError(
+            "The database cannot store a value of the request, such as a text with a NUL character.",
+            code="value_not_storable",
+        )
+        refused.__cause__ = error
+        return refused
     if _is_full(cause):
         failure = DependencyError("the database's disk is full", code="disk_full", retryable=True, retry_after_s=60)
     elif is_busy(cause):

@@ -47,7 +47,7 @@ SERVERS = {
 """What stays running, and where."""
 ACTIONS = {
     "agent": {"--init"},
-    "bridge": {"explain", "import", "key", "migrate"},
+    "bridge": {"explain", "import", "key", "login", "migrate"},
     "chat": {"admin", "backup", "migrate"},
     "simulate": {"--check"},
     "worker": set(),

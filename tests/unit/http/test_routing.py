@@ -244,6 +244,20 @@ def test_a_wrong_query_is_the_callers_fault(raw):
     assert caught.value.code == "query_invalid"
 
 
+@pytest.mark.parametrize("path", ["/api/feeds/%00", "/api/feeds/7/messages/8%00", "/api/invites/a%00b"])
+@pytest.mark.parametrize("method", ["GET", "DELETE", "WEBSOCKET"])
+def test_nothing_is_named_by_a_nul_character(method, path):
+    with pytest.raises(RouteNotFound):
+        ROUTER.find(method, path)
+
+
+def test_a_nul_character_in_a_query_is_refused_where_it_would_be_used():
+    assert decode_query(b"limit=5&other=%00&%00=1", Paged) == Paged(5)
+    with pytest.raises(UsageError, match="query has a NUL character") as caught:
+        decode_query(b"query=a%00", Paged)
+    assert caught.value.code == "query_invalid"
+
+
 def test_a_wrong_query_names_the_parameter():
     with pytest.raises(UsageError, match="limit"):
         decode_query(b"limit=x", Paged)

@@ -157,10 +157,8 @@ def begin_transcript(
     resources: Resources, info: CallInfo, recording: CallRecording, resume: Checkpoint | None
 ) -> CallTranscript | None:
     """The transcript of a call; None where there is none. It goes on behind the rows that another process wrote."""
-    if resources.transcripts is None:
-        return None
     rows = resume.rows if resume is not None else 0
-    return resources.transcripts.begin(info.session_id or info.call_id, recording.redacted, rows=rows)
+    return resources.begin_transcript(info.call_id, info.session_id, recording.redacted, rows=rows)
 
 
 def _without_numbers(message: Message) -> Message:

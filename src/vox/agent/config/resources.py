@@ -2,9 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast
 
@@ -21,6 +22,8 @@ from vox.agent.tools.call_control import TRANSFER, transfer_spec
 from vox.agent.tools.contract import Tool
 from vox.agent.tools.python_tools import python_tool
 from vox.agent.tools.remote_tools import RemoteTools
+from vox.agent.transcripts.call_transcript import CallTranscript
+from vox.agent.transcripts.rows import TranscriptRow
 from vox.agent.transcripts.store import TranscriptStore
 from vox.errors import DependencyError, UsageError
 from vox.media.pacer import Pacer
@@ -84,6 +87,9 @@ class Resources:
 
     Providers with the same name and options are opened once and shared between agents. `recordings`, where calls are recorded, are
     opened by the server, because they look after the files of earlier calls too.
+
+    Attributes:
+        on_spoken: is told, by the call's id, of each row of its transcript, stored or not; set before the first call.
     """
 
     def __init__(self, settings: AgentSettings, clock: Clock, metrics: Metrics, environment: Mapping[str, str]) -> None:
@@ -103,6 +109,7 @@ class Resources:
         self.ticker = Ticker(clock, metrics=metrics)
         self.pacer = Pacer(self.ticker, clock, metrics, lead_s=settings.playout_lead_ms / 1000)
         self.voice_activity = VoiceActivity(self.ticker, metrics)
+        self.on_spoken: Callable[[str, TranscriptRow], None] | None = None
         self.transcripts: TranscriptStore | None = None
         if settings.transcripts.enable:
             self.transcripts = TranscriptStore(settings.transcripts, settings.folder, clock, metrics)
@@ -156,6 +163,24 @@ class Resources:
         for driver in tuple(self._drivers.values()):
             if isinstance(driver, Checkable):
                 await driver.check()
+
+    def begin_transcript(
+        self, call_id: str, session_id: str, redact: Callable[[str], str], *, rows: int = 0
+    ) -> CallTranscript | None:
+        """The transcript of a call that begins; None where there is neither a store nor a listener.
+
+        Args:
+            call_id: of the call.
+            session_id: that its rows are stored under; empty for the call's own id.
+            redact: changes a text before it is kept.
+            rows: so many the call has already, written by another process.
+        """
+        known_by = session_id or call_id
+        made = self.transcripts.begin(known_by, redact, rows=rows) if self.transcripts is not None else None
+        if self.on_spoken is not None:
+            made = made or CallTranscript(known_by, _discard, self.clock, redact=redact, rows=rows)
+            made.on_row = partial(self.on_spoken, call_id)
+        return made
 
     def has_room(self) -> bool:
         """Whether every opened driver can serve one more call."""
@@ -344,6 +369,10 @@ class Resources:
                     hint="`vox doctor` says whether it works here",
                 ) from None
         return self._drivers[key]
+
+
+def _discard(row: TranscriptRow) -> None:
+    """Stores nothing."""
 
 
 def _number(text: str) -> str:

@@ -18,6 +18,7 @@ class CallTranscript:
 
     Attributes:
         redact: changes a text before it is kept, as while card numbers are spoken; None leaves it.
+        on_row: is told of each row at once, as it is kept.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class CallTranscript:
     ) -> None:
         self.session_id = session_id
         self.redact = redact
+        self.on_row: Callable[[TranscriptRow], None] | None = None
         self._put = put
         self._clock = clock
         self._on_closed = on_closed
@@ -62,4 +64,7 @@ class CallTranscript:
         text = storable(text.strip())
         if text:
             self._seq += 1
-            self._put(TranscriptRow(self.session_id, self._seq, role, text, self._clock.wall()))
+            row = TranscriptRow(self.session_id, self._seq, role, text, self._clock.wall())
+            self._put(row)
+            if self.on_row is not None:
+                self.on_row(row)

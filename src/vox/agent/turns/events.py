@@ -5,8 +5,12 @@ Events go into `vox.agent.turns.machine.TurnMachine`, actions come out; all of t
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from vox.agent.turns.completeness import Completeness, Expected
+
+KEYS: Final = "DTMF: "
+"""Begins the text that tells the model of keys that were pressed."""
 
 
 class UserState(StrEnum):

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 from vox.agent.turns.completeness import Completeness, Expected, is_backchannel, is_silencer, judge
 from vox.agent.turns.events import (
+    KEYS,
     MAX_DIGITS,
     USER_IDLE,
     USER_STARTED,
@@ -435,7 +436,7 @@ class TurnMachine:
         digits, self._digits, self._digits_deadline = self._digits, "", None
         if digits:
             self._take_over(now, actions)
-            self._respond(f"DTMF: {digits}", actions, is_digits=True)
+            self._respond(f"{KEYS}{digits}", actions, is_digits=True)
         else:  # a lone `#`
             self._arm_idle(now)
 

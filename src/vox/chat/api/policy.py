@@ -27,7 +27,7 @@ JSON: Final = (b"content-type", b"application/json")
 PRIVATE: Final = (b"cache-control", b"private, no-store")
 NO_SNIFF: Final = (b"x-content-type-options", b"nosniff")
 
-_BAD_REQUESTS: Final = {"query_invalid", "body_timeout", "body_incomplete"}
+_BAD_REQUESTS: Final = {"query_invalid", "value_not_storable", "body_timeout", "body_incomplete"}
 
 _log = get_logger(__name__)
 

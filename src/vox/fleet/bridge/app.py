@@ -10,6 +10,8 @@ from vox.fleet.bridge.api.campaigns import campaign_routes
 from vox.fleet.bridge.api.carriers import carrier_routes
 from vox.fleet.bridge.api.do_not_call import do_not_call_routes
 from vox.fleet.bridge.api.fleet import fleet_routes
+from vox.fleet.bridge.api.live_calls import live_call_routes
+from vox.fleet.bridge.api.pages import page_routes
 from vox.fleet.bridge.api.policy import PUBLIC, Access, BridgeCall, BridgePolicy, BridgeRoute
 from vox.fleet.bridge.api.probes import probe_routes
 from vox.fleet.bridge.metrics import REQUEST_SECONDS, REQUESTS
@@ -59,6 +61,8 @@ def create_app(bridge: Bridge) -> BridgeApp:
         do_not_call_routes(bridge),
         fleet_routes(bridge),
         carrier_routes(bridge),
+        live_call_routes(bridge),
+        page_routes(bridge),
     ]
     document = ApiDocument(API, [route for table in tables for route in table])
     return Dispatcher(

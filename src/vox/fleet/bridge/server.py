@@ -13,6 +13,7 @@ import httpx2
 from vox.fleet.accounts.api_keys import WORKER, ApiKeys, NewApiKey
 from vox.fleet.accounts.bots import Bots
 from vox.fleet.accounts.bridge_settings import VOXCORE_FLEET, BridgeSettingRows, checked_setting
+from vox.fleet.accounts.operator_sessions import OperatorSessions, prune
 from vox.fleet.bridge.campaigning import BridgeCampaigns
 from vox.fleet.bridge.settings import BridgeSettings, Carrier
 from vox.fleet.calls import queries
@@ -22,6 +23,7 @@ from vox.fleet.calls.carriers import CarrierLimits, Carriers
 from vox.fleet.calls.contract import FINAL, CallStatus
 from vox.fleet.calls.dialling import DialLoop, DialParts
 from vox.fleet.calls.journal import CallJournal
+from vox.fleet.calls.live_transcripts import LiveTranscripts
 from vox.fleet.calls.metrics import CALLS_OPEN
 from vox.fleet.calls.reconciliation import INTERVAL_S, Reconciler
 from vox.fleet.calls.service import CallService
@@ -81,6 +83,7 @@ class Bridge:
         """Where the bridge listens, once it does."""
         self.database = SqlDatabase(settings.storage.url.get_secret_value())
         self.api_keys = ApiKeys(self.database, self.clock)
+        self.operator_sessions = OperatorSessions(self.database, self.clock)
         self.bots = Bots(self.database, self.clock)
         self.setting_rows = BridgeSettingRows(self.database, self.clock, {VOXCORE_FLEET: settings.voxcore_fleet})
         self.journal = CallJournal(self.clock, self.metrics)
@@ -135,6 +138,8 @@ class Bridge:
             lambda: settings.webhooks.secret.get_secret_value() or self._secret,
             default_provider=settings.default_provider,
         )
+        self.live_transcripts = LiveTranscripts(self.dispatcher, self.clock)
+        self.worker_events.add_progress_listener(self.live_transcripts.on_progress)
         self.worker_events.add_progress_listener(self.campaigns.service.on_progress)
         self.worker_events.add_result_hook(self.campaigns.outcomes.on_result)
         self._stack = AsyncExitStack()
@@ -222,6 +227,7 @@ class Bridge:
         """Forgets what is too old, and sets the gauges."""
         now = self.clock.unix_ms()
         await self.database.write(lambda connection: queries.prune_idempotency(connection, now))
+        await self.database.write(lambda connection: prune(connection, now))
         if days := self.settings.storage.retention_days:
             await self.database.write(lambda connection: queries.prune(connection, now - days * _DAY_MS))
         counts = await self.database.read(queries.counts_by_status)

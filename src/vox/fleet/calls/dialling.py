@@ -31,6 +31,7 @@ from vox.fleet.calls.state_machine import (
     Expired,
 )
 from vox.fleet.dispatch.contract import Busy, Dispatcher, Placed, Placement
+from vox.protocols.fleet import REPORTS
 from vox.providers.carriers.contract import DialRefused, DialRequest, DialUncertain
 from vox.runtime.clock import Clock
 from vox.runtime.lifecycle import Lifecycle
@@ -316,6 +317,7 @@ def placement_of(record: CallRecord) -> Placement:
             "variables": dict(call.variables),
             "metadata": dict(call.metadata),
             "on_machine": call.on_machine,
+            **({REPORTS: ["digits"]} if call.call_class == "campaign" else {}),
         },
     )
 

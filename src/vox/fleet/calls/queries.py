@@ -132,9 +132,16 @@ def lock_provider(connection: Connection, provider: str) -> None:
 
 
 def counts_by_status(connection: Connection) -> dict[str, int]:
-    """How many calls that are not over are in each status."""
-    counted = select(calls.c.status, func.count()).where(calls.c.status.not_in(_FINAL)).group_by(calls.c.status)
+    """How many calls that are not over are in each status; by the index, however many are over."""
+    status = calls.c.status
+    counted = select(status, func.count()).where(status.in_([*_WAITING, *_LIVE])).group_by(status)
     return {str(row[0]): int(row[1]) for row in connection.execute(counted)}
+
+
+def live(connection: Connection, limit: int) -> Sequence[Row]:
+    """Calls that are with a carrier, the newest first."""
+    query = select(calls).where(calls.c.status.in_(_LIVE))
+    return connection.execute(query.order_by(calls.c.created_at_ms.desc()).limit(limit)).mappings().all()
 
 
 def insert_attempt(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ Both run within the transactions of the calls: the outcome is stored for the cal
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -12,7 +12,7 @@ from vox.fleet.calls.contract import CallOutcome, CallStatus
 from vox.fleet.campaigns import do_not_call, ledger, queries
 from vox.fleet.campaigns.dialling import state_after_never
 from vox.fleet.campaigns.opt_out import is_opt_out
-from vox.fleet.campaigns.plans import decoded_rules
+from vox.fleet.campaigns.plans import decoded_plan, decoded_rules
 from vox.fleet.campaigns.rules.decision import Decision, DialInputs, decide
 from vox.fleet.campaigns.rules.retry import Outcome, following
 from vox.fleet.campaigns.rules.states import ENDED, CampaignState, RecipientState
@@ -23,6 +23,8 @@ ABANDONED: Final = "abandoned"
 """The reason of a call that a person answered while no agent was free."""
 _RUNNING: Final = frozenset({CampaignState.RUNNING.value, CampaignState.PAUSING.value})
 _PERSON: Final = frozenset({"customer", "user"})
+_KEYS: Final = "DTMF: "
+"""Begins the line of a transcript that tells of keys."""
 _FAILURES: Final = frozenset({"failed", "uncertain"})
 
 
@@ -71,13 +73,33 @@ class CampaignOutcomes:
         queries.change_recipients(connection, [change])
 
     def on_result(self, connection: Connection, call_id: str, result: Mapping[str, Any]) -> None:
-        """Puts a person on their tenant's do-not-call list who asked for it in the call, as its transcript or the bot says."""
+        """Puts a person on their tenant's do-not-call list who asked for it in the call, as its transcript, its keys or the bot say.
+
+        Words and keys that were told while the call ran are looked at again here: what is told then may be lost, a result is not.
+        """
         attempt = queries.find_attempt(connection, call_id)
-        if attempt is None or not (result.get("opted_out") or _asked_to_be_left_alone(result.get("transcript"))):
+        if attempt is None or not (
+            result.get("opted_out")
+            or _asked_to_be_left_alone(result.get("transcript"))
+            or self._pressed_opt_out(connection, attempt["campaign_id"], result)
+        ):
             return
         digest = do_not_call.number_digest(attempt["number"])
         at_ms = self._clock.unix_ms()
         do_not_call.add(connection, "tenant", attempt["tenant"], [digest], f"result {call_id}", at_ms)
+
+    def _pressed_opt_out(self, connection: Connection, campaign_id: str, result: Mapping[str, Any]) -> bool:
+        """Whether the keys of the campaign's opt-out are an entry of a call: among its digits, or in its transcript.
+
+        The transcript also has those from before the call went on at another worker.
+        """
+        digits = result.get("digits")
+        entries = [*cast("list[object]", digits)] if isinstance(digits, list) else []
+        lines = _said_by_person(result.get("transcript"))
+        entries += [line.removeprefix(_KEYS) for line in lines if line.startswith(_KEYS)]
+        campaign = queries.find_campaign(connection, campaign_id) if entries else None
+        keys = "" if campaign is None else decoded_plan(campaign["plan"]).opt_out_digits
+        return bool(keys) and keys in entries
 
     def may_dial(self, connection: Connection, call_id: str) -> str:
         """Looks at the lists and the campaign once more, right before the carrier is asked; says why not, empty where it may."""
@@ -169,11 +191,15 @@ _OUTCOMES: Final[dict[CallStatus, Outcome]] = {
 
 def _asked_to_be_left_alone(transcript: object) -> bool:
     """Whether one of the person's own sentences in a transcript asks for no further calls."""
+    return any(map(is_opt_out, _said_by_person(transcript)))
+
+
+def _said_by_person(transcript: object) -> list[str]:
     try:
         lines = msgspec.convert(transcript, list[dict[str, Any]])
     except msgspec.ValidationError:
-        return False
-    return any(is_opt_out(str(line.get("content", ""))) for line in lines if line.get("role") in _PERSON)
+        return []
+    return [str(line.get("content", "")) for line in lines if line.get("role") in _PERSON]
 
 
 def _state_after_end(outcome: CallOutcome, campaign_state: str) -> RecipientState:

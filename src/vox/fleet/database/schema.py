@@ -37,6 +37,23 @@ api_keys: Final = Table(
     Column("revoked_at_ms", BigInteger),
 )
 
+login_links: Final = Table(
+    "bridge_login_links",
+    metadata,
+    Column("digest", String, primary_key=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
+operator_sessions: Final = Table(
+    "bridge_operator_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("digest", String, nullable=False, unique=True),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("expires_at_ms", BigInteger, nullable=False),
+)
+
 bots: Final = Table(
     "bridge_bots",
     metadata,

@@ -89,7 +89,25 @@ class Inject:
     text: str
 
 
-CallCommand: TypeAlias = HangUp | Transfer | Inject
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Has the words of the call told as progress, for `ttl_s` and at once those after `after_ms`."""
+
+    ttl_s: float
+    after_ms: int = 0
+
+
+CallCommand: TypeAlias = HangUp | Transfer | Inject | Watch
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A call that runs at a worker; `since_ms` is Unix time."""
+
+    call_id: str
+    call_class: CallClass
+    since_ms: int
+    worker_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,7 @@ class WorkerView:
         is_static: it is polled, from the list `voxcore_fleet`.
         is_stale: nothing was heard of it for a lease; its numbers are the last known ones and count for nothing.
         age_s: seconds since it was heard.
+        drain_left_s: until the deadline of its drain; None while it does not drain, or does not say.
     """
 
     worker_id: str
@@ -118,6 +137,7 @@ class WorkerView:
     is_static: bool
     is_stale: bool
     age_s: float
+    drain_left_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +215,8 @@ class Dispatcher(Protocol):
 
     def fleet(self) -> FleetStatus:
         """What is known of the workers at this moment."""
+        ...
+
+    def calls(self) -> Sequence[CallView]:
+        """The calls that run at workers which are heard, as far as these have told; inbound ones too."""
         ...

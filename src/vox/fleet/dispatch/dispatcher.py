@@ -5,7 +5,7 @@ A worker is reached through a `WorkerLink`, which takes messages of `vox.protoco
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final, Protocol, assert_never
@@ -17,6 +17,7 @@ from vox.fleet.dispatch.contract import (
     PLACE_DEADLINE_S,
     Busy,
     CallCommand,
+    CallView,
     Dispatcher,
     DispatchListener,
     FleetStatus,
@@ -25,6 +26,7 @@ from vox.fleet.dispatch.contract import (
     Placed,
     Placement,
     Transfer,
+    Watch,
 )
 from vox.fleet.dispatch.events import EventQueues
 from vox.fleet.dispatch.fleet_status import fleet_status
@@ -163,6 +165,8 @@ class FleetDispatcher(Dispatcher):
                 message = wire.Transfer(call_id, to)
             case Inject(text):
                 message = wire.Inject(call_id, text)
+            case Watch(ttl_s, after_ms):
+                message = wire.Watch(call_id, ttl_s, after_ms)
             case _:
                 assert_never(command)
         self._send(worker, message)
@@ -183,6 +187,15 @@ class FleetDispatcher(Dispatcher):
         """What is known of the workers at this moment."""
         now = self._clock.now()
         return fleet_status(self.registry, now, is_settled=now >= self._known_from)
+
+    def calls(self) -> Sequence[CallView]:
+        """The calls that run at workers which are heard, as far as these have told; inbound ones too."""
+        heard = [worker for worker in self.registry if not worker.is_stale]
+        return [
+            CallView(call.call_id, call.call_class, call.since_ms, worker.worker_id)
+            for worker in heard
+            for call in worker.calls.values()
+        ]
 
     def now(self) -> float:
         """Monotonic seconds."""

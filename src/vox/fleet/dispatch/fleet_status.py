@@ -120,4 +120,7 @@ def _view(worker: Worker, now: float) -> WorkerView:
         is_static=worker.is_static,
         is_stale=worker.is_stale,
         age_s=max(now - worker.heard_at, 0.0),
+        drain_left_s=None
+        if worker.drain_left_s is None
+        else max(0.0, worker.drain_left_s - max(now - worker.heard_at, 0.0)),
     )

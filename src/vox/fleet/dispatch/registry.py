@@ -109,6 +109,7 @@ class Worker:
     loop_lag_p95_ms: float = 0.0
     free_outbound: int | None = None
     next_free_s: float | None = None
+    drain_left_s: float | None = None
     statuses: int = 0
     offered: int = 0
     offered_outbound: int = 0
@@ -175,6 +176,7 @@ class Worker:
         self.state, self.load = status.state, status.load
         self.loop_lag_p95_ms = status.loop_lag_p95_ms
         self.free_outbound, self.next_free_s = status.free_outbound, status.next_free_s
+        self.drain_left_s = status.drain_left_s
         self.unreported = self.unreported_outbound = 0
         self.statuses += 1
 

@@ -8,7 +8,8 @@ from typing import Final, Self
 
 import httpx2
 
-from vox.fleet.operations.reports import Counts, Row, read_counts, read_report
+from vox.errors import DependencyError
+from vox.fleet.operations.reports import Counts, Row, read_counts, read_fleet, read_report
 
 ASK_TIMEOUT_S: Final = 3.0
 AT_ONCE: Final = 32
@@ -34,6 +35,24 @@ class Asker:
     async def rows(self, addresses: Iterable[str]) -> list[Row]:
         """What each worker says, in the same order."""
         return [*await asyncio.gather(*(self._row(self._http, each, f"http://{each}") for each in addresses))]
+
+    async def fleet_rows(self, bridge: str) -> list[Row]:
+        """The workers that a bridge knows.
+
+        Args:
+            bridge: its base URL.
+
+        Raises:
+            DependencyError: it does not answer, or is none (bridge_unreachable).
+        """
+        try:
+            answer = await self._http.get(f"{bridge.rstrip('/')}/health/fleet")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise _no_bridge(bridge, type(error).__name__) from None
+        rows = read_fleet(answer.content) if answer.status_code == _OK else None
+        if rows is None:
+            raise _no_bridge(bridge, f"HTTP {answer.status_code}")
+        return rows
 
     async def is_ready(self, address: str) -> bool:
         """Whether a worker takes calls."""
@@ -73,3 +92,11 @@ class Asker:
             transport=httpx2.AsyncHTTPTransport(uds=str(path)), timeout=ASK_TIMEOUT_S, trust_env=False
         ) as http:
             return await self._row(http, name, "http://worker")
+
+
+def _no_bridge(url: str, why: str) -> DependencyError:
+    return DependencyError(
+        f"no bridge answers at {url}: {why}",
+        code="bridge_unreachable",
+        hint="give its base URL, as http://127.0.0.1:8100",
+    )

@@ -65,6 +65,52 @@ def read_report(body: bytes) -> WorkerReport | None:
         return None
 
 
+class _Known(msgspec.Struct):
+    """A worker as the bridge's `/health/fleet` has it; without an id it is one of a server that is only polled."""
+
+    id: str = ""
+    url: str = ""
+    calls: int = 0
+    max: int = 0
+    reserved: int = 0
+    limit: int | None = None
+    state: str = ""
+    generation: int | None = None
+    pid: int | None = None
+    age_s: float = 0.0
+    stale: bool = False
+
+
+class _Fleet(msgspec.Struct):
+    workers: list[_Known]
+
+
+def read_fleet(body: bytes) -> list[Row] | None:
+    """The workers that a bridge knows, a silent one without a report; None where the answer is none."""
+    try:
+        known = msgspec.json.decode(body, type=_Fleet).workers
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return [
+        Row(one.id or one.url, None, f"not heard for {one.age_s:.0f} s")
+        if one.stale
+        else Row(
+            one.id or one.url,
+            WorkerReport(
+                worker_calls=one.calls,
+                worker_max=one.max,
+                reserved=one.reserved,
+                limit=one.limit,
+                worker_pid=one.pid,
+                worker_id=one.id,
+                state=one.state,
+                generation=one.generation,
+            ),
+        )
+        for one in known
+    ]
+
+
 def read_counts(metrics: str) -> Counts:
     """Counts out of a worker's `/metrics`; lines that cannot be read are left out."""
     calls = failures = 0.0

@@ -90,6 +90,7 @@ class BridgePeer:
             loop_lag_p95_ms=status.loop_lag_p95_ms,
             free_outbound=status.free_outbound,
             next_free_s=status.next_free_s,
+            drain_left_s=self._worker.lifecycle.drain_left_s,
         )
 
     def reserve(self, offer: wire.Offer) -> wire.Accept | wire.Busy:
@@ -122,6 +123,10 @@ class BridgePeer:
     def inject(self, call_id: str, text: str) -> None:
         """Gives the agent a text."""
         self._worker.calls.inject(call_id, text)
+
+    def watch(self, call_id: str, ttl_s: float, after_ms: int) -> None:
+        """Tells of what is said in a call."""
+        self._worker.reports.watch(call_id, ttl_s, after_ms)
 
     def transfer(self, call_id: str, to: str) -> None:
         """Hands a call over; where that fails, the bridge is told why."""

@@ -22,6 +22,7 @@ class EndedCall:
         reason: the agent server's word for why it ended.
         session_id: of the bot's configuration, where the bridge gave one.
         messages: the conversation.
+        digits: the entries of keys that the caller pressed, in order.
     """
 
     call_id: str
@@ -34,6 +35,7 @@ class EndedCall:
     session_id: str = ""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     messages: Sequence[Mapping[str, Any]] = ()
+    digits: Sequence[str] = ()
 
 
 class AgentCalls(Protocol):

@@ -56,6 +56,7 @@ def result_of(call: EndedCall, reserved: Reserved | None, *, worker_id: str, end
         "caller_id": call.caller,
         "callee_id": call.callee,
         "transcript": lines,
+        "digits": list(call.digits),
         "analysis": None,
         "transfer": call.reason == "transferred",
         "disconnected_by": disconnected_by(call.reason),

@@ -77,6 +77,10 @@ class RegisteredWorker(Protocol):
         """Gives the agent a text, if the call runs here."""
         ...
 
+    def watch(self, call_id: str, ttl_s: float, after_ms: int) -> None:
+        """Tells of what is said in a call for a while, if it runs here."""
+        ...
+
 
 class BridgeRegistration:
     """Keeps a worker registered with its bridges while `running`.
@@ -295,6 +299,8 @@ class _Connection:
                 self._worker.transfer(call_id, to)
             case wire.Inject(call_id, text):
                 self._worker.inject(call_id, text)
+            case wire.Watch(call_id, ttl_s, after_ms):
+                self._worker.watch(call_id, ttl_s, after_ms)
             case wire.EndedReceived(call_id):
                 self._recorded(call_id)
             case _:

@@ -7,16 +7,17 @@ network behind it (the bridge, the other workers of the machine) is in modules o
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self, cast
 
 from vox.fleet.worker import metrics as names
 from vox.fleet.worker.call_ends import CallEnds
+from vox.fleet.worker.call_reports import CallReports
 from vox.fleet.worker.contract import AgentCalls, EndedCall, LiveCall
 from vox.fleet.worker.loop_lag import EVERY_S, LoopLag
 from vox.fleet.worker.reservations import LEASE_S, MAX_TTL_S, NoSlot, Reserved, Slots
 from vox.fleet.worker.settings import WorkerOptions
-from vox.protocols.fleet import CallClass
+from vox.protocols.fleet import REPORTS, CallClass
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.lifecycle import Lifecycle, State
 from vox.runtime.logging import get_logger
@@ -111,6 +112,7 @@ class Worker:
         self.on_change: list[Callable[[], None]] = []
         self.on_progress: list[Callable[[str, str, Mapping[str, Any]], None]] = []
         self.on_started: list[Callable[[LiveCall], None]] = []
+        self.reports = CallReports(clock, self.progress)
         self._clock = clock
         self._metrics = metrics
         self._ends = CallEnds()
@@ -201,6 +203,9 @@ class Worker:
 
     def started(self, call: LiveCall) -> None:
         """A call has its media."""
+        reserved = self.slots.of_call(call.call_id)
+        reports = reserved.metadata.get(REPORTS) if reserved is not None else None
+        self.reports.began(call.call_id, map(str, cast("list[object]", reports)) if isinstance(reports, list) else ())
         for listener in self.on_started:
             listener(call)
         self.changed()
@@ -212,6 +217,7 @@ class Worker:
 
     def ended(self, call: EndedCall) -> None:
         """A call is over."""
+        call = replace(call, digits=self.reports.ended(call.call_id))
         if call.seconds:
             self._ends.ended(call.seconds)
         reserved = self.slots.of_call(call.call_id)

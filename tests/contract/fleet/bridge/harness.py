@@ -79,7 +79,7 @@ class PlayedWorker:
                 asyncio.get_running_loop().call_soon(self.say, answer)
             case wire.Release(reservation_id):
                 self.released.append(reservation_id)
-            case wire.HangUp() | wire.Transfer() | wire.Inject():
+            case wire.HangUp() | wire.Transfer() | wire.Inject() | wire.Watch():
                 self.commands.append(message)
             case _:
                 pass

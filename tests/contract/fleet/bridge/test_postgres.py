@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import httpx2
 import pytest
@@ -80,3 +81,26 @@ async def all_completed(http: httpx2.AsyncClient, base: str, placed: set[str], h
                 if answer.status_code == 200 and answer.json()["status"] == "completed":
                     left.discard(call_id)
             await asyncio.sleep(0.05)
+
+
+async def test_a_nul_character_is_the_callers_fault_and_not_the_databases(server: RunningPostgres):
+    async with running_bridge(server.url, {}) as bridge, httpx2.AsyncClient(timeout=scaled(60)) as http:
+        key = (await bridge.api_keys.create("test", ["admin"])).text
+        headers = {"authorization": f"Bearer {key}"}
+
+        async def status(method: str, path: str, json: Any = None) -> int:
+            return (await http.request(method, f"{bridge.address}{path}", headers=headers, json=json)).status_code
+
+        for path in ("/v1/calls/a%00", "/v1/campaigns/%00", "/v1/bots/x%00y", "/v1/imports/%00"):
+            assert await status("GET", path) == 404, path
+        for path in (
+            "/v1/calls?to=%00",
+            "/v1/calls?bot_id=a%00",
+            "/v1/campaigns?state=%00",
+            "/v1/campaigns?before=%00",
+        ):
+            assert await status("GET", path) == 400, path
+        assert await status("POST", "/v1/bots", json={"id": "storing"}) == 201
+        form = {"name": "spring", "bot_id": "storing", "tenant": "a\0", "caller_ids": ["+12125550100"]}
+        assert await status("POST", "/v1/campaigns", json=form) == 400
+        assert await status("GET", "/v1/campaigns") == 200

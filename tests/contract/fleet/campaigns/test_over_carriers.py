@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.contract.fleet.bridge.harness import World, world
 from tests.time_limits import WAIT_S
 from vox.clients.carrier_simulator.behaviour import ApiFault, Behaviour, Outcome
@@ -126,6 +128,30 @@ async def test_an_opt_out_of_the_call_reaches_the_list(tmp_path: Path):
         found = await bridge.get(f"/v1/do-not-call?number=%2B{berliners(1)[0][1:]}&tenant=acme")
         assert found.json()["scopes"] == ["tenant"]
         assert campaign_id
+
+
+@pytest.mark.parametrize("told", [([""], "DTMF: 9"), (["1", "9"],)], ids=["transcript", "digits"])
+async def test_the_keys_of_the_opt_out_count_in_the_result_of_a_call_where_they_were_an_entry_of_their_own(
+    tmp_path: Path, told: tuple[Any, ...]
+):
+    async with world(tmp_path, Behaviour(outcome=Outcome.BUSY)) as bridge:
+        await campaign(bridge, berliners(1), tenant="acme")
+        await eventually(lambda: bool(bridge.dialled()))
+        [call] = (await bridge.get("/v1/calls")).json()["calls"]
+        assert bridge.worker.offers[0].metadata["reports"] == ["digits"]
+
+        async def scopes_after(session: str, digits: Any, said: str = "Hello", role: str = "customer") -> list[str]:
+            lines = [{"role": role, "content": said}]
+            result = {"call_id": call["id"], "session_id": session, "digits": digits, "transcript": lines}
+            await bridge.bridge.worker_events.take_result(result)
+            found = await bridge.get(f"/v1/do-not-call?number=%2B{berliners(1)[0][1:]}&tenant=acme")
+            return found.json()["scopes"]
+
+        assert await scopes_after("1", ["19", "1"]) == []
+        assert await scopes_after("2", "9") == []
+        assert await scopes_after("3", [], "DTMF: 19") == []
+        assert await scopes_after("4", [], "DTMF: 9", "bot") == []
+        assert await scopes_after("5", *told) == ["tenant"]
 
 
 BAD: list[tuple[str, str, Any, int, str]] = [

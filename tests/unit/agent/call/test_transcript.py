@@ -129,3 +129,26 @@ async def test_without_transcripts_a_call_keeps_none():
         assert call.session.transcript is None
         await call.say("go")
         await asyncio.sleep(4)
+
+
+@pytest.mark.parametrize("settings", [STORED, {}], ids=["stored", "not stored"])
+async def test_a_listener_hears_of_each_row_by_the_call_s_id_redacted_and_whether_it_is_stored_or_not(settings: Any):
+    heard: list[tuple[str, str, str]] = []
+    async with World(settings=settings) as call:
+        resources = call.resources
+        resources.on_spoken = lambda call_id, row: heard.append((call_id, row.role, row.text))
+        transcript = resources.begin_transcript("call_9", "session-9", lambda text: text.replace("42", "##"))
+        assert transcript is not None
+        transcript.user("DTMF: 42")
+        transcript.assistant(" ")
+        transcript.assistant("Thank you.")
+        transcript.close()
+        stored = [] if resources.transcripts is None else resources.transcripts._writer.waiting("session-9")
+        assert heard == [("call_9", "user", "DTMF: ##"), ("call_9", "assistant", "Thank you.")]
+        assert [row.text for row in stored] == (["DTMF: ##", "Thank you."] if settings else [])
+
+
+async def test_without_store_and_listener_there_is_no_transcript():
+    async with World() as call:
+        assert call.resources.begin_transcript("call_9", "", str) is None
+        assert call.session.transcript is None

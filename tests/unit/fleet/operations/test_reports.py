@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.fleet.operations.reports import Counts, Row, WorkerReport, as_json, read_counts, read_report, table
+from vox.fleet.operations.reports import Counts, Row, WorkerReport, as_json, read_counts, read_fleet, read_report, table
 
 READY = WorkerReport(worker_calls=3, worker_max=8, reserved=1, state="ready", worker_pid=41, generation=7)
 
@@ -74,3 +74,22 @@ def test_programs_get_the_same():
         "address": "a:1", "state": "unreachable", "problem": "ConnectError",
     }  # fmt: skip
     assert as_json(Row("a:1", READY))["free"] == 4
+
+
+def test_a_bridge_s_workers_are_rows_and_a_silent_one_says_for_how_long():
+    body = b"""{"status": "ok", "fleet_calls": 3, "workers": [
+        {"id": "w-1", "port": 8001, "calls": 3, "max": 8, "reserved": 1, "limit": 6, "state": "ready", "pid": 41,
+         "generation": 7, "stale": false},
+        {"id": "w-2", "calls": 2, "max": 8, "stale": true, "age_s": 12.4},
+        {"id": "", "url": "http://10.0.0.2", "calls": 1, "max": 4}]}"""
+    known, silent, polled = read_fleet(body) or []
+    assert known.report == WorkerReport(3, 8, 1, 6, 41, "w-1", "ready", 7)
+    assert known.report is not None
+    assert known.report.free == 2
+    assert (silent.address, silent.report, silent.problem) == ("w-2", None, "not heard for 12 s")
+    assert (polled.address, polled.report) == ("http://10.0.0.2", WorkerReport(1, 4))
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"workers": 1}', b"\xff"])
+def test_what_is_no_bridge_s_answer_is_none(body: bytes):
+    assert read_fleet(body) is None

@@ -124,3 +124,24 @@ def test_a_call_that_goes_on_in_another_process_has_no_result_here(peer, worker)
     worker.ended(EndedCall("call_1", "twilio", wire.HANDED_OVER, 9.0, session_id="s"))
     (ended,) = heard.messages
     assert (ended.call_id, ended.outcome, ended.result) == ("call_1", wire.HANDED_OVER, {})
+
+
+def test_what_is_said_in_a_call_is_told_while_a_bridge_asks_for_it_and_its_keys_are_in_the_result(peer, worker, clock):
+    heard = Heard(peer)
+    peer.connect(heard)
+    worker.started(LiveCall("call_1", clock.now()))
+    worker.reports.spoken("call_1", "assistant", "Good morning.", 1_000)
+    peer.watch("call_1", 10.0, 0)
+    worker.reports.pressed("call_1", "9")
+    worker.ended(EndedCall("call_1", "twilio", "hung_up", 9.0))
+    _, said, pressed, ended = heard.messages
+    assert said == wire.Progress("call_1", "transcript", {"at_ms": 1_000, "role": "assistant", "text": "Good morning."})
+    assert pressed == wire.Progress("call_1", "digits", {"digits": "9"})
+    assert ended.result["digits"] == ["9"]
+
+
+def test_a_draining_worker_says_how_long_it_has(peer, clock):
+    assert peer.status().drain_left_s is None
+    peer.drain(30.0)
+    clock.advance(10.0)
+    assert peer.status().drain_left_s == 20.0

@@ -73,6 +73,7 @@ def test_the_result_of_a_call_names_everything_that_the_bridge_asks_for():
         "caller_id": "+15550100",
         "callee_id": "+15550199",
         "transcript": transcript(MESSAGES),
+        "digits": [],
         "analysis": None,
         "transfer": False,
         "disconnected_by": "customer",

@@ -9,7 +9,9 @@ from starlette.types import Receive, Scope
 from starlette.websockets import WebSocket
 
 from vox.errors import UsageError, VoxError
-from vox.fleet.accounts.api_keys import ApiKey
+from vox.fleet.accounts.api_keys import ADMIN, ApiKey
+from vox.fleet.accounts.operator_sessions import OperatorSession
+from vox.fleet.bridge.api.session_cookie import SAFE_METHODS, is_from_own_page, session_token
 from vox.fleet.bridge.errors import wire_form
 from vox.fleet.bridge.server import Bridge
 from vox.http.call import HttpCall
@@ -64,20 +66,33 @@ BridgeRoute = Route[Access]
 class BridgeCall(HttpCall):
     """One request, with what was decoded of it and the API key that it came with."""
 
-    __slots__ = ("_key", "body", "query")
+    __slots__ = ("_key", "body", "query", "session")
 
-    def __init__(self, scope: Scope, receive: Receive, path: Mapping[str, str], key: ApiKey | None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        path: Mapping[str, str],
+        key: ApiKey | None,
+        session: OperatorSession | None = None,
+    ) -> None:
         super().__init__(scope, receive, path)
         self._key = key
+        self.session = session
         self.body: Any = None
         self.query: Any = None
 
     @property
     def key(self) -> ApiKey:
-        """The API key, on routes that ask for one."""
+        """The API key, on routes that ask for one; what a session of the operator's pages may do, where it came with one."""
         if self._key is None:
             raise TypeError(f"{self.route.name} asks for no API key")
         return self._key
+
+
+def _key_of(session: OperatorSession) -> ApiKey:
+    """What operators may do: what administrators' keys may."""
+    return ApiKey(session.id, "operator's pages", (ADMIN,), 0)
 
 
 class BridgePolicy:
@@ -90,7 +105,7 @@ class BridgePolicy:
     async def admit(
         self, route: BridgeRoute, scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
     ) -> BridgeCall:
-        """Checks the key, its scope, or the worker's secret.
+        """Checks the key, its scope, the session of an operator, or the worker's secret.
 
         Raises:
             UsageError: unauthorized, forbidden, or rate_limited after too many wrong keys.
@@ -108,6 +123,9 @@ class BridgePolicy:
                     hint="" if secret else "set VOXCORE_SECRET at the bridge and at its workers",
                 )
         elif access.scope:
+            if not call.header(b"authorization") and (token := session_token(call.header(b"cookie"))):
+                session = await self._session(call, token)
+                return BridgeCall(scope, receive, values, _key_of(session), session)
             key = await self._key(call)
             if not key.allows(access.scope):
                 raise UsageError(f"This key is not allowed {access.scope}.", code="forbidden")
@@ -174,6 +192,16 @@ class BridgePolicy:
         """Refuses an upgrade on a path without a socket."""
         del error
         await websocket.close()
+
+    async def _session(self, call: BridgeCall, token: str) -> OperatorSession:
+        if call.method not in SAFE_METHODS and not is_from_own_page(call.headers):
+            raise UsageError("The request does not come from the bridge's own pages.", code="forbidden")
+        session = await self._bridge.operator_sessions.find(token)
+        if session is None:
+            raise UsageError(
+                "The session is over.", code="unauthorized", hint="`vox bridge login` prints a link for a new one"
+            )
+        return session
 
     async def _key(self, call: BridgeCall) -> ApiKey:
         address, now = network_key(call.client), self._bridge.clock.now()

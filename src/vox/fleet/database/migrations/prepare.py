@@ -28,7 +28,7 @@ def revision_of_unmarked(connection: Connection) -> str | None:
 
 
 MIGRATIONS: Final = Migrations(
-    head="0002",
+    head="0003",
     versions=Path(__file__).parent / "versions",
     version_table="bridge_alembic_version",
     lock_id=0x766F7862,

@@ -1,0 +1,36 @@
+// Asks before something is done that cannot be taken back.
+
+const dialog = document.getElementById("dialog");
+const field = document.getElementById("dialog-field");
+const input = document.getElementById("dialog-input");
+const yes = document.getElementById("dialog-yes");
+
+// Resolves to false, or to true or the number in the field.
+export function confirm({ title, text, action, isStop = false, number = null }) {
+  const invoker = document.activeElement;
+  document.getElementById("dialog-title").textContent = title;
+  document.getElementById("dialog-text").textContent = text;
+  yes.textContent = action;
+  yes.className = isStop ? "stop" : "strong";
+  field.hidden = number === null;
+  input.required = number !== null;
+  if (number !== null) {
+    field.querySelector("label").textContent = number.label;
+    input.value = String(number.value);
+    input.max = String(number.most);
+  }
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener(
+      "close",
+      () => {
+        invoker?.focus?.();
+        resolve(dialog.returnValue === "yes" && (number === null ? true : Number(input.value)));
+      },
+      { once: true },
+    );
+  });
+}
+
+document.getElementById("dialog-no").addEventListener("click", () => dialog.close(""));
