@@ -26,6 +26,7 @@ from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
 from vox.chat.features.federation import contacts
 from vox.chat.features.interactions.calls import call_command
+from vox.chat.features.keys.relay import relay
 from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.features.outgoing_webhooks.sender import DeliverySender
 from vox.chat.features.push.sender import PushSender
@@ -76,9 +77,11 @@ class ChatServer:
             read=context.read,
             tell=self._tell,
             snapshots=Snapshots(context.community, context.recent, context.read),
+            relay=partial(relay, context),
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
+        context.logins.on_device_login(self.hub.set_keyless)
         context.oidc = open_oidc(context)
         self._resync = StateResync(
             context.community,

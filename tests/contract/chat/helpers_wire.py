@@ -46,6 +46,8 @@ def _plausible(kind: inspect.Type) -> Any:
             return "plausible"
         case inspect.IntType():
             return 1
+        case inspect.BoolType():
+            return True
         case inspect.LiteralType(values=values):
             return values[0]
         case inspect.BoolType():

@@ -192,6 +192,29 @@ ALLOWED: tuple[Allowed, ...] = (
         r"frames\.\d+\.(?:zstd\.)?d\.capabilities(?:\.\d|, its length)",
     ),
     Allowed(
+        "The API has the routes of keys, devices and pairing.",
+        "added",
+        r"chat_.*",
+        r"[A-Z]+ /api/v1/keys/.*",
+        r".*",
+    ),
+    Allowed(
+        "See above: the description names them.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes\.[A-Z]+ /api/v1/keys/.*|schemas\.(?:Acknowledgement|AddedDevice|Backup|Device|DeviceKeyPackage"
+        r"|DeviceList|DevicePrekeys|KeyPackages|NewDevice|NewPairing|Pairing|PairingAnswer|Prekeys|UploadKeyPackages"
+        r"|UploadPrekeys|Waiting|WaitingMessage))",
+    ),
+    Allowed(
+        "See above: requests are counted by route.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_chat_request\w+\.labels\.route\.[A-Z]+ /api/v1/keys/.*",
+    ),
+    Allowed(
         "A member sees the events of their own invites, no longer of all: the recorded member makes it in place of the administrator.",
         "changed",
         "chat_events",

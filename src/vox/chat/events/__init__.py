@@ -33,6 +33,13 @@ from vox.chat.events.integrations import (
     webhook_delete,
     webhook_update,
 )
+from vox.chat.events.keys import (
+    device_keys_update,
+    device_list_update,
+    device_pair_prompt,
+    key_reset_notify,
+    one_time_keys_low,
+)
 from vox.chat.events.kinds import (
     CHANGES_ACCESS,
     NEEDED_CAPABILITY,
@@ -153,6 +160,9 @@ __all__ = [
     "category_delete",
     "category_update",
     "decode_event",
+    "device_keys_update",
+    "device_list_update",
+    "device_pair_prompt",
     "dm_create",
     "dm_delivery",
     "dm_read_notify",
@@ -178,6 +188,7 @@ __all__ = [
     "interaction_modal",
     "invite_create",
     "invite_delete",
+    "key_reset_notify",
     "member_ban",
     "member_join",
     "member_leave",
@@ -192,6 +203,7 @@ __all__ = [
     "message_reaction_remove",
     "message_update",
     "notification_create",
+    "one_time_keys_low",
     "permission_override_delete",
     "permission_override_update",
     "presence_update",

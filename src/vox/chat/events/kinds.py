@@ -16,6 +16,10 @@ SUBSCRIPTION_CHANGED: Final = "_webhook_subscription"
 """Events for servers only, which no client is sent."""
 REMOTE_CONTACT: Final = "_remote_contact"
 """A user of another server has come to be known: for servers only, because contacts are in no list of members."""
+DEVICE_LOGIN: Final = "_device_login"
+"""An event for servers only: the sessions of some logins receive events of keys no longer, or again."""
+FOR_DEVICES: Final = "for_devices"
+"""A fact of events that sessions of removed devices do not receive."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
 NEEDED_CAPABILITY: Final = "capability"
@@ -57,7 +61,7 @@ CHANGES_ACCESS: Final = frozenset({
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
     "member_timeout", "feed_slow_mode", "raid_mode_update", "automod_rule_update", "automod_rule_delete",
-    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED, REMOTE_CONTACT,
+    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED, REMOTE_CONTACT, DEVICE_LOGIN,
 })  # fmt: skip
 """The types that change what `Community` or the registries of bots and outgoing webhooks hold, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""

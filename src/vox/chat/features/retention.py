@@ -13,6 +13,7 @@ from vox.chat.features.automod import timeouts
 from vox.chat.features.automod.queries import delete_old_turns
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.interactions.queries import delete_expired as delete_expired_interactions
+from vox.chat.features.keys.waiting import delete_expired_keys
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.chat.features.oidc.queries import delete_expired_flows
 from vox.chat.features.outgoing_webhooks.queries import delete_old_deliveries
@@ -53,6 +54,7 @@ async def sweep(chat: ChatContext) -> int:
     )
     removed += await chat.change(lambda connection: timeouts.sweep(connection, int(now.timestamp())))
     removed += await write(lambda connection: delete_expired_federation(connection, int(now.timestamp())))
+    removed += await write(lambda connection: delete_expired_keys(connection, int(now.timestamp())))
     await write(tidy)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)

@@ -14,6 +14,7 @@ from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.interactions import routes as interactions
 from vox.chat.features.invites import routes as invites
+from vox.chat.features.keys import routes as keys
 from vox.chat.features.media import routes as media
 from vox.chat.features.members import ban_list_routes, directory, users
 from vox.chat.features.members import routes as members
@@ -51,6 +52,7 @@ _TABLES = {
     "interactions": interactions.routes,
     "invites": invites.routes,
     "media": media.routes,
+    "keys": keys.routes,
     "members": members.routes,
     "member_directory": directory.routes,
     "messages": messages.routes,

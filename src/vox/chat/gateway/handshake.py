@@ -319,7 +319,7 @@ class Handshake:
         session.known = hub.view.of(login.user_id)
         session.seq = 1
         session.ring.append(position)
-        session.login_ends_at = login.expires_at
+        session.login_ends_at, session.is_keyless = login.expires_at, login.is_keyless
         items: list[OutgoingEvent] = []
         snapshot = b""
         if with_snapshot is not None:
@@ -515,6 +515,7 @@ class Handshake:
         if not self._has_room(connection, login, session):
             return False
         blind_s = 0.0 if last_seq == session.seq else bounds.heartbeat_deadline_s
+        session.is_keyless = login.is_keyless
         session.rewind(last_seq)
         items = missed(session, entries, start, hub.view, self._community.sees)
         run_bytes = sum(len(item.tail) for item in items)

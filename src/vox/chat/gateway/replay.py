@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from vox.chat.bus.contract import Entry
 from vox.chat.events.audience import Audience
 from vox.chat.events.ids import UserId
+from vox.chat.events.kinds import FOR_DEVICES
 from vox.chat.gateway.outbox import OutgoingEvent
 from vox.chat.gateway.per_recipient import item_of_log
 from vox.chat.gateway.session import Session
@@ -42,7 +43,9 @@ def missed(
     for entry, changed in zip(entries, named, strict=True):
         event = entry.event
         if changed is None:
-            if sees(user_id, event.audience):
+            if session.is_keyless and FOR_DEVICES in event.facts:
+                pass
+            elif sees(user_id, event.audience):
                 item = item_of_log(event, session, base, entry.tail)
                 if item is not None:
                     found.append(item)

@@ -49,6 +49,7 @@ class StoredSession:
     expires_at: int
     last_used_at: int | None
     kind: str = "login"
+    is_keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,11 +188,14 @@ def find_session(connection: Connection, *, digest: str) -> StoredSession | None
             sessions.c.expires_at,
             sessions.c.last_used_at,
             sessions.c.kind,
+            sessions.c.is_keyless,
         ).where(sessions.c.token == digest, sessions.c.kind.in_(("login", BOT, DISABLED_BOT)))
     ).first()
     if row is None:
         return None
-    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at, row.kind)
+    return StoredSession(
+        row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at, row.kind, bool(row.is_keyless)
+    )
 
 
 def record_use(connection: Connection, *, session_id: LoginId, now_s: int, expires_at: int) -> None:

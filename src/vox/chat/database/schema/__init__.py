@@ -35,6 +35,13 @@ from vox.chat.database.schema.integrations import (
     webhook_subscriptions,
     webhooks,
 )
+from vox.chat.database.schema.keys import (
+    device_pairings,
+    mls_deliveries,
+    mls_groups,
+    mls_messages,
+    spent_keys,
+)
 from vox.chat.database.schema.messages import (
     everyone_mentions,
     files,
@@ -89,6 +96,7 @@ __all__ = [
     "bots",
     "categories",
     "config",
+    "device_pairings",
     "devices",
     "dm_participants",
     "dm_read_state",
@@ -118,7 +126,10 @@ __all__ = [
     "messages",
     "meta",
     "metadata",
+    "mls_deliveries",
+    "mls_groups",
     "mls_key_packages",
+    "mls_messages",
     "oidc_flows",
     "oidc_identities",
     "one_time_prekeys",
@@ -134,6 +145,7 @@ __all__ = [
     "rooms",
     "sessions",
     "slow_mode_posts",
+    "spent_keys",
     "stage_invites",
     "stage_speakers",
     "stickers",

@@ -1,4 +1,4 @@
-"""Second factors, logins at an organisation's provider, and keys of devices."""
+"""Second factors, logins at an organisation's provider, and the tables that the original keeps for keys of devices; what ours add stands in `keys`."""
 
 from typing import Final
 
@@ -101,8 +101,12 @@ devices: Final = Table(
     belongs_to("user_id", "users.id"),
     words("device_name"),
     whole("created_at"),
+    whole("login_id", optional=True),
+    flag("has_missed"),
     Index(None, "user_id"),
 )
+"""`login_id` is the row of `sessions` that registered it last, which may be gone. `has_missed` says that MLS messages for the device
+were dropped before it took them."""
 
 prekeys: Final = Table(
     "prekeys",
@@ -136,6 +140,8 @@ mls_key_packages: Final = Table(
     belongs_to("device_id", "devices.id"),
     words("key_data"),
     whole("created_at"),
+    flag("is_last_resort"),
     Index(None, "device_id", "id"),
     sqlite_autoincrement=True,
 )
+"""One package of a device may be its last resort, which is given out when no other is left, and stays."""

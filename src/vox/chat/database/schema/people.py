@@ -70,6 +70,7 @@ sessions: Final = Table(
     words("method", default="password"),
     whole("proved_at", optional=True),
     whole("started_by", optional=True),
+    flag("is_keyless"),
     UniqueConstraint("token"),
     Index(None, "user_id"),
     Index(None, "expires_at"),
@@ -78,7 +79,7 @@ sessions: Final = Table(
 """`token` is the SHA-256 of the token in hex. `kind` is `login`, `bot` (a bot's token; `bot_disabled` while the bot is), or what a ticket is for
 (`vox.chat.identity.tickets`): only logins are listed, and only they and bots' tokens let a client in. `client` is what the program called itself,
 `method` how the login began, `proved_at` when it last showed a password or second factor (empty: when it was created), `started_by` the login
-that a ticket was made in."""
+that a ticket was made in. `is_keyless` is true once its device was removed."""
 
 friends: Final = Table(
     "friends",
