@@ -68,6 +68,7 @@ def test_a_payload_that_is_too_long_is_refused():
 @pytest.mark.parametrize(
     ("public", "auth"),
     [("", ""), ("ä", "x"), (encoded(b"\x04" + b"\0" * 64), encoded(b"0" * 16)), (encoded(Browser().public), "AAAA")],
+    ids=["nothing", "no base64", "no point", "short secret"],
 )
 def test_keys_that_are_none_are_refused(public: str, auth: str):
     with pytest.raises(UsageError):

@@ -15,7 +15,7 @@ Target = tuple[Literal["role"], RoleId] | tuple[Literal["user"], UserId]
 class Person:
     """A user; inactive ones were kicked or banned, or left, and see nothing.
 
-    A contact is a user of another server whom members write with and who has not joined: in no list, and without a login.
+    A contact is a user of another server who has not joined and gets messages of members: in no list, and without a login.
     """
 
     id: UserId

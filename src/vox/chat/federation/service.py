@@ -63,7 +63,7 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From whom to whom something goes: the addresses of a conversation's two users, and the server."""
+    """The way of what leaves this server: the addresses of a conversation's two users, and the server."""
 
     domain: str
     sender: str
@@ -162,7 +162,7 @@ class Federation:
         return f"{person.username}@{self.domain}"
 
     def route_of(self, user_id: UserId, dm_id: DmId) -> Route | None:
-        """From whom to whom a user writes in a conversation; None where nothing leaves this server."""
+        """The way of what a user writes in a conversation; None where nothing leaves this server."""
         others = self._community.dms.get(dm_id, frozenset()) - {user_id}
         if len(others) != 1:
             return None

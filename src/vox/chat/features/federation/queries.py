@@ -110,7 +110,7 @@ def is_received(connection: Connection, domain: str, delivery_id: str) -> bool:
 
 
 def mark_federated(connection: Connection, msg_id: MessageId, address: str) -> None:
-    """Notes that a message has come from another server, and from whom."""
+    """Notes that a message has come from another server, and its sender."""
     connection.execute(update(messages).where(messages.c.id == msg_id).values(federated=True, author_address=address))
 
 

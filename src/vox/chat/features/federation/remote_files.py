@@ -95,9 +95,9 @@ async def _fetched(chat: ChatContext, domain: str, author_id: UserId, dm_id: DmI
             raise refuse("UNAVAILABLE", f"{domain} does not give its file at present.", retry_after_ms=2000) from None
         if len(found.body) != file.size:
             raise refuse("FILE_NOT_FOUND", f"{domain} gave another file than it named.")
-        with _spool(chat) as body, _spool(chat) as painted:
+        with _spool(chat) as body, _spool(chat) as rewritten:
             body.write(found.body)
-            upload = await _checked(chat, author_id, file, found.body[:SNIFFED_BYTES], len(found.body), body, painted)
+            upload = await _checked(chat, author_id, file, found.body[:SNIFFED_BYTES], len(found.body), body, rewritten)
             info = await store_upload(chat, upload, author_id, "attachment", FileLocation(dm_id=dm_id))
     return FileId(info.file_id)
 
@@ -109,7 +109,7 @@ async def _checked(
     head: bytes,
     size: int,
     body: BinaryIO,
-    painted: BinaryIO,
+    rewritten: BinaryIO,
 ) -> ReceivedUpload:
     """The file as an upload: its type by its bytes, a picture decoded and written anew."""
     mime = sniff(head) or clean_mime(file.mime) or OCTETS
@@ -121,14 +121,14 @@ async def _checked(
     if mime in FORMATS:
         body.seek(0)
         try:
-            dimensions = await chat.upload_limits.reencode(body, mime, painted, author_id)
+            dimensions = await chat.upload_limits.reencode(body, mime, rewritten, author_id)
         except Refusal as refusal:
             if refusal.wire_code == "UNAVAILABLE":
                 raise
             upload.mime = OCTETS
             return upload
         if dimensions is not None:
-            upload.body, upload.size = painted, painted.tell()
+            upload.body, upload.size = rewritten, rewritten.tell()
             upload.width, upload.height = dimensions.width, dimensions.height
     return upload
 
