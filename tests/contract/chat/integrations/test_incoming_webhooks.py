@@ -51,6 +51,7 @@ async def test_a_webhook_posts_as_itself_and_keeps_its_name(chat: Rig, alice: Pe
         assert shown["embeds"] == embeds
         changed = await alice.ok("PATCH", "/webhooks/1", {"name": "builds"})
         assert changed == {"webhook_id": 1, "feed_id": general, "name": "builds", "avatar": "/api/v1/files/x"}
+        assert await alice.ok("GET", "/webhooks/1") == changed
         assert (await gateway.expect("webhook_update"))["d"] == {"webhook_id": 1, "name": "builds"}
         assert (await alice.delete("/webhooks/1")).status_code == 204
         assert (await gateway.expect("webhook_delete"))["d"] == {"webhook_id": 1}
