@@ -53,6 +53,62 @@ SECURITY_HEADERS = (
 )
 ALLOWED: tuple[Allowed, ...] = (
     Allowed(
+        "The API has grown by half since this was recorded: identity, bots, keys, federation, moderation, browser clients.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes|schemas)\..*",
+    ),
+    Allowed(
+        "See above: lists took further parameters.",
+        "changed",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.routes\.GET /api/v1/(?:dms/.*/messages|feeds/.*/messages|reports)\.parameters(?:\.\d|, its length)",
+    ),
+    Allowed(
+        "A login says how it began.",
+        "changed",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.schemas\.SessionInfo\.required(?:\.5|, its length)",
+    ),
+    Allowed(
+        "Requests of new routes and of other servers are counted.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.(?:vox_chat_request\w+\.labels\.route\.[A-Z]+ /api/v1/.*|vox_federation_received_total)",
+    ),
+    Allowed(
+        "Pages of other origins may ask for pictures only where they have changed.",
+        "changed",
+        "chat_edge",
+        r"OPTIONS /api/v1/server .*",
+        r"headers\.access-control-allow-headers",
+    ),
+    Allowed(
+        "See above: each new route refuses what the others refuse.",
+        "added",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/.*",
+        r"",
+    ),
+    Allowed(
+        "All other logins can be ended at once.",
+        "changed",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/auth/sessions \[another method\]",
+        r"headers\.allow",
+    ),
+    Allowed(
+        "See above.",
+        "removed",
+        "chat_refusals",
+        r"DELETE /api/v1/auth/sessions \[another method\]",
+        r"",
+    ),
+    Allowed(
         "Readiness names its checks in all parts: a body may gain fields. Statuses stay, and so does what was there.",
         "added",
         r"agent_.*|chat_.*|plain_uvicorn",

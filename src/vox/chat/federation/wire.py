@@ -88,7 +88,7 @@ class PresenceNotify(msgspec.Struct, frozen=True, omit_defaults=True):
     activity: Annotated[str, Meta(max_length=2048)] | None = None
 
 
-class Join(msgspec.Struct, frozen=True, omit_defaults=True):
+class PeerJoin(msgspec.Struct, frozen=True, omit_defaults=True):
     """A user wants to join this server."""
 
     user_address: Address
@@ -102,7 +102,7 @@ class BlockNotice(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: Annotated[str, Meta(max_length=512)] | None = None
 
 
-class ServerInfo(msgspec.Struct, frozen=True):
+class PeerInfo(msgspec.Struct, frozen=True):
     """A server as it presents itself."""
 
     name: Name
@@ -114,7 +114,7 @@ class Joined(msgspec.Struct, frozen=True):
 
     accepted: bool
     federation_token: Annotated[str, Meta(max_length=512)]
-    server_info: ServerInfo
+    server_info: PeerInfo
 
 
 class RemoteProfile(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ class RemoteProfile(msgspec.Struct, frozen=True):
     bio: str | None = None
 
 
-class DevicePrekeys(msgspec.Struct, frozen=True):
+class PeerDevicePrekeys(msgspec.Struct, frozen=True):
     """Keys of one device; a one-time key is handed out once."""
 
     device_id: str
@@ -138,5 +138,5 @@ class RemotePrekeys(msgspec.Struct, frozen=True):
     """The keys with which a user can be written to."""
 
     user_address: str
-    devices: Annotated[list[DevicePrekeys], Meta(max_length=64)]
+    devices: Annotated[list[PeerDevicePrekeys], Meta(max_length=64)]
     prekey_warning: str | None = None

@@ -27,7 +27,7 @@ from vox.chat.federation import queries, vouchers
 from vox.chat.federation.addresses import UserAddress, parse_domain
 from vox.chat.federation.client import PeerFailure
 from vox.chat.federation.vouchers import Voucher
-from vox.chat.federation.wire import Join, Joined, ServerInfo
+from vox.chat.federation.wire import Joined, PeerInfo, PeerJoin
 from vox.chat.identity.queries import NewSession, has_roles, insert_session
 from vox.security.http_signatures import new_nonce
 from vox.security.tokens import Token, digest, mint
@@ -57,7 +57,7 @@ async def join_elsewhere(chat: ChatContext, user_id: UserId, target: str, invite
     identity = await federation.keyring.identity()
     now_s = chat.clock.wall().timestamp()
     voucher = vouchers.issue(identity.private_key, address, domain, now_s=now_s, nonce=new_nonce())
-    body = msgspec.json.encode(Join(address, voucher, invite_code))
+    body = msgspec.json.encode(PeerJoin(address, voucher, invite_code))
     try:
         joined = await federation.client.ask(domain, "POST", "/join", Joined, body, policy=federation.policy)
     except PeerFailure as failure:
@@ -65,7 +65,7 @@ async def join_elsewhere(chat: ChatContext, user_id: UserId, target: str, invite
     return joined
 
 
-async def let_in(chat: ChatContext, domain: str, said: Join) -> Joined:
+async def let_in(chat: ChatContext, domain: str, said: PeerJoin) -> Joined:
     """Lets a user of another server in, and returns the ticket for a login.
 
     Raises:
@@ -104,7 +104,7 @@ async def let_in(chat: ChatContext, domain: str, said: Join) -> Joined:
     return Joined(
         accepted=True,
         federation_token=ticket.text,
-        server_info=ServerInfo(chat.config.get("server_name"), federation.domain),
+        server_info=PeerInfo(chat.config.get("server_name"), federation.domain),
     )
 
 

@@ -23,8 +23,8 @@ from vox.chat.federation import queries as federation_queries
 from vox.chat.federation.quotas import JOINS, LOOKUPS, PREKEYS, RELAY, SIGNALS
 from vox.chat.federation.wire import (
     BlockNotice,
-    Join,
     Joined,
+    PeerJoin,
     PresenceNotify,
     PresenceSubscribe,
     RelayMessage,
@@ -124,11 +124,11 @@ async def notify(call: Call[bytes]) -> None:
     await relay.receive_presence(call.chat, domain, decoded(call.body, PresenceNotify))
 
 
-@routes.post("/federation/join", access=SIGNED, body=Join, is_raw=True, status=200, returns=Joined)
+@routes.post("/federation/join", access=SIGNED, body=PeerJoin, is_raw=True, status=200, returns=Joined)
 async def join(call: Call[bytes]) -> Joined:
     """Lets a user of the sender in, by the sender's voucher; the ticket is exchanged at `/auth/login/federation`."""
     domain = await authenticate(call, call.body, JOINS)
-    return await joining.let_in(call.chat, domain, decoded(call.body, Join))
+    return await joining.let_in(call.chat, domain, decoded(call.body, PeerJoin))
 
 
 @routes.post("/federation/block", access=SIGNED, body=BlockNotice, is_raw=True)

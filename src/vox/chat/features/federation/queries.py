@@ -21,7 +21,7 @@ from vox.chat.database.schema import (
     users,
 )
 from vox.chat.events.ids import DmId, FileId, LoginId, MessageId, UserId
-from vox.chat.federation.wire import DevicePrekeys, RemoteProfile
+from vox.chat.federation.wire import PeerDevicePrekeys, RemoteProfile
 
 TICKET = "fed"
 """The kind of a ticket in `sessions` that a user of another server exchanges for a login."""
@@ -74,9 +74,9 @@ def bytes_from(connection: Connection, domain: str) -> tuple[int, int]:
     return int(of_one), int(of_all)
 
 
-def pop_prekeys(connection: Connection, user_id: UserId) -> list[DevicePrekeys]:
+def pop_prekeys(connection: Connection, user_id: UserId) -> list[PeerDevicePrekeys]:
     """The keys of a user's devices, with one one-time key of each, which is deleted."""
-    found: list[DevicePrekeys] = []
+    found: list[PeerDevicePrekeys] = []
     query = select(devices.c.id, prekeys.c.identity_key, prekeys.c.signed_prekey).join(
         prekeys, prekeys.c.device_id == devices.c.id
     )
@@ -87,7 +87,7 @@ def pop_prekeys(connection: Connection, user_id: UserId) -> list[DevicePrekeys]:
         first = select(row.id).where(row.device_id == device_id).order_by(row.id).limit(1)
         taken = delete(one_time_prekeys).where(row.id == first.with_for_update(skip_locked=True).scalar_subquery())
         key = connection.execute(taken.returning(row.key_data)).scalar()
-        found.append(DevicePrekeys(device_id, identity_key, signed_prekey, key))
+        found.append(PeerDevicePrekeys(device_id, identity_key, signed_prekey, key))
     return found
 
 

@@ -9,7 +9,7 @@ from vox.chat.errors import refuse
 from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.oidc.contract import OidcLogin
-from vox.chat.features.oidc.schemas import Begin, Begun, CallbackQuery, Finish, Link
+from vox.chat.features.oidc.schemas import AccountLink, Begin, Begun, CallbackQuery, Finish
 
 routes = RouteTable()
 
@@ -33,10 +33,10 @@ async def finish_login(call: Call[Finish]) -> LoggedIn:
     return await _oidc(call.chat).finish(call.body, arrival_of(call, call.body))
 
 
-@routes.get("/auth/oidc/link", access=USER, returns=Link)
-async def get_link(call: Call) -> Link:
+@routes.get("/auth/oidc/link", access=USER, returns=AccountLink)
+async def get_link(call: Call) -> AccountLink:
     """Tells whether the caller's account is linked to the provider."""
-    return Link(await _oidc(call.chat).is_linked(call.user_id))
+    return AccountLink(await _oidc(call.chat).is_linked(call.user_id))
 
 
 @routes.post("/auth/oidc/link/start", access=USER.fresh(), body=Begin, returns=Begun)

@@ -38,7 +38,7 @@ class Finish(Struct):
     invite_code: str | None = None
 
 
-class Link(Struct):
+class AccountLink(Struct):
     """Whether the caller's account is linked to the provider."""
 
     is_linked: bool

@@ -7,7 +7,7 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.passkeys import service
-from vox.chat.features.passkeys.schemas import ChallengeIssued, ChallengeRequest, Done, PasskeyInfo, PasskeyLogin
+from vox.chat.features.passkeys.schemas import ChallengeIssued, ChallengeRequest, PasskeyDone, PasskeyInfo, PasskeyLogin
 from vox.chat.identity.factor_queries import list_credentials
 
 routes = RouteTable()
@@ -34,8 +34,8 @@ async def list_passkeys(call: Call) -> list[PasskeyInfo]:
     ]
 
 
-@routes.delete("/auth/webauthn/credentials/{credential_id}", access=USER.fresh(), returns=Done)
-async def remove_passkey(call: Call) -> Done:
+@routes.delete("/auth/webauthn/credentials/{credential_id}", access=USER.fresh(), returns=PasskeyDone)
+async def remove_passkey(call: Call) -> PasskeyDone:
     """Removes one of the caller's passkeys."""
     await service.remove(call.chat, user_id=call.user_id, credential_id=call.text("credential_id"))
-    return Done(success=True)
+    return PasskeyDone(success=True)

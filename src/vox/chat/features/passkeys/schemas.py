@@ -41,7 +41,7 @@ class PasskeyInfo(Struct):
     last_used_at: int | None
 
 
-class Done(Struct):
+class PasskeyDone(Struct):
     """It is done."""
 
     success: bool

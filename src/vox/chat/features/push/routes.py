@@ -31,15 +31,15 @@ class SubscriptionKeys(msgspec.Struct, frozen=True):
     auth: Key
 
 
-class NewSubscription(msgspec.Struct, frozen=True):
+class NewPushSubscription(msgspec.Struct, frozen=True):
     """What `PushSubscription.toJSON()` gives in a browser."""
 
     endpoint: Annotated[str, Meta(min_length=1, max_length=LONGEST_ENDPOINT)]
     keys: SubscriptionKeys
 
 
-@routes.put("/users/{user_id}/push", access=ONESELF, body=NewSubscription)
-async def subscribe(call: Call[NewSubscription]) -> None:
+@routes.put("/users/{user_id}/push", access=ONESELF, body=NewPushSubscription)
+async def subscribe(call: Call[NewPushSubscription]) -> None:
     """Sends this login's pushes to this browser."""
     chat, body = call.chat, call.body
     values: dict[str, Any] = {

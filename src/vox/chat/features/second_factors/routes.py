@@ -7,7 +7,7 @@ from vox.chat.api.request import Call, RouteTable
 from vox.chat.errors import refuse
 from vox.chat.features.auth.gate import arrival_of
 from vox.chat.features.auth.schemas import LoggedIn
-from vox.chat.features.passkeys.schemas import ChallengeIssued, Done
+from vox.chat.features.passkeys.schemas import ChallengeIssued, PasskeyDone
 from vox.chat.features.second_factors import login, service
 from vox.chat.features.second_factors.schemas import (
     Confirmed,
@@ -55,13 +55,13 @@ async def confirm_setup(call: Call[SetupConfirmation]) -> Confirmed:
     return Confirmed(success=True, recovery_codes=codes)
 
 
-@routes.delete("/auth/2fa", access=USER, body=Proof, returns=Done)
-async def remove_factor(call: Call[Proof | None]) -> Done:
+@routes.delete("/auth/2fa", access=USER, body=Proof, returns=PasskeyDone)
+async def remove_factor(call: Call[Proof | None]) -> PasskeyDone:
     """Removes one-time passwords or all passkeys, proved by any second factor, and ends all other logins."""
     if call.body is None:
         raise refuse("VALIDATION_ERROR", "body: expected method, and a code or an assertion")
     await service.remove(call.chat, call.body, user_id=call.user_id, session_id=call.session_id, address=call.client)
-    return Done(success=True)
+    return PasskeyDone(success=True)
 
 
 @routes.post("/auth/2fa/recovery-codes", access=USER.fresh(), returns=RecoveryCodes)
