@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import (
     config,
     dm_participants,
@@ -111,7 +112,7 @@ def listed(connection: Connection, domain: str) -> tuple[bool, bool]:
 def add_entry(connection: Connection, entry: str, reason: str | None, now_s: int) -> bool:
     """Adds an entry, or gives the one that exists another reason; whether it is new."""
     row = {"entry": entry, "reason": reason, "created_at": now_s}
-    if _insert_new(connection, federation_list, row):
+    if insert_if_absent(connection, federation_list, row):
         return True
     connection.execute(update(federation_list).where(federation_list.c.entry == entry).values(reason=reason))
     return False
@@ -187,7 +188,7 @@ def peer_answers(connection: Connection, domain: str) -> None:
 
 def spend(connection: Connection, name: str, now_s: int, expires_at: int) -> bool:
     """Notes a nonce; False where it was noted before."""
-    return _insert_new(connection, federation_nonces, {"nonce": name, "seen_at": now_s, "expires_at": expires_at})
+    return insert_if_absent(connection, federation_nonces, {"nonce": name, "seen_at": now_s, "expires_at": expires_at})
 
 
 def delete_expired(connection: Connection, now_s: int) -> int:
@@ -210,7 +211,7 @@ def list_keys(connection: Connection) -> list[StoredKey]:
 
 def insert_key(connection: Connection, key: StoredKey) -> bool:
     """Stores a key; False where it is there already."""
-    return _insert_new(
+    return insert_if_absent(
         connection,
         federation_keys,
         {
@@ -358,7 +359,7 @@ def queue_states(connection: Connection, domains: Collection[str]) -> dict[str, 
 def note_received(connection: Connection, domain: str, delivery_id: str, sequence: int, now_s: int) -> bool:
     """Notes that a delivery has come; False where it was noted before. On PostgreSQL the second of two waits for the first."""
     row = {"domain": domain, "delivery_id": delivery_id, "sequence": sequence, "received_at": now_s}
-    return _insert_new(connection, federation_received, row)
+    return insert_if_absent(connection, federation_received, row)
 
 
 def link_received(connection: Connection, domain: str, delivery_id: str, dm_id: DmId, msg_id: MessageId) -> None:
@@ -443,7 +444,7 @@ def subscribe(connection: Connection, domain: str, address: str, most: int) -> b
     if connection.execute(held).scalar_one() >= most:
         known = select(row.id).where(row.domain == domain, row.user_address == address)
         return connection.execute(known).first() is not None
-    _insert_new(connection, federation_presence_subs, {"domain": domain, "user_address": address})
+    insert_if_absent(connection, federation_presence_subs, {"domain": domain, "user_address": address})
     return True
 
 
@@ -494,11 +495,7 @@ def _peer(row: Any) -> Peer:
 
 
 def _know_peer(connection: Connection, domain: str, now_s: int) -> None:
-    _insert_new(connection, federation_peers, {"domain": domain, "first_seen_at": now_s})
-
-
-def _insert_new(connection: Connection, table: Any, row: Mapping[str, Any]) -> bool:
-    return bool(connection.execute(_on_conflict(connection, table, row)).rowcount)
+    insert_if_absent(connection, federation_peers, {"domain": domain, "first_seen_at": now_s})
 
 
 def _on_conflict(connection: Connection, table: Any, row: Mapping[str, Any]) -> Any:
