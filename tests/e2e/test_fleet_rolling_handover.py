@@ -1,4 +1,4 @@
-"""Four workers behind the documented nginx block, restarted one after another under calls that are longer than a drain may last."""
+"""Four workers behind the nginx site that `vox fleet nginx` writes, restarted one after another under calls that are longer than a drain may last."""
 
 import contextlib
 import sqlite3
@@ -9,9 +9,10 @@ from tests.e2e.agents import until
 from tests.e2e.fleet_workers import traffic
 from tests.e2e.handover_fleet import asking, simulated, spoken_s
 from tests.e2e.programs import free_port, nginx
-from tests.e2e.worker_processes import deployed, processes
+from tests.e2e.worker_processes import processes
 from tests.time_limits import time_limit
 from vox.clients.carrier_simulator.behaviour import EndCall, Listen
+from vox.fleet.operations.nginx import nginx_site
 
 ANSWER = " ".join(f"word{number}" for number in range(60)) + "."
 """Half a minute with the fake voice."""
@@ -33,16 +34,18 @@ async def test_calls_longer_than_the_drain_outlive_every_worker_and_no_caller_is
         "llm_options": {"responses": [ANSWER]},
         "handover_store": str(tmp_path / "calls.db"),
         "handover_lead_secs": 6,
+        "adaptive_limit": False,
         "playout_lead_ms": 0,
         "transcripts.enable": True,
         "transcripts.driver": "sqlite",
         "transcripts.dsn": str(tmp_path / "transcripts.db"),
         "recording": {"enable": True, "layout": "stereo", "folder": str(tmp_path / "recordings")},
     }
-    variables = {"MAX_CONCURRENT_CALLS": "12", "VOX_DRAIN_DEADLINE_SECS": "6"}
+    variables = {"MAX_CONCURRENT_CALLS": "24", "VOX_DRAIN_DEADLINE_SECS": "6"}
     carrier = simulated(asking(tmp_path, Listen(silence_s=2.5), EndCall()))
     async with processes(tmp_path, *WORKERS, config=config, **variables) as fleet, carrier:
-        site = deployed(fleet.base, WORKERS, port)
+        workers = [f"127.0.0.1:{fleet.base + number}" for number in WORKERS]
+        site = nginx_site(workers, listen=f"127.0.0.1:{port}")
         async with (
             nginx(tmp_path, site, port),
             traffic(f"ws://127.0.0.1:{port}/telephony/ws", at_once=SHORT_CALLS) as short,

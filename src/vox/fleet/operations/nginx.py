@@ -49,11 +49,6 @@ server {{
 
     client_max_body_size 1m;
     proxy_http_version 1.1;
-    # With its port: carriers sign the address that they called
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Real-IP $remote_addr;
-    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $scheme;
     proxy_connect_timeout 2s;
     # Only while no worker has taken the request: an upgraded call is never asked twice
     proxy_next_upstream error timeout;
@@ -68,6 +63,11 @@ server {{
     # Calls: not buffered, and open as long as the longest call
     location ~ ^/({paths})(/|$) {{
         proxy_pass http://{name}_calls;
+        # A location with a header of its own inherits none. With its port: carriers sign the address that they called
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection ${name}_connection;
         proxy_buffering off;
@@ -81,6 +81,10 @@ server {{
     location @{name}_others {{
         proxy_pass http://{name}_others;
         proxy_next_upstream error timeout http_503 http_429 non_idempotent;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection ${name}_connection;
         proxy_buffering off;
@@ -99,6 +103,10 @@ server {{
     # Webhooks, dispatches, health: an empty header, so that the connection is kept
     location / {{
         proxy_pass http://{name}_api;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
         proxy_set_header Connection "";
         proxy_intercept_errors on;
         # A refusal alone: after any other failure the request may have been carried out
