@@ -167,6 +167,9 @@ async def bad_peer(town: Town, domain: str, answer: bytes) -> AsyncGenerator[lis
                 while not writer.is_closing() and sent[at] < MOST_SENT:
                     writer.write(piece)
                     await writer.drain()
+                    await asyncio.sleep(
+                        0
+                    )  # or the loop never learns that the other end is gone, and what TLS drops counts as sent
                     sent[at] += len(piece)
         writer.close()
 

@@ -97,3 +97,4 @@ async def test_peers_that_answer_without_end_or_never_hold_up_no_one_else(tmp_pa
         await blue.until_bodies(bob, bodies)
         for reply in await asyncio.gather(*asked):
             assert (reply.status_code, reply.json()["error"]["code"]) == (502, "FED_UNAVAILABLE")
+        assert max(endless) < 20_000_000  # what the kernels hold of it, and no gigabyte
