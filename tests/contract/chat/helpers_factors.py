@@ -30,7 +30,7 @@ def code_now(rig: Rig, secret: str, steps: int = 0) -> str:
 
 
 async def add_totp(person: Person) -> tuple[str, list[str]]:
-    """One-time passwords for somebody: the secret, and the recovery codes. The present step is used by it."""
+    """One-time passwords for a person: the secret, and the recovery codes. The present step is used by it."""
     setup = await person.ok("POST", "/auth/2fa/setup", {"method": "totp"})
     body = {"setup_id": setup["setup_id"], "code": code_now(person.rig, setup["totp_secret"])}
     confirmed = await person.ok("POST", "/auth/2fa/setup/confirm", body)
@@ -38,7 +38,7 @@ async def add_totp(person: Person) -> tuple[str, list[str]]:
 
 
 async def add_passkey(person: Person, device: Authenticator | None = None, **more: Any) -> Authenticator:
-    """A passkey for somebody."""
+    """A passkey for a person."""
     device = device or Authenticator()
     setup = await person.ok("POST", "/auth/2fa/setup", {"method": "webauthn"})
     body = {"setup_id": setup["setup_id"], "attestation": device.create(setup["creation_options"]), **more}

@@ -8,7 +8,7 @@ from tests.contract.chat.helpers_people import log_in
 
 
 def key(name: str) -> str:
-    """A key that nobody could use, in base64."""
+    """A key of no use, in base64."""
     return base64.b64encode(name.encode()).decode()
 
 

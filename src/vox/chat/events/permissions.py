@@ -5,52 +5,12 @@ space without VIEW_SPACE is 0, so that no later question can forget to ask for i
 """
 
 from collections.abc import Iterable
-from enum import IntFlag
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
+from vox.protocols.chat_permissions import ALL, Permissions
 
-class P(IntFlag):
-    """One permission each. Bits 7, 20-23 and 39-61 are unused and travel unchanged."""
-
-    VIEW_SPACE = 1 << 0
-    SEND_MESSAGES = 1 << 1
-    SEND_EMBEDS = 1 << 2
-    ATTACH_FILES = 1 << 3
-    ADD_REACTIONS = 1 << 4
-    READ_HISTORY = 1 << 5
-    MENTION_EVERYONE = 1 << 6
-    CONNECT = 1 << 8
-    SPEAK = 1 << 9
-    VIDEO = 1 << 10
-    MUTE_MEMBERS = 1 << 11
-    DEAFEN_MEMBERS = 1 << 12
-    MOVE_MEMBERS = 1 << 13
-    PRIORITY_SPEAKER = 1 << 14
-    STREAM = 1 << 15
-    STAGE_MODERATOR = 1 << 16
-    CREATE_THREADS = 1 << 17
-    MANAGE_THREADS = 1 << 18
-    SEND_IN_THREADS = 1 << 19
-    MANAGE_SPACES = 1 << 24
-    MANAGE_ROLES = 1 << 25
-    MANAGE_EMOJI = 1 << 26
-    MANAGE_WEBHOOKS = 1 << 27
-    MANAGE_SERVER = 1 << 28
-    KICK_MEMBERS = 1 << 29
-    BAN_MEMBERS = 1 << 30
-    CREATE_INVITES = 1 << 31
-    CHANGE_NICKNAME = 1 << 32
-    MANAGE_NICKNAMES = 1 << 33
-    VIEW_AUDIT_LOG = 1 << 34
-    MANAGE_MESSAGES = 1 << 35
-    VIEW_REPORTS = 1 << 36
-    MANAGE_2FA = 1 << 37
-    MANAGE_REPORTS = 1 << 38
-    ADMINISTRATOR = 1 << 62
-
-
-ALL: Final = (1 << 63) - 1
-"""What an administrator holds, everywhere."""
+P: TypeAlias = Permissions
+"""Short, because each route names one."""
 
 EVERYONE_DEFAULT: Final = int(
     P.VIEW_SPACE

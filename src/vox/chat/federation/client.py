@@ -90,7 +90,6 @@ class PeerClient:
         clock: Clock,
     ) -> None:
         self._domain = domain
-        self._domain = domain
         self._keyring = keyring
         self._discovery = discovery
         self._guard = guard

@@ -17,9 +17,9 @@ from vox.clients.chat.files import File
 from vox.clients.chat.interactions import Interaction
 from vox.clients.chat.messages import EVERYONE, Channel, Embed, EmbedField, Message, Sent
 from vox.clients.chat.people import Member, Role, User
-from vox.clients.chat.permissions import Permissions
 from vox.clients.chat.rest import Patience
 from vox.clients.chat.spaces import Conversation, Feed, Room, Thread
+from vox.protocols.chat_permissions import Permissions
 
 __all__ = [
     "EVERYONE",

@@ -35,11 +35,11 @@ from vox.clients.chat.interactions import Interaction
 from vox.clients.chat.listeners import Listeners, OnError, as_listener
 from vox.clients.chat.messages import Channel, Message, search
 from vox.clients.chat.people import Invites, People, Roles
-from vox.clients.chat.permissions import Permissions
 from vox.clients.chat.rest import Patience, Rest
 from vox.clients.chat.spaces import Conversations, Spaces
 from vox.clients.chat.stream import EventStream
 from vox.errors import UsageError, VoxError
+from vox.protocols.chat_permissions import Permissions
 from vox.protocols.gateway import PRESENCE_BATCH
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.logging import get_logger
@@ -396,7 +396,7 @@ async def _answered(interaction: Interaction, call: Awaitable[Any]) -> None:
     """Awaits what a bot does for an interaction; a text that it returns is the answer, and a failure is told to the member."""
     try:
         result = await call
-    except Exception:
+    except Exception:  # a bot author's code: the member is told, and the failure goes on up to the listener's task
         if not interaction.is_answered:
             with suppress(VoxError):
                 await interaction.respond("That did not work; the bot's log says why.", ephemeral=True)

@@ -6,9 +6,10 @@ import msgspec
 
 from vox.clients.chat.bound import Bound, bind
 from vox.clients.chat.pages import listed
-from vox.clients.chat.permissions import Permissions, combined
+from vox.clients.chat.permissions import combined
 from vox.clients.chat.rest import Rest, segment
 from vox.clients.chat.spaces import Conversation, Conversations
+from vox.protocols.chat_permissions import Permissions
 
 
 class User(Bound, kw_only=True):

@@ -188,7 +188,7 @@ class Dispatcher(Protocol):
         ...
 
     def is_running(self, call_id: str) -> bool:
-        """Whether a worker that can be reached has the call, as far as it has told."""
+        """Whether a worker that can be reached has the call, as far as it has told, or its word on the end is not recorded yet."""
         ...
 
     async def release(self, placed: Placed) -> None:

@@ -137,7 +137,9 @@ class FleetDispatcher(Dispatcher):
         return found
 
     def is_running(self, call_id: str) -> bool:
-        """Whether a worker that can be reached has the call, as far as it has told."""
+        """Whether a worker that can be reached has the call, as far as it has told, or its word on the end is not recorded yet."""
+        if self._events.is_ending(call_id):
+            return True
         worker = self.registry.worker_of(call_id)
         return worker is not None and worker.is_connected and not worker.is_stale and call_id in worker.calls
 

@@ -5,7 +5,7 @@ again here until it succeeds (a worker that registered, a worker that was lost).
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
@@ -38,6 +38,7 @@ class EventQueues:
     def __init__(self, listener: DispatchListener, metrics: Metrics) -> None:
         self._listener = listener
         self._queues = [_Queue(metrics) for _ in range(QUEUES)]
+        self._ends = Counter[str]()
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -75,10 +76,20 @@ class EventQueues:
         """A call has ended; `acknowledge` is called once that is recorded."""
 
         async def deliver() -> None:
-            await self._listener.on_ended(call_id, outcome, result)
+            try:
+                await self._listener.on_ended(call_id, outcome, result)
+            finally:
+                self._ends[call_id] -= 1
+                if not self._ends[call_id]:
+                    del self._ends[call_id]
             acknowledge()
 
-        self._of(worker_id).put(deliver, "ended")
+        if self._of(worker_id).put(deliver, "ended"):
+            self._ends[call_id] += 1
+
+    def is_ending(self, call_id: str) -> bool:
+        """Whether a call's end waits to be recorded."""
+        return call_id in self._ends
 
     def progress(self, worker_id: str, call_id: str, event: str, data: Mapping[str, Any]) -> None:
         """Something happened in a call."""
@@ -94,12 +105,14 @@ class _Queue:
         self._has_some = asyncio.Event()
         self._metrics = metrics
 
-    def put(self, deliver: Callable[[], Awaitable[None]], kind: str) -> None:
+    def put(self, deliver: Callable[[], Awaitable[None]], kind: str) -> bool:
+        """Whether there was room."""
         if len(self._waiting) >= MAX_WAITING:
             self._metrics.counter(EVENTS_DROPPED, kind).inc()
-            return
+            return False
         self._waiting.append((deliver, False))
         self._has_some.set()
+        return True
 
     def put_surely(self, deliver: Callable[[], Awaitable[None]]) -> None:
         self._waiting.append((deliver, True))

@@ -15,6 +15,14 @@ READ_TIMEOUT_S: Final = 4 * 3600
 CALL_PATHS: Final = "ws|exotel|telephony/ws|v1/streams"
 """Where media streams arrive; a regular expression."""
 
+_HEADERS: Final = """\
+        # With its port: carriers sign the address that they called
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;"""
+"""In each location, because one with a header of its own inherits none."""
+
 _TEMPLATE: Final = """\
 # Written by `vox fleet nginx`. Goes into the http block, as /etc/nginx/conf.d/{name}.conf
 upstream {name}_calls {{
@@ -63,11 +71,7 @@ server {{
     # Calls: not buffered, and open as long as the longest call
     location ~ ^/({paths})(/|$) {{
         proxy_pass http://{name}_calls;
-        # A location with a header of its own inherits none. With its port: carriers sign the address that they called
-        proxy_set_header Host $http_host;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;
+{headers}
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection ${name}_connection;
         proxy_buffering off;
@@ -81,10 +85,7 @@ server {{
     location @{name}_others {{
         proxy_pass http://{name}_others;
         proxy_next_upstream error timeout http_503 http_429 non_idempotent;
-        proxy_set_header Host $http_host;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;
+{headers}
         proxy_set_header Upgrade $http_upgrade;
         proxy_set_header Connection ${name}_connection;
         proxy_buffering off;
@@ -103,10 +104,7 @@ server {{
     # Webhooks, dispatches, health: an empty header, so that the connection is kept
     location / {{
         proxy_pass http://{name}_api;
-        proxy_set_header Host $http_host;
-        proxy_set_header X-Real-IP $remote_addr;
-        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-        proxy_set_header X-Forwarded-Proto $scheme;
+{headers}
         proxy_set_header Connection "";
         proxy_intercept_errors on;
         # A refusal alone: after any other failure the request may have been carried out
@@ -132,6 +130,7 @@ def nginx_site(workers: Sequence[str], *, name: str = "voxcore", listen: str = "
         paths=CALL_PATHS,
         read_timeout_s=READ_TIMEOUT_S,
         retry_after_s=RETRY_AFTER_S,
+        headers=_HEADERS,
         calls="\n".join(
             f"    server {worker} max_fails=1 fail_timeout={RETRY_AFTER_FAILURE_S}s;" for worker in workers
         ),

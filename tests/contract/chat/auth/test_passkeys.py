@@ -146,16 +146,16 @@ async def test_a_passkey_is_made_for_this_origin_only(rig: Rig, ada: Person) -> 
 
 async def test_a_passkey_lets_in_nobody_but_its_owner(rig: Rig, ada: Person) -> None:
     bob = await rig.register("bob")
-    hers, his = await add_passkey(ada), await add_passkey(bob)
+    of_ada, of_bob = await add_passkey(ada), await add_passkey(bob)
     as_ada = await challenge(rig, username="ada")
-    signed = his.sign(as_ada["options"], challenge_id=as_ada["challenge_id"])
+    signed = of_bob.sign(as_ada["options"], challenge_id=as_ada["challenge_id"])
     assert outcome(await passkey_login(rig, username="ada", **signed)) == FAILED
-    as_bob = await answer(rig, his, "bob")
+    as_bob = await answer(rig, of_bob, "bob")
     assert outcome(await passkey_login(rig, **{**as_bob, "username": "ada"})) == FAILED
-    claimed = {**await answer(rig, his, "bob"), "credential_id": b64(hers.credential_id), "user_handle": None}
+    claimed = {**await answer(rig, of_bob, "bob"), "credential_id": b64(of_ada.credential_id), "user_handle": None}
     assert outcome(await passkey_login(rig, **claimed)) == FAILED
     ticket = (await half_login(rig, "ada"))["mfa_ticket"]
-    signed = await answer(rig, his, "bob")
+    signed = await answer(rig, of_bob, "bob")
     assert outcome(await finish(rig, ticket, "webauthn", assertion=signed)) == (401, "2FA_INVALID_CODE")
 
 

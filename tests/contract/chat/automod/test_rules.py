@@ -1,4 +1,4 @@
-"""Rules of auto-moderation: what they refuse, delete, flag and tell, and whom they leave alone."""
+"""Rules of auto-moderation: what they refuse, delete, flag and tell, and what they leave alone."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -307,7 +307,7 @@ async def test_messages_while_a_rule_comes_are_either_whole_or_refused(people: l
     sent += [asyncio.create_task(send()) for _ in range(10)]
     outcomes = await asyncio.gather(*sent)
     assert set(outcomes) <= {(201, ""), BLOCKED}
-    assert set(outcomes[10:]) == {BLOCKED}, "whoever reads that the rule is stored can rely on it"
+    assert set(outcomes[10:]) == {BLOCKED}, "once an answer says that the rule is stored, it holds"
     assert len(await bodies(ada, f"/feeds/{place}/messages")) == outcomes.count((201, ""))
 
 

@@ -18,7 +18,7 @@ BOB = "bob@home.example"
 
 @dataclass(slots=True)
 class Scene:
-    """A server, somebody on it, and a peer that may do anything."""
+    """A server, a member of it, and a peer that may do anything."""
 
     internet: Internet
     rig: Rig

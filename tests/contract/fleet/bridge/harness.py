@@ -43,11 +43,15 @@ class PlayedWorker:
     Args:
         media: where the streams of its calls go.
         slots: how many calls it takes.
+
+    Attributes:
+        is_resumable: whether it says that its calls can go on with other streams.
     """
 
     def __init__(self, media: str, slots: int = 50) -> None:
         self.media = media
         self.slots = slots
+        self.is_resumable = False
         self.offers: list[wire.Offer] = []
         self.released: list[str] = []
         self.commands: list[wire.BridgeMessage] = []
@@ -75,7 +79,13 @@ class PlayedWorker:
                 if number - len(self.released) > self.slots:
                     answer = wire.Busy(message.offer_id, 1.0)
                 else:
-                    answer = wire.Accept(message.offer_id, f"rsv_{number}", f"tok{number}", f"{self.media}/call")
+                    answer = wire.Accept(
+                        message.offer_id,
+                        f"rsv_{number}",
+                        f"tok{number}",
+                        f"{self.media}/call",
+                        is_resumable=self.is_resumable,
+                    )
                 asyncio.get_running_loop().call_soon(self.say, answer)
             case wire.Release(reservation_id):
                 self.released.append(reservation_id)

@@ -1,5 +1,5 @@
 // Signs in, shows the page that the address names, and keeps it up to date: every few seconds, more slowly while the bridge does not
-// answer, and not at all while nobody looks.
+// answer, and not at all while the page is hidden.
 
 import { Refused, Unreachable, ask, get, post } from "./api.js";
 import { callPage } from "./call.js";
