@@ -11,7 +11,7 @@ from joserfc.jwk import RSAKey
 
 from tests.contract.chat.harness import PASSWORD, Person, Rig, community
 from tests.contract.chat.helpers_factors import PUBLIC, add_totp, as_person, code_now, finish
-from tests.contract.chat.helpers_people import LateClock, anonymous, log_in, outcome
+from tests.contract.chat.helpers_people import LateClock, anonymous, audited, log_in, outcome
 from tests.fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, NOW_S, FakeProvider, callback, oidc_provider
 from vox.chat.features.oidc.id_token import s256
 from vox.security.outbound import OutboundGuard
@@ -305,3 +305,12 @@ async def test_without_a_provider_all_of_it_is_off(chat: Rig) -> None:
     assert outcome(await ada.delete("/auth/oidc/link")) == off
     methods = (await anonymous(chat, "GET", "/auth/methods")).json()
     assert methods == {"registration": "open", "password": True, "passkeys": False, "organisation": None}
+
+
+async def test_an_account_by_the_provider_is_a_join_that_may_begin_raid_mode(org: Organisation) -> None:
+    ada = await org.rig.register("ada")
+    await ada.ok("PUT", "/moderation/raid-policy", {"joins_per_minute": 1})
+    assert outcome(await org.log_in()) == (200, "")
+    assert [entry["actor_id"] for entry in await audited(ada, "raid.start")] == [None]
+    org.provider.person = {"sub": "0002", "preferred_username": "eve"}
+    assert outcome(await org.log_in()) == (403, "JOINS_PAUSED")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.contract.chat.harness import PASSWORD, Person, Rig, community
+from tests.contract.chat.helpers_bots import make_bot
 from tests.contract.chat.helpers_people import LateClock, anonymous, audited, give_role, outcome
 from tests.contract.chat.helpers_spaces import feed, mismatches, say
 from vox.chat.events.permissions import P
@@ -111,3 +112,30 @@ async def test_it_is_remembered_over_a_restart(database_url: str, tmp_path: Path
         assert await join(rig, "bob") == PAUSED
         again = Person(rig, "ada", ada.user_id, ada.token)
         assert (await again.ok("GET", "/moderation/raid"))["active"] is True
+
+
+async def test_bots_are_made_during_a_raid_and_are_no_joins(clocked: tuple[Rig, LateClock]):
+    rig, clock = clocked
+    ada = await rig.register("ada")
+    await ada.ok("PUT", "/moderation/raid", {"active": True})
+    await make_bot(ada, "one")
+    await ada.ok("PUT", "/moderation/raid", {"active": False})
+    clock.advance(61)
+    await ada.ok("PUT", "/moderation/raid-policy", {"joins_per_minute": 1})
+    for name in ("two", "three", "four"):
+        await make_bot(ada, name)
+    assert (await ada.ok("GET", "/moderation/raid"))["active"] is False
+
+
+async def test_members_who_come_back_with_their_login_are_counted_and_written_down(clocked: tuple[Rig, LateClock]):
+    rig, clock = clocked
+    ada = await rig.register("ada")
+    for name in ("bob", "eve"):
+        await ada.ok("DELETE", f"/members/{(await rig.register(name)).user_id}")
+    code = (await ada.ok("POST", "/invites", {}))["code"]
+    clock.advance(61)
+    await ada.ok("PUT", "/moderation/raid-policy", {"joins_per_minute": 1})
+    for name in ("bob", "eve"):
+        body = {"username": name, "password": PASSWORD, "invite_code": code}
+        assert outcome(await anonymous(rig, "POST", "/auth/login", body)) == (200, "")
+    assert [entry["actor_id"] for entry in await audited(ada, "raid.start")] == [None]

@@ -182,3 +182,13 @@ def test_the_page_of_the_protocol_lists_every_limit_with_its_default():
 
     page = (ROOT / "docs" / "protocols" / "chat-rest-people.md").read_text()
     assert [name for name, value in DEFAULTS.items() if f"| `{name}` | {value} |" not in page] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["VOX_INTEGRATION_NETWORKS", "VOX_OIDC_ALLOWED_PRIVATE", "VOX_FEDERATION_ALLOWED_PRIVATE"]
+)
+def test_private_networks_are_networks(name: str):
+    field = name.removeprefix("VOX_").lower()
+    assert getattr(load(**{name: "10.1.0.0/16,127.0.0.1"}), field) == ["10.1.0.0/16", "127.0.0.1"]
+    with pytest.raises(UsageError, match=f"{name}.*is no network; write for example"):
+        load(**{name: "10.1.0.0/16,intranet"})

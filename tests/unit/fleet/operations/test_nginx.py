@@ -27,3 +27,12 @@ def test_names_and_addresses_are_the_caller_s():
     assert "voxcore" not in site.replace("fleet nginx", "")
     assert "listen 127.0.0.1:8443;" in site
     assert "server_name calls.example.com;" in site
+
+
+def test_each_location_that_asks_a_worker_names_the_address_that_the_caller_used():
+    site = nginx_site(WORKERS)
+    asking = [text for text in site.split("location ")[1:] if "proxy_pass" in text]
+    assert len(asking) == 3
+    for text in asking:
+        for header in ("Host $http_host", "X-Forwarded-For $proxy_add_x_forwarded_for", "X-Forwarded-Proto $scheme"):
+            assert f"proxy_set_header {header};" in text, text
