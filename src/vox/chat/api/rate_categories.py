@@ -3,6 +3,7 @@
 from typing import Final
 
 from vox.http.rate_limits import RateCategory
+from vox.protocols.chat_rate_categories import category_name
 
 CATEGORIES: Final[dict[str, RateCategory]] = {
     name: RateCategory(name, burst, refill)
@@ -54,41 +55,6 @@ def opted_in(category: RateCategory, query: bytes) -> RateCategory:
     return named[1] if named is not None and named[0] in query else category
 
 
-_BY_PREFIX: Final[dict[str, str]] = {
-    "auth": "auth",
-    "feeds": "channels",
-    "rooms": "channels",
-    "categories": "channels",
-    "threads": "channels",
-    "roles": "roles",
-    "members": "members",
-    "invites": "invites",
-    "webhooks": "webhooks",
-    "emoji": "emoji",
-    "stickers": "emoji",
-    "moderation": "moderation",
-    "voice": "voice",
-    "server": "server",
-    "bots": "bots",
-    "interactions": "interactions",
-    "outgoing-webhooks": "webhooks",
-    "keys": "e2ee",
-    "dms": "messages",
-    "files": "files",
-    "federation": "federation",
-    "reports": "moderation",
-    "admin": "moderation",
-    "users": "members",
-}
-
-
 def category_of(path: str) -> RateCategory:
-    """The category of a path, in the original's order of questions."""
-    if "/messages" in path:
-        return CATEGORIES["messages"]
-    if path.startswith("/api/v1/webhooks/") and "/execute" in path:
-        return CATEGORIES["messages"]
-    if "/search" in path:
-        return CATEGORIES["search"]
-    first = path.removeprefix("/api/v1/").partition("/")[0]
-    return CATEGORIES[_BY_PREFIX.get(first, "server")]
+    """The category of a path, with its numbers."""
+    return CATEGORIES[category_name(path)]

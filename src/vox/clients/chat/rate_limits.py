@@ -10,38 +10,6 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-API: Final = "/api/v1/"
-
-_CATEGORY_OF: Final[dict[str, str]] = {
-    "feeds": "channels",
-    "rooms": "channels",
-    "categories": "channels",
-    "threads": "channels",
-    "stickers": "emoji",
-    "keys": "e2ee",
-    "interactions": "interactions",
-    "outgoing-webhooks": "webhooks",
-    "dms": "messages",
-    "reports": "moderation",
-    "admin": "moderation",
-    "users": "members",
-} | {
-    name: name
-    for name in (
-        "auth", "roles", "members", "invites", "webhooks", "emoji", "moderation", "voice", "server", "bots", "files",
-        "federation",
-    )
-}  # fmt: skip
-
-
-def category_of(path: str) -> str:
-    """The category that a path counts in."""
-    if "/messages" in path or (path.startswith(f"{API}webhooks/") and "/execute" in path):
-        return "messages"
-    if "/search" in path:
-        return "search"
-    return _CATEGORY_OF.get(path.removeprefix(API).partition("/")[0], "server")
-
 
 @dataclass(slots=True)
 class _Bucket:

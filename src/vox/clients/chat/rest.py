@@ -18,8 +18,9 @@ import msgspec
 
 from vox.clients.chat.back_off import BackOff
 from vox.clients.chat.errors import AnswerError, RateLimitedError, UnavailableError, refusal
-from vox.clients.chat.rate_limits import RateLimits, category_of
+from vox.clients.chat.rate_limits import RateLimits
 from vox.errors import UsageError
+from vox.protocols.chat_rate_categories import category_name
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.logging import get_logger
 
@@ -235,7 +236,7 @@ class Rest:
             await asyncio.sleep(wait_s)
 
     async def _once(self, method: str, path: str, options: dict[str, Any]) -> httpx2.Response:
-        category = category_of(path)
+        category = category_name(path)
         wait_s = self._limits.reserve(category, self._clock.now())
         is_counted = False
         try:

@@ -7,9 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vox.chat.api.rate_categories import category_of as category_at_the_server
-from vox.chat.features.routes import all_routes
-from vox.clients.chat.rate_limits import RateLimits, category_of
+from vox.clients.chat.rate_limits import RateLimits
 from vox.http.rate_limits import MemoryRateLimits, RateCategory
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -19,12 +17,6 @@ def headers(limit: int, remaining: int, reset_in: float, *, has_date: bool = Tru
     at = NOON.timestamp() + reset_in
     found = {"x-ratelimit-limit": f"{limit}", "x-ratelimit-remaining": f"{remaining}", "x-ratelimit-reset": f"{at:.0f}"}
     return {**found, "date": format_datetime(NOON, usegmt=True)} if has_date else found
-
-
-def test_every_route_of_the_server_counts_in_the_category_that_the_client_thinks():
-    paths = {route.template for table in all_routes() for route in table}
-    assert {path: category_of(path) for path in paths} == {path: category_at_the_server(path).name for path in paths}
-    assert category_of("/api/v1/webhooks/3/execute") == "messages"
 
 
 def test_an_unknown_category_does_not_wait():
