@@ -13,7 +13,7 @@ def key(name: str) -> str:
 
 
 async def device(person: Person, device_id: str, name: str = "laptop") -> str:
-    """A device of somebody."""
+    """A user's device."""
     await person.ok("POST", "/keys/devices", {"device_id": device_id, "device_name": name})
     return device_id
 

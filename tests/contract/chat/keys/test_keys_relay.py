@@ -36,7 +36,7 @@ async def dm_id(alice: Person, bob: Person) -> int:
 
 
 def commit(epoch: int, group: bytes = b"g", *, kind: int = 3, by: str = "") -> str:
-    """A message in MLS framing that nobody can read."""
+    """A message in MLS framing that no device can decrypt."""
     header = b"\0\1\0\2" + bytes([len(group)]) + group + epoch.to_bytes(8) + bytes([kind])
     return base64.b64encode(header + b"ciphertext" + by.encode()).decode()
 

@@ -150,7 +150,7 @@ async def test_a_request_is_turned_down_and_only_a_request_is_answered(people: l
     for answer in ("accept", "reject"):
         assert outcome(await eve.post(f"/users/3/friends/2/{answer}")) == missing
     await bob.ok("PUT", "/users/2/friends/3")
-    assert outcome(await bob.post("/users/2/friends/3/accept")) == missing, "nobody accepts his own request"
+    assert outcome(await bob.post("/users/2/friends/3/accept")) == missing, "users cannot accept their own request"
     async with bob.gateway() as socket:
         assert outcome(await eve.post("/users/3/friends/2/reject")) == (204, "")
         assert (await socket.expect("friend_reject"))["d"] == {"user_id": 3, "target_id": 2}

@@ -95,7 +95,7 @@ class FakeSocket:
 
 @dataclass(eq=False)
 class Client:
-    """One connection of somebody."""
+    """A user's connection."""
 
     scene: "Scene"
     user_id: int
