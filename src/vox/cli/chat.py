@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vox.cli import chat_data
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create = verbs.add_parser("create", help="create an administrator; asks for the password, or reads it from stdin")
     create.add_argument("username", help="user name; an existing user becomes administrator")
     actions.add_parser("migrate", help="update the database's tables and exit")
-    backup = actions.add_parser("backup", help="copy the SQLite database while the server runs")
-    backup.add_argument("file", type=Path, help="target file, which must not exist yet")
+    chat_data.add_actions(actions)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -71,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
         return _create_administrator(settings, args.username)
     if action == "migrate":
         return _migrate(settings)
-    if action == "backup":
-        return _backup(settings, args.file)
+    if action in chat_data.ACTIONS:
+        return chat_data.run_action(action, settings, args)
     if args.reload:
         return _reload(settings, given)
     if settings.workers > 1 and args.worker is None:
@@ -154,15 +153,6 @@ def _migrate(settings: "ChatSettings") -> int:
     with _opened(settings) as database:
         prepare(database)
     print("The database is up to date.")
-    return 0
-
-
-def _backup(settings: "ChatSettings", file: Path) -> int:
-    from vox.stores.backup import back_up
-
-    with _opened(settings) as database:
-        size = back_up(database, file)
-    print(f"Copied {size:,} bytes to {file}.")
     return 0
 
 

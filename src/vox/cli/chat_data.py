@@ -1,0 +1,86 @@
+"""`vox chat backup`, `restore` and `move-database`: a community's data as a whole, from a shell."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from vox.cli.progress_line import ProgressLine
+
+if TYPE_CHECKING:
+    from vox.chat.config.settings import ChatSettings
+
+ACTIONS: Final = frozenset({"backup", "restore", "move-database"})
+
+
+def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the actions to those of `vox chat`."""
+    backup = actions.add_parser("backup", help="write database, files and keys into one file while the server runs")
+    backup.add_argument("file", type=Path, help="target file, which must not exist yet")
+    restore = actions.add_parser("restore", help="restore a backup into an empty database; the server must not run")
+    restore.add_argument("file", type=Path, help="a file that `vox chat backup` wrote")
+    move = actions.add_parser(
+        "move-database", help="copy a community between SQLite and PostgreSQL; the server must be stopped"
+    )
+    move.add_argument("source", metavar="FROM", help="URL of the database that has the community")
+    move.add_argument("target", metavar="TO", help="URL of an empty database, or of a SQLite file that does not exist")
+
+
+def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) -> int:
+    """Does what the action says, and returns the exit code."""
+    line = ProgressLine()
+    try:
+        match action:
+            case "backup":
+                return _backup(settings, args.file, line)
+            case "restore":
+                return _restore(settings, args.file, line)
+            case _:
+                return _move(args.source, args.target, line)
+    finally:
+        line.end()
+
+
+def _backup(settings: "ChatSettings", file: Path, line: ProgressLine) -> int:
+    from vox.chat.backups.taking import take_backup
+    from vox.chat.storage.limits import open_storage
+    from vox.runtime.clock import SystemClock
+
+    storage = open_storage(settings)
+    now_s = SystemClock().unix_ms() // 1000
+    taken = asyncio.run(take_backup(settings, storage, file, now_s, line.show))
+    line.end()
+    print(f"Wrote {file}: {taken.size:,} bytes with {taken.files:,} files{' and the key' if taken.has_key else ''}.")
+    if taken.missing_count:
+        named = ", ".join(taken.missing[:10])
+        print(
+            f"The storage lacks {taken.missing_count:,} files that the database names, such as {named}.",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _restore(settings: "ChatSettings", file: Path, line: ProgressLine) -> int:
+    from vox.chat.backups.restoring import restore_backup
+    from vox.chat.storage.limits import open_storage
+
+    end = asyncio.run(restore_backup(settings, open_storage(settings), file, line.show))
+    line.end()
+    print(f"Restored the database and {end.files:,} files. The server may start.")
+    return 0
+
+
+def _move(source: str, target: str, line: ProgressLine) -> int:
+    from vox.chat.database.transfer.move import move_database
+
+    moved = move_database(source, target, line.show)
+    line.end()
+    for table in moved:
+        if table.rows:
+            print(f"{table.name:<24} {table.rows:>12,} rows  {table.digest}")
+    print(
+        "The same rows are in both databases. Set VOX_DATABASE_URL to the new one before the server starts;\n"
+        "files stay where they are. A key file beside a SQLite database is not moved: name it by VOX_SECRETS_KEY_FILE."
+    )
+    return 0
