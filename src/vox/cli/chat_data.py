@@ -1,4 +1,4 @@
-"""`vox chat backup`, `restore` and `move-database`: a community's data as a whole, from a shell."""
+"""`vox chat backup`, `restore`, `move-database` and `import`: a community's data as a whole, from a shell."""
 
 import argparse
 import asyncio
@@ -11,7 +11,8 @@ from vox.cli.progress_line import ProgressLine
 if TYPE_CHECKING:
     from vox.chat.config.settings import ChatSettings
 
-ACTIONS: Final = frozenset({"backup", "restore", "move-database"})
+ACTIONS: Final = frozenset({"backup", "restore", "move-database", "import"})
+MAX_PEOPLE: Final = 100_000
 
 
 def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +26,15 @@ def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     move.add_argument("source", metavar="FROM", help="URL of the database that has the community")
     move.add_argument("target", metavar="TO", help="URL of an empty database, or of a SQLite file that does not exist")
+    bring = actions.add_parser("import", help="import an export of Discord or Slack; the server may run")
+    bring.add_argument("origin", choices=("discord", "slack"), help="the program that the export is of")
+    bring.add_argument("archive", type=Path, help="ZIP archive or folder; for Discord one JSON file, too")
+    bring.add_argument("--hidden", action="store_true", help="let only administrators see the new feeds")
+    bring.add_argument("--skip-damaged", action="store_true", help="import the rest where a part is damaged")
+    bring.add_argument(
+        "--max-people", type=int, default=MAX_PEOPLE, help="stop where more people wrote (default %(default)s)"
+    )
+    bring.add_argument("--report", type=Path, help="where each skipped thing is written (default ARCHIVE.skipped.txt)")
 
 
 def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) -> int:
@@ -36,6 +46,8 @@ def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) 
                 return _backup(settings, args.file, line)
             case "restore":
                 return _restore(settings, args.file, line)
+            case "import":
+                return _import(settings, args, line)
             case _:
                 return _move(args.source, args.target, line)
     finally:
@@ -83,4 +95,27 @@ def _move(source: str, target: str, line: ProgressLine) -> int:
         "The same rows are in both databases. Set VOX_DATABASE_URL to the new one before the server starts;\n"
         "files stay where they are. A key file beside a SQLite database is not moved: name it by VOX_SECRETS_KEY_FILE."
     )
+    return 0
+
+
+def _import(settings: "ChatSettings", args: argparse.Namespace, line: ProgressLine) -> int:
+    from vox.chat.imports.command import import_archive
+    from vox.chat.imports.importing import ImportOptions
+
+    archive: Path = args.archive
+    report_file: Path = args.report or archive.with_name(f"{archive.name}.skipped.txt")
+    options = ImportOptions(is_hidden=args.hidden, skips_damaged=args.skip_damaged, most_people=args.max_people)
+    report = import_archive(settings, args.origin, archive, report_file, options, line.show)
+    line.end()
+    print(
+        f"Imported {report.messages:,} messages into {report.feeds:,} feeds and threads, with {report.files:,} files,"
+        f" of {report.people:,} people; {report.known:,} messages were there already."
+    )
+    for (what, reason), count in report.skipped.most_common():
+        names = ", ".join(report.examples[what, reason])
+        print(
+            f"Skipped {count:,} of the kind {what}: {reason} ({names}{', …' if count > len(report.examples[what, reason]) else ''})"
+        )
+    if report.skipped:
+        print(f"{report_file} names each of them.")
     return 0

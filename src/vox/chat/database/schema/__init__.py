@@ -12,6 +12,7 @@ from vox.chat.database.schema.identity import (
     webauthn_challenges,
     webauthn_credentials,
 )
+from vox.chat.database.schema.imports import imported
 from vox.chat.database.schema.integrations import (
     bot_commands,
     bots,
@@ -59,6 +60,7 @@ from vox.chat.database.schema.spaces import (
     dm_read_state,
     dms,
     feed_read_state,
+    feed_retention,
     feed_subscribers,
     feeds,
     rooms,
@@ -85,10 +87,12 @@ __all__ = [
     "federation_nonces",
     "federation_presence_subs",
     "feed_read_state",
+    "feed_retention",
     "feed_subscribers",
     "feeds",
     "files",
     "friends",
+    "imported",
     "invites",
     "key_backups",
     "message_attachments",

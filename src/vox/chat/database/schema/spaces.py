@@ -41,6 +41,14 @@ feeds: Final = Table(
     sqlite_autoincrement=True,
 )
 
+feed_retention: Final = Table(
+    "feed_retention",
+    metadata,
+    belongs_to("feed_id", "feeds.id", key=True),
+    whole("keep_s"),
+)
+"""How many seconds a feed keeps its messages; one without a row keeps them."""
+
 rooms: Final = Table(
     "rooms",
     metadata,

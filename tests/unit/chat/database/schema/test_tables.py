@@ -76,6 +76,8 @@ def test_every_published_table_has_its_columns_and_its_key():
         "meta",
         "message_mentions",
         "message_nonces",
+        "feed_retention",
+        "imported",
     }
 
 
