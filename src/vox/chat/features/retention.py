@@ -8,6 +8,7 @@ from vox.chat.database.event_log import delete_events_before
 from vox.chat.database.schema.full_text import tidy
 from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
+from vox.chat.features.feed_retention.service import delete_expired_messages
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.messages.insert import delete_expired_nonces
 from vox.runtime.logging import get_logger
@@ -32,6 +33,7 @@ async def sweep(chat: ChatContext) -> int:
     removed = await write(lambda connection: delete_expired(connection, now))
     removed += await write(lambda connection: delete_expired_nonces(connection, int(now.timestamp())))
     await write(tidy)
+    removed += await delete_expired_messages(chat, now)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)
     return removed

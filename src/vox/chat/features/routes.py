@@ -4,6 +4,7 @@ from vox.chat.api.access import Access
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
+from vox.chat.features.feed_retention import routes as feed_retention
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.invites import routes as invites
@@ -23,6 +24,7 @@ _TABLES = {
     "auth": auth.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
+    "feed_retention": feed_retention.routes,
     "files": files.routes,
     "friends": friends.routes,
     "invites": invites.routes,

@@ -171,7 +171,7 @@ class ZipSource:
         if entry.file_size > max(FREE_BYTES, MAX_RATIO * max(1, entry.compress_size)):
             raise _refused(f"{name[:100]} unpacks to {MAX_RATIO} times its size and more")
         try:
-            return cast("BinaryIO", _Metered(self._archive.open(entry), name, self))
+            return cast("BinaryIO", _Metered(cast("BinaryIO", self._archive.open(entry)), name, self))
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
             raise damaged(name, str(error)) from error
 
@@ -198,7 +198,7 @@ class ZipSource:
 class _Metered:
     """A file of a ZIP archive whose bytes are counted as they are unpacked."""
 
-    def __init__(self, file: zipfile.ZipExtFile, name: str, source: ZipSource) -> None:
+    def __init__(self, file: BinaryIO, name: str, source: ZipSource) -> None:
         self._file = file
         self._name = name
         self._source = source

@@ -161,6 +161,8 @@ def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
     before = database.run_sync(counted)
     prepare(database)
     alembic(url, "downgrade", "-1")
+    assert "imported" not in database.run_sync(lambda c: inspect(c).get_table_names())
+    alembic(url, "downgrade", "-1")
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])
     alembic(url, "downgrade", "-1")
