@@ -11,7 +11,7 @@ from vox.cli.progress_line import ProgressLine
 if TYPE_CHECKING:
     from vox.chat.config.settings import ChatSettings
 
-ACTIONS: Final = frozenset({"backup", "restore", "move-database", "import"})
+ACTIONS: Final = frozenset({"backup", "restore", "move-database", "import", "emoji"})
 MAX_PEOPLE: Final = 100_000
 
 
@@ -35,6 +35,9 @@ def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--max-people", type=int, default=MAX_PEOPLE, help="stop where more people wrote (default %(default)s)"
     )
     bring.add_argument("--report", type=Path, help="where each skipped thing is written (default ARCHIVE.skipped.txt)")
+    emoji = actions.add_parser("emoji", help="write emoji and stickers into a pack, or add those of a pack")
+    emoji.add_argument("verb", choices=("export", "import"), help="which way")
+    emoji.add_argument("file", type=Path, help="ZIP archive of the pack")
 
 
 def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) -> int:
@@ -48,10 +51,27 @@ def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) 
                 return _restore(settings, args.file, line)
             case "import":
                 return _import(settings, args, line)
+            case "emoji":
+                return _emoji(settings, args.verb, args.file)
             case _:
                 return _move(args.source, args.target, line)
     finally:
         line.end()
+
+
+def _emoji(settings: "ChatSettings", verb: str, file: Path) -> int:
+    from vox.chat.imports.command import run_export_of_emoji, run_import_of_emoji
+
+    if verb == "export":
+        count, skipped = run_export_of_emoji(settings, file)
+        print(f"Wrote {count:,} emoji and stickers to {file}.")
+    else:
+        report = run_import_of_emoji(settings, file)
+        skipped = report.skipped
+        print(f"Added {report.added:,} emoji and stickers.")
+    for one in skipped:
+        print(f"Skipped {one.what} {one.name}: {one.reason}", file=sys.stderr)
+    return 0
 
 
 def _backup(settings: "ChatSettings", file: Path, line: ProgressLine) -> int:

@@ -14,8 +14,9 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.transfer.move import OnProgress
 from vox.chat.database.worker_lease import largest_number
 from vox.chat.imports.archive_source import open_source
+from vox.chat.imports.emoji_packs import PackReport, export_pack, import_pack
 from vox.chat.imports.importing import Importer, ImportOptions, ImportReport
-from vox.chat.imports.model import Origin
+from vox.chat.imports.model import Origin, Skipped
 from vox.chat.storage.limits import open_storage
 from vox.errors import UsageError
 from vox.runtime.clock import SystemClock
@@ -76,6 +77,37 @@ def import_archive(
             await storage.put(key, _in_turn(pieces), content_type=mime)
 
         return Importer(database, put, clock, ids.next, report, on_progress, options).run(origin, source)
+
+
+def run_export_of_emoji(settings: ChatSettings, target: Path) -> tuple[int, list[Skipped]]:
+    """Writes the community's emoji and stickers into a pack; the server may run. Blocks.
+
+    Raises:
+        UsageError: pack_unwritable.
+    """
+    database = SqlDatabase(settings.database_url.get_secret_value(), readers=1)
+    database.open()
+    with closing(database):
+        prepare(database)
+        return asyncio.run(export_pack(database, open_storage(settings), target, settings.server_name))
+
+
+def run_import_of_emoji(settings: ChatSettings, pack: Path) -> PackReport:
+    """Adds the emoji and stickers of a pack; the server may run. Blocks.
+
+    Raises:
+        UsageError: archive_damaged, archive_refused.
+    """
+    source = open_source(pack)
+    clock, storage = SystemClock(), open_storage(settings)
+    storage.prepare()
+    database = SqlDatabase(settings.database_url.get_secret_value(), readers=1)
+    database.open()
+    with closing(source), closing(database):
+        prepare(database)
+        ids = Snowflakes(clock, after=database.run_sync(largest_number))
+        adding = import_pack(settings, database, storage, source, ids.next, clock.unix_ms())
+        return asyncio.run(adding)
 
 
 async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
