@@ -29,6 +29,8 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create.add_argument("username", help="user name; an existing user becomes administrator")
     actions.add_parser("migrate", help="update the database's tables and exit")
     chat_data.add_actions(actions)
+    doctor = actions.add_parser("doctor", help="check address, proxy, socket, clock, files and tables of a community")
+    doctor.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -59,13 +61,17 @@ def run(args: argparse.Namespace) -> int:
     }
     flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     given: dict[str, Any] = {names[name]: value for name, value in flags.items()}
+    action = getattr(args, "action", None)
+    if action == "doctor":
+        from vox.cli.chat_doctor import run_chat_doctor
+
+        return run_chat_doctor(given, is_json=args.json)
     loaded = load_chat_settings(dict(os.environ), given)
     settings = loaded.settings
     configure(settings.log_threshold, settings.log_format == "json")
     if not getattr(args, "worker", None):
         for warning in loaded.warnings:
             get_logger(__name__).warning(warning)
-    action = getattr(args, "action", None)
     if action == "admin":
         return _create_administrator(settings, args.username)
     if action == "migrate":
