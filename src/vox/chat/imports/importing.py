@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TextIO
 
+from vox.chat.database.schema.full_text import settle
 from vox.chat.database.transfer.move import OnProgress
 from vox.chat.database.unit_of_work import AuditEntry, Change, NextId, lock_event_order, persist_outcome
 from vox.chat.features.files.filenames import clean_name
@@ -151,6 +152,9 @@ class Importer:
                         done += stored
                         self._on_progress("import", min(done, total), total)
             self._database.run_sync(lambda c: self._finish(c, origin))
+            self._on_progress("search index", 0, 1)
+            self._database.run_sync(self._settle, deadline_s=3600)
+            self._on_progress("search index", 1, 1)
         finally:
             export.close()
         self._report.people = len(self._people)
@@ -296,6 +300,11 @@ class Importer:
         done = {"origin": origin, "messages": report.messages, "files": report.files, "people": len(self._people)}
         entry = AuditEntry("import.finish", None, None, done)
         persist_outcome(connection, Change(None, (), [entry]), self._next_id, self._now_s * 1000)
+
+    def _settle(self, connection: Connection) -> None:
+        for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            queries.lift_deadline(connection, setting)
+        settle(connection)
 
     def _skip(self, skipped: Skipped) -> None:
         kind = (skipped.what, skipped.reason)

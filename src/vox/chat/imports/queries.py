@@ -169,6 +169,12 @@ def _insert_all(connection: Connection, into: str, width: int, values: Sequence[
     return max(0, int(cursor.rowcount))
 
 
+def lift_deadline(connection: Connection, setting: str) -> None:
+    """Lets statements of this transaction take as long as they need; SQLite has no such setting."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(text("SELECT set_config(:setting, '0', true)"), {"setting": setting})
+
+
 def count_version(connection: Connection) -> None:
     """Tells every process that who may see what has changed."""
     connection.execute(text("UPDATE meta SET version = version + 1"))

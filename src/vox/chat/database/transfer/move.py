@@ -130,6 +130,7 @@ def finish_tables(connection: Connection, counters: dict[str, int], on_progress:
     write_counters(connection, counters)
     full_text.create(connection)
     MIGRATIONS.stamp(connection, HEAD)
+    full_text.settle(connection)
     on_progress("search index", 1, 1)
 
 

@@ -78,6 +78,7 @@ def finish(connection: Connection, revision: str, counters: Mapping[str, int]) -
     if revision == HEAD:
         full_text.create(connection)
         MIGRATIONS.stamp(connection, HEAD)
+        full_text.settle(connection)
     else:
         MIGRATIONS.upgrade(connection, revision)
 
