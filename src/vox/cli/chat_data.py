@@ -11,7 +11,7 @@ from vox.cli.progress_line import ProgressLine
 if TYPE_CHECKING:
     from vox.chat.config.settings import ChatSettings
 
-ACTIONS: Final = frozenset({"backup", "restore", "move-database", "import", "emoji"})
+ACTIONS: Final = frozenset({"backup", "restore", "move-database", "import", "emoji", "claim"})
 MAX_PEOPLE: Final = 100_000
 
 
@@ -35,6 +35,9 @@ def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--max-people", type=int, default=MAX_PEOPLE, help="stop where more people wrote (default %(default)s)"
     )
     bring.add_argument("--report", type=Path, help="where each skipped thing is written (default ARCHIVE.skipped.txt)")
+    claim = actions.add_parser("claim", help="give what an imported person said to their account; the server may run")
+    claim.add_argument("placeholder", help="user name of the imported person")
+    claim.add_argument("account", help="user name of their account")
     emoji = actions.add_parser("emoji", help="write emoji and stickers into a pack, or add those of a pack")
     emoji.add_argument("verb", choices=("export", "import"), help="which way")
     emoji.add_argument("file", type=Path, help="ZIP archive of the pack")
@@ -51,12 +54,23 @@ def run_action(action: str, settings: "ChatSettings", args: argparse.Namespace) 
                 return _restore(settings, args.file, line)
             case "import":
                 return _import(settings, args, line)
+            case "claim":
+                return _claim(settings, args.placeholder, args.account, line)
             case "emoji":
                 return _emoji(settings, args.verb, args.file)
             case _:
                 return _move(args.source, args.target, line)
     finally:
         line.end()
+
+
+def _claim(settings: "ChatSettings", placeholder: str, account: str, line: ProgressLine) -> int:
+    from vox.chat.imports.command import run_claim
+
+    moved = run_claim(settings, placeholder, account, line.show)
+    line.end()
+    print(f"{account} has {moved:,} messages of {placeholder} now.")
+    return 0
 
 
 def _emoji(settings: "ChatSettings", verb: str, file: Path) -> int:

@@ -14,6 +14,7 @@ from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.transfer.move import OnProgress
 from vox.chat.database.worker_lease import largest_number
 from vox.chat.imports.archive_source import open_source
+from vox.chat.imports.claiming import claim_placeholder
 from vox.chat.imports.emoji_packs import PackReport, export_pack, import_pack
 from vox.chat.imports.importing import Importer, ImportOptions, ImportReport
 from vox.chat.imports.model import Origin, Skipped
@@ -108,6 +109,21 @@ def run_import_of_emoji(settings: ChatSettings, pack: Path) -> PackReport:
         ids = Snowflakes(clock, after=database.run_sync(largest_number))
         adding = import_pack(settings, database, storage, source, ids.next, clock.unix_ms())
         return asyncio.run(adding)
+
+
+def run_claim(settings: ChatSettings, placeholder: str, account: str, on_progress: OnProgress) -> int:
+    """Gives what a placeholder said to an account, and returns the number of messages; the server may run. Blocks.
+
+    Raises:
+        UsageError: claim_refused.
+    """
+    clock = SystemClock()
+    database = SqlDatabase(settings.database_url.get_secret_value(), readers=1)
+    database.open()
+    with closing(database):
+        prepare(database)
+        ids = Snowflakes(clock, after=database.run_sync(largest_number))
+        return claim_placeholder(database, placeholder, account, ids.next, clock.unix_ms(), on_progress)
 
 
 async def _in_turn(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from tests.contract.chat.harness import Person, Rig, chat_settings, community
 from tests.time_limits import time_limit
 from vox.chat.database.schema import files, imported, messages, reactions, users
 from vox.chat.imports import importing
-from vox.chat.imports.command import import_archive
+from vox.chat.imports.command import import_archive, run_claim
 from vox.chat.imports.importing import ImportOptions, ImportReport
 from vox.chat.imports.model import Origin
 from vox.errors import UsageError
@@ -230,6 +230,41 @@ async def test_a_million_members_who_never_wrote_cost_nothing_and_too_many_write
     assert report.people == 20 or report.messages == 0
     async with community(database_url, tmp_path) as rig:
         assert (await rows(rig))["users"] == 20
+
+
+async def test_a_person_claims_what_they_said_before(database_url: str, tmp_path: Path):
+    export = tmp_path / "export"
+    export.mkdir()
+    author, other = {"id": "7", "name": "old ada"}, {"id": "8", "name": "bo"}
+    said = [
+        message(n, author=author, reactions=[{"emoji": {"name": "👍"}, "users": [author, other]}]) for n in range(5)
+    ]
+    discord_file(export / "a.json", said)
+    async with community(database_url, tmp_path) as rig:
+        ada = await rig.register("ada")
+        await asyncio.to_thread(bring, database_url, tmp_path, "discord", export)
+        feed_id = (await feeds_once_there(ada, "general"))["general"]["feed_id"]
+        history = (await ada.ok("GET", f"/feeds/{feed_id}/messages"))["messages"]
+        placeholder = history[0]["author_id"]
+        await ada.ok("PUT", f"/feeds/{feed_id}/messages/{history[0]['msg_id']}/reactions/👍")
+        settings = chat_settings(database_url, tmp_path)
+        for names in (("ada", "bo"), ("old ada", "nobody"), ("old ada", "old ada"), ("absent", "ada")):
+            with pytest.raises(UsageError) as caught:
+                await asyncio.to_thread(run_claim, settings, *names, lambda *_: None)
+            assert caught.value.code == "claim_refused"
+        assert await asyncio.to_thread(run_claim, settings, "old ada", "ada", lambda *_: None) == 5
+        history = (await ada.ok("GET", f"/feeds/{feed_id}/messages"))["messages"]
+        assert {one["author_id"] for one in history} == {ada.user_id}
+        path = f"/feeds/{feed_id}/messages/{history[0]['msg_id']}/reactions"
+        assert (await rows(rig))["reactions"] == 10
+        assert (await ada.get(path)).status_code == 200
+        async with time_limit():
+            while (await ada.get(f"/users/{placeholder}")).status_code != 404:  # noqa: ASYNC110  it asks the server
+                await asyncio.sleep(0)
+        discord_file(export / "b.json", [message(50, author=author)], {"id": "9", "name": "later"})
+        await asyncio.to_thread(bring, database_url, tmp_path, "discord", export)
+        later = (await feeds_once_there(ada, "later"))["later"]["feed_id"]
+        assert (await ada.ok("GET", f"/feeds/{later}/messages"))["messages"][0]["author_id"] == ada.user_id
 
 
 async def test_hidden_feeds_are_for_administrators(database_url: str, tmp_path: Path):
