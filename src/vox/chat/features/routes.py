@@ -1,6 +1,7 @@
 """Every route table of the API, in one list."""
 
 from vox.chat.api.access import Access
+from vox.chat.features.account import routes as account
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
@@ -21,6 +22,7 @@ from vox.chat.features.threads import routes as threads
 from vox.http import routing
 
 _TABLES = {
+    "account": account.routes,
     "auth": auth.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
