@@ -50,6 +50,7 @@ BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
 CHECKS: dict[str, Callable[[Reader, Block], None]] = {
     "python": checks.python,
     "toml": checks.entry_points,
+    "xml": checks.resumable_markup,
     "nginx": checks.nginx,
     "ini": checks.coturn,
     "js": checks.javascript,

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.websockets import WebSocket
 
@@ -53,7 +54,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
         self.server = server
         self.chat = chat = server.context
         self._is_alone = is_alone
-        self._may_connect = Origins(chat.settings.allowed_origins).may_connect
+        self._socket_origins = Origins(chat.settings.allowed_origins)
         api = all_routes()
         document = ApiDocument(API, [route for table in api for route in table])
         documentation = documentation_routes(
@@ -71,7 +72,7 @@ class ChatApp(Dispatcher[Access, AnyCall]):
             chat.clock,
             lifespan=self._running,
             observer=RequestMetrics(chat.metrics) if chat.settings.expose_metrics else None,
-            origins=Origins(chat.settings.allowed_origins),
+            origins=self._socket_origins,
             headers=(NO_SNIFF,),
             reply_cache_control=PRIVATE[1],
             has_request_ids=False,
@@ -119,7 +120,8 @@ class ChatApp(Dispatcher[Access, AnyCall]):
         return table
 
     async def _gateway(self, websocket: WebSocket) -> None:
-        if not self._may_connect(websocket.scope):
+        public = urlsplit(self.chat.config.get("gateway_url")).netloc
+        if not self._socket_origins.may_connect(websocket.scope, (public,)):
             await websocket.close(POLICY_VIOLATION)
             return
         await self._open()

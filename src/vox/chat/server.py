@@ -10,6 +10,8 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
+from random import Random
 from typing import Final
 
 from vox.chat.bus.shared import SharedBus
@@ -20,7 +22,15 @@ from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.snowflakes import Snowflakes
 from vox.chat.database.worker_lease import LeasedSnowflakes, SqlWorkerLeases, largest_number
 from vox.chat.events import Event
+from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
+from vox.chat.features.federation import contacts
+from vox.chat.features.interactions.calls import call_command
+from vox.chat.features.keys.relay import relay
+from vox.chat.features.oidc.opening import open_oidc
+from vox.chat.features.outgoing_webhooks.sender import DeliverySender
+from vox.chat.features.push.sender import PushSender
+from vox.chat.features.snapshot.service import Snapshots
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -30,7 +40,8 @@ from vox.chat.replication.resync import StateResync
 from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
 from vox.runtime.logging import get_logger
-from vox.runtime.tasks import periodic
+from vox.runtime.tasks import periodic, supervised
+from vox.security.web_push import assert_available, kept_key
 from vox.stores.sql import Connection
 from vox.stores.sqlite_file import SqliteFile, mark_in_use, refuse_where_lost
 
@@ -65,20 +76,35 @@ class ChatServer:
             metrics=context.metrics,
             read=context.read,
             tell=self._tell,
+            snapshots=Snapshots(context.community, context.recent, context.read),
+            relay=partial(relay, context),
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
+        context.logins.on_device_login(self.hub.set_keyless)
+        context.oidc = open_oidc(context)
         self._resync = StateResync(
             context.community,
             context.config,
             context.bus,
             self.hub,
             read=context.read,
-            on_invalidated=context.logins.forget_all,
+            on_invalidated=self._forget,
             on_reloaded=self._recheck_logins,
+            load_besides=context.integrations.load,
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
+        context.call_command = partial(call_command, context)
+        self._sender = DeliverySender(
+            context.change,
+            context.integrations,
+            context.integration_guard,
+            context.signing_key,
+            context.clock,
+            Random(),  # noqa: S311  spreads retries
+        )
+        self._pipeline.on_queued(self._sender.wake)
         self._parts = parts
         self._opening = threading.Lock()
         self._is_open = False
@@ -118,6 +144,12 @@ class ChatServer:
                 mark_in_use(path)
                 self._file = SqliteFile(path)
             context.database.run_sync(self._load)
+            self._load_push_key()
+            context.open_federation()
+            if context.federation is not None:
+                context.federation.on_viewed = partial(contacts.refresh, context)
+                self.hub.on_dm_typing = context.federation.relay_typing
+                self.hub.news.on_changed = context.federation.tell_presence
             self._seed_ids(context.database.run_sync(largest_number))
             context.bus.subscribe(self._pipeline.on_bus_entries)
             if self.settings.registration != "open" and not self._parts.worker:
@@ -156,8 +188,18 @@ class ChatServer:
                 periodic(SWEEP_S, partial(retention.sweep, context), "chat sweep"),
                 closing_expired(hub, context.read, context.clock),
                 polling_version(context.community, context.read, self._resync.request),
+                context.background.running(),
+                supervised(self._sender.run, "outgoing webhooks"),
             ):
                 await stack.enter_async_context(task)
+            if context.push_key is not None:
+                sender = PushSender(context, context.push_key, self._connected_logins)
+                await stack.enter_async_context(sender.running())
+                context.push = sender.offer
+                stack.callback(self._stop_pushing)
+            if context.federation is not None:
+                sending = context.federation.running(is_shared=isinstance(bus, SharedBus))
+                await stack.enter_async_context(sending)
             if isinstance(bus, SharedBus):
                 await stack.enter_async_context(checkpointing(hub, bus, context.clock))
                 await stack.enter_async_context(announcing_interruptions(hub, bus))
@@ -191,15 +233,42 @@ class ChatServer:
         # The hub is made before the pipeline, which delivers to it.
         self.context.tell(event)
 
+    def _connected_logins(self) -> frozenset[LoginId]:
+        return frozenset(self.hub.connected_logins())
+
+    def _stop_pushing(self) -> None:
+        self.context.push = None
+
+    def _forget(self) -> None:
+        """Events of any kind may have been missed."""
+        self.context.logins.forget_all()
+        self.context.recent.forget()
+
     async def _recheck_logins(self) -> None:
         """A change was missed, perhaps the end of a login: tokens are looked up anew, and sockets of ended logins close."""
         context = self.context
         context.logins.forget_all()
         await end_missing_logins(self.hub, context.read, context.clock)
 
+    def _load_push_key(self) -> None:
+        """Reads the key for pushes, where there are any.
+
+        Raises:
+            UsageError: it cannot be kept, or a library is missing.
+        """
+        context, settings = self.context, self.settings
+        if not settings.push_contact:
+            return
+        assert_available()
+        database = context.database.file
+        beside = Path(f"{database}.push.key") if database is not None else Path("vox.push.key")
+        context.push_key = kept_key(Path(settings.push_key_file) if settings.push_key_file else beside)
+
     def _load(self, connection: Connection) -> None:
         self.context.community.load(connection)
         self.context.config.load(connection)
+        self.context.integrations.load(connection)
+        self.context.encryption_key.check(connection)
 
     def _seed_ids(self, largest: int) -> None:
         """Numbers go on above what is stored, whatever the clock says today."""

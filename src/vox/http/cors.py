@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-ALLOWED_HEADERS = b"authorization, content-type, x-vox-ids, range"
+ALLOWED_HEADERS = b"authorization, content-type, x-vox-ids, range, if-none-match"
 EXPOSED_HEADERS = (
     b"x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset, retry-after, content-range, x-request-id"
 )
@@ -50,10 +50,25 @@ class Origins:
             ]
         return found
 
-    def may_connect(self, scope: Scope) -> bool:
-        """Whether a socket may be opened; programs send no Origin and always may."""
+    def may_connect(self, scope: Scope, own: Collection[str] | None = None) -> bool:
+        """Whether a socket may be opened; programs send no Origin and always may.
+
+        Args:
+            scope: of the upgrade.
+            own: further names of this server, with their port where it is not the scheme's. Where they are given, pages that came from
+                this server may connect besides those that are listed, and without a list no other page of the web may.
+        """
         origin = _header(scope, b"origin")
-        return not self.is_on or origin is None or self._knows(origin)
+        if origin is None or self._knows(origin):
+            return True
+        if own is None:
+            return not self.is_on
+        page = origin.decode("latin-1").lower()
+        scheme, _, host = page.partition("://")
+        if scheme in {"http", "https"}:
+            here = (_header(scope, b"host") or b"").decode("latin-1").lower()
+            return _bare(host, scheme) in {_bare(here, scheme), *(_bare(name.lower(), scheme) for name in own)}
+        return not self.is_on and page != "null"  # a program that shows pages of its own, such as app:// or file://
 
     def _knows(self, origin: bytes) -> bool:
         return b"*" in self._allowed or origin.lower() in self._allowed
@@ -85,6 +100,11 @@ def is_origin_allowed(
     if own_names is None:
         return page == here
     return page == here and (page in own_names or (_is_address(page) and page_port == here_port))
+
+
+def _bare(host: str, scheme: str) -> str:
+    """A host without the port that its scheme has anyway."""
+    return host.removesuffix(":443" if scheme == "https" else ":80")
 
 
 def _host_and_port(url: str, scheme_of: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ however many sockets it goes to. The state machines of both sides stand in `gate
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -30,8 +30,13 @@ CUSTOM_STATUS_MAX: Final = 128
 ACTIVITY_MAX: Final = 512
 STRING_IDS: Final = "string_ids"
 PRESENCE_BATCH: Final = "presence_batch"
-CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH)
-"""What a client may ask for in `identify`; `ready` names it. The original claimed voice, e2ee, federation, bots and webhooks."""
+BOTS: Final = "bots"
+WEBHOOKS: Final = "webhooks"
+SNAPSHOT: Final = "snapshot"
+ACCOUNT_EVENTS: Final = "account_events"
+E2EE: Final = "e2ee"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, SNAPSHOT, ACCOUNT_EVENTS, BOTS, WEBHOOKS, E2EE)
+"""What `ready` names: what a client may ask for in `identify`, and the features of the server. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3
 
@@ -116,6 +121,43 @@ class PresenceUpdate(msgspec.Struct):
     activity: dict[str, Any] | None = None
 
 
+class MlsRelay(msgspec.Struct):
+    """An MLS message for other devices. The original has `mls_type` and `data`, and means the user's own sessions; the rest is ours.
+
+    Args:
+        mls_type: welcome, commit or proposal.
+        data: the message, opaque; in a conversation a text.
+        dm_id: the conversation whose members' devices it is for; a text with `string_ids`.
+        device_id: the sender's device, for which it does not wait.
+        device_ids: only these devices, as for a Welcome; None for all.
+        group_id: of a message that is not in MLS framing, which names its group itself.
+        epoch: likewise.
+        request_id: comes back in the event, or in the refusal.
+    """
+
+    mls_type: Literal["welcome", "commit", "proposal"]
+    data: Any = None
+    dm_id: int | str | None = None
+    device_id: str | None = None
+    device_ids: list[str] | None = None
+    group_id: str | None = None
+    epoch: int | None = None
+    request_id: str | None = None
+
+
+class CpaceRelay(msgspec.Struct):
+    """A step of pairing two devices of one user; data and nonce are opaque."""
+
+    cpace_type: Literal["isi", "rsi", "confirm", "new_device_key"]
+    pair_id: str
+    data: Any = None
+    nonce: Any = None
+
+
+Relayed = MlsRelay | CpaceRelay
+"""What is passed on to devices, unread."""
+
+
 def decode_client(message: str | bytes) -> ClientMessage:
     """The envelope of a client's message.
 
@@ -163,9 +205,9 @@ def numbered(seq: int, tail: bytes) -> bytes:
     return b'{"seq":%d,%b' % (seq, tail)
 
 
-def error_frame(code: str, message: str) -> bytes:
-    """An error within the session; the connection stays open."""
-    return frame("error", {"code": code, "message": message})
+def error_frame(code: str, message: str, **extras: object) -> bytes:
+    """An error within the session; the connection stays open. `extras` are further fields, such as retry_after_ms."""
+    return frame("error", {"code": code, "message": message, **extras})
 
 
 def framed_run(first_seq: int, tails: Sequence[bytes]) -> bytes:

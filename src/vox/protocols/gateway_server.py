@@ -23,8 +23,10 @@ from vox.protocols.gateway import (
     STATUSES,
     ClientMessage,
     CloseCode,
+    CpaceRelay,
     Heartbeat,
     Identify,
+    MlsRelay,
     PresenceUpdate,
     Resume,
     Typing,
@@ -57,12 +59,14 @@ class Refused:
     message: str
 
 
-Asked = Identify | Resume | Heartbeat | Typing | PresenceUpdate | Refused | Closing
+Asked = Identify | Resume | Heartbeat | Typing | PresenceUpdate | MlsRelay | CpaceRelay | Refused | Closing
 
-_CONTENT: Final[dict[str, type[Heartbeat | Typing | PresenceUpdate]]] = {
+_CONTENT: Final[dict[str, type[Heartbeat | Typing | PresenceUpdate | MlsRelay | CpaceRelay]]] = {
     "heartbeat": Heartbeat,
     "typing": Typing,
     "presence_update": PresenceUpdate,
+    "mls_relay": MlsRelay,
+    "cpace_relay": CpaceRelay,
 }
 """What a client may say in a session. Unknown types are ignored."""
 

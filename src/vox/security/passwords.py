@@ -8,7 +8,7 @@ import asyncio
 import re
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -104,6 +104,25 @@ class Passwords:
             DependencyError: too many passwords wait (passwords_busy).
         """
         return await self._run(lambda: self._check(password, stored))
+
+    async def hash_all(self, secrets: Sequence[str]) -> list[str]:
+        """The hashes of several secrets, one after the other in one thread's turn.
+
+        Raises:
+            DependencyError: too many passwords wait (passwords_busy).
+        """
+        return await self._run(lambda: [self.hash_now(secret) for secret in secrets])
+
+    async def find(self, secret: str, stored: Sequence[str]) -> int | None:
+        """Which of some hashes is that of a secret, in one thread's turn; None where none is.
+
+        Raises:
+            DependencyError: too many passwords wait (passwords_busy).
+        """
+        text = prepared(secret)
+        return await self._run(
+            lambda: next((at for at, hashed in enumerate(stored) if self._verifies(hashed, text)), None)
+        )
 
     def hash_now(self, password: str) -> str:
         """The hash to store, computed on the calling thread; for commands."""

@@ -41,7 +41,7 @@ _PAIRS: Final = (
     "աw հh յj ոn օo սu ցg զq "  # Armenian
     "ıi ɑa ɡg ɩi"  # Latin
 )
-_LOOK_ALIKES: Final = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
+LOOK_ALIKES: Final = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 """Letters of other scripts that look like a Latin one, small or as capitals, in the form that folding gives them."""
 
 
@@ -80,7 +80,7 @@ def name_key(name: str) -> str:
     folded = unicodedata.normalize("NFKC", name)
     for _ in range(2):  # folding may undo the normalisation, and the reverse
         folded = unicodedata.normalize("NFKC", _IGNORED.sub("", folded).casefold())
-    return _SPACES.sub(" ", folded.translate(_LOOK_ALIKES)).strip()
+    return _SPACES.sub(" ", folded.translate(LOOK_ALIKES)).strip()
 
 
 def is_reserved(name: str) -> bool:

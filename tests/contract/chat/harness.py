@@ -192,7 +192,13 @@ class Rig:
 
 def chat_settings(database_url: str, folder: Path, **overrides: Any) -> ChatSettings:
     """Settings of a test, untouched by the environment."""
-    given = {"database_url": database_url, "storage_path": str(folder / "uploads"), **QUIET, **overrides}
+    given = {
+        "database_url": database_url,
+        "storage_path": str(folder / "uploads"),
+        "secrets_key_file": str(folder / "vox.key"),
+        **QUIET,
+        **overrides,
+    }
     return load_chat_settings({}, given).settings
 
 

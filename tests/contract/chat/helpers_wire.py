@@ -27,7 +27,9 @@ def parameters(route: Route) -> list[str]:
 
 
 def fields_of(kind: Any) -> dict[str, inspect.Field]:
-    """The fields of a struct by their wire names."""
+    """The fields of a struct by their wire names; a body that the endpoint reads itself has none."""
+    if kind is bytes:
+        return {}
     info = inspect.type_info(kind)
     assert isinstance(info, inspect.StructType)
     return {part.encode_name: part for part in info.fields}
@@ -44,8 +46,17 @@ def _plausible(kind: inspect.Type) -> Any:
             return "plausible"
         case inspect.IntType():
             return 1
+        case inspect.BoolType():
+            return True
         case inspect.LiteralType(values=values):
             return values[0]
+        case inspect.BoolType():
+            return True
+        case inspect.StructType():
+            required = {field.encode_name: _plausible(field.type) for field in kind.fields if field.required}
+            return required if kind.tag_field is None else {kind.tag_field: kind.tag, **required}
+        case inspect.ListType(item_type=item, min_length=shortest) if shortest:
+            return [_plausible(item)] * shortest
         case inspect.ListType() | inspect.CollectionType():
             return []
         case inspect.DictType():

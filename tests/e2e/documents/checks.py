@@ -15,6 +15,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import yaml
 from websockets.asyncio.client import ClientConnection, connect
@@ -27,6 +28,8 @@ from tests.time_limits import time_limit
 from vox.chat.config.settings import ChatSettings, load_chat_settings
 from vox.directory.settings import load as load_directory
 from vox.fleet.bridge.settings import load as load_bridge
+from vox.protocols.media_stream import FIRST_STREAM, RESUME_PARAMETER
+from vox.providers.carriers import twilio
 from vox.runtime.setting_fields import Env
 
 PROBES = {"httpGet", "initialDelaySeconds", "periodSeconds", "failureThreshold", "timeoutSeconds"}
@@ -95,6 +98,15 @@ def command_line(one: Reader, command: str) -> None:
         script = f"from vox.cli.main import build_parser, load_command; {parser}.parse_args({arguments!r})"
         done = one.run(f"python -c {shlex.quote(script)}")
         assert done.returncode == 0, done.stderr
+
+
+def resumable_markup(one: Reader, block: Block) -> None:
+    """Markup of one's own for a carrier is what our own answer to it is, but for the addresses."""
+    del one
+    shown = ET.canonicalize(block.text, strip_text=True)
+    stream_url, resume_url = re.findall(r"(?:wss|https)://[^\"<]+", shown)
+    ours = twilio.resumable_answer(stream_url, parameters={RESUME_PARAMETER: FIRST_STREAM}, resume_url=resume_url)
+    assert shown == ET.canonicalize(ours.body.decode(), strip_text=True)
 
 
 def entry_points(one: Reader, block: Block) -> None:

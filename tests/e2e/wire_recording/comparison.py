@@ -53,6 +53,62 @@ SECURITY_HEADERS = (
 )
 ALLOWED: tuple[Allowed, ...] = (
     Allowed(
+        "The API has grown by half since this was recorded: identity, bots, keys, federation, moderation, browser clients.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes|schemas)\..*",
+    ),
+    Allowed(
+        "See above: lists took further parameters.",
+        "changed",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.routes\.GET /api/v1/(?:dms/.*/messages|feeds/.*/messages|reports)\.parameters(?:\.\d|, its length)",
+    ),
+    Allowed(
+        "A login says how it began.",
+        "changed",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.schemas\.SessionInfo\.required(?:\.5|, its length)",
+    ),
+    Allowed(
+        "Requests of new routes and of other servers are counted.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.(?:vox_chat_request\w+\.labels\.route\.[A-Z]+ /api/v1/.*|vox_federation_received_total)",
+    ),
+    Allowed(
+        "Pages of other origins may ask for pictures only where they have changed.",
+        "changed",
+        "chat_edge",
+        r"OPTIONS /api/v1/server .*",
+        r"headers\.access-control-allow-headers",
+    ),
+    Allowed(
+        "See above: each new route refuses what the others refuse.",
+        "added",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/.*",
+        r"",
+    ),
+    Allowed(
+        "All other logins can be ended at once.",
+        "changed",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/auth/sessions \[another method\]",
+        r"headers\.allow",
+    ),
+    Allowed(
+        "See above.",
+        "removed",
+        "chat_refusals",
+        r"DELETE /api/v1/auth/sessions \[another method\]",
+        r"",
+    ),
+    Allowed(
         "Readiness names its checks in all parts: a body may gain fields. Statuses stay, and so does what was there.",
         "added",
         r"agent_.*|chat_.*|plain_uvicorn",
@@ -164,11 +220,55 @@ ALLOWED: tuple[Allowed, ...] = (
         r"phases\..*\.media\..*payload",
     ),
     Allowed(
+        "Bots, commands, interactions and webhooks have come: new routes and schemas, and fields that few messages have.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes\..*|schemas\.\w+(?:\.properties\.(?:components|embeds|webhook_name|webhook_avatar))?)",
+    ),
+    Allowed(
+        "See above: the new routes are counted.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_chat_(?:request_seconds|requests_total)\.labels\.route\.[A-Z]+ /api/v1/.*",
+    ),
+    Allowed(
+        "See above: the new routes refuse what all refuse.",
+        "added",
+        "chat_refusals",
+        r"[A-Z]+ /api/v1/(?:bots|commands|interactions|webhooks|outgoing-webhooks|feeds/[^/]+/webhooks)(?:[/ ].*)?",
+        "",
+    ),
+    Allowed(
         "`ready.capabilities` names what the server has; it claimed voice, e2ee, federation, bots and webhooks.",
         "changed",
         r"chat_.*|plain_uvicorn",
         r"gateway .*|events .*",
         r"frames\.\d+\.(?:zstd\.)?d\.capabilities(?:\.\d|, its length)",
+    ),
+    Allowed(
+        "The API has the routes of keys, devices and pairing.",
+        "added",
+        r"chat_.*",
+        r"[A-Z]+ /api/v1/keys/.*",
+        r".*",
+    ),
+    Allowed(
+        "See above: the description names them.",
+        "added",
+        "chat_edge",
+        r"GET /openapi.json.*",
+        r"openapi\.(?:routes\.[A-Z]+ /api/v1/keys/.*|schemas\.(?:Acknowledgement|AddedDevice|Backup|Device|DeviceKeyPackage"
+        r"|DeviceList|DevicePrekeys|KeyPackages|NewDevice|NewPairing|Pairing|PairingAnswer|Prekeys|UploadKeyPackages"
+        r"|UploadPrekeys|Waiting|WaitingMessage))",
+    ),
+    Allowed(
+        "See above: requests are counted by route.",
+        "added",
+        "chat_edge",
+        r"GET /metrics \[names\]",
+        r"metrics\.vox_chat_request\w+\.labels\.route\.[A-Z]+ /api/v1/keys/.*",
     ),
     Allowed(
         "A member sees the events of their own invites, no longer of all: the recorded member makes it in place of the administrator.",

@@ -35,6 +35,29 @@ def test_only_named_origins_may_call(origin, may):
     assert allowed == (origin.encode() if may and origin else None)
 
 
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed", "may"),
+    [
+        ("https://chat.example.com", "chat.example.com", (), True),
+        ("https://chat.example.com", "chat.example.com:443", (), True),
+        ("http://chat.example.com:8000", "chat.example.com:8000", (), True),
+        ("http://chat.example.com", "chat.example.com:8000", (), False),
+        ("https://evil.example", "chat.example.com", (), False),
+        ("https://chat.example.com.evil.example", "chat.example.com", (), False),
+        ("https://public.example", "10.0.0.5:8000", (), True),
+        ("null", "chat.example.com", (), False),
+        ("file://", "chat.example.com", (), True),
+        ("https://chat.example.com", "chat.example.com", ("https://second.example",), True),
+        ("https://second.example", "chat.example.com", ("https://second.example",), True),
+        ("https://evil.example", "chat.example.com", ("*",), True),
+        ("app://x", "chat.example.com", ("https://second.example",), False),
+        (None, "chat.example.com", (), True),
+    ],
+)
+def test_a_server_s_own_pages_may_connect_and_foreign_ones_only_where_listed(origin, host, allowed, may):
+    assert Origins(allowed).may_connect(scope(origin, host=host), ("public.example",)) is may
+
+
 def test_a_preflight_names_methods_and_headers_and_never_credentials():
     origins = Origins((PAGE,))
     asked = scope(PAGE, "OPTIONS", access_control_request_method="PATCH")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vox.protocols.gateway import CloseCode, Heartbeat, Identify, PresenceUpdate, Resume, Typing
+from vox.protocols.gateway import CloseCode, CpaceRelay, Heartbeat, Identify, MlsRelay, PresenceUpdate, Resume, Typing
 from vox.protocols.gateway_server import Closing, GatewayServer, Refused, State, as_id, capabilities
 
 
@@ -79,13 +79,34 @@ def test_messages_of_a_session():
     assert server.receive(said("typing", {"feed_id": 1}), 0) == [Typing(feed_id=1)]
     assert server.receive(said("typing", {"dm_id": "12"}), 0) == [Typing(dm_id="12")]
     assert server.receive(said("unknown", [1]), 0) == []
-    assert server.receive(said("mls_relay", {"data": "x"}), 0) == []
     assert server.receive(said("heartbeat", "anything"), 0) == [Heartbeat()]
     assert codes(server.receive(said("typing", {"feed_id": []}), 0)) == ["VALIDATION_ERROR"]
     assert codes(server.receive(said("presence_update", {"status": "online", "activity": 1}), 0)) == [
         "VALIDATION_ERROR"
     ]
     assert server.state is State.LIVE
+
+
+def test_what_is_relayed_to_devices_is_told_apart_and_otherwise_not_read():
+    server = live()
+    assert server.receive(said("mls_relay", {"mls_type": "commit", "data": {"any": 1}}), 0) == [
+        MlsRelay("commit", {"any": 1})
+    ]
+    asked = {"mls_type": "welcome", "data": "x", "dm_id": "12", "device_ids": ["d"], "request_id": "r"}
+    assert server.receive(said("mls_relay", asked), 0) == [
+        MlsRelay("welcome", "x", dm_id="12", device_ids=["d"], request_id="r")
+    ]
+    step = {"cpace_type": "new_device_key", "pair_id": "p", "data": "x", "nonce": "n"}
+    assert server.receive(said("cpace_relay", step), 0) == [CpaceRelay("new_device_key", "p", "x", "n")]
+    for kind, wrong in (
+        ("mls_relay", {"data": "x"}),
+        ("mls_relay", {"mls_type": "application", "data": "x"}),
+        ("mls_relay", {"mls_type": "commit", "epoch": "1"}),
+        ("mls_relay", {"mls_type": "commit", "device_ids": "d"}),
+        ("cpace_relay", {"cpace_type": "isi"}),
+        ("cpace_relay", {"cpace_type": "hello", "pair_id": "p"}),
+    ):
+        assert codes(server.receive(said(kind, wrong), 0)) == ["VALIDATION_ERROR"], wrong
 
 
 @pytest.mark.parametrize("status", ["offline", "", None, 1, [], {}])

@@ -5,12 +5,12 @@ whose answer depends on more than the path; its text says what the endpoint itse
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vox.chat.api.path_ids import path_id, target_id
 from vox.chat.community import Community
-from vox.chat.errors import missing_permission, refuse
+from vox.chat.errors import Refusal, missing_permission, refuse, timed_out
 from vox.chat.events.ids import DmId, FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 
@@ -27,6 +27,8 @@ class Access:
         text: the demand in words, for the documentation.
         sees: the space of the path that must be visible besides.
         takes_login: whether a route that needs no login looks at a token that comes nevertheless.
+        limited_by: the secret of the path whose holder the rate limit counts for, in place of the address.
+        needs_fresh_login: whether an account with a second factor must have shown it lately (`vox.chat.api.step_up`).
     """
 
     kind: Kind
@@ -34,6 +36,12 @@ class Access:
     text: str = ""
     sees: Literal["feed", "room"] | None = None
     takes_login: bool = False
+    limited_by: str = ""
+    needs_fresh_login: bool = False
+
+    def fresh(self) -> "Access":
+        """The same, for what is dangerous in the hands of a stranger who finds an open session."""
+        return replace(self, text=f"{self.text}; fresh login", needs_fresh_login=True)
 
     @property
     def is_public(self) -> bool:
@@ -54,21 +62,26 @@ class Access:
             path: the values of the route's parameters.
 
         Raises:
-            Refusal: MISSING_PERMISSIONS, or that the thing of the path does not exist, or not for the caller.
+            Refusal: MISSING_PERMISSIONS, TIMED_OUT, or that the thing of the path does not exist, or not for the caller.
         """
         if self.kind in {"public", "user", "checked"}:
             return
         permission = self.permission
-        if self.kind == "permission":
-            assert_permission(permission is None or community.may(user_id, permission), permission)
-            if self.sees is not None:
-                _check_sees(community, user_id, path, self.sees)
-        elif self.kind in {"feed", "room"}:
-            self._check_space(community, user_id, path)
-        elif self.kind == "self":
-            self._check_self(community, user_id, path)
-        elif self.kind == "dm" and not community.in_dm(user_id, DmId(path_id(path, "dm_id"))):
-            raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
+        try:
+            if self.kind == "permission":
+                assert_permission(permission is None or community.may(user_id, permission), permission)
+                if self.sees is not None:
+                    _check_sees(community, user_id, path, self.sees)
+            elif self.kind in {"feed", "room"}:
+                self._check_space(community, user_id, path)
+            elif self.kind == "self":
+                self._check_self(community, user_id, path)
+            elif self.kind == "dm" and not community.in_dm(user_id, DmId(path_id(path, "dm_id"))):
+                raise refuse("NOT_DM_PARTICIPANT", "You are not part of this conversation.")
+        except Refusal as error:
+            if error.wire_code == "MISSING_PERMISSIONS" and (left_s := community.timeout_left_s(user_id)):
+                raise timed_out(left_s) from None
+            raise
 
     def _check_space(self, community: Community, user_id: UserId, path: Mapping[str, str]) -> None:
         permission = self.permission or P.VIEW_SPACE
@@ -93,6 +106,8 @@ class Access:
 
 PUBLIC = Access("public", text="no login")
 """No login is needed."""
+BY_TOKEN = Access("public", text="the token in the path", limited_by="token")
+"""No login is needed; the path has a token, which the endpoint checks."""
 USER = Access("user", text="any member")
 """Any member who is logged in."""
 IN_DM = Access("dm", text="participant of the conversation")

@@ -8,9 +8,11 @@ from vox.chat.events.permissions import P
 from vox.http.openapi import ApiDescription, Schema
 from vox.http.routing import Route
 
+_TEXT_IDS: Final = {"file_id", "device_id", "pair_id"}
+
 
 def _parameter(name: str) -> Schema:
-    is_number = (name.endswith("_id") and name != "file_id") or name == "target"
+    is_number = (name.endswith("_id") and name not in _TEXT_IDS) or name == "target"
     return {"type": "integer", "minimum": 0} if is_number else {"type": "string"}
 
 

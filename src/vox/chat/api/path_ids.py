@@ -8,6 +8,8 @@ from vox.chat.events.ids import UserId
 
 MAX_ID: Final = (1 << 63) - 1
 MAX_ID_DIGITS: Final = 19
+ME: Final = "@me"
+"""The caller, where a path names a user."""
 
 
 def path_id(path: Mapping[str, str], name: str) -> int:
@@ -33,7 +35,7 @@ def target_id(path: Mapping[str, str], caller_id: UserId) -> UserId:
         Refusal: INVALID_USER_ID where it is no number.
     """
     text = path["user_id"]
-    if text == "@me":
+    if text == ME:
         return caller_id
     number = _number(text)
     if number is None:

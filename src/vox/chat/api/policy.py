@@ -9,8 +9,9 @@ from starlette.types import Receive, Scope
 from starlette.websockets import WebSocket
 
 from vox.chat.api.json_ids import encode, encode_with_string_ids
-from vox.chat.api.rate_categories import CATEGORIES
+from vox.chat.api.rate_categories import CATEGORIES, OURS, opted_in
 from vox.chat.api.request import AnyCall, Call, Route, bearer_token
+from vox.chat.api.step_up import assert_fresh_login
 from vox.chat.context import ChatContext
 from vox.chat.errors import Refusal, missing_token, rate_limited, refuse, wire_form
 from vox.errors import UsageError, VoxError
@@ -21,6 +22,7 @@ from vox.http.rate_limits import RateCategory, RateDecision
 from vox.http.routing import MethodNotAllowed
 from vox.runtime.logging import get_logger
 from vox.security.addresses import network_key
+from vox.security.tokens import digest
 from vox.stores.disk_errors import disk_failure
 
 JSON: Final = (b"content-type", b"application/json")
@@ -45,7 +47,7 @@ class ChatPolicy:
         self._opened = opened
         self._is_open = False
         scale = chat.settings.rate_limit_scale or 1
-        self._bursts = {name: b"%d" % max(1, int(each.burst * scale)) for name, each in CATEGORIES.items()}
+        self._bursts = {each.name: b"%d" % max(1, int(each.burst * scale)) for each in (*CATEGORIES.values(), *OURS)}
 
     async def admit(
         self, route: Route, scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
@@ -65,6 +67,8 @@ class ChatPolicy:
             return call
         if not self._is_open:
             await self._ensure_open()
+        if scope["query_string"] and route.method == "GET":
+            category = opted_in(category, scope["query_string"])
         refused: Refusal | None = None
         access = route.access
         authorization, call.has_string_ids = _credentials(scope)
@@ -76,11 +80,15 @@ class ChatPolicy:
                     call.seen = chat.logins.revocations, chat.community.version
             except Refusal as error:
                 refused = error
-        await self._limit(call, category, headers)
+        await self._limit(call, category, headers, values[access.limited_by] if access.limited_by else "")
         if not access.is_public and call.login is None:
             raise refused or missing_token()
         if call.login is not None:
+            if category.name == "auth" and call.login.is_bot:
+                raise refuse("FORBIDDEN", "A bot has no logins of its own; its owner manages its token under /bots.")
             access.check(chat.community, call.login.user_id, values)
+            if access.needs_fresh_login:
+                await assert_fresh_login(chat, call.login)
         return call
 
     async def miss(self, error: UsageError, scope: Scope, headers: RawHeaders) -> None:
@@ -130,9 +138,11 @@ class ChatPolicy:
         Raises:
             Refusal: VALIDATION_ERROR, naming the field.
         """
+        if route.is_raw:
+            return raw
         decode = route.decode_loose if call.has_string_ids else route.decode_body
         if decode is None or (not raw and route.method == "DELETE"):
-            return None
+            return raw if route.is_raw else None
         try:
             return decode(raw)
         except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, not the type, or nested too deeply
@@ -174,9 +184,25 @@ class ChatPolicy:
             await opening
         self._is_open = True
 
-    async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders) -> None:
+    def _key_of_secret(self, secret: str, address: str) -> str:
+        """A bucket for each secret, so that others can neither use one up nor guess at will: unknown ones count for their address.
+
+        Raises:
+            Refusal: RATE_LIMITED for an address that has sent too many unknown ones.
+        """
+        refused = self._chat.logins.refused
+        if refused is not None and (wait_s := refused.wait_s(network_key(address), self._chat.clock.now())):
+            raise rate_limited(wait_s, "Too many unknown tokens")
+        return f"secret:{digest(secret)}"
+
+    async def _limit(self, call: AnyCall, category: RateCategory, headers: RawHeaders, secret: str = "") -> None:
         chat, login = self._chat, call.login
-        key = f"user:{login.user_id}" if login is not None else f"ip:{network_key(client_address(call.scope))}"
+        if login is not None:
+            key = f"user:{login.user_id}"
+        elif secret:
+            key = self._key_of_secret(secret, client_address(call.scope))
+        else:
+            key = f"ip:{network_key(client_address(call.scope))}"
         decision = chat.limits.take(key, category, chat.clock.now())
         if not isinstance(decision, RateDecision):
             decision = await decision

@@ -23,9 +23,36 @@ CATEGORIES: Final[dict[str, RateCategory]] = {
         ("search", 10, 0.1),
         ("files", 20, 0.5),
         ("federation", 50, 1.0),
+        ("interactions", 60, 10.0),
+        ("federation_peers", 500, 50.0),
     )
 }
-"""The original's numbers."""
+"""The original's numbers, and those of interactions, which there counted as `server`: too few for a bot that answers many users; and
+of `federation_peers`, requests that other servers sign, which have quotas of their own besides: the original's 50, and one more a second,
+would hold up a server that has many users or was away."""
+
+HISTORY: Final = RateCategory("history", 60, 4.0)
+"""Pages of messages that were asked for with `include`: reading does not empty the bucket of sending."""
+MEDIA: Final = RateCategory("media", 300, 30.0)
+"""Files behind signed links, thumbnails and pictures from elsewhere; counted by address, because pictures bring no token."""
+LOOKUP: Final = RateCategory("lookup", 60, 4.0)
+"""Looking members up while a name is being typed, and reading all of them in large pages."""
+OURS: Final = (HISTORY, MEDIA, LOOKUP)
+"""Categories that the original does not have."""
+
+_OPTED_IN: Final = {"messages": (b"include=", HISTORY), "files": (b"signature=", MEDIA)}
+
+
+def opted_in(category: RateCategory, query: bytes) -> RateCategory:
+    """The category of a GET whose query asks for what the original does not have; all others keep their own.
+
+    Args:
+        category: the path's own.
+        query: the raw query string.
+    """
+    named = _OPTED_IN.get(category.name)
+    return named[1] if named is not None and named[0] in query else category
+
 
 _BY_PREFIX: Final[dict[str, str]] = {
     "auth": "auth",
@@ -43,6 +70,8 @@ _BY_PREFIX: Final[dict[str, str]] = {
     "voice": "voice",
     "server": "server",
     "bots": "bots",
+    "interactions": "interactions",
+    "outgoing-webhooks": "webhooks",
     "keys": "e2ee",
     "dms": "messages",
     "files": "files",

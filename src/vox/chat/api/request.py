@@ -7,10 +7,10 @@ from starlette.types import Receive, Scope
 from typing_extensions import TypeVar
 
 from vox.chat.api.access import Access
-from vox.chat.api.path_ids import path_id, target_id
+from vox.chat.api.path_ids import ME, path_id, target_id
 from vox.chat.api.rate_categories import category_of
 from vox.chat.context import ChatContext
-from vox.chat.errors import refuse
+from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import CategoryId, DmId, FeedId, LoginId, MessageId, RoleId, RoomId, ThreadId, UserId
 from vox.chat.identity.logins import Login
 from vox.errors import PeerError
@@ -25,6 +25,8 @@ B = TypeVar("B", default=None)
 Q = TypeVar("Q", default=None)
 
 PREFIX: Final = "/api/v1"
+_USERS: Final = frozenset({"user_id", "recipient_id", "target"})
+_USER_TARGET: Final = ("target_id", "user")
 
 Route = routing.Route[Access]
 Router = routing.Router[Access]
@@ -112,12 +114,17 @@ class Call(HttpCall, Generic[B, Q]):
     @overload
     def id(self, name: str) -> int: ...
     def id(self, name: str) -> int:
-        """A number of the path.
+        """A number of the path; where it names a user, `@me` is the caller.
 
         Raises:
             Refusal: VALIDATION_ERROR where it is none.
         """
-        return path_id(self.path, name)
+        try:
+            return path_id(self.path, name)
+        except Refusal:
+            if self.path[name] == ME and (name in _USERS or (name, self.path.get("target_type")) == _USER_TARGET):
+                return self.user_id
+            raise
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The request body in pieces, for routes with `body=Upload`; the endpoint counts its bytes.

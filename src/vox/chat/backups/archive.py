@@ -276,7 +276,7 @@ def note(content: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # not JSON, not UTF-8, or of another shape
         raise damaged(f"its {kind.__name__.lower()} is not readable: {error}") from error
 
 

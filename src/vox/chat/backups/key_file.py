@@ -18,9 +18,8 @@ def key_file(settings: ChatSettings, database_file: Path | None) -> Path:
         settings: may name it.
         database_file: the SQLite file that it lies beside; None for another database.
     """
-    named: str = getattr(settings, "secrets_key_file", "")
-    if named:
-        return Path(named)
+    if settings.secrets_key_file:
+        return Path(settings.secrets_key_file)
     return Path("vox.key") if database_file is None else database_file.with_name(f"{database_file.name}.key")
 
 

@@ -15,6 +15,7 @@ from vox.chat.community.state import (
     Category,
     Feed,
     Person,
+    Raid,
     Role,
     Room,
     SpaceRef,
@@ -23,6 +24,7 @@ from vox.chat.community.state import (
 )
 from vox.chat.events import Event
 from vox.chat.events.ids import CategoryId, FeedId, RoleId, RoomId, UserId
+from vox.chat.events.kinds import REMOTE_CONTACT
 from vox.chat.events.permissions import AllowDeny
 
 K = TypeVar("K", bound=int)
@@ -51,6 +53,18 @@ def _member_join(state: State, said: _Fields, facts: _Fields) -> AccessChange | 
         is_active=True,
         role_ids=frozenset(facts.get("role_ids", ())),
         is_federated=facts.get("is_federated", False),
+    )
+    return _one(user_id)
+
+
+def _remote_contact(state: State, _said: _Fields, facts: _Fields) -> AccessChange | None:
+    user_id = facts["user_id"]
+    state.users[user_id] = Person(
+        id=user_id,
+        username=facts["username"],
+        display_name=facts["display_name"],
+        is_federated=True,
+        is_contact=True,
     )
     return _one(user_id)
 
@@ -159,6 +173,7 @@ def _feed_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange |
     feed_id = said["feed_id"]
     state.feeds.pop(feed_id, None)
     state.overrides.pop(("feed", feed_id), None)
+    state.slow_modes.pop(feed_id, None)
     for thread in [thread for thread in state.threads.values() if thread.feed_id == feed_id]:
         del state.threads[thread.id]
     return _at(("feed", feed_id))
@@ -248,6 +263,43 @@ def _recipient_remove(state: State, said: _Fields, _facts: _Fields) -> AccessCha
     return _at(("dm", dm_id))
 
 
+def _member_timeout(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    user_id, until = said["user_id"], said["until"]
+    if until:
+        state.timeouts[user_id] = until
+    else:
+        state.timeouts.pop(user_id, None)
+    return None
+
+
+def _feed_slow_mode(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    feed_id, seconds = said["feed_id"], said["seconds"]
+    if seconds and feed_id in state.feeds:
+        state.slow_modes[feed_id] = seconds
+    else:
+        state.slow_modes.pop(feed_id, None)
+    return None
+
+
+def _raid_mode_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    measures = said["joins_paused"], said["new_account_wait_s"], said["slow_mode_s"]
+    state.raid = Raid(said["until"], *measures) if said["until"] else None
+    return None
+
+
+def _rule_update(state: State, said: _Fields, facts: _Fields) -> AccessChange | None:
+    rules = {rule_id: text for rule_id, text in state.rules.items() if rule_id != said["rule_id"]}
+    if said["enabled"]:
+        rules[said["rule_id"]] = facts["definition"]
+    state.rules = rules
+    return None
+
+
+def _rule_delete(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
+    state.rules = {rule_id: text for rule_id, text in state.rules.items() if rule_id != said["rule_id"]}
+    return None
+
+
 def _change_person(state: State, user_id: UserId, **fields: Any) -> AccessChange | None:
     _change(state.users, user_id, fields)
     return _one(user_id)
@@ -302,6 +354,7 @@ def _at(place: SpaceRef) -> AccessChange:
 
 _RULES: Final[Mapping[str, _Rule]] = {
     "member_join": _member_join,
+    REMOTE_CONTACT: _remote_contact,
     "member_leave": _member_leave,
     "member_ban": _member_leave,
     "member_unban": _member_unban,
@@ -329,5 +382,10 @@ _RULES: Final[Mapping[str, _Rule]] = {
     "dm_create": _dm_create,
     "dm_recipient_add": _recipient_add,
     "dm_recipient_remove": _recipient_remove,
+    "member_timeout": _member_timeout,
+    "feed_slow_mode": _feed_slow_mode,
+    "raid_mode_update": _raid_mode_update,
+    "automod_rule_update": _rule_update,
+    "automod_rule_delete": _rule_delete,
 }
 """One rule for each type of `CHANGES_ACCESS`."""

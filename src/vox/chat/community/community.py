@@ -5,11 +5,12 @@ questions may come from any thread.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Literal, cast, overload
 
 from vox.chat.community.apply_events import apply_to
 from vox.chat.community.loading import read_state
-from vox.chat.community.permission_cache import PermissionCache
+from vox.chat.community.permission_cache import PermissionCache, never
 from vox.chat.community.state import (
     EVERYTHING,
     MISSED,
@@ -17,6 +18,7 @@ from vox.chat.community.state import (
     Category,
     Feed,
     Person,
+    Raid,
     Role,
     Room,
     Space,
@@ -45,6 +47,12 @@ _VIEW = P.VIEW_SPACE.value
 _READ = P.VIEW_SPACE.value | P.READ_HISTORY.value
 _ADMINISTRATOR = P.ADMINISTRATOR.value
 _REDEFINES_ROLES = frozenset({"role_create", "role_update", "role_delete"})
+_STRUCTURE = frozenset({
+    "role_create", "role_update", "role_delete", "category_create", "category_update", "category_delete",
+    "feed_create", "feed_update", "feed_delete", "room_create", "room_update", "room_delete",
+    "permission_override_update", "permission_override_delete",
+    "emoji_create", "emoji_update", "emoji_delete", "sticker_create", "sticker_update", "sticker_delete",
+})  # fmt: skip
 _BRINGS_OR_TAKES = frozenset({"member_join", "member_leave", "member_ban", "member_unban"})
 
 
@@ -53,12 +61,15 @@ class Community:
 
     Args:
         state: what is known at the beginning; nothing, until `load` or `replace`.
+        now_s: the present time in Unix seconds; without it every time-out lasts.
     """
 
-    def __init__(self, state: State | None = None) -> None:
+    def __init__(self, state: State | None = None, now_s: Callable[[], int] = never) -> None:
         self._state = state or State()
-        self._masks = PermissionCache(self._state)
+        self._now_s = now_s
+        self._masks = PermissionCache(self._state, now_s)
         self._comings = 0
+        self._structure = 0
 
     @property
     def state(self) -> State:
@@ -74,6 +85,11 @@ class Community:
     def membership_version(self) -> int:
         """Goes up whenever a member joins or leaves: for caches that are built from the members."""
         return self._comings
+
+    @property
+    def structure_version(self) -> int:
+        """Goes up whenever roles, spaces, their overrides, emoji or stickers change: for what is the same for users of the same roles."""
+        return self._structure
 
     @property
     def users(self) -> dict[UserId, Person]:
@@ -171,6 +187,33 @@ class Community:
         of_in = self._masks.of_in
         return frozenset(room_id for room_id in tuple(self._state.rooms) if of_in(user_id, "room", room_id))
 
+    @property
+    def rules(self) -> Mapping[int, str]:
+        """The rules of auto-moderation that are enabled, as JSON by id; another mapping after every change."""
+        return self._state.rules
+
+    @property
+    def raid(self) -> Raid | None:
+        """Raid mode; None where it is off or over."""
+        raid = self._state.raid
+        return raid if raid is not None and raid.until > self._now_s() else None
+
+    def slow_mode_s(self, feed_id: FeedId) -> int:
+        """Seconds that an author waits between two messages of a feed; 0 for not at all."""
+        state = self._state
+        if state.raid is None:
+            return state.slow_modes.get(feed_id, 0) if state.slow_modes else 0
+        raid = self.raid
+        return max(state.slow_modes.get(feed_id, 0), raid.slow_mode_s if raid is not None else 0)
+
+    def timeout_left_s(self, user_id: UserId) -> int:
+        """For how many more seconds a member is timed out; 0 for not at all. Administrators may do everything nevertheless."""
+        return self._masks.timeout_left_s(user_id)
+
+    def timeout_of(self, user_id: UserId) -> int:
+        """Until when a member is timed out, in Unix seconds; 0 for not at all."""
+        return self._state.timeouts.get(user_id, 0) if self.timeout_left_s(user_id) else 0
+
     def rank(self, user_id: UserId) -> float:
         """The best position among a user's assigned roles, where lower is higher; infinity without any."""
         person = self._state.users.get(user_id)
@@ -212,12 +255,12 @@ class Community:
             case TheseUsers():
                 return user_id in audience.ids
             case PermissionHolders():
-                return self._masks.of(user_id) & audience.permission == audience.permission
+                return self._masks.held_by(user_id) & audience.permission == audience.permission
             case InviteViewers():
                 if user_id == audience.creator_id:
                     return True
                 feed_id = audience.feed_id
-                return self.may(user_id, P.MANAGE_SERVER) and (
+                return self._masks.held_by(user_id) & P.MANAGE_SERVER.value != 0 and (
                     feed_id is None or self._masks.of_in(user_id, "feed", feed_id) != 0
                 )
             case FormerViewers():
@@ -236,8 +279,9 @@ class Community:
         if state.version < self._state.version:
             return None
         self._state = state
-        self._masks = PermissionCache(state)
+        self._masks = PermissionCache(state, self._now_s)
         self._comings += 1
+        self._structure += 1
         return EVERYTHING
 
     def apply(self, event: Event) -> AccessChange | None:
@@ -256,8 +300,10 @@ class Community:
         shift = apply_to(state, event)
         if event.type in _BRINGS_OR_TAKES:
             self._comings += 1
+        elif event.type in _STRUCTURE:
+            self._structure += 1
         if event.type in _REDEFINES_ROLES:
-            self._masks = PermissionCache(state)
+            self._masks = PermissionCache(state, self._now_s)
         elif shift is not None:
             self._drop(shift)
         if event.version:

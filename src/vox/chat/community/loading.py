@@ -1,14 +1,17 @@
 """SQL of the community: every row that decides who may see or do what, or those about a few people and one space."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, Final, cast
 
 from sqlalchemy import Column, ColumnElement, Connection, select, true
 
-from vox.chat.community.state import Category, Feed, Person, Role, Room, Space, State, Target, Thread
+from vox.chat.community.state import Category, Feed, Person, Raid, Role, Room, Space, State, Target, Thread
 from vox.chat.database.schema import (
+    automod_rules,
     categories,
+    config,
     dm_participants,
     dms,
     feeds,
@@ -18,11 +21,14 @@ from vox.chat.database.schema import (
     roles,
     rooms,
     threads,
+    timeouts,
     users,
 )
 from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import AllowDeny, P, holds
 
+RAID_ROW: Final = "raid_mode"
+"""The row of `config` with raid mode, as JSON."""
 _ALL: Final = true()
 
 
@@ -36,7 +42,14 @@ def read_state(connection: Connection) -> State:
     talking = _pairs(connection, dm_participants.c.dm_id, dm_participants.c.user_id)
     for (dm_id,) in connection.execute(select(dms.c.id)):
         state.dms[dm_id] = frozenset(talking.get(dm_id, ()))
+    _read_moderation(connection, state)
     return state
+
+
+def read_raid(connection: Connection) -> Raid | None:
+    """Raid mode as it is stored; None where it is off."""
+    stored = connection.execute(select(config.c.value).where(config.c.key == RAID_ROW)).scalar()
+    return Raid(**json.loads(stored)) if stored else None
 
 
 def read_partial_state(connection: Connection, user_ids: Collection[UserId], space: Space | None = None) -> State:
@@ -83,8 +96,8 @@ def _read_people(
         state.roles[row[0]] = Role(*row)
     user = users.c
     columns = (user.id, user.username, user.display_name, user.nickname, user.avatar, user.active, user.federated)
-    for id_, username, display_name, nickname, avatar, active, federated in connection.execute(
-        select(*columns).where(which)
+    for id_, username, display_name, nickname, avatar, active, federated, contact in connection.execute(
+        select(*columns, user.contact).where(which)
     ):
         state.users[id_] = Person(
             id=id_,
@@ -95,6 +108,7 @@ def _read_people(
             is_active=bool(active),
             role_ids=frozenset(held.get(id_, ())),
             is_federated=bool(federated),
+            is_contact=bool(contact),
         )
 
 
@@ -108,6 +122,17 @@ def _read_spaces(connection: Connection, state: State) -> None:
     columns = (thread.id, thread.name, thread.feed_id, thread.parent_msg_id, thread.archived, thread.locked)
     for id_, name, feed_id, parent_msg_id, archived, locked in connection.execute(select(*columns)):
         state.threads[id_] = Thread(id_, name, feed_id, parent_msg_id, bool(archived), bool(locked))
+
+
+def _read_moderation(connection: Connection, state: State) -> None:
+    for user_id, until in connection.execute(select(timeouts.c.user_id, timeouts.c.until)):
+        state.timeouts[user_id] = until
+    for feed_id, seconds in connection.execute(select(feeds.c.id, feeds.c.slow_mode_s).where(feeds.c.slow_mode_s > 0)):
+        state.slow_modes[feed_id] = seconds
+    rule = automod_rules.c
+    for rule_id, definition in connection.execute(select(rule.id, rule.definition).where(rule.enabled)):
+        state.rules[rule_id] = definition
+    state.raid = read_raid(connection)
 
 
 def _read_feeds(connection: Connection, state: State, which: ColumnElement[bool] = _ALL) -> None:

@@ -43,7 +43,8 @@ class MemberIndex:
         comings = self._community.membership_version
         if comings == self._comings:
             return
-        active = [person for person in tuple(self._community.users.values()) if person.is_active]
+        people = tuple(self._community.users.values())
+        active = [person for person in people if person.is_active and not person.is_contact]
         self._ids = sorted(person.id for person in active)
         self._local = sum(not person.is_federated for person in active)
         self._comings = comings

@@ -7,13 +7,22 @@ the state; invalidating changes the state first and then puts *another* dictiona
 in a dictionary that is not read any more.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, cast
 
 from vox.chat.community.state import Person, Space, State, Target
 from vox.chat.events.audience import SpaceKind, SpaceOverride
 from vox.chat.events.ids import RoleId, SpaceId, UserId
-from vox.chat.events.permissions import NO_OVERRIDE, AllowDeny, base, resolve
+from vox.chat.events.permissions import NO_OVERRIDE, AllowDeny, P, base, resolve
+
+_LEFT_IN_TIMEOUT: Final = int(P.VIEW_SPACE | P.READ_HISTORY | P.VIEW_AUDIT_LOG | P.VIEW_REPORTS)
+"""What a member who is timed out may still do: look."""
+_ADMINISTRATOR: Final = int(P.ADMINISTRATOR)
+
+
+def never() -> int:
+    """The time where there is no clock: every time-out lasts."""
+    return 0
 
 
 class PermissionCache:
@@ -21,13 +30,27 @@ class PermissionCache:
 
     Args:
         state: read on every question that was not asked before.
+        now_s: the present time in Unix seconds, for time-outs.
     """
 
-    __slots__ = ("_bases", "_by_user", "_counting", "_everyone", "_everyone_id", "_feeds", "_rooms", "_state")
+    __slots__ = (
+        "_bases",
+        "_by_user",
+        "_counting",
+        "_everyone",
+        "_everyone_id",
+        "_feeds",
+        "_now_s",
+        "_rooms",
+        "_state",
+        "_timeouts",
+    )
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, now_s: Callable[[], int] = never) -> None:
         everyone = state.everyone_role()
         self._state = state
+        self._timeouts = state.timeouts
+        self._now_s = now_s
         self._everyone_id = everyone.id if everyone is not None else None
         self._everyone = everyone.permissions if everyone is not None else 0
         self._counting = {role.id: role.permissions for role in state.roles.values() if role.position != 0}
@@ -43,6 +66,13 @@ class PermissionCache:
 
     def of(self, user_id: UserId) -> int:
         """The mask of a user outside of any space; 0 for strangers and the inactive."""
+        mask = self._by_user.get(user_id)
+        if mask is None:
+            mask = self.held_by(user_id)
+        return self._limited(user_id, mask) if self._timeouts else mask
+
+    def held_by(self, user_id: UserId) -> int:
+        """The same as if the user were not timed out: what they are told of does not depend on that."""
         by_user = self._by_user
         mask = by_user.get(user_id)
         if mask is None:
@@ -64,7 +94,15 @@ class PermissionCache:
                 self._state.overrides.get(cast("Space", (kind, space_id)), {}), self._everyone_id
             )
         person = self._state.users.get(user_id)
-        return self._in(space, person) if person is not None and person.is_active else 0
+        if person is None or not person.is_active:
+            return 0
+        mask = self._in(space, person)
+        return self._limited(user_id, mask) if self._timeouts else mask
+
+    def timeout_left_s(self, user_id: UserId) -> int:
+        """For how many more seconds a user is timed out; 0 for not at all."""
+        until = self._timeouts.get(user_id, 0)
+        return max(0, until - self._now_s()) if until else 0
 
     def of_among(self, user_id: UserId, overrides: Iterable[SpaceOverride]) -> int:
         """The mask of a user in a space that had these overrides; nothing is remembered."""
@@ -87,6 +125,11 @@ class PermissionCache:
             self._feeds = {key: space for key, space in tuple(self._feeds.items()) if key != space_id}
         else:
             self._rooms = {key: space for key, space in tuple(self._rooms.items()) if key != space_id}
+
+    def _limited(self, user_id: UserId, mask: int) -> int:
+        if mask & _ADMINISTRATOR or not self.timeout_left_s(user_id):
+            return mask
+        return mask & _LEFT_IN_TIMEOUT
 
     def _base(self, role_ids: frozenset[RoleId]) -> int:
         mask = self._bases.get(role_ids)

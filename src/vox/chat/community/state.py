@@ -13,7 +13,10 @@ Target = tuple[Literal["role"], RoleId] | tuple[Literal["user"], UserId]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user; inactive ones were kicked or banned, or left, and see nothing."""
+    """A user; inactive ones were kicked or banned, or left, and see nothing.
+
+    A contact is a user of another server who has not joined and gets messages of members: in no list, and without a login.
+    """
 
     id: UserId
     username: str
@@ -23,6 +26,7 @@ class Person:
     is_active: bool = True
     role_ids: frozenset[RoleId] = frozenset()
     is_federated: bool = False
+    is_contact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +86,30 @@ class Thread:
     locked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Raid:
+    """Raid mode, and what it does while it lasts.
+
+    Args:
+        until: when it ends by itself, Unix seconds.
+        joins_paused: whether new members are refused.
+        new_account_wait_s: how old an account must be to write in feeds.
+        slow_mode_s: the least time between two messages of an author in every feed.
+    """
+
+    until: int
+    joins_paused: bool = True
+    new_account_wait_s: int = 0
+    slow_mode_s: int = 0
+
+
 @dataclass(slots=True)
 class State:
-    """Everything, keyed by id; `overrides` holds only spaces that exist and have some, in order of their rows."""
+    """Everything, keyed by id; `overrides` holds only spaces that exist and have some, in order of their rows.
+
+    `rules` has the definitions of the rules of auto-moderation that are enabled, as JSON, and another dictionary takes its place
+    with every change; `timeouts` has Unix seconds, and those that are over stay in it until they are swept.
+    """
 
     version: int = 0
     users: dict[UserId, Person] = field(default_factory=dict[UserId, Person])
@@ -95,6 +120,10 @@ class State:
     threads: dict[ThreadId, Thread] = field(default_factory=dict[ThreadId, Thread])
     dms: dict[DmId, frozenset[UserId]] = field(default_factory=dict[DmId, frozenset[UserId]])
     overrides: dict[Space, dict[Target, AllowDeny]] = field(default_factory=dict[Space, dict[Target, AllowDeny]])
+    timeouts: dict[UserId, int] = field(default_factory=dict[UserId, int])
+    slow_modes: dict[FeedId, int] = field(default_factory=dict[FeedId, int])
+    rules: dict[int, str] = field(default_factory=dict[int, str])
+    raid: Raid | None = None
 
     def everyone_role(self) -> Role | None:
         """The role everybody has: the oldest at position 0 with the name @everyone."""

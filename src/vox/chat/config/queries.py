@@ -25,6 +25,11 @@ def store_rows(connection: Connection, values: Mapping[str, str]) -> None:
             connection.execute(update(config).where(config.c.key == key).values(value=value))
 
 
+def keep_row(connection: Connection, *, key: str, value: str) -> None:
+    """Stores a value where there is none yet."""
+    insert_if_absent(connection, config, {"key": key, "value": value})
+
+
 def delete_row(connection: Connection, *, key: str) -> None:
     """Deletes a value; without one it does nothing."""
     connection.execute(delete(config).where(config.c.key == key))

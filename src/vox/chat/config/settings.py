@@ -6,6 +6,7 @@ middle step lies in `vox.chat.config.runtime_config`, which asks `is_given`: so 
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
@@ -13,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, field_validator, model_vali
 from vox.chat.config.limits import DEFAULTS, problem_with
 from vox.errors import UsageError
 from vox.runtime.settings import Env, Loaded, Settings, describe, load_settings
+from vox.security.secret_box import read_key
 
 LIMIT_PREFIX: Final = "VOX_LIMIT_"
 
@@ -61,6 +63,10 @@ class ChatSettings(Settings):
     """Whether clients may ask for short-lived links to files that need no Authorization header"""
     signed_media_ttl_s: Annotated[int, Env("VOX_SIGNED_MEDIA_TTL_S")] = Field(default=300, ge=10, le=86_400)
     """How long such a link works"""
+    media_cache_path: Annotated[str, Env("VOX_MEDIA_CACHE_PATH")] = ""
+    """Folder for thumbnails and pictures from elsewhere, which may be emptied at any time; empty: `.cache` in the folder of the backend `local`, a temporary folder with `s3`"""
+    media_cache_bytes: Annotated[int, Env("VOX_MEDIA_CACHE_BYTES")] = Field(default=536_870_912, ge=0)
+    """Bytes that folder may hold; the longest unused goes first; 0: nothing is kept"""
 
     server_name: Annotated[str, Env("VOX_SERVER_NAME")] = "Vox Server"
     """The community's name"""
@@ -85,6 +91,13 @@ class ChatSettings(Settings):
     password_waiting: Annotated[int, Env("VOX_PASSWORD_WAITING")] = Field(default=32, ge=0, le=10_000)
     """Logins that may wait for their turn; further ones are told to come back later"""
 
+    push_contact: Annotated[str, Env("VOX_PUSH_CONTACT")] = ""
+    """How the operators of push services reach you, `mailto:you@example.com` or an https address; empty: no pushes to browsers"""
+    push_key_file: Annotated[str, Env("VOX_PUSH_KEY_FILE")] = ""
+    """The key that push services know this server by, made at the first start, mode 0600; empty: beside the SQLite file, else `vox.push.key`"""
+    agent_url: Annotated[str, Env("VOX_AGENT_URL")] = ""
+    """Where web clients talk to the agent server; empty: they offer no agents"""
+
     media_url: Annotated[str, Env("VOX_MEDIA_URL")] = "quic://127.0.0.1:4443"
     """Where clients reach the voice server"""
     media_bind: Annotated[str, Env("VOX_MEDIA_BIND")] = "0.0.0.0:4443"
@@ -105,9 +118,31 @@ class ChatSettings(Settings):
     """MIME types of stickers"""
 
     webauthn_rp_id: Annotated[str, Env("VOX_WEBAUTHN_RP_ID")] = ""
-    """Domain that passkeys are bound to"""
+    """Domain that passkeys are bound to; empty: that of `VOX_WEBAUTHN_ORIGIN`, or of the public address in `VOX_SERVER_GATEWAY_URL`"""
     webauthn_origin: Annotated[str, Env("VOX_WEBAUTHN_ORIGIN")] = ""
-    """Origin of the web client that passkeys are used from"""
+    """Origins that passkeys are used from, exact, separated by commas; empty: that of the public address"""
+    oidc_issuer: Annotated[str, Env("VOX_OIDC_ISSUER")] = ""
+    """Issuer address of the organisation's OpenID provider; empty: no login by it"""
+    oidc_client_id: Annotated[str, Env("VOX_OIDC_CLIENT_ID")] = ""
+    """This server's client id at the provider"""
+    oidc_client_secret: Annotated[SecretStr, Env("VOX_OIDC_CLIENT_SECRET")] = SecretStr("")
+    """Its secret; empty: a public client, which PKCE alone protects"""
+    oidc_name: Annotated[str, Env("VOX_OIDC_NAME")] = "Organisation"
+    """What the button for it is called"""
+    oidc_scopes: Annotated[str, Env("VOX_OIDC_SCOPES")] = "openid profile"
+    """Scopes that are asked for, separated by spaces; `openid` is among them"""
+    oidc_redirect_url: Annotated[str, Env("VOX_OIDC_REDIRECT_URL")] = ""
+    """Where the provider sends browsers back, exactly as registered there; empty: `/api/v1/auth/oidc/callback` of the public address"""
+    oidc_registration: Annotated[bool, Env("VOX_OIDC_REGISTRATION")] = False
+    """Whether a person of the organisation gets an account at the first login although `VOX_REGISTRATION` is `invite` or `closed`"""
+    oidc_only: Annotated[bool, Env("VOX_OIDC_ONLY")] = False
+    """Whether the provider is the only way in; administrators keep their passwords and passkeys, for when it is down"""
+    oidc_allowed_private: Annotated[list[str], Env("VOX_OIDC_ALLOWED_PRIVATE")] = Field(default=[])
+    """Private networks, as 10.1.0.0/16, that the provider may be in; http is allowed there"""
+    secrets_key: Annotated[SecretStr, Env("VOX_SECRETS_KEY")] = SecretStr("")
+    """Key of 32 bytes in base64 that encrypts secrets in the database; empty: the key file"""
+    secrets_key_file: Annotated[str, Env("VOX_SECRETS_KEY_FILE")] = ""
+    """Where that key is kept, made at the first use; empty: beside the SQLite file, as `vox.db.key`, else `vox.key`"""
     gifs_provider: Annotated[Literal["klipy"], Env("VOX_GIFS_PROVIDER")] = "klipy"
     """Where GIFs are searched"""
     gifs_api_key: Annotated[SecretStr, Env("VOX_GIFS_API_KEY")] = SecretStr("")
@@ -118,23 +153,45 @@ class ChatSettings(Settings):
     """Language of GIF searches"""
     federation_domain: Annotated[str, Env("VOX_FEDERATION_DOMAIN")] = ""
     """This community's domain; empty: no federation"""
-    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "open"
-    """Which other communities this one federates with"""
+    federation_policy: Annotated[Literal["open", "allowlist", "closed"], Env("VOX_FEDERATION_POLICY")] = "closed"
+    """Which other communities this one federates with: `open`: all but blocked ones; `allowlist` (also `allow_list`): those on the allow list; `closed`: none. The original's source has `open` as its default, its documentation `closed`"""
     federation_private_key: Annotated[SecretStr, Env("VOX_FEDERATION_PRIVATE_KEY")] = SecretStr("")
-    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use"""
+    """Ed25519 seed of 32 bytes in base64; empty: generated at the first use, and kept beside the database"""
     federation_public_key: Annotated[str, Env("VOX_FEDERATION_PUBLIC_KEY")] = ""
-    """The public half, base64"""
+    """The public half, base64; checked against the private one"""
+    federation_dns: Annotated[list[str], Env("VOX_FEDERATION_DNS")] = Field(default=[])
+    """DNS servers that know other communities, as `address` or `address:port`; empty: those of the system"""
+    federation_ca_file: Annotated[str, Env("VOX_FEDERATION_CA_FILE")] = ""
+    """Certificates (PEM) of authorities that are trusted besides the system's when other communities are called"""
+    federation_allowed_private: Annotated[list[str], Env("VOX_FEDERATION_ALLOWED_PRIVATE")] = Field(default=[])
+    """Private networks in which other communities may be, such as 10.0.0.0/8; empty: public addresses only"""
+    federation_retry_s: Annotated[float, Env("VOX_FEDERATION_RETRY_S")] = Field(default=2.0, gt=0, le=3600)
+    """Seconds until a delivery to another community is first tried again; each further wait is twice as long"""
+    federation_retry_max_s: Annotated[float, Env("VOX_FEDERATION_RETRY_MAX_S")] = Field(default=600.0, gt=0, le=86_400)
+    """The longest of these waits"""
+    federation_give_up_s: Annotated[float, Env("VOX_FEDERATION_GIVE_UP_S")] = Field(default=604_800.0, gt=0)
+    """After this time, and 50 attempts, a delivery is given up and its author told"""
+    federation_queue_per_peer: Annotated[int, Env("VOX_FEDERATION_QUEUE_PER_PEER")] = Field(default=10_000, ge=1)
+    """Deliveries that may wait for one other community; further messages to it are refused"""
+    federation_users_per_peer: Annotated[int, Env("VOX_FEDERATION_USERS_PER_PEER")] = Field(default=10_000, ge=1)
+    """Users of one other community that may become known here"""
+    federation_peer_bytes: Annotated[int, Env("VOX_FEDERATION_PEER_BYTES")] = Field(default=1_073_741_824, ge=0)
+    """Bytes of files that one other community may fill here; 0: no files"""
+    federation_total_bytes: Annotated[int, Env("VOX_FEDERATION_TOTAL_BYTES")] = Field(default=10_737_418_240, ge=0)
+    """Bytes of files that all other communities together may fill here"""
 
     limits: Annotated[dict[str, int], Env()] = Field(default_factory=dict)
     """Limits that `VOX_LIMIT_<NAME>` sets, by name; their table is in the REST protocol's page"""
     rate_limit_scale: Annotated[float, Env("VOX_RATE_LIMIT_SCALE")] = Field(default=1.0, ge=0, le=1000)
     """Multiplies every REST rate limit; 0 switches them off"""
     allowed_origins: Annotated[list[str], Env("VOX_ALLOWED_ORIGINS")] = Field(default=[])
-    """Origins of web clients that may call from a browser (CORS and the gateway); empty: no CORS headers, every origin at the gateway"""
+    """Origins of web clients that may call from a browser (CORS and the gateway), `*` for any; empty: only pages of this server itself"""
     trusted_proxies: Annotated[list[str], Env("VOX_TRUSTED_PROXIES")] = Field(default=["127.0.0.1", "::1"])
     """Addresses or networks whose X-Forwarded-For is believed"""
     connections_per_address: Annotated[int, Env("VOX_CONNECTIONS_PER_ADDRESS")] = Field(default=10, ge=1)
     """Gateway connections of one client address"""
+    integration_networks: Annotated[list[str], Env("VOX_INTEGRATION_NETWORKS")] = Field(default=[])
+    """Private networks that bots' and outgoing webhooks' addresses may be in, on any port; empty: public addresses on ports 80, 443, 8080 and 8443 only"""
     redis_bus_url: Annotated[SecretStr, Env("VOX_REDIS_URL")] = Field(
         default=SecretStr(""), validation_alias=AliasChoices("redis_bus_url", "redis_url")
     )
@@ -145,6 +202,16 @@ class ChatSettings(Settings):
     """Whether `GET /metrics` answers"""
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
     """Seconds over which clients are sent away after SIGTERM"""
+
+    @field_validator("integration_networks", "oidc_allowed_private", "federation_allowed_private")
+    @classmethod
+    def _networks(cls, networks: list[str]) -> list[str]:
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; write for example 10.1.0.0/16 or 10.1.2.3/32") from None
+        return networks
 
     @field_validator("limits")
     @classmethod
@@ -159,12 +226,36 @@ class ChatSettings(Settings):
                 raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
 
+    @field_validator("push_contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if contact and not contact.startswith(("mailto:", "https://")):
+            raise ValueError("write mailto: and an address, or an https address")
+        return contact
+
+    @field_validator("federation_policy", mode="before")
+    @classmethod
+    def _both_spellings(cls, value: Any) -> Any:
+        return (
+            "allowlist" if isinstance(value, str) and value.strip().lower() in {"allow_list", "allow-list"} else value
+        )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
             raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
         if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
             raise ValueError("VOX_S3_ACCESS_KEY and VOX_S3_SECRET_KEY come together or not at all")
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("VOX_OIDC_ISSUER needs VOX_OIDC_CLIENT_ID")
+        if self.oidc_only and not self.oidc_issuer:
+            raise ValueError("VOX_OIDC_ONLY needs VOX_OIDC_ISSUER, or no one could log in")
+        if "openid" not in self.oidc_scopes.split():
+            raise ValueError("VOX_OIDC_SCOPES must contain openid")
+        if self.secrets_key.get_secret_value():
+            read_key(self.secrets_key.get_secret_value())
+        if self.federation_retry_max_s < self.federation_retry_s:
+            raise ValueError("VOX_FEDERATION_RETRY_MAX_S must not be less than VOX_FEDERATION_RETRY_S")
         if self.session_max_days < self.session_ttl_days and self.is_given("session_max_days"):
             raise ValueError("VOX_AUTH_SESSION_MAX_DAYS must not be less than VOX_AUTH_SESSION_TTL_DAYS")
         return self
@@ -177,17 +268,11 @@ class ChatSettings(Settings):
 NOT_YET: Final[dict[str, str]] = {
     "media_bind": "voice rooms",
     "media_tls_cert": "voice rooms",
-    "webauthn_rp_id": "passkeys",
-    "webauthn_origin": "passkeys",
-    "federation_domain": "federation",
-    "federation_policy": "federation",
-    "federation_private_key": "federation",
-    "federation_public_key": "federation",
 }
 """Settings that are checked and kept, and the feature they wait for."""
 
-_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_S3_", "VOX_SERVER_", "VOX_STORAGE_",
-                 "VOX_WEBAUTHN_")  # fmt: skip
+_OUR_PREFIXES = ("VOX_AUTH_", "VOX_DB_", "VOX_FEDERATION_", "VOX_GIFS_", "VOX_MEDIA_", "VOX_OIDC_", "VOX_PUSH_", "VOX_S3_", "VOX_SECRETS_",
+                 "VOX_SERVER_", "VOX_STORAGE_", "VOX_WEBAUTHN_")  # fmt: skip
 
 
 def load_chat_settings(environment: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded[ChatSettings]:

@@ -11,9 +11,19 @@ from vox.chat.events.audience import EVERYONE, Audience, Participants, Permissio
 from vox.chat.events.permissions import P
 
 LOGIN_REVOKED: Final = "_login_revoked"
-"""An event for servers only, which no client is sent."""
+BOT_CHANGED: Final = "_bot"
+SUBSCRIPTION_CHANGED: Final = "_webhook_subscription"
+"""Events for servers only, which no client is sent."""
+REMOTE_CONTACT: Final = "_remote_contact"
+"""A user of another server has come to be known: for servers only, because contacts are in no list of members."""
+DEVICE_LOGIN: Final = "_device_login"
+"""An event for servers only: the sessions of some logins receive events of keys no longer, or again."""
+FOR_DEVICES: Final = "for_devices"
+"""A fact of events that sessions of removed devices do not receive."""
 NOT_KEPT: Final = "not_kept"
 """A fact of events that everyone who could have missed them knows already: they are not written to the event log."""
+NEEDED_CAPABILITY: Final = "capability"
+"""A fact of events that only sessions get that asked for them in `identify`: the name of the capability."""
 LOGGED_OUT: Final = "Logged out"
 KICKED: Final = "KICKED: you were removed from the community"
 BANNED: Final = "BANNED: you were banned from the community"
@@ -50,13 +60,15 @@ CHANGES_ACCESS: Final = frozenset({
     "thread_create", "thread_update", "thread_delete",
     "permission_override_update", "permission_override_delete",
     "dm_create", "dm_recipient_add", "dm_recipient_remove",
-    LOGIN_REVOKED,
+    "member_timeout", "feed_slow_mode", "raid_mode_update", "automod_rule_update", "automod_rule_delete",
+    LOGIN_REVOKED, BOT_CHANGED, SUBSCRIPTION_CHANGED, REMOTE_CONTACT, DEVICE_LOGIN,
 })  # fmt: skip
-"""The types that change what `Community` holds, and the end of logins. Each such event takes a version of its own, names and positions too: so one
+"""The types that change what `Community` or the registries of bots and outgoing webhooks hold, and the end of logins. Each such event takes a version of its own, names and positions too: so one
 number tells a process whether its memory is complete."""
 
 _ADMINISTRATORS: Final = PermissionHolders(P.ADMINISTRATOR.value)
-_INVITE_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
+_MANAGERS: Final = PermissionHolders(P.MANAGE_SERVER.value)
+_REPORT_READERS: Final = PermissionHolders(P.VIEW_REPORTS.value)
 _WEBHOOK_KEEPERS: Final = PermissionHolders(P.MANAGE_WEBHOOKS.value)
 
 _Rule = Callable[[Mapping[str, Any]], Audience]
@@ -79,12 +91,16 @@ def _everyone(_payload: Mapping[str, Any]) -> Audience:
     return EVERYONE
 
 
-def _invite_managers(_payload: Mapping[str, Any]) -> Audience:
-    return _INVITE_MANAGERS
+def _managers(_payload: Mapping[str, Any]) -> Audience:
+    return _MANAGERS
 
 
 def _webhook_keepers(_payload: Mapping[str, Any]) -> Audience:
     return _WEBHOOK_KEEPERS
+
+
+def _report_readers(_payload: Mapping[str, Any]) -> Audience:
+    return _REPORT_READERS
 
 
 def _place(payload: Mapping[str, Any]) -> Audience:
@@ -143,12 +159,16 @@ _RULES: Final[Mapping[str, _Rule]] = {
     **dict.fromkeys(("room_create", "room_update"), _room),
     "thread_create": _parent_feed,
     **dict.fromkeys(SYNC_CATEGORIES["permissions"], _space),
-    **dict.fromkeys(SYNC_CATEGORIES["invites"], _invite_managers),
+    **dict.fromkeys(SYNC_CATEGORIES["invites"], _managers),
     **dict.fromkeys(SYNC_CATEGORIES["webhooks"], _webhook_keepers),
     **dict.fromkeys(("dm_create", "dm_update", "dm_recipient_add", "dm_read_notify"), _participants),
     "dm_recipient_remove": _removed,
     **dict.fromkeys(
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
-    "notification_create": _self,
+    **dict.fromkeys(("notification_create", "read_update", "settings_update", "dm_delivery"), _self),
+    "member_timeout": _everyone,
+    "feed_slow_mode": _feed,
+    **dict.fromkeys(("raid_mode_update", "automod_rule_update", "automod_rule_delete"), _managers),
+    **dict.fromkeys(("report_create", "report_update", "report_delete"), _report_readers),
 }

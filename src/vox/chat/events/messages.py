@@ -10,6 +10,8 @@ from vox.errors import UsageError
 
 EXCLUDED_USER: Final = "not_to"
 """The fact of `notification_to_each`: the actor, the only one of its audience who does not receive it."""
+NONCE: Final = "nonce"
+"""The fact of a message that its author gave a name: the author's own sessions get it with the event."""
 
 
 def message_create(
@@ -27,8 +29,13 @@ def message_create(
     webhook_id: int | None = None,
     embed: Mapping[str, Any] | None = None,
     attachments: Sequence[Mapping[str, Any]] | None = None,
+    extras: Mapping[str, Any] | None = None,
+    nonce: str | None = None,
 ) -> Event:
-    """A message was sent; `timestamp` in Unix milliseconds."""
+    """A message was sent; `timestamp` in Unix milliseconds, `extras` are the fields that few messages have.
+
+    Only the author's sessions are told the `nonce`.
+    """
     payload = {"msg_id": msg_id, "author_id": author_id, "body": body, "timestamp": timestamp} | shown(
         opaque_blob=opaque_blob,
         feed_id=feed_id,
@@ -40,7 +47,10 @@ def message_create(
         embed=embed,
         attachments=list(attachments) if attachments else None,
     )
-    return Event("message_create", payload, _readers(feed_id, dm_id))
+    if extras is not None:
+        payload |= extras
+    facts = {} if nonce is None else {NONCE: nonce}
+    return Event("message_create", payload, _readers(feed_id, dm_id), facts=facts)
 
 
 def message_update(
@@ -50,11 +60,14 @@ def message_update(
     edit_timestamp: int,
     feed_id: FeedId | None = None,
     dm_id: DmId | None = None,
+    extras: Mapping[str, Any] | None = None,
 ) -> Event:
-    """A message was edited; `edit_timestamp` in Unix milliseconds."""
+    """A message was edited; `edit_timestamp` in Unix milliseconds, `extras` are further fields that have changed."""
     payload = (
         {"msg_id": msg_id} | shown(feed_id=feed_id, dm_id=dm_id) | {"body": body, "edit_timestamp": edit_timestamp}
     )
+    if extras is not None:
+        payload |= extras
     return Event("message_update", payload, _readers(feed_id, dm_id))
 
 
@@ -121,7 +134,7 @@ def notification_to_each(
     feed_id: FeedId | None,
     thread_id: ThreadId | None,
     msg_id: MessageId,
-    actor_id: UserId,
+    actor_id: UserId | None,
     body_preview: str | None,
 ) -> Event:
     """Many are to be notified, all of an audience but the actor: one event, whose `user_id` is the receiver's own for each."""
@@ -157,6 +170,12 @@ def dm_read_notify(*, dm_id: DmId, user_id: UserId, up_to_msg_id: MessageId) -> 
     """A participant has read a DM up to a message."""
     payload = {"dm_id": dm_id, "user_id": user_id, "up_to_msg_id": up_to_msg_id}
     return Event("dm_read_notify", payload, Participants(dm_id))
+
+
+def dm_delivery(*, user_id: UserId, dm_id: DmId, msg_id: MessageId, state: str, code: str) -> Event:
+    """What became of a user's message to another server; `state` is failed, `code` the reason."""
+    payload = {"user_id": user_id, "dm_id": dm_id, "msg_id": msg_id, "state": state, "code": code}
+    return Event("dm_delivery", payload, Users((user_id,)))
 
 
 def _readers(feed_id: FeedId | None, dm_id: DmId | None) -> Audience:

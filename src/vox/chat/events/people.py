@@ -6,7 +6,7 @@ from typing import Any
 from vox.chat.events.audience import EVERYONE, InviteViewers, Users
 from vox.chat.events.event import Event, shown
 from vox.chat.events.ids import FeedId, LoginId, RoleId, UserId
-from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED
+from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED, REMOTE_CONTACT
 
 
 def member_join(
@@ -28,6 +28,12 @@ def member_join(
     }
     payload = {"user_id": user_id, "username": username} | shown(display_name=display_name)
     return Event("member_join", payload, EVERYONE, facts=facts)
+
+
+def remote_contact(*, user_id: UserId, username: str, display_name: str) -> Event:
+    """A user of another server has come to be known to the servers; members see them in a conversation."""
+    facts = {"user_id": user_id, "username": username, "display_name": display_name}
+    return Event(REMOTE_CONTACT, {}, Users(()), facts=facts)
 
 
 def member_leave(*, user_id: UserId) -> Event:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 
 from vox.chat.gateway.outbox import Outbox
+from vox.chat.gateway.relays import RelayQueue, Relays
 from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import (
@@ -17,6 +18,7 @@ from vox.protocols.gateway import (
     Heartbeat,
     Identify,
     PresenceUpdate,
+    Relayed,
     Resume,
     Typing,
     error_frame,
@@ -55,6 +57,11 @@ class Host(Protocol):
         """The user sets their presence; False where it cannot be sent to others."""
         ...
 
+    @property
+    def relays(self) -> Relays:
+        """Passes on what clients send to other devices."""
+        ...
+
     def ended(self, connection: "Connection") -> None:
         """The connection is being closed: its session gets nothing more over it."""
         ...
@@ -79,6 +86,7 @@ class Connection:
     __slots__ = (
         "_clock",
         "_host",
+        "_relays",
         "_spawn",
         "_task",
         "address",
@@ -113,6 +121,7 @@ class Connection:
         self.session: Session | None = None
         self.left: Session | None = None
         self.closing: Closing | None = None
+        self._relays: RelayQueue | None = None
 
     def opened(self, socket: Socket) -> None:
         """The handshake is done."""
@@ -178,7 +187,7 @@ class Connection:
                     if self.session is not None:
                         self._in_session(self.session, one)
 
-    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate) -> None:
+    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate | Relayed) -> None:
         match asked:
             case Heartbeat():
                 self.send(HEARTBEAT_ACK)
@@ -188,3 +197,7 @@ class Connection:
             case PresenceUpdate():
                 if not self._host.presence(session, asked):
                     self.send(error_frame("VALIDATION_ERROR", "presence_update: a number is too large"))
+            case _:
+                if self._relays is None:
+                    self._relays = RelayQueue(session, self._host.relays, self.send, self._spawn)
+                self._relays.take(session, asked)

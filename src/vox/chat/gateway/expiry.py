@@ -61,4 +61,4 @@ async def _end(hub: Hub, read: Read, due: Sequence[LoginId], now_s: int) -> None
     for start in range(0, len(due), AT_ONCE):
         some = due[start : start + AT_ONCE]
         known = await read(partial(login_ends, login_ids=some))
-        hub.logins_end({login_id: known.get(login_id, 0) for login_id in some}, now_s)
+        hub.logins_end({login_id: known.get(login_id, (0.0, False)) for login_id in some}, now_s)

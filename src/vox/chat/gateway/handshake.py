@@ -22,7 +22,7 @@ from vox.chat.events.ids import DmId, UserId
 from vox.chat.gateway import metrics
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.limits import GatewayLimits
-from vox.chat.gateway.outbox import Batch
+from vox.chat.gateway.outbox import Batch, OutgoingEvent
 from vox.chat.gateway.presence_broadcast import PresenceNews
 from vox.chat.gateway.queries import accepted_friendships
 from vox.chat.gateway.replay import missed
@@ -31,7 +31,16 @@ from vox.chat.gateway.visible_spaces import VisibleSpaces
 from vox.chat.identity.logins import Login
 from vox.errors import VoxError
 from vox.http.rate_limits import RefusedTokens
-from vox.protocols.gateway import CAPABILITIES, PROTOCOL_VERSION, CloseCode, Identify, Resume, frame, numbered
+from vox.protocols.gateway import (
+    CAPABILITIES,
+    PROTOCOL_VERSION,
+    SNAPSHOT,
+    CloseCode,
+    Identify,
+    Resume,
+    frame,
+    numbered,
+)
 from vox.protocols.gateway_server import State, capabilities
 from vox.runtime.clock import Clock, new_id
 from vox.runtime.logging import get_logger
@@ -160,6 +169,22 @@ class Sessions(Protocol):
         ...
 
 
+class SnapshotSource(Protocol):
+    """Makes what a client gets at the beginning that asks for it."""
+
+    async def read(self, user_id: UserId) -> object:
+        """Reads what `encoded` needs of the database.
+
+        Raises:
+            DependencyError: the database failed or is too busy.
+        """
+        ...
+
+    def encoded(self, user_id: UserId, found: Any, *, string_ids: bool) -> bytes:
+        """The snapshot as JSON, as of this moment; blocks briefly, and the hub's lock is held."""
+        ...
+
+
 class Handshake:
     """Lets clients in: begins and resumes sessions.
 
@@ -172,6 +197,7 @@ class Handshake:
         logins: know whose a token is.
         metrics: counts resumes.
         read: reads the database.
+        snapshots: what clients get at the beginning that ask for it.
         bounds: the gateway's limits.
     """
 
@@ -186,8 +212,10 @@ class Handshake:
         logins: Logins,
         metrics: Metrics,
         read: Read,
+        snapshots: SnapshotSource,
         bounds: GatewayLimits,
     ) -> None:
+        self._snapshots = snapshots
         self._sessions = sessions
         self._community = community
         self._bus = bus
@@ -203,27 +231,111 @@ class Handshake:
 
     async def identify(self, connection: Connection, asked: Identify) -> None:
         """Begins a session, or closes the connection with the reason."""
+        revocations = self._logins.revocations
         login = await self._login(connection, asked.token)
         if login is None:
             return
-        hub = self._sessions
+        requested = capabilities(asked)
+        if SNAPSHOT in requested:
+            await self._begin_with_snapshot(connection, asked, login, revocations)
+            return
+        with self._sessions.lock:
+            self._begin(connection, login, requested)
+
+    async def _begin_with_snapshot(
+        self, connection: Connection, asked: Identify, login: Login, revocations: int
+    ) -> None:
+        """Begins a session with a snapshot. What happens while the database is read follows `ready`, as after a resume.
+
+        The place in the log is taken before the read, so no event is in neither; those that are in both change nothing.
+        """
+        hub, beginning = self._sessions, self._sessions.generation
         with hub.lock:
-            if not self._has_room(connection, login, None):
+            start = hub.begin()
+        found = await self._read_snapshot(connection, login)
+        entries: list[Entry] = []
+        position = start
+        while found is not None:
+            if self._logins.revocations != revocations:
+                revocations = self._logins.revocations
+                again = await self._login(connection, asked.token)
+                if again is None:
+                    return
+                continue
+            with hub.lock:
+                if hub.generation != beginning:
+                    connection.close(CloseCode.UNKNOWN_ERROR, "try again")
+                    return
+                if position >= hub.begin():
+                    self._begin(connection, login, capabilities(asked), (found, start, entries))
+                    return
+            more = await self._entries_until_now(position)
+            if not more or len(entries) > MAX_GAP:
+                connection.close(CloseCode.UNKNOWN_ERROR, "try again")
                 return
-            session = Session(
-                new_id("sess"), login.user_id, login.session_id, capabilities(asked), ring=self._bounds.ring
-            )
-            position = hub.begin()
-            session.known = hub.view.of(login.user_id)
-            session.seq = 1
-            session.ring.append(position)
-            session.login_ends_at = login.expires_at
-            hub.join(session, connection)
-            connection.send(numbered(1, self._ready(session)))
-            connection.session = session
-            hub.arrive(session)
-            hub.news.welcome(session)
-            hub.tell_of_interruption(session)
+            entries += more
+            position = entries[-1].position
+
+    async def _read_snapshot(self, connection: Connection, login: Login) -> object | None:
+        outbox = connection.outbox
+        assert outbox is not None and outbox.doors is not None  # noqa: S101, PT018  set when the socket opened
+        try:
+            async with asyncio.timeout(self._bounds.identify_timeout_s), outbox.doors:
+                return await self._snapshots.read(login.user_id)
+        except (VoxError, TimeoutError) as error:
+            _log.warning("a snapshot could not be read", error=str(error))
+            connection.close(CloseCode.UNKNOWN_ERROR, "try again")
+            return None
+
+    async def _entries_until_now(self, position: int) -> list[Entry]:
+        """The next entries of the log that sessions have been served already; none where it cannot be read."""
+        try:
+            found = await self._bus.entries_after(position, PAGE)
+        except VoxError as error:
+            _log.warning("the log cannot be read", error=str(error))
+            return []
+        return [entry for entry in found or () if entry.position <= self._sessions.position]
+
+    def _begin(
+        self,
+        connection: Connection,
+        login: Login,
+        requested: frozenset[str],
+        with_snapshot: tuple[object, int, list[Entry]] | None = None,
+    ) -> None:
+        """Begins a session; the hub's lock is held.
+
+        Args:
+            connection: the client's.
+            login: whose token came.
+            requested: the capabilities the client asked for.
+            with_snapshot: what was read for it, the place in the log before that, and the log since.
+        """
+        hub = self._sessions
+        if not self._has_room(connection, login, None):
+            return
+        session = Session(new_id("sess"), login.user_id, login.session_id, requested, ring=self._bounds.ring)
+        position = hub.begin()
+        session.known = hub.view.of(login.user_id)
+        session.seq = 1
+        session.ring.append(position)
+        session.login_ends_at, session.is_keyless = login.expires_at, login.is_keyless
+        items: list[OutgoingEvent] = []
+        snapshot = b""
+        if with_snapshot is not None:
+            found, start, entries = with_snapshot
+            session.ring[0] = start
+            items = missed(session, entries, start, hub.view, self._community.sees)
+            snapshot = self._snapshots.encoded(login.user_id, found, string_ids=session.wants_string_ids)
+        hub.join(session, connection)
+        connection.send(numbered(1, self._ready(session, snapshot)))
+        connection.session = session
+        if items and connection.outbox is not None:
+            session.credit_bytes = sum(len(item.tail) for item in items)
+            connection.outbox.send(session, Batch(items))
+        hub.arrive(session)
+        hub.news.welcome(session)
+        hub.tell_of_interruption(session)
         connection.accepted(session)
 
     async def resume(self, connection: Connection, asked: Resume) -> None:
@@ -403,6 +515,7 @@ class Handshake:
         if not self._has_room(connection, login, session):
             return False
         blind_s = 0.0 if last_seq == session.seq else bounds.heartbeat_deadline_s
+        session.is_keyless = login.is_keyless
         session.rewind(last_seq)
         items = missed(session, entries, start, hub.view, self._community.sees)
         run_bytes = sum(len(item.tail) for item in items)
@@ -429,7 +542,7 @@ class Handshake:
         self._metrics.counter(metrics.RESUMES, code.name.lower()).inc()
         connection.close(code, code.name.lower().replace("_", " "))
 
-    def _ready(self, session: Session) -> bytes:
+    def _ready(self, session: Session, snapshot: bytes) -> bytes:
         config, user_id = self._config, session.user_id
         person = self._community.users.get(user_id)
         content: dict[str, Any] = {
@@ -448,4 +561,6 @@ class Handshake:
             session_id = content.pop("session_id")
             content = {**with_string_ids(content), "session_id": session_id}
         said = _encode(content)[:-1]
+        if snapshot:
+            said += b',"snapshot":' + snapshot
         return b'"type":"ready","d":%b,"presences":%b}}' % (said, self._sessions.news.snapshot(session))

@@ -19,18 +19,22 @@ from vox.chat.community import AccessChange, Community
 from vox.chat.community.presence import PresenceRecord, PresenceRegistry, decode_record, described, encode_record
 from vox.chat.config.runtime_config import Config
 from vox.chat.database.unit_of_work import Read
-from vox.chat.events import Event, typing_start
+from vox.chat.events import NEEDED_CAPABILITY, Event, typing_start
 from vox.chat.events.ids import DmId, FeedId, LoginId, UserId
+from vox.chat.events.kinds import FOR_DEVICES
 from vox.chat.events.permissions import P
 from vox.chat.gateway import metrics
 from vox.chat.gateway.audience_index import AudienceIndex
 from vox.chat.gateway.connection import Connection
 from vox.chat.gateway.contacts import Acquaintances
-from vox.chat.gateway.handshake import Handshake, Logins
+from vox.chat.gateway.handshake import Handshake, Logins, SnapshotSource
 from vox.chat.gateway.limits import GatewayLimits
 from vox.chat.gateway.outbox import Outbox, OutgoingEvent
-from vox.chat.gateway.per_recipient import is_to_each, personalised_items
+from vox.chat.gateway.outboxes import Outboxes
+from vox.chat.gateway.per_recipient import authors_item, is_to_each, personalised_items
 from vox.chat.gateway.presence_broadcast import PresenceNews
+from vox.chat.gateway.queries import LoginEnd
+from vox.chat.gateway.relays import Relay, Relays
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.typing_throttle import TypingThrottle
 from vox.chat.gateway.visible_spaces import APPEARS, PendingChanges, VisibleSpaces, space_event
@@ -62,6 +66,8 @@ class Hub:
         metrics: counts sockets, sessions and deliveries.
         read: reads the database.
         tell: sends an event that no database row stands behind.
+        snapshots: what clients get at the beginning that ask for it.
+        relay: passes on what clients send to other devices.
         bounds: the limits.
     """
 
@@ -77,6 +83,8 @@ class Hub:
         metrics: Metrics,
         read: Read,
         tell: Callable[[Event], None],
+        snapshots: SnapshotSource,
+        relay: Relay,
         bounds: GatewayLimits,
     ) -> None:
         self.bounds = bounds
@@ -104,16 +112,30 @@ class Hub:
         self._config = config
         self._metrics = metrics
         self._tell = tell
+        self.relays = Relays(relay, partial(config.limit, "relay_payload_max"))
         self._handshake = Handshake(
-            self, community, bus, clock, config=config, logins=logins, metrics=metrics, read=read, bounds=bounds
+            self,
+            community,
+            bus,
+            clock,
+            config=config,
+            logins=logins,
+            metrics=metrics,
+            read=read,
+            snapshots=snapshots,
+            bounds=bounds,
         )
-        self._outboxes: dict[asyncio.AbstractEventLoop, Outbox] = {}
+        self._outboxes = Outboxes(
+            self.connections, self.lock, bounds, metrics, on_backlog=self._slow, sweep=self._sweep
+        )
         self._sockets: set[Connection] = set()
         self._per_address: dict[str, int] = {}
         self._typing = TypingThrottle(self.bounds.typing_interval_s)
         self._changes = PendingChanges()
         self._coming: set[object] = set()
         self._is_draining = False
+        self.on_dm_typing: Callable[[UserId, DmId], None] | None = None
+        """Told of who types in a conversation, where others than the sessions want to know."""
         self._next_login_end = math.inf
         self._counted = {"deliveries": 0, "dropped": 0}
         bus.subscribe_presence(self.heard_presence)
@@ -172,7 +194,7 @@ class Hub:
     def send(self, kind: str, payload: dict[str, Any], sessions: Iterable[Session]) -> None:
         """Sends what stands in no log."""
         with self.lock:
-            self._deliver(OutgoingEvent(kind, payload, self.position, is_passing=True), sessions)
+            self._outboxes.deliver(OutgoingEvent(kind, payload, self.position, is_passing=True), sessions)
 
     def close_user(self, user_id: UserId, code: int, reason: str) -> None:
         """Ends all sessions of a user; they cannot be resumed."""
@@ -193,6 +215,13 @@ class Hub:
             self.close_user(user_id, CloseCode.AUTH_FAILED, reason)
         else:
             self.close_logins(user_id, login_ids, CloseCode.AUTH_FAILED, reason)
+
+    def set_keyless(self, user_id: UserId, login_ids: Collection[LoginId], is_keyless: bool) -> None:
+        """Ends, or begins again, the events of keys of the sessions of some logins."""
+        with self.lock:
+            for session in self.index.of_user(user_id):
+                if session.login_id in login_ids:
+                    session.is_keyless = is_keyless
 
     def logins_until(self, now_s: float) -> list[LoginId]:
         """The logins of connected sessions that have expired, unless they were prolonged since they were looked up."""
@@ -220,16 +249,16 @@ class Hub:
         if self.is_interrupted:
             self.send(DELIVERY_STATUS, {"interrupted": True}, (session,))
 
-    def logins_end(self, ends: Mapping[LoginId, float], now_s: float) -> None:
+    def logins_end(self, ends: Mapping[LoginId, LoginEnd], now_s: float) -> None:
         """Ends the sessions of those logins that have expired; they cannot be resumed.
 
         Args:
-            ends: when each login expires, Unix seconds.
+            ends: when each login expires, and whether it is keyless.
             now_s: Unix seconds.
         """
         with self.lock:
             for session in [one for one in self.connections if one.login_id in ends]:
-                session.login_ends_at = ends[session.login_id]
+                session.login_ends_at, session.is_keyless = ends[session.login_id]
                 if session.login_ends_at <= now_s:
                     self._end(session, CloseCode.AUTH_FAILED, "the login has expired")
 
@@ -265,20 +294,20 @@ class Hub:
         """Sets the metrics; called before they are read."""
         counted = self._metrics
         with self.lock:
-            outboxes = tuple(self._outboxes.values())
+            outboxes = tuple(self._outboxes.by_loop.values())
             counted.gauge(metrics.SESSIONS).set(len(self.connections))
             counted.gauge(metrics.CONNECTIONS).set(len(self._sockets))
             counted.gauge(metrics.ONLINE).set(len(self.board.shown))
             backlog = sum(one.socket.backlog_bytes for one in self.connections if one.socket and one.unsent_events)
             counted.gauge(metrics.BACKLOG).set(backlog)
             for outbox in outboxes:
-                self._count(outbox)
+                self._outboxes.count(outbox)
 
     def opened(self, connection: Connection) -> Closing | None:
         """A socket is open."""
         with self.lock:
             loop = asyncio.get_running_loop()
-            connection.outbox = self._outboxes.get(loop) or self._new_outbox(loop)
+            connection.outbox = self._outboxes.of(loop)
             if self._is_draining:
                 return Closing(CloseCode.SERVER_RESTART, RESTART[1])
             if len(self._sockets) >= self._config.limit("max_total_connections"):
@@ -322,6 +351,8 @@ class Hub:
             dm_id = DmId(dm)
             if community.in_dm(user_id, dm_id) and self._typing.take(user_id, "dm", dm_id, now):
                 self._tell(typing_start(user_id=user_id, dm_id=dm_id))
+                if self.on_dm_typing is not None:
+                    self.on_dm_typing(user_id, dm_id)
 
     def presence(self, session: Session, asked: PresenceUpdate) -> bool:
         """Takes a user's status: sent as it is to their own sessions, then to the others as far as they may see it.
@@ -476,7 +507,7 @@ class Hub:
                 affected.setdefault((lost, gained), []).append(session)
         for (lost, gained), sessions in affected.items():
             for item in self.view.frames(lost, gained, self.position):
-                self._deliver(item, sessions)
+                self._outboxes.deliver(item, sessions)
 
     def _publish(self, entry: Entry) -> None:
         event, base = entry.event, self.position
@@ -490,14 +521,26 @@ class Hub:
             self._publish_space(entry, base, *changed)
             return
         sessions = self.index.sessions(event.audience)
-        if is_to_each(event):
-            for item, own in personalised_items(event, base, sessions):
-                self._deliver(item, own)
-        elif sessions:
+        own: tuple[UserId, OutgoingEvent] | None = None
+        if event.facts:
+            if FOR_DEVICES in event.facts:
+                sessions = [session for session in sessions if not session.is_keyless]
+            if is_to_each(event):
+                for item, receivers in personalised_items(event, base, sessions):
+                    self._outboxes.deliver(item, receivers)
+                return
+            needed = event.facts.get(NEEDED_CAPABILITY)
+            if needed is not None:
+                sessions = [one for one in sessions if needed in one.capabilities]
+            own = authors_item(event, base)
+            if own is not None and self._community.sees(own[0], event.audience):
+                for one in self.index.of_user(own[0]):
+                    one.is_fast = False  # served singly in this tick, and then settled again
+        if sessions:
             item = OutgoingEvent(
-                event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY
+                event.type, event.payload, base, encoded=entry.tail, is_passing=event.type in LIVE_ONLY, own=own
             )
-            self._deliver(item, sessions)
+            self._outboxes.deliver(item, sessions)
 
     def _publish_space(self, entry: Entry, base: int, space: Any, appears: bool) -> None:
         if appears:
@@ -510,27 +553,7 @@ class Hub:
         if sessions:
             event = entry.event
             item = OutgoingEvent(event.type, event.payload, base, encoded=entry.tail, space=space, appears=appears)
-            self._deliver(item, sessions)
-
-    def _deliver(self, item: OutgoingEvent, sessions: Iterable[Session]) -> None:
-        if len(self._outboxes) == 1:
-            next(iter(self._outboxes.values())).add(item, sessions)
-            return
-        parts: dict[Outbox, list[Session]] = {}
-        for session in sessions:
-            connection = self.connections.get(session)
-            if connection is not None and connection.outbox is not None:
-                parts.setdefault(connection.outbox, []).append(session)
-        for outbox, some in parts.items():
-            outbox.add(item, some)
-
-    def _new_outbox(self, loop: asyncio.AbstractEventLoop) -> Outbox:
-        self._outboxes = {one: outbox for one, outbox in self._outboxes.items() if not one.is_closed()}
-        outbox = Outbox(loop, self.lock, busy_bytes=self.bounds.busy_bytes, on_backlog=self._slow)
-        outbox.doors = asyncio.Semaphore(self.bounds.identifies)
-        self._outboxes[loop] = outbox
-        loop.call_later(self.bounds.sweep_s, self._sweep, outbox)
-        return outbox
+            self._outboxes.deliver(item, sessions)
 
     def _slow(self, session: Session, backlog_bytes: int) -> None:
         allowed = self.bounds.backlog_bytes + session.credit_bytes
@@ -559,14 +582,7 @@ class Hub:
             if is_needed:
                 outbox.loop.call_later(self.bounds.sweep_s, self._sweep, outbox)
             else:
-                self._count(outbox)
-                del self._outboxes[outbox.loop]
-
-    def _count(self, outbox: Outbox) -> None:
-        counted = self._metrics
-        counted.counter(metrics.DELIVERIES).inc(outbox.deliveries)
-        counted.counter(metrics.DROPPED).inc(outbox.dropped)
-        outbox.deliveries = outbox.dropped = 0
+                self._outboxes.close(outbox)
 
     def _on_its_loop(self, connection: Connection, work: Any) -> None:
         outbox = connection.outbox

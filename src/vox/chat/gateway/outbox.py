@@ -14,6 +14,7 @@ import zstandard
 
 from vox.chat.api.json_ids import with_string_ids
 from vox.chat.community.state import Space
+from vox.chat.events.ids import UserId
 from vox.chat.gateway.session import Session
 from vox.http.sockets import Socket
 from vox.protocols.gateway import ZSTD_LEVEL, is_one_width, numbered, run_template, tail
@@ -36,9 +37,10 @@ class OutgoingEvent:
         is_passing: typing and presence, which a slow reader misses first.
         space: the feed or room that appears or vanishes for the receiver by it.
         appears: which of both.
+        own: the user who gets another form of it, and that form.
     """
 
-    __slots__ = ("_string_tail", "appears", "base", "is_passing", "kind", "payload", "space", "tail")
+    __slots__ = ("_string_tail", "appears", "base", "is_passing", "kind", "own", "payload", "space", "tail")
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class OutgoingEvent:
         is_passing: bool = False,
         space: Space | None = None,
         appears: bool = False,
+        own: "tuple[UserId, OutgoingEvent] | None" = None,
     ) -> None:
         self.kind = kind
         self.payload = payload
@@ -58,6 +61,7 @@ class OutgoingEvent:
         self.is_passing = is_passing
         self.space = space
         self.appears = appears
+        self.own = own
         self._string_tail: bytes | None = None
 
     @property
@@ -71,7 +75,7 @@ class OutgoingEvent:
 class Batch:
     """Events that go to the same sessions one after the other."""
 
-    __slots__ = ("_blocks", "_templates", "bases", "count", "has_moves", "has_passing", "items")
+    __slots__ = ("_blocks", "_templates", "bases", "count", "has_moves", "has_own", "has_passing", "items")
 
     def __init__(self, items: Sequence[OutgoingEvent]) -> None:
         self.items = items
@@ -79,6 +83,7 @@ class Batch:
         self.bases = tuple(item.base for item in items)
         self.has_passing = any(item.is_passing for item in items)
         self.has_moves = any(item.space is not None for item in items)
+        self.has_own = any(item.own is not None for item in items)
         self._blocks: dict[tuple[int, bool], bytes] = {}
         self._templates: dict[tuple[int, bool], bytes] = {}
 
@@ -100,6 +105,12 @@ class Batch:
         """What a slow reader gets; None for nothing."""
         kept = [item for item in self.items if not item.is_passing]
         return Batch(kept) if kept else None
+
+    def as_seen_by(self, user_id: UserId) -> "Batch":
+        """The same run with the events in the form that this user gets."""
+        if not any(item.own is not None and item.own[0] == user_id for item in self.items):
+            return self
+        return Batch([item.own[1] if item.own is not None and item.own[0] == user_id else item for item in self.items])
 
     def _make(self, first_seq: int, *, string_ids: bool) -> bytes:
         numbers = tuple(range(first_seq, first_seq + self.count))
@@ -192,6 +203,9 @@ class Outbox:
             if kept is None:
                 return
             run = kept
+        has_own = run.has_own
+        if has_own:
+            run = run.as_seen_by(session.user_id)
         first = session.seq + 1
         session.seq += run.count
         session.ring.extend(run.bases)
@@ -209,7 +223,7 @@ class Outbox:
             session.is_fast = False
             session.unsent_events += run.count
             self._on_backlog(session, backlog)
-        elif session.unsent_events:
+        elif session.unsent_events or has_own:
             session.settle()
 
     def _send_run(self, run: Batch, sessions: Sessions) -> None:

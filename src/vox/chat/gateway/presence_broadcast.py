@@ -56,6 +56,8 @@ class PresenceNews:
         self._gathered: dict[UserId, None] = {}
         self._gathering_since = 0.0
         self._snapshot: bytes | None = None
+        self.on_changed: Callable[[UserId, dict[str, Any]], None] | None = None
+        """Told of every change, where others than the sessions want to know."""
 
     @property
     def is_waiting(self) -> bool:
@@ -68,6 +70,8 @@ class PresenceNews:
 
     def changed(self, user_id: UserId) -> None:
         """Others see a user differently."""
+        if self.on_changed is not None:
+            self.on_changed(user_id, self._board.public(user_id))
         if self._is_small:
             self._snapshot = None
             others = [session for session in self._everyone() if session.user_id != user_id]

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from vox.chat.bus.contract import Entry
 from vox.chat.events.audience import Audience
 from vox.chat.events.ids import UserId
+from vox.chat.events.kinds import FOR_DEVICES
 from vox.chat.gateway.outbox import OutgoingEvent
-from vox.chat.gateway.per_recipient import is_to_each, item_for
+from vox.chat.gateway.per_recipient import item_of_log
 from vox.chat.gateway.session import Session
 from vox.chat.gateway.visible_spaces import VisibleSpaces, space_event
 
@@ -42,12 +43,10 @@ def missed(
     for entry, changed in zip(entries, named, strict=True):
         event = entry.event
         if changed is None:
-            if sees(user_id, event.audience):
-                item = (
-                    item_for(event, user_id, base)
-                    if is_to_each(event)
-                    else OutgoingEvent(event.type, event.payload, base, encoded=entry.tail)
-                )
+            if session.is_keyless and FOR_DEVICES in event.facts:
+                pass
+            elif sees(user_id, event.audience):
+                item = item_of_log(event, session, base, entry.tail)
                 if item is not None:
                     found.append(item)
         elif changed[0] in (made if changed[1] else deleted):

@@ -55,6 +55,7 @@ class Session:
         "credit_bytes",
         "is_compressed",
         "is_fast",
+        "is_keyless",
         "known",
         "login_ends_at",
         "login_id",
@@ -78,6 +79,7 @@ class Session:
         self.user_id = user_id
         self.login_id = login_id
         self.login_ends_at = math.inf
+        self.is_keyless = False
         self.capabilities = capabilities
         self.wants_string_ids = STRING_IDS in capabilities
         self.wants_batches = PRESENCE_BATCH in capabilities

@@ -16,6 +16,7 @@ from vox.chat.database.unit_of_work import Change, lock_event_order, persist_out
 from vox.chat.errors import refuse
 from vox.chat.events import Event, member_join, role_assign
 from vox.chat.identity import queries
+from vox.chat.identity.factor_queries import read_factors, remove_all
 from vox.chat.identity.queries import NewUser
 from vox.chat.identity.registration import administrator_role, create_default_roles, create_user
 from vox.errors import UsageError
@@ -55,7 +56,7 @@ def use_setup_token(connection: Connection, token: str) -> None:
 
 
 def create_administrator(settings: ChatSettings, username: str, password: str) -> str:
-    """Creates an administrator, or makes an existing account administrator and replaces its password.
+    """Creates an administrator, or makes an existing account administrator, replaces its password and removes its second factors.
 
     It opens the database itself. A running server applies the change within seconds; where the password is replaced, all logins
     of the account end, in a running server within half a minute.
@@ -113,10 +114,13 @@ def _promote(connection: Connection, user: NewUser) -> tuple[str, list[Event]]:
         queries.insert_role_member(connection, role_id=role_id, user_id=account.id)
         events.append(role_assign(role_id=role_id, user_id=account.id))
     queries.reset_account(connection, user_id=account.id, password_hash=user.password_hash)
+    had_factors = read_factors(connection, user_id=account.id).any
+    remove_all(connection, user_id=account.id)
     if not account.is_active:
         role_ids = {*held, role_id}
         events.append(member_join(user_id=account.id, username=user.username, role_ids=sorted(role_ids)))
-    return f"{user.username} exists; the account is now administrator and has the new password.", events
+    removed = " Its second factors are removed." if had_factors else ""
+    return f"{user.username} exists; the account is now administrator and has the new password.{removed}", events
 
 
 def _limit(settings: ChatSettings, name: str) -> int:

@@ -20,7 +20,7 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import Refusal, rate_limited, refuse
 from vox.chat.events import Event
 from vox.chat.events.ids import LoginId, UserId
-from vox.chat.events.kinds import LOGGED_OUT, LOGIN_REVOKED
+from vox.chat.events.kinds import DEVICE_LOGIN, LOGGED_OUT, LOGIN_REVOKED
 from vox.chat.identity import queries
 from vox.chat.identity.password_guesses import KnownAddresses
 from vox.chat.identity.profiles import Profiles
@@ -34,7 +34,7 @@ from vox.stores.sql import SqlDatabase
 REFUSED_BURST: Final = 60
 REFUSED_PERIOD_S: Final = 60.0
 """REST: so many unknown tokens of one address in this time cost a read of the database each, the next are refused without."""
-TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_")
+TICKET_PREFIXES: Final = ("mfa_", "setup_totp_", "setup_webauthn_", "fed_", "reset_", "oidc_")
 LONGEST_TOKEN: Final = 512
 REMEMBERED_S: Final = 30.0
 MAX_REMEMBERED: Final = 100_000
@@ -46,6 +46,8 @@ NEW_USER_WAIT_S: Final = 1.0
 """How long the event of a registration may take from another process."""
 NEW_USER_TRIES: Final = 20
 
+OnDeviceLogin = Callable[[UserId, Collection[LoginId], bool], None]
+"""Takes a user, some of their logins, and whether these receive no events of keys any more."""
 OnRevoked = Callable[[UserId, Collection[LoginId] | None, str], None]
 """Takes a user, which of their logins have ended (None for all of them), and the reason for their sockets."""
 
@@ -58,11 +60,15 @@ class Login:
         user_id: the owner.
         session_id: the row.
         expires_at: Unix seconds, as of the look-up; using the token may extend it.
+        is_bot: whether the token is a bot's, which manages no logins.
+        is_keyless: whether its device was removed, as of the look-up, so that it receives no events of keys.
     """
 
     user_id: UserId
     session_id: LoginId
     expires_at: float = field(default=math.inf, compare=False)
+    is_bot: bool = field(default=False, compare=False)
+    is_keyless: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,7 @@ class LoginCache:
         self._config = config
         self._clock = clock
         self._on_revoked: OnRevoked | None = None
+        self._on_device_login: OnDeviceLogin | None = None
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
         self.revocations = 0
@@ -108,6 +115,10 @@ class LoginCache:
     def on_revoked(self, on_revoked: OnRevoked) -> None:
         """Names who is told of logins that have ended, after they are forgotten here."""
         self._on_revoked = on_revoked
+
+    def on_device_login(self, on_device_login: OnDeviceLogin) -> None:
+        """Names who is told of logins whose device was removed, or registered again."""
+        self._on_device_login = on_device_login
 
     async def authenticate_member(self, token: str, source: str = "") -> Login:
         """The login of a member.
@@ -183,6 +194,11 @@ class LoginCache:
         if event.type == LOGIN_REVOKED:
             facts = event.facts
             self._revoke(facts["user_id"], facts.get("session_ids"), facts.get("reason", LOGGED_OUT))
+        elif event.type == DEVICE_LOGIN:
+            facts = event.facts
+            self._forget(facts["user_id"], frozenset(facts["session_ids"]))
+            if self._on_device_login is not None:
+                self._on_device_login(facts["user_id"], facts["session_ids"], facts["is_keyless"])
         elif event.type == "user_update":
             self.profiles.forget(event.payload["user_id"])
 
@@ -223,6 +239,8 @@ class LoginCache:
             with self._lock:
                 self._known.pop(key, None)
             raise _expired()
+        if row.kind == queries.DISABLED_BOT:
+            raise refuse("BOT_DISABLED", "This bot is disabled; its owner or a holder of MANAGE_SERVER can enable it.")
         ttl_s = self._config.session_ttl_s
         absolute_s = row.created_at + max(self._settings.session_max_days * 86_400, ttl_s)
         expires_at = row.expires_at
@@ -232,10 +250,15 @@ class LoginCache:
             await self._database.write(
                 partial(queries.record_use, session_id=row.id, now_s=now_s, expires_at=expires_at)
             )
-        return Login(row.user_id, row.id, expires_at)
+        return Login(row.user_id, row.id, expires_at, is_bot=row.kind == queries.BOT, is_keyless=row.is_keyless)
 
     def _revoke(self, user_id: UserId, session_ids: Sequence[LoginId] | None, reason: str) -> None:
         ended = None if session_ids is None else frozenset(session_ids)
+        self._forget(user_id, ended)
+        if self._on_revoked is not None:
+            self._on_revoked(user_id, ended, reason)
+
+    def _forget(self, user_id: UserId, ended: Collection[LoginId] | None) -> None:
         with self._lock:
             self.revocations += 1
             self._known = {
@@ -243,8 +266,6 @@ class LoginCache:
                 for key, known in self._known.items()
                 if known.login.user_id != user_id or (ended is not None and known.login.session_id not in ended)
             }
-        if self._on_revoked is not None:
-            self._on_revoked(user_id, ended, reason)
 
 
 def no_member(why: queries.Gone) -> Refusal:

@@ -17,6 +17,8 @@ from vox.security.tokens import digest
 
 GUESSES: Final = RateCategory("guesses", 20, 1 / 60)
 """Logins of one account from addresses that it has not been used from: twenty at once, then one a minute."""
+CODES: Final = RateCategory("codes", 10, 1 / 300)
+"""Codes of one account's second factor: ten at once, then one in five minutes. A stranger with the password needs centuries."""
 MAX_KNOWN: Final = 100_000
 """Pairs of account and address that are remembered; the one unused for longest is forgotten first."""
 
@@ -73,3 +75,27 @@ async def take_guess(
         raise rate_limited(
             decision.retry_after_s, "Too many logins of this account from new addresses", "AUTH_RATE_LIMITED"
         )
+
+
+async def take_code_guess(
+    limits: RateLimits, known: KnownAddresses, *, user_id: UserId, address: str, now: float
+) -> None:
+    """Counts a code of a second factor before it is checked; each address that the account was used from has a count of its own.
+
+    Args:
+        limits: keep the buckets.
+        known: the addresses that accounts were used from.
+        user_id: whose code.
+        address: of the client.
+        now: monotonic seconds.
+
+    Raises:
+        Refusal: AUTH_RATE_LIMITED.
+    """
+    network = network_key(address)
+    whose = f"codes:{user_id}:{network}" if known.has(user_id, network) else f"codes:{user_id}"
+    decision = limits.take(whose, CODES, now)
+    if not isinstance(decision, RateDecision):
+        decision = await decision
+    if decision.retry_after_s is not None:
+        raise rate_limited(decision.retry_after_s, "Too many codes of this account", "AUTH_RATE_LIMITED")

@@ -1,25 +1,30 @@
 """SQL of accounts, their logins and profiles: what several features and the server itself stand on."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from vox.chat.database.schema import audit_log, bans, role_members, roles, sessions, users
+from vox.chat.database.schema import audit_log, bans, event_log, role_members, roles, sessions, users
+from vox.chat.database.snowflakes import first_at
 from vox.chat.events.ids import LoginId, RoleId, UserId
 from vox.text.names import name_key
+
+BOT: Final = "bot"
+DISABLED_BOT: Final = "bot_disabled"
+"""Kinds of `sessions`: a bot's token, and that of a bot which is disabled."""
 
 Gone = Literal["banned", "kicked", "left"]
 
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """An account to create; `created_at` in Unix seconds."""
+    """An account to create; `created_at` in Unix seconds. Without a password hash only an organisation's provider lets it in, and a bot's token."""
 
     username: str
     display_name: str
-    password_hash: str
+    password_hash: str | None
     created_at: int
 
 
@@ -31,17 +36,20 @@ class NewSession:
     created_at: int
     expires_at: int
     client: str | None
+    method: str = "password"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSession:
-    """A stored login; times in Unix seconds."""
+    """A stored login or a bot's token; times in Unix seconds."""
 
     id: LoginId
     user_id: UserId
     created_at: int
     expires_at: int
     last_used_at: int | None
+    kind: str = "login"
+    is_keyless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,14 @@ class Profile:
     created_at: int
     federated: bool
     home_domain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether an account may be let in."""
+
+    is_active: bool
+    is_banned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +121,14 @@ def find_local_user(connection: Connection, *, username: str) -> LocalUser | Non
     return None if row is None else LocalUser(row.id, bool(row.active))
 
 
+def find_standing(connection: Connection, *, user_id: UserId) -> Standing | None:
+    """Whether an account may be let in; None where there is none."""
+    row = connection.execute(
+        select(users.c.active, bans.c.id).outerjoin(bans, bans.c.user_id == users.c.id).where(users.c.id == user_id)
+    ).first()
+    return None if row is None else Standing(bool(row[0]), row[1] is not None)
+
+
 def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
     """Why an inactive user is no member: a ban that holds, or the last entry of the audit log about their going."""
     if connection.execute(select(bans.c.id).where(bans.c.user_id == user_id)).first() is not None:
@@ -119,7 +143,7 @@ def why_no_member(connection: Connection, *, user_id: UserId) -> Gone:
     return "left" if last == "member.leave" else "kicked"
 
 
-def reset_account(connection: Connection, *, user_id: UserId, password_hash: str) -> None:
+def reset_account(connection: Connection, *, user_id: UserId, password_hash: str | None) -> None:
     """Makes an account active with another password, without a ban and without logins."""
     connection.execute(delete(bans).where(bans.c.user_id == user_id))
     connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
@@ -146,6 +170,8 @@ def insert_session(connection: Connection, *, user_id: UserId, session: NewSessi
                 expires_at=session.expires_at,
                 last_used_at=session.created_at,
                 client=session.client,
+                method=session.method,
+                proved_at=session.created_at,
             )
             .returning(sessions.c.id)
         ).scalar_one()
@@ -153,7 +179,7 @@ def insert_session(connection: Connection, *, user_id: UserId, session: NewSessi
 
 
 def find_session(connection: Connection, *, digest: str) -> StoredSession | None:
-    """The login whose token has a digest; tickets of an unfinished login are not found."""
+    """The login or bot whose token has a digest; tickets of an unfinished login are not found."""
     row = connection.execute(
         select(
             sessions.c.id,
@@ -161,11 +187,15 @@ def find_session(connection: Connection, *, digest: str) -> StoredSession | None
             sessions.c.created_at,
             sessions.c.expires_at,
             sessions.c.last_used_at,
-        ).where(sessions.c.token == digest, sessions.c.kind == "login")
+            sessions.c.kind,
+            sessions.c.is_keyless,
+        ).where(sessions.c.token == digest, sessions.c.kind.in_(("login", BOT, DISABLED_BOT)))
     ).first()
     if row is None:
         return None
-    return StoredSession(row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at)
+    return StoredSession(
+        row.id, row.user_id, row.created_at, row.expires_at, row.last_used_at, row.kind, bool(row.is_keyless)
+    )
 
 
 def record_use(connection: Connection, *, session_id: LoginId, now_s: int, expires_at: int) -> None:
@@ -203,3 +233,9 @@ def read_role_ids(connection: Connection, *, user_id: UserId) -> list[RoleId]:
 def insert_role_member(connection: Connection, *, role_id: RoleId, user_id: UserId) -> None:
     """Assigns a role to a user who does not have it."""
     connection.execute(insert(role_members).values(role_id=role_id, user_id=user_id))
+
+
+def joins_since(connection: Connection, moment_s: int) -> int:
+    """How many members the event log says have joined since a moment, in Unix seconds."""
+    joined = (event_log.c.id >= first_at(moment_s * 1000)) & (event_log.c.event_type == "member_join")
+    return int(connection.execute(select(func.count()).select_from(event_log).where(joined)).scalar_one())

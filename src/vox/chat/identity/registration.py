@@ -14,6 +14,7 @@ from vox.chat.events.ids import RoleId, UserId
 from vox.chat.events.kinds import NOT_KEPT
 from vox.chat.events.permissions import EVERYONE, EVERYONE_DEFAULT, P
 from vox.chat.identity import queries
+from vox.chat.identity.joins import check_joins_open, raid_after_join
 from vox.chat.identity.queries import NewUser
 from vox.stores.sql import Connection
 
@@ -21,7 +22,12 @@ ADMIN: Final = "Admin"
 
 
 def create_user(
-    connection: Connection, user: NewUser, *, as_administrator: bool, first_is_administrator: bool = False
+    connection: Connection,
+    user: NewUser,
+    *,
+    as_administrator: bool,
+    first_is_administrator: bool = False,
+    is_join: bool = True,
 ) -> tuple[UserId, list[Event]]:
     """Creates an account, and the community's roles with the first one.
 
@@ -30,14 +36,17 @@ def create_user(
         user: the account.
         as_administrator: whether it gets a role with ADMINISTRATOR.
         first_is_administrator: whether it gets one where it is the first account.
+        is_join: whether a person joins by it, which raid mode counts and may refuse.
 
     Returns:
         Its id, and the events of what was created.
 
     Raises:
-        Refusal: AUTH_FAILED (409), the name is taken.
+        Refusal: AUTH_FAILED (409), the name is taken; JOINS_PAUSED.
     """
     lock_event_order(connection)
+    if is_join and not as_administrator:
+        check_joins_open(connection, user.created_at)
     as_administrator = as_administrator or (first_is_administrator and not queries.has_users(connection))
     events = create_default_roles(connection)
     if queries.is_name_taken(connection, username=user.username):
@@ -49,7 +58,7 @@ def create_user(
     for role_id in role_ids:
         queries.insert_role_member(connection, role_id=role_id, user_id=user_id)
     joined = member_join(user_id=user_id, username=user.username, display_name=user.display_name, role_ids=role_ids)
-    return user_id, [*events, joined]
+    return user_id, [*events, joined, *(raid_after_join(connection, user.created_at) if is_join else ())]
 
 
 def create_default_roles(connection: Connection) -> list[Event]:

@@ -25,9 +25,10 @@ from vox.chat.events.ids import FileId
 from vox.chat.features.files import queries
 from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
 from vox.chat.features.files.mime_sniffing import SNIFFED_BYTES, sniff
-from vox.chat.features.files.stored_files import ADDRESS, storage_key
+from vox.chat.features.files.stored_files import storage_key
 from vox.chat.imports.archive_source import ArchiveSource, damaged
 from vox.chat.imports.model import Skipped
+from vox.chat.storage.file_links import ADDRESS
 from vox.chat.storage.images import FORMATS, re_encode
 from vox.errors import UsageError
 from vox.providers.storage.contract import Storage
@@ -146,7 +147,7 @@ def _listed(source: ArchiveSource) -> list[PackedImage]:
     with source.open(MANIFEST) as file:
         try:
             pack = msgspec.json.decode(file.read(), type=Pack)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise damaged(MANIFEST, str(error)) from error
     if (pack.format, pack.version) != ("vox emoji pack", 1) or len(pack.images) > MOST:
         raise damaged(MANIFEST, f"it is of another format, or has more than {MOST} pictures")

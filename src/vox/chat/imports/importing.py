@@ -17,12 +17,12 @@ from vox.chat.database.transfer.move import OnProgress
 from vox.chat.database.unit_of_work import AuditEntry, Change, NextId, lock_event_order, persist_outcome
 from vox.chat.features.files.filenames import clean_name
 from vox.chat.features.files.mime_sniffing import SNIFFED_BYTES, sniff
-from vox.chat.features.files.stored_files import ADDRESS
 from vox.chat.imports import queries
 from vox.chat.imports.archive_source import ArchiveSource
 from vox.chat.imports.exports import Export, open_export
 from vox.chat.imports.model import ForeignChannel, ForeignFile, ForeignMessage, Origin, Skipped
 from vox.chat.imports.storing import Batch, StoredFileRow, store_batch, store_space
+from vox.chat.storage.file_links import ADDRESS
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
 from vox.stores.sql import Connection, SqlDatabase

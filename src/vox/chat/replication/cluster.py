@@ -21,10 +21,12 @@ def with_redis(settings: ChatSettings, parts: Parts) -> Parts:
     if not url:
         return parts
     limits = RedisRateLimits(url, settings.rate_limit_scale, parts.clock) if parts.limits is None else None
+    spam_limits = RedisRateLimits(url, 1.0, parts.clock) if parts.spam_limits is None else None
     return replace(
         parts,
         bus=parts.bus or RedisBus(url, parts.clock),
         limits=parts.limits or limits,
+        spam_limits=parts.spam_limits or spam_limits,
         ids=parts.ids or LeasedSnowflakes(parts.clock, RedisWorkerLeases(url)),
-        running=(*parts.running, limits.running) if limits else parts.running,
+        running=(*parts.running, *(made.running for made in (limits, spam_limits) if made is not None)),
     )

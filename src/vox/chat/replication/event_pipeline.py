@@ -5,7 +5,7 @@ delivered in its order, each only when memory holds the version it was made at. 
 memory and clients: then all sessions begin anew, and nothing is missed silently.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
@@ -15,8 +15,10 @@ from vox.chat.bus.shared import SharedBus
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, UnitOfWork, persist_outcome
 from vox.chat.events import Event
+from vox.chat.features.outgoing_webhooks.payloads import enqueue_deliveries
 from vox.chat.gateway import Hub
 from vox.chat.gateway.metrics import FAILURES
+from vox.chat.integrations.registry import CHANGES as INTEGRATION_CHANGES
 from vox.chat.replication.resync import StateResync, at_latest_version, needed_version
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
@@ -41,12 +43,19 @@ class EventPipeline:
         self._community = context.community
         self._config = context.config
         self._logins = context.logins
+        self._integrations = context.integrations
+        self._recent = context.recent
         self._bus = context.bus
         self._clock = context.clock
         self._metrics = context.metrics
         self._hub = hub
         self._resync = resync
         self._is_shared = isinstance(context.bus, SharedBus)
+        self._on_queued: Callable[[], None] | None = None
+
+    def on_queued(self, on_queued: Callable[[], None]) -> None:
+        """Names who is called when an event was queued for another program."""
+        self._on_queued = on_queued
 
     async def change(self, unit: UnitOfWork[T]) -> T:
         """Runs a unit of work in the writer's transaction; its events are out when this returns.
@@ -64,6 +73,8 @@ class EventPipeline:
         """Sends events that no database row stands behind, such as typing."""
         with self._invalidating_on_failure():
             self._bus.publish(events)
+        if (push := self._context.push) is not None:
+            push(events)
 
     def on_bus_entries(self, entries: Sequence[Entry]) -> None:
         """Takes what the bus gives: the bus's one subscriber."""
@@ -76,6 +87,8 @@ class EventPipeline:
             return change
         now_ms = self._clock.unix_ms()
         done = persist_outcome(connection, change, self._context.ids.next, now_ms)
+        if self._integrations.has_subscriptions:
+            enqueue_deliveries(connection, done.events, self._integrations, now_ms)
         return at_latest_version(connection, done) if self._is_shared else done
 
     def _committed(self, change: Change[object]) -> None:
@@ -85,6 +98,15 @@ class EventPipeline:
                     self._resync.request(event.version)
         with self._invalidating_on_failure():  # also after a failure: others, and who comes back, find it in the log
             self._bus.publish(change.events)
+        integrations, on_queued = self._integrations, self._on_queued
+        if (
+            integrations.has_subscriptions
+            and on_queued is not None
+            and any(map(integrations.subscribed, change.events))
+        ):
+            on_queued()
+        if (push := self._context.push) is not None:
+            push(change.events)
 
     @contextmanager
     def _invalidating_on_failure(self) -> Generator[None, None, None]:
@@ -104,6 +126,9 @@ class EventPipeline:
             self._hub.on_access_changed(event, shift)
         self._config.absorb(event)
         self._logins.apply(event)
+        if event.type in INTEGRATION_CHANGES:
+            self._integrations.apply(event)
+        self._recent.apply(event)
         return is_taken
 
     def _deliver(self, entries: Sequence[Entry]) -> None:

@@ -46,6 +46,7 @@ class StateResync:
         read: reads the database.
         on_invalidated: told when events of any kind may be missing, after the sessions have ended.
         on_reloaded: called when a gap is closed, for what memory does not hold: a missing event may have ended a login.
+        load_besides: reads what else is kept in memory by versioned events, in the same snapshot.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class StateResync:
         read: Read,
         on_invalidated: Callable[[], None],
         on_reloaded: Callable[[], Awaitable[None]],
+        load_besides: Callable[[Connection], None] | None = None,
     ) -> None:
         self._community = community
         self._config = config
@@ -65,6 +67,7 @@ class StateResync:
         self._read = read
         self._on_invalidated = on_invalidated
         self._on_reloaded = on_reloaded
+        self._load_besides = load_besides
         self._bus = bus if isinstance(bus, SharedBus) else None
         self._needed = 0
         self._is_everything_old = False
@@ -122,7 +125,7 @@ class StateResync:
             was_everything_old, self._is_everything_old = self._is_everything_old, False
             self._is_unchecked = True
             try:
-                state = await self._read(self._everything if was_everything_old else read_state)
+                state = await self._read(self._everything if was_everything_old else self._community_state)
                 shift = self._community.replace(state)
                 if shift is not None:
                     self._shifted(shift)
@@ -159,6 +162,11 @@ class StateResync:
 
     def _everything(self, connection: Connection) -> State:
         self._config.load(connection)
+        return self._community_state(connection)
+
+    def _community_state(self, connection: Connection) -> State:
+        if self._load_besides is not None:
+            self._load_besides(connection)
         return read_state(connection)
 
 

@@ -1,4 +1,4 @@
-"""One large picture, re-encoded in a process of its own: ended when its time is over, and its memory is given back with it.
+"""One large picture, re-encoded or made smaller in a process of its own: ended when its time is over, and its memory is given back with it.
 
 A decoder's work cannot be interrupted in a thread, and pixels say little of the time they take. The process inherits nothing but
 three files: the upload as its standard input, the new file as its output, and a pipe for the result.
@@ -13,6 +13,7 @@ import msgspec
 
 from vox.chat.errors import Refusal, refuse
 from vox.chat.storage.images import Dimensions, re_encode
+from vox.chat.storage.thumbnails import make_thumbnail
 
 TIME_LIMIT_S: Final = 15.0
 MEMORY_LIMIT_BYTES: Final = 2 << 30
@@ -42,11 +43,33 @@ def re_encode_apart(
     Raises:
         Refusal: as `re_encode`; FILE_TOO_LARGE also where it takes too long or too much memory.
     """
+    return _apart(source, out, [mime], time_limit_s)
+
+
+def thumbnail_apart(
+    source: BinaryIO, mime: str, out: BinaryIO, side: int, *, is_square: bool = False
+) -> Dimensions | None:
+    """`make_thumbnail` in a process of its own; blocks, for threads.
+
+    Args:
+        source: the picture, a file with a descriptor.
+        mime: as for `make_thumbnail`.
+        out: an empty file with a descriptor.
+        side: the longest side in pixels.
+        is_square: as for `make_thumbnail`.
+
+    Raises:
+        Refusal: as `make_thumbnail`; FILE_TOO_LARGE also where it takes too long or too much memory.
+    """
+    return _apart(source, out, [mime, str(side), "square" if is_square else ""], TIME_LIMIT_S)
+
+
+def _apart(source: BinaryIO, out: BinaryIO, arguments: list[str], time_limit_s: float) -> Dimensions | None:
     source.flush()
     out.flush()
     try:
         done = subprocess.run(  # noqa: S603  our own module; the type is a key of FORMATS
-            [sys.executable, "-m", __name__, mime],
+            [sys.executable, "-m", __name__, *arguments],
             stdin=source.fileno(),
             stdout=out.fileno(),
             stderr=subprocess.PIPE,
@@ -74,7 +97,11 @@ def main() -> None:
     source, out = os.fdopen(0, "rb"), os.fdopen(1, "wb")
     source.seek(0)
     try:
-        found = re_encode(source, sys.argv[1], cast("BinaryIO", out))
+        mime, target = sys.argv[1], cast("BinaryIO", out)
+        if len(sys.argv) > 2:  # noqa: PLR2004  a side: a thumbnail
+            found = make_thumbnail(source, mime, target, int(sys.argv[2]), is_square=sys.argv[3] == "square")
+        else:
+            found = re_encode(source, mime, target)
         out.flush()
         result = Result() if found is None else Result(found.width, found.height)
     except Refusal as refusal:

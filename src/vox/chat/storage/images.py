@@ -86,22 +86,22 @@ def _re_encode(source: BinaryIO, mime: str, out: BinaryIO, max_pixels: int) -> D
     except UnidentifiedImageError:
         return None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large() from None
+        raise too_large() from None
     except Exception as error:  # the top of a decoder on hostile bytes: it may raise anything
-        raise _damaged() from error
+        raise damaged() from error
     try:
         with image:
             return _written(image, FORMATS[mime], out, max_pixels)
     except Refusal:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        raise _too_large() from None
+        raise too_large() from None
     except Exception as error:  # the top of a decoder on hostile bytes: it may raise anything
-        raise _damaged() from error
+        raise damaged() from error
 
 
 def _written(image: ImageFile.ImageFile, kind: str, out: BinaryIO, max_pixels: int) -> Dimensions:
-    _assert_size(image.width, image.height, max_pixels)
+    assert_size(image.width, image.height, max_pixels)
     frames: list[Image.Image] = []
     durations: list[float] = []
     loop, is_progressive = image.info.get("loop"), bool(image.info.get("progressive"))
@@ -150,11 +150,11 @@ def _frames(image: ImageFile.ImageFile, max_pixels: int) -> Iterator[Image.Image
         except EOFError:
             return
         if index == MAX_FRAMES:
-            raise _too_large()
+            raise too_large()
         total += image.width * image.height
-        _assert_size(image.width, image.height, max_pixels)
+        assert_size(image.width, image.height, max_pixels)
         if total > max_pixels:
-            raise _too_large()
+            raise too_large()
         frame = image.copy()
         frame.info = _kept(image.info)
         yield frame
@@ -166,9 +166,14 @@ def _kept(info: dict[Any, Any]) -> dict[Any, Any]:
     return {name: info[name] for name in _KEPT if name in info}
 
 
-def _assert_size(width: int, height: int, max_pixels: int) -> None:
+def assert_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuses a picture with too many pixels or too long a side.
+
+    Raises:
+        Refusal: FILE_TOO_LARGE.
+    """
     if width * height > max_pixels or max(width, height) > MAX_SIDE:
-        raise _too_large()
+        raise too_large()
 
 
 def _milliseconds(duration: float) -> int:
@@ -183,9 +188,11 @@ def _is_lossless(image: ImageFile.ImageFile) -> bool:
     return b"VP8L" in source.read(64)
 
 
-def _too_large() -> Refusal:
+def too_large() -> Refusal:
+    """The refusal of a picture with too many pixels or frames."""
     return refuse("FILE_TOO_LARGE", f"A picture has at most {MAX_PIXELS} pixels in at most {MAX_FRAMES} frames.")
 
 
-def _damaged() -> Refusal:
+def damaged() -> Refusal:
+    """The refusal of a picture that cannot be decoded."""
     return refuse("UNSUPPORTED_MEDIA_TYPE", "The picture is damaged.")

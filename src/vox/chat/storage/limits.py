@@ -16,8 +16,9 @@ from typing import BinaryIO, Final
 from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import UserId
-from vox.chat.storage.image_worker import re_encode_apart
+from vox.chat.storage.image_worker import re_encode_apart, thumbnail_apart
 from vox.chat.storage.images import Dimensions, re_encode
+from vox.chat.storage.thumbnails import make_thumbnail
 from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import driver
 from vox.providers.storage.threads import in_thread
@@ -34,6 +35,8 @@ LONGEST_TURN_S: Final = 60.0
 """How long a user's picture waits for the user's other ones."""
 FETCHES_AT_ONCE: Final = 16
 """Previews that run at once, and as many GIF searches; less than the outbound guard allows, so nothing waits there."""
+WAITING_AT_ONCE: Final = 512
+"""Requests that wait for a picture which another request is fetching or making smaller."""
 BUSY_MS: Final = 2000
 
 
@@ -106,6 +109,33 @@ class UploadLimits:
                 out.truncate()
                 return await in_thread(partial(re_encode_apart, source, mime, out), self._pool("large"))
 
+    async def thumbnail(
+        self, source: BinaryIO, mime: str, out: BinaryIO, side: int, *, is_square: bool = False
+    ) -> Dimensions | None:
+        """Makes a picture smaller: a small one in a thread, a large one in a process that ends when its time is over.
+
+        Args:
+            source: the picture.
+            mime: as for `thumbnails.make_thumbnail`.
+            out: where the WebP is written, empty.
+            side: the longest side in pixels.
+            is_square: whether the middle is cut out as a square.
+
+        Raises:
+            Refusal: as `make_thumbnail`, and UNAVAILABLE where too many pictures wait already.
+        """
+        with self._turn("pictures", PICTURES_AT_ONCE + PICTURES_WAITING):
+            try:
+                small = partial(make_thumbnail, source, mime, out, side, SMALL_PIXELS, is_square=is_square)
+                return await in_thread(small, self._pool("small"))
+            except Refusal as refusal:
+                if refusal.wire_code != "FILE_TOO_LARGE":
+                    raise
+            out.seek(0)
+            out.truncate()
+            large = partial(thumbnail_apart, source, mime, out, side, is_square=is_square)
+            return await in_thread(large, self._pool("large"))
+
     def _pool(self, name: str) -> ThreadPoolExecutor:
         with self._counting:
             if name not in self._pools:
@@ -139,6 +169,17 @@ class UploadLimits:
         """
         with self._turn("uploads", UPLOADS_AT_ONCE), self._turn(user_id, UPLOADS_OF_ONE_USER, "RATE_LIMITED"):
             yield
+
+    @asynccontextmanager
+    async def one_at_a_time(self, what: str) -> AsyncGenerator[None, None]:
+        """Waits until no other is at the same thing, which the first may have finished for all by then.
+
+        Raises:
+            Refusal: UNAVAILABLE where too many wait already.
+        """
+        with self._turn("waiting", WAITING_AT_ONCE):
+            async with self._own_turn(what):
+                yield
 
     @contextmanager
     def fetch_slot(self, what: str) -> Generator[None, None, None]:

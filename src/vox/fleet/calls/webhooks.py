@@ -16,7 +16,7 @@ from vox.fleet.calls.metrics import WEBHOOKS, WEBHOOKS_WAITING
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.runtime.metrics import Metrics
-from vox.security.digests import hmac_digest
+from vox.security import webhook_signatures
 from vox.security.outbound import OutboundGuard
 from vox.stores.sql import SqlDatabase
 
@@ -140,7 +140,7 @@ class WebhookOutbox:
 
 def signature(secret: str, at_s: int, body: str) -> str:
     """The value of `X-Vox-Signature`: the time, and the HMAC-SHA256 of time, dot and body."""
-    return f"t={at_s},v1={hmac_digest(secret, f'{at_s}.{body}', 'sha256').hex()}"
+    return webhook_signatures.signature((secret,), at_s, body.encode())
 
 
 def pause_before(attempt: int) -> float:

@@ -11,7 +11,9 @@ from tests.contract.chat.harness import Person, Rig
 from tests.contract.chat.helpers_spaces import feed, say, write
 
 ADDED = {
-    "GET /auth/sessions": {"last_used_at", "client", "is_current"},  # which login is which
+    "GET /auth/sessions": {"last_used_at", "client", "method", "is_current"},  # which login is which
+    "GET /keys/devices": {"one_time_prekeys", "key_packages", "is_current"},  # when to upload more keys
+    "GET /keys/mls/1/key-packages": {"packages"},  # which device each is of
 }
 MESSAGE = {
     "msg_id": "int", "feed_id": "int", "dm_id": "null", "thread_id": "null", "author_id": "int", "body": "str",
@@ -64,6 +66,7 @@ def paged(item: Any) -> dict[str, Any]:
 
 READ: dict[str, Any] = {
     "GET /auth/sessions": {"sessions": [{"session_id": "int", "created_at": "int", "expires_at": "int"}]},
+    "GET /auth/2fa": {"totp_enabled": "bool", "webauthn_enabled": "bool", "recovery_codes_left": "int"},
     "GET /gateway": {"url": "str", "media_url": "str", "protocol_version": "int", "min_version": "int", "max_version": "int"},
     "GET /server": {"name": "str", "icon": "null", "description": "null", "member_count": "int"},
     "GET /server/layout": {"categories": [CATEGORY], "feeds": [FEED], "rooms": [ROOM]},
@@ -93,6 +96,13 @@ READ: dict[str, Any] = {
     "GET /messages/search?query=hello": {"results": [MESSAGE]},
     "GET /dms": paged(DM),
     "GET /dms/1/messages": {"messages": [MESSAGE | {"feed_id": "null", "dm_id": "int"}]},
+    "GET /keys/devices": {"devices": [{"device_id": "str", "device_name": "str", "created_at": "int"}]},
+    "GET /keys/prekeys/1": {
+        "user_id": "int", "prekey_warning": "null",
+        "devices": [{"device_id": "str", "identity_key": "str", "signed_prekey": "str", "one_time_prekey": "str"}],
+    },
+    "GET /keys/mls/1/key-packages": {"key_packages": ["str"]},
+    "GET /keys/backup": {"encrypted_blob": "str"},
     "GET /reports": paged(REPORT),
     "GET /reports/1": REPORT | {
         "feed_id": "null", "msg_id": "null", "dm_id": "null", "description": "null", "evidence": [], "action": "null",
@@ -107,11 +117,13 @@ READ: dict[str, Any] = {
         "cursor": "str",
     },
 }  # fmt: skip
-"""Chat.md sections 4 to 8: reading."""
+"""Chat.md sections 4 to 8 and 11: reading."""
 WRITTEN: list[tuple[str, Any, int, Any]] = [
     ("POST /auth/register", {"username": "zoe", "password": "long enough"}, 201, {"user_id": "int", "token": "str"}),
     ("POST /auth/login", {"username": "zoe", "password": "long enough"}, 200,
      {"token": "str", "user_id": "int", "display_name": "str", "roles": []}),
+    ("POST /auth/2fa/setup", {"method": "totp"}, 200,
+     {"setup_id": "str", "method": "str", "totp_secret": "str", "totp_uri": "str", "creation_options": "null"}),
     ("PATCH /server", {"name": "New"}, 200, READ["GET /server"]),
     ("PATCH /users/1", {"display_name": "al"}, 200, READ["GET /users/1"]),
     ("PATCH /users/1/dm-settings", {"dm_permission": "nobody"}, 200, {"dm_permission": "str"}),
@@ -135,6 +147,9 @@ WRITTEN: list[tuple[str, Any, int, Any]] = [
     ("POST /reports", {"reported_user_id": 1, "reason": "spam"}, 201,
      {"report_id": "int"} | dict.fromkeys(
          ("reporter_id", "reported_user_id", "reason", "status", "created_at"), "null")),
+    ("POST /keys/devices", {"device_id": "d2", "device_name": "x"}, 201, {"device_id": "str"}),
+    ("POST /keys/devices/pair", {"device_name": "x", "method": "cpace"}, 201, {"pair_id": "str"}),
+    ("POST /keys/mls/d1/key-packages", {"key_packages": ["YQ=="]}, 201, "null"),
     ("POST /sync", {"since_timestamp": "now", "categories": ["read_states"]}, 200,
      {"events": [], "server_timestamp": "int", "cursor": "null", "read_states": [{"dm_id": "int", "last_read_msg_id": "int"}]}),
 ]  # fmt: skip
@@ -160,6 +175,10 @@ async def alice(chat: Rig) -> Person:
         ("PUT", f"/users/1/blocks/{carol.user_id}", None),
         ("POST", "/reports", {"reported_user_id": bob.user_id, "reason": "spam"}),
         ("PUT", f"/bans/{carol.user_id}", {}),
+        ("POST", "/keys/devices", {"device_id": "d1", "device_name": "laptop"}),
+        ("PUT", "/keys/prekeys/d1", {"identity_key": "YQ==", "signed_prekey": "YQ==", "one_time_prekeys": ["YQ=="]}),
+        ("POST", "/keys/mls/d1/key-packages", {"key_packages": ["YQ=="]}),
+        ("PUT", "/keys/backup", {"encrypted_blob": "sealed"}),
     ):
         await alice.ok(method, path, body)
     await alice.ok("POST", "/dms/1/read", {"up_to_msg_id": await write(alice, 1, "hello")})

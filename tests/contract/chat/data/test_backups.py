@@ -9,11 +9,13 @@ import pytest
 from tests.contract.chat.data.conftest import EmptyDatabase
 from tests.contract.chat.data.filled import NOTE, at, fill, seen
 from tests.contract.chat.harness import Rig, chat_settings, community
+from vox.chat.backups.key_file import key_file
 from vox.chat.backups.restoring import restore_backup
 from vox.chat.backups.taking import TakenBackup, take_backup
 from vox.chat.config.settings import ChatSettings
 from vox.chat.storage.limits import open_storage
 from vox.errors import UsageError
+from vox.stores.sql import SqlDatabase
 
 
 class CutError(Exception):
@@ -92,9 +94,8 @@ async def test_the_key_is_in_it_and_a_lost_file_is_named(
 ):
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
-    file = rig.chat.database.file
-    key = file.with_name(f"{file.name}.key") if file is not None else Path("vox.key")
-    key.write_bytes(b"a key")
+    old = key_file(rig.chat.settings, rig.chat.database.file)
+    old.write_bytes(b"a key")
     _, _, file_id = await fill(rig)
     await rig.chat.storage.delete(file_id)
     taken = await back_up(rig.chat.settings, tmp_path / "b")
@@ -104,7 +105,8 @@ async def test_the_key_is_in_it_and_a_lost_file_is_named(
     monkeypatch.chdir(tmp_path / "other")
     settings = chat_settings(empty_database(engine_of(database_url)), tmp_path / "new")
     await restore(settings, tmp_path / "b")
-    restored = Path("vox.key") if file is None else tmp_path / names_in(tmp_path, "empty-")[-1]
+    restored = key_file(settings, SqlDatabase(settings.database_url.get_secret_value()).file)
+    assert restored != old
     assert restored.read_bytes() == b"a key"
     assert restored.stat().st_mode & 0o777 == 0o600
 

@@ -22,10 +22,12 @@ from vox.chat.database.migrations.prepare import MIGRATIONS, prepare
 from vox.chat.database.migrations.revisions import HEAD, WITH_KEY_PACKAGES, WITHOUT_KEY_PACKAGES
 from vox.chat.database.schema import metadata
 from vox.errors import DependencyError, UsageError
+from vox.security.tokens import digest
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase
 
 ROOT = Path(__file__).parents[4]
+FIRST_RELEASE = "5d0c3e1f7a42"
 DATA = """
 INSERT INTO users (username, federated, active, created_at)
     VALUES ('ann', false, true, '<time>'), ('bob', false, true, '<time>'), ('ann', false, true, '<time>');
@@ -48,9 +50,11 @@ INSERT INTO message_attachments (msg_id, file_id) VALUES (1, 'picture');
 INSERT INTO reactions (msg_id, user_id, emoji) VALUES (1, 2, '+1');
 INSERT INTO reports (reported_user_id, reason, evidence, status, created_at)
     VALUES (2, 'spam', '[{"msg_id": 1}]', 'open', '<time>');
+INSERT INTO webhooks (feed_id, name, token, created_at) VALUES (1, 'ci', 'whk_plain', '<time>');
 INSERT INTO event_log (id, event_type, payload, timestamp) VALUES (5, 'member_join', '{"user_id": 1}', 5)
 """
 """What an original may hold: among others a name twice, two conversations of the same two, a login and a short-lived ticket."""
+NAMES_AND_SEARCH = "c2f7a90b16de"
 NEW_USER = "INSERT INTO users (username, federated, active, created_at)"
 NEW_MESSAGE = "INSERT INTO messages (id, feed_id, author_id, body, timestamp, federated)"
 WIDE_BOB = "\uff22\uff2f\uff22"
@@ -148,6 +152,7 @@ def test_an_original_database_keeps_what_was_in_it(
     assert row(database, "SELECT username_key FROM users WHERE id = 2") == ("bob",)
     assert row(database, "SELECT name_key FROM emoji") == ("p",)
     assert row(database, "SELECT search_text FROM messages WHERE feed_id = 1") == ("hello there",)
+    assert row(database, "SELECT token FROM webhooks") == (digest("whk_plain"),)
     found = "SELECT count(*) FROM message_search WHERE message_search MATCH 'hello'"
     if not database.is_sqlite:
         found = "SELECT count(*) FROM messages WHERE search_vector @@ to_tsquery('simple', 'hello')"
@@ -156,16 +161,26 @@ def test_an_original_database_keeps_what_was_in_it(
     assert database.run_sync(lambda c: c.exec_driver_sql(new).scalar_one()) == 4  # goes on counting
 
 
-def test_one_step_back_keeps_the_rows(url: str, database: SqlDatabase):
+def test_the_way_back_to_the_first_release_keeps_the_rows(url: str, database: SqlDatabase):
     database.run_sync(lambda c: make_original(c, WITH_KEY_PACKAGES, True))
     before = database.run_sync(counted)
     prepare(database)
-    alembic(url, "downgrade", "-1")
-    assert "imported" not in database.run_sync(lambda c: inspect(c).get_table_names())
-    alembic(url, "downgrade", "-1")
+    alembic(url, "downgrade", NAMES_AND_SEARCH)
+    assert database.run_sync(counted) == before
+    ours = {
+        "user_settings",
+        "oidc_flows",
+        "timeouts",
+        "federation_outbox",
+        "webhook_subscriptions",
+        "mls_messages",
+        "imported",
+    }
+    assert not ours & set(database.run_sync(lambda c: inspect(c).get_table_names()))
+    alembic(url, "downgrade", FIRST_RELEASE)
     assert database.run_sync(counted) == before
     assert "search_text" not in database.run_sync(lambda c: [one["name"] for one in inspect(c).get_columns("messages")])
-    alembic(url, "downgrade", "-1")
+    alembic(url, "downgrade", WITH_KEY_PACKAGES)
     assert database.run_sync(counted) == before
     assert "meta" not in database.run_sync(lambda c: inspect(c).get_table_names())
     prepare(database)
@@ -295,7 +310,7 @@ def described(connection: Connection) -> Any:
         }
     columns = connection.exec_driver_sql(
         "SELECT table_name, column_name, data_type, is_nullable, generation_expression,"
-        " row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position),"
+        " row_number() OVER (PARTITION BY table_name, is_generated ORDER BY ordinal_position),"
         " regexp_replace(coalesce(column_default, ''), '_id_seq[0-9]*', '') FROM information_schema.columns"
         " WHERE table_schema = 'public' AND table_name <> 'alembic_version'"
     ).all()

@@ -253,7 +253,7 @@ async def test_o12_no_preview_of_what_is_no_web_address(chat: Rig, url: str) -> 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("VOX_FEDERATION_POLICY", "allow_list"),
+        ("VOX_FEDERATION_POLICY", "friends"),
         ("VOX_GIFS_CONTENT_FILTER", "strict"),
         ("VOX_GIFS_PROVIDER", "tenor"),
         ("VOX_STORAGE_BACKEND", "ftp"),
@@ -266,7 +266,7 @@ def test_o13_an_unknown_choice_is_refused_at_start(name: str, value: str) -> Non
 
 async def test_o13_an_unknown_choice_in_the_database_is_refused_at_start(database_url: str, tmp_path: Path) -> None:
     async with community(database_url, tmp_path) as rig:
-        row = text("INSERT INTO config (key, value) VALUES ('federation_policy', 'allow_list')")
+        row = text("INSERT INTO config (key, value) VALUES ('federation_policy', 'friends')")
         await rig.chat.change(lambda connection: Change(connection.execute(row).rowcount))
     with pytest.raises(UsageError, match="federation_policy"):
         async with community(database_url, tmp_path):

@@ -1,4 +1,4 @@
-from vox.chat.api.rate_categories import category_of
+from vox.chat.api.rate_categories import CATEGORIES, HISTORY, MEDIA, category_of, opted_in
 
 
 def test_paths_are_classified_in_the_order_of_the_original():
@@ -22,3 +22,12 @@ def test_paths_are_classified_in_the_order_of_the_original():
         "/health": "server",
     }
     assert {path: category_of(path).name for path in expected} == expected
+
+
+def test_only_what_asks_for_more_has_buckets_of_its_own():
+    messages, files = CATEGORIES["messages"], CATEGORIES["files"]
+    assert opted_in(messages, b"limit=50&include=authors") is HISTORY
+    assert opted_in(messages, b"limit=50") is messages
+    assert opted_in(files, b"expires=1&user=2&signature=x") is MEDIA
+    assert opted_in(files, b"") is files
+    assert opted_in(CATEGORIES["server"], b"include=a&signature=b") is CATEGORIES["server"]

@@ -4,6 +4,7 @@ The machine writes each change to SQLite the way the endpoints do, gives its eve
 encoding and applies them. The reference for every answer goes through the rows with SQL and shares no code with the product.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection, create_engine, delete, event, insert, select, text, update
+from sqlalchemy import create_engine, delete, event, insert, select, text, update
 
+from tests.unit.chat.community.community_rows import Rows
 from vox.chat import events
 from vox.chat.community import Community, administrators_in, read_state
 from vox.chat.database import schema
@@ -32,15 +34,14 @@ from vox.chat.events.audience import (
     Viewers,
 )
 from vox.chat.events.ids import DmId, FeedId, MessageId, RoleId, RoomId, TargetId, UserId
-from vox.chat.events.permissions import ALL
 from vox.chat.gateway.audience_index import AudienceIndex
 
-_VIEW, _READ, _ADMIN = 1, 32, 1 << 62
+_VIEW, _ADMIN = 1, 1 << 62
 _INVITES = 1 << 31
-_MANAGES_SERVER = 1 << 28
 _TABLES = [
     schema.meta, schema.users, schema.roles, schema.role_members, schema.categories, schema.feeds, schema.rooms,
     schema.threads, schema.dms, schema.dm_participants, schema.permission_overrides,
+    schema.timeouts, schema.automod_rules, schema.config,
 ]  # fmt: skip
 
 _SPACES: list[tuple[SpaceKind, Any]] = [("feed", schema.feeds), ("room", schema.rooms)]
@@ -319,6 +320,46 @@ class CommunityMachine(RuleBasedStateMachine):
                 )
             )
 
+    # Moderation
+
+    @rule(pick=_PICK, until=st.sampled_from([0, 10, 20]))
+    def time_out(self, pick: int, until: int) -> None:
+        user_id = self._one(schema.users, pick)
+        self._sql(delete(schema.timeouts).where(schema.timeouts.c.user_id == user_id))
+        if until:
+            self._row(schema.timeouts, user_id=user_id, until=until, created_at=0)
+        self._happened(events.member_timeout(user_id=user_id, until=until))
+
+    @rule(pick=_PICK, seconds=st.sampled_from([0, 5]))
+    def slow_down(self, pick: int, seconds: int) -> None:
+        if self._ids(schema.feeds):
+            feed_id = self._one(schema.feeds, pick)
+            self._sql(update(schema.feeds).where(schema.feeds.c.id == feed_id).values(slow_mode_s=seconds))
+            self._happened(events.feed_slow_mode(feed_id=feed_id, seconds=seconds))
+
+    @rule(until=st.sampled_from([0, 10]), is_paused=st.booleans())
+    def raid(self, until: int, is_paused: bool) -> None:
+        self._sql(delete(schema.config))
+        measures: dict[str, Any] = {"joins_paused": is_paused, "new_account_wait_s": 3, "slow_mode_s": 4}
+        if until:
+            self._row(schema.config, key="raid_mode", value=json.dumps({"until": until, **measures}))
+        self._happened(events.raid_mode_update(until=until, **measures, is_automatic=False))
+
+    @rule(pick=_PICK, is_enabled=st.booleans(), is_deleted=st.booleans())
+    def change_rule(self, pick: int, is_enabled: bool, is_deleted: bool) -> None:
+        rules, stamps = schema.automod_rules, {"created_at": 0, "updated_at": 0}
+        ids = self._ids(rules)
+        if len(ids) < 2:
+            ids.append(self._row(rules, name="r", definition="{}", enabled=False, **stamps))
+        rule_id = ids[pick % len(ids)]
+        if is_deleted:
+            self._sql(delete(rules).where(rules.c.id == rule_id))
+            self._happened(events.automod_rule_delete(rule_id=rule_id))
+        else:
+            text_ = f'{{"pick":{pick}}}'
+            self._sql(update(rules).where(rules.c.id == rule_id).values(enabled=is_enabled, definition=text_))
+            self._happened(events.automod_rule_update(rule_id=rule_id, name="r", enabled=is_enabled, definition=text_))
+
     # Conversations
 
     @rule(picks=st.sets(_PICK, min_size=1, max_size=3))
@@ -397,12 +438,12 @@ class CommunityMachine(RuleBasedStateMachine):
 
     @invariant()
     def answers_are_what_the_rows_say(self) -> None:
-        rows = _Rows(self.connection)
+        rows = Rows(self.connection)
         for user_id in [*self._ids(schema.users), 99]:
-            assert self.community.permissions(UserId(user_id)) == rows.mask(user_id)
+            assert self.community.permissions(UserId(user_id)) == rows.left(user_id, rows.mask(user_id))
             for kind, table in _SPACES:
                 for space_id in [*self._ids(table), 99]:
-                    expected = rows.mask_in(user_id, kind, space_id)
+                    expected = rows.left(user_id, rows.mask_in(user_id, kind, space_id))
                     found = {
                         "feed": self.community.permissions_in(UserId(user_id), "feed", FeedId(space_id)),
                         "room": self.community.permissions_in(UserId(user_id), "room", RoomId(space_id)),
@@ -481,80 +522,6 @@ class CommunityMachine(RuleBasedStateMachine):
 
     def _sql(self, statement: Any) -> None:
         self.connection.execute(statement)
-
-
-class _Rows:
-    """What the rows say, asked one by one."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def sees(self, user_id: int, audience: Audience) -> bool:
-        if not self._is_active(user_id):
-            return False
-        match audience:
-            case Everyone():
-                return True
-            case Viewers():
-                return self.mask_in(user_id, audience.kind, audience.id) & _VIEW != 0
-            case Readers():
-                mask = self.mask_in(user_id, "feed", audience.feed_id)
-                return mask & _VIEW != 0 and mask & _READ != 0
-            case Participants():
-                query = "SELECT 1 FROM dm_participants WHERE dm_id = :dm AND user_id = :user"
-                return bool(self._all(query, dm=audience.dm_id, user=user_id)) or user_id in audience.besides
-            case Users():
-                return user_id in audience.ids
-            case PermissionHolders():
-                return self.mask(user_id) & audience.permission == audience.permission
-            case InviteViewers():
-                is_manager = self.mask(user_id) & _MANAGES_SERVER != 0
-                sees_feed = audience.feed_id is None or self.mask_in(user_id, "feed", audience.feed_id) & _VIEW != 0
-                return user_id == audience.creator_id or (is_manager and sees_feed)
-            case FormerViewers():
-                raise AssertionError("asked where the space goes")
-
-    def mask(self, user_id: int) -> int:
-        if not self._is_active(user_id):
-            return 0
-        mask = 0
-        for (permissions,) in self._all(
-            "SELECT permissions FROM roles WHERE position = 0 AND name = '@everyone' ORDER BY id LIMIT 1"
-        ):
-            mask = permissions
-        for (permissions,) in self._all(
-            "SELECT permissions FROM roles JOIN role_members ON role_id = id WHERE user_id = :user AND position <> 0",
-            user=user_id,
-        ):
-            mask |= permissions
-        return ALL if mask & _ADMIN else mask
-
-    def mask_in(self, user_id: int, kind: str, space_id: int) -> int:
-        mask = self.mask(user_id)
-        if not self._is_active(user_id) or not self._all(f"SELECT 1 FROM {kind}s WHERE id = :id", id=space_id):  # noqa: S608  one of two words
-            return 0
-        if mask & _ADMIN:
-            return ALL
-        where = "space_type = :kind AND space_id = :space AND target_type = :type AND target_id IN ({ids})"
-        everyone = "SELECT id FROM roles WHERE position = 0 AND name = '@everyone' ORDER BY id LIMIT 1"
-        assigned = "SELECT id FROM roles JOIN role_members ON role_id = id WHERE user_id = :user AND position <> 0"
-        for type_, ids in (("role", everyone), ("role", assigned), ("user", ":user")):
-            query = f"SELECT allow, deny FROM permission_overrides WHERE {where.format(ids=ids)}"  # noqa: S608  constants
-            given = {"user": user_id} if ":user" in ids else {}
-            rows = self._all(query, kind=kind, space=space_id, type=type_, **given)
-            for _allow, deny in rows:
-                mask &= ~deny
-            for allow, _deny in rows:
-                mask |= allow
-        if mask & _ADMIN:
-            return ALL
-        return mask if mask & _VIEW else 0
-
-    def _is_active(self, user_id: int) -> bool:
-        return bool(self._all("SELECT 1 FROM users WHERE id = :id AND active", id=user_id))
-
-    def _all(self, query: str, **values: Any) -> list[Any]:
-        return list(self._connection.execute(text(query), values))
 
 
 def _with_foreign_keys(connection: Any, _record: object) -> None:

@@ -58,7 +58,7 @@ def test_a_row_without_a_value_and_an_unknown_row_change_nothing(connection: Con
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("federation_policy", "allow_list"),
+        ("federation_policy", "everyone"),
         ("gifs_content_filter", "max"),
         ("limit_bio_max", "many"),
         ("limit_bio_max", "-1"),

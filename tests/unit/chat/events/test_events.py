@@ -45,7 +45,9 @@ _PAGE = Path(__file__).parents[4] / "docs" / "protocols" / "chat-events.md"
 _BLANK: dict[str, Any] = {
     "changed": {"name": "n"}, "name": "n", "body": "b", "emoji": "e", "code": "c", "username": "u", "status": "online",
     "type": "mention", "space_type": "feed", "target_type": "role", "overrides": [SpaceOverride("user", UserId(1))],
+    "commands": [{"name": "c"}], "command_names": ["c"], "fields": {"command": "c"}, "modal": {"title": "t"},
     "is_group": False, "pinned": True, "msg_ids": [1], "participant_ids": [1, 2],
+    "contacts": [1], "devices": [("d", "name")], "change": "added",
 }  # fmt: skip
 
 

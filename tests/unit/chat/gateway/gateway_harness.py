@@ -21,10 +21,21 @@ from vox.chat.events.permissions import EVERYONE_DEFAULT
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.connection import Connection
 from vox.chat.identity.logins import Login
+from vox.protocols.gateway import Relayed
 from vox.protocols.gateway_server import GatewayServer
 from vox.runtime.metrics import Metrics
 
 PEOPLE = 6
+
+
+class NoSnapshots:
+    """Gives an empty snapshot."""
+
+    async def read(self, user_id: UserId) -> object:
+        return user_id
+
+    def encoded(self, user_id: UserId, found: Any, *, string_ids: bool) -> bytes:
+        return b"{}"
 
 
 class FakeSocket:
@@ -36,6 +47,7 @@ class FakeSocket:
         self.verdict: tuple[int, str] | None = None
         self.is_stuck = False
         self.backlog_bytes = 0
+        self.relayed: list[tuple[UserId, Relayed]] = []
         self.stamp: Callable[[], int] = lambda: 0
         self.stamps: list[int] = []
         self.closed_at = 0
@@ -175,9 +187,12 @@ class Scene:
             metrics=Metrics(),
             read=self._read,
             tell=lambda event: self.bus.publish((event,)),
+            snapshots=NoSnapshots(),
+            relay=self._relay,
             bounds=bounds or GatewayLimits(),
         )
         self.bus.subscribe(self.hub.publish)
+        self.relayed: list[tuple[UserId, Relayed]] = []
         self.stamp: Callable[[], int] = lambda: 0
         self._next_id = 100
 
@@ -266,12 +281,15 @@ class Scene:
     async def sweep(self, seconds: float) -> None:
         """Time passes, and the hub looks at its deadlines once."""
         self.clock.advance(seconds)
-        for outbox in list(self.hub._outboxes.values()):
+        for outbox in list(self.hub._outboxes.by_loop.values()):
             self.hub._sweep(outbox)
         await settle()
 
     async def _read(self, unit: Any) -> Any:
         return self.friendships
+
+    async def _relay(self, user_id: UserId, asked: Relayed) -> None:
+        self.relayed.append((user_id, asked))
 
 
 async def settle() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from vox.chat.errors import Refusal
 from vox.chat.events.ids import UserId
-from vox.chat.identity.password_guesses import GUESSES, KnownAddresses, take_guess
+from vox.chat.identity.password_guesses import CODES, GUESSES, KnownAddresses, take_code_guess, take_guess
 from vox.http.rate_limits import MemoryRateLimits
 
 ADA, BOB = UserId(1), UserId(2)
@@ -58,3 +58,19 @@ def test_the_addresses_are_bounded_and_the_one_unused_for_longest_goes_first():
 async def test_limits_that_are_off_refuse_nothing(user_id: UserId | None):
     limits, known = MemoryRateLimits(0), KnownAddresses()
     assert {await guess(limits, known, user_id, str(number)) for number in range(100)} == {""}
+
+
+async def test_codes_are_limited_by_account_and_known_addresses_have_a_limit_of_their_own():
+    limits, known = MemoryRateLimits(), KnownAddresses()
+    known.add(ADA, "192.0.2.7")
+
+    async def typed(address: str) -> str:
+        try:
+            await take_code_guess(limits, known, user_id=ADA, address=address, now=1000.0)
+        except Refusal as refusal:
+            return refusal.wire_code
+        return ""
+
+    strangers = [await typed(f"198.51.100.{number}") for number in range(CODES.burst + 1)]
+    assert strangers == [""] * CODES.burst + ["AUTH_RATE_LIMITED"]
+    assert await typed("192.0.2.7") == "", "a stranger does not keep the owner out"

@@ -8,7 +8,7 @@ const OPEN_TIMEOUT_MS = 10000;
 const MAX_UNSENT_BYTES = 64000; // two seconds of audio; on a slower line newer audio is dropped
 const RETURN_WITHIN_MS = 5000; // a call that lost its connection is gone on with for so long
 const RETURN_EVERY_MS = 300;
-const PASSED_ON = ["agent", "api_key", "token"];
+const PASSED_ON = ["agent", "api_key", "session", "token"];
 const KEY_NAME = "vox-api-key";
 
 /** What the page's own address says, and the API key that was entered on it. */

@@ -1,8 +1,8 @@
-"""Second factors and keys of devices: tables the original keeps; nothing of the community's core writes them."""
+"""Second factors, logins at an organisation's provider, and the tables that the original keeps for keys of devices; what ours add stands in `keys`."""
 
 from typing import Final
 
-from sqlalchemy import Index, Table
+from sqlalchemy import Index, Table, UniqueConstraint
 
 from vox.chat.database.schema.conventions import (
     belongs_to,
@@ -22,6 +22,7 @@ totp_secrets: Final = Table(
     flag("enabled"),
     whole("last_used_counter", optional=True),
 )
+"""`secret` is encrypted (`vox.security.secret_box`), or base32 in clear as an original wrote it."""
 
 webauthn_credentials: Final = Table(
     "webauthn_credentials",
@@ -33,8 +34,10 @@ webauthn_credentials: Final = Table(
     whole("sign_count", default=0),
     whole("registered_at"),
     whole("last_used_at", optional=True),
+    words("transports", optional=True),
     Index(None, "user_id"),
 )
+"""`credential_id` and `public_key` (COSE) are base64; `transports` is a JSON list, a hint for browsers."""
 
 webauthn_challenges: Final = Table(
     "webauthn_challenges",
@@ -60,6 +63,37 @@ recovery_codes: Final = Table(
     sqlite_autoincrement=True,
 )
 
+oidc_identities: Final = Table(
+    "oidc_identities",
+    metadata,
+    words("issuer", key=True),
+    words("subject", key=True),
+    belongs_to("user_id", "users.id"),
+    whole("created_at"),
+    Index(None, "user_id"),
+)
+"""Which account a person of an organisation's provider has here."""
+
+oidc_flows: Final = Table(
+    "oidc_flows",
+    metadata,
+    words("state", key=True),
+    words("ticket", optional=True),
+    words("purpose"),
+    part_of("user_id", "users.id"),
+    words("challenge"),
+    words("nonce"),
+    words("code_verifier"),
+    words("return_to"),
+    words("subject", optional=True),
+    words("profile", optional=True),
+    whole("expires_at"),
+    UniqueConstraint("ticket"),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
+"""Logins that are under way at the provider. `state` and `ticket` are SHA-256 in hex; `profile` is JSON text."""
+
 devices: Final = Table(
     "devices",
     metadata,
@@ -67,8 +101,12 @@ devices: Final = Table(
     belongs_to("user_id", "users.id"),
     words("device_name"),
     whole("created_at"),
+    whole("login_id", optional=True),
+    flag("has_missed"),
     Index(None, "user_id"),
 )
+"""`login_id` is the row of `sessions` that registered it last, which may be gone. `has_missed` says that MLS messages for the device
+were dropped before it took them."""
 
 prekeys: Final = Table(
     "prekeys",
@@ -102,6 +140,8 @@ mls_key_packages: Final = Table(
     belongs_to("device_id", "devices.id"),
     words("key_data"),
     whole("created_at"),
+    flag("is_last_resort"),
     Index(None, "device_id", "id"),
     sqlite_autoincrement=True,
 )
+"""One package of a device may be its last resort, which is given out when no other is left, and stays."""

@@ -39,11 +39,12 @@ messages: Final = Table(
     words("author_address", optional=True),
     whole("webhook_id", optional=True),
     words("search_text", optional=True),
+    words("extras", optional=True),
     Index(None, "feed_id", "thread_id", "id"),
     Index(None, "author_id", "id"),
 )
 """Times in milliseconds. `embed` is JSON text. `reply_to` and `webhook_id` are no references: they outlive what they name.
-`search_text` is the body as searches compare it (`vox.text.folding`).
+`search_text` is the body as searches compare it (`vox.text.folding`). `extras` is JSON text: what few messages have, such as buttons.
 
 A feed's history without its threads is one range on both engines: SQLite takes the index over feed and thread, PostgreSQL, which
 does not see an order behind IS NULL, the partial `ix_messages_timeline`."""
@@ -126,6 +127,17 @@ message_mentions: Final = Table(
     Index(None, "dm_id"),
 )
 """Who was named in a message: the count of a user's rows after the read mark is the number on the feed."""
+
+everyone_mentions: Final = Table(
+    "everyone_mentions",
+    metadata,
+    belongs_to("msg_id", "messages.id", key=True),
+    part_of("feed_id", "feeds.id"),
+    part_of("dm_id", "dms.id"),
+    Index(None, "feed_id", "msg_id"),
+    Index(None, "dm_id"),
+)
+"""Messages that mention everyone: one row, and not one for each member."""
 
 message_nonces: Final = Table(
     "message_nonces",

@@ -34,10 +34,12 @@ users: Final = Table(
     words("nickname", optional=True),
     words("password_hash", optional=True),
     words("username_key", optional=True),
+    flag("contact"),
     UniqueConstraint("username", "home_domain"),
     sqlite_autoincrement=True,
 )
-"""`username_key` is what look-alike names have in common (`vox.text.names`); empty for later ones of names that were alike before."""
+"""`username_key` is what look-alike names have in common (`vox.text.names`); empty for later ones of names that were alike before.
+`contact` marks a user of another server who has written to members here and has not joined: no member, and in no list."""
 Index(
     "ix_users_local_username",
     users.c.username,
@@ -65,13 +67,19 @@ sessions: Final = Table(
     whole("last_used_at", optional=True),
     words("client", optional=True),
     words("kind", default="login"),
+    words("method", default="password"),
+    whole("proved_at", optional=True),
+    whole("started_by", optional=True),
+    flag("is_keyless"),
     UniqueConstraint("token"),
     Index(None, "user_id"),
     Index(None, "expires_at"),
     sqlite_autoincrement=True,
 )
-"""`token` is the SHA-256 of the token in hex. `kind` is `login`, or what a ticket is for (`mfa`, `setup`, `fed`): only logins are
-listed and only they let anybody in. `client` is what the program called itself."""
+"""`token` is the SHA-256 of the token in hex. `kind` is `login`, `bot` (a bot's token; `bot_disabled` while the bot is), or what a ticket is for
+(`vox.chat.identity.tickets`): only logins are listed, and only they and bots' tokens let a client in. `client` is what the program called itself,
+`method` how the login began, `proved_at` when it last showed a password or second factor (empty: when it was created), `started_by` the login
+that a ticket was made in. `is_keyless` is true once its device was removed."""
 
 friends: Final = Table(
     "friends",

@@ -76,12 +76,16 @@ reports: Final = Table(
     words("status", default="open"),
     words("action", optional=True),
     whole("created_at"),
+    whole("assignee_id", optional=True),
+    whole("resolver_id", optional=True),
+    whole("rule_id", optional=True),
     one_of("status", "open", "resolved"),
     Index(None, "status", "id"),
     Index(None, "reporter_id"),
     sqlite_autoincrement=True,
 )
-"""`evidence` is JSON text. What is reported is no reference: the report outlives it."""
+"""`evidence` is JSON text; `rule_id` is the rule that made it, which then has no reporter. What is named is no reference: the report
+outlives it."""
 
 audit_log: Final = Table(
     "audit_log",

@@ -36,10 +36,12 @@ feeds: Final = Table(
     words("topic", optional=True),
     refers_to("category_id", "categories.id"),
     whole("position", default=0),
+    whole("slow_mode_s", default=0),
     one_of("type", "text", "forum", "announcement"),
     Index(None, "category_id"),
     sqlite_autoincrement=True,
 )
+"""`slow_mode_s` is how long an author waits between two messages; 0 for not at all."""
 
 feed_retention: Final = Table(
     "feed_retention",

@@ -42,7 +42,7 @@ async def export_files(call: Call[None, FileExportQuery]) -> Items[OwnFile]:
     return Items(items, items[-1].file_id if items else None)
 
 
-@routes.post("/account/delete", access=USER, body=Deletion)
+@routes.post("/account/delete", access=USER.fresh(), body=Deletion)
 async def delete_account(call: Call[Deletion]) -> None:
     """Deletes the caller's account for ever; their messages stay without a name, or go, too."""
     await service.delete_account(call.chat, call.body, user_id=call.user_id)

@@ -17,10 +17,7 @@ SESSIONS_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a login is decided by.
-
-    A second factor from an original database is read although this version cannot check it, so that it is not bypassed.
-    """
+    """What a login is decided by."""
 
     user_id: UserId
     password_hash: str | None
@@ -77,7 +74,7 @@ def list_sessions(connection: Connection, *, user_id: UserId, now_s: int) -> lis
     """The logins of a user that have not expired, newest first; tickets of an unfinished login are not among them."""
     columns = sessions.c
     rows = connection.execute(
-        select(columns.id, columns.created_at, columns.expires_at, columns.last_used_at, columns.client)
+        select(columns.id, columns.created_at, columns.expires_at, columns.last_used_at, columns.client, columns.method)
         .where(columns.user_id == user_id, columns.kind == "login", columns.expires_at > now_s)
         .order_by(columns.id.desc())
         .limit(MOST_SESSIONS)

@@ -37,6 +37,15 @@ class LoggedIn(Struct):
     roles: list[int]
 
 
+class LoginMethods(Struct):
+    """What the server allows: `registration` is open, invite or closed; `organisation` is the provider's name, null without one."""
+
+    registration: str
+    password: bool
+    passkeys: bool
+    organisation: str | None
+
+
 class PasswordChange(Struct):
     """The current and the new password."""
 
@@ -45,13 +54,14 @@ class PasswordChange(Struct):
 
 
 class SessionInfo(Struct):
-    """One login of the caller; times in Unix seconds."""
+    """One login of the caller; times in Unix seconds. `method` is how it began, such as password or password+totp."""
 
     session_id: int
     created_at: int
     expires_at: int
     last_used_at: int | None
     client: str | None
+    method: str
     is_current: bool
 
 

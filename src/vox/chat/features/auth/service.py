@@ -1,7 +1,6 @@
 """Who gets a token, and what ends one.
 
-Every way to get a token leads through `log_in` or `register`, so that one place decides who may have one. Second factors come
-in front of it.
+Every way to get a token leads through `register` or through the gate (`vox.chat.features.auth.gate`).
 """
 
 from functools import partial
@@ -15,20 +14,28 @@ from vox.chat.errors import refuse
 from vox.chat.events.ids import LoginId, UserId
 from vox.chat.events.people import login_revoked
 from vox.chat.features.auth import queries
-from vox.chat.features.auth.schemas import Credentials, LoggedIn, PasswordChange, Registered, Registration
+from vox.chat.features.auth.gate import (
+    TOKEN_PREFIX,
+    Arrival,
+    ask_second_factor,
+    assert_admitted,
+    let_in,
+    second_factor_required,
+)
+from vox.chat.features.auth.schemas import Credentials, LoggedIn, LoginMethods, PasswordChange, Registered, Registration
 from vox.chat.features.invites.service import assert_usable, use_invite
-from vox.chat.features.members.rejoin import rejoin
 from vox.chat.identity.admin_bootstrap import use_setup_token
-from vox.chat.identity.logins import no_member
+from vox.chat.identity.factor_queries import read_factors
+from vox.chat.identity.joins import raid_audit
 from vox.chat.identity.password_guesses import take_guess
-from vox.chat.identity.queries import NewSession, NewUser, insert_session, why_no_member
+from vox.chat.identity.public_address import relying_party
+from vox.chat.identity.queries import NewSession, NewUser, Standing, insert_session
 from vox.chat.identity.registration import create_user
-from vox.security.addresses import network_key
 from vox.security.passwords import prepared
-from vox.security.tokens import Token, mint
+from vox.security.tokens import mint
 from vox.stores.sql import Connection
 
-TOKEN_PREFIX = "vox_sess_"  # noqa: S105  what a token begins with
+METHOD = "password"
 LONGEST_PASSWORD = 4096
 LONGEST_NAME = 4096
 """Characters of a name that is compared; far above what may be registered."""
@@ -55,30 +62,46 @@ async def register(chat: ChatContext, body: Registration, client: str | None) ->
         body.username, body.display_name or body.username, await chat.logins.passwords.hash(body.password), now_s
     )
     token = mint(TOKEN_PREFIX)
-    session = _new_session(token, now_s, chat.config.session_ttl_s, client)
+    session = NewSession(token.digest, now_s, now_s + chat.config.session_ttl_s, client)
     user_id = await chat.change(
         partial(_register, user=user, session=session, body=body, mode=chat.settings.registration)
     )
     return Registered(user_id, token.text)
 
 
-async def log_in(chat: ChatContext, body: Credentials, client: str | None, *, address: str) -> LoggedIn:
+async def log_in(chat: ChatContext, body: Credentials, arrival: Arrival) -> LoggedIn:
     """Creates a login for name and password; a valid invite lets a user who was kicked or left rejoin with it.
 
     Args:
         chat: the server.
-        body: name, password and invite.
-        client: the client's name for the list of logins.
-        address: of the client; one that the account was not used from before shares a limit with the others of that kind.
+        body: name and password.
+        arrival: who asks; an address that the account was not used from before shares a limit with the others of that kind.
 
     Raises:
-        Refusal: AUTH_FAILED, AUTH_RATE_LIMITED, BANNED, KICKED, NOT_A_MEMBER, 2FA_REQUIRED, or what `rejoin` raises.
+        Refusal: AUTH_FAILED, AUTH_RATE_LIMITED, 2FA_REQUIRED, or what `assert_admitted` raises.
     """
     for _ in range(LOGIN_TRIES):
-        done = await _try_log_in(chat, body, client, address)
+        done = await _try_log_in(chat, body, arrival)
         if done is not None:
             return done
     raise _wrong_credentials()
+
+
+def login_methods(chat: ChatContext) -> LoginMethods:
+    """How one may register and log in here."""
+    settings = chat.settings
+    return LoginMethods(
+        registration="closed" if settings.oidc_only else settings.registration,
+        password=not settings.oidc_only,
+        passkeys=relying_party(chat.config) is not None and not settings.oidc_only,
+        organisation=settings.oidc_name if settings.oidc_issuer else None,
+    )
+
+
+def end_other_sessions(connection: Connection, *, user_id: UserId, kept: LoginId) -> Change[None]:
+    """Ends all logins of a user but one, with the tickets of those in progress."""
+    ended = queries.delete_other_sessions(connection, user_id=user_id, kept=kept)
+    return Change(None, [login_revoked(user_id, ended)] if ended else [])
 
 
 def end_session(connection: Connection, *, user_id: UserId, session_id: LoginId) -> Change[None]:
@@ -128,7 +151,7 @@ async def _assert_allowed(chat: ChatContext, body: Registration) -> None:
     if body.setup_token is not None:
         return
     mode = chat.settings.registration
-    if mode == "closed":
+    if mode == "closed" or chat.settings.oidc_only:
         raise _registration_closed()
     if mode == "invite":
         if not body.invite_code:
@@ -152,52 +175,43 @@ def _register(
         connection, user, as_administrator=as_administrator, first_is_administrator=mode == "open"
     )
     insert_session(connection, user_id=user_id, session=session)
-    return Change(user_id, events)
+    return Change(user_id, events, raid_audit(events))
 
 
-async def _try_log_in(chat: ChatContext, body: Credentials, client: str | None, address: str) -> LoggedIn | None:
+async def _try_log_in(chat: ChatContext, body: Credentials, arrival: Arrival) -> LoggedIn | None:
     """None where the password was replaced while it was checked."""
     account: queries.Account | None = None
     if "\0" not in body.username and len(body.username) <= LONGEST_NAME and len(body.password) <= LONGEST_PASSWORD:
         account = await chat.read(partial(queries.find_account, username=body.username))
     known, account_id = chat.logins.addresses, account.user_id if account is not None else None
     await take_guess(
-        chat.limits, known, user_id=account_id, username=body.username, address=address, now=chat.clock.now()
+        chat.limits, known, user_id=account_id, username=body.username, address=arrival.address, now=chat.clock.now()
     )
     stored = account.password_hash if account is not None else None
     verdict = await chat.logins.passwords.check(body.password[:LONGEST_PASSWORD], stored)
     if account is None or not verdict.is_right:
         raise _wrong_credentials()
-    user_id = account.user_id
-    if account.is_banned or (not account.is_active and not body.invite_code):
-        raise no_member(await chat.read(partial(why_no_member, user_id=user_id)))
+    user_id, standing = account.user_id, Standing(account.is_active, account.is_banned)
+    await assert_admitted(chat, user_id, standing, arrival, METHOD)
+    prove = partial(_is_still, user_id=user_id, old=stored, renewed=verdict.renewed)
     if account.has_second_factor:
-        raise refuse("2FA_REQUIRED", "This account has a second factor, which this version cannot check.", status=401)
-    if not account.is_active and body.invite_code:
-        await rejoin(chat, user_id, body.invite_code)
-    token = mint(TOKEN_PREFIX)
-    session = _new_session(token, chat.clock.unix_s(), chat.config.session_ttl_s, client)
-    is_kept = await chat.change(
-        partial(_keep_login, user_id=user_id, session=session, old=stored, renewed=verdict.renewed)
-    )
-    if not is_kept:
-        return None
-    known.add(user_id, network_key(address))
-    person = await chat.logins.member(user_id)
-    return LoggedIn(token.text, user_id, person.display_name, sorted(person.role_ids))
+        factors = await chat.read(partial(read_factors, user_id=user_id))
+        now_s = chat.clock.unix_s()
+        ask = partial(ask_second_factor, user_id=user_id, now_s=now_s, method=METHOD, prove=prove)
+        ticket = await chat.change(ask)
+        if ticket is None:
+            return None
+        raise second_factor_required(chat, ticket, factors)
+    return await let_in(chat, user_id, standing, arrival, method=METHOD, prove=prove)
 
 
-def _keep_login(
-    connection: Connection, *, user_id: UserId, session: NewSession, old: str | None, renewed: str | None
-) -> Change[bool]:
+def _is_still(connection: Connection, *, user_id: UserId, old: str | None, renewed: str | None) -> bool:
     """Whether the password is still the one that was checked: replacing it ends all logins, including those in progress."""
     if queries.lock_password_hash(connection, user_id=user_id, is_read_only=renewed is None) != old:
-        return Change(False)
+        return False
     if renewed is not None:
         queries.set_password_hash(connection, user_id=user_id, password_hash=renewed)
-    insert_session(connection, user_id=user_id, session=session)
-    ended = queries.delete_surplus_sessions(connection, user_id=user_id)
-    return Change(True, [login_revoked(user_id, ended)] if ended else [])
+    return True
 
 
 def _replace_password(
@@ -207,10 +221,6 @@ def _replace_password(
         raise _wrong_password()
     ended = queries.delete_other_sessions(connection, user_id=user_id, kept=kept)
     return Change(None, [login_revoked(user_id, ended)])
-
-
-def _new_session(token: Token, now_s: int, lasts_s: int, client: str | None) -> NewSession:
-    return NewSession(token.digest, now_s, now_s + lasts_s, client)
 
 
 def _wrong_credentials() -> Exception:

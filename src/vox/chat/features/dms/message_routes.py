@@ -36,7 +36,7 @@ async def send_dm_message(call: Call[SendMessage]) -> Sent:
 async def edit_dm_message(call: Call[EditMessage]) -> Edited:
     """Changes the text of the caller's own message."""
     address = Address(dm_id=call.id("dm_id"))
-    return await edit(call.chat, call.user_id, address, call.id("msg_id"), call.body.body)
+    return await edit(call.chat, call.user_id, address, call.id("msg_id"), call.body.body, call.body.components)
 
 
 @routes.delete("/dms/{dm_id}/messages/{msg_id}", access=IN_DM)

@@ -33,7 +33,11 @@ async def open_dm(call: Call[OpenDm]) -> DmInfo:
             other_id=UserId(body.recipient_id),
             now_s=now_s,
         )
-        return await chat.change(pair)
+        opened = await chat.change(pair)
+        other = chat.community.users.get(pair.keywords["other_id"])
+        if chat.federation is not None and other is not None and other.is_federated:
+            await chat.federation.ask_presence(other.username)
+        return opened
     if not body.recipient_ids:
         raise refuse("PROTOCOL_VERSION_MISMATCH", "Send recipient_id or recipient_ids.")
     if len(body.recipient_ids) > most:
@@ -69,7 +73,13 @@ async def update_dm(call: Call[UpdateDm]) -> DmInfo:
     given: dict[str, Any] = {"name": body.name, "icon": body.icon}
     changed = {name: value for name, value in given.items() if value is not None}
     return await call.chat.change(
-        partial(service.update_dm, dm_id=call.id("dm_id"), user_id=call.user_id, changed=changed)
+        partial(
+            service.update_dm,
+            community=call.chat.community,
+            dm_id=call.id("dm_id"),
+            user_id=call.user_id,
+            changed=changed,
+        )
     )
 
 
@@ -78,7 +88,13 @@ async def convert_to_group(call: Call) -> DmInfo:
     """Makes a conversation of two a group, so that members can be added."""
     changed = {"is_group": True}
     return await call.chat.change(
-        partial(service.update_dm, dm_id=call.id("dm_id"), user_id=call.user_id, changed=changed)
+        partial(
+            service.update_dm,
+            community=call.chat.community,
+            dm_id=call.id("dm_id"),
+            user_id=call.user_id,
+            changed=changed,
+        )
     )
 
 

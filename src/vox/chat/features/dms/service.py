@@ -53,8 +53,9 @@ def open_group(
         now_s: Unix seconds.
 
     Raises:
-        Refusal: USER_NOT_FOUND, USER_BLOCKED, DM_PERMISSION_DENIED.
+        Refusal: USER_NOT_FOUND, USER_BLOCKED, DM_PERMISSION_DENIED, INVALID_TARGET.
     """
+    _assert_members(community, member_ids)
     assert_reachable(connection, community, caller_id, [member for member in member_ids if member != caller_id])
     dm_id = queries.insert_group(connection, name, now_s)
     queries.insert_participants(connection, dm_id, member_ids)
@@ -62,16 +63,19 @@ def open_group(
     return Change(DmInfo(dm_id, list(member_ids), is_group=True, name=name, icon=None), (event,))
 
 
-def update_dm(connection: Connection, *, dm_id: DmId, user_id: UserId, changed: dict[str, Any]) -> Change[DmInfo]:
+def update_dm(
+    connection: Connection, *, community: Community, dm_id: DmId, user_id: UserId, changed: dict[str, Any]
+) -> Change[DmInfo]:
     """Writes another name or icon, or makes a conversation of two a group.
 
     Raises:
-        Refusal: NOT_DM_PARTICIPANT, USER_BLOCKED.
+        Refusal: NOT_DM_PARTICIPANT, USER_BLOCKED, INVALID_TARGET.
     """
     is_group = _lock_for_participant(connection, dm_id, user_id)
     assert_unblocked(connection, dm_id, user_id)
     published = dict(changed)
     if "is_group" in changed:
+        _assert_members(community, sorted(community.dms.get(dm_id, frozenset())))
         if is_group:
             published = {}
         changed = {**changed, "pair": None}
@@ -112,6 +116,7 @@ def add_recipient(
         raise refuse("NOT_GROUP_DM", "You can add members only to a group; convert this conversation first.")
     if queries.is_participant(connection, dm_id, recipient_id):
         return Change(None)
+    _assert_members(community, [recipient_id])
     assert_reachable(connection, community, caller_id, [recipient_id])
     if queries.count_participants(connection, dm_id) >= limit:
         raise refuse("TOO_MANY_RECIPIENTS", f"A group has at most {limit} members.")
@@ -130,6 +135,12 @@ def remove_recipient(connection: Connection, *, dm_id: DmId, caller_id: UserId, 
     if not queries.delete_participant(connection, dm_id, recipient_id):
         return Change(None)
     return Change(None, (dm_recipient_remove(dm_id=dm_id, user_id=recipient_id),))
+
+
+def _assert_members(community: Community, user_ids: Sequence[UserId]) -> None:
+    """Refuses users of other servers who have not joined this one: a group would not reach them."""
+    if any((person := community.users.get(user_id)) is not None and person.is_contact for user_id in user_ids):
+        raise refuse("INVALID_TARGET", "A user of another server can be in a group once they have joined this one.")
 
 
 def _lock_for_participant(connection: Connection, dm_id: DmId, user_id: UserId) -> bool:

@@ -70,6 +70,7 @@ def find_file(connection: Connection, file_id: FileId) -> StoredFile | None:
         files.c.dm_id,
         files.c.purpose,
         files.c.width,
+        files.c.height,
     ).where(files.c.id == file_id, files.c.state == "ready")
     row = connection.execute(query).first()
     if row is None:
@@ -118,7 +119,7 @@ def lock_orphans(
     attached = select(message_attachments.c.file_id).where(message_attachments.c.file_id == files.c.id).exists()
     unattached = (
         (files.c.state == "ready")
-        & (files.c.purpose == "attachment")
+        & files.c.purpose.in_(("attachment", "icon"))
         & (files.c.created_at < unattached_before_s)
         & ~attached
     )

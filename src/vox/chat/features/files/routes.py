@@ -4,16 +4,16 @@ from functools import partial
 from typing import Any, Final
 
 from vox.chat.api.access import IN_DM, USER, Access, in_feed, requires
-from vox.chat.api.request import Call, Reply, RouteTable, Upload, bearer_token
+from vox.chat.api.request import Call, Reply, RouteTable, Upload
 from vox.chat.database.conflicts import map_conflict
-from vox.chat.errors import Refusal, missing_token, refuse, wire_form
-from vox.chat.events.ids import FileId, UserId
+from vox.chat.errors import Refusal, refuse, wire_form
 from vox.chat.events.permissions import P
 from vox.chat.features.files import custom_images, gifs, service
 from vox.chat.features.files.custom_images import EMOJI, STICKERS, ImageSort
 from vox.chat.features.files.download import from_first, no_bytes, pieces_of, response_headers, shows_inline
 from vox.chat.features.files.http_range import Span, requested
 from vox.chat.features.files.previews import preview
+from vox.chat.features.files.readers import forbidden, found, readable
 from vox.chat.features.files.schemas import (
     EmbedRequest,
     FileInfo,
@@ -25,17 +25,18 @@ from vox.chat.features.files.schemas import (
     Rename,
     TrendingQuery,
 )
-from vox.chat.features.files.service import delete_stored, file_not_found, find, store_upload
-from vox.chat.features.files.stored_files import ADDRESS, FileLocation, StoredFile, may_delete, may_read
+from vox.chat.features.files.service import delete_stored, file_not_found, store_upload
+from vox.chat.features.files.stored_files import FileLocation, may_delete, may_read
 from vox.chat.features.files.upload_body import receive_upload
 from vox.chat.features.messages.schemas import Embed
+from vox.chat.storage.file_links import Signer
 from vox.chat.storage.link_key import link_key
-from vox.chat.storage.signed_links import Grant, grant, is_valid
 from vox.errors import UsageError
 from vox.http.header_values import etag_matches
 from vox.runtime.logging import get_logger
 
-LONGEST_ID: Final = 128
+IMAGE_CACHE_CONTROL: Final = "private, max-age=86400, immutable"
+"""Of emoji, stickers, avatars and icons behind a link: another picture has another address."""
 
 routes = RouteTable()
 
@@ -62,8 +63,10 @@ async def upload_to_dm(call: Call) -> FileInfo:
 )
 async def download(call: Call[None, LinkQuery]) -> Reply:
     """The bytes of a file, or one range of them."""
-    file, is_linked = await _readable(call)
+    file, is_linked = await readable(call, call.query)
     headers = response_headers(file, is_inline=is_linked and shows_inline(file))
+    if is_linked and file.is_custom_image:
+        headers["cache-control"] = IMAGE_CACHE_CONTROL
     if etag_matches(call.header(b"if-none-match"), headers["etag"]):
         return Reply(304, headers=headers)
     condition = call.header(b"if-range")
@@ -93,9 +96,9 @@ async def download(call: Call[None, LinkQuery]) -> Reply:
 @routes.delete("/files/{file_id}", access=USER)
 async def delete_file(call: Call) -> None:
     """Deletes a file, also from the message that shows it; links to it end at once."""
-    file = await _found(call)
+    file = await found(call)
     if not may_delete(call.chat.community, call.user_id, file):
-        raise _forbidden()
+        raise forbidden()
     await service.delete_file(call.chat, file, call.user_id)
 
 
@@ -105,13 +108,13 @@ async def make_link(call: Call) -> Link:
     chat = call.chat
     if not chat.settings.signed_media_urls:
         raise refuse("UNKNOWN", "Not Found")
-    file = await _found(call)
+    file = await found(call)
     if not may_read(chat.community, call.user_id, file):
-        raise _forbidden()
+        raise forbidden()
     expires = chat.clock.unix_s() + chat.settings.signed_media_ttl_s
-    given = grant(await link_key(chat.upload_limits, chat.change), file.id, call.user_id, expires)
-    query = f"expires={given.expires}&user={given.user}&signature={given.signature}"
-    return Link(f"{ADDRESS.format(file.id)}?{query}", expires)
+    signer = Signer(await link_key(chat.upload_limits, chat.change), call.user_id, expires)
+    thumbnail = signer.thumbnail(file.id, file.mime, file.width)
+    return Link(signer.file(file.id), expires, file.width, file.height, thumbnail)
 
 
 @routes.get("/gifs/search", access=USER, query=GifSearchQuery, returns=GifPage)
@@ -136,51 +139,6 @@ async def _take(call: Call[Any, Any], place: FileLocation) -> FileInfo:
     limit = call.chat.config.limit("file_upload_max_bytes")
     async with receive_upload(call, field="file", kind="file", max_bytes=limit) as file:
         return await store_upload(call.chat, file, call.user_id, "attachment", place)
-
-
-async def _readable(call: Call[None, LinkQuery]) -> tuple[StoredFile, bool]:
-    """The file, and whether a link led to it; login and link need the same permission."""
-    chat, query = call.chat, call.query
-    if call.login is not None:
-        reader, is_linked = call.user_id, False
-    else:
-        reader, is_linked = await _link_user(call, query), True
-    file = await _found(call)
-    if not may_read(chat.community, reader, file):
-        raise _forbidden()
-    return file, is_linked
-
-
-async def _link_user(call: Call[None, LinkQuery], query: LinkQuery) -> UserId:
-    chat = call.chat
-    authorization = call.header(b"authorization")
-    if authorization or query.signature is None:
-        if not authorization:
-            raise missing_token()
-        await chat.logins.authenticate_member(bearer_token(authorization), call.client)  # refuses it with the reason
-        raise refuse("AUTH_FAILED", "Send Authorization: Bearer <token>.")
-    if not chat.settings.signed_media_urls or query.expires is None or query.user is None:
-        raise _forbidden()
-    given = Grant(query.expires, UserId(query.user), query.signature)
-    if not is_valid(
-        await link_key(chat.upload_limits, chat.change),
-        FileId(call.text("file_id")),
-        given,
-        chat.clock.wall().timestamp(),
-    ):
-        raise _forbidden()
-    return given.user
-
-
-async def _found(call: Call[Any, Any]) -> StoredFile:
-    file_id = FileId(call.text("file_id"))
-    if len(file_id) > LONGEST_ID or "\0" in file_id:
-        raise file_not_found()
-    return await call.chat.read(partial(find, file_id=file_id))
-
-
-def _forbidden() -> Refusal:
-    return refuse("FORBIDDEN", "You cannot access this file.")
 
 
 async def _gifs(call: Call[None, Any], kind: str, limit: int, parameters: dict[str, str]) -> GifPage:

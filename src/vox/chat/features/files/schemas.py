@@ -39,10 +39,13 @@ class LinkQuery(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """Where a file is read without a header, until `expires_at` in Unix seconds."""
+    """Where a file is read without a header, until `expires_at` in Unix seconds; for a picture its size and its thumbnail, too."""
 
     url: str
     expires_at: int
+    width: int | None = None
+    height: int | None = None
+    thumbnail_url: str | None = None
 
 
 class EmojiInfo(msgspec.Struct, frozen=True):

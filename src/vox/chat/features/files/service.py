@@ -14,8 +14,9 @@ from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import FileId, UserId
 from vox.chat.features.files import queries
 from vox.chat.features.files.schemas import FileInfo
-from vox.chat.features.files.stored_files import ADDRESS, FileLocation, Purpose, StoredFile, storage_key
+from vox.chat.features.files.stored_files import FileLocation, Purpose, StoredFile, storage_key
 from vox.chat.features.files.upload_body import ReceivedUpload
+from vox.chat.storage.file_links import ADDRESS
 from vox.errors import VoxError
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection

@@ -7,9 +7,8 @@ from vox.chat.community import Community
 from vox.chat.events.ids import DmId, FeedId, FileId, UserId
 from vox.chat.events.permissions import P
 
-Purpose = Literal["attachment", "emoji", "sticker"]
+Purpose = Literal["attachment", "emoji", "sticker", "icon"]
 
-ADDRESS: Final = "/api/v1/files/{}"
 PUBLIC_PREFIX: Final = "public-"
 """Prefix of the storage keys of emoji and stickers, which the policy of a bucket may make public."""
 
@@ -37,6 +36,7 @@ class StoredFile:
         dm_id: the same for conversations.
         purpose: attachment, emoji, sticker or icon.
         width: in pixels where it is a picture that was decoded.
+        height: the same.
         is_custom_image: whether it is an emoji, a sticker or the icon.
         shown_in: the places of the messages that show it.
     """
@@ -51,6 +51,7 @@ class StoredFile:
     dm_id: DmId | None
     purpose: str
     width: int | None
+    height: int | None
     is_custom_image: bool
     shown_in: tuple[FileLocation, ...]
 

@@ -1,12 +1,13 @@
 """SQL of members, profiles and bans."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from vox.chat.database.schema import bans, role_members, users
 from vox.chat.events.ids import RoleId, UserId
+from vox.chat.features.members.ban_lists import ExportedBan
 from vox.chat.features.members.schemas import Ban
 
 
@@ -83,6 +84,53 @@ def list_bans(connection: Connection, *, after: int, limit: int) -> list[Ban]:
         .limit(limit)
     )
     return [Ban(row.user_id, row.display_name or row.username, row.reason, row.created_at) for row in rows]
+
+
+def exported_bans(connection: Connection, *, after: int, limit: int) -> list[ExportedBan]:
+    """Bans by user id, as a list names them."""
+    user = users.c
+    rows = connection.execute(
+        select(bans.c.user_id, user.username, user.home_domain, user.display_name, bans.c.reason, bans.c.created_at)
+        .join(users, user.id == bans.c.user_id)
+        .where(bans.c.user_id > after)
+        .order_by(bans.c.user_id)
+        .limit(limit)
+    )
+    return [
+        ExportedBan(
+            user_id=row.user_id,
+            username=row.username,
+            home_domain=row.home_domain,
+            display_name=row.display_name,
+            reason=row.reason,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def users_named(connection: Connection, *, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UserId]:
+    """Users by what look-alike names have in common and an empty domain, or by their exact name and their domain.
+
+    Args:
+        connection: of a reader.
+        names: key and exact name of each who is looked for.
+    """
+    keys, exact = [key for key, _ in names], [name for _, name in names]
+    user = users.c
+    rows = connection.execute(
+        select(user.id, user.username, user.home_domain, user.username_key).where(
+            user.username_key.in_(keys) & user.home_domain.is_(None)
+            | user.username.in_(exact) & user.home_domain.is_not(None)
+        )
+    )
+    return {(name if domain else key, domain or ""): user_id for user_id, name, domain, key in rows}
+
+
+def ban_reasons(connection: Connection, *, user_ids: Sequence[UserId]) -> dict[UserId, str | None]:
+    """The reasons of the bans of these users, by user id."""
+    rows = connection.execute(select(bans.c.user_id, bans.c.reason).where(bans.c.user_id.in_(user_ids)))
+    return {row[0]: row[1] for row in rows}
 
 
 def replace_ban(connection: Connection, *, user_id: UserId, reason: str | None, now_s: int) -> None:

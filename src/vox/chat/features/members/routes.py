@@ -42,7 +42,7 @@ async def join(call: Call[Join]) -> None:
 @routes.get("/members/{user_id}", access=USER, returns=Member)
 async def get_member(call: Call) -> Member:
     """Returns one active member."""
-    user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
+    user_id = call.id("user_id")
     person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")

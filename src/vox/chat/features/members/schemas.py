@@ -27,6 +27,12 @@ class UserChange(Struct):
     bio: str | None = None
 
 
+class Avatar(Struct):
+    """The address of a user's avatar."""
+
+    avatar: str
+
+
 class Presence(Struct):
     """Whether a user is online, as others see it."""
 

@@ -21,7 +21,10 @@ routes = RouteTable()
 @routes.get("/users/{user_id}", access=self_or(), returns=User)
 async def get_user(call: Call) -> User:
     """Returns the profile of a user, including one who has left."""
-    return await _profile(call, call.target_id)
+    found = await _profile(call, call.target_id)
+    if found.federated and call.chat.federation is not None:
+        call.chat.federation.viewed(UserId(found.user_id), found.username)
+    return found
 
 
 @routes.patch("/users/{user_id}", access=self_or(P.ADMINISTRATOR), body=UserChange, returns=User)
@@ -47,7 +50,7 @@ async def change_user(call: Call[UserChange]) -> User:
 @routes.get("/users/{user_id}/presence", access=USER, returns=Presence)
 async def get_presence(call: Call) -> Presence:
     """Returns whether a user is online, as others may see it."""
-    user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
+    user_id = call.id("user_id")
     if user_id not in call.chat.community.users:
         raise refuse("USER_NOT_FOUND", f"There is no user {user_id}.")
     shown = call.chat.presence.public(user_id)

@@ -12,7 +12,7 @@ import msgspec
 from vox.chat.api.validation import Limits, validate_address, validate_text
 from vox.chat.errors import refuse
 from vox.chat.events.ids import FileId, MessageId
-from vox.chat.features.messages.schemas import Embed, SendMessage
+from vox.chat.features.messages.schemas import Embed, Extras, SendMessage
 from vox.text.names import is_visible
 
 MAX_EMBED_CHARS: Final = 16_384
@@ -20,6 +20,7 @@ MAX_BLOB_CHARS: Final = 65_536
 """An encrypted body: the length of its text is not known here, so the limit is a generous constant."""
 EVERYONE_MENTION: Final = 0
 
+_decode_extras = msgspec.json.Decoder(Extras).decode
 _decode_embed = msgspec.json.Decoder(Embed).decode
 
 
@@ -99,9 +100,33 @@ def embed_of(text: str) -> Embed:
         embed = _decode_embed(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise refuse("VALIDATION_ERROR", f"body.embed: {error}") from None
-    for field in ("url", "image", "video", "audio", "thumbnail"):
-        validate_address(f"embed.{field}", getattr(embed, field))
+    validate_embed("embed", embed)
     return embed
+
+
+def validate_embed(place: str, embed: Embed) -> None:
+    """Refuses an embed with an address that is none.
+
+    Raises:
+        Refusal: VALIDATION_ERROR, naming the field.
+    """
+    for field in ("url", "image", "video", "audio", "thumbnail"):
+        validate_address(f"{place}.{field}", getattr(embed, field))
+
+
+def validate_embeds(embeds: Sequence[Embed]) -> None:
+    """Refuses embeds that came as JSON of their own; see `embed_of`.
+
+    Raises:
+        Refusal: VALIDATION_ERROR or MESSAGE_TOO_LARGE.
+    """
+    text = msgspec.json.encode(embeds)
+    if len(text) > MAX_EMBED_CHARS:
+        raise refuse("MESSAGE_TOO_LARGE", f"Embeds have at most {MAX_EMBED_CHARS} bytes together.")
+    if b"\\u0000" in text:
+        raise refuse("VALIDATION_ERROR", "body.embeds: expected no NUL characters")
+    for index, embed in enumerate(embeds):
+        validate_embed(f"embeds[{index}]", embed)
 
 
 def stored_embed(embed: Embed) -> str:
@@ -128,3 +153,41 @@ def read_embed(text: str | None) -> Embed | None:
             return None
     except msgspec.DecodeError:
         return None
+
+
+def read_extras(text: str | None, embed: str | None) -> Extras | None:
+    """What a message has besides, from its columns `extras` and `embed`; None where it is like most.
+
+    The embeds of webhooks of the original are a list in the column `embed`.
+    """
+    if text is not None:
+        try:
+            return _decode_extras(text)
+        except msgspec.DecodeError:
+            return None
+    if embed is None or not embed.startswith("["):
+        return None
+    try:
+        embeds = msgspec.json.decode(embed, type=list[Embed])
+    except msgspec.DecodeError:
+        return None
+    return Extras(embeds=embeds) if len(embeds) > 1 else None
+
+
+def stored_extras(extras: Extras) -> str:
+    """What a message has besides, as JSON for the database."""
+    return msgspec.json.encode(extras).decode()
+
+
+def extra_fields(extras: Extras) -> dict[str, object]:
+    """What a message has besides, as events carry it."""
+    fields: dict[str, object] = {}
+    if extras.embeds:
+        fields["embeds"] = [embed_fields(embed) for embed in extras.embeds]
+    if extras.components:
+        fields["components"] = msgspec.to_builtins(extras.components)
+    if extras.webhook_name is not None:
+        fields["webhook_name"] = extras.webhook_name
+    if extras.webhook_avatar is not None:
+        fields["webhook_avatar"] = extras.webhook_avatar
+    return fields

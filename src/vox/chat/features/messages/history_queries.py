@@ -13,8 +13,8 @@ import msgspec
 from vox.chat.api.fields import MAX_ID
 from vox.chat.events.ids import FeedId, MessageId
 from vox.chat.features.messages.addresses import MessageLocation, PlaceKind
-from vox.chat.features.messages.content import read_embed
-from vox.chat.features.messages.schemas import Attachment, HistoryQuery, Message
+from vox.chat.features.messages.content import read_embed, read_extras
+from vox.chat.features.messages.schemas import Attachment, Extras, HistoryQuery, Message
 from vox.stores.sql import Connection
 from vox.stores.statements import Statement
 
@@ -25,7 +25,7 @@ MAX_PINS = 1000
 
 COLUMNS = (
     "m.id, m.feed_id, m.dm_id, m.thread_id, m.author_id, m.body, m.opaque_blob, m.timestamp, m.reply_to, m.embed,"
-    " m.edit_timestamp, m.federated, m.author_address, m.webhook_id, p.pinned_at"
+    " m.edit_timestamp, m.federated, m.author_address, m.webhook_id, p.pinned_at, m.extras"
 )
 FROM = "FROM messages m LEFT JOIN pins p ON p.msg_id = m.id AND p.feed_id = m.feed_id"
 
@@ -94,7 +94,7 @@ def attachments_of(connection: Connection, msg_ids: Sequence[MessageId]) -> dict
 
 
 def _message(row: Row, attachments: list[Attachment]) -> Message:
-    return Message(
+    message = Message(
         msg_id=row[0],
         feed_id=row[1],
         dm_id=row[2],
@@ -111,6 +111,20 @@ def _message(row: Row, attachments: list[Attachment]) -> Message:
         author_address=row[12],
         pinned_at=row[14],
         webhook_id=row[13],
+    )
+    if row[15] is None and (row[9] is None or row[9].startswith("{")):
+        return message
+    extras = read_extras(row[15], row[9])
+    return message if extras is None else _with_extras(message, extras)
+
+
+def _with_extras(message: Message, extras: Extras) -> Message:
+    return msgspec.structs.replace(
+        message,
+        embeds=extras.embeds or msgspec.UNSET,
+        components=extras.components or msgspec.UNSET,
+        webhook_name=msgspec.UNSET if extras.webhook_name is None else extras.webhook_name,
+        webhook_avatar=msgspec.UNSET if extras.webhook_avatar is None else extras.webhook_avatar,
     )
 
 

@@ -17,10 +17,18 @@ from vox.chat.events.ids import FeedId, MessageId, UserId
 from vox.chat.features.messages import insert_queries as queries
 from vox.chat.features.messages.addresses import Address
 from vox.chat.features.messages.attachments import Scope, attachable
-from vox.chat.features.messages.content import Content, embed_fields, stored_embed
+from vox.chat.features.messages.content import (
+    EVERYONE_MENTION,
+    Content,
+    embed_fields,
+    extra_fields,
+    stored_embed,
+    stored_extras,
+)
 from vox.chat.features.messages.dm_rules import assert_unblocked
 from vox.chat.features.messages.queries import insert_attachments
-from vox.chat.features.messages.schemas import Attachment
+from vox.chat.features.messages.schemas import Attachment, Extras
+from vox.chat.features.messages.slow_mode import take_turn
 from vox.stores.sql import Connection
 from vox.text.names import is_visible, problem_with_name, stored_name, without_unshown
 
@@ -53,18 +61,24 @@ class NewMessage:
     """A message that its author may send.
 
     Args:
-        author_id: the author.
+        author_id: the author; None for a webhook.
         address: where it is sent.
         content: the checked message.
         known: mentioned users that exist; never 0.
         names_thread: whether the message starts a thread, as in a forum.
+        extras: what few messages have.
+        webhook_id: the webhook that posts it.
+        wait_s: how long its author waits between two messages of the feed.
     """
 
-    author_id: UserId
+    author_id: UserId | None
     address: Address
     content: Content
     known: Sequence[UserId] = ()
     names_thread: bool = False
+    extras: Extras | None = None
+    webhook_id: int | None = None
+    wait_s: int = 0
 
 
 def insert_message(
@@ -79,22 +93,24 @@ def insert_message(
         now_s: Unix seconds.
 
     Raises:
-        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, or the refusal of an attachment.
+        Refusal: SPACE_NOT_FOUND, THREAD_LOCKED, USER_BLOCKED, SLOW_MODE, or the refusal of an attachment.
         DependencyError: database_conflict where the place was deleted at the same moment.
     """
     address, content, author = draft.address, draft.content, draft.author_id
-    if content.nonce is not None:
-        earlier = _sent_before(connection, draft, content.nonce, now_s)
+    if content.nonce is not None and author is not None:
+        earlier = _sent_before(connection, draft, author, content.nonce, now_s)
         if earlier is not None:
             return Change(earlier)
     if draft.names_thread:
         lock_event_order(connection)
     _assert_open(connection, draft)
     attachments: Sequence[Attachment] = ()
-    if content.attachments:
+    if content.attachments and author is not None:
         scope = Scope(address.feed_id, address.dm_id)
         attachments = attachable(connection, author, scope, content.attachments)
     msg_id = MessageId(next_id())
+    if draft.wait_s and address.feed_id is not None and author is not None:
+        take_turn(connection, address.feed_id, author, now_ms=time_of(msg_id), wait_s=draft.wait_s)
     posted = InsertedMessage(msg_id, time_of(msg_id))
     row: dict[str, Any] = {
         "id": msg_id,
@@ -108,10 +124,16 @@ def insert_message(
         "reply_to": content.reply_to,
         "embed": None if content.embed is None else stored_embed(content.embed),
     }
-    queries.insert_row(connection, row)
+    if draft.extras is None:
+        queries.insert_row(connection, row)
+    else:
+        extras = {"webhook_id": draft.webhook_id, "extras": stored_extras(draft.extras)}
+        queries.insert_unusual_row(connection, row | extras)
     if attachments:
         insert_attachments(connection, msg_id, attachments)
     queries.insert_mentions(connection, row, draft.known)
+    if EVERYONE_MENTION in content.mentions:
+        queries.insert_everyone_mention(connection, row)
     if content.nonce is not None:
         queries.keep_nonce(connection, row, content.nonce, now_s)
     events: list[Event] = []
@@ -134,13 +156,15 @@ def _assert_open(connection: Connection, draft: NewMessage) -> None:
             raise refuse("SPACE_NOT_FOUND", f"There is no thread {address.thread_id} in this feed.")
         if thread[0] or thread[1]:
             raise refuse("THREAD_LOCKED", "This thread is locked or archived.")
-    elif address.dm_id is not None:
+    elif address.dm_id is not None and draft.author_id is not None:
         assert_unblocked(connection, address.dm_id, draft.author_id)
 
 
-def _sent_before(connection: Connection, draft: NewMessage, nonce: str, now_s: int) -> InsertedMessage | None:
-    queries.lock_nonce(connection, draft.author_id, nonce)
-    row = queries.message_of_nonce(connection, draft.author_id, nonce, now_s - NONCE_LIFE_S)
+def _sent_before(
+    connection: Connection, draft: NewMessage, author: UserId, nonce: str, now_s: int
+) -> InsertedMessage | None:
+    queries.lock_nonce(connection, author, nonce)
+    row = queries.message_of_nonce(connection, author, nonce, now_s - NONCE_LIFE_S)
     if row is None:
         return None
     msg_id, timestamp, feed_id, dm_id, thread_id = row
@@ -181,6 +205,9 @@ def _message_event(draft: NewMessage, posted: InsertedMessage, attachments: Sequ
             {"file_id": file.file_id, "name": file.name, "size": file.size, "mime": file.mime, "url": file.url}
             for file in attachments
         ],
+        webhook_id=draft.webhook_id,
+        extras=None if draft.extras is None else extra_fields(draft.extras),
+        nonce=content.nonce,
     )
 
 

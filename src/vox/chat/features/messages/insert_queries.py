@@ -16,6 +16,11 @@ _INSERT: Final = Statement(
     " search_text) VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp, :reply_to, :embed,"
     " :search_text)"
 )
+_INSERT_UNUSUAL: Final = Statement(
+    "INSERT INTO messages (id, feed_id, dm_id, thread_id, author_id, body, opaque_blob, timestamp, reply_to, embed,"
+    " search_text, webhook_id, extras) VALUES (:id, :feed_id, :dm_id, :thread_id, :author_id, :body, :opaque_blob, :timestamp,"
+    " :reply_to, :embed, :search_text, :webhook_id, :extras)"
+)
 _THREAD: Final = Statement(
     "SELECT locked, archived FROM threads WHERE id = :thread_id AND feed_id = :feed_id",
     "SELECT locked, archived FROM threads WHERE id = :thread_id AND feed_id = :feed_id FOR SHARE",
@@ -31,6 +36,9 @@ _ANSWERED_IN_FEED: Final = Statement("SELECT author_id FROM messages WHERE id = 
 _ANSWERED_IN_DM: Final = Statement("SELECT author_id FROM messages WHERE id = :reply_to AND dm_id = :dm_id")
 _MENTION: Final = Statement(
     "INSERT INTO message_mentions (user_id, msg_id, feed_id, dm_id) VALUES (:user_id, :id, :feed_id, :dm_id)"
+)
+_EVERYONE_MENTION: Final = Statement(
+    "INSERT INTO everyone_mentions (msg_id, feed_id, dm_id) VALUES (:id, :feed_id, :dm_id)"
 )
 _NONCE: Final = Statement(
     "SELECT n.msg_id, m.timestamp, m.feed_id, m.dm_id, m.thread_id FROM message_nonces n JOIN messages m"
@@ -50,10 +58,21 @@ def insert_row(connection: Connection, row: Mapping[str, Any]) -> None:
     _INSERT.run(connection, {**row, "search_text": None if body is None else folded(body)})
 
 
+def insert_unusual_row(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Inserts a message with `webhook_id` and `extras`, which most messages do not have."""
+    body: str | None = row["body"]
+    _INSERT_UNUSUAL.run(connection, {**row, "search_text": None if body is None else folded(body)})
+
+
 def insert_mentions(connection: Connection, row: Mapping[str, Any], user_ids: Sequence[UserId]) -> None:
     """Stores the users that a message mentions; `row` is the message's own."""
     for user_id in user_ids:
         _MENTION.run(connection, {**row, "user_id": user_id})
+
+
+def insert_everyone_mention(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Stores that a message mentions everyone; `row` is the message's own."""
+    _EVERYONE_MENTION.run(connection, row)
 
 
 def lock_thread(connection: Connection, thread_id: ThreadId, feed_id: FeedId | None) -> Sequence[Any] | None:

@@ -36,16 +36,20 @@ _BLOCKED: Final = Statement(
     "SELECT 1 FROM dms d JOIN dm_participants p ON p.dm_id = d.id JOIN blocks b ON b.user_id = p.user_id"
     " WHERE d.id = :dm_id AND NOT d.is_group AND b.blocked_id = :user_id"
 )
-_MARK_FEED: Final = Statement(
+_MARK_FEED_TEXT: Final = (
     "INSERT INTO feed_read_state (user_id, feed_id, last_read_msg_id) VALUES (:user_id, :place, :msg_id)"
     " ON CONFLICT (user_id, feed_id) DO UPDATE SET last_read_msg_id = excluded.last_read_msg_id"
-    " WHERE excluded.last_read_msg_id > feed_read_state.last_read_msg_id"
+    " WHERE excluded.last_read_msg_id {} feed_read_state.last_read_msg_id"
 )
-_MARK_DM: Final = Statement(
+_MARK_DM_TEXT: Final = (
     "INSERT INTO dm_read_state (user_id, dm_id, last_read_msg_id) VALUES (:user_id, :place, :msg_id)"
     " ON CONFLICT (user_id, dm_id) DO UPDATE SET last_read_msg_id = excluded.last_read_msg_id"
-    " WHERE excluded.last_read_msg_id > dm_read_state.last_read_msg_id"
+    " WHERE excluded.last_read_msg_id {} dm_read_state.last_read_msg_id"
 )
+_MARK_FEED: Final = Statement(_MARK_FEED_TEXT.format(">"))
+_MARK_DM: Final = Statement(_MARK_DM_TEXT.format(">"))
+_SET_FEED_MARK: Final = Statement(_MARK_FEED_TEXT.format("<>"))
+_SET_DM_MARK: Final = Statement(_MARK_DM_TEXT.format("<>"))
 _FEED_MARKS: Final = Statement(
     "SELECT feed_id, last_read_msg_id FROM feed_read_state WHERE user_id = :user_id ORDER BY feed_id"
 )
@@ -96,6 +100,23 @@ def update_message(connection: Connection, msg_id: MessageId, body: str, edit_ti
     """Gives a message another text."""
     values = {"body": body, "search_text": folded(body), "edit_timestamp": edit_timestamp}
     connection.execute(update(messages).where(messages.c.id == msg_id).values(values))
+
+
+def body_of(connection: Connection, msg_id: MessageId) -> str:
+    """The text of a message; empty where it has none."""
+    return connection.execute(select(messages.c.body).where(messages.c.id == msg_id)).scalar_one() or ""
+
+
+def lock_extras(connection: Connection, msg_id: MessageId) -> tuple[str | None, str | None] | None:
+    """The columns `extras` and `embed` of a message; None where there is none."""
+    query = select(messages.c.extras, messages.c.embed).where(messages.c.id == msg_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def set_extras(connection: Connection, msg_id: MessageId, extras: str | None, embed: str | None) -> None:
+    """Stores the columns `extras` and `embed` of a message."""
+    connection.execute(update(messages).where(messages.c.id == msg_id).values(extras=extras, embed=embed))
 
 
 def has_attachment(connection: Connection, msg_id: MessageId) -> bool:
@@ -316,14 +337,20 @@ def has_friend(connection: Connection, user_id: UserId, friend_id: UserId) -> bo
     return connection.execute(query).first() is not None
 
 
-def mark_feed_read(connection: Connection, user_id: UserId, feed_id: FeedId, msg_id: MessageId) -> None:
-    """Moves a user's mark in a feed forward, never back."""
-    _MARK_FEED.run(connection, {"user_id": user_id, "place": feed_id, "msg_id": msg_id})
+def mark_feed_read(
+    connection: Connection, user_id: UserId, feed_id: FeedId, msg_id: MessageId, *, is_unread: bool = False
+) -> bool:
+    """Moves a user's mark in a feed forward, with `is_unread` also back; False where it did not move."""
+    statement = _SET_FEED_MARK if is_unread else _MARK_FEED
+    return bool(statement.run(connection, {"user_id": user_id, "place": feed_id, "msg_id": msg_id}).rowcount)
 
 
-def mark_dm_read(connection: Connection, user_id: UserId, dm_id: DmId, msg_id: MessageId) -> bool:
-    """Moves a user's mark in a conversation forward, never back; False where it did not move."""
-    return bool(_MARK_DM.run(connection, {"user_id": user_id, "place": dm_id, "msg_id": msg_id}).rowcount)
+def mark_dm_read(
+    connection: Connection, user_id: UserId, dm_id: DmId, msg_id: MessageId, *, is_unread: bool = False
+) -> bool:
+    """Moves a user's mark in a conversation forward, with `is_unread` also back; False where it did not move."""
+    statement = _SET_DM_MARK if is_unread else _MARK_DM
+    return bool(statement.run(connection, {"user_id": user_id, "place": dm_id, "msg_id": msg_id}).rowcount)
 
 
 def read_states(connection: Connection, user_id: UserId) -> list[ReadState]:

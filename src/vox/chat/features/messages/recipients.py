@@ -20,13 +20,13 @@ class Recipients:
     """The users that a message concerns.
 
     Args:
-        author_id: its author.
+        author_id: its author; None for a webhook.
         mentioned: users it mentions.
         answered: author of the message it replies to.
         followers: subscribers of the feed or thread.
     """
 
-    author_id: UserId
+    author_id: UserId | None
     mentioned: Iterable[UserId] = ()
     answered: UserId | None = None
     followers: Iterable[UserId] = ()
@@ -39,7 +39,7 @@ def recipients_of(candidates: Recipients, may_read: Callable[[UserId], bool]) ->
         candidates: the users that the message concerns.
         may_read: whether a user may read the message; those who may not are not notified that it exists.
     """
-    seen = {candidates.author_id}
+    seen: set[UserId | None] = {candidates.author_id}
     reply = () if candidates.answered is None else (candidates.answered,)
     groups: tuple[tuple[Reason, Iterable[UserId]], ...] = (
         ("mention", candidates.mentioned),

@@ -18,6 +18,7 @@ from vox.chat.features.messages.addresses import Address, MessageLocation, Place
 from vox.chat.features.messages.edit import edit, remove, remove_many
 from vox.chat.features.messages.history import one
 from vox.chat.features.messages.history_queries import page, pinned
+from vox.chat.features.messages.include import asked_for, complete, read_page
 from vox.chat.features.messages.pins import pin_limit, pin_message, unpin_message
 from vox.chat.features.messages.read_state import bounded_mark, mark_dm_read, mark_feed_read
 from vox.chat.features.messages.schemas import (
@@ -70,7 +71,9 @@ async def edit_message(call: Call[EditMessage]) -> Edited:
     """Changes the text of the caller's own message."""
     feed_id = call.id("feed_id")
     check_may_announce(call.chat, call.user_id, feed_id)
-    return await edit(call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body)
+    return await edit(
+        call.chat, call.user_id, Address(feed_id), call.id("msg_id"), call.body.body, call.body.components
+    )
 
 
 @routes.delete("/feeds/{feed_id}/messages/{msg_id}", access=in_feed(P.VIEW_SPACE))
@@ -176,18 +179,31 @@ async def unpin(call: Call) -> None:
 
 @routes.post("/feeds/{feed_id}/read", access=in_feed(P.READ_HISTORY), body=MarkRead)
 async def read_feed(call: Call[MarkRead]) -> None:
-    """Marks a feed as read up to a message."""
-    unit = partial(mark_feed_read, user_id=call.user_id, feed_id=call.id("feed_id"), msg_id=_mark(call))
+    """Marks a feed as read up to a message; with `unread` the mark may go back."""
+    unit = partial(
+        mark_feed_read,
+        user_id=call.user_id,
+        feed_id=call.id("feed_id"),
+        msg_id=_mark(call),
+        is_unread=call.body.unread,
+    )
     with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         await call.chat.change(unit)
 
 
 @routes.post("/dms/{dm_id}/read", access=IN_DM, body=MarkRead)
 async def read_dm(call: Call[MarkRead]) -> None:
-    """Marks a conversation as read up to a message, and tells its participants."""
-    unit = partial(mark_dm_read, user_id=call.user_id, dm_id=call.id("dm_id"), msg_id=_mark(call))
+    """Marks a conversation as read up to a message, and tells its participants; with `unread` the mark may go back."""
+    user_id, dm_id = call.user_id, call.id("dm_id")
+    unit = partial(mark_dm_read, user_id=user_id, dm_id=dm_id, msg_id=_mark(call), is_unread=call.body.unread)
+    federation = call.chat.federation
+    route = None if federation is None else federation.route_of(user_id, dm_id)
+    if federation is not None and route is not None:
+        unit = partial(unit, relayed=partial(federation.relay_read, route=route, dm_id=dm_id))
     with map_conflict(refuse("NOT_DM_PARTICIPANT", "That conversation has just been deleted.")):
         await call.chat.change(unit)
+    if federation is not None:
+        federation.outbox.wake()
 
 
 @routes.get(
@@ -214,8 +230,12 @@ async def search_messages(call: Call[None, SearchQuery]) -> SearchResults:
 async def history(call: Call[None, HistoryQuery], kind: PlaceKind, place_id: FeedId | ThreadId | DmId) -> History:
     """A page of a history, at most as long as the configured limit."""
     limit = min(call.query.limit, call.chat.config.limit("page_limit_messages"))
-    found = await call.chat.read(partial(page, place=MessageLocation(kind, place_id), query=call.query, limit=limit))
-    return History(found)
+    place = MessageLocation(kind, place_id)
+    if call.query.include is None:
+        return History(await call.chat.read(partial(page, place=place, query=call.query, limit=limit)))
+    asked = asked_for(call.query.include)
+    unit = partial(read_page, place=place, query=call.query, limit=limit, asked=asked, user_id=call.user_id)
+    return await complete(call.chat, await call.chat.read(unit), asked, call.user_id)
 
 
 async def _react(call: Call, address: Address) -> None:

@@ -11,6 +11,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from vox.chat.api.fields import Id, Limit
 from vox.chat.events.ids import FileId, MessageId
+from vox.chat.features.messages.components import Component, Components
+from vox.chat.storage.proxied_links import ProxiedPicture
 
 MAX_ATTACHMENTS = 32
 MAX_MENTIONS = 1000
@@ -65,7 +67,7 @@ class Embed(msgspec.Struct, frozen=True):
 
 
 class SendMessage(msgspec.Struct, frozen=True):
-    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text."""
+    """A message to be sent; 0 among the mentions means everyone, `embed` is an Embed as JSON text, `components` are for bots."""
 
     body: str | None = None
     opaque_blob: str | None = None
@@ -74,10 +76,27 @@ class SendMessage(msgspec.Struct, frozen=True):
     mentions: Annotated[list[Id], Meta(max_length=MAX_MENTIONS)] | None = None
     embed: str | None = None
     nonce: Nonce | None = None
+    components: Components | None = None
+
+
+class Extras(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What few messages have besides; stored together.
+
+    Args:
+        embeds: all cards, where there are several.
+        components: buttons and menus.
+        webhook_name: of the webhook that posted it, at that time.
+        webhook_avatar: likewise.
+    """
+
+    embeds: list[Embed] = []
+    components: list[Component] = []
+    webhook_name: str | None = None
+    webhook_avatar: str | None = None
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The response to a sent message; `interaction_id` is null because no command took the message."""
+    """The response to a sent message; where it called a command, it has an `interaction_id`, and `msg_id` is 0."""
 
     msg_id: MessageId
     timestamp: int
@@ -86,9 +105,10 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class EditMessage(msgspec.Struct, frozen=True):
-    """The new text of a message."""
+    """The new text of a message; a bot may give it other components."""
 
     body: str
+    components: Components | None = None
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -99,7 +119,7 @@ class Edited(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as readers get it."""
+    """A message as readers get it; what stands behind `webhook_id` is left out where a message has none of it."""
 
     msg_id: MessageId
     feed_id: int | None
@@ -117,12 +137,58 @@ class Message(msgspec.Struct, frozen=True):
     author_address: str | None
     pinned_at: int | None
     webhook_id: int | None
+    embeds: list[Embed] | UnsetType = UNSET
+    components: list[Component] | UnsetType = UNSET
+    webhook_name: str | UnsetType = UNSET
+    webhook_avatar: str | UnsetType = UNSET
 
 
-class History(msgspec.Struct, frozen=True):
-    """Messages, newest first."""
+class Author(msgspec.Struct, frozen=True):
+    """A user who wrote some of the messages, also one who has left; the fields are those of a member."""
+
+    user_id: int
+    username: str
+    display_name: str
+    avatar: str | None
+    nickname: str | None
+    role_ids: list[int]
+
+
+class ReactionCount(msgspec.Struct, frozen=True):
+    """How many users reacted with one emoji, and whether the caller did."""
+
+    emoji: str
+    count: int
+    me: bool
+
+
+class MessageReactions(msgspec.Struct, frozen=True):
+    """The reactions of one message, by emoji."""
+
+    msg_id: MessageId
+    reactions: list[ReactionCount]
+
+
+class FileLink(msgspec.Struct, frozen=True):
+    """Where a file is read without a header until `expires_at`, and the picture's size in pixels where it is one."""
+
+    file_id: FileId
+    url: str
+    expires_at: int
+    width: int | None
+    height: int | None
+    thumbnail_url: str | None
+
+
+class History(msgspec.Struct):
+    """Messages, newest first, and what `include` asked for."""
 
     messages: list[Message]
+    authors: list[Author] | UnsetType = UNSET
+    reactions: list[MessageReactions] | UnsetType = UNSET
+    replies: list[Message] | UnsetType = UNSET
+    links: list[FileLink] | UnsetType = UNSET
+    proxied: list[ProxiedPicture] | UnsetType = UNSET
 
 
 class SearchResults(msgspec.Struct, frozen=True):
@@ -132,12 +198,13 @@ class SearchResults(msgspec.Struct, frozen=True):
 
 
 class HistoryQuery(msgspec.Struct, frozen=True):
-    """Which part of a history: below `before`, above `after`, or on both sides of `around`."""
+    """Which part of a history: below `before`, above `after`, or on both sides of `around`; `include` names what comes along."""
 
     limit: Limit = 50
     before: Id | None = None
     after: Id | None = None
     around: Id | None = None
+    include: str | None = None
 
 
 class SearchQuery(msgspec.Struct, frozen=True):
@@ -184,9 +251,10 @@ class ReactionList(msgspec.Struct, frozen=True):
 
 
 class MarkRead(msgspec.Struct, frozen=True):
-    """The last message that was read."""
+    """The last message that was read; `unread` where the mark may also go back, because the user says so."""
 
     up_to_msg_id: Id
+    unread: bool = False
 
 
 class ReadState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,13 +1,42 @@
 """SQL of reports and the audit log."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, update
 
 from vox.chat.database.schema import audit_log, reports
-from vox.chat.events.ids import UserId
-from vox.chat.features.moderation.schemas import AuditLine, AuditQuery, Evidence, NewReport, Report, ReportLine
+from vox.chat.events.ids import FeedId, MessageId, UserId
+from vox.chat.features.moderation.schemas import (
+    AuditLine,
+    AuditQuery,
+    Evidence,
+    NewReport,
+    Report,
+    ReportLine,
+    ReportQuery,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportState:
+    """What a report is about and where it stands."""
+
+    status: str
+    assignee_id: UserId | None
+    reported_user_id: UserId
+    feed_id: FeedId | None
+    msg_id: MessageId | None
+
+
+_STATE: Final = (
+    reports.c.status,
+    reports.c.assignee_id,
+    reports.c.reported_user_id,
+    reports.c.feed_id,
+    reports.c.msg_id,
+)
 
 
 def insert_report(connection: Connection, *, reporter_id: UserId, body: NewReport, now_s: int) -> int:
@@ -30,16 +59,19 @@ def insert_report(connection: Connection, *, reporter_id: UserId, body: NewRepor
     return int(report_id)
 
 
-def list_reports(connection: Connection, *, status: str | None, after: int, limit: int) -> list[ReportLine]:
-    """Reports by id; with a status only those."""
+def list_reports(connection: Connection, *, query: ReportQuery, limit: int) -> list[ReportLine]:
+    """Reports by id, as the query narrows them."""
     row = reports.c
+    conditions: list[ColumnElement[bool]] = [row.id > query.after]
+    if query.status is not None:
+        conditions.append(row.status == query.status)
+    if query.assignee_id is not None:
+        conditions.append(row.assignee_id == query.assignee_id if query.assignee_id else row.assignee_id.is_(None))
+    columns = (row.id, row.reporter_id, row.reported_user_id, row.reason, row.status, row.created_at)
     found = connection.execute(
-        select(row.id, row.reporter_id, row.reported_user_id, row.reason, row.status, row.created_at)
-        .where(row.id > after, *([row.status == status] if status else []))
-        .order_by(row.id)
-        .limit(limit)
+        select(*columns, row.assignee_id, row.rule_id).where(*conditions).order_by(row.id).limit(limit)
     )
-    return [ReportLine(*values) for values in found]
+    return [ReportLine(*each[:6], **_set(assignee_id=each[6], rule_id=each[7])) for each in found]
 
 
 def find_report(connection: Connection, *, report_id: int) -> Report | None:
@@ -60,15 +92,29 @@ def find_report(connection: Connection, *, report_id: int) -> Report | None:
         description=row.description,
         evidence=msgspec.json.decode(row.evidence, type=list[Evidence]) if row.evidence else [],
         action=row.action,
+        **_set(assignee_id=row.assignee_id, resolver_id=row.resolver_id, rule_id=row.rule_id),
     )
 
 
-def close_report(connection: Connection, *, report_id: int, action: str) -> bool:
-    """Marks a report as resolved; False where there is none."""
-    closed = connection.execute(
-        update(reports).where(reports.c.id == report_id).values(status="resolved", action=action)
-    ).rowcount
-    return bool(closed)
+def find_report_state(connection: Connection, *, report_id: int) -> ReportState | None:
+    """What a report is about and where it stands; None where there is none."""
+    return _state(connection, select(*_STATE).where(reports.c.id == report_id))
+
+
+def lock_report(connection: Connection, *, report_id: int) -> ReportState | None:
+    """The same, unchanged by others until the transaction ends."""
+    return _state(connection, select(*_STATE).where(reports.c.id == report_id).with_for_update())
+
+
+def close_report(connection: Connection, *, report_id: int, action: str, resolver_id: UserId) -> None:
+    """Marks a report as resolved."""
+    values = {"status": "resolved", "action": action, "resolver_id": resolver_id}
+    connection.execute(update(reports).where(reports.c.id == report_id).values(values))
+
+
+def assign_report(connection: Connection, *, report_id: int, assignee_id: UserId | None) -> None:
+    """Stores who works on a report."""
+    connection.execute(update(reports).where(reports.c.id == report_id).values(assignee_id=assignee_id))
 
 
 def delete_report(connection: Connection, *, report_id: int) -> bool:
@@ -104,6 +150,15 @@ def like_pattern(glob: str) -> str:
     r"""A glob with `*` as a LIKE pattern whose escape character is a backslash."""
     escaped = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return escaped.replace("*", "%")
+
+
+def _state(connection: Connection, query: Select[Any, Any, Any, Any, Any]) -> ReportState | None:
+    row = connection.execute(query).first()
+    return None if row is None else ReportState(*row)
+
+
+def _set(**values: int | None) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _fields(text: str | None) -> dict[str, object] | None:

@@ -11,13 +11,16 @@ from vox.chat.api.pagination import Items, page_limit
 from vox.chat.api.request import Call, RouteTable
 from vox.chat.api.validation import validate_length, validate_prose, validate_text
 from vox.chat.errors import refuse
+from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
-from vox.chat.features.moderation import queries, service
+from vox.chat.features.moderation import queries, report_actions, service
 from vox.chat.features.moderation.schemas import (
+    Assignment,
     AuditPage,
     AuditQuery,
     NewReport,
     Report,
+    ReportActions,
     ReportLine,
     ReportQuery,
     Resolution,
@@ -45,7 +48,7 @@ async def list_reports(call: Call[None, ReportQuery]) -> Items[ReportLine]:
     """Lists reports by id."""
     chat, page = call.chat, call.query
     limit = page_limit(chat, page.limit, "reports")
-    rows = await chat.read(partial(queries.list_reports, status=page.status, after=page.after, limit=limit))
+    rows = await chat.read(partial(queries.list_reports, query=page, limit=limit))
     return Items(rows, str(rows[-1].report_id) if rows else None)
 
 
@@ -68,10 +71,36 @@ async def resolve_report(call: Call[Resolution]) -> None:
     )
 
 
+@routes.post("/reports/{report_id}/assign", access=requires(P.MANAGE_REPORTS), body=Assignment)
+async def assign_report(call: Call[Assignment]) -> None:
+    """Gives an open report to a moderator, who is the caller where the body names no one."""
+    chat, chosen = call.chat, call.body.assignee_id
+    assignee = call.user_id if chosen is None else UserId(chosen) if chosen else None
+    if assignee is not None and not chat.community.may(assignee, P.MANAGE_REPORTS):
+        raise refuse("INVALID_TARGET", f"User {assignee} does not hold MANAGE_REPORTS.")
+    unit = partial(
+        service.assign,
+        actor_id=call.user_id,
+        report_id=call.id("report_id"),
+        assignee_id=assignee,
+        is_forced=call.body.force,
+    )
+    await chat.change(unit)
+
+
+@routes.post("/reports/{report_id}/act", access=requires(P.MANAGE_REPORTS), body=ReportActions)
+async def act_on_report(call: Call[ReportActions]) -> None:
+    """Carries out actions about a report and resolves it, all together or nothing."""
+    chat, body = call.chat, call.body
+    for reason in (body.note, *(getattr(action, "reason", None) for action in body.actions)):
+        validate_prose(chat.config.limit, "note", reason, "admin_reason_max")
+    await report_actions.act_on_report(chat, call.user_id, call.id("report_id"), body)
+
+
 @routes.delete("/reports/{report_id}", access=requires(P.MANAGE_REPORTS))
 async def delete_report(call: Call) -> None:
     """Deletes a report."""
-    await call.chat.change(partial(service.delete, report_id=call.id("report_id")))
+    await call.chat.change(partial(service.delete, actor_id=call.user_id, report_id=call.id("report_id")))
 
 
 @routes.get("/audit-log", access=requires(P.VIEW_AUDIT_LOG), query=AuditQuery, returns=AuditPage)

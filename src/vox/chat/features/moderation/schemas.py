@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from vox.chat.api.fields import Id, Int64, Limit
 from vox.chat.events.ids import MessageId
+from vox.chat.features.automod.rules import MAX_TIMEOUT_S
 
 
 class Evidence(Struct):
@@ -37,9 +38,11 @@ class ReportLine(Struct):
     reason: str | None = None
     status: str | None = None
     created_at: int | None = None
+    assignee_id: int | UnsetType = UNSET
+    rule_id: int | UnsetType = UNSET
 
 
-class Report(ReportLine):
+class Report(ReportLine, kw_only=True):
     """A report with all its details."""
 
     feed_id: int | None = None
@@ -48,12 +51,14 @@ class Report(ReportLine):
     description: str | None = None
     evidence: list[Evidence] = []
     action: str | None = None
+    resolver_id: int | UnsetType = UNSET
 
 
 class ReportQuery(Struct):
-    """Which page of reports."""
+    """Which page of reports; `assignee_id` 0 asks for those that no moderator works on."""
 
     status: Literal["open", "resolved"] | None = None
+    assignee_id: Id | None = None
     limit: Limit = 50
     after: Id = 0
 
@@ -62,6 +67,51 @@ class Resolution(Struct):
     """What was done about a report."""
 
     action: str
+
+
+class Assignment(Struct):
+    """Who works on a report from now on: without `assignee_id` the caller, with 0 no one; `force` takes it from another."""
+
+    assignee_id: Id | None = None
+    force: bool = False
+
+
+ActionReason = Annotated[str, Meta(max_length=256)] | None
+
+
+class DeleteMessage(Struct, tag_field="type", tag="delete_message", frozen=True):
+    """Deletes the reported message of a feed, where it is still there."""
+
+
+class TimeOutMember(Struct, tag_field="type", tag="timeout", frozen=True):
+    """Times the reported member out."""
+
+    seconds: Annotated[int, Meta(ge=1, le=MAX_TIMEOUT_S)]
+    reason: ActionReason = None
+
+
+class KickMember(Struct, tag_field="type", tag="kick", frozen=True):
+    """Removes the reported member."""
+
+    reason: ActionReason = None
+
+
+class BanMember(Struct, tag_field="type", tag="ban", frozen=True):
+    """Bans the reported user, and deletes their messages of the last days."""
+
+    reason: ActionReason = None
+    delete_msg_days: Annotated[int, Meta(ge=0, le=14)] = 0
+
+
+ReportAction = DeleteMessage | TimeOutMember | KickMember | BanMember
+
+
+class ReportActions(Struct):
+    """What is done about a report, all together or nothing; without actions it is only resolved."""
+
+    actions: Annotated[list[ReportAction], Meta(max_length=4)] = []
+    note: ActionReason = None
+    force: bool = False
 
 
 class AuditQuery(Struct):

@@ -47,7 +47,7 @@ async def list_role_members(call: Call[None, PageQuery]) -> Items[Member]:
     return Items(items, str(items[-1].user_id) if items else None)
 
 
-@routes.post("/roles", access=requires(P.MANAGE_ROLES), body=NewRole, status=201, returns=RoleInfo)
+@routes.post("/roles", access=requires(P.MANAGE_ROLES).fresh(), body=NewRole, status=201, returns=RoleInfo)
 async def create_role(call: Call[NewRole]) -> RoleInfo:
     """Creates a role, below one's own rank and with permissions that one holds."""
     chat, actor = call.chat, call.user_id
@@ -58,7 +58,7 @@ async def create_role(call: Call[NewRole]) -> RoleInfo:
     return await chat.change(recheck_in_transaction(unit, may_create, actor))
 
 
-@routes.patch("/roles/{role_id}", access=requires(P.MANAGE_ROLES), body=RoleChange, returns=RoleInfo)
+@routes.patch("/roles/{role_id}", access=requires(P.MANAGE_ROLES).fresh(), body=RoleChange, returns=RoleInfo)
 async def change_role(call: Call[RoleChange]) -> RoleInfo:
     """Changes name, colour, position or permissions."""
     chat, actor, role_id = call.chat, call.user_id, call.id("role_id")
@@ -77,7 +77,7 @@ async def change_role(call: Call[RoleChange]) -> RoleInfo:
     return _info(service.find_role(chat.community, role_id))
 
 
-@routes.delete("/roles/{role_id}", access=requires(P.MANAGE_ROLES))
+@routes.delete("/roles/{role_id}", access=requires(P.MANAGE_ROLES).fresh())
 async def delete_role(call: Call) -> None:
     """Deletes a role, from its members and from all overrides."""
     actor_id, role_id = call.user_id, call.id("role_id")
@@ -108,7 +108,7 @@ async def _with_role_of(call: Call, user_id: UserId, unit: service.RoleUnit) -> 
 
 
 def _member(call: Call) -> UserId:
-    user_id = call.user_id if call.text("user_id") == "@me" else call.id("user_id")
+    user_id = call.id("user_id")
     person = call.chat.community.users.get(user_id)
     if person is None or not person.is_active:
         raise refuse("USER_NOT_FOUND", f"There is no member {user_id}.")

@@ -22,6 +22,7 @@ from vox.chat.errors import refuse
 from vox.chat.events.permissions import P
 from vox.chat.features.server import service
 from vox.chat.features.server.schemas import GatewayInfo, GifsChange, GifsInfo, LimitsChange, ServerChange, ServerInfo
+from vox.chat.features.server.service import server_info
 
 LONGEST_KEY = 512
 LONGEST_LOCALE = 16
@@ -38,7 +39,7 @@ async def get_gateway(call: Call) -> GatewayInfo:
 @routes.get("/server", access=USER, returns=ServerInfo)
 async def get_server(call: Call) -> ServerInfo:
     """Returns the name and size of the community."""
-    return _info(call)
+    return server_info(call.chat)
 
 
 @routes.patch("/server", access=requires(P.MANAGE_SERVER), body=ServerChange, returns=ServerInfo)
@@ -54,7 +55,7 @@ async def change_server(call: Call[ServerChange]) -> ServerInfo:
     values = {field: value for field, value in given.items() if value is not None}
     if values:
         await chat.change(partial(service.change, actor_id=call.user_id, values=values))
-    return _info(call)
+    return server_info(call.chat)
 
 
 @routes.get("/server/limits", access=requires(P.MANAGE_SERVER), returns=dict[str, int])
@@ -109,17 +110,6 @@ async def change_gifs(call: Call[GifsChange]) -> GifsInfo:
     if values:
         await call.chat.change(partial(service.change_gifs, actor_id=call.user_id, values=values))
     return _gifs(call)
-
-
-def _info(call: Call[Any]) -> ServerInfo:
-    chat = call.chat
-    config = chat.config
-    return ServerInfo(
-        config.get("server_name"),
-        config.optional("server_icon"),
-        config.optional("server_description"),
-        chat.members.local_count(),
-    )
 
 
 def _gifs(call: Call[Any]) -> GifsInfo:

@@ -4,10 +4,23 @@ from typing import Any
 
 from vox.chat.config.queries import store_rows
 from vox.chat.config.runtime_config import LIMIT_ROW, SECRET, changed
+from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import AuditEntry, Change, lock_event_order
 from vox.chat.events import server_update
 from vox.chat.events.ids import UserId
+from vox.chat.features.server.schemas import ServerInfo
 from vox.stores.sql import Connection
+
+
+def server_info(chat: ChatContext) -> ServerInfo:
+    """The name and size of the community."""
+    config = chat.config
+    return ServerInfo(
+        config.get("server_name"),
+        config.optional("server_icon"),
+        config.optional("server_description"),
+        chat.members.local_count(),
+    )
 
 
 def change(connection: Connection, *, actor_id: UserId, values: dict[str, str]) -> Change[None]:

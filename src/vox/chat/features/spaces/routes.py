@@ -109,7 +109,7 @@ async def update_feed(call: Call[UpdateFeed]) -> FeedInfo:
     return feed_info(chat.community, feed_id)
 
 
-@routes.delete("/feeds/{feed_id}", access=requires(P.MANAGE_SPACES, sees="feed"))
+@routes.delete("/feeds/{feed_id}", access=requires(P.MANAGE_SPACES, sees="feed").fresh())
 async def delete_feed(call: Call) -> None:
     """Deletes a feed with its threads and messages."""
     chat, feed_id = call.chat, call.id("feed_id")
@@ -159,7 +159,7 @@ async def update_room(call: Call[UpdateRoom]) -> RoomInfo:
     return room_info(chat.community, room_id)
 
 
-@routes.delete("/rooms/{room_id}", access=requires(P.MANAGE_SPACES, sees="room"))
+@routes.delete("/rooms/{room_id}", access=requires(P.MANAGE_SPACES, sees="room").fresh())
 async def delete_room(call: Call) -> None:
     """Deletes a room."""
     await call.chat.change(partial(rooms.delete_room, actor_id=call.user_id, room_id=call.id("room_id")))

@@ -9,9 +9,11 @@ from vox.chat.api.validation import with_name
 from vox.chat.database.conflicts import map_conflict
 from vox.chat.errors import refuse
 from vox.chat.events import thread_subscribe, thread_unsubscribe
+from vox.chat.events.ids import FeedId
 from vox.chat.events.permissions import P
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.delete import purge_messages
+from vox.chat.features.messages.screening import Screened, carry_out, is_screened, sample_of_text, screen
 from vox.chat.features.messages.send import assert_may, thread_address
 from vox.chat.features.threads import service
 from vox.chat.features.threads.queries import threads_of_feed
@@ -44,6 +46,7 @@ async def create_thread(call: Call[CreateThread]) -> ThreadInfo:
     """Creates a thread; as in the original, the message it starts from need not exist."""
     chat = call.chat
     body = with_name(chat.config.limit, call.body, "channel_name_max", "channel_name_min")
+    await _screen_name(call, call.id("feed_id"), body.name)
     with map_conflict(refuse("SPACE_NOT_FOUND", "That feed has just been deleted.")):
         return await chat.change(partial(service.create_thread, feed_id=call.id("feed_id"), body=body))
 
@@ -61,6 +64,7 @@ async def update_thread(call: Call[UpdateThread]) -> ThreadInfo:
     """Changes the name, or archives, locks, unarchives or unlocks the thread."""
     thread = _thread_for(call, P.MANAGE_THREADS)
     body = with_name(call.chat.config.limit, call.body, "channel_name_max", "channel_name_min")
+    await _screen_name(call, thread.parent_feed_id, body.name)
     await call.chat.change(partial(service.update_thread, thread=thread, body=body))
     return thread_info(call.chat.community, thread.thread_id)
 
@@ -89,6 +93,15 @@ async def unsubscribe_from_thread(call: Call) -> None:
     thread_address(call.chat, feed_id, thread_id)
     event = thread_unsubscribe(thread_id=thread_id, parent_feed_id=feed_id, user_id=user_id)
     await unfollow(call.chat, "thread", thread_id, user_id, event)
+
+
+async def _screen_name(call: Call[Any], feed_id: int, name: str | None) -> None:
+    """Asks the rules about the name of a thread; what they want besides refusing is done without waiting for the thread."""
+    chat = call.chat
+    if name and is_screened(chat):
+        screened = Screened(call.user_id, FeedId(feed_id), sample_of_text(name))
+        if hits := await screen(chat, screened):
+            await carry_out(chat, hits, screened)
 
 
 def _thread_for(call: Call[Any], permission: P) -> ThreadInfo:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "d4a7c1e85b30"
-down_revision = "c2f7a90b16de"
+down_revision = "a41e6d0c7b35"
 branch_labels = None
 depends_on = None
 
@@ -21,8 +21,8 @@ def upgrade() -> None:
         sa.Column("local_id", _WHOLE, nullable=True),
         sa.Column("detail", sa.Text, nullable=True),
         sa.PrimaryKeyConstraint("origin", "kind", "foreign_id", name="pk_imported"),
-        sa.CheckConstraint("origin IN ('discord', 'slack')", name="ck_imported_origin"),
-        sa.CheckConstraint("kind IN ('person', 'category', 'feed', 'thread', 'part')", name="ck_imported_kind"),
+        sa.CheckConstraint("origin IN ('discord', 'slack')", name=op.f("ck_imported_origin")),
+        sa.CheckConstraint("kind IN ('person', 'category', 'feed', 'thread', 'part')", name=op.f("ck_imported_kind")),
     )
     op.create_index("ix_imported_kind_local_id", "imported", ["kind", "local_id"])
     op.create_table(
