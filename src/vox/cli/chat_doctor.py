@@ -9,7 +9,7 @@ import ipaddress
 import os
 import secrets
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -270,7 +270,7 @@ def _failed(check: str, error: VoxError) -> Finding:
     return Finding(check, "fail", f"{error.args[0]} [{error.code}]", error.hint or "see docs/operations/errors.md")
 
 
-async def _pieces(content: bytes) -> Any:
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 

@@ -1,4 +1,4 @@
-"""Who is who in an export, on disk rather than in memory: an export may list a million people of whom few ever wrote."""
+"""Who is who in an export, on disk rather than in memory: an export may list a million people, few of them writers."""
 
 import sqlite3
 from collections.abc import Iterable

@@ -31,13 +31,13 @@ _MESSAGE: Final = (
 def mapped(connection: Connection, origin: str, kind: str, foreign_ids: Collection[str]) -> dict[str, int]:
     """The local ids of foreign things, as far as they were imported."""
     found: dict[str, int] = {}
-    wanted = list(foreign_ids)
-    for start in range(0, len(wanted), AT_ONCE):
+    asked_for = list(foreign_ids)
+    for start in range(0, len(asked_for), AT_ONCE):
         rows = connection.execute(
             select(imported.c.foreign_id, imported.c.local_id).where(
                 imported.c.origin == origin,
                 imported.c.kind == kind,
-                imported.c.foreign_id.in_(wanted[start : start + AT_ONCE]),
+                imported.c.foreign_id.in_(asked_for[start : start + AT_ONCE]),
             )
         )
         found.update((row[0], row[1]) for row in rows)
@@ -62,9 +62,9 @@ def existing(connection: Connection, kind: str, local_ids: Iterable[int]) -> set
     """Which of these categories, feeds, threads or users are still there."""
     table = {"category": categories, "feed": feeds, "thread": threads, "person": users}[kind]
     found: set[int] = set()
-    wanted = list(local_ids)
-    for start in range(0, len(wanted), AT_ONCE):
-        found.update(connection.scalars(select(table.c.id).where(table.c.id.in_(wanted[start : start + AT_ONCE]))))
+    asked_for = list(local_ids)
+    for start in range(0, len(asked_for), AT_ONCE):
+        found.update(connection.scalars(select(table.c.id).where(table.c.id.in_(asked_for[start : start + AT_ONCE]))))
     return found
 
 

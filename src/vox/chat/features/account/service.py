@@ -55,7 +55,7 @@ async def delete_account(chat: ChatContext, body: Deletion, *, user_id: UserId) 
 
 
 def _assert_not_last(connection: Connection, *, user_id: UserId) -> None:
-    if administrators_in(connection) == {user_id}:
+    if administrators_in(connection) == frozenset((user_id,)):
         raise refuse("INVALID_TARGET", "You are the only administrator: make another one first.")
 
 
