@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.documents import checks
 from tests.e2e.documents.blocks import DIAGRAM, SHELL, Block, Conversation, commands, pages, parse, read
+from tests.e2e.documents.community import assert_no_refusal, provide_community
 from tests.e2e.documents.reader import CTRL_C, Reader, make_knows, provide_recording, reader, server_in
 from tests.e2e.redis_server import redis_server
 
@@ -55,7 +56,15 @@ CHECKS: dict[str, Callable[[Reader, Block], None]] = {
     "ini": checks.coturn,
     "js": checks.javascript,
     "env": checks.environment,
+    "dns": checks.federation_records,
 }
+
+BODIES: dict[str, Callable[[Reader, Block], None]] = {
+    '"Effect"': checks.policy,
+    '{"error": ': checks.refusal,
+    '"components"': checks.answer_of_a_bot,
+}
+"""JSON that is no configuration, by what stands in it."""
 
 WITH_BLOCKS = [page for page in pages() if read(page)]
 
@@ -161,9 +170,10 @@ class Following:
             checks.configuration(self._one, file)
 
     def _write_configuration(self, block: Block) -> None:
-        if '"Effect"' in block.text:
-            checks.policy(self._one, block)
-            return
+        for mark, check in BODIES.items():
+            if mark in block.text:
+                check(self._one, block)
+                return
         self.load_files()
         self._one.write(block.file, block.text)
         if '"prompt"' not in block.text:  # which is a scenario of `vox eval`
@@ -190,11 +200,15 @@ class Following:
             else:
                 self._bring(command)
                 self._one.type(command)
+                if "$S/" in command:
+                    assert_no_refusal(self._one, command)
                 is_run = not server_in(command)
         return is_run
 
     def _bring(self, command: str) -> None:
         if "question.wav" in command:
             provide_recording(self._one.folder)
+        if "$S/" in command:
+            provide_community(self._one)
         if "redis://" in command:
             self._one.ports["6379"] = str(self._resources.enter_context(redis_server()).port)

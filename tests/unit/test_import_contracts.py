@@ -35,7 +35,7 @@ PLANTS = {
         "chat/events/people.py",
         "vox.chat.context",
     ),
-    "No circle of imports among the modules of a folder of chat or of the directory": (
+    "No circle of imports among the modules of a folder of chat, of its client or of the directory": (
         "chat/gateway/outbox.py",
         "vox.chat.gateway.hub",
     ),

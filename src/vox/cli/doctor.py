@@ -52,6 +52,9 @@ OPTIONAL_PACKAGES = (
     ("pymysql", "transcripts in MySQL or MariaDB", "mysql"),
     ("mcp", "tools of MCP servers", "mcp"),
     ("phonenumbers", "outbound calls by the bridge", "bridge"),
+    ("authlib", "login to the chat server by an organisation's provider", "oidc"),
+    ("http_ece", "pushes to browsers by the chat server", "push"),
+    ("re2", "regular expressions in rules of moderation", "moderation"),
 )
 
 

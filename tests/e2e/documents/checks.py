@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import yaml
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -26,6 +27,9 @@ from tests.fakes.s3_server import aws_environment, running_s3
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.chat.config.settings import ChatSettings, load_chat_settings
+from vox.chat.errors import STATUS
+from vox.chat.features.interactions.schemas import InteractionAnswer
+from vox.chat.federation.dns_records import keys_of, policy_of
 from vox.directory.settings import load as load_directory
 from vox.fleet.bridge.settings import load as load_bridge
 from vox.protocols.media_stream import FIRST_STREAM, RESUME_PARAMETER
@@ -196,8 +200,7 @@ def javascript(one: Reader, block: Block) -> None:
 
 
 def environment(one: Reader, block: Block) -> None:
-    """The chat server's settings know each variable of an environment file, and take its value."""
-    del one
+    """The chat server's settings know each variable of an environment file, and take its value; servers that follow have them."""
     lines = [line.split(" #")[0].strip() for line in block.text.splitlines() if line.strip()]
     values = dict(line.split("=", 1) for line in lines)
     fields = {
@@ -212,6 +215,33 @@ def environment(one: Reader, block: Block) -> None:
     for name, value in values.items():
         taken = getattr(loaded, fields[name])
         assert str(getattr(taken, "get_secret_value", lambda taken=taken: taken)()) == value, name
+    one.environment |= {name: value for name, value in values.items() if name.startswith("VOX_FEDERATION_")}
+
+
+def federation_records(one: Reader, block: Block) -> None:
+    """Records in the DNS are those that another server reads."""
+    del one
+    texts: dict[str, list[str]] = {}
+    for line in block.text.splitlines():
+        name, kind, value = line.split(" ;")[0].split(None, 2)
+        assert kind in {"TXT", "SVCB"}, line
+        texts.setdefault(name.partition(".")[0], []).append(value.strip().strip('"'))
+    assert set(texts) == {"_voxkey", "_vox", "_voxpolicy"}
+    (key,) = texts["_voxkey"]
+    assert keys_of([key.replace("…", "A" * 43 + "=")]), key
+    assert policy_of(texts["_voxpolicy"]) == "allowlist"
+
+
+def refusal(one: Reader, block: Block) -> None:
+    """An answer that refuses has a code that the chat server knows."""
+    del one
+    assert json.loads(block.text)["error"]["code"] in STATUS
+
+
+def answer_of_a_bot(one: Reader, block: Block) -> None:
+    """What a bot answers is what the chat server takes."""
+    del one
+    msgspec.json.decode(block.text, type=InteractionAnswer)
 
 
 def policy(one: Reader, block: Block) -> None:

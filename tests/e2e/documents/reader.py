@@ -3,8 +3,8 @@
 What is different here from what is written, in all pages alike:
 
 - Each port of `PORTS` is a free one, in commands, files and the servers' defaults; `0.0.0.0` is `127.0.0.1`.
-- A relay's public name is an address on this machine, which the directory is allowed to probe; `/etc` is a folder, with a
-  certificate in it where the page has one.
+- A relay's public name is an address on this machine, which the directory is allowed to probe, and so are the names of programs that a
+  community posts to; `/etc` is a folder, with a certificate in it where the page has one.
 - A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, a
   hexadecimal one such as `4f1d…` for the first id not used yet that was printed last.
 - Pipecat's own Python is the one that `.ci/pipecat` installs.
@@ -57,6 +57,7 @@ ACTIONS = {
 CTRL_C = "Ctrl-C: "
 ID = re.compile(r"^[0-9a-f]{8,}(?:-[0-9a-f]+)*", re.MULTILINE)
 RELAY = re.compile(r"wss://([\w-]+)\.example\.com")
+RECEIVER = re.compile(r"https://(?:archive|dice)\.example\.com")
 
 
 @dataclass(slots=True)
@@ -81,6 +82,7 @@ class Reader:
     def here(self, text: str) -> str:
         """What a text of the page is on this machine."""
         text = re.sub(rf"(?<![\d.-])({'|'.join(PORTS)})(?![\d.])", lambda match: self.ports[match[1]], text)
+        text = RECEIVER.sub(f"http://127.0.0.1:{self.ports['8100']}", text)
         text = RELAY.sub(rf"ws://127.0.0.1:{self.ports['8443']}/\1", text).replace("0.0.0.0", "127.0.0.1")
         if PIPECAT in text:
             require(PYTHON.exists(), "Pipecat in an environment of its own", "run .ci/pipecat")

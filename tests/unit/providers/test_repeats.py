@@ -18,7 +18,7 @@ from vox.providers.tts._vendor import Piece, Sentence, Vendor, VendorOptions, Ve
 from vox.runtime.clock import SystemClock
 
 KEYS: dict[str, str] = dict.fromkeys(("openai", "anthropic", "google", "camb", "deepgram", "elevenlabs"), "k1")
-SHORT_S = 0.1
+SHORT_S = 0.5
 """A deadline that is meant to be missed."""
 DRIVERS: list[tuple[registry.Kind, str]] = [
     ("llm", "openai"),

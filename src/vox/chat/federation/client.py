@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from vox.chat.errors import Refusal, refuse
 from vox.chat.federation import queries, signing
 from vox.chat.federation.delivery import Answer
 from vox.chat.federation.discovery import Discovery, PeerRecord
@@ -172,6 +173,16 @@ class PeerClient:
         if not record.keys:
             raise PeerFailure(Answer(0), f"the DNS shows no key for {domain}")
         return record
+
+
+def unreachable(failure: PeerFailure, domain: str) -> Refusal:
+    """What a client is told where a request to another server did not succeed: refusals as they are, all else as one."""
+    code = failure.answer.code
+    if code in {"FED_BLOCKED", "FED_POLICY_DENIED", "FED_USER_NOT_FOUND", "INVITE_NOT_FOUND", "BANNED"}:
+        return refuse(code, f"{domain}: {failure}")
+    if code == "INVITE_EXPIRED":
+        return refuse(code, f"The invite to {domain} has expired.")
+    return refuse("FED_UNAVAILABLE", f"{domain} cannot be reached or gives no usable answer; try again later.")
 
 
 def path_segment(text: str) -> str:

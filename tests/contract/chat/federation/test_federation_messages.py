@@ -253,3 +253,23 @@ async def test_a_queue_has_an_end(database_url: str, tmp_path: Path):
         internet.away.clear()
         assert [one["body"] for one in await until_messages(bob, 3)] == ["0", "1", "2"]
         assert federation_of(here).policy == "open"
+
+
+async def test_keys_of_a_remote_user_come_from_their_server_and_each_one_time_key_once(pair: Pair):
+    bob_here, _ = await write_to(pair.alice, "bob@there.example")
+    keys = {"identity_key": "aWs=", "signed_prekey": "c3Br", "one_time_prekeys": ["b3Rw"]}
+    await pair.bob.ok("POST", "/keys/devices", {"device_id": "phone", "device_name": "phone"})
+    assert outcome(await pair.bob.put("/keys/prekeys/phone", keys))[0] == 204
+    device = {"device_id": "phone", "identity_key": "aWs=", "signed_prekey": "c3Br", "one_time_prekey": "b3Rw"}
+    first = await pair.alice.ok("GET", f"/keys/prekeys/{bob_here}")
+    assert first == {"user_id": bob_here, "devices": [device], "prekey_warning": None}
+    assert outcome(await pair.bob.put("/keys/prekeys/phone", keys))[0] == 204  # a key that was given out stays so
+    second = await pair.alice.ok("GET", f"/keys/prekeys/{bob_here}")
+    assert second["devices"] == [{**device, "one_time_prekey": None}]
+    assert second["prekey_warning"] == "PREKEY_EXHAUSTED"
+
+
+async def test_keys_of_a_remote_user_whose_server_is_away_are_refused_by_name(pair: Pair):
+    bob_here, _ = await write_to(pair.alice, "bob@there.example")
+    pair.internet.away.add("there.example")
+    assert outcome(await pair.alice.get(f"/keys/prekeys/{bob_here}")) == (502, "FED_UNAVAILABLE")

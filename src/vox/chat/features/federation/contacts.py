@@ -19,7 +19,7 @@ from vox.chat.features.federation.inbound import federation_of, take_quota
 from vox.chat.features.members.queries import update_profile
 from vox.chat.federation import queries
 from vox.chat.federation.addresses import UserAddress, parse_address
-from vox.chat.federation.client import PeerFailure
+from vox.chat.federation.client import PeerFailure, unreachable
 from vox.chat.federation.quotas import NEW_USERS
 from vox.chat.federation.wire import RemoteProfile
 from vox.stores.sql import Connection
@@ -127,16 +127,6 @@ def cleaned(chat: ChatContext, profile: RemoteProfile) -> dict[str, str]:
     except Refusal:
         pass
     return kept
-
-
-def unreachable(failure: PeerFailure, domain: str) -> Refusal:
-    """What a client is told where a request to another server did not succeed: refusals as they are, all else as one."""
-    code = failure.answer.code
-    if code in {"FED_BLOCKED", "FED_POLICY_DENIED", "FED_USER_NOT_FOUND", "INVITE_NOT_FOUND", "BANNED"}:
-        return refuse(code, f"{domain}: {failure}")
-    if code == "INVITE_EXPIRED":
-        return refuse(code, f"The invite to {domain} has expired.")
-    return refuse("FED_UNAVAILABLE", f"{domain} cannot be reached or gives no usable answer; try again later.")
 
 
 def _insert_contact(

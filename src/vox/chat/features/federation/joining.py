@@ -19,13 +19,12 @@ from vox.chat.features.auth.queries import delete_surplus_sessions
 from vox.chat.features.auth.schemas import LoggedIn
 from vox.chat.features.auth.service import TOKEN_PREFIX
 from vox.chat.features.federation import queries as own
-from vox.chat.features.federation.contacts import unreachable
 from vox.chat.features.federation.inbound import federation_of, user_of
 from vox.chat.features.invites.service import assert_usable, use_invite
 from vox.chat.features.members.queries import role_ids
 from vox.chat.federation import queries, vouchers
 from vox.chat.federation.addresses import UserAddress, parse_domain
-from vox.chat.federation.client import PeerFailure
+from vox.chat.federation.client import PeerFailure, unreachable
 from vox.chat.federation.vouchers import Voucher
 from vox.chat.federation.wire import Joined, PeerInfo, PeerJoin
 from vox.chat.identity.queries import NewSession, has_roles, insert_session

@@ -19,11 +19,13 @@ from vox.chat.features.federation.inbound import (
 from vox.chat.features.files.download import pieces_of, response_headers
 from vox.chat.features.files.http_range import Span
 from vox.chat.features.files.service import file_not_found, find
+from vox.chat.features.keys.published import give_prekeys
 from vox.chat.federation import queries as federation_queries
 from vox.chat.federation.quotas import JOINS, LOOKUPS, PREKEYS, RELAY, SIGNALS
 from vox.chat.federation.wire import (
     BlockNotice,
     Joined,
+    PeerDevicePrekeys,
     PeerJoin,
     PresenceNotify,
     PresenceSubscribe,
@@ -70,9 +72,12 @@ async def get_prekeys(call: Call) -> RemotePrekeys:
     address = call.text("user_address")
     user = await recipient_of(call.chat, address)
     await take_quota(call.chat, domain, PREKEYS, str(user.id))
-    devices = await call.chat.database.write(partial(queries.pop_prekeys, user_id=user.id))
-    is_exhausted = any(device.one_time_prekey is None for device in devices)
-    return RemotePrekeys(address, devices, "PREKEY_EXHAUSTED" if is_exhausted else None)
+    given = await call.chat.change(partial(give_prekeys, target_id=user.id, with_one_time=True))
+    devices = [
+        PeerDevicePrekeys(one.device_id, one.identity_key, one.signed_prekey, one.one_time_prekey)
+        for one in given.devices
+    ]
+    return RemotePrekeys(address, devices, given.prekey_warning)
 
 
 @routes.get("/federation/users/{user_address}", access=SIGNED, returns=RemoteProfile, category=_PEERS)

@@ -8,20 +8,17 @@ from sqlalchemy import Connection, delete, exists, func, insert, select, update
 from vox.chat.database.schema import (
     bans,
     blocks,
-    devices,
     dm_participants,
     federation_outbox,
     federation_received,
     files,
     message_attachments,
     messages,
-    one_time_prekeys,
-    prekeys,
     sessions,
     users,
 )
 from vox.chat.events.ids import DmId, FileId, LoginId, MessageId, UserId
-from vox.chat.federation.wire import PeerDevicePrekeys, RemoteProfile
+from vox.chat.federation.wire import RemoteProfile
 
 TICKET = "fed"
 """The kind of a ticket in `sessions` that a user of another server exchanges for a login."""
@@ -72,23 +69,6 @@ def bytes_from(connection: Connection, domain: str) -> tuple[int, int]:
     of_all = connection.execute(total.where(users.c.home_domain.is_not(None))).scalar_one()
     of_one = connection.execute(total.where(users.c.home_domain == domain)).scalar_one()
     return int(of_one), int(of_all)
-
-
-def pop_prekeys(connection: Connection, user_id: UserId) -> list[PeerDevicePrekeys]:
-    """The keys of a user's devices, with one one-time key of each, which is deleted."""
-    found: list[PeerDevicePrekeys] = []
-    query = select(devices.c.id, prekeys.c.identity_key, prekeys.c.signed_prekey).join(
-        prekeys, prekeys.c.device_id == devices.c.id
-    )
-    for device_id, identity_key, signed_prekey in connection.execute(
-        query.where(devices.c.user_id == user_id).order_by(devices.c.id)
-    ).all():
-        row = one_time_prekeys.c
-        first = select(row.id).where(row.device_id == device_id).order_by(row.id).limit(1)
-        taken = delete(one_time_prekeys).where(row.id == first.with_for_update(skip_locked=True).scalar_subquery())
-        key = connection.execute(taken.returning(row.key_data)).scalar()
-        found.append(PeerDevicePrekeys(device_id, identity_key, signed_prekey, key))
-    return found
 
 
 def profile_of(connection: Connection, user_id: UserId) -> RemoteProfile | None:

@@ -73,6 +73,11 @@ def fetch_prekeys(
         Refusal: USER_NOT_FOUND, USER_BLOCKED, DM_PERMISSION_DENIED.
     """
     assert_may_fetch(connection, community, caller_id, target_id)
+    return give_prekeys(connection, target_id=target_id, with_one_time=with_one_time)
+
+
+def give_prekeys(connection: Connection, *, target_id: UserId, with_one_time: bool) -> Change[Prekeys]:
+    """Gives out the keys of a user's devices to those who may have them, with one one-time key of each; see `fetch_prekeys`."""
     found: list[DevicePrekeys] = []
     events: list[Event] = []
     for device_id, identity_key, signed_prekey in key_queries.prekeys_of(connection, target_id):

@@ -12,7 +12,7 @@ from vox.chat.api.path_ids import target_id
 from vox.chat.api.request import AnyCall, Call, Reply, RouteTable
 from vox.chat.api.validation import validate_length, validate_prose
 from vox.chat.errors import refuse
-from vox.chat.features.keys import device_queries, devices, key_queries, pairing, published, waiting
+from vox.chat.features.keys import device_queries, devices, key_queries, pairing, published, remote, waiting
 from vox.chat.features.keys.limits import CLAIMS, CLAIMS_OF_TARGET, MAX_TAKEN, PAIRINGS, RESETS
 from vox.chat.features.keys.rates import assert_below, seconds_over
 from vox.chat.features.keys.schemas import (
@@ -50,7 +50,13 @@ async def upload_prekeys(call: Call[UploadPrekeys]) -> None:
 @routes.get("/keys/prekeys/{owner}", access=WRITABLE, returns=Prekeys)
 async def fetch_prekeys(call: Call) -> Prekeys:
     """Returns the keys of a user's devices and gives out one one-time key of each."""
-    target = target_id({"user_id": call.text("owner")}, call.user_id)
+    chat, target = call.chat, target_id({"user_id": call.text("owner")}, call.user_id)
+    person = chat.community.users.get(target)
+    if person is not None and person.is_federated and chat.federation is not None:
+        may = partial(published.assert_may_fetch, community=chat.community, caller_id=call.user_id, target_id=target)
+        await chat.read(may)
+        await _may_take(call, target, "prekeys")
+        return await remote.fetch_prekeys(chat.federation, target, person.username)
     unit = partial(
         published.fetch_prekeys,
         community=call.chat.community,
