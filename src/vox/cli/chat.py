@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vox.cli import chat_data
 from vox.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     create = verbs.add_parser("create", help="create an administrator; asks for the password, or reads it from stdin")
     create.add_argument("username", help="user name; an existing user becomes administrator")
     actions.add_parser("migrate", help="update the database's tables and exit")
-    backup = actions.add_parser("backup", help="copy the SQLite database while the server runs")
-    backup.add_argument("file", type=Path, help="target file, which must not exist yet")
+    chat_data.add_actions(actions)
+    doctor = actions.add_parser("doctor", help="check address, proxy, socket, clock, files and tables of a community")
+    doctor.add_argument("--json", action="store_true", help="print one JSON array instead of a table")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -60,19 +61,23 @@ def run(args: argparse.Namespace) -> int:
     }
     flags = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     given: dict[str, Any] = {names[name]: value for name, value in flags.items()}
+    action = getattr(args, "action", None)
+    if action == "doctor":
+        from vox.cli.chat_doctor import run_chat_doctor
+
+        return run_chat_doctor(given, is_json=args.json)
     loaded = load_chat_settings(dict(os.environ), given)
     settings = loaded.settings
     configure(settings.log_threshold, settings.log_format == "json")
     if not getattr(args, "worker", None):
         for warning in loaded.warnings:
             get_logger(__name__).warning(warning)
-    action = getattr(args, "action", None)
     if action == "admin":
         return _create_administrator(settings, args.username)
     if action == "migrate":
         return _migrate(settings)
-    if action == "backup":
-        return _backup(settings, args.file)
+    if action in chat_data.ACTIONS:
+        return chat_data.run_action(action, settings, args)
     if args.reload:
         return _reload(settings, given)
     if settings.workers > 1 and args.worker is None:
@@ -154,15 +159,6 @@ def _migrate(settings: "ChatSettings") -> int:
     with _opened(settings) as database:
         prepare(database)
     print("The database is up to date.")
-    return 0
-
-
-def _backup(settings: "ChatSettings", file: Path) -> int:
-    from vox.stores.backup import back_up
-
-    with _opened(settings) as database:
-        size = back_up(database, file)
-    print(f"Copied {size:,} bytes to {file}.")
     return 0
 
 

@@ -102,8 +102,13 @@ class Migrations:
             connection.exec_driver_sql(f"SET LOCAL {setting} = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self.lock_id})")
 
-    def upgrade(self, connection: Connection, revision: str) -> None:
+    def upgrade(self, connection: Connection, revision: str, *, until: str | None = None) -> None:
         """Runs every revision after this one, in the transaction that `lock` began: all of them happen or none.
+
+        Args:
+            connection: in the transaction.
+            revision: of the tables.
+            until: the last one to run; None for all.
 
         Raises:
             UsageError: this version does not know the revision (database_unknown).
@@ -113,14 +118,16 @@ class Migrations:
         from alembic.script import ScriptDirectory  # noqa: PLC0415  same
 
         scripts = ScriptDirectory(str(self.versions), version_locations=[str(self.versions)])
-        if revision != BASE and revision not in {script.revision for script in scripts.walk_revisions()}:
+        known = {BASE, *(script.revision for script in scripts.walk_revisions())}
+        if unknown := {revision, until or BASE} - known:
             raise UsageError(
-                f"the database has the revision {revision}, which this version does not know",
+                f"the database has the revision {min(unknown)}, which this version does not know",
                 code="database_unknown",
                 hint="it was used by a later version: start that one, or restore a backup",
             )
-        _log.info("bringing the database up to date", revision=revision, head=self.head)
+        head = until or self.head
+        _log.info("bringing the database up to date", revision=revision, head=head)
         with Operations.context(MigrationContext.configure(connection)):
-            for script in reversed(list(scripts.iterate_revisions(self.head, revision))):
+            for script in reversed(list(scripts.iterate_revisions(head, revision))):
                 script.module.upgrade()
                 self.stamp(connection, script.revision)

@@ -45,15 +45,26 @@ def test_a_password_that_is_too_short_makes_nobody(
     assert "password" in capsys.readouterr().err
 
 
-def test_a_backup_is_a_database_of_its_own_and_never_overwrites(
-    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_backup_is_restored_and_moved_from_a_shell_and_overwrites_nothing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
+    monkeypatch.setenv("VOX_STORAGE_PATH", str(tmp_path / "uploads"))
     assert command_line.main(["chat", "migrate"]) == 0
-    copy = tmp_path / "copy.db"
-    assert command_line.main(["chat", "backup", str(copy)]) == 0
-    assert copy.stat().st_mode & 0o777 == 0o600
-    assert command_line.main(["chat", "backup", str(copy)]) == 2
+    backup = tmp_path / "backup.tar.zst"
+    assert command_line.main(["chat", "backup", str(backup)]) == 0
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert command_line.main(["chat", "backup", str(backup)]) == 2
     assert "exists already" in capsys.readouterr().err
+    assert command_line.main(["chat", "restore", str(backup)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    monkeypatch.setenv("VOX_DATABASE_URL", f"sqlite:///{tmp_path / 'restored.db'}")
+    assert command_line.main(["chat", "restore", str(backup)]) == 0
+    move = ["chat", "move-database", f"sqlite:///{tmp_path / 'restored.db'}", f"sqlite:///{tmp_path / 'moved.db'}"]
+    assert command_line.main(move) == 0
+    shown = capsys.readouterr()
+    assert "Set VOX_DATABASE_URL to the new one" in shown.out
+    assert "copy: 100%, 1 of 1" in shown.err
+    assert command_line.main(move) == 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from tests.time_limits import WAIT_S, time_limit
 from vox.errors import DependencyError, UsageError
 from vox.stores import engines, sql, sqlite_executor
-from vox.stores.backup import back_up
 from vox.stores.engines import raw
 from vox.stores.sql import SqlDatabase, sqlite_url
 from vox.stores.statements import Statement
@@ -350,26 +349,6 @@ def test_an_old_sqlite_is_refused_with_what_is_needed(monkeypatch: pytest.Monkey
         SqlDatabase("sqlite://").open()
     assert caught.value.code == "sqlite_too_old"
     assert "3.35.0" in str(caught.value)
-
-
-def test_a_backup_holds_what_was_committed_and_only_its_owner_reads_it(tmp_path: Path):
-    database = SqlDatabase(sqlite_url(tmp_path / "x.db"))
-    database.open()
-    database.run_sync(lambda c: c.exec_driver_sql("CREATE TABLE t (n INTEGER PRIMARY KEY)"))
-    database.run_sync(add(1))
-    copy = tmp_path / "copy.db"
-    assert back_up(database, copy) == copy.stat().st_size
-    assert copy.stat().st_mode & 0o777 == 0o600
-    database.run_sync(add(2))
-    with sqlite3.connect(copy) as connection:
-        assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
-    connection.close()
-    for target in (copy, tmp_path / "nowhere" / "copy.db"):
-        with pytest.raises(UsageError) as caught:
-            back_up(database, target)
-        assert caught.value.code == "backup_impossible"
-    assert sorted(file.name for file in tmp_path.iterdir() if "copy" in file.name) == ["copy.db"]
-    database.close()
 
 
 def test_a_new_database_is_for_its_owner_only_and_an_old_one_stays_as_it_is(tmp_path: Path):

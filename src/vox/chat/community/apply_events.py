@@ -83,7 +83,7 @@ def _member_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange
 
 
 def _user_update(state: State, said: _Fields, _facts: _Fields) -> AccessChange | None:
-    _change_person(state, said["user_id"], **_named(said, "display_name", "avatar"))
+    _change_person(state, said["user_id"], **_named(said, "username", "display_name", "avatar"))
     return None
 
 

@@ -11,6 +11,7 @@ from vox.chat.database.snowflakes import first_at
 from vox.chat.features.auth.queries import delete_expired_challenges, delete_expired_sessions
 from vox.chat.features.automod import timeouts
 from vox.chat.features.automod.queries import delete_old_turns
+from vox.chat.features.feed_retention.service import delete_expired_messages
 from vox.chat.features.files.cleanup import delete_orphaned_files
 from vox.chat.features.interactions.queries import delete_expired as delete_expired_interactions
 from vox.chat.features.keys.waiting import delete_expired_keys
@@ -56,6 +57,7 @@ async def sweep(chat: ChatContext) -> int:
     removed += await write(lambda connection: delete_expired_federation(connection, int(now.timestamp())))
     removed += await write(lambda connection: delete_expired_keys(connection, int(now.timestamp())))
     await write(tidy)
+    removed += await delete_expired_messages(chat, now)
     removed += await delete_orphaned_files(chat, now)
     _log.info("swept", removed=removed)
     return removed

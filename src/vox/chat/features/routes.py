@@ -1,6 +1,7 @@
 """Every route table of the API, in one list."""
 
 from vox.chat.api.access import Access
+from vox.chat.features.account import routes as account
 from vox.chat.features.account_recovery import routes as account_recovery
 from vox.chat.features.auth import routes as auth
 from vox.chat.features.automod import routes as automod
@@ -10,6 +11,7 @@ from vox.chat.features.dms import message_routes
 from vox.chat.features.dms import routes as dms
 from vox.chat.features.federation import peer_routes
 from vox.chat.features.federation import routes as federation
+from vox.chat.features.feed_retention import routes as feed_retention
 from vox.chat.features.files import routes as files
 from vox.chat.features.friends import routes as friends
 from vox.chat.features.interactions import routes as interactions
@@ -37,6 +39,7 @@ from vox.chat.features.webhooks import routes as webhooks
 from vox.http import routing
 
 _TABLES = {
+    "account": account.routes,
     "account_recovery": account_recovery.routes,
     "auth": auth.routes,
     "bots": bots.routes,
@@ -45,6 +48,7 @@ _TABLES = {
     "ban_lists": ban_list_routes.routes,
     "dm_messages": message_routes.routes,
     "dms": dms.routes,
+    "feed_retention": feed_retention.routes,
     "federation": federation.routes,
     "federation_peers": peer_routes.routes,
     "files": files.routes,

@@ -167,7 +167,15 @@ def test_the_way_back_to_the_first_release_keeps_the_rows(url: str, database: Sq
     prepare(database)
     alembic(url, "downgrade", NAMES_AND_SEARCH)
     assert database.run_sync(counted) == before
-    ours = {"user_settings", "oidc_flows", "timeouts", "federation_outbox", "webhook_subscriptions", "mls_messages"}
+    ours = {
+        "user_settings",
+        "oidc_flows",
+        "timeouts",
+        "federation_outbox",
+        "webhook_subscriptions",
+        "mls_messages",
+        "imported",
+    }
     assert not ours & set(database.run_sync(lambda c: inspect(c).get_table_names()))
     alembic(url, "downgrade", FIRST_RELEASE)
     assert database.run_sync(counted) == before

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect
 from vox.chat.database.schema.conventions import metadata
 from vox.errors import UsageError
 
-HEAD: Final = "a41e6d0c7b35"
+HEAD: Final = "d4a7c1e85b30"
 WITHOUT_KEY_PACKAGES: Final = "9713e33403d0"
 WITH_KEY_PACKAGES: Final = "98a0cee110c2"
 """The two revisions of the original."""

@@ -21,6 +21,7 @@ from vox.chat.database.schema.identity import (
     webauthn_challenges,
     webauthn_credentials,
 )
+from vox.chat.database.schema.imports import imported
 from vox.chat.database.schema.integrations import (
     bot_commands,
     bots,
@@ -80,6 +81,7 @@ from vox.chat.database.schema.spaces import (
     dm_read_state,
     dms,
     feed_read_state,
+    feed_retention,
     feed_subscribers,
     feeds,
     rooms,
@@ -113,10 +115,12 @@ __all__ = [
     "federation_presence_subs",
     "federation_received",
     "feed_read_state",
+    "feed_retention",
     "feed_subscribers",
     "feeds",
     "files",
     "friends",
+    "imported",
     "interactions",
     "invites",
     "key_backups",

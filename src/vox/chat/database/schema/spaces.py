@@ -43,6 +43,14 @@ feeds: Final = Table(
 )
 """`slow_mode_s` is how long an author waits between two messages; 0 for not at all."""
 
+feed_retention: Final = Table(
+    "feed_retention",
+    metadata,
+    belongs_to("feed_id", "feeds.id", key=True),
+    whole("keep_s"),
+)
+"""How many seconds a feed keeps its messages; one without a row keeps them."""
+
 rooms: Final = Table(
     "rooms",
     metadata,

@@ -105,7 +105,7 @@ def ban(
     events: list[Event] = []
     if since_ms is not None:
         removed = delete_messages_of_author(connection, person.id, since_ms)
-        events += _deletion_events(removed)
+        events += deletion_events(removed)
         if len(removed) == BATCH:
             return Change(None, events)
     events.append(login_revoked(person.id, reason=BANNED))
@@ -138,7 +138,9 @@ def _deactivate(connection: Connection, user_id: UserId) -> list[Event]:
     return revoked
 
 
-def _deletion_events(removed: Sequence[Removed]) -> list[Event]:
+def deletion_events(removed: Sequence[Removed]) -> list[Event]:
+    """The events of deleted messages: one for each place."""
+
     def place(message: Removed) -> tuple[FeedId, DmId]:
         return message.feed_id or FeedId(0), message.dm_id or DmId(0)
 

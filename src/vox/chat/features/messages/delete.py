@@ -9,7 +9,7 @@ from typing import Final
 
 from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import Change, UnitOfWork
-from vox.chat.events.ids import UserId
+from vox.chat.events.ids import FeedId, UserId
 from vox.chat.features.messages import queries
 from vox.chat.features.messages.addresses import MessageLocation
 from vox.chat.features.messages.queries import Removed
@@ -42,6 +42,18 @@ def delete_messages_of_author(
         limit: how many at most; call again while that many were deleted.
     """
     return queries.delete_messages_of_author(connection, author_id, since_ms, limit)
+
+
+def delete_messages_before(connection: Connection, feed_id: FeedId, before: int, limit: int = BATCH) -> list[Removed]:
+    """Deletes messages of a feed and its threads that are older than an id, the oldest first; pinned ones stay.
+
+    Args:
+        connection: of the writer.
+        feed_id: the feed.
+        before: the first id that stays.
+        limit: how many at most; call again while that many were deleted.
+    """
+    return queries.delete_messages_before(connection, feed_id, before, limit)
 
 
 async def purge_messages(chat: ChatContext, location: MessageLocation) -> None:

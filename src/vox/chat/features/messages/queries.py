@@ -163,6 +163,13 @@ def delete_messages_of_author(connection: Connection, author_id: UserId, since_m
     return _delete(connection, (messages.c.author_id == author_id) & (messages.c.timestamp >= since_ms), limit)
 
 
+def delete_messages_before(connection: Connection, feed_id: FeedId, before: int, limit: int) -> list[Removed]:
+    """Deletes messages of a feed and its threads with ids below one, the oldest first, at most `limit`; pinned ones stay."""
+    pinned = select(pins.c.msg_id).where(pins.c.feed_id == feed_id)
+    old = (messages.c.feed_id == feed_id) & (messages.c.id < before) & messages.c.id.not_in(pinned)
+    return _delete(connection, old, limit)
+
+
 def lock_attachable_files(connection: Connection, file_ids: Sequence[FileId]) -> dict[FileId, AttachableFile]:
     """Those of some files that are complete and meant for messages, by id."""
     columns = (
