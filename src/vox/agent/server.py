@@ -6,7 +6,6 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from vox.agent.admission import AdaptiveLimit, Admission, Load
 from vox.agent.call.fixed_sentences import fixed_sentences
@@ -126,7 +125,9 @@ class AgentServer:
         return self
 
     async def _open(self) -> None:
-        tracing.configure(traces_at(self.settings.otlp_endpoint), "vox-agent")
+        await self._stack.enter_async_context(
+            tracing.sending(tracing.traces_at(self.settings.otlp_endpoint), "vox-agent")
+        )
         if self.resources.recordings is not None:
             await self._stack.enter_async_context(self.resources.recordings)
         await self._stack.enter_async_context(self.resources)
@@ -152,7 +153,6 @@ class AgentServer:
         await self.end_calls()
         await cancel_and_wait(*self._spawned)
         await self._stack.aclose()
-        await tracing.close()
 
     @property
     def session_store(self) -> SessionStore:
@@ -251,10 +251,3 @@ class AgentServer:
 
     async def _observe(self) -> None:
         self.admission.observe(self._meter.measure(self.admission.calls))
-
-
-def traces_at(endpoint: str) -> str | None:
-    """Where spans go: the collector's address, which OpenTelemetry's own variable gives without a path."""
-    if endpoint and not urlsplit(endpoint).path.strip("/"):
-        return f"{endpoint.rstrip('/')}/v1/traces"
-    return endpoint or None

@@ -39,6 +39,7 @@ from vox.chat.replication.interruptions import announcing_interruptions
 from vox.chat.replication.resync import StateResync
 from vox.chat.replication.session_checkpoints import checkpointing
 from vox.chat.replication.version_poll import polling_version
+from vox.runtime import tracing
 from vox.runtime.logging import get_logger
 from vox.runtime.tasks import periodic, supervised
 from vox.security.web_push import assert_available, kept_key
@@ -173,6 +174,8 @@ class ChatServer:
         """What needs a lasting event loop: the bus to other processes, and what is looked at from time to time."""
         context, hub, bus = self.context, self.hub, self.context.bus
         async with AsyncExitStack() as stack:
+            traces = tracing.sending(tracing.traces_at(self.settings.otlp_endpoint), "vox-chat")
+            await stack.enter_async_context(traces)
             if not context.database.is_sqlite and not isinstance(context.ids, LeasedSnowflakes):
                 # While one process takes over from another, two of them number for a moment.
                 leased = LeasedSnowflakes(context.clock, SqlWorkerLeases(context.database, context.clock))

@@ -31,6 +31,7 @@ from vox.http.routing import (
     Upload,
     decode_query,
 )
+from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 
@@ -48,6 +49,7 @@ CLIENT_LEFT: Final = 499
 _RESPONSES: Final = (Reply, Response)
 
 _log = get_logger(__name__)
+_tracer = tracing.tracer(__name__)
 
 
 @dataclass(slots=True)
@@ -197,8 +199,9 @@ class Dispatcher(Generic[A, C]):
                 headers = []
         except (RouteNotFound, MethodNotAllowed) as error:
             miss = error
+        answer = self._traced if tracing.is_on() else self._answer
         if self._observer is None:
-            await self._answer(route, miss, scope, receive, send, values, headers, _Outcome())
+            await answer(route, miss, scope, receive, send, values, headers, _Outcome())
             return
         counted = route
         if self._counts_refused_methods and isinstance(miss, MethodNotAllowed):
@@ -208,10 +211,34 @@ class Dispatcher(Generic[A, C]):
         if observer is not None:
             observer.started(counted)
         try:
-            await self._answer(route, miss, scope, receive, send, values, headers, outcome)
+            await answer(route, miss, scope, receive, send, values, headers, outcome)
         finally:
             if observer is not None:
                 observer.finished(counted, scope, outcome.status, self._clock.now() - began_s)
+
+    async def _traced(
+        self,
+        route: Route[A] | None,
+        miss: UsageError | None,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        values: dict[str, str],
+        headers: RawHeaders,
+        outcome: _Outcome,
+    ) -> None:
+        """`_answer` as a span, for routes that are counted: the names are those of OpenTelemetry's conventions for HTTP servers."""
+        if route is None or not route.label:
+            await self._answer(route, miss, scope, receive, send, values, headers, outcome)
+            return
+        method, came = (
+            scope["method"],
+            {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        )
+        facts = {"http.request.method": method, "http.route": route.template}
+        with _tracer.request(f"{method} {route.template}", came, **facts) as span:
+            await self._answer(route, miss, scope, receive, send, values, headers, outcome)
+            span.set(**{"http.response.status_code": outcome.status})
 
     async def _answer(
         self,

@@ -4,10 +4,11 @@
 """
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from vox.errors import UsageError
 from vox.runtime.logging import HIDDEN, looks_secret
@@ -37,6 +38,22 @@ class Tracer:
         with provider.get_tracer(self._name).start_as_current_span(name, attributes=_plain(attributes)) as span:
             yield _OtelSpan(span)
 
+    @contextmanager
+    def request(self, name: str, headers: Mapping[str, str], **attributes: Any) -> Generator[Span]:
+        """Times a request that came in, below the caller's span where `headers` have its `traceparent` (W3C Trace Context)."""
+        provider = _active.provider
+        if provider is None:
+            yield _NO_SPAN
+            return
+        from opentelemetry.propagate import extract  # noqa: PLC0415  optional extra
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415  optional extra
+
+        opened = provider.get_tracer(self._name).start_as_current_span(
+            name, context=extract(headers), kind=SpanKind.SERVER, attributes=_plain(attributes)
+        )
+        with opened as span:
+            yield _OtelSpan(span)
+
     def record(self, name: str, ended: datetime, seconds: float, **attributes: Any) -> None:
         """Adds a span of work that is over, as a child of the span around it.
 
@@ -52,6 +69,18 @@ class Tracer:
             start_ns = end_ns - int(seconds * 1e9)
             tracer = provider.get_tracer(self._name)
             tracer.start_span(name, attributes=_plain(attributes), start_time=start_ns).end(end_time=end_ns)
+
+
+def is_on() -> bool:
+    """Whether spans go anywhere."""
+    return _active.provider is not None
+
+
+def traces_at(endpoint: str) -> str | None:
+    """Where spans go: the collector's address, which OpenTelemetry's own variable gives without a path."""
+    if endpoint and not urlsplit(endpoint).path.strip("/"):
+        return f"{endpoint.rstrip('/')}/v1/traces"
+    return endpoint or None
 
 
 def tracer(name: str) -> Tracer:
@@ -82,6 +111,23 @@ def configure(endpoint: str | None, service: str) -> None:
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=5)))
     _active.provider = provider
+
+
+@asynccontextmanager
+async def sending(endpoint: str | None, service: str) -> AsyncGenerator[None, None]:
+    """`configure` and `close` around a part's work; parts of one process share the collector of the one that came first.
+
+    Raises:
+        UsageError: as `configure`.
+    """
+    if not endpoint or is_on():
+        yield
+        return
+    configure(endpoint, service)
+    try:
+        yield
+    finally:
+        await close()
 
 
 async def close(timeout_s: float = 5.0) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 from sqlalchemy import Connection, Engine
 
 from vox.errors import DependencyError
+from vox.runtime import tracing
 from vox.stores.engines import Synchronous, is_in_memory, make_engine, parse_url, raw, sqlite_url
 from vox.stores.postgres_executor import PostgresThreads
 from vox.stores.sqlite_executor import SqliteThreads
@@ -23,6 +24,8 @@ from vox.stores.work_items import Mode, WorkItem
 __all__ = ["DEADLINE_S", "MAX_WAITING", "Connection", "SqlDatabase", "raw", "sqlite_url"]
 
 T = TypeVar("T")
+
+_tracer = tracing.tracer(__name__)
 
 MAX_WAITING: Final = 4096
 """Units of work that may wait for the writer, and as many for the readers; the next is refused rather than queued."""
@@ -189,6 +192,14 @@ class SqlDatabase:
         return await self._submitted(unit, "alone", None, deadline_s)
 
     async def _submitted(
+        self, unit: Callable[[Connection], T], mode: Mode, then: Callable[[T], object] | None, deadline_s: float
+    ) -> T:
+        if tracing.is_on():
+            with _tracer.span("database", mode=mode, system=self._url.get_backend_name()):
+                return await self._waited(unit, mode, then, deadline_s)
+        return await self._waited(unit, mode, then, deadline_s)
+
+    async def _waited(
         self, unit: Callable[[Connection], T], mode: Mode, then: Callable[[T], object] | None, deadline_s: float
     ) -> T:
         loop = asyncio.get_running_loop()

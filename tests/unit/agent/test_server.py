@@ -12,23 +12,8 @@ from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Resources
 from vox.agent.config.settings import AgentSettings
-from vox.agent.server import traces_at
 from vox.errors import DependencyError
 from vox.protocols.agent_json import encode_client_frame
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("", None),
-        ("http://collector:4318", "http://collector:4318/v1/traces"),
-        ("http://collector:4318/", "http://collector:4318/v1/traces"),
-        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
-        ("https://vendor.example/otlp/traces", "https://vendor.example/otlp/traces"),
-    ],
-)
-def test_a_collectors_address_may_come_with_or_without_its_path(given: str, expected: str | None):
-    assert traces_at(given) == expected
 
 
 async def test_a_call_is_forgotten_when_it_is_over():

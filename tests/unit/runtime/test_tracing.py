@@ -71,3 +71,50 @@ async def test_work_that_is_over_becomes_a_span_with_its_own_times(monkeypatch):
 
 def test_without_configuration_nothing_is_recorded():
     tracing.tracer("t").record("turn", EPOCH, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", None),
+        ("http://collector:4318", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/", "http://collector:4318/v1/traces"),
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
+        ("https://vendor.example/otlp/traces", "https://vendor.example/otlp/traces"),
+    ],
+)
+def test_a_collectors_address_may_come_with_or_without_its_path(given: str, expected: str | None):
+    assert tracing.traces_at(given) == expected
+
+
+async def test_a_request_goes_on_with_its_callers_trace(monkeypatch):
+    exporter = exported(monkeypatch)
+    caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    tracer = tracing.tracer("vox.test")
+    with tracer.request("GET /feeds", {"traceparent": caller}), tracer.span("database"):
+        pass
+    with tracer.request("GET /feeds", {"traceparent": "no trace"}):
+        pass
+    inner, request, alone = exporter.get_finished_spans()
+    assert request.context is not None
+    assert f"{request.context.trace_id:032x}" == "0af7651916cd43dd8448eb211c80319c"
+    assert request.parent is not None
+    assert f"{request.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert inner.parent is not None
+    assert inner.parent.span_id == request.context.span_id
+    assert alone.parent is None
+    await tracing.close()
+
+
+async def test_parts_of_one_process_share_the_collector_until_the_first_of_them_ends(monkeypatch):
+    pytest.importorskip("opentelemetry.sdk")
+    collector = "http://127.0.0.1:9/v1/traces"
+    async with tracing.sending(None, "vox-chat"):
+        assert not tracing.is_on()
+    async with tracing.sending(collector, "vox-agent"):
+        async with tracing.sending(collector, "vox-chat"):
+            assert tracing.is_on()
+        async with tracing.sending(None, "vox-directory"):
+            assert tracing.is_on()
+        assert tracing.is_on()
+    assert not tracing.is_on()

@@ -198,6 +198,8 @@ class ChatSettings(Settings):
     """Redis by URL, so that several processes act as one server (also `redis_url`); empty: one process"""
     workers: Annotated[int, Env("VOX_WORKERS")] = Field(default=1, ge=1, le=256)
     """Processes of `vox chat` behind one port; more than one need Redis"""
+    otlp_endpoint: Annotated[str, Env("VOX_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")] = ""
+    """OpenTelemetry collector for traces (extra `tracing`), such as http://collector:4318; empty: none"""
     expose_metrics: Annotated[bool, Env("VOX_METRICS")] = False
     """Whether `GET /metrics` answers"""
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
@@ -225,6 +227,13 @@ class ChatSettings(Settings):
             if name.endswith("_min") and low > together[f"{name.removesuffix('_min')}_max"]:
                 raise ValueError(f"{name} must not be more than {name.removesuffix('_min')}_max")
         return limits
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _is_collector(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+        return value
 
     @field_validator("push_contact")
     @classmethod

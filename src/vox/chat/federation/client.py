@@ -18,6 +18,7 @@ from vox.chat.federation.keyring import Keyring
 from vox.chat.federation.policy import Policy, permits
 from vox.chat.federation.wire import MAX_ANSWER_BYTES, PATH
 from vox.errors import DependencyError, UsageError
+from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.security.http_signatures import new_nonce
 from vox.security.outbound import FetchResult
@@ -25,6 +26,8 @@ from vox.stores.sql import SqlDatabase
 
 DEADLINE_S: Final = 10.0
 T = TypeVar("T")
+
+_tracer = tracing.tracer(__name__)
 
 
 class Fetcher(Protocol):
@@ -132,9 +135,12 @@ class PeerClient:
             )
             headers["content-type"] = "application/json"
             host = record.service.host if record.service.port == 443 else f"{record.service.host}:{record.service.port}"  # noqa: PLR2004  https
-            found = await self._guard.fetch(
-                method, f"https://{host}{whole}", headers=headers, body=body, deadline_s=deadline_s, max_bytes=max_bytes
-            )
+            address = f"https://{host}{whole}"
+            with _tracer.span("peer", domain=domain, method=method) as span:
+                found = await self._guard.fetch(
+                    method, address, headers=headers, body=body, deadline_s=deadline_s, max_bytes=max_bytes
+                )
+                span.set(status=found.status)
         except UsageError as error:
             raise PeerFailure(Answer(0, error.code.upper()), str(error.args[0]), error.code) from None
         except DependencyError as error:

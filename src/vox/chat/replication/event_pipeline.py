@@ -20,12 +20,14 @@ from vox.chat.gateway import Hub
 from vox.chat.gateway.metrics import FAILURES
 from vox.chat.integrations.registry import CHANGES as INTEGRATION_CHANGES
 from vox.chat.replication.resync import StateResync, at_latest_version, needed_version
+from vox.runtime import tracing
 from vox.runtime.logging import get_logger
 from vox.stores.sql import Connection
 
 T = TypeVar("T")
 
 _log = get_logger(__name__)
+_tracer = tracing.tracer(__name__)
 
 
 class EventPipeline:
@@ -64,7 +66,9 @@ class EventPipeline:
             VoxError: what the unit raised; nothing of it is stored then.
             DependencyError: the database failed or is too busy.
         """
-        change = await self._database.write(partial(self._in_transaction, unit), then=self._committed)
+        with _tracer.span("change") as span:
+            change = await self._database.write(partial(self._in_transaction, unit), then=self._committed)
+            span.set(events=len(change.events))
         if self._resync.is_running:
             await self._resync.wait()
         return change.value

@@ -19,6 +19,7 @@ from vox.chat.features.outgoing_webhooks.payloads import delivery_body
 from vox.chat.integrations.registry import Integrations
 from vox.chat.integrations.signing import SigningKey, valid_secrets
 from vox.errors import VoxError
+from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
 from vox.security.outbound import OutboundGuard
@@ -39,6 +40,7 @@ MAX_ANSWER_BYTES: Final = 16_384
 GONE: Final = 410
 
 _log = get_logger(__name__)
+_tracer = tracing.tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,9 @@ class DeliverySender:
             outcome = Outcome(None, "the subscription is gone or disabled", 0)
             await self._change(partial(_bury, row=row, outcome=outcome, now_ms=self._clock.unix_ms()))
             return
-        outcome = await self._post(row)
+        with _tracer.span("webhook", event=row["event"], attempt=row["attempts"] + 1) as span:
+            outcome = await self._post(row)
+            span.set(status=outcome.status, error=outcome.error)
         now_ms = self._clock.unix_ms()
         if not outcome.error:
             await self._change(partial(_succeed, row=row, outcome=outcome, now_ms=now_ms))
