@@ -31,6 +31,7 @@ from vox.http.routing import (
     Upload,
     decode_query,
 )
+from vox.http.whole_answers import write_whole
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
@@ -347,6 +348,8 @@ def _below_root(scope: Scope, path: str) -> str:
 async def _send(send: Send, status: int, body: bytes, headers: RawHeaders, length: int | None = None) -> None:
     if status not in {204, 304}:
         headers = [*headers, (b"content-length", b"%d" % (len(body) if length is None else length))]
+    if write_whole(send, status, headers, body):
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -66,9 +66,13 @@ class EventPipeline:
             VoxError: what the unit raised; nothing of it is stored then.
             DependencyError: the database failed or is too busy.
         """
-        with _tracer.span("change") as span:
-            change = await self._database.write(partial(self._in_transaction, unit), then=self._committed)
-            span.set(events=len(change.events))
+        whole = partial(self._in_transaction, unit)
+        if tracing.is_on():
+            with _tracer.span("change") as span:
+                change = await self._database.write(whole, then=self._committed)
+                span.set(events=len(change.events))
+        else:
+            change = await self._database.write(whole, then=self._committed)
         if self._resync.is_running:
             await self._resync.wait()
         return change.value
