@@ -7,6 +7,7 @@ machine the rate per second of the server's own CPU time says more, so both are 
 import argparse
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from gateway_reader import Crowd, Seen
 from gateway_servers import token
-from vox.clients.server_process import pin
+from http_load import percentile_ms
+from vox.clients.server_process import pin, usage
 
 HERE = Path(__file__).parent
 SOCKETS = 1000
@@ -148,9 +150,48 @@ def storm() -> None:
         crowd.close()
 
 
+def posts(seconds: float) -> None:
+    """One member posts by REST, everybody's socket gets it: from the first byte of the request to each socket's last byte."""
+    print(f"one poster, {SOCKETS} sockets")
+    print(f"{'posts per second':>17}{'deliveries':>12}{'CPU us each':>13}{'p50 ms':>8}{'p99 ms':>8}{'worst ms':>10}")
+    body = json.dumps({"body": "x" * 60})
+    request = (
+        f"POST /api/v1/feeds/1/messages HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token(1)}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+    with running("vox") as server:
+        crowd = gather(server, SOCKETS)
+        poster = socket.create_connection(("127.0.0.1", server.port))
+        poster.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for per_s in (5, 20):
+            delays: list[float] = []
+            before = usage(server.process.pid)
+            for _ in range(int(per_s * seconds)):
+                began = time.perf_counter()
+                crowd.delays, crowd.since, target = delays, began, len(delays) + SOCKETS
+                poster.sendall(request)
+                crowd.read_until(partial(_has_all, delays, target), 5)
+                answer = poster.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 201"), answer
+                assert len(delays) == target, f"{len(delays)} of {target}"
+                time.sleep(max(0.0, began + 1 / per_s - time.perf_counter()))
+            after = usage(server.process.pid)
+            assert before is not None
+            assert after is not None
+            each_us = (after.cpu_s - before.cpu_s) / len(delays) * 1e6
+            p50, p99, worst = (percentile_ms(delays, share) for share in (0.5, 0.99, 1.0))
+            print(f"{per_s:>17}{len(delays):>12,}{each_us:>13.1f}{p50:>8.1f}{p99:>8.1f}{worst:>10.1f}", flush=True)
+        poster.close()
+        crowd.close()
+
+
+def _has_all(delays: list[float], target: int) -> bool:
+    return len(delays) >= target
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["deliveries", "memory", "storm"])
+    parser.add_argument("what", nargs="*", default=["deliveries", "posts", "memory", "storm"])
     parser.add_argument("--seconds", type=float, default=3.0)
     arguments = parser.parse_args()
     pin(os.getpid(), 1)
@@ -158,4 +199,4 @@ if __name__ == "__main__":
         if what == "deliveries":
             deliveries(arguments.seconds)
         else:
-            {"memory": memory, "storm": storm}[what]()
+            {"memory": memory, "posts": partial(posts, arguments.seconds), "storm": storm}[what]()

@@ -45,6 +45,8 @@ class Crowd:
     sockets: dict[int, socket.socket] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen)
     counts_kinds: bool = True
+    delays: list[float] | None = None
+    since: float = 0.0
     _epoll: select.epoll = field(default_factory=select.epoll)
     _rest: dict[int, bytes] = field(default_factory=dict)
     _reports: Any = None
@@ -121,6 +123,8 @@ class Crowd:
     def _count(self, number: int, count: int) -> None:
         seen = self.seen
         seen.bytes += count
+        if self.delays is not None and b'"type":"message_create"' in self._buffer[:count]:
+            self.delays.append(time.perf_counter() - self.since)
         if not self.counts_kinds:
             seen.frames += self._buffer.count(MARKER, 0, count)
             # A marker cut in two by the buffer's end is completed from what was kept.

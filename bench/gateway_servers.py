@@ -79,6 +79,7 @@ async def vox() -> None:
             "database_url": f"sqlite:///{folder}/vox.db",
             "storage_path": folder,
             "connections_per_address": 1_000_000,
+            "rate_limit_scale": 0,
         }
         app = make_app(load_chat_settings({}, given).settings, Parts(clock, Metrics(), Lifecycle(clock, 1.0)))
         chat = app.chat
