@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.e2e.http_server_harness import both_loops
 from tests.time_limits import time_limit
 from tests.unit.http.parts import ANYONE, Access, Call, Policy
-from vox.http.dispatch import Dispatcher
-from vox.http.routing import Reply, Router, RouteTable
+from vox.http.dispatch import Dispatcher, RawHeaders
+from vox.http.routing import Reply, Route, Router, RouteTable
 from vox.http.server import Server
 from vox.runtime.clock import SystemClock
 
@@ -18,6 +18,15 @@ from vox.runtime.clock import SystemClock
 @asynccontextmanager
 async def no_lifespan():
     yield
+
+
+class Silent(Policy):
+    """Adds no header of its own, so that an answer may have none at all."""
+
+    async def admit(
+        self, route: Route[Access], scope: Scope, receive: Receive, values: dict[str, str], headers: RawHeaders
+    ) -> Call:
+        return Call(scope, receive, values)
 
 
 def make_app() -> Dispatcher[Access, Call]:
@@ -35,7 +44,7 @@ def make_app() -> Dispatcher[Access, Call]:
     async def broken(call: Call) -> Reply:
         return Reply(200, b"", {"x-name": "a\r\nset-cookie: stolen=1"})
 
-    return Dispatcher(Router(table), Policy(), SystemClock(), lifespan=no_lifespan)
+    return Dispatcher(Router(table), Silent(), SystemClock(), lifespan=no_lifespan)
 
 
 def in_two_messages(app: ASGIApp) -> ASGIApp:

@@ -6,12 +6,38 @@ under other servers, the two messages are sent as ever.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+Headers = Sequence[tuple[bytes, bytes]]
 
-def write_whole(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+
+class _Block:
+    """The headers that the server adds to every answer, joined; uvicorn makes a new list of them each second."""
+
+    __slots__ = ("headers", "lines")
+
+    def __init__(self) -> None:
+        self.headers: Headers = ()
+        self.lines = b""
+
+    def of(self, headers: Headers) -> bytes:
+        """The lines of these headers, each with its end."""
+        if headers is not self.headers:
+            self.headers, self.lines = headers, _lines(headers)
+        return self.lines
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+_default: Final = _Block()
+
+
+def write_whole(send: Send, status: int, headers: Headers, body: bytes) -> bool:
     """Writes an answer with its head; False where it has to be sent as ASGI messages.
 
     Args:
@@ -28,15 +54,13 @@ def write_whole(send: Send, status: int, headers: Sequence[tuple[bytes, bytes]],
         return False
     if cycle.response_started or cycle.disconnected or cycle.access_log or cycle.flow.write_paused:
         return False
-    all_headers = [*cycle.default_headers, *headers]
-    head = b"\r\n".join([b"%b: %b" % header for header in all_headers])
-    breaks = len(all_headers) - 1
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+    head = _lines(headers)
+    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
         raise RuntimeError("a header has a line break")
-    end = b"\r\n\r\n" if cycle.keep_alive else b"\r\nconnection: close\r\n\r\n"
+    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
-    cycle.transport.write(b"".join((STATUS_LINE[status], head, end, body)))
+    cycle.transport.write(b"".join((STATUS_LINE[status], _default.of(cycle.default_headers), head, end, body)))
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()

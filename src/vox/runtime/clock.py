@@ -18,13 +18,17 @@ class Clock(Protocol):
         """The present time in UTC."""
         ...
 
+    def unix(self) -> float:
+        """The present time in Unix seconds with their fraction."""
+        return self.wall().timestamp()
+
     def unix_s(self) -> int:
         """The present time in whole Unix seconds."""
-        return int(self.wall().timestamp())
+        return int(self.unix())
 
     def unix_ms(self) -> int:
         """The present time in whole Unix milliseconds."""
-        return int(self.wall().timestamp() * 1000)
+        return int(self.unix() * 1000)
 
 
 class SystemClock(Clock):
@@ -37,6 +41,10 @@ class SystemClock(Clock):
     def wall(self) -> datetime:
         """The present time in UTC."""
         return datetime.now(UTC)
+
+    def unix(self) -> float:
+        """The same in Unix seconds, without a date in between."""
+        return time.time()
 
 
 def new_id(prefix: str) -> str:

@@ -28,7 +28,9 @@ def bearer_token(value: str, schemes: Collection[str] = ("Bearer",)) -> str:
         schemes: those to accept; schemes have no case (RFC 9110 section 11.1).
     """
     scheme, token = parse_authorization(value)
-    return token if scheme.lower() in {name.lower() for name in schemes} else ""
+    if scheme in schemes or scheme.lower() in {name.lower() for name in schemes}:
+        return token
+    return ""
 
 
 def api_key(headers: Mapping[str, str], *, names: Iterable[str] = ("authorization", "x-api-key")) -> str:

@@ -207,7 +207,7 @@ class ChatPolicy:
         if not isinstance(decision, RateDecision):
             decision = await decision
         wait_s = decision.full_in_s if decision.retry_after_s is None else decision.retry_after_s
-        reset = math.ceil(chat.clock.wall().timestamp() + wait_s)
+        reset = math.ceil(chat.clock.unix() + wait_s)
         headers += (
             (b"x-ratelimit-limit", self._bursts[category.name]),
             (b"x-ratelimit-remaining", b"%d" % decision.remaining),
