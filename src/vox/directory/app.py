@@ -28,6 +28,7 @@ from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
 from vox.http.routing import Router
+from vox.http.whole_answers import write_whole
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
 from vox.security.addresses import network_key
@@ -116,8 +117,11 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
             found = self._registry.nearest_json(place, limit)
         body = b'{"relays":[%b],"count":%d}' % (b",".join(found), len(found))
         headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body if scope["method"] == "GET" else b""})
+        if scope["method"] == "HEAD":
+            body = b""
+        if not write_whole(send, 200, headers, body):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
         self._listed.inc()
         self._seconds.observe(self._clock.now() - began)
 

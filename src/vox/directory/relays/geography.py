@@ -38,6 +38,10 @@ _ENOUGH = 20
 _PLENTY = 80
 """Sites from which a finer neighbourhood is tried, and numpy picks the nearest ones if there is none."""
 _PICKED = 24
+_FIRST = 14
+"""Sites whose distance is worked out first: most questions ask for ten relays."""
+_ORDER_SLACK = 1e-12
+"""How far two cosines may lie apart and still belong to sites in the other order: some thousand roundings."""
 _SLACK = 1e-9
 """Kept off a radius of certainty, for the rounding between the two ways to a distance (1e-9 of the radius is 6 mm)."""
 _COSINE_SLACK = 1e-14
@@ -109,9 +113,10 @@ class NearestIndex:
         for sites, certain in self._widening(lat, lon):
             if certain <= nothing_nearer:
                 continue
-            for km, relay_id in _ranked(sites, lat, lon, nothing_nearer, certain):
-                if accept is None or accept(relay_id):
-                    yield relay_id, km
+            for some in _nearest_first(sites, lat, lon):
+                for km, relay_id in _ranked(some, lat, lon, nothing_nearer, certain):
+                    if accept is None or accept(relay_id):
+                        yield relay_id, km
             nothing_nearer = certain
 
     def _widening(self, lat: float, lon: float) -> Iterator[tuple[list[_Site], float]]:
@@ -259,6 +264,22 @@ class _Neighbourhood:
         # argpartition leaves the farthest of the lower part last.
         chord = sqrt(max(0.0, 2.0 + 2.0 * float(nearness[nearest[-1]]) - _COSINE_SLACK)) - _SLACK
         return [sites[index] for index in nearest.tolist()], chord * chord / 4.0 if chord > 0.0 else -1.0
+
+
+def _nearest_first(sites: list[_Site], lat: float, lon: float) -> Iterator[list[_Site]]:
+    """The nearest few sites, then the others, by the cosine of the angle: a fifth of the price of a distance."""
+    if len(sites) <= _FIRST:
+        yield sites
+        return
+    x, y, z = _position(lat, lon)
+    cosines = [x * site_x + y * site_y + z * site_z for _, _, _, _, site_x, site_y, site_z in sites]
+    ordered = sorted(cosines)
+    at = len(ordered) - _FIRST
+    while at and ordered[at] - ordered[at - 1] < _ORDER_SLACK:
+        at -= 1
+    least = ordered[at]
+    yield [site for site, cosine in zip(sites, cosines, strict=True) if cosine >= least]
+    yield [site for site, cosine in zip(sites, cosines, strict=True) if cosine < least]
 
 
 def _ranked(sites: list[_Site], lat: float, lon: float, above: float, up_to: float) -> list[tuple[float, str]]:
