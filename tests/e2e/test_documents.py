@@ -13,7 +13,9 @@ import pytest
 from tests.e2e.documents import checks
 from tests.e2e.documents.blocks import DIAGRAM, SHELL, Block, Conversation, commands, pages, parse, read
 from tests.e2e.documents.community import assert_no_refusal, provide_community
+from tests.e2e.documents.exports import provide_exports
 from tests.e2e.documents.reader import CTRL_C, Reader, make_knows, provide_recording, reader, server_in
+from tests.e2e.postgres import postgres
 from tests.e2e.redis_server import redis_server
 
 CANNOT_RUN = {
@@ -38,6 +40,8 @@ BEFORE: dict[tuple[str, str], tuple[str, ...]] = {
         "vox agent --init --config without-keys.json",
         "TWILIO_AUTH_TOKEN= VOXRAY_GREETING=Hello. vox agent --config without-keys.json",
     ),
+    ("docs/operations/backup.md", "vox chat backup"): ("vox chat admin create ada",),
+    ("docs/operations/backup.md", "vox chat restore"): ("rm vox.db",),
     ("docs/how-to/run-a-relay-directory.md", "vox directory pending"): (
         "VOX_DIRECTORY_ACCESS_MODE=approval vox directory --config directory.json",
         joining("oslo"),
@@ -53,7 +57,7 @@ CHECKS: dict[str, Callable[[Reader, Block], None]] = {
     "toml": checks.entry_points,
     "xml": checks.resumable_markup,
     "nginx": checks.nginx,
-    "ini": checks.coturn,
+    "ini": checks.ini,
     "js": checks.javascript,
     "env": checks.environment,
     "dns": checks.federation_records,
@@ -63,6 +67,7 @@ BODIES: dict[str, Callable[[Reader, Block], None]] = {
     '"Effect"': checks.policy,
     '{"error": ': checks.refusal,
     '"components"': checks.answer_of_a_bot,
+    '"vox emoji pack"': checks.emoji_pack,
 }
 """JSON that is no configuration, by what stands in it."""
 
@@ -210,5 +215,9 @@ class Following:
             provide_recording(self._one.folder)
         if "$S/" in command:
             provide_community(self._one)
+        if "vox chat import" in command:
+            provide_exports(self._one.folder)
+        if "db.example.com" in command:
+            self._one.database = self._resources.enter_context(postgres())
         if "redis://" in command:
             self._one.ports["6379"] = str(self._resources.enter_context(redis_server()).port)

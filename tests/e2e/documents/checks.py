@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,7 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 import yaml
+from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.e2e.documents.blocks import ROOT, Block, Conversation
@@ -172,6 +174,21 @@ def nginx(one: Reader, block: Block) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def ini(one: Reader, block: Block) -> None:
+    """A systemd unit, or coturn's configuration."""
+    (unit if "[Service]" in block.text else coturn)(one, block)
+
+
+def unit(one: Reader, block: Block) -> None:
+    """Systemd finds nothing wrong with the service, apart from programs that this machine has elsewhere."""
+    program = shutil.which("systemd-analyze")
+    require(program is not None, "systemd-analyze", "apt-get install systemd")
+    file = one.write("shown.service", block.text)
+    done = one.run(f"{program} verify --man=no ./{file.name}")
+    assert "Unknown" not in done.stderr, done.stderr
+    assert "Failed to parse" not in done.stderr, done.stderr
+
+
 def coturn(one: Reader, block: Block) -> None:
     """Coturn knows every line; it is ended once it has read them, before it listens anywhere."""
     program = shutil.which("turnserver")
@@ -230,6 +247,16 @@ def federation_records(one: Reader, block: Block) -> None:
     (key,) = texts["_voxkey"]
     assert keys_of([key.replace("…", "A" * 43 + "=")]), key
     assert policy_of(texts["_voxpolicy"]) == "allowlist"
+
+
+def emoji_pack(one: Reader, block: Block) -> None:
+    """A pack with that list and a picture under its name is imported."""
+    picture = one.folder / "blob.png"
+    Image.new("RGBA", (32, 32), "red").save(picture)
+    with zipfile.ZipFile(one.folder / "shown.zip", "w") as pack:
+        pack.writestr("pack.json", block.text)
+        pack.write(picture, picture.name)
+    one.type("vox chat emoji import shown.zip")
 
 
 def refusal(one: Reader, block: Block) -> None:

@@ -7,6 +7,7 @@ What is different here from what is written, in all pages alike:
   community posts to; `/etc` is a folder, with a certificate in it where the page has one.
 - A word that ends in `…` stands for what an earlier command printed: `vox_join_…` for the last word that begins so, a
   hexadecimal one such as `4f1d…` for the first id not used yet that was printed last.
+- `/backups` is a folder beside the files of the page, and the PostgreSQL of `db.example.com` one of this machine.
 - Pipecat's own Python is the one that `.ci/pipecat` installs.
 - Vendors' keys are set, and belong to no account. `question.wav` is there. A command that asks for a password gets one.
 """
@@ -48,7 +49,7 @@ SERVERS = {
 ACTIONS = {
     "agent": {"--init"},
     "bridge": {"explain", "import", "key", "login", "migrate"},
-    "chat": {"admin", "backup", "migrate"},
+    "chat": {"admin", "backup", "claim", "doctor", "emoji", "import", "migrate", "move-database", "restore"},
     "simulate": {"--check"},
     "worker": set(),
     "directory": {"migrate", "list", "register", "drain", "token", "pending", "approve", "refuse"},
@@ -57,6 +58,7 @@ ACTIONS = {
 CTRL_C = "Ctrl-C: "
 ID = re.compile(r"^[0-9a-f]{8,}(?:-[0-9a-f]+)*", re.MULTILINE)
 RELAY = re.compile(r"wss://([\w-]+)\.example\.com")
+POSTGRESQL = "postgresql://vox:password@db.example.com/vox"
 RECEIVER = re.compile(r"https://(?:archive|dice)\.example\.com")
 
 
@@ -67,6 +69,7 @@ class Reader:
     Args:
         folder: empty.
         ports: what each port of `PORTS` is here.
+        database: the address of the PostgreSQL of the pages.
     """
 
     folder: Path
@@ -74,6 +77,7 @@ class Reader:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     printed: str = ""
     outputs: list[str] = field(default_factory=list[str])
+    database: str = ""
     _running: dict[str, tuple[subprocess.Popen[bytes], Path]] = field(
         default_factory=dict[str, tuple[subprocess.Popen[bytes], Path]]
     )
@@ -86,7 +90,8 @@ class Reader:
         text = RELAY.sub(rf"ws://127.0.0.1:{self.ports['8443']}/\1", text).replace("0.0.0.0", "127.0.0.1")
         if PIPECAT in text:
             require(PYTHON.exists(), "Pipecat in an environment of its own", "run .ci/pipecat")
-        text = text.replace('"/srv/voices"', f'"{SERVICES}"')
+        text = text.replace('"/srv/voices"', f'"{SERVICES}"').replace(" /backups/", f" {self.folder}/backups/")
+        text = text.replace(POSTGRESQL, self.database or POSTGRESQL)
         return text.replace(PIPECAT, str(PYTHON)).replace('"/etc/', f'"{self.folder}/etc/')
 
     def write(self, name: str, text: str) -> Path:
@@ -195,7 +200,7 @@ def reader(folder: Path) -> Generator[Reader]:
     """A reader in an empty folder, whose servers are gone afterwards."""
     home = folder / "home"
     here = folder / "here"
-    for one in (home, here, here / ".venv"):
+    for one in (home, here, here / ".venv", here / "backups"):
         one.mkdir()
     (here / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     ports = dict(zip(PORTS, _free_ports(len(PORTS)), strict=True))
