@@ -42,10 +42,6 @@ class SystemClock(Clock):
         """The present time in UTC."""
         return datetime.now(UTC)
 
-    def unix(self) -> float:
-        """The same in Unix seconds, without a date in between."""
-        return time.time()
-
 
 def new_id(prefix: str) -> str:
     """A fresh identifier such as `call_3f9a…`: 96 random bits in hex behind a readable prefix."""
