@@ -32,8 +32,8 @@ _NUMBERS: Final = {
     "tin": "ten",
     "tan": "ten",
 }
-_BEFORE: Final = {"4": "for", "four": "for", "2": "to", "two": "to"}
-"""What a number at the beginning may be, where another number follows."""
+_BEFORE: Final = {"4": "for", "four": "for", "2": "to", "two": "to", "hate": "eight", "hay": "eight", "hey": "eight"}
+"""What a word at the beginning may be, where another number follows."""
 _PARTS_OF_DAY: Final = frozenset({"morning", "afternoon", "evening"})
 _AROUND: Final = frozenset(
     [

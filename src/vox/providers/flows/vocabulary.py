@@ -89,6 +89,7 @@ YES: Final = (
     "it is",
     "why not",
     "[yes] (that's | it's | all | sounds) (right | correct | fine | good | perfect | great | okay)",
+    "yes not (right | correct)",  # how recognisers write "yes, that's right" by telephone; people who mean no begin with it
 )
 NO: Final = (
     "no [thanks | thank you]",

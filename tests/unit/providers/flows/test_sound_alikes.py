@@ -20,6 +20,7 @@ def readings(text: str) -> list[str]:
         ("for people", "four people"),
         ("several thirty in the evening", "seven thirty in the evening"),
         ("ate o'clock", "eight o'clock"),
+        ("hey 30 in the evening", "eight 30 in the evening"),
         ("won afternoon", "one in the afternoon"),
         ("at tin", "at ten"),
     ],
@@ -33,6 +34,7 @@ def test_a_value_is_read_out_of_what_sounds_like_it(heard: str, meant: str):
     [
         "",
         "i do not want to",
+        "hey there",
         "for my mother",
         "several people told me",
         "table for friends",
