@@ -12,7 +12,12 @@ from tests.time_limits import WAIT_S
 from vox.errors import UsageError
 from vox.fleet.operations.supervisor import control_group, for_child, supervise
 
-SUPERVISE = "import os, sys; from vox.fleet.operations.supervisor import supervise; sys.exit(supervise(sys.argv[1:], os.environ))"
+SUPERVISE = """
+import os, signal, sys
+from vox.fleet.operations.supervisor import supervise
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell's background jobs are started with it ignored, and pass that on
+sys.exit(supervise(sys.argv[1:], os.environ))
+"""
 
 
 def supervised(*command: str, **environment: str) -> subprocess.Popen[str]:
