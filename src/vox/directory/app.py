@@ -16,19 +16,19 @@ from vox.directory.errors import wire_form
 from vox.directory.metrics import REQUEST_SECONDS, REQUESTS
 from vox.directory.relays.long_poll import INDEX_HEADER
 from vox.directory.relays.place import Place
-from vox.directory.schemas import list_query, wait_query
+from vox.directory.schemas import list_query, plain_list_query, wait_query
 from vox.directory.server import Directory
 from vox.errors import VoxError
 from vox.http.call import client_address
 from vox.http.cors import ANY_ORIGIN
-from vox.http.dispatch import Dispatcher
+from vox.http.dispatch import Dispatcher, RawHeaders
 from vox.http.edge import respond
 from vox.http.header_values import etag_matches
 from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
 from vox.http.routing import Router
-from vox.http.whole_answers import write_whole
+from vox.http.whole_answers import WholeAnswer, write_whole
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
 from vox.security.addresses import network_key
@@ -36,7 +36,15 @@ from vox.security.addresses import network_key
 LIST_PATH = "/v1/relays"
 UNMATCHED: Final = "other"
 """The label of requests without a route: their paths are the client's choice."""
+LIST_TARGET = LIST_PATH.encode() + b"?"
 CACHE_CONTROL = b"public, max-age=5, stale-while-revalidate=30, stale-if-error=300"
+LIST_HEAD = (
+    b"content-type: application/json\r\n"
+    b"cache-control: " + CACHE_CONTROL + b"\r\n"
+    b"etag: %b\r\n"
+    b"access-control-allow-origin: *\r\n"
+    b"content-length: %d\r\n"
+)
 
 
 class DirectoryApp(Dispatcher[Access, DirectoryCall]):
@@ -75,6 +83,24 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
         else:
             await super().__call__(scope, receive, send)
 
+    def answer_at_once(self, target: bytes, headers: RawHeaders) -> WholeAnswer | None:
+        """The list for most requests, before they become ASGI scopes; `_list` answers all others, and these the same."""
+        if not target.startswith(LIST_TARGET):
+            return None
+        began = self._clock.now()
+        requested = plain_list_query(target[len(LIST_TARGET) :])
+        if requested is None:
+            return None
+        for name, _ in headers:
+            if name == b"if-none-match":
+                return None
+        place, limit = requested
+        body = self._registry.nearest_json(place, limit)
+        head = LIST_HEAD % (self._tag(place, limit), len(body))
+        self._listed.inc()
+        self._seconds.observe(self._clock.now() - began)
+        return 200, head, body
+
     async def _list_later(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The list once it is another one than the client has, or when its time is over."""
         long_poll = self.directory.long_poll
@@ -112,10 +138,9 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
             self._unchanged.inc()
             return
         if place is None:
-            found = self._registry.spread_json(limit, self._random)
+            body = self._registry.spread_json(limit, self._random)
         else:
-            found = self._registry.nearest_json(place, limit)
-        body = b'{"relays":[%b],"count":%d}' % (b",".join(found), len(found))
+            body = self._registry.nearest_json(place, limit)
         headers.append((b"content-length", b"%d" % len(body)))
         if scope["method"] == "HEAD":
             body = b""

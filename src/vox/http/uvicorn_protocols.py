@@ -8,7 +8,7 @@ A handed-over connection stays in uvicorn's set of connections until picows repo
 import asyncio
 import sys
 from asyncio.transports import BaseTransport
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from httptools import HttpParserUpgrade
@@ -19,12 +19,29 @@ from websockets.exceptions import SecurityError
 from vox.http.picows_socket import PicowsSocket, feed, server_protocol
 from vox.http.sockets import Limits, SocketListener
 from vox.http.websocket import EXTENSION
+from vox.http.whole_answers import WholeAnswer, joined
+from vox.runtime.logging import get_logger
 
 MAX_HEADER_BYTES = 64 * 1024
 HEADER_TIMEOUT_S = 10.0
 UPGRADE_TIMEOUT_S = 30.0
 """From an upgrade request to the application's decision."""
 _MAX_EARLY_BYTES = 64 * 1024
+_OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
+_log = get_logger(__name__)
+
+
+class _Answered:
+    """Stands for the cycle of a request that was answered at once."""
+
+    response_complete = True
+    disconnected = False
+
+    def __init__(self) -> None:
+        self.message_event = asyncio.Event()
+
+
+_ANSWERED = cast("RequestResponseCycle", _Answered())
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -35,10 +52,13 @@ class HttpProtocol(HttpToolsProtocol):
     _header_timer: asyncio.TimerHandle | None = None
     _data = b""
     _is_last = False
+    _at_once: Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None] | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client connected; its first request is due within HEADER_TIMEOUT_S."""
         super().connection_made(cast("asyncio.Transport", transport))
+        if not self.access_log and self.limit_concurrency is None and not self.root_path:
+            self._at_once = getattr(self.config.app, "answer_at_once", None)
         self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,9 +74,35 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The headers are complete."""
         self._is_between_headers = False
+        if self._at_once is not None and self._answer_at_once(self._at_once):
+            return
         super().on_headers_complete()
         if self._is_last and (cycle := cast("RequestResponseCycle | None", self.cycle)) is not None:
             cycle.keep_alive = False
+
+    def _answer_at_once(self, find: Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None]) -> bool:
+        """Answers a request that needs no scope; False where it is to go the ordinary way."""
+        parser, cycle = self.parser, cast("RequestResponseCycle | None", self.cycle)
+        if parser.get_method() != b"GET" or (cycle is not None and not cycle.response_complete):
+            return False  # answers go out in the order of their requests
+        if self._is_last or self.expect_100_continue or self.flow.write_paused or self.transport.is_closing():
+            return False
+        if parser.get_http_version() != "1.1" or not parser.should_keep_alive() or parser.should_upgrade():
+            return False
+        for name, _ in self.headers:
+            if name in _OF_A_BODY:
+                return False
+        try:
+            answer = find(self.url, self.headers)
+        except Exception:
+            _log.exception("an answer at once failed", target=self.url.decode("latin-1"))
+            return False
+        if answer is None:
+            return False
+        self.cycle = _ANSWERED
+        self.transport.write(joined(answer, self.server_state.default_headers))
+        self.on_response_complete()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """Parses; afterwards, and only where headers are still incomplete, checks their bounds."""

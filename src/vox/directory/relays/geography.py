@@ -16,7 +16,7 @@ EARTH_RADIUS_KM = 6371.0
 """The radius of the documented formula."""
 
 _HALF_DEGREE = pi / 180.0 / 2.0
-_DEGREE = pi / 180.0
+DEGREE = pi / 180.0
 
 _SCALES = tuple(2.0 ** (level / 2) for level in range(19))
 """Cubes per Earth radius at each resolution: from one to 512 (12 km). Many relays closer together share a cube."""
@@ -51,8 +51,8 @@ _MOST_REMEMBERED = 4_000_000
 
 A relay stands in about 30 of them at each resolution that is asked for, so 20,000 relays fit in any arrangement."""
 
-# Latitude, longitude, cosine of the latitude, ids in order, position on the unit sphere.
-_Site = tuple[float, float, float, tuple[str, ...], float, float, float]
+Site = tuple[float, float, float, tuple[str, ...], float, float, float]
+"""Latitude, longitude, cosine of the latitude, ids in order, position on the unit sphere."""
 _Floats = NDArray[np.float64]
 
 
@@ -60,18 +60,23 @@ def distance_km(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
     """The haversine distance in kilometres between two places in degrees, as documented."""
     north = sin((lat2 - lat1) * _HALF_DEGREE)
     east = sin((lon2 - lon1) * _HALF_DEGREE)
-    a = north * north + cos(lat1 * _DEGREE) * cos(lat2 * _DEGREE) * east * east
+    a = north * north + cos(lat1 * DEGREE) * cos(lat2 * DEGREE) * east * east
     # Rounding can lift two opposite places above 1, where the formula has no answer.
     return EARTH_RADIUS_KM * (2.0 * atan2(sqrt(a), sqrt(1.0 - a if a < 1.0 else 0.0)))
 
 
 class NearestIndex:
-    """Ids with coordinates, in ascending distance from any place."""
+    """Ids with coordinates, in ascending distance from any place.
 
-    def __init__(self) -> None:
+    Args:
+        follow: called after each change with a place's site before and after it, None where there is none.
+    """
+
+    def __init__(self, follow: Callable[[Site | None, Site | None], None] | None = None) -> None:
+        self._follow = follow
         self._places: dict[str, tuple[float, float]] = {}
-        self._sites: dict[tuple[float, float], _Site] = {}
-        self._cubes: list[dict[int, list[_Site]]] = [{} for _ in range(_FINEST + 1)]
+        self._sites: dict[tuple[float, float], Site] = {}
+        self._cubes: list[dict[int, list[Site]]] = [{} for _ in range(_FINEST + 1)]
         self._near: list[dict[int, _Neighbourhood]] = [{} for _ in range(_FINEST + 1)]
         self._everything: _Neighbourhood | None = None
         self._remembered = 0
@@ -114,14 +119,14 @@ class NearestIndex:
             if certain <= nothing_nearer:
                 continue
             for some in _nearest_first(sites, lat, lon):
-                for km, relay_id in _ranked(some, lat, lon, nothing_nearer, certain):
+                for km, relay_id in ranked(some, lat, lon, nothing_nearer, certain):
                     if accept is None or accept(relay_id):
                         yield relay_id, km
             nothing_nearer = certain
 
-    def _widening(self, lat: float, lon: float) -> Iterator[tuple[list[_Site], float]]:
+    def _widening(self, lat: float, lon: float) -> Iterator[tuple[list[Site], float]]:
         """Growing sets of sites, each complete up to the haversine given with it (the last one: over all)."""
-        x, y, z = _position(lat, lon)
+        x, y, z = position(lat, lon)
         level, near = self._start(x, y, z)
         while True:
             sites = near.sites
@@ -200,7 +205,7 @@ class NearestIndex:
             if self._remembered <= _MOST_REMEMBERED:
                 return
 
-    def _exchange(self, before: _Site | None, after: _Site | None) -> None:
+    def _exchange(self, before: Site | None, after: Site | None) -> None:
         """Replaces one place's site in every cube that holds it, and forgets the neighbourhoods that see it."""
         lat, lon, _, _, x, y, z = before or after or _site(0.0, 0.0, ())
         if after is None:
@@ -224,6 +229,8 @@ class NearestIndex:
                     forgotten = remembered.pop(key + offset, None)
                     if forgotten is not None:
                         self._remembered -= forgotten.weight
+        if self._follow is not None:
+            self._follow(before, after)
 
 
 class _Neighbourhood:
@@ -231,7 +238,7 @@ class _Neighbourhood:
 
     __slots__ = ("_cx", "_cy", "_cz", "_positions", "_reach", "hint", "sites")
 
-    def __init__(self, sites: list[_Site], cx: float, cy: float, cz: float, reach: float | None) -> None:
+    def __init__(self, sites: list[Site], cx: float, cy: float, cz: float, reach: float | None) -> None:
         self.sites = sites
         self.hint: int | None = None
         """Where a question from here ended up the last time; only a good place to begin."""
@@ -254,7 +261,7 @@ class _Neighbourhood:
         chord = self._reach - off_centre - _SLACK
         return chord * chord / 4.0
 
-    def pick(self, x: float, y: float, z: float) -> tuple[list[_Site], float]:
+    def pick(self, x: float, y: float, z: float) -> tuple[list[Site], float]:
         """The nearest few of many sites, and the haversine up to which none is missing among them."""
         sites = self.sites
         if self._positions is None:
@@ -266,12 +273,12 @@ class _Neighbourhood:
         return [sites[index] for index in nearest.tolist()], chord * chord / 4.0 if chord > 0.0 else -1.0
 
 
-def _nearest_first(sites: list[_Site], lat: float, lon: float) -> Iterator[list[_Site]]:
+def _nearest_first(sites: list[Site], lat: float, lon: float) -> Iterator[list[Site]]:
     """The nearest few sites, then the others, by the cosine of the angle: a fifth of the price of a distance."""
     if len(sites) <= _FIRST:
         yield sites
         return
-    x, y, z = _position(lat, lon)
+    x, y, z = position(lat, lon)
     cosines = [x * site_x + y * site_y + z * site_z for _, _, _, _, site_x, site_y, site_z in sites]
     ordered = sorted(cosines)
     at = len(ordered) - _FIRST
@@ -282,12 +289,12 @@ def _nearest_first(sites: list[_Site], lat: float, lon: float) -> Iterator[list[
     yield [site for site, cosine in zip(sites, cosines, strict=True) if cosine < least]
 
 
-def _ranked(sites: list[_Site], lat: float, lon: float, above: float, up_to: float) -> list[tuple[float, str]]:
+def ranked(sites: list[Site], lat: float, lon: float, above: float, up_to: float) -> list[tuple[float, str]]:
     """Km and ids of the sites whose haversine lies in (above, up_to], in order.
 
     The body of `distance_km` stands here once more, because calling it for each site costs as much as itself.
     """
-    cos_lat = cos(lat * _DEGREE)
+    cos_lat = cos(lat * DEGREE)
     found = [
         (EARTH_RADIUS_KM * (2.0 * atan2(sqrt(a), sqrt(1.0 - a if a < 1.0 else 0.0))), relay_id)
         for site_lat, site_lon, site_cos, ids, _, _, _ in sites
@@ -300,10 +307,11 @@ def _ranked(sites: list[_Site], lat: float, lon: float, above: float, up_to: flo
     return found
 
 
-def _site(lat: float, lon: float, ids: tuple[str, ...]) -> _Site:
-    return lat, lon, cos(lat * _DEGREE), ids, *_position(lat, lon)
+def _site(lat: float, lon: float, ids: tuple[str, ...]) -> Site:
+    return lat, lon, cos(lat * DEGREE), ids, *position(lat, lon)
 
 
-def _position(lat: float, lon: float) -> tuple[float, float, float]:
-    cos_lat = cos(lat * _DEGREE)
-    return cos_lat * cos(lon * _DEGREE), cos_lat * sin(lon * _DEGREE), sin(lat * _DEGREE)
+def position(lat: float, lon: float) -> tuple[float, float, float]:
+    """Where a place in degrees is on the unit sphere."""
+    cos_lat = cos(lat * DEGREE)
+    return cos_lat * cos(lon * DEGREE), cos_lat * sin(lon * DEGREE), sin(lat * DEGREE)

@@ -12,6 +12,7 @@ from itertools import islice
 from random import Random
 
 from vox.directory.relays.geography import NearestIndex
+from vox.directory.relays.nearest_cells import NearestCells
 from vox.directory.relays.place import Place
 from vox.directory.relays.relay import Relay, list_form
 from vox.directory.relays.url_keys import url_key
@@ -25,6 +26,13 @@ LEAST_PASSED_OVER = 32
 PASSED_OVER_SHARE = 1 / 32
 """Relays that stay in the index without being listed, at most, as a share of the listed ones: a question looks at each of them
 where they are all around it."""
+MOST_LISTED = 100
+"""The longest list of the nearest relays."""
+_LISTS = tuple(
+    b'{"relays":[%b],"count":%d}' % (b",".join([b'%b,"distance_km":%.3f}'] * count), count)
+    for count in range(MOST_LISTED + 1)
+)
+"""Lists by their length, with a place for each relay's form and its distance."""
 
 
 class Registry:
@@ -39,7 +47,8 @@ class Registry:
         self._listed: dict[str, bytes] = {}
         self._listed_ids: list[str] = []
         self._places_in_ids: dict[str, int] = {}
-        self._index = NearestIndex()
+        self._cells = NearestCells()
+        self._index = NearestIndex(self._cells.exchange)
         self._passed_over: dict[str, None] = {}  # in the index and not listed, who left last at the end
         self._held = set[str]()
         self._listeners: list[Listener] = []
@@ -104,18 +113,22 @@ class Registry:
             self._list(relay, None)
             self._changed(relay_id, relay)
 
-    def nearest_json(self, place: Place, limit: int) -> list[bytes]:
-        """The nearest listed relays as JSON objects with their distance, nearest first."""
+    def nearest_json(self, place: Place, limit: int) -> bytes:
+        """The list of the nearest listed relays with their distance, nearest first, as a JSON object."""
         listed = self._listed
-        found = islice(self._index.nearest(place.latitude, place.longitude, listed.__contains__), limit)
-        return [b'%b,"distance_km":%.3f}' % (listed[relay_id], km) for relay_id, km in found]
+        parts: list[bytes | float] = []
+        for km, relay_id in self._nearest(place, limit)[:limit]:
+            parts.append(listed[relay_id])
+            parts.append(km)
+        return _LISTS[len(parts) // 2] % tuple(parts)
 
-    def spread_json(self, limit: int, random: Random) -> list[bytes]:
-        """Listed relays without a place to go by: a fresh draw each time, those with more room first."""
+    def spread_json(self, limit: int, random: Random) -> bytes:
+        """A list of relays without a place to go by as a JSON object: a fresh draw each time, those with more room first."""
         listed, ids = self._listed, self._listed_ids
         drawn = random.sample(ids, min(len(ids), limit * CANDIDATES))
         drawn.sort(key=self._room)
-        return [listed[relay_id] + b"}" for relay_id in drawn[:limit]]
+        found = [listed[relay_id] + b"}" for relay_id in drawn[:limit]]
+        return b'{"relays":[%b],"count":%d}' % (b",".join(found), len(found))
 
     def is_listed(self, relay_id: str) -> bool:
         """Whether clients are told of that relay."""
@@ -123,8 +136,7 @@ class Registry:
 
     def nearest_ids(self, place: Place, limit: int) -> list[str]:
         """The nearest listed relays, nearest first."""
-        found = self._index.nearest(place.latitude, place.longitude, self._listed.__contains__)
-        return [relay_id for relay_id, _ in islice(found, limit)]
+        return [relay_id for _, relay_id in self._nearest(place, limit)[:limit]]
 
     def spread_ids(self, limit: int, random: Random) -> list[str]:
         """A fresh draw of listed relays."""
@@ -138,6 +150,15 @@ class Registry:
         """Calls the listener after each change, until the returned function is called."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def _nearest(self, place: Place, limit: int) -> list[tuple[float, str]]:
+        """Km and ids of the nearest listed relays in order, and perhaps of some more."""
+        listed = self._listed
+        found = self._cells.nearest(place.latitude, place.longitude, limit, listed)
+        if found is None:
+            all_found = self._index.nearest(place.latitude, place.longitude, listed.__contains__)
+            found = [(km, relay_id) for relay_id, km in islice(all_found, limit)]
+        return found
 
     def _leave_url(self, relay: Relay) -> None:
         key = url_key(relay.url)
