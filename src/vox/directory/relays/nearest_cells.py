@@ -23,17 +23,17 @@ _SURE = 16
 """Sites that a cell is sure of: the nearest ones from any place in it. Some of them may be passed over."""
 _PICKED = MOST_ASKED + 2
 """Sites whose distance is worked out first; all that are sure follow where too many of those are passed over."""
-_COMPARED = 24
+_COMPARED = 32
 """Sites near a cell's centre that others are compared with, to leave those out that are farther than enough of them."""
-_MOST_COMPARED = 1024
+_MOST_COMPARED = 4096
 """The longest list that is compared; a longer one is split in any case."""
-_SHORT = 96
+_SHORT = 256
 """Sites in a list that is not split: numpy picks among them in the time of a few distances."""
 _LONGEST = 1024
 """Sites in a list of the smallest cells; where there are more, cells have no answer."""
 _EDGES = tuple(8.0 / 2**level for level in range(7))
 """Edges of the cells in degrees of latitude; eastwards they are about as long in kilometres."""
-_MOST_REMEMBERED = 1_000_000
+_MOST_REMEMBERED = 2_000_000
 """Sites in the lists of all cells, some 32 bytes each; beyond it the cells that were made first are forgotten."""
 _WEIGHT = 16
 """What a cell costs besides its list, in sites."""
