@@ -11,7 +11,7 @@ from asyncio.transports import BaseTransport
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-from httptools import HttpParserUpgrade
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
@@ -82,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _answer_at_once(self, find: Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None]) -> bool:
         """Answers a request that needs no scope; False where it is to go the ordinary way."""
-        parser, cycle = self.parser, cast("RequestResponseCycle | None", self.cycle)
+        parser, cycle = cast("HttpRequestParser", self.parser), cast("RequestResponseCycle | None", self.cycle)
         if parser.get_method() != b"GET" or (cycle is not None and not cycle.response_complete):
             return False  # answers go out in the order of their requests
         if self._is_last or self.expect_100_continue or self.flow.write_paused or self.transport.is_closing():
@@ -94,8 +94,8 @@ class HttpProtocol(HttpToolsProtocol):
                 return False
         try:
             answer = find(self.url, self.headers)
-        except Exception:
-            _log.exception("an answer at once failed", target=self.url.decode("latin-1"))
+        except Exception:  # noqa: BLE001  the top of a request: made again from a scope, it becomes a response
+            _log.exception("an answer at once failed", path=self.url.partition(b"?")[0].decode("latin-1"))
             return False
         if answer is None:
             return False

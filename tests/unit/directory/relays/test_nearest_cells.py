@@ -16,8 +16,8 @@ places = st.tuples(latitudes, longitudes)
 towns = st.builds(lambda lat, lon: (lat / 1000, lon / 1000), st.integers(-300, 300), st.integers(-300, 300))
 
 
-def full_scan(relays, lat, lon, accepted):
-    found = ((distance_km(lat, lon, *place), relay_id) for relay_id, place in relays.items() if relay_id in accepted)
+def full_scan(relays, here, accepted):
+    found = ((distance_km(*here, *place), relay_id) for relay_id, place in relays.items() if relay_id in accepted)
     return sorted(found)
 
 
@@ -47,9 +47,10 @@ def test_an_answer_is_the_beginning_of_a_full_scan(spots, views, passed_over, li
     accepted = set(relays) - {f"relay-{number}" for number in passed_over}
     cells, _ = indexed(relays)
     for here in views:
-        found = cells.nearest(*here, limit, accepted)
+        lat, lon = here
+        found = cells.nearest(lat, lon, limit, accepted)
         if found is not None:
-            assert found == full_scan(relays, *here, accepted)[: len(found)]
+            assert found == full_scan(relays, here, accepted)[: len(found)]
             assert len(found) >= min(limit, len(accepted))
 
 
@@ -61,7 +62,11 @@ def test_many_relays_that_come_go_move_and_fill_up_between_questions(seed, sprea
     relays = dict(cities(rng, 1200, spread))
     cells, index = indexed(relays)
     accepted = set(relays)
-    views = [(rng.uniform(-90, 90), rng.uniform(-180, 180)) for _ in range(6)] + [(90.0, 0.0), (-90.0, 7.0), (5.0, 180.0)]
+    views = [(rng.uniform(-90, 90), rng.uniform(-180, 180)) for _ in range(6)] + [
+        (90.0, 0.0),
+        (-90.0, 7.0),
+        (5.0, 180.0),
+    ]
     views += [(lat + rng.gauss(0, 0.3), min(lon, 179.0)) for lat, lon in rng.sample(sorted(relays.values()), 3)]
     answered = asked = 0
     for _ in range(60):
@@ -88,7 +93,7 @@ def test_many_relays_that_come_go_move_and_fill_up_between_questions(seed, sprea
             if found is not None:
                 answered += 1
                 assert len(found) >= 10
-                assert found == full_scan(relays, *here, accepted)[: len(found)]
+                assert found == full_scan(relays, here, accepted)[: len(found)]
     assert answered > asked * 0.9
 
 
@@ -97,7 +102,7 @@ def test_relays_in_one_room_are_answered_in_order():
     cells, _ = indexed(relays)
     found = cells.nearest(51.0, 0.0, 10, relays)
     assert found is not None
-    assert found == full_scan(relays, 51.0, 0.0, relays)[: len(found)]
+    assert found == full_scan(relays, (51.0, 0.0), relays)[: len(found)]
 
 
 def test_who_is_not_sure_says_so():
@@ -117,5 +122,5 @@ def test_what_is_remembered_stays_bounded(monkeypatch):
         here = rng.uniform(-90, 90), rng.uniform(-180, 180)
         found = cells.nearest(*here, 10, relays)
         assert found is not None
-        assert found == full_scan(relays, *here, relays)[: len(found)]
+        assert found == full_scan(relays, here, relays)[: len(found)]
         assert cells.remembered <= 2000
