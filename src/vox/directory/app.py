@@ -160,8 +160,7 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
         revision = self._registry.revision
         if place is None:
             return b'W/"%b-%d-%d"' % (self._boot, revision, limit)
-        where = f"{place.latitude!r}/{place.longitude!r}".encode()
-        return b'"%b-%d-%d-%b"' % (self._boot, revision, limit, where)
+        return b'"%b-%d-%d-%a/%a"' % (self._boot, revision, limit, place.latitude, place.longitude)
 
 
 def create_app(directory: Directory) -> DirectoryApp:

@@ -116,11 +116,8 @@ class Registry:
     def nearest_json(self, place: Place, limit: int) -> bytes:
         """The list of the nearest listed relays with their distance, nearest first, as a JSON object."""
         listed = self._listed
-        parts: list[bytes | float] = []
-        for km, relay_id in self._nearest(place, limit)[:limit]:
-            parts.append(listed[relay_id])
-            parts.append(km)
-        return _LISTS[len(parts) // 2] % tuple(parts)
+        found = self._nearest(place, limit)[:limit]
+        return _LISTS[len(found)] % tuple([part for km, relay_id in found for part in (listed[relay_id], km)])
 
     def spread_json(self, limit: int, random: Random) -> bytes:
         """A list of relays without a place to go by as a JSON object: a fresh draw each time, those with more room first."""
