@@ -133,7 +133,9 @@ class Importer:
             total, done = sum(counts.values()), 0
             for channel in channels:
                 parts = [name for name in channel.files if name in counts]
-                todo = [(name, key) for name in parts if (key := self._part_key(source, channel, name)) is not None]
+                keys = {name: _part_key(source, channel, name) for name in parts}
+                known = self._database.run_sync(lambda c, keys=keys: queries.mapped(c, origin, "part", keys.values()))
+                todo = [(name, key) for name, key in keys.items() if key not in known]
                 done += sum(counts[name] for name in parts) - sum(counts[name] for name, _ in todo)
                 if not todo and channel.files:
                     continue
@@ -193,15 +195,6 @@ class Importer:
             done += source.size(name) or 0
             self._on_progress("check", done, total)
         return counts
-
-    def _part_key(self, source: ArchiveSource, channel: ForeignChannel, name: str) -> str | None:
-        """What a part is remembered by; None where it was imported to its end."""
-        said = f"{channel.id}\0{name}\0{source.fingerprint(name)}"
-        key = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:PART_DIGITS]
-        done = self._database.run_sync(
-            lambda c: [origin for origin in ("discord", "slack") if queries.mapped(c, origin, "part", [key])]
-        )
-        return None if done else key
 
     def _import_part(
         self, export: Export, source: ArchiveSource, origin: Origin, batch: Batch, name: str, key: str
@@ -314,6 +307,12 @@ class Importer:
         if len(examples) < 3:  # noqa: PLR2004  enough to see what is meant; the file has all
             examples.append(name)
         self._skipped_to.write(f"{skipped.what}\t{name}\t{skipped.reason}\n")
+
+
+def _part_key(source: ArchiveSource, channel: ForeignChannel, name: str) -> str:
+    """What a part is remembered by once it was imported to its end."""
+    said = f"{channel.id}\0{name}\0{source.fingerprint(name)}"
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:PART_DIGITS]
 
 
 def _mime_by_name(name: str) -> str:
