@@ -4,22 +4,35 @@ import asyncio
 import io
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bench.export_archives import PNG, Size, text_of, write_discord, write_slack
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import Table, delete, func, insert, select, update
 
 from tests.contract.chat.harness import Person, Rig, chat_settings, community
 from tests.time_limits import time_limit
-from vox.chat.database.schema import files, imported, messages, reactions, users
+from vox.chat.database.schema import (
+    bots,
+    files,
+    imported,
+    messages,
+    oidc_identities,
+    reactions,
+    sessions,
+    users,
+    webauthn_credentials,
+)
+from vox.chat.database.unit_of_work import Change
 from vox.chat.imports import importing
 from vox.chat.imports.command import import_archive, run_claim
 from vox.chat.imports.importing import ImportOptions, ImportReport
 from vox.chat.imports.model import Origin
 from vox.errors import UsageError
+from vox.stores.sql import Connection
 
 SMALL = Size(members=12, channels=3, messages=90, files=3, threads=2)
 WRITERS = {"discord": write_discord, "slack": write_slack}
@@ -125,6 +138,23 @@ async def test_a_second_import_and_one_that_was_cut_store_nothing_twice(
         expected = 90 + (20 if origin == "discord" else 0)
         assert once["messages"] == expected
         assert once["files"] == 3
+
+
+LOGINS: dict[Table, dict[str, Any]] = {
+    sessions: {"token": "0", "created_at": 1, "expires_at": 2},
+    oidc_identities: {"issuer": "https://id.example.com", "subject": "ada", "created_at": 1},
+    webauthn_credentials: {"credential_id": "0", "name": "key", "public_key": "0", "registered_at": 1},
+    bots: {"owner_id": 1, "created_at": 1, "disabled": False},
+}
+
+
+def leave_one_login(connection: Connection, user_id: int, kind: Table | None) -> Change[None]:
+    connection.execute(update(users).where(users.c.id == user_id).values(password_hash=None))
+    for table in LOGINS:
+        connection.execute(delete(table).where(table.c.user_id == user_id))
+    if kind is not None:
+        connection.execute(insert(kind).values(user_id=user_id, **LOGINS[kind]))
+    return Change(None)
 
 
 def discord_file(path: Path, messages_: list[Any], channel: dict[str, Any] | None = None) -> None:
@@ -267,6 +297,23 @@ async def test_a_person_claims_what_they_said_before(database_url: str, tmp_path
         await asyncio.to_thread(bring, database_url, tmp_path, "discord", export)
         later = (await feeds_once_there(ada, "later"))["later"]["feed_id"]
         assert (await ada.ok("GET", f"/feeds/{later}/messages"))["messages"][0]["author_id"] == ada.user_id
+
+
+async def test_an_account_that_logs_in_without_a_password_is_no_placeholder(database_url: str, tmp_path: Path):
+    export = tmp_path / "export"
+    export.mkdir()
+    discord_file(export / "a.json", [message(n, author={"id": "7", "name": "old ada"}) for n in range(3)])
+    settings = chat_settings(database_url, tmp_path)
+    async with community(database_url, tmp_path) as rig:
+        ada, _ = await rig.register("ada"), await rig.register("cy")
+        await asyncio.to_thread(bring, database_url, tmp_path, "discord", export)
+        await asyncio.to_thread(run_claim, settings, "old ada", "ada", lambda *_: None)
+        for kind in LOGINS:
+            await rig.chat.change(partial(leave_one_login, user_id=ada.user_id, kind=kind))
+            with pytest.raises(UsageError, match="ada is no placeholder"):
+                await asyncio.to_thread(run_claim, settings, "ada", "cy", lambda *_: None)
+        await rig.chat.change(partial(leave_one_login, user_id=ada.user_id, kind=None))
+        assert await asyncio.to_thread(run_claim, settings, "ada", "cy", lambda *_: None) == 3
 
 
 async def test_pictures_come_in_as_an_upload_of_them_would(database_url: str, tmp_path: Path):
