@@ -31,10 +31,27 @@ class _Block:
 
 
 def _lines(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"\r\n".join([*map(b": ".join, headers), b""])  # quicker than formatting each
 
 
 _default: Final = _Block()
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Sends an answer with its head, in one piece where `write_whole` can.
+
+    Args:
+        send: as the application was called with it.
+        status: HTTP status.
+        headers: as for `write_whole`.
+        body: as for `write_whole`.
+
+    Raises:
+        RuntimeError: as `write_whole`.
+    """
+    if not write_whole(send, status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def write_whole(send: Send, status: int, headers: Headers, body: bytes) -> bool:
@@ -54,8 +71,8 @@ def write_whole(send: Send, status: int, headers: Headers, body: bytes) -> bool:
         return False
     if cycle.response_started or cycle.disconnected or cycle.access_log or cycle.flow.write_paused:
         return False
-    head = _lines(headers)
-    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
+    head, count = _lines(headers), len(headers)
+    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
         raise RuntimeError("a header has a line break")
     end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
     cycle.response_started = cycle.response_complete = True
