@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 WORDS = (  # noqa: SIM905  read as a text
-    "the of and to in is you that it he was for on are as with his they at be this have from or one had by word but not what all "
-    "were we when your can said there use an each which she do how their if will up other about out many then them these so some "
-    "her would make like him into time has look two more write go see number no way could people my than first water been call "
+    "the of and to in is you that it was for on are as with they at be this have from or one had by word but not what all "
+    "were we when your can said there use an each which do how their if will up other about out many then them these so some "
+    "would make like into time has look two more write go see number no way could people my than first water been call "
     "who oil its now find long down day did get come made may part gateway deploy release server voice latency codec packet "
     "merge branch review ticket budget lunch friday coffee weekend train project customer invoice meeting holiday standup"
 ).split()

@@ -28,7 +28,7 @@ from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
 from vox.http.routing import Router
-from vox.http.whole_answers import WholeAnswer, write_whole
+from vox.http.whole_answers import WholeAnswer, send_whole
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
 from vox.security.addresses import network_key
@@ -110,7 +110,7 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
                 list_query(scope["query_string"])  # what is wrong is said at once
                 await long_poll.beyond(wait.index, wait.seconds, network_key(client_address(scope)), receive)
         except VoxError as error:
-            await self._refuse(error, send)
+            await self._refuse(error, scope, send)
             return
         await self._list(scope, send, is_late=wait is not None)
 
@@ -119,7 +119,7 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
         try:
             place, limit = list_query(scope["query_string"])
         except VoxError as error:
-            await self._refuse(error, send)
+            await self._refuse(error, scope, send)
             return
         tag = self._tag(place, limit)
         headers = [
@@ -133,8 +133,7 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
             headers.append((INDEX_HEADER, b"%d" % self.directory.long_poll.index))
             headers.append((b"access-control-expose-headers", INDEX_HEADER))
         if _is_known(scope, tag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+            await send_whole(send, 304, headers, b"")
             self._unchanged.inc()
             return
         if place is None:
@@ -144,16 +143,14 @@ class DirectoryApp(Dispatcher[Access, DirectoryCall]):
         headers.append((b"content-length", b"%d" % len(body)))
         if scope["method"] == "HEAD":
             body = b""
-        if not write_whole(send, 200, headers, body):
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
+        await send_whole(send, 200, headers, body)
         self._listed.inc()
         self._seconds.observe(self._clock.now() - began)
 
-    async def _refuse(self, error: VoxError, send: Send) -> None:
+    async def _refuse(self, error: VoxError, scope: Scope, send: Send) -> None:
         status, body, headers = wire_form(error)
         self.directory.metrics.counter(REQUESTS, "list", str(status)).inc()
-        await respond(send, status, body, {**headers, **ANY_ORIGIN})
+        await respond(send, status, body, {**headers, **ANY_ORIGIN}, is_head=scope["method"] == "HEAD")
 
     def _tag(self, place: Place | None, limit: int) -> bytes:
         """Strong where the bytes are the same; an unordered list is only worth the same, so its tag is weak."""

@@ -4,7 +4,7 @@ Plain ASGI without a middleware stack: nothing here costs a task, and an authent
 What a part decides (who may call, what an error looks like) is its `Policy`; what a route needs is in its table.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -31,7 +31,7 @@ from vox.http.routing import (
     Upload,
     decode_query,
 )
-from vox.http.whole_answers import write_whole
+from vox.http.whole_answers import send_whole
 from vox.runtime import tracing
 from vox.runtime.clock import Clock
 from vox.runtime.logging import get_logger
@@ -345,13 +345,13 @@ def _below_root(scope: Scope, path: str) -> str:
     return path.removeprefix(quote(root)) if root else path
 
 
-async def _send(send: Send, status: int, body: bytes, headers: RawHeaders, length: int | None = None) -> None:
+def _send(
+    send: Send, status: int, body: bytes, headers: RawHeaders, length: int | None = None
+) -> Coroutine[Any, Any, None]:
+    """`send_whole` with the length among the headers; no coroutine around its own, which every answer would pay for."""
     if status not in {204, 304}:
         headers = [*headers, (b"content-length", b"%d" % (len(body) if length is None else length))]
-    if write_whole(send, status, headers, body):
-        return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return send_whole(send, status, headers, body)
 
 
 async def _send_reply(send: Send, reply: Reply, extra: RawHeaders, outcome: _Outcome, *, is_head: bool) -> None:

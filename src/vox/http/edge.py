@@ -9,6 +9,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from vox.errors import PeerError, UsageError
+from vox.http.whole_answers import send_whole
 
 _MAX_REQUEST_ID = 128
 _ID = "vox.request_id"
@@ -42,12 +43,11 @@ def error_envelope(code: str, message: str, request: str, details: Sequence[Mapp
     return msgspec.json.encode({"error": error}) + b"\n"
 
 
-async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    """Sends a whole response over ASGI."""
+async def respond(send: Send, status: int, body: bytes, headers: Mapping[str, str], *, is_head: bool = False) -> None:
+    """Sends a whole response; that of a HEAD request has the length of its body only."""
     raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     raw.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, status, raw, b"" if is_head else body)
 
 
 async def read_body(scope: Scope, receive: Receive, *, max_bytes: int, timeout_s: float = 30.0) -> bytes:

@@ -8,7 +8,7 @@ A handed-over connection stays in uvicorn's set of connections until picows repo
 import asyncio
 import sys
 from asyncio.transports import BaseTransport
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, cast
 
 from httptools import HttpParserUpgrade, HttpRequestParser
@@ -19,7 +19,7 @@ from websockets.exceptions import SecurityError
 from vox.http.picows_socket import PicowsSocket, feed, server_protocol
 from vox.http.sockets import Limits, SocketListener
 from vox.http.websocket import EXTENSION
-from vox.http.whole_answers import WholeAnswer, joined
+from vox.http.whole_answers import AnswerAtOnce, joined
 from vox.runtime.logging import get_logger
 
 MAX_HEADER_BYTES = 64 * 1024
@@ -52,7 +52,7 @@ class HttpProtocol(HttpToolsProtocol):
     _header_timer: asyncio.TimerHandle | None = None
     _data = b""
     _is_last = False
-    _at_once: Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None] | None = None
+    _at_once: AnswerAtOnce | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
         """A client connected; its first request is due within HEADER_TIMEOUT_S."""
@@ -80,7 +80,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_last and (cycle := cast("RequestResponseCycle | None", self.cycle)) is not None:
             cycle.keep_alive = False
 
-    def _answer_at_once(self, find: Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None]) -> bool:
+    def _answer_at_once(self, find: AnswerAtOnce) -> bool:
         """Answers a request that needs no scope; False where it is to go the ordinary way."""
         parser, cycle = cast("HttpRequestParser", self.parser), cast("RequestResponseCycle | None", self.cycle)
         if parser.get_method() != b"GET" or (cycle is not None and not cycle.response_complete):

@@ -8,8 +8,8 @@ An application that has some of its answers without waiting for anything may off
 scope and no task, which is half of what the server does for a small answer; the application must have the same answer for a scope.
 """
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -18,18 +18,9 @@ Headers = Sequence[tuple[bytes, bytes]]
 WholeAnswer = tuple[int, bytes, bytes]
 """Status, header lines each with its end, body; the length is among the headers."""
 
-
-class AnswersAtOnce(Protocol):
-    """What an application may offer beside being called with scopes."""
-
-    def answer_at_once(self, target: bytes, headers: list[tuple[bytes, bytes]]) -> WholeAnswer | None:
-        """The answer to a GET without a body whose connection is kept; None where a scope has to be made of it.
-
-        Args:
-            target: path and query as they came.
-            headers: names in lower case.
-        """
-        ...
+AnswerAtOnce = Callable[[bytes, list[tuple[bytes, bytes]]], WholeAnswer | None]
+"""What an application may offer as `answer_at_once`: called with the target (path and query) and the headers, names in lower case, of a
+GET without a body whose connection is kept. None where a scope has to be made of it."""
 
 
 class _Block:
@@ -49,10 +40,27 @@ class _Block:
 
 
 def _lines(headers: Headers) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"\r\n".join([*map(b": ".join, headers), b""])  # quicker than formatting each
 
 
 _default: Final = _Block()
+
+
+async def send_whole(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Sends an answer with its head, in one piece where `write_whole` can.
+
+    Args:
+        send: as the application was called with it.
+        status: HTTP status.
+        headers: as for `write_whole`.
+        body: as for `write_whole`.
+
+    Raises:
+        RuntimeError: as `write_whole`.
+    """
+    if not write_whole(send, status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def write_whole(send: Send, status: int, headers: Headers, body: bytes) -> bool:
@@ -72,8 +80,8 @@ def write_whole(send: Send, status: int, headers: Headers, body: bytes) -> bool:
         return False
     if cycle.response_started or cycle.disconnected or cycle.access_log or cycle.flow.write_paused:
         return False
-    head = _lines(headers)
-    if head.count(b"\n") != len(headers) or head.count(b"\r") != len(headers) or b"\0" in head:
+    head, count = _lines(headers), len(headers)
+    if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
         raise RuntimeError("a header has a line break")
     end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
     cycle.response_started = cycle.response_complete = True

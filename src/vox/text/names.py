@@ -48,7 +48,7 @@ LOOK_ALIKES: Final = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
 def is_visible(text: str) -> bool:
     """Whether a text shows anything: more than spaces, marks, fillers and control characters."""
     if text.isascii() and text.isprintable():
-        return not text.isspace() and bool(text)
+        return bool(text.strip())
     return _VISIBLE.search(text) is not None
 
 

@@ -62,6 +62,16 @@ async def body(messages, headers=(), max_bytes=10):
     return await read_body({"headers": list(headers)}, receive, max_bytes=max_bytes, timeout_s=5)
 
 
+async def test_a_head_request_gets_the_length_of_the_body_it_does_not_get():
+    sent = Sent()
+
+    async def send(message):
+        sent.messages.append(message)
+
+    await respond(send, 400, b"{}", {"Content-Type": "application/json"}, is_head=True)
+    assert (sent.status, sent.headers["content-length"], sent.body) == (400, "2", b"")
+
+
 async def test_a_body_is_joined_and_bounded():
     assert await body(chunks(b"12345", b"67890")) == b"1234567890"
     with pytest.raises(UsageError) as caught:

@@ -60,9 +60,14 @@ def test_joiners_stay_only_where_they_make_a_difference():
 
 
 def test_a_text_is_visible_by_its_letters_marks_and_emoji_only():
-    assert [text for text in ("a", ".", "👍", "é", "\u200b", "\u3164", " \n\t", "\u0301", "\u2800") if is_visible(text)] == [
-        "a", ".", "👍", "é",
+    assert [text for text in ("a", ".", "👍", "é", "", "  ", " a", "\u200b", "\u3164", " \n\t", "\u0301", "\u2800") if is_visible(text)] == [
+        "a", ".", "👍", "é", " a",
     ]  # fmt: skip
+
+
+@given(st.text(st.characters(max_codepoint=0x100)))
+def test_plain_text_is_visible_as_any_other_is(text: str):
+    assert is_visible(text) == any(unicodedata.category(each)[0] not in "ZCM" for each in text)
 
 
 @given(st.text())

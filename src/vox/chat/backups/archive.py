@@ -23,6 +23,8 @@ END_NAME: Final = "end.json"
 PIECE: Final = 1 << 20
 LARGEST_NOTE: Final = 1 << 24
 """Bytes of the first and the last member: they list columns and missing files, never rows."""
+LONGEST_NAME: Final = 8192
+"""Bytes of a member's name: a key of S3 has 1,024."""
 _BLOCK: Final = 512
 _MODE: Final = 0o600
 
@@ -88,10 +90,16 @@ class ArchiveWriter:
         return self._digest.hexdigest()
 
     def begin(self, name: str, size: int) -> None:
-        """Begins a member, of which exactly `size` bytes must follow."""
+        """Begins a member, of which exactly `size` bytes must follow.
+
+        Raises:
+            ValueError: its name has more than LONGEST_NAME bytes.
+        """
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError("the member's name is too long")
         info = tarfile.TarInfo(name)
         info.size, info.mode = size, _MODE
-        self._compressor.write(info.tobuf(tarfile.GNU_FORMAT))
+        self._compressor.write(info.tobuf(tarfile.GNU_FORMAT, "utf-8", "strict"))
         self._digest.update(f"{name}\0{size}\0".encode())
         self._left, self._padding = size, -size % _BLOCK
 
@@ -185,10 +193,9 @@ class ArchiveReader:
             block = self._exactly(_BLOCK)
             if not block.strip(b"\0"):
                 return
-            try:
-                info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
-            except (tarfile.HeaderError, UnicodeDecodeError) as error:
-                raise damaged("a member's head is not readable") from error
+            info = _head(block)
+            if info.type == tarfile.GNUTYPE_LONGNAME:
+                info = self._long_named(info.size)
             if not info.isreg() or info.size < 0:
                 raise damaged("it has a member that is no file")
             self._left, self._padding = info.size, -info.size % _BLOCK
@@ -211,6 +218,18 @@ class ArchiveReader:
             self._exactly(self._padding)
             self._padding = 0
 
+    def _long_named(self, size: int) -> tarfile.TarInfo:
+        """The head behind one that only holds the member's name, as tar has it for names of more than 100 bytes."""
+        if not 0 < size <= LONGEST_NAME + 1:
+            raise damaged("a member's name is too long")
+        name = self._exactly(size + -size % _BLOCK)[:size].removesuffix(b"\0")
+        info = _head(self._exactly(_BLOCK))
+        try:
+            info.name = name.decode()
+        except UnicodeDecodeError as error:
+            raise damaged("a member's name is not readable") from error
+        return info
+
     def _exactly(self, size: int) -> bytes:
         found = bytearray()
         while len(found) < size:
@@ -222,6 +241,13 @@ class ArchiveReader:
                 raise damaged("it ends too early")
             found += piece
         return bytes(found)
+
+
+def _head(block: bytes) -> tarfile.TarInfo:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "strict")
+    except (tarfile.HeaderError, UnicodeDecodeError) as error:
+        raise damaged("a member's head is not readable") from error
 
 
 @contextmanager

@@ -22,13 +22,12 @@ from vox.chat.database.transfer.move import OnProgress, refuse_filled
 from vox.chat.database.transfer.rows import count_rows
 from vox.chat.database.transfer.stopped import database_failures, unhurried_postgres
 from vox.chat.database.transfer.tables import copied_tables
+from vox.chat.features.files.filenames import OCTETS
 from vox.errors import UsageError
 from vox.providers.storage.contract import Storage
 from vox.stores.backup import to_disk
 from vox.stores.engines import parse_url
 from vox.stores.sql import SqlDatabase, sqlite_url
-
-OCTETS = "application/octet-stream"
 
 
 async def restore_backup(settings: ChatSettings, storage: Storage, source: Path, on_progress: OnProgress) -> End:

@@ -4,9 +4,11 @@ An archive may be hostile: its list of files is measured before it is read, an e
 and all that is unpacked together may be so many times the archive's own size, however often a piece of it is referred to.
 """
 
+import lzma
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol, Self, cast
@@ -27,6 +29,8 @@ _END_64: Final = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR: Final = struct.Struct("<4sLQL")
 _LONGEST_COMMENT: Final = 65_535
 _ENCRYPTED: Final = 1
+_UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+"""What `zipfile` raises of an archive that is cut, changed, or compressed in a way it does not know."""
 
 
 class ArchiveSource(Protocol):
@@ -141,7 +145,7 @@ class ZipSource:
         _check_directory(path)
         try:
             self._archive = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except _UNREADABLE as error:
             raise damaged(path.name, f"it is no ZIP archive, or it was cut: {error}") from error
         self._entries: dict[str, zipfile.ZipInfo] = {}
         for entry in self._archive.infolist():
@@ -172,7 +176,7 @@ class ZipSource:
             raise _refused(f"{name[:100]} unpacks to {MAX_RATIO} times its size and more")
         try:
             return cast("BinaryIO", _Metered(cast("BinaryIO", self._archive.open(entry)), name, self))
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise damaged(name, str(error)) from error
 
     def fingerprint(self, name: str) -> str:
@@ -211,9 +215,7 @@ class _Metered:
         """
         try:
             piece = self._file.read(size)
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-            raise damaged(self._name, str(error)) from error
-        except Exception as error:  # zlib.error and its kin have no common parent
+        except _UNREADABLE as error:
             raise damaged(self._name, f"it cannot be unpacked: {error}") from error
         self._source.spend(len(piece))
         return piece

@@ -2,7 +2,17 @@
 
 from sqlalchemy import Connection, delete, func, select, text, update
 
-from vox.chat.database.schema import files, imported, messages, permission_overrides, users
+from vox.chat.database.schema import (
+    bots,
+    files,
+    imported,
+    messages,
+    oidc_identities,
+    permission_overrides,
+    sessions,
+    users,
+    webauthn_credentials,
+)
 from vox.text.names import name_key
 
 _MERGED = (("reactions", "msg_id", "emoji"), ("role_members", "role_id", ""), ("message_mentions", "msg_id", ""))
@@ -10,13 +20,21 @@ _MERGED = (("reactions", "msg_id", "emoji"), ("role_members", "role_id", ""), ("
 
 
 def find_placeholder(connection: Connection, username: str) -> int | None:
-    """The id of an imported person who has no password; None where there is none of that name."""
+    """The id of an imported person who cannot log in; None where there is none of that name.
+
+    Later imports take an account that claimed a person for that person, so an account without a password, of a member who logs in by
+    an organisation's provider or of a bot, must not pass for one.
+    """
     is_imported = select(imported.c.local_id).where(imported.c.kind == "person", imported.c.local_id == users.c.id)
     query = select(users.c.id).where(
         users.c.username == username,
         users.c.home_domain.is_(None),
         users.c.password_hash.is_(None),
         is_imported.exists(),
+        *(
+            ~select(login.c.user_id).where(login.c.user_id == users.c.id).exists()
+            for login in (oidc_identities, webauthn_credentials, sessions, bots)
+        ),
     )
     return connection.execute(query).scalar()
 

@@ -64,7 +64,7 @@ def _found(connection: Connection, *, placeholder: str, account: str) -> Claim:
         raise UsageError(
             f"{placeholder} is no placeholder of an import",
             code="claim_refused",
-            hint="name one that has no password; an account that has one belongs to a person already",
+            hint="name one that an import made; an account that can log in belongs to a person already",
         )
     account_id = queries.find_account(connection, account)
     if account_id is None or account_id == placeholder_id:

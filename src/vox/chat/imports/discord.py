@@ -5,18 +5,22 @@ same order, and the same at every import. Nothing need be remembered to find the
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import msgspec
 
 from vox.chat.imports.archive_source import ArchiveSource
+from vox.chat.imports.fields import JsonObject, object_of, objects_of, text_of
 from vox.chat.imports.json_stream import stream_object
 from vox.chat.imports.model import (
     LONGEST_BODY,
+    MOST_EMOJI,
+    MOST_FILES,
+    MOST_REACTING,
     ForeignChannel,
     ForeignFile,
     ForeignMessage,
@@ -27,10 +31,6 @@ from vox.chat.imports.model import (
 )
 
 EPOCH_MS: Final = 1_420_070_400_000
-MOST_FILES: Final = 100
-MOST_EMOJI: Final = 100
-MOST_REACTING: Final = 20_000
-"""People of one reaction."""
 IMPORTED_TYPES: Final = frozenset({"Default", "Reply", "0", "19", "ChatInputCommand", "ApplicationCommand", "20", "23"})
 _KINDS: Final[dict[str, Literal["text", "announcement", "forum"]]] = {
     "GuildNews": "announcement",
@@ -42,8 +42,6 @@ _LOW: Final = (1 << _SHIFT) - 1
 _HIGHEST: Final = (1 << 63) - 1
 _CUSTOM: Final = re.compile(r"<a?(:\w{1,64}:)\d{1,20}>")
 _MENTION: Final = re.compile(r"<(@!?|@&|#)(\d{1,20})>")
-
-_Object = Mapping[str, Any]
 
 
 def message_id(foreign: str) -> int | None:
@@ -83,7 +81,7 @@ def read_messages(source: ArchiveSource, name: str) -> Iterator[ForeignMessage |
             if key != "messages":
                 continue
             if isinstance(value, dict):
-                yield _message(cast("_Object", value), folder)
+                yield _message(cast("JsonObject", value), folder)
             else:
                 yield Skipped("message", name, "it is no object")
 
@@ -94,47 +92,49 @@ def _head(source: ArchiveSource, name: str) -> ForeignChannel | Skipped:
         members = islice(stream_object(file, name, "messages"), 16)
         for key, value in members:
             if key == "channel" and isinstance(value, dict):
-                return _channel(cast("_Object", value), name)
+                return _channel(cast("JsonObject", value), name)
             if key == "messages":
                 break
     return Skipped("file", name, "it is no channel of an export")
 
 
-def _channel(value: _Object, name: str) -> ForeignChannel | Skipped:
-    foreign, kind = _text(value, "id"), _text(value, "type")
-    title = _text(value, "name") or foreign
+def _channel(value: JsonObject, name: str) -> ForeignChannel | Skipped:
+    foreign, kind = text_of(value, "id"), text_of(value, "type")
+    title = text_of(value, "name") or foreign
     if not foreign:
         return Skipped("file", name, "its channel has no id")
     if kind.startswith("Direct"):
         return Skipped("conversation", title, "direct messages are not imported")
-    above = (_text(value, "categoryId"), _text(value, "category") or _text(value, "categoryId"))
+    above = (text_of(value, "categoryId"), text_of(value, "category") or text_of(value, "categoryId"))
     if kind.endswith("Thread"):
         if above[0] in {"", foreign}:
             return Skipped("thread", title, "the channel that it is in is not named")
         private = () if kind == "GuildPrivateThread" else None
         return ForeignChannel(foreign, title, (name,), parent=above, members=private)
     category = above if above[0] else None
-    return ForeignChannel(foreign, title, (name,), _KINDS.get(kind, "text"), _text(value, "topic"), category)
+    return ForeignChannel(foreign, title, (name,), _KINDS.get(kind, "text"), text_of(value, "topic"), category)
 
 
-def _message(value: _Object, folder: str) -> ForeignMessage | Skipped:
-    foreign, kind = _text(value, "id"), _text(value, "type") or "Default"
+def _message(value: JsonObject, folder: str) -> ForeignMessage | Skipped:
+    foreign, kind = text_of(value, "id"), text_of(value, "type") or "Default"
     number = message_id(foreign)
     if number is None:
         return Skipped("message", foreign[:40] or "without an id", "it has no id of Discord's")
     if kind not in IMPORTED_TYPES:
         return Skipped("notice", foreign, f"{kind[:40]} is no message of a person")
-    timestamp = _milliseconds(_text(value, "timestamp"))
+    timestamp = _milliseconds(text_of(value, "timestamp"))
     if timestamp is None:
         timestamp = number >> _SHIFT
     body = _body(value)
     if len(body) > LONGEST_BODY:
         return Skipped("message", foreign, f"it has more than {LONGEST_BODY} characters")
-    answered = message_id(_text(_part(value, "reference"), "messageId"))
-    author = _person(_part(value, "author"))
-    files = [_file(one, folder, foreign, place) for place, one in enumerate(_parts(value, "attachments", MOST_FILES))]
-    files += [_sticker(one, folder) for one in _parts(value, "stickers", MOST_FILES)]
-    embed = next((card for one in _parts(value, "embeds", 1) if (card := _embed(one))), None)
+    answered = message_id(text_of(object_of(value, "reference"), "messageId"))
+    author = _person(object_of(value, "author"))
+    files = [
+        _file(one, folder, foreign, place) for place, one in enumerate(objects_of(value, "attachments", MOST_FILES))
+    ]
+    files += [_sticker(one, folder) for one in objects_of(value, "stickers", MOST_FILES)]
+    embed = next((card for one in objects_of(value, "embeds", 1) if (card := _embed(one))), None)
     if not body.strip() and not files and embed is None:
         return Skipped("message", foreign, "it is empty")
     return ForeignMessage(
@@ -143,22 +143,22 @@ def _message(value: _Object, folder: str) -> ForeignMessage | Skipped:
         timestamp,
         author,
         body,
-        _milliseconds(_text(value, "timestampEdited")),
+        _milliseconds(text_of(value, "timestampEdited")),
         answered,
         value.get("isPinned") is True,
         embed=embed,
         files=files,
-        reactions=[_reaction(one) for one in _parts(value, "reactions", MOST_EMOJI)],
+        reactions=[_reaction(one) for one in objects_of(value, "reactions", MOST_EMOJI)],
     )
 
 
-def _body(value: _Object) -> str:
-    text = _CUSTOM.sub(r"\1", clean_text(_text(value, "content")))
+def _body(value: JsonObject) -> str:
+    text = _CUSTOM.sub(r"\1", clean_text(text_of(value, "content")))
     if "<" not in text:
         return text
     names = {
-        _text(one, "id"): _text(one, "nickname") or _text(one, "name")
-        for one in _parts(value, "mentions", MOST_REACTING)
+        text_of(one, "id"): text_of(one, "nickname") or text_of(one, "name")
+        for one in objects_of(value, "mentions", MOST_REACTING)
     }
 
     def named(found: re.Match[str]) -> str:
@@ -168,27 +168,27 @@ def _body(value: _Object) -> str:
     return _MENTION.sub(named, text)
 
 
-def _person(value: _Object) -> ForeignPerson | None:
-    foreign = _text(value, "id")
+def _person(value: JsonObject) -> ForeignPerson | None:
+    foreign = text_of(value, "id")
     if not foreign or len(foreign) > 40:  # noqa: PLR2004  twice an id of 64 bits
         return None
-    name = _text(value, "name") or foreign
-    return ForeignPerson(foreign, name, _text(value, "nickname") or name)
+    name = text_of(value, "name") or foreign
+    return ForeignPerson(foreign, name, text_of(value, "nickname") or name)
 
 
-def _file(value: _Object, folder: str, message: str, place: int) -> ForeignFile:
+def _file(value: JsonObject, folder: str, message: str, place: int) -> ForeignFile:
     size = value.get("fileSizeBytes")
     return ForeignFile(
-        _text(value, "id") or f"{message}-{place}",
-        clean_text(_text(value, "fileName")) or "file",
-        _places(_text(value, "url"), folder),
+        text_of(value, "id") or f"{message}-{place}",
+        clean_text(text_of(value, "fileName")) or "file",
+        _places(text_of(value, "url"), folder),
         size if isinstance(size, int) and size > 0 else 0,
     )
 
 
-def _sticker(value: _Object, folder: str) -> ForeignFile:
-    name = f"{clean_text(_text(value, 'name')) or 'sticker'}.{(_text(value, 'format') or 'png').lower()}"
-    return ForeignFile(f"sticker-{_text(value, 'id')}", name, _places(_text(value, "sourceUrl"), folder))
+def _sticker(value: JsonObject, folder: str) -> ForeignFile:
+    name = f"{clean_text(text_of(value, 'name')) or 'sticker'}.{(text_of(value, 'format') or 'png').lower()}"
+    return ForeignFile(f"sticker-{text_of(value, 'id')}", name, _places(text_of(value, "sourceUrl"), folder))
 
 
 def _places(url: str, folder: str) -> tuple[str, ...]:
@@ -199,19 +199,19 @@ def _places(url: str, folder: str) -> tuple[str, ...]:
     return (f"{folder}/{path}", path) if folder else (path,)
 
 
-def _reaction(value: _Object) -> ForeignReaction:
-    emoji = _part(value, "emoji")
-    people = (_person(one) for one in _parts(value, "users", MOST_REACTING))
-    return ForeignReaction(clean_text(_text(emoji, "name")), tuple(person for person in people if person is not None))
+def _reaction(value: JsonObject) -> ForeignReaction:
+    emoji = object_of(value, "emoji")
+    people = (_person(one) for one in objects_of(value, "users", MOST_REACTING))
+    return ForeignReaction(clean_text(text_of(emoji, "name")), tuple(person for person in people if person is not None))
 
 
-def _embed(value: _Object) -> str | None:
+def _embed(value: JsonObject) -> str | None:
     card = {
-        "title": clean_text(_text(value, "title")),
-        "description": clean_text(_text(value, "description"))[:4096],
-        "url": _address(_text(value, "url")),
-        "image": _address(_text(_part(value, "image"), "url")),
-        "thumbnail": _address(_text(_part(value, "thumbnail"), "url")),
+        "title": clean_text(text_of(value, "title")),
+        "description": clean_text(text_of(value, "description"))[:4096],
+        "url": _address(text_of(value, "url")),
+        "image": _address(text_of(object_of(value, "image"), "url")),
+        "thumbnail": _address(text_of(object_of(value, "thumbnail"), "url")),
     }
     kept = {name: text for name, text in card.items() if text}
     return msgspec.json.encode(kept).decode() if kept else None
@@ -233,23 +233,6 @@ def _fraction(text: str) -> int:
     """The milliseconds behind the seconds, of however many digits."""
     found = re.match(r"\.(\d+)", text[19:])
     return int(found[1][:3].ljust(3, "0")) if found else 0
-
-
-def _text(value: _Object, name: str) -> str:
-    found = value.get(name)
-    return found if isinstance(found, str) else str(found) if isinstance(found, int) and name == "id" else ""
-
-
-def _part(value: _Object, name: str) -> _Object:
-    found = value.get(name)
-    return cast("_Object", found) if isinstance(found, dict) else {}
-
-
-def _parts(value: _Object, name: str, most: int) -> list[_Object]:
-    found = value.get(name)
-    if not isinstance(found, list):
-        return []
-    return [cast("_Object", one) for one in cast("list[Any]", found)[:most] if isinstance(one, dict)]
 
 
 def check_file(source: ArchiveSource, name: str) -> int:

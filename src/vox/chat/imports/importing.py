@@ -6,16 +6,18 @@ that were finished are not even read again. Nothing is stored of an archive with
 
 import hashlib
 import mimetypes
+import tempfile
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, TextIO
+from typing import Any, BinaryIO, Final, Protocol, TextIO, cast
 
 from vox.chat.database.schema.full_text import settle
 from vox.chat.database.transfer.move import OnProgress
 from vox.chat.database.unit_of_work import AuditEntry, Change, NextId, lock_event_order, persist_outcome
-from vox.chat.features.files.filenames import clean_name
+from vox.chat.errors import Refusal
+from vox.chat.features.files.filenames import OCTETS, clean_name
 from vox.chat.features.files.mime_sniffing import SNIFFED_BYTES, sniff
 from vox.chat.imports import queries
 from vox.chat.imports.archive_source import ArchiveSource
@@ -23,6 +25,8 @@ from vox.chat.imports.exports import Export, open_export
 from vox.chat.imports.model import ForeignChannel, ForeignFile, ForeignMessage, Origin, Skipped
 from vox.chat.imports.storing import Batch, StoredFileRow, store_batch, store_space
 from vox.chat.storage.file_links import ADDRESS
+from vox.chat.storage.image_worker import re_encode_here_or_apart
+from vox.chat.storage.images import FORMATS, Dimensions
 from vox.errors import UsageError
 from vox.runtime.clock import Clock
 from vox.stores.sql import Connection, SqlDatabase
@@ -30,8 +34,9 @@ from vox.stores.sql import Connection, SqlDatabase
 BATCH: Final = 500
 """Messages of one transaction: some 50 ms, for which a running server's writers wait."""
 DAY_MS: Final = 86_400_000
-OCTETS: Final = "application/octet-stream"
 PIECE: Final = 1 << 18
+IN_MEMORY_BYTES: Final = 1 << 20
+"""A picture of more lies in a temporary file while it is written anew."""
 PART_DIGITS: Final = 32
 
 
@@ -133,7 +138,9 @@ class Importer:
             total, done = sum(counts.values()), 0
             for channel in channels:
                 parts = [name for name in channel.files if name in counts]
-                todo = [(name, key) for name in parts if (key := self._part_key(source, channel, name)) is not None]
+                keys = {name: _part_key(source, channel, name) for name in parts}
+                known = self._database.run_sync(lambda c, keys=keys: queries.mapped(c, origin, "part", keys.values()))
+                todo = [(name, key) for name, key in keys.items() if key not in known]
                 done += sum(counts[name] for name in parts) - sum(counts[name] for name, _ in todo)
                 if not todo and channel.files:
                     continue
@@ -194,15 +201,6 @@ class Importer:
             self._on_progress("check", done, total)
         return counts
 
-    def _part_key(self, source: ArchiveSource, channel: ForeignChannel, name: str) -> str | None:
-        """What a part is remembered by; None where it was imported to its end."""
-        said = f"{channel.id}\0{name}\0{source.fingerprint(name)}"
-        key = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:PART_DIGITS]
-        done = self._database.run_sync(
-            lambda c: [origin for origin in ("discord", "slack") if queries.mapped(c, origin, "part", [key])]
-        )
-        return None if done else key
-
     def _import_part(
         self, export: Export, source: ArchiveSource, origin: Origin, batch: Batch, name: str, key: str
     ) -> Iterator[int]:
@@ -254,27 +252,47 @@ class Importer:
     ) -> dict[str, Any]:
         said = f"{message.id}\0{file.id}\0{place}".encode("utf-8", "replace")
         key = urlsafe_b64encode(hashlib.sha256(said).digest()[:16]).rstrip(b"=").decode()
-        with source.open(place) as opened:
+        with source.open(place) as opened, _spool() as whole, _spool() as shown:
             head = opened.read(SNIFFED_BYTES)
-            mime = sniff(head) or _mime_by_name(file.name)
-
-            def pieces() -> Iterator[bytes]:
-                yield head
-                while piece := opened.read(PIECE):
-                    yield piece
-
-            self._put_file(key, pieces(), mime)
+            mime, dimensions = sniff(head) or _mime_by_name(file.name), None
+            if mime == "image/apng":
+                mime = "image/png"  # it is a PNG as well, and clients know that type
+            pieces = _pieces_of(opened, head)
+            if mime in FORMATS:
+                mime, body, dimensions = self._picture(pieces, mime, whole, shown)
+                size = body.seek(0, 2)
+                body.seek(0)
+                pieces = _pieces_of(body)
+            self._put_file(key, pieces, mime)
         self._report.files += 1
         return {
             "id": key,
             "name": clean_name(file.name),
             "size": size,
             "mime": mime,
+            "width": None if dimensions is None else dimensions.width,
+            "height": None if dimensions is None else dimensions.height,
             "url": ADDRESS.format(key),
             "created_at": message.timestamp // 1000,
             "purpose": "attachment",
             "state": "ready",
         }
+
+    def _picture(
+        self, pieces: Iterator[bytes], mime: str, whole: BinaryIO, shown: BinaryIO
+    ) -> tuple[str, BinaryIO, Dimensions | None]:
+        """A picture as an upload of it would be kept: written anew, or as a file of no particular type where that cannot be."""
+        whole.writelines(pieces)
+        whole.seek(0)
+        try:
+            dimensions = re_encode_here_or_apart(whole, mime, shown)
+        except Refusal:
+            return OCTETS, whole, None
+        if dimensions is None:
+            return mime, whole, None
+        if shown.seek(0, 2) > self._options.largest_file:
+            return OCTETS, whole, None
+        return mime, shown, dimensions
 
     def _store(self, origin: Origin, batch: Batch) -> None:
         stored = self._database.run_sync(
@@ -314,6 +332,24 @@ class Importer:
         if len(examples) < 3:  # noqa: PLR2004  enough to see what is meant; the file has all
             examples.append(name)
         self._skipped_to.write(f"{skipped.what}\t{name}\t{skipped.reason}\n")
+
+
+def _part_key(source: ArchiveSource, channel: ForeignChannel, name: str) -> str:
+    """What a part is remembered by once it was imported to its end."""
+    said = f"{channel.id}\0{name}\0{source.fingerprint(name)}"
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:PART_DIGITS]
+
+
+def _spool() -> BinaryIO:
+    spool = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  closed by the caller's block
+    return cast("BinaryIO", spool)
+
+
+def _pieces_of(file: BinaryIO, head: bytes = b"") -> Iterator[bytes]:
+    if head:
+        yield head
+    while piece := file.read(PIECE):
+        yield piece
 
 
 def _mime_by_name(name: str) -> str:

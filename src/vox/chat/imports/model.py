@@ -12,6 +12,12 @@ LONGEST_BODY: Final = 65_536
 LONGEST_NAME: Final = 32
 LONGEST_SPACE_NAME: Final = 64
 LONGEST_TOPIC: Final = 256
+MOST_FILES: Final = 100
+"""Of one message."""
+MOST_EMOJI: Final = 100
+"""Of one message."""
+MOST_REACTING: Final = 20_000
+"""People of one reaction."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,17 @@ A message's id follows from its time stamp, which is unique in its channel, and 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, cast
+from collections.abc import Iterator
+from typing import Final, cast
 
 from vox.chat.imports.archive_source import ArchiveSource, damaged
+from vox.chat.imports.fields import JsonObject, object_of, objects_of, text_of
 from vox.chat.imports.json_stream import stream_array
 from vox.chat.imports.model import (
     LONGEST_BODY,
+    MOST_EMOJI,
+    MOST_FILES,
+    MOST_REACTING,
     ForeignChannel,
     ForeignFile,
     ForeignMessage,
@@ -23,9 +27,6 @@ from vox.chat.imports.model import (
 from vox.chat.imports.people_index import PeopleIndex
 from vox.chat.imports.slack_text import emoji_of, plain_text
 
-MOST_FILES: Final = 100
-MOST_EMOJI: Final = 100
-MOST_REACTING: Final = 20_000
 MOST_MEMBERS: Final = 400
 """Of a private channel: each gets an override of their own."""
 IMPORTED_SUBTYPES: Final = frozenset(
@@ -34,8 +35,6 @@ IMPORTED_SUBTYPES: Final = frozenset(
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\.json")
 _STAMP: Final = re.compile(r"(\d{1,13})\.(\d{6})")
 _SPACES: Final = 4096
-
-_Object = Mapping[str, Any]
 
 
 def message_id(stamp: str, feed_id: int) -> int | None:
@@ -90,7 +89,7 @@ class SlackExport:
         for listed in ("dms.json", "mpims.json"):
             if self._source.size(self._root + listed) is not None:
                 for value in self._items(self._root + listed):
-                    name = _text(value, "name") or _text(value, "id")
+                    name = text_of(value, "name") or text_of(value, "id")
                     known.add(name)
                     yield Skipped("conversation", name, "direct messages are not imported")
         for folder in sorted(self._days.keys() - known):
@@ -113,48 +112,48 @@ class SlackExport:
         """
         return sum(1 for _ in self._items(name))
 
-    def _items(self, name: str) -> Iterator[_Object]:
+    def _items(self, name: str) -> Iterator[JsonObject]:
         with self._source.open(name) as file:
             for item in stream_array(file, name):
-                yield cast("_Object", item) if isinstance(item, dict) else {}
+                yield cast("JsonObject", item) if isinstance(item, dict) else {}
 
     def _listed_people(self, name: str) -> Iterator[ForeignPerson]:
         for value in self._items(name):
-            foreign, profile = _text(value, "id"), _part(value, "profile")
+            foreign, profile = text_of(value, "id"), object_of(value, "profile")
             if foreign and len(foreign) <= 40:  # noqa: PLR2004  they have eleven characters
-                username = _text(value, "name") or foreign
-                shown = _text(profile, "display_name") or _text(profile, "real_name") or _text(value, "real_name")
+                username = text_of(value, "name") or foreign
+                shown = text_of(profile, "display_name") or text_of(profile, "real_name") or text_of(value, "real_name")
                 yield ForeignPerson(foreign, clean_text(username), clean_text(shown) or clean_text(username))
 
-    def _channel(self, value: _Object, *, is_private: bool) -> ForeignChannel:
-        name = _text(value, "name") or _text(value, "id")
-        topic = _text(_part(value, "topic"), "value") or _text(_part(value, "purpose"), "value")
+    def _channel(self, value: JsonObject, *, is_private: bool) -> ForeignChannel:
+        name = text_of(value, "name") or text_of(value, "id")
+        topic = text_of(object_of(value, "topic"), "value") or text_of(object_of(value, "purpose"), "value")
         members = None
         if is_private:
             listed = cast("list[object]", value.get("members")) if isinstance(value.get("members"), list) else []
             found = (self.people.find(one) for one in listed[:MOST_MEMBERS] if isinstance(one, str))
             members = tuple(person for person in found if person is not None)
-        pins = frozenset(_text(pin, "id") for pin in _parts(value, "pins", 1000))
+        pins = frozenset(text_of(pin, "id") for pin in objects_of(value, "pins", 1000))
         files = tuple(sorted(self._days.get(name, ())))
-        return ForeignChannel(_text(value, "id") or name, name, files, topic=topic, members=members, pins=pins)
+        return ForeignChannel(text_of(value, "id") or name, name, files, topic=topic, members=members, pins=pins)
 
-    def _message(self, value: _Object, feed_id: int, name: str) -> ForeignMessage | Skipped:
-        stamp, subtype = _text(value, "ts"), _text(value, "subtype")
+    def _message(self, value: JsonObject, feed_id: int, name: str) -> ForeignMessage | Skipped:
+        stamp, subtype = text_of(value, "ts"), text_of(value, "subtype")
         number = message_id(stamp, feed_id)
         if number is None:
             return Skipped("message", name, "it has no time stamp of Slack's")
         if subtype not in IMPORTED_SUBTYPES:
             return Skipped("notice", f"{name} {stamp}", f"{subtype[:40]} is no message of a person")
-        body = clean_text(plain_text(_text(value, "text"), self._shown))
+        body = clean_text(plain_text(text_of(value, "text"), self._shown))
         if len(body) > LONGEST_BODY:
             return Skipped("message", f"{name} {stamp}", f"it has more than {LONGEST_BODY} characters")
-        files = [self._file(one, name) for one in _parts(value, "files", MOST_FILES)]
+        files = [self._file(one, name) for one in objects_of(value, "files", MOST_FILES)]
         if not body.strip() and not files:
-            body = "\n".join(filter(None, (self._card(one) for one in _parts(value, "attachments", 10))))
+            body = "\n".join(filter(None, (self._card(one) for one in objects_of(value, "attachments", 10))))
             if not body:
                 return Skipped("message", f"{name} {stamp}", "it is empty")
-        thread = _text(value, "thread_ts") or None
-        edited = message_id(_text(_part(value, "edited"), "ts"), 0)
+        thread = text_of(value, "thread_ts") or None
+        edited = message_id(text_of(object_of(value, "edited"), "ts"), 0)
         return ForeignMessage(
             f"{name} {stamp}",
             number,
@@ -165,13 +164,15 @@ class SlackExport:
             thread=thread,
             begins_thread=thread == stamp,
             files=files,
-            reactions=[self._reaction(one) for one in _parts(value, "reactions", MOST_EMOJI)],
+            reactions=[self._reaction(one) for one in objects_of(value, "reactions", MOST_EMOJI)],
         )
 
-    def _author(self, value: _Object) -> ForeignPerson | None:
-        if foreign := _text(value, "user"):
+    def _author(self, value: JsonObject) -> ForeignPerson | None:
+        if foreign := text_of(value, "user"):
             return self._person(foreign)
-        name = _text(value, "username") or _text(_part(value, "bot_profile"), "name") or _text(value, "bot_id")
+        name = (
+            text_of(value, "username") or text_of(object_of(value, "bot_profile"), "name") or text_of(value, "bot_id")
+        )
         return ForeignPerson(f"bot:{name[:32]}", clean_text(name), clean_text(name)) if name else None
 
     def _person(self, foreign: str) -> ForeignPerson | None:
@@ -184,20 +185,20 @@ class SlackExport:
         person = self.people.find(foreign)
         return "" if person is None else person.display_name
 
-    def _card(self, value: _Object) -> str:
-        return clean_text(plain_text(_text(value, "text") or _text(value, "fallback"), self._shown))[:LONGEST_BODY]
+    def _card(self, value: JsonObject) -> str:
+        return clean_text(plain_text(text_of(value, "text") or text_of(value, "fallback"), self._shown))[:LONGEST_BODY]
 
-    def _reaction(self, value: _Object) -> ForeignReaction:
+    def _reaction(self, value: JsonObject) -> ForeignReaction:
         listed = cast("list[object]", value.get("users")) if isinstance(value.get("users"), list) else []
         people = (self._person(one) for one in listed[:MOST_REACTING] if isinstance(one, str))
         return ForeignReaction(
-            emoji_of(clean_text(_text(value, "name"))), tuple(person for person in people if person is not None)
+            emoji_of(clean_text(text_of(value, "name"))), tuple(person for person in people if person is not None)
         )
 
-    def _file(self, value: _Object, message_file: str) -> ForeignFile:
+    def _file(self, value: JsonObject, message_file: str) -> ForeignFile:
         """Slack's own archive has links to files only; programs that fetch them use one of these places."""
-        foreign = _text(value, "id") or _text(value, "name")
-        name = clean_text(_text(value, "name") or _text(value, "title")) or "file"
+        foreign = text_of(value, "id") or text_of(value, "name")
+        name = clean_text(text_of(value, "name") or text_of(value, "title")) or "file"
         folder = message_file.rpartition("/")[0]
         size = value.get("size")
         return ForeignFile(
@@ -211,20 +212,3 @@ class SlackExport:
             ),
             size if isinstance(size, int) and size > 0 else 0,
         )
-
-
-def _text(value: _Object, name: str) -> str:
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _part(value: _Object, name: str) -> _Object:
-    found = value.get(name)
-    return cast("_Object", found) if isinstance(found, dict) else {}
-
-
-def _parts(value: _Object, name: str, most: int) -> list[_Object]:
-    found = value.get(name)
-    if not isinstance(found, list):
-        return []
-    return [cast("_Object", one) for one in cast("list[Any]", found)[:most] if isinstance(one, dict)]

@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, cast
 import msgspec
 
 from vox.chat.errors import Refusal, refuse
-from vox.chat.storage.images import Dimensions, re_encode
+from vox.chat.storage.images import SMALL_PIXELS, Dimensions, re_encode
 from vox.chat.storage.thumbnails import make_thumbnail
 
 TIME_LIMIT_S: Final = 15.0
@@ -44,6 +44,27 @@ def re_encode_apart(
         Refusal: as `re_encode`; FILE_TOO_LARGE also where it takes too long or too much memory.
     """
     return _apart(source, out, [mime], time_limit_s)
+
+
+def re_encode_here_or_apart(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
+    """`re_encode`, a large picture in a process of its own: for programs that have one picture at a time; blocks.
+
+    Args:
+        source: as for `re_encode_apart`.
+        mime: as for `re_encode`.
+        out: as for `re_encode_apart`.
+
+    Raises:
+        Refusal: as `re_encode_apart`.
+    """
+    try:
+        return re_encode(source, mime, out, SMALL_PIXELS)
+    except Refusal as refusal:
+        if refusal.wire_code != "FILE_TOO_LARGE":
+            raise
+    out.seek(0)
+    out.truncate()
+    return re_encode_apart(source, mime, out)
 
 
 def thumbnail_apart(

@@ -17,6 +17,8 @@ from vox.chat.storage.png_chunks import without_texts
 
 MAX_PIXELS: Final = 50_000_000
 """Of a picture, and of all frames of an animation together: 200 MB decoded, and as much again while it is turned."""
+SMALL_PIXELS: Final = 2_000_000
+"""A picture with more, in all frames together, is decoded in a process of its own."""
 MAX_FRAMES: Final = 512
 MAX_SIDE: Final = 16_383
 """WebP's largest side; the other formats hold more, but no screen does."""

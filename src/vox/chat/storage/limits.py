@@ -17,7 +17,7 @@ from vox.chat.config.settings import ChatSettings
 from vox.chat.errors import Refusal, refuse
 from vox.chat.events.ids import UserId
 from vox.chat.storage.image_worker import re_encode_apart, thumbnail_apart
-from vox.chat.storage.images import Dimensions, re_encode
+from vox.chat.storage.images import SMALL_PIXELS, Dimensions, re_encode
 from vox.chat.storage.thumbnails import make_thumbnail
 from vox.providers.storage.contract import Storage
 from vox.providers.storage.opening import driver
@@ -28,8 +28,6 @@ UPLOADS_OF_ONE_USER: Final = 4
 PICTURES_AT_ONCE: Final = 2
 """Threads that decode small pictures, and as many processes for large ones; each of these may take twice the largest picture's memory."""
 PICTURES_WAITING: Final = 32
-SMALL_PIXELS: Final = 2_000_000
-"""A picture with more, in all frames together, is decoded in a process of its own."""
 LOOK_S: Final = 0.01
 LONGEST_TURN_S: Final = 60.0
 """How long a user's picture waits for the user's other ones."""

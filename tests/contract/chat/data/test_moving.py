@@ -1,16 +1,22 @@
 """From one engine to the other and back: every row, every id, and nothing where something is in the way."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import Connection
 
 from tests.contract.chat.data.conftest import EmptyDatabase
 from tests.contract.chat.data.filled import at, fill, seen
 from tests.contract.chat.harness import community
+from vox.chat.database.transfer import stopped
 from vox.chat.database.transfer.move import move_database
 from vox.errors import DependencyError, UsageError
 from vox.stores.sql import SqlDatabase
+
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -61,6 +67,40 @@ async def test_a_community_in_use_is_not_moved(database_url: str, tmp_path: Path
         assert refused.value.code == "database_in_use"
         assert "stop the server" in str(refused.value)
     move_database(database_url, target, silent)
+
+
+async def test_what_is_written_until_the_tables_are_locked_is_moved_too(
+    tmp_path: Path, empty_database: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
+):
+    source = empty_database("postgresql")
+    async with community(source, tmp_path) as rig:
+        await fill(rig)
+    look = stopped.present_tables
+
+    def written_meanwhile(connection: Connection) -> set[str]:
+        found = look(connection)
+        with psycopg.connect(source, autocommit=True) as other:
+            other.execute("UPDATE users SET bio = 'written at the last moment' WHERE id = 1")
+        while connection.exec_driver_sql(SESSIONS).scalar_one():  # a closed session is listed for a moment
+            connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+        return found
+
+    monkeypatch.setattr(stopped, "present_tables", written_meanwhile)
+    target = tmp_path / "moved.db"
+    move_database(source, f"sqlite:///{target}", silent)
+    with closing(sqlite3.connect(target)) as connection:
+        assert connection.execute("SELECT bio FROM users WHERE id = 1").fetchone() == ("written at the last moment",)
+
+
+async def test_a_database_that_a_session_writes_to_is_in_use(tmp_path: Path, empty_database: EmptyDatabase):
+    source = empty_database("postgresql")
+    async with community(source, tmp_path) as rig:
+        await fill(rig)
+    with psycopg.connect(source) as other:
+        other.execute("UPDATE users SET bio = 'not committed yet'")
+        with pytest.raises(UsageError) as refused:
+            move_database(source, f"sqlite:///{tmp_path / 'moved.db'}", silent)
+    assert refused.value.code == "database_in_use"
 
 
 async def test_nothing_is_moved_over_something_or_half(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vox.chat.backups.archive import (
     END_NAME,
     HEADER_NAME,
+    LONGEST_NAME,
     ArchiveWriter,
     End,
     Header,
@@ -54,6 +55,49 @@ def test_it_comes_back_as_it_was_and_other_tools_can_read_it(tmp_path: Path):
     plain = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
     with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
         assert tar.getnames() == [HEADER_NAME, *members, END_NAME]
+
+
+def test_names_of_any_length_come_back_but_none_without_bound(tmp_path: Path):
+    names = ["files/" + "x" * 94, "files/" + "x" * 95, "files/" + "é" * 200, "files/" + "y" * (LONGEST_NAME - 6)]
+    members = {name: bytes([number]) * 600 for number, name in enumerate(names)}
+    path = written(tmp_path / "b", members)
+    assert verified_end(path).files == 4
+    with opened_archive(path) as (_, found, _):
+        assert {member.name: member.content() for member in found if member.name != END_NAME} == members
+    plain = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        assert tar.getnames() == [HEADER_NAME, *members, END_NAME]
+    with pytest.raises(ValueError, match="too long"):
+        ArchiveWriter(io.BytesIO()).begin("z" * (LONGEST_NAME + 1), 0)
+
+
+@pytest.mark.parametrize(
+    ("heads", "reason"),
+    [
+        ([("L", LONGEST_NAME + 600)], "name is too long"),
+        ([("L", 0)], "name is too long"),
+        ([("L", 3, b"ab\0"), ("L", 3, b"ab\0")], "no file"),
+        ([("L", 3, b"\xff\xfe\0"), ("0", 0)], "name is not readable"),
+    ],
+)
+def test_a_name_that_is_too_long_or_none_is_damage(
+    tmp_path: Path, heads: list[tuple[str, int] | tuple[str, int, bytes]], reason: str
+):
+    header = tarfile.TarInfo(HEADER_NAME)
+    content = msgspec.json.encode(HEADER)
+    header.size = len(content)
+    tar = header.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+    for kind, size, *held in heads:
+        info = tarfile.TarInfo("././@LongLink" if kind == "L" else "ab")
+        info.type, info.size = kind.encode(), size
+        tar += info.tobuf(tarfile.GNU_FORMAT)
+        for piece in held:
+            tar += piece + bytes(-len(piece) % 512)
+    path = tmp_path / "b"
+    path.write_bytes(zstandard.ZstdCompressor().compress(tar + bytes(65_536)))
+    with pytest.raises(UsageError, match=reason) as caught:
+        verified_end(path)
+    assert caught.value.code == "backup_damaged"
 
 
 @settings(max_examples=60)

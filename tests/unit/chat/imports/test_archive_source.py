@@ -89,6 +89,29 @@ def test_what_is_cut_or_no_archive_is_damaged(tmp_path: Path):
     assert refusal(tmp_path / "a.zip", "not there") == "archive_damaged"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_cannot_be_unpacked_is_damaged_however_it_was_packed(tmp_path: Path, method: int):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x", bytes(range(64)) * 4)
+    whole = path.read_bytes()
+    packed = range(31, whole.rfind(b"PK\1\2"))
+    codes: list[str] = []
+    for at in packed:
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            read_all(path, "x")  # the last bits may say nothing
+        except UsageError as error:
+            codes.append(error.code)
+    assert len(codes) > len(packed) // 2
+    assert set(codes) == {"archive_damaged"}
+    unknown = bytearray(whole)
+    for place in (8, whole.rfind(b"PK\1\2") + 10):
+        struct.pack_into("<H", unknown, place, 97)  # a method that Python does not have
+    path.write_bytes(unknown)
+    assert refusal(path) == "archive_damaged"
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_and_encrypted_ones_are_refused(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:

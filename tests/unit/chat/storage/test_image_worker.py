@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from vox.chat.errors import Refusal
-from vox.chat.storage import limits
-from vox.chat.storage.image_worker import re_encode_apart
+from vox.chat.storage import image_worker, limits
+from vox.chat.storage.image_worker import re_encode_apart, re_encode_here_or_apart
 from vox.chat.storage.images import Dimensions
 
 
@@ -48,6 +48,25 @@ def test_one_that_takes_too_long_is_ended():
     with files() as (source, out), pytest.raises(Refusal) as error:
         re_encode_apart(source, "image/png", out, time_limit_s=0.001)
     assert error.value.wire_code == "FILE_TOO_LARGE"
+
+
+def test_only_a_large_picture_costs_a_process_in_a_program_of_one(monkeypatch: pytest.MonkeyPatch):
+    apart: list[str] = []
+
+    def told(source: BinaryIO, mime: str, out: BinaryIO) -> Dimensions | None:
+        apart.append(mime)
+        return re_encode_apart(source, mime, out)
+
+    monkeypatch.setattr(image_worker, "re_encode_apart", told)
+    with files() as (source, out):
+        assert re_encode_here_or_apart(source, "image/png", out) == Dimensions(30, 20)
+    assert apart == []
+    monkeypatch.setattr(image_worker, "SMALL_PIXELS", 10)
+    with files() as (source, out):
+        assert re_encode_here_or_apart(source, "image/png", out) == Dimensions(30, 20)
+        out.seek(0)
+        assert Image.open(out).size == (30, 20)
+    assert apart == ["image/png"]
 
 
 async def test_large_pictures_go_there(monkeypatch: pytest.MonkeyPatch):

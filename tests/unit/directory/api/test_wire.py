@@ -7,6 +7,8 @@ import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.directory.harness import LONDON, SYDNEY, rig
+from tests.unit.http.asgi import request
+from vox.directory.app import create_app
 from vox.errors import DependencyError
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -233,6 +235,15 @@ async def test_everything_is_there_after_a_restart(tmp_path):
         assert (shown["id"], shown["current_connections"]) == (relay["id"], 5)
         back = await it.register(SYDNEY)
     assert back["id"] == gone["id"]  # who returns within a day is the same relay
+
+
+@pytest.mark.parametrize(("query", "status"), [("?lat=1&lon=2", 200), ("?limit=none", 400)])
+async def test_head_has_the_length_of_what_get_sends(tmp_path, query, status):
+    async with rig(tmp_path) as it:
+        app = create_app(it.directory)
+        whole, head = [await request(app, method, f"/v1/relays{query}") for method in ("GET", "HEAD")]
+    assert (whole.status, head.status, head.body) == (status, status, b"")
+    assert head.headers["content-length"] == str(len(whole.body))
 
 
 async def test_a_list_that_did_not_change_is_not_sent_again(tmp_path):

@@ -128,6 +128,15 @@ def test_equal_distances_are_ordered_by_id():
     assert [relay_id for relay_id, _ in index.nearest(0, 0)][:2] == ["Yeast", "east"]
 
 
+@pytest.mark.parametrize("latitude", [10.0, 33.3, 60.1])
+@pytest.mark.parametrize("pole", [-90.0, 90.0])
+def test_a_ring_of_equal_distances_is_ordered_by_id(latitude, pole):
+    """The cosines of such sites differ by their rounding, and more of them are equal than are looked at first."""
+    rng = random.Random(latitude)
+    relays = {f"relay-{number:02}": (latitude, rng.uniform(-180, 180)) for number in range(40)}
+    assert list(index_of(relays).nearest(pole, 0.0)) == full_scan(relays, pole, 0.0)
+
+
 def test_those_that_are_not_accepted_are_passed_over():
     relays = {f"relay-{number:03}": (0, number / 10) for number in range(500)}
     index = index_of(relays)

@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 from sqlalchemy import Connection, NullPool, StaticPool, create_engine, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from vox.chat.database.transfer.tables import copied_tables, present_tables
 from vox.errors import DependencyError, UsageError
@@ -51,6 +51,14 @@ def stopped_postgres(url: URL) -> Generator[Connection]:
         UsageError: other sessions use the database (database_in_use).
     """
     with unhurried_postgres(url) as connection:
+        present = present_tables(connection)
+        connection.rollback()
+        _lift_deadlines(connection)
+        if names := [f'"{table.name}"' for table in copied_tables() if table.name in present]:
+            try:  # before the first query, so that the snapshot has all that was written until then
+                connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN SHARE MODE NOWAIT")
+            except OperationalError as error:
+                raise UsageError("another session writes to the database", code="database_in_use", hint=STOP) from error
         others = connection.execute(
             text(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -59,10 +67,6 @@ def stopped_postgres(url: URL) -> Generator[Connection]:
         ).scalar_one()
         if others:
             raise UsageError(f"{others} other sessions use the database", code="database_in_use", hint=STOP)
-        names = [table.name for table in copied_tables() if table.name in present_tables(connection)]
-        if names:
-            tables = ", ".join(f'"{name}"' for name in names)
-            connection.exec_driver_sql(f"LOCK TABLE {tables} IN SHARE MODE NOWAIT")
         yield connection
 
 
@@ -80,17 +84,21 @@ def unhurried_postgres(url: URL, *, snapshot: bool = True) -> Generator[Connecti
     engine = make_engine(url)
     try:
         connection = engine.connect()
-    except Exception as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
         raise DependencyError(f"the database cannot be reached: {error}", code="database_failed") from error
     try:
         with connection:
             if snapshot:
                 connection.execution_options(isolation_level="REPEATABLE READ")
-            for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
-                connection.exec_driver_sql(f"SET LOCAL {setting} = 0")
+            _lift_deadlines(connection)
             yield connection
     finally:
         engine.dispose()
+
+
+def _lift_deadlines(connection: Connection) -> None:
+    for setting in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+        connection.exec_driver_sql(f"SET LOCAL {setting} = 0")
 
 
 @contextmanager

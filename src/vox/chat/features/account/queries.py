@@ -15,6 +15,10 @@ MOST_ROWS: Final = 10_000
 """Of one table in an export."""
 _SECRET: Final = ("password", "challenge", "token", "secret", "hash", "key_data", "public_key", "blob", "private")
 _APART: Final = frozenset({"messages", "files", "users"})
+_PASSING: Final = frozenset({"oidc_flows", "webauthn_challenges", "device_pairings"})
+"""Logins under way: nothing but secrets that work for minutes."""
+_OF_OTHERS: Final = frozenset({("blocks", "blocked_id"), ("timeouts", "actor_id")})
+"""Columns by which a row names a user but belongs to another one: who has blocked them, and what they did to others as a moderator."""
 _KEPT: Final = frozenset({"bans", "dm_participants"})
 """Who is banned stays banned, and a conversation stays readable for the others in it."""
 
@@ -28,7 +32,10 @@ def read_profile(connection: Connection, user_id: UserId) -> dict[str, Any]:
 def read_tables(connection: Connection, user_id: UserId) -> dict[str, list[dict[str, Any]]]:
     """Rows of all other tables that name a user, without secrets, at most MOST_ROWS of each."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for table, columns in _tables_of_users():
+    for table, naming in _tables_of_users():
+        if table.name in _PASSING:
+            continue
+        columns = [column for column in naming if (table.name, column.name) not in _OF_OTHERS]
         shown = [column for column in table.columns if not _is_secret(column.name)]
         query = select(*shown).where(or_(*(column == user_id for column in columns))).limit(MOST_ROWS)
         if rows := [dict(row) for row in connection.execute(query).mappings()]:
@@ -80,8 +87,8 @@ def read_files(connection: Connection, user_id: UserId, after: str, limit: int) 
     return [OwnFile(*row) for row in connection.execute(query)]
 
 
-def erase(connection: Connection, user_id: UserId, username: str) -> None:
-    """Deletes what names a user and empties their row, which what others said and did still refers to."""
+def erase(connection: Connection, user_id: UserId, username: str, display_name: str) -> None:
+    """Deletes what names a user and empties their row but for these names: what others said and did still refers to it."""
     for table, columns in _tables_of_users():
         if table.name not in _KEPT:
             owned = [column for column in columns if any(key.ondelete == "CASCADE" for key in column.foreign_keys)]
@@ -92,7 +99,7 @@ def erase(connection: Connection, user_id: UserId, username: str) -> None:
         delete(permission_overrides).where(override.target_type == "user", override.target_id == user_id)
     )
     emptied = dict.fromkeys(("avatar", "bio", "nickname", "password_hash"))
-    row = {"username": username, "username_key": name_key(username), "display_name": None, **emptied}
+    row = {"username": username, "username_key": name_key(username), "display_name": display_name, **emptied}
     connection.execute(update(users).where(users.c.id == user_id).values(**row))
 
 

@@ -76,7 +76,7 @@ def _delete(connection: Connection, *, user_id: UserId, stored: str, deletes_mes
         while removed := delete_messages_of_author(connection, user_id, 0):
             events += deletion_events(removed)
     username = f"deleted-{user_id}-{secrets.token_hex(4)}"
-    queries.erase(connection, user_id, username)
+    queries.erase(connection, user_id, username, NAMELESS)
     changed = {"username": username, "display_name": NAMELESS, "avatar": None, "bio": None}
     events += [
         user_update(user_id=user_id, changed=changed),
