@@ -18,7 +18,7 @@ from vox.clients.carrier_simulator.scenario import Rule, Scenario
 from vox.clients.carrier_simulator.server import CarrierSimulator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[RunningPostgres]:
     with postgres_server() as running:
         yield running
