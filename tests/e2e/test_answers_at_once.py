@@ -12,10 +12,12 @@ from vox.http.server import Server
 from vox.http.whole_answers import WholeAnswer
 
 ANSWER_S = scaled(10.0)
+LARGE = 32 << 20
+"""Bytes of an answer of which the sockets of both sides do not take all."""
 
 
 class App:
-    """Says which way a request went; `/wrong` fails at once, and `/scope` is nothing that it has at once."""
+    """Says which way a request went; `/wrong` fails at once, `/scope` is nothing that it has at once, and `/large` is LARGE."""
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
@@ -25,6 +27,8 @@ class App:
             raise ValueError("not for anyone's eyes")
         if target.startswith(b"/scope"):
             return None
+        if target == b"/large":
+            return 200, b"content-length: %d\r\n" % LARGE, bytes(LARGE)
         self.asked.append(target)
         seen = dict(headers).get(b"x-seen", b"")
         return 200, b"x-seen: %b\r\ncontent-length: %d\r\n" % (seen, len(target) + 5), b"once " + target
@@ -124,6 +128,31 @@ async def test_a_connection_that_had_an_answer_at_once_is_closed_with_the_port()
         async with asyncio.timeout(ANSWER_S):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_what_comes_while_the_client_does_not_read_waits_for_it():
+    app = App()
+    async with connected(app) as (reader, writer):
+        writer.write(get("/large") + get("/a"))
+        assert len((await answer(reader))[1]) == LARGE
+        assert (await answer(reader))[1] == b"scope /a"
+        assert app.asked == []
+
+
+async def test_a_first_request_after_the_port_closed_is_the_connections_last():
+    async with Server(App(), "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        other = await asyncio.open_connection("127.0.0.1", server.port)
+        other[1].write(get("/a"))
+        await answer(other[0])  # by then the server has taken both connections
+        await server.stop_accepting()
+        writer.write(get("/b"))
+        headers, body = await answer(reader)
+        assert (headers["connection"], body) == ("close", b"scope /b")
+        async with asyncio.timeout(ANSWER_S):
+            assert await reader.read() == b""
+        for one in (writer, other[1]):
+            one.close()
 
 
 async def test_a_connection_without_a_next_request_is_closed_in_time():

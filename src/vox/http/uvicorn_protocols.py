@@ -57,8 +57,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """A client connected; its first request is due within HEADER_TIMEOUT_S."""
         super().connection_made(cast("asyncio.Transport", transport))
-        if not self.access_log and self.limit_concurrency is None and not self.root_path:
-            self._at_once = getattr(self.config.app, "answer_at_once", None)
+        self._at_once = getattr(self.config.app, "answer_at_once", None)
         self._header_timer = self.loop.call_later(HEADER_TIMEOUT_S, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:

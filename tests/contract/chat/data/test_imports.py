@@ -328,9 +328,11 @@ async def test_pictures_come_in_as_an_upload_of_them_would(database_url: str, tm
     (export / "a_Files" / "broken.png").write_bytes(whole.getvalue()[:300])
     first, second = Image.new("L", (8, 8)), Image.new("L", (8, 8), 255)
     first.save(export / "a_Files" / "moving.png", save_all=True, append_images=[second])
+    grows = export / "a_Files" / "grows.webp"  # 1,648 bytes as it is, 4,416 written anew: more than a file may have
+    Image.effect_noise((80, 80), 90).convert("RGB").save(grows, quality=1)
     shown = [
         {"id": str(n), "url": f"a_Files/{name}", "fileName": name}
-        for n, name in enumerate(("holiday.jpg", "broken.png", "moving.png"))
+        for n, name in enumerate(("holiday.jpg", "broken.png", "moving.png", "grows.webp"))
     ]
     discord_file(export / "a.json", [message(1, attachments=shown)])
     async with community(database_url, tmp_path) as rig:
@@ -338,13 +340,15 @@ async def test_pictures_come_in_as_an_upload_of_them_would(database_url: str, tm
         await asyncio.to_thread(bring, database_url, tmp_path, "discord", export)
         feed_id = (await feeds_once_there(ada, "general"))["general"]["feed_id"]
         (said,) = (await ada.ok("GET", f"/feeds/{feed_id}/messages"))["messages"]
-        holiday, broken, moving = said["attachments"]
+        holiday, broken, moving, large = said["attachments"]
         content = (await ada.get(f"/files/{holiday['file_id']}")).content
         assert len(content) == holiday["size"]
         with Image.open(io.BytesIO(content)) as picture:
             assert (picture.size, dict(picture.getexif())) == ((60, 40), {})
         mimes = [one["mime"] for one in said["attachments"]]
-        assert mimes == ["image/jpeg", "application/octet-stream", "image/png"]
+        octets = "application/octet-stream"
+        assert mimes == ["image/jpeg", octets, "image/png", octets]
+        assert (await ada.get(f"/files/{large['file_id']}")).content == grows.read_bytes()
         with Image.open(io.BytesIO((await ada.get(f"/files/{moving['file_id']}")).content)) as picture:
             assert getattr(picture, "n_frames", 1) == 2
         thumbnail = await ada.get(f"/files/{holiday['file_id']}/thumbnail", size=64)

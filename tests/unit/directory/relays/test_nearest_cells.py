@@ -97,6 +97,21 @@ def test_many_relays_that_come_go_move_and_fill_up_between_questions(seed, sprea
     assert answered > asked * 0.9
 
 
+def test_a_cell_that_was_not_asked_for_many_changes_knows_of_the_first_of_them():
+    relays = dict(cities(random.Random(3), 300, 0.2))
+    cells, index = indexed(relays)
+    assert cells.nearest(10.0, 20.0, 10, relays) is not None
+    relays["near"] = (10.0, 20.0)
+    index.add("near", 10.0, 20.0)
+    for number in range(nearest_cells._MOST_CHANGES * 2):  # pyright: ignore[reportPrivateUsage]
+        relays["far"] = (-80.0, number / 100)
+        index.add("far", *relays["far"])
+    found = cells.nearest(10.0, 20.0, 10, relays)
+    assert found is not None
+    assert found == full_scan(relays, (10.0, 20.0), relays)[: len(found)]
+    assert found[0] == (0.0, "near")
+
+
 def test_relays_in_one_room_are_answered_in_order():
     relays = {f"relay-{number:03}": (51.5, -0.12) for number in range(300)} | {"relay-x": (51.6, -0.12)}
     cells, _ = indexed(relays)
