@@ -255,7 +255,10 @@ def _success(api: ApiDescription, route: AnyRoute, status: int, by_kind: dict[in
     if route.returns is bytes:
         return {"description": "Done.", "content": {"*/*": {"schema": api.raw}}}
     schema = _schema(route.returns, by_kind)
-    return {"description": "Done.", **({"content": _json(schema)} if schema is not None else {})}
+    content = _json(schema) if schema is not None else {}
+    if route.also_text:
+        content |= {route.also_text: {"schema": {"type": "string"}}}
+    return {"description": "Done.", **({"content": content} if content else {})}
 
 
 def _schema(kind: Any, by_kind: dict[int, Any]) -> Any:

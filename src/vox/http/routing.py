@@ -102,6 +102,7 @@ class Route(Generic[A]):
         category: its rate limit, where it has one.
         label: its name in metrics; empty for routes that are not counted.
         also: further statuses of success, for the documentation.
+        also_text: a further media type of the result, as text, where a caller may ask for it; for the documentation.
         errors: the statuses of its errors, for the documentation; empty where the part documents errors as a whole.
         operation: its OpenAPI operationId, where that is not `group.endpoint`.
         group: the name of its table.
@@ -123,6 +124,7 @@ class Route(Generic[A]):
     category: RateCategory | None = None
     label: str = ""
     also: tuple[int, ...] = ()
+    also_text: str = ""
     errors: tuple[int, ...] = ()
     operation: str = ""
     group: str = ""

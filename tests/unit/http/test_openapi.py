@@ -212,6 +212,14 @@ def test_a_204_among_the_answers_has_no_content():
     assert "content" not in answers["204"]
 
 
+def test_an_answer_that_may_be_asked_for_as_text_names_both_types():
+    routes = RouteTable[Access]()
+    routes.get("/things", access=ANYONE, returns=Made, also_text="text/csv")(_endpoint)
+    content = describe(API, list(routes))["paths"]["/things"]["get"]["responses"]["200"]["content"]
+    assert set(content) == {"application/json", "text/csv"}
+    assert content["text/csv"] == {"schema": {"type": "string"}}
+
+
 def test_uploads_are_forms(document):
     form = operation(document, "post", "/files")["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert (form["required"], set(form["properties"])) == (["file"], {"file", "name", "mime"})

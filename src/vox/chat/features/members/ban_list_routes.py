@@ -57,7 +57,7 @@ class _Resolved:
     person: Person
 
 
-@routes.get("/bans/export", access=requires(P.BAN_MEMBERS), query=ExportQuery, returns=BanList)
+@routes.get("/bans/export", access=requires(P.BAN_MEMBERS), query=ExportQuery, returns=BanList, also_text="text/csv")
 async def export_bans(call: Call[None, ExportQuery]) -> Reply:
     """Exports bans by user id as JSON, or as CSV, whose cursor is the header X-Next-After."""
     chat, query = call.chat, call.query
