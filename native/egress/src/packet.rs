@@ -100,7 +100,10 @@ mod tests {
         packet.extend([0xbe, 0xde, 0, 1, 0x10, 0x85, 0, 0]);
         packet.extend([1, 2, 3, 1]);
         let header = parse_rtp(&packet).unwrap();
-        assert_eq!((header.length, header.padded, header.marker), (24, true, true));
+        assert_eq!(
+            (header.length, header.padded, header.marker),
+            (24, true, true)
+        );
         assert_eq!((header.payload_type, header.sequence), (111, 0x1234));
         assert_eq!(header.extension, Some((0xbede, 20, 24)));
         for cut in 0..24 {

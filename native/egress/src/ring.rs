@@ -43,13 +43,20 @@ pub struct Ring {
 impl Ring {
     pub fn new(size: RingSize) -> Ring {
         let slots = (0..size.packets()).map(|_| None).collect();
-        Ring { slots, newest: None, span: Span::default() }
+        Ring {
+            slots,
+            newest: None,
+            span: Span::default(),
+        }
     }
 
     /// Keeps a copy; `false` when the packet is older than all that is kept, or already there.
     pub fn push(&mut self, packet: &Packet<'_>) -> bool {
         let capacity = self.slots.len() as u64;
-        if self.newest.is_some_and(|newest| packet.index + capacity <= newest) {
+        if self
+            .newest
+            .is_some_and(|newest| packet.index + capacity <= newest)
+        {
             return false;
         }
         let at = (packet.index % capacity) as usize;
