@@ -23,7 +23,7 @@ pub struct ExtensionIds {
 }
 
 /// The ids with the value of the mid, and the form that fits them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     ids: ExtensionIds,
     mid: [u8; LONGEST_MID],

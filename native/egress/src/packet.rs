@@ -37,10 +37,19 @@ pub struct Packet<'a> {
 /// What lies between two packets of a ring apart from loss; the ring counts, streams compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Span {
+    /// The ring itself: no two in a process have the same.
+    pub ring: u64,
     /// Another after each [`crate::Ring::resume`].
     pub run: u32,
     /// Another after each [`crate::Ring::restart`].
     pub epoch: u32,
+}
+
+impl Span {
+    /// Both are of one source, so their timestamps run on one clock.
+    pub(crate) fn is_of(self, other: Span) -> bool {
+        self.ring == other.ring && self.epoch == other.epoch
+    }
 }
 
 /// Where the parts of an RTP packet lie (RFC 3550 §5.1).

@@ -1,7 +1,13 @@
 //! The last packets of a track in plaintext: one copy for all listeners, from which packets are
 //! forwarded and sent again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::packet::{Level, Packet, Span};
+
+/// The next ring's identity: a stream that is turned to another track must notice by itself, since
+/// equal indices of two rings are not the same packet.
+static NEXT_RING: AtomicU64 = AtomicU64::new(0);
 
 /// How much a track keeps, and a listener remembers of what it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +49,14 @@ pub struct Ring {
 impl Ring {
     pub fn new(size: RingSize) -> Ring {
         let slots = (0..size.packets()).map(|_| None).collect();
+        let ring = NEXT_RING.fetch_add(1, Ordering::Relaxed);
         Ring {
             slots,
             newest: None,
-            span: Span::default(),
+            span: Span {
+                ring,
+                ..Span::default()
+            },
         }
     }
 

@@ -135,12 +135,15 @@ impl Stream {
         self.resuming = true;
     }
 
-    /// Another negotiation changed payload type or extension ids; what was sent before is not sent
-    /// again, since it would no longer be the same packet.
+    /// Another negotiation may have changed payload type or extension ids: then what was sent before
+    /// is not sent again, since it would no longer be the same packet.
     pub fn renegotiate(&mut self, payload_type: u8, ids: ExtensionIds, mid: &str) {
-        self.payload_type = payload_type;
-        self.extensions = Extensions::new(ids, mid);
-        self.oldest_out = self.next_out;
+        let extensions = Extensions::new(ids, mid);
+        if payload_type != self.payload_type || extensions != self.extensions {
+            self.payload_type = payload_type;
+            self.extensions = extensions;
+            self.oldest_out = self.next_out;
+        }
     }
 
     /// A packet of the source that this listener is not meant to get (a dropped frame): the
@@ -178,11 +181,7 @@ impl Stream {
         let out = match self.changes.back() {
             None => self.start(packet, rewrite),
             Some(last) if self.follows(last, packet, rewrite) => self.number(packet, rewrite)?,
-            Some(last)
-                if last.rewrite.source == rewrite.source && is_older(packet.span, last.span) =>
-            {
-                return None;
-            }
+            Some(last) if is_older(packet.span, last.span) => return None,
             Some(_) => self.start(packet, rewrite),
         };
         if !self.reserve(out) {
@@ -311,8 +310,8 @@ impl Stream {
     }
 
     fn follows(&self, last: &Change, packet: &Packet<'_>, rewrite: &Rewrite) -> bool {
-        last.rewrite.source == rewrite.source
-            && last.span == packet.span
+        last.span == packet.span
+            && last.rewrite.source == rewrite.source
             && !self.resuming
             && packet.index <= self.highest_in.saturating_add(LONGEST_GAP)
     }
@@ -321,12 +320,7 @@ impl Stream {
     fn start(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> u64 {
         let shift = match self.changes.back() {
             None => 0,
-            Some(last)
-                if last.rewrite.source == rewrite.source
-                    && last.span.epoch == packet.span.epoch =>
-            {
-                last.shift
-            }
+            Some(last) if last.span.is_of(packet.span) => last.shift,
             Some(_) => self.aligned(packet),
         };
         self.resuming = false;
@@ -445,7 +439,8 @@ impl Stream {
 /// The packet comes from before the ring was resumed or restarted the last time we heard of it.
 fn is_older(span: Span, than: Span) -> bool {
     let behind = |a: u32, b: u32| (a.wrapping_sub(b) as i32) < 0;
-    behind(span.epoch, than.epoch) || span.epoch == than.epoch && behind(span.run, than.run)
+    let older = behind(span.epoch, than.epoch);
+    span.ring == than.ring && (older || span.epoch == than.epoch && behind(span.run, than.run))
 }
 
 #[cfg(test)]

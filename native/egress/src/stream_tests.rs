@@ -173,12 +173,25 @@ fn another_source_goes_on_in_number_and_time() {
 }
 
 #[test]
+fn a_stream_turned_to_another_track_goes_on_and_sends_nothing_of_the_old_one() {
+    let mut line = Line::new(RingSize::Audio);
+    let first = line.comes(&packet(5_000, b"old"), plain()).unwrap();
+    line.rings[0] = Ring::new(RingSize::Audio);
+    let second = line.comes(&packet(4_999, b"new"), plain()).unwrap();
+    assert_eq!(second.index, first.index + 1);
+    line.comes(&packet(5_000, b"new"), plain()).unwrap();
+    assert_eq!(line.again(first.index as u16), None);
+}
+
+#[test]
 fn dropped_frames_close_and_their_neighbours_are_sent_again_as_they_were() {
     let mut line = Line::new(RingSize::Video);
     let vp8 = |id: u8| [0x90, 0x80, id, 1, 2];
     let first = line.comes(&packet(1, &vp8(1)), plain()).unwrap();
-    line.streams[0].skip(&packet(2, b""), 0);
-    line.streams[0].skip(&packet(3, b""), 0);
+    for index in [2, 3] {
+        line.rings[0].push(&packet(index, b"dropped"));
+        line.streams[0].skip(&line.rings[0].get(index).unwrap(), 0);
+    }
     let moved = Rewrite {
         picture: 0x7fff,
         ..plain()
