@@ -1,0 +1,1 @@
+//! Sound: Opus, jitter buffers, voices, taps, mixes and speakers.
