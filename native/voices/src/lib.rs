@@ -17,9 +17,12 @@
 pub mod ears;
 pub mod g711;
 pub mod level;
+pub mod jitter;
 pub mod opus;
+pub mod resample;
 pub mod ring;
 pub mod speakers;
+pub mod stretch;
 pub mod track;
 pub mod voice;
 
@@ -29,7 +32,7 @@ pub use ears::Ears;
 pub use level::AudioLevel;
 pub use ring::TapReader;
 pub use speakers::{Speaker, SpeakerSettings, Speakers};
-pub use track::Codec;
+pub use jitter::Codec;
 pub use voice::{Spoken, Voice, VoiceError, VoicePacket, VoiceTick, VoiceWriter, voice};
 
 /// The time that one frame of audio lasts, and that passes between two ticks.
