@@ -178,6 +178,19 @@ def set_permission(room: Room, participant: Participant, permission: models.Part
     room.announce(participant)
 
 
+def update_own_details(
+    room: Room, participant: Participant, *, metadata: str | None, name: str | None, attributes: Mapping[str, str]
+) -> None:
+    """The same by the participant, whose token has to permit it.
+
+    Raises:
+        UsageError: metadata_denied, metadata_too_large or name_invalid.
+    """
+    if not participant.permission.can_update_metadata:
+        raise UsageError("The token does not permit to change one's own data.", code="metadata_denied")
+    update_details(room, participant, metadata=metadata, name=name, attributes=attributes)
+
+
 def update_details(
     room: Room,
     participant: Participant,

@@ -70,6 +70,7 @@ class Participant:
         placed: track by section, where the client alone offers.
         settled: tracks whose sending or ending the client's last offer has taken in, where it alone offers.
         token_at: when the client last got a fresh token.
+        drops_next_resume: whether the next resume is to fail, for a client that tests itself.
         backlog: data packets that its channel has not taken yet, as label and payload.
     """
 
@@ -102,6 +103,7 @@ class Participant:
     settled: set[int] = field(default_factory=set[int])
     quality: "models.ConnectionQuality" = models.ConnectionQuality.EXCELLENT
     token_at: float = 0.0
+    drops_next_resume: bool = False
     last_sequence: int = 0
     replay: deque[Kept] = field(default_factory=deque[Kept])
     replay_bytes: int = 0
