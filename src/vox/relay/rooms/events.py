@@ -3,16 +3,19 @@
 Each event is a snapshot: the messages in it are copies that later changes do not reach.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from livekit.protocol import models
 
 
 @dataclass(frozen=True, slots=True)
 class RoomStarted:
-    """A room has come into being."""
+    """A room has come into being; `config` is what the token or request that made it says, as JSON."""
 
     room: models.Room
+    config: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ class RoomLimits:
         sdp_bytes: one offer or answer.
         data_bytes: one data packet.
         replay_bytes: reliable data kept per sender for listeners who resume.
-        top_speakers: audio tracks that a big room forwards at a time; 0 for all.
-        big_room: microphones from which on a room is big.
+        backlog_bytes: reliable data that waits for one participant's channel.
+        top_speakers: audio tracks that a room forwards at a time, the loudest; 0 for all.
+        token_lifetime_s: of the fresh tokens that clients get while they are in a room.
+        is_auto_create: whether a room comes into being when the first participant joins.
     """
 
     rooms: int = 10_000
@@ -40,5 +42,7 @@ class RoomLimits:
     sdp_bytes: int = 512_000
     data_bytes: int = 64_000
     replay_bytes: int = 256_000
+    backlog_bytes: int = 1_000_000
     top_speakers: int = 0
-    big_room: int = 16
+    token_lifetime_s: float = 600.0
+    is_auto_create: bool = True
