@@ -54,7 +54,8 @@ pub fn is_pause(packet: &[u8]) -> bool {
 
 /// Makes packets of 20 ms.
 pub struct Encoder {
-    opus: OpusEncoder,
+    /// Boxed, because its state is large and voices are moved.
+    opus: Box<OpusEncoder>,
     rate: Rate,
 }
 
@@ -73,7 +74,10 @@ impl Encoder {
         opus.use_dtx = true;
         opus.use_inband_fec = true;
         opus.packet_loss_perc = EXPECTED_LOSS;
-        Encoder { opus, rate }
+        Encoder {
+            opus: Box::new(opus),
+            rate,
+        }
     }
 
     /// The rate of the samples it takes.
@@ -110,7 +114,7 @@ const EXPECTED_LOSS: i32 = 5;
 
 /// Makes samples of packets, and something like them of packets that are lost.
 pub struct Decoder {
-    opus: OpusDecoder,
+    opus: Box<OpusDecoder>,
     rate: Rate,
     scratch: Vec<i16>,
 }
@@ -123,7 +127,7 @@ impl Decoder {
     #[must_use]
     pub fn new(rate: Rate) -> Decoder {
         Decoder {
-            opus: made(rate),
+            opus: Box::new(made(rate)),
             rate,
             scratch: vec![0; rate.frame() * (MAX_TICKS / crate::FRAME_TICKS) as usize],
         }
@@ -196,7 +200,7 @@ impl Decoder {
             }
             Ok(Err(_)) => Err(BadPacket),
             Err(_) => {
-                *opus = made(*rate);
+                **opus = made(*rate);
                 Err(BadPacket)
             }
         }

@@ -264,8 +264,8 @@ enum State {
     Idle,
     /// Words are being sent.
     Speaking,
-    /// Less than a frame waits; the next tick may bring the rest.
-    Waiting,
+    /// Less than a frame waits; the next tick may bring the rest. `spoke`: words were sent before.
+    Waiting { spoke: bool },
     /// The queue is empty; so many frames of silence follow.
     Trailing(u32),
 }
@@ -315,14 +315,17 @@ impl Voice {
         }
         let (trailing, has_run_dry) = match self.state {
             State::Idle | State::Speaking | State::Trailing(_) if !self.partial.is_empty() => {
-                self.state = State::Waiting;
+                self.state = State::Waiting {
+                    spoke: self.state != State::Idle,
+                };
                 return VoiceTick {
                     speaks: None,
                     has_run_dry: false,
                 };
             }
             State::Idle => (0, false),
-            State::Speaking | State::Waiting => (TRAILING_FRAMES, true),
+            State::Speaking | State::Waiting { spoke: true } => (TRAILING_FRAMES, true),
+            State::Waiting { spoke: false } => (0, true),
             State::Trailing(left) => (left, false),
         };
         if trailing == 0 {
@@ -411,7 +414,12 @@ impl Voice {
             return;
         }
         self.partial.clear();
-        while self.at.at + self.at.ticks() <= flushed && self.advance() {}
+        while self.at.at + self.at.ticks() <= flushed {
+            self.offset = self.at.bytes.len();
+            if !self.advance() {
+                break;
+            }
+        }
         self.consume(flushed);
     }
 
@@ -422,7 +430,7 @@ impl Voice {
                 if self.advance() {
                     continue;
                 }
-                return self.state == State::Waiting && self.pad_partial();
+                return matches!(self.state, State::Waiting { .. }) && self.pad_partial();
             }
             let Some(rate) = self.at.kind.rate() else {
                 if self.pad_partial() {

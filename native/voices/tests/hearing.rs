@@ -72,10 +72,10 @@ fn hear(arrivals: &[(Duration, Codec, &Sent)], ticks: usize, every: Duration) ->
     Heard { frames }
 }
 
-fn at_once<'a>(
-    sent: &'a [Sent],
+fn at_once(
+    sent: &[Sent],
     mut delay: impl FnMut(usize) -> Option<Duration>,
-) -> Vec<(Duration, Codec, &'a Sent)> {
+) -> Vec<(Duration, Codec, &Sent)> {
     sent.iter()
         .enumerate()
         .filter_map(|(number, sent)| {
