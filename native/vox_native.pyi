@@ -5,8 +5,10 @@ crosses this border. Bad input and unknown handles raise `ValueError`, sockets r
 they are commands to the room's media thread; those that answer wait at most 2 s with the GIL released.
 """
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
+
+from typing_extensions import Buffer
 
 Kind = Literal["audio", "video"]
 Role = Literal["publisher", "subscriber", "both"]
