@@ -69,7 +69,11 @@ mod tests {
 
     #[test]
     fn long_and_short_picture_ids_wrap_in_their_width() {
-        let rewrite = Rewrite { picture: 3, tl0: 250, ..Rewrite::default() };
+        let rewrite = Rewrite {
+            picture: 3,
+            tl0: 250,
+            ..Rewrite::default()
+        };
         let mut payload = [0x90, 0xc0, 0xff, 0xfe, 10, 1];
         shift_vp8(&mut payload, &rewrite);
         assert_eq!(payload, [0x90, 0xc0, 0x80, 0x01, 4, 1]);
@@ -80,8 +84,18 @@ mod tests {
 
     #[test]
     fn payloads_without_or_with_half_a_descriptor_stay_as_they_are() {
-        let rewrite = Rewrite { picture: 1, tl0: 1, ..Rewrite::default() };
-        for payload in [&[][..], &[0x90], &[0x10, 0xff, 1], &[0x90, 0xc0], &[0x90, 0xc0, 0x80]] {
+        let rewrite = Rewrite {
+            picture: 1,
+            tl0: 1,
+            ..Rewrite::default()
+        };
+        for payload in [
+            &[][..],
+            &[0x90],
+            &[0x10, 0xff, 1],
+            &[0x90, 0xc0],
+            &[0x90, 0xc0, 0x80],
+        ] {
             let mut copy = payload.to_vec();
             shift_vp8(&mut copy, &rewrite);
             assert_eq!(copy, payload);
