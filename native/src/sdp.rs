@@ -113,7 +113,9 @@ pub fn without_candidates(text: &str) -> String {
     kept
 }
 
-/// Writes into each section of ours which track it carries.
+/// Writes into each section of ours which track it carries, and our candidates into every one.
+///
+/// All sections share the first one's transport, and most clients read the candidates there; aiortc reads the last.
 pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String {
     let mut written = String::with_capacity(text.len() + 256);
     let mut lines = text.lines().peekable();
@@ -124,11 +126,16 @@ pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String
         push(&mut written, line);
         lines.next();
     }
+    let candidates: Vec<&str> = text.lines().filter(|line| line.starts_with("a=candidate:")).collect();
     while lines.peek().is_some() {
         let mut section: Vec<&str> = vec![lines.next().unwrap_or_default()];
         while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
             section.push(line);
         }
+        if !section.iter().any(|line| line.starts_with("a=candidate:")) {
+            section.extend(&candidates);
+        }
+        section.push("a=end-of-candidates");
         let mid = section
             .iter()
             .find_map(|line| line.strip_prefix("a=mid:"))
@@ -167,14 +174,14 @@ fn describe_track(written: &mut String, section: &[&str], stream: &str, track: &
     }
 }
 
+/// The SSRC stays: it is the section's whatever it carries, and some clients read it once, when they first see it.
 fn describe_nothing(written: &mut String, section: &[&str]) {
     for line in section {
         match *line {
             "a=sendonly" => push(written, "a=inactive"),
             "a=sendrecv" => push(written, "a=recvonly"),
-            line if line.starts_with("a=msid:")
-                || line.starts_with("a=ssrc:")
-                || line.starts_with("a=ssrc-group:") => {}
+            line if line.starts_with("a=msid:") => {}
+            line if ssrc_line(line).is_some_and(|(_, attribute)| attribute.starts_with("msid:")) => {}
             line => push(written, line),
         }
     }
@@ -224,7 +231,7 @@ mod tests {
     fn a_section_that_carries_nothing_says_so() {
         let written = describe(OFFER, |_| Carries::Nothing);
         assert!(!written.contains("msid"));
-        assert!(!written.contains("ssrc"));
+        assert!(written.contains("a=ssrc:7 cname:c\r\n"));
         assert!(written.contains("a=mid:0\r\na=inactive\r\n"));
         assert!(written.contains("a=recvonly\r\n"));
     }
