@@ -55,6 +55,10 @@ pub enum Command {
     ClosePeer {
         peer: u64,
     },
+    PeerStats {
+        peer: u64,
+        reply: Reply<(u64, u64)>,
+    },
     PermitData {
         peer: u64,
         allowed: bool,

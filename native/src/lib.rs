@@ -12,6 +12,7 @@ mod media;
 pub mod negotiation;
 mod obey;
 pub mod peer;
+#[cfg(feature = "extension-module")]
 mod python;
 mod registry;
 mod room;

@@ -7,11 +7,11 @@ use str0m::media::Mid;
 use str0m::net::Protocol;
 use str0m::rtp::{Extension, ExtensionMap, RtpPacket};
 use vox_egress::{
-    ExtensionIds, Feedback, Level, Ntp, Packet, Rewrite, RingSize, Span, Stream, StreamOptions, Work,
-    frame_forward, frame_resend, parse_rtcp, sender_report,
+    ExtensionIds, Feedback, Level, Ntp, Packet, Rewrite, RingSize, Span, Stream, StreamOptions,
+    Work, frame_forward, frame_resend, parse_rtcp, sender_report,
 };
-use vox_voices::{AudioLevel, Codec};
 use vox_voices::g711::Law;
+use vox_voices::{AudioLevel, Codec};
 
 use crate::event::Event;
 use crate::negotiation::Outgoing;
@@ -33,6 +33,7 @@ impl MediaThread {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
+        peer.bytes_in += packet.payload.len() as u64;
         let header = &packet.header;
         let Some((slot, _rid)) = peer.track_of(header.ssrc) else {
             return;
@@ -47,7 +48,9 @@ impl MediaThread {
             track.ring.restart();
             track.reception.restart();
         }
-        track.reception.packet(*packet.seq_no, header.timestamp, arrived_us * rate / 1000);
+        track
+            .reception
+            .packet(*packet.seq_no, header.timestamp, arrived_us * rate / 1000);
         track.clock.observe(header.timestamp, arrived_us);
         track.last = now;
         if track.muted {
@@ -87,10 +90,20 @@ impl MediaThread {
                         _ => Codec::Opus,
                     };
                     let sequence = header.sequence_number;
-                    room.ears.packet(now, track.id, codec, sequence, header.timestamp, &packet.payload);
+                    room.ears.packet(
+                        now,
+                        track.id,
+                        codec,
+                        sequence,
+                        header.timestamp,
+                        &packet.payload,
+                    );
                 }
                 match level {
-                    Some(level) => room.speakers.level(now, track.id, AudioLevel::from_byte(level.byte())),
+                    Some(level) => {
+                        room.speakers
+                            .level(now, track.id, AudioLevel::from_byte(level.byte()))
+                    }
                     None => room.speakers.is_forwarded(track.id),
                 }
             }
@@ -148,7 +161,11 @@ impl MediaThread {
             };
             work.clear();
             for &(track, index, stream) in &outlet.news {
-                if let Some(packet) = self.tracks.get(track).and_then(|track| track.ring.get(index)) {
+                if let Some(packet) = self
+                    .tracks
+                    .get(track)
+                    .and_then(|track| track.ring.get(index))
+                {
                     work.push(Work {
                         stream: usize::from(stream),
                         packet,
@@ -206,7 +223,13 @@ impl MediaThread {
                 let stream = &mut outlet.streams[stream];
                 for sequence in lost.iter() {
                     if route.proto == Protocol::Udp {
-                        net.batch.resend(keys, &route.destination, stream, &[&track.ring], sequence);
+                        net.batch.resend(
+                            keys,
+                            &route.destination,
+                            stream,
+                            &[&track.ring],
+                            sequence,
+                        );
                     } else {
                         frame_resend(keys, stream, &[&track.ring], sequence, &mut framed);
                     }
@@ -216,7 +239,14 @@ impl MediaThread {
                 let track = carried(outlet, media).and_then(|(_, track)| tracks.get(track));
                 keyframes.extend(track.map(|track| track.id));
             }
-            Feedback::Report { media, fraction_lost, jitter, last_report, delay, .. } => {
+            Feedback::Report {
+                media,
+                fraction_lost,
+                jitter,
+                last_report,
+                delay,
+                ..
+            } => {
                 let Some((_, track)) = carried(outlet, media) else {
                     return;
                 };
@@ -246,7 +276,11 @@ impl MediaThread {
 
     /// Asks the publisher of a video for a key frame, unless that was just done.
     pub(crate) fn want_keyframe(&mut self, track: u64, now: Instant) {
-        let Some(track) = self.slots.get(&track).and_then(|&slot| self.tracks.get_mut(slot)) else {
+        let Some(track) = self
+            .slots
+            .get(&track)
+            .and_then(|&slot| self.tracks.get_mut(slot))
+        else {
             return;
         };
         let Source::Peer(peer, mid) = track.source else {
@@ -278,7 +312,10 @@ impl MediaThread {
                 full.extend_from_slice(room.ears.tick(now));
             }
             if let Some(speakers) = room.speakers.update(now) {
-                let told = speakers.iter().map(|s| (s.track, s.level, s.is_active)).collect();
+                let told = speakers
+                    .iter()
+                    .map(|s| (s.track, s.level, s.is_active))
+                    .collect();
                 self.events.push(Event::Speakers(id, told));
             }
         }
@@ -317,7 +354,9 @@ impl MediaThread {
             track.flowing = true;
             self.events.push(Event::Flowing(track.id));
         }
-        if room.ears.wants(track.id) && let Some(spoken) = voice.spoken() {
+        if room.ears.wants(track.id)
+            && let Some(spoken) = voice.spoken()
+        {
             room.ears.voice_frame(track.id, spoken);
         }
         if !room.speakers.level(now, track.id, level) || track.listeners.is_empty() {
@@ -330,7 +369,10 @@ impl MediaThread {
         let Some(packet) = voice.packet() else {
             return;
         };
-        let index = track.ring.newest().map_or(u64::from(packet.sequence), |newest| newest + 1);
+        let index = track
+            .ring
+            .newest()
+            .map_or(u64::from(packet.sequence), |newest| newest + 1);
         track.clock.observe(packet.timestamp, arrived_us);
         let kept = track.ring.push(&Packet {
             index,
@@ -395,7 +437,14 @@ impl MediaThread {
                     Source::Voice(_) => track.id,
                 };
                 self.plain.clear();
-                if sender_report(keys, stream, ntp, timestamp, &name.to_string(), &mut self.plain) {
+                if sender_report(
+                    keys,
+                    stream,
+                    ntp,
+                    timestamp,
+                    &name.to_string(),
+                    &mut self.plain,
+                ) {
                     self.net.transmit(route.proto, route.remote, &self.plain);
                 }
             }
@@ -413,7 +462,11 @@ impl MediaThread {
                 let Some((lost, jitter)) = track.reception.take() else {
                     continue;
                 };
-                let rate = if track.kind == Kind::Video { 90.0 } else { 48.0 };
+                let rate = if track.kind == Kind::Video {
+                    90.0
+                } else {
+                    48.0
+                };
                 quality.reported = true;
                 quality.lost = quality.lost.max(lost);
                 quality.jitter_ms = quality.jitter_ms.max(jitter as f32 / rate);
@@ -434,7 +487,12 @@ impl MediaThread {
         let waiting: Vec<u64> = self
             .peers
             .values()
-            .filter(|peer| peer.negotiation.subscriptions.iter().any(|s| s.track == track))
+            .filter(|peer| {
+                peer.negotiation
+                    .subscriptions
+                    .iter()
+                    .any(|s| s.track == track)
+            })
             .map(|peer| peer.id)
             .collect();
         for peer in waiting {
@@ -452,7 +510,9 @@ impl MediaThread {
         };
         for slot in peer.listening.drain(..) {
             if let Some(track) = self.tracks.get_mut(slot) {
-                track.listeners.retain(|listener| listener.outlet != peer.outlet);
+                track
+                    .listeners
+                    .retain(|listener| listener.outlet != peer.outlet);
             }
         }
         outlet.carried.fill(None);
@@ -472,7 +532,11 @@ impl MediaThread {
                 continue;
             };
             outlet.carried[stream] = Some(slot);
-            let subscription = peer.negotiation.subscriptions.iter().find(|s| s.track == handle);
+            let subscription = peer
+                .negotiation
+                .subscriptions
+                .iter()
+                .find(|s| s.track == handle);
             track.listeners.push(Listener {
                 outlet: peer.outlet,
                 stream: stream as u16,
@@ -504,14 +568,21 @@ fn stream_for(peer: &mut Peer, outlet: &mut Outlet, index: usize, track: &Track)
         Kind::Video => (RingSize::Video, 90_000),
         _ => (RingSize::Audio, 48_000),
     };
-    outlet.streams.push(Stream::new(&options(&outgoing, ids, size, clock_rate)));
+    outlet
+        .streams
+        .push(Stream::new(&options(&outgoing, ids, size, clock_rate)));
     outlet.carried.push(None);
     let stream = outlet.streams.len() - 1;
     section.stream = Some(stream);
     Some(stream)
 }
 
-fn options(outgoing: &Outgoing, ids: ExtensionIds, size: RingSize, clock_rate: u32) -> StreamOptions<'_> {
+fn options(
+    outgoing: &Outgoing,
+    ids: ExtensionIds,
+    size: RingSize,
+    clock_rate: u32,
+) -> StreamOptions<'_> {
     StreamOptions {
         ssrc: outgoing.ssrc,
         payload_type: outgoing.payload_type,
@@ -537,12 +608,17 @@ fn extension_ids(exts: &ExtensionMap) -> ExtensionIds {
 
 /// The stream of an outlet with an SSRC, and the slot of the track that it carries.
 fn carried(outlet: &Outlet, ssrc: u32) -> Option<(usize, u32)> {
-    let stream = outlet.streams.iter().position(|stream| stream.ssrc() == ssrc)?;
+    let stream = outlet
+        .streams
+        .iter()
+        .position(|stream| stream.ssrc() == ssrc)?;
     Some((stream, outlet.carried[stream]?))
 }
 
 fn wall_clock() -> Ntp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Ntp::from_unix_us(since.as_micros() as u64)
 }
 

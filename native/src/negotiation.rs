@@ -134,7 +134,13 @@ impl Peer {
     }
 
     /// Wants a track; `Err` says why not.
-    pub fn subscribe(&mut self, track: u64, kind: Kind, stream_id: String, track_id: String) -> Result<(), &'static str> {
+    pub fn subscribe(
+        &mut self,
+        track: u64,
+        kind: Kind,
+        stream_id: String,
+        track_id: String,
+    ) -> Result<(), &'static str> {
         let subscriptions = &mut self.negotiation.subscriptions;
         if let Some(known) = subscriptions.iter_mut().find(|s| s.track == track) {
             (known.stream_id, known.track_id) = (stream_id, track_id);
@@ -157,13 +163,26 @@ impl Peer {
     }
 
     /// Answers a client's offer and places subscriptions on the sections where it receives.
-    pub fn accept_offer(&mut self, offer: SdpOffer, asked: &[sdp::Section]) -> Result<Answer, String> {
+    pub fn accept_offer(
+        &mut self,
+        offer: SdpOffer,
+        asked: &[sdp::Section],
+    ) -> Result<Answer, String> {
         self.negotiation.pending = None;
-        let answer = self.rtc.sdp_api().accept_offer(offer).map_err(|e| e.to_string())?;
+        let answer = self
+            .rtc
+            .sdp_api()
+            .accept_offer(offer)
+            .map_err(|e| e.to_string())?;
         if asked.iter().any(|s| s.kind == Kind::Other) && self.wants_channels() {
             self.open_channels_now();
         }
         self.place(asked);
+        let mut sending = asked.iter().filter(|s| s.kind == Kind::Audio && s.sends);
+        self.nameless = match (sending.next(), sending.next()) {
+            (Some(only), None) if !only.named => Some(Mid::from(only.mid.as_str())),
+            _ => None,
+        };
         let negotiation = &self.negotiation;
         let sdp = sdp::describe(&answer.to_sdp_string(), |mid| negotiation.carries(mid));
         let mids = negotiation
@@ -301,7 +320,9 @@ impl Peer {
         let names = |mid: &str| match new.iter().find(|(name, _, _)| **name == *mid) {
             Some((_, _, track)) => {
                 let named = negotiation.subscriptions.iter().find(|s| s.track == *track);
-                named.map_or(Carries::AsWritten, |s| Carries::Track(&s.stream_id, &s.track_id))
+                named.map_or(Carries::AsWritten, |s| {
+                    Carries::Track(&s.stream_id, &s.track_id)
+                })
             }
             None => negotiation.carries(mid),
         };
@@ -316,7 +337,11 @@ impl Peer {
     }
 
     /// Takes the answer to our offer.
-    pub fn accept_answer(&mut self, answer: SdpAnswer, credentials: Option<IceCreds>) -> Result<(), String> {
+    pub fn accept_answer(
+        &mut self,
+        answer: SdpAnswer,
+        credentials: Option<IceCreds>,
+    ) -> Result<(), String> {
         let Some(pending) = self.negotiation.pending.take() else {
             return Err("no offer waits for an answer".into());
         };

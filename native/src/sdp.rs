@@ -32,6 +32,8 @@ pub struct Section {
     pub sends: bool,
     /// Whether its sender receives on it.
     pub receives: bool,
+    /// Whether packets on it can be told from those of other sections, by their SSRC or by an extension.
+    pub named: bool,
 }
 
 /// What one of our sections carries.
@@ -69,6 +71,7 @@ pub fn sections(text: &str) -> Result<Vec<Section>, String> {
                 kind,
                 sends: true,
                 receives: true,
+                named: false,
             });
             continue;
         }
@@ -83,7 +86,11 @@ pub fn sections(text: &str) -> Result<Vec<Section>, String> {
                 section.receives = false;
             }
             _ => {
-                if let Some(mid) = line.strip_prefix("a=mid:") {
+                if line.starts_with("a=ssrc:")
+                    || line.starts_with("a=extmap:") && line.ends_with("sdes:mid")
+                {
+                    section.named = true;
+                } else if let Some(mid) = line.strip_prefix("a=mid:") {
                     if mid.is_empty() || mid.len() > 16 {
                         return Err("the name of a section is empty or over 16 bytes".into());
                     }
@@ -126,7 +133,10 @@ pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String
         push(&mut written, line);
         lines.next();
     }
-    let candidates: Vec<&str> = text.lines().filter(|line| line.starts_with("a=candidate:")).collect();
+    let candidates: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("a=candidate:"))
+        .collect();
     while lines.peek().is_some() {
         let mut section: Vec<&str> = vec![lines.next().unwrap_or_default()];
         while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
@@ -181,7 +191,8 @@ fn describe_nothing(written: &mut String, section: &[&str]) {
             "a=sendonly" => push(written, "a=inactive"),
             "a=sendrecv" => push(written, "a=recvonly"),
             line if line.starts_with("a=msid:") => {}
-            line if ssrc_line(line).is_some_and(|(_, attribute)| attribute.starts_with("msid:")) => {}
+            line if ssrc_line(line)
+                .is_some_and(|(_, attribute)| attribute.starts_with("msid:")) => {}
             line => push(written, line),
         }
     }
@@ -193,9 +204,7 @@ fn ssrc_line(line: &str) -> Option<(&str, &str)> {
 
 /// Whether an id may stand in `msid`: 1 to 64 of the token characters of RFC 4566, or `|`, which LiveKit's clients use.
 pub fn is_identifier(id: &str) -> bool {
-    let token = |byte: u8| {
-        matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e)
-    };
+    let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e);
     (1..=64).contains(&id.len()) && id.bytes().all(token)
 }
 
@@ -245,7 +254,11 @@ mod tests {
     fn what_is_too_much_is_named() {
         let many = format!("v=0\r\n{}", "m=audio 9 X 0\r\na=mid:1\r\n".repeat(513));
         assert_eq!(sections(&many).unwrap_err(), "more than 512 sections");
-        assert!(sections(&" ".repeat(MAX_DESCRIPTION + 1)).unwrap_err().contains("bytes"));
+        assert!(
+            sections(&" ".repeat(MAX_DESCRIPTION + 1))
+                .unwrap_err()
+                .contains("bytes")
+        );
         assert!(sections("v=0\r\n").is_err());
         assert!(sections("m=audio 9 X 0\r\n").is_err());
     }

@@ -77,7 +77,8 @@ impl Net {
     /// Sends what str0m or we made, as it is.
     pub(crate) fn transmit(&mut self, proto: Protocol, remote: SocketAddr, datagram: &[u8]) {
         if proto == Protocol::Udp {
-            self.batch.push_plain(&Destination::new(remote, None), datagram);
+            self.batch
+                .push_plain(&Destination::new(remote, None), datagram);
         } else if let Some(tcp) = &mut self.tcp {
             self.sent += 1;
             self.sent_bytes += datagram.len() as u64;
@@ -278,7 +279,9 @@ impl MediaThread {
 
     fn datagram(&mut self, proto: Protocol, source: SocketAddr, datagram: &[u8], now: Instant) {
         self.gauges.packets_in.fetch_add(1, Ordering::Relaxed);
-        self.gauges.bytes_in.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+        self.gauges
+            .bytes_in
+            .fetch_add(datagram.len() as u64, Ordering::Relaxed);
         let Some(&first) = datagram.first() else {
             return;
         };
@@ -289,7 +292,11 @@ impl MediaThread {
         let Some(&id) = self.by_address.get(&(proto, source)) else {
             return;
         };
-        if (128..192).contains(&first) && datagram.get(1).is_some_and(|b| (64..96).contains(&(b & 0x7f))) {
+        if (128..192).contains(&first)
+            && datagram
+                .get(1)
+                .is_some_and(|b| (64..96).contains(&(b & 0x7f)))
+        {
             let handled = self.feedback(id, datagram, now);
             if handled {
                 return;
@@ -334,7 +341,9 @@ impl MediaThread {
             tcp.know(source);
         }
         if nominates && let Some(outlet) = self.outlets.get_mut(outlet) {
-            let here = outlet.route.is_some_and(|r| r.remote == source && r.proto == proto);
+            let here = outlet
+                .route
+                .is_some_and(|r| r.remote == source && r.proto == proto);
             if !here {
                 outlet.route = Some(Route {
                     proto,
@@ -354,18 +363,37 @@ impl MediaThread {
             .map(Candidate::addr)
     }
 
-    fn hand_over(&mut self, id: u64, proto: Protocol, source: SocketAddr, datagram: &[u8], now: Instant) {
+    fn hand_over(
+        &mut self,
+        id: u64,
+        proto: Protocol,
+        source: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) {
         let Some(destination) = self.destination(proto, source) else {
             return;
         };
         let Ok(receive) = Receive::new(proto, source, destination, datagram) else {
             return;
         };
-        self.with_peer(id, now, |peer| peer.receive(now, receive));
+        let is_media = datagram[0] >= 128;
+        self.with_peer(id, now, |peer| {
+            if is_media && peer.nameless.is_some() {
+                peer.expect_nameless(datagram);
+            }
+            peer.receive(now, receive)
+        });
+        self.finish_closing(id, now);
     }
 
     /// Does something with a peer and everything that comes of it. What goes wrong is the end of this peer alone.
-    pub(crate) fn with_peer(&mut self, id: u64, now: Instant, act: impl FnOnce(&mut Peer) -> Result<(), RtcError>) {
+    pub(crate) fn with_peer(
+        &mut self,
+        id: u64,
+        now: Instant,
+        act: impl FnOnce(&mut Peer) -> Result<(), RtcError>,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
@@ -374,7 +402,10 @@ impl MediaThread {
         // str0m asserts what its own state promises; a peer that breaks a promise must not end the others.
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(peer)?;
-            peer.drain(|proto, to, datagram| net.transmit(proto, to, datagram), happenings)
+            peer.drain(
+                |proto, to, datagram| net.transmit(proto, to, datagram),
+                happenings,
+            )
         }));
         let over = match result {
             Ok(Ok(())) if peer.is_alive() => None,
@@ -427,28 +458,30 @@ impl MediaThread {
                 peer.lost_since = None;
                 self.events.push(Event::Connected(id));
             }
-            PeerEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                if peer.connected && peer.lost_since.is_none() {
-                    peer.lost_since = Some(now);
-                    self.events.push(Event::Disconnected(id));
-                }
+            PeerEvent::IceConnectionStateChange(IceConnectionState::Disconnected)
+                if peer.connected && peer.lost_since.is_none() =>
+            {
+                peer.lost_since = Some(now);
+                self.events.push(Event::Disconnected(id));
             }
-            PeerEvent::IceConnectionStateChange(state) => {
-                if state.is_connected() && peer.lost_since.take().is_some() {
-                    self.events.push(Event::Connected(id));
-                }
+            PeerEvent::IceConnectionStateChange(state)
+                if state.is_connected() && peer.lost_since.take().is_some() =>
+            {
+                self.events.push(Event::Connected(id));
             }
             PeerEvent::RtpPacket(packet) => self.ingest(id, &packet, now),
             PeerEvent::KeyframeRequest(request) => {
-                let wanted = peer.negotiation.sections.iter().find(|s| s.mid == request.mid);
+                let wanted = peer
+                    .negotiation
+                    .sections
+                    .iter()
+                    .find(|s| s.mid == request.mid);
                 if let Some(track) = wanted.and_then(|s| s.track) {
                     self.want_keyframe(track, now);
                 }
             }
-            PeerEvent::ChannelOpen(channel, label) => {
-                if peer.channel_opened(channel, &label) {
-                    self.events.push(Event::Channel(id, label));
-                }
+            PeerEvent::ChannelOpen(channel, label) if peer.channel_opened(channel, &label) => {
+                self.events.push(Event::Channel(id, label));
             }
             PeerEvent::ChannelData(data) if peer.data_allowed => {
                 if let Some(label) = peer.channel_label(data.id) {
@@ -471,7 +504,8 @@ impl MediaThread {
 
     /// A peer is over, by itself: Python is told, and closes the handle when it likes.
     pub(crate) fn lose(&mut self, id: u64, reason: &'static str) {
-        if self.drop_peer(id) {
+        let known = self.peers.get(&id).is_some_and(|peer| peer.closing.is_none());
+        if self.drop_peer(id) && known {
             self.events.push(Event::Closed(id, reason));
         }
     }
@@ -500,6 +534,15 @@ impl MediaThread {
 
     /// Once a second: who is silent, who is gone, who is owed a report.
     fn look_around(&mut self, now: Instant) {
+        let closing: Vec<u64> = self
+            .peers
+            .values()
+            .filter(|peer| peer.closing.is_some())
+            .map(|peer| peer.id)
+            .collect();
+        for id in closing {
+            self.finish_closing(id, now);
+        }
         let gone: Vec<u64> = self
             .peers
             .values()
@@ -526,10 +569,18 @@ impl MediaThread {
         self.worked = Duration::ZERO;
         gauges.load.store(load.min(1000), Ordering::Relaxed);
         gauges.cpu_ns.store(sys::thread_cpu_ns(), Ordering::Relaxed);
-        gauges.packets_out.store(totals.packets + self.net.sent, Ordering::Relaxed);
-        gauges.bytes_out.store(totals.bytes + self.net.sent_bytes, Ordering::Relaxed);
-        gauges.rooms.store(self.rooms.len() as u64, Ordering::Relaxed);
-        gauges.peers.store(self.peers.len() as u64, Ordering::Relaxed);
+        gauges
+            .packets_out
+            .store(totals.packets + self.net.sent, Ordering::Relaxed);
+        gauges
+            .bytes_out
+            .store(totals.bytes + self.net.sent_bytes, Ordering::Relaxed);
+        gauges
+            .rooms
+            .store(self.rooms.len() as u64, Ordering::Relaxed);
+        gauges
+            .peers
+            .store(self.peers.len() as u64, Ordering::Relaxed);
     }
 
     fn goodbye(&mut self) {
@@ -551,7 +602,11 @@ fn candidates(addresses: &[IpAddr], port: u16, tcp_port: Option<u16>) -> Vec<Can
         .filter_map(|&ip| Candidate::host(SocketAddr::new(ip, port), "udp").ok());
     let tcp = addresses.iter().filter_map(|&ip| {
         let address = SocketAddr::new(ip, tcp_port?);
-        let built = Candidate::builder().tcp().host(address).tcptype(TcpType::Passive).build();
+        let built = Candidate::builder()
+            .tcp()
+            .host(address)
+            .tcptype(TcpType::Passive)
+            .build();
         built.ok()
     });
     udp.chain(tcp).collect()
