@@ -25,11 +25,11 @@ from vox.chat.events import Event
 from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
 from vox.chat.features.federation import contacts
-from vox.chat.features.interactions.calls import call_command
 from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.features.outgoing_webhooks.sender import DeliverySender
 from vox.chat.features.push.sender import PushSender
 from vox.chat.features.snapshot.service import Snapshots
+from vox.chat.features.voice.commands import call_any_command
 from vox.chat.features.voice.keeper import EVERY_S as VOICE_EVERY_S
 from vox.chat.features.voice.opening import open_voice
 from vox.chat.features.voice.states import carry_out
@@ -100,7 +100,7 @@ class ChatServer:
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
-        context.call_command = partial(call_command, context)
+        context.call_command = partial(call_any_command, context)
         self._sender = DeliverySender(
             context.change,
             context.integrations,

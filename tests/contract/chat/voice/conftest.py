@@ -1,15 +1,15 @@
 """A community with a media server that is played, and a clock that tests move."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.contract.chat.harness import Person, Rig, community
-from tests.contract.chat.helpers_bots import receiver
+from tests.contract.chat.helpers_bots import Answer, Received, receiver
 from tests.fakes.clock import FakeClock
 from tests.fakes.media_server import KEY, MediaServer
 from vox.chat.features.voice.keeper import Keeper
@@ -23,6 +23,8 @@ class VoiceRig:
     rig: Rig
     media: MediaServer
     clock: FakeClock
+    others: dict[str, Callable[[Received], Answer]] = field(default_factory=dict[str, Callable[[Received], Answer]])
+    """Answers to requests that are not the media server's, by path."""
 
     @property
     def keeper(self) -> Keeper:
@@ -62,7 +64,12 @@ class VoiceRig:
 async def voice(database_url: str, tmp_path: Path) -> AsyncGenerator[VoiceRig, None]:
     clock = FakeClock()
     media = MediaServer(clock.unix)
-    async with receiver(media.decide) as server:
+    others: dict[str, Callable[[Received], Answer]] = {}
+
+    def decide(request: Received) -> Answer:
+        return others.get(request.path, media.decide)(request)
+
+    async with receiver(decide) as server:
         address = server.url.removesuffix("/in")
         more: dict[str, Any] = {
             "media_url": address.replace("http", "ws"),
@@ -71,4 +78,4 @@ async def voice(database_url: str, tmp_path: Path) -> AsyncGenerator[VoiceRig, N
             "media_agent_url": address,
         }
         async with community(database_url, tmp_path, clock=clock, **more) as rig:
-            yield VoiceRig(rig, media, clock)
+            yield VoiceRig(rig, media, clock, others)

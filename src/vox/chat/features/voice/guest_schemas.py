@@ -8,6 +8,7 @@ from vox.chat.api.fields import Id
 from vox.chat.events.ids import RoomId, UserId
 
 MAX_TRANSCRIPTS = 50
+MAX_NAME = 64
 PHONE = r"^\+[1-9][0-9]{4,17}$"
 CODE = r"^[0-9]{0,12}$"
 Phone = Annotated[str, Meta(pattern=PHONE)]
@@ -24,8 +25,8 @@ class InviteAgent(Struct, frozen=True):
         interrupted_by: members by whom it is interrupted; empty: by all.
     """
 
-    agent: Annotated[str, Meta(max_length=64)] = ""
-    name: Annotated[str, Meta(max_length=64)] = ""
+    agent: Annotated[str, Meta(max_length=MAX_NAME)] = ""
+    name: Annotated[str, Meta(max_length=MAX_NAME)] = ""
     language: Annotated[str, Meta(max_length=16)] = ""
     interrupted_by: Annotated[list[Id], Meta(max_length=50)] = []
 
