@@ -184,7 +184,7 @@ const commands = {
     return { sid: publication.trackSid };
   },
   async video({ codec = "vp8", simulcast = true }) {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720, frameRate: 15 } });
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360, frameRate: 15 } });
     const publication = await room.localParticipant.publishTrack(stream.getVideoTracks()[0], {
       name: "camera", source: Track.Source.Camera, simulcast, videoCodec: codec,
     });
