@@ -161,6 +161,7 @@ class SpeechVendor(ABC):
         if self.is_silent:
             self.reached.set()
             await self._wait_for_disconnect(request)
+            return Response()  # to no one: a refusal is for the next test's request
         status = self._status(request)
         if status is not None:
             return JSONResponse(self.error(status.status), status.status, status.headers)

@@ -1,0 +1,1 @@
+//! What goes out: SRTP keys, sealing, header rewriting and batched sends.

@@ -1,0 +1,1 @@
+//! `vox_native`: the media engine of the relay.

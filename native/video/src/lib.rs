@@ -1,0 +1,1 @@
+//! Video: key frames, layers and the rewriting that hides their switches.
