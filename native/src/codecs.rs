@@ -44,5 +44,6 @@ pub fn compatible(a: &CodecSpec, b: &CodecSpec) -> bool {
     a.codec == b.codec
         && a.format.packetization_mode == b.format.packetization_mode
         && a.format.profile_id.unwrap_or(0) == b.format.profile_id.unwrap_or(0)
-        && a.format.profile_level_id.map(|id| id >> 8) == b.format.profile_level_id.map(|id| id >> 8)
+        && a.format.profile_level_id.map(|id| id >> 8)
+            == b.format.profile_level_id.map(|id| id >> 8)
 }

@@ -55,6 +55,10 @@ pub enum Command {
     ClosePeer {
         peer: u64,
     },
+    PeerStats {
+        peer: u64,
+        reply: Reply<(u64, u64)>,
+    },
     PermitData {
         peer: u64,
         allowed: bool,
@@ -171,7 +175,9 @@ impl Inbox {
     /// Takes all commands that wait.
     pub fn take(&self) -> VecDeque<Command> {
         let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
-        self.wake.reset();
+        if !waiting.is_empty() {
+            self.wake.reset();
+        }
         std::mem::take(&mut *waiting)
     }
 

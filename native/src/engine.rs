@@ -128,7 +128,10 @@ impl Engine {
         let mut workers = Vec::new();
         let mut handles = Vec::new();
         for index in 0..threads {
-            let udp = sys::bind_udp(SocketAddr::new(settings.host, port(settings.udp_port, index)?))?;
+            let udp = sys::bind_udp(SocketAddr::new(
+                settings.host,
+                port(settings.udp_port, index)?,
+            ))?;
             let tcp = match settings.tcp_port {
                 Some(first) => {
                     let address = SocketAddr::new(settings.host, port(first, index)?);
@@ -152,7 +155,11 @@ impl Engine {
                 gauges: Arc::clone(&worker.gauges),
             })?;
             let name = format!("vox-media-{index}");
-            handles.push(std::thread::Builder::new().name(name).spawn(move || thread.run())?);
+            handles.push(
+                std::thread::Builder::new()
+                    .name(name)
+                    .spawn(move || thread.run())?,
+            );
             workers.push(worker);
         }
         Ok(Engine {
@@ -169,16 +176,24 @@ impl Engine {
 
     fn tell(&self, thread: usize, command: Command) -> Outcome<()> {
         let pushed = self.workers[thread].inbox.push(command);
-        pushed.map_err(|_| io::Error::new(io::ErrorKind::WouldBlock, "the media thread is too far behind").into())
+        pushed.map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::WouldBlock,
+                "the media thread is too far behind",
+            )
+            .into()
+        })
     }
 
     fn ask<T>(&self, thread: usize, command: impl FnOnce(Reply<T>) -> Command) -> Outcome<T> {
         let (reply, answer) = sync_channel(1);
         self.tell(thread, command(reply))?;
         answer.recv_timeout(PATIENCE).map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                io::Error::new(io::ErrorKind::TimedOut, "the media thread did not answer in 2 s").into()
-            }
+            RecvTimeoutError::Timeout => io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the media thread did not answer in 2 s",
+            )
+            .into(),
             RecvTimeoutError::Disconnected => {
                 io::Error::new(io::ErrorKind::NotConnected, "the engine is closed").into()
             }
@@ -192,7 +207,10 @@ impl Engine {
 
     /// The TCP port of each thread that has one.
     pub fn tcp_ports(&self) -> Vec<u16> {
-        self.workers.iter().filter_map(|worker| worker.tcp_port).collect()
+        self.workers
+            .iter()
+            .filter_map(|worker| worker.tcp_port)
+            .collect()
     }
 
     /// The descriptor that is readable while events wait.
@@ -268,7 +286,9 @@ impl Engine {
     pub fn accept_offer(&self, peer: u64, text: &str) -> Outcome<Answer> {
         let (_, thread) = self.registry().peer(peer)?;
         let sections = sdp::sections(text)?;
-        let offer = parsed(text, |text| SdpOffer::from_sdp_string(text).map_err(|e| e.to_string()))?;
+        let offer = parsed(text, |text| {
+            SdpOffer::from_sdp_string(text).map_err(|e| e.to_string())
+        })?;
         let answered = self.ask(thread, |reply| Command::AcceptOffer {
             peer,
             offer: Box::new(offer),
@@ -281,7 +301,11 @@ impl Engine {
     /// Offers what changed.
     pub fn make_offer(&self, peer: u64, restart: bool) -> Outcome<Option<String>> {
         let (_, thread) = self.registry().peer(peer)?;
-        let offered = self.ask(thread, |reply| Command::MakeOffer { peer, restart, reply })?;
+        let offered = self.ask(thread, |reply| Command::MakeOffer {
+            peer,
+            restart,
+            reply,
+        })?;
         Ok(offered?)
     }
 
@@ -289,7 +313,9 @@ impl Engine {
     pub fn accept_answer(&self, peer: u64, text: &str) -> Outcome<()> {
         let (_, thread) = self.registry().peer(peer)?;
         sdp::sections(text)?;
-        let answer = parsed(text, |text| SdpAnswer::from_sdp_string(text).map_err(|e| e.to_string()))?;
+        let answer = parsed(text, |text| {
+            SdpAnswer::from_sdp_string(text).map_err(|e| e.to_string())
+        })?;
         let credentials = credentials(text);
         let taken = self.ask(thread, |reply| Command::AcceptAnswer {
             peer,
@@ -316,6 +342,12 @@ impl Engine {
         self.tell(thread, Command::ClosePeer { peer })
     }
 
+    /// Bytes of media, without headers, that came from a peer and went to it.
+    pub fn peer_stats(&self, peer: u64) -> Outcome<(u64, u64)> {
+        let (_, thread) = self.registry().peer(peer)?;
+        self.ask(thread, |reply| Command::PeerStats { peer, reply })
+    }
+
     fn to_peer(&self, peer: u64, command: Command) -> Outcome<()> {
         let (_, thread) = self.registry().peer(peer)?;
         self.tell(thread, command)
@@ -333,7 +365,9 @@ impl Engine {
         let (other, _) = registry.track(track)?;
         drop(registry);
         if room != other {
-            return Err(Refusal::Value(format!("peer {peer} and track {track} are not in one room")));
+            return Err(Refusal::Value(format!(
+                "peer {peer} and track {track} are not in one room"
+            )));
         }
         self.tell(thread, command)
     }
@@ -346,14 +380,24 @@ impl Engine {
     /// Makes a section of a peer a track.
     pub fn publish(&self, peer: u64, mid: &str, track: u64, kind: Kind) -> Outcome<()> {
         if mid.is_empty() || mid.len() > 16 {
-            return Err(Refusal::Value("the name of a section has 1 to 16 bytes".into()));
+            return Err(Refusal::Value(
+                "the name of a section has 1 to 16 bytes".into(),
+            ));
         }
         let mut registry = self.registry();
         let (room, _) = registry.peer(peer)?;
         let thread = registry.open_track(room, track, None)?;
         drop(registry);
         let mid = mid.to_owned();
-        self.tell(thread, Command::Publish { peer, mid, track, kind })
+        self.tell(
+            thread,
+            Command::Publish {
+                peer,
+                mid,
+                track,
+                kind,
+            },
+        )
     }
 
     /// Ends a track.
@@ -370,10 +414,21 @@ impl Engine {
     /// Sends a track to a peer from the next offer or answer on.
     pub fn subscribe(&self, peer: u64, track: u64, stream_id: &str, track_id: &str) -> Outcome<()> {
         if !sdp::is_identifier(stream_id) || !sdp::is_identifier(track_id) {
-            return Err(Refusal::Value("an id has 1 to 64 characters of a token".into()));
+            return Err(Refusal::Value(
+                "an id has 1 to 64 characters of a token".into(),
+            ));
         }
         let (stream_id, track_id) = (stream_id.to_owned(), track_id.to_owned());
-        self.to_both(peer, track, Command::Subscribe { peer, track, stream_id, track_id })
+        self.to_both(
+            peer,
+            track,
+            Command::Subscribe {
+                peer,
+                track,
+                stream_id,
+                track_id,
+            },
+        )
     }
 
     /// Stops sending a track to a peer.
@@ -383,7 +438,15 @@ impl Engine {
 
     /// Holds a track back from one peer.
     pub fn pause(&self, peer: u64, track: u64, paused: bool) -> Outcome<()> {
-        self.to_both(peer, track, Command::Pause { peer, track, paused })
+        self.to_both(
+            peer,
+            track,
+            Command::Pause {
+                peer,
+                track,
+                paused,
+            },
+        )
     }
 
     /// Bounds what is sent of a video.
@@ -391,7 +454,16 @@ impl Engine {
         if quality > 2 {
             return Err(Refusal::Value("quality is 0, 1 or 2".into()));
         }
-        self.to_both(peer, track, Command::SetLayer { peer, track, quality, fps })
+        self.to_both(
+            peer,
+            track,
+            Command::SetLayer {
+                peer,
+                track,
+                quality,
+                fps,
+            },
+        )
     }
 
     /// Asks the publisher of a video for a key frame.
@@ -400,18 +472,42 @@ impl Engine {
     }
 
     /// Opens a data channel with the next offer, or at once where channels are agreed on.
-    pub fn open_channel(&self, peer: u64, label: &str, ordered: bool, retransmits: Option<u16>) -> Outcome<()> {
+    pub fn open_channel(
+        &self,
+        peer: u64,
+        label: &str,
+        ordered: bool,
+        retransmits: Option<u16>,
+    ) -> Outcome<()> {
         if label.is_empty() || label.len() > MAX_LABEL {
-            return Err(Refusal::Value(format!("a label has 1 to {MAX_LABEL} bytes")));
+            return Err(Refusal::Value(format!(
+                "a label has 1 to {MAX_LABEL} bytes"
+            )));
         }
         let label = label.to_owned();
-        self.to_peer(peer, Command::OpenChannel { peer, label, ordered, retransmits })
+        self.to_peer(
+            peer,
+            Command::OpenChannel {
+                peer,
+                label,
+                ordered,
+                retransmits,
+            },
+        )
     }
 
     /// Sends to each peer; those that did not take it.
-    pub fn send_data(&self, peers: &[u64], label: &str, payload: &[u8], binary: bool) -> Outcome<Vec<u64>> {
+    pub fn send_data(
+        &self,
+        peers: &[u64],
+        label: &str,
+        payload: &[u8],
+        binary: bool,
+    ) -> Outcome<Vec<u64>> {
         if payload.len() > MAX_MESSAGE {
-            return Err(Refusal::Value(format!("a message has at most {MAX_MESSAGE} bytes")));
+            return Err(Refusal::Value(format!(
+                "a message has at most {MAX_MESSAGE} bytes"
+            )));
         }
         let mut refused = Vec::new();
         let mut by_thread: Vec<Vec<u64>> = vec![Vec::new(); self.workers.len()];
@@ -472,14 +568,26 @@ impl Engine {
         let (room, _) = registry.track(track)?;
         let thread = registry.may_tap(room, tap)?;
         drop(registry);
-        let opened = self.ask(thread, |reply| Command::OpenTap { room, tap, track, rate, reply })?;
+        let opened = self.ask(thread, |reply| Command::OpenTap {
+            room,
+            tap,
+            track,
+            rate,
+            reply,
+        })?;
         self.note_tap(room, tap, opened)
     }
 
     /// Opens the sum of a room.
     pub fn open_mix(&self, tap: u64, room: u64, rate: Rate, without: Vec<u64>) -> Outcome<()> {
         let thread = self.registry().may_tap(room, tap)?;
-        let opened = self.ask(thread, |reply| Command::OpenMix { room, tap, rate, without, reply })?;
+        let opened = self.ask(thread, |reply| Command::OpenMix {
+            room,
+            tap,
+            rate,
+            without,
+            reply,
+        })?;
         self.note_tap(room, tap, opened)
     }
 
@@ -518,12 +626,18 @@ impl Drop for Engine {
     }
 }
 
+/// The addresses that candidates name where none are given.
+pub fn local_addresses() -> Outcome<Vec<IpAddr>> {
+    Ok(sys::local_addresses()?)
+}
+
 fn port(first: u16, index: usize) -> Outcome<u16> {
     if first == 0 {
         return Ok(0);
     }
     let port = usize::from(first) + index;
-    u16::try_from(port).map_err(|_| Refusal::Value(format!("port {port} of thread {index} is above 65535")))
+    u16::try_from(port)
+        .map_err(|_| Refusal::Value(format!("port {port} of thread {index} is above 65535")))
 }
 
 /// Reads a description without its candidates. What its parser trips over is the caller's mistake, not our end.

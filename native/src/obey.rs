@@ -1,6 +1,6 @@
 //! Python's commands, carried out on the media thread.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::format::{Codec, CodecSpec, FormatParams};
 use str0m::media::Frequency;
@@ -9,9 +9,12 @@ use vox_voices::{TapReader, Voice};
 use crate::command::Command;
 use crate::media;
 use crate::peer::{Peer, Role};
-use crate::room::{Outlet, Room, Source, Track};
+use crate::room::{Carried, Outlet, Room, Source, Track};
 use crate::sdp::Kind;
 use crate::thread::MediaThread;
+
+/// How long a peer that closes may take what waits on its channels.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl MediaThread {
     /// Carries out one command. Handles that are gone are nothing to do: their end crossed the command.
@@ -22,29 +25,56 @@ impl MediaThread {
             }
             Command::CloseRoom { room } => self.close_room(room, now),
             Command::OpenPeer { room, peer, role } => self.open_peer(room, peer, role, now),
-            Command::AcceptOffer { peer, offer, sections, reply } => {
+            Command::AcceptOffer {
+                peer,
+                offer,
+                sections,
+                reply,
+            } => {
                 let answered = self.negotiate(peer, now, |p| p.accept_offer(*offer, &sections));
                 // Nobody waits any more where Python gave up; the same below.
                 let _ = reply.send(answered);
             }
-            Command::MakeOffer { peer, restart, reply } => {
+            Command::MakeOffer {
+                peer,
+                restart,
+                reply,
+            } => {
                 let offered = self.negotiate(peer, now, |p| Ok(p.make_offer(restart)));
                 let _ = reply.send(offered);
             }
-            Command::AcceptAnswer { peer, answer, credentials, reply } => {
+            Command::AcceptAnswer {
+                peer,
+                answer,
+                credentials,
+                reply,
+            } => {
                 let taken = self.negotiate(peer, now, |p| p.accept_answer(*answer, credentials));
                 let _ = reply.send(taken);
             }
             Command::ClosePeer { peer } => self.close_peer(peer, now),
+            Command::PeerStats { peer, reply } => {
+                let _ = reply.send(self.peer_stats(peer));
+            }
             Command::PermitData { peer, allowed } => {
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.data_allowed = allowed;
                 }
             }
-            Command::Publish { peer, mid, track, kind } => self.publish(peer, &mid, track, kind, now),
+            Command::Publish {
+                peer,
+                mid,
+                track,
+                kind,
+            } => self.publish(peer, &mid, track, kind, now),
             Command::Unpublish { track } => self.unpublish(track),
             Command::Mute { track, muted } => self.mute(track, muted),
-            Command::Subscribe { peer, track, stream_id, track_id } => {
+            Command::Subscribe {
+                peer,
+                track,
+                stream_id,
+                track_id,
+            } => {
                 self.subscribe(peer, track, stream_id, track_id);
             }
             Command::Unsubscribe { peer, track } => {
@@ -53,32 +83,58 @@ impl MediaThread {
                 }
                 self.connect_tracks(peer);
             }
-            Command::Pause { peer, track, paused } => self.pause(peer, track, paused, now),
-            Command::SetLayer { peer, track, quality, fps } => {
-                let subscription = self.peers.get_mut(&peer).and_then(|peer| {
-                    let all = &mut peer.negotiation.subscriptions;
-                    all.iter_mut().find(|s| s.track == track)
-                });
-                if let Some(subscription) = subscription {
-                    subscription.layer = (quality, fps);
-                }
+            Command::Pause {
+                peer,
+                track,
+                paused,
+            } => self.pause(peer, track, paused, now),
+            Command::SetLayer {
+                peer,
+                track,
+                quality,
+                fps,
+            } => {
+                self.set_layer(peer, track, (quality, fps), now);
             }
-            Command::RequestKeyframe { track } => self.want_keyframe(track, now),
-            Command::OpenChannel { peer, label, ordered, retransmits } => {
+            Command::RequestKeyframe { track } => self.want_all_keyframes(track, now),
+            Command::OpenChannel {
+                peer,
+                label,
+                ordered,
+                retransmits,
+            } => {
                 if let Some(peer) = self.peers.get_mut(&peer) {
                     peer.open_channel(label, ordered, retransmits);
                 }
             }
-            Command::SendData { peers, label, payload, binary, reply } => {
+            Command::SendData {
+                peers,
+                label,
+                payload,
+                binary,
+                reply,
+            } => {
                 let refused = self.send_data(&peers, &label, &payload, binary, now);
                 let _ = reply.send(refused);
             }
             Command::OpenVoice { room, track, voice } => self.open_voice(room, track, voice, now),
-            Command::OpenTap { room, tap, track, rate, reply } => {
+            Command::OpenTap {
+                room,
+                tap,
+                track,
+                rate,
+                reply,
+            } => {
                 let opened = self.hear(room, |room| room.ears.open_tap(tap, track, rate));
                 let _ = reply.send(opened);
             }
-            Command::OpenMix { room, tap, rate, without, reply } => {
+            Command::OpenMix {
+                room,
+                tap,
+                rate,
+                without,
+                reply,
+            } => {
                 let opened = self.hear(room, |room| room.ears.open_mix(tap, rate, &without));
                 let _ = reply.send(opened);
             }
@@ -100,6 +156,8 @@ impl MediaThread {
     }
 
     fn open_peer(&mut self, room: u64, id: u64, role: Role, now: Instant) {
+        // A handle may be given again while its last peer still says goodbye.
+        self.drop_peer(id);
         let Some(here) = self.rooms.get_mut(&room) else {
             return;
         };
@@ -108,7 +166,13 @@ impl MediaThread {
             peer: id,
             ..Outlet::default()
         });
-        let mut peer = Peer::new((id, room, role), outlet, &self.crypto, &self.candidates, now);
+        let mut peer = Peer::new(
+            (id, room, role),
+            outlet,
+            &self.crypto,
+            &self.candidates,
+            now,
+        );
         let ufrag = peer.ufrag();
         peer.ufrags.push(ufrag.clone());
         self.by_ufrag.insert(ufrag, id);
@@ -156,14 +220,21 @@ impl MediaThread {
         for address in &peer.addresses {
             if self.by_address.get(address) == Some(&id) {
                 self.by_address.remove(address);
-                if let Some(tcp) = self.net.tcp.as_mut().filter(|_| address.0 != str0m::net::Protocol::Udp) {
+                if let Some(tcp) = self
+                    .net
+                    .tcp
+                    .as_mut()
+                    .filter(|_| address.0 != str0m::net::Protocol::Udp)
+                {
                     tcp.forget(address.1);
                 }
             }
         }
         for slot in &peer.listening {
             if let Some(track) = self.tracks.get_mut(*slot) {
-                track.listeners.retain(|listener| listener.outlet != peer.outlet);
+                track
+                    .listeners
+                    .retain(|listener| listener.outlet != peer.outlet);
             }
         }
         self.outlets.remove(peer.outlet);
@@ -179,7 +250,44 @@ impl MediaThread {
         true
     }
 
+    /// Closes a peer: its media ends now, and what waits on its channels may still arrive for a second.
     fn close_peer(&mut self, id: u64, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.has_data_waiting() {
+            peer.closing = Some(now + LINGER);
+            peer.data_allowed = false;
+            peer.negotiation.subscriptions.clear();
+            for section in &mut peer.negotiation.sections {
+                section.track = None;
+            }
+            for publication in std::mem::take(&mut peer.publications) {
+                let track = self.tracks.get(publication.track).map(|track| track.id);
+                if let Some(track) = track {
+                    self.forget_track(track);
+                }
+            }
+            self.connect_tracks(id);
+        } else {
+            self.say_goodbye(id, now);
+        }
+    }
+
+    /// Ends a peer that was to close, once nothing waits on its channels or it took too long.
+    pub(crate) fn finish_closing(&mut self, id: u64, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(deadline) = peer.closing else {
+            return;
+        };
+        if now >= deadline || !peer.has_data_waiting() {
+            self.say_goodbye(id, now);
+        }
+    }
+
+    fn say_goodbye(&mut self, id: u64, now: Instant) {
         self.with_peer(id, now, |peer| {
             peer.close();
             Ok(())
@@ -187,12 +295,21 @@ impl MediaThread {
         self.drop_peer(id);
     }
 
+    fn peer_stats(&self, id: u64) -> (u64, u64) {
+        let Some(peer) = self.peers.get(&id) else {
+            return (0, 0);
+        };
+        let streams = self.outlets.get(peer.outlet).map(|outlet| &outlet.streams);
+        let sent = streams.map_or(0, |streams| streams.iter().map(|s| s.octets()).sum());
+        (peer.bytes_in, sent)
+    }
+
     fn close_room(&mut self, id: u64, now: Instant) {
         let Some(room) = self.rooms.get(&id) else {
             return;
         };
         for peer in room.peers.clone() {
-            self.close_peer(peer, now);
+            self.say_goodbye(peer, now);
         }
         let Some(room) = self.rooms.remove(&id) else {
             return;
@@ -226,19 +343,6 @@ impl MediaThread {
         self.connect_waiting(track);
     }
 
-    /// Who subscribed before the track was there.
-    fn connect_waiting(&mut self, track: u64) {
-        let waiting: Vec<u64> = self
-            .peers
-            .values()
-            .filter(|peer| peer.negotiation.subscriptions.iter().any(|s| s.track == track))
-            .map(|peer| peer.id)
-            .collect();
-        for peer in waiting {
-            self.connect_tracks(peer);
-        }
-    }
-
     fn unpublish(&mut self, track: u64) {
         let slot = self.slots.get(&track).copied();
         if let Some(track) = slot.and_then(|slot| self.tracks.get(slot))
@@ -261,15 +365,14 @@ impl MediaThread {
             let Some(outlet) = self.outlets.get_mut(listener.outlet) else {
                 continue;
             };
-            outlet.news.retain(|news| news.0 != slot);
             if let Some(carried) = outlet.carried.get_mut(usize::from(listener.stream)) {
-                *carried = None;
+                *carried = Carried::default();
             }
             if let Some(peer) = self.peers.get_mut(&outlet.peer) {
                 peer.listening.retain(|&other| other != slot);
             }
         }
-        self.news.retain(|news| news.0 != slot);
+        self.news.retain(|news| news.track != slot);
         self.voices.retain(|&voice| voice != slot);
         if let Some(room) = self.rooms.get_mut(&track.room) {
             for peer in &room.peers {
@@ -284,7 +387,11 @@ impl MediaThread {
     }
 
     fn mute(&mut self, handle: u64, muted: bool) {
-        let Some(track) = self.slots.get(&handle).and_then(|&slot| self.tracks.get_mut(slot)) else {
+        let Some(track) = self
+            .slots
+            .get(&handle)
+            .and_then(|&slot| self.tracks.get_mut(slot))
+        else {
             return;
         };
         track.muted = muted;
@@ -295,7 +402,11 @@ impl MediaThread {
     }
 
     fn subscribe(&mut self, id: u64, track: u64, stream_id: String, track_id: String) {
-        let kind = match self.slots.get(&track).and_then(|&slot| self.tracks.get(slot)) {
+        let kind = match self
+            .slots
+            .get(&track)
+            .and_then(|&slot| self.tracks.get(slot))
+        {
             Some(track) => track.kind,
             None => return,
         };
@@ -318,21 +429,61 @@ impl MediaThread {
         }
         subscription.paused = paused;
         let outlet = peer.outlet;
-        let Some(track) = self.slots.get(&handle).and_then(|&slot| self.tracks.get_mut(slot)) else {
+        let Some(track) = self
+            .slots
+            .get(&handle)
+            .and_then(|&slot| self.tracks.get_mut(slot))
+        else {
             return;
         };
         for listener in track.listeners.iter_mut().filter(|l| l.outlet == outlet) {
             listener.paused = paused;
-            if !paused && let Some(outlet) = self.outlets.get_mut(outlet) {
-                outlet.streams[usize::from(listener.stream)].resume();
+            let Some(outlet) = self.outlets.get_mut(outlet) else {
+                continue;
+            };
+            let stream = usize::from(listener.stream);
+            outlet.carried[stream].paused = paused;
+            if !paused {
+                outlet.streams[stream].resume();
+                if let Some(switch) = &mut outlet.carried[stream].switch {
+                    switch.restart();
+                }
             }
         }
-        if !paused && track.kind == Kind::Video {
-            self.want_keyframe(handle, now);
+        if !paused {
+            self.chase_keyframes(now);
         }
     }
 
-    fn send_data(&mut self, peers: &[u64], label: &str, payload: &[u8], binary: bool, now: Instant) -> Vec<u64> {
+    fn set_layer(&mut self, id: u64, handle: u64, most: (u8, u8), now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let all = &mut peer.negotiation.subscriptions;
+        if let Some(subscription) = all.iter_mut().find(|s| s.track == handle) {
+            subscription.layer = most;
+        }
+        let slot = self.slots.get(&handle).copied();
+        if let Some(outlet) = self.outlets.get_mut(peer.outlet) {
+            for carried in outlet
+                .carried
+                .iter_mut()
+                .filter(|c| c.track.is_some() && c.track == slot)
+            {
+                carried.most = most;
+            }
+        }
+        self.choose_layers(now);
+    }
+
+    fn send_data(
+        &mut self,
+        peers: &[u64],
+        label: &str,
+        payload: &[u8],
+        binary: bool,
+        now: Instant,
+    ) -> Vec<u64> {
         let mut refused = Vec::new();
         for &id in peers {
             let mut sent = false;

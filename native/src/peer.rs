@@ -17,6 +17,8 @@ use crate::tap::{self, Crypto, Material};
 const MAX_ADDRESSES: usize = 8;
 /// User fragments of one peer that we remember.
 const MAX_FRAGMENTS: usize = 3;
+/// Streams of one peer that nothing names.
+const MAX_NAMELESS: usize = 4;
 /// Data channels of one peer.
 const MAX_CHANNELS: usize = 16;
 /// Streams of one peer that we remember the track of.
@@ -88,6 +90,12 @@ pub struct Peer {
     pub listening: Vec<u32>,
     /// Whether its data is passed on.
     pub data_allowed: bool,
+    /// Bytes of media that came from it, without headers.
+    pub bytes_in: u64,
+    /// Until when it may still take what waits on its channels, once it is to close.
+    pub closing: Option<Instant>,
+    /// The only section that sends audio, where its packets do not say whose they are.
+    pub nameless: Option<Mid>,
     /// Whether it was reachable and is not now, and since when.
     pub lost_since: Option<Instant>,
     /// Whether it was ever connected.
@@ -106,6 +114,7 @@ pub struct Peer {
     pub quality: Quality,
     pub(crate) rtc: Rtc,
     incoming: Vec<Incoming>,
+    expected: Vec<Ssrc>,
     channels: Vec<Channel>,
 }
 
@@ -153,6 +162,9 @@ impl Peer {
             publications: Vec::new(),
             listening: Vec::new(),
             data_allowed: true,
+            bytes_in: 0,
+            closing: None,
+            nameless: None,
             lost_since: None,
             connected: false,
             over: None,
@@ -163,6 +175,7 @@ impl Peer {
             quality: Quality::default(),
             rtc,
             incoming: Vec::new(),
+            expected: Vec::new(),
             channels: Vec::new(),
         }
     }
@@ -193,6 +206,35 @@ impl Peer {
         }
         self.addresses.push(address);
         (self.addresses.len() > MAX_ADDRESSES).then(|| self.addresses.remove(0))
+    }
+
+    /// A client that names its packets neither by SSRC nor by section has one section of audio: they are of that.
+    pub fn expect_nameless(&mut self, datagram: &[u8]) {
+        let (Some(mid), Some(ssrc)) = (self.nameless, datagram.get(8..12)) else {
+            return;
+        };
+        let ssrc = Ssrc::from(u32::from_be_bytes([ssrc[0], ssrc[1], ssrc[2], ssrc[3]]));
+        if self.expected.contains(&ssrc) || self.expected.len() >= MAX_NAMELESS {
+            return;
+        }
+        self.expected.push(ssrc);
+        self.rtc
+            .direct_api()
+            .expect_stream_rx(ssrc, None, mid, None);
+    }
+
+    /// Whether something waits to be acknowledged on its channels.
+    pub fn has_data_waiting(&mut self) -> bool {
+        let open: Vec<ChannelId> = self
+            .channels
+            .iter()
+            .filter(|c| c.open)
+            .filter_map(|c| c.id)
+            .collect();
+        open.into_iter().any(|id| {
+            let channel = self.rtc.channel(id);
+            channel.is_some_and(|mut channel| channel.buffered_amount() > 0)
+        })
     }
 
     /// Takes what came from the peer.

@@ -35,7 +35,8 @@ fn value(reason: impl Into<String>) -> PyErr {
 }
 
 fn address(text: &str) -> PyResult<IpAddr> {
-    text.parse().map_err(|_| value(format!("{text:?} is not an IP address")))
+    text.parse()
+        .map_err(|_| value(format!("{text:?} is not an IP address")))
 }
 
 fn rate(hz: u32) -> PyResult<Rate> {
@@ -145,7 +146,12 @@ impl Engine {
         Ok(self.inner.open_peer(room, peer, role)?)
     }
 
-    fn accept_offer<'py>(&self, py: Python<'py>, peer: u64, sdp: &str) -> PyResult<Bound<'py, PyDict>> {
+    fn accept_offer<'py>(
+        &self,
+        py: Python<'py>,
+        peer: u64,
+        sdp: &str,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let answer = py.detach(|| self.inner.accept_offer(peer, sdp))?;
         let mids = PyDict::new(py);
         for (mid, track) in answer.mids {
@@ -173,6 +179,10 @@ impl Engine {
 
     fn close_peer(&self, peer: u64) -> PyResult<()> {
         Ok(self.inner.close_peer(peer)?)
+    }
+
+    fn peer_stats(&self, py: Python<'_>, peer: u64) -> PyResult<(u64, u64)> {
+        Ok(py.detach(|| self.inner.peer_stats(peer))?)
     }
 
     fn permit_data(&self, peer: u64, allowed: bool) -> PyResult<()> {
@@ -214,7 +224,13 @@ impl Engine {
     }
 
     #[pyo3(signature = (peer, label, *, ordered = true, retransmits = None))]
-    fn open_channel(&self, peer: u64, label: &str, ordered: bool, retransmits: Option<u16>) -> PyResult<()> {
+    fn open_channel(
+        &self,
+        peer: u64,
+        label: &str,
+        ordered: bool,
+        retransmits: Option<u16>,
+    ) -> PyResult<()> {
         Ok(self.inner.open_channel(peer, label, ordered, retransmits)?)
     }
 
@@ -235,24 +251,50 @@ impl Engine {
         Ok(self.inner.open_voice(room, track, bitrate)?)
     }
 
-    fn voice_write(&self, py: Python<'_>, track: u64, pcm: &Bound<'_, PyAny>, rate: u32) -> PyResult<u32> {
+    fn voice_write(
+        &self,
+        py: Python<'_>,
+        track: u64,
+        pcm: &Bound<'_, PyAny>,
+        rate: u32,
+    ) -> PyResult<u32> {
         let (pcm, rate) = (bytes(py, pcm)?, self::rate(rate)?);
-        Ok(py.detach(|| self.inner.with_voice(track, |voice| voice.write(&pcm, rate)))?)
+        Ok(py.detach(|| {
+            self.inner
+                .with_voice(track, |voice| voice.write(&pcm, rate))
+        })?)
     }
 
-    fn voice_write_g711(&self, py: Python<'_>, track: u64, data: &Bound<'_, PyAny>, law: &str) -> PyResult<u32> {
+    fn voice_write_g711(
+        &self,
+        py: Python<'_>,
+        track: u64,
+        data: &Bound<'_, PyAny>,
+        law: &str,
+    ) -> PyResult<u32> {
         let law = match law {
             "ulaw" => Law::Ulaw,
             "alaw" => Law::Alaw,
             _ => return Err(value("a law is \"ulaw\" or \"alaw\"")),
         };
         let data = bytes(py, data)?;
-        Ok(py.detach(|| self.inner.with_voice(track, |voice| voice.write_g711(&data, law)))?)
+        Ok(py.detach(|| {
+            self.inner
+                .with_voice(track, |voice| voice.write_g711(&data, law))
+        })?)
     }
 
-    fn voice_write_opus(&self, py: Python<'_>, track: u64, packet: &Bound<'_, PyAny>) -> PyResult<u32> {
+    fn voice_write_opus(
+        &self,
+        py: Python<'_>,
+        track: u64,
+        packet: &Bound<'_, PyAny>,
+    ) -> PyResult<u32> {
         let packet = bytes(py, packet)?;
-        Ok(py.detach(|| self.inner.with_voice(track, |voice| voice.write_opus(&packet)))?)
+        Ok(py.detach(|| {
+            self.inner
+                .with_voice(track, |voice| voice.write_opus(&packet))
+        })?)
     }
 
     fn voice_flush(&self, track: u64) -> PyResult<u32> {
@@ -270,7 +312,14 @@ impl Engine {
     }
 
     #[pyo3(signature = (tap, room, *, rate = 8_000, without = Vec::new()))]
-    fn open_mix(&self, py: Python<'_>, tap: u64, room: u64, rate: u32, without: Vec<u64>) -> PyResult<()> {
+    fn open_mix(
+        &self,
+        py: Python<'_>,
+        tap: u64,
+        room: u64,
+        rate: u32,
+        without: Vec<u64>,
+    ) -> PyResult<()> {
         let rate = self::rate(rate)?;
         Ok(py.detach(|| self.inner.open_mix(tap, room, rate, without))?)
     }
@@ -297,17 +346,27 @@ fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
         Event::Flowing(track) => ("flowing", track).into_pyobject(py),
         Event::Silent(track) => ("silent", track).into_pyobject(py),
         Event::Speakers(room, speakers) => ("speakers", room, speakers).into_pyobject(py),
-        Event::Data { peer, label, payload, binary } => {
-            ("data", peer, label, PyBytes::new(py, &payload), binary).into_pyobject(py)
-        }
+        Event::Data {
+            peer,
+            label,
+            payload,
+            binary,
+        } => ("data", peer, label, PyBytes::new(py, &payload), binary).into_pyobject(py),
         Event::Channel(peer, label) => ("channel", peer, label).into_pyobject(py),
-        Event::Quality { peer, lost, rtt_ms, jitter_ms } => {
-            ("quality", peer, lost, rtt_ms, jitter_ms).into_pyobject(py)
-        }
+        Event::Quality {
+            peer,
+            lost,
+            rtt_ms,
+            jitter_ms,
+        } => ("quality", peer, lost, rtt_ms, jitter_ms).into_pyobject(py),
         Event::KeyframeWanted(track) => ("keyframe_wanted", track).into_pyobject(py),
         Event::Taps(taps) => ("taps", taps).into_pyobject(py),
         Event::Layers(track, bitrates) => ("layers", track, bitrates).into_pyobject(py),
-        Event::StreamState { peer, track, active } => {
+        Event::StreamState {
+            peer,
+            track,
+            active,
+        } => {
             let state = if active { "active" } else { "paused" };
             ("stream_state", peer, track, state).into_pyobject(py)
         }
@@ -315,8 +374,16 @@ fn tuple(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
     }
 }
 
+/// The addresses that candidates name where an engine is given none.
+#[pyfunction]
+fn local_addresses() -> PyResult<Vec<String>> {
+    let found = engine::local_addresses()?;
+    Ok(found.iter().map(ToString::to_string).collect())
+}
+
 /// The media engine of the relay.
 #[pymodule]
 fn vox_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(local_addresses, module)?)?;
     module.add_class::<Engine>()
 }

@@ -63,7 +63,11 @@ impl Registry {
         }
         let weight = |thread: &usize| {
             let rooms = self.rooms.values().filter(|r| r.thread == *thread).count();
-            (loads.get(*thread).copied().unwrap_or(0) / 100, self.members[*thread], rooms)
+            (
+                loads.get(*thread).copied().unwrap_or(0) / 100,
+                self.members[*thread],
+                rooms,
+            )
         };
         let thread = (0..self.members.len()).min_by_key(weight).unwrap_or(0);
         self.rooms.insert(
@@ -78,7 +82,10 @@ impl Registry {
 
     /// Forgets a room and all that is in it; its thread.
     pub fn close_room(&mut self, room: u64) -> Result<usize, Refused> {
-        let entry = self.rooms.remove(&room).ok_or_else(|| unknown("room", room))?;
+        let entry = self
+            .rooms
+            .remove(&room)
+            .ok_or_else(|| unknown("room", room))?;
         self.members[entry.thread] -= entry.peers.len();
         for peer in &entry.peers {
             self.peers.remove(peer);
@@ -94,7 +101,10 @@ impl Registry {
 
     /// The thread of a room.
     pub fn room(&self, room: u64) -> Result<usize, Refused> {
-        self.rooms.get(&room).map(|r| r.thread).ok_or_else(|| unknown("room", room))
+        self.rooms
+            .get(&room)
+            .map(|r| r.thread)
+            .ok_or_else(|| unknown("room", room))
     }
 
     /// Notes a peer; its thread.
@@ -102,7 +112,10 @@ impl Registry {
         if self.peers.contains_key(&peer) {
             return Err(format!("peer {peer} is open already"));
         }
-        let entry = self.rooms.get_mut(&room).ok_or_else(|| unknown("room", room))?;
+        let entry = self
+            .rooms
+            .get_mut(&room)
+            .ok_or_else(|| unknown("room", room))?;
         if entry.peers.len() >= MAX_IN_ROOM {
             return Err(format!("more than {MAX_IN_ROOM} peers in room {room}"));
         }
@@ -120,19 +133,33 @@ impl Registry {
 
     /// Forgets a peer; its thread. Its tracks are still to be unpublished, or go with the room.
     pub fn close_peer(&mut self, peer: u64) -> Result<usize, Refused> {
-        let room = self.peers.remove(&peer).ok_or_else(|| unknown("peer", peer))?;
-        let entry = self.rooms.get_mut(&room).ok_or_else(|| unknown("room", room))?;
+        let room = self
+            .peers
+            .remove(&peer)
+            .ok_or_else(|| unknown("peer", peer))?;
+        let entry = self
+            .rooms
+            .get_mut(&room)
+            .ok_or_else(|| unknown("room", room))?;
         entry.peers.retain(|&other| other != peer);
         self.members[entry.thread] -= 1;
         Ok(entry.thread)
     }
 
     /// Notes a track of a room; its thread.
-    pub fn open_track(&mut self, room: u64, track: u64, voice: Option<VoiceWriter>) -> Result<usize, Refused> {
+    pub fn open_track(
+        &mut self,
+        room: u64,
+        track: u64,
+        voice: Option<VoiceWriter>,
+    ) -> Result<usize, Refused> {
         if self.tracks.contains_key(&track) {
             return Err(format!("track {track} is open already"));
         }
-        let entry = self.rooms.get_mut(&room).ok_or_else(|| unknown("room", room))?;
+        let entry = self
+            .rooms
+            .get_mut(&room)
+            .ok_or_else(|| unknown("room", room))?;
         if entry.tracks.len() >= MAX_IN_ROOM {
             return Err(format!("more than {MAX_IN_ROOM} tracks in room {room}"));
         }
@@ -144,20 +171,35 @@ impl Registry {
 
     /// The room and thread of a track.
     pub fn track(&self, track: u64) -> Result<(u64, usize), Refused> {
-        let entry = self.tracks.get(&track).ok_or_else(|| unknown("track", track))?;
+        let entry = self
+            .tracks
+            .get(&track)
+            .ok_or_else(|| unknown("track", track))?;
         Ok((entry.room, self.room(entry.room)?))
     }
 
     /// The writing half of a voice.
     pub fn voice(&self, track: u64) -> Result<Arc<Mutex<VoiceWriter>>, Refused> {
-        let entry = self.tracks.get(&track).ok_or_else(|| unknown("track", track))?;
-        entry.voice.clone().ok_or_else(|| format!("track {track} is not a voice"))
+        let entry = self
+            .tracks
+            .get(&track)
+            .ok_or_else(|| unknown("track", track))?;
+        entry
+            .voice
+            .clone()
+            .ok_or_else(|| format!("track {track} is not a voice"))
     }
 
     /// Forgets a track; its thread.
     pub fn close_track(&mut self, track: u64) -> Result<usize, Refused> {
-        let entry = self.tracks.remove(&track).ok_or_else(|| unknown("track", track))?;
-        let room = self.rooms.get_mut(&entry.room).ok_or_else(|| unknown("room", entry.room))?;
+        let entry = self
+            .tracks
+            .remove(&track)
+            .ok_or_else(|| unknown("track", track))?;
+        let room = self
+            .rooms
+            .get_mut(&entry.room)
+            .ok_or_else(|| unknown("room", entry.room))?;
         room.tracks.retain(|&other| other != track);
         Ok(room.thread)
     }
@@ -191,7 +233,10 @@ impl Registry {
     /// Forgets a tap; its room and thread.
     pub fn close_tap(&mut self, tap: u64) -> Result<(u64, usize), Refused> {
         let entry = self.taps.remove(&tap).ok_or_else(|| unknown("tap", tap))?;
-        let room = self.rooms.get_mut(&entry.room).ok_or_else(|| unknown("room", entry.room))?;
+        let room = self
+            .rooms
+            .get_mut(&entry.room)
+            .ok_or_else(|| unknown("room", entry.room))?;
         room.taps.retain(|&other| other != tap);
         Ok((entry.room, room.thread))
     }
@@ -241,6 +286,9 @@ mod tests {
         assert!(registry.open_track(1, 5, None).is_err());
         registry.close_track(5).unwrap();
         assert!(registry.open_track(1, 5, None).is_ok());
-        assert_eq!(registry.voice(5).err(), Some("track 5 is not a voice".into()));
+        assert_eq!(
+            registry.voice(5).err(),
+            Some("track 5 is not a voice".into())
+        );
     }
 }

@@ -32,6 +32,8 @@ pub struct Section {
     pub sends: bool,
     /// Whether its sender receives on it.
     pub receives: bool,
+    /// Whether packets on it can be told from those of other sections, by their SSRC or by an extension.
+    pub named: bool,
 }
 
 /// What one of our sections carries.
@@ -69,6 +71,7 @@ pub fn sections(text: &str) -> Result<Vec<Section>, String> {
                 kind,
                 sends: true,
                 receives: true,
+                named: false,
             });
             continue;
         }
@@ -83,7 +86,11 @@ pub fn sections(text: &str) -> Result<Vec<Section>, String> {
                 section.receives = false;
             }
             _ => {
-                if let Some(mid) = line.strip_prefix("a=mid:") {
+                if line.starts_with("a=ssrc:")
+                    || line.starts_with("a=extmap:") && line.ends_with("sdes:mid")
+                {
+                    section.named = true;
+                } else if let Some(mid) = line.strip_prefix("a=mid:") {
                     if mid.is_empty() || mid.len() > 16 {
                         return Err("the name of a section is empty or over 16 bytes".into());
                     }
@@ -113,7 +120,9 @@ pub fn without_candidates(text: &str) -> String {
     kept
 }
 
-/// Writes into each section of ours which track it carries.
+/// Writes into each section of ours which track it carries, and our candidates into every one.
+///
+/// All sections share the first one's transport, and most clients read the candidates there; aiortc reads the last.
 pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String {
     let mut written = String::with_capacity(text.len() + 256);
     let mut lines = text.lines().peekable();
@@ -121,14 +130,26 @@ pub fn describe<'a>(text: &str, carries: impl Fn(&str) -> Carries<'a>) -> String
         if line.starts_with("m=") {
             break;
         }
-        push(&mut written, line);
+        if line.starts_with("a=msid-semantic:") {
+            push(&mut written, "a=msid-semantic: WMS *");
+        } else {
+            push(&mut written, line);
+        }
         lines.next();
     }
+    let candidates: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("a=candidate:"))
+        .collect();
     while lines.peek().is_some() {
         let mut section: Vec<&str> = vec![lines.next().unwrap_or_default()];
         while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
             section.push(line);
         }
+        if !section.iter().any(|line| line.starts_with("a=candidate:")) {
+            section.extend(&candidates);
+        }
+        section.push("a=end-of-candidates");
         let mid = section
             .iter()
             .find_map(|line| line.strip_prefix("a=mid:"))
@@ -167,14 +188,15 @@ fn describe_track(written: &mut String, section: &[&str], stream: &str, track: &
     }
 }
 
+/// The SSRC stays: it is the section's whatever it carries, and some clients read it once, when they first see it.
 fn describe_nothing(written: &mut String, section: &[&str]) {
     for line in section {
         match *line {
             "a=sendonly" => push(written, "a=inactive"),
             "a=sendrecv" => push(written, "a=recvonly"),
-            line if line.starts_with("a=msid:")
-                || line.starts_with("a=ssrc:")
-                || line.starts_with("a=ssrc-group:") => {}
+            line if line.starts_with("a=msid:") => {}
+            line if ssrc_line(line)
+                .is_some_and(|(_, attribute)| attribute.starts_with("msid:")) => {}
             line => push(written, line),
         }
     }
@@ -186,9 +208,7 @@ fn ssrc_line(line: &str) -> Option<(&str, &str)> {
 
 /// Whether an id may stand in `msid`: 1 to 64 of the token characters of RFC 4566, or `|`, which LiveKit's clients use.
 pub fn is_identifier(id: &str) -> bool {
-    let token = |byte: u8| {
-        matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e)
-    };
+    let token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x27 | 0x2a | 0x2b | 0x2d | 0x2e | 0x30..=0x39 | 0x41..=0x5a | 0x5e..=0x7e);
     (1..=64).contains(&id.len()) && id.bytes().all(token)
 }
 
@@ -224,7 +244,7 @@ mod tests {
     fn a_section_that_carries_nothing_says_so() {
         let written = describe(OFFER, |_| Carries::Nothing);
         assert!(!written.contains("msid"));
-        assert!(!written.contains("ssrc"));
+        assert!(written.contains("a=ssrc:7 cname:c\r\n"));
         assert!(written.contains("a=mid:0\r\na=inactive\r\n"));
         assert!(written.contains("a=recvonly\r\n"));
     }
@@ -238,7 +258,11 @@ mod tests {
     fn what_is_too_much_is_named() {
         let many = format!("v=0\r\n{}", "m=audio 9 X 0\r\na=mid:1\r\n".repeat(513));
         assert_eq!(sections(&many).unwrap_err(), "more than 512 sections");
-        assert!(sections(&" ".repeat(MAX_DESCRIPTION + 1)).unwrap_err().contains("bytes"));
+        assert!(
+            sections(&" ".repeat(MAX_DESCRIPTION + 1))
+                .unwrap_err()
+                .contains("bytes")
+        );
         assert!(sections("v=0\r\n").is_err());
         assert!(sections("m=audio 9 X 0\r\n").is_err());
     }

@@ -59,7 +59,9 @@ impl Tcp {
 
     /// The listener's port.
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().map_or(0, |address| address.port())
+        self.listener
+            .local_addr()
+            .map_or(0, |address| address.port())
     }
 
     /// Registers the listener.
@@ -175,7 +177,10 @@ impl Tcp {
             if connection.sent == connection.outgoing.len() {
                 continue;
             }
-            match connection.stream.write(&connection.outgoing[connection.sent..]) {
+            match connection
+                .stream
+                .write(&connection.outgoing[connection.sent..])
+            {
                 Ok(count) => connection.sent += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(_) => {

@@ -18,7 +18,7 @@ use vox_egress::{Batch, Destination, Flush, Keys, Profile};
 use crate::command::Inbox;
 use crate::event::{Event, Events};
 use crate::peer::{Happenings, Peer};
-use crate::room::{Outlet, Room, Route, Track};
+use crate::room::{News, Outlet, Room, Route, Track};
 use crate::slab::Slab;
 use crate::sys::{self, Poller, Ready, Receiver};
 use crate::tap::{Crypto, Material};
@@ -77,7 +77,8 @@ impl Net {
     /// Sends what str0m or we made, as it is.
     pub(crate) fn transmit(&mut self, proto: Protocol, remote: SocketAddr, datagram: &[u8]) {
         if proto == Protocol::Udp {
-            self.batch.push_plain(&Destination::new(remote, None), datagram);
+            self.batch
+                .push_plain(&Destination::new(remote, None), datagram);
         } else if let Some(tcp) = &mut self.tcp {
             self.sent += 1;
             self.sent_bytes += datagram.len() as u64;
@@ -111,14 +112,16 @@ pub struct MediaThread {
     pub(crate) rooms: HashMap<u64, Room>,
     pub(crate) by_ufrag: HashMap<String, u64>,
     pub(crate) by_address: HashMap<(Protocol, SocketAddr), u64>,
-    pub(crate) news: Vec<(u32, u64)>,
+    pub(crate) news: Vec<News>,
     pub(crate) dirty: Vec<u32>,
+    pub(crate) unready: Vec<(Instant, u64)>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
     pub(crate) taps: usize,
     pub(crate) start: Instant,
     pub(crate) stopping: bool,
     pub(crate) seconds: u64,
+    pub(crate) beats: u64,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: Happenings,
     inbox: Arc<Inbox>,
@@ -162,12 +165,14 @@ impl MediaThread {
             by_address: HashMap::new(),
             news: Vec::new(),
             dirty: Vec::new(),
+            unready: Vec::new(),
             plain: Vec::new(),
             voices: Vec::new(),
             taps: 0,
             start: now,
             stopping: false,
             seconds: 0,
+            beats: 0,
             timers: BinaryHeap::new(),
             happenings: Happenings::default(),
             inbox: parts.inbox,
@@ -197,11 +202,7 @@ impl MediaThread {
     fn turn(&mut self, ready: &[Ready], receiver: &mut Receiver, now: Instant) {
         for ready in ready {
             match ready.token {
-                COMMANDS => {
-                    for command in self.inbox.take() {
-                        self.obey(command, now);
-                    }
-                }
+                COMMANDS => self.obey_waiting(now),
                 UDP if ready.readable => self.receive(receiver, now),
                 UDP => {}
                 LISTENER => {
@@ -232,6 +233,12 @@ impl MediaThread {
         self.net.flush();
     }
 
+    fn obey_waiting(&mut self, now: Instant) {
+        for command in self.inbox.take() {
+            self.obey(command, now);
+        }
+    }
+
     fn has_beat(&self) -> bool {
         !self.voices.is_empty() || self.taps > 0
     }
@@ -255,6 +262,8 @@ impl MediaThread {
             let Ok(count) = receiver.receive(&self.net.udp) else {
                 return;
             };
+            // What Python asked before these were sent comes before them.
+            self.obey_waiting(now);
             for index in 0..count {
                 if let Some((source, datagram)) = receiver.datagram(index) {
                     self.datagram(Protocol::Udp, source, datagram, now);
@@ -271,6 +280,7 @@ impl MediaThread {
         let Some(frames) = frames else {
             return;
         };
+        self.obey_waiting(now);
         for datagram in tcp::datagrams(&frames.bytes) {
             self.datagram(Protocol::Tcp, frames.remote, datagram, now);
         }
@@ -278,7 +288,9 @@ impl MediaThread {
 
     fn datagram(&mut self, proto: Protocol, source: SocketAddr, datagram: &[u8], now: Instant) {
         self.gauges.packets_in.fetch_add(1, Ordering::Relaxed);
-        self.gauges.bytes_in.fetch_add(datagram.len() as u64, Ordering::Relaxed);
+        self.gauges
+            .bytes_in
+            .fetch_add(datagram.len() as u64, Ordering::Relaxed);
         let Some(&first) = datagram.first() else {
             return;
         };
@@ -289,7 +301,7 @@ impl MediaThread {
         let Some(&id) = self.by_address.get(&(proto, source)) else {
             return;
         };
-        if (128..192).contains(&first) && datagram.get(1).is_some_and(|b| (64..96).contains(&(b & 0x7f))) {
+        if is_report(datagram) {
             let handled = self.feedback(id, datagram, now);
             if handled {
                 return;
@@ -334,7 +346,9 @@ impl MediaThread {
             tcp.know(source);
         }
         if nominates && let Some(outlet) = self.outlets.get_mut(outlet) {
-            let here = outlet.route.is_some_and(|r| r.remote == source && r.proto == proto);
+            let here = outlet
+                .route
+                .is_some_and(|r| r.remote == source && r.proto == proto);
             if !here {
                 outlet.route = Some(Route {
                     proto,
@@ -354,27 +368,59 @@ impl MediaThread {
             .map(Candidate::addr)
     }
 
-    fn hand_over(&mut self, id: u64, proto: Protocol, source: SocketAddr, datagram: &[u8], now: Instant) {
+    fn hand_over(
+        &mut self,
+        id: u64,
+        proto: Protocol,
+        source: SocketAddr,
+        datagram: &[u8],
+        now: Instant,
+    ) {
         let Some(destination) = self.destination(proto, source) else {
             return;
         };
         let Ok(receive) = Receive::new(proto, source, destination, datagram) else {
             return;
         };
-        self.with_peer(id, now, |peer| peer.receive(now, receive));
+        let is_media = datagram[0] >= 128;
+        self.with_peer(id, now, |peer| {
+            if is_media && peer.nameless.is_some() {
+                peer.expect_nameless(datagram);
+            }
+            peer.receive(now, receive)
+        });
+        self.finish_closing(id, now);
     }
 
     /// Does something with a peer and everything that comes of it. What goes wrong is the end of this peer alone.
-    pub(crate) fn with_peer(&mut self, id: u64, now: Instant, act: impl FnOnce(&mut Peer) -> Result<(), RtcError>) {
+    pub(crate) fn with_peer(
+        &mut self,
+        id: u64,
+        now: Instant,
+        act: impl FnOnce(&mut Peer) -> Result<(), RtcError>,
+    ) {
         let Some(peer) = self.peers.get_mut(&id) else {
             return;
         };
         let net = &mut self.net;
         let happenings = &mut self.happenings;
+        let (outlets, plain) = (&mut self.outlets, &mut self.plain);
+        let outlet = peer.outlet;
+        let send = |proto, to, datagram: &[u8]| {
+            // Reports that str0m signed get our count: of two counts under one key, a receiver drops one.
+            let outlet = outlets.get_mut(outlet);
+            let keys = outlet.and_then(|outlet| outlet.keys.as_mut());
+            let keys = keys.filter(|_| is_report(datagram));
+            if keys.is_some_and(|keys| keys.reseal_rtcp(datagram, plain)) {
+                net.transmit(proto, to, plain);
+            } else {
+                net.transmit(proto, to, datagram);
+            }
+        };
         // str0m asserts what its own state promises; a peer that breaks a promise must not end the others.
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(peer)?;
-            peer.drain(|proto, to, datagram| net.transmit(proto, to, datagram), happenings)
+            peer.drain(send, happenings)
         }));
         let over = match result {
             Ok(Ok(())) if peer.is_alive() => None,
@@ -427,28 +473,20 @@ impl MediaThread {
                 peer.lost_since = None;
                 self.events.push(Event::Connected(id));
             }
-            PeerEvent::IceConnectionStateChange(IceConnectionState::Disconnected) => {
-                if peer.connected && peer.lost_since.is_none() {
-                    peer.lost_since = Some(now);
-                    self.events.push(Event::Disconnected(id));
-                }
+            PeerEvent::IceConnectionStateChange(IceConnectionState::Disconnected)
+                if peer.connected && peer.lost_since.is_none() =>
+            {
+                peer.lost_since = Some(now);
+                self.events.push(Event::Disconnected(id));
             }
-            PeerEvent::IceConnectionStateChange(state) => {
-                if state.is_connected() && peer.lost_since.take().is_some() {
-                    self.events.push(Event::Connected(id));
-                }
+            PeerEvent::IceConnectionStateChange(state)
+                if state.is_connected() && peer.lost_since.take().is_some() =>
+            {
+                self.events.push(Event::Connected(id));
             }
             PeerEvent::RtpPacket(packet) => self.ingest(id, &packet, now),
-            PeerEvent::KeyframeRequest(request) => {
-                let wanted = peer.negotiation.sections.iter().find(|s| s.mid == request.mid);
-                if let Some(track) = wanted.and_then(|s| s.track) {
-                    self.want_keyframe(track, now);
-                }
-            }
-            PeerEvent::ChannelOpen(channel, label) => {
-                if peer.channel_opened(channel, &label) {
-                    self.events.push(Event::Channel(id, label));
-                }
+            PeerEvent::ChannelOpen(channel, label) if peer.channel_opened(channel, &label) => {
+                self.events.push(Event::Channel(id, label));
             }
             PeerEvent::ChannelData(data) if peer.data_allowed => {
                 if let Some(label) = peer.channel_label(data.id) {
@@ -471,7 +509,11 @@ impl MediaThread {
 
     /// A peer is over, by itself: Python is told, and closes the handle when it likes.
     pub(crate) fn lose(&mut self, id: u64, reason: &'static str) {
-        if self.drop_peer(id) {
+        let known = self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.closing.is_none());
+        if self.drop_peer(id) && known {
             self.events.push(Event::Closed(id, reason));
         }
     }
@@ -500,6 +542,15 @@ impl MediaThread {
 
     /// Once a second: who is silent, who is gone, who is owed a report.
     fn look_around(&mut self, now: Instant) {
+        let closing: Vec<u64> = self
+            .peers
+            .values()
+            .filter(|peer| peer.closing.is_some())
+            .map(|peer| peer.id)
+            .collect();
+        for id in closing {
+            self.finish_closing(id, now);
+        }
         let gone: Vec<u64> = self
             .peers
             .values()
@@ -514,6 +565,7 @@ impl MediaThread {
         }
         self.notice_silence(now);
         self.send_reports(now);
+        self.tell_layers(now);
         if self.seconds.is_multiple_of(5) {
             self.tell_quality();
         }
@@ -526,10 +578,18 @@ impl MediaThread {
         self.worked = Duration::ZERO;
         gauges.load.store(load.min(1000), Ordering::Relaxed);
         gauges.cpu_ns.store(sys::thread_cpu_ns(), Ordering::Relaxed);
-        gauges.packets_out.store(totals.packets + self.net.sent, Ordering::Relaxed);
-        gauges.bytes_out.store(totals.bytes + self.net.sent_bytes, Ordering::Relaxed);
-        gauges.rooms.store(self.rooms.len() as u64, Ordering::Relaxed);
-        gauges.peers.store(self.peers.len() as u64, Ordering::Relaxed);
+        gauges
+            .packets_out
+            .store(totals.packets + self.net.sent, Ordering::Relaxed);
+        gauges
+            .bytes_out
+            .store(totals.bytes + self.net.sent_bytes, Ordering::Relaxed);
+        gauges
+            .rooms
+            .store(self.rooms.len() as u64, Ordering::Relaxed);
+        gauges
+            .peers
+            .store(self.peers.len() as u64, Ordering::Relaxed);
     }
 
     fn goodbye(&mut self) {
@@ -545,13 +605,22 @@ impl MediaThread {
     }
 }
 
+/// Whether a datagram is RTCP, sealed or not (RFC 5761).
+fn is_report(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if (64..96).contains(&(second & 0x7f)))
+}
+
 fn candidates(addresses: &[IpAddr], port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {
     let udp = addresses
         .iter()
         .filter_map(|&ip| Candidate::host(SocketAddr::new(ip, port), "udp").ok());
     let tcp = addresses.iter().filter_map(|&ip| {
         let address = SocketAddr::new(ip, tcp_port?);
-        let built = Candidate::builder().tcp().host(address).tcptype(TcpType::Passive).build();
+        let built = Candidate::builder()
+            .tcp()
+            .host(address)
+            .tcptype(TcpType::Passive)
+            .build();
         built.ok()
     });
     udp.chain(tcp).collect()

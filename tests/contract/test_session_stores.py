@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pytest
 from tests.e2e.certificates import certificate
 from tests.e2e.redis_server import RunningRedis, redis_server
 from tests.fakes.clock import FakeClock
+from tests.free_ports import free_port
 from tests.time_limits import time_limit
 from vox.agent.config.settings import AgentSettings
 from vox.agent.sessions.contract import StoredSession
@@ -40,9 +40,7 @@ class Addresses:
 def addresses() -> Iterator[Addresses]:
     folder = Path(tempfile.mkdtemp(prefix="voxkeys"))
     pair, unix = certificate(folder), folder / "redis.sock"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        tls_port = free.getsockname()[1]
+    tls_port = free_port()
     options = (
         "--unixsocket", str(unix), "--tls-port", str(tls_port), "--tls-cert-file", str(pair.cert),
         "--tls-key-file", str(pair.key), "--tls-auth-clients", "no",

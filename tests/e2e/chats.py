@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import httpx2
 
 from tests.contract.chat.harness import API, PASSWORD, Gateway
 from tests.e2e.agents import VOX, until
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 from vox.http.sockets import Socket
 from vox.http.websocket import open_socket
@@ -141,13 +141,6 @@ async def register(http: httpx2.AsyncClient, name: str) -> dict[str, Any]:
 def bearer(account: dict[str, Any]) -> dict[str, str]:
     """The headers of somebody who is logged in."""
     return {"authorization": f"Bearer {account['token']}"}
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 async def _ready(running: RunningChat) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 
@@ -18,9 +18,7 @@ async def turn_server(folder: Path, secret: str) -> AsyncGenerator[str, None]:
     program = shutil.which("turnserver")
     require(program is not None, "coturn", "apt-get install coturn")
     assert program is not None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = [
         "-n", "--no-cli", "--no-tls", "--no-dtls", "--listening-ip=127.0.0.1", f"--listening-port={port}",
         "--relay-ip=127.0.0.1", "--min-port=49200", "--max-port=49300", "--allow-loopback-peers",

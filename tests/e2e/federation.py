@@ -15,8 +15,9 @@ from typing import Any
 
 import httpx2
 
-from tests.e2e.chats import API, RunningChat, bearer, chat_server, free_port, register
+from tests.e2e.chats import API, RunningChat, bearer, chat_server, register
 from tests.e2e.dns_server import Zone, dns_server
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pymysql
 
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S
 
@@ -83,9 +84,7 @@ def mariadb_server() -> Generator[RunningMariaDb, None, None]:
     user = "nobody" if os.geteuid() == 0 else None
     if user:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     subprocess.run(
         [_program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db",
          f"--datadir={folder / 'data'}"],

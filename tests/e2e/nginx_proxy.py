@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from tests.e2e.chats import free_port
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 

@@ -4,13 +4,13 @@ import contextlib
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S
 
@@ -56,9 +56,7 @@ def postgres_server() -> Generator[RunningPostgres, None, None]:
     user = "nobody" if os.geteuid() == 0 else None
     if user:
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     running = RunningPostgres(port, folder, pg_ctl, user)
     running.run(initdb, "-D", str(folder / "data"), "-U", "vox", "-A", "trust", "--no-sync")
     running.start()

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,9 @@ import httpx2
 import yaml
 
 from tests.e2e.certificates import Pair
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
-
-
-def free_port() -> int:
-    """A port of the loopback interface that is free at present."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S
 
@@ -76,9 +77,7 @@ class RunningRedis:
 def redis_server(*options: str, is_persistent: bool = False) -> Generator[RunningRedis, None, None]:
     """An empty Redis, with further options of its command line."""
     require(shutil.which("redis-server") is not None, "redis-server", "apt-get install redis-server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix="voxredis"))
     running = RunningRedis(port, folder, is_persistent=is_persistent, options=options)
     try:

@@ -19,8 +19,9 @@ import yaml
 
 from tests.e2e.agents import FAKES, RunningAgent, agent_server, until
 from tests.e2e.certificates import Pair, certificate
-from tests.e2e.programs import accepts, agent_site, caddy, free_port, nginx, program
+from tests.e2e.programs import accepts, agent_site, caddy, nginx, program
 from tests.e2e.ws_client import WsClient, connected
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 from vox.agent.config.settings import AgentSettings, load

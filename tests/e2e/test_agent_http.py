@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.e2e.agents import FAKES, VOX, agent_server, until
 from tests.e2e.ws_client import connected, upgrade_status
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import sample_question
 from vox.clients.phone import CallOutcome, place_call
@@ -347,8 +348,7 @@ async def test_json_logs_are_one_object_a_line_and_hold_neither_secrets_nor_word
 
 async def test_plain_uvicorn_runs_the_same_application(tmp_path: Path):
     (tmp_path / "config.json").write_text(json.dumps(config(json_logs=True, server_api_key=SECRET)))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "uvicorn.log"
     command = (
         *(sys.executable, "-m", "uvicorn", "vox.agent.app:create_app", "--factory"),

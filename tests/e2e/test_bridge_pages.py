@@ -127,7 +127,9 @@ async def test_the_fleet_is_shown_and_a_worker_drained_with_a_countdown(
                 assert other.drains == []
                 await page.wait_for("document.activeElement.textContent.startsWith('Drain host-8002')")
                 await press(page, "Drain host-8002")
-                await page.evaluate("document.querySelector('#dialog-input').value = '5'")
+                # Asked again before the browser has told the page that the dialog closed
+                again = "document.querySelector('dialog').close(''); document.activeElement.click()"
+                await page.evaluate(f"(() => {{ {again}; document.querySelector('#dialog-input').value = '5'; }})()")
                 await page.press("Enter")
                 await page.wait_for("/calls have (5:00|4:5)/.test(document.body.innerText)")
                 await page.wait_for("/calls have 4:5/.test(document.body.innerText)")

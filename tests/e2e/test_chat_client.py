@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.e2e.agents import until
-from tests.e2e.chats import PASSWORD, chat_server, free_port
+from tests.e2e.chats import PASSWORD, chat_server
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S
 from vox.clients.chat import BackOff, Client, Patience
 from vox.clients.chat.events import CaughtUp, Event, MemberUpdate, MessageCreate, MessageDelete, MessageUpdate, Ready

@@ -17,7 +17,8 @@ import httpx2
 import pytest
 import yaml
 
-from tests.e2e.chats import API, PASSWORD, bearer, chat_server, free_port, gateway, register
+from tests.e2e.chats import API, PASSWORD, bearer, chat_server, gateway, register
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S, scaled, time_limit
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.chats import chat_server, free_port
+from tests.e2e.chats import chat_server
 from tests.e2e.nginx_proxy import nginx_in_front_of
+from tests.free_ports import free_port
 from vox.cli import chat_doctor
 from vox.cli import main as command_line
 from vox.cli.doctor import Finding

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.chats import PASSWORD, chat_server, free_port
+from tests.e2e.chats import PASSWORD, chat_server
 from tests.e2e.chromium import Page, open_page
 from tests.e2e.oidc_programs import oidc_provider
+from tests.free_ports import free_port
 
 CLIENT_ID, CLIENT_SECRET = "vox", "a secret of this test"
 CLIENT = """

@@ -17,7 +17,8 @@ import zstandard
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.e2e.chats import API, PASSWORD, chat_server, free_port
+from tests.e2e.chats import API, PASSWORD, chat_server
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 
 RESUMABLE = {1000, 1001, 1006, 1011, 4000, 4006, 4007, 4008}

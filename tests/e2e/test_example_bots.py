@@ -13,9 +13,10 @@ import httpx2
 import pytest
 
 from tests.e2e.agents import FAKES, agent_server, until
-from tests.e2e.chats import PASSWORD, RunningChat, chat_server, free_port
+from tests.e2e.chats import PASSWORD, RunningChat, chat_server
 from tests.e2e.ircd import irc_person, irc_server
 from tests.e2e.ws_client import connected
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 from vox.clients.chat import BackOff, Channel, Client, ForbiddenError, Patience, Permissions
 from vox.clients.chat.bots import Bot

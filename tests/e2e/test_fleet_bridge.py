@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from starlette.routing import Route
 
 from tests.contract.fleet.bridge.harness import FROM, SECRET, environment_for, webhooks_at
 from tests.fakes.carrier_customer import customer
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 from vox.clients.carrier_simulator.behaviour import ApiFault, Behaviour
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
@@ -68,9 +68,7 @@ class BridgeProcess:
     """`vox bridge` in a folder of its own, started and killed as often as a test needs."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.output = ""
         self._folder = folder

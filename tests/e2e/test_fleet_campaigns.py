@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Any
 import httpx2
 
 from tests.fakes.fleet_worker import FakeWorker
+from tests.free_ports import free_port
 from tests.time_limits import WAIT_S, time_limit
 from vox.clients.carrier_simulator.behaviour import Behaviour, Outcome
 from vox.clients.carrier_simulator.scenario import Rule, Scenario
@@ -32,9 +32,7 @@ class BridgeProcess:
     """`vox bridge` on one database and one port, over several lives."""
 
     def __init__(self, folder: Path, simulator: CarrierSimulator) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = folder / "bridge.json"
         config.write_text(

@@ -12,10 +12,10 @@ from tests.e2e.agents import until
 from tests.e2e.postgres import postgres_server
 from tests.e2e.workers import RunningWorker, call_worker
 from tests.fakes.fleet_worker import FakeWorker
+from tests.free_ports import free_port
 from tests.time_limits import time_limit
 from vox.clients.phone import place_call
 from vox.clients.script import HangUp, Wait
-from vox.clients.server_process import free_port
 from vox.fleet.dispatch.contract import Busy, Placed, Placement
 from vox.fleet.dispatch.static_fleet import StaticFleet
 from vox.runtime.clock import SystemClock

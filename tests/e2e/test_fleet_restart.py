@@ -9,8 +9,9 @@ import pytest
 
 from tests.e2e.agents import until
 from tests.e2e.fleet_workers import on_the_line, traffic
-from tests.e2e.programs import accepts, free_port, nginx
+from tests.e2e.programs import accepts, nginx
 from tests.e2e.worker_processes import SLOTS, deployed, processes
+from tests.free_ports import free_port
 from vox.fleet.operations.nginx import nginx_site
 from vox.http.websocket import UpgradeRefusedError
 

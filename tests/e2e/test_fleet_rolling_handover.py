@@ -8,8 +8,9 @@ from pathlib import Path
 from tests.e2e.agents import until
 from tests.e2e.fleet_workers import traffic
 from tests.e2e.handover_fleet import asking, simulated, spoken_s
-from tests.e2e.programs import free_port, nginx
+from tests.e2e.programs import nginx
 from tests.e2e.worker_processes import processes
+from tests.free_ports import free_port
 from tests.time_limits import time_limit
 from vox.clients.carrier_simulator.behaviour import EndCall, Listen
 from vox.fleet.operations.nginx import nginx_site

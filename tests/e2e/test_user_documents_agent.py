@@ -24,9 +24,10 @@ import yaml
 from tests.e2e import user_documents as documents
 from tests.e2e.agents import FAKES, VOX, agent_server, until
 from tests.e2e.certificates import certificate
-from tests.e2e.programs import accepts, free_port, nginx, program
+from tests.e2e.programs import accepts, nginx, program
 from tests.e2e.redis_server import redis_server
 from tests.e2e.ws_client import connected, upgrade_status
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S, time_limit
 from vox.agent.config.settings import AgentSettings, load

@@ -18,7 +18,8 @@ import pytest
 from tests.e2e import user_documents as documents
 from tests.e2e.agents import FAKES
 from tests.e2e.fleet_workers import BIN, Workers, on_the_line, traffic, workers, write_env
-from tests.e2e.programs import accepts, free_port, program
+from tests.e2e.programs import accepts, program
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import time_limit
 

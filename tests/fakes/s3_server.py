@@ -6,7 +6,6 @@ keeps its objects over a restart. Else moto's, which does neither, but is read w
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 
+from tests.free_ports import free_port
 from tests.require import require
 from tests.time_limits import WAIT_S
 
@@ -55,9 +55,7 @@ class S3Server:
 
     def __init__(self, folder: Path, *, is_public: bool = False, bucket: str = BUCKET) -> None:
         require(find_spec("obstore") is not None, "obstore", "pip install '.[s3]'")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._bucket = bucket

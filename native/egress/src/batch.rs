@@ -119,7 +119,11 @@ impl<D: Datagrams> Batch<D> {
         plan(keys, streams, work, &mut planned);
         let mut first = 0;
         while first < planned.len() {
-            let (end, segment) = if self.merging { run(&planned[first..]) } else { (1, 0) };
+            let (end, segment) = if self.merging {
+                run(&planned[first..])
+            } else {
+                (1, 0)
+            };
             let items = &planned[first..first + end];
             self.write(keys, to, streams, work, items, segment);
             first += end;
@@ -150,7 +154,12 @@ impl<D: Datagrams> Batch<D> {
         let buffer = &mut self.arena[start..start + length];
         stream.seal(keys, &packet, &admitted, padding, transport, buffer);
         self.used += length;
-        self.messages.push(Message { to: *to, start, length, segment: 0 });
+        self.messages.push(Message {
+            to: *to,
+            start,
+            length,
+            segment: 0,
+        });
         self.totals.resent += 1;
         true
     }
@@ -163,7 +172,12 @@ impl<D: Datagrams> Batch<D> {
         let start = self.used;
         self.arena[start..start + datagram.len()].copy_from_slice(datagram);
         self.used += datagram.len();
-        self.messages.push(Message { to: *to, start, length: datagram.len(), segment: 0 });
+        self.messages.push(Message {
+            to: *to,
+            start,
+            length: datagram.len(),
+            segment: 0,
+        });
         true
     }
 
@@ -230,7 +244,11 @@ impl<D: Datagrams> Batch<D> {
         let start = self.used;
         for (at, item) in items.iter().enumerate() {
             let last = at + 1 == items.len();
-            let padding = if segment == 0 || last { 0 } else { segment - item.length };
+            let padding = if segment == 0 || last {
+                0
+            } else {
+                segment - item.length
+            };
             let length = item.length + padding;
             let buffer = &mut self.arena[self.used..self.used + length];
             let stream = &mut streams[item.stream];
@@ -239,13 +257,23 @@ impl<D: Datagrams> Batch<D> {
             stream.seal(keys, packet, &item.admitted, padding, transport, buffer);
             stream.record(item.admitted.out, padding, transport);
             if segment == 0 {
-                self.messages.push(Message { to: *to, start: self.used, length, segment });
+                self.messages.push(Message {
+                    to: *to,
+                    start: self.used,
+                    length,
+                    segment,
+                });
             }
             self.used += length;
             self.totals.padding += padding as u64;
         }
         if segment != 0 {
-            self.messages.push(Message { to: *to, start, length: self.used - start, segment });
+            self.messages.push(Message {
+                to: *to,
+                start,
+                length: self.used - start,
+                segment,
+            });
         }
     }
 
@@ -265,7 +293,12 @@ impl<D: Datagrams> Batch<D> {
         let end = whole.start + whole.length;
         while at < end {
             let length = whole.segment.min(end - at);
-            let single = Message { start: at, length, segment: 0, ..whole };
+            let single = Message {
+                start: at,
+                length,
+                segment: 0,
+                ..whole
+            };
             match self.socket.send(&self.arena, &[single]) {
                 Ok(count) if count > 0 => {
                     self.merging = false;
@@ -280,7 +313,11 @@ impl<D: Datagrams> Batch<D> {
                     at += length;
                 }
                 _ => {
-                    self.messages[self.sent] = Message { start: at, length: end - at, ..whole };
+                    self.messages[self.sent] = Message {
+                        start: at,
+                        length: end - at,
+                        ..whole
+                    };
                     return Flush::Blocked;
                 }
             }
@@ -299,12 +336,17 @@ impl<D: Datagrams> Batch<D> {
 
 /// Appends the same packets to `out`, each behind its length in two bytes (RFC 4571), for a
 /// listener behind ICE-TCP.
-pub fn frame_forward(keys: &mut Keys, streams: &mut [Stream], work: &[Work<'_>], out: &mut Vec<u8>) {
+pub fn frame_forward(
+    keys: &mut Keys,
+    streams: &mut [Stream],
+    work: &[Work<'_>],
+    out: &mut Vec<u8>,
+) {
     for item in work {
         let Some(stream) = streams.get_mut(item.stream) else {
             continue;
         };
-        let Some(admitted) = stream.admit(&item.packet, &item.rewrite) else {
+        let Some(admitted) = stream.take(&item.packet, &item.rewrite) else {
             continue;
         };
         let transport = stream.transport_number(keys);
@@ -344,7 +386,14 @@ fn frame(
     out.extend_from_slice(&prefix.to_be_bytes());
     let start = out.len();
     out.resize(start + length, 0);
-    stream.seal(keys, packet, admitted, padding, transport, &mut out[start..]);
+    stream.seal(
+        keys,
+        packet,
+        admitted,
+        padding,
+        transport,
+        &mut out[start..],
+    );
 }
 
 fn sealed_length(keys: &Keys, packet: &Packet<'_>, admitted: &Admitted) -> usize {
@@ -358,7 +407,7 @@ fn plan(keys: &Keys, streams: &mut [Stream], work: &[Work<'_>], planned: &mut Ve
         let Some(stream) = streams.get_mut(item.stream) else {
             continue;
         };
-        let Some(admitted) = stream.admit(&item.packet, &item.rewrite) else {
+        let Some(admitted) = stream.take(&item.packet, &item.rewrite) else {
             continue;
         };
         distinct = distinct && work[..at].iter().all(|before| before.stream != item.stream);
@@ -396,7 +445,11 @@ fn run(planned: &[Planned]) -> (usize, usize) {
         bytes = before;
         count += 1;
     }
-    if count < MERGE_FROM || planned[..count - 1].iter().any(|item| segment - item.length > MOST_PADDING) {
+    if count < MERGE_FROM
+        || planned[..count - 1]
+            .iter()
+            .any(|item| segment - item.length > MOST_PADDING)
+    {
         (1, 0)
     } else {
         (count, segment)

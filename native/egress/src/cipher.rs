@@ -82,14 +82,20 @@ impl Cipher {
     ) -> Option<usize> {
         match self {
             Cipher::Gcm { key, salt } => {
-                let end = packet.len().checked_sub(GCM_TAG).filter(|end| *end >= header)?;
+                let end = packet
+                    .len()
+                    .checked_sub(GCM_TAG)
+                    .filter(|end| *end >= header)?;
                 let (clear, body) = packet.split_at_mut(header);
                 let nonce = gcm_rtp_nonce(salt, ssrc, index);
                 key.open_in_place(nonce, Aad::from(&*clear), body).ok()?;
                 Some(end)
             }
             Cipher::Cm { key, salt, auth } => {
-                let end = packet.len().checked_sub(SHA1_TAG).filter(|end| *end >= header)?;
+                let end = packet
+                    .len()
+                    .checked_sub(SHA1_TAG)
+                    .filter(|end| *end >= header)?;
                 let tag = sha1_tag(auth, &packet[..end], (index >> 16) as u32);
                 verify(&tag, &packet[end..])?;
                 counter_mode(key, cm_iv(salt, ssrc, index), &mut packet[header..end]);
@@ -128,7 +134,9 @@ impl Cipher {
         match self {
             Cipher::Gcm { key, salt } => {
                 let word_at = packet.len().checked_sub(INDEX_WORD)?;
-                let end = word_at.checked_sub(GCM_TAG).filter(|end| *end >= RTCP_CLEAR)?;
+                let end = word_at
+                    .checked_sub(GCM_TAG)
+                    .filter(|end| *end >= RTCP_CLEAR)?;
                 let word: [u8; 4] = packet[word_at..].try_into().ok()?;
                 let index = u32::from_be_bytes(word);
                 if index >> 31 == 0 {
@@ -144,7 +152,9 @@ impl Cipher {
             }
             Cipher::Cm { key, salt, auth } => {
                 let tag_at = packet.len().checked_sub(SHA1_TAG)?;
-                let end = tag_at.checked_sub(INDEX_WORD).filter(|end| *end >= RTCP_CLEAR)?;
+                let end = tag_at
+                    .checked_sub(INDEX_WORD)
+                    .filter(|end| *end >= RTCP_CLEAR)?;
                 let tag = hmac::sign(auth, &packet[..tag_at]);
                 verify(&tag.as_ref()[..SHA1_TAG], &packet[tag_at..])?;
                 let index = u32::from_be_bytes(packet[end..tag_at].try_into().ok()?);
@@ -227,7 +237,8 @@ mod tests {
             .collect()
     }
 
-    const GALLIA: &str = "47616c6c6961206573742 06f6d6e69732064697669736120696e207061727465732074726573";
+    const GALLIA: &str =
+        "47616c6c6961206573742 06f6d6e69732064697669736120696e207061727465732074726573";
     const RTP: &str = "8040f17b 8041f8d3 5501a0b2";
     const SALT: &str = "517569642070726f2071756f";
     const KEY_128: &str = "000102030405060708090a0b0c0d0e0f";
@@ -242,7 +253,9 @@ mod tests {
         packet.resize(plain.len() + 16, 0);
         cipher.seal_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b);
         assert_eq!(packet, hex(sealed));
-        let length = cipher.open_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b).unwrap();
+        let length = cipher
+            .open_rtp(&mut packet, 12, 0x5501_a0b2, 0xf17b)
+            .unwrap();
         assert_eq!(&packet[..length], plain);
     }
 
@@ -268,8 +281,10 @@ mod tests {
 
     /// Seals the compound packet of RFC 7714 §17 and opens it again.
     fn rtcp_vector(profile: Profile, key: &str, sealed: &str) {
-        let plain = hex("81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930
-                         4c756e61 deadbeef deadbeef deadbeef deadbeef deadbeef");
+        let plain = hex(
+            "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930
+                         4c756e61 deadbeef deadbeef deadbeef deadbeef deadbeef",
+        );
         let cipher = Cipher::new(profile, &hex(key), &hex(SALT), &[]).unwrap();
         let mut packet = plain.clone();
         cipher.seal_rtcp(&mut packet, 0, 0x4d61_7273, 0x5d4);
@@ -318,7 +333,10 @@ mod tests {
             "800f1234 decafbad cafebabe 4e55dc4c e79978d8 8ca4d215 949d2402 b78d6acc 99ea179b 8dbb",
         );
         assert_eq!(packet, sealed);
-        assert_eq!(cipher.open_rtp(&mut packet, 12, 0xcafe_babe, 0x1234), Some(plain.len()));
+        assert_eq!(
+            cipher.open_rtp(&mut packet, 12, 0xcafe_babe, 0x1234),
+            Some(plain.len())
+        );
         for at in 0..sealed.len() {
             let mut touched = sealed.clone();
             touched[at] ^= 1;

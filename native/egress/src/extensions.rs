@@ -23,7 +23,7 @@ pub struct ExtensionIds {
 }
 
 /// The ids with the value of the mid, and the form that fits them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     ids: ExtensionIds,
     mid: [u8; LONGEST_MID],
@@ -40,7 +40,13 @@ impl Extensions {
         } else {
             value[..mid.len()].copy_from_slice(mid.as_bytes());
         }
-        let all = [ids.level, ids.orientation, ids.send_time, ids.transport_cc, ids.mid];
+        let all = [
+            ids.level,
+            ids.orientation,
+            ids.send_time,
+            ids.transport_cc,
+            ids.mid,
+        ];
         Extensions {
             ids,
             mid: value,
@@ -72,7 +78,11 @@ impl Extensions {
         if self.ids.mid != 0 {
             bytes += head + usize::from(self.mid_length);
         }
-        if bytes == 0 { 0 } else { 4 + bytes.next_multiple_of(4) }
+        if bytes == 0 {
+            0
+        } else {
+            4 + bytes.next_multiple_of(4)
+        }
     }
 
     /// Writes the block into `block`, which has exactly [`Extensions::length`] bytes.
@@ -93,7 +103,12 @@ impl Extensions {
         }
         let seconds = absolute_send_time(packet.arrived_us).to_be_bytes();
         self.element(block, &mut at, self.ids.send_time, &seconds[1..]);
-        self.element(block, &mut at, self.ids.transport_cc, &transport.to_be_bytes());
+        self.element(
+            block,
+            &mut at,
+            self.ids.transport_cc,
+            &transport.to_be_bytes(),
+        );
         let mid = &self.mid[..usize::from(self.mid_length)];
         self.element(block, &mut at, self.ids.mid, mid);
         block[at..].fill(0);
@@ -134,7 +149,10 @@ mod tests {
             timestamp: 0,
             marker: false,
             payload: b"x",
-            level: Some(Level { dbov: 30, voice: true }),
+            level: Some(Level {
+                dbov: 30,
+                voice: true,
+            }),
             orientation: None,
             arrived_us: 1_500_000,
             span: Span::default(),
@@ -149,24 +167,56 @@ mod tests {
 
     #[test]
     fn short_ids_are_written_in_the_one_byte_form() {
-        let ids = ExtensionIds { level: 1, send_time: 2, transport_cc: 3, mid: 4, orientation: 5 };
+        let ids = ExtensionIds {
+            level: 1,
+            send_time: 2,
+            transport_cc: 3,
+            mid: 4,
+            orientation: 5,
+        };
         let expected = [
-            0xbe, 0xde, 0, 3, 0x10, 0x80 | 30, 0x22, 0x06, 0, 0, 0x31, 1, 2, 0x40, b'0', 0,
+            0xbe,
+            0xde,
+            0,
+            3,
+            0x10,
+            0x80 | 30,
+            0x22,
+            0x06,
+            0,
+            0,
+            0x31,
+            1,
+            2,
+            0x40,
+            b'0',
+            0,
         ];
         assert_eq!(block(&Extensions::new(ids, "0"), &speech()), expected);
     }
 
     #[test]
     fn ids_above_fourteen_take_the_two_byte_form() {
-        let ids = ExtensionIds { level: 15, ..ExtensionIds::default() };
+        let ids = ExtensionIds {
+            level: 15,
+            ..ExtensionIds::default()
+        };
         let expected = [0x10, 0, 0, 1, 15, 1, 0x80 | 30, 0];
         assert_eq!(block(&Extensions::new(ids, ""), &speech()), expected);
     }
 
     #[test]
     fn a_packet_without_values_has_no_block() {
-        let ids = ExtensionIds { level: 1, orientation: 2, mid: 3, ..ExtensionIds::default() };
-        let silent = Packet { level: None, ..speech() };
+        let ids = ExtensionIds {
+            level: 1,
+            orientation: 2,
+            mid: 3,
+            ..ExtensionIds::default()
+        };
+        let silent = Packet {
+            level: None,
+            ..speech()
+        };
         let extensions = Extensions::new(ids, "a mid that is far too long");
         assert_eq!(block(&extensions, &silent), []);
     }

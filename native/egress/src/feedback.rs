@@ -144,7 +144,11 @@ pub fn parse_rtcp(compound: &[u8], mut each: impl FnMut(Feedback<'_>)) -> bool {
         let (packet, after) = rest.split_at(length);
         rest = after;
         let count = packet[0] & 0x1f;
-        let padding = if packet[0] & 0x20 != 0 { usize::from(packet[length - 1]) } else { 0 };
+        let padding = if packet[0] & 0x20 != 0 {
+            usize::from(packet[length - 1])
+        } else {
+            0
+        };
         let Some(body) = packet.get(4..length.saturating_sub(padding)) else {
             return false;
         };
@@ -176,7 +180,11 @@ fn read_sender(body: &[u8], count: u8, each: &mut impl FnMut(Feedback<'_>)) {
     let words = (word(body, 0), word(body, 4), word(body, 8), word(body, 12));
     if let (Some(ssrc), Some(seconds), Some(fraction), Some(timestamp)) = words {
         let ntp = u64::from(seconds) << 32 | u64::from(fraction);
-        each(Feedback::Sender { ssrc, ntp, timestamp });
+        each(Feedback::Sender {
+            ssrc,
+            ntp,
+            timestamp,
+        });
         read_reports(body.get(24..).unwrap_or_default(), count, each);
     }
 }
@@ -210,7 +218,10 @@ fn read_transport(body: &[u8], kind: u8, statuses: &mut u16, each: &mut impl FnM
         return;
     };
     match (kind, rest) {
-        (1, lost) => each(Feedback::Nack { media, lost: Nacks(lost) }),
+        (1, lost) => each(Feedback::Nack {
+            media,
+            lost: Nacks(lost),
+        }),
         (15, [b0, b1, c0, c1, r0, r1, r2, _, chunks @ ..]) => {
             let count = u16::from_be_bytes([*c0, *c1]);
             let Some(left) = statuses.checked_sub(count) else {
@@ -236,7 +247,9 @@ fn read_payload(body: &[u8], kind: u8, each: &mut impl FnMut(Feedback<'_>)) {
         (1, _) => each(Feedback::Pli { media }),
         (4, entries) => {
             for entry in entries.chunks_exact(8) {
-                each(Feedback::Fir { media: word(entry, 0).unwrap_or(0) });
+                each(Feedback::Fir {
+                    media: word(entry, 0).unwrap_or(0),
+                });
             }
         }
         (15, [b'R', b'E', b'M', b'B', _, b0, b1, b2, ..]) => {
@@ -244,7 +257,9 @@ fn read_payload(body: &[u8], kind: u8, each: &mut impl FnMut(Feedback<'_>)) {
             let mantissa = u64::from(b0 & 3) << 16 | u64::from(*b1) << 8 | u64::from(*b2);
             // More than 2^46 bit/s is no estimate but nonsense.
             if exponent <= 28 {
-                each(Feedback::Remb { bitrate: mantissa << exponent });
+                each(Feedback::Remb {
+                    bitrate: mantissa << exponent,
+                });
             }
         }
         _ => {}
@@ -288,8 +303,33 @@ mod tests {
         let mut compound = packet(201, 1, &report);
         compound.extend(packet(205, 1, &[0, 0, 0, 1, 0, 0, 0, 7, 0xff, 0xff, 0, 5]));
         compound.extend(packet(206, 1, &[0, 0, 0, 1, 0, 0, 0, 8]));
-        compound.extend(packet(206, 4, &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0]));
-        let remb = [0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 4 << 2 | 1, 0, 1, 0, 0, 0, 7];
+        compound.extend(packet(
+            206,
+            4,
+            &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 1, 0, 0, 0],
+        ));
+        let remb = [
+            0,
+            0,
+            0,
+            1,
+            0,
+            0,
+            0,
+            0,
+            b'R',
+            b'E',
+            b'M',
+            b'B',
+            1,
+            4 << 2 | 1,
+            0,
+            1,
+            0,
+            0,
+            0,
+            7,
+        ];
         compound.extend(packet(206, 15, &remb));
         compound.extend(packet(203, 1, &[0, 0, 0, 1]));
         let (whole, all) = told(&compound);
@@ -323,7 +363,9 @@ mod tests {
 
     #[test]
     fn a_report_of_endless_statuses_is_not_walked() {
-        let body = [0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0x1f, 0xff, 0, 0];
+        let body = [
+            0, 0, 0, 1, 0, 0, 0, 7, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0x1f, 0xff, 0, 0,
+        ];
         assert_eq!(told(&packet(205, 15, &body)), (true, vec![]));
     }
 
@@ -335,7 +377,8 @@ mod tests {
             for _ in 0..dice.below(4) {
                 let kind = [200, 201, 203, 205, 206, 207][dice.below(6) as usize];
                 let count = [0, 1, 4, 15, 31][dice.below(5) as usize];
-                let mut body: Vec<u8> = (0..4 * dice.below(12)).map(|_| dice.next() as u8).collect();
+                let mut body: Vec<u8> =
+                    (0..4 * dice.below(12)).map(|_| dice.next() as u8).collect();
                 if body.len() >= 12 && dice.below(2) == 0 {
                     body[8..12].copy_from_slice(b"REMB");
                 }

@@ -78,7 +78,11 @@ impl Keys {
         let (keys, salts) = material.split_at(2 * key);
         let client = (&keys[..key], &salts[..salt]);
         let ours = (&keys[key..], &salts[salt..2 * salt]);
-        let (out, into) = if server { (ours, client) } else { (client, ours) };
+        let (out, into) = if server {
+            (ours, client)
+        } else {
+            (client, ours)
+        };
         Some(Keys {
             profile,
             rtp_out: session(profile, out, LABEL_RTP)?,
@@ -104,7 +108,13 @@ impl Keys {
     /// Opens an SRTP packet of the other side in place: the length of the plain packet.
     ///
     /// `header` is its length with extensions, `index` the packet index (48 bits).
-    pub fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<usize> {
+    pub fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Option<usize> {
         self.rtp_in.open_rtp(packet, header, ssrc, index)
     }
 
@@ -140,6 +150,20 @@ impl Keys {
         }
     }
 
+    /// Opens an SRTCP packet that was sealed with our own outgoing key, by the peer's state machine,
+    /// and seals it again under an index of ours into `out` (cleared first); `false` when it is not
+    /// authentic or the indices are used up.
+    ///
+    /// With all that goes out resealed, one counter serves the key, so that reports of both may
+    /// bear any SSRC.
+    pub fn reseal_rtcp(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+        out.clear();
+        out.extend_from_slice(packet);
+        let length = self.rtcp_out.open_rtcp(out);
+        out.truncate(length.unwrap_or(0));
+        length.is_some() && self.seal_rtcp(out, 0)
+    }
+
     /// The next transport-wide sequence number.
     pub(crate) fn transport_sequence(&mut self) -> u16 {
         let sequence = self.next_transport;
@@ -150,7 +174,9 @@ impl Keys {
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keys").field("profile", &self.profile).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("profile", &self.profile)
+            .finish_non_exhaustive()
     }
 }
 
@@ -198,7 +224,10 @@ mod tests {
         let master = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, &key).unwrap()).unwrap();
         let mut session_key = [0; 16];
         expand(&master, &salt, 0, &mut session_key);
-        assert_eq!(session_key.to_vec(), hex("C61E7A93744F39EE10734AFE3FF7A087"));
+        assert_eq!(
+            session_key.to_vec(),
+            hex("C61E7A93744F39EE10734AFE3FF7A087")
+        );
         let mut session_salt = [0; 14];
         expand(&master, &salt, 2, &mut session_salt);
         assert_eq!(session_salt.to_vec(), hex("30CBBC08863D8C85D49DB34A9AE1"));
@@ -212,7 +241,11 @@ mod tests {
 
     #[test]
     fn what_the_server_seals_the_client_opens() {
-        for profile in [Profile::Aes128CmSha1_80, Profile::AeadAes128Gcm, Profile::AeadAes256Gcm] {
+        for profile in [
+            Profile::Aes128CmSha1_80,
+            Profile::AeadAes128Gcm,
+            Profile::AeadAes256Gcm,
+        ] {
             let material: Vec<u8> = (0..profile.material() as u8).collect();
             assert!(Keys::derive(profile, &material[1..], true).is_none());
             let mut server = Keys::derive(profile, &material, true).unwrap();
@@ -220,7 +253,10 @@ mod tests {
             let mut packet = vec![0x80, 111, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 42, 43];
             packet.resize(14 + profile.tag(), 0);
             server.seal_rtp(&mut packet, 12, 3, 1);
-            assert_eq!(client.open_rtp(&mut packet.clone(), 12, 3, 1 << 16 | 1), None);
+            assert_eq!(
+                client.open_rtp(&mut packet.clone(), 12, 3, 1 << 16 | 1),
+                None
+            );
             assert_eq!(client.open_rtp(&mut packet, 12, 3, 1), Some(14));
             assert_eq!(packet[12..14], [42, 43]);
 
@@ -230,6 +266,27 @@ mod tests {
             assert!(client.open_rtcp(&report, &mut plain));
             assert_eq!(plain, [0x80, 201, 0, 1, 0, 0, 0, 3]);
             assert!(!server.open_rtcp(&report, &mut plain));
+        }
+    }
+
+    #[test]
+    fn a_report_of_the_state_machine_gets_an_index_of_ours() {
+        for profile in [Profile::Aes128CmSha1_80, Profile::AeadAes128Gcm] {
+            let material: Vec<u8> = (0..profile.material() as u8).collect();
+            let mut ours = Keys::derive(profile, &material, true).unwrap();
+            let theirs = Keys::derive(profile, &material, false).unwrap();
+            let plain = [0x80, 201, 0, 1, 0, 0, 0, 3];
+            let mut sealed = plain.to_vec();
+            ours.rtcp_out.seal_rtcp(&mut sealed, 0, 3, 17);
+            let mut resealed = Vec::new();
+            assert!(ours.reseal_rtcp(&sealed, &mut resealed));
+            assert_ne!(sealed, resealed);
+            assert_eq!(sealed.len(), resealed.len());
+            let mut opened = Vec::new();
+            assert!(theirs.open_rtcp(&resealed, &mut opened));
+            assert_eq!(opened, plain);
+            sealed[9] ^= 1;
+            assert!(!ours.reseal_rtcp(&sealed, &mut resealed));
         }
     }
 

@@ -37,10 +37,24 @@ pub struct Packet<'a> {
 /// What lies between two packets of a ring apart from loss; the ring counts, streams compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Span {
+    /// The ring itself: no two in a process have the same.
+    pub ring: u64,
     /// Another after each [`crate::Ring::resume`].
     pub run: u32,
     /// Another after each [`crate::Ring::restart`].
     pub epoch: u32,
+}
+
+impl Span {
+    /// Another value after each resume and restart, as a video's switch wants it.
+    pub fn era(self) -> u64 {
+        u64::from(self.epoch) << 32 | u64::from(self.run)
+    }
+
+    /// Both are of one source, so their timestamps run on one clock.
+    pub(crate) fn is_of(self, other: Span) -> bool {
+        self.ring == other.ring && self.epoch == other.epoch
+    }
 }
 
 /// Where the parts of an RTP packet lie (RFC 3550 §5.1).
@@ -100,7 +114,10 @@ mod tests {
         packet.extend([0xbe, 0xde, 0, 1, 0x10, 0x85, 0, 0]);
         packet.extend([1, 2, 3, 1]);
         let header = parse_rtp(&packet).unwrap();
-        assert_eq!((header.length, header.padded, header.marker), (24, true, true));
+        assert_eq!(
+            (header.length, header.padded, header.marker),
+            (24, true, true)
+        );
         assert_eq!((header.payload_type, header.sequence), (111, 0x1234));
         assert_eq!(header.extension, Some((0xbede, 20, 24)));
         for cut in 0..24 {

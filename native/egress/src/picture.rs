@@ -9,6 +9,8 @@ pub struct Rewrite {
     pub picture: u16,
     /// Added to the TL0PICIDX of a VP8 payload.
     pub tl0: u8,
+    /// The packet is not for this listener (a dropped frame): its place in the numbers closes.
+    pub skip: bool,
 }
 
 /// Where the counters of a VP8 payload descriptor lie (RFC 7741 §4.2).
@@ -69,7 +71,11 @@ mod tests {
 
     #[test]
     fn long_and_short_picture_ids_wrap_in_their_width() {
-        let rewrite = Rewrite { picture: 3, tl0: 250, ..Rewrite::default() };
+        let rewrite = Rewrite {
+            picture: 3,
+            tl0: 250,
+            ..Rewrite::default()
+        };
         let mut payload = [0x90, 0xc0, 0xff, 0xfe, 10, 1];
         shift_vp8(&mut payload, &rewrite);
         assert_eq!(payload, [0x90, 0xc0, 0x80, 0x01, 4, 1]);
@@ -80,8 +86,18 @@ mod tests {
 
     #[test]
     fn payloads_without_or_with_half_a_descriptor_stay_as_they_are() {
-        let rewrite = Rewrite { picture: 1, tl0: 1, ..Rewrite::default() };
-        for payload in [&[][..], &[0x90], &[0x10, 0xff, 1], &[0x90, 0xc0], &[0x90, 0xc0, 0x80]] {
+        let rewrite = Rewrite {
+            picture: 1,
+            tl0: 1,
+            ..Rewrite::default()
+        };
+        for payload in [
+            &[][..],
+            &[0x90],
+            &[0x10, 0xff, 1],
+            &[0x90, 0xc0],
+            &[0x90, 0xc0, 0x80],
+        ] {
             let mut copy = payload.to_vec();
             shift_vp8(&mut copy, &rewrite);
             assert_eq!(copy, payload);

@@ -1,7 +1,13 @@
 //! The last packets of a track in plaintext: one copy for all listeners, from which packets are
 //! forwarded and sent again.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::packet::{Level, Packet, Span};
+
+/// The next ring's identity: a stream that is turned to another track must notice by itself, since
+/// equal indices of two rings are not the same packet.
+static NEXT_RING: AtomicU64 = AtomicU64::new(0);
 
 /// How much a track keeps, and a listener remembers of what it got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +49,24 @@ pub struct Ring {
 impl Ring {
     pub fn new(size: RingSize) -> Ring {
         let slots = (0..size.packets()).map(|_| None).collect();
-        Ring { slots, newest: None, span: Span::default() }
+        let ring = NEXT_RING.fetch_add(1, Ordering::Relaxed);
+        Ring {
+            slots,
+            newest: None,
+            span: Span {
+                ring,
+                ..Span::default()
+            },
+        }
     }
 
     /// Keeps a copy; `false` when the packet is older than all that is kept, or already there.
     pub fn push(&mut self, packet: &Packet<'_>) -> bool {
         let capacity = self.slots.len() as u64;
-        if self.newest.is_some_and(|newest| packet.index + capacity <= newest) {
+        if self
+            .newest
+            .is_some_and(|newest| packet.index + capacity <= newest)
+        {
             return false;
         }
         let at = (packet.index % capacity) as usize;

@@ -125,7 +125,9 @@ impl Stream {
 
     /// The layer whose packets were sent last.
     pub fn source(&self) -> u8 {
-        self.changes.back().map_or(0, |change| change.rewrite.source)
+        self.changes
+            .back()
+            .map_or(0, |change| change.rewrite.source)
     }
 
     /// This listener gets the track again after a pause of its own: the gap closes.
@@ -133,17 +135,20 @@ impl Stream {
         self.resuming = true;
     }
 
-    /// Another negotiation changed payload type or extension ids; what was sent before is not sent
-    /// again, since it would no longer be the same packet.
+    /// Another negotiation may have changed payload type or extension ids: then what was sent before
+    /// is not sent again, since it would no longer be the same packet.
     pub fn renegotiate(&mut self, payload_type: u8, ids: ExtensionIds, mid: &str) {
-        self.payload_type = payload_type;
-        self.extensions = Extensions::new(ids, mid);
-        self.oldest_out = self.next_out;
+        let extensions = Extensions::new(ids, mid);
+        if payload_type != self.payload_type || extensions != self.extensions {
+            self.payload_type = payload_type;
+            self.extensions = extensions;
+            self.oldest_out = self.next_out;
+        }
     }
 
     /// A packet of the source that this listener is not meant to get (a dropped frame): the
     /// numbers close over it, unless a later packet was forwarded already.
-    pub fn skip(&mut self, packet: &Packet<'_>, source: u8) {
+    fn skip(&mut self, packet: &Packet<'_>, source: u8) {
         let Some(&last) = self.changes.back() else {
             return;
         };
@@ -170,17 +175,22 @@ impl Stream {
         }
     }
 
+    /// Admits a packet, or closes its place where it is not for this listener.
+    pub(crate) fn take(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
+        if rewrite.skip {
+            self.skip(packet, rewrite.source);
+            return None;
+        }
+        self.admit(packet, rewrite)
+    }
+
     /// Gives a packet its number and timestamp; `None` where it was sent, is too old, or belongs
     /// to a stretch that was closed.
-    pub(crate) fn admit(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
+    fn admit(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
         let out = match self.changes.back() {
             None => self.start(packet, rewrite),
             Some(last) if self.follows(last, packet, rewrite) => self.number(packet, rewrite)?,
-            Some(last)
-                if last.rewrite.source == rewrite.source && is_older(packet.span, last.span) =>
-            {
-                return None;
-            }
+            Some(last) if is_older(packet.span, last.span) => return None,
             Some(_) => self.start(packet, rewrite),
         };
         if !self.reserve(out) {
@@ -196,7 +206,12 @@ impl Stream {
         self.packets += 1;
         self.octets += packet.payload.len() as u64;
         self.credit = (self.credit + 1).min(RESEND_CREDIT.max(self.size.packets() as u16));
-        Some(Admitted { out, timestamp, header: self.header(packet), rewrite: *rewrite })
+        Some(Admitted {
+            out,
+            timestamp,
+            header: self.header(packet),
+            rewrite: *rewrite,
+        })
     }
 
     /// A sent packet as it was, for one more sending; `None` where it is not kept, was never sent,
@@ -253,7 +268,8 @@ impl Stream {
         buffer[2..4].copy_from_slice(&(admitted.out as u16).to_be_bytes());
         buffer[4..8].copy_from_slice(&admitted.timestamp.to_be_bytes());
         buffer[8..12].copy_from_slice(&self.ssrc.to_be_bytes());
-        self.extensions.write(&mut buffer[12..header], packet, transport);
+        self.extensions
+            .write(&mut buffer[12..header], packet, transport);
         let end = header + packet.payload.len();
         let payload = &mut buffer[header..end];
         payload.copy_from_slice(packet.payload);
@@ -269,7 +285,11 @@ impl Stream {
 
     /// The transport-wide number of the next packet, where the listener counts them.
     pub(crate) fn transport_number(&self, keys: &mut Keys) -> u16 {
-        if self.extensions.has_transport_cc() { keys.transport_sequence() } else { 0 }
+        if self.extensions.has_transport_cc() {
+            keys.transport_sequence()
+        } else {
+            0
+        }
     }
 
     /// Remembers with what an admitted packet was sealed.
@@ -299,8 +319,8 @@ impl Stream {
     }
 
     fn follows(&self, last: &Change, packet: &Packet<'_>, rewrite: &Rewrite) -> bool {
-        last.rewrite.source == rewrite.source
-            && last.span == packet.span
+        last.span == packet.span
+            && last.rewrite.source == rewrite.source
             && !self.resuming
             && packet.index <= self.highest_in.saturating_add(LONGEST_GAP)
     }
@@ -309,17 +329,14 @@ impl Stream {
     fn start(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> u64 {
         let shift = match self.changes.back() {
             None => 0,
-            Some(last)
-                if last.rewrite.source == rewrite.source
-                    && last.span.epoch == packet.span.epoch =>
-            {
-                last.shift
-            }
+            Some(last) if last.span.is_of(packet.span) => last.shift,
             Some(_) => self.aligned(packet),
         };
         self.resuming = false;
         self.highest_in = packet.index;
-        self.changes.pop_back_if(|last| !last.used);
+        if self.changes.back().is_some_and(|last| !last.used) {
+            self.changes.pop_back();
+        }
         self.push_change(Change {
             from_in: packet.index,
             from_out: self.next_out,
@@ -335,9 +352,14 @@ impl Stream {
     /// The shift with which another source's timestamps go on where the last one stopped, as much
     /// later as the packet came in later, and at least a millisecond.
     fn aligned(&self, packet: &Packet<'_>) -> u32 {
-        let elapsed_us = packet.arrived_us.saturating_sub(self.newest_arrived_us).max(1_000);
+        let elapsed_us = packet
+            .arrived_us
+            .saturating_sub(self.newest_arrived_us)
+            .max(1_000);
         let ticks = (u128::from(elapsed_us) * u128::from(self.clock_rate) / 1_000_000) as u32;
-        self.newest_timestamp.wrapping_add(ticks).wrapping_sub(packet.timestamp)
+        self.newest_timestamp
+            .wrapping_add(ticks)
+            .wrapping_sub(packet.timestamp)
     }
 
     /// The number of a packet of a stretch that is known.
@@ -367,7 +389,12 @@ impl Stream {
             if !ahead || at != newest {
                 return None;
             }
-            let next = Change { from_in: packet.index, from_out: out, rewrite: *rewrite, ..*change };
+            let next = Change {
+                from_in: packet.index,
+                from_out: out,
+                rewrite: *rewrite,
+                ..*change
+            };
             self.push_change(next);
         }
         self.highest_in = self.highest_in.max(packet.index);
@@ -394,11 +421,16 @@ impl Stream {
             self.history[slot] = UNSENT;
             return true;
         }
-        out + capacity >= self.next_out && out >= self.oldest_out && self.history[self.slot(out)] == UNSENT
+        out + capacity >= self.next_out
+            && out >= self.oldest_out
+            && self.history[self.slot(out)] == UNSENT
     }
 
     fn find(&self, out: u64) -> Option<&Change> {
-        self.changes.iter().rev().find(|change| change.from_out <= out)
+        self.changes
+            .iter()
+            .rev()
+            .find(|change| change.from_out <= out)
     }
 
     fn push_change(&mut self, change: Change) {
@@ -416,7 +448,8 @@ impl Stream {
 /// The packet comes from before the ring was resumed or restarted the last time we heard of it.
 fn is_older(span: Span, than: Span) -> bool {
     let behind = |a: u32, b: u32| (a.wrapping_sub(b) as i32) < 0;
-    behind(span.epoch, than.epoch) || span.epoch == than.epoch && behind(span.run, than.run)
+    let older = behind(span.epoch, than.epoch);
+    span.ring == than.ring && (older || span.epoch == than.epoch && behind(span.run, than.run))
 }
 
 #[cfg(test)]

@@ -24,7 +24,10 @@ impl Destination {
     /// `local` is the address of ours that the listener talks to, where the machine has several:
     /// datagrams leave from it. `None` lets the kernel choose.
     pub fn new(remote: SocketAddr, local: Option<IpAddr>) -> Destination {
-        Destination { remote, local: local.filter(|address| !address.is_unspecified()) }
+        Destination {
+            remote,
+            local: local.filter(|address| !address.is_unspecified()),
+        }
     }
 
     pub fn remote(&self) -> SocketAddr {
@@ -46,7 +49,11 @@ pub struct Message {
 impl Message {
     /// Packets in it.
     pub fn packets(&self) -> usize {
-        if self.segment == 0 { 1 } else { self.length.div_ceil(self.segment) }
+        if self.segment == 0 {
+            1
+        } else {
+            self.length.div_ceil(self.segment)
+        }
     }
 }
 
@@ -83,7 +90,11 @@ impl UdpSocket {
     pub fn new(fd: RawFd) -> UdpSocket {
         // SAFETY: all of these are plain C structures, for which zeros are a valid value.
         let room = unsafe { Box::new(mem::zeroed::<Room>()) };
-        UdpSocket { fd, wide: is_wide(fd), room }
+        UdpSocket {
+            fd,
+            wide: is_wide(fd),
+            room,
+        }
     }
 }
 
@@ -124,7 +135,11 @@ impl Datagrams for UdpSocket {
                 (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _,
             )
         };
-        if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(sent as usize) }
+        if sent < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(sent as usize)
+        }
     }
 }
 
@@ -190,8 +205,12 @@ fn write_control(control: &mut Control, message: &Message, wide: bool) -> usize 
             Some(IpAddr::V4(local)) if !wide => {
                 let info = libc::in_pktinfo {
                     ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr { s_addr: u32::from_ne_bytes(local.octets()) },
-                    ipi_addr: libc::in_addr { s_addr: u32::from_ne_bytes(Ipv4Addr::UNSPECIFIED.octets()) },
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(local.octets()),
+                    },
+                    ipi_addr: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(Ipv4Addr::UNSPECIFIED.octets()),
+                    },
                 };
                 used += put(at, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
                 at = at.byte_add(used);
@@ -202,7 +221,9 @@ fn write_control(control: &mut Control, message: &Message, wide: bool) -> usize 
                     IpAddr::V6(ip) => ip,
                 };
                 let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr { s6_addr: ip.octets() },
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: ip.octets(),
+                    },
                     ipi6_ifindex: 0,
                 };
                 used += put(at, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);

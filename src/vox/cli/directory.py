@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vox.cli.directory_joining import COMMANDS, add_commands
-from vox.errors import UsageError
 
 if TYPE_CHECKING:
     from vox.directory.settings import DirectorySettings
-    from vox.security.http_signatures import KeyPair
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -143,42 +141,12 @@ def _time(text: str) -> datetime:
     return moment
 
 
-def _key_pair(file: Path, *, is_made: bool) -> "KeyPair":
-    """The key in a file: private, base64, on a line of its own."""
-    from vox.security.http_signatures import key_pair, new_key_pair
-
-    try:
-        mode = file.stat().st_mode
-        if mode & 0o077:
-            raise UsageError(
-                f"{file} can be read by other users",
-                code="key_file_unsafe",
-                hint=f"run: chmod 600 {file}; better make a new key",
-            )
-        return key_pair(file.read_text().strip())
-    except FileNotFoundError:
-        if not is_made:
-            raise UsageError(
-                f"there is no key at {file}",
-                code="key_file_missing",
-                hint="give the file that the relay registered with",
-            ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", code="key_file_unusable") from None
-    made = new_key_pair()
-    try:
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
-            output.write(f"{made.private}\n")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error}", code="key_file_unusable") from None
-    return made
-
-
 async def _ask(args: argparse.Namespace) -> int:
     from vox.clients.directory import DirectoryClient
+    from vox.security.key_file import read_key_file
 
     key_file: Path | None = getattr(args, "key_file", None)
-    pair = _key_pair(key_file, is_made=args.action == "register") if key_file is not None else None
+    pair = read_key_file(key_file, is_made=args.action == "register") if key_file is not None else None
     api_key = os.environ.get("VOX_DIRECTORY_KEY", "")
     async with DirectoryClient(args.url, api_key=api_key, key_pair=pair) as client:
         if args.action == "list":

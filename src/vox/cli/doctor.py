@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Finding]:
     """All findings, in the order in which a reader should see to them."""
+    from vox.cli.relay_doctor import examine_relay
+
     yield Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     settings, findings = check_configuration(config, environment)
     yield from findings
@@ -108,6 +110,7 @@ def examine(config: Path | None, environment: Mapping[str, str]) -> Iterator[Fin
     yield from check_optional_parts()
     yield check_local_models(settings)
     yield check_models(environment)
+    yield from examine_relay(environment)
 
 
 def check_configuration(

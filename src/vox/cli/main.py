@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "up": "run everything on this machine, with offline speech and a demo agent",
     "agent": "serve voice agents by browser and phone",
     "chat": "serve a community: messages, roles, files, events",
+    "relay": "carry voice rooms: people, agents and callers",
     "directory": "keep the list of relays and find the nearest healthy ones",
     "worker": "carry calls of a fleet, with exact capacity",
     "bridge": "place outbound calls on the fleet of call workers",

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.documents.blocks import ROOT
+from tests.free_ports import free_port
 from tests.pipecat_python import PYTHON, SERVICES
 from tests.require import require
 from tests.time_limits import WAIT_S
@@ -281,9 +282,4 @@ def make_knows(target: str) -> bool:
 
 
 def _free_ports(count: int) -> list[str]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [str(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    return [str(free_port()) for _ in range(count)]

@@ -6,8 +6,9 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.wire_recording.processes import Running, free_port, started
+from tests.e2e.wire_recording.processes import Running, started
 from tests.e2e.wire_recording.values import Values
+from tests.free_ports import free_port
 
 FAKES: dict[str, Any] = {
     "stt_provider": "fake",

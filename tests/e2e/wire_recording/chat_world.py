@@ -10,9 +10,10 @@ from typing import Any
 from sqlalchemy import insert
 
 from tests.e2e.wire_recording.http_client import Reply, request
-from tests.e2e.wire_recording.processes import Running, free_port, started
+from tests.e2e.wire_recording.processes import Running, started
 from tests.e2e.wire_recording.recording import Recording
 from tests.e2e.wire_recording.values import Values
+from tests.free_ports import free_port
 from vox.chat.database.migrations.prepare import prepare
 from vox.chat.database.schema import roles
 from vox.chat.events.permissions import P

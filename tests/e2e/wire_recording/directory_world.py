@@ -12,8 +12,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.e2e.wire_recording.processes import Running, free_port, started
+from tests.e2e.wire_recording.processes import Running, started
 from tests.e2e.wire_recording.values import Values
+from tests.free_ports import free_port
 
 ADMIN_KEY = "an-administrators-key-of-the-wire-recording"
 ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}

@@ -10,10 +10,11 @@ from tests.e2e.wire_recording.agent_http import KEY, OPEN, call
 from tests.e2e.wire_recording.agent_world import FAKES
 from tests.e2e.wire_recording.chat_world import API, CHEAP_PASSWORDS, ORIGIN, register
 from tests.e2e.wire_recording.gateway_client import gateway
-from tests.e2e.wire_recording.processes import Running, free_port, started
+from tests.e2e.wire_recording.processes import Running, started
 from tests.e2e.wire_recording.recording import Recording
 from tests.e2e.wire_recording.stream_shapes import LiveStream
 from tests.e2e.wire_recording.values import Values
+from tests.free_ports import free_port
 
 CHAT, AGENT = "vox.api.app:create_app", "vox.agent.app:create_app"
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -92,14 +91,3 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def inherited() -> dict[str, str]:
     """What a process gets of this one's environment."""
     return {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-
-
-def free_port() -> int:
-    """A loopback port that is free at the moment.
-
-    The port is chosen here rather than by the process, because the only place where the process says it is its log, whose
-    wording may change.
-    """
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
