@@ -12,8 +12,8 @@ from vox.chat.events.ids import RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.keys.rates import assert_below
 from vox.chat.features.keys.relay import relay
-from vox.chat.features.stage.machine import not_in_voice
 from vox.chat.features.voice import queries, service
+from vox.chat.features.voice.stage import not_in_voice
 from vox.http.rate_limits import RateCategory
 from vox.protocols.gateway import CpaceRelay, MlsRelay, Passed, StageResponse, VoiceCodec, VoiceState
 from vox.protocols.gateway_server import as_id
