@@ -74,7 +74,7 @@ async def media_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGene
 
 @pytest.fixture
 async def chat(media_url: str, tmp_path: Path) -> AsyncGenerator[Rig, None]:
-    more = {"media_url": media_url, "media_key": KEY, "media_secret": SECRET}
+    more: dict[str, Any] = {"media_url": media_url, "media_key": KEY, "media_secret": SECRET}
     async with community(f"sqlite:///{tmp_path / 'vox.db'}", tmp_path, **more) as rig:
         yield rig
 
@@ -160,7 +160,7 @@ async def test_a_chat_server_that_starts_again_finds_its_rooms(chat: Rig, media_
     room = await make_room(alice)
     joined = await alice.ok("POST", f"/rooms/{room}/voice/join", {})
     async with in_media(joined):
-        more = {"media_url": media_url, "media_key": KEY, "media_secret": SECRET}
+        more: dict[str, Any] = {"media_url": media_url, "media_key": KEY, "media_secret": SECRET}
         async with community(f"sqlite:///{tmp_path / 'vox.db'}", tmp_path, **more) as second:
             await keeper_of(second.chat).check(RoomId(room))
             again = Person(second, "alice", alice.user_id, alice.token)
