@@ -64,7 +64,7 @@ class _Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="type"
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody in the room.
+    """A member of the room.
 
     Args:
         identity: unique in the room.
@@ -84,7 +84,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Speaker(msgspec.Struct, frozen=True):
-    """Somebody who speaks at this moment; `level` goes from 0 to 1."""
+    """A member who speaks at this moment; `level` goes from 0 to 1."""
 
     identity: Identity
     level: _Level
@@ -109,19 +109,19 @@ class Joined(_Message, frozen=True, tag="joined"):
 
 
 class MemberJoined(_Message, frozen=True, tag="member_joined"):
-    """Somebody came in."""
+    """A member came in."""
 
     member: Member
 
 
 class MemberChanged(_Message, frozen=True, tag="member_changed"):
-    """Somebody's name, attributes, microphone or encryption changed; `member` is all of them as they are now."""
+    """A member's name, attributes, microphone or encryption changed; `member` is all of them as they are now."""
 
     member: Member
 
 
 class MemberLeft(_Message, frozen=True, tag="member_left"):
-    """Somebody went away."""
+    """A member went away."""
 
     identity: Identity
 
@@ -149,7 +149,7 @@ class TextReceived(_Message, frozen=True, tag="text_received"):
 
 
 class DigitsReceived(_Message, frozen=True, tag="digits_received"):
-    """Somebody pressed telephone keys."""
+    """A member pressed telephone keys."""
 
     digits: Annotated[str, Meta(max_length=64, pattern="^[0-9A-D*#]*\\Z")]
     sender: Identity = ""
@@ -191,23 +191,23 @@ class Listen(_Message, frozen=True, tag="listen"):
 
 
 class Mix(_Message, frozen=True, tag="mix"):
-    """Begins hearing everybody but oneself in one signal at this rate; None ends it."""
+    """Begins hearing all members but oneself in one signal at this rate; None ends it."""
 
     rate: _Rate | None = None
 
 
 class Flush(_Message, frozen=True, tag="flush"):
-    """Throws away one's own audio that nobody has heard yet."""
+    """Throws away one's own audio that is not sent yet."""
 
 
 class Mute(_Message, frozen=True, tag="mute"):
-    """Mutes or opens one's own microphone, for everybody to see."""
+    """Mutes or opens one's own microphone, for all members to see."""
 
     is_muted: bool
 
 
 class SendData(_Message, frozen=True, tag="send_data"):
-    """A data packet to members; to everybody where `to` is empty."""
+    """A data packet to members; to all members where `to` is empty."""
 
     payload: _Payload
     topic: _Topic = ""
@@ -216,7 +216,7 @@ class SendData(_Message, frozen=True, tag="send_data"):
 
 
 class SendText(_Message, frozen=True, tag="send_text"):
-    """A whole text stream to members; to everybody where `to` is empty."""
+    """A whole text stream to members; to all members where `to` is empty."""
 
     text: _Text
     topic: _Topic = CHAT_TOPIC
@@ -230,7 +230,7 @@ class SendDigits(_Message, frozen=True, tag="send_digits"):
 
 
 class Transcribe(_Message, frozen=True, tag="transcribe"):
-    """What somebody said, to the room: as a text stream of the topic `lk.transcription`, and as the older transcription packet.
+    """What a member said, to the room: as a text stream of the topic `lk.transcription`, and as the older transcription packet.
 
     Args:
         segment: names the utterance; further messages with it replace its text.

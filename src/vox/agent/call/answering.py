@@ -12,8 +12,8 @@ from typing import Any, Final, Protocol
 
 from vox.agent.answering.classification import MODEL_PROMPT, AnsweredBy, classify, from_model, machine_in
 from vox.agent.answering.settings import Answering
+from vox.agent.call.caller_input import CallerInput
 from vox.agent.call.conversation import Conversation, fill
-from vox.agent.call.speech_input import SpeechInput
 from vox.agent.config.resources import Agent
 from vox.agent.tools.contract import Tool
 from vox.agent.tools.settings import no_parameters
@@ -104,7 +104,7 @@ class CallAnswering:
         self._prompt = conversation.system_prompt
         self._variables = variables
         self._tell = tell
-        self._input: SpeechInput | None = None
+        self._input: CallerInput | None = None
         self._stop_s = 0.0
         self._is_begun = self._is_speaking = False
         self._outcome: AnsweredBy | None = None
@@ -126,7 +126,7 @@ class CallAnswering:
         """Whether a person is known to be there."""
         return self._outcome is AnsweredBy.PERSON
 
-    def open(self, spawn: Spawn, speech_input: SpeechInput) -> None:
+    def open(self, spawn: Spawn, speech_input: CallerInput) -> None:
         """Gives the way to start work that the call owns, and the line's ear."""
         self._spawn, self._input, self._stop_s = spawn, speech_input, speech_input.stop_s
 

@@ -4,11 +4,28 @@ A call without such plugins has no filter.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from vox.agent.config.plugins import Plugins
 from vox.agent.turns.wake_phrase import WakePhrase
 from vox.media.levels import amplified
 from vox.runtime.clock import Clock
+
+
+class Hearing(Protocol):
+    """What changes or withholds what is heard of one caller."""
+
+    def audio(self, pcm: bytes) -> bytes:
+        """What is heard of a piece of s16le audio: as long as that, in time with it."""
+        ...
+
+    def is_for_agent(self) -> bool:
+        """Whether a text that is not complete yet may be for the agent."""
+        ...
+
+    def text(self, text: str) -> str:
+        """What of a final text is for the agent; empty where nothing is."""
+        ...
 
 
 class CallerFilter:

@@ -44,12 +44,17 @@ class Answer:
 
 @dataclass(slots=True)
 class Conversation:
-    """All messages of one call, bounded in number and characters: the oldest turns behind the system prompt go first."""
+    """All messages of one call, bounded in number and characters: the oldest turns behind the system prompt go first.
+
+    `speaker` is who is heard, where several people talk: their name then begins what they say.
+    """
 
     system_prompt: str = ""
+    speaker: str = ""
     max_messages: int = 400
     max_characters: int = MAX_CHARACTERS
     _entries: list[Message | Answer] = field(default_factory=list[Message | Answer])
+    _last_speaker: str = ""
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation in OpenAI's shape; answers not yet settled are left out, but for their tool calls."""
@@ -65,6 +70,10 @@ class Conversation:
         """Adds what the caller said; `continues` joins it to the caller's last words if nothing was answered since."""
         self._drop_silent_answers()
         last = self._entries[-1] if self._entries else None
+        joins = continues and isinstance(last, dict) and last["role"] == "user"
+        if self.speaker and not (joins and self.speaker == self._last_speaker):
+            text = f"{self.speaker}: {text}"
+        self._last_speaker = self.speaker
         if continues and isinstance(last, dict) and last["role"] == "user":
             last["content"] = f"{last['content']} {text}"
             self._forget_oldest()

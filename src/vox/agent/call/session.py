@@ -19,6 +19,7 @@ from vox.agent.call.call_language import CallLanguage
 from vox.agent.call.call_recording import begin_recording, begin_transcript, has_recording_tools
 from vox.agent.call.call_state import CallState
 from vox.agent.call.caller_filter import caller_filter
+from vox.agent.call.caller_input import MakeInput
 from vox.agent.call.checkpoint import Checkpoint
 from vox.agent.call.conversation import INAUDIBLE, Conversation, fill
 from vox.agent.call.echo_guard import EchoGuard
@@ -84,6 +85,7 @@ class Session:
         input_rate: sample rate of the caller's audio in Hz; 0 where the first `ClientAudio` tells.
         output_delay_s: how long the transport gathers audio before it leaves.
         resume: the state of the call in the process that had it before.
+        make_input: what hears the other side.
 
     Attributes:
         state: what another process needs to go on with the call.
@@ -104,6 +106,7 @@ class Session:
         input_rate: int = 0,
         output_delay_s: float = 0.0,
         resume: Checkpoint | None = None,
+        make_input: MakeInput = SpeechInput,
     ) -> None:
         self.agent = agent
         self.info = info
@@ -142,16 +145,15 @@ class Session:
         self._answering = detection(agent, answered, self.conversation, variables, tell) if resume is None else None
         language = CallLanguage(agent, self._use)
         agent = replace(agent, tts=self._voice.tts, tools={**language.tools(), **self._tools(agent)})
-        said, heard = (None, None)
-        if self.transcript is not None:
-            said, heard = self.transcript.assistant, self.transcript.user
+        rows = self.transcript
+        said, heard = (None, None) if rows is None else (rows.assistant, rows.user)
         parts = (self.conversation, self._output, transport, self._latency, variables)
         self._responder = Responder(agent, *parts, on_said=said)
         if agent.realtime is not None:
             self._responder = live = RealtimeResponder(agent, agent.realtime, *parts, on_said=said, on_heard=heard)
             agent, tell, heard = replace(agent, stt=live.ear), live.ear.tell, live.ear.heard
         self._greeting = fill(agent.greeting, variables)
-        self._speech_input = SpeechInput(
+        self.caller_input = self._speech_input = make_input(
             agent,
             resources,
             self._latency,
@@ -164,16 +166,14 @@ class Session:
             recorder=recorder,
             transport=transport if isinstance(transport, PausesInput) else None,
             echo=EchoGuard(self._output) if agent.profile.echo_guard else None,
-            caller_filter=caller_filter(
-                agent.profile.plugin_effects, resources.clock, lambda: not self._output.is_idle
-            ),
+            caller_filter=caller_filter(agent.profile.plugin_effects, resources.clock, self._output.is_busy),
             guard=self._safely,
         )
         self._limits = CallLimits(
             resources.clock,
             max_duration_s=agent.profile.max_call_secs or resources.settings.rtc_max_duration_secs,
             max_silence_s=resources.settings.session_inactivity_secs,
-            is_busy=lambda: not self._output.is_idle,
+            is_busy=self._output.is_busy,
             on_end=end,
         )
         self.state = CallState(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from vox.agent.call.caller_filter import CallerFilter
+from vox.agent.call.caller_filter import Hearing
 from vox.agent.call.echo_guard import EchoGuard
 from vox.agent.call.input_backlog import InputBacklog
 from vox.agent.call.recognition import Utterance, UtteranceRecognizer
@@ -86,7 +86,7 @@ class SpeechInput:
         recorder: Recorder | None = None,
         transport: PausesInput | None = None,
         echo: EchoGuard | None = None,
-        caller_filter: CallerFilter | None = None,
+        caller_filter: Hearing | None = None,
         guard: Callable[..., None],
     ) -> None:
         self._agent = agent

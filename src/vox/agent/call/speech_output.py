@@ -101,6 +101,10 @@ class SpeechOutput:
         """Whether there is no answer under way."""
         return self._is_played
 
+    def is_busy(self) -> bool:
+        """Whether there is one."""
+        return not self._is_played
+
     @property
     def queued_s(self) -> float:
         """Seconds of audio that wait to be sent."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from vox.agent.answering.settings import Answering
 from vox.agent.config.language_settings import Languages
 from vox.agent.config.plugins import NO_PLUGINS, Plugins, parse_plugins
+from vox.agent.config.rooms import Rooms
 from vox.agent.tools.settings import NAME_PATTERN, HttpTool, McpServer, McpServers, Transfer, no_parameters
 from vox.agent.turns.events import TurnPolicy
 from vox.errors import UsageError
@@ -189,6 +190,10 @@ class AgentProfile(BaseModel):
 
     answering: Answering = Field(
         default_factory=Answering, description="What happens when a call that the agent makes is answered"
+    )
+
+    rooms: Rooms = Field(
+        default_factory=Rooms, description="How the agent behaves among several people in a voice room"
     )
 
     turn_detection: OptionalText = Field(

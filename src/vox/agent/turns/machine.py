@@ -123,6 +123,12 @@ class TurnMachine:
         """How often in a row the caller was idle."""
         return self._idle_count
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there is no turn on the caller's side: no voice, no utterance, no text that is still to come."""
+        is_busy = self._is_voice_on or self._is_listening or bool(self._texts_due) or self.is_held
+        return self.user is UserState.IDLE and not is_busy
+
     def restore(self, digits: str, idle_count: int, now: float) -> None:
         """Goes on from there, with the caller's idle time begun anew."""
         self._digits, self._idle_count = digits, idle_count

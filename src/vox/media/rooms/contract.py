@@ -5,9 +5,9 @@ over the relay's internal socket; who uses one cannot tell which it is. The one 
 raises after `join`. A command that is not carried out comes back as the event `Refused`, and the end of everything is `Removed`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from vox.protocols.relay_voices import CHAT_TOPIC, RoomEvent
 
@@ -66,19 +66,19 @@ class RoomVoice(Protocol):
         ...
 
     def mix(self, rate: int | None) -> None:
-        """Has everybody's audio but its own come in one signal at this rate, as `Heard` without an identity; None ends it."""
+        """Has the audio of all other members come in one signal at this rate, as `Heard` without an identity; None ends it."""
         ...
 
     def mute(self, *, on: bool) -> None:
-        """Mutes its microphone, for everybody to see."""
+        """Mutes its microphone, for all members to see."""
         ...
 
     def send_data(self, payload: bytes, *, topic: str = "", is_reliable: bool = True, to: Sequence[str] = ()) -> None:
-        """Sends a data packet to these identities, or to everybody."""
+        """Sends a data packet to these identities, or to all members."""
         ...
 
     def send_text(self, text: str, *, topic: str = CHAT_TOPIC, to: Sequence[str] = ()) -> None:
-        """Sends a text as a stream of the protocol to these identities, or to everybody."""
+        """Sends a text as a stream of the protocol to these identities, or to all members."""
         ...
 
     def send_digits(self, digits: str) -> None:
@@ -86,7 +86,7 @@ class RoomVoice(Protocol):
         ...
 
     def transcribe(self, segment: str, text: str, *, speaker: str, is_final: bool, language: str = "") -> None:
-        """Tells the room what somebody said: all of the utterance `segment` so far."""
+        """Tells the room what a member said: all of the utterance `segment` so far."""
         ...
 
     def set_attributes(self, attributes: Mapping[str, str]) -> None:
@@ -113,3 +113,7 @@ class RoomVoices(Protocol):
             DependencyError: `relay_unreachable`, `relay_full`.
         """
         ...
+
+
+FindRelay: TypeAlias = Callable[[str], RoomVoices | None]
+"""The relay of this process where this is its media URL; None for every other."""

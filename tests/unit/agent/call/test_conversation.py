@@ -118,3 +118,13 @@ def test_many_messages_at_once_are_weighed_once(monkeypatch: pytest.MonkeyPatch)
     conversation.append({"role": "user", "content": str(number)} for number in range(2000))
     assert [message["content"] for message in conversation.messages()[1:]] == [str(n) for n in range(1990, 2000)]
     assert len(weighed) == 2000  # each of them while the loop stands still
+
+
+def test_where_several_people_talk_each_is_named_and_one_who_goes_on_is_named_once():
+    conversation = Conversation()
+    conversation.speaker = "Anna"
+    conversation.hear("what time")
+    conversation.hear("is it", continues=True)
+    conversation.speaker = "Bert"
+    conversation.hear("no, where are we", continues=True)
+    assert conversation.messages() == ({"role": "user", "content": "Anna: what time is it Bert: no, where are we"},)
