@@ -1,6 +1,5 @@
 """The relay as an ASGI application."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import Scope
@@ -10,7 +9,7 @@ from vox.http.dispatch import Dispatcher
 from vox.http.lifespan import opened
 from vox.http.openapi import ApiDescription, ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
-from vox.http.routing import Router, RouteTable
+from vox.http.routing import Router
 from vox.relay.metrics import REQUEST_SECONDS, REQUESTS
 from vox.relay.policy import PUBLIC, Access, RelayCall, RelayPolicy, RelayRoute
 from vox.relay.server import Relay
@@ -18,6 +17,8 @@ from vox.relay.service import dispatch, room_service
 from vox.relay.service.authentication import Authenticator
 from vox.relay.service.probes import Probed, probe_routes
 from vox.relay.service.twirp import twirp_routes
+from vox.relay.signalling.access import Admission
+from vox.relay.signalling.routes import Signalling
 from vox.runtime.health import Checks
 from vox.runtime.metrics import Metrics
 
@@ -37,13 +38,8 @@ API: Final = ApiDescription(
 )
 
 
-def create_app(relay: Relay, signalling: Sequence[RouteTable[Access]] = ()) -> RelayApp:
-    """The application of a relay; the ASGI lifespan opens and closes it, unless it is open already.
-
-    Args:
-        relay: what it serves.
-        signalling: the routes of clients.
-    """
+def create_app(relay: Relay) -> RelayApp:
+    """The application of a relay; the ASGI lifespan opens and closes it, unless it is open already."""
     checks = Checks()
     checks.add("engine", relay.check_engine)
     probed = Probed(
@@ -54,13 +50,13 @@ def create_app(relay: Relay, signalling: Sequence[RouteTable[Access]] = ()) -> R
         relay.answer_challenge,
     )
     authenticate = Authenticator(relay.keys, relay.clock)
-    rooms = room_service.RoomService(relay.rooms, relay.dispatches)
+    rooms = room_service.RoomService(relay.rooms)
     dispatches = dispatch.DispatchService(relay.dispatches, relay.rooms)
     tables = [
         probe_routes(probed),
         twirp_routes(room_service.SERVICE, rooms.methods, authenticate),
         twirp_routes(dispatch.SERVICE, dispatches.methods, authenticate),
-        *signalling,
+        Signalling(relay.rooms, Admission(relay.keys, relay.clock), relay.ice_servers_for).table(),
     ]
     document = ApiDocument(API, [route for table in tables for route in table])
     return Dispatcher(

@@ -46,7 +46,10 @@ TWIRP: Final[dict[str, tuple[str, int]]] = {
     "participant_not_found": ("not_found", 404),
     "track_not_found": ("not_found", 404),
     "dispatch_not_found": ("not_found", 404),
+    "data_too_large": ("invalid_argument", 400),
+    "rpc_too_large": ("invalid_argument", 400),
     "room_full": ("resource_exhausted", 429),
+    "relay_full": ("resource_exhausted", 429),
     "rooms_full": ("resource_exhausted", 429),
     "too_many_dispatches": ("resource_exhausted", 429),
     "rate_limited": ("resource_exhausted", 429),
@@ -54,7 +57,6 @@ TWIRP: Final[dict[str, tuple[str, int]]] = {
     "not_supported": ("unimplemented", 501),
     "rpc_timeout": ("deadline_exceeded", 408),
     "rpc_failed": ("failed_precondition", 412),
-    "rpc_unsupported": ("failed_precondition", 412),
     "relay_draining": ("unavailable", 503),
     "engine_failed": ("unavailable", 503),
 }

@@ -16,6 +16,9 @@ BYTES: Final = Gauge("vox_relay_bytes", "Bytes of media since the start, by dire
 LOST_EVENTS: Final = Gauge(
     "vox_relay_lost_events", "Events of the engine that signalling was too slow to take, since the start"
 )
+REFUSALS: Final = Counter(
+    "vox_relay_refusals_total", "Joins, messages and data of clients that were refused, by error code", ("code",)
+)
 ROOM_EVENTS: Final = Counter("vox_relay_room_events_total", "What happened in rooms, by kind of event", ("event",))
 WEBHOOKS: Final = Counter(
     "vox_relay_webhooks_total", "Webhooks by what became of them: delivered, failed, dead or dropped", ("result",)

@@ -9,6 +9,7 @@ from vox.relay.engine.contract import MediaEngine
 from vox.relay.settings import Media
 
 MODULE: Final = "vox_native"
+ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  compared with, not listened on
 REMEDY: Final = (
     "run `make native`, which needs cargo 1.89 or later and a C compiler, or install the wheel vox-native of a release"
 )
@@ -40,7 +41,7 @@ def open_engine(media: Media, host: str) -> MediaEngine:
             udp_port=media.udp_port,
             tcp_port=None if media.tcp_port < 0 else media.tcp_port,
             threads=media.threads,
-            public_addresses=media.public_addresses,
+            public_addresses=media.public_addresses or ([] if host in ANY else [host]),
         )
     except (OSError, ValueError) as error:
         raise UsageError(

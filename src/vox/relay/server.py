@@ -10,12 +10,13 @@ from random import Random
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from livekit.protocol.rtc import RegionInfo
+from livekit.protocol.rtc import ICEServer, RegionInfo
 
 from vox.clients.directory import DirectoryClient
 from vox.relay.engine.contract import MediaEngine
-from vox.relay.metrics import ROOM_EVENTS
-from vox.relay.rooms.events import RoomEvent, RoomFinished
+from vox.relay.engine.events import events_taken
+from vox.relay.metrics import REFUSALS, ROOM_EVENTS
+from vox.relay.rooms.events import RoomEvent, RoomFinished, RoomStarted
 from vox.relay.rooms.limits import RoomLimits
 from vox.relay.rooms.registry import Rooms
 from vox.relay.service.directory_link import DirectoryLink, Identity
@@ -33,9 +34,10 @@ from vox.runtime.tasks import periodic
 from vox.security.http_signatures import KeyPair
 from vox.security.key_file import read_key_file
 from vox.security.outbound import OutboundGuard
-from vox.security.room_tokens import RoomKey
+from vox.security.room_tokens import RoomClaims, RoomKey, sign_room_token
 
 MEASURE_S: Final = 5.0
+BEAT_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,10 @@ class Relay:
         self.clock, self.metrics, self.lifecycle = parts.clock, parts.metrics, parts.lifecycle
         self.engine = parts.engine
         self.keys = settings.secrets()
-        self.rooms = Rooms()
+        self.rooms = Rooms(self.engine, parts.clock, room_limits(settings), sign=self._sign, refused=self._refused)
         self.dispatches = Dispatches(parts.clock)
         turn = settings.turn
-        self.ice_servers = IceServers(turn.urls, turn.secret.get_secret_value(), turn.ttl_s, turn.stun_urls)
+        self._ice_servers = IceServers(turn.urls, turn.secret.get_secret_value(), turn.ttl_s, turn.stun_urls)
         self.webhooks = Webhooks(
             settings.webhooks.urls,
             webhook_key(settings),
@@ -98,6 +100,9 @@ class Relay:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.webhooks.running())
             self.rooms.observe(self._observe)
+            stack.callback(self.rooms.close)
+            stack.enter_context(events_taken(self.engine, self.rooms.take))
+            await stack.enter_async_context(periodic(BEAT_S, self._beat, "relay-beat"))
             await stack.enter_async_context(periodic(MEASURE_S, self._measure, "relay-measure"))
             drain = Drain(self.lifecycle, self.rooms, self._leave, self.metrics)
             await stack.enter_async_context(drain.running())
@@ -137,6 +142,22 @@ class Relay:
         """Raises where the engine does not answer."""
         self.engine.stats()
 
+    def ice_servers_for(self, identity: str) -> Sequence[ICEServer]:
+        """The STUN and TURN servers that a participant is told of."""
+        return self._ice_servers.for_client(identity, self.clock.unix_s())
+
+    def _sign(self, claims: RoomClaims) -> str:
+        """A fresh token for who is in a room, by the key that signed the one before."""
+        key = RoomKey(claims.iss, self.keys.get(claims.iss, ""))
+        lifetime_s = self.rooms.context.limits.token_lifetime_s
+        return sign_room_token(key, claims, now=self.clock.unix(), lifetime_s=lifetime_s)
+
+    def _refused(self, code: str) -> None:
+        self.metrics.counter(REFUSALS, code).inc()
+
+    async def _beat(self) -> None:
+        self.rooms.beat()
+
     async def _measure(self) -> None:
         self.load.measure()
 
@@ -147,8 +168,13 @@ class Relay:
         told = webhook_event(event)
         self.metrics.counter(ROOM_EVENTS, told.event).inc()
         self.webhooks.submit(told)
-        if isinstance(event, RoomFinished):
-            self.dispatches.forget_room(event.room.name)
+        match event:
+            case RoomStarted(room, config):
+                self.dispatches.create_configured(room.name, config)
+            case RoomFinished(room):
+                self.dispatches.forget_room(room.name)
+            case _:
+                pass
 
     def _link(self, client: DirectoryClient, pair: KeyPair) -> DirectoryLink:
         link, url = self.settings.directory, self.settings.listen.public_url
@@ -176,6 +202,7 @@ def room_limits(settings: RelaySettings) -> RoomLimits:
         departure_timeout_s=rooms.departure_timeout_s,
         tracks=rooms.max_tracks,
         metadata_bytes=rooms.max_metadata_bytes,
+        is_auto_create=rooms.auto_create,
         top_speakers=settings.media.top_speakers,
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,19 @@ class Member:
     def identity(self) -> str:
         return self.client.identity
 
-    async def enter(self, server: Server, version: int, *, identity: str = "", **grants: Any) -> None:
+    async def enter(
+        self,
+        server: Server,
+        version: int,
+        *,
+        identity: str = "",
+        options: Mapping[str, Any] | None = None,
+        **grants: Any,
+    ) -> None:
         """Joins the room; the Python client as an agent, whose transcriptions alone every server forwards."""
         kind = "agent" if self.client.sdk == "python" else "standard"
         token = room_token(identity or f"{self.client.sdk}-member", ROOM, kind=kind, **grants)
-        await self.client.join(server.url, token, version=version)
+        await self.client.join(server.url, token, version=version, **(options or {}))
 
     async def play(self) -> None:
         """Publishes its tone."""
@@ -69,19 +77,22 @@ class Meeting:
 
 @contextlib.asynccontextmanager
 async def open_meeting(
-    folder: Path, version: int, *, sdks: Sequence[str] = SDKS, plays: bool = True
+    folder: Path, version: int, *, sdks: Sequence[str] = SDKS, enters: bool = True, plays: bool = True, **settings: Any
 ) -> AsyncGenerator[Meeting, None]:
-    """A server and one member by each of these SDKs, all of whom are in the room and hear each other."""
+    """A server and one client of each of these SDKs; by itself each enters the room, plays and hears the others."""
     async with open_network() as network, contextlib.AsyncExitStack() as stack:
         clients: list[tuple[Client, Host]] = []
         for sdk in sdks:
             host = await network.host(sdk)
             clients.append((await stack.enter_async_context(open_client(sdk, folder / sdk, host)), host))
-        server = await stack.enter_async_context(relay_server(folder / "server", await network.host("server")))
+        server = await stack.enter_async_context(
+            relay_server(folder / "server", await network.host("server"), settings=settings)
+        )
         members = [Member(client, host, TONES[client.sdk]) for client, host in clients]
         meeting = Meeting(network, server, members)
-        await asyncio.gather(*(member.enter(server, version) for member in members))
-        if plays:
+        if enters:
+            await asyncio.gather(*(member.enter(server, version) for member in members))
+        if enters and plays:
             await asyncio.gather(*(member.play() for member in members))
             await meeting.all_hear_all()
         yield meeting

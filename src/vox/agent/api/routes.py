@@ -112,7 +112,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     RecordingRoutes(server).add_to(table)
     RoomRoutes(server, Attendance(server, relays)).add_to(table)
     if server.settings.has_webrtc:
-        OfferRoutes(server, driver()).add_to(table)
+        OfferRoutes(server, driver(server.settings.webrtc_driver)).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     if server.gate is not None:
         BotStreams(server, server.gate).add_to(table)

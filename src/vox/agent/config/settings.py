@@ -27,6 +27,7 @@ from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
+from vox.media.webrtc.contract import DriverName
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys"]
@@ -205,6 +206,10 @@ class AgentSettings(AgentProfile):
     )
     webrtc_public_address: Annotated[str, Env("VOXRAY_WEBRTC_PUBLIC_ADDRESS")] = Field(
         default="", description="IPv4 address under which a NAT passes the same UDP ports on to this machine"
+    )
+    webrtc_driver: Annotated[DriverName, Env("VOXRAY_WEBRTC_DRIVER")] = Field(
+        default="auto",
+        description="What carries WebRTC calls; auto: native where it is built and clients need no STUN to reach it",
     )
     webrtc_reconnect_secs: float = Field(
         default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"

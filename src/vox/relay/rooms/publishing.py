@@ -90,7 +90,7 @@ def take_offer(room: Room, publisher: Participant, offer: rtc.SessionDescription
     return rtc.SessionDescription(type="answer", sdp=sdp, id=offer.id, mid_to_track_id=names)
 
 
-def begin_voice(room: Room, publisher: Participant, request: rtc.AddTrackRequest, bitrate: int) -> Track:
+def begin_voice(room: Room, publisher: Participant, request: rtc.AddTrackRequest) -> Track:
     """A live track of a participant without a peer connection.
 
     Raises:
@@ -98,7 +98,7 @@ def begin_voice(room: Room, publisher: Participant, request: rtc.AddTrackRequest
     """
     track = announce_track(room, publisher, request)
     del publisher.pending[request.cid]
-    room.context.engine.open_voice(room.handle, track.handle, bitrate=bitrate)
+    room.context.engine.open_voice(room.handle, track.handle)
     track.info.mime_type = "audio/opus"
     _go_live(room, publisher, track)
     return track

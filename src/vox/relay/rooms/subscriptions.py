@@ -72,6 +72,7 @@ def share_with(room: Room, publisher: Participant, permission: rtc.SubscriptionP
             listener = room.by_sid.get(subscription.listener)
             if listener is not None:
                 _apply(room, listener, subscription)
+    room.announce(publisher)  # voices have no subscriptions; they look again at what they may hear
 
 
 def apply_all(room: Room, listener: Participant) -> None:

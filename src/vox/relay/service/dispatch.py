@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
+from google.protobuf.json_format import ParseDict, ParseError
 from livekit.protocol.agent_dispatch import (
     AgentDispatch,
     AgentDispatchState,
@@ -11,6 +12,7 @@ from livekit.protocol.agent_dispatch import (
     DeleteAgentDispatchRequest,
     ListAgentDispatchRequest,
     ListAgentDispatchResponse,
+    RoomAgentDispatch,
 )
 
 from vox.errors import UsageError
@@ -18,6 +20,7 @@ from vox.relay.rooms.registry import Rooms
 from vox.relay.service.grants import need_admin
 from vox.relay.service.twirp import Method
 from vox.runtime.clock import Clock, new_id
+from vox.runtime.logging import get_logger
 from vox.security.room_tokens import RoomClaims
 
 SERVICE: Final = "livekit.AgentDispatchService"
@@ -25,6 +28,8 @@ MAX_PER_ROOM: Final = 32
 MAX_METADATA_CHARS: Final = 64_000
 MAX_NAME_CHARS: Final = 256
 _NS_PER_S: Final = 1_000_000_000
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,21 @@ class Dispatches:
         of_room[made.id] = made
         self._tell(DispatchCreated(_copy(made)))
         return _copy(made)
+
+    def create_configured(self, room: str, config: Mapping[str, Any]) -> None:
+        """Sends for the agents that the token or request names which made the room; entries that are none are left out.
+
+        Args:
+            room: its name.
+            config: a room's configuration as JSON, whose keys come in either of protobuf's two spellings.
+        """
+        named = config.get("agents")
+        for one in cast("list[Any]", named)[:MAX_PER_ROOM] if isinstance(named, list) else ():
+            try:
+                agent = ParseDict(one, RoomAgentDispatch(), ignore_unknown_fields=True)
+                self.create(room, agent.agent_name, metadata=agent.metadata, attributes=dict(agent.attributes))
+            except (ParseError, UsageError) as error:
+                _log.warning("an agent of a room's configuration is left out", error=str(error)[:200])
 
     def list(self, room: str, dispatch_id: str = "") -> list[AgentDispatch]:
         """The dispatches of a room, or the one with this id."""

@@ -17,7 +17,7 @@ from vox.relay.rooms.events import (
 def webhook_event(event: RoomEvent) -> WebhookEvent:
     """The webhook of an event, without its id and time. Pure."""
     match event:
-        case RoomStarted(room):
+        case RoomStarted(room, _):
             return WebhookEvent(event="room_started", room=room)
         case RoomFinished(room):
             return WebhookEvent(event="room_finished", room=room)

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from google.protobuf.json_format import MessageToDict
 from livekit.protocol import models, room
 
 from vox.errors import UsageError
 from vox.relay.rooms.registry import Rooms
-from vox.relay.service.dispatch import Dispatches
 from vox.relay.service.grants import check_name, need, need_admin, need_both
 from vox.relay.service.twirp import Method
 from vox.security.room_tokens import RoomClaims
@@ -22,13 +22,11 @@ class RoomService:
 
     Args:
         rooms: the rooms of this relay.
-        dispatches: sends for the agents that a room is made with.
         unmutes: whether a server may unmute a track; participants' privacy is against it.
     """
 
-    def __init__(self, rooms: Rooms, dispatches: Dispatches, *, unmutes: bool = False) -> None:
+    def __init__(self, rooms: Rooms, *, unmutes: bool = False) -> None:
         self._rooms = rooms
-        self._dispatches = dispatches
         self._unmutes = unmutes
 
     @property
@@ -116,18 +114,15 @@ class RoomService:
                 raise UsageError(f"{what} is longer than {MAX_TIMEOUT_S} s", code="request_invalid")
         if request.HasField("egress"):
             raise UsageError("This relay records nothing, so a room cannot be made with egress.", code="not_supported")
-        made = self._rooms.create(
+        agents = [MessageToDict(agent, preserving_proto_field_name=True) for agent in request.agents]
+        return self._rooms.create(
             request.name,
             empty_timeout_s=request.empty_timeout or None,
             departure_timeout_s=request.departure_timeout or None,
             max_participants=request.max_participants,
             metadata=request.metadata,
+            config={"agents": agents} if agents else None,
         )
-        for agent in request.agents:
-            self._dispatches.create(
-                request.name, agent.agent_name, metadata=agent.metadata, attributes=dict(agent.attributes)
-            )
-        return made
 
     async def list(self, request: room.ListRoomsRequest, claims: RoomClaims) -> room.ListRoomsResponse:
         """The rooms of these names, or all."""

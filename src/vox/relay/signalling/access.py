@@ -1,14 +1,13 @@
-"""Who may open a signalling socket: the token in the query or as a bearer, and what it has to say."""
+"""Where a client's token stands, and how a refusal looks in HTTP."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, QueryParams
 
-from vox.errors import UsageError, VoxError
-from vox.runtime.clock import Clock
+from vox.errors import VoxError
+from vox.relay.rooms.admission import Admission
 from vox.security.credentials import bearer_token
-from vox.security.room_tokens import RoomClaims, read_room_token
+from vox.security.room_tokens import RoomClaims
 
 STATUS: Final = {
     "room_token_missing": 401,
@@ -26,34 +25,14 @@ STATUS: Final = {
 """HTTP status by error code; clients read 401, 403 and 404 as final, anything else as worth another try."""
 
 
-class Admission:
-    """Reads and checks tokens.
+def claims_of(admission: Admission, headers: Headers, query: QueryParams) -> RoomClaims:
+    """The claims of a request's token, from the query or as a bearer.
 
-    Args:
-        keys: API keys and their secrets.
-        clock: says whether a token still holds.
+    Raises:
+        UsageError: room_token_missing, bad_room_token, room_token_expired or join_denied.
     """
-
-    def __init__(self, keys: Mapping[str, str], clock: Clock) -> None:
-        self._keys = keys
-        self._clock = clock
-
-    def claims(self, headers: Headers, query: QueryParams) -> RoomClaims:
-        """The claims of a token that lets its holder join a room.
-
-        Raises:
-            UsageError: room_token_missing, bad_room_token, room_token_expired or join_denied.
-        """
-        token = bearer_token(headers.get("authorization", "")) or query.get("access_token", "")
-        if not token:
-            raise UsageError("The request has no access token.", code="room_token_missing")
-        claims = read_room_token(token, self._keys, now=self._clock.unix())
-        if not claims.video.room_join or not claims.video.room:
-            raise UsageError("The token does not permit to join a room.", code="join_denied")
-        asked = query.get("room", "")
-        if asked and asked != claims.video.room:
-            raise UsageError("The token is for another room.", code="join_denied")
-        return claims
+    token = bearer_token(headers.get("authorization", "")) or query.get("access_token", "")
+    return admission.claims(token, query.get("room", ""))
 
 
 def status_of(error: VoxError) -> int:

@@ -15,8 +15,9 @@ from vox.errors import VoxError
 from vox.http.routing import Reply, RouteTable
 from vox.http.websocket import refuse, serve_socket
 from vox.relay.policy import TOKEN, Access, RelayCall
+from vox.relay.rooms.admission import Admission
 from vox.relay.rooms.registry import Rooms
-from vox.relay.signalling.access import Admission, status_of
+from vox.relay.signalling.access import claims_of, status_of
 from vox.relay.signalling.join_request import Arrival, arrival_v0, arrival_v1
 from vox.relay.signalling.session import MAX_BACKLOG_BYTES, MAX_MESSAGE_BYTES, Session
 from vox.security.room_tokens import RoomClaims
@@ -90,7 +91,7 @@ class Signalling:
         )
 
     def _arrive(self, headers: Headers, query: QueryParams, *, is_v1: bool) -> tuple[RoomClaims, Arrival]:
-        claims = self._admission.claims(headers, query)
+        claims = claims_of(self._admission, headers, query)
         servers = self._ice_servers(claims.sub)
         arrival = arrival_v1(query.get("join_request", ""), servers) if is_v1 else arrival_v0(query, servers)
         if not arrival.is_resume:

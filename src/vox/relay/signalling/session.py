@@ -12,11 +12,11 @@ from livekit.protocol import models, rtc
 from vox.errors import PeerError, UsageError, VoxError
 from vox.http.sockets import Socket
 from vox.relay.rooms import membership
+from vox.relay.rooms.flood import Allowance
 from vox.relay.rooms.messages import Outgoing, leave_request
 from vox.relay.rooms.participant import Participant
 from vox.relay.rooms.registry import Rooms
 from vox.relay.rooms.room import Room
-from vox.relay.signalling.flood import Allowance
 from vox.relay.signalling.join_request import Arrival
 from vox.relay.signalling.requests import Requests
 from vox.runtime.logging import get_logger

@@ -14,19 +14,21 @@ OTHERS = [RegionInfo(region="ap", url="wss://perth.example")]
 
 
 class Rooms:
-    """Rooms whose participants leave a while after they are told to."""
+    """Rooms that note when they take nobody more and where they send whom."""
 
-    def __init__(self, participants: int, leave_after_s: float = 1.0) -> None:
-        self.participants_count = participants
+    def __init__(self, participants: int) -> None:
+        self.left = participants
         self.told: Sequence[RegionInfo] = ()
-        self._leave_after_s = leave_after_s
+        self.is_closed = False
+        self.batches: list[int] = []
 
-    def drain(self, regions: Sequence[RegionInfo]) -> None:
-        self.told = regions
-        asyncio.get_running_loop().call_later(self._leave_after_s, self._gone)
-
-    def _gone(self) -> None:
-        self.participants_count = 0
+    def drain(self, regions: Sequence[RegionInfo] = (), *, at_most: int | None = None) -> int:
+        self.is_closed = True
+        if at_most:
+            self.told = regions
+            self.batches.append(min(at_most, self.left))
+            self.left -= self.batches[-1]
+        return self.left
 
 
 def drained(rooms: Rooms, steps: list[str], timeout_s: float = 30.0) -> tuple[Lifecycle, Drain, Metrics]:
@@ -35,6 +37,7 @@ def drained(rooms: Rooms, steps: list[str], timeout_s: float = 30.0) -> tuple[Li
     async def leave() -> Sequence[RegionInfo]:
         assert lifecycle.state is State.DRAINING
         steps.append("directory told")
+        assert rooms.is_closed, "somebody could still come in"
         assert not rooms.told, "participants were sent away before the directory knew"
         return OTHERS
 
@@ -56,10 +59,29 @@ async def test_the_directory_is_told_before_participants_are_sent_away(virtual_l
     assert f"{MOVED.name} 7.0" in metrics.render().decode()
 
 
-async def test_who_does_not_move_is_cut_at_the_deadline(virtual_loop: None):
-    rooms = Rooms(1, leave_after_s=1e6)
-    lifecycle, drain, _ = drained(rooms, [], timeout_s=3.0)
+async def test_a_full_relay_sends_its_participants_in_batches_within_three_seconds(virtual_loop: None):
+    rooms = Rooms(3000)
+    lifecycle, drain, _ = drained(rooms, [])
     async with drain.running():
+        lifecycle.ready()
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        lifecycle.drain()
+        assert await lifecycle.drained()
+        assert asyncio.get_running_loop().time() - began <= 3.0
+    assert sum(rooms.batches) == 3000
+    assert max(rooms.batches) == 100
+
+
+async def test_a_drain_that_does_not_end_is_cut_at_the_deadline(virtual_loop: None):
+    lifecycle = Lifecycle(VirtualClock(asyncio.get_running_loop()), 3.0)
+
+    async def leave() -> Sequence[RegionInfo]:
+        await asyncio.Event().wait()
+        return ()
+
+    rooms: Any = Rooms(1)
+    async with Drain(lifecycle, rooms, leave, Metrics()).running():
         lifecycle.ready()
         await asyncio.sleep(0)
         began = asyncio.get_running_loop().time()

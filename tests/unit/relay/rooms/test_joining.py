@@ -1,0 +1,168 @@
+from livekit.protocol import models, rtc
+
+from tests.fakes.relay_client import PlayedRelay
+from vox.relay.rooms.events import (
+    ParticipantAborted,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomFinished,
+    RoomStarted,
+)
+
+
+def test_the_first_message_is_join_and_the_second_an_offer_with_data_channels():
+    client = PlayedRelay().join("ann", name="Ann", is_connected=False)
+    assert client.kinds[:2] == ["join", "offer"]
+    join = client.first("join")
+    assert (join.participant.identity, join.participant.name, join.room.name) == ("ann", "Ann", "room")
+    assert join.subscriber_primary
+    assert join.fast_publish
+    assert (join.ping_interval, join.ping_timeout) == (5, 15)
+    assert "m=application" in client.first("offer").sdp
+
+
+def test_members_see_each_other_come_and_go():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    assert [one.identity for one in bob.first("join").other_participants] == ["ann"]
+    assert ann.sees("bob").state == models.ParticipantInfo.ACTIVE
+    bob.ask(leave=rtc.LeaveRequest())
+    assert ann.sees("bob").state == models.ParticipantInfo.DISCONNECTED
+    assert bob.socket.closed_with == (1000, "")
+    assert not bob.all("leave")
+
+
+def test_who_only_connects_the_signalling_is_announced_but_not_counted_as_joined():
+    relay = PlayedRelay(join_within_s=5)
+    ann, bob = relay.join("ann"), relay.join("bob", is_connected=False)
+    assert ann.sees("bob").state == models.ParticipantInfo.JOINED
+    relay.pass_time(6)
+    assert bob.last("leave").reason == models.DisconnectReason.JOIN_FAILURE
+    assert [type(one) for one in relay.events] == [RoomStarted, ParticipantJoined, ParticipantAborted]
+
+
+def test_the_same_identity_replaces_the_older_session():
+    relay = PlayedRelay()
+    old, new = relay.join("ann"), relay.join("ann")
+    assert old.last("leave").reason == models.DisconnectReason.DUPLICATE_IDENTITY
+    assert old.last("leave").action == rtc.LeaveRequest.DISCONNECT
+    assert relay.rooms.participant("room", "ann").sid == new.sid
+    assert len(relay.engine.peers) == 2
+
+
+def test_hidden_participants_see_and_are_not_seen():
+    relay = PlayedRelay()
+    ann, spy = relay.join("ann"), relay.join("spy", grant={"hidden": True})
+    cid = relay.join("cid")
+    assert ann.sees("spy") is None
+    assert cid.sees("spy") is None
+    assert spy.sees("cid") is not None
+    assert relay.rooms.list()[0].num_participants == 2
+    assert len(relay.rooms.participants("room")) == 3
+    spy.ask(leave=rtc.LeaveRequest())
+    assert ann.sees("spy") is None
+
+
+def test_kinds_come_from_the_token():
+    relay = PlayedRelay()
+    assert relay.join("bot", kind="agent").first("join").participant.kind == models.ParticipantInfo.AGENT
+    assert relay.join("old-bot", grant={"agent": True}).first("join").participant.kind == models.ParticipantInfo.AGENT
+    assert relay.join("phone", kind="sip").first("join").participant.kind == models.ParticipantInfo.SIP
+    relay.join("rec", kind="egress", grant={"recorder": True, "hidden": True})
+    assert relay.rooms.list()[0].active_recording
+
+
+def test_a_full_room_refuses_by_name_but_takes_agents_and_who_comes_back():
+    relay = PlayedRelay(participants=2)
+    relay.join("ann"), relay.join("bob")
+    cid = relay.join("cid")
+    assert cid.kinds == ["leave"]
+    assert cid.socket.closed_with == (1008, "room_full")
+    assert relay.refused == ["room_full"]
+    assert relay.join("bot", kind="agent").is_in
+    assert relay.join("ann").is_in
+
+
+def test_rooms_and_participants_of_a_relay_are_bounded():
+    relay = PlayedRelay(rooms=1, participants_in_all=2)
+    relay.join("ann")
+    assert relay.join("bob", room="second").socket.closed_with == (1008, "rooms_full")
+    relay.join("bob")
+    assert relay.join("cid").socket.closed_with == (1008, "relay_full")
+
+
+def test_without_auto_create_a_room_has_to_be_there_or_the_token_to_make_it():
+    relay = PlayedRelay(is_auto_create=False)
+    assert relay.join("ann").socket.closed_with == (1008, "room_not_found")
+    assert relay.join("ann", grant={"room_create": True}).is_in
+    assert relay.join("bob").is_in
+
+
+def test_the_tokens_configuration_makes_the_room():
+    relay = PlayedRelay()
+    config = {"emptyTimeout": 7, "departure_timeout": 3, "maxParticipants": 4, "metadata": "m", "agents": [{}]}
+    room = relay.join("ann", room_config=config).first("join").room
+    assert (room.empty_timeout, room.departure_timeout, room.max_participants, room.metadata) == (7, 3, 4, "m")
+    assert relay.events[0].config["agents"] == [{}]
+
+
+def test_an_empty_room_ends_after_its_timeouts():
+    relay = PlayedRelay(empty_timeout_s=10, departure_timeout_s=4)
+    relay.rooms.create("early")
+    ann = relay.join("ann", room="late")
+    relay.pass_time(9)
+    assert relay.rooms.rooms_count == 2
+    relay.pass_time(2)
+    assert [room.name for room in relay.rooms.list()] == ["late"]
+    ann.ask(leave=rtc.LeaveRequest())
+    relay.pass_time(5)
+    assert relay.rooms.list() == []
+    assert not relay.engine.rooms
+    assert [type(one) for one in relay.events].count(RoomFinished) == 2
+
+
+def test_events_carry_copies():
+    relay = PlayedRelay()
+    ann = relay.join("ann", metadata="before")
+    relay.rooms.update_participant("room", "ann", metadata="after")
+    joined = next(one for one in relay.events if isinstance(one, ParticipantJoined))
+    assert joined.participant.metadata == "before"
+    ann.ask(leave=rtc.LeaveRequest())
+    left = next(one for one in relay.events if isinstance(one, ParticipantLeft))
+    assert left.participant.disconnect_reason == models.DisconnectReason.CLIENT_INITIATED
+
+
+def test_a_drained_relay_sends_everyone_elsewhere_and_takes_no_one():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    assert relay.rooms.drain([rtc.RegionInfo(region="b", url="wss://b")], at_most=1) == 1
+    assert relay.rooms.drain([rtc.RegionInfo(region="b", url="wss://b")]) == 0
+    for client in (ann, bob):
+        leave = client.last("leave")
+        assert leave.action == rtc.LeaveRequest.RECONNECT
+        assert leave.regions.regions[0].url == "wss://b"
+    assert relay.join("cid").socket.closed_with == (1008, "relay_draining")
+
+
+def test_media_that_is_lost_for_good_asks_for_a_full_reconnect():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    relay.engine.happens("disconnected", bob.participant.primary)
+    relay.settle()
+    assert ann.last("connection_quality").updates[0].quality == models.ConnectionQuality.LOST
+    relay.engine.happens("connected", bob.participant.primary)
+    relay.settle()
+    assert ann.last("connection_quality").updates[0].quality == models.ConnectionQuality.GOOD
+    relay.engine.happens("closed", bob.participant.primary, "ICE timed out")
+    relay.settle()
+    assert bob.last("leave").action == rtc.LeaveRequest.RECONNECT
+    assert ann.sees("bob").state == models.ParticipantInfo.DISCONNECTED
+
+
+def test_room_news_comes_at_most_once_a_second():
+    relay = PlayedRelay()
+    ann = relay.join("ann")
+    relay.join("bob"), relay.join("cid")
+    assert not ann.all("room_update")
+    relay.pass_time(1)
+    assert [one.room.num_participants for one in ann.all("room_update")] == [3]
