@@ -19,6 +19,7 @@ from vox.security.outbound import FetchResult
 from vox.security.room_tokens import RoomKey, read_room_token
 
 SECRET = "s" * 32
+ASKED_S, WELCOMED_S = 0.1, 2.0
 TEXTS = {
     "ask_code": "code", "wrong_code": "wrong", "welcome": "in {{room}}", "muted": "muted", "unmuted": "heard",
     "hand_raised": "up", "hand_lowered": "down", "encrypted": "encrypted", "closed": "closed", "removed": "removed",
@@ -105,9 +106,9 @@ class PhoneWorld:
 
     async def enter(self) -> None:
         """Comes in with the right code, and hears the welcome out."""
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ASKED_S)
         self.press("1234#")
-        await asyncio.sleep(2)
+        await asyncio.sleep(WELCOMED_S)
 
     def press(self, keys: str) -> None:
         for key in keys:
