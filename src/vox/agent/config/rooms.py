@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vox.runtime.settings import Env
+
 
 class Rooms(BaseModel):
     """An agent's manners in a room. Times in seconds."""
@@ -53,7 +55,7 @@ class RoomLine(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    numbers: list[str] = Field(
+    numbers: Annotated[list[str], Env("VOX_ROOM_NUMBERS")] = Field(
         default_factory=list[str],
         description="Called numbers whose callers enter voice rooms; the chat server at rooms_chat_url knows which, by a code",
     )
