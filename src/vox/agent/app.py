@@ -17,6 +17,7 @@ from vox.http.lifespan import opened
 from vox.http.openapi import ApiDocument, documentation_routes
 from vox.http.probes import ReadinessProbe
 from vox.http.routing import Router, RouteTable
+from vox.media.rooms.contract import FindRelay
 from vox.providers.models.background import BackgroundInstallation
 from vox.runtime.clock import Clock, SystemClock
 from vox.runtime.health import Checks
@@ -73,6 +74,7 @@ def create_app(
     clock: Clock | None = None,
     installation: BackgroundInstallation | None = None,
     checkpoints: CheckpointStore | None = None,
+    local_relay: FindRelay | None = None,
     extend: Callable[[AgentServer], Sequence[RouteTable[Access]]] | None = None,
 ) -> AgentApp:
     """The application of an agent server.
@@ -84,6 +86,7 @@ def create_app(
         clock: the machine's unless given.
         installation: of models, while the server runs.
         checkpoints: keeps calls so that other processes can go on with them; opened and closed with the server.
+        local_relay: gives the relay of this process for its media URL; asked at each join, so the relay may start later.
         extend: is given the server before its routes are made, and answers with routes that are added, or take the place of its own.
     """
     environment = os.environ if environment is None else environment
@@ -93,6 +96,7 @@ def create_app(
     lifecycle = lifecycle or Lifecycle(clock, settings.drain_timeout_secs)
     metrics = NullMetrics() if settings.metrics_enabled is False else Metrics(process=True)
     server = AgentServer(settings, clock, metrics, environment, lifecycle, installation, checkpoints)
+    server.local_relay = local_relay
     return AgentApp(server, extend(server) if extend is not None else ())
 
 

@@ -20,6 +20,7 @@ from vox.agent.sessions.contract import SessionStore
 from vox.agent.sessions.stores import SessionStores, make_stores
 from vox.agent.transports.ingress_limit import NetworkReserves
 from vox.media.pacer import Pacer
+from vox.media.rooms.contract import FindRelay
 from vox.providers.models.background import BackgroundInstallation
 from vox.providers.tts.contract import Preparable
 from vox.runtime import tracing
@@ -74,7 +75,7 @@ class AgentServer:
     """Everything behind the routes. Enter it before the first request; leaving ends the calls that are left with 1001.
 
     `installation` brings models while the server runs, `checkpoints` keeps calls for other processes. Each of `on_end` is called when
-    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made.
+    the calls that are left have to end, each of `on_call_started` and `on_call_ended` for every call. A `gate`, where the server is a call worker, is set before the routes are made. `local_relay` gives the relay of this process.
     """
 
     settings: AgentSettings
@@ -85,6 +86,7 @@ class AgentServer:
     installation: BackgroundInstallation | None = None
     checkpoints: CheckpointStore | None = None
     gate: CallGate | None = None
+    local_relay: FindRelay | None = None
     handovers: Handovers | None = field(init=False, default=None)
     resources: Resources = field(init=False)
     stores: SessionStores = field(init=False)

@@ -179,6 +179,10 @@ class ChatContext:
         """Takes events of this process that users may be told of; None where there are no pushes."""
         self.oidc: object | None = None
         """Login by an organisation's provider (`vox.chat.features.oidc`), where one is configured; the server sets it."""
+        self.voice: object | None = None
+        """Voice rooms (`vox.chat.features.voice`); the server sets it."""
+        self.on_changed: Offer | None = None
+        """Takes what was committed in this process, for what must follow at once."""
         self._kept: dict[type[object], object] = {}
         self.federation: Federation | None = None
         """Other communities; None where no federation domain is set, and before the server opens."""

@@ -25,12 +25,14 @@ from vox.chat.events import Event
 from vox.chat.events.ids import LoginId
 from vox.chat.features import retention
 from vox.chat.features.federation import contacts
-from vox.chat.features.interactions.calls import call_command
-from vox.chat.features.keys.relay import relay
 from vox.chat.features.oidc.opening import open_oidc
 from vox.chat.features.outgoing_webhooks.sender import DeliverySender
 from vox.chat.features.push.sender import PushSender
 from vox.chat.features.snapshot.service import Snapshots
+from vox.chat.features.voice.commands import call_any_command
+from vox.chat.features.voice.keeper import EVERY_S as VOICE_EVERY_S
+from vox.chat.features.voice.opening import open_voice
+from vox.chat.features.voice.states import carry_out
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.expiry import closing_expired, end_missing_logins
 from vox.chat.identity.admin_bootstrap import issue_setup_token
@@ -78,12 +80,14 @@ class ChatServer:
             read=context.read,
             tell=self._tell,
             snapshots=Snapshots(context.community, context.recent, context.read),
-            relay=partial(relay, context),
+            relay=partial(carry_out, context),
             bounds=GatewayLimits(per_address=settings.connections_per_address),
         )
         context.logins.on_revoked(self.hub.close_revoked)
         context.logins.on_device_login(self.hub.set_keyless)
         context.oidc = open_oidc(context)
+        self._voice = context.voice = open_voice(context)
+        context.on_changed = self._voice.offer
         self._resync = StateResync(
             context.community,
             context.config,
@@ -96,7 +100,7 @@ class ChatServer:
         )
         self._pipeline = EventPipeline(context, self.hub, self._resync)
         context.bind(self._pipeline)
-        context.call_command = partial(call_command, context)
+        context.call_command = partial(call_any_command, context)
         self._sender = DeliverySender(
             context.change,
             context.integrations,
@@ -193,6 +197,7 @@ class ChatServer:
                 polling_version(context.community, context.read, self._resync.request),
                 context.background.running(),
                 supervised(self._sender.run, "outgoing webhooks"),
+                periodic(VOICE_EVERY_S, self._voice.sweep, "voice rooms"),
             ):
                 await stack.enter_async_context(task)
             if context.push_key is not None:

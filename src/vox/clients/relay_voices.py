@@ -109,7 +109,7 @@ class _Voice:
         Raises:
             VoxError: as `RelayVoices.join`.
         """
-        connection = _Connection(self._told)
+        connection = _Connection(self._notify)
         try:
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 url = await self._check(self._url)
@@ -171,12 +171,12 @@ class _Voice:
         self.place = Place(joined.room, joined.identity, joined.sid, joined.track, joined.metadata)
         there = {member.identity: member for member in joined.members}
         for identity in [one for one in self._members if one not in there]:
-            self._told(wire.MemberLeft(identity))
+            self._notify(wire.MemberLeft(identity))
         for identity, member in there.items():
             if identity not in self._members:
-                self._told(wire.MemberJoined(member))
+                self._notify(wire.MemberJoined(member))
             elif self._members[identity] != member:
-                self._told(wire.MemberChanged(member))
+                self._notify(wire.MemberChanged(member))
         for identity in sorted(self._heard):
             self._send(wire.Listen(identity))
         if self._mix is not None:
@@ -189,7 +189,7 @@ class _Voice:
             self._send(wire.SetMetadata(self._metadata))
         connection.release()
 
-    def _told(self, event: RoomEvent) -> None:
+    def _notify(self, event: RoomEvent) -> None:
         match event:
             case wire.MemberJoined(member=member) | wire.MemberChanged(member=member):
                 self._members[member.identity] = member
@@ -300,10 +300,10 @@ class _Voice:
 class _Connection:
     """One socket; implements `SocketListener`. What follows `Joined` waits until that was dealt with."""
 
-    def __init__(self, told: Callable[[RoomEvent], None]) -> None:
+    def __init__(self, notify: Callable[[RoomEvent], None]) -> None:
         self.joined: asyncio.Future[wire.Joined] = asyncio.get_running_loop().create_future()
         self.is_closed = asyncio.Event()
-        self._told = told
+        self._notify = notify
         self._early: list[RoomEvent] | None = []
         self._socket: Socket | None = None
         self._malformed = 0
@@ -312,7 +312,7 @@ class _Connection:
         """The member is in: what came since is told."""
         early, self._early = self._early or [], None
         for event in early:
-            self._told(event)
+            self._notify(event)
 
     def opened(self, socket: Socket) -> None:
         """The upgrade is done."""
@@ -333,7 +333,7 @@ class _Connection:
             if not self.joined.done():
                 self.joined.set_result(read)
         elif read is not None and self._early is None:
-            self._told(read)
+            self._notify(read)
         elif read is not None and self._early is not None and len(self._early) < wire.MAX_MEMBERS:
             self._early.append(read)
 

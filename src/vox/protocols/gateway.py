@@ -154,8 +154,38 @@ class CpaceRelay(msgspec.Struct):
     nonce: Any = None
 
 
+class VoiceState(msgspec.Struct):
+    """What a user in a voice room says of themselves; what is absent stays."""
+
+    self_mute: bool | None = None
+    self_deaf: bool | None = None
+    video: bool | None = None
+    streaming: bool | None = None
+
+
+class VoiceCodec(msgspec.Struct):
+    """A codec that a client in a room can use, for the others there."""
+
+    room_id: int | str | None = None
+    media_type: Any = None
+    codec: Any = None
+    extras: Any = None
+
+
+class StageResponse(msgspec.Struct):
+    """An answer on a stage, for the others in the room."""
+
+    room_id: int | str | None = None
+    response_type: Any = None
+    accepted: Any = None
+
+
 Relayed = MlsRelay | CpaceRelay
 """What is passed on to devices, unread."""
+InRoom = VoiceState | VoiceCodec | StageResponse
+"""What a user in a voice room says."""
+Passed = Relayed | InRoom
+"""What one message after the other is carried out for."""
 
 
 def decode_client(message: str | bytes) -> ClientMessage:

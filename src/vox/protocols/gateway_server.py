@@ -29,7 +29,10 @@ from vox.protocols.gateway import (
     MlsRelay,
     PresenceUpdate,
     Resume,
+    StageResponse,
     Typing,
+    VoiceCodec,
+    VoiceState,
     decode_client,
 )
 
@@ -59,14 +62,18 @@ class Refused:
     message: str
 
 
-Asked = Identify | Resume | Heartbeat | Typing | PresenceUpdate | MlsRelay | CpaceRelay | Refused | Closing
+InSession = Heartbeat | Typing | PresenceUpdate | MlsRelay | CpaceRelay | VoiceState | VoiceCodec | StageResponse
+Asked = Identify | Resume | InSession | Refused | Closing
 
-_CONTENT: Final[dict[str, type[Heartbeat | Typing | PresenceUpdate | MlsRelay | CpaceRelay]]] = {
+_CONTENT: Final[dict[str, type[InSession]]] = {
     "heartbeat": Heartbeat,
     "typing": Typing,
     "presence_update": PresenceUpdate,
     "mls_relay": MlsRelay,
     "cpace_relay": CpaceRelay,
+    "voice_state_update": VoiceState,
+    "voice_codec_neg": VoiceCodec,
+    "stage_response": StageResponse,
 }
 """What a client may say in a session. Unknown types are ignored."""
 

@@ -23,6 +23,7 @@ from vox.agent.api.pipecat_start import StartRoutes
 from vox.agent.api.policy import KEY, PUBLIC, SIGNATURE, Access, has_key, is_page_allowed
 from vox.agent.api.recordings import RecordingRoutes
 from vox.agent.api.responses import error, json_reply, success
+from vox.agent.api.rooms import RoomRoutes
 from vox.agent.api.start_sessions import stored_body
 from vox.agent.api.transcripts import TranscriptRoutes
 from vox.agent.api.transfers import PhoneTransfers, TransferRoutes
@@ -32,6 +33,8 @@ from vox.agent.call.transport import CallInfo
 from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
 from vox.agent.handover.handovers import Moves, Taken
+from vox.agent.rooms.attendance import Attendance
+from vox.agent.rooms.relays import make_relays
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
 from vox.agent.transports.ingress_limit import IngressBudget
@@ -66,6 +69,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     """All routes of one agent server: the tables of pages, probes and webhooks, and of calls."""
     ready = ready_endpoint(probe, _probe_reply)
     starts = StartRoutes(server)
+    relays = make_relays(server)
     http, calls, table = _Http(server, starts.daily), _Calls(server), RouteTable[Access]()
     for prefix in ("", "/api/v1"):
         table.get(f"{prefix}/health", access=PUBLIC, returns=WELL, label="health")(http.health)
@@ -104,8 +108,9 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     starts.add_to(table)
     TranscriptRoutes(server).add_to(table)
     RecordingRoutes(server).add_to(table)
+    RoomRoutes(server, Attendance(server, relays)).add_to(table)
     if server.settings.has_webrtc:
-        OfferRoutes(server, driver()).add_to(table)
+        OfferRoutes(server, driver(server.settings.webrtc_driver)).add_to(table)
     table.websocket("/ws", access=KEY, label="ws")(calls.client)
     if server.gate is not None:
         BotStreams(server, server.gate).add_to(table)

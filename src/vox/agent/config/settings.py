@@ -26,6 +26,7 @@ from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
+from vox.media.webrtc.contract import DriverName
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys"]
@@ -205,6 +206,10 @@ class AgentSettings(AgentProfile):
     webrtc_public_address: Annotated[str, Env("VOXRAY_WEBRTC_PUBLIC_ADDRESS")] = Field(
         default="", description="IPv4 address under which a NAT passes the same UDP ports on to this machine"
     )
+    webrtc_driver: Annotated[DriverName, Env("VOXRAY_WEBRTC_DRIVER")] = Field(
+        default="auto",
+        description="What carries WebRTC calls; auto: native where it is built and clients need no STUN to reach it",
+    )
     webrtc_reconnect_secs: float = Field(
         default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"
     )
@@ -213,6 +218,20 @@ class AgentSettings(AgentProfile):
     )
     daily_dialin_webhook_secret: Annotated[SecretStr, Env("VOXRAY_DAILY_DIALIN_WEBHOOK_SECRET")] = Field(
         default=SecretStr(""), description="What Daily sends as X-Webhook-Secret; empty: server_api_key is asked for"
+    )
+    media_key: Annotated[str, Env("VOX_MEDIA_KEY")] = Field(
+        default="", description="API key that relays, the chat server and this server share; empty: no voice rooms"
+    )
+    media_secret: Annotated[SecretStr, Env("VOX_MEDIA_SECRET")] = Field(
+        default=SecretStr(""), description="Its secret: invitations of agents into rooms are checked by it"
+    )
+    media_networks: Annotated[list[str], Env("VOX_MEDIA_NETWORKS")] = Field(
+        default_factory=list[str],
+        description="Networks of your own that relays and the chat server may be in, as in 10.20.0.0/16; others must be public",
+    )
+    rooms_chat_url: Annotated[str, Env("VOX_ROOMS_CHAT_URL")] = Field(
+        default="",
+        description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8090",
     )
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
@@ -230,14 +249,14 @@ class AgentSettings(AgentProfile):
     def _trim_level(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("otlp_endpoint")
+    @field_validator("otlp_endpoint", "rooms_chat_url")
     @classmethod
     def _is_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("write a collector's address as http://HOST:4318 or https://HOST")
+            raise ValueError("write an address as http://HOST:PORT or https://HOST")
         return value
 
-    @field_validator("tool_private_networks", "trusted_proxies")
+    @field_validator("tool_private_networks", "trusted_proxies", "media_networks")
     @classmethod
     def _are_networks(cls, value: list[str]) -> list[str]:
         for network in value:
@@ -279,6 +298,8 @@ class AgentSettings(AgentProfile):
                 raise ValueError(
                     f"agents.{name[:40]}: a name has 1 to 64 letters, digits, `_`, `.` or `-`, and is not `ws`"
                 )
+        if bool(self.media_key) is not bool(self.media_secret.get_secret_value()):
+            raise ValueError("media_key and media_secret come together or not at all")
         if self.session_store == "redis" and not self.redis_url.get_secret_value():
             raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self

@@ -38,7 +38,9 @@ MEDIA: Final = RateCategory("media", 300, 30.0)
 """Files behind signed links, thumbnails and pictures from elsewhere; counted by address, because pictures bring no token."""
 LOOKUP: Final = RateCategory("lookup", 60, 4.0)
 """Looking members up while a name is being typed, and reading all of them in large pages."""
-OURS: Final = (HISTORY, MEDIA, LOOKUP)
+VOICE_SERVERS: Final = RateCategory("voice_servers", 600, 60.0)
+"""Media servers and agents, which tell of rooms; counted by address."""
+OURS: Final = (HISTORY, MEDIA, LOOKUP, VOICE_SERVERS)
 """Categories that the original does not have."""
 
 _OPTED_IN: Final = {"messages": (b"include=", HISTORY), "files": (b"signature=", MEDIA)}

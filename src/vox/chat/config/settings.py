@@ -99,13 +99,39 @@ class ChatSettings(Settings):
     """Where web clients talk to the agent server; empty: they offer no agents"""
 
     media_url: Annotated[str, Env("VOX_MEDIA_URL")] = "quic://127.0.0.1:4443"
-    """Where clients reach the voice server"""
+    """Where clients reach the media server of voice rooms: ws or wss, a relay or any LiveKit-compatible server"""
+    media_key: Annotated[str, Env("VOX_MEDIA_KEY")] = ""
+    """API key that the media server knows this server by; empty: no one can talk in voice rooms"""
+    media_secret: Annotated[SecretStr, Env("VOX_MEDIA_SECRET")] = SecretStr("")
+    """Its secret, which signs media tokens"""
+    media_api_url: Annotated[str, Env("VOX_MEDIA_API_URL")] = ""
+    """Where this server reaches the media server's RoomService; empty: `VOX_MEDIA_URL` with http for ws"""
+    media_directory_url: Annotated[str, Env("VOX_MEDIA_DIRECTORY_URL")] = ""
+    """Relay directory that places each room on the relay nearest to those who talk; empty: every room is at `VOX_MEDIA_URL`"""
+    media_networks: Annotated[list[str], Env("VOX_MEDIA_NETWORKS")] = Field(default=[])
+    """Private networks, as 10.1.0.0/16, that relays named by the directory may be in"""
+    media_prefix: Annotated[str, Env("VOX_MEDIA_PREFIX")] = Field(default="vox", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Begins the names of rooms at the media server; communities that share one need different ones"""
+    media_token_s: Annotated[int, Env("VOX_MEDIA_TOKEN_S")] = Field(default=3600, ge=60, le=86_400)
+    """Seconds a media token lets its holder join"""
+    media_grace_s: Annotated[int, Env("VOX_MEDIA_GRACE_S")] = Field(default=15, ge=0, le=600)
+    """Seconds a member whose media is lost stays in the room"""
+    media_agent_url: Annotated[str, Env("VOX_MEDIA_AGENT_URL")] = ""
+    """Agent server that agents of voice rooms are asked of; empty: `VOX_AGENT_URL`"""
+    media_agent_latitude: Annotated[float | None, Env("VOX_MEDIA_AGENT_LATITUDE")] = Field(default=None, ge=-90, le=90)
+    """Where that server is; rooms with an agent are then put between callers and it"""
+    media_agent_longitude: Annotated[float | None, Env("VOX_MEDIA_AGENT_LONGITUDE")] = Field(
+        default=None, ge=-180, le=180
+    )
+    """Likewise"""
+    media_callback_url: Annotated[str, Env("VOX_MEDIA_CALLBACK_URL")] = ""
+    """Where agents reach this server, for transcripts; empty: `http://127.0.0.1` and `VOX_PORT`"""
     media_bind: Annotated[str, Env("VOX_MEDIA_BIND")] = "0.0.0.0:4443"
-    """Where the voice server listens"""
+    """Where the original's voice server listened; kept and unused"""
     media_tls_cert: Annotated[str, Env("VOX_MEDIA_TLS_CERT")] = ""
-    """Certificate of the voice server; with the key or not at all"""
+    """Certificate of the original's voice server, with the key or not at all; kept and unused"""
     media_tls_key: Annotated[str, Env("VOX_MEDIA_TLS_KEY")] = ""
-    """Key of the voice server's certificate"""
+    """Its key; kept and unused"""
     allowed_file_mimes: Annotated[list[str], Env("VOX_MEDIA_ALLOWED_FILE_MIMES")] = Field(default=["*/*"])
     """MIME types of files that may be uploaded: exact, `type/*` or `*/*`"""
     allowed_emoji_mimes: Annotated[list[str], Env("VOX_MEDIA_ALLOWED_EMOJI_MIMES")] = Field(
@@ -205,7 +231,7 @@ class ChatSettings(Settings):
     drain_timeout_s: Annotated[float, Env("VOX_DRAIN_TIMEOUT_S")] = Field(default=10.0, ge=0, le=600)
     """Seconds over which clients are sent away after SIGTERM"""
 
-    @field_validator("integration_networks", "oidc_allowed_private", "federation_allowed_private")
+    @field_validator("integration_networks", "oidc_allowed_private", "federation_allowed_private", "media_networks")
     @classmethod
     def _networks(cls, networks: list[str]) -> list[str]:
         for network in networks:
@@ -253,6 +279,12 @@ class ChatSettings(Settings):
     def _consistent(self) -> Self:
         if bool(self.media_tls_cert) != bool(self.media_tls_key):
             raise ValueError("VOX_MEDIA_TLS_CERT and VOX_MEDIA_TLS_KEY come together or not at all")
+        if bool(self.media_key) != bool(self.media_secret.get_secret_value()):
+            raise ValueError("VOX_MEDIA_KEY and VOX_MEDIA_SECRET come together or not at all")
+        if self.media_key and not self.media_url.startswith(("ws://", "wss://", "http://", "https://")):
+            raise ValueError("VOX_MEDIA_KEY needs VOX_MEDIA_URL, the ws or wss address of the media server")
+        if (self.media_agent_latitude is None) != (self.media_agent_longitude is None):
+            raise ValueError("VOX_MEDIA_AGENT_LATITUDE and VOX_MEDIA_AGENT_LONGITUDE come together or not at all")
         if bool(self.s3_access_key.get_secret_value()) != bool(self.s3_secret_key.get_secret_value()):
             raise ValueError("VOX_S3_ACCESS_KEY and VOX_S3_SECRET_KEY come together or not at all")
         if self.oidc_issuer and not self.oidc_client_id:
@@ -275,8 +307,8 @@ class ChatSettings(Settings):
 
 
 NOT_YET: Final[dict[str, str]] = {
-    "media_bind": "voice rooms",
-    "media_tls_cert": "voice rooms",
+    "media_bind": "QUIC voice server (the relay is a program of its own: `vox relay`)",
+    "media_tls_cert": "QUIC voice server (the relay has certificates of its own)",
 }
 """Settings that are checked and kept, and the feature they wait for."""
 

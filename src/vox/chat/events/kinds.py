@@ -167,6 +167,7 @@ _RULES: Final[Mapping[str, _Rule]] = {
         ("friend_request", "friend_add", "friend_reject", "friend_remove", "block_add", "block_remove"), _both
     ),
     **dict.fromkeys(("notification_create", "read_update", "settings_update", "dm_delivery"), _self),
+    **dict.fromkeys(("voice_state_update", "stage_revoke", "stage_topic_update", "stage_invite_decline"), _room),
     "member_timeout": _everyone,
     "feed_slow_mode": _feed,
     **dict.fromkeys(("raid_mode_update", "automod_rule_update", "automod_rule_delete"), _managers),

@@ -33,8 +33,12 @@ from vox.chat.features.second_factors import routes as second_factors
 from vox.chat.features.server import routes as server
 from vox.chat.features.settings import routes as settings
 from vox.chat.features.spaces import routes as spaces
+from vox.chat.features.stage import routes as stage
 from vox.chat.features.sync import routes as sync
 from vox.chat.features.threads import routes as threads
+from vox.chat.features.voice import guest_routes as voice_guests
+from vox.chat.features.voice import routes as voice
+from vox.chat.features.voice import server_routes as voice_servers
 from vox.chat.features.webhooks import routes as webhooks
 from vox.http import routing
 
@@ -71,9 +75,13 @@ _TABLES = {
     "server": server.routes,
     "settings": settings.routes,
     "spaces": spaces.routes,
+    "stage": stage.routes,
     "sync": sync.routes,
     "threads": threads.routes,
     "users": users.routes,
+    "voice": voice.routes,
+    "voice_guests": voice_guests.routes,
+    "voice_servers": voice_servers.routes,
     "webhooks": webhooks.routes,
 }
 """By the name that the operations of the API description begin with."""

@@ -17,8 +17,8 @@ from vox.protocols.gateway import (
     CloseCode,
     Heartbeat,
     Identify,
+    Passed,
     PresenceUpdate,
-    Relayed,
     Resume,
     Typing,
     error_frame,
@@ -187,7 +187,7 @@ class Connection:
                     if self.session is not None:
                         self._in_session(self.session, one)
 
-    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate | Relayed) -> None:
+    def _in_session(self, session: Session, asked: Heartbeat | Typing | PresenceUpdate | Passed) -> None:
         match asked:
             case Heartbeat():
                 self.send(HEARTBEAT_ACK)

@@ -1,4 +1,4 @@
-"""Messages of clients for other devices, carried out one after the other for each connection.
+"""Messages of clients for other devices and about voice rooms, carried out one after the other for each connection.
 
 The order matters: a client that sends two commits means the first one first. What is carried out is a feature's; here it is
 measured, and waits.
@@ -16,12 +16,12 @@ from vox.chat.errors import Refusal
 from vox.chat.events.ids import UserId
 from vox.chat.gateway.session import Session
 from vox.errors import VoxError
-from vox.protocols.gateway import MlsRelay, Relayed, error_frame
+from vox.protocols.gateway import CpaceRelay, MlsRelay, Passed, error_frame
 
 MAX_WAITING: Final = 32
 """Messages of one connection that may wait."""
 
-Relay = Callable[[UserId, Relayed], Awaitable[None]]
+Relay = Callable[[UserId, Passed], Awaitable[None]]
 """Passes a message of a user on; it raises a Refusal for the client, or DependencyError."""
 
 _encode = msgspec.json.Encoder().encode
@@ -58,15 +58,15 @@ class RelayQueue:
         self._relays = relays
         self._answer = answer
         self._spawn = spawn
-        self._waiting: deque[Relayed] = deque()
+        self._waiting: deque[Passed] = deque()
         self._is_running = False
 
-    def take(self, session: Session, asked: Relayed) -> None:
+    def take(self, session: Session, asked: Passed) -> None:
         """Takes one more, unread; the client is told where that cannot be."""
         most = self._relays.max_size()
         if payload_size(asked) > most:
             self._refuse(asked, "PAYLOAD_TOO_LARGE", f"The data is longer than {most} characters.")
-        elif session.is_keyless:
+        elif session.is_keyless and isinstance(asked, MlsRelay | CpaceRelay):
             self._refuse(asked, "FORBIDDEN", "The device of this login was removed; register it again.")
         elif len(self._waiting) >= MAX_WAITING:
             self._refuse(asked, "RATE_LIMITED", "Too many messages wait: send the next after an answer.")
@@ -89,13 +89,19 @@ class RelayQueue:
         finally:
             self._is_running = False
 
-    def _refuse(self, asked: Relayed, code: str, message: str, **extras: object) -> None:
+    def _refuse(self, asked: Passed, code: str, message: str, **extras: object) -> None:
         request_id = getattr(asked, "request_id", None)
         named = {} if request_id is None else {"request_id": request_id}
         self._answer(error_frame(code, message, **extras, **named))
 
 
-def payload_size(asked: Relayed) -> int:
+def payload_size(asked: Passed) -> int:
     """The size of what is passed on, in characters: of texts as they are, of all else as JSON."""
-    parts = (asked.data,) if isinstance(asked, MlsRelay) else (asked.data, asked.nonce)
+    match asked:
+        case MlsRelay():
+            parts = (asked.data,)
+        case CpaceRelay():
+            parts = (asked.data, asked.nonce)
+        case _:
+            parts = (asked,)
     return sum(len(one) if isinstance(one, str) else len(_encode(one)) for one in parts if one is not None)

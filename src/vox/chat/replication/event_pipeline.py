@@ -115,6 +115,8 @@ class EventPipeline:
             on_queued()
         if (push := self._context.push) is not None:
             push(change.events)
+        if (follow := self._context.on_changed) is not None:
+            follow(change.events)
 
     @contextmanager
     def _invalidating_on_failure(self) -> Generator[None, None, None]:

@@ -13,6 +13,7 @@ from vox.agent.app import AgentApp, create_app
 from vox.agent.config.resources import Agent
 from vox.agent.config.settings import AgentSettings
 from vox.agent.server import AgentServer
+from vox.media.rooms.contract import FindRelay
 
 
 @dataclass(slots=True)
@@ -36,11 +37,14 @@ class Answered:
 class Site:
     """An application with silent providers; `server` is what stands behind it, `client` the address that asks."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, **config: Any) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, *, local_relay: FindRelay | None = None, **config: Any
+    ) -> None:
         self.clock = FakeClock()
         self.client = "192.0.2.1"
         settings = AgentSettings.model_validate(config)
-        self.app: AgentApp = create_app(settings, environment=environment or {}, clock=self.clock)
+        given: dict[str, Any] = {"environment": environment or {}, "clock": self.clock, "local_relay": local_relay}
+        self.app: AgentApp = create_app(settings, **given)
         self.server: AgentServer = self.app.server
         self.server.resources.voice_activity = Detector()  # type: ignore[assignment]
         for name, profile in settings.profiles().items():

@@ -134,7 +134,7 @@ class RoomWorld:
     async def person(self, name: str, *, kind: MemberKind = "standard") -> Person:
         """Somebody comes in, with a microphone."""
         self.room.enters(name.lower(), name, kind=kind)
-        while not self.room.taps.get(name.lower()):
+        for _ in range(5):  # the agent's tasks take their turns
             await asyncio.sleep(0)
         return Person(self, name.lower(), self.detectors.all[-1], self.ears.all[-1])
 

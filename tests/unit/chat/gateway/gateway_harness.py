@@ -21,7 +21,7 @@ from vox.chat.events.permissions import EVERYONE_DEFAULT
 from vox.chat.gateway import GatewayLimits, Hub
 from vox.chat.gateway.connection import Connection
 from vox.chat.identity.logins import Login
-from vox.protocols.gateway import Relayed
+from vox.protocols.gateway import Passed
 from vox.protocols.gateway_server import GatewayServer
 from vox.runtime.metrics import Metrics
 
@@ -47,7 +47,7 @@ class FakeSocket:
         self.verdict: tuple[int, str] | None = None
         self.is_stuck = False
         self.backlog_bytes = 0
-        self.relayed: list[tuple[UserId, Relayed]] = []
+        self.relayed: list[tuple[UserId, Passed]] = []
         self.stamp: Callable[[], int] = lambda: 0
         self.stamps: list[int] = []
         self.closed_at = 0
@@ -192,7 +192,7 @@ class Scene:
             bounds=bounds or GatewayLimits(),
         )
         self.bus.subscribe(self.hub.publish)
-        self.relayed: list[tuple[UserId, Relayed]] = []
+        self.relayed: list[tuple[UserId, Passed]] = []
         self.stamp: Callable[[], int] = lambda: 0
         self._next_id = 100
 
@@ -288,7 +288,7 @@ class Scene:
     async def _read(self, unit: Any) -> Any:
         return self.friendships
 
-    async def _relay(self, user_id: UserId, asked: Relayed) -> None:
+    async def _relay(self, user_id: UserId, asked: Passed) -> None:
         self.relayed.append((user_id, asked))
 
 

@@ -11,7 +11,7 @@ from vox.chat.events.ids import LoginId, UserId
 from vox.chat.gateway.relays import MAX_WAITING, RelayQueue, Relays, payload_size
 from vox.chat.gateway.session import Session
 from vox.errors import DependencyError, VoxError
-from vox.protocols.gateway import CpaceRelay, MlsRelay, Relayed
+from vox.protocols.gateway import CpaceRelay, MlsRelay, Passed
 
 
 class Rig:
@@ -26,17 +26,18 @@ class Rig:
         self.tasks: list[asyncio.Task[None]] = []
         self.queue = RelayQueue(self.session, Relays(self._relay, lambda: 100), self._answer, self._spawn)
 
-    def take(self, asked: Relayed) -> None:
+    def take(self, asked: Passed) -> None:
         self.queue.take(self.session, asked)
 
     async def settle(self) -> None:
         self.door.set()
         await asyncio.gather(*self.tasks)
 
-    async def _relay(self, user_id: UserId, asked: Relayed) -> None:
+    async def _relay(self, user_id: UserId, asked: Passed) -> None:
         await self.door.wait()
         if self.fails is not None:
             raise self.fails
+        assert isinstance(asked, MlsRelay | CpaceRelay)
         self.done.append((user_id, asked.data))
 
     def _answer(self, frame: bytes) -> None:

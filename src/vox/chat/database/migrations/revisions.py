@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect
 from vox.chat.database.schema.conventions import metadata
 from vox.errors import UsageError
 
-HEAD: Final = "d4a7c1e85b30"
+HEAD: Final = "f3b8d02c6e19"
 WITHOUT_KEY_PACKAGES: Final = "9713e33403d0"
 WITH_KEY_PACKAGES: Final = "98a0cee110c2"
 """The two revisions of the original."""

@@ -29,9 +29,6 @@ from vox.chat.database.schema.integrations import (
     federation_nonces,
     federation_presence_subs,
     interactions,
-    stage_invites,
-    stage_speakers,
-    voice_states,
     webhook_deliveries,
     webhook_subscriptions,
     webhooks,
@@ -87,6 +84,17 @@ from vox.chat.database.schema.spaces import (
     rooms,
     thread_subscribers,
     threads,
+)
+from vox.chat.database.schema.voice import (
+    stage_invites,
+    stage_speakers,
+    voice_connections,
+    voice_guests,
+    voice_numbers,
+    voice_placements,
+    voice_settings,
+    voice_states,
+    voice_transcripts,
 )
 
 __all__ = [
@@ -159,7 +167,13 @@ __all__ = [
     "totp_secrets",
     "user_settings",
     "users",
+    "voice_connections",
+    "voice_guests",
+    "voice_numbers",
+    "voice_placements",
+    "voice_settings",
     "voice_states",
+    "voice_transcripts",
     "webauthn_challenges",
     "webauthn_credentials",
     "webhook_deliveries",

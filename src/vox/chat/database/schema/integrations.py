@@ -1,4 +1,4 @@
-"""Webhooks, bots and their interactions, federation and voice.
+"""Webhooks, bots and their interactions, and federation.
 
 Tokens of webhooks are kept as SHA-256 in hex, those of bots in `sessions`; what signs outgoing requests is derived from one key
 (`vox.chat.integrations.signing`), so no row holds a secret.
@@ -165,37 +165,4 @@ federation_presence_subs: Final = Table(
     words("user_address"),
     UniqueConstraint("domain", "user_address"),
     sqlite_autoincrement=True,
-)
-
-voice_states: Final = Table(
-    "voice_states",
-    metadata,
-    belongs_to("user_id", "users.id", key=True),
-    belongs_to("room_id", "rooms.id"),
-    flag("self_mute"),
-    flag("self_deaf"),
-    flag("video"),
-    flag("streaming"),
-    flag("server_mute"),
-    flag("server_deaf"),
-    whole("joined_at"),
-    Index(None, "room_id"),
-)
-
-stage_speakers: Final = Table(
-    "stage_speakers",
-    metadata,
-    belongs_to("room_id", "rooms.id", key=True),
-    belongs_to("user_id", "users.id", key=True),
-    whole("granted_at"),
-    Index(None, "user_id"),
-)
-
-stage_invites: Final = Table(
-    "stage_invites",
-    metadata,
-    belongs_to("room_id", "rooms.id", key=True),
-    belongs_to("user_id", "users.id", key=True),
-    whole("created_at"),
-    Index(None, "user_id"),
 )
