@@ -30,7 +30,7 @@ help: ## List the targets
 		/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
-up: setup ## Start everything on this machine and print where to talk to it
+up: setup native ## Start everything on this machine and print where to talk to it
 	@exec $(BIN)/vox up
 
 .PHONY: setup
@@ -38,10 +38,10 @@ setup: .make/run ## Create .venv with the pinned packages and .venv/bin/vox
 	@echo "Ready: .venv/bin/vox"
 
 # Each check runs, whatever became of those before it; what failed is listed at the end, test by test.
-CHECKS := format lint types imports test-unit test-contract test-e2e
+CHECKS := format lint types imports native-test test-unit test-contract test-e2e
 
 .PHONY: test
-test: .make/dev ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
+test: .make/dev native ## Every check and every test, as CI runs them: about 30 minutes on two idle cores
 	@rm -rf .make/failed && mkdir -p .make/failed; status=0; results=(); \
 	for check in $(CHECKS); do \
 		started=$$SECONDS; result=passed; echo "== make $$check"; \
@@ -66,6 +66,40 @@ test-fast: test-unit test-contract ## Unit and contract tests: about 13 minutes
 .PHONY: test-e2e
 test-e2e: .make/dev ## Real processes through their public protocols: about 15 minutes
 	@$(PYTEST) -n 2 tests/e2e
+
+##@ The media engine of the relay, in Rust
+
+# What was built is kept outside the tree, so that a fresh clone does not pay the cold build (2 minutes) again.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/vox/native
+NATIVE := $(shell find native -name '*.rs' -o -name '*.toml' -o -name '*.pyi' -o -name lock.py)
+HAS_CARGO := v=$$(cargo --version 2>/dev/null | cut -d' ' -f2) && [ -n "$$v" ] \
+	&& [ "$$(printf '%s\n' 1.89 "$$v" | sort -V | head -1)" = 1.89 ] && command -v cc >/dev/null
+
+.PHONY: native
+native: .make/run ## Build the engine where cargo is; without it vox does everything else
+	@if $(HAS_CARGO); then $(MAKE) --no-print-directory .make/native; \
+	elif $(BIN)/python -c 'import vox_native' 2>/dev/null; then :; \
+	else echo "The relay's engine is off: building it needs cargo 1.89 or later and a C compiler. Without it there are" \
+		"no voice rooms of our own; chat, calls, fleet and directory work, and a LiveKit server can serve the rooms."; fi
+
+.make/native: $(NATIVE) .make/run
+	@echo "Building the relay's engine"
+	@$(BIN)/python native/lock.py
+	@cd native && ../$(BIN)/maturin build --quiet --release --auditwheel skip \
+		--interpreter ../$(BIN)/python --out $(CURDIR)/.make/wheels
+	@$(BIN)/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .make/wheels/vox_native-*.whl
+	@mkdir -p .make && touch $@
+
+.PHONY: native-test
+native-test: native ## The engine's own tests, clippy and rustfmt, where cargo is
+	@if $(HAS_CARGO); then cd native && cargo fmt --all --check \
+		&& cargo clippy --quiet --release --workspace --all-targets --features extension-module -- --deny warnings \
+		&& cargo test --quiet --release --workspace; \
+	else echo "Not run: there is no cargo 1.89"; fi
+
+.PHONY: native-pins
+native-pins: ## Pin the newest crates that the engine's manifests allow
+	@$(PYTHON) native/lock.py --update
 
 ##@ One check at a time
 

@@ -5,8 +5,10 @@ crosses this border. Bad input and unknown handles raise `ValueError`, sockets r
 they are commands to the room's media thread; those that answer wait at most 2 s with the GIL released.
 """
 
-from collections.abc import Buffer, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
+
+from typing_extensions import Buffer
 
 Kind = Literal["audio", "video"]
 Role = Literal["publisher", "subscriber", "both"]
@@ -32,6 +34,9 @@ class Stats(TypedDict):
     lost_events: int
     threads: list[ThreadStats]
     peers: int
+
+def local_addresses() -> list[str]:
+    """The addresses that candidates name where an engine is given none."""
 
 class Engine:
     """The sockets and media threads of one relay.
@@ -82,7 +87,12 @@ class Engine:
     def add_candidate(self, peer: int, candidate: str) -> None:
         """Take a trickled candidate; "" ends them."""
 
-    def close_peer(self, peer: int) -> None: ...
+    def close_peer(self, peer: int) -> None:
+        """Close a peer connection; what waits on its data channels may still arrive for a second."""
+
+    def peer_stats(self, peer: int) -> tuple[int, int]:
+        """The bytes of media, without headers, that came from a peer and went to it."""
+
     def permit_data(self, peer: int, allowed: bool) -> None:
         """Whether data from this peer is passed on (the default) or dropped as it comes in."""
 

@@ -1,1 +1,24 @@
 //! `vox_native`: the media engine of the relay.
+//!
+//! N media threads, one loop each: a thread owns its sockets, peers and rooms, and shares two queues with Python,
+//! commands in and events out. str0m keeps each peer's ICE, DTLS, SCTP, descriptions and what it sends us; what goes
+//! out to listeners is ours (`vox_egress`), with the keys that the DTLS tap overhears.
+
+mod codecs;
+mod command;
+pub mod engine;
+pub mod event;
+mod media;
+pub mod negotiation;
+mod obey;
+pub mod peer;
+#[cfg(feature = "extension-module")]
+mod python;
+mod registry;
+mod room;
+pub mod sdp;
+mod slab;
+mod sys;
+mod tap;
+mod tcp;
+mod thread;

@@ -56,8 +56,16 @@ class Client:
         sent = self._write(json.dumps({"id": number, "do": command, **arguments}))
         if sent is not None:
             await sent
-        async with time_limit():
-            return await answer
+        try:
+            async with time_limit(WAIT_S / 3):
+                return await answer
+        except TimeoutError:
+            raise AssertionError(f"{self.sdk}: {command} was not done\n{self.last()}") from None
+
+    def last(self, since: int = 0) -> str:
+        """The last reports, for messages."""
+        lines = [json.dumps(one) for one in self.events[since:] if one.get("event") not in ("opus", "quality", "video")]
+        return "\n".join(lines[-20:])
 
     async def join(self, url: str, token: str, *, version: int, **options: Any) -> str:
         """Joins; the identity that the server gave."""
@@ -101,14 +109,13 @@ class Client:
             async with time_limit(WAIT_S / 3), self._changed:
                 await self._changed.wait_for(found)
         except TimeoutError:
-            last = "\n".join(json.dumps(one) for one in self.events[since:] if one.get("event") != "opus")
-            raise AssertionError(f"{self.sdk}: no {event} {told} in:\n{last[-3000:]}") from None
+            raise AssertionError(f"{self.sdk}: no {event} {told} in:\n{self.last(since)}") from None
         one = found()
         assert one is not None
         return one
 
     async def hears(self, sender: str, hz: int, *, since: int = 0) -> None:
-        """Waits until the tone of that member is as expected; 0 is silence."""
+        """Waits until the tone of that member is as expected; 0 is silence. Tones are told when they change, and twice a second."""
         await self.until_any(
             "tone", lambda one: one["sender"] == sender and abs(one["hz"] - hz) <= (CLOSE_HZ if hz else 0), since=since,
             told=f"of {hz} Hz from {sender}",
@@ -140,6 +147,12 @@ class Client:
                 for hz in ear.hear(report.pop("packets")):
                     self.events.append({"event": "tone", "sender": report["sender"], "sid": report["sid"], "hz": hz})
             self._changed.notify_all()
+
+    def ended(self) -> None:
+        """The client is gone: whoever waits for an answer hears of it."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(AssertionError(f"{self.sdk}: the client ended"))
 
     async def opened(self, write: Callable[[str], Any]) -> None:
         """The client can be written to now."""
@@ -186,6 +199,7 @@ async def _open_program(sdk: str, folder: Path, host: Host) -> AsyncGenerator[Cl
     async def read() -> None:
         while line := await stdout.readline():
             await client.take(line.decode())
+        client.ended()
 
     reading = asyncio.create_task(read())
     try:

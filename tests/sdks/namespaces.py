@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.require import require
+from tests.sdks.wire import Wire, open_wire, whole_frames
 from tests.time_limits import time_limit
 
 CLONE_NEWNET = 0x40000000
@@ -102,6 +103,13 @@ class Host:
 
     namespace: Namespace
     address: str
+    _wire: Wire | None = None
+
+    @property
+    def wire(self) -> Wire:
+        """The line between it and the network, where it was made with one."""
+        assert self._wire is not None
+        return self._wire
 
     async def drop_connections(self, port: int) -> None:
         """Aborts the machine's TCP connections to that port; the other end hears of it too."""
@@ -130,18 +138,29 @@ class Network:
     _stack: contextlib.AsyncExitStack
     _hosts: list[Host] = field(default_factory=list[Host])
 
-    async def host(self, name: str) -> Host:
-        """Another machine, with the next address."""
+    async def host(self, name: str, *, wired: bool = False, seed: int = 1) -> Host:
+        """Another machine, with the next address; `wired` puts a line between that can be made bad, seeded."""
         namespace = await self._stack.enter_async_context(open_namespace(name))
         number = len(self._hosts) + 10
         link, address = f"h{number}", f"10.77.0.{number}"
-        await self.hub.ip(
-            f"link add name {link} type veth peer name eth0 netns {namespace.pid}", f"link set {link} master bridge up"
-        )
+        await self.hub.ip(f"link add name {link} type veth peer name eth0 netns {namespace.pid}", f"link set {link} up")
+        with await namespace.open_socket(kind=socket.SOCK_DGRAM) as control:
+            whole_frames(control, "eth0")
         await namespace.ip(
             f"addr add {address}/16 dev eth0", "link set eth0 up", f"route add default via {GATEWAY} src {address}"
         )
-        host = Host(namespace, address)
+        wire = None
+        if wired:
+            near, far = f"w{number}", f"b{number}"
+            await self.hub.ip(
+                f"link add name {near} type veth peer name {far}",
+                f"link set {near} up",
+                f"link set {far} master bridge up",
+            )
+            wire = await self._stack.enter_async_context(open_wire(self.hub, link, near, seed))
+        else:
+            await self.hub.ip(f"link set {link} master bridge")
+        host = Host(namespace, address, wire)
         self._hosts.append(host)
         return host
 

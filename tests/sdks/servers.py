@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -49,27 +51,31 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def relay_server(
-    folder: Path, host: Host, *, environment: Mapping[str, str] | None = None
+    folder: Path, host: Host, *, settings: Mapping[str, Mapping[str, Any]] | None = None
 ) -> AsyncGenerator[Server, None]:
-    """The server under test on that machine, when it answers."""
+    """The server under test on that machine, when it answers; `settings` are of our relay alone, section by section."""
     await asyncio.to_thread(folder.mkdir, exist_ok=True)
-    opening = livekit_server(folder, host) if LIVEKIT else our_relay(folder, host, environment=environment or {})
+    opening = livekit_server(folder, host) if LIVEKIT else our_relay(folder, host, settings or {})
     async with opening as server:
         yield server
 
 
 @contextlib.asynccontextmanager
 async def our_relay(
-    folder: Path, host: Host, *arguments: str, environment: Mapping[str, str]
+    folder: Path, host: Host, settings: Mapping[str, Mapping[str, Any]]
 ) -> AsyncGenerator[Server, None]:
-    """A `vox relay`."""
+    """A `vox relay` with these settings beside those that every test needs."""
     require(find_spec("vox_native") is not None, "vox_native", "make native (needs cargo)")
-    settings = {
-        "VOX_RELAY_KEY": KEY, "VOX_RELAY_SECRET": SECRET, "VOX_RELAY_UDP_PORT": str(UDP_PORT), "VOX_RELAY_TCP_PORT": str(TCP_PORT),
-        "VOX_LOG_LEVEL": "debug", **environment,
-    }  # fmt: skip
-    command = (str(VOX), "relay", "--host", "0.0.0.0", "--port", str(HTTP_PORT), *arguments)
-    async with _running(folder, host, *command, environment=settings) as server:
+    file = folder / "relay.json"
+    usual: dict[str, dict[str, Any]] = {
+        "listen": {"host": "0.0.0.0", "port": HTTP_PORT, "drain_timeout_ms": 1000},
+        "media": {"udp_port": UDP_PORT, "tcp_port": TCP_PORT},
+        "keys": {KEY: SECRET},
+        "logs": {"level": "debug"},
+    }
+    sections = usual.keys() | settings.keys()
+    file.write_text(json.dumps({name: {**usual.get(name, {}), **settings.get(name, {})} for name in sections}))
+    async with _running(folder, host, str(VOX), "relay", "--config", str(file)) as server:
         yield server
 
 
@@ -83,19 +89,17 @@ async def livekit_server(folder: Path, host: Host) -> AsyncGenerator[Server, Non
         "rtc": {"udp_port": UDP_PORT, "tcp_port": TCP_PORT, "use_external_ip": False, "node_ip": host.address},
     }  # fmt: skip
     file.write_text(yaml.safe_dump(settings))
-    async with _running(folder, host, LIVEKIT, "--config", str(file), environment={}) as server:
+    async with _running(folder, host, LIVEKIT, "--config", str(file)) as server:
         yield server
 
 
 @contextlib.asynccontextmanager
-async def _running(
-    folder: Path, host: Host, *command: str, environment: Mapping[str, str]
-) -> AsyncGenerator[Server, None]:
+async def _running(folder: Path, host: Host, *command: str) -> AsyncGenerator[Server, None]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *host.namespace.command(*command),
-            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "HOME": str(folder), **environment},
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, "HOME": str(folder)},
         )  # fmt: skip
     server = Server(host, process, log)
     try:

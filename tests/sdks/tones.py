@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.error import InvalidDataError
 
 RATE = 48_000
 FRAME = RATE // 50
@@ -45,29 +46,29 @@ class PacketEar:
         self._decoder = av.CodecContext.create("opus", "r")
         self._window = np.zeros(0)
         self._came_ms = 0
-        self.hz = 0
         self.gaps: list[tuple[int, int]] = []
 
     def hear(self, packets: Sequence[Mapping[str, Any]]) -> list[int]:
-        """Takes packets as the Go client writes them; the tones in turn, where it changed. 0 is silence."""
-        changes: list[int] = []
+        """Takes packets as the Go client writes them; the tone of each 100 ms. 0 is silence."""
+        tones: list[int] = []
         for packet in packets:
             came = int(packet["came"])
             if self._came_ms and came - self._came_ms >= GAP_MS + 20:
                 self.gaps.append((self._came_ms, came - self._came_ms))
             self._came_ms = came
-            for frame in self._decoder.decode(av.Packet(base64.b64decode(packet["opus"]))):
+            try:
+                frames = self._decoder.decode(av.Packet(base64.b64decode(packet["opus"])))
+            except InvalidDataError:  # encrypted from end to end, and this end has no key
+                continue
+            for frame in frames:
                 samples = frame.to_ndarray().astype(np.float64)
                 if frame.format.name.startswith("s16"):
                     samples /= 32_768
                 self._window = np.concatenate((self._window, samples.reshape(-1, samples.shape[-1])[0]))
             while len(self._window) >= WINDOW:
                 window, self._window = self._window[:WINDOW], self._window[WINDOW:]
-                hz = tone_of(window)
-                if hz != self.hz:
-                    self.hz = hz
-                    changes.append(hz)
-        return changes
+                tones.append(tone_of(window))
+        return tones
 
 
 def tone_of(samples: "np.ndarray[Any, Any]") -> int:

@@ -41,7 +41,10 @@ fn least_us(mut run: impl FnMut()) -> f64 {
 }
 
 fn main() {
-    println!("{:>8} {:>10} {:>10} {:>10} {:>8}", "Hz", "encode", "decode", "conceal", "bytes");
+    println!(
+        "{:>8} {:>10} {:>10} {:>10} {:>8}",
+        "Hz", "encode", "decode", "conceal", "bytes"
+    );
     for rate in Rate::ALL {
         let pcm = speech(rate);
         let mut packets: Vec<Vec<u8>> = Vec::new();
@@ -59,18 +62,25 @@ fn main() {
             let mut decoder = Decoder::new(rate);
             for packet in packets.iter().filter(|packet| !packet.is_empty()) {
                 out.clear();
-                decoder.decode(black_box(packet), &mut out).expect("our own packet");
+                decoder
+                    .decode(black_box(packet), &mut out)
+                    .expect("our own packet");
             }
         });
         let conceal = least_us(|| {
             let mut decoder = Decoder::new(rate);
-            decoder.decode(&packets[10], &mut out).expect("our own packet");
+            decoder
+                .decode(&packets[10], &mut out)
+                .expect("our own packet");
             for _ in 0..FRAMES {
                 out.clear();
                 decoder.conceal(FRAME_TICKS, &mut out);
             }
         });
         let bytes = packets.iter().map(Vec::len).sum::<usize>() / packets.len();
-        println!("{:>8} {encode:>10.1} {decode:>10.1} {conceal:>10.1} {bytes:>8}", rate.hz());
+        println!(
+            "{:>8} {encode:>10.1} {decode:>10.1} {conceal:>10.1} {bytes:>8}",
+            rate.hz()
+        );
     }
 }

@@ -94,7 +94,12 @@ impl Ears {
 
     /// Leaves one more track out of a mix. False where the tap is not a mix of this room.
     pub fn exclude(&mut self, tap: TapId, track: TrackId) -> bool {
-        let Some(Source::AllBut(without)) = self.taps.iter_mut().find(|one| one.tap == tap).map(|one| &mut one.of) else {
+        let Some(Source::AllBut(without)) = self
+            .taps
+            .iter_mut()
+            .find(|one| one.tap == tap)
+            .map(|one| &mut one.of)
+        else {
             return false;
         };
         if !without.contains(&track) {
@@ -115,7 +120,9 @@ impl Ears {
     /// Whether anybody hears this track, so that its packets are to be handed in.
     #[must_use]
     pub fn wants(&self, track: TrackId) -> bool {
-        self.tracks.get(&track).is_some_and(|heard| !heard.is_muted && heard.highest_rate().is_some())
+        self.tracks
+            .get(&track)
+            .is_some_and(|heard| !heard.is_muted && heard.highest_rate().is_some())
     }
 
     /// A packet of a track arrived; its SRTP is opened, its padding removed. `codec` may change between packets.
@@ -132,7 +139,9 @@ impl Ears {
             return;
         };
         if let Some(rate) = heard.highest_rate() {
-            let track = heard.track.get_or_insert_with(|| Box::new(Track::new(rate)));
+            let track = heard
+                .track
+                .get_or_insert_with(|| Box::new(Track::new(rate)));
             track.packet(now, codec, sequence, timestamp, payload);
         }
     }
@@ -155,7 +164,10 @@ impl Ears {
         for heard in self.tracks.values_mut() {
             heard.hear(now);
             heard.convert();
-            for rate in Rate::ALL.into_iter().filter(|&rate| heard.mixed[rate as usize]) {
+            for rate in Rate::ALL
+                .into_iter()
+                .filter(|&rate| heard.mixed[rate as usize])
+            {
                 add(&mut self.sums[rate as usize], &heard.frames[rate as usize]);
             }
         }
@@ -173,7 +185,13 @@ impl Ears {
     fn open(&mut self, tap_id: TapId, rate: Rate, of: Source) -> TapReader {
         self.taps.retain(|one| one.tap != tap_id);
         let (writer, reader) = tap(rate);
-        self.taps.push(Tap { tap: tap_id, rate, of, writer, tail: 0 });
+        self.taps.push(Tap {
+            tap: tap_id,
+            rate,
+            of,
+            writer,
+            tail: 0,
+        });
         self.note_listeners();
         reader
     }
@@ -186,7 +204,9 @@ impl Ears {
             for tap in &self.taps {
                 match &tap.of {
                     Source::Track(of) => heard.tapped[tap.rate as usize] |= *of == track,
-                    Source::AllBut(without) => heard.mixed[tap.rate as usize] |= !without.contains(&track),
+                    Source::AllBut(without) => {
+                        heard.mixed[tap.rate as usize] |= !without.contains(&track)
+                    }
                 }
             }
             // What one mix leaves out is subtracted from the sum of all, so it is in that sum.
@@ -197,7 +217,10 @@ impl Ears {
 
 impl Heard {
     fn highest_rate(&self) -> Option<Rate> {
-        Rate::ALL.into_iter().rev().find(|&rate| self.is_heard_at(rate))
+        Rate::ALL
+            .into_iter()
+            .rev()
+            .find(|&rate| self.is_heard_at(rate))
     }
 
     fn is_heard_at(&self, rate: Rate) -> bool {
@@ -232,7 +255,10 @@ impl Heard {
     /// Makes the frames at the other rates that are heard.
     fn convert(&mut self) {
         let Some(source) = self.source else {
-            self.converters.iter_mut().flatten().for_each(|converter| converter.reset());
+            self.converters
+                .iter_mut()
+                .flatten()
+                .for_each(|converter| converter.reset());
             return;
         };
         for rate in Rate::ALL.into_iter().filter(|&rate| rate != source) {
@@ -241,7 +267,10 @@ impl Heard {
                 continue;
             }
             let slot = &mut self.converters[rate as usize];
-            if slot.as_ref().is_none_or(|converter| converter.from() != source) {
+            if slot
+                .as_ref()
+                .is_none_or(|converter| converter.from() != source)
+            {
                 *slot = Some(Box::new(Resampler::new(source, rate)));
             }
             let mut converted = std::mem::take(&mut self.frames[rate as usize]);
@@ -260,7 +289,12 @@ impl Heard {
 
 impl Tap {
     /// Writes this tick's frame; false where there is none.
-    fn hear(&mut self, tracks: &HashMap<TrackId, Heard>, sums: &[Vec<i32>; RATES], scratch: &mut Vec<i16>) -> bool {
+    fn hear(
+        &mut self,
+        tracks: &HashMap<TrackId, Heard>,
+        sums: &[Vec<i32>; RATES],
+        scratch: &mut Vec<i16>,
+    ) -> bool {
         let rate = self.rate as usize;
         let sounds = match &self.of {
             Source::Track(track) => match tracks.get(track).map(|heard| &heard.frames[rate]) {
@@ -278,11 +312,15 @@ impl Tap {
                     .map(|heard| &heard.frames[rate])
                     .filter(|frame| !frame.is_empty())
                     .collect();
-                let sounding = tracks.values().filter(|heard| heard.mixed[rate] && !heard.frames[rate].is_empty()).count();
+                let sounding = tracks
+                    .values()
+                    .filter(|heard| heard.mixed[rate] && !heard.frames[rate].is_empty())
+                    .count();
                 if sounding > others.len() {
                     scratch.clear();
                     scratch.extend(sums[rate].iter().enumerate().map(|(at, &sum)| {
-                        let rest = sum - others.iter().map(|frame| i32::from(frame[at])).sum::<i32>();
+                        let rest =
+                            sum - others.iter().map(|frame| i32::from(frame[at])).sum::<i32>();
                         rest.clamp(i16::MIN.into(), i16::MAX.into()) as i16
                     }));
                     self.writer.write(scratch);

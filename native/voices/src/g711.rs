@@ -81,7 +81,11 @@ const fn alaw_sample(code: u8) -> i16 {
     } else {
         magnitude = (magnitude + 0x108) << (exponent - 1);
     }
-    (if code & 0x80 != 0 { magnitude } else { -magnitude }) as i16
+    (if code & 0x80 != 0 {
+        magnitude
+    } else {
+        -magnitude
+    }) as i16
 }
 
 const fn ulaw_table() -> [i16; 256] {
@@ -114,7 +118,11 @@ fn ulaw_code(sample: i16) -> u8 {
 
 fn alaw_code(sample: i16) -> u8 {
     let sign = if sample < 0 { 0 } else { 0x80 };
-    let magnitude = if sample < 0 { i32::from(!sample) } else { i32::from(sample) };
+    let magnitude = if sample < 0 {
+        i32::from(!sample)
+    } else {
+        i32::from(sample)
+    };
     let code = if magnitude < 256 {
         (magnitude >> 4) as u8
     } else {

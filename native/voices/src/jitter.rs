@@ -50,9 +50,9 @@ impl Codec {
     pub fn duration(self, payload: &[u8]) -> Option<u32> {
         match self {
             Codec::Opus => opus::duration(payload),
-            Codec::G711(_) => {
-                (1..=opus::MAX_TICKS as usize / 6).contains(&payload.len()).then_some(payload.len() as u32 * 6)
-            }
+            Codec::G711(_) => (1..=opus::MAX_TICKS as usize / 6)
+                .contains(&payload.len())
+                .then_some(payload.len() as u32 * 6),
         }
     }
 }
@@ -160,19 +160,36 @@ impl Jitter {
         if sequence < self.next && self.highest.is_some() {
             return;
         }
-        let place = self.packets.iter().rposition(|packet| packet.sequence <= sequence);
+        let place = self
+            .packets
+            .iter()
+            .rposition(|packet| packet.sequence <= sequence);
         if place.is_some_and(|place| self.packets[place].sequence == sequence) {
             return;
         }
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.extend_from_slice(payload);
-        let packet = Packet { codec, payload: kept, ticks, sequence, timestamp, arrived: now };
-        self.packets.insert(place.map_or(0, |place| place + 1), packet);
+        let packet = Packet {
+            codec,
+            payload: kept,
+            ticks,
+            sequence,
+            timestamp,
+            arrived: now,
+        };
+        self.packets
+            .insert(place.map_or(0, |place| place + 1), packet);
         self.highest = self.highest.max(Some(sequence));
         if self.packets.len() > MAX_PACKETS {
             let oldest = self.packets.pop_front();
-            self.next = self.packets.front().map_or(self.next, |front| front.sequence);
-            self.expected = self.packets.front().map(|front| (front.codec, front.timestamp));
+            self.next = self
+                .packets
+                .front()
+                .map_or(self.next, |front| front.sequence);
+            self.expected = self
+                .packets
+                .front()
+                .map(|front| (front.codec, front.timestamp));
             if let Some(oldest) = oldest {
                 self.recycle(oldest);
             }
@@ -182,11 +199,16 @@ impl Jitter {
     /// What to play next; called as often as a tick needs to have its samples together.
     pub fn next(&mut self, now: Instant) -> Next {
         let Some(front) = self.packets.front() else {
-            return if self.state == State::Playing { Next::Starved } else { Next::Pause };
+            return if self.state == State::Playing {
+                Next::Starved
+            } else {
+                Next::Pause
+            };
         };
         let sequence = front.sequence;
         if self.state == State::Gathering {
-            let has_waited = now.saturating_duration_since(front.arrived) + MIN_DELAY >= self.target();
+            let has_waited =
+                now.saturating_duration_since(front.arrived) + MIN_DELAY >= self.target();
             if !has_waited && self.buffered() < ticks(self.target()) {
                 return Next::Pause;
             }
@@ -216,7 +238,10 @@ impl Jitter {
                 self.next = sequence;
             }
             if lost > 0 {
-                return Next::Lost { ticks: lost, is_last };
+                return Next::Lost {
+                    ticks: lost,
+                    is_last,
+                };
             }
         }
         let Some(packet) = self.packets.pop_front() else {
@@ -224,7 +249,12 @@ impl Jitter {
         };
         self.next = packet.sequence + 1;
         self.starved = 0;
-        self.expected = Some((packet.codec, packet.timestamp.wrapping_add(packet.ticks / packet.codec.scale() as u32)));
+        self.expected = Some((
+            packet.codec,
+            packet
+                .timestamp
+                .wrapping_add(packet.ticks / packet.codec.scale() as u32),
+        ));
         Next::Packet(packet)
     }
 
@@ -269,7 +299,10 @@ impl Jitter {
     /// How long packets wait here at present, 20 to 60 ms.
     #[must_use]
     pub fn target(&self) -> Duration {
-        let peak = self.arrivals.as_ref().map_or(FRAME_SECONDS, |arrivals| arrivals.peak);
+        let peak = self
+            .arrivals
+            .as_ref()
+            .map_or(FRAME_SECONDS, |arrivals| arrivals.peak);
         (MIN_DELAY + Duration::from_secs_f64(peak)).clamp(MIN_DELAY, MAX_DELAY)
     }
 
@@ -346,11 +379,18 @@ impl Jitter {
 
     fn note_arrival(&mut self, now: Instant, codec: Codec, timestamp: u32) {
         let Some(last) = &mut self.arrivals else {
-            self.arrivals = Some(Arrivals { at: now, timestamp, codec, late: 0.0, peak: FRAME_SECONDS });
+            self.arrivals = Some(Arrivals {
+                at: now,
+                timestamp,
+                codec,
+                late: 0.0,
+                peak: FRAME_SECONDS,
+            });
             return;
         };
         let passed = now.saturating_duration_since(last.at).as_secs_f64();
-        let media = f64::from(timestamp.wrapping_sub(last.timestamp) as i32) * codec.scale() as f64 / 48_000.0;
+        let media = f64::from(timestamp.wrapping_sub(last.timestamp) as i32) * codec.scale() as f64
+            / 48_000.0;
         last.peak *= 0.5_f64.powf(passed / FORGET);
         if last.codec == codec && (passed - media).abs() < CLOCK_JUMP {
             // The earliest packet so far is the measure, and creeps after those that come.

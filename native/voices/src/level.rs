@@ -13,7 +13,10 @@ pub struct AudioLevel {
 
 impl AudioLevel {
     /// The level of silence.
-    pub const SILENCE: AudioLevel = AudioLevel { level: 127, is_voice: false };
+    pub const SILENCE: AudioLevel = AudioLevel {
+        level: 127,
+        is_voice: false,
+    };
 
     /// Loudness of these samples, by their root mean square; `is_voice` from −50 dBov up.
     #[must_use]
@@ -21,13 +24,19 @@ impl AudioLevel {
         if pcm.is_empty() {
             return AudioLevel::SILENCE;
         }
-        let energy: u64 = pcm.iter().map(|&sample| i64::from(sample).pow(2).unsigned_abs()).sum();
+        let energy: u64 = pcm
+            .iter()
+            .map(|&sample| i64::from(sample).pow(2).unsigned_abs())
+            .sum();
         let mean = energy as f64 / pcm.len() as f64 / f64::from(i16::MAX).powi(2);
         if mean <= 0.0 {
             return AudioLevel::SILENCE;
         }
         let level = (-10.0 * mean.log10()).round().clamp(0.0, 127.0) as u8;
-        AudioLevel { level, is_voice: level <= VOICE_LEVEL }
+        AudioLevel {
+            level,
+            is_voice: level <= VOICE_LEVEL,
+        }
     }
 
     /// The byte of the header extension: V in the highest bit.
@@ -39,7 +48,10 @@ impl AudioLevel {
     /// Reads the byte of the header extension; every byte is one.
     #[must_use]
     pub const fn from_byte(byte: u8) -> AudioLevel {
-        AudioLevel { level: byte & 0x7F, is_voice: byte & 0x80 != 0 }
+        AudioLevel {
+            level: byte & 0x7F,
+            is_voice: byte & 0x80 != 0,
+        }
     }
 
     /// The level as a linear amplitude, 0 for silence to 1 for full scale.
@@ -53,7 +65,13 @@ impl AudioLevel {
 const VOICE_LEVEL: u8 = 50;
 
 static AMPLITUDES: LazyLock<[f32; 128]> = LazyLock::new(|| {
-    std::array::from_fn(|level| if level == 127 { 0.0 } else { 10_f32.powf(level as f32 / -20.0) })
+    std::array::from_fn(|level| {
+        if level == 127 {
+            0.0
+        } else {
+            10_f32.powf(level as f32 / -20.0)
+        }
+    })
 });
 
 #[cfg(test)]
@@ -70,8 +88,20 @@ mod tests {
 
     #[test]
     fn ten_times_quieter_is_twenty_more() {
-        assert_eq!(AudioLevel::of(&[3_277; 160]), AudioLevel { level: 20, is_voice: true });
-        assert_eq!(AudioLevel::of(&[33; 160]), AudioLevel { level: 60, is_voice: false });
+        assert_eq!(
+            AudioLevel::of(&[3_277; 160]),
+            AudioLevel {
+                level: 20,
+                is_voice: true
+            }
+        );
+        assert_eq!(
+            AudioLevel::of(&[33; 160]),
+            AudioLevel {
+                level: 60,
+                is_voice: false
+            }
+        );
     }
 
     #[test]

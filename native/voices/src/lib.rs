@@ -16,8 +16,8 @@
 
 pub mod ears;
 pub mod g711;
-pub mod level;
 pub mod jitter;
+pub mod level;
 pub mod opus;
 pub mod resample;
 pub mod ring;
@@ -29,10 +29,10 @@ pub mod voice;
 use std::time::Duration;
 
 pub use ears::Ears;
+pub use jitter::Codec;
 pub use level::AudioLevel;
 pub use ring::TapReader;
 pub use speakers::{Speaker, SpeakerSettings, Speakers};
-pub use jitter::Codec;
 pub use voice::{Spoken, Voice, VoiceError, VoicePacket, VoiceTick, VoiceWriter, voice};
 
 /// The time that one frame of audio lasts, and that passes between two ticks.

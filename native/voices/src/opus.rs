@@ -54,7 +54,8 @@ pub fn is_pause(packet: &[u8]) -> bool {
 
 /// Makes packets of 20 ms.
 pub struct Encoder {
-    opus: OpusEncoder,
+    /// Boxed, because its state is large and voices are moved.
+    opus: Box<OpusEncoder>,
     rate: Rate,
 }
 
@@ -66,13 +67,17 @@ impl Encoder {
     /// Never: the four rates are those that Opus takes.
     #[must_use]
     pub fn new(rate: Rate, bitrate: u32) -> Encoder {
-        let mut opus = OpusEncoder::new(rate.hz() as i32, 1, Application::Voip).expect("a rate of Opus");
+        let mut opus =
+            OpusEncoder::new(rate.hz() as i32, 1, Application::Voip).expect("a rate of Opus");
         opus.bitrate_bps = bitrate.clamp(6_000, 128_000) as i32;
         opus.complexity = COMPLEXITY;
         opus.use_dtx = true;
         opus.use_inband_fec = true;
         opus.packet_loss_perc = EXPECTED_LOSS;
-        Encoder { opus, rate }
+        Encoder {
+            opus: Box::new(opus),
+            rate,
+        }
     }
 
     /// The rate of the samples it takes.
@@ -96,7 +101,9 @@ impl Encoder {
 
     /// Begins anew, as after a pause of another's.
     pub fn reset(&mut self) {
-        self.opus.reset_state().expect("a state that was made once is made again");
+        self.opus
+            .reset_state()
+            .expect("a state that was made once is made again");
     }
 }
 
@@ -107,7 +114,7 @@ const EXPECTED_LOSS: i32 = 5;
 
 /// Makes samples of packets, and something like them of packets that are lost.
 pub struct Decoder {
-    opus: OpusDecoder,
+    opus: Box<OpusDecoder>,
     rate: Rate,
     scratch: Vec<i16>,
 }
@@ -119,7 +126,11 @@ impl Decoder {
     /// Never: the four rates are those that Opus takes.
     #[must_use]
     pub fn new(rate: Rate) -> Decoder {
-        Decoder { opus: made(rate), rate, scratch: vec![0; rate.frame() * (MAX_TICKS / crate::FRAME_TICKS) as usize] }
+        Decoder {
+            opus: Box::new(made(rate)),
+            rate,
+            scratch: vec![0; rate.frame() * (MAX_TICKS / crate::FRAME_TICKS) as usize],
+        }
     }
 
     /// The rate of the samples it makes.
@@ -134,12 +145,16 @@ impl Decoder {
     /// `BadPacket`, and nothing is appended.
     pub fn decode(&mut self, packet: &[u8], pcm: &mut Vec<i16>) -> Result<(), BadPacket> {
         let ticks = duration(packet).ok_or(BadPacket)?;
-        self.run(ticks, pcm, |opus, samples, out| opus.decode_s16(packet, samples, out))
+        self.run(ticks, pcm, |opus, samples, out| {
+            opus.decode_s16(packet, samples, out)
+        })
     }
 
     /// Appends what stands in for a lost packet of that many ticks: what goes on from the sound before, fading.
     pub fn conceal(&mut self, ticks: u32, pcm: &mut Vec<i16>) {
-        self.or_silence(ticks, pcm, |opus, samples, out| opus.decode_s16(&[], samples, out));
+        self.or_silence(ticks, pcm, |opus, samples, out| {
+            opus.decode_s16(&[], samples, out)
+        });
     }
 
     /// Appends the lost packet of that many ticks before `next`, from the copy that `next` may carry of it.
@@ -147,7 +162,9 @@ impl Decoder {
         if duration(next).is_none() {
             return self.conceal(ticks, pcm);
         }
-        self.or_silence(ticks, pcm, |opus, samples, out| opus.decode_fec_s16(next, samples, out));
+        self.or_silence(ticks, pcm, |opus, samples, out| {
+            opus.decode_fec_s16(next, samples, out)
+        });
     }
 
     fn or_silence(
@@ -169,15 +186,21 @@ impl Decoder {
         decode: impl FnOnce(&mut OpusDecoder, usize, &mut [i16]) -> opus_pure::Result<usize>,
     ) -> Result<(), BadPacket> {
         let samples = (ticks / self.rate.ticks_per_sample()) as usize;
-        let Decoder { opus, scratch, rate } = self;
-        match catch_unwind(AssertUnwindSafe(|| decode(opus, samples, &mut scratch[..samples]))) {
+        let Decoder {
+            opus,
+            scratch,
+            rate,
+        } = self;
+        match catch_unwind(AssertUnwindSafe(|| {
+            decode(opus, samples, &mut scratch[..samples])
+        })) {
             Ok(Ok(made)) => {
                 pcm.extend_from_slice(&scratch[..made.min(samples)]);
                 Ok(())
             }
             Ok(Err(_)) => Err(BadPacket),
             Err(_) => {
-                *opus = made(*rate);
+                **opus = made(*rate);
                 Err(BadPacket)
             }
         }

@@ -40,7 +40,13 @@ impl Resampler {
     pub fn new(from: Rate, to: Rate) -> Resampler {
         let filter = (from != to).then(|| filter(from, to));
         let history = vec![0.0; filter.map_or(0, |filter| filter.length - 1)];
-        Resampler { from, to, filter, history, position: 0 }
+        Resampler {
+            from,
+            to,
+            filter,
+            history,
+            position: 0,
+        }
     }
 
     #[must_use]
@@ -60,7 +66,8 @@ impl Resampler {
             out.extend_from_slice(pcm);
             return;
         };
-        self.history.extend(pcm.iter().map(|&sample| f32::from(sample)));
+        self.history
+            .extend(pcm.iter().map(|&sample| f32::from(sample)));
         let last = pcm.len() * filter.up;
         while self.position < last {
             let at = self.position / filter.up;
@@ -83,7 +90,12 @@ impl Resampler {
 fn dot(taps: &[f32], samples: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 8];
     let (tap_chunks, sample_chunks) = (taps.chunks_exact(8), samples.chunks_exact(8));
-    let rest: f32 = tap_chunks.remainder().iter().zip(sample_chunks.remainder()).map(|(tap, sample)| tap * sample).sum();
+    let rest: f32 = tap_chunks
+        .remainder()
+        .iter()
+        .zip(sample_chunks.remainder())
+        .map(|(tap, sample)| tap * sample)
+        .sum();
     for (taps, samples) in tap_chunks.zip(sample_chunks) {
         for (sum, (tap, sample)) in sums.iter_mut().zip(taps.iter().zip(samples)) {
             *sum += tap * sample;
@@ -111,7 +123,11 @@ impl Filter {
         let prototype: Vec<f64> = (0..taps)
             .map(|tap| {
                 let x = tap as f64 - middle;
-                let sinc = if x == 0.0 { cutoff } else { (PI * cutoff * x).sin() / (PI * x) };
+                let sinc = if x == 0.0 {
+                    cutoff
+                } else {
+                    (PI * cutoff * x).sin() / (PI * x)
+                };
                 let side = x / (middle + 1.0);
                 sinc * bessel(BETA * (1.0 - side * side).sqrt()) / bessel(BETA)
             })
@@ -119,12 +135,20 @@ impl Filter {
         let phases = (0..up)
             .map(|phase| {
                 // The output at phase p weighs input k samples ago with tap p + k * up.
-                let taps: Vec<f64> = (0..length).rev().map(|back| prototype[phase + back * up]).collect();
+                let taps: Vec<f64> = (0..length)
+                    .rev()
+                    .map(|back| prototype[phase + back * up])
+                    .collect();
                 let sum: f64 = taps.iter().sum();
                 taps.iter().map(|tap| (tap / sum) as f32).collect()
             })
             .collect();
-        Filter { up, down, length, phases }
+        Filter {
+            up,
+            down,
+            length,
+            phases,
+        }
     }
 }
 
@@ -151,7 +175,9 @@ mod tests {
     use crate::Rate;
 
     fn tone(rate: Rate, hz: f64, samples: usize) -> Vec<i16> {
-        (0..samples).map(|n| (10_000.0 * (TAU * hz * n as f64 / f64::from(rate.hz())).sin()) as i16).collect()
+        (0..samples)
+            .map(|n| (10_000.0 * (TAU * hz * n as f64 / f64::from(rate.hz())).sin()) as i16)
+            .collect()
     }
 
     /// How strong `hz` is, and how strong all the rest, as amplitudes.
@@ -165,7 +191,10 @@ mod tests {
         }
         let half = pcm.len() as f64 / 2.0;
         let amplitude = (sine * sine + cosine * cosine).sqrt() / half;
-        (amplitude, (energy / half - amplitude * amplitude).max(0.0).sqrt())
+        (
+            amplitude,
+            (energy / half - amplitude * amplitude).max(0.0).sqrt(),
+        )
     }
 
     #[test]
@@ -179,7 +208,10 @@ mod tests {
                 }
                 assert_eq!(out.len(), to.frame() * 50, "{from:?} {to:?}");
                 let (amplitude, rest) = split(&out[to.frame() * 10..], to, 1_000.0);
-                assert!((9_900.0..10_100.0).contains(&amplitude), "{from:?} {to:?} {amplitude}");
+                assert!(
+                    (9_900.0..10_100.0).contains(&amplitude),
+                    "{from:?} {to:?} {amplitude}"
+                );
                 assert!(rest < 15.0, "{from:?} {to:?}: {rest} beside the tone");
             }
         }
@@ -195,14 +227,21 @@ mod tests {
         ] {
             let mut out = Vec::new();
             Resampler::new(from, to).process(&tone(from, hz, from.frame() * 50), &mut out);
-            let loudest = out[to.frame()..].iter().map(|sample| sample.unsigned_abs()).max();
+            let loudest = out[to.frame()..]
+                .iter()
+                .map(|sample| sample.unsigned_abs())
+                .max();
             assert!(loudest < Some(30), "{from:?} {to:?}: {loudest:?}");
         }
     }
 
     #[test]
     fn cuts_anywhere_give_the_same_samples() {
-        for (from, to) in [(Rate::Hz24000, Rate::Hz16000), (Rate::Hz8000, Rate::Hz48000), (Rate::Hz48000, Rate::Hz24000)] {
+        for (from, to) in [
+            (Rate::Hz24000, Rate::Hz16000),
+            (Rate::Hz8000, Rate::Hz48000),
+            (Rate::Hz48000, Rate::Hz24000),
+        ] {
             let pcm = tone(from, 700.0, 5_000);
             let mut whole = Vec::new();
             Resampler::new(from, to).process(&pcm, &mut whole);
@@ -222,7 +261,9 @@ mod tests {
     #[test]
     fn full_scale_saturates() {
         let mut out = Vec::new();
-        let square: Vec<i16> = (0..4_800).map(|n| if n / 24 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
+        let square: Vec<i16> = (0..4_800)
+            .map(|n| if n / 24 % 2 == 0 { i16::MAX } else { i16::MIN })
+            .collect();
         Resampler::new(Rate::Hz48000, Rate::Hz16000).process(&square, &mut out);
         assert!(out[320..].contains(&i16::MAX));
     }

@@ -30,9 +30,19 @@ pub struct TapReader {
 
 /// Both halves of a tap at `rate`.
 pub(crate) fn tap(rate: Rate) -> (TapWriter, TapReader) {
-    let words = (0..words_per_frame(rate) * KEPT_FRAMES).map(|_| AtomicU64::new(0)).collect();
-    let shared = Arc::new(Shared { rate, words, begun: AtomicU64::new(0), written: AtomicU64::new(0) });
-    (TapWriter(Arc::clone(&shared)), TapReader { shared, read: 0 })
+    let words = (0..words_per_frame(rate) * KEPT_FRAMES)
+        .map(|_| AtomicU64::new(0))
+        .collect();
+    let shared = Arc::new(Shared {
+        rate,
+        words,
+        begun: AtomicU64::new(0),
+        written: AtomicU64::new(0),
+    });
+    (
+        TapWriter(Arc::clone(&shared)),
+        TapReader { shared, read: 0 },
+    )
 }
 
 const fn words_per_frame(rate: Rate) -> usize {
@@ -48,7 +58,10 @@ impl TapWriter {
         shared.begun.store(number + 1, Ordering::Relaxed);
         fence(Ordering::Release);
         for (word, samples) in shared.slot(number).iter().zip(frame.chunks_exact(4)) {
-            let packed = samples.iter().rev().fold(0, |packed, &sample| packed << 16 | u64::from(sample as u16));
+            let packed = samples
+                .iter()
+                .rev()
+                .fold(0, |packed, &sample| packed << 16 | u64::from(sample as u16));
             word.store(packed, Ordering::Relaxed);
         }
         shared.written.store(number + 1, Ordering::Release);
@@ -83,7 +96,10 @@ impl TapReader {
             }
         }
         fence(Ordering::Acquire);
-        let valid = shared.begun.load(Ordering::Relaxed).saturating_sub(KEPT_FRAMES as u64);
+        let valid = shared
+            .begun
+            .load(Ordering::Relaxed)
+            .saturating_sub(KEPT_FRAMES as u64);
         let lost = valid.saturating_sub(first).min(written - first) as usize;
         bytes.drain(start..start + lost * frame_bytes);
         self.read = written;
@@ -113,7 +129,10 @@ mod tests {
     use crate::Rate;
 
     fn samples(bytes: &[u8]) -> Vec<i16> {
-        bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+        bytes
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
     }
 
     #[test]

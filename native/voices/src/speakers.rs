@@ -131,7 +131,11 @@ impl Speakers {
         known.loud += u32::from(counts);
         known.loudest = known.loudest.min(level.level);
         let loudness = f32::from(127 - level.level.min(127));
-        let step = if loudness > known.loudness { RISE } else { FALL };
+        let step = if loudness > known.loudness {
+            RISE
+        } else {
+            FALL
+        };
         known.loudness += (loudness - known.loudness) * step;
         if counts {
             known.spoke_at = Some(now);
@@ -143,7 +147,10 @@ impl Speakers {
             // A free place is taken with the first word, so that it is not cut off.
             known.place_since = Some(now);
             self.places += 1;
-        } else if self.selected_at.is_none_or(|at| now.saturating_duration_since(at) >= SELECT_EVERY) {
+        } else if self
+            .selected_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= SELECT_EVERY)
+        {
             self.selected_at = Some(now);
             self.select(now);
         }
@@ -175,7 +182,11 @@ impl Speakers {
     pub fn mute(&mut self, track: TrackId, muted: bool) {
         let known = self.tracks.entry(track).or_default();
         self.places -= usize::from(muted && known.place_since.is_some());
-        *known = Track { is_muted: muted, told: known.told, ..Track::default() };
+        *known = Track {
+            is_muted: muted,
+            told: known.told,
+            ..Track::default()
+        };
     }
 
     /// Once per window: who speaks, loudest first, if that is news; those who stopped come once with `is_active` false.
@@ -188,7 +199,11 @@ impl Speakers {
             return None;
         }
         // Windows follow one another without a rest, unless a whole one was missed.
-        self.window_began = Some(if passed < window * 2 { began + window } else { now });
+        self.window_began = Some(if passed < window * 2 {
+            began + window
+        } else {
+            now
+        });
         let frames = (window.as_millis() / FRAME.as_millis()) as u32;
         let wanted = (frames * self.settings.active_percent).div_ceil(100).max(1);
         let mut is_news = !self.gone.is_empty();
@@ -211,7 +226,11 @@ impl Speakers {
         }
         is_news.then(|| {
             let mut speakers = self.current();
-            speakers.extend(stopped.into_iter().map(|track| Speaker { track, level: 0.0, is_active: false }));
+            speakers.extend(stopped.into_iter().map(|track| Speaker {
+                track,
+                level: 0.0,
+                is_active: false,
+            }));
             speakers
         })
     }
@@ -223,9 +242,18 @@ impl Speakers {
             .tracks
             .iter()
             .filter(|(_, known)| known.is_active)
-            .map(|(&track, known)| Speaker { track, level: known.level, is_active: true })
+            .map(|(&track, known)| Speaker {
+                track,
+                level: known.level,
+                is_active: true,
+            })
             .collect();
-        speakers.sort_by(|one, other| other.level.total_cmp(&one.level).then(one.track.cmp(&other.track)));
+        speakers.sort_by(|one, other| {
+            other
+                .level
+                .total_cmp(&one.level)
+                .then(one.track.cmp(&other.track))
+        });
         speakers
     }
 
@@ -242,7 +270,9 @@ impl Speakers {
         let mut waiting: Vec<(TrackId, f32)> = self
             .tracks
             .iter()
-            .filter(|(_, known)| known.place_since.is_none() && known.spoke_within(now, SELECT_EVERY * 2))
+            .filter(|(_, known)| {
+                known.place_since.is_none() && known.spoke_within(now, SELECT_EVERY * 2)
+            })
             .map(|(&track, known)| (track, known.loudness))
             .collect();
         waiting.sort_by(|one, other| other.1.total_cmp(&one.1));
@@ -264,8 +294,11 @@ impl Speakers {
             .tracks
             .values_mut()
             .filter(|known| {
-                known.place_since.is_some_and(|since| now.saturating_duration_since(since) >= MIN_HOLD)
-                    && (!known.spoke_within(now, MIN_HOLD / 2) || known.loudness + MARGIN < loudness)
+                known
+                    .place_since
+                    .is_some_and(|since| now.saturating_duration_since(since) >= MIN_HOLD)
+                    && (!known.spoke_within(now, MIN_HOLD / 2)
+                        || known.loudness + MARGIN < loudness)
             })
             .min_by(|one, other| one.loudness.total_cmp(&other.loudness));
         let Some(quietest) = quietest else {
@@ -279,17 +312,35 @@ impl Speakers {
 
 impl Track {
     fn spoke_within(&self, now: Instant, time: Duration) -> bool {
-        self.spoke_at.is_some_and(|at| now.saturating_duration_since(at) < time)
+        self.spoke_at
+            .is_some_and(|at| now.saturating_duration_since(at) < time)
     }
 
     fn end_window(&mut self, wanted: u32, smoothing: u32) {
         let is_active = self.loud >= wanted;
-        let level = if is_active { AudioLevel { level: self.loudest, is_voice: true }.amplitude() } else { 0.0 };
+        let level = if is_active {
+            AudioLevel {
+                level: self.loudest,
+                is_voice: true,
+            }
+            .amplitude()
+        } else {
+            0.0
+        };
         // The smoothing of an exponential average over that many windows; a pause of a breath keeps one active.
-        let share = if smoothing == 0 { 1.0 } else { 2.0 / (smoothing as f32 + 1.0) };
+        let share = if smoothing == 0 {
+            1.0
+        } else {
+            2.0 / (smoothing as f32 + 1.0)
+        };
         self.level += (level - self.level) * share;
-        let floor = AudioLevel { level: 60, is_voice: false }.amplitude();
-        self.is_active = is_active || (self.is_active && self.level > floor && smoothing > 0 && self.loud > 0);
+        let floor = AudioLevel {
+            level: 60,
+            is_voice: false,
+        }
+        .amplitude();
+        self.is_active =
+            is_active || (self.is_active && self.level > floor && smoothing > 0 && self.loud > 0);
         if !self.is_active {
             self.level = 0.0;
         }

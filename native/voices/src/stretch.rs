@@ -23,7 +23,8 @@ pub fn shorten(pcm: &mut Vec<i16>, rate: Rate) -> usize {
     let period = best_period(pcm, rate, overlap);
     for position in 0..overlap {
         let share = (position as i32 * 256) / overlap as i32;
-        let mixed = i32::from(pcm[position]) * (256 - share) + i32::from(pcm[position + period]) * share;
+        let mixed =
+            i32::from(pcm[position]) * (256 - share) + i32::from(pcm[position + period]) * share;
         pcm[position + period] = (mixed / 256) as i16;
     }
     pcm.drain(..period);
@@ -68,12 +69,29 @@ mod tests {
                 .map(|n| (8_000.0 * (TAU * 200.0 * n as f64 / f64::from(rate.hz())).sin()) as i16)
                 .collect();
             let before = pcm.len();
-            let steepest = pcm.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max().unwrap();
+            let steepest = pcm
+                .windows(2)
+                .map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs())
+                .max()
+                .unwrap();
             let taken = shorten(&mut pcm, rate);
             assert_eq!(pcm.len(), before - taken);
-            assert!((taken as f64 / (f64::from(rate.hz()) / 200.0)).fract().min(0.1) < 0.05, "{rate:?} {taken}");
-            let steps = pcm.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max().unwrap();
-            assert!(steps <= steepest * 11 / 10, "{rate:?}: a step of {steps}, {steepest} before");
+            assert!(
+                (taken as f64 / (f64::from(rate.hz()) / 200.0))
+                    .fract()
+                    .min(0.1)
+                    < 0.05,
+                "{rate:?} {taken}"
+            );
+            let steps = pcm
+                .windows(2)
+                .map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs())
+                .max()
+                .unwrap();
+            assert!(
+                steps <= steepest * 11 / 10,
+                "{rate:?}: a step of {steps}, {steepest} before"
+            );
         }
     }
 

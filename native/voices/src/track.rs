@@ -60,7 +60,14 @@ impl Track {
     }
 
     /// Takes a packet that has arrived.
-    pub fn packet(&mut self, now: Instant, codec: Codec, sequence: u16, timestamp: u32, payload: &[u8]) {
+    pub fn packet(
+        &mut self,
+        now: Instant,
+        codec: Codec,
+        sequence: u16,
+        timestamp: u32,
+        payload: &[u8],
+    ) {
         self.jitter.put(now, codec, sequence, timestamp, payload);
     }
 
@@ -149,7 +156,9 @@ impl Track {
 
     fn fill_in(&mut self, ticks: u32, is_last: bool) {
         match self.jitter.waiting() {
-            Some(next) if is_last && next.codec == Codec::Opus => self.opus.recover(&next.payload, ticks, &mut self.pcm),
+            Some(next) if is_last && next.codec == Codec::Opus => {
+                self.opus.recover(&next.payload, ticks, &mut self.pcm)
+            }
             Some(next) if next.codec != Codec::Opus => self.repeat(ticks),
             None if !self.narrow_pcm.is_empty() => self.repeat(ticks),
             _ => self.opus.conceal(ticks, &mut self.pcm),
@@ -160,7 +169,13 @@ impl Track {
     fn repeat(&mut self, ticks: u32) {
         let wanted = (ticks / Rate::Hz8000.ticks_per_sample()) as usize;
         self.narrow_pcm.iter_mut().for_each(|sample| *sample /= 2);
-        let again: Vec<i16> = self.narrow_pcm.iter().copied().cycle().take(wanted).collect();
+        let again: Vec<i16> = self
+            .narrow_pcm
+            .iter()
+            .copied()
+            .cycle()
+            .take(wanted)
+            .collect();
         self.narrow.process(&again, &mut self.pcm);
     }
 

@@ -106,7 +106,10 @@ struct Shared {
 
 impl Shared {
     fn queued(&self) -> u64 {
-        let done = self.consumed.load(Ordering::Acquire).max(self.flushed.load(Ordering::Acquire));
+        let done = self
+            .consumed
+            .load(Ordering::Acquire)
+            .max(self.flushed.load(Ordering::Acquire));
         self.written.load(Ordering::Acquire).saturating_sub(done)
     }
 }
@@ -116,8 +119,16 @@ impl Shared {
 #[must_use]
 pub fn voice(bitrate: u32, sequence: u16, timestamp: u32) -> (VoiceWriter, Voice) {
     let shared = Arc::new(Shared::default());
-    let first = Arc::new(Chunk { kind: Kind::Opus, bytes: Box::default(), at: 0, next: OnceLock::new() });
-    let writer = VoiceWriter { shared: Arc::clone(&shared), last: Arc::clone(&first) };
+    let first = Arc::new(Chunk {
+        kind: Kind::Opus,
+        bytes: Box::default(),
+        at: 0,
+        next: OnceLock::new(),
+    });
+    let writer = VoiceWriter {
+        shared: Arc::clone(&shared),
+        last: Arc::clone(&first),
+    };
     let voice = Voice {
         shared,
         offset: first.bytes.len(),
@@ -180,7 +191,10 @@ impl VoiceWriter {
     /// Drops what waits; how many milliseconds that is.
     pub fn flush(&mut self) -> u32 {
         let dropped = self.shared.queued();
-        self.shared.flushed.store(self.shared.written.load(Ordering::Relaxed), Ordering::Release);
+        self.shared.flushed.store(
+            self.shared.written.load(Ordering::Relaxed),
+            Ordering::Release,
+        );
         milliseconds(dropped)
     }
 
@@ -200,7 +214,12 @@ impl VoiceWriter {
             return Err(VoiceError::Full);
         }
         let at = self.shared.written.load(Ordering::Relaxed);
-        let chunk = Arc::new(Chunk { kind, bytes: bytes.into(), at, next: OnceLock::new() });
+        let chunk = Arc::new(Chunk {
+            kind,
+            bytes: bytes.into(),
+            at,
+            next: OnceLock::new(),
+        });
         self.shared.chunks.fetch_add(1, Ordering::Relaxed);
         self.shared.written.store(at + ticks, Ordering::Release);
         let _nobody_else_writes = self.last.next.set(Arc::clone(&chunk));
@@ -245,8 +264,8 @@ enum State {
     Idle,
     /// Words are being sent.
     Speaking,
-    /// Less than a frame waits; the next tick may bring the rest.
-    Waiting,
+    /// Less than a frame waits; the next tick may bring the rest. `spoke`: words were sent before.
+    Waiting { spoke: bool },
     /// The queue is empty; so many frames of silence follow.
     Trailing(u32),
 }
@@ -289,31 +308,49 @@ impl Voice {
         self.skip_flushed();
         if self.take_frame() {
             self.state = State::Speaking;
-            return VoiceTick { speaks: Some(AudioLevel::of(&self.pcm)), has_run_dry: false };
+            return VoiceTick {
+                speaks: Some(AudioLevel::of(&self.pcm)),
+                has_run_dry: false,
+            };
         }
         let (trailing, has_run_dry) = match self.state {
             State::Idle | State::Speaking | State::Trailing(_) if !self.partial.is_empty() => {
-                self.state = State::Waiting;
-                return VoiceTick { speaks: None, has_run_dry: false };
+                self.state = State::Waiting {
+                    spoke: self.state != State::Idle,
+                };
+                return VoiceTick {
+                    speaks: None,
+                    has_run_dry: false,
+                };
             }
             State::Idle => (0, false),
-            State::Speaking | State::Waiting => (TRAILING_FRAMES, true),
+            State::Speaking | State::Waiting { spoke: true } => (TRAILING_FRAMES, true),
+            State::Waiting { spoke: false } => (0, true),
             State::Trailing(left) => (left, false),
         };
         if trailing == 0 {
             self.state = State::Idle;
-            return VoiceTick { speaks: None, has_run_dry };
+            return VoiceTick {
+                speaks: None,
+                has_run_dry,
+            };
         }
         self.state = State::Trailing(trailing - 1);
         self.pcm.resize(self.rate.frame(), 0);
         fade_out(last, &mut self.pcm);
-        VoiceTick { speaks: Some(AudioLevel::SILENCE), has_run_dry }
+        VoiceTick {
+            speaks: Some(AudioLevel::SILENCE),
+            has_run_dry,
+        }
     }
 
     /// The samples of this tick's frame, for taps and mixes; `None` in a pause.
     #[must_use]
     pub fn spoken(&self) -> Option<Spoken<'_>> {
-        (!self.pcm.is_empty()).then_some(Spoken { pcm: &self.pcm, rate: self.rate })
+        (!self.pcm.is_empty()).then_some(Spoken {
+            pcm: &self.pcm,
+            rate: self.rate,
+        })
     }
 
     /// The packet of this tick's frame, encoded at the first call of the tick; `None` in a pause, and where the encoder
@@ -335,7 +372,11 @@ impl Voice {
             sequence: self.sequence,
             timestamp: self.timestamp,
             marker: !self.goes_on,
-            payload: if self.ready.is_empty() { &self.packet[..size] } else { &self.ready },
+            payload: if self.ready.is_empty() {
+                &self.packet[..size]
+            } else {
+                &self.ready
+            },
         })
     }
 
@@ -355,10 +396,16 @@ impl Voice {
         if !self.ready.is_empty() {
             return self.ready.len();
         }
-        if self.encoder.as_ref().is_none_or(|encoder| encoder.rate() != self.rate) {
+        if self
+            .encoder
+            .as_ref()
+            .is_none_or(|encoder| encoder.rate() != self.rate)
+        {
             self.encoder = Some(Encoder::new(self.rate, self.bitrate));
         }
-        self.encoder.as_mut().map_or(0, |encoder| encoder.encode(&self.pcm, &mut self.packet))
+        self.encoder
+            .as_mut()
+            .map_or(0, |encoder| encoder.encode(&self.pcm, &mut self.packet))
     }
 
     fn skip_flushed(&mut self) {
@@ -367,7 +414,12 @@ impl Voice {
             return;
         }
         self.partial.clear();
-        while self.at.at + self.at.ticks() <= flushed && self.advance() {}
+        while self.at.at + self.at.ticks() <= flushed {
+            self.offset = self.at.bytes.len();
+            if !self.advance() {
+                break;
+            }
+        }
         self.consume(flushed);
     }
 
@@ -378,7 +430,7 @@ impl Voice {
                 if self.advance() {
                     continue;
                 }
-                return self.state == State::Waiting && self.pad_partial();
+                return matches!(self.state, State::Waiting { .. }) && self.pad_partial();
             }
             let Some(rate) = self.at.kind.rate() else {
                 if self.pad_partial() {
@@ -406,7 +458,11 @@ impl Voice {
         match self.at.kind {
             Kind::Pcm(_) => {
                 let taken = &rest[..rest.len().min(wanted * 2)];
-                self.partial.extend(taken.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])));
+                self.partial.extend(
+                    taken
+                        .chunks_exact(2)
+                        .map(|pair| i16::from_le_bytes([pair[0], pair[1]])),
+                );
                 self.offset += taken.len();
             }
             Kind::G711(law) => {
@@ -437,7 +493,9 @@ impl Voice {
         self.ready.extend_from_slice(&self.at.bytes);
         self.offset = self.at.bytes.len();
         self.rate = Rate::Hz24000;
-        let decoder = self.decoder.get_or_insert_with(|| Decoder::new(Rate::Hz24000));
+        let decoder = self
+            .decoder
+            .get_or_insert_with(|| Decoder::new(Rate::Hz24000));
         if decoder.decode(&self.ready, &mut self.pcm).is_err() {
             self.ready.clear();
         }

@@ -27,14 +27,24 @@ impl Heard {
 
     /// Frames of less than a tenth of the tone between the first and the last that sound.
     fn gaps(&self) -> usize {
-        let loud = |frame: &Option<Vec<i16>>| frame.as_ref().is_some_and(|pcm| strength(pcm, RATE, 440.0) > 800.0);
+        let loud = |frame: &Option<Vec<i16>>| {
+            frame
+                .as_ref()
+                .is_some_and(|pcm| strength(pcm, RATE, 440.0) > 800.0)
+        };
         let first = self.frames.iter().position(loud).unwrap_or(0);
         let last = self.frames.iter().rposition(loud).unwrap_or(0);
-        self.frames[first..=last].iter().filter(|frame| !loud(frame)).count()
+        self.frames[first..=last]
+            .iter()
+            .filter(|frame| !loud(frame))
+            .count()
     }
 
     fn first(&self) -> usize {
-        self.frames.iter().position(Option::is_some).expect("something is heard")
+        self.frames
+            .iter()
+            .position(Option::is_some)
+            .expect("something is heard")
     }
 }
 
@@ -49,17 +59,28 @@ fn hear(arrivals: &[(Duration, Codec, &Sent)], ticks: usize, every: Duration) ->
     for tick in 0..ticks {
         let now = every * tick as u32;
         while let Some((at, codec, sent)) = arrivals.next_if(|(at, ..)| *at <= now) {
-            track.packet(began + *at, *codec, sent.sequence, sent.timestamp, &sent.payload);
+            track.packet(
+                began + *at,
+                *codec,
+                sent.sequence,
+                sent.timestamp,
+                &sent.payload,
+            );
         }
         frames.push(track.frame(began + now).map(<[i16]>::to_vec));
     }
     Heard { frames }
 }
 
-fn at_once<'a>(sent: &'a [Sent], mut delay: impl FnMut(usize) -> Option<Duration>) -> Vec<(Duration, Codec, &'a Sent)> {
+fn at_once(
+    sent: &[Sent],
+    mut delay: impl FnMut(usize) -> Option<Duration>,
+) -> Vec<(Duration, Codec, &Sent)> {
     sent.iter()
         .enumerate()
-        .filter_map(|(number, sent)| Some((FRAME * number as u32 + delay(number)?, Codec::Opus, sent)))
+        .filter_map(|(number, sent)| {
+            Some((FRAME * number as u32 + delay(number)?, Codec::Opus, sent))
+        })
         .collect()
 }
 
@@ -90,15 +111,29 @@ fn the_delay_falls_to_one_frame_where_nothing_is_late() {
 fn jitter_of_40_ms_makes_no_gaps_once_it_is_known() {
     let mut chance = Chance::new(1);
     let sent = packets(1_000, 100, 5_000);
-    let heard = hear(&at_once(&sent, |_| Some(MS(10 + chance.below(40)))), 1_010, FRAME);
+    let heard = hear(
+        &at_once(&sent, |_| Some(MS(10 + chance.below(40)))),
+        1_010,
+        FRAME,
+    );
     assert!(heard.gaps() <= 2, "{} gaps", heard.gaps());
-    assert!((990..=1_010).contains(&heard.sounding()), "{} frames", heard.sounding());
+    assert!(
+        (990..=1_010).contains(&heard.sounding()),
+        "{} frames",
+        heard.sounding()
+    );
 }
 
 #[test]
 fn reordered_packets_are_put_right() {
     let sent = packets(300, 65_400, 0);
-    let heard = hear(&at_once(&sent, |number| Some(MS(if number % 10 == 5 { 45 } else { 5 }))), 310, FRAME);
+    let heard = hear(
+        &at_once(&sent, |number| {
+            Some(MS(if number % 10 == 5 { 45 } else { 5 }))
+        }),
+        310,
+        FRAME,
+    );
     assert!(heard.gaps() <= 1, "{} gaps", heard.gaps());
     assert!(heard.sounding() >= 297, "{}", heard.sounding());
 }
@@ -107,11 +142,23 @@ fn reordered_packets_are_put_right() {
 fn ten_percent_loss_leaves_no_hole_and_no_click() {
     let mut chance = Chance::new(2);
     let sent = packets(1_000, 9, 9);
-    let heard = hear(&at_once(&sent, |_| (chance.unit() > 0.1).then_some(MS(3))), 1_010, FRAME);
+    let heard = hear(
+        &at_once(&sent, |_| (chance.unit() > 0.1).then_some(MS(3))),
+        1_010,
+        FRAME,
+    );
     // Two in a row fade; one is hidden.
     assert!(heard.gaps() <= 20, "{} gaps", heard.gaps());
-    assert!((985..=1_010).contains(&heard.sounding()), "{} frames", heard.sounding());
-    assert!(steepest(&heard.pcm()) < 8_000, "a step of {}", steepest(&heard.pcm()));
+    assert!(
+        (985..=1_010).contains(&heard.sounding()),
+        "{} frames",
+        heard.sounding()
+    );
+    assert!(
+        steepest(&heard.pcm()) < 8_000,
+        "a step of {}",
+        steepest(&heard.pcm())
+    );
 }
 
 #[test]
@@ -122,9 +169,14 @@ fn a_pause_of_the_sender_is_silence_of_its_length() {
     let mut arrivals = at_once(&before, |_| Some(MS(5)));
     arrivals.extend(at_once(&after, |_| Some(MS(3_005))));
     let heard = hear(&arrivals, 210, FRAME);
-    let silent = heard.frames[60..148].iter().filter(|frame| frame.is_none()).count();
+    let silent = heard.frames[60..148]
+        .iter()
+        .filter(|frame| frame.is_none())
+        .count();
     assert_eq!(silent, 88, "nothing is heard in the pause");
-    let first = (148..210).find(|&tick| heard.frames[tick].is_some()).unwrap();
+    let first = (148..210)
+        .find(|&tick| heard.frames[tick].is_some())
+        .unwrap();
     assert!((150..=154).contains(&first), "heard again in tick {first}");
     assert!((97..=108).contains(&heard.sounding()));
 }
@@ -137,7 +189,11 @@ fn a_clock_that_jumps_costs_no_more_than_a_pause() {
         let mut arrivals = at_once(&before, |_| Some(MS(5)));
         arrivals.extend(at_once(&after, |_| Some(MS(1_005))));
         let heard = hear(&arrivals, 160, FRAME);
-        assert!(heard.gaps() <= 3, "{} gaps after a jump to {jump}", heard.gaps());
+        assert!(
+            heard.gaps() <= 3,
+            "{} gaps after a jump to {jump}",
+            heard.gaps()
+        );
         assert!(heard.sounding() >= 146, "{}", heard.sounding());
     }
 }
@@ -158,7 +214,15 @@ fn a_burst_after_a_stall_loses_no_words_and_is_caught_up() {
     let sent = packets(400, 10, 1_000);
     // Packets 100 to 139 are held back for 0.8 s and come at once.
     let heard = hear(
-        &at_once(&sent, |number| Some(MS(if (100..140).contains(&number) { (140 - number as u64) * 20 } else { 0 }) + MS(3))),
+        &at_once(&sent, |number| {
+            Some(
+                MS(if (100..140).contains(&number) {
+                    (140 - number as u64) * 20
+                } else {
+                    0
+                }) + MS(3),
+            )
+        }),
         410,
         FRAME,
     );
@@ -171,13 +235,23 @@ fn a_burst_after_a_stall_loses_no_words_and_is_caught_up() {
 
 #[test]
 fn clocks_that_differ_neither_pile_up_nor_starve() {
-    for (every, name) in [(Duration::from_micros(20_020), "fast sender"), (Duration::from_micros(19_980), "slow sender")] {
+    for (every, name) in [
+        (Duration::from_micros(20_020), "fast sender"),
+        (Duration::from_micros(19_980), "slow sender"),
+    ] {
         let sent = packets(3_000, 10, 1_000);
         let heard = hear(&at_once(&sent, |_| Some(MS(3))), 3_000, every);
         assert!(heard.gaps() <= 4, "{name}: {} gaps", heard.gaps());
-        let last = heard.frames[2_900..2_990].iter().filter(|frame| frame.is_some()).count();
+        let last = heard.frames[2_900..2_990]
+            .iter()
+            .filter(|frame| frame.is_some())
+            .count();
         assert!(last >= 88, "{name}: {last} of the last 90");
-        assert!(steepest(&heard.pcm()) < 6_000, "{name}: a step of {}", steepest(&heard.pcm()));
+        assert!(
+            steepest(&heard.pcm()) < 6_000,
+            "{name}: a step of {}",
+            steepest(&heard.pcm())
+        );
     }
 }
 
@@ -191,7 +265,11 @@ fn g711_is_heard_at_16_khz_and_fills_in_what_is_lost() {
             .map(|(number, frame)| {
                 let mut payload = Vec::new();
                 law.encode_into(frame, &mut payload);
-                Sent { sequence: number as u16, timestamp: number as u32 * 160, payload }
+                Sent {
+                    sequence: number as u16,
+                    timestamp: number as u32 * 160,
+                    payload,
+                }
             })
             .collect();
         let arrivals: Vec<_> = sent
@@ -202,7 +280,13 @@ fn g711_is_heard_at_16_khz_and_fills_in_what_is_lost() {
             .collect();
         let heard = hear(&arrivals, 205, FRAME);
         assert_eq!(heard.gaps(), 0, "{law:?}");
-        assert!(strength(&heard.pcm()[RATE.frame() * 5..RATE.frame() * 190], RATE, 440.0) > 6_000.0);
+        assert!(
+            strength(
+                &heard.pcm()[RATE.frame() * 5..RATE.frame() * 190],
+                RATE,
+                440.0
+            ) > 6_000.0
+        );
     }
 }
 
@@ -216,13 +300,23 @@ fn packets_of_60_and_10_ms_are_cut_to_frames() {
             .map(|(number, frame)| {
                 let mut payload = Vec::new();
                 Law::Ulaw.encode_into(frame, &mut payload);
-                Sent { sequence: number as u16, timestamp: (number * length) as u32, payload }
+                Sent {
+                    sequence: number as u16,
+                    timestamp: (number * length) as u32,
+                    payload,
+                }
             })
             .collect();
         let arrivals: Vec<_> = sent
             .iter()
             .enumerate()
-            .map(|(number, sent)| (MS(every) * number as u32 + MS(every), Codec::G711(Law::Ulaw), sent))
+            .map(|(number, sent)| {
+                (
+                    MS(every) * number as u32 + MS(every),
+                    Codec::G711(Law::Ulaw),
+                    sent,
+                )
+            })
             .collect();
         let heard = hear(&arrivals, 140, FRAME);
         assert!(heard.gaps() <= 3, "{every} ms: {} gaps", heard.gaps());

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,19 @@ class Member:
     def identity(self) -> str:
         return self.client.identity
 
-    async def enter(self, server: Server, version: int, *, identity: str = "", **grants: Any) -> None:
+    async def enter(
+        self,
+        server: Server,
+        version: int,
+        *,
+        identity: str = "",
+        options: Mapping[str, Any] | None = None,
+        **grants: Any,
+    ) -> None:
         """Joins the room; the Python client as an agent, whose transcriptions alone every server forwards."""
         kind = "agent" if self.client.sdk == "python" else "standard"
         token = room_token(identity or f"{self.client.sdk}-member", ROOM, kind=kind, **grants)
-        await self.client.join(server.url, token, version=version)
+        await self.client.join(server.url, token, version=version, **(options or {}))
 
     async def play(self) -> None:
         """Publishes its tone."""
@@ -47,6 +55,15 @@ class Meeting:
     network: Network
     server: Server
     members: Sequence[Member]
+    _folder: Path
+    _stack: contextlib.AsyncExitStack
+
+    async def restart(self, **settings: Any) -> None:
+        """The server again, with other settings, as a new process."""
+        await self.server.kill()
+        self.server = await self._stack.enter_async_context(
+            relay_server(self._folder / "again", self.server.host, settings=settings)
+        )
 
     def pairs(self) -> list[tuple[Member, Member]]:
         """Each listener with each speaker."""
@@ -69,19 +86,39 @@ class Meeting:
 
 @contextlib.asynccontextmanager
 async def open_meeting(
-    folder: Path, version: int, *, sdks: Sequence[str] = SDKS, plays: bool = True
+    folder: Path,
+    version: int,
+    *,
+    sdks: Sequence[str] = SDKS,
+    enters: bool = True,
+    plays: bool = True,
+    wired: bool = False,
+    line: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Meeting, None]:
-    """A server and one member by each of these SDKs, all of whom are in the room and hear each other."""
+    """A server and one client of each of these SDKs; by itself each enters the room, plays and hears the others.
+
+    Args:
+        folder: for files and logs.
+        version: of the protocol.
+        sdks: of which clients.
+        enters: whether they enter the room.
+        plays: whether they play and wait for one another's tones.
+        wired: whether each has a line that can be made bad.
+        line: how that is from the beginning.
+    """
     async with open_network() as network, contextlib.AsyncExitStack() as stack:
         clients: list[tuple[Client, Host]] = []
-        for sdk in sdks:
-            host = await network.host(sdk)
+        for number, sdk in enumerate(sdks):
+            host = await network.host(sdk, wired=wired, seed=number)
+            if line:
+                await host.wire.set(**line)
             clients.append((await stack.enter_async_context(open_client(sdk, folder / sdk, host)), host))
         server = await stack.enter_async_context(relay_server(folder / "server", await network.host("server")))
         members = [Member(client, host, TONES[client.sdk]) for client, host in clients]
-        meeting = Meeting(network, server, members)
-        await asyncio.gather(*(member.enter(server, version) for member in members))
-        if plays:
+        meeting = Meeting(network, server, members, folder, stack)
+        if enters:
+            await asyncio.gather(*(member.enter(server, version) for member in members))
+        if enters and plays:
             await asyncio.gather(*(member.play() for member in members))
             await meeting.all_hear_all()
         yield meeting

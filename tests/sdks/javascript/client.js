@@ -41,7 +41,7 @@ const prepared = context.audioWorklet.addModule(URL.createObjectURL(new Blob([wo
 // What one remote track sounds like: its tone, and where it was silent
 class Ear {
   constructor(sender) {
-    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, hasSounded: false, gaps: [] });
+    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, untold: 0, hasSounded: false, gaps: [] });
   }
 
   hear(block) {
@@ -57,8 +57,9 @@ class Ear {
     const samples = Float32Array.from(this.window.flatMap((one) => [...one]));
     this.window = [];
     const hz = loudness(samples) < SILENT ? 0 : pitch(samples);
-    if (hz !== this.hz) tell({ event: "tone", sender: this.sender, sid: this.sid, hz });
+    this.untold = hz === this.hz ? this.untold + 1 : 0;
     this.hz = hz;
+    if (this.untold % 5 === 0) tell({ event: "tone", sender: this.sender, sid: this.sid, hz });
   }
 }
 
@@ -154,6 +155,7 @@ const commands = {
       await keyProvider.setKey(e2ee);
       options.encryption = { keyProvider, worker: new Worker("/livekit-client.e2ee.worker.js") };
     }
+    room?.disconnect(); // the application takes another server
     room = new Room(options);
     follow();
     room.registerRpcMethod("echo", async ({ callerIdentity, payload }) => {
@@ -184,7 +186,7 @@ const commands = {
     return { sid: publication.trackSid };
   },
   async video({ codec = "vp8", simulcast = true }) {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 1280, height: 720, frameRate: 15 } });
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360, frameRate: 15 } });
     const publication = await room.localParticipant.publishTrack(stream.getVideoTracks()[0], {
       name: "camera", source: Track.Source.Camera, simulcast, videoCodec: codec,
     });

@@ -25,11 +25,12 @@ class Ear:
         self._window = np.zeros(0)
         self._frames = 0
         self._silent = 0
+        self._untold = 0
         self._has_sounded = False
         self.gaps: list[tuple[int, int]] = []
 
     def hear(self, samples: "np.ndarray[Any, Any]") -> bool:
-        """Takes 20 ms; whether the tone is another now."""
+        """Takes 20 ms; whether there is something to tell: the tone changed, or was told half a second ago."""
         self._frames += 1
         if float(np.sqrt(np.mean(samples**2))) < SILENT:
             self._silent += 20
@@ -45,7 +46,8 @@ class Ear:
         spectrum = np.abs(np.fft.rfft(window * np.hanning(len(window))))
         hz = round(int(spectrum.argmax()) * RATE / len(window)) if loud else 0
         was, self.hz = self.hz, hz
-        return was != hz
+        self._untold = 0 if was != hz else self._untold + 1
+        return self._untold % 5 == 0
 
 
 class Driver:
@@ -93,6 +95,10 @@ class Driver:
             encryption=keys,
             rtc_config=rtc.RtcConfiguration(ice_transport_type=transport) if relay_only else None,
         )
+        if self._room.isconnected() or self._room.remote_participants:  # the application takes another server
+            self._start(self._room.disconnect())
+            self._room = rtc.Room()
+            self._listen()
         await self._room.connect(url, token, options)
         self._room.local_participant.register_rpc_method("echo", self._echo)
         for topic in ("chat", "lk.transcription"):

@@ -37,7 +37,9 @@ impl Chance {
 
 /// A tone of that many samples, from `phase` samples on.
 pub fn tone(rate: Rate, hz: f64, samples: usize, amplitude: f64) -> Vec<i16> {
-    (0..samples).map(|n| (amplitude * (TAU * hz * n as f64 / f64::from(rate.hz())).sin()) as i16).collect()
+    (0..samples)
+        .map(|n| (amplitude * (TAU * hz * n as f64 / f64::from(rate.hz())).sin()) as i16)
+        .collect()
 }
 
 /// As s16le.
@@ -47,7 +49,10 @@ pub fn bytes(pcm: &[i16]) -> Vec<u8> {
 
 /// As samples.
 pub fn samples(bytes: &[u8]) -> Vec<i16> {
-    bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+    bytes
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
 }
 
 /// How strong `hz` is in it, as amplitude.
@@ -63,7 +68,10 @@ pub fn strength(pcm: &[i16], rate: Rate, hz: f64) -> f64 {
 
 /// The steepest step between two samples.
 pub fn steepest(pcm: &[i16]) -> i32 {
-    pcm.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max().unwrap_or(0)
+    pcm.windows(2)
+        .map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs())
+        .max()
+        .unwrap_or(0)
 }
 
 pub struct Sent {

@@ -22,10 +22,12 @@ from pydantic import (
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.plugins import plugins_without_effect
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.config.rooms import RoomLine
 from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
 from vox.errors import UsageError
+from vox.media.webrtc.contract import DriverName
 from vox.runtime.settings import Env, Loaded, load_settings
 
 Runner = Literal["", "webrtc", "daily", "twilio", "telnyx", "plivo", "exotel", "vonage", "genesys"]
@@ -205,6 +207,10 @@ class AgentSettings(AgentProfile):
     webrtc_public_address: Annotated[str, Env("VOXRAY_WEBRTC_PUBLIC_ADDRESS")] = Field(
         default="", description="IPv4 address under which a NAT passes the same UDP ports on to this machine"
     )
+    webrtc_driver: Annotated[DriverName, Env("VOXRAY_WEBRTC_DRIVER")] = Field(
+        default="auto",
+        description="What carries WebRTC calls; auto: native where it is built and clients need no STUN to reach it",
+    )
     webrtc_reconnect_secs: float = Field(
         default=10.0, ge=0, le=300, description="How long a call waits for a client that lost its network"
     )
@@ -228,6 +234,7 @@ class AgentSettings(AgentProfile):
         default="",
         description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8090",
     )
+    room_line: RoomLine = Field(default_factory=RoomLine, description="Telephone numbers that lead into voice rooms")
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
     @field_validator("runner_transport", mode="before")
@@ -295,6 +302,8 @@ class AgentSettings(AgentProfile):
                 )
         if bool(self.media_key) is not bool(self.media_secret.get_secret_value()):
             raise ValueError("media_key and media_secret come together or not at all")
+        if self.room_line.numbers and not (self.media_key and self.rooms_chat_url):
+            raise ValueError("room_line.numbers need media_key, media_secret and rooms_chat_url")
         if self.session_store == "redis" and not self.redis_url.get_secret_value():
             raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self

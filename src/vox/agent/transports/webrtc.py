@@ -218,6 +218,8 @@ class WebRtcTransport:
 
     def clear_audio(self) -> None:
         """Tells the client; what its jitter buffer holds, a few frames, is played."""
+        if self._peer is not None:
+            self._peer.clear_audio()
         self.send_event(BotInterrupted())
 
     def send_event(self, event: AgentEvent) -> None:

@@ -141,6 +141,9 @@ class AiortcPeer:
         self.bytes_sent += len(payload)
         self._send(packet)
 
+    def clear_audio(self) -> None:
+        """Does nothing: each frame has left when `send_audio` returns."""
+
     def send_text(self, text: str) -> bool:
         """Sends a message, unless the other side has stopped reading."""
         channel = self._channel

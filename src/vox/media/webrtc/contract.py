@@ -1,7 +1,7 @@
 """What a call needs of a WebRTC connection, whatever library carries it.
 
 A `Peer` answers offers, carries 20 ms of audio at a time in both directions and one data channel of text. It knows nothing
-of calls: what arrives goes to its `PeerListener`. `driver()` loads the one implementation, so that nothing else imports it.
+of calls: what arrives goes to its `PeerListener`. `driver()` loads an implementation by its name, so that nothing else imports it.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,12 @@ OUTPUT_RATE: Final = 24_000
 PeerState = Literal["connecting", "connected", "lost", "left"]
 """`lost`: the network is gone, and a client may come back; `left`: the other side closed the connection."""
 
-_DRIVER: Final = "vox.media.webrtc.aiortc_peer"
+DriverName = Literal["auto", "native", "aiortc"]
+"""Which implementation takes the calls; `auto` chooses for each of them."""
+
+_NATIVE: Final = ("vox.media.webrtc.native_peer", "NativePeer", "vox_native")
+_AIORTC: Final = ("vox.media.webrtc.aiortc_peer", "AiortcPeer", "aiortc")
+"""Module, class, and the package below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,10 @@ class Peer(Protocol):
         """Sends 20 ms of s16le mono at `OUTPUT_RATE`; nothing is sent while this is not called, or before `connected`."""
         ...
 
+    def clear_audio(self) -> None:
+        """Drops what was given to `send_audio` and has not left yet."""
+        ...
+
     def send_text(self, text: str) -> bool:
         """Sends a message on the data channel; False where there is none, or the other side does not read it."""
         ...
@@ -143,18 +152,43 @@ def is_installed() -> bool:
     return True
 
 
-def driver() -> MakePeer:
-    """The installed implementation.
+def driver(name: DriverName = "auto") -> MakePeer:
+    """The implementation of that name; `auto`: the native one where it is built and clients can reach this machine, else aiortc.
+
+    The native driver asks no STUN or TURN server. A server behind a NAT that is to find its way out by them needs aiortc.
 
     Raises:
         UsageError: `webrtc_not_installed`.
     """
+    if name != "auto":
+        return _load(_NATIVE if name == "native" else _AIORTC)
     try:
-        module = import_module(_DRIVER)
+        native = _load(_NATIVE)
+    except UsageError:
+        return _load(_AIORTC)
+    try:
+        other = _load(_AIORTC)
+    except UsageError:
+        return native
+
+    native_serves = import_module("vox.media.webrtc.addresses").is_reachable
+
+    def choose(options: PeerOptions, listener: PeerListener, clock: Clock) -> Peer:
+        make = native if native_serves(options) else other
+        return make(options, listener, clock)
+
+    return choose
+
+
+def _load(implementation: tuple[str, str, str]) -> MakePeer:
+    module_name, class_name, package = implementation
+    try:
+        import_module(package)
+        module = import_module(module_name)
     except ImportError as error:
         raise UsageError(
             f"WebRTC needs packages that are not installed: {error.name or error}",
             code="webrtc_not_installed",
             hint="run `make setup`, or `pip install '.[webrtc]'` in a checkout of Vox; or set transport to websocket",
         ) from error
-    return cast("MakePeer", module.AiortcPeer)
+    return cast("MakePeer", getattr(module, class_name))

@@ -28,6 +28,10 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _ICE_FIELD: Final = re.compile(r"[A-Za-z0-9+/]{4,256}")
 _FINGERPRINT: Final = re.compile(r"(?:sha-256|sha-384|sha-512) (?:[0-9A-F]{2}:){31,63}[0-9A-F]{2}", re.IGNORECASE)
 _OPUS: Final = re.compile(r"rtpmap:(\d{1,3}) opus/48000/2", re.IGNORECASE)
+_EXTENSION: Final = re.compile(
+    r"extmap:(?:[1-9]|1[0-4]) (?:urn:ietf:params:rtp-hdrext:sdes:mid|urn:ietf:params:rtp-hdrext:ssrc-audio-level)"
+)
+_SOURCE: Final = re.compile(r"ssrc:\d{1,10} cname:[A-Za-z0-9+/{}=._-]{1,64}")
 _SETUPS: Final = frozenset({"actpass", "active", "passive"})
 _DIRECTIONS: Final = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 _TRANSPORT: Final = (
@@ -90,8 +94,12 @@ class Offer:
         first = self._carried()[0]
         return self._of(first, "ice-ufrag:"), self._of(first, "ice-pwd:")
 
-    def reduced(self) -> str:
-        """The offer as the WebRTC library gets it: Opus and the data channel, nothing else."""
+    def reduced(self, *, has_headers: bool = False) -> str:
+        """The offer as the WebRTC library gets it: Opus and the data channel, nothing else.
+
+        Args:
+            has_headers: keep the extensions that name a packet's section and its loudness, and the audio's sources.
+        """
         carried = self._carried()
         mids = [one.mid for one in carried if one.mid in self.bundle]
         lines = ["v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=-", "t=0 0"]
@@ -99,6 +107,8 @@ class Offer:
             lines.append(f"a=group:BUNDLE {' '.join(mids)}")
         for section in carried:
             lines += self._audio(section) if section.kind == "audio" else self._channel(section)
+            if has_headers and section.kind == "audio":
+                lines += _headers(section)
         return "\r\n".join([*lines, ""])
 
     def answer(self, reduced: str) -> str:
@@ -251,6 +261,15 @@ def is_useful_candidate(candidate: str) -> bool:
 def invalid(why: str) -> PeerError:
     """The refusal of an offer."""
     return PeerError(f"The offer cannot be answered: {why}", code="offer_invalid")
+
+
+def _headers(section: Section) -> list[str]:
+    """The header extensions and the first source of an audio section, as far as they are well formed."""
+    extensions = {one.split(" ")[1]: one for one in reversed(section.attributes) if _EXTENSION.fullmatch(one)}
+    numbers = {one.split(" ")[0] for one in extensions.values()}
+    sources = [one for one in section.attributes if _SOURCE.fullmatch(one)]
+    kept = [*extensions.values()] if len(numbers) == len(extensions) else []
+    return [f"a={one}" for one in (*kept, *sources[:1])]
 
 
 def _limited(section: Sequence[str]) -> list[str]:

@@ -1,0 +1,526 @@
+//! Python's commands, carried out on the media thread.
+
+use std::time::{Duration, Instant};
+
+use str0m::format::{Codec, CodecSpec, FormatParams};
+use str0m::media::Frequency;
+use vox_voices::{TapReader, Voice};
+
+use crate::command::Command;
+use crate::media;
+use crate::peer::{Peer, Role};
+use crate::room::{Outlet, Room, Source, Track};
+use crate::sdp::Kind;
+use crate::thread::MediaThread;
+
+/// How long a peer that closes may take what waits on its channels.
+const LINGER: Duration = Duration::from_secs(1);
+
+impl MediaThread {
+    /// Carries out one command. Handles that are gone are nothing to do: their end crossed the command.
+    pub(crate) fn obey(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::OpenRoom { room, top_speakers } => {
+                self.rooms.insert(room, Room::new(top_speakers));
+            }
+            Command::CloseRoom { room } => self.close_room(room, now),
+            Command::OpenPeer { room, peer, role } => self.open_peer(room, peer, role, now),
+            Command::AcceptOffer {
+                peer,
+                offer,
+                sections,
+                reply,
+            } => {
+                let answered = self.negotiate(peer, now, |p| p.accept_offer(*offer, &sections));
+                // Nobody waits any more where Python gave up; the same below.
+                let _ = reply.send(answered);
+            }
+            Command::MakeOffer {
+                peer,
+                restart,
+                reply,
+            } => {
+                let offered = self.negotiate(peer, now, |p| Ok(p.make_offer(restart)));
+                let _ = reply.send(offered);
+            }
+            Command::AcceptAnswer {
+                peer,
+                answer,
+                credentials,
+                reply,
+            } => {
+                let taken = self.negotiate(peer, now, |p| p.accept_answer(*answer, credentials));
+                let _ = reply.send(taken);
+            }
+            Command::ClosePeer { peer } => self.close_peer(peer, now),
+            Command::PeerStats { peer, reply } => {
+                let _ = reply.send(self.peer_stats(peer));
+            }
+            Command::PermitData { peer, allowed } => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.data_allowed = allowed;
+                }
+            }
+            Command::Publish {
+                peer,
+                mid,
+                track,
+                kind,
+            } => self.publish(peer, &mid, track, kind, now),
+            Command::Unpublish { track } => self.unpublish(track),
+            Command::Mute { track, muted } => self.mute(track, muted),
+            Command::Subscribe {
+                peer,
+                track,
+                stream_id,
+                track_id,
+            } => {
+                self.subscribe(peer, track, stream_id, track_id);
+            }
+            Command::Unsubscribe { peer, track } => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.negotiation.unsubscribe(track);
+                }
+                self.connect_tracks(peer);
+            }
+            Command::Pause {
+                peer,
+                track,
+                paused,
+            } => self.pause(peer, track, paused, now),
+            Command::SetLayer {
+                peer,
+                track,
+                quality,
+                fps,
+            } => {
+                let subscription = self.peers.get_mut(&peer).and_then(|peer| {
+                    let all = &mut peer.negotiation.subscriptions;
+                    all.iter_mut().find(|s| s.track == track)
+                });
+                if let Some(subscription) = subscription {
+                    subscription.layer = (quality, fps);
+                }
+            }
+            Command::RequestKeyframe { track } => self.want_keyframe(track, now),
+            Command::OpenChannel {
+                peer,
+                label,
+                ordered,
+                retransmits,
+            } => {
+                if let Some(peer) = self.peers.get_mut(&peer) {
+                    peer.open_channel(label, ordered, retransmits);
+                }
+            }
+            Command::SendData {
+                peers,
+                label,
+                payload,
+                binary,
+                reply,
+            } => {
+                let refused = self.send_data(&peers, &label, &payload, binary, now);
+                let _ = reply.send(refused);
+            }
+            Command::OpenVoice { room, track, voice } => self.open_voice(room, track, voice, now),
+            Command::OpenTap {
+                room,
+                tap,
+                track,
+                rate,
+                reply,
+            } => {
+                let opened = self.hear(room, |room| room.ears.open_tap(tap, track, rate));
+                let _ = reply.send(opened);
+            }
+            Command::OpenMix {
+                room,
+                tap,
+                rate,
+                without,
+                reply,
+            } => {
+                let opened = self.hear(room, |room| room.ears.open_mix(tap, rate, &without));
+                let _ = reply.send(opened);
+            }
+            Command::Exclude { room, tap, track } => {
+                if let Some(room) = self.rooms.get_mut(&room) {
+                    room.ears.exclude(tap, track);
+                }
+            }
+            Command::CloseTap { room, tap } => {
+                if let Some(room) = self.rooms.get_mut(&room)
+                    && room.ears.close(tap)
+                {
+                    room.taps -= 1;
+                    self.taps -= 1;
+                }
+            }
+            Command::Stop => self.stopping = true,
+        }
+    }
+
+    fn open_peer(&mut self, room: u64, id: u64, role: Role, now: Instant) {
+        // A handle may be given again while its last peer still says goodbye.
+        self.drop_peer(id);
+        let Some(here) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        here.peers.push(id);
+        let outlet = self.outlets.insert(Outlet {
+            peer: id,
+            ..Outlet::default()
+        });
+        let mut peer = Peer::new(
+            (id, room, role),
+            outlet,
+            &self.crypto,
+            &self.candidates,
+            now,
+        );
+        let ufrag = peer.ufrag();
+        peer.ufrags.push(ufrag.clone());
+        self.by_ufrag.insert(ufrag, id);
+        self.peers.insert(id, peer);
+        self.with_peer(id, now, |peer| peer.tick(now));
+    }
+
+    /// One step of offer and answer. A panic in it costs this peer alone.
+    fn negotiate<T>(
+        &mut self,
+        id: u64,
+        now: Instant,
+        step: impl FnOnce(&mut Peer) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let mut outcome = match self.peers.contains_key(&id) {
+            true => Err("the description breaks the session".to_owned()),
+            false => Err("the peer is closed".to_owned()),
+        };
+        self.with_peer(id, now, |peer| {
+            outcome = step(peer);
+            Ok(())
+        });
+        if let Some(peer) = self.peers.get_mut(&id) {
+            let ufrag = peer.ufrag();
+            let next = peer.next_ufrag();
+            for ufrag in std::iter::once(ufrag).chain(next) {
+                if let Some(old) = peer.remember_ufrag(&ufrag) {
+                    self.by_ufrag.remove(&old);
+                }
+                self.by_ufrag.insert(ufrag, id);
+            }
+        }
+        self.connect_tracks(id);
+        outcome
+    }
+
+    /// Forgets a peer and its tracks; `false` where it was gone.
+    pub(crate) fn drop_peer(&mut self, id: u64) -> bool {
+        let Some(peer) = self.peers.remove(&id) else {
+            return false;
+        };
+        for ufrag in &peer.ufrags {
+            self.by_ufrag.remove(ufrag);
+        }
+        for address in &peer.addresses {
+            if self.by_address.get(address) == Some(&id) {
+                self.by_address.remove(address);
+                if let Some(tcp) = self
+                    .net
+                    .tcp
+                    .as_mut()
+                    .filter(|_| address.0 != str0m::net::Protocol::Udp)
+                {
+                    tcp.forget(address.1);
+                }
+            }
+        }
+        for slot in &peer.listening {
+            if let Some(track) = self.tracks.get_mut(*slot) {
+                track
+                    .listeners
+                    .retain(|listener| listener.outlet != peer.outlet);
+            }
+        }
+        self.outlets.remove(peer.outlet);
+        for publication in &peer.publications {
+            let track = self.tracks.get(publication.track).map(|track| track.id);
+            if let Some(track) = track {
+                self.forget_track(track);
+            }
+        }
+        if let Some(room) = self.rooms.get_mut(&peer.room) {
+            room.peers.retain(|&other| other != id);
+        }
+        true
+    }
+
+    /// Closes a peer: its media ends now, and what waits on its channels may still arrive for a second.
+    fn close_peer(&mut self, id: u64, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        if peer.has_data_waiting() {
+            peer.closing = Some(now + LINGER);
+            peer.data_allowed = false;
+            peer.negotiation.subscriptions.clear();
+            for section in &mut peer.negotiation.sections {
+                section.track = None;
+            }
+            for publication in std::mem::take(&mut peer.publications) {
+                let track = self.tracks.get(publication.track).map(|track| track.id);
+                if let Some(track) = track {
+                    self.forget_track(track);
+                }
+            }
+            self.connect_tracks(id);
+        } else {
+            self.say_goodbye(id, now);
+        }
+    }
+
+    /// Ends a peer that was to close, once nothing waits on its channels or it took too long.
+    pub(crate) fn finish_closing(&mut self, id: u64, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(deadline) = peer.closing else {
+            return;
+        };
+        if now >= deadline || !peer.has_data_waiting() {
+            self.say_goodbye(id, now);
+        }
+    }
+
+    fn say_goodbye(&mut self, id: u64, now: Instant) {
+        self.with_peer(id, now, |peer| {
+            peer.close();
+            Ok(())
+        });
+        self.drop_peer(id);
+    }
+
+    fn peer_stats(&self, id: u64) -> (u64, u64) {
+        let Some(peer) = self.peers.get(&id) else {
+            return (0, 0);
+        };
+        let streams = self.outlets.get(peer.outlet).map(|outlet| &outlet.streams);
+        let sent = streams.map_or(0, |streams| streams.iter().map(|s| s.octets()).sum());
+        (peer.bytes_in, sent)
+    }
+
+    fn close_room(&mut self, id: u64, now: Instant) {
+        let Some(room) = self.rooms.get(&id) else {
+            return;
+        };
+        for peer in room.peers.clone() {
+            self.say_goodbye(peer, now);
+        }
+        let Some(room) = self.rooms.remove(&id) else {
+            return;
+        };
+        self.taps -= room.taps;
+        for slot in room.tracks {
+            if let Some(track) = self.tracks.remove(slot) {
+                self.slots.remove(&track.id);
+            }
+            self.voices.retain(|&voice| voice != slot);
+        }
+    }
+
+    fn publish(&mut self, id: u64, mid: &str, track: u64, kind: Kind, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(&peer.room) else {
+            return;
+        };
+        let mid = media::mid(mid);
+        let mut made = Track::new(track, peer.room, kind, Source::Peer(id, mid), now);
+        if kind == Kind::Audio {
+            made.codec = Some(opus());
+            room.ears.add_track(track);
+        }
+        let slot = self.tracks.insert(made);
+        room.tracks.push(slot);
+        self.slots.insert(track, slot);
+        peer.publish(mid, slot);
+        self.connect_waiting(track);
+    }
+
+    /// Who subscribed before the track was there.
+    fn connect_waiting(&mut self, track: u64) {
+        let waiting: Vec<u64> = self
+            .peers
+            .values()
+            .filter(|peer| {
+                peer.negotiation
+                    .subscriptions
+                    .iter()
+                    .any(|s| s.track == track)
+            })
+            .map(|peer| peer.id)
+            .collect();
+        for peer in waiting {
+            self.connect_tracks(peer);
+        }
+    }
+
+    fn unpublish(&mut self, track: u64) {
+        let slot = self.slots.get(&track).copied();
+        if let Some(track) = slot.and_then(|slot| self.tracks.get(slot))
+            && let Source::Peer(peer, _) = track.source
+            && let Some(peer) = self.peers.get_mut(&peer)
+        {
+            peer.unpublish(slot.unwrap_or_default());
+        }
+        self.forget_track(track);
+    }
+
+    fn forget_track(&mut self, handle: u64) {
+        let Some(slot) = self.slots.remove(&handle) else {
+            return;
+        };
+        let Some(track) = self.tracks.remove(slot) else {
+            return;
+        };
+        for listener in &track.listeners {
+            let Some(outlet) = self.outlets.get_mut(listener.outlet) else {
+                continue;
+            };
+            outlet.news.retain(|news| news.0 != slot);
+            if let Some(carried) = outlet.carried.get_mut(usize::from(listener.stream)) {
+                *carried = None;
+            }
+            if let Some(peer) = self.peers.get_mut(&outlet.peer) {
+                peer.listening.retain(|&other| other != slot);
+            }
+        }
+        self.news.retain(|news| news.0 != slot);
+        self.voices.retain(|&voice| voice != slot);
+        if let Some(room) = self.rooms.get_mut(&track.room) {
+            for peer in &room.peers {
+                if let Some(peer) = self.peers.get_mut(peer) {
+                    peer.negotiation.unsubscribe(handle);
+                }
+            }
+            room.tracks.retain(|&other| other != slot);
+            room.speakers.remove(handle);
+            room.ears.remove_track(handle);
+        }
+    }
+
+    fn mute(&mut self, handle: u64, muted: bool) {
+        let Some(track) = self
+            .slots
+            .get(&handle)
+            .and_then(|&slot| self.tracks.get_mut(slot))
+        else {
+            return;
+        };
+        track.muted = muted;
+        if let Some(room) = self.rooms.get_mut(&track.room) {
+            room.speakers.mute(handle, muted);
+            room.ears.mute(handle, muted);
+        }
+    }
+
+    fn subscribe(&mut self, id: u64, track: u64, stream_id: String, track_id: String) {
+        let kind = match self
+            .slots
+            .get(&track)
+            .and_then(|&slot| self.tracks.get(slot))
+        {
+            Some(track) => track.kind,
+            None => return,
+        };
+        if let Some(peer) = self.peers.get_mut(&id) {
+            // Beyond the bound it stays without a section; the border refuses before that.
+            let _ = peer.subscribe(track, kind, stream_id, track_id);
+        }
+    }
+
+    fn pause(&mut self, id: u64, handle: u64, paused: bool, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else {
+            return;
+        };
+        let all = &mut peer.negotiation.subscriptions;
+        let Some(subscription) = all.iter_mut().find(|s| s.track == handle) else {
+            return;
+        };
+        if subscription.paused == paused {
+            return;
+        }
+        subscription.paused = paused;
+        let outlet = peer.outlet;
+        let Some(track) = self
+            .slots
+            .get(&handle)
+            .and_then(|&slot| self.tracks.get_mut(slot))
+        else {
+            return;
+        };
+        for listener in track.listeners.iter_mut().filter(|l| l.outlet == outlet) {
+            listener.paused = paused;
+            if !paused && let Some(outlet) = self.outlets.get_mut(outlet) {
+                outlet.streams[usize::from(listener.stream)].resume();
+            }
+        }
+        if !paused && track.kind == Kind::Video {
+            self.want_keyframe(handle, now);
+        }
+    }
+
+    fn send_data(
+        &mut self,
+        peers: &[u64],
+        label: &str,
+        payload: &[u8],
+        binary: bool,
+        now: Instant,
+    ) -> Vec<u64> {
+        let mut refused = Vec::new();
+        for &id in peers {
+            let mut sent = false;
+            self.with_peer(id, now, |peer| {
+                sent = peer.send(label, binary, payload);
+                Ok(())
+            });
+            if !sent {
+                refused.push(id);
+            }
+        }
+        refused
+    }
+
+    fn open_voice(&mut self, room: u64, handle: u64, voice: Box<Voice>, now: Instant) {
+        let Some(here) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let mut track = Track::new(handle, room, Kind::Audio, Source::Voice(voice), now);
+        track.codec = Some(opus());
+        here.ears.add_track(handle);
+        let slot = self.tracks.insert(track);
+        here.tracks.push(slot);
+        self.slots.insert(handle, slot);
+        self.voices.push(slot);
+    }
+
+    fn hear(&mut self, room: u64, open: impl FnOnce(&mut Room) -> TapReader) -> Option<TapReader> {
+        let room = self.rooms.get_mut(&room)?;
+        room.taps += 1;
+        self.taps += 1;
+        Some(open(room))
+    }
+}
+
+/// The codec of all sound here, as str0m writes it.
+fn opus() -> CodecSpec {
+    CodecSpec {
+        codec: Codec::Opus,
+        clock_rate: Frequency::FORTY_EIGHT_KHZ,
+        channels: Some(2),
+        format: FormatParams::default(),
+    }
+}

@@ -1,0 +1,155 @@
+//! The keys of a peer's SRTP, overheard where DTLS hands them to str0m.
+//!
+//! str0m seals what it sends itself and has no way to ask for the keys. Its DTLS back end is replaceable, so ours wraps
+//! the usual one and keeps a copy of the keying material that passes. The slot is the thread's: whoever polled a peer
+//! takes it right after.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use str0m::crypto::dtls::{
+    DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile,
+};
+use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
+
+/// What DTLS agreed on for SRTP.
+pub struct Material {
+    /// The exported bytes: both master keys, then both salts.
+    pub bytes: Vec<u8>,
+    /// The cipher.
+    pub profile: SrtpProfile,
+    /// Whether we are DTLS's server, and so use the second key.
+    pub server: bool,
+}
+
+thread_local! {
+    static OVERHEARD: Cell<Option<Material>> = const { Cell::new(None) };
+}
+
+/// Takes what the last poll of a peer on this thread agreed on.
+pub fn take() -> Option<Material> {
+    OVERHEARD.take()
+}
+
+struct TappedProvider {
+    inner: &'static dyn DtlsProvider,
+}
+
+impl fmt::Debug for TappedProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TappedProvider")
+    }
+}
+
+impl DtlsProvider for TappedProvider {
+    fn generate_certificate(&self) -> Option<DtlsCert> {
+        self.inner.generate_certificate()
+    }
+
+    fn new_dtls(
+        &self,
+        cert: &DtlsCert,
+        now: Instant,
+        version: str0m::crypto::dtls::DtlsVersion,
+        mtu: Option<usize>,
+    ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
+        let inner = self.inner.new_dtls(cert, now, version, mtu)?;
+        Ok(Box::new(Tapped { inner }))
+    }
+}
+
+struct Tapped {
+    inner: Box<dyn DtlsInstance>,
+}
+
+impl fmt::Debug for Tapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tapped")
+    }
+}
+
+impl DtlsInstance for Tapped {
+    fn set_active(&mut self, active: bool) {
+        self.inner.set_active(active);
+    }
+
+    fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
+        self.inner.handle_packet(packet)
+    }
+
+    fn poll_output<'a>(&mut self, buf: &'a mut [u8]) -> DtlsOutput<'a> {
+        let server = !self.inner.is_active();
+        let output = self.inner.poll_output(buf);
+        if let DtlsOutput::KeyingMaterial(ref material, profile) = output {
+            OVERHEARD.set(Some(Material {
+                bytes: material.as_ref().to_vec(),
+                profile,
+                server,
+            }));
+        }
+        output
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), DtlsImplError> {
+        self.inner.handle_timeout(now)
+    }
+
+    fn send_application_data(&mut self, data: &[u8]) -> Result<usize, DtlsImplError> {
+        self.inner.send_application_data(data)
+    }
+
+    fn is_active(&self) -> bool {
+        self.inner.is_active()
+    }
+
+    fn protocol_version(&self) -> Option<ProtocolVersion> {
+        self.inner.protocol_version()
+    }
+
+    fn is_closing(&self) -> bool {
+        self.inner.is_closing()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    fn close(&mut self) -> Result<(), DtlsImplError> {
+        self.inner.close()
+    }
+}
+
+/// str0m's cryptography with the tap, and one certificate for every peer of an engine: a client learns it by the
+/// fingerprint in each description, and making one costs more than a whole join.
+pub struct Crypto {
+    provider: Arc<CryptoProvider>,
+    certificate: DtlsCert,
+}
+
+impl Crypto {
+    /// Makes the certificate; `None` where the random source fails.
+    pub fn new() -> Option<Crypto> {
+        let mut provider = from_feature_flags();
+        let certificate = provider.dtls_provider.generate_certificate()?;
+        // One small object for each engine of the process, which is what the trait's lifetime asks for.
+        provider.dtls_provider = Box::leak(Box::new(TappedProvider {
+            inner: provider.dtls_provider,
+        }));
+        Some(Crypto {
+            provider: Arc::new(provider),
+            certificate,
+        })
+    }
+
+    /// The provider, for a new peer.
+    pub fn provider(&self) -> Arc<CryptoProvider> {
+        Arc::clone(&self.provider)
+    }
+
+    /// The certificate, for a new peer.
+    pub fn certificate(&self) -> DtlsCert {
+        self.certificate.clone()
+    }
+}
