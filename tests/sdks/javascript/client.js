@@ -155,6 +155,7 @@ const commands = {
       await keyProvider.setKey(e2ee);
       options.encryption = { keyProvider, worker: new Worker("/livekit-client.e2ee.worker.js") };
     }
+    room?.disconnect(); // the application takes another server
     room = new Room(options);
     follow();
     room.registerRpcMethod("echo", async ({ callerIdentity, payload }) => {

@@ -95,6 +95,10 @@ class Driver:
             encryption=keys,
             rtc_config=rtc.RtcConfiguration(ice_transport_type=transport) if relay_only else None,
         )
+        if self._room.isconnected() or self._room.remote_participants:  # the application takes another server
+            self._start(self._room.disconnect())
+            self._room = rtc.Room()
+            self._listen()
         await self._room.connect(url, token, options)
         self._room.local_participant.register_rpc_method("echo", self._echo)
         for topic in ("chat", "lk.transcription"):

@@ -106,6 +106,7 @@ def resume(room: Room, participant: Participant, outbox: Outbox, settings: JoinS
     speakers.repeat_speakers(room, participant)
     speakers.repeat_qualities(room, participant)
     participant.requested = {"audio": 0, "video": 0}
+    participant.has_ends = participant.has_ends or participant.has_offered_ends
     restart_ice(room.context, participant)
     if participant.is_single or participant.is_offer_due:
         want_negotiation(room.context, participant)
