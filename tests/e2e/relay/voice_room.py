@@ -31,6 +31,8 @@ NUMBER = "+4930123456"
 KEY = "the-key-of-the-agent-server"
 AGENT_PORT, CHAT_PORT, RELAY_PORT = 8080, 8000, 7880
 PHONE_RATE = 8_000
+CALLER, AGENT = "caller-1", "agent-2"
+"""Identities as the chat server counts guests: the caller is the first."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,10 @@ class Person:
     name: str
     client: Client
     token: dict[str, str]
+
+    @property
+    def identity(self) -> str:
+        return self.client.identity
 
     async def say(self, text: str) -> None:
         """Speaks; returns once the words are said."""
