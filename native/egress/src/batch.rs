@@ -346,7 +346,7 @@ pub fn frame_forward(
         let Some(stream) = streams.get_mut(item.stream) else {
             continue;
         };
-        let Some(admitted) = stream.admit(&item.packet, &item.rewrite) else {
+        let Some(admitted) = stream.take(&item.packet, &item.rewrite) else {
             continue;
         };
         let transport = stream.transport_number(keys);
@@ -407,7 +407,7 @@ fn plan(keys: &Keys, streams: &mut [Stream], work: &[Work<'_>], planned: &mut Ve
         let Some(stream) = streams.get_mut(item.stream) else {
             continue;
         };
-        let Some(admitted) = stream.admit(&item.packet, &item.rewrite) else {
+        let Some(admitted) = stream.take(&item.packet, &item.rewrite) else {
             continue;
         };
         distinct = distinct && work[..at].iter().all(|before| before.stream != item.stream);

@@ -126,6 +126,37 @@ fn what_would_cost_much_padding_and_pairs_leave_one_by_one() {
 }
 
 #[test]
+fn skips_in_the_middle_of_a_wake_close_in_order() {
+    let (mut ours, theirs) = keys(Profile::AeadAes128Gcm);
+    let mut batch = Batch::over(Kernel::default());
+    let mut streams = streams(1);
+    let skipped = |index| {
+        let rewrite = Rewrite {
+            skip: true,
+            ..Rewrite::default()
+        };
+        Work {
+            rewrite,
+            ..work(0, index, b"dropped")
+        }
+    };
+    let all = [
+        work(0, 8, b"a"),
+        skipped(9),
+        work(0, 10, b"b"),
+        skipped(11),
+        skipped(12),
+        work(0, 13, b"c"),
+    ];
+    batch.forward(&mut ours, &destination(), &mut streams, &all);
+    batch.flush();
+    let all = heard(&mut Listener::new(theirs), &batch.socket);
+    let indices: Vec<u64> = all.iter().map(|heard| heard.index).collect();
+    assert_eq!(indices, [0, 1, 2]);
+    assert_eq!(all[2].payload, b"c");
+}
+
+#[test]
 fn a_merged_packet_is_resent_with_its_padding() {
     let (mut ours, theirs) = keys(Profile::AeadAes128Gcm);
     let mut batch = Batch::over(Kernel::default());

@@ -150,6 +150,20 @@ impl Keys {
         }
     }
 
+    /// Opens an SRTCP packet that was sealed with our own outgoing key, by the peer's state machine,
+    /// and seals it again under an index of ours into `out` (cleared first); `false` when it is not
+    /// authentic or the indices are used up.
+    ///
+    /// With all that goes out resealed, one counter serves the key, so that reports of both may
+    /// bear any SSRC.
+    pub fn reseal_rtcp(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool {
+        out.clear();
+        out.extend_from_slice(packet);
+        let length = self.rtcp_out.open_rtcp(out);
+        out.truncate(length.unwrap_or(0));
+        length.is_some() && self.seal_rtcp(out, 0)
+    }
+
     /// The next transport-wide sequence number.
     pub(crate) fn transport_sequence(&mut self) -> u16 {
         let sequence = self.next_transport;
@@ -252,6 +266,27 @@ mod tests {
             assert!(client.open_rtcp(&report, &mut plain));
             assert_eq!(plain, [0x80, 201, 0, 1, 0, 0, 0, 3]);
             assert!(!server.open_rtcp(&report, &mut plain));
+        }
+    }
+
+    #[test]
+    fn a_report_of_the_state_machine_gets_an_index_of_ours() {
+        for profile in [Profile::Aes128CmSha1_80, Profile::AeadAes128Gcm] {
+            let material: Vec<u8> = (0..profile.material() as u8).collect();
+            let mut ours = Keys::derive(profile, &material, true).unwrap();
+            let theirs = Keys::derive(profile, &material, false).unwrap();
+            let plain = [0x80, 201, 0, 1, 0, 0, 0, 3];
+            let mut sealed = plain.to_vec();
+            ours.rtcp_out.seal_rtcp(&mut sealed, 0, 3, 17);
+            let mut resealed = Vec::new();
+            assert!(ours.reseal_rtcp(&sealed, &mut resealed));
+            assert_ne!(sealed, resealed);
+            assert_eq!(sealed.len(), resealed.len());
+            let mut opened = Vec::new();
+            assert!(theirs.open_rtcp(&resealed, &mut opened));
+            assert_eq!(opened, plain);
+            sealed[9] ^= 1;
+            assert!(!ours.reseal_rtcp(&sealed, &mut resealed));
         }
     }
 

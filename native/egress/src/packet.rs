@@ -46,6 +46,11 @@ pub struct Span {
 }
 
 impl Span {
+    /// Another value after each resume and restart, as a video's switch wants it.
+    pub fn era(self) -> u64 {
+        u64::from(self.epoch) << 32 | u64::from(self.run)
+    }
+
     /// Both are of one source, so their timestamps run on one clock.
     pub(crate) fn is_of(self, other: Span) -> bool {
         self.ring == other.ring && self.epoch == other.epoch

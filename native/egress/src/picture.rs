@@ -9,6 +9,8 @@ pub struct Rewrite {
     pub picture: u16,
     /// Added to the TL0PICIDX of a VP8 payload.
     pub tl0: u8,
+    /// The packet is not for this listener (a dropped frame): its place in the numbers closes.
+    pub skip: bool,
 }
 
 /// Where the counters of a VP8 payload descriptor lie (RFC 7741 §4.2).

@@ -148,7 +148,7 @@ impl Stream {
 
     /// A packet of the source that this listener is not meant to get (a dropped frame): the
     /// numbers close over it, unless a later packet was forwarded already.
-    pub fn skip(&mut self, packet: &Packet<'_>, source: u8) {
+    fn skip(&mut self, packet: &Packet<'_>, source: u8) {
         let Some(&last) = self.changes.back() else {
             return;
         };
@@ -175,9 +175,18 @@ impl Stream {
         }
     }
 
+    /// Admits a packet, or closes its place where it is not for this listener.
+    pub(crate) fn take(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
+        if rewrite.skip {
+            self.skip(packet, rewrite.source);
+            return None;
+        }
+        self.admit(packet, rewrite)
+    }
+
     /// Gives a packet its number and timestamp; `None` where it was sent, is too old, or belongs
     /// to a stretch that was closed.
-    pub(crate) fn admit(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
+    fn admit(&mut self, packet: &Packet<'_>, rewrite: &Rewrite) -> Option<Admitted> {
         let out = match self.changes.back() {
             None => self.start(packet, rewrite),
             Some(last) if self.follows(last, packet, rewrite) => self.number(packet, rewrite)?,

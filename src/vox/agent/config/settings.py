@@ -22,6 +22,7 @@ from pydantic import (
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.plugins import plugins_without_effect
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.config.rooms import RoomLine
 from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
@@ -233,6 +234,7 @@ class AgentSettings(AgentProfile):
         default="",
         description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8090",
     )
+    room_line: RoomLine = Field(default_factory=RoomLine, description="Telephone numbers that lead into voice rooms")
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
     @field_validator("runner_transport", mode="before")
@@ -300,6 +302,8 @@ class AgentSettings(AgentProfile):
                 )
         if bool(self.media_key) is not bool(self.media_secret.get_secret_value()):
             raise ValueError("media_key and media_secret come together or not at all")
+        if self.room_line.numbers and not (self.media_key and self.rooms_chat_url):
+            raise ValueError("room_line.numbers need media_key, media_secret and rooms_chat_url")
         if self.session_store == "redis" and not self.redis_url.get_secret_value():
             raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self

@@ -74,7 +74,7 @@ async def test_an_agent_is_sent_for_shown_and_removed(voice: VoiceRig):
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        ((404, {}, b'{"code": "unknown_agent"}'), (404, "AGENT_NOT_FOUND")),
+        ((404, {}, b'{"error": {"code": "UNKNOWN_AGENT"}}'), (404, "AGENT_NOT_FOUND")),
         ((404, {}, b"<html>"), (503, "AGENT_UNAVAILABLE")),
         ((503, {"retry-after": "3"}, b"{}"), (503, "AGENT_UNAVAILABLE")),
         ((500, {}, b"[" * 5000), (503, "AGENT_UNAVAILABLE")),

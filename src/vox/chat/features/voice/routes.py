@@ -9,7 +9,6 @@ from vox.chat.events import media_token_refresh
 from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.rooms import room_not_found
-from vox.chat.features.stage.machine import not_in_voice
 from vox.chat.features.voice import service
 from vox.chat.features.voice.opening import keeper_of
 from vox.chat.features.voice.placement import Place, Wish
@@ -25,6 +24,7 @@ from vox.chat.features.voice.schemas import (
     VoiceSettings,
 )
 from vox.chat.features.voice.service import Mark
+from vox.chat.features.voice.stage import not_in_voice
 
 routes = RouteTable()
 

@@ -15,12 +15,11 @@ from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, voice_state_update
 from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.features.spaces.rooms import room_not_found
-from vox.chat.features.stage import queries as stage_queries
-from vox.chat.features.stage.machine import not_in_voice
-from vox.chat.features.voice import guest_queries, queries
+from vox.chat.features.voice import guest_queries, queries, stage_queries
 from vox.chat.features.voice.queries import MemberRow, RoomRow
 from vox.chat.features.voice.reconciliation import Plan
 from vox.chat.features.voice.schemas import JoinRoom, VoiceGuest, VoiceMember, VoiceRoom, VoiceSettings
+from vox.chat.features.voice.stage import not_in_voice
 from vox.stores.sql import Connection
 
 Mark = Literal["server_mute", "server_deaf"]
