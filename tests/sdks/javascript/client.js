@@ -204,7 +204,7 @@ const commands = {
     remote(sid).setVideoQuality(quality);
   },
   // A microphone that is silent, but for a faint noise, until `say` plays into it
-  async speech() {
+  async microphone() {
     microphone = context.createMediaStreamDestination();
     const noise = new AudioBufferSourceNode(context, { buffer: faint(), loop: true });
     noise.connect(microphone);
