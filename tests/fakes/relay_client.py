@@ -207,6 +207,11 @@ class PlayedClient:
         offer = self.last("offer")
         self.ask(answer=rtc.SessionDescription(type="answer", sdp=offer.sdp, id=offer.id))
 
+    def answer_all(self) -> None:
+        """Answers offers until there are none."""
+        while self.peer.is_offering:
+            self.answer()
+
     def receives(self) -> set[str]:
         """The SIDs of the tracks that it is sent."""
         return {name for _, name in self.peer.subscriptions.values()}

@@ -16,7 +16,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,8 @@ class Line:
     loss: float = 0
     reorder: float = 0
     """Share of frames that come 40 ms after their turn"""
+    delays_ms: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Further delay of what goes to or comes from an address"""
     blocked: Sequence[str] = ()
     """Protocols that nothing of comes through: tcp, udp"""
 
@@ -137,7 +139,7 @@ class Mover:
                 or len(self._waiting) >= MOST_WAITING
             ):
                 continue
-            wait_s = (line.delay_ms + self._chance.random() * line.jitter_ms) / 1000
+            wait_s = (line.delay_ms + further_ms(frame, line.delays_ms) + self._chance.random() * line.jitter_ms) / 1000
             if self._chance.random() < line.reorder:
                 wait_s += LATE_S
             if wait_s == 0:
@@ -151,6 +153,14 @@ class Mover:
         while self._waiting and self._waiting[0][0] <= now:
             _, _, other, frame = heapq.heappop(self._waiting)
             _send(other, frame)
+
+
+def further_ms(frame: bytes, delays_ms: Mapping[str, float]) -> float:
+    """What an IPv4 packet waits for where it comes from or goes to."""
+    if not delays_ms or len(frame) < 34 or int.from_bytes(frame[12:14]) != ETH_P_IP:
+        return 0
+    ends = (socket.inet_ntoa(frame[26:30]), socket.inet_ntoa(frame[30:34]))
+    return max(delays_ms.get(end, 0) for end in ends)
 
 
 def is_blocked(frame: bytes, blocked: Sequence[str]) -> bool:

@@ -43,7 +43,7 @@ class RelayVoices:
 
     Args:
         url: its media URL, `ws://` or `wss://`.
-        spawn: runs a member's socket as a task of whoever joins.
+        spawn: runs a member's socket as a task of the process that joins.
         clock: of this process.
         random: spreads reconnections.
         check: the outgoing guard: gives the URL to connect to, or raises.

@@ -14,6 +14,7 @@ from typing import Any, cast
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets import http11
 from websockets.exceptions import SecurityError
 
 from vox.http.picows_socket import PicowsSocket, feed, server_protocol
@@ -28,6 +29,8 @@ UPGRADE_TIMEOUT_S = 30.0
 """From an upgrade request to the application's decision."""
 _MAX_EARLY_BYTES = 64 * 1024
 _OF_A_BODY = frozenset({b"content-length", b"transfer-encoding"})
+http11.MAX_LINE_LENGTH = MAX_HEADER_BYTES
+"""Of an upgrade request, which the class below parses once more: a client may bring a session description in its URL."""
 _log = get_logger(__name__)
 
 

@@ -55,6 +55,15 @@ class Meeting:
     network: Network
     server: Server
     members: Sequence[Member]
+    _folder: Path
+    _stack: contextlib.AsyncExitStack
+
+    async def restart(self, **settings: Any) -> None:
+        """The server again, with other settings, as a new process."""
+        await self.server.kill()
+        self.server = await self._stack.enter_async_context(
+            relay_server(self._folder / "again", self.server.host, settings=settings)
+        )
 
     def pairs(self) -> list[tuple[Member, Member]]:
         """Each listener with each speaker."""
@@ -77,19 +86,36 @@ class Meeting:
 
 @contextlib.asynccontextmanager
 async def open_meeting(
-    folder: Path, version: int, *, sdks: Sequence[str] = SDKS, enters: bool = True, plays: bool = True, **settings: Any
+    folder: Path,
+    version: int,
+    *,
+    sdks: Sequence[str] = SDKS,
+    enters: bool = True,
+    plays: bool = True,
+    wired: bool = False,
+    line: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Meeting, None]:
-    """A server and one client of each of these SDKs; by itself each enters the room, plays and hears the others."""
+    """A server and one client of each of these SDKs; by itself each enters the room, plays and hears the others.
+
+    Args:
+        folder: for files and logs.
+        version: of the protocol.
+        sdks: of which clients.
+        enters: whether they enter the room.
+        plays: whether they play and wait for one another's tones.
+        wired: whether each has a line that can be made bad.
+        line: how that is from the beginning.
+    """
     async with open_network() as network, contextlib.AsyncExitStack() as stack:
         clients: list[tuple[Client, Host]] = []
-        for sdk in sdks:
-            host = await network.host(sdk)
+        for number, sdk in enumerate(sdks):
+            host = await network.host(sdk, wired=wired, seed=number)
+            if line:
+                await host.wire.set(**line)
             clients.append((await stack.enter_async_context(open_client(sdk, folder / sdk, host)), host))
-        server = await stack.enter_async_context(
-            relay_server(folder / "server", await network.host("server"), settings=settings)
-        )
+        server = await stack.enter_async_context(relay_server(folder / "server", await network.host("server")))
         members = [Member(client, host, TONES[client.sdk]) for client, host in clients]
-        meeting = Meeting(network, server, members)
+        meeting = Meeting(network, server, members, folder, stack)
         if enters:
             await asyncio.gather(*(member.enter(server, version) for member in members))
         if enters and plays:

@@ -155,6 +155,9 @@ func (m *Member) join(command Command) (any, error) {
 	if command.RelayOnly {
 		options = append(options, lksdk.WithICETransportPolicy(webrtc.ICETransportPolicyRelay))
 	}
+	if m.room != nil { // the application takes another server
+		go m.room.Disconnect()
+	}
 	room := lksdk.NewRoom(callbacks())
 	m.room = room
 	err := room.RegisterRpcMethod("echo", func(call lksdk.RpcInvocationData) (string, error) {

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vox.errors import UsageError
+from vox.runtime.clock import SystemClock
 from vox.security import digests
 from vox.security.room_tokens import (
     MAX_TOKEN_BYTES,
@@ -19,7 +20,7 @@ from vox.security.room_tokens import (
 )
 
 NOW = 1_700_000_000.0
-KEY = RoomKey("APIkey", "a secret of some length")
+KEY = RoomKey("APIkey", "a secret of thirty-two characters")
 KEYS = {KEY.key: KEY.secret, "other": "another secret"}
 JOIN = VideoGrant(room_join=True, room="7")
 
@@ -212,3 +213,24 @@ def test_what_is_not_said_of_a_grant():
     assert spoken.may_publish("microphone")
     assert spoken.may_publish()
     assert not spoken.may_publish("screen_share")
+
+
+def test_the_official_library_reads_ours_and_we_read_its():
+    api = pytest.importorskip("livekit.api")
+    ours = sign_room_token(
+        KEY,
+        RoomClaims(sub="ann", name="Ann", attributes={"a": "b"}, video=JOIN),
+        now=SystemClock().unix(),
+        lifetime_s=60,
+    )
+    claims = api.TokenVerifier(KEY.key, KEY.secret).verify(ours)
+    assert (claims.identity, claims.name, claims.video.room, claims.video.room_join) == ("ann", "Ann", "7", True)
+    grants = api.VideoGrants(room_join=True, room="7", can_publish=False, can_publish_sources=["microphone"])
+    theirs = api.AccessToken(KEY.key, KEY.secret).with_identity("bob").with_kind("agent").with_grants(grants).to_jwt()
+    got = read_room_token(theirs, KEYS, now=SystemClock().unix())
+    assert (got.sub, got.kind, got.video.can_publish, got.video.can_publish_sources) == (
+        "bob",
+        "agent",
+        False,
+        ("microphone",),
+    )

@@ -6,6 +6,7 @@ Handlers parse, ask and answer. Whether a call may come in is decided here, befo
 import asyncio
 import re
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from starlette.responses import Response
@@ -34,6 +35,7 @@ from vox.agent.config.doors import PHONE_RUNNERS
 from vox.agent.config.resources import Agent
 from vox.agent.handover.handovers import Moves, Taken
 from vox.agent.rooms.attendance import Attendance
+from vox.agent.rooms.phone_rooms import PhoneRooms
 from vox.agent.rooms.relays import make_relays
 from vox.agent.server import AgentServer
 from vox.agent.sessions.variables import agent_name, call_variables, query_variables
@@ -70,7 +72,7 @@ def make_routes(server: AgentServer, probe: ReadinessProbe) -> list[RouteTable[A
     ready = ready_endpoint(probe, _probe_reply)
     starts = StartRoutes(server)
     relays = make_relays(server)
-    http, calls, table = _Http(server, starts.daily), _Calls(server), RouteTable[Access]()
+    http, calls, table = _Http(server, starts.daily), _Calls(server, PhoneRooms(server, relays)), RouteTable[Access]()
     for prefix in ("", "/api/v1"):
         table.get(f"{prefix}/health", access=PUBLIC, returns=WELL, label="health")(http.health)
         table.get(f"{prefix}/ready", access=PUBLIC, returns=WELL, label="ready", errors=(503,))(ready)
@@ -204,8 +206,9 @@ class _Http:
 
 
 class _Calls:
-    def __init__(self, server: AgentServer) -> None:
+    def __init__(self, server: AgentServer, rooms: PhoneRooms) -> None:
         self._server = server
+        self._rooms = rooms
         self._sockets = CallSockets(server)
 
     async def client(self, websocket: WebSocket) -> None:
@@ -285,6 +288,7 @@ class _Calls:
                 on_begun=place.begin,
                 transfers=transfers,
                 line=carrier_line(server, tasks, websocket, is_proven=is_proven),
+                divert=partial(self._rooms.take, tasks),
             )
             return link
 

@@ -198,9 +198,9 @@ class Resources:
         """The agent of that name; else the one that answers the called number; else the default; None: no such name."""
         if name:
             return self.agents.get(name)
-        number = _number(callee)
+        number = plain_number(callee)
         for agent in self.agents.values():
-            if number and number in map(_number, agent.profile.numbers):
+            if number and number in map(plain_number, agent.profile.numbers):
                 return agent
         return self.agents.get(self.settings.default_agent) or next(iter(self.agents.values()))
 
@@ -375,6 +375,6 @@ def _discard(row: TranscriptRow) -> None:
     """Stores nothing."""
 
 
-def _number(text: str) -> str:
+def plain_number(text: str) -> str:
     """A called number as it compares: carriers write it with and without `+`, people with blanks and dashes."""
     return re.sub(r"[\s().-]", "", text).removeprefix("+").casefold()

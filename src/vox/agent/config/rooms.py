@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vox.runtime.settings import Env
+
 
 class Rooms(BaseModel):
     """An agent's manners in a room. Times in seconds."""
@@ -46,3 +48,49 @@ class Rooms(BaseModel):
         default="This room is encrypted from end to end, so I cannot hear you.",
         description="Said in a room whose audio it cannot decode; empty: only shown",
     )
+
+
+class RoomLine(BaseModel):
+    """Telephone numbers that lead into voice rooms, and what their callers hear. Times in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    numbers: Annotated[list[str], Env("VOX_ROOM_NUMBERS")] = Field(
+        default_factory=list[str],
+        description="Called numbers whose callers enter voice rooms; the chat server at rooms_chat_url knows which, by a code",
+    )
+    agent: str = Field(default="", description="Agent whose voice says these texts; empty: the default agent's")
+    attempts: int = Field(default=3, ge=1, le=10, description="Codes that a caller may try")
+    code_digits: int = Field(
+        default=12, ge=1, le=32, description="A code is complete at so many digits; `#` completes it before"
+    )
+    code_secs: float = Field(
+        default=12.0, gt=0, le=120, description="So long the line waits for the next digit of a code"
+    )
+    max_secs: float = Field(default=14_400.0, gt=0, description="Longest stay of a caller")
+    ask_code: str = Field(
+        default="Please enter the code of the room, and then the hash key.",
+        description="Said first, where a code is needed",
+    )
+    wrong_code: str = Field(default="There is no room with that code.", description="Said to a wrong code")
+    welcome: str = Field(
+        default="You are in {{room}}. Press star one to mute yourself, star two to raise your hand, and hash to leave.",
+        description="Said to the caller alone who has entered; {{room}} is the room's name",
+    )
+    muted: str = Field(default="You are muted.", description="Said behind `*1`, and where a moderator mutes the caller")
+    unmuted: str = Field(default="You can be heard.", description="Said behind the second `*1`")
+    hand_raised: str = Field(default="Your hand is raised.", description="Said behind `*2`")
+    hand_lowered: str = Field(default="Your hand is lowered.", description="Said behind the second `*2`")
+    encrypted: str = Field(
+        default="This room is encrypted from end to end, so you cannot hear the others.",
+        description="Said where the members' audio cannot be decoded",
+    )
+    closed: str = Field(default="The room is closed.", description="Said at the end of the room")
+    removed: str = Field(
+        default="You were removed from the room.", description="Said to a caller who is removed by a moderator"
+    )
+    unavailable: str = Field(
+        default="Voice rooms are not available at the moment. Please call again later.",
+        description="Said where the chat server or the relay does not answer, or the room is full",
+    )
+    goodbye: str = Field(default="Goodbye.", description="Said to a caller who leaves by `#`, or has no attempt left")

@@ -22,6 +22,7 @@ from pydantic import (
 from vox.agent.config.doors import Doors, bind_host
 from vox.agent.config.plugins import plugins_without_effect
 from vox.agent.config.profile import AgentProfile, or_default
+from vox.agent.config.rooms import RoomLine
 from vox.agent.config.webrtc import IceServerSetting, port_range
 from vox.agent.recording.settings import Recording
 from vox.agent.transcripts.settings import Transcripts
@@ -233,6 +234,7 @@ class AgentSettings(AgentProfile):
         default="",
         description="Chat server that knows which voice rooms telephone numbers lead to, as in http://127.0.0.1:8090",
     )
+    room_line: RoomLine = Field(default_factory=RoomLine, description="Telephone numbers that lead into voice rooms")
     folder: Path = Field(default=Path(), description="Where relative paths of the file begin; set by the loader")
 
     @field_validator("runner_transport", mode="before")

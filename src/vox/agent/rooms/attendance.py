@@ -12,7 +12,9 @@ from vox.agent.rooms.feed_reports import FeedReports
 from vox.agent.rooms.member import Invitation, RoomAgent
 from vox.agent.rooms.metrics import JOINS, MEMBERS
 from vox.agent.rooms.relays import Relays
+from vox.agent.rooms.room_tools import fetch_person_tool
 from vox.agent.server import AgentServer
+from vox.agent.tools.contract import Tool
 from vox.errors import DependencyError, UsageError, VoxError
 from vox.runtime.clock import new_id
 from vox.runtime.logging import get_logger
@@ -146,10 +148,18 @@ class Attendance:
         info = CallInfo(new_id("call"), TRANSPORT, variables=variables)
         on_said = reports.add if reports is not None else None
         try:
-            return RoomAgent(server.resources, Invitation(agent, info, invite.interrupted_by, on_said), voice), reports
+            invitation = Invitation(agent, info, invite.interrupted_by, on_said, self._tools(invite))
+            return RoomAgent(server.resources, invitation, voice), reports
         except BaseException:
             await voice.leave()
             raise
+
+    def _tools(self, invite: Invite) -> dict[str, Tool]:
+        chat_url = self._server.settings.rooms_chat_url
+        if not chat_url:
+            return {}
+        tool = fetch_person_tool(chat_url, invite.token, self._relays.guard)
+        return {tool.spec.name: tool}
 
     async def _stay(self, agent: RoomAgent, reports: FeedReports | None, release: Callable[[], None]) -> None:
         server = self._server

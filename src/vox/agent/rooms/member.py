@@ -5,8 +5,8 @@ events, so it knows who may be heard at all: agents are left out unless asked fo
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, assert_never, cast
 
@@ -16,6 +16,7 @@ from vox.agent.config.resources import Agent, Resources
 from vox.agent.rooms.member_listener import RATE
 from vox.agent.rooms.room_input import RoomInput
 from vox.agent.rooms.transport import RoomTransport
+from vox.agent.tools.contract import Tool
 from vox.media.rooms.contract import RoomVoice
 from vox.protocols.agent_events import ClientSpeak
 from vox.protocols.relay_voices import (
@@ -59,12 +60,14 @@ class Invitation:
         info: of its call.
         interrupters: identities that alone may cut in; empty for what the agent's own settings say.
         on_said: takes each utterance of the room that is final: its name, the speaker's identity and the text.
+        tools: further ones, for this room.
     """
 
     agent: Agent
     info: CallInfo
     interrupters: tuple[str, ...] = ()
     on_said: Callable[[str, str, str], None] | None = None
+    tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
 
     def guest(self) -> Agent:
         """The agent as it is in this room: with its manners, and silent at first where it does not greet."""
@@ -75,9 +78,8 @@ class Invitation:
         if not isinstance(agent.llm, Declared):
             prompt += _MANNERS
         profile = agent.profile.model_copy(update={"rooms": rooms, "system_prompt": prompt})
-        if rooms.greets:
-            return replace(agent, profile=profile)
-        return replace(agent, profile=profile, greeting="", speaks_first=False)
+        guest = replace(agent, profile=profile, tools={**self.tools, **agent.tools})
+        return guest if rooms.greets else replace(guest, greeting="", speaks_first=False)
 
 
 class RoomAgent:

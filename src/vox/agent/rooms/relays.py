@@ -40,7 +40,7 @@ class Relays:
         self.guard = OutboundGuard(allowed_private=allowed, allowed_ports=None, allowed_schemes=schemes)
 
     def at(self, url: str) -> RoomVoices:
-        """The relay with this media URL, which is asked for nothing before somebody joins."""
+        """The relay with this media URL, which is asked for nothing before a member joins."""
         found = self._local(url) if self._local is not None else None
         if found is not None:
             return found

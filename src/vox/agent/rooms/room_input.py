@@ -1,6 +1,6 @@
 """What one agent hears of a room: a listener for each member, and the floor among them. Implements `CallerInput`.
 
-The call's turn machine knows one caller; here that is whoever holds the floor. What the others say becomes whole turns by itself,
+The call's turn machine knows one caller; here that is the member who holds the floor. What the others say becomes whole turns by itself,
 which enter the call as text once the floor is free and the agent silent.
 """
 

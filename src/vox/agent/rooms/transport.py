@@ -125,7 +125,7 @@ class RoomTransport:
         return True
 
     def close(self, code: int, reason: str) -> None:
-        """Ends the agent's stay; whoever put it into the room has it leave."""
+        """Ends the agent's stay; its owner has it leave."""
         del code
         if not self.is_closed:
             self.is_closed, self.reason = True, reason

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol, assert_never
 
+from vox.agent.call.keeper import Keeper
 from vox.agent.call.session import Session
 from vox.agent.call.transport import CallInfo
 from vox.agent.config.resources import Agent, Resources
@@ -111,6 +112,41 @@ class Chosen:
     resume: str = field(default="", repr=False)
 
 
+class LineCall(Protocol):
+    """What a stream carries: the session of an agent, or what takes its place.
+
+    Attributes:
+        keeper: is told whenever the state of the call has changed; None where it does not matter.
+    """
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """Keeps the call for another process; None where that is not possible."""
+        ...
+
+    def audio(self, pcm: bytes) -> None:
+        """The caller's audio, s16le mono."""
+        ...
+
+    def digit(self, digit: str) -> None:
+        """The caller pressed a key."""
+        ...
+
+    def mark_reached(self, name: str) -> None:
+        """The carrier has played up to a mark."""
+        ...
+
+    def heard_from(self, now: float) -> None:
+        """The other side was alive at this time of the clock."""
+        ...
+
+    def hang_up(self, reason: str = "hung_up") -> None:
+        """The call is over; idempotent."""
+        ...
+
+
+Divert = Callable[["TelephonyTransport", CallInfo, int], LineCall | None]
+"""Takes a call away from its agent, with the rate of the caller's audio in Hz; None leaves it there."""
 Prepare = Callable[[StreamStarted, Callable[[Chosen | None], None]], asyncio.Task[None]]
 """Finds out elsewhere who takes a call, in a task, and answers once; None refuses the call."""
 
@@ -130,6 +166,7 @@ class TelephonyTransport:
         prepare: asked instead of `choose` where the answer takes time; the caller's audio waits.
         on_event: told what happens in the call.
         start_timeout_s: how long the carrier has to describe the call.
+        divert: asked before an agent's session begins.
     """
 
     shows_progress = False
@@ -149,6 +186,7 @@ class TelephonyTransport:
         prepare: Prepare | None = None,
         on_event: Callable[[AgentEvent], None] | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
+        divert: Divert | None = None,
     ) -> None:
         self._line = line
         self.is_resumable = False
@@ -166,13 +204,15 @@ class TelephonyTransport:
         self._resources = resources
         self._choose = choose
         self._on_session = on_session
+        self._divert = divert
         self._socket: Socket | None = None
         self._codec = codec
         self._opening: list[WireMessage] = []
         self._early_audio = 0
         self._gatherer: AudioGatherer | None = None
         self._transcript: TranscriptLog | None = None
-        self._session: Session | None = None
+        self._session: LineCall | None = None
+        self._agent_name = ""
         self._malformed = 0
         self._clock = resources.clock
         self._budget = budget or IngressBudget(resources.clock.now())
@@ -336,7 +376,7 @@ class TelephonyTransport:
         self.is_handed_over = True
         try:
             if not self._asks_again:
-                await line.move_stream(self.carrier, self.call_id, session.agent.name, await call.ticket())
+                await line.move_stream(self.carrier, self.call_id, self._agent_name, await call.ticket())
         except VoxError as error:
             log.warning("the call's stream was not moved", carrier=self.carrier, code=error.code, error=str(error))
             self.is_handed_over = False
@@ -498,7 +538,12 @@ class TelephonyTransport:
             self._gatherer = AudioGatherer(codec.min_audio_bytes, self._send_audio, self._send_mark)
         bytes_per_second = self.sample_rate * g711.sample_bytes(self.encoding)
         delay_s = self._gatherer.delay_s(bytes_per_second) if self._gatherer is not None else 0.0
-        self._session = Session(
+        if self._divert is not None and taken is None:
+            self._session = self._divert(self, info, started.sample_rate)
+            if self._session is not None:
+                self.is_resumable = self._asks_again = False
+                return
+        session = self._session = Session(
             self._resources,
             agent,
             self,
@@ -510,11 +555,12 @@ class TelephonyTransport:
         if agent.profile.transfers and not self.can_transfer:
             remedy = self._transfers.remedy(self.carrier) if self._transfers is not None else "set the carrier's secret"
             log.warning("this call cannot be put through", carrier=self.carrier, remedy=remedy)
-        self._transcript = transcript_log(self._session, self._resources.settings)
+        self._agent_name = agent.name
+        self._transcript = transcript_log(session, self._resources.settings)
         self.fence = taken.fence if taken is not None else 1
-        self._on_session(self._session)
+        self._on_session(session)
         while self._waiting:
-            self._session.audio(self._decoded(self._waiting.popleft()))
+            session.audio(self._decoded(self._waiting.popleft()))
 
     def _decoded(self, payload: bytes) -> bytes:
         return payload if self._encoding == "s16le" else g711.decode(payload, self._encoding)

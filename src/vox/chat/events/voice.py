@@ -16,9 +16,12 @@ def voice_state_update(
     return Event("voice_state_update", payload, Viewers("room", room_id))
 
 
-def voice_codec_neg(*, users: Sequence[UserId], fields: Mapping[str, Any]) -> Event:
+def voice_codec_neg(
+    *, users: Sequence[UserId], media_type: object = None, codec: object = None, extras: object = None
+) -> Event:
     """A client tells those in its room which codec it can use."""
-    return Event("voice_codec_neg", dict(fields), Users(tuple(users)))
+    payload = shown(media_type=media_type, codec=codec, extras=extras)
+    return Event("voice_codec_neg", payload, Users(tuple(users)))
 
 
 def voice_invite(*, room_id: RoomId, user_id: UserId, sender: str) -> Event:
@@ -68,6 +71,9 @@ def stage_topic_update(*, room_id: RoomId, topic: str) -> Event:
     return Event("stage_topic_update", {"room_id": room_id, "topic": topic}, Viewers("room", room_id))
 
 
-def stage_response(*, users: Sequence[UserId], user_id: UserId, fields: Mapping[str, Any]) -> Event:
+def stage_response(
+    *, users: Sequence[UserId], user_id: UserId, response_type: object = None, accepted: object = None
+) -> Event:
     """A client answers on a stage; passed on to those in the room."""
-    return Event("stage_response", {**fields, "user_id": user_id}, Users(tuple(users)))
+    payload = {"user_id": user_id} | shown(response_type=response_type, accepted=accepted)
+    return Event("stage_response", payload, Users(tuple(users)))

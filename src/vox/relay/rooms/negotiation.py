@@ -11,6 +11,7 @@ from vox.errors import PeerError
 from vox.relay.rooms.context import RoomContext, if_known
 from vox.relay.rooms.participant import Participant
 from vox.relay.rooms.sdp_sections import Section, media_sections
+from vox.relay.rooms.tracks import Track
 
 _KINDS: Final = ("audio", "video")
 
@@ -48,6 +49,8 @@ def take_answer(context: RoomContext, participant: Participant, answer: rtc.Sess
     except ValueError as error:
         raise PeerError(f"the answer cannot be used: {error}", code="sdp_refused") from None
     participant.offered_at = None
+    participant.has_offered_ends = False
+    _release(participant)
     want_negotiation(context, participant)
 
 
@@ -78,7 +81,13 @@ def _offer(context: RoomContext, participant: Participant, *, ice_restart: bool)
     with if_known():
         sdp = context.engine.make_offer(participant.subscriber, ice_restart=ice_restart)
     if sdp is None:
+        if participant.held:
+            participant.has_ends = False
+            _release(participant)
+            want_negotiation(context, participant)
         return
+    participant.has_offered_ends = participant.has_offered_ends or participant.has_ends
+    participant.has_ends = False
     participant.offered_at = context.clock.now()
     participant.offer_id += 1
     participant.tell(
@@ -104,7 +113,7 @@ def note_sections(
         placed: track by section, as the engine has put them.
         missing: subscriptions to audio and to video that found no section.
     """
-    active = [one.track for one in participant.subscriptions.values() if one.is_active]
+    active = _sent(participant)
     participant.placed = placed
     participant.settled = set(placed.values())
     for kind, lacking in zip(_KINDS, missing, strict=True):
@@ -116,13 +125,32 @@ def note_sections(
         if not lacking:
             participant.settled.update(needed)
     participant.settled &= {track.handle for track in active}
+    participant.has_ends = False
+    if participant.held:
+        _release(participant)
+        participant.is_offer_due = True
     if any(missing):
         participant.is_offer_due = True
 
 
+def _release(participant: Participant) -> None:
+    """Begins what waited for the client to see the ends of other subscriptions."""
+    if participant.has_ends:
+        return
+    held, participant.held = participant.held, {}
+    for begin in held.values():
+        begin()
+
+
+def _sent(participant: Participant) -> list[Track]:
+    return [
+        one.track for sid, one in participant.subscriptions.items() if one.is_active and sid not in participant.held
+    ]
+
+
 def _ask_for_sections(participant: Participant) -> None:
     """Says how many more receiving sections are needed; zero of them still makes the client offer again."""
-    active = [one.track for one in participant.subscriptions.values() if one.is_active]
+    active = _sent(participant)
     missing: dict[str, int] = {}
     for kind in _KINDS:
         needed = sum(track.kind == kind for track in active)

@@ -1,7 +1,7 @@
 """One participant of a room: who they are, what they may do, and where their messages go; plain state."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -65,6 +65,10 @@ class Participant:
         shared_with: who may receive their tracks, as they last said; None for everyone.
         offered_at: when our offer went out that still waits for its answer.
         offer_id: the number of our last offer.
+        has_ends: whether subscriptions have ended that no offer has carried to the client yet.
+        has_offered_ends: whether our offer that still waits carries such ends.
+        held: subscriptions, by track SID, that begin once the client has seen the ends: else a section would change its track
+            without ever having stopped, and the client would take the new track for the old one.
         sections: receiving sections of the client's last offer, by kind; where the client alone offers.
         requested: sections that we asked for since, by kind.
         placed: track by section, where the client alone offers.
@@ -97,6 +101,9 @@ class Participant:
     is_offer_scheduled: bool = False
     offered_at: float | None = None
     offer_id: int = 0
+    has_ends: bool = False
+    has_offered_ends: bool = False
+    held: dict[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
     sections: dict[str, int] = field(default_factory=lambda: {"audio": 0, "video": 0})
     requested: dict[str, int] = field(default_factory=lambda: {"audio": 0, "video": 0})
     placed: dict[str, int] = field(default_factory=dict[str, int])

@@ -91,7 +91,7 @@ def update_settings(room: Room, listener: Participant, settings: rtc.UpdateTrack
         subscription.is_disabled = settings.disabled
         subscription.quality = _quality(track, settings)
         subscription.fps = settings.fps
-        if subscription.is_active:
+        if subscription.is_active and sid not in listener.held:
             _set_up(room, listener, subscription)
         report_quality(room, track)
 
@@ -163,17 +163,26 @@ def _apply(room: Room, listener: Participant, subscription: Subscription) -> Non
         return
     subscription.is_active = is_due
     if is_due:
-        with if_known():
-            context.engine.subscribe(listener.subscriber, track.handle, stream_id(listener, track), track.sid)
-        _set_up(room, listener, subscription)
+        if listener.has_ends or listener.has_offered_ends:
+            listener.held[track.sid] = lambda: _begin(room, listener, subscription)
+        else:
+            _begin(room, listener, subscription)
         if publisher is not None and sum(one.is_active for one in track.subscriptions.values()) == 1:
             publisher.tell(rtc.SignalResponse(track_subscribed=rtc.TrackSubscribed(track_sid=track.sid)))
         _repeat_speaker(room, listener, track)
-    else:
+    elif listener.held.pop(track.sid, None) is None:
+        listener.has_ends = True
         with if_known():
             context.engine.unsubscribe(listener.subscriber, track.handle)
     report_quality(room, track)
     want_negotiation(context, listener)
+
+
+def _begin(room: Room, listener: Participant, subscription: Subscription) -> None:
+    track = subscription.track
+    with if_known():
+        room.context.engine.subscribe(listener.subscriber, track.handle, stream_id(listener, track), track.sid)
+    _set_up(room, listener, subscription)
 
 
 def _set_up(room: Room, listener: Participant, subscription: Subscription) -> None:

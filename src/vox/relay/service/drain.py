@@ -31,6 +31,7 @@ class Drain:
         lifecycle: begins the drain.
         rooms: are drained.
         leave: tells the directory, within a deadline of its own, and returns the other relays.
+        finish: closes what is left, within a deadline of its own, once everyone has been sent away.
         metrics: counts.
     """
 
@@ -39,11 +40,13 @@ class Drain:
         lifecycle: Lifecycle,
         rooms: Rooms,
         leave: Callable[[], Awaitable[Sequence[RegionInfo]]],
+        finish: Callable[[], Awaitable[None]],
         metrics: Metrics,
     ) -> None:
         self._lifecycle = lifecycle
         self._rooms = rooms
         self._leave = leave
+        self._finish = finish
         self._moved = metrics.counter(MOVED)
         self._is_told = asyncio.Event()
 
@@ -76,4 +79,5 @@ class Drain:
         batch = max(LEAST_AT_ONCE, -(-left // BATCHES))
         while rooms.drain(regions, at_most=batch):  # noqa: ASYNC110  a pace, not a wait
             await asyncio.sleep(BATCH_EVERY_S)
+        await self._finish()
         hold.close()

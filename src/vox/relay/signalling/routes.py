@@ -54,7 +54,7 @@ class Signalling:
         return table.grouped("signalling")
 
     async def rtc(self, websocket: WebSocket) -> None:
-        """Serves a client with a peer connection for each direction."""
+        """Serves a client with a peer connection for each direction, or with one where it sends a join request."""
         await self._serve(websocket, is_v1=False)
 
     async def rtc_v1(self, websocket: WebSocket) -> None:
@@ -93,7 +93,8 @@ class Signalling:
     def _arrive(self, headers: Headers, query: QueryParams, *, is_v1: bool) -> tuple[RoomClaims, Arrival]:
         claims = claims_of(self._admission, headers, query)
         servers = self._ice_servers(claims.sub)
-        arrival = arrival_v1(query.get("join_request", ""), servers) if is_v1 else arrival_v0(query, servers)
+        text = query.get("join_request", "")
+        arrival = arrival_v1(text, servers) if is_v1 or text else arrival_v0(query, servers)
         if not arrival.is_resume:
             self._rooms.check_join(claims)
         return claims, arrival

@@ -53,6 +53,11 @@ class Session:
         self._messages = Allowance(*_MESSAGES, now)
         self._offers = Allowance(*_OFFERS, now)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether messages still go out."""
+        return self._socket is not None and self._socket.is_open
+
     def opened(self, socket: Socket) -> None:
         """Joins or resumes; the first message out is `join`, `reconnect` or `leave`."""
         self._socket = socket

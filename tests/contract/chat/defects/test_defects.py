@@ -1,6 +1,6 @@
 """The defects that were found in the original (O1 to O17), each as the attack or the loss that must not happen here.
 
-docs/contributing/chat-coverage.md lists every one of them with its test. O18 concerns voice rooms, which do not exist yet.
+docs/contributing/chat-coverage.md lists every one of them with its test. O18 concerns voice rooms: tests/contract/chat/voice.
 """
 
 import contextlib

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.chat.harness import Rig
-from tests.contract.chat.helpers_spaces import Row, deny, grant, mismatches, refusal
+from tests.contract.chat.helpers_spaces import Row, deny, feed, grant, mismatches, refusal
 from tests.contract.chat.voice.conftest import VoiceRig
 from tests.fakes.media_server import KEY
 from vox.chat.events.permissions import P
@@ -69,6 +69,13 @@ async def test_requests_that_are_refused(voice: VoiceRig):
         ("POST", f"/rooms/{one}/voice/agents", {}, MISSING),
         ("GET", f"/rooms/{one}/voice/numbers", None, MISSING),
         ("PUT", f"/rooms/{one}/voice/settings", {}, MISSING),
+        ("GET", f"/rooms/{one}/voice/settings", None, MISSING),
+        ("POST", f"/rooms/{one}/voice/numbers", {"number": "+49301234567"}, MISSING),
+        ("DELETE", f"/rooms/{one}/voice/numbers/1", None, MISSING),
+        ("DELETE", f"/rooms/{hidden}/voice/guests/1", None, MISSING),
+        ("POST", f"/rooms/{hidden}/voice/token-refresh", {}, MISSING),
+        ("POST", f"/rooms/{hidden}/stage/request", {}, MISSING),
+        ("POST", f"/rooms/{hidden}/stage/invite/respond", {"accepted": True}, MISSING),
     ]
     assert await mismatches(bob, rows) == []
     rows = [
@@ -112,6 +119,20 @@ async def test_a_full_room_takes_no_more(voice: VoiceRig):
     assert refusal(await carol.post(f"/rooms/{room}/voice/join")) == (503, "ROOM_FULL")
 
 
+async def test_settings_of_a_room(voice: VoiceRig):
+    alice = await voice.register("alice")
+    room, general = await voice.room(alice), await feed(alice)
+    path = f"/rooms/{room}/voice/settings"
+    assert await alice.ok("GET", path) == {"transcript_feed_id": None, "max_members": None}
+    chosen = {"transcript_feed_id": general, "max_members": 5}
+    assert await alice.ok("PUT", path, chosen) == chosen
+    assert await alice.ok("GET", path) == chosen
+    assert refusal(await alice.put(path, {"transcript_feed_id": 99})) == NO_SPACE
+    assert refusal(await alice.put(path, {"max_members": 0})) == INVALID
+    await alice.ok("DELETE", f"/feeds/{general}")
+    assert (await alice.ok("GET", path))["transcript_feed_id"] is None
+
+
 async def test_a_kicked_member_leaves_the_media_at_once(voice: VoiceRig):
     alice, bob = await voice.register("alice"), await voice.register("bob")
     room = await voice.room(alice)
@@ -147,6 +168,21 @@ async def test_a_moved_member_gets_a_token_for_the_other_room(voice: VoiceRig):
     (member,) = (await bob.ok("GET", f"/rooms/{two}/voice"))["members"]
     assert (member["mute"], member["server_mute"]) == (True, True)
     assert "MICROPHONE" not in voice.media.permission("user-2")["can_publish_sources"]
+
+
+async def test_leaving_ends_no_mute(voice: VoiceRig):
+    alice, bob = await voice.register("alice"), await voice.register("bob")
+    room = await voice.room(alice)
+    await voice.join(bob, room)
+    await alice.ok("POST", f"/rooms/{room}/voice/mute", {"user_id": 2, "muted": True})
+    await bob.post(f"/rooms/{room}/voice/leave")
+    joined = await voice.join(bob, room)
+    assert joined["members"][0]["server_mute"] is True
+    assert voice.media.permission("user-2")["can_publish"] is False
+    await alice.ok("POST", f"/rooms/{room}/voice/mute", {"user_id": 2, "muted": False})
+    await bob.post(f"/rooms/{room}/voice/leave")
+    await voice.join(bob, room)
+    assert voice.media.permission("user-2")["can_publish_sources"] == ["MICROPHONE"]
 
 
 async def test_a_moderators_mute_and_deafening_act_on_the_media(voice: VoiceRig):
@@ -199,8 +235,12 @@ async def test_a_deleted_room_ends_its_media(voice: VoiceRig):
     alice = await voice.register("alice")
     room = await voice.room(alice)
     await voice.join(alice, room)
+    voice.media.fails_with = 503
     await alice.ok("DELETE", f"/rooms/{room}")
     await voice.settled()
+    assert voice.media.everyone() == {"vox-1": ["user-1"]}
+    voice.media.fails_with = None
+    await voice.keeper.sweep()
     assert voice.media.everyone() == {}
     assert refusal(await alice.get(f"/rooms/{room}/voice")) == NO_SPACE
 
@@ -318,6 +358,9 @@ async def test_clients_say_their_own_state_over_the_gateway(voice: VoiceRig):
             assert (await gateway.expect("error"))["d"]["code"] == "MISSING_ROOM_ID"
         await gateway.send("voice_codec_neg", {"room_id": room, "media_type": "audio", "codec": "opus"})
         assert (await gateway.expect("voice_codec_neg"))["d"] == {"media_type": "audio", "codec": "opus"}
+        await gateway.send("stage_response", {"room_id": room, "response_type": "hand", "accepted": True})
+        expected = {"user_id": 2, "response_type": "hand", "accepted": True}
+        assert (await gateway.expect("stage_response"))["d"] == expected
 
 
 @pytest.mark.parametrize("change", ["secret", "body", "none", "garbage"])

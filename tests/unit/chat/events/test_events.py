@@ -47,7 +47,7 @@ _BLANK: dict[str, Any] = {
     "type": "mention", "space_type": "feed", "target_type": "role", "overrides": [SpaceOverride("user", UserId(1))],
     "commands": [{"name": "c"}], "command_names": ["c"], "fields": {"command": "c"}, "modal": {"title": "t"},
     "is_group": False, "pinned": True, "msg_ids": [1], "participant_ids": [1, 2],
-    "contacts": [1], "devices": [("d", "name")], "change": "added",
+    "contacts": [1], "devices": [("d", "name")], "change": "added", "users": [1], "moderators": [1], "members": [{"user_id": 1}],
 }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def test_losing_and_getting_the_right_to_subscribe():
     relay.rooms.update_participant("room", "bob", permission=permission(can_subscribe=False))
     assert bob.receives() == set()
     relay.rooms.update_participant("room", "bob", permission=permission())
+    bob.answer_all()
     assert bob.receives() == {sid}
 
 

@@ -68,6 +68,7 @@ def test_a_section_that_is_sent_no_longer_unpublishes_and_can_be_used_again():
     ann.offer()
     second = bob.sees("ann").tracks[0].sid
     assert second != first
+    bob.answer_all()
     assert bob.receives() == {second}
 
 

@@ -54,6 +54,7 @@ def test_a_publisher_chooses_who_receives():
     denied = bob.last("subscription_permission_update")
     assert (denied.participant_sid, denied.track_sid, denied.allowed) == (ann.sid, sid, False)
     ann.ask(subscription_permission=rtc.SubscriptionPermission(all_participants=True))
+    bob.answer_all()
     assert bob.receives() == {sid}
     assert bob.last("subscription_permission_update").allowed
 
@@ -154,3 +155,35 @@ def test_a_paused_video_is_told_to_its_listener_only():
     state = bob.last("stream_state_update").stream_states[0]
     assert (state.track_sid, state.state) == (sid, rtc.StreamState.PAUSED)
     assert not cid.all("stream_state_update")
+
+
+def test_a_track_begins_only_after_the_client_has_seen_the_end_of_the_one_before():
+    """Its section would otherwise change its track without having stopped, and clients take the new track for the old one."""
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    first, second = ann.publish("one"), ann.publish("two", VIDEO, CAMERA)
+    bob.answer_all()
+    assert bob.receives() == {first, second}
+    bob.ask(subscription=rtc.UpdateSubscription(track_sids=[first, second], subscribe=False))
+    bob.ask(subscription=rtc.UpdateSubscription(track_sids=[second], subscribe=True))
+    assert bob.receives() == set()
+    assert bob.last("offer").mid_to_track_id == {}
+    bob.answer()
+    assert bob.receives() == {second}
+    assert set(bob.last("offer").mid_to_track_id.values()) == {second}
+    bob.answer()
+    bob.ask(subscription=rtc.UpdateSubscription(track_sids=[first], subscribe=True))
+    assert bob.receives() == {first, second}
+
+
+def test_what_is_asked_for_and_taken_back_meanwhile_never_begins():
+    relay = PlayedRelay()
+    ann, bob = relay.join("ann"), relay.join("bob")
+    sid = ann.publish()
+    bob.answer_all()
+    for subscribe in (False, True, False):
+        bob.ask(subscription=rtc.UpdateSubscription(track_sids=[sid], subscribe=subscribe))
+    bob.answer_all()
+    assert bob.receives() == set()
+    bob.ask(subscription=rtc.UpdateSubscription(track_sids=[sid], subscribe=True))
+    assert bob.receives() == {sid}

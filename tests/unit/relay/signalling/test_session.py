@@ -164,6 +164,8 @@ def test_a_track_that_ends_frees_its_section_for_the_next():
     assert bob.last("media_sections_requirement").num_audios == 0
     second = ann.publish("two")
     bob.offer()
+    assert bob.last("answer").mid_to_track_id == {}
+    bob.offer()
     assert bob.last("answer").mid_to_track_id == {"0": second}
 
 

@@ -11,7 +11,8 @@ from vox.chat.api.validation import validate_prose
 from vox.chat.events import stage_request
 from vox.chat.events.ids import UserId
 from vox.chat.events.permissions import P
-from vox.chat.features.stage import queries, service
+from vox.chat.features.stage import service
+from vox.chat.features.voice import stage_queries as queries
 from vox.chat.features.voice.opening import keeper_of
 
 routes = RouteTable()

@@ -6,10 +6,10 @@ from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.events import Event, stage_invite, stage_invite_decline, stage_revoke, stage_topic_update
 from vox.chat.events.ids import RoomId, UserId
 from vox.chat.features.spaces.rooms import room_not_found
-from vox.chat.features.stage import queries
-from vox.chat.features.stage.machine import Stage
 from vox.chat.features.voice import queries as voice_queries
+from vox.chat.features.voice import stage_queries as queries
 from vox.chat.features.voice.service import room_event
+from vox.chat.features.voice.stage import Stage
 from vox.stores.sql import Connection
 
 

@@ -4,7 +4,7 @@ The agent server believes the token alone, which only this server can sign. What
 """
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -143,7 +143,7 @@ async def _send(
         raise _unavailable() from None
     if answer.status < _OK:
         return
-    if answer.status == _NOT_FOUND and _code(answer.body) == "unknown_agent":
+    if answer.status == _NOT_FOUND and _code(answer.body) == "UNKNOWN_AGENT":
         raise refuse("AGENT_NOT_FOUND", f"The agent server has no agent {guest.agent!r}.")
     _log.warning("the agent server refuses", status=answer.status, code=_code(answer.body))
     raise _unavailable()
@@ -157,7 +157,10 @@ def transcripts_url(chat: ChatContext) -> str:
 
 def _code(body: bytes) -> str:
     try:
-        return str(_JSON.decode(body).get("code", ""))[:64]
+        said = _JSON.decode(body)
+        error = said.get("error")
+        told: dict[str, Any] = cast("dict[str, Any]", error) if isinstance(error, dict) else said
+        return str(told.get("code", ""))[:64].upper()
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
 

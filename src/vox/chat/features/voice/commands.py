@@ -8,10 +8,10 @@ from vox.chat.context import ChatContext
 from vox.chat.events.ids import DmId, FeedId, ThreadId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.interactions.calls import call_command, new_interaction_id
-from vox.chat.features.stage.machine import not_in_voice
 from vox.chat.features.voice import agents, queries
 from vox.chat.features.voice.guest_schemas import MAX_NAME, InviteAgent
 from vox.chat.features.voice.opening import keeper_of
+from vox.chat.features.voice.stage import not_in_voice
 
 NAME: Final = "agent"
 LEAVE: Final = "leave"

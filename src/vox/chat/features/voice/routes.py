@@ -9,7 +9,6 @@ from vox.chat.events import media_token_refresh
 from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.rooms import room_not_found
-from vox.chat.features.stage.machine import not_in_voice
 from vox.chat.features.voice import service
 from vox.chat.features.voice.opening import keeper_of
 from vox.chat.features.voice.placement import Place, Wish
@@ -25,6 +24,7 @@ from vox.chat.features.voice.schemas import (
     VoiceSettings,
 )
 from vox.chat.features.voice.service import Mark
+from vox.chat.features.voice.stage import not_in_voice
 
 routes = RouteTable()
 
@@ -58,7 +58,10 @@ async def join_room(call: Call[JoinRoom]) -> Joined:
     )
     has_agent = any(one.kind == "agent" for one in guests)
     place = await keeper.media.place(room_id, wish, with_agent=has_agent)
-    standing = keeper.media.standing(user_id, room_id, is_speaker=False, server_mute=False, server_deaf=False)
+    own = next(one for one in members if one.user_id == user_id)
+    standing = keeper.media.standing(
+        user_id, room_id, is_speaker=False, server_mute=own.server_mute, server_deaf=own.server_deaf
+    )
     token = keeper.media.user_token(user_id, room_id, standing)
     await chat.change(partial(service.note_token, user_id=user_id, until_s=token.until_s))
     return Joined(place.media_url, token.text, members, guests, token.until_s)
@@ -68,6 +71,8 @@ async def join_room(call: Call[JoinRoom]) -> Joined:
 async def leave_room(call: Call) -> None:
     """Takes the caller out of the room; succeeds where they are not in it."""
     chat, room_id, user_id = call.chat, call.id("room_id"), call.user_id
+    if room_id not in chat.community.rooms:
+        raise room_not_found(room_id)
     if await chat.change(partial(service.leave, room_id=room_id, user_ids=[user_id])):
         await keeper_of(chat).remove_now(room_id, f"user-{user_id}")
 

@@ -15,12 +15,11 @@ from vox.chat.errors import Refusal, refuse
 from vox.chat.events import Event, voice_state_update
 from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.features.spaces.rooms import room_not_found
-from vox.chat.features.stage import queries as stage_queries
-from vox.chat.features.stage.machine import not_in_voice
-from vox.chat.features.voice import guest_queries, queries
+from vox.chat.features.voice import guest_queries, queries, stage_queries
 from vox.chat.features.voice.queries import MemberRow, RoomRow
 from vox.chat.features.voice.reconciliation import Plan
 from vox.chat.features.voice.schemas import JoinRoom, VoiceGuest, VoiceMember, VoiceRoom, VoiceSettings
+from vox.chat.features.voice.stage import not_in_voice
 from vox.stores.sql import Connection
 
 Mark = Literal["server_mute", "server_deaf"]
@@ -77,7 +76,7 @@ def read_settings(connection: Connection, room_id: RoomId) -> VoiceSettings:
 def join(
     connection: Connection, *, user_id: UserId, room_id: RoomId, body: JoinRoom, limit: int, now_s: int
 ) -> Change[tuple[list[VoiceMember], list[VoiceGuest]]]:
-    """Puts a user into a room.
+    """Puts a user into a room; what moderators have muted stays muted.
 
     Raises:
         Refusal: SPACE_NOT_FOUND, ALREADY_IN_VOICE, ROOM_FULL.
@@ -86,7 +85,8 @@ def join(
     if queries.member(connection, user_id) is not None:
         raise already_in_voice()
     _assert_place(connection, room_id, room, limit)
-    values = {"self_mute": body.self_mute, "self_deaf": body.self_deaf, "joined_at": now_s}
+    marks = queries.marks_of(connection, user_id)
+    values = {"self_mute": body.self_mute, "self_deaf": body.self_deaf, "joined_at": now_s, **marks}
     if not queries.insert_member(connection, user_id, room_id, values):
         raise already_in_voice()
     queries.set_connection(connection, user_id, {"absent_since": now_s})
@@ -165,6 +165,7 @@ def mark(
     _lock(connection, room_id)
     if not queries.update_member(connection, user_id, room_id, {name: value}):
         raise not_in_voice(user_id)
+    queries.set_marks(connection, user_id, queries.marks_of(connection, user_id) | {name: value})
     kind = "voice.mute" if name == "server_mute" else "voice.deafen"
     audit = AuditEntry(kind, actor_id, user_id, {"room_id": room_id, "value": value})
     return Change(None, (_event(room_id, *_shown(connection, room_id)),), (audit,))

@@ -7,13 +7,12 @@ from vox.chat.api.access import assert_permission
 from vox.chat.context import ChatContext
 from vox.chat.errors import refuse
 from vox.chat.events import stage_response, voice_codec_neg
-from vox.chat.events.event import shown
 from vox.chat.events.ids import RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.keys.rates import assert_below
 from vox.chat.features.keys.relay import relay
-from vox.chat.features.stage.machine import not_in_voice
 from vox.chat.features.voice import queries, service
+from vox.chat.features.voice.stage import not_in_voice
 from vox.http.rate_limits import RateCategory
 from vox.protocols.gateway import CpaceRelay, MlsRelay, Passed, StageResponse, VoiceCodec, VoiceState
 from vox.protocols.gateway_server import as_id
@@ -35,13 +34,14 @@ async def carry_out(chat: ChatContext, user_id: UserId, asked: Passed) -> None:
         case VoiceState():
             await _set_state(chat, user_id, asked)
         case VoiceCodec():
-            fields = {"media_type": asked.media_type, "codec": asked.codec, "extras": asked.extras}
             users = await _others(chat, user_id, asked.room_id)
-            chat.tell(voice_codec_neg(users=users, fields=shown(**fields)))
+            chat.tell(voice_codec_neg(users=users, media_type=asked.media_type, codec=asked.codec, extras=asked.extras))
         case StageResponse():
-            fields = {"response_type": asked.response_type, "accepted": asked.accepted}
             users = await _others(chat, user_id, asked.room_id)
-            chat.tell(stage_response(users=users, user_id=user_id, fields=shown(**fields)))
+            answer = stage_response(
+                users=users, user_id=user_id, response_type=asked.response_type, accepted=asked.accepted
+            )
+            chat.tell(answer)
 
 
 async def _set_state(chat: ChatContext, user_id: UserId, asked: VoiceState) -> None:

@@ -96,6 +96,13 @@ def test_every_published_table_has_its_columns_and_its_key():
         "spent_keys",
         "timeouts",
         "user_settings",
+        "voice_connections",
+        "voice_guests",
+        "voice_marks",
+        "voice_numbers",
+        "voice_placements",
+        "voice_settings",
+        "voice_transcripts",
         "webhook_deliveries",
         "webhook_subscriptions",
     }

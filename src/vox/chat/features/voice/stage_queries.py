@@ -5,7 +5,7 @@ from sqlalchemy import Table, delete, select
 from vox.chat.database.inserts import insert_if_absent
 from vox.chat.database.schema import stage_invites, stage_speakers, voice_states
 from vox.chat.events.ids import RoomId, UserId
-from vox.chat.features.stage.machine import Stage
+from vox.chat.features.voice.stage import Stage
 from vox.stores.sql import Connection
 
 
