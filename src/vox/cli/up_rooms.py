@@ -66,7 +66,9 @@ class Wiring:
     def for_agent(self) -> dict[str, Any]:
         """Settings of the agent."""
         secret = self.key.secret
-        found: dict[str, Any] = {"media_key": self.key.key, "media_secret": secret, "media_networks": self.networks}
+        found: dict[str, Any] = {"media_key": self.key.key, "media_secret": secret}
+        if self.is_local:
+            found["media_networks"] = self.networks
         return found | ({"rooms_chat_url": self.chat} if self.chat else {})
 
     def for_chat(self, environment: Mapping[str, str]) -> dict[str, Any]:

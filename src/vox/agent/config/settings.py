@@ -302,8 +302,6 @@ class AgentSettings(AgentProfile):
                 )
         if bool(self.media_key) is not bool(self.media_secret.get_secret_value()):
             raise ValueError("media_key and media_secret come together or not at all")
-        if self.room_line.numbers and not (self.media_key and self.rooms_chat_url):
-            raise ValueError("room_line.numbers need media_key, media_secret and rooms_chat_url")
         if self.session_store == "redis" and not self.redis_url.get_secret_value():
             raise ValueError("session_store redis needs redis_url; set it, or VOXRAY_REDIS_URL")
         return self
