@@ -35,7 +35,8 @@ WEBHOOKS: Final = "webhooks"
 SNAPSHOT: Final = "snapshot"
 ACCOUNT_EVENTS: Final = "account_events"
 E2EE: Final = "e2ee"
-CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, SNAPSHOT, ACCOUNT_EVENTS, BOTS, WEBHOOKS, E2EE)
+VOICE: Final = "voice"
+CAPABILITIES: Final = (STRING_IDS, PRESENCE_BATCH, SNAPSHOT, ACCOUNT_EVENTS, BOTS, WEBHOOKS, E2EE, VOICE)
 """What `ready` names: what a client may ask for in `identify`, and the features of the server. The original claimed voice, e2ee, federation, bots and webhooks."""
 STATUSES: Final = frozenset({"online", "idle", "dnd", "invisible"})
 ZSTD_LEVEL: Final = 3

@@ -5,6 +5,7 @@ const { Room, RoomEvent, Track, ExternalE2EEKeyProvider, RpcError } = LivekitCli
 const RATE = 48000;
 const SILENT = 0.01;
 const GAP_MS = 60;
+const RECORDED_BLOCKS = 50 * 120;
 
 const context = new AudioContext({ sampleRate: RATE });
 const socket = new WebSocket(`ws://${location.host}/socket`);
@@ -12,6 +13,7 @@ const waiting = [];
 let room;
 const tracks = new Map();
 const ears = new Map();
+let microphone;
 
 function tell(message) {
   const line = JSON.stringify({ ...message, at: Math.round(performance.now()) });
@@ -41,11 +43,12 @@ const prepared = context.audioWorklet.addModule(URL.createObjectURL(new Blob([wo
 // What one remote track sounds like: its tone, and where it was silent
 class Ear {
   constructor(sender) {
-    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, untold: 0, hasSounded: false, gaps: [] });
+    Object.assign(this, { sender, sid: "", hz: 0, window: [], frames: 0, silent: 0, untold: 0, hasSounded: false, gaps: [], recorded: [] });
   }
 
   hear(block) {
     this.frames += 1;
+    if (this.recorded.length < RECORDED_BLOCKS) this.recorded.push(block);
     if (loudness(block) < SILENT) this.silent += 20;
     else {
       if (this.hasSounded && this.silent >= GAP_MS) this.gaps.push([this.frames * 20 - this.silent, this.silent]);
@@ -184,6 +187,46 @@ const commands = {
     });
     tracks.set(publication.trackSid, publication);
     return { sid: publication.trackSid };
+  },
+  // A microphone with faint noise, into which `say` plays
+  async microphone() {
+    microphone = context.createMediaStreamDestination();
+    const noise = new AudioBuffer({ length: RATE, sampleRate: RATE });
+    noise.copyToChannel(Float32Array.from({ length: RATE }, () => (Math.random() - 0.5) * 0.001), 0);
+    const source = new AudioBufferSourceNode(context, { buffer: noise, loop: true });
+    source.connect(microphone);
+    source.start();
+    const publication = await room.localParticipant.publishTrack(microphone.stream.getAudioTracks()[0], {
+      name: "microphone", source: Track.Source.Microphone, dtx: false,
+    });
+    tracks.set(publication.trackSid, publication);
+    return { sid: publication.trackSid };
+  },
+  async say({ pcm, rate }) {
+    const bytes = Uint8Array.from(atob(pcm), (one) => one.charCodeAt(0));
+    const samples = Float32Array.from(new Int16Array(bytes.buffer), (one) => one / 32768);
+    const buffer = new AudioBuffer({ length: samples.length, sampleRate: rate });
+    buffer.copyToChannel(samples, 0);
+    const source = new AudioBufferSourceNode(context, { buffer });
+    source.connect(microphone);
+    await new Promise((done) => {
+      source.onended = done;
+      source.start();
+    });
+  },
+  // What was heard of a member since this was asked last
+  async heard({ sender }) {
+    const ear = ears.get(sender);
+    const blocks = ear?.recorded ?? [];
+    if (ear) ear.recorded = [];
+    const samples = new Int16Array(blocks.length * 960);
+    blocks.forEach((block, number) => block.forEach((one, index) => {
+      samples[number * 960 + index] = Math.max(-1, Math.min(1, one)) * 32767;
+    }));
+    const bytes = new Uint8Array(samples.buffer);
+    let text = "";
+    for (let start = 0; start < bytes.length; start += 32768) text += String.fromCharCode(...bytes.subarray(start, start + 32768));
+    return { pcm: btoa(text), rate: RATE };
   },
   async video({ codec = "vp8", simulcast = true }) {
     const stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360, frameRate: 15 } });

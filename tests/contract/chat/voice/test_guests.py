@@ -11,7 +11,7 @@ from tests.contract.chat.helpers_spaces import deny, feed, refusal
 from tests.contract.chat.voice.conftest import VoiceRig
 from tests.fakes.media_server import KEY
 from vox.chat.events.permissions import P
-from vox.security.room_tokens import RoomClaims, RoomKey, SipGrant, sign_room_token
+from vox.security.room_tokens import RoomClaims, RoomKey, SipGrant, read_room_token, sign_room_token
 
 API = "/api/v1/voice"
 
@@ -186,9 +186,10 @@ async def test_what_was_said_is_written_to_the_rooms_feed_once(voice: VoiceRig):
         {"id": "s2", "identity": "agent-1", "text": "At noon."},
         {"id": "s3", "identity": "user-999", "text": "  "},
     ]
-    voice.clock.advance(5000)  # the agent may still speak for its room although its token lets it join no more
-    for _ in range(2):
-        reply = await ask(voice, "POST", "/transcripts", asked["token"], {"items": items})
+    claims = read_room_token(asked["token"], {KEY.key: KEY.secret}, now=voice.clock.unix())
+    over = sign_room_token(KEY, claims, now=voice.clock.unix() - 9000, lifetime_s=3600)  # it is in its room for long
+    for token in (asked["token"], over):
+        reply = await ask(voice, "POST", "/transcripts", token, {"items": items})
         assert reply.status_code == 204
     found = (await alice.ok("GET", f"/feeds/{general}/messages"))["messages"]
     assert [(one["webhook_name"], one["body"]) for one in found] == [

@@ -170,6 +170,21 @@ async def test_a_moved_member_gets_a_token_for_the_other_room(voice: VoiceRig):
     assert "MICROPHONE" not in voice.media.permission("user-2")["can_publish_sources"]
 
 
+async def test_leaving_ends_no_mute(voice: VoiceRig):
+    alice, bob = await voice.register("alice"), await voice.register("bob")
+    room = await voice.room(alice)
+    await voice.join(bob, room)
+    await alice.ok("POST", f"/rooms/{room}/voice/mute", {"user_id": 2, "muted": True})
+    await bob.post(f"/rooms/{room}/voice/leave")
+    joined = await voice.join(bob, room)
+    assert joined["members"][0]["server_mute"] is True
+    assert voice.media.permission("user-2")["can_publish"] is False
+    await alice.ok("POST", f"/rooms/{room}/voice/mute", {"user_id": 2, "muted": False})
+    await bob.post(f"/rooms/{room}/voice/leave")
+    await voice.join(bob, room)
+    assert voice.media.permission("user-2")["can_publish_sources"] == ["MICROPHONE"]
+
+
 async def test_a_moderators_mute_and_deafening_act_on_the_media(voice: VoiceRig):
     alice, bob = await voice.register("alice"), await voice.register("bob")
     room = await voice.room(alice)
@@ -220,8 +235,12 @@ async def test_a_deleted_room_ends_its_media(voice: VoiceRig):
     alice = await voice.register("alice")
     room = await voice.room(alice)
     await voice.join(alice, room)
+    voice.media.fails_with = 503
     await alice.ok("DELETE", f"/rooms/{room}")
     await voice.settled()
+    assert voice.media.everyone() == {"vox-1": ["user-1"]}
+    voice.media.fails_with = None
+    await voice.keeper.sweep()
     assert voice.media.everyone() == {}
     assert refusal(await alice.get(f"/rooms/{room}/voice")) == NO_SPACE
 

@@ -62,6 +62,15 @@ voice_connections: Final = Table(
 )
 """`absent_since` is empty while the user's media is in the room; `token_until` is when the last media token ends."""
 
+voice_marks: Final = Table(
+    "voice_marks",
+    metadata,
+    belongs_to("user_id", "users.id", key=True),
+    flag("server_mute"),
+    flag("server_deaf"),
+)
+"""Users whom moderators have muted or deafened: leaving the room does not end it."""
+
 voice_placements: Final = Table(
     "voice_placements",
     metadata,

@@ -52,6 +52,7 @@ class Keeper:
         self._asked: set[RoomId] = set()
         self._running: set[RoomId] = set()
         self._places: dict[RoomId, Placement] = {}
+        self._closing: set[RoomId] = set()
         self._all_asked = False
         self._all_running = False
 
@@ -107,7 +108,9 @@ class Keeper:
         if not media.is_configured:
             return
         placed = await chat.read(placement_queries.placed_rooms)
-        self._places = dict(placed)
+        self._places |= dict(placed)
+        for room_id in tuple(self._closing):
+            await self.settle(room_id)
         leaving: dict[str, bool] = {}
         for room_id, place in placed:
             now_ms = chat.clock.unix_ms()
@@ -131,6 +134,8 @@ class Keeper:
         """
         chat = self._chat
         row = await chat.read(partial(placement_queries.placement_of, room_id=room_id))
+        if row is not None:
+            self._places[room_id] = row.placement
         there = [] if row is None else await self._there(room_id, row)
         state = await chat.read(partial(service.read_state, room_id=room_id))
         if state is None:
@@ -289,9 +294,12 @@ class Keeper:
                 await agents.send_again(chat, self.media, guest, new)
 
     async def _close(self, room_id: RoomId) -> None:
-        """The room is deleted: its media ends where it was last known to be."""
-        place = self._places.pop(room_id, None) or Placement("", self._chat.config.get("media_url"))
+        """The room is deleted: its media ends where it was last known to be, and is ended again where that failed."""
+        self._closing.add(room_id)
+        place = self._places.get(room_id) or Placement("", self._chat.config.get("media_url"))
         await self.media.service(place).delete_room(self.media.room_name(room_id))
+        self._closing.discard(room_id)
+        self._places.pop(room_id, None)
 
 
 _AFFECTING: Final = ("member_", "role_", "permission_override_", "_login_revoked")

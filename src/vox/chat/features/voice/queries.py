@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, insert, select, update
 
 from vox.chat.database.inserts import insert_if_absent
-from vox.chat.database.schema import rooms, voice_connections, voice_guests, voice_settings, voice_states
+from vox.chat.database.schema import rooms, voice_connections, voice_guests, voice_marks, voice_settings, voice_states
 from vox.chat.events.ids import FeedId, RoomId, UserId
 from vox.chat.features.voice.schemas import VoiceGuest, VoiceMember
 from vox.stores.sql import Connection
@@ -122,6 +122,20 @@ def delete_members(connection: Connection, room_id: RoomId, user_ids: Collection
     connection.execute(delete(voice_connections).where(voice_connections.c.user_id.in_(gone)))
     connection.execute(delete(voice_states).where(*inside))
     return gone
+
+
+def marks_of(connection: Connection, user_id: UserId) -> dict[str, bool]:
+    """What moderators have muted of a user, in whichever room."""
+    marks = voice_marks.c
+    row = connection.execute(select(marks.server_mute, marks.server_deaf).where(marks.user_id == user_id)).one_or_none()
+    return {"server_mute": bool(row and row[0]), "server_deaf": bool(row and row[1])}
+
+
+def set_marks(connection: Connection, user_id: UserId, marks: Mapping[str, bool]) -> None:
+    """Remembers what moderators have muted of a user."""
+    connection.execute(delete(voice_marks).where(voice_marks.c.user_id == user_id))
+    if any(marks.values()):
+        connection.execute(insert(voice_marks).values(user_id=user_id, **marks))
 
 
 def set_connection(connection: Connection, user_id: UserId, values: Mapping[str, Any]) -> None:

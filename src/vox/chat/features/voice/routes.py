@@ -58,7 +58,10 @@ async def join_room(call: Call[JoinRoom]) -> Joined:
     )
     has_agent = any(one.kind == "agent" for one in guests)
     place = await keeper.media.place(room_id, wish, with_agent=has_agent)
-    standing = keeper.media.standing(user_id, room_id, is_speaker=False, server_mute=False, server_deaf=False)
+    own = next(one for one in members if one.user_id == user_id)
+    standing = keeper.media.standing(
+        user_id, room_id, is_speaker=False, server_mute=own.server_mute, server_deaf=own.server_deaf
+    )
     token = keeper.media.user_token(user_id, room_id, standing)
     await chat.change(partial(service.note_token, user_id=user_id, until_s=token.until_s))
     return Joined(place.media_url, token.text, members, guests, token.until_s)

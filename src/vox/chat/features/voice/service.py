@@ -76,7 +76,7 @@ def read_settings(connection: Connection, room_id: RoomId) -> VoiceSettings:
 def join(
     connection: Connection, *, user_id: UserId, room_id: RoomId, body: JoinRoom, limit: int, now_s: int
 ) -> Change[tuple[list[VoiceMember], list[VoiceGuest]]]:
-    """Puts a user into a room.
+    """Puts a user into a room; what moderators have muted stays muted.
 
     Raises:
         Refusal: SPACE_NOT_FOUND, ALREADY_IN_VOICE, ROOM_FULL.
@@ -85,7 +85,8 @@ def join(
     if queries.member(connection, user_id) is not None:
         raise already_in_voice()
     _assert_place(connection, room_id, room, limit)
-    values = {"self_mute": body.self_mute, "self_deaf": body.self_deaf, "joined_at": now_s}
+    marks = queries.marks_of(connection, user_id)
+    values = {"self_mute": body.self_mute, "self_deaf": body.self_deaf, "joined_at": now_s, **marks}
     if not queries.insert_member(connection, user_id, room_id, values):
         raise already_in_voice()
     queries.set_connection(connection, user_id, {"absent_since": now_s})
@@ -164,6 +165,7 @@ def mark(
     _lock(connection, room_id)
     if not queries.update_member(connection, user_id, room_id, {name: value}):
         raise not_in_voice(user_id)
+    queries.set_marks(connection, user_id, queries.marks_of(connection, user_id) | {name: value})
     kind = "voice.mute" if name == "server_mute" else "voice.deafen"
     audit = AuditEntry(kind, actor_id, user_id, {"room_id": room_id, "value": value})
     return Change(None, (_event(room_id, *_shown(connection, room_id)),), (audit,))

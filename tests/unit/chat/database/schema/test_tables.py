@@ -98,6 +98,7 @@ def test_every_published_table_has_its_columns_and_its_key():
         "user_settings",
         "voice_connections",
         "voice_guests",
+        "voice_marks",
         "voice_numbers",
         "voice_placements",
         "voice_settings",

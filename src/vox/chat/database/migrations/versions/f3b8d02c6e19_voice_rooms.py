@@ -23,6 +23,14 @@ def upgrade() -> None:
         _cascade("voice_connections", "user_id", "voice_states", "user_id"),
     )
     op.create_table(
+        "voice_marks",
+        _key("user_id"),
+        sa.Column("server_mute", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("server_deaf", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.PrimaryKeyConstraint("user_id", name="pk_voice_marks"),
+        _cascade("voice_marks", "user_id", "users"),
+    )
+    op.create_table(
         "voice_placements",
         _key("room_id"),
         sa.Column("relay_id", sa.Text, nullable=False, server_default=""),
@@ -91,7 +99,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Removes them; who is in a room must join anew."""
     for table in (
-        "voice_transcripts", "voice_settings", "voice_numbers", "voice_guests", "voice_placements", "voice_connections",
+        "voice_transcripts", "voice_settings", "voice_numbers", "voice_guests", "voice_placements", "voice_marks", "voice_connections",
     ):  # fmt: skip
         op.drop_table(table)
 
