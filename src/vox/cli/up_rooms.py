@@ -99,6 +99,10 @@ def relay_settings(choices: Choices) -> "Loaded[RelaySettings]":
         values |= {"webhooks.urls": [rooms.chat + WEBHOOK_PATH], "webhooks.api_key": key.key}
         if rooms.is_local:
             values["webhooks.allowed_private"] = LOOPBACK_NETWORKS
+    if rooms is not None and rooms.agent and not environment.get("VOX_RELAY_AGENT_URL"):
+        values["agents.url"] = rooms.agent
+        if rooms.is_local:
+            values["agents.allowed_private"] = LOOPBACK_NETWORKS
     return load(None, environment, values)
 
 
@@ -129,6 +133,7 @@ def plan_relay(choices: Choices) -> Plan:
             options = server_options(settings, relay)
             host, port = settings.bind_host, settings.listen.port
             async with relay, Server(create_app(relay), host, port, clock=clock, **options) as server, relay.enrolled():
+                relay.address = server.address
                 if rooms is not None:
                     rooms.voices = relay.voices
                 yield Running(server.address, lifecycle)
