@@ -1,4 +1,4 @@
-"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and who reaches whom where.
+"""Voice rooms in `vox up`: the relay beside the other parts, the key that they share, and where each part reaches the others.
 
 Agents and telephone callers enter the rooms without a connection of their own, because relay and agent share the process.
 """

@@ -202,9 +202,9 @@ class Relay:
         return self.load.measure()
 
     def _observe(self, event: RoomEvent) -> None:
-        told = webhook_event(event)
-        self.metrics.counter(ROOM_EVENTS, told.event).inc()
-        self.webhooks.submit(told)
+        webhook = webhook_event(event)
+        self.metrics.counter(ROOM_EVENTS, webhook.event).inc()
+        self.webhooks.submit(webhook)
         match event:
             case RoomStarted(room, config):
                 self.dispatches.create_configured(room.name, config)

@@ -65,7 +65,7 @@ class AgentCalls:
         self._clock = clock
         self._metrics = metrics
         self._waiting: asyncio.Queue[AgentDispatch] = asyncio.Queue(MAX_WAITING)
-        self._wanted: set[str] = set()
+        self._pending: set[str] = set()
 
     def take(self, event: DispatchEvent) -> None:
         """Hears of a dispatch."""
@@ -73,13 +73,13 @@ class AgentCalls:
         if not self._url:
             return
         if not isinstance(event, DispatchCreated):
-            self._wanted.discard(dispatch.id)
+            self._pending.discard(dispatch.id)
             with suppress(VoxError):  # the room is gone, or the agent never came
                 self._rooms.remove(dispatch.room, identity(dispatch))
             return
         try:
             self._waiting.put_nowait(dispatch)
-            self._wanted.add(dispatch.id)
+            self._pending.add(dispatch.id)
         except asyncio.QueueFull:
             self._count("dropped")
 
@@ -99,14 +99,14 @@ class AgentCalls:
         while True:
             dispatch = await self._waiting.get()
             for pause_s in (*PAUSES_S, None):
-                if dispatch.id not in self._wanted:
+                if dispatch.id not in self._pending:
                     break
                 error, is_final = await self._ask(dispatch)
                 if not error:
                     self._count("joined")
                     break
                 if pause_s is None or is_final:
-                    self._wanted.discard(dispatch.id)
+                    self._pending.discard(dispatch.id)
                     _log.warning("the agent did not come", room=dispatch.room, agent=dispatch.agent_name, error=error)
                     self._count("failed")
                     break
