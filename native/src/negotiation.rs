@@ -1,7 +1,7 @@
 //! Offers and answers: which track each section of ours carries.
 //!
 //! A section that was once agreed on is never taken away. When its track ends it carries nothing, and the next track of
-//! its kind takes it over, with the same SSRC: the receiver sees one stream go on.
+//! its kind takes it over, with an SSRC of its own.
 
 use str0m::IceCreds;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
@@ -46,6 +46,7 @@ pub struct Section {
     pub agreed: bool,
     /// Its stream among those of the outlet, once it is known.
     pub stream: Option<usize>,
+    used: bool,
 }
 
 struct Pending {
@@ -90,6 +91,7 @@ impl Negotiation {
 
     fn release(&mut self, index: usize) {
         let section = &mut self.sections[index];
+        section.used |= section.track.is_some();
         section.track = None;
         section.agreed = false;
         for subscription in &mut self.subscriptions {
@@ -169,6 +171,7 @@ impl Peer {
         asked: &[sdp::Section],
     ) -> Result<Answer, String> {
         self.negotiation.pending = None;
+        self.renumber_free_sections();
         let answer = self
             .rtc
             .sdp_api()
@@ -210,6 +213,20 @@ impl Peer {
         }
     }
 
+    /// The next track of a section that carried one gets an SSRC of its own, by which clients see that it is another.
+    fn renumber_free_sections(&mut self) {
+        let sections = &mut self.negotiation.sections;
+        for section in sections.iter_mut().filter(|s| s.used && s.track.is_none()) {
+            section.used = false;
+            let mut api = self.rtc.direct_api();
+            let (ssrc, repair) = (api.new_ssrc(), api.new_ssrc());
+            let repairs = api
+                .stream_tx_by_mid(section.mid, None)
+                .is_some_and(|s| s.rtx().is_some());
+            api.reset_stream_tx(section.mid, None, ssrc, repairs.then_some(repair));
+        }
+    }
+
     fn place(&mut self, asked: &[sdp::Section]) {
         let mut free = Vec::new();
         for wanted in asked.iter().filter(|s| s.kind != Kind::Other) {
@@ -232,6 +249,7 @@ impl Peer {
                     track: None,
                     agreed: false,
                     stream: None,
+                    used: false,
                 });
                 self.negotiation.sections.len() - 1
             });
@@ -270,6 +288,7 @@ impl Peer {
             pending.restart = Some(creds);
             return Some(pending.text.clone());
         }
+        self.renumber_free_sections();
         let wanted = self.wanted_channel_configs();
         let negotiation = &mut self.negotiation;
         let mut api = self.rtc.sdp_api();
@@ -372,6 +391,7 @@ impl Peer {
                 track,
                 agreed: false,
                 stream: None,
+                used: false,
             });
         }
         for index in 0..self.negotiation.sections.len() {

@@ -18,7 +18,7 @@ use vox_egress::{Batch, Destination, Flush, Keys, Profile};
 use crate::command::Inbox;
 use crate::event::{Event, Events};
 use crate::peer::{Happenings, Peer};
-use crate::room::{Outlet, Room, Route, Track};
+use crate::room::{News, Outlet, Room, Route, Track};
 use crate::slab::Slab;
 use crate::sys::{self, Poller, Ready, Receiver};
 use crate::tap::{Crypto, Material};
@@ -112,7 +112,7 @@ pub struct MediaThread {
     pub(crate) rooms: HashMap<u64, Room>,
     pub(crate) by_ufrag: HashMap<String, u64>,
     pub(crate) by_address: HashMap<(Protocol, SocketAddr), u64>,
-    pub(crate) news: Vec<(u32, u64)>,
+    pub(crate) news: Vec<News>,
     pub(crate) dirty: Vec<u32>,
     pub(crate) plain: Vec<u8>,
     pub(crate) voices: Vec<u32>,
@@ -120,6 +120,7 @@ pub struct MediaThread {
     pub(crate) start: Instant,
     pub(crate) stopping: bool,
     pub(crate) seconds: u64,
+    pub(crate) beats: u64,
     timers: BinaryHeap<Reverse<(Instant, u64)>>,
     happenings: Happenings,
     inbox: Arc<Inbox>,
@@ -169,6 +170,7 @@ impl MediaThread {
             start: now,
             stopping: false,
             seconds: 0,
+            beats: 0,
             timers: BinaryHeap::new(),
             happenings: Happenings::default(),
             inbox: parts.inbox,
@@ -292,11 +294,7 @@ impl MediaThread {
         let Some(&id) = self.by_address.get(&(proto, source)) else {
             return;
         };
-        if (128..192).contains(&first)
-            && datagram
-                .get(1)
-                .is_some_and(|b| (64..96).contains(&(b & 0x7f)))
-        {
+        if is_report(datagram) {
             let handled = self.feedback(id, datagram, now);
             if handled {
                 return;
@@ -399,13 +397,23 @@ impl MediaThread {
         };
         let net = &mut self.net;
         let happenings = &mut self.happenings;
+        let (outlets, plain) = (&mut self.outlets, &mut self.plain);
+        let outlet = peer.outlet;
+        let send = |proto, to, datagram: &[u8]| {
+            // Reports that str0m signed get our count: of two counts under one key, a receiver drops one.
+            let outlet = outlets.get_mut(outlet);
+            let keys = outlet.and_then(|outlet| outlet.keys.as_mut());
+            let keys = keys.filter(|_| is_report(datagram));
+            if keys.is_some_and(|keys| keys.reseal_rtcp(datagram, plain)) {
+                net.transmit(proto, to, plain);
+            } else {
+                net.transmit(proto, to, datagram);
+            }
+        };
         // str0m asserts what its own state promises; a peer that breaks a promise must not end the others.
         let result = catch_unwind(AssertUnwindSafe(|| {
             act(peer)?;
-            peer.drain(
-                |proto, to, datagram| net.transmit(proto, to, datagram),
-                happenings,
-            )
+            peer.drain(send, happenings)
         }));
         let over = match result {
             Ok(Ok(())) if peer.is_alive() => None,
@@ -470,16 +478,6 @@ impl MediaThread {
                 self.events.push(Event::Connected(id));
             }
             PeerEvent::RtpPacket(packet) => self.ingest(id, &packet, now),
-            PeerEvent::KeyframeRequest(request) => {
-                let wanted = peer
-                    .negotiation
-                    .sections
-                    .iter()
-                    .find(|s| s.mid == request.mid);
-                if let Some(track) = wanted.and_then(|s| s.track) {
-                    self.want_keyframe(track, now);
-                }
-            }
             PeerEvent::ChannelOpen(channel, label) if peer.channel_opened(channel, &label) => {
                 self.events.push(Event::Channel(id, label));
             }
@@ -504,7 +502,10 @@ impl MediaThread {
 
     /// A peer is over, by itself: Python is told, and closes the handle when it likes.
     pub(crate) fn lose(&mut self, id: u64, reason: &'static str) {
-        let known = self.peers.get(&id).is_some_and(|peer| peer.closing.is_none());
+        let known = self
+            .peers
+            .get(&id)
+            .is_some_and(|peer| peer.closing.is_none());
         if self.drop_peer(id) && known {
             self.events.push(Event::Closed(id, reason));
         }
@@ -557,6 +558,7 @@ impl MediaThread {
         }
         self.notice_silence(now);
         self.send_reports(now);
+        self.tell_layers(now);
         if self.seconds.is_multiple_of(5) {
             self.tell_quality();
         }
@@ -594,6 +596,11 @@ impl MediaThread {
         }
         self.net.flush();
     }
+}
+
+/// Whether a datagram is RTCP, sealed or not (RFC 5761).
+fn is_report(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, second, ..] if (64..96).contains(&(second & 0x7f)))
 }
 
 fn candidates(addresses: &[IpAddr], port: u16, tcp_port: Option<u16>) -> Vec<Candidate> {

@@ -14,6 +14,8 @@ from tests.unit.media.webrtc.offers import PIPECAT
 from vox.media.levels import rms
 from vox.media.resample import resample
 
+pytestmark = pytest.mark.usefixtures("webrtc_driver")
+
 CONFIG: dict[str, Any] = {
     **FAKES,
     "transport": "both",

@@ -98,9 +98,13 @@ class Peer(Protocol):
     """
 
     has_channel: bool
-    bytes_sent: int
-    bytes_received: int
     last_packet_at: float
+
+    @property
+    def bytes_sent(self) -> int: ...
+
+    @property
+    def bytes_received(self) -> int: ...
 
     async def accept(self, offer: str) -> str:
         """Answers an offer: the first one, or a later one that changes the connection.

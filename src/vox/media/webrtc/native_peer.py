@@ -29,8 +29,6 @@ class NativePeer:
 
     def __init__(self, options: PeerOptions, listener: PeerListener, clock: Clock) -> None:
         self.has_channel = False
-        self.bytes_sent = 0
-        self.bytes_received = 0
         self.last_packet_at = 0.0
         self._options = options
         self._listener = listener
@@ -44,6 +42,17 @@ class NativePeer:
         self._candidates = 0
         self._sent_at = 0.0
         self._published = ""
+        self._counted = (0, 0)
+
+    @property
+    def bytes_sent(self) -> int:
+        """Opus payload sent so far."""
+        return self._bytes()[1]
+
+    @property
+    def bytes_received(self) -> int:
+        """Opus payload received so far."""
+        return self._bytes()[0]
 
     async def accept(self, offer: str) -> str:
         """Answers an offer, the first one or a later one."""
@@ -120,6 +129,12 @@ class NativePeer:
             for end, handle in ((feed.engine.close_peer, self._peer), (feed.engine.close_room, self._room)):
                 with suppress(ValueError, OSError):
                     end(handle)
+
+    def _bytes(self) -> tuple[int, int]:
+        if self._feed is not None and not self._is_closed:
+            with suppress(ValueError, AttributeError):
+                self._counted = self._feed.engine.peer_stats(self._peer)
+        return self._counted
 
     # Negotiation
 

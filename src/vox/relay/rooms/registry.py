@@ -368,6 +368,8 @@ class Rooms:
     def beat(self) -> None:
         """Ends what is overdue; to be called a few times a second."""
         now = self.context.clock.now()
+        for room in self._rooms.values():
+            room.announce_due()
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
