@@ -156,9 +156,11 @@ def check_public_addresses(settings: "RelaySettings", *, runs: bool) -> Iterator
         yield Finding("public address", "warn", f"clients are told {shown}, which only this network reaches", remedy)
     for url in settings.turn.stun_urls:
         yield _compare_with_stun(url, told)
-    if media.udp_port and not runs:
-        for address in told:
+    for address in told:
+        if media.udp_port and not runs:
             yield _echo(host, media.udp_port, address)
+        if media.tcp_port > 0 and runs:
+            yield _reached(address, media.tcp_port)
 
 
 def check_path(settings: "RelaySettings") -> Iterator[Finding]:
@@ -250,6 +252,16 @@ def _echo(host: str, port: int, address: str) -> Finding:
         )
     remedy = f"let UDP {port} in; some routers send a network's own packets not back, so test from outside, too"
     return Finding("UDP to this machine", "warn", f"a packet to {address}:{port} did not arrive", remedy)
+
+
+def _reached(address: str, port: int) -> Finding:
+    """Whether the running relay takes TCP connections for media at an address that clients are told."""
+    try:
+        socket.create_connection((address, port), timeout=ECHO_TIMEOUT_S).close()
+    except OSError as error:
+        remedy = f"let TCP {port} in; some routers send a network's own packets not back, so test from outside, too"
+        return Finding("TCP to the relay", "warn", f"{address}:{port}: {_reason(error)}", remedy)
+    return Finding("TCP to the relay", "ok", f"{address}:{port} takes connections")
 
 
 def _compare_with_stun(url: str, told: list[str]) -> Finding:
