@@ -20,7 +20,7 @@ from tests.e2e.chats import QUICK, bearer, register
 from tests.require import require
 from tests.sdks.clients import Client, open_client
 from tests.sdks.namespaces import Host, Network
-from tests.time_limits import time_limit
+from tests.time_limits import WAIT_S, time_limit
 from vox.clients.audio_files import Recording
 from vox.clients.phone import CallOutcome, place_call
 from vox.clients.script import HangUp, Press, Say, Step, Wait
@@ -155,7 +155,7 @@ async def voice_room(folder: Path, network: Network, people: Sequence[str]) -> A
     host = await network.host("server")
     async with contextlib.AsyncExitStack() as stack:
         vox = await stack.enter_async_context(vox_up(folder, host))
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=vox.chat, timeout=30.0))
+        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=vox.chat, timeout=WAIT_S))
         accounts = {name: await register(http, name) for name in people}
         community = Community(vox, http, bearer(accounts[people[0]]))
         room = await community.post("/rooms", {"name": "Lounge", "type": "voice"})

@@ -19,6 +19,7 @@ PAGE = (ROOT / "docs" / "contributing" / "chat-coverage.md").read_text()
 FOLDERS = ("tests/contract", "tests/e2e", "tests/unit")
 TEST = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 ORIGIN = {f"O{number}" for number in range(1, 19)}
+ALWAYS_REFUSED = {"GET /api/v1/voice/media-cert": "there is no certificate to pin, which is what the answer says"}
 OUT_OF_SCOPE = "out of scope: "
 AGAIN = "run `python -m tests.contract.chat.coverage`"
 
@@ -36,7 +37,8 @@ def test_every_route_was_seen_to_succeed_and_to_refuse_where_it_can() -> None:
     for table in all_routes():
         for route in table:
             statuses = rows("Routes")[f"`{route.name}`"][0].split(", ")
-            if not any(status.startswith("2") or status == "303" for status in statuses):
+            succeeds = any(status.startswith("2") or status == "303" for status in statuses)
+            if not succeeds and route.name not in ALWAYS_REFUSED:
                 wrong.append(f"{route.name} never succeeded: {statuses}")
             if route.access.kind in {"permission", "feed", "room", "dm"} and "403" not in statuses:
                 wrong.append(f"{route.name} never refused: {statuses}")

@@ -58,7 +58,7 @@ async def test_the_original_s_opening_in_its_order():
         "user_id": 2, "display_name": "U2", "server_name": "Vox Server", "protocol_version": 1,
     }  # fmt: skip
     assert ready["capabilities"] == [
-        "string_ids", "presence_batch", "snapshot", "account_events", "bots", "webhooks", "e2ee",
+        "string_ids", "presence_batch", "snapshot", "account_events", "bots", "webhooks", "e2ee", "voice",
     ]  # fmt: skip
     assert "server_icon" not in ready
     assert {one["user_id"] for one in ready["presences"]} == {1}

@@ -1,18 +1,20 @@
 """Agents and telephone callers of rooms over REST: invite, remove, numbers with codes."""
 
+import re
 import secrets
 from functools import partial
 from typing import Final
 
 from vox.chat.api.access import assert_permission, in_room, requires
 from vox.chat.api.request import Call, RouteTable
+from vox.chat.context import ChatContext
 from vox.chat.database.unit_of_work import AuditEntry, Change
 from vox.chat.errors import refuse
 from vox.chat.events.ids import RoomId, UserId
 from vox.chat.events.permissions import P
 from vox.chat.features.spaces.rooms import room_not_found
 from vox.chat.features.voice import agents, guest_queries, queries
-from vox.chat.features.voice.guest_schemas import InviteAgent, NewNumber, RoomNumber, RoomNumbers
+from vox.chat.features.voice.guest_schemas import MAX_CODE, InviteAgent, NewNumber, RoomNumber, RoomNumbers
 from vox.chat.features.voice.opening import keeper_of
 from vox.chat.features.voice.schemas import VoiceGuest
 from vox.stores.sql import Connection
@@ -20,6 +22,7 @@ from vox.stores.sql import Connection
 routes = RouteTable()
 
 CODE_DIGITS: Final = 8
+PHONE: Final = re.compile(r"\+[1-9][0-9]{4,17}")
 
 
 @routes.post(
@@ -48,7 +51,9 @@ async def remove_guest(call: Call) -> None:
 @routes.get("/rooms/{room_id}/voice/numbers", access=requires(P.MANAGE_SPACES, sees="room"), returns=RoomNumbers)
 async def list_room_numbers(call: Call) -> RoomNumbers:
     """The telephone numbers of the room, with their codes."""
-    return RoomNumbers(await call.chat.read(partial(guest_queries.numbers_of, room_id=call.id("room_id"))))
+    room_id = call.id("room_id")
+    _assert_room(call.chat, room_id)
+    return RoomNumbers(await call.chat.read(partial(guest_queries.numbers_of, room_id=room_id)))
 
 
 @routes.post(
@@ -60,11 +65,16 @@ async def list_room_numbers(call: Call) -> RoomNumbers:
 )
 async def add_room_number(call: Call[NewNumber]) -> RoomNumber:
     """Lets callers of a number into the room who enter the code."""
-    chat, body = call.chat, call.body
+    chat, body, room_id = call.chat, call.body, call.id("room_id")
+    _assert_room(chat, room_id)
+    if not PHONE.fullmatch(body.number):
+        raise refuse("VALIDATION_ERROR", "body.number: expected a number in international form, such as +49301234567")
+    if body.code and not (body.code.isascii() and body.code.isdigit()):
+        raise refuse("VALIDATION_ERROR", f"body.code: expected up to {MAX_CODE} digits")
     code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS)) if body.code is None else body.code
     unit = partial(
         _insert,
-        room_id=call.id("room_id"),
+        room_id=room_id,
         number=body.number,
         code=code,
         creator_id=call.user_id,
@@ -78,6 +88,11 @@ async def remove_room_number(call: Call) -> None:
     """Ends it; callers who are in the room stay."""
     unit = partial(_delete, room_id=call.id("room_id"), number_id=call.id("number_id"), actor_id=call.user_id)
     await call.chat.change(unit)
+
+
+def _assert_room(chat: ChatContext, room_id: RoomId) -> None:
+    if room_id not in chat.community.rooms:
+        raise room_not_found(room_id)
 
 
 def _insert(

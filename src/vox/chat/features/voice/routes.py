@@ -71,6 +71,8 @@ async def join_room(call: Call[JoinRoom]) -> Joined:
 async def leave_room(call: Call) -> None:
     """Takes the caller out of the room; succeeds where they are not in it."""
     chat, room_id, user_id = call.chat, call.id("room_id"), call.user_id
+    if room_id not in chat.community.rooms:
+        raise room_not_found(room_id)
     if await chat.change(partial(service.leave, room_id=room_id, user_ids=[user_id])):
         await keeper_of(chat).remove_now(room_id, f"user-{user_id}")
 
