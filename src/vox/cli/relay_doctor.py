@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from vox.cli.doctor import Finding, check_certificate
+from vox.cli.findings import Finding, check_certificate
 from vox.errors import VoxError
 
 if TYPE_CHECKING:

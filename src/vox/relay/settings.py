@@ -143,7 +143,7 @@ class Webhooks(Settings):
     allowed_private: Annotated[list[str], Env("VOX_RELAY_WEBHOOK_ALLOWED_PRIVATE")] = Field(default_factory=list[str])
     """Private networks that the addresses may lead into, such as 10.0.0.0/8; empty: public addresses only"""
     max_tries: Annotated[int, Env("VOX_RELAY_WEBHOOK_MAX_TRIES")] = Field(default=8, ge=1, le=20)
-    """How often an event is sent until it is given up; with the growing pauses 8 are about 2 minutes"""
+    """How often an event is sent until it is given up; with the growing pauses 8 are about a minute"""
     queue_size: Annotated[int, Env("VOX_RELAY_WEBHOOK_QUEUE_SIZE")] = Field(default=1000, ge=1, le=100_000)
     """Events that wait for one address; beyond, the oldest is dropped and counted in `num_dropped` of the next"""
 
@@ -201,7 +201,7 @@ class DirectoryLink(Settings):
     longitude: Annotated[float, Env("VOX_RELAY_LONGITUDE")] = Field(default=0.0, ge=-180, le=180, allow_inf_nan=False)
     """Where the relay stands, in degrees"""
     capacity: Annotated[int, Env("VOX_RELAY_CAPACITY")] = Field(default=1000, ge=1, le=MAX_COUNT)
-    """Participants that this relay is for; the directory sends no more"""
+    """Participants that this relay takes, in all rooms together; the directory sends no more"""
     heartbeat_ms: Annotated[int, Env("VOX_RELAY_HEARTBEAT_MS")] = Field(default=10_000, ge=1000, le=300_000)
     """Time between two heartbeats"""
 

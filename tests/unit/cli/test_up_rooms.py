@@ -6,7 +6,8 @@ import pytest
 
 from vox.cli import up
 from vox.cli.up_plan import Choices, http_address
-from vox.cli.up_rooms import KEY_FILE, Wiring, media_key, relay_settings
+from vox.cli.up_rooms import KEY_FILE, media_key, relay_settings
+from vox.cli.up_wiring import Wiring
 from vox.errors import UsageError
 from vox.security.room_tokens import RoomKey
 
